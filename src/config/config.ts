@@ -1,0 +1,142 @@
+/**
+ * One schema, one frozen Config. Flags beat the environment, the environment beats the files in `config/`, those beat the defaults. A
+ * wrong value is refused with its name and what is allowed, before anything starts.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { z } from 'zod';
+
+import { ConfigError, toError } from '../core/errors.ts';
+import { LOG_LEVELS } from '../core/log.ts';
+
+const seconds = (defaultValue: number) => z.coerce.number().positive().max(86_400).default(defaultValue);
+const minutes = (defaultValue: number) => z.coerce.number().positive().max(525_600).default(defaultValue);
+const flag = (defaultValue: boolean) =>
+  z
+    .preprocess((value) => (typeof value === 'string' ? (BOOLEANS[value.toLowerCase()] ?? value) : value), z.boolean())
+    .default(defaultValue);
+const optionalPath = z.string().min(1).optional();
+const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, 1: true, yes: true, on: true, false: false, 0: false, no: false, off: false };
+
+/** The settings by their names in the environment and in the files, with their units in the name. */
+const settingsSchema = z.object({
+  /** A WebDriver endpoint to use instead of a driver of our own: a Selenium Grid or a running driver. */
+  GRID_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
+  CHROME_BINARY: optionalPath,
+  CHROMEDRIVER: optionalPath,
+  /** Browsers other than Chromium's family need GRID_URL. */
+  BROWSER: z.enum(['chrome', 'firefox', 'MicrosoftEdge']).default('chrome'),
+  HEADLESS: flag(true),
+  HEARTBEAT_INTERVAL_SECONDS: seconds(5),
+  HEARTBEAT_TIMEOUT_SECONDS: seconds(3),
+  COMMAND_TIMEOUT_SECONDS: seconds(120),
+  /** A run without progress for so long is ended as timed out. */
+  SESSION_TIMEOUT_MINUTES: minutes(30),
+  LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+});
+
+export type SettingName = keyof z.input<typeof settingsSchema>;
+export const SETTING_NAMES = Object.keys(settingsSchema.shape) as SettingName[];
+
+export interface Config {
+  readonly gridUrl: string | undefined;
+  readonly chromeBinary: string | undefined;
+  readonly chromedriver: string | undefined;
+  readonly browser: 'chrome' | 'firefox' | 'MicrosoftEdge';
+  readonly headless: boolean;
+  readonly heartbeatIntervalMs: number;
+  readonly heartbeatTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  readonly sessionTimeoutMs: number;
+  readonly logLevel: z.output<typeof settingsSchema>['LOG_LEVEL'];
+}
+
+export interface ConfigSources {
+  /** Values given on the command line, by setting name; undefined ones were not given. */
+  readonly flags?: Partial<Record<SettingName, unknown>>;
+  /** Default `process.env`. Empty texts count as not set. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Where `supervisor.json` and `supervisor.<NODE_ENV>.json` are looked for. Default `config` in the working directory. */
+  readonly folder?: string;
+}
+
+/** Throws {@link ConfigError} naming the setting, its value's source and what is allowed. */
+export function loadConfig({ flags = {}, environment = process.env, folder = 'config' }: ConfigSources = {}): Config {
+  const fromFiles = readSettingsFiles(folder, environment['NODE_ENV']);
+  const layers: readonly [source: string, values: Readonly<Record<string, unknown>>][] = [
+    ['the command line', flags],
+    ['the environment', environment],
+    ...fromFiles,
+  ];
+  const values: Record<string, unknown> = {};
+  const sources = new Map<string, string>();
+  for (const name of SETTING_NAMES) {
+    const layer = layers.find(([, layerValues]) => layerValues[name] !== undefined && layerValues[name] !== '');
+    if (layer === undefined) continue;
+    values[name] = layer[1][name];
+    sources.set(name, layer[0]);
+  }
+  const parsed = settingsSchema.safeParse(values);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => {
+      const name = String(issue.path[0]);
+      return `${name} (from ${sources.get(name)}) is ${describe(name, values[name])}: ${issue.message}.`;
+    });
+    throw new ConfigError(problems.join('\n'));
+  }
+  return toConfig(parsed.data);
+}
+
+/** The whole environment of this process with `additions`, for a child process. */
+export function childEnvironment(additions: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  return { ...process.env, ...additions };
+}
+
+function toConfig(settings: z.output<typeof settingsSchema>): Config {
+  if (settings.BROWSER === 'firefox' && settings.GRID_URL === undefined) {
+    throw new ConfigError('BROWSER=firefox needs GRID_URL: this program starts only Chrome and Chromium by itself.');
+  }
+  return Object.freeze({
+    gridUrl: settings.GRID_URL,
+    chromeBinary: settings.CHROME_BINARY,
+    chromedriver: settings.CHROMEDRIVER,
+    browser: settings.BROWSER,
+    headless: settings.HEADLESS,
+    heartbeatIntervalMs: settings.HEARTBEAT_INTERVAL_SECONDS * 1_000,
+    heartbeatTimeoutMs: settings.HEARTBEAT_TIMEOUT_SECONDS * 1_000,
+    commandTimeoutMs: settings.COMMAND_TIMEOUT_SECONDS * 1_000,
+    sessionTimeoutMs: settings.SESSION_TIMEOUT_MINUTES * 60_000,
+    logLevel: settings.LOG_LEVEL,
+  });
+}
+
+function readSettingsFiles(folder: string, environmentName: string | undefined): [string, Record<string, unknown>][] {
+  const names = environmentName ? [`supervisor.${environmentName}.json`, 'supervisor.json'] : ['supervisor.json'];
+  return names
+    .map((name) => path.join(folder, name))
+    .filter((file) => existsSync(file))
+    .map((file) => [file, readSettingsFile(file)]);
+}
+
+function readSettingsFile(file: string): Record<string, unknown> {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (thrown) {
+    throw new ConfigError(`${file} can't be read as JSON: ${toError(thrown).message}`, { cause: thrown });
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    throw new ConfigError(`${file} must hold one JSON object of settings.`);
+  }
+  const unknown = Object.keys(content).filter((name) => !(SETTING_NAMES as string[]).includes(name));
+  if (unknown.length > 0) {
+    throw new ConfigError(`${file} has unknown settings: ${unknown.join(', ')}. Known are: ${SETTING_NAMES.join(', ')}.`);
+  }
+  return content as Record<string, unknown>;
+}
+
+/** A URL may hold a password; its value is not repeated. */
+function describe(name: string, value: unknown): string {
+  return name === 'GRID_URL' ? 'not usable' : JSON.stringify(value);
+}

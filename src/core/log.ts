@@ -1,0 +1,89 @@
+/**
+ * The only door to winston: readable lines on a terminal, JSON lines otherwise, always on stderr (stdout belongs to results), always
+ * redacted.
+ */
+import { Writable } from 'node:stream';
+
+import winston from 'winston';
+
+import { redactText, redactValue } from './redact.ts';
+
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** What every room logs to. `fields` are structured and redacted; messages are plain sentences. */
+export interface Log {
+  error(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  debug(message: string, fields?: LogFields): void;
+  /** The same log with fields that go into each of its lines. */
+  child(fields: LogFields): Log;
+}
+
+export interface LogOptions {
+  /** Default `info`. */
+  readonly level?: LogLevel;
+  /** Default: `text` where stderr is a terminal, else `json`. */
+  readonly format?: 'text' | 'json';
+  /** Where lines go. Default stderr. A progress bar passes its own, to keep lines and bar apart. */
+  readonly write?: (line: string) => void;
+}
+
+/** A log of its own; nothing global is changed, so that several supervisors in one program don't mix. */
+export function makeLog({ level = 'info', format, write }: LogOptions = {}): Log {
+  const text = format === undefined ? process.stderr.isTTY : format === 'text';
+  const destination = write ?? ((line: string) => void process.stderr.write(line));
+  const logger = winston.createLogger({
+    level,
+    levels: { error: 0, warn: 1, info: 2, debug: 3 },
+    format: winston.format.combine(winston.format(redactEntry)(), text ? textFormat : jsonFormat),
+    transports: [new winston.transports.Stream({ stream: lineStream(destination) })],
+  });
+  return toLog(logger);
+}
+
+/** Says nothing. The default of the library: an application decides where lines go. */
+export const silentLog: Log = {
+  error: () => undefined,
+  warn: () => undefined,
+  info: () => undefined,
+  debug: () => undefined,
+  child: () => silentLog,
+};
+
+const jsonFormat = winston.format.combine(winston.format.timestamp(), winston.format.json());
+
+const textFormat = winston.format.printf(({ level, message, [Symbol.for('splat')]: _splat, ...fields }) => {
+  const mark = { error: 'error: ', warn: 'warning: ', info: '', debug: 'debug: ' }[level] ?? '';
+  const details = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  return `${mark}${String(message)}${details.length > 0 ? `  (${details.join(' ')})` : ''}`;
+});
+
+function redactEntry(entry: winston.Logform.TransformableInfo): winston.Logform.TransformableInfo {
+  const { level, message, ...fields } = entry;
+  return { ...entry, ...(redactValue(fields) as object), level, message: redactText(String(message)) };
+}
+
+function toLog(logger: winston.Logger): Log {
+  return {
+    error: (message, fields) => void logger.error(message, fields),
+    warn: (message, fields) => void logger.warn(message, fields),
+    info: (message, fields) => void logger.info(message, fields),
+    debug: (message, fields) => void logger.debug(message, fields),
+    child: (fields) => toLog(logger.child(fields)),
+  };
+}
+
+function lineStream(write: (line: string) => void): Writable {
+  return new Writable({
+    decodeStrings: false,
+    write: (chunk: string, _encoding, done) => {
+      write(chunk);
+      done();
+    },
+  });
+}

@@ -1,0 +1,74 @@
+/**
+ * The only door to p-retry: attempts with exponential back-off and jitter, under one signal.
+ */
+import pRetry from 'p-retry';
+
+import { raceSignal } from './abort.ts';
+import { SupervisorError, toError } from './errors.ts';
+
+export interface RetryOptions {
+  /** Attempts after the first. Default 0. */
+  readonly retries?: number;
+  /** The first wait; doubles with each attempt, with jitter. Default 200 ms. */
+  readonly minDelayMs?: number;
+  /** Default 10 000 ms. */
+  readonly maxDelayMs?: number;
+  /** Whether this failure is worth another attempt. Default: all but errors of ours that halt the session or abort the run. */
+  readonly shouldRetry?: (error: Error) => boolean;
+  /** Awaited after a failure that will be retried and before its back-off: waits longer where the other side asked for it. */
+  readonly beforeRetry?: (error: Error, attempt: number) => Promise<void> | void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs `attempt` until it succeeds or its retries are used up; rejects with the last error, or at once with `signal.reason` when
+ * the signal aborts, even while an attempt that ignores the signal still runs (p-retry alone would wait for it).
+ */
+export async function retry<Value>(
+  attempt: (attemptNumber: number) => Promise<Value>,
+  { retries = 0, minDelayMs = 200, maxDelayMs = 10_000, shouldRetry = isRetryable, beforeRetry, signal }: RetryOptions,
+): Promise<Value> {
+  signal.throwIfAborted();
+  // p-retry never retries a TypeError that isn't a network error; authors' code throws what it likes, so failures travel in a box.
+  const attempts = pRetry(
+    async (attemptNumber) => {
+      try {
+        return await attempt(attemptNumber);
+      } catch (thrown) {
+        throw new FailedAttempt(toError(thrown));
+      }
+    },
+    {
+      retries,
+      minTimeout: minDelayMs,
+      maxTimeout: maxDelayMs,
+      randomize: true,
+      signal,
+      shouldRetry: ({ error }) => !signal.aborted && shouldRetry(unbox(error)),
+      onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
+        if (retriesLeft > 0 && !signal.aborted && shouldRetry(unbox(error))) await beforeRetry?.(unbox(error), attemptNumber);
+      },
+    },
+  ).catch((thrown: unknown) => {
+    throw unbox(toError(thrown));
+  });
+  return raceSignal(attempts, signal);
+}
+
+/** False for errors of ours that no repetition can mend. */
+export function isRetryable(error: Error): boolean {
+  return !(error instanceof SupervisorError) || error.consequence === 'retry' || error.consequence === 'fail-step';
+}
+
+class FailedAttempt extends Error {
+  readonly failure: Error;
+
+  constructor(failure: Error) {
+    super(failure.message, { cause: failure });
+    this.failure = failure;
+  }
+}
+
+function unbox(error: Error): Error {
+  return error instanceof FailedAttempt ? error.failure : error;
+}

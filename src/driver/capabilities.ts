@@ -1,0 +1,70 @@
+/** What a browser is asked to be when this program starts it. */
+import chrome from 'selenium-webdriver/chrome.js';
+import { Capabilities } from 'selenium-webdriver';
+
+/** Quiet without a network, nothing first-run. Each is documented in Chromium's list of switches. */
+const QUIET_ARGUMENTS = [
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--no-default-browser-check',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+] as const;
+
+export interface BrowserOptions {
+  /** Default true. */
+  readonly headless?: boolean;
+  /** Further command-line switches of the browser. */
+  readonly arguments?: readonly string[];
+  /** W3C capabilities that are merged over ours, such as `acceptInsecureCerts` or `goog:loggingPrefs`. */
+  readonly capabilities?: Readonly<Record<string, unknown>>;
+  /** Default `chrome`. Others are for endpoints that offer them; a local one is always Chromium or Chrome. */
+  readonly browserName?: string;
+  /**
+   * Also ask for a WebDriver BiDi socket and watch it. It is watched without asking where there is no DevTools; with DevTools it adds
+   * nothing but a slower start. Default false.
+   */
+  readonly bidi?: boolean;
+}
+
+/** Whether Chromium has to run without its sandbox: it refuses to start with one as root. */
+export function needsNoSandbox(): boolean {
+  return process.getuid?.() === 0;
+}
+
+export function isChromium(browserName: string): boolean {
+  return /chrom|edge/i.test(browserName);
+}
+
+/** Capabilities for a new session; `browserPath` and the sandbox switch only where the browser runs on this machine. */
+export function toCapabilities(
+  { headless = true, arguments: switches = [], capabilities = {}, browserName = 'chrome', bidi = false }: BrowserOptions,
+  { browserPath, isLocal }: { browserPath?: string; isLocal: boolean },
+): Capabilities {
+  let wanted: Capabilities;
+  if (isChromium(browserName)) {
+    const options = new chrome.Options();
+    options.addArguments(...QUIET_ARGUMENTS, ...switches);
+    if (headless) options.addArguments('--headless=new');
+    if (isLocal && needsNoSandbox()) options.addArguments('--no-sandbox');
+    if (browserPath !== undefined) options.setChromeBinaryPath(browserPath);
+    wanted = options;
+    wanted.set('browserName', browserName);
+  } else {
+    wanted = new Capabilities();
+    wanted.set('browserName', browserName);
+    if (browserName === 'firefox') wanted.set('moz:firefoxOptions', { args: [...(headless ? ['-headless'] : []), ...switches] });
+  }
+  if (bidi || !isChromium(browserName)) wanted.set('webSocketUrl', true);
+  for (const [name, value] of Object.entries(capabilities)) {
+    const ours: unknown = wanted.get(name);
+    wanted.set(name, isPlainObject(ours) && isPlainObject(value) ? { ...ours, ...value } : value);
+  }
+  return wanted;
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,46 @@
+/** The last commands of a session, as evidence: method, route, outcome and duration, never bodies, ids or values. */
+
+const KEPT = 50;
+
+interface Entry {
+  /** The path without the session: `/url`, `/element/{id}/click`; `/` is the session itself. */
+  readonly route: string;
+  /** `POST /url`. */
+  readonly label: string;
+  end(outcome: string): void;
+}
+
+export class CommandLog {
+  readonly #lines: { label: string; outcome: string; startedAt: number; endedAt: number | null }[] = [];
+
+  begin(method: string, path: string): Entry {
+    const route = toRoute(path);
+    const label = `${method} ${route}`;
+    const line = { label, outcome: 'unanswered', startedAt: performance.now(), endedAt: null as number | null };
+    this.#lines.push(line);
+    if (this.#lines.length > KEPT) this.#lines.shift();
+    return {
+      route,
+      label,
+      end: (outcome) => {
+        line.outcome = outcome;
+        line.endedAt = performance.now();
+      },
+    };
+  }
+
+  /** Oldest first, such as `POST /url 200 34ms`. */
+  lines(): string[] {
+    const now = performance.now();
+    return this.#lines.map(
+      ({ label, outcome, startedAt, endedAt }) => `${label} ${outcome} ${Math.round((endedAt ?? now) - startedAt)}ms`,
+    );
+  }
+}
+
+function toRoute(path: string): string {
+  return path
+    .replace(/^\/session\/[^/]+/, '')
+    .replace(/^$/, '/')
+    .replace(/\/(element|shadow|cookie|frame)\/[^/]+/g, '/$1/{id}');
+}

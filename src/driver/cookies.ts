@@ -1,0 +1,88 @@
+/**
+ * The browser's cookie store, HttpOnly included. Through DevTools it does not queue behind commands and sees the cookies of all sites;
+ * without DevTools, WebDriver's own commands see those of the current page's site.
+ */
+import type { WebDriver } from 'selenium-webdriver';
+
+import type { DevTools } from './devtools.ts';
+
+export interface BrowserCookie {
+  readonly name: string;
+  readonly value: string;
+  /** With a leading dot where subdomains are meant, as Chromium writes it. */
+  readonly domain: string;
+  readonly path: string;
+  readonly secure: boolean;
+  readonly httpOnly: boolean;
+  readonly sameSite?: 'Strict' | 'Lax' | 'None';
+  /** Seconds since 1970; absent for a session cookie. */
+  readonly expires?: number;
+}
+
+export interface BrowserCookies {
+  all(): Promise<BrowserCookie[]>;
+  set(cookie: BrowserCookie): Promise<void>;
+  /** Removes what a server expired. */
+  remove(cookie: BrowserCookie): Promise<void>;
+}
+
+export function cookiesOf(driver: WebDriver, devtools: DevTools | undefined): BrowserCookies {
+  return devtools === undefined ? commandCookies(driver) : devtoolsCookies(devtools);
+}
+
+function devtoolsCookies(devtools: DevTools): BrowserCookies {
+  const set = async (cookie: BrowserCookie) => {
+    await devtools.call('Storage.setCookies', { cookies: [toChromium(cookie)] });
+  };
+  return {
+    all: async () => {
+      const { cookies } = (await devtools.call('Storage.getCookies')) as {
+        cookies: (BrowserCookie & { session: boolean })[];
+      };
+      return cookies.map(({ name, value, domain, path, secure, httpOnly, sameSite, session, expires }) => ({
+        name,
+        value,
+        domain,
+        path,
+        secure,
+        httpOnly,
+        ...(sameSite === undefined ? {} : { sameSite }),
+        ...(session || expires === undefined ? {} : { expires }),
+      }));
+    },
+    set,
+    // Storage has no call to delete one cookie; setting it with an expiry in the past does (measured).
+    remove: (cookie) => set({ ...cookie, value: '', expires: 1 }),
+  };
+}
+
+/** A cookie for one host only is set by that host's URL; with a domain it would be sent to subdomains too. */
+function toChromium({ domain, ...cookie }: BrowserCookie): object {
+  const host = domain.replace(/^\./, '');
+  const url = `${cookie.secure ? 'https' : 'http'}://${host}${cookie.path}`;
+  return domain.startsWith('.') ? { ...cookie, domain, url } : { ...cookie, url };
+}
+
+function commandCookies(driver: WebDriver): BrowserCookies {
+  return {
+    all: async () => {
+      const cookies = await driver.manage().getCookies();
+      return cookies.map(({ name, value, domain = '', path = '/', secure = false, httpOnly = false, sameSite, expiry }) => ({
+        name,
+        value,
+        domain,
+        path,
+        secure,
+        httpOnly,
+        ...(sameSite === undefined ? {} : { sameSite: sameSite as 'Strict' | 'Lax' | 'None' }),
+        ...(expiry === undefined ? {} : { expires: Number(expiry) }),
+      }));
+    },
+    set: async ({ expires, ...cookie }) => {
+      await driver.manage().addCookie({ ...cookie, ...(expires === undefined ? {} : { expiry: Math.round(expires) }) });
+    },
+    remove: async ({ name }) => {
+      await driver.manage().deleteCookie(name);
+    },
+  };
+}

@@ -1,0 +1,24 @@
+/**
+ * The door to WebDriver. Laws of this room: every command passes one transport; a death is reported by whatever sees it, and decided
+ * above; nothing that was started here outlives its session; nothing of the page is changed by watching it.
+ */
+export { By, Key, until } from 'selenium-webdriver';
+export type { WebDriver, WebElement } from 'selenium-webdriver';
+
+export { needsNoSandbox, type BrowserOptions } from './capabilities.ts';
+export type { BrowserCookie, BrowserCookies } from './cookies.ts';
+export {
+  CommandTimeoutError,
+  DEATH_CAUSES,
+  DETECTORS,
+  SessionDeathError,
+  SessionEndedError,
+  SessionStartError,
+  type Death,
+  type DeathCause,
+  type DeathEvidence,
+  type DeathReport,
+  type Detector,
+} from './death.ts';
+export { locateBrowser, readVersions, versionsFit } from './locate.ts';
+export { BrowserSession, type SessionListener, type SessionOptions, type SessionTarget } from './session.ts';

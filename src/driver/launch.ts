@@ -1,0 +1,185 @@
+/**
+ * A driver process of our own: in a process group and a temporary folder that belong to nobody else, so that one signal ends driver,
+ * browser and all their children, and one removal clears the profile.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { accessSync, constants, mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { settlesWithin } from '../core/abort.ts';
+import { childEnvironment } from '../config/config.ts';
+import { toError } from '../core/errors.ts';
+import { SessionStartError } from './death.ts';
+import { startWatchdog, type Watchdog } from './watchdog.ts';
+
+/** Temporary folders of sessions begin with this. */
+export const FOLDER_PREFIX = 'wds-';
+/** How long a driver may take until it listens. On an idle machine it takes 20 ms. */
+const LISTEN_LIMIT_MS = 20_000;
+/** How long killed processes may take to leave the process table. */
+const EXIT_LIMIT_MS = 5_000;
+/** A Unix socket's path ends at 104 characters (macOS) and Chromium appends about 60 to the folder. */
+const LONGEST_TEMP_ROOT = 30;
+/** What is kept of the driver's own words, for a start that fails. */
+const OUTPUT_TAIL = 2_000;
+
+export interface LaunchOptions {
+  readonly driverPath: string;
+  /** Told once, when the driver has exited without being asked to. */
+  readonly onExit: (description: string) => void;
+  readonly signal: AbortSignal;
+}
+
+interface DriverParts {
+  readonly child: ChildProcess;
+  readonly folder: string;
+  readonly watchdog: Watchdog;
+  /** Resolves, with a description, when the process is gone or could not be started. */
+  readonly exited: Promise<string>;
+}
+
+/** A listening driver process and everything that belongs to it. */
+export class DriverProcess {
+  readonly url: string;
+  readonly #parts: DriverParts;
+  #ending: Promise<void> | undefined;
+
+  /** Throws {@link SessionStartError} when the driver can't be started or doesn't listen in time; nothing is left then. */
+  static async launch({ driverPath, onExit, signal }: LaunchOptions): Promise<DriverProcess> {
+    const folder = mkdtempSync(path.join(temporaryRoot(), FOLDER_PREFIX));
+    const watchdog = startWatchdog(folder);
+    const child = spawn(driverPath, ['--port=0'], {
+      detached: true,
+      env: childEnvironment({ TMPDIR: folder }),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    if (child.pid !== undefined) watchdog.guard(child.pid);
+    const exited = new Promise<string>((resolve) => {
+      child.once('exit', (code, exitSignal) =>
+        resolve(exitSignal === null ? `the driver exited with code ${code}` : `the driver was ended by ${exitSignal}`),
+      );
+      child.once('error', (error) => resolve(error.message));
+    });
+    const parts = { child, folder, watchdog, exited };
+    try {
+      const port = await waitForPort({ output: collectOutput(child), exited, driverPath, signal });
+      return new DriverProcess(parts, { port, onExit });
+    } catch (thrown) {
+      await endParts(parts);
+      throw thrown;
+    }
+  }
+
+  private constructor(parts: DriverParts, { port, onExit }: { port: number; onExit: (description: string) => void }) {
+    this.#parts = parts;
+    this.url = `http://127.0.0.1:${port}`;
+    void parts.exited.then((description) => {
+      if (this.#ending === undefined) onExit(description);
+    });
+  }
+
+  /** Also the id of its process group. */
+  get pid(): number {
+    return this.#parts.child.pid ?? -1;
+  }
+
+  get folder(): string {
+    return this.#parts.folder;
+  }
+
+  /** Whether the process has exited or does so within `limitMs`. */
+  exitsWithin(limitMs: number): Promise<boolean> {
+    return settlesWithin(this.#parts.exited, limitMs);
+  }
+
+  /** Ends driver, browser and children without asking and removes their folder. Idempotent; resolves when nothing is left. */
+  killNow(): Promise<void> {
+    this.#ending ??= endParts(this.#parts);
+    return this.#ending;
+  }
+}
+
+async function endParts({ child, folder, watchdog, exited }: DriverParts): Promise<void> {
+  // The group outlives its leader: a driver that is gone leaves its browser behind in it.
+  if (child.pid !== undefined) killGroup(child.pid);
+  await settlesWithin(exited, EXIT_LIMIT_MS);
+  try {
+    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+  } finally {
+    await watchdog.disarm();
+  }
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (thrown) {
+    // No such process: the whole group has gone already, which is what was wanted.
+    if ((toError(thrown) as NodeJS.ErrnoException).code !== 'ESRCH') throw thrown;
+  }
+}
+
+function temporaryRoot(): string {
+  const root = tmpdir();
+  if (root.length <= LONGEST_TEMP_ROOT) return root;
+  try {
+    accessSync('/tmp', constants.W_OK);
+    return '/tmp';
+  } catch {
+    return root;
+  }
+}
+
+/** Both streams are read for ever: a driver that writes into a full pipe would stand still. */
+function collectOutput(child: ChildProcess): { tail: () => string; onText: (listener: (text: string) => void) => void } {
+  let tail = '';
+  const listeners = new Set<(text: string) => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      tail = (tail + text).slice(-OUTPUT_TAIL);
+      for (const listener of listeners) listener(tail);
+    });
+  }
+  return { tail: () => tail, onText: (listener) => void listeners.add(listener) };
+}
+
+async function waitForPort({
+  output,
+  exited,
+  driverPath,
+  signal,
+}: {
+  output: ReturnType<typeof collectOutput>;
+  exited: Promise<string>;
+  driverPath: string;
+  signal: AbortSignal;
+}): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  // chromedriver first says "on port 0", then, when it listens, "started successfully on port N".
+  output.onText((text) => {
+    const match = /started successfully on port (\d+)/.exec(text);
+    if (match !== null) resolve(Number(match[1]));
+  });
+  const fail = (what: string) => {
+    const words = output.tail().trim();
+    reject(
+      new SessionStartError(
+        `The driver ${driverPath} did not start: ${what}${words === '' ? '' : `; it said: ${words.slice(-300)}`}. ` +
+          'See `npm run doctor`, or set CHROMEDRIVER to a chromedriver that fits the browser.',
+        { data: { driverPath } },
+      ),
+    );
+  };
+  void exited.then(fail);
+  const timer = setTimeout(fail, LISTEN_LIMIT_MS, `it was not listening after ${LISTEN_LIMIT_MS / 1000} s`);
+  const onAbort = () => reject(toError(signal.reason));
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+  }
+}

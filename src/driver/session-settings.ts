@@ -1,0 +1,73 @@
+/** What the commands of a session teach about it: its time limits, its current window and page. */
+import { redactUrl } from '../core/redact.ts';
+
+/** A command gets this much more than the limit that the remote end itself keeps for it. */
+const MARGIN_MS = 10_000;
+const LOADS_PAGE = /^POST \/(url|refresh|back|forward|element\/\{id\}\/(click|value)|actions)$/;
+const RUNS_SCRIPT = /^POST \/execute\//;
+/** Starting a browser takes a second on our own driver, minutes in a Grid's queue, which has limits of its own. */
+const START_LIMIT_MS = 300_000;
+
+interface Timeouts {
+  readonly implicit?: number;
+  readonly pageLoad?: number;
+  readonly script?: number | null;
+}
+
+export class SessionSettings {
+  readonly #commandTimeoutMs: number;
+  // The defaults of W3C WebDriver, section 8.5.
+  #timeouts: Timeouts = { implicit: 0, pageLoad: 300_000, script: 30_000 };
+  #windowHandle: string | null = null;
+  #url: string | null = null;
+
+  constructor(commandTimeoutMs: number) {
+    this.#commandTimeoutMs = commandTimeoutMs;
+  }
+
+  /** The window that commands go to, once it is known. */
+  get windowHandle(): string | null {
+    return this.#windowHandle;
+  }
+
+  set windowHandle(handle: string | null) {
+    this.#windowHandle = handle;
+  }
+
+  /** The page that was last navigated to or read, redacted. */
+  get url(): string | null {
+    return this.#url;
+  }
+
+  /** Learns from a command that succeeded. */
+  learn(label: string, data: unknown, body: string): void {
+    if (label === 'POST /session') this.#timeouts = { ...this.#timeouts, ...sessionTimeouts(body) };
+    else if (label === 'POST /timeouts') this.#timeouts = { ...this.#timeouts, ...(data as Timeouts) };
+    else if (label === 'POST /window') this.#windowHandle = stringField(data, 'handle');
+    else if (label === 'DELETE /window') this.#windowHandle = null;
+  }
+
+  /** Learns where a navigation goes, before it has got there: that page may be the one that kills the browser. */
+  learnNavigation(label: string, data: unknown): void {
+    const url = label === 'POST /url' ? stringField(data, 'url') : null;
+    if (url !== null) this.#url = redactUrl(url);
+  }
+
+  /** The larger of the setting and of the limit that the session itself has for such a command, plus a margin. */
+  deadlineFor(label: string): number {
+    if (label === 'POST /session') return Math.max(START_LIMIT_MS, this.#commandTimeoutMs);
+    const { implicit = 0, pageLoad = 0, script } = this.#timeouts;
+    const own = LOADS_PAGE.test(label) ? pageLoad : RUNS_SCRIPT.test(label) ? (script ?? 0) : implicit;
+    return own === 0 ? this.#commandTimeoutMs : Math.max(this.#commandTimeoutMs, own + MARGIN_MS);
+  }
+}
+
+function sessionTimeouts(body: string): Timeouts {
+  const { value } = JSON.parse(body) as { value?: { capabilities?: { timeouts?: Timeouts } } };
+  return value?.capabilities?.timeouts ?? {};
+}
+
+function stringField(data: unknown, name: string): string | null {
+  const value: unknown = typeof data === 'object' && data !== null ? Reflect.get(data, name) : undefined;
+  return typeof value === 'string' ? value : null;
+}

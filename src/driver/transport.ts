@@ -1,0 +1,175 @@
+/**
+ * The one door that every command passes, of whatever library stands on selenium. It refuses when halted, carries a deadline, never
+ * re-sends, counts a success as a heartbeat, tells its owner what each failure means, and remembers what was asked last.
+ */
+import { Response, type Client, type Request } from 'selenium-webdriver/http/index.js';
+
+import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
+import { toError } from '../core/errors.ts';
+import { CommandLog } from './command-log.ts';
+import { CommandTimeoutError, SessionEndedError, type DeathReport } from './death.ts';
+import type { HttpAnswer, HttpClient } from './http-client.ts';
+import { SessionSettings } from './session-settings.ts';
+import { verdictOfAnswer } from './verdicts.ts';
+
+/** How long a command may still take after its page was freed at the deadline. */
+const GRACE_AFTER_DEADLINE_MS = 3_000;
+/** Answered from the driver's memory, even for a dead browser (measured): no proof of life. */
+const ANSWERED_BY_DRIVER = /^(GET|POST) \/(timeouts|window)$/;
+
+export interface TransportOptions {
+  readonly http: HttpClient;
+  /** Aborted = halted; the reason is what everybody is told. */
+  readonly signal: AbortSignal;
+  /** The least deadline of a command. */
+  readonly commandTimeoutMs: number;
+  /** The session's first answer, where it was not started through this door. */
+  readonly attachTo?: { readonly sessionId: string; readonly capabilities: object };
+  readonly listener: TransportListener;
+}
+
+/** What the transport tells and asks its session. */
+export interface TransportListener {
+  onAlive(): void;
+  onDeath(report: DeathReport): void;
+  /** The action itself ended the session, by `quit()` or by closing the last window. */
+  onQuit(): void;
+  onRefused(): void;
+  /** Finds out whether the session lives, after a failure that may mean anything; a death is declared before it resolves. */
+  probe(): Promise<void>;
+  /** Ends what keeps the current page busy, where there is a way. */
+  freePage(handle: string | null): void;
+}
+
+/** Selenium's HTTP client, supervised. Made for one session; there is no way back from halted. */
+export class CommandTransport implements Client {
+  readonly log = new CommandLog();
+  readonly settings: SessionSettings;
+  readonly #options: TransportOptions;
+  readonly #inFlight = new Set<Promise<unknown>>();
+  #ended = false;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    this.settings = new SessionSettings(options.commandTimeoutMs);
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** Set when the session's end was asked for; a socket that closes then is no death. */
+  get isEnded(): boolean {
+    return this.#ended;
+  }
+
+  /** Resolves when no command is in flight, or after `limitMs`. */
+  async waitForIdle(limitMs: number): Promise<void> {
+    await settlesWithin(Promise.allSettled(this.#inFlight), limitMs);
+  }
+
+  /** The seam of selenium's `http.Executor`. */
+  async send(request: Request): Promise<Response> {
+    const { signal, attachTo, listener } = this.#options;
+    if (attachTo !== undefined && request.method === 'POST' && request.path === '/session') {
+      return new Response(200, {}, JSON.stringify({ value: attachTo }));
+    }
+    if (signal.aborted) {
+      listener.onRefused();
+      throw toError(signal.reason);
+    }
+    if (this.#ended) throw new SessionEndedError();
+    const command = this.#exchange(request);
+    this.#inFlight.add(command);
+    try {
+      return await command;
+    } finally {
+      this.#inFlight.delete(command);
+    }
+  }
+
+  async #exchange(request: Request): Promise<Response> {
+    const { http, signal, listener } = this.#options;
+    const entry = this.log.begin(request.method, request.path);
+    this.settings.learnNavigation(entry.label, request.data);
+    const body = request.method === 'POST' ? JSON.stringify(request.data) : undefined;
+    const isQuit = request.method === 'DELETE' && entry.route === '/';
+    if (isQuit) this.#ended = true;
+    let answer: HttpAnswer;
+    try {
+      const exchange = http.send({
+        method: request.method,
+        path: request.path,
+        headers: Object.fromEntries(request.headers),
+        ...(body === undefined ? {} : { body }),
+        signal,
+      });
+      answer = await this.#withinDeadline(exchange, entry.label);
+    } catch (thrown) {
+      const error = toError(thrown);
+      entry.end((error as NodeJS.ErrnoException).code ?? error.name);
+      if (isQuit) listener.onQuit();
+      throw await this.#explainBrokenExchange(error, isQuit);
+    }
+    entry.end(String(answer.status));
+    await this.#judge(answer, { entry, request, isQuit });
+    return new Response(answer.status, answer.headers, answer.body);
+  }
+
+  /** A status other than 200 is looked up in the table; a success is a heartbeat and teaches us the session's settings. */
+  async #judge(
+    answer: HttpAnswer,
+    { entry, request, isQuit }: { entry: { route: string; label: string }; request: Request; isQuit: boolean },
+  ): Promise<void> {
+    const { listener, signal } = this.#options;
+    if (isQuit) {
+      listener.onQuit();
+      return;
+    }
+    if (answer.status === 200) {
+      this.settings.learn(entry.label, request.data, answer.body);
+      if (entry.label === 'DELETE /window' && isEmptyList(answer.body)) {
+        this.#ended = true;
+        listener.onQuit();
+      } else if (entry.label === 'POST /execute/async' && isNull(answer.body)) {
+        // A driver answers an asynchronous script with null when the browser goes away under it (measured).
+        await listener.probe();
+        signal.throwIfAborted();
+      } else if (!ANSWERED_BY_DRIVER.test(entry.label)) listener.onAlive();
+      return;
+    }
+    const { verdict, message } = verdictOfAnswer(answer.body);
+    if (verdict.kind === 'dead') listener.onDeath({ cause: verdict.cause, detectedBy: 'command', message });
+    else if (verdict.kind === 'suspicious') await listener.probe();
+    else listener.onAlive();
+    if (signal.aborted) throw toError(signal.reason);
+  }
+
+  /** No answer came. Its delivery is unknown, so it is never sent again; whether the session lives is asked of a probe. */
+  async #explainBrokenExchange(error: Error, isQuit: boolean): Promise<Error> {
+    const { signal, listener } = this.#options;
+    if (!signal.aborted && !isQuit && !(error instanceof CommandTimeoutError)) await listener.probe();
+    return signal.aborted ? toError(signal.reason) : error;
+  }
+
+  async #withinDeadline(exchange: Promise<HttpAnswer>, label: string): Promise<HttpAnswer> {
+    const { signal, listener } = this.#options;
+    const deadlineMs = this.settings.deadlineFor(label);
+    if (await settlesWithin(exchange, deadlineMs)) return exchange;
+    listener.freePage(this.settings.windowHandle);
+    if (!(await settlesWithin(exchange, GRACE_AFTER_DEADLINE_MS)) && !signal.aborted) {
+      const message = `${label} was not answered within ${deadlineMs / 1000} s, nor ${GRACE_AFTER_DEADLINE_MS / 1000} s after its page was stopped`;
+      listener.onDeath({ cause: 'frozen', detectedBy: 'deadline', message });
+    }
+    if (signal.aborted) return raceSignal(exchange, anySignal(signal));
+    throw new CommandTimeoutError(label, deadlineMs);
+  }
+}
+
+function isEmptyList(body: string): boolean {
+  return /^\s*\{\s*"value"\s*:\s*\[\s*\]\s*\}\s*$/.test(body);
+}
+
+function isNull(body: string): boolean {
+  return /^\s*\{\s*"value"\s*:\s*null\s*\}\s*$/.test(body);
+}

@@ -1,0 +1,51 @@
+/**
+ * What is left when this program is killed outright is cleared by somebody else: a tiny shell that outlives us, waits on a pipe from
+ * us, and acts when the pipe closes without a word.
+ */
+import { spawn } from 'node:child_process';
+
+/**
+ * Reads lines until the pipe ends. A number is the process group to guard; `done` disarms: group ids are used again by the system, so
+ * a shell that lingered could hit a stranger. Removal is tried again, for a process that is being killed may still write a file.
+ */
+const SCRIPT = `
+group=
+while read -r line; do
+  case $line in done) exit 0 ;; *) group=$line ;; esac
+done
+[ -n "$group" ] && kill -9 -- "-$group" 2>/dev/null
+for pause in 0 0.05 0.2 0.5 1; do
+  sleep $pause
+  rm -rf -- "$1" 2>/dev/null && break
+done
+`;
+
+export interface Watchdog {
+  /** The process group to end, should this program vanish. */
+  guard(processGroup: number): void;
+  /** Nothing is left to guard. Resolves when the shell has gone. */
+  disarm(): Promise<void>;
+}
+
+/** Guards `folder` (removed if this program vanishes) and later a process group. */
+export function startWatchdog(folder: string): Watchdog {
+  const shell = spawn('/bin/sh', ['-c', SCRIPT, 'webdriver-supervisor-watchdog', folder], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  const gone = new Promise<void>((resolve) => {
+    shell.once('exit', () => resolve());
+    shell.once('error', () => resolve());
+  });
+  // A shell that can't start leaves us without a net, not without a session.
+  shell.stdin.on('error', () => undefined);
+  shell.unref();
+  return {
+    guard: (processGroup) => void shell.stdin.write(`${processGroup}\n`),
+    disarm: async () => {
+      shell.stdin.end('done\n');
+      shell.ref();
+      await gone;
+    },
+  };
+}
