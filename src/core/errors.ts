@@ -32,6 +32,12 @@ export class ConfigError extends SupervisorError {
   readonly consequence = 'abort-run';
 }
 
+/** The author's code breaks a rule of actions or batches. The message names the rule and the way out; repeating it is of no use. */
+export class ActionError extends SupervisorError {
+  readonly code = 'action-error';
+  readonly consequence = 'abort-run';
+}
+
 /** The caller, or a person's Ctrl+C, asked for the work to end. */
 export class CancelledError extends SupervisorError {
   readonly code = 'cancelled';

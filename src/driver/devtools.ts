@@ -82,6 +82,12 @@ export class DevTools {
     return others.length === 0 ? (handle ?? null) : null;
   }
 
+  /** Where the page with this window handle stands. */
+  async pageUrl(handle: string): Promise<string> {
+    const { targetInfo } = (await this.call('Target.getTargetInfo', { targetId: handle })) as { targetInfo: { url: string } };
+    return targetInfo.url;
+  }
+
   /** Sends one protocol call. Rejects when the browser refuses it, when the socket closes, or after `limitMs` (default 10 s). */
   call(method: string, params: object = {}, { sessionId, limitMs = CALL_LIMIT_MS }: CallOptions = {}): Promise<unknown> {
     if (this.#socket.readyState !== WebSocket.OPEN) return Promise.reject(new Error('the DevTools socket is closed'));

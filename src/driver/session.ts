@@ -6,7 +6,7 @@ import chrome from 'selenium-webdriver/chrome.js';
 import { WebDriver, type Capabilities } from 'selenium-webdriver';
 import { Executor } from 'selenium-webdriver/http/index.js';
 
-import { settlesWithin } from '../core/abort.ts';
+import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { watchBidi, type BidiWatch } from './bidi.ts';
@@ -43,6 +43,8 @@ export interface SessionOptions {
   readonly browser: BrowserOptions;
   /** The halt of this epoch: once it aborts, no command starts and those in flight reject with its reason. */
   readonly signal: AbortSignal;
+  /** Ends the start, and nothing after it. */
+  readonly startSignal?: AbortSignal;
   readonly commandTimeoutMs: number;
   readonly heartbeatTimeoutMs: number;
   readonly listener: SessionListener;
@@ -69,7 +71,8 @@ export class BrowserSession {
 
   /** Throws `SessionStartError`, with nothing left behind, when there is no session to be had. */
   static async start(options: SessionOptions): Promise<BrowserSession> {
-    const { target, signal, listener } = options;
+    const { target, listener } = options;
+    const signal = anySignal(options.signal, options.startSignal);
     const process_ =
       target.kind === 'own'
         ? await DriverProcess.launch({
@@ -80,7 +83,7 @@ export class BrowserSession {
         : undefined;
     const session: BrowserSession = new BrowserSession(options, process_, listener);
     try {
-      await session.#create();
+      await raceSignal(session.#create(), signal);
       await session.#watch();
       return session;
     } catch (thrown) {
@@ -146,6 +149,23 @@ export class BrowserSession {
 
   get cookies(): BrowserCookies {
     return cookiesOf(this.driver, this.#devtools);
+  }
+
+  /** What the browser calls itself to servers. */
+  async userAgent(): Promise<string> {
+    if (this.#devtools === undefined) return this.driver.executeScript<string>('return navigator.userAgent');
+    const { userAgent } = (await this.#devtools.call('Browser.getVersion')) as { userAgent: string };
+    return userAgent;
+  }
+
+  /** The current page's URL, as it is; through DevTools it doesn't queue behind commands. Null before the first page. */
+  async pageUrl(): Promise<string | null> {
+    const handle = this.#transport.settings.windowHandle;
+    const url =
+      this.#devtools === undefined || handle === null
+        ? await this.driver.getCurrentUrl()
+        : await this.#devtools.pageUrl(handle);
+    return /^https?:/.test(url) ? url : null;
   }
 
   evidence(message: string): DeathEvidence {
@@ -258,7 +278,6 @@ export class BrowserSession {
 
   async #onDevToolsClosed(description: string): Promise<void> {
     const { signal, target, log } = this.#options;
-    this.#devtools = undefined;
     if (this.#isOver()) return;
     if (target.kind !== 'own') {
       await this.probe('devtools');
@@ -277,6 +296,7 @@ export class BrowserSession {
     try {
       await this.#connectDevTools();
     } catch (thrown) {
+      this.#devtools = undefined;
       if (signal.aborted) return;
       log.warn('The DevTools connection was lost and could not be made again', { reason: toError(thrown).message });
     }

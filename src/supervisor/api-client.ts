@@ -1,0 +1,207 @@
+/**
+ * HTTP calls beside the page, with the browser's cookies and user agent, under the session's halt: refused once it is dead, aborted
+ * when it dies, repeated where that is safe, and counted, so that an API that fails for ever ends the run instead of filling it.
+ */
+import fetchCookie from 'fetch-cookie';
+
+import { anySignal, delay, raceSignal } from '../core/abort.ts';
+import { SupervisorError, toError } from '../core/errors.ts';
+import { redactUrl } from '../core/redact.ts';
+import { retry } from '../core/retry.ts';
+import type { BrowserCookieJar } from './cookie-jar.ts';
+import type { Disposer } from '../core/events.ts';
+
+/** An API call without a useful answer: `status` is null where none came at all. */
+export class ApiError extends SupervisorError {
+  readonly code = 'api-error';
+  readonly consequence = 'fail-step';
+  readonly status: number | null;
+  /** Without credentials and secret query values. */
+  readonly url: string;
+
+  constructor({ method, url, status, reason }: { method: string; url: string; status: number | null; reason: string }, cause?: unknown) {
+    const shown = redactUrl(url);
+    super(`${method} ${shown} ${status === null ? `got no answer: ${reason}` : `answered ${status} ${reason}`.trimEnd()}`, {
+      cause,
+      data: { method, url: shown, status },
+    });
+    this.status = status;
+    this.url = shown;
+  }
+}
+
+/** `fetch` and `json` as an action uses them. */
+export interface Api {
+  /**
+   * Like the global `fetch`, with the browser's cookies and user agent. Relative URLs stand against the action's base URL, else the
+   * page's. Repeats network errors and the statuses 429, 502, 503, 504 for idempotent methods (others only on 429 and 503 with
+   * Retry-After), then returns whatever answer there is. Rejects with {@link ApiError} when no answer came, with `SessionDeathError`
+   * when the session dies.
+   */
+  fetch(pathOrUrl: string | URL, init?: RequestInit): Promise<Response>;
+  /** The parsed body; rejects with {@link ApiError} on any status but 2xx, and on a body that is not JSON. */
+  json<Value = unknown>(pathOrUrl: string | URL, init?: RequestInit): Promise<Value>;
+}
+
+/** What an api client needs of its session. */
+export interface ApiContext {
+  /** The session's halt, or that of the batch within it. */
+  readonly signal: AbortSignal;
+  readonly jar: BrowserCookieJar;
+  readonly userAgent: () => Promise<string>;
+  readonly baseUrl: () => Promise<string | null>;
+  /** Throws where the session takes no more work, and counts the refusal. */
+  readonly admit: () => Disposer;
+  /** Told of each call's end; rejects when the session is dead or the API is to be given up. */
+  readonly onOutcome: (status: number | null) => Promise<void>;
+  readonly retries: number;
+  readonly attemptTimeoutMs: number;
+}
+
+export const DEFAULT_API_RETRIES = 4;
+export const DEFAULT_API_TIMEOUT_MS = 30_000;
+/** Nobody waits longer than this because a server says so: the answer is then returned as it is. */
+const LONGEST_RETRY_AFTER_MS = 60_000;
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
+export function makeApi(context: ApiContext): Api {
+  return {
+    fetch: (pathOrUrl, init) => call(context, { pathOrUrl, init: init ?? {} }, async (response) => response),
+    json: async <Value>(pathOrUrl: string | URL, init?: RequestInit) => {
+      const { response, body } = await call(context, { pathOrUrl, init: init ?? {} }, async (answer) => ({
+        response: answer,
+        body: await answer.text(),
+      }));
+      const method = init?.method?.toUpperCase() ?? 'GET';
+      const failure = { method, url: response.url, status: response.status };
+      if (!response.ok) throw new ApiError({ ...failure, reason: response.statusText });
+      try {
+        return JSON.parse(body) as Value;
+      } catch (thrown) {
+        throw new ApiError({ ...failure, reason: 'with a body that is not JSON' }, thrown);
+      }
+    },
+  };
+}
+
+interface Call {
+  readonly pathOrUrl: string | URL;
+  readonly init: RequestInit;
+}
+
+async function call<Result>(
+  context: ApiContext,
+  { pathOrUrl, init }: Call,
+  read: (response: Response) => Promise<Result>,
+): Promise<Result> {
+  const { signal, onOutcome, admit, retries } = context;
+  const leave = admit();
+  try {
+    const caller = anySignal(signal, init.signal);
+    const url = await raceSignal(resolveUrl(pathOrUrl, context), caller);
+    const method = init.method?.toUpperCase() ?? 'GET';
+    const settled = await retry(() => attempt(context, { url, init, caller, read }), {
+      retries: isReplayable(init.body) ? retries : 0,
+      signal: caller,
+      shouldRetry: (error) => error instanceof Unsatisfying && isWorthRepeating(error, method),
+      beforeRetry: (error) => (error instanceof Unsatisfying ? error.waitToRepeat(caller) : undefined),
+    }).catch((thrown: unknown) => {
+      // Nobody's failure but the caller's, who ended it, or the session's, which is told as it is.
+      if (caller.aborted || !(thrown instanceof Unsatisfying)) throw toError(thrown);
+      return thrown;
+    });
+    if (!(settled instanceof Unsatisfying)) {
+      await onOutcome(settled.status);
+      return settled.result;
+    }
+    await onOutcome(settled.response?.status ?? null);
+    if (settled.response !== null) return await read(settled.response);
+    const { cause } = settled;
+    throw new ApiError({ method, url, status: null, reason: reasonOf(cause) }, cause);
+  } finally {
+    leave();
+  }
+}
+
+async function attempt<Result>(
+  { jar, userAgent, attemptTimeoutMs }: ApiContext,
+  { url, init, caller, read }: { url: string; init: RequestInit; caller: AbortSignal; read: (response: Response) => Promise<Result> },
+): Promise<{ status: number; result: Result }> {
+  const headers = { 'user-agent': await raceSignal(userAgent(), caller), ...Object.fromEntries(new Headers(init.headers)) };
+  try {
+    const fetchWithCookies = fetchCookie(fetch, jar);
+    const response = await raceSignal(
+      fetchWithCookies(url, { ...init, headers, signal: anySignal(caller, AbortSignal.timeout(attemptTimeoutMs)) }),
+      caller,
+    );
+    if (isTemporary(response.status)) throw new Unsatisfying({ response });
+    return { status: response.status, result: await read(response) };
+  } catch (thrown) {
+    if (caller.aborted) throw toError(caller.reason);
+    throw thrown instanceof Unsatisfying ? thrown : new Unsatisfying({ response: null, cause: thrown });
+  }
+}
+
+/** No answer, or one that asks to come back later. */
+class Unsatisfying extends Error {
+  readonly response: Response | null;
+  readonly retryAfterMs: number | null;
+
+  constructor({ response, cause }: { response: Response | null; cause?: unknown }) {
+    super('an API call went wrong', { cause });
+    this.response = response;
+    this.retryAfterMs = response === null ? null : parseRetryAfter(response.headers.get('retry-after'));
+  }
+
+  /** Gives the connection back and waits as long as the server asked for. */
+  async waitToRepeat(signal: AbortSignal): Promise<void> {
+    await this.response?.body?.cancel();
+    await delay(this.retryAfterMs ?? 0, signal);
+  }
+}
+
+function isTemporary(status: number): boolean {
+  return status === 429 || (status >= 502 && status <= 504);
+}
+
+function isWorthRepeating({ response, retryAfterMs }: Unsatisfying, method: string): boolean {
+  if (retryAfterMs !== null && retryAfterMs > LONGEST_RETRY_AFTER_MS) return false;
+  if (IDEMPOTENT.has(method)) return true;
+  return retryAfterMs !== null && (response?.status === 429 || response?.status === 503);
+}
+
+/** Seconds or an HTTP date (RFC 9110, section 10.2.3), as milliseconds from now. */
+function parseRetryAfter(value: string | null): number | null {
+  if (value === null) return null;
+  if (/^\d+$/.test(value.trim())) return Number(value) * 1_000;
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? null : Math.max(0, at - Date.now());
+}
+
+function isReplayable(body: RequestInit['body']): boolean {
+  return !(body instanceof ReadableStream);
+}
+
+async function resolveUrl(pathOrUrl: string | URL, { baseUrl }: ApiContext): Promise<string> {
+  const text = String(pathOrUrl);
+  if (URL.canParse(text)) return text;
+  const base = await baseUrl();
+  if (base === null || !URL.canParse(text, base)) {
+    throw new ApiError({
+      method: 'A call',
+      url: text,
+      status: null,
+      reason: 'the URL is relative, and there is neither a base URL nor a page to stand against. Give the action a `baseUrl`, or open a page first.',
+    });
+  }
+  return new URL(text, base).href;
+}
+
+/** fetch says only "fetch failed" and keeps the reason in its cause. */
+function reasonOf(thrown: unknown): string {
+  const error = toError(thrown);
+  if (error.name === 'TimeoutError') return 'it took too long';
+  const cause = error.cause instanceof Error ? error.cause : error;
+  const { code } = cause as NodeJS.ErrnoException;
+  return cause.message || code || error.message;
+}

@@ -1,0 +1,45 @@
+/** Sees to it that no session goes without a proof of life for longer than the interval: where none came by itself, it probes. */
+
+export interface HeartbeatOptions {
+  readonly intervalMs: number;
+  /** Asks for a proof of life; never rejects. A success calls {@link Heartbeat.beat}, a failure declares the death. */
+  readonly probe: () => Promise<void>;
+}
+
+export class Heartbeat {
+  readonly #options: HeartbeatOptions;
+  #lastBeatAt = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+    this.#schedule(options.intervalMs);
+  }
+
+  /** A proof of life, from whatever source. */
+  beat(): void {
+    this.#lastBeatAt = performance.now();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** One timer that is set anew only when it fires, so that a beat costs a clock reading and nothing else. */
+  #schedule(inMs: number): void {
+    this.#timer = setTimeout(() => void this.#onTimer(), inMs);
+  }
+
+  async #onTimer(): Promise<void> {
+    const { intervalMs, probe } = this.#options;
+    const silentMs = performance.now() - this.#lastBeatAt;
+    if (silentMs < intervalMs) {
+      this.#schedule(intervalMs - silentMs);
+      return;
+    }
+    await probe();
+    if (!this.#stopped) this.#schedule(intervalMs);
+  }
+}

@@ -1,0 +1,62 @@
+/** What a supervisor is given, what it tells, and what it shows of itself. */
+import type { Log } from '../core/log.ts';
+import type { BrowserOptions, Death } from '../driver/driver.ts';
+import type { RestartLimitOptions } from './restart-limit.ts';
+import type { SupervisorStatus } from './state.ts';
+import type { TargetOptions } from './target.ts';
+
+export interface SupervisorOptions extends TargetOptions, BrowserOptions {
+  /** Whom the session belongs to; only a name here. Default `anonymous`. */
+  readonly owner?: string;
+  /** What relative API URLs stand against. Default: the current page. */
+  readonly baseUrl?: string;
+  /** A session is probed when it has shown no sign of life for so long. Default 5 000 ms. */
+  readonly heartbeatIntervalMs?: number;
+  /** A probe without an answer for so long is a death. Default 3 000 ms. */
+  readonly heartbeatTimeoutMs?: number;
+  /** The least deadline of a command; a session's own longer page load or script timeout extends it. Default 120 000 ms. */
+  readonly commandTimeoutMs?: number;
+  /** Further attempts of an API call. Default 4. */
+  readonly apiRetries?: number;
+  /** The limit of one API attempt. Default 30 000 ms. */
+  readonly apiTimeoutMs?: number;
+  /** So many API calls failing in a row are a critical failure. Default 10. */
+  readonly criticalFailureThreshold?: number;
+  readonly restartLimit?: RestartLimitOptions;
+  /** Default: nothing is logged. */
+  readonly log?: Log;
+  /** Ends a start that is under way. */
+  readonly signal?: AbortSignal;
+}
+
+/** What listeners are told; each is a fact that has happened. */
+export interface SupervisorEvents {
+  'session:started': { readonly owner: string; readonly epoch: number; readonly sessionId: string };
+  'session:dead': { readonly owner: string; readonly epoch: number; readonly death: Death };
+  /** Asked for: `stop()`, or the action's own `quit()`. */
+  'session:ended': { readonly owner: string; readonly epoch: number };
+  heartbeat: { readonly epoch: number; readonly at: Date };
+  /** Once per death that found work under way. */
+  'work:cancelled': { readonly epoch: number; readonly queued: number; readonly inFlight: number };
+}
+
+/** Everything of one session at one moment. */
+export interface SupervisorHealth {
+  readonly isAlive: boolean;
+  readonly state: SupervisorStatus;
+  readonly epoch: number;
+  readonly lastHeartbeatAt: string | null;
+  readonly heartbeatIntervalMs: number;
+  readonly shouldHalt: boolean;
+  readonly deathDetected: boolean;
+  readonly deathAt: string | null;
+  readonly death: Death | null;
+  /** Batch items, API calls and commands under way. */
+  readonly parallelOperations: number;
+  /** Work that this session's death cancelled, aborted or refused. */
+  readonly cascadeCount: number;
+}
+
+export const DEFAULT_HEARTBEAT_INTERVAL_MS = 5_000;
+export const DEFAULT_HEARTBEAT_TIMEOUT_MS = 3_000;
+export const DEFAULT_COMMAND_TIMEOUT_MS = 120_000;

@@ -1,0 +1,52 @@
+/** How often a session may die before giving up is wiser than going on, and how long to wait before the next one. */
+import { SupervisorError } from '../core/errors.ts';
+
+/** Sessions died more often than the limit allows; the last death is the cause. The run can be resumed once the reason is mended. */
+export class RestartLimitError extends SupervisorError {
+  readonly code = 'restart-limit';
+  readonly consequence = 'abort-run';
+
+  constructor({ limit, windowMs }: RestartLimitOptions, cause: unknown) {
+    super(`Sessions died more than ${limit} times within ${windowMs / 60_000} minutes; no further one is started.`, {
+      cause,
+      data: { limit, windowMs },
+    });
+  }
+}
+
+export interface RestartLimitOptions {
+  /** Restarts allowed in the window. Default 10. */
+  readonly limit: number;
+  /** Default 10 minutes. */
+  readonly windowMs: number;
+}
+
+export const DEFAULT_RESTART_LIMIT: RestartLimitOptions = { limit: 10, windowMs: 600_000 };
+
+const FIRST_BACKOFF_MS = 250;
+const LONGEST_BACKOFF_MS = 30_000;
+const JITTER = 0.2;
+
+export class RestartLimit {
+  readonly #options: RestartLimitOptions;
+  #restarts: number[] = [];
+
+  constructor(options: RestartLimitOptions = DEFAULT_RESTART_LIMIT) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes one restart: how long to wait before it, in ms: none for the first in the window, then exponential back-off with jitter.
+   * Throws {@link RestartLimitError} when none is left.
+   */
+  take(cause: unknown): number {
+    const now = performance.now();
+    this.#restarts = this.#restarts.filter((at) => now - at < this.#options.windowMs);
+    if (this.#restarts.length >= this.#options.limit) throw new RestartLimitError(this.#options, cause);
+    this.#restarts.push(now);
+    const earlier = this.#restarts.length - 1;
+    if (earlier === 0) return 0;
+    const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** (earlier - 1), LONGEST_BACKOFF_MS);
+    return backoffMs * (1 - JITTER + 2 * JITTER * Math.random());
+  }
+}

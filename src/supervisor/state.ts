@@ -1,0 +1,38 @@
+/**
+ * The life of a supervisor: a union whose variants carry their data, and the one table of what may follow what.
+ *
+ *     idle -> starting -> alive -> stopping -> ended
+ *                 \         \         \
+ *                  `---------`---------`----> dead -> starting (a restart: the next epoch)
+ */
+import { InvariantError } from '../core/errors.ts';
+import type { BrowserSession, Death } from '../driver/driver.ts';
+import type { Epoch } from './epoch.ts';
+
+export type SupervisorState =
+  | { readonly status: 'idle' }
+  | { readonly status: 'starting'; readonly epoch: Epoch }
+  | { readonly status: 'alive'; readonly epoch: Epoch; readonly session: BrowserSession }
+  | { readonly status: 'stopping'; readonly epoch: Epoch; readonly session: BrowserSession }
+  | { readonly status: 'ended'; readonly epoch: Epoch }
+  | { readonly status: 'dead'; readonly epoch: Epoch; readonly death: Death };
+
+export type SupervisorStatus = SupervisorState['status'];
+
+/** A start that fails goes back to where it came from: nothing was born, so nothing died. */
+const FOLLOWERS: Readonly<Record<SupervisorStatus, readonly SupervisorStatus[]>> = {
+  idle: ['starting'],
+  starting: ['alive', 'dead', 'ended'],
+  alive: ['stopping', 'dead', 'ended'],
+  stopping: ['ended', 'dead'],
+  ended: ['starting'],
+  dead: ['starting', 'dead', 'ended'],
+};
+
+/** Returns `next`, or throws {@link InvariantError} naming both states. */
+export function transition(current: SupervisorState, next: SupervisorState): SupervisorState {
+  if (!FOLLOWERS[current.status].includes(next.status)) {
+    throw new InvariantError(`A supervisor can't go from "${current.status}" to "${next.status}".`);
+  }
+  return next;
+}
