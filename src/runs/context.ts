@@ -1,0 +1,84 @@
+/** What an action is given: ordinary selenium, and a few functions that make its work countable, repeatable and storable. */
+import type { Log } from '../core/log.ts';
+import type { WebDriver } from '../driver/driver.ts';
+import type { Api, BatchOptions, BatchOutcome } from '../supervisor/supervisor.ts';
+
+/** Saves a record with the step that it belongs to: both are kept, or neither. */
+export type SaveRecord = (record: object, options: SaveOptions) => void;
+
+export interface SaveOptions {
+  /** Unique within the dataset; saving it again replaces the record. */
+  readonly key: string;
+  /** Names the file. Default `records`. */
+  readonly dataset?: string;
+}
+
+export interface StepTools {
+  readonly save: SaveRecord;
+  /** Aborts when the session dies or the run is cancelled. */
+  readonly signal: AbortSignal;
+  /** 1 for the first. */
+  readonly attempt: number;
+}
+
+export interface StepOptions {
+  /** Further attempts when the step fails; deaths don't count. Default 0. */
+  readonly retries?: number;
+}
+
+export interface ItemTools<Item> {
+  readonly api: Api;
+  /** Of the worker's own session with `sessions`; without, only with `concurrency: 1`. */
+  readonly driver: WebDriver;
+  readonly save: SaveRecord;
+  /** Declines the item: it counts as skipped. */
+  skip(reason: string): never;
+  /** Appends an item to the batch; false where its key is known already. */
+  add(item: Item): boolean;
+  readonly signal: AbortSignal;
+  readonly attempt: number;
+}
+
+export interface ActionBatchOptions<Item> extends Omit<BatchOptions<Item>, 'key' | 'signal'> {
+  /** Names an item within its batch: the same on every entry of `run`, for it is what makes the item's work happen once. */
+  readonly key: (item: Item) => string;
+  /** So many browser sessions, each with one worker at a time, so that workers may use `driver`. */
+  readonly sessions?: number;
+}
+
+/** What `prepare` gets. */
+export interface PrepareContext<Params = Record<string, unknown>> {
+  /** Selenium's driver of the session that this entry of `run` began with. */
+  readonly driver: WebDriver;
+  readonly api: Api;
+  readonly params: Params;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  readonly runId: string;
+  readonly session: { readonly id: string; readonly owner: string; readonly epoch: number };
+  /** Saves a picture of the page into the run's folder; returns the file's path. */
+  screenshot(name: string): Promise<string>;
+}
+
+/** What `run` gets. All members may be taken out by destructuring. */
+export interface ActionContext<Params = Record<string, unknown>> extends PrepareContext<Params> {
+  /**
+   * Does `work` once per run, whatever dies: on a later entry its stored value is returned at once. The value and the records saved in
+   * it are kept together. Values are JSON; the author gets the stored copy the first time too.
+   */
+  step<Value>(key: string, work: (tools: StepTools) => Promise<Value> | Value, options?: StepOptions): Promise<Value>;
+  /**
+   * Runs `worker` over `items` at the same time, each item once per run. Failed items are told in the outcome, not thrown; the
+   * session's death rejects with a `SessionDeathError` that has the outcome so far as `outcome`.
+   */
+  batch<Item, Value>(
+    name: string,
+    items: Iterable<Item>,
+    worker: (item: Item, tools: ItemTools<Item>) => Promise<Value> | Value,
+    options: ActionBatchOptions<Item>,
+  ): Promise<BatchOutcome<Value>>;
+  /** Saves a record outside of steps, kept at once. */
+  save(record: object, options: SaveOptions): Promise<void>;
+  /** What the progress display shows instead of the counted steps. */
+  progress(done: number, total: number, label?: string): void;
+}

@@ -1,0 +1,81 @@
+/** What an action is, and what is checked of it before anything runs. */
+import { z } from 'zod';
+
+import { ActionError } from '../core/errors.ts';
+import type { ActionContext, PrepareContext } from './context.ts';
+
+/** The flags of the `run` command; parameters become flags beside them, so no parameter may be named like one. */
+export const RUN_FLAGS = [
+  'owner',
+  'wait',
+  'sessions',
+  'grid',
+  'headed',
+  'resume',
+  'recover',
+  'rehearse',
+  'output',
+  'format',
+  'json',
+  'verbose',
+  'help',
+  'version',
+] as const;
+
+export interface ActionDefinition<Params extends z.ZodObject> {
+  /** Lower case, digits and dashes. */
+  readonly name: string;
+  /** One line, shown in lists. */
+  readonly description: string;
+  /** A zod object; each property becomes a flag of `run`, in kebab case. Descriptions become help texts. */
+  readonly params: Params;
+  /** The site that the action works on: checked to be reachable before a browser starts; relative API URLs stand against it. */
+  baseUrl?(params: z.output<Params>): string;
+  /** Whom the session belongs to. Default: the run itself. */
+  owner?(params: z.output<Params>): string;
+  /** Parameter sets that together do the same work, for many machines. */
+  shards?(params: z.output<Params>): readonly z.input<Params>[];
+  /** Once on every new session: log in, set cookies. No steps, saves or batches; a throw fails the run. */
+  prepare?(context: PrepareContext<z.output<Params>>): Promise<void> | void;
+  /** The work. Entered again from the top on a new session after a death; finished steps then return at once. */
+  run(context: ActionContext<z.output<Params>>): Promise<void> | void;
+}
+
+/** A checked definition. `isAction` tells it from whatever else a module may export. */
+export interface Action<Params extends z.ZodObject = z.ZodObject> extends ActionDefinition<Params> {
+  readonly isAction: true;
+}
+
+const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+/** Checks and freezes an action. Throws `ActionError` naming what is wrong with it. */
+export function defineAction<Params extends z.ZodObject>(definition: ActionDefinition<Params>): Action<Params> {
+  const { name, description, params, run } = definition;
+  const label = typeof name === 'string' && name !== '' ? `Action "${name}"` : 'An action';
+  const complain = (what: string): never => {
+    throw new ActionError(`${label}: ${what}.`);
+  };
+  if (typeof name !== 'string' || !NAME.test(name)) complain('`name` must be lower case letters and digits with single dashes, such as "gather-prices"');
+  if (typeof description !== 'string' || description.trim() === '') complain('`description` is missing; one line says what the action does');
+  if (!(params instanceof z.ZodObject)) complain('`params` must be a zod object, such as z.object({ url: z.url() }); import z from webdriver-supervisor');
+  if (typeof run !== 'function') complain('`run` is missing; it is the function that does the work');
+  for (const optional of ['baseUrl', 'owner', 'shards', 'prepare'] as const) {
+    if (definition[optional] !== undefined && typeof definition[optional] !== 'function') complain(`\`${optional}\` must be a function`);
+  }
+  for (const parameter of Object.keys(params.shape)) {
+    const flag = toFlag(parameter);
+    if ((RUN_FLAGS as readonly string[]).includes(flag) || /^no-/.test(flag)) {
+      complain(`the parameter "${parameter}" would be the flag --${flag}, which \`run\` has for itself; give it another name`);
+    }
+  }
+  return Object.freeze({ ...definition, isAction: true as const });
+}
+
+export function isAction(value: unknown): value is Action {
+  return typeof value === 'object' && value !== null && (value as { isAction?: unknown }).isAction === true;
+}
+
+/** `maxPages` -> `max-pages`. */
+export function toFlag(parameter: string): string {
+  return parameter.replace(/([a-z0-9])([A-Z])/g, '$1-$2').replaceAll('_', '-').toLowerCase();
+}
