@@ -282,10 +282,13 @@ export class BrowserSession {
     if (target.kind !== 'own') {
       await this.probe('devtools');
     } else {
-      const lost = { http: this.#http, sessionId: this.#id, browserPid: this.browserPid, devtoolsUrl: this.#devtoolsUrl };
-      const inFlight = this.#transport.inFlight > 0 ? this.#transport.waitForIdle(IN_FLIGHT_KNOWS_MS) : undefined;
-      const found = await explainLostBrowser(lost);
-      await (found?.cause === 'session-removed' ? inFlight : undefined);
+      const found = await explainLostBrowser({
+        http: this.#http,
+        sessionId: this.#id,
+        devtoolsUrl: this.#devtoolsUrl,
+        oldestCommandMs: this.#transport.oldestCommandMs,
+        commandsSettled: this.#transport.settled,
+      });
       if (this.#isOver()) return;
       if (found !== undefined) {
         this.#report({ ...found, detectedBy: 'devtools', message: `${description}: ${found.message}` });

@@ -46,7 +46,8 @@ export class CommandTransport implements Client {
   readonly log = new CommandLog();
   readonly settings: SessionSettings;
   readonly #options: TransportOptions;
-  readonly #inFlight = new Set<Promise<unknown>>();
+  /** In the order of their start, with its time. */
+  readonly #inFlight = new Map<Promise<unknown>, number>();
   #ended = false;
 
   constructor(options: TransportOptions) {
@@ -63,9 +64,15 @@ export class CommandTransport implements Client {
     return this.#ended;
   }
 
-  /** Resolves when no command is in flight, or after `limitMs`. */
-  async waitForIdle(limitMs: number): Promise<void> {
-    await settlesWithin(Promise.allSettled(this.#inFlight), limitMs);
+  /** How long the oldest command in flight has been so; null where none is. */
+  get oldestCommandMs(): number | null {
+    const [startedAt] = this.#inFlight.values();
+    return startedAt === undefined ? null : performance.now() - startedAt;
+  }
+
+  /** Resolves when the commands that are in flight now are settled. */
+  get settled(): Promise<unknown> {
+    return Promise.allSettled(this.#inFlight.keys());
   }
 
   /** The seam of selenium's `http.Executor`. */
@@ -80,7 +87,7 @@ export class CommandTransport implements Client {
     }
     if (this.#ended) throw new SessionEndedError();
     const command = this.#exchange(request);
-    this.#inFlight.add(command);
+    this.#inFlight.set(command, performance.now());
     try {
       return await command;
     } finally {

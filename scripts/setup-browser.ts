@@ -1,0 +1,190 @@
+/**
+ * The second half of set-up: a browser and its driver. Found ones are taken as they are and nothing is printed. Else Debian's packages
+ * (as root on Debian or Ubuntu), else Selenium Manager's download, else exit code 2 with the command to type.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { locateBrowser, readVersions, versionsFit, type BrowserLocation } from '../src/driver/locate.ts';
+
+const DOWNLOAD_TIMEOUT_MS = 5 * 60_000;
+const APT_TIMEOUT_MS = 10 * 60_000;
+const LAST_LINES_SHOWN = 15;
+
+type Missing = Extract<BrowserLocation, { missing: unknown }>;
+
+/** Where the set-up runs; a value, so that the advice for every platform can be tested on any. */
+export interface Machine {
+  readonly platform: NodeJS.Platform;
+  /** The text of /etc/os-release; empty elsewhere. */
+  readonly osRelease: string;
+  readonly isRoot: boolean;
+}
+
+/** The exact command that a person has to type on this machine to get a browser and its driver. */
+export function installAdvice({ platform, osRelease, isRoot }: Machine): string {
+  if (platform === 'darwin') return 'brew install --cask google-chrome chromedriver';
+  const sudo = isRoot ? '' : 'sudo ';
+  const systems = systemNames(osRelease);
+  // Ubuntu has Chromium as a snap only, its driver within.
+  if (systems[0] === 'ubuntu') return `${sudo}snap install chromium`;
+  if (systems.includes('debian') || systems.includes('ubuntu'))
+    return `${sudo}apt-get install chromium chromium-driver`;
+  if (systems.includes('fedora') || systems.includes('rhel')) return `${sudo}dnf install chromium chromedriver`;
+  if (systems.includes('arch')) return `${sudo}pacman -S chromium`;
+  if (systems.includes('alpine')) return `${sudo}apk add chromium chromium-chromedriver`;
+  return "install Chrome or Chromium and the chromedriver of the same version with your system's package manager";
+}
+
+/** `ID`, then the names in `ID_LIKE`. */
+function systemNames(osRelease: string): string[] {
+  const valueOf = (key: string) => new RegExp(`^${key}="?([^"\\n]*)`, 'm').exec(osRelease)?.[1] ?? '';
+  return `${valueOf('ID')} ${valueOf('ID_LIKE')}`.trim().split(/\s+/);
+}
+
+if (import.meta.main) process.exitCode = await main();
+
+async function main(): Promise<number> {
+  // A Grid brings its own browsers; a browser other than Chrome isn't ours to find.
+  if (process.env.GRID_URL || /^(?!chrome|chromium$)./i.test(process.env.BROWSER ?? '')) return 0;
+  const location = await locate();
+  if (location.found) return 0;
+  if ('invalid' in location) {
+    const { setting, path, reason } = location.invalid;
+    say(`${setting}=${path}: the file ${reason}. Correct ${setting}, or unset it to have one found.`);
+    return 2;
+  }
+  return setUp(location);
+}
+
+function locate(): Promise<BrowserLocation> {
+  const { CHROME_BINARY, CHROMEDRIVER, PATH } = process.env;
+  return locateBrowser({ chromeBinary: CHROME_BINARY, chromedriver: CHROMEDRIVER, env: { PATH } });
+}
+
+async function setUp(location: Missing): Promise<number> {
+  const osRelease = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
+  const machine = { platform: process.platform, osRelease, isRoot: process.getuid?.() === 0 };
+  const failures: string[] = [];
+  for (const attempt of attempts(location, machine)) {
+    const failure = await attempt();
+    const after = await locate();
+    if (!failure && after.found) return tellVersions(after);
+    if (failure) failures.push(failure);
+  }
+  const what = {
+    browser: 'Chrome or Chromium',
+    driver: 'chromedriver',
+    both: 'Chrome or Chromium, and no chromedriver,',
+  }[location.missing];
+  say(`No ${what} was found, and none could be installed:`);
+  for (const failure of failures) say(`  ${failure}`);
+  say(`Type: ${installAdvice(machine)}`);
+  say('Or name your own by CHROME_BINARY and CHROMEDRIVER, or a Selenium Grid by GRID_URL.');
+  return 2;
+}
+
+/** Debian's two packages fit each other, but not a Chrome from elsewhere: for that, Selenium Manager finds the right driver. */
+function attempts(location: Missing, { osRelease, isRoot }: Machine): (() => Promise<string | undefined>)[] {
+  const fetch = () => fetchBySeleniumManager(location);
+  if (!isRoot || !systemNames(osRelease).some((name) => name === 'debian' || name === 'ubuntu')) return [fetch];
+  const isForeignBrowser = location.browserPath !== undefined && location.browserPath !== '/usr/bin/chromium';
+  return isForeignBrowser ? [fetch, installByApt] : [installByApt, fetch];
+}
+
+async function installByApt(): Promise<string | undefined> {
+  say('Installing the packages chromium and chromium-driver by apt-get (as root); this takes a few minutes.');
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const update = await run('apt-get', ['update', '-qq'], { env, timeoutMs: APT_TIMEOUT_MS });
+  // Another, broken source of packages is no reason not to try: the lists at hand may do.
+  const install = await run(
+    'apt-get',
+    ['install', '-y', '-qq', '--no-install-recommends', 'chromium', 'chromium-driver'],
+    { env, timeoutMs: APT_TIMEOUT_MS },
+  );
+  if (install.code !== 0) return `apt-get install: ${lastLines(install.output || update.output)}`;
+  // On Ubuntu the packages may only point to a snap, which can't start in a container.
+  return readVersions('/usr/bin/chromium', '/usr/bin/chromedriver').then(
+    () => undefined,
+    (error: unknown) => `apt-get installed a browser that does not start: ${String(error)}`,
+  );
+}
+
+async function fetchBySeleniumManager({ browserPath }: Missing): Promise<string | undefined> {
+  const manager = seleniumManagerPath();
+  if (manager === undefined) return `Selenium Manager has no program for ${process.platform} ${process.arch}.`;
+  say(
+    `Letting Selenium Manager fetch ${browserPath ? 'the chromedriver of your browser' : 'Chrome for Testing and its chromedriver'}; this takes a minute or two.`,
+  );
+  const args = ['--browser', 'chrome', '--output', 'json', '--avoid-stats', '--skip-driver-in-path'];
+  const browser = browserPath ? ['--browser-path', browserPath] : ['--force-browser-download'];
+  const { code, output } = await run(manager, [...args, ...browser], {
+    env: process.env,
+    timeoutMs: DOWNLOAD_TIMEOUT_MS,
+  });
+  if (code !== 0) return `Selenium Manager: ${managerMessage(output)}`;
+  const location = await locate();
+  if (!location.found) return undefined;
+  return readVersions(location.browserPath, location.driverPath).then(
+    () => undefined,
+    (error: unknown) => `Selenium Manager fetched a browser that does not start: ${String(error)}`,
+  );
+}
+
+function seleniumManagerPath(): string | undefined {
+  const folder =
+    process.platform === 'darwin'
+      ? 'macos'
+      : process.platform === 'linux'
+        ? { x64: 'linux-x86_64', arm64: 'linux-arm64' }[process.arch as string]
+        : undefined;
+  if (folder === undefined) return undefined;
+  const selenium = dirname(fileURLToPath(import.meta.resolve('selenium-webdriver/package.json')));
+  return join(selenium, 'bin', folder, 'selenium-manager');
+}
+
+function managerMessage(output: string): string {
+  try {
+    return (JSON.parse(output) as { result: { message: string } }).result.message;
+  } catch {
+    return lastLines(output);
+  }
+}
+
+async function tellVersions({ browserPath, driverPath }: Extract<BrowserLocation, { found: true }>): Promise<number> {
+  const { browser, driver } = await readVersions(browserPath, driverPath);
+  say(`Browser: ${browserPath} ${browser}; driver: ${driverPath} ${driver}.`);
+  if (!versionsFit(browser, driver))
+    say('Their versions do not fit each other: name a fitting pair by CHROME_BINARY and CHROMEDRIVER.');
+  return 0;
+}
+
+/** Runs a program quietly; resolves with its exit code and all that it wrote, also when it can't be started or takes too long. */
+function run(
+  file: string,
+  args: readonly string[],
+  { env, timeoutMs }: { env: NodeJS.ProcessEnv; timeoutMs: number },
+): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    const child = spawn(file, args, { env, timeout: timeoutMs, stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
+    child.once('error', (error) => resolve({ code: 1, output: error.message }));
+    child.once('close', (code) => {
+      const output = Buffer.concat(chunks).toString();
+      resolve(
+        code === null ? { code: 1, output: `${output}\nended after ${timeoutMs / 60_000} minutes` } : { code, output },
+      );
+    });
+  });
+}
+
+function lastLines(text: string): string {
+  return text.trim().split('\n').slice(-LAST_LINES_SHOWN).join('\n  ');
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}

@@ -1,0 +1,53 @@
+import { readdirSync, realpathSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { listProcesses, readProcessVariable, type ProcessInfo } from './process-table.ts';
+import { descendantsOf } from './processes.ts';
+
+/** Name prefix of the temporary folders of sessions. */
+const FOLDER_PREFIX = 'wds-';
+
+/** What sessions of this program keep on the machine at one moment. */
+export interface Leftovers {
+  /** Drivers, browsers and watchdogs; zombies are left out: they hold nothing but their entry. */
+  readonly processes: readonly ProcessInfo[];
+  /** Absolute paths of the sessions' temporary folders. */
+  readonly folders: readonly string[];
+}
+
+/**
+ * Takes stock of the sessions' processes and folders, those of a program that was killed included. Sessions are told
+ * by their folder `wds-…` in the folder for temporary files: a process belongs to one when its TMPDIR or its command
+ * line names such a folder, or when it descends from one that does.
+ */
+export function leftovers(): Leftovers {
+  const roots = [...new Set([tmpdir(), realTmpdir()])].map((folder) => join(folder, FOLDER_PREFIX));
+  const isOfSession = (text: string): boolean => roots.some((root) => text.includes(root));
+  const table = listProcesses();
+  const heads = table.filter(
+    ({ pid, command }) => isOfSession(command) || isOfSession(readProcessVariable(pid, 'TMPDIR') ?? ''),
+  );
+  const all = new Map<number, ProcessInfo>();
+  for (const head of heads) for (const member of [head, ...descendantsOf(head.pid, table)]) all.set(member.pid, member);
+  const processes = [...all.values()].filter(({ pid, state }) => state !== 'Z' && state !== 'X' && pid !== process.pid);
+  const names = readdirSync(tmpdir()).filter((name) => name.startsWith(FOLDER_PREFIX));
+  return { processes, folders: names.map((name) => join(tmpdir(), name)) };
+}
+
+/** What is there now and wasn't there before. */
+export function newLeftovers(before: Leftovers, now: Leftovers = leftovers()): Leftovers {
+  const known = new Set(before.processes.map(identityOf));
+  return {
+    processes: now.processes.filter((info) => !known.has(identityOf(info))),
+    folders: now.folders.filter((folder) => !before.folders.includes(folder)),
+  };
+}
+
+function identityOf({ pid, startedAt }: ProcessInfo): string {
+  return `${pid} ${startedAt}`;
+}
+
+/** On macOS the folder is behind a symbolic link, and processes may name either. */
+function realTmpdir(): string {
+  return realpathSync(tmpdir());
+}

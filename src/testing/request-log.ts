@@ -1,0 +1,111 @@
+/** One request as a test server saw it arrive. */
+export interface RecordedRequest {
+  readonly method: string;
+  /** Path as sent, with its query. */
+  readonly path: string;
+  /** The WebDriver session that it addresses; undefined for `POST /session`, `/status` and what is no WebDriver. */
+  readonly sessionId: string | undefined;
+  /** Arrival in milliseconds on `performance.now()` of the process that recorded it. */
+  readonly at: number;
+}
+
+/**
+ * Which requests are meant. A string is `[METHOD ]/path` without query, where the path may be the whole one
+ * (`POST /session`), relative to its session (`GET /title`), or with a placeholder (`DELETE /session/:id`).
+ * A regular expression is tried on `METHOD /whole/path?query`.
+ */
+export type RequestMatcher = string | RegExp | ((request: RecordedRequest) => boolean);
+
+/** Options of the promises that wait for a request. */
+export interface WaitForRequestOptions {
+  /** How many matching requests must have been seen since the server opened. Default 1. */
+  readonly count?: number;
+  readonly signal?: AbortSignal;
+}
+
+interface Waiter<Request> {
+  readonly isMeant: (request: Request) => boolean;
+  missing: number;
+  readonly resolve: (request: Request) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** The memory of a test server: what arrived, in order, and who waits for what is still to come. */
+export class RequestLog<Request extends RecordedRequest = RecordedRequest> {
+  readonly requests: Request[] = [];
+  readonly #waiters = new Set<Waiter<Request>>();
+
+  record(request: Request): void {
+    this.requests.push(request);
+    for (const waiter of this.#waiters) {
+      if (!waiter.isMeant(request) || --waiter.missing > 0) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve(request);
+    }
+  }
+
+  forSession(sessionId: string): Request[] {
+    return this.requests.filter((request) => request.sessionId === sessionId);
+  }
+
+  /** Resolves with the count-th matching request, also when it came before the call: no race with the sender. */
+  waitFor(matcher: RequestMatcher, options: WaitForRequestOptions = {}): Promise<Request> {
+    const waiting = this.#waitFor(matcher, options);
+    // A test that failed elsewhere no longer awaits this promise; its rejection at close would end the whole test run.
+    waiting.catch(() => undefined);
+    return waiting;
+  }
+
+  async #waitFor(matcher: RequestMatcher, { count = 1, signal }: WaitForRequestOptions): Promise<Request> {
+    signal?.throwIfAborted();
+    const isMeant = toRequestPredicate(matcher);
+    const seen = this.requests.filter(isMeant);
+    const found = seen[count - 1];
+    if (found !== undefined) return found;
+    const { promise, resolve, reject } = Promise.withResolvers<Request>();
+    const waiter: Waiter<Request> = { isMeant, missing: count - seen.length, resolve, reject };
+    const onAbort = (): void => reject(signal?.reason);
+    this.#waiters.add(waiter);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await promise;
+    } finally {
+      this.#waiters.delete(waiter);
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Rejects everything that still waits: the server has closed. */
+  close(): void {
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const waiter of waiters) waiter.reject(new Error('The test server closed before the awaited request came.'));
+  }
+}
+
+/** The session id in a WebDriver path, also behind a prefix such as `/wd/hub`. */
+export function sessionIdOf(path: string): string | undefined {
+  return /\/session\/([^/?#]+)/.exec(path)?.[1];
+}
+
+/** The path without query and session prefix: `/title` for `/session/1/title`, `/` for the session itself. */
+export function commandPathOf(path: string): string {
+  const bare = path.replace(/[?#].*$/, '');
+  const inSession = /\/session\/[^/]+(\/.*)?$/.exec(bare);
+  return inSession ? (inSession[1] ?? '/') : bare;
+}
+
+/** The predicate that a {@link RequestMatcher} stands for. */
+export function toRequestPredicate(matcher: RequestMatcher): (request: RecordedRequest) => boolean {
+  if (typeof matcher === 'function') return matcher;
+  if (matcher instanceof RegExp) return ({ method, path }) => `${method} ${path}`.search(matcher) >= 0;
+  const [, method, wanted] = /^(?:([A-Z]+) )?(\/.*)$/.exec(matcher) ?? [];
+  if (wanted === undefined) throw new TypeError(`"${matcher}" is no request matcher: write "/path" or "METHOD /path".`);
+  return (request) => {
+    if (method !== undefined && request.method !== method) return false;
+    const bare = request.path.replace(/[?#].*$/, '');
+    return (
+      wanted === bare || wanted === commandPathOf(bare) || wanted === bare.replace(/\/session\/[^/]+/, '/session/:id')
+    );
+  };
+}
