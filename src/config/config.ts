@@ -17,7 +17,16 @@ const flag = (defaultValue: boolean) =>
     .preprocess((value) => (typeof value === 'string' ? (BOOLEANS[value.toLowerCase()] ?? value) : value), z.boolean())
     .default(defaultValue);
 const optionalPath = z.string().min(1).optional();
-const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, 1: true, yes: true, on: true, false: false, 0: false, no: false, off: false };
+const BOOLEANS: Readonly<Record<string, boolean>> = {
+  true: true,
+  1: true,
+  yes: true,
+  on: true,
+  false: false,
+  0: false,
+  no: false,
+  off: false,
+};
 
 /** The settings by their names in the environment and in the files, with their units in the name. */
 const settingsSchema = z.object({
@@ -131,7 +140,9 @@ function readSettingsFile(file: string): Record<string, unknown> {
   }
   const unknown = Object.keys(content).filter((name) => !(SETTING_NAMES as string[]).includes(name));
   if (unknown.length > 0) {
-    throw new ConfigError(`${file} has unknown settings: ${unknown.join(', ')}. Known are: ${SETTING_NAMES.join(', ')}.`);
+    throw new ConfigError(
+      `${file} has unknown settings: ${unknown.join(', ')}. Known are: ${SETTING_NAMES.join(', ')}.`,
+    );
   }
   return content as Record<string, unknown>;
 }

@@ -31,7 +31,8 @@ export class Events<EventMap extends object> {
     for (const listener of [...(this.#listeners.get(name) ?? [])] as Listener<EventMap[Name]>[]) {
       try {
         const returned: unknown = listener(event);
-        if (returned instanceof Promise) returned.catch((thrown: unknown) => this.#onListenerError(toError(thrown), name));
+        if (returned instanceof Promise)
+          returned.catch((thrown: unknown) => this.#onListenerError(toError(thrown), name));
       } catch (thrown) {
         this.#onListenerError(toError(thrown), name);
       }

@@ -1,7 +1,8 @@
 /**
  * Nothing sensitive leaves the program: what goes to logs, rows, pages and errors passes here first.
  */
-const SECRET_NAME = /pass(word|wd|phrase)?|secret|token|api[-_]?key|authorization|cookie|credential|session[-_]?key|signature|sig$/i;
+const SECRET_NAME =
+  /pass(word|wd|phrase)?|secret|token|api[-_]?key|authorization|cookie|credential|session[-_]?key|signature|sig$/i;
 const SECRET_PAIR =
   /\b((?:[\w-]*(?:password|passwd|secret|token|api[-_]?key|signature))|authorization|cookie|set-cookie)(["']?\s*[=:]\s*["']?)((?:bearer |basic )?[^\s&"',;}]+)/gi;
 const URL_IN_TEXT = /\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>`]+/gi;
@@ -29,7 +30,9 @@ export function redactUrl(text: string): string {
     masked = true;
   }
   if (SECRET_NAME.test(url.hash)) url.hash = MASK;
-  return masked || url.username !== '' ? url.href : text.replace(/#.*$/, (hash) => (SECRET_NAME.test(hash) ? '' : hash));
+  return masked || url.username !== ''
+    ? url.href
+    : text.replace(/#.*$/, (hash) => (SECRET_NAME.test(hash) ? '' : hash));
 }
 
 /** Free text with URLs cleaned by {@link redactUrl} and the values behind secret-sounding names masked. */

@@ -46,7 +46,8 @@ export async function retry<Value>(
       signal,
       shouldRetry: ({ error }) => !signal.aborted && shouldRetry(unbox(error)),
       onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
-        if (retriesLeft > 0 && !signal.aborted && shouldRetry(unbox(error))) await beforeRetry?.(unbox(error), attemptNumber);
+        if (retriesLeft > 0 && !signal.aborted && shouldRetry(unbox(error)))
+          await beforeRetry?.(unbox(error), attemptNumber);
       },
     },
   ).catch((thrown: unknown) => {

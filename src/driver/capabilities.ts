@@ -40,7 +40,13 @@ export function isChromium(browserName: string): boolean {
 
 /** Capabilities for a new session; `browserPath` and the sandbox switch only where the browser runs on this machine. */
 export function toCapabilities(
-  { headless = true, arguments: switches = [], capabilities = {}, browserName = 'chrome', bidi = false }: BrowserOptions,
+  {
+    headless = true,
+    arguments: switches = [],
+    capabilities = {},
+    browserName = 'chrome',
+    bidi = false,
+  }: BrowserOptions,
   { browserPath, isLocal }: { browserPath?: string; isLocal: boolean },
 ): Capabilities {
   let wanted: Capabilities;
@@ -55,7 +61,8 @@ export function toCapabilities(
   } else {
     wanted = new Capabilities();
     wanted.set('browserName', browserName);
-    if (browserName === 'firefox') wanted.set('moz:firefoxOptions', { args: [...(headless ? ['-headless'] : []), ...switches] });
+    if (browserName === 'firefox')
+      wanted.set('moz:firefoxOptions', { args: [...(headless ? ['-headless'] : []), ...switches] });
   }
   if (bidi || !isChromium(browserName)) wanted.set('webSocketUrl', true);
   for (const [name, value] of Object.entries(capabilities)) {

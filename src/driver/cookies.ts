@@ -67,16 +67,18 @@ function commandCookies(driver: WebDriver): BrowserCookies {
   return {
     all: async () => {
       const cookies = await driver.manage().getCookies();
-      return cookies.map(({ name, value, domain = '', path = '/', secure = false, httpOnly = false, sameSite, expiry }) => ({
-        name,
-        value,
-        domain,
-        path,
-        secure,
-        httpOnly,
-        ...(sameSite === undefined ? {} : { sameSite: sameSite as 'Strict' | 'Lax' | 'None' }),
-        ...(expiry === undefined ? {} : { expires: Number(expiry) }),
-      }));
+      return cookies.map(
+        ({ name, value, domain = '', path = '/', secure = false, httpOnly = false, sameSite, expiry }) => ({
+          name,
+          value,
+          domain,
+          path,
+          secure,
+          httpOnly,
+          ...(sameSite === undefined ? {} : { sameSite: sameSite as 'Strict' | 'Lax' | 'None' }),
+          ...(expiry === undefined ? {} : { expires: Number(expiry) }),
+        }),
+      );
     },
     set: async ({ expires, ...cookie }) => {
       await driver.manage().addCookie({ ...cookie, ...(expires === undefined ? {} : { expiry: Math.round(expires) }) });

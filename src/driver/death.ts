@@ -2,7 +2,7 @@
  * The words for a session's end, and the errors that carry it. Types only below, so that every room above can name a death without
  * knowing how it is found out.
  */
-import { SupervisorError, type SupervisorErrorOptions } from '../core/errors.ts';
+import { SupervisorError } from '../core/errors.ts';
 
 export const DEATH_CAUSES = [
   'browser-gone',
@@ -69,10 +69,13 @@ export class SessionDeathError extends SupervisorError {
 
   constructor(death: Death, options?: ErrorOptions) {
     const { cause, detectedBy, evidence, epoch } = death;
-    super(`The browser session died (${cause}, noticed by ${detectedBy}, session ${epoch} of this run): ${evidence.message}`, {
-      ...options,
-      data: { cause, detectedBy, epoch },
-    });
+    super(
+      `The browser session died (${cause}, noticed by ${detectedBy}, session ${epoch} of this run): ${evidence.message}`,
+      {
+        ...options,
+        data: { cause, detectedBy, epoch },
+      },
+    );
     this.death = death;
   }
 }
@@ -83,7 +86,9 @@ export class SessionEndedError extends SupervisorError {
   readonly consequence = 'fail-step';
 
   constructor() {
-    super('The browser session was ended by quit() or stop(); it takes no more commands. Restart the supervisor for a new one.');
+    super(
+      'The browser session was ended by quit() or stop(); it takes no more commands. Restart the supervisor for a new one.',
+    );
   }
 }
 
@@ -91,10 +96,6 @@ export class SessionEndedError extends SupervisorError {
 export class SessionStartError extends SupervisorError {
   readonly code = 'session-start-failed';
   readonly consequence = 'abort-run';
-
-  constructor(message: string, options?: SupervisorErrorOptions) {
-    super(message, options);
-  }
 }
 
 /**

@@ -65,7 +65,7 @@ export class DevTools {
 
   private constructor(socket: WebSocket, { onClosed, onTabCrashed }: DevToolsOptions) {
     this.#socket = socket;
-    socket.on('message', (data) => this.#receive(JSON.parse(String(data)) as Message, onTabCrashed));
+    socket.on('message', (data: Buffer) => this.#receive(JSON.parse(data.toString()) as Message, onTabCrashed));
     // An error is always followed by a close, which is where it is told.
     socket.on('error', () => undefined);
     socket.on('close', (code) => {
@@ -84,12 +84,18 @@ export class DevTools {
 
   /** Where the page with this window handle stands. */
   async pageUrl(handle: string): Promise<string> {
-    const { targetInfo } = (await this.call('Target.getTargetInfo', { targetId: handle })) as { targetInfo: { url: string } };
+    const { targetInfo } = (await this.call('Target.getTargetInfo', { targetId: handle })) as {
+      targetInfo: { url: string };
+    };
     return targetInfo.url;
   }
 
   /** Sends one protocol call. Rejects when the browser refuses it, when the socket closes, or after `limitMs` (default 10 s). */
-  call(method: string, params: object = {}, { sessionId, limitMs = CALL_LIMIT_MS }: CallOptions = {}): Promise<unknown> {
+  call(
+    method: string,
+    params: object = {},
+    { sessionId, limitMs = CALL_LIMIT_MS }: CallOptions = {},
+  ): Promise<unknown> {
     if (this.#socket.readyState !== WebSocket.OPEN) return Promise.reject(new Error('the DevTools socket is closed'));
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
@@ -124,7 +130,11 @@ export class DevTools {
       const call = this.#pending.get(id);
       if (message.error === undefined) call?.resolve(message.result);
       else call?.reject(new Error(message.error.message));
-    } else if (method === 'Target.attachedToTarget' && params?.sessionId !== undefined && params.targetInfo !== undefined) {
+    } else if (
+      method === 'Target.attachedToTarget' &&
+      params?.sessionId !== undefined &&
+      params.targetInfo !== undefined
+    ) {
       this.#pages.set(params.sessionId, params.targetInfo.targetId);
     } else if (method === 'Target.detachedFromTarget' && params?.sessionId !== undefined) {
       this.#pages.delete(params.sessionId);

@@ -133,7 +133,10 @@ function temporaryRoot(): string {
 }
 
 /** Both streams are read for ever: a driver that writes into a full pipe would stand still. */
-function collectOutput(child: ChildProcess): { tail: () => string; onText: (listener: (text: string) => void) => void } {
+function collectOutput(child: ChildProcess): {
+  tail: () => string;
+  onText: (listener: (text: string) => void) => void;
+} {
   let tail = '';
   const listeners = new Set<(text: string) => void>();
   for (const stream of [child.stdout, child.stderr]) {

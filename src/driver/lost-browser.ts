@@ -31,7 +31,10 @@ export type Explanation = { readonly cause: DeathCause; readonly message: string
  */
 export async function explainLostBrowser(lost: LostBrowser): Promise<Explanation | undefined> {
   const { oldestCommandMs, commandsSettled, devtoolsUrl } = lost;
-  const gone: Explanation = { cause: 'browser-gone', message: 'the browser closed its DevTools socket and takes no connections' };
+  const gone: Explanation = {
+    cause: 'browser-gone',
+    message: 'the browser closed its DevTools socket and takes no connections',
+  };
   if (oldestCommandMs !== null) {
     // The driver does one thing at a time: it can't have quit the browser while it worked on a command.
     if (oldestCommandMs > LONGEST_QUIT_MS && !(await isDevToolsReachable(devtoolsUrl, ASK_LIMIT_MS))) return gone;

@@ -12,7 +12,8 @@ import type { HttpClient } from './http-client.ts';
 const OWN_DELAY_MS = 1_000;
 
 /** What a probe found: nothing wrong, a dead session, or that nothing can be said while a command is in flight. */
-export type ProbeResult = { readonly alive: true } | { readonly alive: false; readonly cause: DeathCause; readonly message: string };
+export type ProbeResult =
+  { readonly alive: true } | { readonly alive: false; readonly cause: DeathCause; readonly message: string };
 
 export interface ProbeTargets {
   readonly http: HttpClient;
@@ -66,7 +67,8 @@ async function checkOwnDriver({ http, limitMs }: ProbeTargets): Promise<ProbeRes
     await http.send({ method: 'GET', path: '/status', signal: AbortSignal.timeout(limitMs) });
     return ALIVE;
   } catch (thrown) {
-    if (isTimeout(thrown)) return { alive: false, cause: 'frozen', message: `the driver did not answer within ${limitMs / 1000} s` };
+    if (isTimeout(thrown))
+      return { alive: false, cause: 'frozen', message: `the driver did not answer within ${limitMs / 1000} s` };
     return { alive: false, cause: 'driver-gone', message: `the driver can't be reached: ${toError(thrown).message}` };
   }
 }

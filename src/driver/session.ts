@@ -30,12 +30,12 @@ export type SessionTarget =
 
 export interface SessionListener {
   /** A proof of life: a command succeeded. */
-  onAlive(): void;
-  onDeath(report: DeathReport): void;
+  readonly onAlive: () => void;
+  readonly onDeath: (report: DeathReport) => void;
   /** The action ended the session itself. */
-  onQuit(): void;
+  readonly onQuit: () => void;
   /** A command came after the halt. */
-  onRefused(): void;
+  readonly onRefused: () => void;
 }
 
 export interface SessionOptions {
@@ -220,7 +220,7 @@ export class BrowserSession {
     });
     const executor = new Executor(this.#transport);
     const driver = isChromium(browser.browserName ?? 'chrome')
-      ? chrome.Driver.createSession(wanted as chrome.Options, executor)
+      ? chrome.Driver.createSession(wanted, executor)
       : WebDriver.createSession(executor, wanted);
     const session = await driver.getSession();
     this.#driver = driver;
@@ -257,7 +257,11 @@ export class BrowserSession {
         // Another tab's crash leaves this window working; whoever switches to it is told by the command's own failure.
         const current = this.#transport.settings.windowHandle;
         if (current !== null && current !== handle) return;
-        this.#report({ cause: 'tab-crashed', detectedBy: 'devtools', message: 'the tab crashed: its renderer process is gone' });
+        this.#report({
+          cause: 'tab-crashed',
+          detectedBy: 'devtools',
+          message: 'the tab crashed: its renderer process is gone',
+        });
       },
     });
     this.#transport.settings.windowHandle ??= this.#devtools.onlyPage;
@@ -338,7 +342,7 @@ export class BrowserSession {
 
 function isLoopback(url: string): boolean {
   const { hostname } = new URL(url);
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname);
+  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
 }
 
 function describeTarget(target: SessionTarget): { endpointUrl?: string; driverPath?: string; browserPath?: string } {

@@ -30,15 +30,15 @@ export interface TransportOptions {
 
 /** What the transport tells and asks its session. */
 export interface TransportListener {
-  onAlive(): void;
-  onDeath(report: DeathReport): void;
+  readonly onAlive: () => void;
+  readonly onDeath: (report: DeathReport) => void;
   /** The action itself ended the session, by `quit()` or by closing the last window. */
-  onQuit(): void;
-  onRefused(): void;
+  readonly onQuit: () => void;
+  readonly onRefused: () => void;
   /** Finds out whether the session lives, after a failure that may mean anything; a death is declared before it resolves. */
-  probe(): Promise<void>;
+  readonly probe: () => Promise<void>;
   /** Ends what keeps the current page busy, where there is a way. */
-  freePage(handle: string | null): void;
+  readonly freePage: (handle: string | null) => void;
 }
 
 /** Selenium's HTTP client, supervised. Made for one session; there is no way back from halted. */

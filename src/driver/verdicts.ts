@@ -27,18 +27,30 @@ const dead = (cause: DeathCause): Verdict => ({ kind: 'dead', cause });
 /** First match wins, so the precise rows stand before the general ones. */
 const ROWS: readonly Row[] = [
   // chromedriver 156, browser killed: first command after it, or the one in flight (measured).
-  { message: /browser has closed the connection|disconnected: (not connected to DevTools|Unable to receive message)/, verdict: dead('browser-gone') },
+  {
+    message: /browser has closed the connection|disconnected: (not connected to DevTools|Unable to receive message)/,
+    verdict: dead('browser-gone'),
+  },
   // Older chromedriver (its sources, issue threads).
   { message: /chrome not reachable|failed to check if window was closed/, verdict: dead('browser-gone') },
   // Renderer crash: every later command fails and no reload heals it (measured); older wording from chromedriver's sources.
   { message: /^tab crashed|session deleted because of page crash|from tab crashed/, verdict: dead('tab-crashed') },
   { error: 'tab crashed', verdict: dead('tab-crashed') },
   // Selenium Grid 4: router and node, with the reason since 4.39; Selenium 3 hub; Appium (their sources and issues).
-  { message: /session timed out or not found|was terminated due to|is not available and is not among the last/i, verdict: dead('session-removed') },
-  { message: /(Unable to find session with ID|Cannot find session|Session ID: \S+ was closed)/i, verdict: dead('session-removed') },
+  {
+    message: /session timed out or not found|was terminated due to|is not available and is not among the last/i,
+    verdict: dead('session-removed'),
+  },
+  {
+    message: /(Unable to find session with ID|Cannot find session|Session ID: \S+ was closed)/i,
+    verdict: dead('session-removed'),
+  },
   { message: /session is either terminated or not started/i, verdict: dead('session-removed') },
   // geckodriver with a dead Firefox (issues).
-  { message: /Failed to decode response from marionette|Tried to run command without establishing a connection/, verdict: dead('browser-gone') },
+  {
+    message: /Failed to decode response from marionette|Tried to run command without establishing a connection/,
+    verdict: dead('browser-gone'),
+  },
   // Bare: deleted by another client, or an earlier command learned of the death already (measured).
   { error: 'invalid session id', verdict: dead('session-removed') },
   // Grid could not reach its node (issues): the node may be back in a moment.
@@ -93,8 +105,8 @@ export function verdictOfAnswer(body: string): { verdict: Verdict; message: stri
  */
 export function parseFailure(body: string): { error: string; message: string } {
   try {
-    const { value } = JSON.parse(body) as { value?: { error?: unknown; message?: unknown } | null };
-    return { error: String(value?.error ?? ''), message: String(value?.message ?? '') };
+    const { value } = JSON.parse(body) as { value?: { error?: string; message?: string } | null };
+    return { error: value?.error ?? '', message: value?.message ?? '' };
   } catch {
     return { error: '', message: body.slice(0, 500) };
   }

@@ -1,5 +1,5 @@
 /** A run's memory for as long as the process lives: for library use without a registry, and for tests of the port. */
-import type { RecordEntry, RunStore } from './registry.ts';
+import type { RecordEntry, RunStore } from './run-store.ts';
 
 interface Stored extends RecordEntry {
   readonly order: number;
@@ -19,7 +19,8 @@ export function openMemoryRunStore(): RunStore {
   };
 
   return {
-    endStep: async (_id, end, order) => (end.status === 'done' ? end.records.filter((record) => put(record, order)) : []),
+    endStep: async (_id, end, order) =>
+      end.status === 'done' ? end.records.filter((record) => put(record, order)) : [],
     saveRecord: async (record, order) => void put(record, order),
     listRecords: async () => [...records.values()].sort((a, b) => a.order - b.order || a.position - b.position),
     countRecords: async () => records.size,

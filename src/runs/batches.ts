@@ -1,12 +1,13 @@
 /** Batches of a run: the supervisor's batch, with each item done once and kept with its records. */
 import { ActionError, toError } from '../core/errors.ts';
-import { SessionDeathError, type WebDriver } from '../driver/driver.ts';
 import {
   DEFAULT_CONCURRENCY,
+  SessionDeathError,
   type BatchOutcome,
   type BatchResult,
   type BatchTools,
   type SessionSupervisor,
+  type WebDriver,
 } from '../supervisor/supervisor.ts';
 import type { ActionBatchOptions, ItemTools } from './context.ts';
 import { fromJsonText, toJsonText } from './json-value.ts';
@@ -39,14 +40,22 @@ export class BatchDeathError extends SessionDeathError {
 
 export async function runActionBatch<Item, Value>(
   context: BatchesOptions,
-  { name, items, worker, options }: { name: string; items: Iterable<Item>; worker: Worker<Item, Value>; options: ActionBatchOptions<Item> },
+  {
+    name,
+    items,
+    worker,
+    options,
+  }: { name: string; items: Iterable<Item>; worker: Worker<Item, Value>; options: ActionBatchOptions<Item> },
 ): Promise<BatchOutcome<Value>> {
   const { supervisor, steps, runSignal } = context;
   steps.throwIfOver();
   steps.assertOutside('A batch');
-  if (typeof name !== 'string' || name === '') throw new ActionError('A batch needs a name that is a text and not empty.');
+  if (typeof name !== 'string' || name === '')
+    throw new ActionError('A batch needs a name that is a text and not empty.');
   if (typeof options?.key !== 'function') {
-    throw new ActionError(`The batch "${name}" needs a \`key\`: a function that names each item, the same on every run, such as (item) => item.id.`);
+    throw new ActionError(
+      `The batch "${name}" needs a \`key\`: a function that names each item, the same on every run, such as (item) => item.id.`,
+    );
   }
   const batch = new ActionBatch(context, { name, worker, options });
   const todo = batch.declareAll(items);
@@ -83,7 +92,9 @@ class ActionBatch<Item, Value> {
     this.#sessions = options.sessions === undefined ? 0 : (context.sessions ?? options.sessions);
     this.concurrency = this.#sessions > 0 ? this.#sessions : (options.concurrency ?? DEFAULT_CONCURRENCY);
     if (options.sessions !== undefined && (!Number.isInteger(options.sessions) || options.sessions < 1)) {
-      throw new ActionError(`The batch "${name}" asks for ${options.sessions} sessions; it must be a whole number of at least 1.`);
+      throw new ActionError(
+        `The batch "${name}" asks for ${options.sessions} sessions; it must be a whole number of at least 1.`,
+      );
     }
   }
 
@@ -123,7 +134,9 @@ class ActionBatch<Item, Value> {
       else if (result?.status === 'skipped') await steps.skip(entry, result.reason);
       else if (result?.status === 'cancelled' && entry.status === 'running') await steps.fail(entry, result.error);
       else if (result?.status === 'cancelled' && entry.status === 'queued') ledger.cancel(entry);
-      results.push(toResult<Value>(key, entry) ?? result ?? { key, status: 'cancelled', error: toError(outcome.stoppedBy) });
+      results.push(
+        toResult<Value>(key, entry) ?? result ?? { key, status: 'cancelled', error: toError(outcome.stoppedBy) },
+      );
     }
     const count = (status: BatchResult<Value>['status']) => results.filter((result) => result.status === status).length;
     return {
@@ -142,7 +155,9 @@ class ActionBatch<Item, Value> {
   #declare(item: Item): LedgerEntry {
     const key = this.#options.key(item);
     if (typeof key !== 'string' || key === '') {
-      throw new ActionError(`The \`key\` of batch "${this.#name}" must return a text that is not empty; it returned ${JSON.stringify(key) ?? 'nothing'}.`);
+      throw new ActionError(
+        `The \`key\` of batch "${this.#name}" must return a text that is not empty; it returned ${JSON.stringify(key) ?? 'nothing'}.`,
+      );
     }
     const entry = this.#context.ledger.declare({ batch: this.#name, key });
     this.#entries.set(key, entry);
@@ -151,11 +166,17 @@ class ActionBatch<Item, Value> {
 
   #entryOf(item: Item): LedgerEntry {
     const entry = this.#entries.get(this.#options.key(item));
-    if (entry === undefined) throw new ActionError(`The \`key\` of batch "${this.#name}" gave one item two names. It must depend on the item alone.`);
+    if (entry === undefined)
+      throw new ActionError(
+        `The \`key\` of batch "${this.#name}" gave one item two names. It must depend on the item alone.`,
+      );
     return entry;
   }
 
-  #attempt(item: Item, { entry, tools, lane }: { entry: LedgerEntry; tools: BatchTools<Item>; lane?: Lane }): Promise<Value> {
+  #attempt(
+    item: Item,
+    { entry, tools, lane }: { entry: LedgerEntry; tools: BatchTools<Item>; lane?: Lane },
+  ): Promise<Value> {
     const { steps } = this.#context;
     const signal = lane?.signal ?? tools.signal;
     let skipReason: string | undefined;

@@ -1,7 +1,6 @@
 /** What an action is given: ordinary selenium, and a few functions that make its work countable, repeatable and storable. */
 import type { Log } from '../core/log.ts';
-import type { WebDriver } from '../driver/driver.ts';
-import type { Api, BatchOptions, BatchOutcome } from '../supervisor/supervisor.ts';
+import type { Api, BatchOptions, BatchOutcome, WebDriver } from '../supervisor/supervisor.ts';
 
 /** Saves a record with the step that it belongs to: both are kept, or neither. */
 export type SaveRecord = (record: object, options: SaveOptions) => void;
@@ -32,9 +31,9 @@ export interface ItemTools<Item> {
   readonly driver: WebDriver;
   readonly save: SaveRecord;
   /** Declines the item: it counts as skipped. */
-  skip(reason: string): never;
+  readonly skip: (reason: string) => never;
   /** Appends an item to the batch; false where its key is known already. */
-  add(item: Item): boolean;
+  readonly add: (item: Item) => boolean;
   readonly signal: AbortSignal;
   readonly attempt: number;
 }
@@ -57,7 +56,7 @@ export interface PrepareContext<Params = Record<string, unknown>> {
   readonly runId: string;
   readonly session: { readonly id: string; readonly owner: string; readonly epoch: number };
   /** Saves a picture of the page into the run's folder; returns the file's path. */
-  screenshot(name: string): Promise<string>;
+  readonly screenshot: (name: string) => Promise<string>;
 }
 
 /** What `run` gets. All members may be taken out by destructuring. */
@@ -66,19 +65,23 @@ export interface ActionContext<Params = Record<string, unknown>> extends Prepare
    * Does `work` once per run, whatever dies: on a later entry its stored value is returned at once. The value and the records saved in
    * it are kept together. Values are JSON; the author gets the stored copy the first time too.
    */
-  step<Value>(key: string, work: (tools: StepTools) => Promise<Value> | Value, options?: StepOptions): Promise<Value>;
+  readonly step: <Value>(
+    key: string,
+    work: (tools: StepTools) => Promise<Value> | Value,
+    options?: StepOptions,
+  ) => Promise<Value>;
   /**
    * Runs `worker` over `items` at the same time, each item once per run. Failed items are told in the outcome, not thrown; the
    * session's death rejects with a `SessionDeathError` that has the outcome so far as `outcome`.
    */
-  batch<Item, Value>(
+  readonly batch: <Item, Value>(
     name: string,
     items: Iterable<Item>,
     worker: (item: Item, tools: ItemTools<Item>) => Promise<Value> | Value,
     options: ActionBatchOptions<Item>,
-  ): Promise<BatchOutcome<Value>>;
+  ) => Promise<BatchOutcome<Value>>;
   /** Saves a record outside of steps, kept at once. */
-  save(record: object, options: SaveOptions): Promise<void>;
+  readonly save: (record: object, options: SaveOptions) => Promise<void>;
   /** What the progress display shows instead of the counted steps. */
-  progress(done: number, total: number, label?: string): void;
+  readonly progress: (done: number, total: number, label?: string) => void;
 }

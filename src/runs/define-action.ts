@@ -50,22 +50,28 @@ const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
 /** Checks and freezes an action. Throws `ActionError` naming what is wrong with it. */
 export function defineAction<Params extends z.ZodObject>(definition: ActionDefinition<Params>): Action<Params> {
-  const { name, description, params, run } = definition;
+  const { name, description, params } = definition;
   const label = typeof name === 'string' && name !== '' ? `Action "${name}"` : 'An action';
   const complain = (what: string): never => {
     throw new ActionError(`${label}: ${what}.`);
   };
-  if (typeof name !== 'string' || !NAME.test(name)) complain('`name` must be lower case letters and digits with single dashes, such as "gather-prices"');
-  if (typeof description !== 'string' || description.trim() === '') complain('`description` is missing; one line says what the action does');
-  if (!(params instanceof z.ZodObject)) complain('`params` must be a zod object, such as z.object({ url: z.url() }); import z from webdriver-supervisor');
-  if (typeof run !== 'function') complain('`run` is missing; it is the function that does the work');
+  if (typeof name !== 'string' || !NAME.test(name))
+    complain('`name` must be lower case letters and digits with single dashes, such as "gather-prices"');
+  if (typeof description !== 'string' || description.trim() === '')
+    complain('`description` is missing; one line says what the action does');
+  if (!(params instanceof z.ZodObject))
+    complain('`params` must be a zod object, such as z.object({ url: z.url() }); import z from webdriver-supervisor');
+  if (typeof definition.run !== 'function') complain('`run` is missing; it is the function that does the work');
   for (const optional of ['baseUrl', 'owner', 'shards', 'prepare'] as const) {
-    if (definition[optional] !== undefined && typeof definition[optional] !== 'function') complain(`\`${optional}\` must be a function`);
+    if (definition[optional] !== undefined && typeof definition[optional] !== 'function')
+      complain(`\`${optional}\` must be a function`);
   }
   for (const parameter of Object.keys(params.shape)) {
     const flag = toFlag(parameter);
-    if ((RUN_FLAGS as readonly string[]).includes(flag) || /^no-/.test(flag)) {
-      complain(`the parameter "${parameter}" would be the flag --${flag}, which \`run\` has for itself; give it another name`);
+    if ((RUN_FLAGS as readonly string[]).includes(flag) || flag.startsWith('no-')) {
+      complain(
+        `the parameter "${parameter}" would be the flag --${flag}, which \`run\` has for itself; give it another name`,
+      );
     }
   }
   return Object.freeze({ ...definition, isAction: true as const });
@@ -77,5 +83,8 @@ export function isAction(value: unknown): value is Action {
 
 /** `maxPages` -> `max-pages`. */
 export function toFlag(parameter: string): string {
-  return parameter.replace(/([a-z0-9])([A-Z])/g, '$1-$2').replaceAll('_', '-').toLowerCase();
+  return parameter
+    .replace(/([a-z0-9])([A-Z])/g, '$1-$2')
+    .replaceAll('_', '-')
+    .toLowerCase();
 }

@@ -25,9 +25,12 @@ export async function assertWritableFolder(folder: string): Promise<void> {
     await file.close();
     await rm(probe);
   } catch (thrown) {
-    throw new ConfigError(`The output folder ${folder} can't be written to: ${toError(thrown).message}. Choose another with --output.`, {
-      cause: thrown,
-    });
+    throw new ConfigError(
+      `The output folder ${folder} can't be written to: ${toError(thrown).message}. Choose another with --output.`,
+      {
+        cause: thrown,
+      },
+    );
   }
 }
 
@@ -60,8 +63,7 @@ function toCsv(entries: readonly RecordEntry[]): string {
 
 function toCell(value: unknown): string {
   if (value === null || value === undefined) return '';
-  if (typeof value === 'object') return JSON.stringify(value);
-  return typeof value === 'string' ? escapeFormula(value) : String(value);
+  return typeof value === 'string' ? escapeFormula(value) : JSON.stringify(value);
 }
 
 /** OWASP's advice on CSV injection. Numbers keep their sign: only texts come here. */
@@ -81,6 +83,8 @@ async function writeWhole(file: string, text: string): Promise<void> {
     }
     await rename(unfinished, file);
   } catch (thrown) {
-    throw new ExportError(`${file} could not be written: ${toError(thrown).message}. Make room, then run again.`, { cause: thrown });
+    throw new ExportError(`${file} could not be written: ${toError(thrown).message}. Make room, then run again.`, {
+      cause: thrown,
+    });
   }
 }

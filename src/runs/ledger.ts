@@ -27,7 +27,14 @@ type Mutable<Value> = { -readonly [Key in keyof Value]: Value[Key] };
 
 export class Ledger {
   readonly #entries = new Map<string, Mutable<LedgerEntry>>();
-  readonly #counts: Record<StepStatus, number> = { queued: 0, running: 0, done: 0, failed: 0, cancelled: 0, skipped: 0 };
+  readonly #counts: Record<StepStatus, number> = {
+    queued: 0,
+    running: 0,
+    done: 0,
+    failed: 0,
+    cancelled: 0,
+    skipped: 0,
+  };
   /** Batch -> items, as JSON, that its workers added. */
   readonly #added = new Map<string, string[]>();
   readonly #recordOrders = new Map<string, number>();

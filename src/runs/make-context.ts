@@ -33,7 +33,14 @@ export interface RunParts extends ContextParts {
 }
 
 /** For `prepare`: the session, and nothing that is counted. */
-export function makePrepareContext({ runId, params, supervisor, runSignal, folder, log }: ContextParts): PrepareContext {
+export function makePrepareContext({
+  runId,
+  params,
+  supervisor,
+  runSignal,
+  folder,
+  log,
+}: ContextParts): PrepareContext {
   // Taken now: after a death and a restart these still mean the session that this entry began on, which refuses them.
   const { driver, api } = supervisor;
   return {

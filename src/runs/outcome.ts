@@ -1,6 +1,6 @@
 /** How a run ended, in the one shape that people's summaries, `--json` and the library share. */
 import type { ErrorReport } from '../core/errors.ts';
-import type { Death } from '../driver/driver.ts';
+import type { Death } from '../supervisor/supervisor.ts';
 
 export type RunStatus = 'completed' | 'partial' | 'failed' | 'halted' | 'timed_out' | 'cancelled';
 

@@ -8,9 +8,14 @@ const ANSWER_LIMIT_MS = 10_000;
  * Whether anything answers at `url`; any HTTP status is an answer. Throws `ConfigError` on an unknown host, a refused connection and
  * the like. Where a proxy is configured, only the browser can tell, so nothing is asked.
  */
-export async function assertReachable(url: string, { hasProxy, signal }: { hasProxy: boolean; signal: AbortSignal }): Promise<void> {
+export async function assertReachable(
+  url: string,
+  { hasProxy, signal }: { hasProxy: boolean; signal: AbortSignal },
+): Promise<void> {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw new ConfigError(`${redactUrl(url)} is no http or https URL. Give the whole address, such as https://example.com/.`);
+    throw new ConfigError(
+      `${redactUrl(url)} is no http or https URL. Give the whole address, such as https://example.com/.`,
+    );
   }
   if (hasProxy) return;
   try {
@@ -23,9 +28,16 @@ export async function assertReachable(url: string, { hasProxy, signal }: { hasPr
     // Only what no browser could do better: certificates and odd answers are left to it.
     const code = (cause as NodeJS.ErrnoException).code ?? '';
     if (!/^(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH)$/.test(code)) return;
-    const why = { ENOTFOUND: 'no such host', EAI_AGAIN: 'its name could not be looked up', ECONNREFUSED: 'the connection is refused' }[code];
-    throw new ConfigError(`${redactUrl(url)} can't be reached: ${why ?? code}. Check the address, or start the site, then run again.`, {
-      cause: thrown,
-    });
+    const why = {
+      ENOTFOUND: 'no such host',
+      EAI_AGAIN: 'its name could not be looked up',
+      ECONNREFUSED: 'the connection is refused',
+    }[code];
+    throw new ConfigError(
+      `${redactUrl(url)} can't be reached: ${why ?? code}. Check the address, or start the site, then run again.`,
+      {
+        cause: thrown,
+      },
+    );
   }
 }

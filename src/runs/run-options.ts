@@ -1,13 +1,17 @@
 /** From what a caller gives to what a run needs; everything that can be refused is refused here, before a browser starts. */
 import path from 'node:path';
 
-import { z } from 'zod';
+import type { z } from 'zod';
 
 import { childEnvironment, loadConfig, type Config } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
 import { silentLog, type Log } from '../core/log.ts';
-import type { Death } from '../driver/driver.ts';
-import { assertLocalBrowser, type SessionSupervisor, type SupervisorOptions } from '../supervisor/supervisor.ts';
+import {
+  assertLocalBrowser,
+  type Death,
+  type SessionSupervisor,
+  type SupervisorOptions,
+} from '../supervisor/supervisor.ts';
 import { toFlag, type Action } from './define-action.ts';
 import { assertWritableFolder, type ExportFormat } from './export.ts';
 import { assertReachable } from './preflight.ts';
@@ -58,7 +62,9 @@ export function parseParams(action: Action, given: unknown): Record<string, unkn
   const parsed = action.params.safeParse(given ?? {});
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.flatMap((issue) => describeIssue(issue, action, given));
-  throw new ConfigError(`The parameters of ${action.name} are wrong:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+  throw new ConfigError(
+    `The parameters of ${action.name} are wrong:\n${problems.map((problem) => `  ${problem}`).join('\n')}`,
+  );
 }
 
 export async function planRun(
@@ -66,7 +72,13 @@ export async function planRun(
   params: Record<string, unknown>,
   { runId, options }: { runId: string; options: RunOptions },
 ): Promise<PlannedRun> {
-  const { config = loadConfig(), output = path.join('output', runId), sessions, recover = true, format = 'jsonl' } = options;
+  const {
+    config = loadConfig(),
+    output = path.join('output', runId),
+    sessions,
+    recover = true,
+    format = 'jsonl',
+  } = options;
   if (sessions !== undefined && (!Number.isInteger(sessions) || sessions < 1)) {
     throw new ConfigError(`The number of sessions is ${sessions}; it must be a whole number of at least 1.`);
   }
@@ -125,5 +137,7 @@ function describeIssue(issue: z.core.$ZodIssue, action: Action, given: unknown):
 
 function hasProxy(): boolean {
   const environment = childEnvironment({});
-  return ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'http_proxy', 'https_proxy', 'all_proxy'].some((name) => environment[name]);
+  return ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'http_proxy', 'https_proxy', 'all_proxy'].some(
+    (name) => environment[name],
+  );
 }

@@ -7,9 +7,14 @@ import { randomBytes } from 'node:crypto';
 import { raceSignal, settlesWithin } from '../core/abort.ts';
 import { CancelledError, describeError, SupervisorError, toError } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
-import { SessionDeathError, type Death } from '../driver/driver.ts';
 import { openMemoryRunStore, type RunStore } from '../registry/registry.ts';
-import { RestartLimitError, SessionSupervisor, type SupervisorOptions } from '../supervisor/supervisor.ts';
+import {
+  RestartLimitError,
+  SessionDeathError,
+  SessionSupervisor,
+  type Death,
+  type SupervisorOptions,
+} from '../supervisor/supervisor.ts';
 import type { Action } from './define-action.ts';
 import { exportRecords } from './export.ts';
 import { Ledger } from './ledger.ts';
@@ -173,10 +178,8 @@ export class Run {
   }
 
   async #prepare(supervisor: SessionSupervisor, signal: AbortSignal): Promise<void> {
-    const { prepare } = this.#action;
-    if (prepare === undefined) return;
     const context = makePrepareContext({ ...this.#contextParts(supervisor), runSignal: signal });
-    await this.#untilOver('prepare', supervisor, async () => prepare(context));
+    await this.#untilOver('prepare', supervisor, async () => this.#action.prepare?.(context));
   }
 
   /** Waits for the author's code; when the session dies or the run is stopped, only a little longer. */
@@ -191,7 +194,9 @@ export class Run {
       await raceSignal(Promise.race([running, death.promise]), this.#stop.signal);
     } catch (thrown) {
       if (!(await settlesWithin(running, LEAVE_LIMIT_MS))) {
-        this.#plan.log.warn(`\`${what}\` did not end when it was told to; it is left behind, and nothing that it still does is kept`);
+        this.#plan.log.warn(
+          `\`${what}\` did not end when it was told to; it is left behind, and nothing that it still does is kept`,
+        );
       }
       throw thrown;
     } finally {
@@ -282,4 +287,3 @@ function redactReport(error: Error): { code: string; message: string } {
 function toCancelled(reason: unknown): Error {
   return reason instanceof SupervisorError ? reason : new CancelledError(undefined, { cause: reason });
 }
-

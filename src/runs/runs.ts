@@ -9,7 +9,16 @@ import type { RunOutcome } from './outcome.ts';
 import { parseParams, planRun, type RunOptions } from './run-options.ts';
 import { makeRunId, Run } from './run.ts';
 
-export type { ActionBatchOptions, ActionContext, ItemTools, PrepareContext, SaveOptions, SaveRecord, StepOptions, StepTools } from './context.ts';
+export type {
+  ActionBatchOptions,
+  ActionContext,
+  ItemTools,
+  PrepareContext,
+  SaveOptions,
+  SaveRecord,
+  StepOptions,
+  StepTools,
+} from './context.ts';
 export { defineAction, isAction, RUN_FLAGS, toFlag, type Action, type ActionDefinition } from './define-action.ts';
 export { EXPORT_FORMATS, ExportError, type ExportFormat } from './export.ts';
 export { toExitCode, type RunCounts, type RunOutcome, type RunStatus } from './outcome.ts';
@@ -26,7 +35,7 @@ export async function runAction<Params extends z.ZodObject>(
   params: z.input<Params>,
   options: RunOptions = {},
 ): Promise<RunOutcome> {
-  const run = await prepareRun(action as unknown as Action, params, options);
+  const run = await prepareRun(action, params, options);
   return run.execute();
 }
 

@@ -3,8 +3,7 @@
  * affair. A death in another slot costs only that slot, which starts anew, and the item is done again.
  */
 import { anySignal, raceSignal } from '../core/abort.ts';
-import { SessionDeathError, type WebDriver } from '../driver/driver.ts';
-import type { Api, SessionSupervisor } from '../supervisor/supervisor.ts';
+import { SessionDeathError, type Api, type SessionSupervisor, type WebDriver } from '../supervisor/supervisor.ts';
 
 /** A session as a worker sees it. */
 export interface Lane {
@@ -54,7 +53,10 @@ export class SessionPool {
       try {
         const supervisor = await this.#ready(slot, signal);
         const laneSignal = anySignal(signal, supervisor.signal);
-        return await raceSignal(work({ driver: supervisor.driver, api: supervisor.api, signal: laneSignal }), laneSignal);
+        return await raceSignal(
+          work({ driver: supervisor.driver, api: supervisor.api, signal: laneSignal }),
+          laneSignal,
+        );
       } catch (thrown) {
         // The run's own session ends the whole batch by its signal; an ordinary failure is the item's.
         const death: unknown = slot.supervisor?.signal.reason;
@@ -69,7 +71,7 @@ export class SessionPool {
 
   /** Ends all sessions but the run's own. */
   async stop(): Promise<void> {
-    await Promise.all(this.#slots.slice(1).map(({ supervisor }) => supervisor?.stop()));
+    await Promise.all(this.#slots.slice(1).map(async ({ supervisor }) => supervisor?.stop()));
   }
 
   async #take(size: number, signal: AbortSignal): Promise<Slot> {

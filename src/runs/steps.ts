@@ -9,7 +9,7 @@ import { ActionError, CancelledError, describeError, SupervisorError, toError } 
 import { redactText } from '../core/redact.ts';
 import type { Log } from '../core/log.ts';
 import { retry } from '../core/retry.ts';
-import { SessionDeathError, SessionEndedError } from '../driver/driver.ts';
+import { SessionDeathError, SessionEndedError } from '../supervisor/supervisor.ts';
 import type { RecordEntry, RunStore, StepId } from '../registry/registry.ts';
 import type { SaveOptions, StepOptions, StepTools } from './context.ts';
 import { fromJsonText, toJsonText, toRecordText } from './json-value.ts';
@@ -25,10 +25,13 @@ export class PoisonedStepError extends SupervisorError {
   readonly consequence = 'fail-step';
 
   constructor(id: StepId, death: SessionDeathError) {
-    super(`${describeStep(id)} was given up: ${POISON_DEATHS} sessions died while it ran, the last one by ${death.death.cause}.`, {
-      cause: death,
-      data: { step: id, deaths: POISON_DEATHS },
-    });
+    super(
+      `${describeStep(id)} was given up: ${POISON_DEATHS} sessions died while it ran, the last one by ${death.death.cause}.`,
+      {
+        cause: death,
+        data: { step: id, deaths: POISON_DEATHS },
+      },
+    );
   }
 }
 
@@ -68,7 +71,10 @@ export class Steps {
     try {
       return await retry(
         (attempt) =>
-          this.attempt(entry, { work: async (records) => work({ save: records.save, signal, attempt }), fence: signal }),
+          this.attempt(entry, {
+            work: async (records) => work({ save: records.save, signal, attempt }),
+            fence: signal,
+          }),
         { retries, signal },
       );
     } catch (thrown) {
@@ -160,13 +166,17 @@ export class Steps {
   assertOutside(what: string): void {
     const outer = this.#inside.getStore();
     if (outer !== undefined) {
-      throw new ActionError(`${what} was begun inside ${describeStep(outer).toLowerCase()}. Steps don't nest: finish one, then begin the next.`);
+      throw new ActionError(
+        `${what} was begun inside ${describeStep(outer).toLowerCase()}. Steps don't nest: finish one, then begin the next.`,
+      );
     }
   }
 
   assertNoneRuns(what: string): void {
     if (this.#running > 0) {
-      throw new ActionError(`${what} was used while a step or a batch runs. Use the \`save\` that the step or worker is given: its records are kept with it.`);
+      throw new ActionError(
+        `${what} was used while a step or a batch runs. Use the \`save\` that the step or worker is given: its records are kept with it.`,
+      );
     }
   }
 
@@ -195,7 +205,10 @@ export class RecordBuffer {
 
   readonly save = (record: object, options: SaveOptions): void => {
     this.#throwIfOver();
-    if (this.#closed) throw new ActionError(`A record ("${options.key}") was saved after its step had ended. Await all work of a step inside it.`);
+    if (this.#closed)
+      throw new ActionError(
+        `A record ("${options.key}") was saved after its step had ended. Await all work of a step inside it.`,
+      );
     const entry = toRecordEntry(record, options);
     this.#records.set(JSON.stringify([entry.dataset, entry.key]), entry);
   };
@@ -218,6 +231,9 @@ export function toRecordEntry(record: object, options: SaveOptions): RecordEntry
 }
 
 function validateKey(key: unknown, what: string): string {
-  if (typeof key !== 'string' || key === '') throw new ActionError(`${what} needs a key that is a text and not empty; this one is ${JSON.stringify(key) ?? 'missing'}.`);
+  if (typeof key !== 'string' || key === '')
+    throw new ActionError(
+      `${what} needs a key that is a text and not empty; this one is ${JSON.stringify(key) ?? 'missing'}.`,
+    );
   return key;
 }

@@ -19,12 +19,18 @@ export class ApiError extends SupervisorError {
   /** Without credentials and secret query values. */
   readonly url: string;
 
-  constructor({ method, url, status, reason }: { method: string; url: string; status: number | null; reason: string }, cause?: unknown) {
+  constructor(
+    { method, url, status, reason }: { method: string; url: string; status: number | null; reason: string },
+    cause?: unknown,
+  ) {
     const shown = redactUrl(url);
-    super(`${method} ${shown} ${status === null ? `got no answer: ${reason}` : `answered ${status} ${reason}`.trimEnd()}`, {
-      cause,
-      data: { method, url: shown, status },
-    });
+    super(
+      `${method} ${shown} ${status === null ? `got no answer: ${reason}` : `answered ${status} ${reason}`.trimEnd()}`,
+      {
+        cause,
+        data: { method, url: shown, status },
+      },
+    );
     this.status = status;
     this.url = shown;
   }
@@ -38,9 +44,9 @@ export interface Api {
    * Retry-After), then returns whatever answer there is. Rejects with {@link ApiError} when no answer came, with `SessionDeathError`
    * when the session dies.
    */
-  fetch(pathOrUrl: string | URL, init?: RequestInit): Promise<Response>;
+  readonly fetch: (pathOrUrl: string | URL, init?: RequestInit) => Promise<Response>;
   /** The parsed body; rejects with {@link ApiError} on any status but 2xx, and on a body that is not JSON. */
-  json<Value = unknown>(pathOrUrl: string | URL, init?: RequestInit): Promise<Value>;
+  readonly json: <Value = unknown>(pathOrUrl: string | URL, init?: RequestInit) => Promise<Value>;
 }
 
 /** What an api client needs of its session. */
@@ -125,9 +131,17 @@ async function call<Result>(
 
 async function attempt<Result>(
   { jar, userAgent, attemptTimeoutMs }: ApiContext,
-  { url, init, caller, read }: { url: string; init: RequestInit; caller: AbortSignal; read: (response: Response) => Promise<Result> },
+  {
+    url,
+    init,
+    caller,
+    read,
+  }: { url: string; init: RequestInit; caller: AbortSignal; read: (response: Response) => Promise<Result> },
 ): Promise<{ status: number; result: Result }> {
-  const headers = { 'user-agent': await raceSignal(userAgent(), caller), ...Object.fromEntries(new Headers(init.headers)) };
+  const headers = {
+    'user-agent': await raceSignal(userAgent(), caller),
+    ...Object.fromEntries(new Headers(init.headers)),
+  };
   try {
     const fetchWithCookies = fetchCookie(fetch, jar);
     const response = await raceSignal(
@@ -191,7 +205,8 @@ async function resolveUrl(pathOrUrl: string | URL, { baseUrl }: ApiContext): Pro
       method: 'A call',
       url: text,
       status: null,
-      reason: 'the URL is relative, and there is neither a base URL nor a page to stand against. Give the action a `baseUrl`, or open a page first.',
+      reason:
+        'the URL is relative, and there is neither a base URL nor a page to stand against. Give the action a `baseUrl`, or open a page first.',
     });
   }
   return new URL(text, base).href;

@@ -35,9 +35,9 @@ export interface BatchTools<Item> {
   readonly attempt: number;
   readonly key: string;
   /** Declines the item: it counts as skipped. Never returns. */
-  skip(reason: string): never;
+  readonly skip: (reason: string) => never;
   /** Appends an item; false, and nothing happens, where its key is known already. */
-  add(item: Item): boolean;
+  readonly add: (item: Item) => boolean;
 }
 
 export type BatchWorker<Item, Value> = (item: Item, tools: BatchTools<Item>) => Promise<Value> | Value;
@@ -141,7 +141,8 @@ class Batch<Item, Value> {
 
   #register(item: Item): Entry<Item, Value> | undefined {
     const key = this.#keyOf(item);
-    if (typeof key !== 'string' || key === '') throw new ActionError('The key of a batch item must be a text that is not empty.');
+    if (typeof key !== 'string' || key === '')
+      throw new ActionError('The key of a batch item must be a text that is not empty.');
     if (this.#entries.has(key)) return undefined;
     const entry: Entry<Item, Value> = { item, key, state: { status: 'queued' } };
     this.#entries.set(key, entry);
@@ -150,13 +151,15 @@ class Batch<Item, Value> {
 
   #enqueue(entry: Entry<Item, Value>): void {
     this.#queued += 1;
-    void this.#queue.add(() => this.#begin(entry), { signal: this.#signal }).catch((thrown: unknown) => {
-      // Only an abort gets here: #begin never rejects. An item that was waiting has left the queue.
-      if (entry.state.status === 'queued') {
-        this.#queued -= 1;
-        entry.state = { key: entry.key, status: 'cancelled', error: toError(thrown) };
-      }
-    });
+    void this.#queue
+      .add(() => this.#begin(entry), { signal: this.#signal })
+      .catch((thrown: unknown) => {
+        // Only an abort gets here: #begin never rejects. An item that was waiting has left the queue.
+        if (entry.state.status === 'queued') {
+          this.#queued -= 1;
+          entry.state = { key: entry.key, status: 'cancelled', error: toError(thrown) };
+        }
+      });
   }
 
   async #begin(entry: Entry<Item, Value>): Promise<void> {
@@ -168,7 +171,10 @@ class Batch<Item, Value> {
     entry.state = { status: 'running' };
     const work = Promise.withResolvers<void>();
     this.#running.set(entry, work.promise);
-    entry.state = await this.#settle(entry, (attempts) => void attempts.finally(() => this.#leave(entry, work.resolve)));
+    entry.state = await this.#settle(
+      entry,
+      (attempts) => void attempts.finally(() => this.#leave(entry, work.resolve)),
+    );
   }
 
   #leave(entry: Entry<Item, Value>, resolve: () => void): void {
@@ -195,7 +201,9 @@ class Batch<Item, Value> {
     try {
       const value = await outcome;
       this.#signal.throwIfAborted();
-      return skipped === undefined ? { key, status: 'done', value } : { key, status: 'skipped', reason: skipped.reason };
+      return skipped === undefined
+        ? { key, status: 'done', value }
+        : { key, status: 'skipped', reason: skipped.reason };
     } catch (thrown) {
       const error = toError(thrown);
       if (this.#signal.aborted) return { key, status: 'cancelled', error: toError(this.#signal.reason) };
@@ -205,7 +213,10 @@ class Batch<Item, Value> {
     }
   }
 
-  #tools(entry: Entry<Item, Value>, { attempt, onSkip }: { attempt: number; onSkip: (skip: Skip) => void }): BatchTools<Item> {
+  #tools(
+    entry: Entry<Item, Value>,
+    { attempt, onSkip }: { attempt: number; onSkip: (skip: Skip) => void },
+  ): BatchTools<Item> {
     const { driver } = this.#host;
     const concurrency = this.#concurrency;
     return {
@@ -242,7 +253,9 @@ class Batch<Item, Value> {
       if (!this.#signal.aborted) continue;
       if (!(await settlesWithin(Promise.allSettled(this.#running.values()), DRAIN_LIMIT_MS))) {
         const left = [...this.#running.keys()].map(({ key }) => key);
-        this.#host.log.warn('Batch workers did not heed their signal; what they still do is dropped', { keys: left.slice(0, 10) });
+        this.#host.log.warn('Batch workers did not heed their signal; what they still do is dropped', {
+          keys: left.slice(0, 10),
+        });
         return;
       }
     }

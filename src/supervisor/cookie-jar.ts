@@ -19,7 +19,8 @@ export class BrowserCookieJar {
   async getCookieString(url: string): Promise<string> {
     const jar = new CookieJar(undefined, { looseMode: true, rejectPublicSuffixes: false });
     for (const cookie of await this.#read()) {
-      if (isForHost(cookie, new URL(url).hostname)) await jar.setCookie(toJarCookie(cookie), urlOf(cookie), { ignoreError: true });
+      if (isForHost(cookie, new URL(url).hostname))
+        await jar.setCookie(toJarCookie(cookie), urlOf(cookie), { ignoreError: true });
     }
     return jar.getCookieString(url);
   }
@@ -89,7 +90,9 @@ function defaultPath(url: string): string {
 }
 
 function toSameSite(sameSite: string | undefined): { sameSite?: 'Strict' | 'Lax' | 'None' } {
-  const known = ({ strict: 'Strict', lax: 'Lax', none: 'None' } as const)[sameSite?.toLowerCase() as 'strict' | 'lax' | 'none'];
+  const known = ({ strict: 'Strict', lax: 'Lax', none: 'None' } as const)[
+    sameSite?.toLowerCase() as 'strict' | 'lax' | 'none'
+  ];
   return known === undefined ? {} : { sameSite: known };
 }
 

@@ -17,10 +17,13 @@ export class CriticalFailureError extends SupervisorError {
   constructor(code: CriticalFailureCode, failures: readonly ApiFailure[], cause?: unknown) {
     const seen = Map.groupBy(failures, ({ status }) => (status === null ? 'no answer' : String(status)));
     const symptoms = [...seen].map(([status, { length }]) => `${length} × ${status}`).join(', ');
-    super(`${MEANING[code]} (${failures.length} API calls failed in a row: ${symptoms}; the browser session is alive).`, {
-      cause,
-      data: { statuses: failures.map(({ status }) => status) },
-    });
+    super(
+      `${MEANING[code]} (${failures.length} API calls failed in a row: ${symptoms}; the browser session is alive).`,
+      {
+        cause,
+        data: { statuses: failures.map(({ status }) => status) },
+      },
+    );
     this.code = code;
   }
 }

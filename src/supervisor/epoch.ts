@@ -2,7 +2,7 @@
  * One session's time: its number, its halt and its work. The halt is a one-way latch; all work holds on to the epoch that it began in
  * and is fenced by it.
  */
-import { SessionDeathError, SessionEndedError, type Death, type DeathEvidence, type DeathReport } from '../driver/driver.ts';
+import type { Death, DeathEvidence, DeathReport, SessionDeathError, SessionEndedError } from '../driver/driver.ts';
 import { WorkLedger } from './work.ts';
 
 export class Epoch {
@@ -43,7 +43,10 @@ export class Epoch {
   }
 
   /** Makes the death of its first report. Nothing is aborted yet: {@link halt} does that once the state tells of it. */
-  die(report: DeathReport, { evidence, commandsInFlight }: { evidence: DeathEvidence; commandsInFlight: number }): Death {
+  die(
+    report: DeathReport,
+    { evidence, commandsInFlight }: { evidence: DeathEvidence; commandsInFlight: number },
+  ): Death {
     const { queued, running } = this.work.count(commandsInFlight);
     const { lastHeartbeatAt } = this;
     const watched = report.detectedBy === 'heartbeat' || report.detectedBy === 'deadline';

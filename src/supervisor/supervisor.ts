@@ -33,6 +33,8 @@ import { SessionApi } from './session-api.ts';
 import { transition, type SupervisorState, type SupervisorStatus } from './state.ts';
 import { resolveTarget } from './target.ts';
 
+// What the rooms above need of a session's end and of its driver; they don't reach below this room.
+export { SessionDeathError, SessionEndedError, type Death, type WebDriver } from '../driver/driver.ts';
 export { ApiError, type Api } from './api-client.ts';
 export {
   DEFAULT_CONCURRENCY,
@@ -207,7 +209,8 @@ export class SessionSupervisor implements AsyncDisposable {
    * restart limit: throws `RestartLimitError` beyond it, and tries again, within it, when a start fails.
    */
   async restart({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    if (this.#attachTo !== undefined) throw new SessionStartError('A session that somebody else started can only be started again by them.');
+    if (this.#attachTo !== undefined)
+      throw new SessionStartError('A session that somebody else started can only be started again by them.');
     return this.#change(async () => {
       if (this.#state.status === 'alive') await this.#end();
       let cause: unknown = this.#epoch.signal.reason;
@@ -300,7 +303,7 @@ export class SessionSupervisor implements AsyncDisposable {
       });
       this.#epoch = epoch;
       this.#session = session;
-        this.#api = new SessionApi({
+      this.#api = new SessionApi({
         epoch,
         session,
         options: this.#options,
@@ -352,7 +355,11 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#log.debug('The browser session died', { epoch: epoch.number, cause, detectedBy, ...cancelled });
     this.#events.emit('session:dead', { owner: this.owner, epoch: epoch.number, death });
     if (cancelled.queued + cancelled.inFlight > 0) {
-      this.#events.emit('work:cancelled', { epoch: epoch.number, queued: cancelled.queued, inFlight: cancelled.inFlight });
+      this.#events.emit('work:cancelled', {
+        epoch: epoch.number,
+        queued: cancelled.queued,
+        inFlight: cancelled.inFlight,
+      });
     }
   }
 
@@ -371,7 +378,8 @@ export class SessionSupervisor implements AsyncDisposable {
     const { epoch, session } = state;
     this.#transition({ status: 'stopping', epoch, session });
     await session.stop();
-    if ((this.#state as SupervisorState).status !== 'stopping') return;
+    // A death meanwhile is on record; this end comes after it.
+    if (this.#state.status !== 'stopping') return;
     this.#transition({ status: 'ended', epoch });
     this.#finishEpoch(epoch);
   }
@@ -386,7 +394,8 @@ export class SessionSupervisor implements AsyncDisposable {
   #cleanUp(work: Promise<void>): void {
     this.#cleaningUp = (async () => {
       try {
-        if (!(await settlesWithin(work, CLEAN_UP_LIMIT_MS))) this.#log.error('Ending the browser takes too long; going on');
+        if (!(await settlesWithin(work, CLEAN_UP_LIMIT_MS)))
+          this.#log.error('Ending the browser takes too long; going on');
         else await work;
       } catch (thrown) {
         this.#log.error('The browser could not be cleared away completely', { reason: toError(thrown).message });

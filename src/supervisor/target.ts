@@ -18,7 +18,10 @@ export async function resolveTarget({ gridUrl, browserPath, driverPath }: Target
 }
 
 /** The browser and driver of this machine. Throws, before anything starts, naming what is missing and the way out. */
-export async function assertLocalBrowser({ browserPath, driverPath }: TargetOptions): Promise<{ browserPath: string; driverPath: string }> {
+export async function assertLocalBrowser({
+  browserPath,
+  driverPath,
+}: TargetOptions): Promise<{ browserPath: string; driverPath: string }> {
   const { PATH } = childEnvironment({});
   const located = await locateBrowser({ chromeBinary: browserPath, chromedriver: driverPath, env: { PATH } });
   if (located.found) return { browserPath: located.browserPath, driverPath: located.driverPath };
@@ -26,7 +29,9 @@ export async function assertLocalBrowser({ browserPath, driverPath }: TargetOpti
     const { setting, path, reason } = located.invalid;
     throw new ConfigError(`${setting} is ${path}, which ${reason}. Correct it, or leave it out to have one found.`);
   }
-  const what = { browser: 'No browser', driver: 'No chromedriver', both: 'Neither a browser nor a chromedriver' }[located.missing];
+  const what = { browser: 'No browser', driver: 'No chromedriver', both: 'Neither a browser nor a chromedriver' }[
+    located.missing
+  ];
   throw new SessionStartError(
     `${what} was found. Run \`npm run doctor\` for the command that installs it, or set CHROME_BINARY and CHROMEDRIVER, or GRID_URL.`,
     { data: { lookedIn: located.lookedIn } },

@@ -1,0 +1,166 @@
+/** The `smoke` command: pages in, one line per page, JUnit XML for a CI service, and an exit code out. */
+import { constants, existsSync } from 'node:fs';
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+import { Command } from 'commander';
+
+import { loadConfig } from '../config/config.ts';
+import { CancelledError, ConfigError, InvariantError, SupervisorError, toError } from '../core/errors.ts';
+import { makeLog } from '../core/log.ts';
+import { isAction, runAction, toExitCode, type Action, type RunOutcome } from '../runs/runs.ts';
+import { toJunitXml, type PageResult } from './junit.ts';
+
+interface SmokeFlags {
+  readonly junit?: string;
+  readonly ignore?: readonly string[];
+  readonly json?: boolean;
+  readonly headed?: boolean;
+  readonly grid?: string;
+  readonly output?: string;
+  readonly verbose?: boolean;
+}
+
+interface Pages {
+  readonly urls: readonly string[];
+  /** Links that need not answer. */
+  readonly ignore: readonly string[];
+}
+
+const DEMO_PAGES = ['/', '/catalog?page=1', '/about', '/shipping', '/contact'];
+const DEMO_SHOP = fileURLToPath(new URL('../../scripts/demo-shop/demo-shop.ts', import.meta.url));
+/** Beside the sources, or built beside this file's room. */
+const SMOKE_ACTION = new URL(import.meta.url.endsWith('.ts') ? '../../actions/smoke.ts' : '../actions/smoke.js', import.meta.url);
+
+export function makeSmokeCommand(): Command {
+  return new Command('smoke')
+    .summary('check that pages load, with a title, no console errors and links that answer')
+    .description(
+      'Opens each page in the browser and checks that it loads, has a title and no console errors, and that its links within the same site ' +
+        'answer. Failures are shown with a screenshot. Without URLs it looks at the bundled demo shop.',
+    )
+    .argument('[urls...]', 'the pages, as whole addresses')
+    .option('--junit <file>', 'also write the results as JUnit XML')
+    .option('--ignore <links...>', 'links that need not answer, by address or path')
+    .option('--json', 'print the outcome and its pages as one line of JSON')
+    .option('--headed', 'show the browser')
+    .option('--grid <url>', 'use this Selenium Grid or running driver')
+    .option('--output <dir>', 'where results and screenshots go (default: output/<run id>)')
+    .option('--verbose', 'log more, and show where errors come from')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 all pages passed, 1 some failed, 2 wrong usage or no browser, 3 the browser died too often, 130 cancelled.\n' +
+        '\nExample:\n  npm run smoke -- https://example.com/ https://example.com/about --junit smoke.xml',
+    )
+    .action(async (urls: string[], flags: SmokeFlags) => {
+      try {
+        process.exitCode = await smoke(urls, flags);
+      } catch (thrown) {
+        const error = toError(thrown);
+        // What this program throws on purpose says what to do; anything else is a bug, and where it is helps.
+        const isExpected = error instanceof SupervisorError && !(error instanceof InvariantError);
+        console.error(isExpected && !flags.verbose ? error.message : error.stack);
+        process.exitCode = error instanceof CancelledError ? 130 : 2;
+      }
+    });
+}
+
+async function smoke(given: readonly string[], flags: SmokeFlags): Promise<number> {
+  for (const url of given) validateUrl(url);
+  if (given.length > 0) return smokePages({ urls: given, ignore: flags.ignore ?? [] }, flags);
+  if (!existsSync(DEMO_SHOP)) throw new ConfigError('Name the pages to check, such as: smoke https://example.com/');
+  const { openDemoShop } = (await import(pathToFileURL(DEMO_SHOP).href)) as DemoShopModule;
+  await using shop = await openDemoShop();
+  console.error('No page was named, so this checks the bundled demo shop (and ignores its link to /clearance, broken on purpose).');
+  return smokePages({ urls: DEMO_PAGES.map((page) => shop.url + page), ignore: ['/clearance', ...(flags.ignore ?? [])] }, flags);
+}
+
+async function smokePages({ urls, ignore }: Pages, flags: SmokeFlags): Promise<number> {
+  const config = loadConfig({ flags: { GRID_URL: flags.grid, ...(flags.headed ? { HEADLESS: false } : {}) } });
+  const action = await loadSmokeAction();
+  if (flags.junit !== undefined) await assertWritable(flags.junit);
+  const startedAt = new Date();
+  const stop = new AbortController();
+  // The second time, Node's own answer: the end. The watchdog then ends the browser.
+  const onSignal = () => stop.abort(new CancelledError('Ctrl+C: the smoke test was cancelled.'));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
+  let outcome: RunOutcome;
+  try {
+    outcome = await runAction(
+      action,
+      { urls, ignore },
+      {
+        config,
+        signal: stop.signal,
+        log: makeLog({ level: flags.verbose ? 'debug' : 'warn', format: flags.json ? 'json' : 'text' }),
+        // Broken links are what is looked for: ten in a row are ten findings, no reason to stop.
+        supervisor: { criticalFailureThreshold: Number.MAX_SAFE_INTEGER },
+        ...(flags.output === undefined ? {} : { output: flags.output }),
+      },
+    );
+  } finally {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal);
+  }
+  const results = await readResults(outcome);
+  const unchecked = [...new Set(urls)].filter((url) => !results.some((result) => result.url === url));
+  const reason = outcome.error?.message ?? 'not checked';
+  if (flags.junit !== undefined) {
+    const { durationMs } = outcome;
+    await writeFile(flags.junit, toJunitXml(results, { startedAt, durationMs, unchecked: { urls: unchecked, reason } }));
+  }
+  report(results, { unchecked, outcome, write: flags.json ? console.error : console.log });
+  if (flags.json) console.log(JSON.stringify({ ...outcome, pages: results }));
+  if (outcome.status !== 'completed') return toExitCode(outcome);
+  return results.every(({ passed }) => passed) ? 0 : 1;
+}
+
+function report(
+  results: readonly PageResult[],
+  { unchecked, outcome, write }: { unchecked: readonly string[]; outcome: RunOutcome; write: (line: string) => void },
+): void {
+  if (outcome.error !== null) write(outcome.error.message);
+  for (const { url, passed, problems, loadMs, screenshot } of results) {
+    write(passed ? `ok      ${url}  (${loadMs} ms)` : `FAILED  ${url}`);
+    for (const problem of problems) write(`          ${problem}`);
+    if (screenshot !== null) write(`          screenshot: ${screenshot}`);
+  }
+  for (const url of unchecked) write(`-       ${url}  (not checked)`);
+  const failed = results.filter(({ passed }) => !passed).length;
+  const parts = [`${results.length - failed} ok`, `${failed} failed`];
+  if (unchecked.length > 0) parts.push(`${unchecked.length} not checked`);
+  write(`${results.length + unchecked.length} pages: ${parts.join(', ')}`);
+}
+
+async function readResults({ outputs }: RunOutcome): Promise<PageResult[]> {
+  if (outputs['smoke'] === undefined) return [];
+  const lines = (await readFile(outputs['smoke'], 'utf8')).split('\n').filter((line) => line !== '');
+  return lines.map((line) => JSON.parse(line) as PageResult);
+}
+
+async function loadSmokeAction(): Promise<Action> {
+  const module = (await import(SMOKE_ACTION.href)) as { default?: unknown };
+  if (!isAction(module.default)) throw new InvariantError(`${SMOKE_ACTION.pathname} exports no action.`);
+  return module.default;
+}
+
+function validateUrl(url: string): void {
+  if (URL.canParse(url) && /^(https?|file):$/.test(new URL(url).protocol)) return;
+  throw new ConfigError(`"${url}" is no address of a page. Give the whole of it, such as https://example.com/.`);
+}
+
+/** Before a browser starts, rather than after the work. */
+async function assertWritable(file: string): Promise<void> {
+  const folder = path.dirname(file);
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(existsSync(file) ? file : folder, constants.W_OK);
+  } catch (thrown) {
+    throw new ConfigError(`${file} can't be written: ${toError(thrown).message}. Choose another file with --junit.`, { cause: thrown });
+  }
+}
+
+/** What is used of `scripts/demo-shop`, which is no part of the built package and so can't be imported by type. */
+interface DemoShopModule {
+  openDemoShop(): Promise<AsyncDisposable & { readonly url: string }>;
+}
