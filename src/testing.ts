@@ -45,3 +45,10 @@ export type { Leftovers } from './testing/leftovers.ts';
 export type { Hold } from './testing/holds.ts';
 export type { RecordedRequest, RequestMatcher, WaitForRequestOptions } from './testing/request-log.ts';
 export type { CutKind } from './testing/wire-faults.ts';
+export {
+  CAUSE_OF_FAULT,
+  SESSION_FAULTS,
+  strikeSession,
+  type FaultTarget,
+  type SessionFault,
+} from './testing/session-faults.ts';

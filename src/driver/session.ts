@@ -133,6 +133,10 @@ export class BrowserSession {
     return this.#process;
   }
 
+  get endpointUrl(): string {
+    return this.#http.url;
+  }
+
   get browserPid(): number | undefined {
     const pid: unknown = this.#capabilities?.get('goog:processID') ?? this.#capabilities?.get('moz:processID');
     return typeof pid === 'number' ? pid : undefined;

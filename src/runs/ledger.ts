@@ -4,6 +4,7 @@
  */
 import { ActionError } from '../core/errors.ts';
 import type { StepId, StepStatus } from '../registry/registry.ts';
+import type { Death } from '../supervisor/supervisor.ts';
 import type { RunCounts } from './outcome.ts';
 
 /** A step in this process. */
@@ -14,8 +15,8 @@ export interface LedgerEntry {
   readonly status: StepStatus;
   /** How it ended, for entries that are asked again. */
   readonly end: StepMemory | undefined;
-  /** Sessions that died while it ran. */
-  readonly deaths: number;
+  /** The deaths of sessions that came while it ran. */
+  readonly deaths: readonly Death[];
 }
 
 export type StepMemory =
@@ -37,6 +38,8 @@ export class Ledger {
   };
   /** Batch -> items, as JSON, that its workers added. */
   readonly #added = new Map<string, string[]>();
+  readonly #deaths: Death[] = [];
+  readonly #explained = new Set<Death>();
   readonly #recordOrders = new Map<string, number>();
   /** What the current entry of `run` has used. */
   #used = new Set<string>();
@@ -63,7 +66,7 @@ export class Ledger {
       if (known.status === 'cancelled') this.#set(known, 'queued');
       return known;
     }
-    const entry: Mutable<LedgerEntry> = { id, order: this.#order++, status: 'queued', end: undefined, deaths: 0 };
+    const entry: Mutable<LedgerEntry> = { id, order: this.#order++, status: 'queued', end: undefined, deaths: [] };
     this.#entries.set(name, entry);
     this.#counts.queued += 1;
     return entry;
@@ -102,9 +105,25 @@ export class Ledger {
     this.#set(entry, 'cancelled');
   }
 
-  /** Another session died while the step ran; returns how many did. */
-  countDeath(entry: LedgerEntry): number {
-    return ((entry as Mutable<LedgerEntry>).deaths += 1);
+  /** A session of the run died, whatever ran on it. */
+  noteDeath(death: Death): void {
+    this.#deaths.push(death);
+  }
+
+  /** How many sessions died while other steps ran, or none did; those that a given-up step explains are left out. */
+  deathsElsewhere(entry: LedgerEntry): number {
+    return this.#deaths.filter((death) => !entry.deaths.includes(death) && !this.#explained.has(death)).length;
+  }
+
+  /** The step is held to be the reason of its deaths. */
+  blame(entry: LedgerEntry): void {
+    for (const death of entry.deaths) this.#explained.add(death);
+  }
+
+  /** A session died while the step ran; returns how many did. */
+  countDeath(entry: LedgerEntry, death: Death): number {
+    (entry as Mutable<LedgerEntry>).deaths = [...entry.deaths, death];
+    return entry.deaths.length;
   }
 
   /** The run is over: what waits or runs will not be finished by it. */

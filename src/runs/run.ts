@@ -218,6 +218,7 @@ export class Run {
     supervisor.on('session:started', () => (this.#sessions += 1));
     supervisor.on('session:dead', ({ death }) => {
       this.#deaths.push(death);
+      this.#ledger.noteDeath(death);
       this.#plan.onDeath?.(death);
     });
     this.#plan.onSession?.(supervisor);

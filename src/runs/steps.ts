@@ -15,7 +15,10 @@ import type { SaveOptions, StepOptions, StepTools } from './context.ts';
 import { fromJsonText, toJsonText, toRecordText } from './json-value.ts';
 import { describeStep, type Ledger, type LedgerEntry } from './ledger.ts';
 
-/** A step during which so many sessions died is not tried again. */
+/**
+ * A step during which so many sessions died is not tried again. Where sessions die at other steps too, the machine is the more likely
+ * reason, and each such death asks for one more.
+ */
 const POISON_DEATHS = 3;
 const DEFAULT_DATASET = 'records';
 
@@ -24,12 +27,12 @@ export class PoisonedStepError extends SupervisorError {
   readonly code = 'step-poisoned';
   readonly consequence = 'fail-step';
 
-  constructor(id: StepId, death: SessionDeathError) {
+  constructor({ id, deaths }: LedgerEntry, death: SessionDeathError) {
     super(
-      `${describeStep(id)} was given up: ${POISON_DEATHS} sessions died while it ran, the last one by ${death.death.cause}.`,
+      `${describeStep(id)} was given up: ${deaths.length} sessions died while it ran, the last one by ${death.death.cause}.`,
       {
         cause: death,
-        data: { step: id, deaths: POISON_DEATHS },
+        data: { step: id, deaths: deaths.length },
       },
     );
   }
@@ -146,7 +149,10 @@ export class Steps {
 
   /** A session died while the step ran. Throws {@link PoisonedStepError} when that was once too often. */
   countDeath(entry: LedgerEntry, death: SessionDeathError): void {
-    if (this.#options.ledger.countDeath(entry) >= POISON_DEATHS) throw new PoisonedStepError(entry.id, death);
+    const { ledger } = this.#options;
+    if (ledger.countDeath(entry, death.death) < POISON_DEATHS + ledger.deathsElsewhere(entry)) return;
+    ledger.blame(entry);
+    throw new PoisonedStepError(entry, death);
   }
 
   async skip(entry: LedgerEntry, reason: string): Promise<void> {

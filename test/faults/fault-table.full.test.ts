@@ -58,7 +58,12 @@ describe('Fault table, on a real browser', () => {
   const victimOf = (supervisor: SessionSupervisor): Victim => {
     const remote = controlDriver(log);
     const started = readDriverLog(log).findLast((line) => line.event === 'started');
-    return { supervisor, remote, driverUrl: `http://127.0.0.1:${started!.driverPort}` };
+    const target = {
+      pids: { driver: remote.driverPid, browser: supervisor.pids.browser },
+      sessionId: supervisor.sessionId,
+      endpointUrl: `http://127.0.0.1:${started!.driverPort}`,
+    };
+    return { supervisor, remote, target };
   };
 
   const begin = async (): Promise<{
@@ -159,7 +164,7 @@ describe('Fault table, on a real browser', () => {
       expect(death.cause).to.equal(fault.cause);
       expect(fault.detectedBy).to.include(death.detectedBy);
       // Quit elsewhere waits in the driver's queue until the load is over, which then succeeds.
-      if (fault.name !== 'quit elsewhere') {
+      if (fault.name !== 'quit-elsewhere') {
         expect(await told).to.equal(supervisor.signal.reason);
         expect(events).to.deep.equal(['dead while dead, halted: true', 'cancelled 0 + 1']);
       }

@@ -1,0 +1,33 @@
+/** `npm run bench`: the numbers that this project wants to meet, each measured beside its alternative in this very run. */
+import { loadConfig, SessionSupervisor } from 'webdriver-supervisor';
+
+import { locateBrowser } from '../src/driver/locate.ts';
+import { measureDetection, measureLoopingPage, measureRecovery } from './bench/detection.ts';
+import type { Row } from './bench/measure.ts';
+import { measureBatches, measureCommands, measureHaltFlag, measureStarts } from './bench/overhead.ts';
+
+const { chromeBinary, chromedriver } = loadConfig();
+const located = await locateBrowser({ chromeBinary, chromedriver, env: { PATH: process.env['PATH'] } });
+if (!located.found) throw new Error('No browser and driver found; see `npm run doctor`.');
+const paths = { browserPath: located.browserPath, driverPath: located.driverPath };
+
+const rows: Row[] = [];
+const report = (added: readonly Row[]) => {
+  for (const { what, measured, goal, isMet } of added) {
+    console.log(`${isMet ? 'met   ' : 'MISSED'}  ${what}\n        ${measured}   goal ${goal}`);
+  }
+  rows.push(...added);
+};
+
+await using supervisor = await SessionSupervisor.start(paths);
+report([measureHaltFlag(supervisor)]);
+report(await measureBatches(supervisor));
+report(await measureCommands(paths));
+report(await measureStarts(paths));
+report(await measureDetection(paths));
+report(await measureRecovery(paths));
+report(await measureLoopingPage(paths));
+
+console.log(
+  `\n${rows.filter(({ isMet }) => isMet).length} of ${rows.length} numbers met. Machines differ and are shared: compare ratios, not times.`,
+);

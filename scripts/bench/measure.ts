@@ -1,0 +1,48 @@
+/** Small numbers, honestly: medians, and ratios of medians taken in turns in one process. */
+
+export interface Sample {
+  readonly median: number;
+  readonly worst: number;
+  readonly count: number;
+}
+
+export function toSample(values: readonly number[]): Sample {
+  const sorted = values.toSorted((a, b) => a - b);
+  return { median: sorted[Math.floor(sorted.length / 2)] ?? NaN, worst: sorted.at(-1) ?? NaN, count: sorted.length };
+}
+
+export async function timeMs(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}
+
+/**
+ * Runs all candidates in turns, in an order that changes with each round, so that whatever slows the machine down slows all of them.
+ */
+export async function inTurns<Name extends string>(
+  candidates: Readonly<Record<Name, () => Promise<unknown>>>,
+  rounds: number,
+): Promise<Record<Name, Sample>> {
+  const names = Object.keys(candidates) as Name[];
+  const values = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
+  for (let round = 0; round < rounds; round += 1) {
+    for (let turn = 0; turn < names.length; turn += 1) {
+      const name = names[(turn + round) % names.length];
+      if (name !== undefined) values[name].push(await timeMs(candidates[name]));
+    }
+  }
+  return Object.fromEntries(names.map((name) => [name, toSample(values[name])])) as Record<Name, Sample>;
+}
+
+/** One line of the report: what, the number measured, the number to meet. */
+export interface Row {
+  readonly what: string;
+  readonly measured: string;
+  readonly goal: string;
+  readonly isMet: boolean;
+}
+
+export function ms(value: number): string {
+  return value < 10 ? `${value.toFixed(2)} ms` : `${Math.round(value)} ms`;
+}

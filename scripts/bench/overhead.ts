@@ -1,0 +1,150 @@
+/** What supervising costs: the halt flag, a command, a session's start, a batch; each beside the same without it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import PQueue from 'p-queue';
+import pRetry from 'p-retry';
+import { Builder, WebDriver } from 'selenium-webdriver';
+import chrome from 'selenium-webdriver/chrome.js';
+import { SessionSupervisor } from 'webdriver-supervisor';
+
+import { inTurns, ms, type Row } from './measure.ts';
+
+const FLAG_READS = 5_000_000;
+const COMMANDS = 400;
+const STARTS = 9;
+const BATCHES = 9;
+const BATCH_ITEMS = 400;
+const TASK_MS = 5;
+const CONCURRENCY = 10;
+
+export interface BrowserPaths {
+  readonly browserPath: string;
+  readonly driverPath: string;
+}
+
+export function measureHaltFlag(supervisor: SessionSupervisor): Row {
+  let halted = 0;
+  for (let round = 0; round < FLAG_READS / 10; round += 1) halted += Number(supervisor.shouldHaltOperations());
+  const startedAt = performance.now();
+  for (let round = 0; round < FLAG_READS; round += 1) halted += Number(supervisor.shouldHaltOperations());
+  const ns = ((performance.now() - startedAt) * 1e6) / FLAG_READS;
+  if (halted !== 0) throw new Error('the flag of a live session was set');
+  return { what: 'consult the halt flag', measured: `${ns.toFixed(1)} ns`, goal: '≤ 20 ns', isMet: ns <= 20 };
+}
+
+/** One browser, two clients of the same session in turns: stock selenium twice (A/A) and the supervised one. */
+export async function measureCommands(paths: BrowserPaths): Promise<Row[]> {
+  const service = new chrome.ServiceBuilder(paths.driverPath).build();
+  const url = await service.start();
+  const bare = chrome.Driver.createSession(chromeOptions(paths), service) as unknown as WebDriver;
+  try {
+    const session = await bare.getSession();
+    const { map_ } = session.getCapabilities() as unknown as { map_: Map<string, unknown> };
+    await using supervisor = await SessionSupervisor.attach(url, session.getId(), Object.fromEntries(map_));
+    await bare.get('data:text/html,<title>bench</title>');
+    const other = new WebDriver(bare.getSession(), bare.getExecutor());
+    const samples = await inTurns(
+      { bare: () => bare.getTitle(), again: () => other.getTitle(), supervised: () => supervisor.driver.getTitle() },
+      COMMANDS,
+    );
+    const ratio = samples.supervised.median / samples.bare.median;
+    const noise = samples.again.median / samples.bare.median;
+    return [
+      {
+        what: 'one supervised command / one bare command (same session)',
+        measured: `${ratio.toFixed(3)} (A/A ${noise.toFixed(3)}; ${ms(samples.supervised.median)} / ${ms(samples.bare.median)})`,
+        goal: '≤ 1.02',
+        isMet: ratio <= 1.02,
+      },
+    ];
+  } finally {
+    await bare.quit();
+  }
+}
+
+export async function measureStarts(paths: BrowserPaths): Promise<Row[]> {
+  const running: (() => Promise<void>)[] = [];
+  const samples = await inTurns(
+    {
+      bare: async () => {
+        const driver = await new Builder()
+          .forBrowser('chrome')
+          .setChromeOptions(chromeOptions(paths))
+          .setChromeService(new chrome.ServiceBuilder(paths.driverPath))
+          .build();
+        await driver.getTitle();
+        running.push(() => driver.quit());
+      },
+      supervised: async () => {
+        const supervisor = await SessionSupervisor.start(paths);
+        await supervisor.driver.getTitle();
+        running.push(() => supervisor.stop());
+      },
+    },
+    STARTS,
+  ).finally(() => Promise.all(running.map((stop) => stop())));
+  const ratio = samples.supervised.median / samples.bare.median;
+  return [
+    {
+      what: 'supervised session start / bare',
+      measured: `${ratio.toFixed(3)} (${ms(samples.supervised.median)} / ${ms(samples.bare.median)})`,
+      goal: '≤ 1.10',
+      isMet: ratio <= 1.1,
+    },
+  ];
+}
+
+export async function measureBatches(supervisor: SessionSupervisor): Promise<Row[]> {
+  const items = Array.from({ length: BATCH_ITEMS }, (_unused, index) => index);
+  const task = () => sleep(TASK_MS);
+  const { signal } = new AbortController();
+  const byHand = async () => {
+    const queue = new PQueue({ concurrency: CONCURRENCY });
+    const results = items.map((item) =>
+      queue.add(() => pRetry(async () => (await task(), item), { retries: 2, signal }), { signal }),
+    );
+    await Promise.allSettled(results);
+  };
+  const bareQueue = async () => {
+    const queue = new PQueue({ concurrency: CONCURRENCY });
+    await Promise.all(items.map((item) => queue.add(async () => (await task(), item))));
+  };
+  const supervised = () =>
+    supervisor.batch(items, async (item) => (await task(), item), { concurrency: CONCURRENCY, retries: 2 });
+  await Promise.all([byHand(), supervised(), bareQueue()]);
+  const samples = await inTurns({ byHand, bareQueue, supervised }, BATCHES);
+  const hand = samples.supervised.median / samples.byHand.median;
+  const bare = samples.supervised.median / samples.bareQueue.median;
+  return [
+    {
+      what: `supervised batch / the same by hand (p-queue + p-retry + signal), ${TASK_MS} ms tasks`,
+      measured: `${hand.toFixed(3)} (${ms(samples.supervised.median)} / ${ms(samples.byHand.median)})`,
+      goal: '≤ 1.10',
+      isMet: hand <= 1.1,
+    },
+    {
+      what: `supervised batch / bare p-queue, ${TASK_MS} ms tasks`,
+      measured: `${bare.toFixed(3)} (${ms(samples.supervised.median)} / ${ms(samples.bareQueue.median)})`,
+      goal: '≤ 1.05',
+      isMet: bare <= 1.05,
+    },
+  ];
+}
+
+/** The same switches as a supervised session's, so that only the supervising differs. */
+function chromeOptions({ browserPath }: BrowserPaths): chrome.Options {
+  const options = new chrome.Options();
+  options.setChromeBinaryPath(browserPath);
+  options.addArguments(
+    '--headless=new',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--no-default-browser-check',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  );
+  if (process.getuid?.() === 0) options.addArguments('--no-sandbox');
+  return options;
+}
