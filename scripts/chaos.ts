@@ -24,8 +24,8 @@ import { openDemoShop } from './demo-shop/demo-shop.ts';
 
 /** Below the restart limit: chaos means to be survived. */
 const FAULTS_PER_RUN = 8;
-const SHORTEST_LIFE_MS = 50;
-const LONGEST_LIFE_MS = 1_500;
+const SHORTEST_LIFE_MS = 100;
+const LONGEST_LIFE_MS = 3_000;
 const LEAVE_MS = 3_000;
 
 const { values: flags } = parseArgs({

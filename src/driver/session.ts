@@ -219,7 +219,8 @@ export class BrowserSession {
   async #create(): Promise<void> {
     const { target, browser } = this.#options;
     const wanted = toCapabilities(browser, {
-      isLocal: target.kind === 'own',
+      // A driver that somebody runs on this machine has this user's trouble with the sandbox too.
+      isLocal: target.kind === 'own' || isLoopback(target.url),
       ...(target.kind === 'own' ? { browserPath: target.browserPath } : {}),
     });
     const executor = new Executor(this.#transport);

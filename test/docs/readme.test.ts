@@ -1,0 +1,51 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+
+import { expect } from 'chai';
+import { isAction } from '../../src/runs/runs.ts';
+import { runAction, type Action } from 'webdriver-supervisor';
+import { openFaultSite } from 'webdriver-supervisor/testing';
+
+const run = promisify(execFile);
+
+describe('README', () => {
+  let folder: string;
+  let examples: Map<string, string>;
+
+  before(async () => {
+    const text = await readFile('README.md', 'utf8');
+    examples = new Map(
+      [...text.matchAll(/```ts\n\/\/ file: (\S+)\n([\s\S]*?)```/g)].map(([, file = '', code = '']) => [file, code]),
+    );
+    // Below the package, so that the examples find it by its name.
+    folder = await mkdtemp(path.join('test', 'docs', 'examples-'));
+  });
+
+  after(() => rm(folder, { recursive: true }));
+
+  it('has an action that gathers what it says', async () => {
+    const file = path.join(folder, 'titles.ts');
+    await writeFile(file, examples.get('actions/titles.ts') ?? '');
+    const { default: action } = (await import(path.resolve(file))) as { default: unknown };
+    expect(isAction(action)).to.equal(true);
+    await using site = await openFaultSite();
+    const outcome = await runAction(
+      action as Action,
+      { url: site.url, paths: ['/ok', '/slow?ms=1'] },
+      { output: folder },
+    );
+    expect(outcome).to.include({ status: 'completed', records: 2 });
+    expect(await readFile(outcome.outputs['records']!, 'utf8')).to.equal(
+      '{"path":"/ok","title":"ok"}\n{"path":"/slow?ms=1","title":"slow"}\n',
+    );
+  });
+
+  it('has a supervisor around existing code that works', async () => {
+    const file = path.join(folder, 'supervised.ts');
+    await writeFile(file, examples.get('supervised.ts') ?? '');
+    const { stdout } = await run(process.execPath, ['--conditions=webdriver-supervisor:source', file]);
+    expect(stdout).to.contain('hello\n').and.to.contain('done: 3');
+  });
+});
