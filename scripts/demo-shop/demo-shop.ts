@@ -4,6 +4,7 @@
  * Laws of the room: everything comes from the seed, so a run over the shop can be checked to the last comma; nothing
  * outside is ever asked for; after `close()` no connection and no timer is left.
  */
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -55,14 +56,22 @@ export class DemoShop {
   /** How many of them were answered 401 and 429. */
   readonly refusals: { readonly unauthorized: number; readonly tooManyRequests: number };
 
+  readonly #arrivals: EventTarget;
   readonly #shop: Shop;
   readonly #close: () => Promise<void>;
   #closing: Promise<void> | undefined;
 
-  private constructor(parts: { counter: Counter; url: string; shop: Shop; close: () => Promise<void> }) {
+  private constructor(parts: {
+    counter: Counter;
+    arrivals: EventTarget;
+    url: string;
+    shop: Shop;
+    close: () => Promise<void>;
+  }) {
     this.url = parts.url;
     this.requests = parts.counter.requests;
     this.refusals = parts.counter.refusals;
+    this.#arrivals = parts.arrivals;
     this.#shop = parts.shop;
     this.#close = parts.close;
   }
@@ -78,12 +87,14 @@ export class DemoShop {
       assets: await readAssets(),
     };
     const counter = makeCounter();
+    const arrivals = new EventTarget();
     const closed = new AbortController();
     let apiCalls = 0;
 
     const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
       const visit = toVisit(shop, { target: request.url ?? '/', cookieHeader: request.headers.cookie });
       counter.requests[visit.route]++;
+      arrivals.dispatchEvent(new Event('request'));
       // Decided on arrival, so that the same order of requests meets the same refusals whatever the delays.
       const reply = answer(shop, visit);
       if (reply.status === 401) counter.refusals.unauthorized++;
@@ -112,12 +123,21 @@ export class DemoShop {
     const address = server.address();
     const takenPort = typeof address === 'object' && address !== null ? address.port : port;
     const url = `http://127.0.0.1:${takenPort}`;
-    return new DemoShop({ counter, url, shop, close });
+    return new DemoShop({ counter, arrivals, url, shop, close });
   }
 
   /** All records that a correct run gathers, in catalogue order. */
   expectedRecords(): ProductRecord[] {
     return this.#shop.products.map((product) => ({ ...product.record }));
+  }
+
+  /** Resolves when so many more requests of a route have arrived; rejects with the signal's reason when that aborts first. */
+  async waitForRequests(
+    route: Route,
+    { more, signal }: { readonly more: number; readonly signal?: AbortSignal },
+  ): Promise<void> {
+    const wanted = this.requests[route] + more;
+    while (this.requests[route] < wanted) await once(this.#arrivals, 'request', { signal });
   }
 
   /** Ends every connection, answered or not, and frees the port. Safe to call twice. */

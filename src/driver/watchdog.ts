@@ -6,14 +6,15 @@ import { spawn } from 'node:child_process';
 
 /**
  * Reads lines until the pipe ends. A number is the process group to guard; `done` disarms: group ids are used again by the system, so
- * a shell that lingered could hit a stranger. Removal is tried again, for a process that is being killed may still write a file.
+ * a shell that lingered could hit a stranger. Of the ways to write it, `kill -s KILL -- -N` is the one that every sh takes (dash
+ * refuses `kill -9 -- -N`). Removal is tried again, for a process that is being killed may still write a file.
  */
 const SCRIPT = `
 group=
 while read -r line; do
   case $line in done) exit 0 ;; *) group=$line ;; esac
 done
-[ -n "$group" ] && kill -9 -- "-$group" 2>/dev/null
+[ -n "$group" ] && kill -s KILL -- "-$group" 2>/dev/null
 for pause in 0 0.05 0.2 0.5 1; do
   sleep $pause
   rm -rf -- "$1" 2>/dev/null && break
