@@ -1,5 +1,5 @@
 /** The results of a smoke test as JUnit XML, the one format that every CI service reads. */
-import junit from 'junit-report-builder';
+import XmlBuilder from 'fast-xml-builder';
 
 /** A row of the dataset `smoke`, as far as reports need it. */
 export interface PageResult {
@@ -10,30 +10,61 @@ export interface PageResult {
   readonly screenshot: string | null;
 }
 
-/** One test case per page. `unchecked` pages are errors, not failures: nothing is known of them. */
-export function toJunitXml(results: readonly PageResult[], { startedAt, durationMs, unchecked }: JunitFacts): string {
-  const report = junit.newBuilder();
-  const suite = report.testSuite().name('smoke').timestamp(startedAt).time(toSeconds(durationMs));
-  for (const { url, passed, problems, loadMs, screenshot } of results) {
-    const test = suite.testCase().className('smoke').name(url).time(toSeconds(loadMs ?? 0));
-    if (passed) continue;
-    const picture = screenshot === null ? [] : [`screenshot: ${screenshot}`];
-    test.failure(problems[0], 'smoke').stacktrace([...problems, ...picture].join('\n'));
-    // What GitLab and Jenkins turn into a link to the file.
-    if (screenshot !== null) test.errorAttachment(screenshot);
-  }
-  for (const url of unchecked.urls) {
-    suite.testCase().className('smoke').name(url).error(unchecked.reason, 'not-checked');
-  }
-  return report.build();
-}
-
 export interface JunitFacts {
   readonly startedAt: Date;
   readonly durationMs: number;
+  /** Pages of which nothing is known, and why: errors, not failures. */
   readonly unchecked: { readonly urls: readonly string[]; readonly reason: string };
 }
 
-function toSeconds(ms: number): number {
-  return ms / 1_000;
+/** One test case per page. */
+export function toJunitXml(results: readonly PageResult[], { startedAt, durationMs, unchecked }: JunitFacts): string {
+  const counts = {
+    '@tests': results.length + unchecked.urls.length,
+    '@failures': results.filter(({ passed }) => !passed).length,
+    '@errors': unchecked.urls.length,
+    '@skipped': 0,
+    '@time': toSeconds(durationMs),
+  };
+  const error = { '@message': toXmlText(unchecked.reason), '@type': 'not-checked' };
+  const cases = [
+    ...results.map(toTestCase),
+    ...unchecked.urls.map((url) => ({ '@classname': 'smoke', '@name': toXmlText(url), '@time': toSeconds(0), error })),
+  ];
+  const suite = { '@name': 'smoke', '@timestamp': startedAt.toISOString(), ...counts, testcase: cases };
+  return builder.build({
+    '?xml': { '@version': '1.0', '@encoding': 'UTF-8' },
+    testsuites: { '@name': 'smoke', ...counts, testsuite: suite },
+  });
+}
+
+const builder = new XmlBuilder({
+  attributeNamePrefix: '@',
+  textNodeName: '#text',
+  ignoreAttributes: false,
+  suppressEmptyNode: true,
+  format: true,
+});
+
+function toTestCase({ url, passed, problems, loadMs, screenshot }: PageResult): object {
+  const test = { '@classname': 'smoke', '@name': toXmlText(url), '@time': toSeconds(loadMs ?? 0) };
+  if (passed) return test;
+  const lines = screenshot === null ? problems : [...problems, `screenshot: ${screenshot}`];
+  const failure = {
+    '@message': toXmlText(problems[0] ?? 'failed'),
+    '@type': 'smoke',
+    '#text': toXmlText(lines.join('\n')),
+  };
+  // The notation that GitLab and Jenkins turn into a link to the file.
+  const attachment = screenshot === null ? {} : { 'system-out': toXmlText(`[[ATTACHMENT|${screenshot}]]`) };
+  return { ...test, failure, ...attachment };
+}
+
+/** Without what XML 1.0 can't hold even escaped (its production 2, Char): console messages may have anything in them. */
+function toXmlText(text: string): string {
+  return text.toWellFormed().replace(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, '\u{FFFD}');
+}
+
+function toSeconds(ms: number): string {
+  return (ms / 1_000).toFixed(3);
 }

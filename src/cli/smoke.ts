@@ -6,11 +6,17 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { Command } from 'commander';
 
-import { loadConfig } from '../config/config.ts';
-import { CancelledError, ConfigError, InvariantError, SupervisorError, toError } from '../core/errors.ts';
+import { loadConfig, type Config } from '../config/config.ts';
+import { CancelledError, ConfigError, InvariantError, toError } from '../core/errors.ts';
 import { makeLog } from '../core/log.ts';
-import { isAction, runAction, toExitCode, type Action, type RunOutcome } from '../runs/runs.ts';
+import { isAction, prepareRun, toExitCode, type Action, type RunOutcome } from '../runs/runs.ts';
+import { assertBrowserFits } from './check-browser.ts';
+import { commandLine } from './invocation.ts';
 import { toJunitXml, type PageResult } from './junit.ts';
+import { count } from './progress-line.ts';
+import { openProgress } from './progress.ts';
+import { EXIT_CANCELLED } from './report-error.ts';
+import { listenForStop } from './stop-signals.ts';
 
 interface SmokeFlags {
   readonly junit?: string;
@@ -31,7 +37,10 @@ interface Pages {
 const DEMO_PAGES = ['/', '/catalog?page=1', '/about', '/shipping', '/contact'];
 const DEMO_SHOP = fileURLToPath(new URL('../../scripts/demo-shop/demo-shop.ts', import.meta.url));
 /** Beside the sources, or built beside this file's room. */
-const SMOKE_ACTION = new URL(import.meta.url.endsWith('.ts') ? '../../actions/smoke.ts' : '../actions/smoke.js', import.meta.url);
+const SMOKE_ACTION = new URL(
+  import.meta.url.endsWith('.ts') ? '../../actions/smoke.ts' : '../actions/smoke.js',
+  import.meta.url,
+);
 
 export function makeSmokeCommand(): Command {
   return new Command('smoke')
@@ -51,68 +60,78 @@ export function makeSmokeCommand(): Command {
     .addHelpText(
       'after',
       '\nExit codes: 0 all pages passed, 1 some failed, 2 wrong usage or no browser, 3 the browser died too often, 130 cancelled.\n' +
-        '\nExample:\n  npm run smoke -- https://example.com/ https://example.com/about --junit smoke.xml',
+        `\nExample:\n  ${commandLine('smoke', 'https://example.com/ https://example.com/about --junit smoke.xml')}`,
     )
     .action(async (urls: string[], flags: SmokeFlags) => {
-      try {
-        process.exitCode = await smoke(urls, flags);
-      } catch (thrown) {
-        const error = toError(thrown);
-        // What this program throws on purpose says what to do; anything else is a bug, and where it is helps.
-        const isExpected = error instanceof SupervisorError && !(error instanceof InvariantError);
-        console.error(isExpected && !flags.verbose ? error.message : error.stack);
-        process.exitCode = error instanceof CancelledError ? 130 : 2;
-      }
+      process.exitCode = await smoke(urls, flags);
     });
 }
 
 async function smoke(given: readonly string[], flags: SmokeFlags): Promise<number> {
   for (const url of given) validateUrl(url);
   if (given.length > 0) return smokePages({ urls: given, ignore: flags.ignore ?? [] }, flags);
-  if (!existsSync(DEMO_SHOP)) throw new ConfigError('Name the pages to check, such as: smoke https://example.com/');
-  const { openDemoShop } = (await import(pathToFileURL(DEMO_SHOP).href)) as DemoShopModule;
-  await using shop = await openDemoShop();
-  console.error('No page was named, so this checks the bundled demo shop (and ignores its link to /clearance, broken on purpose).');
-  return smokePages({ urls: DEMO_PAGES.map((page) => shop.url + page), ignore: ['/clearance', ...(flags.ignore ?? [])] }, flags);
+  if (!existsSync(DEMO_SHOP))
+    throw new ConfigError(`Name the pages to check, such as: ${commandLine('smoke', 'https://example.com/')}`);
+  const demo = (await import(pathToFileURL(DEMO_SHOP).href)) as DemoShopModule;
+  await using shop = await demo.openDemoShop();
+  console.error(
+    'No page was named, so this checks the bundled demo shop (and ignores its link to /clearance, broken on purpose).',
+  );
+  return await smokePages(
+    { urls: DEMO_PAGES.map((page) => shop.url + page), ignore: ['/clearance', ...(flags.ignore ?? [])] },
+    flags,
+  );
 }
 
 async function smokePages({ urls, ignore }: Pages, flags: SmokeFlags): Promise<number> {
   const config = loadConfig({ flags: { GRID_URL: flags.grid, ...(flags.headed ? { HEADLESS: false } : {}) } });
-  const action = await loadSmokeAction();
   if (flags.junit !== undefined) await assertWritable(flags.junit);
+  await assertBrowserFits(config);
+  const action = await loadSmokeAction();
   const startedAt = new Date();
-  const stop = new AbortController();
-  // The second time, Node's own answer: the end. The watchdog then ends the browser.
-  const onSignal = () => stop.abort(new CancelledError('Ctrl+C: the smoke test was cancelled.'));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
-  let outcome: RunOutcome;
-  try {
-    outcome = await runAction(
-      action,
-      { urls, ignore },
-      {
-        config,
-        signal: stop.signal,
-        log: makeLog({ level: flags.verbose ? 'debug' : 'warn', format: flags.json ? 'json' : 'text' }),
-        // Broken links are what is looked for: ten in a row are ten findings, no reason to stop.
-        supervisor: { criticalFailureThreshold: Number.MAX_SAFE_INTEGER },
-        ...(flags.output === undefined ? {} : { output: flags.output }),
-      },
-    );
-  } finally {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal);
-  }
+  const outcome = await runSmoke(action, { urls, ignore, config, flags });
   const results = await readResults(outcome);
   const unchecked = [...new Set(urls)].filter((url) => !results.some((result) => result.url === url));
   const reason = outcome.error?.message ?? 'not checked';
   if (flags.junit !== undefined) {
     const { durationMs } = outcome;
-    await writeFile(flags.junit, toJunitXml(results, { startedAt, durationMs, unchecked: { urls: unchecked, reason } }));
+    await writeFile(
+      flags.junit,
+      toJunitXml(results, { startedAt, durationMs, unchecked: { urls: unchecked, reason } }),
+    );
   }
   report(results, { unchecked, outcome, write: flags.json ? console.error : console.log });
   if (flags.json) console.log(JSON.stringify({ ...outcome, pages: results }));
   if (outcome.status !== 'completed') return toExitCode(outcome);
   return results.every(({ passed }) => passed) ? 0 : 1;
+}
+
+async function runSmoke(
+  action: Action,
+  { urls, ignore, config, flags }: Pages & { readonly config: Config; readonly flags: SmokeFlags },
+): Promise<RunOutcome> {
+  const stop = new AbortController();
+  const display = openProgress();
+  const unlisten = listenForStop({
+    onStop: () => stop.abort(new CancelledError('The smoke test was cancelled.')),
+    onKill: () => process.exit(EXIT_CANCELLED),
+  });
+  try {
+    const options = {
+      config,
+      signal: stop.signal,
+      log: makeLog({ level: flags.verbose ? 'debug' : 'warn', write: (line) => display.print(line) }),
+      // Broken links are what is looked for: ten in a row are ten findings, no reason to stop.
+      supervisor: { criticalFailureThreshold: Number.MAX_SAFE_INTEGER },
+      ...(flags.output === undefined ? {} : { output: flags.output }),
+    };
+    const run = await prepareRun(action, { urls, ignore }, options);
+    display.watch(() => run.progress);
+    return await run.execute();
+  } finally {
+    display.stop();
+    unlisten();
+  }
 }
 
 function report(
@@ -129,7 +148,7 @@ function report(
   const failed = results.filter(({ passed }) => !passed).length;
   const parts = [`${results.length - failed} ok`, `${failed} failed`];
   if (unchecked.length > 0) parts.push(`${unchecked.length} not checked`);
-  write(`${results.length + unchecked.length} pages: ${parts.join(', ')}`);
+  write(`${count(results.length + unchecked.length, 'page')}: ${parts.join(', ')}`);
 }
 
 async function readResults({ outputs }: RunOutcome): Promise<PageResult[]> {
@@ -153,10 +172,25 @@ function validateUrl(url: string): void {
 async function assertWritable(file: string): Promise<void> {
   const folder = path.dirname(file);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await access(existsSync(file) ? file : folder, constants.W_OK);
   } catch (thrown) {
-    throw new ConfigError(`${file} can't be written: ${toError(thrown).message}. Choose another file with --junit.`, { cause: thrown });
+    throw new ConfigError(`${file} can't be written: ${toError(thrown).message}. Choose another file with --junit.`, {
+      cause: thrown,
+    });
+  }
+}
+
+/** Node's recursive `mkdir` never returns where the parent is there but takes no folders, such as below /proc. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (thrown) {
+    const { code } = toError(thrown) as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || path.dirname(folder) === folder) throw thrown;
+    await makeFolder(path.dirname(folder));
+    await mkdir(folder);
   }
 }
 

@@ -8,7 +8,8 @@ const THROW_AWAY = 'test/scripts/throw-away.ts';
 async function lint(source: string): Promise<string> {
   await writeFile(THROW_AWAY, source);
   try {
-    return spawnSync('node_modules/.bin/oxlint', ['--type-aware', '--format=unix', THROW_AWAY], { encoding: 'utf8' }).stdout;
+    return spawnSync('node_modules/.bin/oxlint', ['--type-aware', '--format=unix', THROW_AWAY], { encoding: 'utf8' })
+      .stdout;
   } finally {
     await rm(THROW_AWAY);
   }

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { installAdvice } from '../../scripts/setup-browser.ts';
 
 /** Runs the set-up of this repository, in which everything is in place already. */
@@ -72,5 +73,24 @@ describe('setup: the command to type', () => {
     expect(installAdvice({ platform: 'darwin', osRelease: '', isRoot: false })).to.equal(
       'brew install --cask google-chrome chromedriver',
     );
+  });
+});
+
+describe('setup: package-lock.json', () => {
+  const lock = readFileSync('package-lock.json', 'utf8');
+
+  // A partial mirror leaves them out, and the next `npm ci` refuses the file: run scripts/complete-lock.mjs.
+  it('names the packages of every platform', () => {
+    const { packages } = JSON.parse(lock) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+    };
+    const wanted = Object.values(packages).flatMap(({ optionalDependencies = {} }) =>
+      Object.keys(optionalDependencies),
+    );
+    expect(wanted.filter((name) => !Object.hasOwn(packages, `node_modules/${name}`))).to.deep.equal([]);
+  });
+
+  it('holds no address of a registry', () => {
+    expect(lock).not.to.contain('"resolved"');
   });
 });

@@ -1,0 +1,180 @@
+/**
+ * Crawls a site and reports the links on it that lead nowhere. Pages are read as the server sends them, so links that only a script
+ * adds are not seen. A broken link is a finding and no failed step.
+ */
+import { defineAction, z, ApiError, type Api } from 'webdriver-supervisor';
+
+interface Link {
+  readonly url: string;
+  /** Pages are read for further links; resources (pictures, scripts, …) and other sites are only asked whether they are there. */
+  readonly kind: 'page' | 'resource' | 'outside';
+}
+
+interface Finding {
+  /** Null where no answer came. */
+  readonly status: number | null;
+  readonly reason: string;
+  readonly links: readonly Link[];
+}
+
+export default defineAction({
+  name: 'check-links',
+  description: 'Crawls one site and reports its broken links.',
+  params: z.object({
+    url: z.url().describe('where to begin; everything of the same origin belongs to the site'),
+    maxPages: z.int().min(1).default(200).describe('pages read at most'),
+    external: z.boolean().default(false).describe('also ask other sites whether their side of a link is there'),
+    concurrency: z.int().min(1).max(50).default(8).describe('links checked at the same time'),
+  }),
+
+  baseUrl: ({ url }) => url,
+
+  // Cookies that the site sets on its front page are sent with every check.
+  async prepare({ driver, params }) {
+    await driver.get(params.url);
+  },
+
+  async run({ params, batch, save, log }) {
+    const site = new URL(params.url).origin;
+    const start = withoutFragment(new URL(params.url));
+    const pages = new Set([start]);
+    const checked = new Map<string, Finding>();
+    const foundOn = new Map<string, string[]>();
+
+    // One batch per click of distance from the start: what is on the next level depends on finished results alone, never on which
+    // answer came first. So a run that lost its browser half-way ends with the same report as an undisturbed one.
+    let level: Link[] = [{ url: start, kind: 'page' }];
+    for (let clicks = 0; level.length > 0; clicks += 1) {
+      const { results } = await batch(
+        `links ${clicks} clicks away`,
+        level,
+        async (link, { api, signal, add }) => {
+          const finding = await check(link, { api, signal, site });
+          // Only pages wait for the next level; other links are checked at once.
+          for (const found of finding.links) {
+            const isWanted = found.kind === 'resource' || (found.kind === 'outside' && params.external);
+            if (isWanted && !checked.has(found.url)) add(found);
+          }
+          return finding;
+        },
+        { key: ({ url }) => url, concurrency: params.concurrency },
+      );
+
+      level = [];
+      for (const result of results) {
+        if (result.status !== 'done') continue;
+        checked.set(result.key, result.value);
+        for (const { url, kind } of result.value.links) {
+          foundOn.set(url, [...(foundOn.get(url) ?? []), result.key]);
+          if (kind !== 'page' || pages.has(url)) continue;
+          pages.add(url);
+          if (pages.size <= params.maxPages) level.push({ url, kind });
+        }
+      }
+    }
+
+    const broken = [...checked].filter(([url, { status }]) =>
+      isBroken(status, { isOutside: new URL(url).origin !== site }),
+    );
+    for (const [url, { status, reason }] of broken.toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+      const sources = (foundOn.get(url) ?? []).toSorted();
+      await save(
+        { url, status, reason, foundOn: sources[0] ?? null, pages: sources.length },
+        { key: url, dataset: 'broken-links' },
+      );
+    }
+    if (pages.size > params.maxPages)
+      log.warn('Not every page was read; raise --max-pages', { left: pages.size - params.maxPages });
+    log.info(`${broken.length} of ${checked.size} links are broken`);
+  },
+});
+
+async function check(
+  link: Link,
+  { api, signal, site }: { api: Api; signal: AbortSignal; site: string },
+): Promise<Finding> {
+  try {
+    const response = await ask(link, { api, signal });
+    const { status, statusText, url } = response;
+    const isReadable = response.ok && (response.headers.get('content-type') ?? '').includes('html');
+    // A page that redirects to another site is there, but what is on it isn't ours.
+    const isOurs = link.kind === 'page' && new URL(url).origin === site;
+    if (isReadable && isOurs)
+      return { status, reason: statusText, links: findLinks(await response.text(), { url, site }) };
+    await response.body?.cancel();
+    return { status, reason: statusText, links: [] };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { status: null, reason: explain(error), links: [] };
+  }
+}
+
+async function ask({ url, kind }: Link, { api, signal }: { api: Api; signal: AbortSignal }): Promise<Response> {
+  // Other sites are asked without `api`: ten of them failing in a row says nothing about the site that is being checked.
+  const call = (method: string) =>
+    kind === 'outside'
+      ? fetch(url, { method, signal: AbortSignal.any([signal, AbortSignal.timeout(20_000)]) })
+      : api.fetch(url, { method });
+  if (kind === 'page') return call('GET');
+  const response = await call('HEAD');
+  return response.status === 405 || response.status === 501 ? call('GET') : response;
+}
+
+function isBroken(status: number | null, { isOutside }: { isOutside: boolean }): boolean {
+  // Many sites turn programs away like this, and people not.
+  if (isOutside && (status === 401 || status === 403 || status === 429 || status === 999)) return false;
+  return status === null || status >= 400;
+}
+
+/** The links in a page's source, each once, in the order of the page. */
+function findLinks(html: string, { url, site }: { url: string; site: string }): Link[] {
+  // What looks like a tag in a comment, script or style is none.
+  const markup = html.replace(/<!--[\s\S]*?-->/g, '').replace(/(<(script|style)\b[^>]*>)[\s\S]*?<\/\2\s*>/gi, '$1');
+  const links = new Map<string, Link>();
+  let base = url;
+  for (const [, name = '', text = ''] of markup.matchAll(/<([a-z]+)\b((?:"[^"]*"|'[^']*'|[^'">])*)>/gi)) {
+    const tag = name.toLowerCase();
+    const attributes = readAttributes(text);
+    if (tag === 'base') base = URL.parse(attributes.get('href') ?? '', url)?.href ?? base;
+    // These name a host to connect to, not something to fetch.
+    if (/preconnect|dns-prefetch/i.test(attributes.get('rel') ?? '')) continue;
+    const target = attributes.get(TAGS_WITH_HREF.has(tag) ? 'href' : 'src');
+    const to = target === undefined ? null : URL.parse(target, base);
+    if (to === null || !/^https?:$/.test(to.protocol)) continue;
+    const kind = to.origin !== site ? 'outside' : PAGE_TAGS.has(tag) ? 'page' : 'resource';
+    const address = withoutFragment(to);
+    if (kind === 'page' || !links.has(address)) links.set(address, { url: address, kind });
+  }
+  return [...links.values()];
+}
+
+const TAGS_WITH_HREF = new Set(['a', 'area', 'link']);
+const PAGE_TAGS = new Set(['a', 'area', 'iframe', 'frame']);
+const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+function readAttributes(text: string): Map<string, string> {
+  const found = text.matchAll(/([^\s"'<>/=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>`]+))/g);
+  const pairs = [...found].map(
+    ([, name = '', double, single, bare]) => [name.toLowerCase(), decode(double ?? single ?? bare ?? '')] as const,
+  );
+  // Of two attributes with one name, HTML keeps the first.
+  return new Map(pairs.toReversed());
+}
+
+function decode(text: string): string {
+  return text.replace(/&(?:#(\d+)|#x([\da-f]+)|(\w+));/gi, (whole, decimal?: string, hex?: string, name?: string) => {
+    if (name !== undefined) return ENTITIES[name] ?? whole;
+    const code = decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal);
+    return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+  });
+}
+
+function withoutFragment(url: URL): string {
+  return url.href.replace(/#.*$/, '');
+}
+
+/** `fetch` itself only says "fetch failed" and keeps the reason in its cause. */
+function explain(error: unknown): string {
+  const { message, cause } = error instanceof Error ? error : new Error(String(error));
+  return error instanceof ApiError || !(cause instanceof Error) ? message : cause.message || message;
+}

@@ -1,0 +1,52 @@
+/**
+ * Gathers a whole catalogue: listing pages through the browser, for they are filled by a script, and each product's details and
+ * badge through the shop's API, many at a time.
+ */
+import { By, defineAction, until, z } from 'webdriver-supervisor';
+
+const RENDERED_WITHIN_MS = 15_000;
+
+export default defineAction({
+  name: 'gather-catalog',
+  description: 'Gathers every product of a shop, with its details and badge.',
+  params: z.object({
+    url: z.url().describe('the shop, such as http://127.0.0.1:8080'),
+    concurrency: z.int().min(1).max(100).default(20).describe('products fetched at the same time'),
+  }),
+
+  baseUrl: ({ url }) => url,
+
+  // The shop's session cookie comes with its welcome page. From then on the API calls below carry it too.
+  async prepare({ driver, params }) {
+    await driver.get(new URL('/', params.url).href);
+  },
+
+  async run({ driver, params, step, batch }) {
+    for (let number = 1, hasNext = true; hasNext; number += 1) {
+      const page = await step(`page ${number}`, async () => {
+        await driver.get(new URL(`/catalog?page=${number}`, params.url).href);
+        await driver.wait(until.elementLocated(By.css('main[data-ready="true"]')), RENDERED_WITHIN_MS);
+        const skus = await driver.executeScript<string[]>(
+          'return [...document.querySelectorAll("[data-sku]")].map((card) => card.dataset.sku)',
+        );
+        const nextLinks = await driver.findElements(By.css('a[rel="next"]'));
+        return { skus, hasNext: nextLinks.length > 0 };
+      });
+      hasNext = page.hasNext;
+
+      await batch(
+        `products of page ${number}`,
+        page.skus,
+        async (sku, { api, save }) => {
+          const path = encodeURIComponent(sku);
+          const [details, { badge }] = await Promise.all([
+            api.json<object>(`/api/details/${path}`),
+            api.json<{ badge: string }>(`/api/badges/${path}`),
+          ]);
+          save({ ...details, badge }, { key: sku });
+        },
+        { key: (sku) => sku, concurrency: params.concurrency },
+      );
+    }
+  },
+});

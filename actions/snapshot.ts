@@ -1,0 +1,44 @@
+/** Keeps what pages look like: a picture and a PDF of each, in the run's folder. */
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { defineAction, z, type WebDriver } from 'webdriver-supervisor';
+
+export default defineAction({
+  name: 'snapshot',
+  description: 'Takes a screenshot and a PDF of each page of a list.',
+  params: z.object({
+    urls: z.array(z.url()).min(1).describe('the pages'),
+    width: z.int().min(100).max(10_000).default(1280).describe('width of the window, in CSS pixels'),
+    height: z.int().min(100).max(10_000).default(900).describe('height of the window, in CSS pixels'),
+  }),
+
+  async prepare({ driver, params: { width, height } }) {
+    await driver.manage().window().setRect({ x: 0, y: 0, width, height });
+  },
+
+  async run({ params, batch, screenshot }) {
+    const urls = [...new Set(params.urls)];
+    // A batch, though its pages share one window and so come one after the other: a page that fails doesn't stop the rest.
+    await batch(
+      'pages',
+      urls,
+      async (url, { driver, save }) => {
+        await driver.get(url);
+        const title = await driver.getTitle();
+        // With its number, for two addresses may differ only in what a file name can't hold.
+        const picture = await screenshot(`${urls.indexOf(url) + 1} ${url.replace(/^https?:\/\//, '').slice(0, 80)}`);
+        const pdf = picture.replace(/\.png$/, '.pdf');
+        await writeFile(pdf, await printPage(driver), 'base64');
+        save({ url, title, screenshot: path.normalize(picture), pdf: path.normalize(pdf) }, { key: url });
+      },
+      { key: (url) => url, concurrency: 1 },
+    );
+  },
+});
+
+/** As Base64. The types of selenium claim that `printPage` needs every option and returns nothing. */
+async function printPage(driver: WebDriver): Promise<string> {
+  const print: (options: { background: boolean }) => unknown = driver.printPage.bind(driver) as never;
+  return String(await print({ background: true }));
+}

@@ -1,0 +1,46 @@
+import { expect } from 'chai';
+import { toJunitXml, type PageResult } from '../../src/cli/junit.ts';
+
+const PASSED: PageResult = {
+  url: 'http://site/?a=1&b="2"',
+  passed: true,
+  problems: [],
+  loadMs: 1234,
+  screenshot: null,
+};
+const FAILED: PageResult = {
+  url: 'http://site/<x>',
+  passed: false,
+  problems: ['console error: "a" < \'b\' & \u0000\u001B[31m\uD800 ]]>', 'answered 404'],
+  loadMs: null,
+  screenshot: 'output/1.png',
+};
+
+describe('junit report', () => {
+  it('has a test case per page, escapes what is markup and replaces what XML cannot hold', () => {
+    const xml = toJunitXml([PASSED, FAILED], {
+      startedAt: new Date('2026-01-02T03:04:05.678Z'),
+      durationMs: 5_678,
+      unchecked: { urls: ['http://site/late'], reason: 'The run was cancelled.' },
+    });
+    const facts = 'tests="3" failures="1" errors="1" skipped="0" time="5.678"';
+    const problem = 'console error: &quot;a&quot; &lt; &apos;b&apos; &amp; \uFFFD\uFFFD[31m\uFFFD ]]&gt;';
+    expect(xml.trim().split('\n')).to.deep.equal([
+      '<?xml version="1.0" encoding="UTF-8"?>',
+      `<testsuites name="smoke" ${facts}>`,
+      `  <testsuite name="smoke" timestamp="2026-01-02T03:04:05.678Z" ${facts}>`,
+      '    <testcase classname="smoke" name="http://site/?a=1&amp;b=&quot;2&quot;" time="1.234"/>',
+      '    <testcase classname="smoke" name="http://site/&lt;x&gt;" time="0.000">',
+      `      <failure message="${problem}" type="smoke">${problem}`,
+      'answered 404',
+      'screenshot: output/1.png</failure>',
+      '      <system-out>[[ATTACHMENT|output/1.png]]</system-out>',
+      '    </testcase>',
+      '    <testcase classname="smoke" name="http://site/late" time="0.000">',
+      '      <error message="The run was cancelled." type="not-checked"/>',
+      '    </testcase>',
+      '  </testsuite>',
+      '</testsuites>',
+    ]);
+  });
+});
