@@ -10,23 +10,30 @@ import { z } from 'zod';
 import { ConfigError, toError } from '../core/errors.ts';
 import { LOG_LEVELS } from '../core/log.ts';
 
-const seconds = (defaultValue: number) => z.coerce.number().positive().max(86_400).default(defaultValue);
-const minutes = (defaultValue: number) => z.coerce.number().positive().max(525_600).default(defaultValue);
+/** A day; and less than the 2^31 ms (24.8 days) beyond which a timer fires at once. */
+const MOST_SECONDS = 86_400;
+const MOST_MINUTES = 24 * 24 * 60;
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['1', true],
+  ['yes', true],
+  ['on', true],
+  ['false', false],
+  ['0', false],
+  ['no', false],
+  ['off', false],
+]);
+
+const seconds = (defaultValue: number) => duration('seconds', MOST_SECONDS).default(defaultValue);
+const minutes = (defaultValue: number) => duration('minutes', MOST_MINUTES).default(defaultValue);
 const flag = (defaultValue: boolean) =>
   z
-    .preprocess((value) => (typeof value === 'string' ? (BOOLEANS[value.toLowerCase()] ?? value) : value), z.boolean())
+    .preprocess(
+      (value) => (typeof value === 'string' ? (BOOLEANS.get(value.toLowerCase()) ?? value) : value),
+      z.boolean({ error: 'must be true or false (or yes, no, on, off, 1, 0)' }),
+    )
     .default(defaultValue);
 const optionalPath = z.string().min(1).optional();
-const BOOLEANS: Readonly<Record<string, boolean>> = {
-  true: true,
-  1: true,
-  yes: true,
-  on: true,
-  false: false,
-  0: false,
-  no: false,
-  off: false,
-};
 
 /** The settings by their names in the environment and in the files, with their units in the name. */
 const settingsSchema = z.object({
@@ -34,7 +41,7 @@ const settingsSchema = z.object({
   GRID_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
   CHROME_BINARY: optionalPath,
   CHROMEDRIVER: optionalPath,
-  /** Browsers other than Chromium's family need GRID_URL. */
+  /** Browsers other than Chrome and Chromium need GRID_URL. */
   BROWSER: z.enum(['chrome', 'firefox', 'MicrosoftEdge']).default('chrome'),
   HEADLESS: flag(true),
   HEARTBEAT_INTERVAL_SECONDS: seconds(5),
@@ -103,8 +110,10 @@ export function childEnvironment(additions: Readonly<Record<string, string>>): N
 }
 
 function toConfig(settings: z.output<typeof settingsSchema>): Config {
-  if (settings.BROWSER === 'firefox' && settings.GRID_URL === undefined) {
-    throw new ConfigError('BROWSER=firefox needs GRID_URL: this program starts only Chrome and Chromium by itself.');
+  if (settings.BROWSER !== 'chrome' && settings.GRID_URL === undefined) {
+    throw new ConfigError(
+      `BROWSER=${settings.BROWSER} needs GRID_URL: this program starts only Chrome and Chromium by itself.`,
+    );
   }
   return Object.freeze({
     gridUrl: settings.GRID_URL,
@@ -150,4 +159,13 @@ function readSettingsFile(file: string): Record<string, unknown> {
 /** A URL may hold a password; its value is not repeated. */
 function describe(name: string, value: unknown): string {
   return name === 'GRID_URL' ? 'not usable' : JSON.stringify(value);
+}
+
+/** A number, or a text that is one: from the environment all values come as texts. */
+function duration(unit: string, most: number) {
+  const error = `must be a number of ${unit}, more than 0 and at most ${most}`;
+  return z.preprocess(
+    (value) => (typeof value === 'string' && value.trim() !== '' ? Number(value) : value),
+    z.number({ error }).positive({ error }).max(most, { error }),
+  );
 }

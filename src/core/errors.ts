@@ -67,9 +67,8 @@ export class InvariantError extends SupervisorError {
 /** Anything thrown, as an Error. JavaScript allows `throw 'text'`; everything behind this line needn't. */
 export function toError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown;
-  return new Error(typeof thrown === 'string' ? thrown : `A value that is no Error was thrown: ${String(thrown)}`, {
-    cause: thrown,
-  });
+  const message = typeof thrown === 'string' ? thrown : `A value that is no Error was thrown: ${toText(thrown)}`;
+  return new Error(message, { cause: thrown });
 }
 
 /** What {@link describeError} tells of an error: enough for a report, nothing that depends on its class. */
@@ -82,4 +81,13 @@ export interface ErrorReport {
 export function describeError(thrown: unknown): ErrorReport {
   const error = toError(thrown);
   return { code: error instanceof SupervisorError ? error.code : 'error', message: error.message || error.name };
+}
+
+function toText(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    // An object without a prototype, or whose toString throws.
+    return Object.prototype.toString.call(value);
+  }
 }

@@ -31,11 +31,18 @@ export class Events<EventMap extends object> {
     for (const listener of [...(this.#listeners.get(name) ?? [])] as Listener<EventMap[Name]>[]) {
       try {
         const returned: unknown = listener(event);
-        if (returned instanceof Promise)
-          returned.catch((thrown: unknown) => this.#onListenerError(toError(thrown), name));
+        if (returned instanceof Promise) returned.catch((thrown: unknown) => this.#tell(thrown, name));
       } catch (thrown) {
-        this.#onListenerError(toError(thrown), name);
+        this.#tell(thrown, name);
       }
+    }
+  }
+
+  #tell(thrown: unknown, name: keyof EventMap): void {
+    try {
+      this.#onListenerError(toError(thrown), name);
+    } catch {
+      // There is nobody left to tell, and the emitter is not to suffer for it.
     }
   }
 }

@@ -69,11 +69,14 @@ function redactEntry(entry: winston.Logform.TransformableInfo): winston.Logform.
 }
 
 function toLog(logger: winston.Logger): Log {
+  // One object and not winston's (message, fields): that drops the fields where the message has a `%d`, as URLs may have it.
+  const write = (level: LogLevel) => (message: string, fields?: LogFields) =>
+    void logger.log({ ...fields, level, message });
   return {
-    error: (message, fields) => void logger.error(message, fields),
-    warn: (message, fields) => void logger.warn(message, fields),
-    info: (message, fields) => void logger.info(message, fields),
-    debug: (message, fields) => void logger.debug(message, fields),
+    error: write('error'),
+    warn: write('warn'),
+    info: write('info'),
+    debug: write('debug'),
     child: (fields) => toLog(logger.child(fields)),
   };
 }

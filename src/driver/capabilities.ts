@@ -1,6 +1,8 @@
 /** What a browser is asked to be when this program starts it. */
 import chrome from 'selenium-webdriver/chrome.js';
-import { Capabilities } from 'selenium-webdriver';
+import edge from 'selenium-webdriver/edge.js';
+import { Capabilities, WebDriver } from 'selenium-webdriver';
+import type { Executor } from 'selenium-webdriver/http/index.js';
 
 /** Quiet without a network, nothing first-run. Each is documented in Chromium's list of switches. */
 const QUIET_ARGUMENTS = [
@@ -34,7 +36,7 @@ export function needsNoSandbox(): boolean {
   return process.getuid?.() === 0;
 }
 
-export function isChromium(browserName: string): boolean {
+function isChromium(browserName: string): boolean {
   return /chrom|edge/i.test(browserName);
 }
 
@@ -51,11 +53,11 @@ export function toCapabilities(
 ): Capabilities {
   let wanted: Capabilities;
   if (isChromium(browserName)) {
-    const options = new chrome.Options();
+    const options = isEdge(browserName) ? new edge.Options() : new chrome.Options();
     options.addArguments(...QUIET_ARGUMENTS, ...switches);
     if (headless) options.addArguments('--headless=new');
     if (isLocal && needsNoSandbox()) options.addArguments('--no-sandbox');
-    if (browserPath !== undefined) options.setChromeBinaryPath(browserPath);
+    if (browserPath !== undefined) options.setBinaryPath(browserPath);
     wanted = options;
     wanted.set('browserName', browserName);
   } else {
@@ -66,10 +68,30 @@ export function toCapabilities(
   }
   if (bidi || !isChromium(browserName)) wanted.set('webSocketUrl', true);
   for (const [name, value] of Object.entries(capabilities)) {
-    const ours: unknown = wanted.get(name);
-    wanted.set(name, isPlainObject(ours) && isPlainObject(value) ? { ...ours, ...value } : value);
+    wanted.set(name, merge(wanted.get(name), value));
   }
   return wanted;
+}
+
+function isEdge(browserName: string): boolean {
+  return /edge/i.test(browserName);
+}
+
+/** Selenium's driver object of the browser's own class, which knows its vendor's commands. */
+export function createDriver(browserName: string, wanted: Capabilities, executor: Executor): WebDriver {
+  if (!isChromium(browserName)) return WebDriver.createSession(executor, wanted);
+  // The types of Edge's driver leave out that it takes an executor, as Chrome's does.
+  const { Driver } = isEdge(browserName) ? (edge as unknown as typeof chrome) : chrome;
+  return Driver.createSession(wanted, executor);
+}
+
+/** Theirs over ours; lists, such as the browser's arguments, one after the other. */
+function merge(ours: unknown, theirs: unknown): unknown {
+  if (Array.isArray(ours) && Array.isArray(theirs)) return [...ours, ...theirs] as unknown[];
+  if (!isPlainObject(ours) || !isPlainObject(theirs)) return theirs;
+  const merged = { ...ours };
+  for (const [name, value] of Object.entries(theirs)) merged[name] = merge(ours[name], value);
+  return merged;
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

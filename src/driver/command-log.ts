@@ -42,5 +42,5 @@ function toRoute(path: string): string {
   return path
     .replace(/^\/session\/[^/]+/, '')
     .replace(/^$/, '/')
-    .replace(/\/(element|shadow|cookie|frame)\/[^/]+/g, '/$1/{id}');
+    .replace(/\/(element|shadow|cookie|authenticator|credentials)\/(?!active$)[^/]+/g, '/$1/{id}');
 }

@@ -4,8 +4,7 @@
  */
 import { WebSocket } from 'ws';
 
-import { delay, withDeadline } from '../core/abort.ts';
-import { toError } from '../core/errors.ts';
+import { raceSignal, settlesWithin, withDeadline } from '../core/abort.ts';
 
 /** How long the browser may take to accept the connection; on an idle machine it takes 20 ms. */
 const CONNECT_LIMIT_MS = 10_000;
@@ -42,7 +41,8 @@ export class DevTools {
   /** DevTools session id -> window handle. */
   readonly #pages = new Map<string, string>();
   #lastId = 0;
-  #closing = false;
+  /** Who connects is told of a failure by its promise; only later is a close worth telling. */
+  #isWatched = false;
 
   static async connect(options: DevToolsOptions): Promise<DevTools> {
     const socket = new WebSocket(options.url, { perMessageDeflate: false, maxPayload: 1 << 30 });
@@ -50,12 +50,14 @@ export class DevTools {
     try {
       await withDeadline(opened(socket, options.signal), CONNECT_LIMIT_MS, 'Connecting to the DevTools socket');
       // Pages are attached from their start and flattened into this socket, so that each one's crash is told here.
-      await devtools.call('Target.setAutoAttach', {
+      const attached = devtools.call('Target.setAutoAttach', {
         autoAttach: true,
         waitForDebuggerOnStart: false,
         flatten: true,
         filter: [{ type: 'page' }],
       });
+      await raceSignal(attached, options.signal);
+      devtools.#isWatched = true;
       return devtools;
     } catch (thrown) {
       devtools.close();
@@ -72,7 +74,7 @@ export class DevTools {
       const description = `the DevTools socket closed (code ${code})`;
       for (const call of this.#pending.values()) call.reject(new Error(description));
       this.#pending.clear();
-      if (!this.#closing) onClosed(description);
+      if (this.#isWatched) onClosed(description);
     });
   }
 
@@ -120,7 +122,7 @@ export class DevTools {
 
   /** Ends the connection; nobody is told. */
   close(): void {
-    this.#closing = true;
+    this.#isWatched = false;
     this.#socket.terminate();
   }
 
@@ -165,12 +167,13 @@ export async function findDevToolsUrl(debuggerAddress: string, signal: AbortSign
 /** Whether DevTools at `url` accepts a connection now; tells a broken socket from a browser that is gone. */
 export async function isDevToolsReachable(url: string, limitMs: number): Promise<boolean> {
   const socket = new WebSocket(url, { perMessageDeflate: false });
+  // An error is always followed by a close.
   socket.on('error', () => undefined);
   try {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const { promise: isOpen, resolve } = Promise.withResolvers<boolean>();
     socket.once('open', () => resolve(true));
     socket.once('close', () => resolve(false));
-    return await Promise.race([promise, delay(limitMs).then(() => false)]);
+    return (await settlesWithin(isOpen, limitMs)) && (await isOpen);
   } finally {
     socket.terminate();
   }
@@ -178,14 +181,7 @@ export async function isDevToolsReachable(url: string, limitMs: number): Promise
 
 async function opened(socket: WebSocket, signal: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onAbort = () => reject(toError(signal.reason));
-  signal.addEventListener('abort', onAbort, { once: true });
   socket.once('open', resolve);
   socket.once('error', reject);
-  try {
-    signal.throwIfAborted();
-    await promise;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+  await raceSignal(promise, signal);
 }

@@ -37,7 +37,7 @@ export class HttpClient {
     const options = { keepAlive: true, timeout: IDLE_CONNECTION_MS };
     this.#agent = this.#base.protocol === 'https:' ? new https.Agent(options) : new http.Agent(options);
     if (this.#base.username !== '') {
-      const credentials = `${decodeURIComponent(this.#base.username)}:${decodeURIComponent(this.#base.password)}`;
+      const credentials = `${decode(this.#base.username)}:${decode(this.#base.password)}`;
       this.#authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
     }
   }
@@ -88,9 +88,18 @@ export class HttpClient {
     return promise;
   }
 
-  /** Closes idle connections; exchanges under way are not touched. */
+  /** Closes all connections; an exchange that is still under way rejects with ECONNRESET. */
   close(): void {
     this.#agent.destroy();
+  }
+}
+
+/** A `%` that begins no escape stands for itself. */
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
 }
 

@@ -18,6 +18,8 @@ import { startWatchdog, type Watchdog } from './watchdog.ts';
 export const FOLDER_PREFIX = 'wds-';
 /** How long a driver may take until it listens. On an idle machine it takes 20 ms. */
 const LISTEN_LIMIT_MS = 20_000;
+/** How long the words of a driver that has exited may be on their way. */
+const LAST_WORDS_MS = 100;
 /** How long killed processes may take to leave the process table. */
 const EXIT_LIMIT_MS = 5_000;
 /** A Unix socket's path ends at 104 characters (macOS) and Chromium appends about 60 to the folder. */
@@ -48,13 +50,21 @@ export class DriverProcess {
 
   /** Throws {@link SessionStartError} when the driver can't be started or doesn't listen in time; nothing is left then. */
   static async launch({ driverPath, onExit, signal }: LaunchOptions): Promise<DriverProcess> {
+    signal.throwIfAborted();
     const folder = mkdtempSync(path.join(temporaryRoot(), FOLDER_PREFIX));
     const watchdog = startWatchdog(folder);
-    const child = spawn(driverPath, ['--port=0'], {
-      detached: true,
-      env: childEnvironment({ TMPDIR: folder }),
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    let child: ChildProcess;
+    try {
+      child = spawn(driverPath, ['--port=0'], {
+        detached: true,
+        env: childEnvironment({ TMPDIR: folder }),
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+    } catch (thrown) {
+      // Most failures come as an event; some, such as macOS's for another machine's program, are thrown.
+      await clearAway(folder, watchdog);
+      throw notStarted(driverPath, toError(thrown).message);
+    }
     if (child.pid !== undefined) watchdog.guard(child.pid);
     const exited = new Promise<string>((resolve) => {
       child.once('exit', (code, exitSignal) =>
@@ -105,6 +115,10 @@ async function endParts({ child, folder, watchdog, exited }: DriverParts): Promi
   // The group outlives its leader: a driver that is gone leaves its browser behind in it.
   if (child.pid !== undefined) killGroup(child.pid);
   await settlesWithin(exited, EXIT_LIMIT_MS);
+  await clearAway(folder, watchdog);
+}
+
+async function clearAway(folder: string, watchdog: Watchdog): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   } finally {
@@ -116,8 +130,9 @@ function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch (thrown) {
-    // No such process: the whole group has gone already, which is what was wanted.
-    if ((toError(thrown) as NodeJS.ErrnoException).code !== 'ESRCH') throw thrown;
+    // The whole group has gone already, which is what was wanted; macOS says EPERM while its zombies are still listed.
+    const { code } = toError(thrown) as NodeJS.ErrnoException;
+    if (code !== 'ESRCH' && code !== 'EPERM') throw thrown;
   }
 }
 
@@ -132,11 +147,16 @@ function temporaryRoot(): string {
   }
 }
 
+interface DriverOutput {
+  /** The last words. */
+  readonly tail: () => string;
+  readonly onText: (listener: (tail: string) => void) => void;
+  /** Resolves when there is no more to come; that may be later than the exit, and while a browser lives it is. */
+  readonly closed: Promise<void>;
+}
+
 /** Both streams are read for ever: a driver that writes into a full pipe would stand still. */
-function collectOutput(child: ChildProcess): {
-  tail: () => string;
-  onText: (listener: (text: string) => void) => void;
-} {
+function collectOutput(child: ChildProcess): DriverOutput {
   let tail = '';
   const listeners = new Set<(text: string) => void>();
   for (const stream of [child.stdout, child.stderr]) {
@@ -145,7 +165,8 @@ function collectOutput(child: ChildProcess): {
       for (const listener of listeners) listener(tail);
     });
   }
-  return { tail: () => tail, onText: (listener) => void listeners.add(listener) };
+  const closed = new Promise<void>((resolve) => void child.once('close', () => resolve()));
+  return { tail: () => tail, onText: (listener) => void listeners.add(listener), closed };
 }
 
 async function waitForPort({
@@ -154,28 +175,22 @@ async function waitForPort({
   driverPath,
   signal,
 }: {
-  output: ReturnType<typeof collectOutput>;
+  output: DriverOutput;
   exited: Promise<string>;
   driverPath: string;
   signal: AbortSignal;
 }): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  // chromedriver first says "on port 0", then, when it listens, "started successfully on port N".
+  // chromedriver first says "on port 0", then, when it listens, "started successfully on port N."
   output.onText((text) => {
-    const match = /started successfully on port (\d+)/.exec(text);
+    const match = /started successfully on port (\d+)\D/.exec(text);
     if (match !== null) resolve(Number(match[1]));
   });
-  const fail = (what: string) => {
-    const words = output.tail().trim();
-    reject(
-      new SessionStartError(
-        `The driver ${driverPath} did not start: ${what}${words === '' ? '' : `; it said: ${words.slice(-300)}`}. ` +
-          'See `npm run doctor`, or set CHROMEDRIVER to a chromedriver that fits the browser.',
-        { data: { driverPath } },
-      ),
-    );
-  };
-  void exited.then(fail);
+  const fail = (what: string) => reject(notStarted(driverPath, what, output.tail()));
+  void exited.then(async (what) => {
+    await settlesWithin(output.closed, LAST_WORDS_MS);
+    fail(what);
+  });
   const timer = setTimeout(fail, LISTEN_LIMIT_MS, `it was not listening after ${LISTEN_LIMIT_MS / 1000} s`);
   const onAbort = () => reject(toError(signal.reason));
   signal.addEventListener('abort', onAbort, { once: true });
@@ -185,4 +200,13 @@ async function waitForPort({
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+function notStarted(driverPath: string, what: string, output = ''): SessionStartError {
+  const words = output.trim().slice(-300);
+  return new SessionStartError(
+    `The driver ${driverPath} did not start: ${what}${words === '' ? '' : `; it said: ${words}`}. ` +
+      'See `npm run doctor`, or set CHROMEDRIVER to a chromedriver that fits the browser.',
+    { data: { driverPath } },
+  );
 }

@@ -8,12 +8,16 @@ import type { DevTools } from './devtools.ts';
 import { verdictOfAnswer } from './verdicts.ts';
 import type { HttpClient } from './http-client.ts';
 
-/** A timer that fires so much too late tells of our own process (blocked, suspended), not of the browser. */
-const OWN_DELAY_MS = 1_000;
+/** How often it is looked whether this very process runs. */
+const TICK_MS = 50;
+/** The wall clock goes on while the machine sleeps, the monotonic one does not. */
+const SLEPT_MS = 1_000;
 
-/** What a probe found: nothing wrong, a dead session, or that nothing can be said while a command is in flight. */
+/** What a probe found: a proof of life, a dead session, or that nothing can be said. */
 export type ProbeResult =
-  { readonly alive: true } | { readonly alive: false; readonly cause: DeathCause; readonly message: string };
+  | { readonly state: 'alive' }
+  | { readonly state: 'unknown' }
+  | { readonly state: 'dead'; readonly cause: DeathCause; readonly message: string };
 
 export interface ProbeTargets {
   readonly http: HttpClient;
@@ -26,27 +30,46 @@ export interface ProbeTargets {
   readonly limitMs: number;
 }
 
-const ALIVE: ProbeResult = { alive: true };
+const ALIVE: ProbeResult = { state: 'alive' };
+const UNKNOWN: ProbeResult = { state: 'unknown' };
+const dead = (cause: DeathCause, message: string): ProbeResult => ({ state: 'dead', cause, message });
 
 /** One probe; repeated once where this very process was held up while it waited. Never rejects. */
 export async function probeSession(targets: ProbeTargets): Promise<ProbeResult> {
-  const startedAt = { monotonic: performance.now(), wall: Date.now() };
+  const ownDelay = watchOwnDelay();
   const first = await probeOnce(targets);
-  if (first.alive || !wasHeldUp(startedAt, targets.limitMs)) return first;
-  return probeOnce(targets);
+  const { heldUpMs, sleptMs } = ownDelay.stop();
+  // An answer that came while we were blocked or suspended is found only after the timer that says it is late.
+  const wasHeldUp = heldUpMs > targets.limitMs / 2 || sleptMs > SLEPT_MS;
+  return first.state === 'dead' && wasHeldUp ? probeOnce(targets) : first;
 }
 
-function wasHeldUp(startedAt: { monotonic: number; wall: number }, limitMs: number): boolean {
-  const elapsed = performance.now() - startedAt.monotonic;
-  const slept = Date.now() - startedAt.wall - elapsed;
-  return elapsed > limitMs + OWN_DELAY_MS || slept > OWN_DELAY_MS;
+/** Measures for how long this process did not get to its events. */
+function watchOwnDelay(): { readonly stop: () => { heldUpMs: number; sleptMs: number } } {
+  const startedAt = { monotonic: performance.now(), wall: Date.now() };
+  let lookedAt = startedAt.monotonic;
+  let heldUpMs = 0;
+  const look = () => {
+    const now = performance.now();
+    heldUpMs += Math.max(0, now - lookedAt - TICK_MS);
+    lookedAt = now;
+  };
+  const timer = setInterval(look, TICK_MS);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      look();
+      return { heldUpMs, sleptMs: Date.now() - startedAt.wall - (lookedAt - startedAt.monotonic) };
+    },
+  };
 }
 
 async function probeOnce(targets: ProbeTargets): Promise<ProbeResult> {
   const checks = [targets.isOwnDriver ? checkOwnDriver(targets) : checkEndpoint(targets)];
   if (targets.devtools !== undefined) checks.push(checkBrowser(targets.devtools, targets.limitMs));
   const results = await Promise.all(checks);
-  return results.find(({ alive }) => !alive) ?? ALIVE;
+  const of = (state: ProbeResult['state']) => results.find((result) => result.state === state);
+  return of('dead') ?? of('alive') ?? UNKNOWN;
 }
 
 async function checkBrowser(devtools: DevTools, limitMs: number): Promise<ProbeResult> {
@@ -54,11 +77,9 @@ async function checkBrowser(devtools: DevTools, limitMs: number): Promise<ProbeR
     await devtools.call('Browser.getVersion', {}, { limitMs });
     return ALIVE;
   } catch (thrown) {
-    if (thrown instanceof DeadlineError) {
-      return { alive: false, cause: 'frozen', message: `the browser did not answer within ${limitMs / 1000} s` };
-    }
+    if (thrown instanceof DeadlineError) return dead('frozen', `the browser did not answer within ${limitMs / 1000} s`);
     // The socket is gone; what that means is found out where its closing is told.
-    return ALIVE;
+    return UNKNOWN;
   }
 }
 
@@ -67,9 +88,8 @@ async function checkOwnDriver({ http, limitMs }: ProbeTargets): Promise<ProbeRes
     await http.send({ method: 'GET', path: '/status', signal: AbortSignal.timeout(limitMs) });
     return ALIVE;
   } catch (thrown) {
-    if (isTimeout(thrown))
-      return { alive: false, cause: 'frozen', message: `the driver did not answer within ${limitMs / 1000} s` };
-    return { alive: false, cause: 'driver-gone', message: `the driver can't be reached: ${toError(thrown).message}` };
+    if (isTimeout(thrown)) return dead('frozen', `the driver did not answer within ${limitMs / 1000} s`);
+    return dead('driver-gone', `the driver can't be reached: ${wordsOf(thrown)}`);
   }
 }
 
@@ -78,21 +98,31 @@ async function checkOwnDriver({ http, limitMs }: ProbeTargets): Promise<ProbeRes
  * (they queue) or DevTools answers for it: on Grid each command would put off the idle limit that its keeper has set.
  */
 async function checkEndpoint({ http, limitMs, sessionId, inFlight, devtools }: ProbeTargets): Promise<ProbeResult> {
-  const path = inFlight() > 0 || devtools !== undefined ? '/status' : `/session/${sessionId}/window/handles`;
+  const asksSession = inFlight() === 0 && devtools === undefined;
+  const path = asksSession ? `/session/${sessionId}/window/handles` : '/status';
   try {
     const answer = await http.send({ method: 'GET', path, signal: AbortSignal.timeout(limitMs) });
-    if (answer.status === 200 || path === '/status') return ALIVE;
+    if (answer.status === 200) return ALIVE;
+    // A proxy in trouble, a Grid that is not ready: no proof of anything.
+    if (!asksSession) return UNKNOWN;
     const { verdict, message } = verdictOfAnswer(answer.body);
-    return verdict.kind === 'dead' ? { alive: false, cause: verdict.cause, message } : ALIVE;
+    if (verdict.kind === 'dead') return dead(verdict.cause, message);
+    return verdict.kind === 'harmless' ? ALIVE : UNKNOWN;
   } catch (thrown) {
+    if (!isTimeout(thrown)) return dead('network-lost', `the endpoint can't be reached: ${wordsOf(thrown)}`);
     // Behind our back a command may have come in flight meanwhile; then silence is its doing, and its own deadline watches it.
-    if (isTimeout(thrown) && inFlight() > 0 && path !== '/status') return ALIVE;
-    const cause = isTimeout(thrown) && path !== '/status' ? 'frozen' : 'network-lost';
-    const what = isTimeout(thrown) ? `no answer within ${limitMs / 1000} s` : toError(thrown).message;
-    return { alive: false, cause, message: `the endpoint can't be reached: ${what}` };
+    if (asksSession && inFlight() > 0) return UNKNOWN;
+    const message = `the endpoint can't be reached: no answer within ${limitMs / 1000} s`;
+    return dead(asksSession ? 'frozen' : 'network-lost', message);
   }
 }
 
 function isTimeout(thrown: unknown): boolean {
   return thrown instanceof DOMException && thrown.name === 'TimeoutError';
+}
+
+/** Node's error for a name with several addresses has a code and no message. */
+function wordsOf(thrown: unknown): string {
+  const error: NodeJS.ErrnoException = toError(thrown);
+  return error.message || error.code || error.name;
 }

@@ -5,6 +5,8 @@ import { redactUrl } from '../core/redact.ts';
 const MARGIN_MS = 10_000;
 const LOADS_PAGE = /^POST \/(url|refresh|back|forward|element\/\{id\}\/(click|value)|actions)$/;
 const RUNS_SCRIPT = /^POST \/execute\//;
+/** A timer set for longer than this fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Starting a browser takes a second on our own driver, minutes in a Grid's queue, which has limits of its own. */
 const START_LIMIT_MS = 300_000;
 
@@ -34,7 +36,7 @@ export class SessionSettings {
     this.#windowHandle = handle;
   }
 
-  /** The page that was last navigated to or read, redacted. */
+  /** The page that was last navigated to, redacted. */
   get url(): string | null {
     return this.#url;
   }
@@ -58,7 +60,8 @@ export class SessionSettings {
     if (label === 'POST /session') return Math.max(START_LIMIT_MS, this.#commandTimeoutMs);
     const { implicit = 0, pageLoad = 0, script } = this.#timeouts;
     const own = LOADS_PAGE.test(label) ? pageLoad : RUNS_SCRIPT.test(label) ? (script ?? 0) : implicit;
-    return own === 0 ? this.#commandTimeoutMs : Math.max(this.#commandTimeoutMs, own + MARGIN_MS);
+    if (own === 0) return this.#commandTimeoutMs;
+    return Math.min(Math.max(this.#commandTimeoutMs, own + MARGIN_MS), LONGEST_TIMER_MS);
   }
 }
 

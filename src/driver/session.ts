@@ -2,31 +2,27 @@
  * One WebDriver session with everything that belongs to it: driver process, transport, DevTools, selenium's driver object. It reports
  * what it sees and decides nothing: declaring a death, and ending the processes afterwards, is the supervisor's.
  */
-import chrome from 'selenium-webdriver/chrome.js';
-import { WebDriver, type Capabilities } from 'selenium-webdriver';
+import type { Capabilities, WebDriver } from 'selenium-webdriver';
 import { Executor } from 'selenium-webdriver/http/index.js';
 
 import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { watchBidi, type BidiWatch } from './bidi.ts';
-import { isChromium, toCapabilities, type BrowserOptions } from './capabilities.ts';
+import { createDriver, toCapabilities, type BrowserOptions } from './capabilities.ts';
 import { cookiesOf, type BrowserCookies } from './cookies.ts';
-import type { DeathEvidence, DeathReport, Detector } from './death.ts';
+import { SessionEndedError, SessionStartError, type DeathEvidence, type DeathReport, type Detector } from './death.ts';
 import { DevTools, findDevToolsUrl } from './devtools.ts';
 import { HttpClient } from './http-client.ts';
 import { DriverProcess } from './launch.ts';
 import { explainLostBrowser } from './lost-browser.ts';
 import { probeSession } from './probe.ts';
+import { describeTarget, isLoopback, type SessionTarget } from './session-target.ts';
 import { terminateOwnSockets } from './sockets.ts';
 import { toStartError } from './start-errors.ts';
 import { CommandTransport } from './transport.ts';
 
-/** Where the session comes from: a driver of our own, somebody's endpoint (a Grid, a running driver), or an existing session there. */
-export type SessionTarget =
-  | { readonly kind: 'own'; readonly driverPath: string; readonly browserPath: string }
-  | { readonly kind: 'endpoint'; readonly url: string }
-  | { readonly kind: 'attached'; readonly url: string; readonly sessionId: string; readonly capabilities: object };
+export type { SessionTarget } from './session-target.ts';
 
 export interface SessionListener {
   /** A proof of life: a command succeeded. */
@@ -53,6 +49,8 @@ export interface SessionOptions {
 
 /** How long a quit may take. It takes 50 ms unless something is queued before it. */
 const QUIT_LIMIT_MS = 5_000;
+/** How long a start that was given up is awaited at somebody's endpoint, to end what comes of it. A browser starts in 1 to 3 s. */
+const ABANDON_LIMIT_MS = 10_000;
 /** A command in flight knows best why the browser went; it learns of it 50 ms after the socket (measured). */
 const IN_FLIGHT_KNOWS_MS = 250;
 
@@ -67,33 +65,46 @@ export class BrowserSession {
   #devtools: DevTools | undefined;
   #devtoolsUrl = '';
   #bidi: BidiWatch | undefined;
+  #creating: Promise<void> = Promise.resolve();
+  #isStarted = false;
+  #diedEarly: DeathReport | undefined;
+  #stopping: Promise<void> | undefined;
+  #killing: Promise<void> | undefined;
   #releasing: Promise<void> | undefined;
+  readonly #released = new AbortController();
 
   /** Throws `SessionStartError`, with nothing left behind, when there is no session to be had. */
   static async start(options: SessionOptions): Promise<BrowserSession> {
-    const { target, listener } = options;
+    const { target } = options;
     const signal = anySignal(options.signal, options.startSignal);
-    const process_ =
-      target.kind === 'own'
-        ? await DriverProcess.launch({
-            driverPath: target.driverPath,
-            signal,
-            onExit: (message) => session.#report({ cause: 'driver-gone', detectedBy: 'driver-exit', message }),
-          })
-        : undefined;
-    const session: BrowserSession = new BrowserSession(options, process_, listener);
+    signal.throwIfAborted();
+    let session: BrowserSession | undefined;
     try {
-      await raceSignal(session.#create(), signal);
-      await session.#watch();
+      const process_ =
+        target.kind === 'own'
+          ? await DriverProcess.launch({
+              driverPath: target.driverPath,
+              signal,
+              onExit: (message) => {
+                if (session !== undefined)
+                  session.#report({ cause: 'driver-gone', detectedBy: 'driver-exit', message });
+              },
+            })
+          : undefined;
+      session = new BrowserSession(options, process_);
+      session.#creating = session.#create();
+      await raceSignal(session.#creating, signal);
+      await raceSignal(session.#watch(), signal);
+      session.#finishStart();
       return session;
     } catch (thrown) {
-      await session.#release();
+      if (session !== undefined) await session.#abandon();
       throw signal.aborted ? toError(signal.reason) : toStartError(thrown, describeTarget(target));
     }
   }
 
-  private constructor(options: SessionOptions, process_: DriverProcess | undefined, listener: SessionListener) {
-    const { target, signal, commandTimeoutMs } = options;
+  private constructor(options: SessionOptions, process_: DriverProcess | undefined) {
+    const { target, signal, commandTimeoutMs, listener } = options;
     this.#options = options;
     this.#process = process_;
     this.#http = new HttpClient(process_?.url ?? (target.kind === 'own' ? '' : target.url));
@@ -178,8 +189,8 @@ export class BrowserSession {
 
   /** Asks browser and driver, out of band, whether they live; reports the death if they don't. Never rejects. */
   async probe(detectedBy: Detector): Promise<void> {
-    const { signal, target, heartbeatTimeoutMs, listener } = this.#options;
-    if (signal.aborted || this.#transport.isEnded) return;
+    const { target, heartbeatTimeoutMs, listener } = this.#options;
+    if (this.#isOver() || !this.#isStarted) return;
     const result = await probeSession({
       http: this.#http,
       sessionId: this.#id,
@@ -188,32 +199,54 @@ export class BrowserSession {
       inFlight: () => this.#transport.inFlight,
       limitMs: heartbeatTimeoutMs,
     });
-    if (result.alive) listener.onAlive();
-    else if (result.cause !== 'driver-gone' || !(await this.#process?.exitsWithin(IN_FLIGHT_KNOWS_MS))) {
+    if (this.#isOver()) return;
+    if (result.state === 'alive') listener.onAlive();
+    if (result.state !== 'dead') return;
+    if (result.cause !== 'driver-gone' || !(await this.#process?.exitsWithin(IN_FLIGHT_KNOWS_MS))) {
       this.#report({ cause: result.cause, detectedBy, message: result.message });
     }
   }
 
   /** Ends the session as politely as it lets us, then everything that is ours. Idempotent. An attached session is left running. */
-  async stop(): Promise<void> {
-    const { signal, target } = this.#options;
-    if (!signal.aborted && !this.#transport.isEnded && target.kind !== 'attached' && this.#driver !== undefined) {
-      await settlesWithin(this.#driver.quit(), QUIT_LIMIT_MS);
-    }
-    await this.#release();
+  stop(): Promise<void> {
+    this.#stopping ??= (async () => {
+      const { signal, target } = this.#options;
+      const isQuitDue = !signal.aborted && !this.#transport.isEnded && target.kind !== 'attached';
+      // The action's own quit may still be under way.
+      await settlesWithin(isQuitDue ? this.driver.quit() : this.#transport.quit, QUIT_LIMIT_MS);
+      await this.#release();
+    })();
+    return this.#stopping;
   }
 
   /** Ends what is ours without asking. On somebody else's endpoint the session gets its one DELETE. Idempotent. */
-  async killNow(): Promise<void> {
-    if (this.#options.target.kind === 'endpoint' && !this.#transport.isEnded) {
-      const deleted = this.#http.send({
-        method: 'DELETE',
-        path: `/session/${this.#id}`,
-        signal: AbortSignal.timeout(QUIT_LIMIT_MS),
-      });
-      await settlesWithin(deleted, QUIT_LIMIT_MS);
-    }
-    await this.#release();
+  killNow(): Promise<void> {
+    this.#killing ??= (async () => {
+      if (this.#options.target.kind === 'endpoint') await settlesWithin(this.#delete(), QUIT_LIMIT_MS);
+      await this.#release();
+    })();
+    return this.#killing;
+  }
+
+  /** Past the halt: the one command that a dead session still gets. */
+  async #delete(): Promise<void> {
+    if (this.#transport.isEnded || this.#id === '') return void (await this.#transport.quit);
+    this.#transport.end();
+    const signal = AbortSignal.timeout(QUIT_LIMIT_MS);
+    await this.#http.send({ method: 'DELETE', path: `/session/${this.#id}`, signal });
+  }
+
+  /** What somebody's endpoint was asked for may still come to be after the start was given up; nobody else would end it. */
+  async #abandon(): Promise<void> {
+    if (this.#options.target.kind === 'endpoint') await settlesWithin(this.#creating, ABANDON_LIMIT_MS);
+    await this.killNow();
+  }
+
+  /** Throws where the session died while it was still being started. */
+  #finishStart(): void {
+    this.#isStarted = true;
+    if (this.#diedEarly === undefined) return;
+    throw new SessionStartError(`The browser session died as soon as it was started: ${this.#diedEarly.message}`);
   }
 
   async #create(): Promise<void> {
@@ -223,10 +256,7 @@ export class BrowserSession {
       isLocal: target.kind === 'own' || isLoopback(target.url),
       ...(target.kind === 'own' ? { browserPath: target.browserPath } : {}),
     });
-    const executor = new Executor(this.#transport);
-    const driver = isChromium(browser.browserName ?? 'chrome')
-      ? chrome.Driver.createSession(wanted, executor)
-      : WebDriver.createSession(executor, wanted);
+    const driver = createDriver(browser.browserName ?? 'chrome', wanted, new Executor(this.#transport));
     const session = await driver.getSession();
     this.#driver = driver;
     this.#id = session.getId();
@@ -235,33 +265,46 @@ export class BrowserSession {
 
   /** DevTools where there is one, else BiDi, else the heartbeat alone. */
   async #watch(): Promise<void> {
-    const { browser, signal, log } = this.#options;
-    try {
+    const { browser } = this.#options;
+    await this.#tryTo('connect to DevTools', async () => {
       const url = await this.#findDevTools();
-      if (url !== undefined) {
-        this.#devtoolsUrl = url;
-        await this.#connectDevTools();
-      }
-    } catch (thrown) {
-      if (signal.aborted) throw toError(signal.reason);
-      log.warn('No DevTools connection: deaths will be noticed later', { reason: toError(thrown).message });
-    }
-    const webSocketUrl: unknown = this.#capabilities?.get('webSocketUrl');
-    if (typeof webSocketUrl === 'string' && (this.#devtools === undefined || browser.bidi === true)) {
-      this.#bidi = await watchBidi(webSocketUrl, (message) => void this.#onBidiClosed(message));
+      if (url === undefined) return;
+      this.#devtoolsUrl = url;
+      await this.#connectDevTools();
+    });
+    const url: unknown = this.#capabilities?.get('webSocketUrl');
+    if (typeof url === 'string' && (this.#devtools === undefined || browser.bidi === true)) {
+      await this.#tryTo('connect to BiDi', async () => {
+        const onClosed = (message: string) => void this.#onBidiClosed(message);
+        this.#bidi = await watchBidi({ url, signal: this.#openSignal, onClosed });
+      });
     }
   }
 
+  /** Without its sockets a session works all the same; it is only watched less well. */
+  async #tryTo(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (thrown) {
+      if (this.#isOver()) return;
+      this.#options.log.warn(`Could not ${what}: deaths will be noticed later`, { reason: toError(thrown).message });
+    }
+  }
+
+  /** Aborts when the session is over, so that no socket is opened, or kept, behind its back. */
+  get #openSignal(): AbortSignal {
+    return anySignal(this.#options.signal, this.#released.signal);
+  }
+
   async #connectDevTools(): Promise<void> {
-    const { signal } = this.#options;
     this.#devtools = await DevTools.connect({
       url: this.#devtoolsUrl,
-      signal,
+      signal: this.#openSignal,
       onClosed: (message) => void this.#onDevToolsClosed(message),
       onTabCrashed: (handle) => {
         // Another tab's crash leaves this window working; whoever switches to it is told by the command's own failure.
-        const current = this.#transport.settings.windowHandle;
-        if (current !== null && current !== handle) return;
+        const current = this.#transport.settings.windowHandle ?? this.#devtools?.onlyPage;
+        if (handle !== current) return;
         this.#report({
           cause: 'tab-crashed',
           detectedBy: 'devtools',
@@ -274,21 +317,22 @@ export class BrowserSession {
 
   /** Grid offers a socket of its own; a browser's own address means something only on the machine where it runs. */
   async #findDevTools(): Promise<string | undefined> {
-    const { target, signal } = this.#options;
+    const { target } = this.#options;
     const gridUrl: unknown = this.#capabilities?.get('se:cdp');
     if (typeof gridUrl === 'string') return gridUrl;
     if (target.kind !== 'own' && !isLoopback(target.url)) return undefined;
     for (const name of ['goog:chromeOptions', 'ms:edgeOptions']) {
       const options = this.#capabilities?.get(name) as { debuggerAddress?: string } | undefined;
-      if (options?.debuggerAddress !== undefined) return findDevToolsUrl(options.debuggerAddress, signal);
+      if (options?.debuggerAddress !== undefined) return findDevToolsUrl(options.debuggerAddress, this.#openSignal);
     }
     return undefined;
   }
 
   async #onDevToolsClosed(description: string): Promise<void> {
-    const { signal, target, log } = this.#options;
+    // Gone for whoever asks meanwhile: a probe turns to the session itself.
+    this.#devtools = undefined;
     if (this.#isOver()) return;
-    if (target.kind !== 'own') {
+    if (this.#options.target.kind !== 'own') {
       await this.probe('devtools');
     } else {
       const found = await explainLostBrowser({
@@ -298,20 +342,12 @@ export class BrowserSession {
         oldestCommandMs: this.#transport.oldestCommandMs,
         commandsSettled: this.#transport.settled,
       });
-      if (this.#isOver()) return;
       if (found !== undefined) {
         this.#report({ ...found, detectedBy: 'devtools', message: `${description}: ${found.message}` });
         return;
       }
     }
-    if (this.#isOver()) return;
-    try {
-      await this.#connectDevTools();
-    } catch (thrown) {
-      this.#devtools = undefined;
-      if (signal.aborted) return;
-      log.warn('The DevTools connection was lost and could not be made again', { reason: toError(thrown).message });
-    }
+    if (!this.#isOver()) await this.#tryTo('connect to DevTools again', () => this.#connectDevTools());
   }
 
   async #onBidiClosed(message: string): Promise<void> {
@@ -330,28 +366,23 @@ export class BrowserSession {
 
   #report(report: DeathReport): void {
     if (this.#transport.isEnded || this.#releasing !== undefined) return;
-    this.#options.listener.onDeath(report);
+    if (this.#isStarted) this.#options.listener.onDeath(report);
+    else this.#diedEarly ??= report;
   }
 
   #release(): Promise<void> {
     this.#releasing ??= (async () => {
+      this.#transport.end();
+      this.#released.abort(new SessionEndedError());
       this.#devtools?.close();
       this.#bidi?.close();
-      if (this.#driver !== undefined) await terminateOwnSockets(this.#driver);
-      await this.#process?.killNow();
-      this.#http.close();
+      try {
+        if (this.#driver !== undefined) await terminateOwnSockets(this.#driver);
+      } finally {
+        await this.#process?.killNow();
+        this.#http.close();
+      }
     })();
     return this.#releasing;
   }
-}
-
-function isLoopback(url: string): boolean {
-  const { hostname } = new URL(url);
-  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
-}
-
-function describeTarget(target: SessionTarget): { endpointUrl?: string; driverPath?: string; browserPath?: string } {
-  return target.kind === 'own'
-    ? { driverPath: target.driverPath, browserPath: target.browserPath }
-    : { endpointUrl: target.url };
 }

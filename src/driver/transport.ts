@@ -4,7 +4,7 @@
  */
 import { Response, type Client, type Request } from 'selenium-webdriver/http/index.js';
 
-import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
+import { settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import { CommandLog } from './command-log.ts';
 import { CommandTimeoutError, SessionEndedError, type DeathReport } from './death.ts';
@@ -16,6 +16,8 @@ import { verdictOfAnswer } from './verdicts.ts';
 const GRACE_AFTER_DEADLINE_MS = 3_000;
 /** Answered from the driver's memory, even for a dead browser (measured): no proof of life. */
 const ANSWERED_BY_DRIVER = /^(GET|POST) \/(timeouts|window)$/;
+
+const { signal: NEVER } = new AbortController();
 
 export interface TransportOptions {
   readonly http: HttpClient;
@@ -49,6 +51,7 @@ export class CommandTransport implements Client {
   /** In the order of their start, with its time. */
   readonly #inFlight = new Map<Promise<unknown>, number>();
   #ended = false;
+  #quit: Promise<unknown> = Promise.resolve();
 
   constructor(options: TransportOptions) {
     this.#options = options;
@@ -62,6 +65,16 @@ export class CommandTransport implements Client {
   /** Set when the session's end was asked for; a socket that closes then is no death. */
   get isEnded(): boolean {
     return this.#ended;
+  }
+
+  /** No more commands: the session is being ended, and what is in flight ends with it. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  /** Settles with the action's own quit, if there is one under way. */
+  get quit(): Promise<unknown> {
+    return this.#quit;
   }
 
   /** How long the oldest command in flight has been so; null where none is. */
@@ -79,14 +92,18 @@ export class CommandTransport implements Client {
   async send(request: Request): Promise<Response> {
     const { signal, attachTo, listener } = this.#options;
     if (attachTo !== undefined && request.method === 'POST' && request.path === '/session') {
-      return new Response(200, {}, JSON.stringify({ value: attachTo }));
+      const body = JSON.stringify({ value: attachTo });
+      this.settings.learn('POST /session', request.data, body);
+      return new Response(200, {}, body);
     }
     if (signal.aborted) {
       listener.onRefused();
       throw toError(signal.reason);
     }
     if (this.#ended) throw new SessionEndedError();
-    const command = this.#exchange(request);
+    const command = this.#exchange(request, this.#inFlight.size > 0 ? this.settled : undefined);
+    // Nothing but a quit ends the session before its first await.
+    if (this.isEnded) this.#quit = command;
     this.#inFlight.set(command, performance.now());
     try {
       return await command;
@@ -95,7 +112,7 @@ export class CommandTransport implements Client {
     }
   }
 
-  async #exchange(request: Request): Promise<Response> {
+  async #exchange(request: Request, ahead: Promise<unknown> | undefined): Promise<Response> {
     const { http, signal, listener } = this.#options;
     const entry = this.log.begin(request.method, request.path);
     this.settings.learnNavigation(entry.label, request.data);
@@ -109,9 +126,10 @@ export class CommandTransport implements Client {
         path: request.path,
         headers: Object.fromEntries(request.headers),
         ...(body === undefined ? {} : { body }),
-        signal,
+        // A start that is given up half-way may leave a session at the endpoint, and its answer is needed to end that.
+        signal: entry.route === '/session' ? NEVER : signal,
       });
-      answer = await this.#withinDeadline(exchange, entry.label);
+      answer = await this.#withinDeadline(exchange, { label: entry.label, ahead });
     } catch (thrown) {
       const error = toError(thrown);
       entry.end((error as NodeJS.ErrnoException).code ?? error.name);
@@ -150,25 +168,36 @@ export class CommandTransport implements Client {
     else if (verdict.kind === 'suspicious') await listener.probe();
     else listener.onAlive();
     if (signal.aborted) throw toError(signal.reason);
+    if (verdict.kind === 'dead' && this.#ended) throw new SessionEndedError();
   }
 
   /** No answer came. Its delivery is unknown, so it is never sent again; whether the session lives is asked of a probe. */
   async #explainBrokenExchange(error: Error, isQuit: boolean): Promise<Error> {
     const { signal, listener } = this.#options;
+    if (this.#ended && !isQuit && !signal.aborted) return new SessionEndedError();
     if (!signal.aborted && !isQuit && !(error instanceof CommandTimeoutError)) await listener.probe();
     return signal.aborted ? toError(signal.reason) : error;
   }
 
-  async #withinDeadline(exchange: Promise<HttpAnswer>, label: string): Promise<HttpAnswer> {
+  async #withinDeadline(
+    exchange: Promise<HttpAnswer>,
+    { label, ahead }: { label: string; ahead: Promise<unknown> | undefined },
+  ): Promise<HttpAnswer> {
     const { signal, listener } = this.#options;
+    // A session does one command at a time: the time of this one begins when those before it, which have deadlines too, are through.
+    if (ahead !== undefined) await Promise.race([ahead, exchange.catch(() => undefined)]);
     const deadlineMs = this.settings.deadlineFor(label);
     if (await settlesWithin(exchange, deadlineMs)) return exchange;
     listener.freePage(this.settings.windowHandle);
-    if (!(await settlesWithin(exchange, GRACE_AFTER_DEADLINE_MS)) && !signal.aborted) {
+    if (await settlesWithin(exchange, GRACE_AFTER_DEADLINE_MS)) {
+      const answer = await exchange;
+      // What the command came to is no longer of interest, unless it tells of the session's end.
+      if (answer.status !== 200 && verdictOfAnswer(answer.body).verdict.kind === 'dead') return answer;
+    } else if (!signal.aborted) {
       const message = `${label} was not answered within ${deadlineMs / 1000} s, nor ${GRACE_AFTER_DEADLINE_MS / 1000} s after its page was stopped`;
       listener.onDeath({ cause: 'frozen', detectedBy: 'deadline', message });
     }
-    if (signal.aborted) return raceSignal(exchange, anySignal(signal));
+    if (signal.aborted) throw toError(signal.reason);
     throw new CommandTimeoutError(label, deadlineMs);
   }
 }

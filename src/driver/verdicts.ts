@@ -2,6 +2,7 @@
  * The one table that says what a failure means for its session. Each row has its origin; an unknown failure is never guessed: it is
  * `suspicious`, and the caller probes once before deciding.
  */
+import { redactText } from '../core/redact.ts';
 import type { DeathCause } from './death.ts';
 
 /**
@@ -26,36 +27,10 @@ const dead = (cause: DeathCause): Verdict => ({ kind: 'dead', cause });
 
 /** First match wins, so the precise rows stand before the general ones. */
 const ROWS: readonly Row[] = [
-  // chromedriver 156, browser killed: first command after it, or the one in flight (measured).
-  {
-    message: /browser has closed the connection|disconnected: (not connected to DevTools|Unable to receive message)/,
-    verdict: dead('browser-gone'),
-  },
-  // Older chromedriver (its sources, issue threads).
-  { message: /chrome not reachable|failed to check if window was closed/, verdict: dead('browser-gone') },
-  // Renderer crash: every later command fails and no reload heals it (measured); older wording from chromedriver's sources.
-  { message: /^tab crashed|session deleted because of page crash|from tab crashed/, verdict: dead('tab-crashed') },
-  { error: 'tab crashed', verdict: dead('tab-crashed') },
-  // Selenium Grid 4: router and node, with the reason since 4.39; Selenium 3 hub; Appium (their sources and issues).
-  {
-    message: /session timed out or not found|was terminated due to|is not available and is not among the last/i,
-    verdict: dead('session-removed'),
-  },
-  {
-    message: /(Unable to find session with ID|Cannot find session|Session ID: \S+ was closed)/i,
-    verdict: dead('session-removed'),
-  },
-  { message: /session is either terminated or not started/i, verdict: dead('session-removed') },
-  // geckodriver with a dead Firefox (issues).
-  {
-    message: /Failed to decode response from marionette|Tried to run command without establishing a connection/,
-    verdict: dead('browser-gone'),
-  },
-  // Bare: deleted by another client, or an earlier command learned of the death already (measured).
-  { error: 'invalid session id', verdict: dead('session-removed') },
   // Grid could not reach its node (issues): the node may be back in a moment.
-  { message: /java\.net\.|HttpTimeoutException|request timed out/, verdict: SUSPICIOUS },
-  // Pages, elements, scripts, alerts, closed windows: answers, not deaths (W3C WebDriver, section 6.6; measured).
+  { error: 'timeout', message: /java\.net\.|HttpTimeoutException/, verdict: SUSPICIOUS },
+  // Pages, elements, scripts, alerts, closed windows: answers, not deaths (W3C WebDriver, section 6.6; measured). They stand before all
+  // rows that look at words, for these messages quote the page, whose alert may well say "Session timed out or not found".
   ...[
     'no such window',
     'no such frame',
@@ -84,6 +59,33 @@ const ROWS: readonly Row[] = [
     'unsupported operation',
     'session not created',
   ].map((error) => ({ error, verdict: HARMLESS })),
+  // chromedriver 156, browser killed: first command after it, or the one in flight (measured).
+  {
+    message: /browser has closed the connection|disconnected: (not connected to DevTools|Unable to receive message)/,
+    verdict: dead('browser-gone'),
+  },
+  // Older chromedriver (its sources, issue threads).
+  { message: /chrome not reachable|failed to check if window was closed/, verdict: dead('browser-gone') },
+  // Renderer crash: every later command fails and no reload heals it (measured); older wording from chromedriver's sources.
+  { message: /^tab crashed|session deleted because of page crash|from tab crashed/, verdict: dead('tab-crashed') },
+  { error: 'tab crashed', verdict: dead('tab-crashed') },
+  // Selenium Grid 4: router and node, with the reason since 4.39; Selenium 3 hub; Appium (their sources and issues).
+  {
+    message: /session timed out or not found|was terminated due to|not available and is not among the last/i,
+    verdict: dead('session-removed'),
+  },
+  {
+    message: /(Unable to find session with ID|Cannot find session|Session ID: \S+ was closed)/i,
+    verdict: dead('session-removed'),
+  },
+  { message: /session is either terminated or not started/i, verdict: dead('session-removed') },
+  // geckodriver with a dead Firefox (issues).
+  {
+    message: /Failed to decode response from marionette|Tried to run command without establishing a connection/,
+    verdict: dead('browser-gone'),
+  },
+  // Bare: deleted by another client, or an earlier command learned of the death already (measured).
+  { error: 'invalid session id', verdict: dead('session-removed') },
   // Navigation failures are `unknown error` with Chromium's own code in the text (measured).
   { message: /net::ERR_/, verdict: HARMLESS },
 ];
@@ -96,7 +98,7 @@ export function verdictOfAnswer(body: string): { verdict: Verdict; message: stri
       (candidate.error === undefined || candidate.error === error) &&
       (candidate.message === undefined || candidate.message.test(message)),
   );
-  return { verdict: row?.verdict ?? SUSPICIOUS, message: firstLine(message) || error || 'an empty answer' };
+  return { verdict: row?.verdict ?? SUSPICIOUS, message: redactText(firstLine(message)) || error || 'an empty answer' };
 }
 
 /**

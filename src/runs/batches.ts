@@ -1,5 +1,6 @@
 /** Batches of a run: the supervisor's batch, with each item done once and kept with its records. */
 import { ActionError, toError } from '../core/errors.ts';
+import { isRetryable } from '../core/retry.ts';
 import {
   DEFAULT_CONCURRENCY,
   SessionDeathError,
@@ -13,7 +14,8 @@ import type { ActionBatchOptions, ItemTools } from './context.ts';
 import { fromJsonText, toJsonText } from './json-value.ts';
 import type { Ledger, LedgerEntry } from './ledger.ts';
 import type { Lane, SessionPool } from './session-pool.ts';
-import type { RecordBuffer, Steps } from './steps.ts';
+import type { RecordBuffer } from './record-buffer.ts';
+import { PoisonedStepError, type Steps } from './steps.ts';
 
 type Worker<Item, Value> = (item: Item, tools: ItemTools<Item>) => Promise<Value> | Value;
 
@@ -21,7 +23,6 @@ export interface BatchesOptions {
   readonly supervisor: SessionSupervisor;
   readonly steps: Steps;
   readonly ledger: Ledger;
-  readonly runSignal: AbortSignal;
   readonly pool: SessionPool;
   /** From the command line: overrides the number that a batch asks for. */
   readonly sessions: number | undefined;
@@ -47,7 +48,7 @@ export async function runActionBatch<Item, Value>(
     options,
   }: { name: string; items: Iterable<Item>; worker: Worker<Item, Value>; options: ActionBatchOptions<Item> },
 ): Promise<BatchOutcome<Value>> {
-  const { supervisor, steps, runSignal } = context;
+  const { supervisor, steps } = context;
   steps.throwIfOver();
   steps.assertOutside('A batch');
   if (typeof name !== 'string' || name === '')
@@ -64,12 +65,13 @@ export async function runActionBatch<Item, Value>(
     concurrency: batch.concurrency,
     ...(options.retries === undefined ? {} : { retries: options.retries }),
     ...(options.rateLimit === undefined ? {} : { rateLimit: options.rateLimit }),
-    signal: runSignal,
+    signal: steps.signal,
   });
   const merged = await batch.settle(outcome);
   if (outcome.stoppedBy === null) return merged;
-  const { reason }: { reason?: unknown } = supervisor.signal;
-  throw reason instanceof SessionDeathError ? new BatchDeathError(reason, merged) : outcome.stoppedBy;
+  throw outcome.stoppedBy instanceof SessionDeathError
+    ? new BatchDeathError(outcome.stoppedBy, merged)
+    : outcome.stoppedBy;
 }
 
 class ActionBatch<Item, Value> {
@@ -100,40 +102,56 @@ class ActionBatch<Item, Value> {
 
   /** Declares every item, so that the total is known before work starts; returns those that are still to be done. */
   declareAll(items: Iterable<Item>): Item[] {
-    const { ledger } = this.#context;
-    const given = [...items].map((item) => ({ item, entry: this.#declare(item) }));
+    const all = [...items].map((item) => ({ item, entry: this.#declare(item) }));
     // What workers added on an earlier entry of `run` is known, though they may not run again to add it.
-    const added = ledger
-      .addedTo(this.#name)
-      .map((json) => fromJsonText<Item>(json))
-      .filter((item) => !this.#entries.has(this.#options.key(item)))
-      .map((item) => ({ item, entry: this.#declare(item) }));
-    return [...given, ...added].filter(({ entry }) => entry.end === undefined).map(({ item }) => item);
+    for (const { by, json } of this.#context.ledger.addedTo(this.#name)) {
+      const item = fromJsonText<Item>(json);
+      // Another batch of the same name takes only what its own items added.
+      if (this.#entries.has(by) && !this.#entries.has(this.#options.key(item))) {
+        all.push({ item, entry: this.#declare(item) });
+      }
+    }
+    return all.filter(({ entry }) => entry.end === undefined).map(({ item }) => item);
   }
 
+  /** One attempt. What it comes to is written down before the batch is told, so that the counts are true at every moment. */
   async work(item: Item, tools: BatchTools<Item>): Promise<Value> {
-    const { steps } = this.#context;
-    const entry = this.#entryOf(item);
-    steps.begin(entry);
+    const { steps, supervisor } = this.#context;
+    const entry = this.#entryOf(tools.key);
+    // Given up for good, whatever attempts the batch would still allow.
+    if (entry.end?.status === 'failed') throw entry.end.error;
+    let skipReason: string | undefined;
+    const onSkip = (reason: string | undefined) => void (skipReason = reason);
+    steps.begin(entry, this.#sessions === 0 ? supervisor.signal : undefined);
     try {
-      if (this.#sessions === 0) return await this.#attempt(item, { entry, tools });
-      return await this.#onPooledSession(item, { entry, tools });
+      const work = { entry, tools, onSkip };
+      return this.#sessions === 0 ? await this.#onSharedSession(item, work) : await this.#onPooledSession(item, work);
+    } catch (thrown) {
+      const error = toError(thrown);
+      if (tools.signal.aborted) {
+        await steps.abandon(entry);
+      } else if (skipReason !== undefined) {
+        await steps.skip(entry, skipReason);
+        tools.skip(skipReason);
+      } else if (this.#isFinal(error, tools.attempt)) {
+        await steps.fail(entry, error);
+      }
+      throw error;
     } finally {
       steps.leave();
     }
   }
 
-  /** Writes down how each item ended; the outcome then holds all items, those of earlier entries included, in input order. */
+  /** The outcome of all items, those of earlier entries included, in input order. */
   async settle(outcome: BatchOutcome<Value>): Promise<BatchOutcome<Value>> {
-    const { steps, ledger } = this.#context;
+    const { steps } = this.#context;
     const fresh = new Map(outcome.results.map((result) => [result.key, result]));
     const results: BatchResult<Value>[] = [];
     for (const [key, entry] of this.#entries) {
       const result = fresh.get(key);
-      if (result?.status === 'failed') await steps.fail(entry, result.error);
-      else if (result?.status === 'skipped') await steps.skip(entry, result.reason);
-      else if (result?.status === 'cancelled' && entry.status === 'running') await steps.fail(entry, result.error);
-      else if (result?.status === 'cancelled' && entry.status === 'queued') ledger.cancel(entry);
+      // Workers that were waiting, waiting to be tried again, or that don't heed their signal.
+      if (entry.status === 'queued') steps.cancelQueued(entry);
+      else if (entry.status === 'running') await steps.abandon(entry);
       results.push(
         toResult<Value>(key, entry) ?? result ?? { key, status: 'cancelled', error: toError(outcome.stoppedBy) },
       );
@@ -164,61 +182,93 @@ class ActionBatch<Item, Value> {
     return entry;
   }
 
-  #entryOf(item: Item): LedgerEntry {
-    const entry = this.#entries.get(this.#options.key(item));
-    if (entry === undefined)
+  #entryOf(key: string): LedgerEntry {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) {
       throw new ActionError(
         `The \`key\` of batch "${this.#name}" gave one item two names. It must depend on the item alone.`,
       );
+    }
     return entry;
   }
 
-  #attempt(
-    item: Item,
-    { entry, tools, lane }: { entry: LedgerEntry; tools: BatchTools<Item>; lane?: Lane },
-  ): Promise<Value> {
-    const { steps } = this.#context;
-    const signal = lane?.signal ?? tools.signal;
-    let skipReason: string | undefined;
+  #isFinal(error: Error, attempt: number): boolean {
+    return attempt > (this.#options.retries ?? 0) || !isRetryable(error) || error instanceof PoisonedStepError;
+  }
+
+  #onSharedSession(item: Item, work: Work<Item>): Promise<Value> {
+    const { tools } = work;
+    const { api, signal } = tools;
+    // Taking it out by destructuring is no harm; using it is.
+    const driver = this.concurrency === 1 ? tools.driver : refusingDriver(tools);
+    return this.#attempt(item, { ...work, lane: { api, driver, signal } });
+  }
+
+  /** The item's work on a session of the pool; a death there costs that session, not the batch. */
+  async #onPooledSession(item: Item, work: Work<Item>): Promise<Value> {
+    const { pool, steps } = this.#context;
+    const { entry, tools } = work;
+    for (;;) {
+      try {
+        return await pool.use(
+          (lane) => {
+            steps.moveTo(entry, lane.session);
+            return this.#attempt(item, { ...work, lane });
+          },
+          { size: this.#sessions, signal: tools.signal },
+        );
+      } catch (thrown) {
+        // The run's own death, or any other end of the batch, is told by its signal.
+        if (tools.signal.aborted || !(thrown instanceof SessionDeathError)) throw thrown;
+        await steps.written(entry);
+        if (entry.end?.status === 'done') return fromJsonText<Value>(entry.end.value);
+        steps.countDeath(entry, thrown);
+      }
+    }
+  }
+
+  #attempt(item: Item, { entry, tools, lane, onSkip }: Work<Item> & { readonly lane: Lane }): Promise<Value> {
+    const { api, driver, signal } = lane;
+    let skipped: Error | undefined;
+    onSkip(undefined);
     const work = async (records: RecordBuffer) => {
       const value = await this.#worker(item, {
-        api: lane?.api ?? tools.api,
-        // Taking it out by destructuring is no harm; using it is.
-        driver: lane?.driver ?? (this.concurrency === 1 ? tools.driver : refusingDriver(tools)),
+        api,
+        driver,
         signal,
         attempt: tools.attempt,
         save: records.save,
         skip: (reason) => {
-          skipReason = reason;
-          return tools.skip(reason);
+          onSkip(reason);
+          skipped = new Error(`skipped: ${reason}`);
+          throw skipped;
         },
         add: (added) => this.#add(added, tools),
       });
       // Also where the worker caught what `skip` throws.
-      if (skipReason !== undefined) tools.skip(skipReason);
+      if (skipped !== undefined) throw skipped;
       return value;
     };
-    return steps.attempt(entry, { work, fence: signal });
-  }
-
-  /** The item's work on a session of the pool; a death there costs that session, not the batch. */
-  #onPooledSession(item: Item, { entry, tools }: { entry: LedgerEntry; tools: BatchTools<Item> }): Promise<Value> {
-    const { pool, steps } = this.#context;
-    return pool.use((lane) => this.#attempt(item, { entry, tools, lane }), {
-      size: this.#sessions,
-      signal: tools.signal,
-      onDeath: (death) => steps.countDeath(entry, death),
-    });
+    return this.#context.steps.attempt(entry, { work, fence: signal });
   }
 
   #add(given: Item, tools: BatchTools<Item>): boolean {
-    const json = toJsonText(given, `An item added to batch "${this.#name}"`);
+    const json = toJsonText(given, () => `An item added to batch "${this.#name}"`);
+    // A worker that was left behind must not take a key from a later entry of `run`.
+    tools.signal.throwIfAborted();
     const item = fromJsonText<Item>(json);
     if (json === undefined || this.#entries.has(this.#options.key(item))) return false;
     this.#declare(item);
-    this.#context.ledger.rememberAdded(this.#name, json);
+    this.#context.ledger.rememberAdded(this.#name, { by: tools.key, json });
     return tools.add(item);
   }
+}
+
+interface Work<Item> {
+  readonly entry: LedgerEntry;
+  readonly tools: BatchTools<Item>;
+  /** Undefined when the item is begun again. */
+  readonly onSkip: (reason: string | undefined) => void;
 }
 
 function toResult<Value>(key: string, { end }: LedgerEntry): BatchResult<Value> | undefined {

@@ -46,6 +46,7 @@ export interface Action<Params extends z.ZodObject = z.ZodObject> extends Action
   readonly isAction: true;
 }
 
+const FLAG = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
 /** Checks and freezes an action. Throws `ActionError` naming what is wrong with it. */
@@ -66,8 +67,14 @@ export function defineAction<Params extends z.ZodObject>(definition: ActionDefin
     if (definition[optional] !== undefined && typeof definition[optional] !== 'function')
       complain(`\`${optional}\` must be a function`);
   }
+  const flags = new Map<string, string>();
   for (const parameter of Object.keys(params.shape)) {
     const flag = toFlag(parameter);
+    if (!FLAG.test(flag))
+      complain(`the parameter "${parameter}" can't be a flag; use letters, digits and _ for its name`);
+    const other = flags.get(flag);
+    if (other !== undefined) complain(`the parameters "${other}" and "${parameter}" would both be the flag --${flag}`);
+    flags.set(flag, parameter);
     if ((RUN_FLAGS as readonly string[]).includes(flag) || flag.startsWith('no-')) {
       complain(
         `the parameter "${parameter}" would be the flag --${flag}, which \`run\` has for itself; give it another name`,

@@ -1,17 +1,17 @@
 /** Values that survive being stored: plain JSON. What would change on the way is refused with its path. */
 import { ActionError } from '../core/errors.ts';
 
-/** The JSON text of `value`; undefined for undefined. Throws `ActionError`, naming the first place that JSON can't hold. */
-export function toJsonText(value: unknown, what: string): string | undefined {
+/** The JSON text of `value`, which `what` begins a sentence about; undefined for undefined. Throws `ActionError`, naming the first place that JSON can't hold. */
+export function toJsonText(value: unknown, what: () => string): string | undefined {
   assertJson(value, { path: '', what, seen: new Set() });
   return JSON.stringify(value);
 }
 
 /** The JSON text of a record, which is an object. */
-export function toRecordText(value: unknown, what: string): string {
+export function toRecordText(value: unknown, what: () => string): string {
   const text = toJsonText(value, what);
   if (text === undefined || !text.startsWith('{')) {
-    throw new ActionError(`${what} must be an object with the record's fields, not ${describe(value)}.`);
+    throw new ActionError(`${what()} must be an object with the record's fields, not ${describe(value)}.`);
   }
   return text;
 }
@@ -21,12 +21,15 @@ export function fromJsonText<Value>(text: string | undefined): Value {
   return (text === undefined ? undefined : JSON.parse(text)) as Value;
 }
 
-function assertJson(value: unknown, { path, what, seen }: { path: string; what: string; seen: Set<object> }): void {
+function assertJson(
+  value: unknown,
+  { path, what, seen }: { path: string; what: () => string; seen: Set<object> },
+): void {
   if (value === null || value === undefined || typeof value === 'string' || typeof value === 'boolean') return;
   if (typeof value === 'number' && Number.isFinite(value)) return;
   const refuse = (reason: string): never => {
     throw new ActionError(
-      `${what} can't be stored: ${path === '' ? 'it' : path} is ${reason}. Use plain JSON: text, numbers, booleans, null, arrays, objects.`,
+      `${what()} can't be stored: ${path === '' ? 'it' : path} is ${reason}. Use plain JSON: text, numbers, booleans, null, arrays, objects.`,
     );
   };
   if (typeof value !== 'object') return refuse(describe(value));

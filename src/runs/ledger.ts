@@ -24,6 +24,14 @@ export type StepMemory =
   | { readonly status: 'failed'; readonly error: Error }
   | { readonly status: 'skipped'; readonly reason: string };
 
+/** What a worker added to its batch. */
+export interface AddedItem {
+  /** Key of the item that the worker worked on. */
+  readonly by: string;
+  /** The item, as JSON. */
+  readonly json: string;
+}
+
 type Mutable<Value> = { -readonly [Key in keyof Value]: Value[Key] };
 
 export class Ledger {
@@ -36,10 +44,11 @@ export class Ledger {
     cancelled: 0,
     skipped: 0,
   };
-  /** Batch -> items, as JSON, that its workers added. */
-  readonly #added = new Map<string, string[]>();
+  readonly #added = new Map<string, AddedItem[]>();
   readonly #deaths: Death[] = [];
   readonly #explained = new Set<Death>();
+  /** Death -> the steps that ran then. */
+  readonly #victims = new Map<Death, LedgerEntry[]>();
   readonly #recordOrders = new Map<string, number>();
   /** What the current entry of `run` has used. */
   #used = new Set<string>();
@@ -58,7 +67,9 @@ export class Ledger {
   declare(id: StepId): LedgerEntry {
     const name = JSON.stringify([id.batch, id.key]);
     if (this.#used.has(name)) {
-      throw new ActionError(`${describeStep(id)} is used twice in one run. Give each piece of work a key of its own.`);
+      throw new ActionError(
+        `${startSentence(describeStep(id))} is used twice in one run. Give each piece of work a key of its own.`,
+      );
     }
     this.#used.add(name);
     const known = this.#entries.get(name);
@@ -72,14 +83,14 @@ export class Ledger {
     return entry;
   }
 
-  rememberAdded(batch: string, item: string): void {
+  rememberAdded(batch: string, item: AddedItem): void {
     const items = this.#added.get(batch);
     if (items === undefined) this.#added.set(batch, [item]);
     else items.push(item);
   }
 
   /** In the order of their adding. */
-  addedTo(batch: string): readonly string[] {
+  addedTo(batch: string): readonly AddedItem[] {
     return this.#added.get(batch) ?? [];
   }
 
@@ -110,9 +121,19 @@ export class Ledger {
     this.#deaths.push(death);
   }
 
-  /** How many sessions died while other steps ran, or none did; those that a given-up step explains are left out. */
+  /**
+   * How many sessions died while other steps ran, or none did; those that a given-up step explains are left out. Deaths that come back
+   * to the same other step count once: it may be as bad itself, and two bad ones must not excuse each other for ever.
+   */
   deathsElsewhere(entry: LedgerEntry): number {
-    return this.#deaths.filter((death) => !entry.deaths.includes(death) && !this.#explained.has(death)).length;
+    const counted = new Set<LedgerEntry>();
+    const others = this.#deaths.filter((death) => !entry.deaths.includes(death) && !this.#explained.has(death));
+    return others.filter((death) => {
+      const victims = this.#victims.get(death) ?? [];
+      const isNews = victims.length === 0 || victims.some((victim) => !counted.has(victim));
+      for (const victim of victims) counted.add(victim);
+      return isNews;
+    }).length;
   }
 
   /** The step is held to be the reason of its deaths. */
@@ -120,9 +141,12 @@ export class Ledger {
     for (const death of entry.deaths) this.#explained.add(death);
   }
 
-  /** A session died while the step ran; returns how many did. */
+  /** A session died while the step ran; returns how many did. A death that is told again counts once. */
   countDeath(entry: LedgerEntry, death: Death): number {
-    (entry as Mutable<LedgerEntry>).deaths = [...entry.deaths, death];
+    if (!entry.deaths.includes(death)) {
+      (entry as Mutable<LedgerEntry>).deaths = [...entry.deaths, death];
+      this.#victims.set(death, [...(this.#victims.get(death) ?? []), entry]);
+    }
     return entry.deaths.length;
   }
 
@@ -140,6 +164,11 @@ export class Ledger {
   }
 }
 
+/** In the middle of a sentence; {@link startSentence} begins one with it. */
 export function describeStep({ batch, key }: StepId): string {
-  return batch === null ? `The step "${key}"` : `The item "${key}" of batch "${batch}"`;
+  return batch === null ? `the step "${key}"` : `the item "${key}" of batch "${batch}"`;
+}
+
+export function startSentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -12,7 +12,7 @@ import type { ActionContext, PrepareContext } from './context.ts';
 import { toFileName } from './export.ts';
 import type { Ledger } from './ledger.ts';
 import type { SessionPool } from './session-pool.ts';
-import { Steps, toRecordEntry } from './steps.ts';
+import { Steps } from './steps.ts';
 
 export interface ContextParts {
   readonly runId: string;
@@ -62,25 +62,29 @@ export function makePrepareContext({
   };
 }
 
-/** For one entry of `run`. */
-export function makeRunContext(parts: RunParts): ActionContext {
+/** One entry of `run`, from both sides. */
+export interface RunEntry extends AsyncDisposable {
+  readonly context: ActionContext;
+  /** What the action began and did not wait for, in words. */
+  readonly unfinished: () => readonly string[];
+}
+
+export function makeRunEntry(parts: RunParts): RunEntry {
   const { supervisor, ledger, store, runSignal, pool, sessions, onProgress, onDisplay, log } = parts;
   const prepared = makePrepareContext(parts);
   const steps = new Steps({ store, ledger, sessionSignal: supervisor.signal, runSignal, onProgress, log });
+  const calls = new OpenCalls();
   ledger.beginPass();
-  return {
+  const context: ActionContext = {
     ...prepared,
-    step: (key, work, options) => steps.step(key, work, options),
-    batch: (name, items, worker, options) =>
-      runActionBatch({ supervisor, steps, ledger, runSignal, pool, sessions }, { name, items, worker, options }),
-    save: async (record, options) => {
-      steps.throwIfOver();
-      steps.assertNoneRuns('ctx.save');
-      const entry = toRecordEntry(record, options);
-      await store.saveRecord(entry, ledger.orderOfRecord(entry));
-      onProgress();
+    step: (key, work, options) => calls.add(`the step "${key}"`, steps.step(key, work, options)),
+    batch: (name, items, worker, options) => {
+      const batch = runActionBatch({ supervisor, steps, ledger, pool, sessions }, { name, items, worker, options });
+      return calls.add(`the batch "${name}"`, batch);
     },
+    save: (record, options) => calls.add('a save', steps.save(record, options)),
     progress: (done, total, label) => {
+      steps.throwIfOver();
       if (!Number.isFinite(done) || !Number.isFinite(total) || done < 0 || total < 0) {
         throw new ActionError(`ctx.progress(${done}, ${total}): both must be numbers of at least 0.`);
       }
@@ -88,4 +92,21 @@ export function makeRunContext(parts: RunParts): ActionContext {
       onProgress();
     },
   };
+  return { context, unfinished: () => calls.names, [Symbol.asyncDispose]: () => steps.close() };
+}
+
+/** What an action has begun and not finished. Its failures are in the counts, so none of them needs to be caught by the action. */
+class OpenCalls {
+  readonly #names = new Map<Promise<unknown>, string>();
+
+  get names(): readonly string[] {
+    return [...this.#names.values()];
+  }
+
+  add<Value>(name: string, call: Promise<Value>): Promise<Value> {
+    const end = () => void this.#names.delete(call);
+    this.#names.set(call, name);
+    call.then(end, end);
+    return call;
+  }
 }

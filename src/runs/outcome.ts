@@ -33,7 +33,8 @@ export interface RunOutcome {
 }
 
 /** 0 completed · 1 partial or failed · 3 halted · 5 timed out · 130 cancelled; a first start that failed is 2. */
-export function toExitCode({ status, error }: Pick<RunOutcome, 'status' | 'error'>): number {
-  if (error?.code === 'session-start-failed' || error?.code === 'invalid-config') return 2;
+export function toExitCode({ status, error, sessions }: Pick<RunOutcome, 'status' | 'error' | 'sessions'>): number {
+  const isStart = sessions === 0 && (error?.code === 'session-start-failed' || error?.code === 'invalid-config');
+  if (isStart) return 2;
   return { completed: 0, partial: 1, failed: 1, halted: 3, timed_out: 5, cancelled: 130 }[status];
 }

@@ -20,10 +20,11 @@ export async function assertReachable(
   if (hasProxy) return;
   try {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]);
-    const response = await fetch(url, { method: 'HEAD', redirect: 'manual', signal: limit });
+    const response = await fetch(withoutCredentials(url), { method: 'HEAD', redirect: 'manual', signal: limit });
     await response.body?.cancel();
   } catch (thrown) {
-    signal.throwIfAborted();
+    // Whoever ended it gets the outcome of a run that was cancelled.
+    if (signal.aborted) return;
     const { cause = thrown } = toError(thrown);
     // Only what no browser could do better: certificates and odd answers are left to it.
     const code = (cause as NodeJS.ErrnoException).code ?? '';
@@ -40,4 +41,12 @@ export async function assertReachable(
       },
     );
   }
+}
+
+/** `fetch` takes none in a URL; whether the host answers doesn't depend on them. */
+function withoutCredentials(url: string): URL {
+  const bare = new URL(url);
+  bare.username = '';
+  bare.password = '';
+  return bare;
 }

@@ -129,7 +129,9 @@ function describeIssue(issue: z.core.$ZodIssue, action: Action, given: unknown):
     const known = Object.keys(action.params.shape).map((name) => `--${toFlag(name)}`);
     return issue.keys.map((key) => `--${toFlag(key)} is no parameter of it; it has ${known.join(', ') || 'none'}.`);
   }
-  const [name = ''] = issue.path;
+  const [name] = issue.path;
+  // A rule about several parameters at once belongs to none of them.
+  if (name === undefined) return [`${issue.message}.`];
   const value: unknown = typeof given === 'object' && given !== null ? Reflect.get(given, name) : undefined;
   const flag = `--${toFlag(String(name))}`;
   return [value === undefined ? `${flag} is missing (${issue.message}).` : `${flag}: ${issue.message}.`];

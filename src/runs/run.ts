@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 
 import { raceSignal, settlesWithin } from '../core/abort.ts';
-import { CancelledError, describeError, SupervisorError, toError } from '../core/errors.ts';
+import { ActionError, CancelledError, describeError, SupervisorError, toError } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
 import { openMemoryRunStore, type RunStore } from '../registry/registry.ts';
 import {
@@ -18,7 +18,8 @@ import {
 import type { Action } from './define-action.ts';
 import { exportRecords } from './export.ts';
 import { Ledger } from './ledger.ts';
-import { makePrepareContext, makeRunContext, type ContextParts } from './make-context.ts';
+import { deathOf } from './death-signal.ts';
+import { makePrepareContext, makeRunEntry, type ContextParts } from './make-context.ts';
 import type { RunCounts, RunOutcome, RunStatus } from './outcome.ts';
 import type { PlannedRun } from './run-options.ts';
 import { SessionPool } from './session-pool.ts';
@@ -49,6 +50,9 @@ export interface RunProgress {
 
 /** Code of an action that goes on after its session's death, or after a cancel, is waited for so long, then left behind. */
 const LEAVE_LIMIT_MS = 5_000;
+
+/** Node's timers fire at once beyond it. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 type Ending =
   | { readonly kind: 'returned' }
@@ -118,19 +122,20 @@ export class Run {
     }
     const pool = new SessionPool({
       main: supervisor,
-      startSlot: async (number, signal) => {
-        const slot = await this.#startSession(`${this.owner}#${number}`);
-        await this.#prepare(slot, signal);
-        return slot;
+      start: (number) => this.#startSession(`${this.owner}#${number}`),
+      restart: (slot, signal) => slot.restart({ signal }),
+      prepare: (slot, signal) => this.#prepare(slot, signal),
+      onDeath: (death) => {
+        if (!this.#plan.recover) this.#stop.abort(death);
       },
-      restartSlot: async (slot, signal) => {
-        await slot.restart({ signal });
-        await this.#prepare(slot, signal);
-      },
+      // Also where the action catches what its batch then throws: without its sessions the run is not what was asked for.
+      onFailure: (failure) => this.#stop.abort(failure),
     });
     try {
       return await this.#enterUntilDone(supervisor, pool);
     } finally {
+      // Code that is left behind, and sessions that are still being started, end here.
+      this.#stop.abort(new CancelledError('The run is over.'));
       await Promise.all([supervisor.stop(), pool.stop()]);
     }
   }
@@ -152,11 +157,10 @@ export class Run {
   /** One entry: `prepare`, then `run`, on the supervisor's current session. Never rejects. */
   async #enter(supervisor: SessionSupervisor, pool: SessionPool): Promise<Ending> {
     const { signal: sessionSignal } = supervisor;
-    const deathOf = () => (sessionSignal.reason instanceof SessionDeathError ? sessionSignal.reason : undefined);
     let failure: Error | undefined;
     try {
       await this.#prepare(supervisor, this.#stop.signal);
-      const context = makeRunContext({
+      await using entry = makeRunEntry({
         ...this.#contextParts(supervisor),
         store: this.#store,
         ledger: this.#ledger,
@@ -165,15 +169,19 @@ export class Run {
         onProgress: () => this.#noteProgress(),
         onDisplay: (display) => (this.#display = display),
       });
-      await this.#untilOver('run', supervisor, async () => this.#action.run(context));
+      await this.#untilOver('run', supervisor, async () => this.#action.run(entry.context));
+      const [forgotten] = entry.unfinished();
+      if (forgotten !== undefined) {
+        throw new ActionError(`\`run\` returned while ${forgotten} was not finished. Put \`await\` before it.`);
+      }
     } catch (thrown) {
       failure = toError(thrown);
     }
     if (this.#stop.signal.aborted) return { kind: 'failed', error: toError(this.#stop.signal.reason) };
-    const death = deathOf();
+    const death = deathOf(sessionSignal);
     // What `run` returned or threw on a dead session is not its answer.
     if (death !== undefined) return { kind: 'died', error: death };
-    const error = supervisor.criticalFailure ?? failure;
+    const error = supervisor.criticalFailure ?? pool.criticalFailure ?? failure;
     return error === undefined ? { kind: 'returned' } : { kind: 'failed', error };
   }
 
@@ -206,6 +214,7 @@ export class Run {
   }
 
   async #startSession(owner: string): Promise<SessionSupervisor> {
+    this.#stop.signal.throwIfAborted();
     const options: SupervisorOptions = {
       ...this.#plan.supervisor,
       ...(this.#plan.baseUrl === undefined ? {} : { baseUrl: this.#plan.baseUrl }),
@@ -221,7 +230,11 @@ export class Run {
       this.#ledger.noteDeath(death);
       this.#plan.onDeath?.(death);
     });
-    this.#plan.onSession?.(supervisor);
+    try {
+      this.#plan.onSession?.(supervisor);
+    } catch (thrown) {
+      this.#plan.log.warn('`onSession` failed; nothing else is harmed', { reason: toError(thrown).message });
+    }
     return supervisor;
   }
 
@@ -234,8 +247,13 @@ export class Run {
     const { stuckAfterMs } = this.#plan;
     clearTimeout(this.#stall);
     if (this.#stop.signal.aborted) return;
-    this.#stall = setTimeout(() => this.#stop.abort(new RunTimeoutError(stuckAfterMs)), stuckAfterMs);
-    void this.#store.countRecords().then((count) => (this.#records = count));
+    const onStall = () => this.#stop.abort(new RunTimeoutError(stuckAfterMs));
+    this.#stall = setTimeout(onStall, Math.min(stuckAfterMs, LONGEST_TIMER_MS));
+    // A registry that fails is told by what has to be kept, not by what is only looked at.
+    void this.#store.countRecords().then(
+      (count) => (this.#records = count),
+      () => undefined,
+    );
   }
 
   async #finish(ending: Ending): Promise<RunOutcome> {
@@ -248,14 +266,16 @@ export class Run {
       try {
         outputs = await exportRecords(records, { folder, format });
       } catch (thrown) {
-        error = toError(thrown);
+        // What ended the run comes first.
+        if (error !== undefined) this.#plan.log.error(toError(thrown).message);
+        error ??= toError(thrown);
       }
     }
     const { queued: _queued, running: _running, ...counts } = this.#ledger.counts;
     return {
       runId: this.id,
       action: this.#action.name,
-      status: error === undefined ? (counts.failed > 0 ? 'partial' : 'completed') : toStatus(error),
+      status: error === undefined ? (counts.failed + counts.cancelled > 0 ? 'partial' : 'completed') : toStatus(error),
       owner: this.owner,
       counts,
       records: records.length,

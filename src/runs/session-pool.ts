@@ -3,21 +3,35 @@
  * affair. A death in another slot costs only that slot, which starts anew, and the item is done again.
  */
 import { anySignal, raceSignal } from '../core/abort.ts';
-import { SessionDeathError, type Api, type SessionSupervisor, type WebDriver } from '../supervisor/supervisor.ts';
+import { toError } from '../core/errors.ts';
+import type { Api, CriticalFailureError, SessionSupervisor, WebDriver } from '../supervisor/supervisor.ts';
+import type { SessionDeathError } from '../supervisor/supervisor.ts';
+import { deathOf, deathSignalOf } from './death-signal.ts';
 
-/** A session as a worker sees it. */
+/** What a worker works with. */
 export interface Lane {
   readonly driver: WebDriver;
   readonly api: Api;
+  /** The end of its session by death, or of the batch. */
   readonly signal: AbortSignal;
+}
+
+/** A lane on a session of the pool. */
+export interface PoolLane extends Lane {
+  readonly session: AbortSignal;
 }
 
 export interface SessionPoolOptions {
   readonly main: SessionSupervisor;
-  /** Starts the session of slot `number` (2, 3, …), prepared. */
-  readonly startSlot: (number: number, signal: AbortSignal) => Promise<SessionSupervisor>;
-  /** A new session of a slot, prepared. */
-  readonly restartSlot: (supervisor: SessionSupervisor, signal: AbortSignal) => Promise<void>;
+  /** Starts the session of slot `number` (2, 3, …). */
+  readonly start: (number: number) => Promise<SessionSupervisor>;
+  readonly restart: (slot: SessionSupervisor, signal: AbortSignal) => Promise<void>;
+  /** What each new session of a slot goes through before its first item. */
+  readonly prepare: (slot: SessionSupervisor, signal: AbortSignal) => Promise<void>;
+  /** A slot's session died; called before anything is done about it, and maybe more than once. */
+  readonly onDeath: (death: SessionDeathError) => void;
+  /** A slot can't be had any more: its start, its restart or its `prepare` failed. No item is to blame. */
+  readonly onFailure: (failure: Error) => void;
 }
 
 export interface UseOptions {
@@ -25,13 +39,15 @@ export interface UseOptions {
   readonly size: number;
   /** The batch's own end. */
   readonly signal: AbortSignal;
-  /** Told of a death during the item; a throw gives the item up. */
-  readonly onDeath: (death: SessionDeathError) => void;
 }
 
 interface Slot {
   readonly number: number;
   supervisor: SessionSupervisor | undefined;
+  /** The session that is being started, until it is there or failed. */
+  starting: Promise<unknown>;
+  /** The session that went through `prepare`. */
+  prepared: AbortSignal | undefined;
   isFree: boolean;
 }
 
@@ -42,43 +58,48 @@ export class SessionPool {
 
   constructor(options: SessionPoolOptions) {
     this.#options = options;
-    this.#slots = [{ number: 1, supervisor: options.main, isFree: true }];
+    this.#slots = [makeSlot(1, options.main)];
   }
 
-  /** Runs `work` on a session that nobody else uses meanwhile; again on the next one when it dies, for as long as `onDeath` allows. */
-  async use<Value>(work: (lane: Lane) => Promise<Value>, { size, signal, onDeath }: UseOptions): Promise<Value> {
-    for (;;) {
-      signal.throwIfAborted();
-      const slot = await this.#take(size, signal);
+  /** The failure that ended one of the slots' APIs, if one did. */
+  get criticalFailure(): CriticalFailureError | undefined {
+    return this.#slots.slice(1).find(({ supervisor }) => supervisor?.criticalFailure !== undefined)?.supervisor
+      ?.criticalFailure;
+  }
+
+  /** Runs `work` on a session that nobody else uses meanwhile. Rejects with the session's death when it dies, whatever `work` makes of it. */
+  async use<Value>(work: (lane: PoolLane) => Promise<Value>, { size, signal }: UseOptions): Promise<Value> {
+    signal.throwIfAborted();
+    const slot = await this.#take(size, signal);
+    try {
+      const supervisor = await this.#ready(slot, signal);
+      const { driver, api, signal: session } = supervisor;
+      const end = anySignal(signal, deathSignalOf(session));
       try {
-        const supervisor = await this.#ready(slot, signal);
-        const laneSignal = anySignal(signal, supervisor.signal);
-        return await raceSignal(
-          work({ driver: supervisor.driver, api: supervisor.api, signal: laneSignal }),
-          laneSignal,
-        );
+        return await raceSignal(work({ driver, api, signal: end, session }), end);
       } catch (thrown) {
-        // The run's own session ends the whole batch by its signal; an ordinary failure is the item's.
-        const death: unknown = slot.supervisor?.signal.reason;
-        if (signal.aborted || slot.number === 1 || !(death instanceof SessionDeathError)) throw thrown;
-        onDeath(death);
-      } finally {
-        slot.isFree = true;
-        this.#waiting.shift()?.();
+        const death = signal.aborted ? undefined : deathOf(session);
+        if (death !== undefined) this.#options.onDeath(death);
+        throw death ?? thrown;
       }
+    } finally {
+      slot.isFree = true;
+      for (const wake of this.#waiting.splice(0)) wake();
     }
   }
 
-  /** Ends all sessions but the run's own. */
+  /** Ends all sessions but the run's own, those that are being started included. */
   async stop(): Promise<void> {
-    await Promise.all(this.#slots.slice(1).map(async ({ supervisor }) => supervisor?.stop()));
+    const stops = this.#slots.slice(1).map(async (slot) => {
+      await slot.starting;
+      await slot.supervisor?.stop();
+    });
+    await Promise.all(stops);
   }
 
   async #take(size: number, signal: AbortSignal): Promise<Slot> {
+    while (this.#slots.length < size) this.#slots.push(makeSlot(this.#slots.length + 1));
     for (;;) {
-      while (this.#slots.length < size) {
-        this.#slots.push({ number: this.#slots.length + 1, supervisor: undefined, isFree: true });
-      }
       const free = this.#slots.slice(0, size).find(({ isFree }) => isFree);
       if (free !== undefined) {
         free.isFree = false;
@@ -90,10 +111,54 @@ export class SessionPool {
     }
   }
 
+  /** The slot's session, alive and prepared; a death in `prepare` starts the next one, for as long as the restart limit allows. */
   async #ready(slot: Slot, signal: AbortSignal): Promise<SessionSupervisor> {
-    const { startSlot, restartSlot } = this.#options;
-    if (slot.supervisor === undefined) slot.supervisor = await startSlot(slot.number, signal);
-    else if (slot.supervisor.state !== 'alive') await restartSlot(slot.supervisor, signal);
-    return slot.supervisor;
+    // The run's own session is prepared, watched and started anew by the run.
+    if (slot.number === 1) return this.#options.main;
+    try {
+      for (;;) {
+        const supervisor = (slot.supervisor ??= await this.#start(slot));
+        signal.throwIfAborted();
+        if (supervisor.state !== 'alive') await this.#restart(supervisor, signal);
+        const { signal: session } = supervisor;
+        if (slot.prepared !== session && !(await this.#prepare(supervisor, signal))) continue;
+        slot.prepared = session;
+        return supervisor;
+      }
+    } catch (thrown) {
+      if (!signal.aborted) this.#options.onFailure(toError(thrown));
+      throw thrown;
+    }
   }
+
+  async #start(slot: Slot): Promise<SessionSupervisor> {
+    const starting = this.#options.start(slot.number);
+    slot.starting = starting.then(
+      (supervisor) => (slot.supervisor = supervisor),
+      () => undefined,
+    );
+    return starting;
+  }
+
+  async #restart(supervisor: SessionSupervisor, signal: AbortSignal): Promise<void> {
+    // It may have died while nothing ran on it.
+    const death = deathOf(supervisor.signal);
+    if (death !== undefined) this.#options.onDeath(death);
+    await this.#options.restart(supervisor, signal);
+  }
+
+  /** False where the session died of it. */
+  async #prepare(supervisor: SessionSupervisor, signal: AbortSignal): Promise<boolean> {
+    const { signal: session } = supervisor;
+    try {
+      await this.#options.prepare(supervisor, signal);
+    } catch (thrown) {
+      if (signal.aborted || deathOf(session) === undefined) throw thrown;
+    }
+    return deathOf(session) === undefined;
+  }
+}
+
+function makeSlot(number: number, supervisor?: SessionSupervisor): Slot {
+  return { number, supervisor, starting: Promise.resolve(), prepared: undefined, isFree: true };
 }

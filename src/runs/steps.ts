@@ -9,18 +9,19 @@ import { ActionError, CancelledError, describeError, SupervisorError, toError } 
 import { redactText } from '../core/redact.ts';
 import type { Log } from '../core/log.ts';
 import { retry } from '../core/retry.ts';
-import { SessionDeathError, SessionEndedError } from '../supervisor/supervisor.ts';
-import type { RecordEntry, RunStore, StepId } from '../registry/registry.ts';
+import { SessionEndedError, type SessionDeathError } from '../supervisor/supervisor.ts';
+import type { RunStore, StepEnd, StepId } from '../registry/registry.ts';
 import type { SaveOptions, StepOptions, StepTools } from './context.ts';
-import { fromJsonText, toJsonText, toRecordText } from './json-value.ts';
-import { describeStep, type Ledger, type LedgerEntry } from './ledger.ts';
+import { deathOf, deathSignalOf } from './death-signal.ts';
+import { fromJsonText, toJsonText } from './json-value.ts';
+import { describeStep, startSentence, type Ledger, type LedgerEntry, type StepMemory } from './ledger.ts';
+import { RecordBuffer, toRecordEntry, validateKey } from './record-buffer.ts';
 
 /**
  * A step during which so many sessions died is not tried again. Where sessions die at other steps too, the machine is the more likely
  * reason, and each such death asks for one more.
  */
 const POISON_DEATHS = 3;
-const DEFAULT_DATASET = 'records';
 
 /** Sessions died again and again while this step ran: it is quarantined, so that one bad page can't eat the run. */
 export class PoisonedStepError extends SupervisorError {
@@ -29,7 +30,7 @@ export class PoisonedStepError extends SupervisorError {
 
   constructor({ id, deaths }: LedgerEntry, death: SessionDeathError) {
     super(
-      `${describeStep(id)} was given up: ${deaths.length} sessions died while it ran, the last one by ${death.death.cause}.`,
+      `${startSentence(describeStep(id))} was given up: ${deaths.length} sessions died while it ran, the last one by ${death.death.cause}.`,
       {
         cause: death,
         data: { step: id, deaths: deaths.length },
@@ -41,7 +42,7 @@ export class PoisonedStepError extends SupervisorError {
 export interface StepsOptions {
   readonly store: RunStore;
   readonly ledger: Ledger;
-  /** The death of the session that this entry of `run` began on, and the end of the run. */
+  /** The session that this entry of `run` began on, and the end of the run. */
   readonly sessionSignal: AbortSignal;
   readonly runSignal: AbortSignal;
   readonly onProgress: () => void;
@@ -50,12 +51,24 @@ export interface StepsOptions {
 
 /** The steps of one entry of `run`. */
 export class Steps {
+  /** Aborts when nothing of this entry counts any more: its session is dead, the run is over, or the entry itself is. */
+  readonly signal: AbortSignal;
   readonly #options: StepsOptions;
   readonly #inside = new AsyncLocalStorage<StepId>();
+  readonly #over = new AbortController();
+  /**
+   * Begun here and not ended, with the session that it works on, if any. What is no longer in it is no longer ours to end: a later
+   * entry of `run` may have it.
+   */
+  readonly #open = new Map<LedgerEntry, AbortSignal | undefined>();
+  /** A step that is being written is neither lost nor kept until that is settled, whatever dies meanwhile. */
+  readonly #writes = new Map<LedgerEntry, Promise<unknown>>();
+  readonly #saves = new Set<Promise<unknown>>();
   #running = 0;
 
   constructor(options: StepsOptions) {
     this.#options = options;
+    this.signal = anySignal(deathSignalOf(options.sessionSignal), options.runSignal, this.#over.signal);
   }
 
   async step<Value>(
@@ -64,13 +77,19 @@ export class Steps {
     { retries = 0 }: StepOptions = {},
   ): Promise<Value> {
     const { ledger } = this.#options;
+    const { signal } = this;
     this.throwIfOver();
     this.assertOutside('A step');
-    const entry = ledger.declare({ batch: null, key: validateKey(key, 'A step') });
+    const id = { batch: null, key: validateKey(key, 'A step') };
+    if (!Number.isInteger(retries) || retries < 0) {
+      throw new ActionError(
+        `The retries of ${describeStep(id)} are ${retries}; they must be a whole number of at least 0.`,
+      );
+    }
+    const entry = ledger.declare(id);
     if (entry.end?.status === 'done') return fromJsonText<Value>(entry.end.value);
     if (entry.end?.status === 'failed') throw entry.end.error;
-    const signal = this.#workSignal();
-    this.begin(entry);
+    this.begin(entry, this.#options.sessionSignal);
     try {
       return await retry(
         (attempt) =>
@@ -87,9 +106,16 @@ export class Steps {
     }
   }
 
-  begin(entry: LedgerEntry): void {
+  /** `session` is the one that the step works on, where that is known already. */
+  begin(entry: LedgerEntry, session?: AbortSignal): void {
     this.#running += 1;
+    this.#open.set(entry, session);
     this.#options.ledger.begin(entry);
+  }
+
+  /** The step goes on with another session, whose death is the one that counts. */
+  moveTo(entry: LedgerEntry, session: AbortSignal): void {
+    if (this.#open.has(entry)) this.#open.set(entry, session);
   }
 
   leave(): void {
@@ -104,47 +130,59 @@ export class Steps {
     entry: LedgerEntry,
     { work, fence }: { work: (records: RecordBuffer) => Promise<Value>; fence: AbortSignal },
   ): Promise<Value> {
-    const { store, ledger, onProgress, log } = this.#options;
+    const { store, log } = this.#options;
     const throwIfFenced = () => {
       this.throwIfOver();
       if (fence.aborted && !(fence.reason instanceof SessionEndedError)) throw toError(fence.reason);
     };
     const records = new RecordBuffer(throwIfFenced);
     const result = await this.#inside.run(entry.id, () => work(records));
-    const value = toJsonText(result, `The value of ${describeStep(entry.id).toLowerCase()}`);
+    const value = toJsonText(result, () => `The value of ${describeStep(entry.id)}`);
     throwIfFenced();
+    if (!this.#open.has(entry))
+      throw new CancelledError(`${startSentence(describeStep(entry.id))} was given up before it ended.`);
     records.close();
-    const replaced = await store.endStep(entry.id, { status: 'done', value, records: records.list() }, entry.order);
-    ledger.end(entry, { status: 'done', value });
-    for (const { dataset, key } of replaced) {
-      log.warn('Two steps saved a record with the same key; the last one stays', { dataset, key, step: entry.id.key });
-    }
-    onProgress();
+    await this.#write(entry, async () => {
+      const replaced = await store.endStep(entry.id, { status: 'done', value, records: records.list() }, entry.order);
+      this.#end(entry, { status: 'done', value });
+      for (const { dataset, key } of replaced) {
+        log.warn('Two steps saved a record with the same key; the last one stays', {
+          dataset,
+          key,
+          step: entry.id.key,
+        });
+      }
+    });
     return fromJsonText<Value>(value);
   }
 
-  /** Ends `entry` as failed, cancelled or poisoned, as its failure demands; returns what its caller is told. */
+  /** Ends `entry` as failed; as cancelled or poisoned where its session died or the run is over. Returns what its caller is told. */
   async fail(entry: LedgerEntry, failure: Error): Promise<Error> {
-    const { ledger, sessionSignal, runSignal } = this.#options;
-    const death: unknown = sessionSignal.aborted ? sessionSignal.reason : undefined;
+    await this.written(entry);
     // A step that was finished stays so, whatever came after it.
-    if (entry.status === 'done') return failure;
-    if (death instanceof SessionDeathError) {
-      if (entry.status !== 'running') return death;
-      try {
-        this.countDeath(entry, death);
-        ledger.cancel(entry);
-      } catch (poisoned) {
-        await this.#keepFailure(entry, toError(poisoned));
-      }
-      return death;
+    if (!this.#open.has(entry)) return failure;
+    if (this.signal.aborted || failure instanceof CancelledError) {
+      await this.abandon(entry);
+      return this.signal.aborted ? toError(this.signal.reason) : failure;
     }
-    if (runSignal.aborted || failure instanceof CancelledError) {
-      ledger.cancel(entry);
-      return runSignal.aborted ? toError(runSignal.reason) : failure;
-    }
-    await this.#keepFailure(entry, failure);
+    await this.#keep(entry, { status: 'failed', error: failure });
     return failure;
+  }
+
+  /** Ends `entry` as not done, for a later entry of `run`; as poisoned where its session died once too often. */
+  async abandon(entry: LedgerEntry): Promise<void> {
+    await this.written(entry);
+    if (!this.#open.has(entry)) return;
+    const session = this.#open.get(entry);
+    const death = session === undefined ? undefined : deathOf(session);
+    try {
+      if (death !== undefined) this.countDeath(entry, death);
+    } catch (poisoned) {
+      await this.#keep(entry, { status: 'failed', error: toError(poisoned) });
+      return;
+    }
+    this.#open.delete(entry);
+    this.#options.ledger.cancel(entry);
   }
 
   /** A session died while the step ran. Throws {@link PoisonedStepError} when that was once too often. */
@@ -156,29 +194,57 @@ export class Steps {
   }
 
   async skip(entry: LedgerEntry, reason: string): Promise<void> {
+    if (this.#open.has(entry)) await this.#keep(entry, { status: 'skipped', reason });
+  }
+
+  /** Never begun by this entry of `run`. */
+  cancelQueued(entry: LedgerEntry): void {
+    if (!this.#over.signal.aborted && entry.status === 'queued') this.#options.ledger.cancel(entry);
+  }
+
+  /** Keeps a record that belongs to no step. */
+  async save(record: object, options: SaveOptions): Promise<void> {
     const { store, ledger, onProgress } = this.#options;
-    await store.endStep(entry.id, { status: 'skipped', reason }, entry.order);
-    ledger.end(entry, { status: 'skipped', reason });
+    this.throwIfOver();
+    this.#assertNoneRuns('ctx.save');
+    const entry = toRecordEntry(record, options);
+    const saving = store.saveRecord(entry, ledger.orderOfRecord(entry));
+    this.#saves.add(saving);
+    try {
+      await saving;
+    } finally {
+      this.#saves.delete(saving);
+    }
     onProgress();
+  }
+
+  /** Resolves when `entry` is no longer being written; it then has its end, or it has none. Never rejects. */
+  async written(entry: LedgerEntry): Promise<void> {
+    await this.#writes.get(entry)?.catch(() => undefined);
+  }
+
+  /** This entry of `run` is over: waits for what is being written, and gives up the rest. Nothing of it counts afterwards. */
+  async close(): Promise<void> {
+    this.#over.abort(new CancelledError('This entry of `run` is over.'));
+    await Promise.allSettled([...this.#open.keys()].map((entry) => this.abandon(entry)));
+    await Promise.allSettled(this.#saves);
   }
 
   /** Throws when the session is dead or the run is over: nothing more is taken on or kept. */
   throwIfOver(): void {
-    const { sessionSignal, runSignal } = this.#options;
-    if (sessionSignal.aborted && sessionSignal.reason instanceof SessionDeathError) throw sessionSignal.reason;
-    runSignal.throwIfAborted();
+    this.signal.throwIfAborted();
   }
 
   assertOutside(what: string): void {
     const outer = this.#inside.getStore();
     if (outer !== undefined) {
       throw new ActionError(
-        `${what} was begun inside ${describeStep(outer).toLowerCase()}. Steps don't nest: finish one, then begin the next.`,
+        `${what} was begun inside ${describeStep(outer)}. Steps don't nest: finish one, then begin the next.`,
       );
     }
   }
 
-  assertNoneRuns(what: string): void {
+  #assertNoneRuns(what: string): void {
     if (this.#running > 0) {
       throw new ActionError(
         `${what} was used while a step or a batch runs. Use the \`save\` that the step or worker is given: its records are kept with it.`,
@@ -186,60 +252,32 @@ export class Steps {
     }
   }
 
-  async #keepFailure(entry: LedgerEntry, failure: Error): Promise<void> {
-    const { store, ledger, onProgress } = this.#options;
-    const { code, message } = describeError(failure);
-    await store.endStep(entry.id, { status: 'failed', error: { code, message: redactText(message) } }, entry.order);
-    ledger.end(entry, { status: 'failed', error: failure });
-    onProgress();
+  async #keep(entry: LedgerEntry, memory: Exclude<StepMemory, { status: 'done' }>): Promise<void> {
+    await this.#write(entry, async () => {
+      await this.#options.store.endStep(entry.id, toStepEnd(memory), entry.order);
+      this.#end(entry, memory);
+    });
   }
 
-  #workSignal(): AbortSignal {
-    return anySignal(this.#options.sessionSignal, this.#options.runSignal);
-  }
-}
-
-/** The records of one attempt, until they are kept with its step, or dropped. */
-export class RecordBuffer {
-  readonly #records = new Map<string, RecordEntry>();
-  readonly #throwIfOver: () => void;
-  #closed = false;
-
-  constructor(throwIfOver: () => void) {
-    this.#throwIfOver = throwIfOver;
+  async #write(entry: LedgerEntry, write: () => Promise<void>): Promise<void> {
+    const writing = write();
+    this.#writes.set(entry, writing);
+    try {
+      await writing;
+    } finally {
+      this.#writes.delete(entry);
+    }
   }
 
-  readonly save = (record: object, options: SaveOptions): void => {
-    this.#throwIfOver();
-    if (this.#closed)
-      throw new ActionError(
-        `A record ("${options.key}") was saved after its step had ended. Await all work of a step inside it.`,
-      );
-    const entry = toRecordEntry(record, options);
-    this.#records.set(JSON.stringify([entry.dataset, entry.key]), entry);
-  };
-
-  list(): RecordEntry[] {
-    return [...this.#records.values()];
-  }
-
-  close(): void {
-    this.#closed = true;
+  #end(entry: LedgerEntry, memory: StepMemory): void {
+    this.#open.delete(entry);
+    this.#options.ledger.end(entry, memory);
+    this.#options.onProgress();
   }
 }
 
-/** Checks a record and its key as every way of saving does. */
-export function toRecordEntry(record: object, options: SaveOptions): RecordEntry {
-  const { key, dataset = DEFAULT_DATASET } = options ?? {};
-  validateKey(key, 'A record');
-  validateKey(dataset, 'A dataset');
-  return { dataset, key, json: toRecordText(record, `The record "${key}"`) };
-}
-
-function validateKey(key: unknown, what: string): string {
-  if (typeof key !== 'string' || key === '')
-    throw new ActionError(
-      `${what} needs a key that is a text and not empty; this one is ${JSON.stringify(key) ?? 'missing'}.`,
-    );
-  return key;
+function toStepEnd(memory: Exclude<StepMemory, { status: 'done' }>): StepEnd {
+  if (memory.status === 'skipped') return memory;
+  const { code, message } = describeError(memory.error);
+  return { status: 'failed', error: { code, message: redactText(message) } };
 }

@@ -42,7 +42,7 @@ export interface Api {
    * Like the global `fetch`, with the browser's cookies and user agent. Relative URLs stand against the action's base URL, else the
    * page's. Repeats network errors and the statuses 429, 502, 503, 504 for idempotent methods (others only on 429 and 503 with
    * Retry-After), then returns whatever answer there is. Rejects with {@link ApiError} when no answer came, with `SessionDeathError`
-   * when the session dies.
+   * when the session dies, and with the browser's own error when it doesn't tell its cookies.
    */
   readonly fetch: (pathOrUrl: string | URL, init?: RequestInit) => Promise<Response>;
   /** The parsed body; rejects with {@link ApiError} on any status but 2xx, and on a body that is not JSON. */
@@ -103,16 +103,17 @@ async function call<Result>(
   const { signal, onOutcome, admit, retries } = context;
   const leave = admit();
   try {
-    const caller = anySignal(signal, init.signal);
-    const url = await raceSignal(resolveUrl(pathOrUrl, context), caller);
     const method = init.method?.toUpperCase() ?? 'GET';
-    const settled = await retry(() => attempt(context, { url, init, caller, read }), {
+    const caller = anySignal(signal, init.signal);
+    const url = await raceSignal(resolveUrl(pathOrUrl, method, context), caller);
+    validateInit(url, { ...init, method });
+    const settled = await retry(() => attempt(context, { url, init: { ...init, method }, caller, read }), {
       retries: isReplayable(init.body) ? retries : 0,
       signal: caller,
       shouldRetry: (error) => error instanceof Unsatisfying && isWorthRepeating(error, method),
       beforeRetry: (error) => (error instanceof Unsatisfying ? error.waitToRepeat(caller) : undefined),
     }).catch((thrown: unknown) => {
-      // Nobody's failure but the caller's, who ended it, or the session's, which is told as it is.
+      // Nobody's failure but the caller's, who ended it, the browser's, or the session's, which is told as it is.
       if (caller.aborted || !(thrown instanceof Unsatisfying)) throw toError(thrown);
       return thrown;
     });
@@ -120,10 +121,13 @@ async function call<Result>(
       await onOutcome(settled.status);
       return settled.result;
     }
-    await onOutcome(settled.response?.status ?? null);
-    if (settled.response !== null) return await read(settled.response);
-    const { cause } = settled;
-    throw new ApiError({ method, url, status: null, reason: reasonOf(cause) }, cause);
+    const { response, cause } = settled;
+    await onOutcome(response?.status ?? null);
+    if (response === null) throw new ApiError({ method, url, status: null, reason: reasonOf(cause) }, cause);
+    return await read(response).catch((thrown: unknown) => {
+      if (caller.aborted) throw toError(caller.reason);
+      throw new ApiError({ method, url, status: response.status, reason: 'with a body that broke off' }, thrown);
+    });
   } finally {
     leave();
   }
@@ -142,18 +146,27 @@ async function attempt<Result>(
     'user-agent': await raceSignal(userAgent(), caller),
     ...Object.fromEntries(new Headers(init.headers)),
   };
+  // The limit is the server's: where the browser takes its time to tell its cookies, no server is to blame.
+  const fetchInTime = (to: string, hop?: RequestInit) =>
+    fetch(to, { ...hop, signal: anySignal(caller, AbortSignal.timeout(attemptTimeoutMs)) });
   try {
-    const fetchWithCookies = fetchCookie(fetch, jar);
-    const response = await raceSignal(
-      fetchWithCookies(url, { ...init, headers, signal: anySignal(caller, AbortSignal.timeout(attemptTimeoutMs)) }),
-      caller,
-    );
+    const response = await raceSignal(fetchCookie(fetchInTime, jar)(url, { ...init, headers }), caller);
     if (isTemporary(response.status)) throw new Unsatisfying({ response });
     return { status: response.status, result: await read(response) };
   } catch (thrown) {
     if (caller.aborted) throw toError(caller.reason);
-    throw thrown instanceof Unsatisfying ? thrown : new Unsatisfying({ response: null, cause: thrown });
+    throw isFetchFailure(thrown) ? new Unsatisfying({ response: null, cause: thrown }) : thrown;
   }
+}
+
+/** What fetch itself rejects with. Everything else comes from the browser, which was asked for its cookies. */
+function isFetchFailure(thrown: unknown): boolean {
+  return thrown instanceof TypeError || thrown instanceof DOMException;
+}
+
+/** Throws fetch's own TypeError for what it would never send, before that could pass for a failure of the network. */
+function validateInit(url: string, { body, ...init }: RequestInit): void {
+  void new Request(url, { ...init, signal: null, ...(body === null || body === undefined ? {} : { body: '' }) });
 }
 
 /** No answer, or one that asks to come back later. */
@@ -192,24 +205,24 @@ function parseRetryAfter(value: string | null): number | null {
   return Number.isNaN(at) ? null : Math.max(0, at - Date.now());
 }
 
+/** Streams and generators can be read only once. */
 function isReplayable(body: RequestInit['body']): boolean {
-  return !(body instanceof ReadableStream);
+  return typeof body !== 'object' || body === null || !(Symbol.asyncIterator in body);
 }
 
-async function resolveUrl(pathOrUrl: string | URL, { baseUrl }: ApiContext): Promise<string> {
+async function resolveUrl(pathOrUrl: string | URL, method: string, { baseUrl }: ApiContext): Promise<string> {
   const text = String(pathOrUrl);
-  if (URL.canParse(text)) return text;
-  const base = await baseUrl();
+  const refusal = (reason: string) => new ApiError({ method, url: text, status: null, reason });
+  const base = URL.canParse(text) ? undefined : await baseUrl();
   if (base === null || !URL.canParse(text, base)) {
-    throw new ApiError({
-      method: 'A call',
-      url: text,
-      status: null,
-      reason:
-        'the URL is relative, and there is neither a base URL nor a page to stand against. Give the action a `baseUrl`, or open a page first.',
-    });
+    throw refusal(
+      'the URL is relative, and there is neither a base URL nor a page to stand against. Give the action a `baseUrl`, or open a page first.',
+    );
   }
-  return new URL(text, base).href;
+  const url = new URL(text, base);
+  if (!/^https?:$/.test(url.protocol))
+    throw refusal('only http and https can be called. Write the URL with its `https://`.');
+  return url.href;
 }
 
 /** fetch says only "fetch failed" and keeps the reason in its cause. */

@@ -2,12 +2,14 @@
  * Many items under one session's halt. Each item ends in exactly one of four ways, and the outcome tells which, in input order: p-queue
  * keeps the order and the limits, but what is under way is kept here, because a queue that is idle may still have work running.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
+
 import PQueue from 'p-queue';
 
-import { anySignal, settlesWithin } from '../core/abort.ts';
+import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
 import { ActionError, SupervisorError, toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { retry } from '../core/retry.ts';
+import { isRetryable, retry } from '../core/retry.ts';
 import type { WebDriver } from '../driver/driver.ts';
 import type { Api } from './api-client.ts';
 import type { WorkCounts } from './work.ts';
@@ -71,15 +73,18 @@ export interface BatchHost {
   readonly api: (signal: AbortSignal) => Api;
   readonly driver: () => WebDriver;
   readonly addGroup: (counts: () => WorkCounts) => () => void;
+  /** Told of each item that was asked for after the halt. */
+  readonly refuse: () => void;
 }
 
 export const DEFAULT_CONCURRENCY = 5;
 /** Workers that ignore their signal are waited for so long, then named and left; what they return later is dropped. */
 const DRAIN_LIMIT_MS = 2_000;
+/** Timers of the platform go no further. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-type Entry<Item, Value> = { readonly item: Item; readonly key: string } & {
-  state: { readonly status: 'queued' } | { readonly status: 'running' } | BatchResult<Value>;
-};
+type Fate<Value> = { readonly status: 'queued' } | { readonly status: 'running' } | BatchResult<Value>;
+type Entry<Item, Value> = { readonly item: Item; readonly key: string } & { fate: Fate<Value> };
 
 /** Resolves with the outcome whatever happens, except for options that make no sense, which throw an `ActionError` at once. */
 export async function runBatch<Item, Value>(
@@ -101,8 +106,24 @@ class Batch<Item, Value> {
   readonly #api: Api;
   readonly #queue: PQueue;
   readonly #entries = new Map<string, Entry<Item, Value>>();
-  readonly #running = new Map<Entry<Item, Value>, Promise<unknown>>();
-  #queued = 0;
+  /** Entries in their order; those before the first `#fed` are with the queue or beyond it. */
+  readonly #backlog: Entry<Item, Value>[] = [];
+  #fed = 0;
+  #isFeeding = false;
+  /** How the entries stand: changed together with each one's fate, so that they add up at every moment. */
+  readonly #counts: Record<Fate<Value>['status'], number> = {
+    queued: 0,
+    running: 0,
+    done: 0,
+    failed: 0,
+    cancelled: 0,
+    skipped: 0,
+  };
+  /** What workers do, which may outlive their item's fate. */
+  readonly #working = new Map<Entry<Item, Value>, Promise<unknown>>();
+  #isOver = false;
+  /** An added item is the batch's, not that of the worker that added it; so is what hangs on its asynchronous context. */
+  readonly #inCallersContext = AsyncLocalStorage.snapshot();
 
   constructor(host: BatchHost, worker: BatchWorker<Item, Value>, options: BatchOptions<Item>) {
     const { concurrency = DEFAULT_CONCURRENCY, rateLimit } = options;
@@ -120,13 +141,15 @@ class Batch<Item, Value> {
   }
 
   async run(items: Iterable<Item>): Promise<BatchOutcome<Value>> {
-    const leave = this.#host.addGroup(() => ({ queued: this.#queued, running: this.#running.size }));
+    // All keys are looked at before any work starts.
+    for (const item of items) {
+      const key = this.#keyOf(item);
+      if (!this.#register(item, key)) throw new ActionError(`Two items of one batch have the key "${key}".`);
+    }
+    if (this.#host.signal.aborted) this.#backlog.forEach(() => this.#host.refuse());
+    const leave = this.#host.addGroup(() => this.#counts);
     try {
-      // All keys are looked at before any work starts.
-      for (const item of items) {
-        if (!this.#register(item)) throw new ActionError(`Two items of one batch have the key "${this.#keyOf(item)}".`);
-      }
-      for (const entry of [...this.#entries.values()]) this.#enqueue(entry);
+      this.#feed();
       await this.#finish();
       return this.#outcome();
     } finally {
@@ -135,82 +158,84 @@ class Batch<Item, Value> {
   }
 
   #keyOf(item: Item): string {
-    const { key } = this.#options;
-    return key === undefined ? String(this.#entries.size) : key(item, this.#entries.size);
-  }
-
-  #register(item: Item): Entry<Item, Value> | undefined {
-    const key = this.#keyOf(item);
+    const { key: toKey } = this.#options;
+    const key = toKey === undefined ? String(this.#entries.size) : toKey(item, this.#entries.size);
     if (typeof key !== 'string' || key === '')
       throw new ActionError('The key of a batch item must be a text that is not empty.');
-    if (this.#entries.has(key)) return undefined;
-    const entry: Entry<Item, Value> = { item, key, state: { status: 'queued' } };
+    return key;
+  }
+
+  /** False, and nothing happens, where the key is known already. */
+  #register(item: Item, key: string): boolean {
+    if (this.#entries.has(key)) return false;
+    const entry: Entry<Item, Value> = { item, key, fate: { status: 'queued' } };
     this.#entries.set(key, entry);
-    return entry;
+    this.#backlog.push(entry);
+    this.#counts.queued += 1;
+    return true;
   }
 
-  #enqueue(entry: Entry<Item, Value>): void {
-    this.#queued += 1;
-    void this.#queue
-      .add(() => this.#begin(entry), { signal: this.#signal })
-      .catch((thrown: unknown) => {
-        // Only an abort gets here: #begin never rejects. An item that was waiting has left the queue.
-        if (entry.state.status === 'queued') {
-          this.#queued -= 1;
-          entry.state = { key: entry.key, status: 'cancelled', error: toError(thrown) };
-        }
-      });
-  }
-
-  async #begin(entry: Entry<Item, Value>): Promise<void> {
-    this.#queued -= 1;
-    if (this.#signal.aborted) {
-      entry.state = { key: entry.key, status: 'cancelled', error: toError(this.#signal.reason) };
-      return;
+  /** Hands the queue what it needs next, and no more: a promise for each of 100 000 items would hold up the whole program. */
+  #feed(): void {
+    // A worker that begins at once leads back here; the loop that began it goes on.
+    if (this.#isFeeding) return;
+    this.#isFeeding = true;
+    while (!this.#signal.aborted && this.#fed < this.#backlog.length && this.#queue.size < this.#concurrency) {
+      const entry = this.#backlog[this.#fed++];
+      // It rejects when an abort finds the item waiting, and for nothing else: #work never rejects.
+      if (entry !== undefined)
+        this.#queue.add(() => this.#work(entry), { signal: this.#signal }).catch(() => undefined);
     }
-    entry.state = { status: 'running' };
-    const work = Promise.withResolvers<void>();
-    this.#running.set(entry, work.promise);
-    entry.state = await this.#settle(
-      entry,
-      (attempts) => void attempts.finally(() => this.#leave(entry, work.resolve)),
-    );
+    this.#isFeeding = false;
   }
 
-  #leave(entry: Entry<Item, Value>, resolve: () => void): void {
-    this.#running.delete(entry);
-    resolve();
+  /** An item's fate is sealed once; what comes later is dropped. */
+  #become(entry: Entry<Item, Value>, fate: Fate<Value>): void {
+    const { status } = entry.fate;
+    if (status !== 'queued' && status !== 'running') return;
+    this.#counts[status] -= 1;
+    this.#counts[fate.status] += 1;
+    entry.fate = fate;
   }
 
-  /** Never rejects. `onWork` gets the attempts themselves, which may outlive an abort. */
-  async #settle(entry: Entry<Item, Value>, onWork: (attempts: Promise<unknown>) => void): Promise<BatchResult<Value>> {
+  /** Never rejects. */
+  async #work(entry: Entry<Item, Value>): Promise<void> {
     const { key, item } = entry;
-    const { retries = 0 } = this.#options;
+    this.#become(entry, { status: 'running' });
+    this.#feed();
     let skipped: Skip | undefined;
-    const attempts: Promise<unknown>[] = [];
-    const outcome = retry(
-      (attempt) => {
-        const work = (async () =>
-          this.#worker(item, this.#tools(entry, { attempt, onSkip: (skip) => void (skipped = skip) })))();
-        attempts.push(work);
-        return work;
-      },
-      { retries, signal: this.#signal, shouldRetry: (error) => skipped === undefined && isWorthAnotherAttempt(error) },
-    );
-    onWork(outcome.catch(() => undefined).then(() => Promise.allSettled(attempts)));
+    const onSkip = (skip: Skip) => void (skipped = skip);
+    const attempt = (number: number) => {
+      const work = (async () => this.#worker(item, this.#tools(entry, { attempt: number, onSkip })))();
+      const leave = () => void this.#working.delete(entry);
+      this.#working.set(entry, work);
+      work.then(leave, leave);
+      return work;
+    };
     try {
-      const value = await outcome;
+      const value = await this.#tryUntilDone(attempt, () => skipped === undefined);
       this.#signal.throwIfAborted();
-      return skipped === undefined
-        ? { key, status: 'done', value }
-        : { key, status: 'skipped', reason: skipped.reason };
+      this.#become(entry, skipped === undefined ? { key, status: 'done', value } : skipped.toResult(key));
     } catch (thrown) {
       const error = toError(thrown);
-      if (this.#signal.aborted) return { key, status: 'cancelled', error: toError(this.#signal.reason) };
-      if (skipped !== undefined) return { key, status: 'skipped', reason: skipped.reason };
-      if (error instanceof SupervisorError && error.consequence === 'abort-run') this.#stop.abort(error);
-      return { key, status: 'failed', error };
+      if (this.#signal.aborted) this.#cancel(entry);
+      else if (skipped !== undefined) this.#become(entry, skipped.toResult(key));
+      else {
+        this.#become(entry, { key, status: 'failed', error });
+        if (error instanceof SupervisorError && error.consequence === 'abort-run') this.#stop.abort(error);
+      }
     }
+  }
+
+  #tryUntilDone(attempt: (number: number) => Promise<Value>, mayRetry: () => boolean): Promise<Value> {
+    const { retries = 0 } = this.#options;
+    const signal = this.#signal;
+    if (retries === 0) return raceSignal(attempt(1), signal);
+    return retry(attempt, { retries, signal, shouldRetry: (error) => mayRetry() && isRetryable(error) });
+  }
+
+  #cancel(entry: Entry<Item, Value>): void {
+    this.#become(entry, { key: entry.key, status: 'cancelled', error: toError(this.#signal.reason) });
   }
 
   #tools(
@@ -239,44 +264,35 @@ class Batch<Item, Value> {
       },
       add: (item) => {
         this.#signal.throwIfAborted();
-        const added = this.#register(item);
-        if (added !== undefined) this.#enqueue(added);
-        return added !== undefined;
+        if (this.#isOver)
+          throw new ActionError('An item was added to a batch that had ended. Add items while a worker runs.');
+        const isNew = this.#register(item, this.#keyOf(item));
+        if (isNew) this.#inCallersContext(() => this.#feed());
+        return isNew;
       },
     };
   }
 
   /** Until no item waits or runs; items may be added while it waits. */
   async #finish(): Promise<void> {
-    while (this.#queued > 0 || this.#running.size > 0) {
-      await this.#queue.onIdle();
-      if (!this.#signal.aborted) continue;
-      if (!(await settlesWithin(Promise.allSettled(this.#running.values()), DRAIN_LIMIT_MS))) {
-        const left = [...this.#running.keys()].map(({ key }) => key);
-        this.#host.log.warn('Batch workers did not heed their signal; what they still do is dropped', {
-          keys: left.slice(0, 10),
-        });
-        return;
-      }
+    while (!this.#signal.aborted && this.#counts.queued + this.#counts.running > 0) await this.#queue.onIdle();
+    if (!this.#signal.aborted) return;
+    for (const entry of this.#backlog) this.#cancel(entry);
+    if (!(await settlesWithin(Promise.allSettled(this.#working.values()), DRAIN_LIMIT_MS))) {
+      const left = [...this.#working.keys()].map(({ key }) => key);
+      this.#host.log.warn('Batch workers did not heed their signal; what they still do is dropped', {
+        keys: left.slice(0, 10),
+      });
     }
   }
 
   #outcome(): BatchOutcome<Value> {
-    const results = [...this.#entries.values()].map(({ key, state }): BatchResult<Value> =>
-      state.status === 'queued' || state.status === 'running'
-        ? { key, status: 'cancelled', error: toError(this.#signal.reason) }
-        : state,
-    );
-    const count = (status: BatchResult<Value>['status']) => results.filter((result) => result.status === status).length;
+    this.#isOver = true;
+    const { done, failed, cancelled, skipped } = this.#counts;
     return {
-      counts: {
-        total: results.length,
-        done: count('done'),
-        failed: count('failed'),
-        cancelled: count('cancelled'),
-        skipped: count('skipped'),
-      },
-      results,
+      counts: { total: this.#backlog.length, done, failed, cancelled, skipped },
+      // Nothing is queued or running any more.
+      results: this.#backlog.map(({ fate }) => fate as BatchResult<Value>),
       stoppedBy: this.#signal.aborted ? toError(this.#signal.reason) : null,
     };
   }
@@ -289,10 +305,10 @@ class Skip extends Error {
     super(`skipped: ${reason}`);
     this.reason = reason;
   }
-}
 
-function isWorthAnotherAttempt(error: Error): boolean {
-  return !(error instanceof SupervisorError) || error.consequence === 'retry' || error.consequence === 'fail-step';
+  toResult(key: string): BatchResult<never> {
+    return { key, status: 'skipped', reason: this.reason };
+  }
 }
 
 function validateOptions<Item>({ concurrency = 1, retries = 0, rateLimit }: BatchOptions<Item>): void {
@@ -301,8 +317,12 @@ function validateOptions<Item>({ concurrency = 1, retries = 0, rateLimit }: Batc
       ? `concurrency is ${concurrency}; it must be a whole number of at least 1`
       : !Number.isInteger(retries) || retries < 0
         ? `retries is ${retries}; it must be a whole number of at least 0`
-        : rateLimit !== undefined && !(rateLimit.count >= 1 && rateLimit.perMs > 0)
-          ? 'rateLimit needs a count of at least 1 and perMs above 0'
+        : rateLimit !== undefined && !isRateLimit(rateLimit)
+          ? 'rateLimit needs a count that is a whole number of at least 1, and perMs above 0 and at most 24 days'
           : undefined;
   if (wrong !== undefined) throw new ActionError(`A batch can't start: ${wrong}.`);
+}
+
+function isRateLimit({ count, perMs }: { count: number; perMs: number }): boolean {
+  return Number.isInteger(count) && count >= 1 && perMs > 0 && perMs <= LONGEST_TIMER_MS;
 }

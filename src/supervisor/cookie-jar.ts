@@ -4,15 +4,19 @@
  */
 import { Cookie, CookieJar } from 'tough-cookie';
 
+import { toError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
 import type { BrowserCookie, BrowserCookies } from '../driver/driver.ts';
 
 export class BrowserCookieJar {
-  readonly #cookies: () => BrowserCookies;
+  readonly #cookies: BrowserCookies;
+  readonly #log: Log;
   #reading: Promise<BrowserCookie[]> | undefined;
   #next: Promise<BrowserCookie[]> | undefined;
 
-  constructor(cookies: () => BrowserCookies) {
+  constructor(cookies: BrowserCookies, log: Log) {
     this.#cookies = cookies;
+    this.#log = log;
   }
 
   /** The value of the `cookie` header for a request to `url`. */
@@ -44,7 +48,15 @@ export class BrowserCookieJar {
       ...(expires === undefined || expires === Infinity ? {} : { expires: expires / 1_000 }),
     };
     const isExpired = expires !== undefined && expires <= Date.now();
-    await (isExpired ? this.#cookies().remove(browserCookie) : this.#cookies().set(browserCookie));
+    try {
+      await (isExpired ? this.#cookies.remove(browserCookie) : this.#cookies.set(browserCookie));
+    } catch (thrown) {
+      // The answer is there all the same; to lose it for a cookie would have the caller send its request again.
+      this.#log.debug('The browser did not take a cookie of an answer', {
+        host: hostname,
+        reason: toError(thrown).message,
+      });
+    }
   }
 
   /**
@@ -56,7 +68,7 @@ export class BrowserCookieJar {
       await this.#reading?.catch(() => undefined);
       this.#reading = this.#next;
       this.#next = undefined;
-      return this.#cookies().all();
+      return this.#cookies.all();
     })();
     return this.#next;
   }

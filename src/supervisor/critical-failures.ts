@@ -14,15 +14,14 @@ export class CriticalFailureError extends SupervisorError {
   readonly code: CriticalFailureCode;
   readonly consequence = 'abort-run';
 
-  constructor(code: CriticalFailureCode, failures: readonly ApiFailure[], cause?: unknown) {
+  /** Named after most of the statuses seen. */
+  constructor(failures: readonly ApiFailure[]) {
+    const code = mostFrequent(failures.map(({ status }) => codeOf(status)));
     const seen = Map.groupBy(failures, ({ status }) => (status === null ? 'no answer' : String(status)));
     const symptoms = [...seen].map(([status, { length }]) => `${length} × ${status}`).join(', ');
     super(
       `${MEANING[code]} (${failures.length} API calls failed in a row: ${symptoms}; the browser session is alive).`,
-      {
-        cause,
-        data: { statuses: failures.map(({ status }) => status) },
-      },
+      { data: { statuses: failures.map(({ status }) => status) } },
     );
     this.code = code;
   }
@@ -50,25 +49,29 @@ export class FailureStreak {
     this.#threshold = threshold;
   }
 
-  /** Returns true when this call completes a streak as long as the threshold. */
-  record(status: number | null): boolean {
+  /** Returns the streak when this call makes it as long as the threshold; it goes on growing. */
+  record(status: number | null): readonly ApiFailure[] | undefined {
     if (!isFailure(status)) {
       this.#failures = [];
-      return false;
+      return undefined;
     }
     this.#failures.push({ status });
-    return this.#failures.length === this.#threshold;
+    return this.#failures.length === this.#threshold ? this.#failures : undefined;
   }
 
-  /** Named after most of the statuses seen. */
-  toError(cause?: unknown): CriticalFailureError {
-    const failures = [...this.#failures];
-    const codes = failures.map(({ status }) => codeOf(status));
-    const most = (['auth-expired', 'rate-limited', 'api-outage'] as const).toSorted(
-      (a, b) => codes.filter((code) => code === b).length - codes.filter((code) => code === a).length,
-    );
-    return new CriticalFailureError(most[0] ?? 'api-outage', failures, cause);
+  /** Whether only failures came since. */
+  isUnbroken(streak: readonly ApiFailure[]): boolean {
+    return streak === this.#failures;
   }
+}
+
+function mostFrequent(codes: readonly CriticalFailureCode[]): CriticalFailureCode {
+  const count = (code: CriticalFailureCode) => codes.filter((other) => other === code).length;
+  // Between equals, what a person can do most about comes first.
+  const [most = 'api-outage'] = (['auth-expired', 'rate-limited', 'api-outage'] as const).toSorted(
+    (a, b) => count(b) - count(a),
+  );
+  return most;
 }
 
 function isFailure(status: number | null): boolean {

@@ -25,7 +25,7 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
   readonly restartLimit?: RestartLimitOptions;
   /** Default: nothing is logged. */
   readonly log?: Log;
-  /** Ends a start that is under way. */
+  /** Ends a start that is under way, also that of a restart. */
   readonly signal?: AbortSignal;
 }
 

@@ -7,7 +7,8 @@ export class RestartLimitError extends SupervisorError {
   readonly consequence = 'abort-run';
 
   constructor({ limit, windowMs }: RestartLimitOptions, cause: unknown) {
-    super(`Sessions died more than ${limit} times within ${windowMs / 60_000} minutes; no further one is started.`, {
+    const window = windowMs < 60_000 ? counted(windowMs / 1_000, 'second') : counted(windowMs / 60_000, 'minute');
+    super(`Sessions died more than ${counted(limit, 'time')} within ${window}; no further one is started.`, {
       cause,
       data: { limit, windowMs },
     });
@@ -49,4 +50,8 @@ export class RestartLimit {
     const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** (earlier - 1), LONGEST_BACKOFF_MS);
     return backoffMs * (1 - JITTER + 2 * JITTER * Math.random());
   }
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

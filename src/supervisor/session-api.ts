@@ -1,8 +1,10 @@
 /** The API side of one session: cookies, user agent, base URL and the streak of failures, shared by all its clients. */
+import type { Log } from '../core/log.ts';
+import { retry } from '../core/retry.ts';
 import type { BrowserSession } from '../driver/driver.ts';
 import { DEFAULT_API_RETRIES, DEFAULT_API_TIMEOUT_MS, makeApi, type Api } from './api-client.ts';
 import { BrowserCookieJar } from './cookie-jar.ts';
-import { DEFAULT_FAILURE_THRESHOLD, FailureStreak, type CriticalFailureError } from './critical-failures.ts';
+import { DEFAULT_FAILURE_THRESHOLD, CriticalFailureError, FailureStreak } from './critical-failures.ts';
 import type { Epoch } from './epoch.ts';
 import type { SupervisorOptions } from './options.ts';
 
@@ -10,6 +12,7 @@ export interface SessionApiOptions {
   readonly epoch: Epoch;
   readonly session: BrowserSession;
   readonly options: SupervisorOptions;
+  readonly log: Log;
   readonly checkSessionHealth: () => Promise<boolean>;
 }
 
@@ -17,12 +20,15 @@ export class SessionApi {
   readonly #given: SessionApiOptions;
   readonly #jar: BrowserCookieJar;
   readonly #failures: FailureStreak;
-  #userAgent: Promise<string> | undefined;
+  readonly #userAgent: () => Promise<string>;
   #critical: CriticalFailureError | undefined;
 
   constructor(given: SessionApiOptions) {
     this.#given = given;
-    this.#jar = new BrowserCookieJar(() => given.session.cookies);
+    const { session, log } = given;
+    const cookies = { ...session.cookies, all: () => this.#ask(() => session.cookies.all()) };
+    this.#jar = new BrowserCookieJar(cookies, log);
+    this.#userAgent = onceAnswered(() => this.#ask(() => session.userAgent()));
     this.#failures = new FailureStreak(given.options.criticalFailureThreshold ?? DEFAULT_FAILURE_THRESHOLD);
   }
 
@@ -35,12 +41,12 @@ export class SessionApi {
   client(signal: AbortSignal, { isPartOfBatch = false }: { readonly isPartOfBatch?: boolean } = {}): Api {
     const { epoch, session, options } = this.#given;
     // The page may move on while work runs; relative URLs keep to where it stood at this client's first one.
-    let page: Promise<string | null> | undefined;
+    const page = onceAnswered(() => this.#ask(() => session.pageUrl()));
     return makeApi({
       signal,
       jar: this.#jar,
-      userAgent: () => (this.#userAgent ??= session.userAgent()),
-      baseUrl: async () => options.baseUrl ?? (await (page ??= session.pageUrl())),
+      userAgent: this.#userAgent,
+      baseUrl: async () => options.baseUrl ?? (await page()),
       admit: () => {
         if (epoch.isHalted) epoch.refuse();
         signal.throwIfAborted();
@@ -53,13 +59,36 @@ export class SessionApi {
     });
   }
 
+  /**
+   * A browser that is just going refuses its answers a moment before its death is known, and a broken DevTools connection is soon made
+   * anew: neither is the end of a call.
+   */
+  #ask<Value>(question: () => Promise<Value>): Promise<Value> {
+    return retry(question, { retries: 3, minDelayMs: 100, signal: this.#given.epoch.signal });
+  }
+
   /** A streak of failures is looked into once: the session's death explains it, else the API does. */
   async #onOutcome(status: number | null): Promise<void> {
     const { epoch, checkSessionHealth } = this.#given;
-    if (!this.#failures.record(status)) return;
+    const streak = this.#failures.record(status);
+    if (streak === undefined) return;
     await checkSessionHealth();
     epoch.throwIfHalted();
-    this.#critical = this.#failures.toError();
+    // An answer that came meanwhile: the API works.
+    if (!this.#failures.isUnbroken(streak)) return;
+    this.#critical = new CriticalFailureError(streak);
     throw this.#critical;
   }
+}
+
+/** Asks once, and again only where that failed. */
+function onceAnswered<Value>(ask: () => Promise<Value>): () => Promise<Value> {
+  let answer: Promise<Value> | undefined;
+  return () => {
+    answer ??= ask().catch((thrown: unknown) => {
+      answer = undefined;
+      throw thrown;
+    });
+    return answer;
+  };
 }

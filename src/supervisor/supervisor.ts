@@ -2,15 +2,14 @@
  * The supervisor's room. Its laws: a death is declared exactly once per session, with its cause, and never taken back; from that
  * instant nothing starts on that session; what was under way ends with the same error; and only a new session begins anew.
  */
-import { delay, settlesWithin } from '../core/abort.ts';
-import { toError } from '../core/errors.ts';
+import { anySignal, delay } from '../core/abort.ts';
 import { Events, type Disposer, type Listener } from '../core/events.ts';
 import { silentLog, type Log } from '../core/log.ts';
 import {
-  BrowserSession,
   SessionDeathError,
   SessionEndedError,
   SessionStartError,
+  type BrowserSession,
   type DeathReport,
   type SessionTarget,
   type WebDriver,
@@ -21,17 +20,15 @@ import type { CriticalFailureError } from './critical-failures.ts';
 import { Epoch } from './epoch.ts';
 import { Heartbeat } from './heartbeat.ts';
 import {
-  DEFAULT_COMMAND_TIMEOUT_MS,
   DEFAULT_HEARTBEAT_INTERVAL_MS,
-  DEFAULT_HEARTBEAT_TIMEOUT_MS,
   type SupervisorEvents,
   type SupervisorHealth,
   type SupervisorOptions,
 } from './options.ts';
 import { DEFAULT_RESTART_LIMIT, RestartLimit } from './restart-limit.ts';
 import { SessionApi } from './session-api.ts';
+import { openSession, settleCleanUp } from './session-life.ts';
 import { transition, type SupervisorState, type SupervisorStatus } from './state.ts';
-import { resolveTarget } from './target.ts';
 
 // What the rooms above need of a session's end and of its driver; they don't reach below this room.
 export { SessionDeathError, SessionEndedError, type Death, type WebDriver } from '../driver/driver.ts';
@@ -50,8 +47,6 @@ export type { SupervisorEvents, SupervisorHealth, SupervisorOptions } from './op
 export { RestartLimitError, type RestartLimitOptions } from './restart-limit.ts';
 export type { SupervisorStatus } from './state.ts';
 export { assertLocalBrowser, type TargetOptions } from './target.ts';
-
-const CLEAN_UP_LIMIT_MS = 15_000;
 
 /**
  * Keeps one owner's browser session honest: starts it, watches it, halts all its work when it dies, starts the next one when asked.
@@ -72,6 +67,8 @@ export class SessionSupervisor implements AsyncDisposable {
   /** The one change of life that is under way; the next one waits for it. */
   #changing: Promise<void> = Promise.resolve();
   #cleaningUp: Promise<void> = Promise.resolve();
+  /** Aborted, and made anew, by each `stop()`: a restart that was asked for before is given up. */
+  #untilStop = new AbortController();
 
   /** Starts a browser session and watches it. Throws `SessionStartError` when there is none to be had, with nothing left behind. */
   static async start(options: SupervisorOptions = {}): Promise<SessionSupervisor> {
@@ -205,25 +202,28 @@ export class SessionSupervisor implements AsyncDisposable {
       api: (signal: AbortSignal) => api.client(signal, { isPartOfBatch: true }),
       driver: () => session.driver,
       addGroup: (counts: () => { queued: number; running: number }) => epoch.work.addGroup(counts),
+      refuse: () => epoch.refuse(),
     };
     return runBatch(host, items, { worker, options });
   }
 
   /**
    * Ends what is left of the current session and starts the next: a new epoch with a halt flag of its own. After a death it keeps to the
-   * restart limit: throws `RestartLimitError` beyond it, and tries again, within it, when a start fails.
+   * restart limit: throws `RestartLimitError` beyond it, and tries again, within it, when a start fails. A later `stop()` ends it.
    */
   async restart({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     if (this.#attachTo !== undefined)
       throw new SessionStartError('A session that somebody else started can only be started again by them.');
+    const startSignal = anySignal(signal, this.#options.signal, this.#untilStop.signal);
     return this.#change(async () => {
+      startSignal.throwIfAborted();
       if (this.#state.status === 'alive') await this.#end();
       let cause: unknown = this.#epoch.signal.reason;
       for (;;) {
-        if (this.#state.status === 'dead') await delay(this.#restartLimit.take(cause), signal);
+        if (this.#state.status === 'dead') await delay(this.#restartLimit.take(cause), startSignal);
         await this.#cleaningUp;
         try {
-          return await this.#startEpoch(signal);
+          return await this.#startEpoch(startSignal);
         } catch (thrown) {
           // Only the end of a session that had been alive is worth the patience; the first start's failure is told at once.
           if (this.#state.status !== 'dead' || !(thrown instanceof SessionStartError)) throw thrown;
@@ -236,6 +236,8 @@ export class SessionSupervisor implements AsyncDisposable {
 
   /** Ends the session politely, then everything that belongs to it. Idempotent; resolves when no process and no folder is left. */
   async stop(): Promise<void> {
+    this.#untilStop.abort(new SessionEndedError());
+    this.#untilStop = new AbortController();
     return this.#change(async () => {
       if (this.#state.status === 'alive') await this.#end();
       await this.#cleaningUp;
@@ -283,49 +285,45 @@ export class SessionSupervisor implements AsyncDisposable {
     return changed;
   }
 
-  async #startEpoch(signal?: AbortSignal): Promise<void> {
+  async #startEpoch(startSignal = this.#options.signal): Promise<void> {
     const before = this.#state;
     const epoch = new Epoch(this.#epoch.number + 1);
     this.#transition({ status: 'starting', epoch });
-    const { owner } = this;
+    const stillborn: DeathReport[] = [];
     try {
-      const target = this.#attachTo ?? (await resolveTarget(this.#options));
-      const startSignal = signal ?? this.#options.signal;
-      const session = await BrowserSession.start({
-        target,
-        browser: this.#options,
+      const session = await openSession({
+        options: this.#options,
+        attachTo: this.#attachTo,
         signal: epoch.signal,
-        commandTimeoutMs: this.#options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS,
-        heartbeatTimeoutMs: this.#options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
-        ...(startSignal === undefined ? {} : { startSignal }),
+        startSignal,
         log: this.#log,
         listener: {
           onAlive: () => this.#onAlive(epoch),
-          onDeath: (report) => this.#onDeath(epoch, report),
+          onDeath: (report) => (epoch === this.#epoch ? this.#onDeath(epoch, report) : void stillborn.push(report)),
           onQuit: () => this.#onQuit(epoch),
           onRefused: () => epoch.refuse(),
         },
       });
+      // What dies before it is ours to watch is told once, and never again.
+      if (stillborn[0] !== undefined) {
+        await session.killNow();
+        throw new SessionStartError(`The session ended while it was being started: ${stillborn[0].message}`);
+      }
       this.#epoch = epoch;
       this.#session = session;
-      this.#api = new SessionApi({
-        epoch,
-        session,
-        options: this.#options,
-        checkSessionHealth: () => this.checkSessionHealth(),
-      });
+      const checkSessionHealth = () => this.checkSessionHealth();
+      this.#api = new SessionApi({ epoch, session, options: this.#options, log: this.#log, checkSessionHealth });
+      const intervalMs = this.#heartbeatIntervalMs;
+      this.#heartbeat = new Heartbeat({ intervalMs, probe: () => session.probe('heartbeat') });
       this.#transition({ status: 'alive', epoch, session });
     } catch (thrown) {
-      this.#state = before;
+      this.#transition(before);
       throw thrown;
     }
-    this.#heartbeat = new Heartbeat({
-      intervalMs: this.#heartbeatIntervalMs,
-      probe: () => this.#session?.probe('heartbeat') ?? Promise.resolve(),
-    });
+    const { owner, sessionId = '' } = this;
+    this.#log.debug('A browser session started', { epoch: epoch.number, sessionId });
+    this.#events.emit('session:started', { owner, epoch: epoch.number, sessionId });
     this.#onAlive(epoch);
-    this.#log.debug('A browser session started', { epoch: epoch.number, sessionId: this.sessionId });
-    this.#events.emit('session:started', { owner, epoch: epoch.number, sessionId: this.sessionId ?? '' });
   }
 
   #onAlive(epoch: Epoch): void {
@@ -346,7 +344,8 @@ export class SessionSupervisor implements AsyncDisposable {
       return;
     }
     const state = this.#state;
-    if (epoch !== this.#epoch || (state.status !== 'alive' && state.status !== 'stopping')) return;
+    // Halted without a death: it was ended on purpose, and what is told after that is no death.
+    if (epoch !== this.#epoch || epoch.isHalted || (state.status !== 'alive' && state.status !== 'stopping')) return;
     const { session } = state;
     const death = epoch.die(report, {
       evidence: session.evidence(report.message),
@@ -357,21 +356,19 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#heartbeat?.stop();
     this.#cleanUp(session.killNow());
     const { cause, detectedBy, cancelled } = death;
-    this.#log.debug('The browser session died', { epoch: epoch.number, cause, detectedBy, ...cancelled });
+    const { queued, inFlight } = cancelled;
+    this.#log.debug('The browser session died', { epoch: epoch.number, cause, detectedBy, queued, inFlight });
     this.#events.emit('session:dead', { owner: this.owner, epoch: epoch.number, death });
-    if (cancelled.queued + cancelled.inFlight > 0) {
-      this.#events.emit('work:cancelled', {
-        epoch: epoch.number,
-        queued: cancelled.queued,
-        inFlight: cancelled.inFlight,
-      });
-    }
+    if (queued + inFlight > 0) this.#events.emit('work:cancelled', { epoch: epoch.number, queued, inFlight });
   }
 
-  /** The action ended its session itself: no death, and no more work on it. */
+  /** The session was asked to end, by us or by the action itself: no death, and no more work on it. */
   #onQuit(epoch: Epoch): void {
     const state = this.#state;
-    if (epoch !== this.#epoch || state.status !== 'alive') return;
+    if (epoch !== this.#epoch) return;
+    // Our own quit was answered: work is told so before its browser is cleared away, not by failing without one.
+    if (state.status === 'stopping') epoch.halt(new SessionEndedError());
+    if (state.status !== 'alive') return;
     this.#transition({ status: 'ended', epoch });
     this.#finishEpoch(epoch);
     this.#cleanUp(state.session.stop());
@@ -382,7 +379,8 @@ export class SessionSupervisor implements AsyncDisposable {
     if (state.status !== 'alive') return;
     const { epoch, session } = state;
     this.#transition({ status: 'stopping', epoch, session });
-    await session.stop();
+    this.#cleanUp(session.stop());
+    await this.#cleaningUp;
     // A death meanwhile is on record; this end comes after it.
     if (this.#state.status !== 'stopping') return;
     this.#transition({ status: 'ended', epoch });
@@ -397,14 +395,6 @@ export class SessionSupervisor implements AsyncDisposable {
 
   /** Runs under its own deadline; the next session, and `stop()`, wait for it. */
   #cleanUp(work: Promise<void>): void {
-    this.#cleaningUp = (async () => {
-      try {
-        if (!(await settlesWithin(work, CLEAN_UP_LIMIT_MS)))
-          this.#log.error('Ending the browser takes too long; going on');
-        else await work;
-      } catch (thrown) {
-        this.#log.error('The browser could not be cleared away completely', { reason: toError(thrown).message });
-      }
-    })();
+    this.#cleaningUp = settleCleanUp(work, this.#log);
   }
 }

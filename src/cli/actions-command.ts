@@ -1,0 +1,74 @@
+/** The `actions` command: what can be run, with its parameters. A module that can't be loaded says so in its row. */
+import { Command } from 'commander';
+
+import { describeError } from '../core/errors.ts';
+import { openProgress, makeConsole } from './progress.ts';
+import { readSchema, toActionParameters } from './action-flags.ts';
+import { ActionLoader } from './action-loader.ts';
+import { listActionFiles, type ActionFile } from './find-action.ts';
+import { commandLine } from './invocation.ts';
+import { shortPath } from './load-errors.ts';
+import { flagTerm } from './run-help.ts';
+import { renderTable } from './text-table.ts';
+import type { Action } from '../runs/runs.ts';
+
+type Entry = ActionFile & ({ readonly action: Action } | { readonly error: string });
+
+export function makeActionsCommand(): Command {
+  return new Command('actions')
+    .summary('list the actions and their parameters')
+    .description(
+      'Lists the actions of the folder `actions` in the working directory, and those that came with the program.',
+    )
+    .configureHelp({ commandUsage: () => commandLine('actions', '[options]') })
+    .option('--json', 'print the list as one line of JSON, parameters as JSON Schema')
+    .option('--verbose', 'show where errors come from')
+    .addHelpText('after', `\nExample:\n  ${commandLine('actions', '--json')}`)
+    .action(async ({ json = false }: { json?: boolean }) => {
+      globalThis.console = makeConsole(openProgress());
+      const entries = await loadAll(listActionFiles());
+      process.stdout.write(json ? `${JSON.stringify(entries.map(toJson))}\n` : renderList(entries));
+    });
+}
+
+/** One after the other: a broken module is told from what Node loaded last. */
+async function loadAll(files: readonly ActionFile[]): Promise<Entry[]> {
+  const loader = ActionLoader.install();
+  const { signal } = new AbortController();
+  const entries: Entry[] = [];
+  for (const { name, file } of files) {
+    try {
+      entries.push({ name, file, action: await loader.load(file, signal) });
+    } catch (thrown) {
+      entries.push({ name, file, error: describeError(thrown).message });
+    }
+  }
+  return entries;
+}
+
+function renderList(entries: readonly Entry[]): string {
+  if (entries.length === 0) return `There are no actions yet. Make one: ${commandLine('new', 'my-action')}\n`;
+  const rows = entries.map((entry) => ({
+    name: entry.name,
+    texts: 'action' in entry ? describe(entry.action) : [`can't be loaded: ${entry.error}`],
+  }));
+  return `${renderTable(rows)}\nRun one: ${commandLine('run', '<name> --help')}\n`;
+}
+
+function describe(action: Action): string[] {
+  const flags = toActionParameters(action).map((flag) =>
+    flag.isRequired === true ? flagTerm(flag) : `[${flagTerm(flag)}]`,
+  );
+  // A space that doesn't break keeps a flag and its value on one line.
+  return [
+    action.description,
+    ...(flags.length === 0 ? [] : [flags.map((flag) => flag.replaceAll(' ', '\u00a0')).join(' ')]),
+  ];
+}
+
+function toJson(entry: Entry): object {
+  const { name, file } = entry;
+  if ('error' in entry) return { name, file: shortPath(file), error: entry.error };
+  const { description } = entry.action;
+  return { name, file: shortPath(file), description, parameters: readSchema(entry.action) };
+}

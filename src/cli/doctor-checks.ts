@@ -1,0 +1,229 @@
+/** The checks of `doctor`. Each answers for itself; none stops the others. */
+import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { loadConfig, type Config } from '../config/config.ts';
+import { toError } from '../core/errors.ts';
+import { redactUrl } from '../core/redact.ts';
+import { locateBrowser, needsNoSandbox, readVersions, versionsFit } from '../driver/driver.ts';
+import { describeMisfit } from './check-browser.ts';
+import { installAdvice } from './install-advice.ts';
+
+export interface CheckResult {
+  readonly name: string;
+  readonly status: 'ok' | 'warning' | 'problem';
+  readonly message: string;
+  /** What to do. */
+  readonly advice?: string;
+}
+
+const NODE_MAJOR = 24;
+const GRID_LIMIT_MS = 5_000;
+const SMALLEST_SHARED_MEMORY = 128 * 2 ** 20;
+/** A Unix socket's path ends at 104 characters on macOS, and Chromium appends about 60. */
+const LONGEST_TEMP_FOLDER = 30;
+
+export async function runChecks(): Promise<CheckResult[]> {
+  const node = checkNode();
+  let config: Config;
+  try {
+    config = loadConfig();
+  } catch (thrown) {
+    const settings: CheckResult = {
+      name: 'settings',
+      status: 'problem',
+      message: toError(thrown).message,
+      advice: 'Correct it; the other checks need it.',
+    };
+    return [node, settings, await checkTemporaryFolder(), ...checkPlatform()];
+  }
+  const browsers = config.gridUrl === undefined ? await checkBrowser(config) : [await checkGrid(config.gridUrl)];
+  return [node, checkSettings(), ...browsers, await checkTemporaryFolder(), ...checkPlatform()];
+}
+
+function checkNode(): CheckResult {
+  const { node } = process.versions;
+  const isFit = Number(node.split('.')[0]) >= NODE_MAJOR;
+  if (isFit) return { name: 'Node', status: 'ok', message: `${node} (${process.execPath})` };
+  return {
+    name: 'Node',
+    status: 'problem',
+    message: `${node} is too old.`,
+    advice: `Use Node ${NODE_MAJOR} or newer; the npm scripts of the project bring their own.`,
+  };
+}
+
+function checkSettings(): CheckResult {
+  const environment = process.env['NODE_ENV'];
+  const files = ['supervisor.json', ...(environment ? [`supervisor.${environment}.json`] : [])].map((name) =>
+    path.join('config', name),
+  );
+  const found = files.filter((file) => existsSync(file));
+  return {
+    name: 'settings',
+    status: 'ok',
+    message: found.length === 0 ? `no ${files.join(' or ')} here: defaults and the environment` : found.join(', '),
+  };
+}
+
+async function checkBrowser({ chromeBinary, chromedriver }: Config): Promise<CheckResult[]> {
+  const advice = `Type: ${installAdvice()}. Or name your own by CHROME_BINARY and CHROMEDRIVER, or a Selenium Grid by GRID_URL.`;
+  const location = await locateBrowser({ chromeBinary, chromedriver, env: { PATH: process.env['PATH'] } });
+  if (!location.found) {
+    if ('invalid' in location) {
+      const { setting, path: file, reason } = location.invalid;
+      return [
+        {
+          name: 'browser',
+          status: 'problem',
+          message: `${setting} is ${file}, which ${reason}.`,
+          advice: 'Correct it, or leave it out to have one found.',
+        },
+      ];
+    }
+    const { browserPath, driverPath } = location;
+    return [
+      browserPath === undefined
+        ? { name: 'browser', status: 'problem', message: 'no Chrome or Chromium was found.', advice }
+        : { name: 'browser', status: 'ok', message: browserPath },
+      driverPath === undefined
+        ? { name: 'driver', status: 'problem', message: 'no chromedriver was found.', advice }
+        : { name: 'driver', status: 'ok', message: driverPath },
+    ];
+  }
+  const { browserPath, driverPath } = location;
+  try {
+    const { browser, driver } = await readVersions(browserPath, driverPath);
+    const isFit = versionsFit(browser, driver);
+    const misfit: CheckResult = {
+      name: 'fit',
+      status: 'problem',
+      message: describeMisfit({ browserPath, browser, driverPath, driver }),
+    };
+    return [
+      { name: 'browser', status: 'ok', message: `${browser} (${browserPath})` },
+      { name: 'driver', status: 'ok', message: `${driver} (${driverPath})` },
+      isFit ? { name: 'fit', status: 'ok', message: 'browser and driver are of the same version' } : misfit,
+      checkSandbox(),
+    ];
+  } catch (thrown) {
+    return [{ name: 'browser', status: 'problem', message: `it does not start: ${toError(thrown).message}`, advice }];
+  }
+}
+
+function checkSandbox(): CheckResult {
+  if (!needsNoSandbox()) return { name: 'sandbox', status: 'ok', message: "the browser's sandbox is on" };
+  return {
+    name: 'sandbox',
+    status: 'warning',
+    message: 'you are root, so the browser is started with --no-sandbox: pages are less well shut in.',
+    advice: 'Visit only pages that you trust, or run as another user.',
+  };
+}
+
+async function checkGrid(url: string): Promise<CheckResult> {
+  const shown = redactUrl(url);
+  try {
+    const { username, password, href } = new URL(`${url.replace(/\/$/, '')}/status`);
+    const headers: Record<string, string> =
+      username === ''
+        ? {}
+        : {
+            authorization: `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}`,
+          };
+    const target = new URL(href);
+    target.username = '';
+    target.password = '';
+    const response = await fetch(target, { headers, signal: AbortSignal.timeout(GRID_LIMIT_MS) });
+    const { value } = (await response.json()) as { value?: { ready?: boolean; message?: string } };
+    if (value?.ready === true) return { name: 'Grid', status: 'ok', message: `${shown} is ready` };
+    return {
+      name: 'Grid',
+      status: 'problem',
+      message: `${shown} is not ready: ${value?.message ?? `HTTP ${response.status}`}`,
+      advice: 'Start a node for it, or wait until it is up.',
+    };
+  } catch (thrown) {
+    const error = toError(thrown);
+    const why = (error.cause as NodeJS.ErrnoException | undefined)?.code ?? error.message;
+    return {
+      name: 'Grid',
+      status: 'problem',
+      message: `${shown} does not answer (${why}).`,
+      advice: 'Start it, correct GRID_URL, or unset it to use a browser of this machine.',
+    };
+  }
+}
+
+async function checkTemporaryFolder(): Promise<CheckResult> {
+  const root = tmpdir();
+  const name = 'temp folder';
+  try {
+    const folder = await mkdtemp(path.join(root, 'webdriver-doctor-'));
+    await writeFile(path.join(folder, 'probe'), '');
+    await rm(folder, { recursive: true });
+  } catch (thrown) {
+    return {
+      name,
+      status: 'problem',
+      message: `${root} can't be written to: ${toError(thrown).message}`,
+      advice: 'Make room or set TMPDIR to another folder.',
+    };
+  }
+  if (root.length > LONGEST_TEMP_FOLDER)
+    return {
+      name,
+      status: 'ok',
+      message: `${root}; browsers get theirs in /tmp, for this path is too long for their sockets`,
+    };
+  return { name, status: 'ok', message: root };
+}
+
+function checkPlatform(): CheckResult[] {
+  const system: CheckResult = { name: 'system', status: 'ok', message: `${process.platform} ${process.arch}` };
+  if (process.platform === 'darwin') {
+    const message = `${system.message}: there is no /proc, so a browser that was killed while idle is told from one that was quit by the driver's list of sessions only`;
+    return [{ ...system, message }];
+  }
+  if (process.platform !== 'linux') {
+    return [
+      {
+        ...system,
+        status: 'problem',
+        message: `${system.message} is not supported.`,
+        advice: 'Use Linux or macOS; on Windows, WSL.',
+      },
+    ];
+  }
+  return [system, ...checkSharedMemory()];
+}
+
+/** Chromium's tabs crash when it runs out; Docker's default is 64 MB. */
+function checkSharedMemory(): CheckResult[] {
+  const name = 'shared memory';
+  try {
+    readFileSync('/proc/self/stat');
+    const { bsize, blocks } = statfsSync('/dev/shm');
+    const megabytes = Math.round((bsize * blocks) / 2 ** 20);
+    if (bsize * blocks >= SMALLEST_SHARED_MEMORY)
+      return [{ name, status: 'ok', message: `/dev/shm has ${megabytes} MB` }];
+    return [
+      {
+        name,
+        status: 'warning',
+        message: `/dev/shm has only ${megabytes} MB: tabs may crash on big pages.`,
+        advice: 'In Docker: --shm-size=1g',
+      },
+    ];
+  } catch (thrown) {
+    return [
+      {
+        name,
+        status: 'warning',
+        message: `/dev/shm or /proc can't be read (${toError(thrown).message}): deaths are told less exactly.`,
+      },
+    ];
+  }
+}

@@ -1,0 +1,39 @@
+/** The `doctor` command: what a run needs, whether it is there, and what to do where it isn't. */
+import { Command } from 'commander';
+
+import { runChecks, type CheckResult } from './doctor-checks.ts';
+import { commandLine } from './invocation.ts';
+import { EXIT_FAILED } from './report-error.ts';
+import { renderTable } from './text-table.ts';
+
+export function makeDoctorCommand(): Command {
+  return new Command('doctor')
+    .summary('check what a run needs, and what to do where it is missing')
+    .description(
+      'Checks Node, the browser and its driver, the settings, the Selenium Grid if one is set, and the folder for temporary files.',
+    )
+    .configureHelp({ commandUsage: () => commandLine('doctor', '[options]') })
+    .option('--json', 'print the results as one line of JSON')
+    .option('--verbose', 'show where errors come from')
+    .addHelpText(
+      'after',
+      `\nExit codes: 0 without problems (warnings are none), 1 with problems.\n\nExample:\n  ${commandLine('doctor')}`,
+    )
+    .action(async ({ json = false }: { json?: boolean }) => {
+      const results = await runChecks();
+      const problems = results.filter(({ status }) => status === 'problem').length;
+      process.stdout.write(json ? `${JSON.stringify(results)}\n` : render(results));
+      if (problems > 0) process.exitCode = EXIT_FAILED;
+    });
+}
+
+function render(results: readonly CheckResult[]): string {
+  const nameWidth = Math.max(...results.map(({ name }) => name.length));
+  const rows = results.map(({ name, status, message, advice }) => ({
+    name: `${status.padEnd('problem'.length)}  ${name.padEnd(nameWidth)}`,
+    texts: [message, ...(advice === undefined ? [] : [advice])],
+  }));
+  const problems = results.filter(({ status }) => status === 'problem').length;
+  const verdict = problems === 0 ? 'Ready to run.' : `${problems} to be solved before a run can work.`;
+  return `${renderTable(rows)}\n${verdict}\n`;
+}

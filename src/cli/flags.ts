@@ -1,0 +1,132 @@
+/**
+ * Flags as data: one shape for those of `run` and for an action's parameters. They are parsed here, not by commander, because an action's
+ * flags are known only once it is loaded, and because all that is wrong with them is to be told at once.
+ */
+import { didYouMean } from './suggest.ts';
+
+export interface Flag {
+  /** Kebab case, without dashes. */
+  readonly name: string;
+  readonly kind: 'text' | 'number' | 'boolean' | 'json';
+  readonly description: string;
+  /** Stands for the value in help texts. */
+  readonly placeholder: string;
+  readonly choices?: readonly string[];
+  /** May be given several times; the value is a list then. */
+  readonly isList?: boolean;
+  readonly isRequired?: boolean;
+  readonly defaultValue?: unknown;
+}
+
+/** What is wrong with one flag, as a sentence. */
+export interface FlagProblem {
+  readonly flag: string;
+  readonly message: string;
+}
+
+export interface ParsedFlags {
+  /** By flag name; flags that were not given are absent. */
+  readonly values: ReadonlyMap<string, unknown>;
+  readonly positionals: readonly string[];
+  readonly problems: readonly FlagProblem[];
+}
+
+const BOOLEANS: Readonly<Record<string, boolean>> = {
+  true: true,
+  yes: true,
+  on: true,
+  1: true,
+  false: false,
+  no: false,
+  off: false,
+  0: false,
+};
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+export function parseFlags(args: readonly string[], flags: readonly Flag[]): ParsedFlags {
+  const values = new Map<string, unknown>();
+  const positionals: string[] = [];
+  const problems: FlagProblem[] = [];
+  const rest = [...args];
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+    if (arg === '--') {
+      positionals.push(...rest.splice(0));
+      continue;
+    }
+    if (!/^-[^\d.]/.test(arg)) {
+      positionals.push(arg);
+      continue;
+    }
+    const { typed, name, inline } = splitFlag(arg);
+    const flag = flags.find((known) => known.name === name);
+    const negated = flags.find((known) => known.kind === 'boolean' && `no-${known.name}` === name);
+    if (negated !== undefined) {
+      values.set(negated.name, false);
+      continue;
+    }
+    if (flag === undefined) {
+      problems.push({ flag: name, message: `${typed} is unknown.${suggestFlag(name, flags)}` });
+      // Most likely the value of it, and no argument of its own.
+      if (inline === undefined && isValue(rest[0])) rest.shift();
+      continue;
+    }
+    const text = inline ?? (flag.kind === 'boolean' || !isValue(rest[0]) ? undefined : rest.shift());
+    const value = toValue(text, flag);
+    if ('problem' in value) problems.push({ flag: name, message: value.problem });
+    else if (flag.isList === true)
+      values.set(name, [...((values.get(name) as unknown[] | undefined) ?? []), value.value]);
+    else values.set(name, value.value);
+  }
+  return { values, positionals, problems };
+}
+
+function splitFlag(arg: string): { typed: string; name: string; inline: string | undefined } {
+  if (arg === '-h') return { typed: arg, name: 'help', inline: undefined };
+  const [, typed = arg, name = '', inline] = /^(--?([^=]*))(?:=([\s\S]*))?$/.exec(arg) ?? [];
+  return { typed, name, inline };
+}
+
+/** A value may be negative (`-5`) or a lone dash; what looks like a flag is one. */
+function isValue(next: string | undefined): next is string {
+  return next !== undefined && !/^-(-|[a-z])/i.test(next);
+}
+
+function toValue(text: string | undefined, flag: Flag): { value: unknown } | { problem: string } {
+  const { name, kind, choices, placeholder } = flag;
+  if (kind === 'boolean') {
+    const value = text === undefined ? true : BOOLEANS[text.toLowerCase()];
+    return value === undefined ? { problem: `--${name} takes no value; write --${name} or --no-${name}.` } : { value };
+  }
+  if (text === undefined) {
+    return {
+      problem: `--${name} needs a value: --${name} <${placeholder}>. One that begins with a dash is written --${name}=-value.`,
+    };
+  }
+  if (choices !== undefined && !choices.includes(text)) {
+    return {
+      problem: `--${name} is ${show(text)}; it must be one of ${choices.join(', ')}.${didYouMean(text, choices)}`,
+    };
+  }
+  if (kind === 'number') {
+    return NUMBER.test(text.trim())
+      ? { value: Number(text) }
+      : { problem: `--${name} is ${show(text)}; it must be a number.` };
+  }
+  if (kind === 'json') {
+    try {
+      return { value: JSON.parse(text) as unknown };
+    } catch {
+      return { problem: `--${name} must be JSON, such as '{"a": 1}'; ${show(text)} isn't.` };
+    }
+  }
+  return { value: text };
+}
+
+function suggestFlag(name: string, flags: readonly Flag[]): string {
+  const known = flags.flatMap((flag) => (flag.kind === 'boolean' ? [flag.name, `no-${flag.name}`] : [flag.name]));
+  return didYouMean(name, known, (word) => `--${word}`);
+}
+
+function show(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}

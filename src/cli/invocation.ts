@@ -1,0 +1,52 @@
+/**
+ * How the program was called: by an npm script of this project or by its own name. Messages then name commands as this person types
+ * them, and flags that npm kept for itself are noticed.
+ */
+import { toFlag } from '../runs/runs.ts';
+
+export const COMMANDS = ['run', 'actions', 'new', 'smoke', 'doctor'] as const;
+export type CommandName = (typeof COMMANDS)[number];
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const PROGRAM = 'webdriver-supervisor';
+const SCRIPTS: Readonly<Record<CommandName, string>> = {
+  run: 'action',
+  actions: 'actions',
+  new: 'new-action',
+  smoke: 'smoke',
+  doctor: 'doctor',
+};
+/** npm sets these for every script, whatever was typed; `json` may come from a person's `.npmrc`. */
+const SET_BY_NPM =
+  /^(cache|prefix|local-prefix|global-prefix|globalconfig|init-module|node-gyp|noproxy|npm-version|user-agent|userconfig|json)$/;
+
+/** A command as it is to be typed, such as `npm run action -- books --url …`. */
+export function commandLine(command: CommandName, rest = '', environment: Environment = process.env): string {
+  if (!isNpmScript(environment)) return [PROGRAM, command, rest].filter(Boolean).join(' ');
+  return `npm run ${SCRIPTS[command]}${rest === '' ? '' : ` -- ${rest}`}`;
+}
+
+/** The flags among `names` that npm took for settings of its own, because no `--` stood before them. */
+export function flagsKeptByNpm(
+  names: readonly string[],
+  { args, environment = process.env }: { readonly args: readonly string[]; readonly environment?: Environment },
+): string[] {
+  if (!isNpmScript(environment)) return [];
+  const typed = new Set(args.map((arg) => /^--(?:no-)?([^=]+)/.exec(arg)?.[1]));
+  return names.filter(
+    (name) =>
+      !typed.has(name) &&
+      !SET_BY_NPM.test(name) &&
+      environment[`npm_config_${toFlag(name).replaceAll('-', '_')}`] !== undefined,
+  );
+}
+
+/** `text` as one word of a POSIX shell. */
+export function quoteForShell(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+export function isNpmScript({ npm_lifecycle_event: script, npm_package_name: owner }: Environment): boolean {
+  return script !== undefined && (owner === PROGRAM || Object.values(SCRIPTS).includes(script));
+}

@@ -1,0 +1,81 @@
+#!/usr/bin/env node
+/**
+ * The room of the command line: argv in, exit code out. Its laws: stdout is for results, everything else goes to stderr; every error is
+ * one message that says what to do; what can be known to fail is told before a browser starts; nothing is left behind.
+ */
+import { readFileSync } from 'node:fs';
+
+import { Command } from 'commander';
+
+import { makeActionsCommand } from './actions-command.ts';
+import { makeDoctorCommand } from './doctor-command.ts';
+import { commandLine } from './invocation.ts';
+import { makeNewCommand } from './new-command.ts';
+import { EXIT_FAILED, reportError } from './report-error.ts';
+import { runAction } from './run-command.ts';
+import { makeRunHelp } from './run-help.ts';
+import { makeSmokeCommand } from './smoke.ts';
+
+await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<void> {
+  // Until the end is reached: a program that runs out of work before that has not succeeded.
+  process.exitCode = EXIT_FAILED;
+  // A reader that went away (`| head`) or a closed terminal is no reason to fail.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  try {
+    process.exitCode = 0;
+    await makeProgram().parseAsync([...args], { from: 'user' });
+  } catch (thrown) {
+    process.exitCode = reportError(thrown, { verbose: args.includes('--verbose') });
+  }
+  // What an action left running must not keep the program; what was written must arrive.
+  await Promise.all([process.stdout, process.stderr].map(flush));
+  process.exit();
+}
+
+function makeProgram(): Command {
+  const program = new Command('webdriver-supervisor')
+    .description('Browser runs that survive the death of their browser.')
+    .version(readVersion())
+    .enablePositionalOptions()
+    .exitOverride()
+    .showHelpAfterError('Run again with --help to see what is possible.')
+    .addHelpText(
+      'after',
+      `\nExamples:\n  ${commandLine('actions')}\n  ${commandLine('run', 'gather-catalog --help')}\n  ${commandLine('doctor')}`,
+    );
+  const run = makeRunCommand();
+  for (const command of [run, makeActionsCommand(), makeNewCommand(), makeSmokeCommand(), makeDoctorCommand()]) {
+    program.addCommand(command.copyInheritedSettings(program));
+  }
+  // Inherited too, and it would keep `run <name> --help` from the action.
+  run.helpOption(false);
+  return program;
+}
+
+/** An action's flags are known only when it is loaded, so commander leaves the words after `run` as they are. */
+function makeRunCommand(): Command {
+  const command = new Command('run')
+    .summary('run an action, by its name or file')
+    .argument('[name|file...]')
+    .allowUnknownOption()
+    .action(async (words: string[]) => {
+      if (words[0] === '--help' || words[0] === '-h') process.stdout.write(makeRunHelp());
+      else process.exitCode = await runAction(words);
+    });
+  command.helpInformation = makeRunHelp;
+  return command;
+}
+
+function readVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+function flush(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed || stream.writableLength === 0) resolve();
+    else stream.write('', () => resolve());
+  });
+}

@@ -1,0 +1,69 @@
+/** The `new` command: an action that works as it is, and its test. */
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { Command } from 'commander';
+
+import { ConfigError, toError } from '../core/errors.ts';
+import { toFlag } from '../runs/runs.ts';
+import { commandLine, isNpmScript } from './invocation.ts';
+import { actionTemplate, testTemplate } from './new-templates.ts';
+
+const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+const ENDINGS = ['.ts', '.js', '.mjs'];
+
+export function makeNewCommand(): Command {
+  return new Command('new')
+    .summary('make a new action and its test')
+    .description(
+      'Writes actions/<name>.ts, an action that works as it is, and test/actions/<name>.test.ts. No file is written over.',
+    )
+    .configureHelp({ commandUsage: () => commandLine('new', '<name>') })
+    .argument('<name>', 'lower case letters and digits with single dashes, such as gather-prices')
+    .option('--verbose', 'show where errors come from')
+    .addHelpText('after', `\nExample:\n  ${commandLine('new', 'gather-prices')}`)
+    .action(async (name: string) => {
+      validateName(name);
+      const action = path.join('actions', `${name}.ts`);
+      const test = path.join('test', 'actions', `${name}.test.ts`);
+      const taken = [...ENDINGS.map((ending) => path.join('actions', name + ending)), test].find((file) =>
+        existsSync(file),
+      );
+      if (taken !== undefined)
+        throw new ConfigError(`${taken} is there already and is not written over. Choose another name.`);
+      await writeNew(action, actionTemplate(name));
+      await writeNew(test, testTemplate(name));
+      process.stdout.write(
+        `Written: ${action} and ${test}\n\n` +
+          `Run it:   ${commandLine('run', `${name} --url https://example.com/`)}\n` +
+          `Test it:  ${testLine(test)}\n`,
+      );
+    });
+}
+
+function validateName(name: string): void {
+  if (NAME.test(name)) return;
+  const better = toFlag(path.parse(name).name)
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^[^a-z]+|-$/g, '');
+  const hint = NAME.test(better) ? ` Try ${commandLine('new', better)}` : '';
+  throw new ConfigError(
+    `"${name}" is no name for an action: it must be lower case letters and digits with single dashes, such as gather-prices.${hint}`,
+  );
+}
+
+function testLine(test: string): string {
+  if (isNpmScript(process.env)) return `npm test -- ${test}`;
+  const install = existsSync(path.join('node_modules', 'mocha')) ? '' : 'npm install --save-dev mocha chai && ';
+  return `${install}npx mocha ${test}`;
+}
+
+async function writeNew(file: string, text: string): Promise<void> {
+  try {
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, text, { flag: 'wx' });
+  } catch (thrown) {
+    throw new ConfigError(`${file} can't be written: ${toError(thrown).message}.`, { cause: thrown });
+  }
+}

@@ -1,0 +1,61 @@
+/** What `new` writes. Both files pass the project's own checks as they are. */
+
+export function actionTemplate(name: string): string {
+  return `/** Describe here, in a line or two, what this action does and what it leaves out. */
+import { By, defineAction, z } from 'webdriver-supervisor';
+
+export default defineAction({
+  name: '${name}',
+  description: 'Saves the title and the headings of a page.',
+  params: z.object({
+    url: z.url().describe('the page'),
+  }),
+
+  baseUrl: ({ url }) => url,
+
+  async run({ driver, params, step }) {
+    // A step is done once, whatever dies meanwhile, and its records are kept with it.
+    await step('headings', async ({ save }) => {
+      await driver.get(params.url);
+      const elements = await driver.findElements(By.css('h1, h2'));
+      const headings = await Promise.all(elements.map((element) => element.getText()));
+      save({ url: params.url, title: await driver.getTitle(), headings }, { key: params.url });
+    });
+  },
+});
+`;
+}
+
+export function testTemplate(name: string): string {
+  return `import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { expect } from 'chai';
+import { runAction } from 'webdriver-supervisor';
+
+import action from '../../actions/${name}.ts';
+
+const PAGE = '<!doctype html><title>A page</title><h1>Hello</h1><h2>World</h2>';
+
+describe('the action ${name}', () => {
+  it('saves one record for the page', async function () {
+    this.timeout(60_000);
+    const site = createServer((_request, response) => {
+      response.setHeader('content-type', 'text/html').end(PAGE);
+    });
+    await once(site.listen(0, '127.0.0.1'), 'listening');
+    const url = \`http://127.0.0.1:\${(site.address() as AddressInfo).port}/\`;
+    try {
+      const outcome = await runAction(action, { url }, { output: false });
+      expect(outcome.error).to.equal(null);
+      expect(outcome.status).to.equal('completed');
+      expect(outcome.records).to.equal(1);
+    } finally {
+      site.closeAllConnections();
+      await once(site.close(), 'close');
+    }
+  });
+});
+`;
+}

@@ -1,0 +1,103 @@
+/** A run's progress in words, and as one line that fits the terminal. */
+import type { RunProgress } from '../runs/runs.ts';
+
+const LONGEST_BAR = 30;
+const SHORTEST_BAR = 8;
+/** The rate is that of the last so many milliseconds. */
+const RATE_WINDOW_MS = 10_000;
+const CONTROL = /\p{Cc}/gu;
+/** Characters that take two columns. */
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+
+/** `running: 120/525 done, 96 records, session 2 after 1 death`. */
+export function describeProgress(progress: RunProgress): string {
+  const { done, total } = shownCounts(progress);
+  const { counts, display } = progress;
+  const label = display?.label === undefined ? '' : ` (${clean(display.label)})`;
+  const failed = counts.failed === 0 ? [] : [`${counts.failed} failed`];
+  const parts = [
+    total === 0 ? `nothing counted yet` : `${done}/${total} done${label}`,
+    ...failed,
+    count(progress.records, 'record'),
+  ];
+  return `${progress.state}: ${[...parts, describeSessions(progress)].join(', ')}`;
+}
+
+/** Counts how fast work is finished. */
+export class RateMeter {
+  #samples: { readonly at: number; readonly done: number }[] = [];
+
+  /** Per second, over the last ten; undefined until there is something to tell. */
+  update(done: number, now = performance.now()): number | undefined {
+    this.#samples = this.#samples.filter(({ at }) => now - at <= RATE_WINDOW_MS);
+    this.#samples.push({ at: now, done });
+    const first = this.#samples[0];
+    if (first === undefined || now - first.at < 1_000) return undefined;
+    return Math.max(0, ((done - first.done) * 1_000) / (now - first.at));
+  }
+}
+
+/** A bar and what there is room for, at most `columns` wide: the count is the last to go, the label the first. */
+export function renderProgress(
+  progress: RunProgress,
+  { columns, rate }: { columns: number; rate: number | undefined },
+): string {
+  const { done, total } = shownCounts(progress);
+  const words = {
+    starting: 'starting the browser',
+    recovering: `recovering: session ${progress.sessions} died`,
+    finishing: 'finishing',
+    running: describeSessions(progress),
+  }[progress.state];
+  const parts = [
+    total === 0 ? '' : `${done}/${total}`,
+    count(progress.records, 'record'),
+    words,
+    rate === undefined || rate === 0 ? '' : `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`,
+    clean(progress.display?.label ?? ''),
+  ].filter(Boolean);
+  while (parts.length > 1 && widthOf(parts.join(' · ')) + SHORTEST_BAR + 6 > columns) parts.pop();
+  const text = parts.join(' · ');
+  const room = Math.min(LONGEST_BAR, columns - widthOf(text) - 6);
+  if (total === 0 || room < SHORTEST_BAR) return cut(text, columns);
+  const share = Math.min(1, done / total);
+  const filled = Math.floor(share * room);
+  return `${'█'.repeat(filled)}${'░'.repeat(room - filled)} ${String(Math.floor(share * 100)).padStart(3)}% ${text}`;
+}
+
+/** Columns that `text` takes on a terminal. */
+export function widthOf(text: string): number {
+  let width = 0;
+  for (const character of text) width += WIDE.test(character) ? 2 : 1;
+  return width;
+}
+
+/** The beginning of `text` that fits into `columns`. */
+export function cut(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text;
+  let kept = '';
+  for (const character of text) {
+    if (widthOf(kept + character) > columns - 1) break;
+    kept += character;
+  }
+  return `${kept}…`;
+}
+
+/** `1 record`, `2 records`. */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+function describeSessions({ sessions, deaths }: RunProgress): string {
+  return `session ${Math.max(1, sessions)}${deaths.length === 0 ? '' : ` after ${count(deaths.length, 'death')}`}`;
+}
+
+/** What the action told, else its counted steps: all that are over. */
+function shownCounts({ display, counts }: RunProgress): { done: number; total: number } {
+  return display ?? { done: counts.done + counts.failed + counts.skipped, total: counts.total };
+}
+
+function clean(text: string): string {
+  return text.replace(CONTROL, ' ');
+}

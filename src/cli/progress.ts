@@ -1,0 +1,187 @@
+/**
+ * The only writer to stderr while a run goes on. On a terminal a bar stays below the log's lines; elsewhere the progress is a line every
+ * few seconds. Nothing here keeps the program alive, and after `stop` nothing is drawn.
+ */
+import { Console } from 'node:console';
+import { Writable } from 'node:stream';
+import type { WriteStream } from 'node:tty';
+
+import { SingleBar, type Options } from 'cli-progress';
+
+import type { RunProgress } from '../runs/runs.ts';
+import { describeProgress, RateMeter, renderProgress, widthOf } from './progress-line.ts';
+
+const DRAWS_PER_SECOND = 5;
+const LINE_INTERVAL_MS = 5_000;
+const CLEAR_DOWN = '\u001b[J';
+
+export interface ProgressDisplay {
+  /** Writes lines above the bar. `text` ends with a line break. */
+  print(text: string): void;
+  /** Shows what `read` returns, from now on. */
+  watch(read: () => RunProgress): void;
+  /** Takes the bar away. Idempotent. */
+  stop(): void;
+}
+
+export interface ProgressOptions {
+  readonly stream?: NodeJS.WriteStream;
+  /** CI services show terminals that are none. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}
+
+export function openProgress({
+  stream = process.stderr,
+  environment = process.env,
+}: ProgressOptions = {}): ProgressDisplay {
+  const isPlain =
+    !stream.isTTY || environment['TERM'] === 'dumb' || !['', '0', 'false'].includes(environment['CI'] ?? '');
+  return isPlain ? new ProgressLines(stream) : new ProgressBar(stream);
+}
+
+/** A console for action modules: stdout belongs to the summary, and lines must not run into the bar. */
+export function makeConsole(display: Pick<ProgressDisplay, 'print'>): Console {
+  const sink = new Writable({
+    decodeStrings: false,
+    write: (chunk: string | Buffer, _encoding, done) => {
+      display.print(chunk.toString());
+      done();
+    },
+  });
+  return new Console({ stdout: sink, stderr: sink });
+}
+
+class ProgressLines implements ProgressDisplay {
+  readonly #stream: NodeJS.WriteStream;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+  }
+
+  print(text: string): void {
+    this.#stream.write(text);
+  }
+
+  watch(read: () => RunProgress): void {
+    this.stop();
+    this.#timer = setInterval(() => this.print(`${describeProgress(read())}\n`), LINE_INTERVAL_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+class ProgressBar implements ProgressDisplay {
+  readonly #stream: WriteStream;
+  readonly #terminal: BarTerminal;
+  #bar: SingleBar | undefined;
+
+  constructor(stream: WriteStream) {
+    this.#stream = stream;
+    this.#terminal = new BarTerminal(stream);
+  }
+
+  print(text: string): void {
+    this.#terminal.printAbove(text);
+  }
+
+  watch(read: () => RunProgress): void {
+    this.stop();
+    const rate = new RateMeter();
+    // Its types don't have `terminal`.
+    const options: Options & { readonly terminal: BarTerminal } = {
+      // cli-progress asks this for the line at each drawing, so nothing needs to be told to it.
+      format: () => {
+        const progress = read();
+        const { done, failed, skipped } = progress.counts;
+        return renderProgress(progress, {
+          columns: this.#terminal.getWidth(),
+          rate: rate.update(done + failed + skipped),
+        });
+      },
+      terminal: this.#terminal,
+      fps: DRAWS_PER_SECOND,
+      forceRedraw: true,
+      hideCursor: null,
+      linewrap: null,
+      gracefulExit: false,
+      clearOnComplete: true,
+    };
+    this.#bar = new SingleBar(options);
+    this.#bar.start(1, 0);
+    this.#stream.on('resize', this.#onResize);
+  }
+
+  stop(): void {
+    this.#stream.off('resize', this.#onResize);
+    this.#bar?.stop();
+    this.#bar = undefined;
+    this.#terminal.erase();
+  }
+
+  readonly #onResize = () => this.#terminal.redraw();
+}
+
+/**
+ * The terminal as cli-progress sees it. Its own one restores a saved cursor position, which is another line once something has scrolled,
+ * and counts on a line staying one row, which a narrower window makes two.
+ */
+class BarTerminal {
+  readonly #stream: WriteStream;
+  #line = '';
+
+  constructor(stream: WriteStream) {
+    this.#stream = stream;
+  }
+
+  /** Room is left for the `^C` that a terminal shows: a line that wraps could not be cleared. */
+  getWidth(): number {
+    return (this.#stream.columns || 80) - 3;
+  }
+
+  isTTY(): boolean {
+    return true;
+  }
+
+  write(line: string): void {
+    this.#stream.write(`${this.#eraser()}${line}`);
+    this.#line = line;
+  }
+
+  printAbove(text: string): void {
+    const line = this.#line;
+    this.#stream.write(`${this.#eraser()}${text}${text.endsWith('\n') || line === '' ? line : `\n${line}`}`);
+  }
+
+  erase(): void {
+    if (this.#line !== '') this.#stream.write(this.#eraser());
+    this.#line = '';
+  }
+
+  /** After a change of the window's width; the next drawing fits it. */
+  redraw(): void {
+    this.write('');
+  }
+
+  /** Goes to the line's beginning, rows up when the terminal has wrapped it since, and clears from there. */
+  #eraser(): string {
+    if (this.#line === '') return '';
+    const rows = Math.ceil(widthOf(this.#line) / (this.#stream.columns || 80));
+    return `\r${rows > 1 ? `\u001b[${rows - 1}A` : ''}${CLEAR_DOWN}`;
+  }
+
+  // What cli-progress also asks of a terminal; `write` does it all.
+  cursorSave(): void {}
+  cursorRestore(): void {}
+  cursor(): void {}
+  cursorTo(): void {}
+  cursorRelative(): void {}
+  cursorRelativeReset(): void {}
+  clearRight(): void {}
+  clearLine(): void {}
+  clearBottom(): void {}
+  newline(): void {}
+  lineWrapping(): void {}
+}

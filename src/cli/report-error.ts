@@ -1,0 +1,38 @@
+/** One message for every error, and the exit code that goes with it. */
+import { styleText } from 'node:util';
+
+import { CommanderError } from 'commander';
+
+import { CancelledError, describeError, InvariantError, SupervisorError, toError } from '../core/errors.ts';
+import { redactText } from '../core/redact.ts';
+
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+export const EXIT_CANCELLED = 130;
+
+/** Writes to stderr what `thrown` has to say; returns the exit code. A stack trace only where one was asked for. */
+export function reportError(thrown: unknown, { verbose }: { readonly verbose: boolean }): number {
+  // commander has said it already.
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : EXIT_USAGE;
+  const error = toError(thrown);
+  const isExpected = error instanceof SupervisorError && !(error instanceof InvariantError);
+  const { message } = describeError(error);
+  const text = isExpected ? message : `Unexpected ${error.name}: ${message}`;
+  process.stderr.write(`${errorLabel()} ${redactText(text)}\n`);
+  if (verbose) process.stderr.write(`${redactText(describeStack(error))}\n`);
+  else if (!isExpected) process.stderr.write('Run again with --verbose for the details.\n');
+  if (error instanceof CancelledError) return EXIT_CANCELLED;
+  return isExpected ? EXIT_USAGE : EXIT_FAILED;
+}
+
+/** The stack, and those of its causes. */
+export function describeStack(error: Error): string {
+  const { cause } = error;
+  return [error.stack ?? error.message, ...(cause instanceof Error ? [`caused by: ${describeStack(cause)}`] : [])].join(
+    '\n',
+  );
+}
+
+export function errorLabel(): string {
+  return styleText('red', 'error:', { stream: process.stderr });
+}

@@ -1,0 +1,177 @@
+/** The `run` command: finds the action, checks everything that can be known before a browser starts, runs it, tells how it ended. */
+import path from 'node:path';
+
+import { loadConfig } from '../config/config.ts';
+import { raceSignal } from '../core/abort.ts';
+import { ActionError, CancelledError, ConfigError, SupervisorError, toError } from '../core/errors.ts';
+import { makeLog, type Log } from '../core/log.ts';
+import { redactUrl } from '../core/redact.ts';
+import { prepareRun, toExitCode, type Action, type Run, type RunOutcome } from '../runs/runs.ts';
+import { ActionLoader } from './action-loader.ts';
+import { assertBrowserFits } from './check-browser.ts';
+import { describeDeath } from './death-words.ts';
+import { findActionFile, knownActions } from './find-action.ts';
+import { commandLine, quoteForShell } from './invocation.ts';
+import { placeInStack } from './load-errors.ts';
+import { makeConsole, openProgress, type ProgressDisplay } from './progress.ts';
+import { describeStack, EXIT_CANCELLED } from './report-error.ts';
+import { parseRunFlags, type RunRequest } from './run-flags.ts';
+import { makeActionHelp } from './run-help.ts';
+import { listenForStop } from './stop-signals.ts';
+import { summarize } from './summary.ts';
+
+/** Returns the exit code. Throws what is wrong before the run begins. */
+export async function runAction(args: readonly string[]): Promise<number> {
+  const [target, ...rest] = args;
+  if (target === undefined || target.startsWith('-')) {
+    const where = target === undefined ? '' : ` first, before ${target}`;
+    throw new ConfigError(
+      `Name an action${where}: ${commandLine('run', '<name|file> [--parameter value …]')}.${knownActions()}`,
+    );
+  }
+  const display = openProgress();
+  const stop = new AbortController();
+  const unlisten = listenForStop({
+    onStop: () => {
+      display.print('Stopping; press Ctrl+C again to kill\n');
+      stop.abort(new CancelledError('The run was cancelled.'));
+    },
+    onKill: () => {
+      display.stop();
+      process.exit(EXIT_CANCELLED);
+    },
+  });
+  const failures: Error[] = [];
+  catchStrays(stop, failures);
+  globalThis.console = makeConsole(display);
+  try {
+    return await load(target, rest, { display, stop, failures });
+  } finally {
+    display.stop();
+    unlisten();
+  }
+}
+
+interface Surroundings {
+  readonly display: ProgressDisplay;
+  readonly stop: AbortController;
+  /** What the action's code threw, with its stack. */
+  readonly failures: Error[];
+}
+
+async function load(target: string, args: readonly string[], surroundings: Surroundings): Promise<number> {
+  const { signal } = surroundings.stop;
+  const isHelp = args.some((arg) => arg === '--help' || arg === '-h');
+  const file = findActionFile(target);
+  // The browser's version takes as long to ask for as the action takes to load. With --grid it doesn't matter.
+  const isRemote = isHelp || args.some((arg) => /^--grid(=|$)/.test(arg));
+  const fits = isRemote ? Promise.resolve() : assertBrowserFits(loadConfig());
+  fits.catch(() => undefined);
+  const action = await ActionLoader.install().load(file, signal);
+  if (isHelp) {
+    process.stdout.write(makeActionHelp(action, target));
+    return 0;
+  }
+  const request = parseRunFlags(action, args, target);
+  await fits;
+  signal.throwIfAborted();
+  return runRequest(action, request, { ...surroundings, again: repeatLine(target, args), folder: path.dirname(file) });
+}
+
+interface RunSurroundings extends Surroundings {
+  readonly again: string;
+  /** Of the action's file. */
+  readonly folder: string;
+}
+
+async function runRequest(
+  action: Action,
+  request: RunRequest,
+  { display, stop, failures, again, folder }: RunSurroundings,
+): Promise<number> {
+  const { isVerbose, isJson, config } = request;
+  const log = makeLog({ level: isVerbose ? 'debug' : config.logLevel, write: (line) => display.print(line) });
+  forwardWarnings(log);
+  const options = {
+    ...request.options,
+    config,
+    log,
+    signal: stop.signal,
+    onDeath: (death: RunOutcome['deaths'][number]) => {
+      const next =
+        request.options.recover === false || stop.signal.aborted ? 'the run ends' : 'going on with a new session';
+      log.warn(`${describeDeath(death, run.progress.counts)}: ${death.evidence.message}; ${next}`);
+    },
+  };
+  const run: Run = await raceSignal(prepareRun(keepFailures(action, failures), request.params, options), stop.signal);
+  display.watch(() => run.progress);
+  const outcome = await run.execute();
+  display.stop();
+
+  const failure = failures.findLast(({ message }) => outcome.error?.message.includes(message));
+  const failedAt =
+    failure === undefined || failure instanceof SupervisorError ? undefined : placeInStack(failure, folder);
+  const summary = summarize(outcome, { again, failedAt })
+    .map((line) => `${line}\n`)
+    .join('');
+  if (isVerbose && failure !== undefined) process.stderr.write(`${describeStack(failure)}\n`);
+  if (!isJson) process.stdout.write(summary);
+  // A program reads stdout; whoever reads the log of it still gets the words.
+  else process.stderr.write(summary);
+  if (isJson) process.stdout.write(`${JSON.stringify(outcome)}\n`);
+  return toExitCode(outcome);
+}
+
+/** The outcome has only an error's code and message; where it was thrown helps its author. */
+function keepFailures(action: Action, failures: Error[]): Action {
+  const watched =
+    <Context>(code: (context: Context) => Promise<void> | void) =>
+    async (context: Context) => {
+      try {
+        await code(context);
+      } catch (thrown) {
+        failures.push(toError(thrown));
+        throw thrown;
+      }
+    };
+  return {
+    ...action,
+    run: watched((context) => action.run(context)),
+    ...(action.prepare === undefined ? {} : { prepare: watched((context) => action.prepare?.(context)) }),
+  };
+}
+
+/** What an action throws where nobody catches it would end the program with a stack trace, and its browser by the watchdog only. */
+function catchStrays(stop: AbortController, failures: Error[]): void {
+  const onStray = (what: string) => (thrown: unknown) => {
+    const error = toError(thrown);
+    // The work that was under way on a session that died, or is to end: its callers know.
+    if (error instanceof SupervisorError && (error.consequence === 'halt-session' || error instanceof CancelledError))
+      return;
+    failures.push(error);
+    stop.abort(new ActionError(`${what}: ${error.message}`, { cause: error }));
+  };
+  process.on('unhandledRejection', onStray('A promise was rejected that nobody awaits (look for a missing `await`)'));
+  process.on(
+    'uncaughtException',
+    onStray('An error was thrown where nobody catches it (in an event listener or a timer)'),
+  );
+}
+
+/** Node's own warnings, such as how it read the action's module, are for --verbose. */
+function forwardWarnings(log: Log): void {
+  process.removeAllListeners('warning');
+  process.on('warning', ({ name, message }) => log.debug(`${name}: ${message}`));
+}
+
+/** Secrets are left out, as everywhere. */
+function repeatLine(target: string, args: readonly string[]): string {
+  const isSecret = /^--[\w-]*(pass|secret|token|key|credential)/i;
+  const words = args.map((arg, index) => {
+    if (isSecret.test(arg)) return arg.replace(/=.*$/s, '=…');
+    return isSecret.test(args[index - 1] ?? '') && !(args[index - 1] ?? '').includes('=')
+      ? '…'
+      : quoteForShell(redactUrl(arg));
+  });
+  return commandLine('run', [quoteForShell(target), ...words].join(' '));
+}

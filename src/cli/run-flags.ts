@@ -1,0 +1,100 @@
+/** From the words after an action's name to what a run needs, or to everything that is wrong with them, at once. */
+import { loadConfig, type Config } from '../config/config.ts';
+import { ConfigError } from '../core/errors.ts';
+import type { Action, ExportFormat, RunOptions } from '../runs/runs.ts';
+import { checkParameters, toActionParameters } from './action-flags.ts';
+import { parseFlags, type FlagProblem } from './flags.ts';
+import { commandLine, flagsKeptByNpm } from './invocation.ts';
+import { RUN_COMMAND_FLAGS } from './run-help.ts';
+
+export interface RunRequest {
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly options: RunOptions;
+  readonly config: Config;
+  readonly isJson: boolean;
+  readonly isVerbose: boolean;
+}
+
+/** Throws `ConfigError` with one line per problem. */
+export function parseRunFlags(action: Action, args: readonly string[], target: string): RunRequest {
+  const parameters = toActionParameters(action);
+  const { values, positionals, problems } = parseFlags(args, [...parameters, ...RUN_COMMAND_FLAGS]);
+  const given = parameters.filter(({ name }) => values.has(name));
+  const params = Object.fromEntries(given.map(({ parameter, name }) => [parameter, values.get(name)]));
+  const names = [...parameters, ...RUN_COMMAND_FLAGS].map(({ name }) => name);
+  const kept = flagsKeptByNpm(names, { args });
+  const told = new Set([...kept, ...problems.map(({ flag }) => flag)]);
+  const all = [
+    ...describeStrayWords({ kept, positionals, target }),
+    ...problems,
+    ...checkRunFlags(values),
+    ...checkParameters(action, params).filter(({ flag }) => !told.has(flag)),
+  ];
+  if (all.length > 0) {
+    const help = `See ${commandLine('run', `${target} --help`)}`;
+    const [first] = all;
+    if (all.length === 1) throw new ConfigError(`${first?.message} ${help}`);
+    throw new ConfigError(
+      `${action.name} can't be run like this:\n${all.map(({ message }) => `  ${message}\n`).join('')}${help}`,
+    );
+  }
+  const config = loadConfig({
+    flags: { GRID_URL: values.get('grid'), ...(values.get('headed') === true ? { HEADLESS: false } : {}) },
+  });
+  return {
+    params,
+    config,
+    isJson: values.get('json') === true,
+    isVerbose: values.get('verbose') === true,
+    options: {
+      ...pick<'owner', string>('owner', values),
+      ...pick<'sessions', number>('sessions', values),
+      ...pick<'output', string>('output', values),
+      ...pick<'format', ExportFormat>('format', values),
+      ...pick<'recover', boolean>('recover', values),
+    },
+  };
+}
+
+function pick<Name extends string, Value>(
+  name: Name,
+  values: ReadonlyMap<string, unknown>,
+): { readonly [Key in Name]?: Value } {
+  return (values.has(name) ? { [name]: values.get(name) } : {}) as { readonly [Key in Name]?: Value };
+}
+
+function checkRunFlags(values: ReadonlyMap<string, unknown>): FlagProblem[] {
+  const problems: FlagProblem[] = [];
+  const complain = (flag: string, message: string) => void problems.push({ flag, message });
+  const grid = values.get('grid');
+  if (typeof grid === 'string' && !(URL.canParse(grid) && /^https?:$/.test(new URL(grid).protocol))) {
+    complain('grid', '--grid must be an http or https URL, such as http://localhost:4444.');
+  }
+  const sessions = values.get('sessions');
+  if (typeof sessions === 'number' && !(Number.isInteger(sessions) && sessions >= 1)) {
+    complain('sessions', `--sessions is ${sessions}; it must be a whole number of at least 1.`);
+  }
+  if (values.has('owner') && typeof sessions === 'number' && sessions > 1) {
+    complain('owner', '--owner names whom one session belongs to; it does not go with --sessions above 1.');
+  }
+  for (const name of ['owner', 'output']) {
+    if (values.get(name) === '') complain(name, `--${name} is empty.`);
+  }
+  return problems;
+}
+
+/** Without `--` before them npm keeps flags for itself, and passes on only their values. */
+function describeStrayWords({
+  kept,
+  positionals,
+  target,
+}: Readonly<Record<'kept' | 'positionals', readonly string[]>> & { readonly target: string }): FlagProblem[] {
+  const way = `Write ${commandLine('run', `${target} --flag value …`)}`;
+  if (kept.length > 0) {
+    const flags = kept.map((name) => `--${name}`).join(', ');
+    return [{ flag: '', message: `npm kept ${flags} for itself, because no -- stood before. ${way}` }];
+  }
+  if (positionals.length === 0) return [];
+  const words = positionals.map((word) => JSON.stringify(word)).join(', ');
+  return [{ flag: '', message: `${words}: after its name an action takes flags only. ${way}` }];
+}

@@ -1,0 +1,147 @@
+/** The flags of `run`, and help texts that show them together with those of an action. */
+import { Command, Option } from 'commander';
+
+import { EXPORT_FORMATS, type Action } from '../runs/runs.ts';
+import { toActionParameters, type ActionParameter } from './action-flags.ts';
+import type { Flag } from './flags.ts';
+import { commandLine } from './invocation.ts';
+
+/** `--wait`, `--resume` and `--rehearse` are reserved in `RUN_FLAGS` and come with the durable registry. */
+export const RUN_COMMAND_FLAGS: readonly Flag[] = [
+  {
+    name: 'owner',
+    kind: 'text',
+    placeholder: 'name',
+    description: 'whom the session belongs to (default: the run itself)',
+  },
+  {
+    name: 'sessions',
+    kind: 'number',
+    placeholder: 'number',
+    description: 'browsers for batches that work with several',
+  },
+  {
+    name: 'grid',
+    kind: 'text',
+    placeholder: 'url',
+    description: 'use the browsers of this Selenium Grid, or a driver that runs already',
+  },
+  { name: 'headed', kind: 'boolean', placeholder: '', description: 'show the browser', defaultValue: false },
+  {
+    name: 'recover',
+    kind: 'boolean',
+    placeholder: '',
+    description: 'end the run at the first death of its session',
+    defaultValue: true,
+  },
+  {
+    name: 'output',
+    kind: 'text',
+    placeholder: 'dir',
+    description: 'where files are written (default: output/<run id>)',
+  },
+  {
+    name: 'format',
+    kind: 'text',
+    placeholder: 'choice',
+    choices: EXPORT_FORMATS,
+    description: 'of the data files',
+    defaultValue: 'jsonl',
+  },
+  {
+    name: 'json',
+    kind: 'boolean',
+    placeholder: '',
+    description: 'print the outcome as one line of JSON, last',
+    defaultValue: false,
+  },
+  {
+    name: 'verbose',
+    kind: 'boolean',
+    placeholder: '',
+    description: 'log more, and show where errors come from',
+    defaultValue: false,
+  },
+  {
+    name: 'help',
+    kind: 'boolean',
+    placeholder: '',
+    description: "show this; after an action's name, with its parameters",
+    defaultValue: false,
+  },
+];
+
+const EXIT_CODES = `Exit codes:
+  0    completed
+  1    some of it failed, or all
+  2    wrong usage or settings, or no browser could be started
+  3    halted: the session died, and no recovery was left or wanted
+  5    timed out: no progress for too long
+  130  cancelled (Ctrl+C; twice ends it at once)`;
+
+export function makeRunHelp(): string {
+  const examples = [
+    commandLine('run', 'gather-catalog --url http://127.0.0.1:8080'),
+    commandLine('run', './my-action.ts --output data --format csv'),
+    commandLine('run', 'gather-catalog --url http://127.0.0.1:8080 --json'),
+  ];
+  const command = makeHelpCommand('run', '<name|file> [--parameter value …] [options]').description(
+    'Runs an action: a name of the `actions` folder, or the file of any module that default-exports one.',
+  );
+  for (const flag of RUN_COMMAND_FLAGS) command.addOption(toOption(flag));
+  const parameters =
+    `Parameters of an action are flags too: ${commandLine('run', '<name> --help')} shows them, ` +
+    `${commandLine('actions')} lists all actions.`;
+  return `${command.helpInformation()}\n${parameters}\n\n${describeExamples(examples)}`;
+}
+
+/** The help of one action. `target` is what was typed to name it. */
+export function makeActionHelp(action: Action, target: string): string {
+  const parameters = toActionParameters(action);
+  const needed = parameters.filter(({ isRequired }) => isRequired);
+  const example = needed.map((parameter) => `--${parameter.name} ${exampleOf(parameter)}`);
+  const command = makeHelpCommand(action.name, `${target} [options]`).description(action.description);
+  for (const parameter of parameters) command.addOption(toOption(parameter).helpGroup('Parameters:'));
+  for (const flag of RUN_COMMAND_FLAGS) command.addOption(toOption(flag).helpGroup('Options:'));
+  return `${command.helpInformation()}\n${describeExamples([commandLine('run', [target, ...example].join(' '))])}`;
+}
+
+/** Only ever printed. */
+function makeHelpCommand(name: string, usage: string): Command {
+  return new Command(name).helpOption(false).configureHelp({ commandUsage: () => commandLine('run', usage) });
+}
+
+function describeExamples(lines: readonly string[]): string {
+  return `Example${lines.length === 1 ? '' : 's'}:\n${lines.map((line) => `  ${line}\n`).join('')}\n${EXIT_CODES}\n`;
+}
+
+/** The part of a flag that a help text or a list shows: `--pages <number>`, `--no-recover`. */
+export function flagTerm({ name, kind, placeholder, defaultValue, isList }: Flag): string {
+  if (kind === 'boolean') return defaultValue === true ? `--no-${name}` : `--${name}`;
+  return `--${name} <${placeholder}>${isList === true ? ' …' : ''}`;
+}
+
+function toOption(flag: Flag): Option {
+  const { description, choices, defaultValue, isRequired = false, isList = false, kind } = flag;
+  const notes = [
+    ...(choices === undefined ? [] : [choices.join(' | ')]),
+    ...(isRequired ? ['required'] : []),
+    ...(isList ? ['may be given several times'] : []),
+    ...(kind === 'boolean' || defaultValue === undefined ? [] : [`default: ${showDefault(defaultValue)}`]),
+  ];
+  const prefix = kind === 'boolean' && defaultValue === true && flag.name !== 'recover' ? 'not: ' : '';
+  return new Option(
+    flagTerm(flag),
+    [prefix + description, ...(notes.length > 0 ? [`(${notes.join('; ')})`] : [])].filter(Boolean).join(' '),
+  );
+}
+
+function showDefault(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(String).join(', ');
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function exampleOf({ placeholder, choices }: ActionParameter): string {
+  if (placeholder === 'url') return 'https://example.com/';
+  return choices?.[0] ?? { number: '1', json: "'{}'" }[placeholder] ?? '…';
+}

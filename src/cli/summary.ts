@@ -1,0 +1,132 @@
+/** How a run ended, for people: what went wrong first, then the evidence, the symptoms, the counts, the files and what to type next. */
+import type { Death } from '../driver/driver.ts';
+import type { RunOutcome, RunStatus } from '../runs/runs.ts';
+import { describeDeath, tallyCauses } from './death-words.ts';
+import { count } from './progress-line.ts';
+
+const LAST_COMMANDS_SHOWN = 5;
+const CONSEQUENCES_SHOWN = 3;
+/** Errors that are a death's doing: the run could not go on after it. */
+const CAUSED_BY_DEATH = ['session-dead', 'session-start-failed', 'restart-limit'];
+const VERBS: Readonly<Record<RunStatus, string>> = {
+  completed: 'completed',
+  partial: 'finished, but not all of it succeeded',
+  failed: 'failed',
+  halted: 'was halted',
+  timed_out: 'timed out',
+  cancelled: 'was cancelled',
+};
+
+export interface SummaryOptions {
+  /** The command that does the same again. */
+  readonly again: string;
+  /** Where the failure came from, as `file:line:column`. */
+  readonly failedAt?: string | undefined;
+}
+
+/** Lines without line breaks. */
+export function summarize(outcome: RunOutcome, options: SummaryOptions): string[] {
+  const { deaths, status } = outcome;
+  const rootCause = findRootCause(outcome);
+  return [
+    ...(rootCause === undefined ? [] : [`${describeDeath(rootCause, outcome.counts)}.`]),
+    ...(rootCause === undefined ? [] : describeEvidence(rootCause)),
+    ...describeError(outcome, { ...options, isSymptom: rootCause !== undefined }),
+    `${outcome.action} ${VERBS[status]} after ${describeDuration(outcome.durationMs)}: ${describeRecords(outcome)}.`,
+    ...(status === 'completed' || status === 'partial'
+      ? describeSurvival(deaths)
+      : describeEarlierDeaths(deaths, rootCause)),
+    row('steps', describeCounts(outcome)),
+    ...Object.entries(outcome.outputs).map(([dataset, file]) =>
+      row('data', dataset === 'records' ? file : `${file} (${dataset})`),
+    ),
+    row('next', describeNext(outcome, options)),
+  ];
+}
+
+/** The death that ended the run, if one did; the error is only what came of it. */
+function findRootCause({ status, deaths, error }: RunOutcome): Death | undefined {
+  const isDeathly = status === 'halted' || CAUSED_BY_DEATH.includes(error?.code ?? '');
+  return status !== 'completed' && isDeathly ? deaths.at(-1) : undefined;
+}
+
+function describeEvidence({ evidence, cancelled, consequences, detectedAfterMs, lastHeartbeatAt }: Death): string[] {
+  const commands = evidence.lastCommands.slice(-LAST_COMMANDS_SHOWN);
+  const { queued, inFlight, refused } = cancelled;
+  const silence =
+    detectedAfterMs === null
+      ? []
+      : [row('silent for', `${detectedAfterMs} ms; last sign of life ${lastHeartbeatAt ?? 'none'}`)];
+  const more = consequences.length - CONSEQUENCES_SHOWN;
+  return [
+    row('evidence', evidence.message),
+    ...(evidence.url === null ? [] : [row('page', evidence.url)]),
+    ...silence,
+    ...commands.map((command, index) => row(index === 0 ? 'commands' : '', command)),
+    row('symptoms', `work ended by it: ${queued} queued, ${inFlight} under way; ${refused} refused afterwards`),
+    ...consequences.slice(0, CONSEQUENCES_SHOWN).map((consequence) => row('', consequence)),
+    ...(more > 0 ? [row('', `and ${more} more`)] : []),
+  ];
+}
+
+function describeError(
+  { error, status }: RunOutcome,
+  { failedAt, isSymptom }: SummaryOptions & { isSymptom: boolean },
+): string[] {
+  if (error === null || status === 'cancelled') return [];
+  // Its message would say the root cause once more.
+  if (error.code === 'session-dead' && isSymptom) return [];
+  const where = failedAt === undefined ? '' : ` (${failedAt})`;
+  return isSymptom ? [row('then', `${error.code}: ${error.message}`)] : [`${error.code}: ${error.message}${where}`];
+}
+
+function describeSurvival(deaths: readonly Death[]): string[] {
+  return deaths.length === 0
+    ? []
+    : [row('deaths', `survived ${count(deaths.length, 'death')}: ${tallyCauses(deaths)}`)];
+}
+
+function describeEarlierDeaths(deaths: readonly Death[], rootCause: Death | undefined): string[] {
+  const earlier = rootCause === undefined ? deaths : deaths.slice(0, -1);
+  if (earlier.length === 0) return [];
+  return [
+    row(
+      'deaths',
+      `${rootCause === undefined ? '' : 'before this one, '}survived ${count(earlier.length, 'death')}: ${tallyCauses(earlier)}`,
+    ),
+  ];
+}
+
+function describeRecords({ records, sessions, outputs }: RunOutcome): string {
+  const files = Object.keys(outputs).length;
+  const kept = records > 0 && files === 0 ? ' (not written to a file)' : '';
+  return `${count(records, 'record')}${kept}, ${count(sessions, 'browser session')}`;
+}
+
+/** `525 = 500 done + 20 failed + 5 cancelled`. */
+function describeCounts({ counts }: RunOutcome): string {
+  const { total, done, failed, cancelled, skipped } = counts;
+  if (total === 0) return 'none were begun';
+  const parts = Object.entries({ done, failed, cancelled, skipped }).filter(
+    ([name, number]) => number > 0 || name === 'done',
+  );
+  return `${total} = ${parts.map(([name, number]) => `${number} ${name}`).join(' + ')}`;
+}
+
+function describeNext({ status, outputs }: RunOutcome, { again }: SummaryOptions): string {
+  const [file] = Object.values(outputs);
+  if (status === 'completed') return file === undefined ? again : `head -n 3 ${file}`;
+  if (status === 'halted' && / --no-recover\b/.test(again))
+    return `${again.replace(/ --no-recover\b/, '')}   (goes on by itself after a death)`;
+  return again;
+}
+
+function describeDuration(ms: number): string {
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1_000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+function row(name: string, text: string): string {
+  return `  ${name.padEnd(10)} ${text}`;
+}

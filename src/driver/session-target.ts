@@ -1,0 +1,21 @@
+/** Where the session comes from: a driver of our own, somebody's endpoint (a Grid, a running driver), or an existing session there. */
+export type SessionTarget =
+  | { readonly kind: 'own'; readonly driverPath: string; readonly browserPath: string }
+  | { readonly kind: 'endpoint'; readonly url: string }
+  | { readonly kind: 'attached'; readonly url: string; readonly sessionId: string; readonly capabilities: object };
+
+export function isLoopback(url: string): boolean {
+  const { hostname } = new URL(url);
+  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+}
+
+/** What an error about the start names. */
+export function describeTarget(target: SessionTarget): {
+  endpointUrl?: string;
+  driverPath?: string;
+  browserPath?: string;
+} {
+  return target.kind === 'own'
+    ? { driverPath: target.driverPath, browserPath: target.browserPath }
+    : { endpointUrl: target.url };
+}

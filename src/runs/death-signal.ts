@@ -1,0 +1,17 @@
+/** A session's signal aborts on its death and on its end alike; work on it must not be told the one for the other. */
+import { SessionDeathError } from '../supervisor/supervisor.ts';
+
+/** The death that `signal` aborted with; undefined while the session lives, and where it was ended by `quit()` or `stop()`. */
+export function deathOf(signal: AbortSignal): SessionDeathError | undefined {
+  const reason: unknown = signal.reason;
+  return reason instanceof SessionDeathError ? reason : undefined;
+}
+
+/** Aborts when `session` does by death. An end that was asked for is no reason to stop: a step may well be what ended it. */
+export function deathSignalOf(session: AbortSignal): AbortSignal {
+  const dead = new AbortController();
+  const onAbort = () => deathOf(session) !== undefined && dead.abort(session.reason);
+  if (session.aborted) onAbort();
+  else session.addEventListener('abort', onAbort, { once: true });
+  return dead.signal;
+}

@@ -1,0 +1,48 @@
+/** How a session is opened with a supervisor's options, and cleared away under a deadline of its own. */
+import { settlesWithin } from '../core/abort.ts';
+import { toError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { BrowserSession, type SessionListener, type SessionTarget } from '../driver/driver.ts';
+import { DEFAULT_COMMAND_TIMEOUT_MS, DEFAULT_HEARTBEAT_TIMEOUT_MS, type SupervisorOptions } from './options.ts';
+import { resolveTarget } from './target.ts';
+
+const CLEAN_UP_LIMIT_MS = 15_000;
+
+export interface OpenSessionOptions {
+  readonly options: SupervisorOptions;
+  /** Somebody else's session, instead of one of our own. */
+  readonly attachTo: SessionTarget | undefined;
+  /** The epoch's halt. */
+  readonly signal: AbortSignal;
+  readonly startSignal: AbortSignal | undefined;
+  readonly listener: SessionListener;
+  readonly log: Log;
+}
+
+/** Throws `SessionStartError`, with nothing left behind, when there is no session to be had. */
+export async function openSession(given: OpenSessionOptions): Promise<BrowserSession> {
+  const { options, attachTo, signal, startSignal, listener, log } = given;
+  const session = await BrowserSession.start({
+    target: attachTo ?? (await resolveTarget(options)),
+    browser: options,
+    signal,
+    commandTimeoutMs: options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS,
+    heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
+    ...(startSignal === undefined ? {} : { startSignal }),
+    log,
+    listener,
+  });
+  // Its start was somebody else's, so nothing has shown yet that it lives.
+  if (attachTo !== undefined) await session.probe('command');
+  return session;
+}
+
+/** Waits for `work` for so long as is sensible, and logs what went wrong with it. Never rejects. */
+export async function settleCleanUp(work: Promise<void>, log: Log): Promise<void> {
+  try {
+    if (await settlesWithin(work, CLEAN_UP_LIMIT_MS)) await work;
+    else log.error('Ending the browser takes too long; going on');
+  } catch (thrown) {
+    log.error('The browser could not be cleared away completely', { reason: toError(thrown).message });
+  }
+}

@@ -1,0 +1,108 @@
+import { expect } from 'chai';
+
+import type { Death } from '../../src/driver/driver.ts';
+import type { RunOutcome } from '../../src/runs/runs.ts';
+import { summarize } from '../../src/cli/summary.ts';
+
+function makeDeath(change: Partial<Death> = {}): Death {
+  return {
+    cause: 'browser-gone',
+    detectedBy: 'devtools',
+    at: '2026-11-20T18:15:30.123Z',
+    detectedAfterMs: null,
+    lastHeartbeatAt: null,
+    evidence: {
+      message: 'the browser process was ended by signal 9',
+      url: 'http://shop/1',
+      lastCommands: ['POST /url 200 34ms'],
+    },
+    epoch: 1,
+    cancelled: { queued: 41, inFlight: 5, refused: 3 },
+    consequences: ['driver-gone (driver-exit): gone'],
+    ...change,
+  };
+}
+
+function makeOutcome(change: Partial<RunOutcome> = {}): RunOutcome {
+  return {
+    runId: 'r1',
+    action: 'gather',
+    status: 'completed',
+    owner: 'r1',
+    counts: { total: 525, done: 525, failed: 0, cancelled: 0, skipped: 0 },
+    records: 500,
+    sessions: 1,
+    deaths: [],
+    error: null,
+    durationMs: 8_123,
+    outputs: { records: 'output/r1/records.jsonl' },
+    ...change,
+  };
+}
+
+const again = 'npm run action -- gather --url http://shop/ --no-recover';
+
+describe('the summary of a run', () => {
+  it('tells on one line what a completed run survived', () => {
+    const frozen = makeDeath({ cause: 'frozen', detectedBy: 'heartbeat' });
+    const outcome = makeOutcome({ sessions: 4, deaths: [makeDeath(), frozen, makeDeath()] });
+    expect(summarize(outcome, { again })).to.deep.equal([
+      'gather completed after 8.1 s: 500 records, 4 browser sessions.',
+      '  deaths     survived 3 deaths: browser-gone ×2, frozen ×1',
+      '  steps      525 = 525 done',
+      '  data       output/r1/records.jsonl',
+      '  next       head -n 3 output/r1/records.jsonl',
+    ]);
+  });
+
+  it('begins with the root cause of a halted run, then evidence, symptoms, counts, files and what to type', () => {
+    const outcome = makeOutcome({
+      status: 'halted',
+      counts: { total: 525, done: 120, failed: 0, cancelled: 405, skipped: 0 },
+      records: 96,
+      deaths: [makeDeath()],
+      error: { code: 'session-dead', message: 'The browser session died' },
+    });
+    expect(summarize(outcome, { again })).to.deep.equal([
+      'The browser was killed (browser-gone, noticed by devtools) at 2026-11-20T18:15:30.123Z, 120 of 525 done.',
+      '  evidence   the browser process was ended by signal 9',
+      '  page       http://shop/1',
+      '  commands   POST /url 200 34ms',
+      '  symptoms   work ended by it: 41 queued, 5 under way; 3 refused afterwards',
+      '             driver-gone (driver-exit): gone',
+      'gather was halted after 8.1 s: 96 records, 1 browser session.',
+      '  steps      525 = 120 done + 405 cancelled',
+      '  data       output/r1/records.jsonl',
+      '  next       npm run action -- gather --url http://shop/   (goes on by itself after a death)',
+    ]);
+  });
+
+  it('names the last of many deaths when no recovery was left, and tallies those before', () => {
+    const outcome = makeOutcome({
+      status: 'halted',
+      deaths: [makeDeath(), makeDeath(), makeDeath({ cause: 'tab-crashed' })],
+      error: { code: 'restart-limit', message: 'The session died 3 times' },
+    });
+    const lines = summarize(outcome, { again });
+    expect(lines[0]).to.match(/^The browser tab crashed \(tab-crashed/);
+    expect(lines).to.include('  then       restart-limit: The session died 3 times');
+    expect(lines).to.include('  deaths     before this one, survived 2 deaths: browser-gone ×2');
+  });
+
+  it('begins with code and message of a failed run, and where it was thrown', () => {
+    const outcome = makeOutcome({
+      status: 'failed',
+      deaths: [makeDeath()],
+      error: { code: 'api-outage', message: 'The API is out of order' },
+    });
+    const lines = summarize(outcome, { again, failedAt: 'actions/gather.ts:12:9' });
+    expect(lines[0]).to.equal('api-outage: The API is out of order (actions/gather.ts:12:9)');
+    expect(lines).to.include('  deaths     survived 1 death: browser-gone ×1');
+  });
+
+  it('shows counts that add up, whatever they are', () => {
+    const counts = { total: 10, done: 4, failed: 3, cancelled: 2, skipped: 1 };
+    const lines = summarize(makeOutcome({ status: 'partial', counts }), { again });
+    expect(lines).to.include('  steps      10 = 4 done + 3 failed + 2 cancelled + 1 skipped');
+  });
+});

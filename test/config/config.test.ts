@@ -1,0 +1,193 @@
+import { expect } from 'chai';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  childEnvironment,
+  loadConfig,
+  SETTING_NAMES,
+  type ConfigSources,
+  type SettingName,
+} from '../../src/config/config.ts';
+import { ConfigError } from '../../src/core/errors.ts';
+
+/** Settings as JSON text by file name, in a folder of their own. */
+type Files = Readonly<Record<string, string>>;
+
+describe('loadConfig', () => {
+  let folder: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'config-'));
+  });
+
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  const load = ({ files = {}, environment = {}, ...rest }: ConfigSources & { readonly files?: Files } = {}) => {
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    return loadConfig({ folder, environment, ...rest });
+  };
+
+  const problemOf = (sources: ConfigSources & { readonly files?: Files }): string => {
+    try {
+      load(sources);
+    } catch (thrown) {
+      expect(thrown).to.be.instanceOf(ConfigError).with.property('code', 'invalid-config');
+      return (thrown as Error).message;
+    }
+    return expect.fail('it was accepted');
+  };
+
+  it('has documented defaults', () => {
+    expect(load()).to.deep.equal({
+      gridUrl: undefined,
+      chromeBinary: undefined,
+      chromedriver: undefined,
+      browser: 'chrome',
+      headless: true,
+      heartbeatIntervalMs: 5_000,
+      heartbeatTimeoutMs: 3_000,
+      commandTimeoutMs: 120_000,
+      sessionTimeoutMs: 1_800_000,
+      logLevel: 'info',
+    });
+  });
+
+  it('takes each setting from where it weighs most: flags, environment, file of the environment, file, default', () => {
+    const name = 'HEARTBEAT_INTERVAL_SECONDS';
+    const files: Files = { 'supervisor.json': `{"${name}": 10}`, 'supervisor.ci.json': `{"${name}": 20}` };
+    const environment = { NODE_ENV: 'ci', [name]: '30' };
+    const seconds = (sources: ConfigSources) => load({ ...sources, files }).heartbeatIntervalMs / 1000;
+    expect(seconds({ flags: { [name]: '40' }, environment })).to.equal(40);
+    expect(seconds({ environment })).to.equal(30);
+    expect(seconds({ environment: { NODE_ENV: 'ci' } })).to.equal(20);
+    expect(seconds({ environment: { NODE_ENV: 'other' } })).to.equal(10);
+    expect(load({ environment: { NODE_ENV: 'ci' } }).heartbeatTimeoutMs).to.equal(3_000);
+  });
+
+  it('takes flags that were not given, and empty texts, for not set', () => {
+    const environment = { HEADLESS: '', LOG_LEVEL: 'debug', COMMAND_TIMEOUT_SECONDS: '' };
+    const config = load({ flags: { LOG_LEVEL: undefined }, environment });
+    expect(config).to.include({ headless: true, logLevel: 'debug', commandTimeoutMs: 120_000 });
+  });
+
+  it('turns seconds and minutes, fractions too, into milliseconds', () => {
+    const environment = { HEARTBEAT_TIMEOUT_SECONDS: '0.5', SESSION_TIMEOUT_MINUTES: ' 1.5 ' };
+    expect(load({ environment })).to.include({ heartbeatTimeoutMs: 500, sessionTimeoutMs: 90_000 });
+  });
+
+  for (const [text, value] of [
+    ['true', true],
+    ['1', true],
+    ['YES', true],
+    ['on', true],
+    ['false', false],
+    ['0', false],
+    ['No', false],
+    ['off', false],
+  ] as const) {
+    it(`reads ${text} as ${value}`, () => {
+      expect(load({ environment: { HEADLESS: text } }).headless).to.equal(value);
+    });
+  }
+
+  const WRONG: readonly [name: SettingName, value: string, allowed: RegExp][] = [
+    ['GRID_URL', 'grid.test:4444', /http or https URL/],
+    ['GRID_URL', 'ftp://grid.test', /http or https URL/],
+    ['BROWSER', 'netscape', /chrome.*firefox.*MicrosoftEdge/],
+    ['HEADLESS', 'maybe', /true or false/],
+    ['HEADLESS', 'constructor', /true or false/],
+    ['HEARTBEAT_INTERVAL_SECONDS', 'soon', /number of seconds.*more than 0.*86400/],
+    ['HEARTBEAT_INTERVAL_SECONDS', '5s', /number of seconds/],
+    ['HEARTBEAT_TIMEOUT_SECONDS', '0', /more than 0/],
+    ['COMMAND_TIMEOUT_SECONDS', '-1', /more than 0/],
+    ['COMMAND_TIMEOUT_SECONDS', '86401', /at most 86400/],
+    ['COMMAND_TIMEOUT_SECONDS', 'Infinity', /at most 86400/],
+    ['SESSION_TIMEOUT_MINUTES', '   ', /number of minutes/],
+    // Timers can't wait longer than 2^31 ms: they would fire at once.
+    ['SESSION_TIMEOUT_MINUTES', '40000', /at most 34560/],
+    ['LOG_LEVEL', 'loud', /error.*warn.*info.*debug/],
+  ];
+
+  for (const [name, value, allowed] of WRONG) {
+    it(`refuses ${name}=${value} with its name, where it came from, and what is allowed`, () => {
+      const problem = problemOf({ environment: { [name]: value } });
+      expect(problem).to.contain(name).and.to.contain('the environment').and.to.match(allowed);
+    });
+  }
+
+  for (const [name, json] of [
+    ['HEARTBEAT_INTERVAL_SECONDS', 'true'],
+    ['HEARTBEAT_INTERVAL_SECONDS', 'null'],
+    ['HEARTBEAT_INTERVAL_SECONDS', '[5]'],
+    ['HEADLESS', '2'],
+    ['CHROMEDRIVER', '5'],
+    ['GRID_URL', 'null'],
+    ['LOG_LEVEL', '{}'],
+  ] as const) {
+    it(`refuses ${json} as ${name} in a file`, () => {
+      const problem = problemOf({ files: { 'supervisor.json': `{"${name}": ${json}}` } });
+      expect(problem).to.contain(name).and.to.contain('supervisor.json');
+    });
+  }
+
+  it('names all wrong settings at once', () => {
+    const problem = problemOf({ flags: { BROWSER: 'x' }, environment: { LOG_LEVEL: 'y' } });
+    expect(problem)
+      .to.match(/BROWSER \(from the command line\) is "x"/)
+      .and.to.match(/LOG_LEVEL/);
+  });
+
+  it('does not repeat a wrong URL, which may hold a password', () => {
+    expect(problemOf({ environment: { GRID_URL: 'htp://ann:hunter2@grid.test' } })).not.to.contain('hunter2');
+  });
+
+  for (const browser of ['firefox', 'MicrosoftEdge']) {
+    it(`refuses ${browser} without an endpoint that has it: only Chrome and Chromium are started here`, () => {
+      expect(problemOf({ environment: { BROWSER: browser } }))
+        .to.contain(browser)
+        .and.to.contain('GRID_URL');
+      const environment = { BROWSER: browser, GRID_URL: 'https://grid.test' };
+      expect(load({ environment }).browser).to.equal(browser);
+    });
+  }
+
+  it('refuses unknown settings in a file, and lists the known ones', () => {
+    const problem = problemOf({ files: { 'supervisor.json': '{"HEADLES": false}' } });
+    expect(problem).to.contain('HEADLES').and.to.contain('supervisor.json');
+    for (const name of SETTING_NAMES) expect(problem).to.contain(name);
+  });
+
+  it('lets the environment hold whatever else it likes', () => {
+    expect(load({ environment: { HEADLES: 'x', PATH: '/bin' } }).headless).to.equal(true);
+  });
+
+  for (const [what, text] of [
+    ['broken JSON', '{"HEADLESS": '],
+    ['a list', '[]'],
+    ['null', 'null'],
+    ['a text', '"HEADLESS"'],
+  ] as const) {
+    it(`refuses a file with ${what}, and names the file`, () => {
+      expect(problemOf({ files: { 'supervisor.json': text } })).to.contain(join(folder, 'supervisor.json'));
+    });
+  }
+
+  it('needs no files', () => {
+    expect(loadConfig({ folder: join(folder, 'missing'), environment: {} }).browser).to.equal('chrome');
+  });
+
+  it('is frozen', () => {
+    expect(Object.isFrozen(load())).to.equal(true);
+  });
+});
+
+describe('childEnvironment', () => {
+  it('is the whole environment of this process, with additions that win', () => {
+    const environment = childEnvironment({ HOME: '/elsewhere', ADDED: 'yes' });
+    expect(environment).to.deep.equal({ ...process.env, HOME: '/elsewhere', ADDED: 'yes' });
+    expect(process.env).not.to.have.property('ADDED');
+  });
+});

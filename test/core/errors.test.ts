@@ -1,0 +1,67 @@
+import { expect } from 'chai';
+import {
+  ActionError,
+  CancelledError,
+  ConfigError,
+  DeadlineError,
+  describeError,
+  InvariantError,
+  SupervisorError,
+  toError,
+} from '../../src/core/errors.ts';
+
+/** What programs compare: changing a row breaks them. */
+const CATALOGUE = [
+  { error: new ConfigError('m'), name: 'ConfigError', code: 'invalid-config', consequence: 'abort-run' },
+  { error: new ActionError('m'), name: 'ActionError', code: 'action-error', consequence: 'abort-run' },
+  { error: new CancelledError(), name: 'CancelledError', code: 'cancelled', consequence: 'abort-run' },
+  { error: new DeadlineError('m', 1), name: 'DeadlineError', code: 'deadline-exceeded', consequence: 'fail-step' },
+  { error: new InvariantError('m'), name: 'InvariantError', code: 'broken-invariant', consequence: 'abort-run' },
+] as const;
+
+describe('Error catalogue of core', () => {
+  for (const { error, name, code, consequence } of CATALOGUE) {
+    it(`${name} has the code ${code} and means: ${consequence}`, () => {
+      expect(error).to.be.instanceOf(SupervisorError).and.to.include({ name, code, consequence });
+      expect(error.message).not.to.equal('');
+    });
+  }
+
+  it('keeps cause and data, and has empty data where none were given', () => {
+    const cause = new Error('below');
+    const error = new ConfigError('above', { cause, data: { setting: 'A' } });
+    expect(error.cause).to.equal(cause);
+    expect(error.data).to.deep.equal({ setting: 'A' });
+    expect(new ConfigError('alone').data).to.deep.equal({});
+  });
+});
+
+describe('toError', () => {
+  it('passes an Error as it is', () => {
+    const error = new TypeError('as it is');
+    expect(toError(error)).to.equal(error);
+  });
+
+  for (const [what, thrown, message] of [
+    ['a text', 'just a text', 'just a text'],
+    ['undefined', undefined, 'A value that is no Error was thrown: undefined'],
+    ['a symbol', Symbol('s'), 'A value that is no Error was thrown: Symbol(s)'],
+    ['an object that has no text', Object.create(null), 'A value that is no Error was thrown: [object Object]'],
+  ] as const) {
+    it(`makes an Error of ${what}, with it as its cause`, () => {
+      expect(toError(thrown)).to.include({ message, cause: thrown });
+    });
+  }
+});
+
+describe('describeError', () => {
+  it('tells code and message of our errors, and the code "error" of foreign ones', () => {
+    expect(describeError(new ConfigError('wrong'))).to.deep.equal({ code: 'invalid-config', message: 'wrong' });
+    expect(describeError(new RangeError('far'))).to.deep.equal({ code: 'error', message: 'far' });
+    expect(describeError('text')).to.deep.equal({ code: 'error', message: 'text' });
+  });
+
+  it('tells the name of an error that says nothing', () => {
+    expect(describeError(new RangeError())).to.deep.equal({ code: 'error', message: 'RangeError' });
+  });
+});

@@ -1,0 +1,117 @@
+import { expect } from 'chai';
+import { makeLog, silentLog, type LogOptions } from '../../src/core/log.ts';
+
+const SECRET = 'hunter2';
+
+/** A log whose lines are kept. */
+function keepingLog(options: Omit<LogOptions, 'write'> = {}) {
+  const lines: string[] = [];
+  const log = makeLog({ ...options, write: (line) => lines.push(line) });
+  return { log, lines, entries: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
+}
+
+describe('makeLog as text', () => {
+  it('writes one readable line with its fields behind it (R602)', () => {
+    const { log, lines } = keepingLog({ format: 'text' });
+    log.info('A page was visited', { url: 'https://shop.test/', items: 20, note: undefined, list: [1, 2] });
+    log.info('Alone');
+    expect(lines).to.deep.equal(['A page was visited  (url=https://shop.test/ items=20 list=[1,2])\n', 'Alone\n']);
+  });
+
+  it('marks what is not mere information', () => {
+    const { log, lines } = keepingLog({ format: 'text', level: 'debug' });
+    log.error('a');
+    log.warn('b');
+    log.debug('c');
+    expect(lines).to.deep.equal(['error: a\n', 'warning: b\n', 'debug: c\n']);
+  });
+
+  it('survives values that JSON can not hold', () => {
+    const { log, lines } = keepingLog({ format: 'text' });
+    const loop: Record<string, unknown> = {};
+    loop['self'] = loop;
+    log.info('Odd', { big: 10n, loop });
+    expect(lines[0]).to.match(/^Odd {2}\(big=10 loop=/);
+  });
+});
+
+describe('makeLog as JSON', () => {
+  it('writes one object a line, with level, message, time and fields (R602)', () => {
+    const { log, lines, entries } = keepingLog({ format: 'json' });
+    log.warn('Careful', { epoch: 2 });
+    expect(lines[0]).to.match(/\}\n$/);
+    const [entry] = entries();
+    expect(entry).to.include({ level: 'warn', message: 'Careful', epoch: 2 });
+    expect(new Date(String(entry!['timestamp'])).getTime()).to.be.closeTo(Date.now(), 5_000);
+  });
+
+  it('keeps the fields of a message with percent signs, as URLs have them', () => {
+    const { log, entries } = keepingLog({ format: 'json' });
+    log.info('Broken: https://shop.test/%d0%bf%s', { status: 404 });
+    expect(entries()[0]).to.include({ message: 'Broken: https://shop.test/%d0%bf%s', status: 404 });
+  });
+
+  it('does not mix a field named message into the message', () => {
+    const { log, entries } = keepingLog({ format: 'json' });
+    log.info('The browser went', { message: 'tab crashed', level: 'high' });
+    expect(entries()[0]).to.include({ message: 'The browser went', level: 'info' });
+  });
+});
+
+describe('makeLog in either format', () => {
+  for (const format of ['text', 'json'] as const) {
+    it(`hides secrets in ${format} messages, fields, nested fields and child fields (R602)`, () => {
+      const { log, lines } = keepingLog({ format });
+      log
+        .child({ endpoint: `https://ann:${SECRET}@grid.test/` })
+        .child({ headers: { cookie: SECRET } })
+        .error(`Authorization: Bearer ${SECRET}`, {
+          apiKey: SECRET,
+          error: new Error(`password=${SECRET}`),
+          nested: { list: [{ token: SECRET }] },
+        });
+      expect(lines).to.have.length(1);
+      expect(lines[0]).not.to.contain(SECRET);
+    });
+  }
+
+  it('says nothing below its level', () => {
+    const { log, lines } = keepingLog({ level: 'warn', format: 'text' });
+    log.info('no');
+    log.debug('no');
+    log.child({ a: 1 }).info('no');
+    log.warn('yes');
+    expect(lines).to.deep.equal(['warning: yes\n']);
+  });
+
+  it('puts the fields of all its ancestors into the lines of a child, and of nobody else', () => {
+    const { log, lines } = keepingLog({ format: 'text' });
+    const child = log.child({ owner: 'ann' });
+    child.child({ epoch: 2 }).info('grandchild', { own: true });
+    child.info('child');
+    log.info('root');
+    expect(lines).to.deep.equal(['grandchild  (owner=ann epoch=2 own=true)\n', 'child  (owner=ann)\n', 'root\n']);
+  });
+
+  it('lets a field of the line win over one of its ancestors', () => {
+    const { log, entries } = keepingLog({ format: 'json' });
+    log.child({ epoch: 1 }).info('moved on', { epoch: 2 });
+    expect(entries()[0]).to.include({ epoch: 2 });
+  });
+
+  it('takes nothing from its caller: the fields that were passed are as before', () => {
+    const { log } = keepingLog({ format: 'json' });
+    const fields = { token: SECRET };
+    log.info('kept', fields);
+    expect(fields).to.deep.equal({ token: SECRET });
+    expect(Object.getOwnPropertySymbols(fields)).to.have.length(0);
+  });
+});
+
+describe('silentLog', () => {
+  it('says nothing, and its children neither', () => {
+    for (const log of [silentLog, silentLog.child({ a: 1 })]) {
+      expect([log.error('x'), log.warn('x'), log.info('x'), log.debug('x')]).to.deep.equal(Array(4).fill(undefined));
+    }
+  });
+});

@@ -1,0 +1,52 @@
+import { expect } from 'chai';
+import { useFakeTimers, type SinonFakeTimers } from 'sinon';
+import { CommandLog } from '../../src/driver/command-log.ts';
+
+const SESSION = '/session/5f0c1a';
+
+describe('CommandLog', () => {
+  let clock: SinonFakeTimers;
+
+  beforeEach(() => {
+    clock = useFakeTimers({ toFake: ['performance'] });
+  });
+
+  afterEach(() => clock.restore());
+
+  it('tells method, route, outcome and duration, oldest first, also of what is under way', () => {
+    const log = new CommandLog();
+    const first = log.begin('POST', `${SESSION}/url`);
+    clock.tick(34);
+    first.end('200');
+    log.begin('GET', `${SESSION}/title`);
+    clock.tick(6);
+    expect(log.lines()).to.deep.equal(['POST /url 200 34ms', 'GET /title unanswered 6ms']);
+  });
+
+  for (const [path, route] of [
+    ['/session', '/session'],
+    [SESSION, '/'],
+    [`${SESSION}/element`, '/element'],
+    [`${SESSION}/element/f.1.e.2/click`, '/element/{id}/click'],
+    [`${SESSION}/element/active`, '/element/active'],
+    [`${SESSION}/element/f.1.e.2/element`, '/element/{id}/element'],
+    [`${SESSION}/shadow/f.1.e.3/elements`, '/shadow/{id}/elements'],
+    [`${SESSION}/cookie/session_of_ann`, '/cookie/{id}'],
+    [`${SESSION}/frame/parent`, '/frame/parent'],
+    [`${SESSION}/webauthn/authenticator/ab12/credentials/cd34`, '/webauthn/authenticator/{id}/credentials/{id}'],
+    [`${SESSION}/execute/sync`, '/execute/sync'],
+  ] as const) {
+    it(`calls ${path} ${route}: no ids and no names`, () => {
+      const entry = new CommandLog().begin('GET', path);
+      expect(entry).to.include({ route, label: `GET ${route}` });
+    });
+  }
+
+  it('keeps the last 50', () => {
+    const log = new CommandLog();
+    for (let i = 0; i < 120; i++) log.begin('GET', `${SESSION}/title`).end(String(i));
+    const lines = log.lines();
+    expect(lines).to.have.length(50);
+    expect([lines[0], lines.at(-1)]).to.deep.equal(['GET /title 70 0ms', 'GET /title 119 0ms']);
+  });
+});

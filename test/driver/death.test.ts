@@ -1,0 +1,60 @@
+import { expect } from 'chai';
+import { SupervisorError } from '../../src/core/errors.ts';
+import {
+  CommandTimeoutError,
+  SessionDeathError,
+  SessionEndedError,
+  SessionStartError,
+  type Death,
+} from '../../src/driver/death.ts';
+
+const DEATH: Death = {
+  cause: 'browser-gone',
+  detectedBy: 'devtools',
+  at: '2026-01-01T00:00:00.000Z',
+  detectedAfterMs: null,
+  lastHeartbeatAt: null,
+  evidence: { message: 'the socket closed', url: null, lastCommands: [] },
+  epoch: 2,
+  cancelled: { queued: 1, inFlight: 2, refused: 0 },
+  consequences: [],
+};
+
+/** What programs compare: changing a row breaks them. */
+const CATALOGUE = [
+  { error: new SessionDeathError(DEATH), name: 'SessionDeathError', code: 'session-dead', consequence: 'halt-session' },
+  { error: new SessionEndedError(), name: 'SessionEndedError', code: 'session-ended', consequence: 'fail-step' },
+  {
+    error: new SessionStartError('m'),
+    name: 'SessionStartError',
+    code: 'session-start-failed',
+    consequence: 'abort-run',
+  },
+  {
+    error: new CommandTimeoutError('GET /title', 1),
+    name: 'CommandTimeoutError',
+    code: 'command-timeout',
+    consequence: 'fail-step',
+  },
+] as const;
+
+describe('Error catalogue of driver', () => {
+  for (const { error, name, code, consequence } of CATALOGUE) {
+    it(`${name} has the code ${code} and means: ${consequence}`, () => {
+      expect(error).to.be.instanceOf(SupervisorError).and.to.include({ name, code, consequence });
+    });
+  }
+
+  it('SessionDeathError says cause, detector and words, and carries the death', () => {
+    const error = new SessionDeathError(DEATH);
+    expect(error.message).to.contain('browser-gone').and.to.contain('devtools').and.to.contain('the socket closed');
+    expect(error.death).to.equal(DEATH);
+    expect(error.data).to.deep.equal({ cause: 'browser-gone', detectedBy: 'devtools', epoch: 2 });
+  });
+
+  it('CommandTimeoutError names the command, its deadline and the setting', () => {
+    const { message, data } = new CommandTimeoutError('POST /url', 1_500);
+    expect(message).to.contain('POST /url').and.to.contain('1.5 s').and.to.contain('COMMAND_TIMEOUT_SECONDS');
+    expect(data).to.deep.equal({ command: 'POST /url', deadlineMs: 1_500 });
+  });
+});

@@ -1,0 +1,248 @@
+import { expect } from 'chai';
+import { getEventListeners, once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { useFakeTimers, type SinonFakeTimers } from 'sinon';
+import { DeadlineError, toError } from '../../src/core/errors.ts';
+import { DevTools, findDevToolsUrl, isDevToolsReachable } from '../../src/driver/devtools.ts';
+import { openDevToolsServer, type DevToolsServer } from './support/devtools-server.ts';
+
+const REASON = new Error('halted');
+const { signal: NEVER } = new AbortController();
+
+/** A connection to the server, and what its owner was told. */
+async function connect(server: DevToolsServer, signal = NEVER) {
+  const told: string[] = [];
+  const closed = Promise.withResolvers<void>();
+  const devtools = await DevTools.connect({
+    url: server.url,
+    signal,
+    onClosed: (description) => {
+      told.push(description);
+      closed.resolve();
+    },
+    onTabCrashed: (handle) => told.push(`crashed ${handle}`),
+  });
+  return { devtools, told, closed: closed.promise, [Symbol.dispose]: () => devtools.close() };
+}
+
+function rejectionOf(promise: Promise<unknown>): Promise<Error> {
+  return promise.then(
+    () => expect.fail('it resolved'),
+    (thrown: unknown) => toError(thrown),
+  );
+}
+
+/** Listens and never says a word: a connection is accepted, a handshake never answered. */
+async function openSilentServer() {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => void sockets.add(socket)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `ws://127.0.0.1:${port}/`,
+    connected: once(server, 'connection'),
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+describe('DevTools: connecting', () => {
+  it('attaches to every page from its start, without stopping any', async () => {
+    await using server = await openDevToolsServer();
+    using _ = await connect(server);
+    expect(server.calls[0]).to.deep.include({
+      method: 'Target.setAutoAttach',
+      params: { autoAttach: true, waitForDebuggerOnStart: false, flatten: true, filter: [{ type: 'page' }] },
+    });
+  });
+
+  it('rejects where nobody listens', async () => {
+    const server = await openDevToolsServer();
+    await server[Symbol.asyncDispose]();
+    expect((await rejectionOf(connect(server))).message).to.contain('ECONNREFUSED');
+  });
+
+  it('rejects with the reason of the signal while it waits, and leaves no listener', async () => {
+    await using server = await openSilentServer();
+    const halt = new AbortController();
+    const connecting = rejectionOf(connect(server as unknown as DevToolsServer, halt.signal));
+    await server.connected;
+    halt.abort(REASON);
+    expect(await connecting).to.equal(REASON);
+    expect(getEventListeners(halt.signal, 'abort')).to.have.length(0);
+  });
+
+  it('gives up after 10 s on a browser that accepts and then says nothing', async () => {
+    await using server = await openSilentServer();
+    const clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const connecting = rejectionOf(connect(server as unknown as DevToolsServer));
+      await server.connected;
+      await clock.tickAsync(10_000);
+      expect(await connecting).to.be.instanceOf(DeadlineError);
+      expect(clock.countTimers()).to.equal(0);
+    } finally {
+      clock.restore();
+    }
+  });
+
+  it('rejects when the socket closes before it is ready, and tells nobody else', async () => {
+    await using server = await openDevToolsServer();
+    server.answer('Target.setAutoAttach', 'close');
+    const told: string[] = [];
+    const tell = (text: string) => void told.push(text);
+    const connecting = DevTools.connect({ url: server.url, signal: NEVER, onClosed: tell, onTabCrashed: tell });
+    expect((await rejectionOf(connecting)).message).to.contain('closed');
+    expect(told).to.deep.equal([]);
+  });
+});
+
+describe('DevTools: calls', () => {
+  it('resolve with their own result, whatever the order of the answers', async () => {
+    await using server = await openDevToolsServer();
+    using c = await connect(server);
+    server.answer('Slow.call', 'never');
+    server.answer('Browser.getVersion', { result: { userAgent: 'A' } });
+    const slow = c.devtools.call('Slow.call');
+    const { id } = await server.waitForCall('Slow.call');
+    expect(await c.devtools.call('Browser.getVersion')).to.deep.equal({ userAgent: 'A' });
+    server.emit({ id, result: 'late' });
+    expect(await slow).to.equal('late');
+  });
+
+  it("reject with the browser's refusal", async () => {
+    await using server = await openDevToolsServer();
+    using c = await connect(server);
+    server.answer('Target.getTargetInfo', { error: 'No target with given id found' });
+    expect((await rejectionOf(c.devtools.pageUrl('gone'))).message).to.equal('No target with given id found');
+  });
+
+  it('reject at their limit', async () => {
+    await using server = await openDevToolsServer();
+    using c = await connect(server);
+    server.answer('Browser.getVersion', 'never');
+    const call = c.devtools.call('Browser.getVersion', {}, { limitMs: 5 });
+    expect(await rejectionOf(call)).to.be.instanceOf(DeadlineError);
+  });
+
+  it('that are pending reject when the socket closes, which is told once with its code', async () => {
+    await using server = await openDevToolsServer();
+    using c = await connect(server);
+    server.answer('Browser.getVersion', 'never');
+    const calls = [1, 2].map(() => rejectionOf(c.devtools.call('Browser.getVersion')));
+    await server.waitForCall('Browser.getVersion');
+    server.drop();
+    for (const error of await Promise.all(calls)) expect(error.message).to.contain('closed (code 1006)');
+    expect(c.told).to.deep.equal(['the DevTools socket closed (code 1006)']);
+    expect((await rejectionOf(c.devtools.call('Browser.getVersion'))).message).to.contain('closed');
+  });
+
+  it('that are pending reject when we close it ourselves, which is told to nobody', async () => {
+    await using server = await openDevToolsServer();
+    using c = await connect(server);
+    server.answer('Browser.getVersion', 'never');
+    const call = rejectionOf(c.devtools.call('Browser.getVersion'));
+    await server.waitForCall('Browser.getVersion');
+    c.devtools.close();
+    expect((await call).message).to.contain('closed');
+    expect(c.told).to.deep.equal([]);
+  });
+
+  it('leave no timer behind', async () => {
+    await using server = await openDevToolsServer();
+    using c = await connect(server);
+    const clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      await c.devtools.call('Browser.getVersion');
+      server.drop();
+      await c.closed;
+      expect(clock.countTimers()).to.equal(0);
+    } finally {
+      clock.restore();
+    }
+  });
+});
+
+describe('DevTools: pages', () => {
+  it('tells which tab crashed by its window handle, and nothing of tabs that have gone', async () => {
+    await using server = await openDevToolsServer({ pages: { s1: 'tab-1', s2: 'tab-2' } });
+    using c = await connect(server);
+    server.emit({ method: 'Inspector.targetCrashed', sessionId: 's2' });
+    server.emit({ method: 'Target.detachedFromTarget', params: { sessionId: 's1' } });
+    server.emit({ method: 'Inspector.targetCrashed', sessionId: 's1' });
+    server.emit({ method: 'Inspector.targetCrashed', sessionId: 'never seen' });
+    await c.devtools.call('Browser.getVersion');
+    expect(c.told).to.deep.equal(['crashed tab-2']);
+  });
+
+  it('knows the only page, and none where there are several', async () => {
+    await using server = await openDevToolsServer({ pages: { s1: 'tab-1' } });
+    using c = await connect(server);
+    expect(c.devtools.onlyPage).to.equal('tab-1');
+    server.attach('s2', 'tab-2');
+    await c.devtools.call('Browser.getVersion');
+    expect(c.devtools.onlyPage).to.equal(null);
+    server.emit({ method: 'Target.detachedFromTarget', params: { sessionId: 's1' } });
+    await c.devtools.call('Browser.getVersion');
+    expect(c.devtools.onlyPage).to.equal('tab-2');
+  });
+
+  for (const [handle, freed] of [
+    ['tab-2', ['s2']],
+    [null, ['s1', 's2']],
+    ['unknown', ['s1', 's2']],
+  ] as const) {
+    it(`frees ${freed.join(' and ')} where the current window is ${handle}, and minds no refusal`, async () => {
+      await using server = await openDevToolsServer({ pages: { s1: 'tab-1', s2: 'tab-2' } });
+      using c = await connect(server);
+      server.answer('Page.stopLoading', { error: 'not allowed' });
+      c.devtools.freePage(handle);
+      await c.devtools.call('Browser.getVersion');
+      const calls = server.calls.slice(1, -1).map(({ method, sessionId }) => `${sessionId} ${method}`);
+      const expected = freed.flatMap((id) => [`${id} Runtime.terminateExecution`, `${id} Page.stopLoading`]);
+      expect(calls).to.deep.equal(expected);
+    });
+  }
+});
+
+describe('findDevToolsUrl', () => {
+  it('asks the address in the capabilities, where localhost means 127.0.0.1', async () => {
+    await using server = await openDevToolsServer();
+    expect(await findDevToolsUrl(server.address, NEVER)).to.equal(server.url);
+  });
+
+  it('rejects with the reason of the signal', async () => {
+    await using server = await openDevToolsServer();
+    expect(await rejectionOf(findDevToolsUrl(server.address, AbortSignal.abort(REASON)))).to.equal(REASON);
+  });
+});
+
+describe('isDevToolsReachable', () => {
+  let clock: SinonFakeTimers;
+
+  beforeEach(() => {
+    clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  });
+
+  afterEach(() => {
+    expect(clock.countTimers(), 'timers left').to.equal(0);
+    clock.restore();
+  });
+
+  it('is true where a connection is accepted, false where nobody listens', async () => {
+    const server = await openDevToolsServer();
+    expect(await isDevToolsReachable(server.url, 1_000)).to.equal(true);
+    await server[Symbol.asyncDispose]();
+    expect(await isDevToolsReachable(server.url, 1_000)).to.equal(false);
+  });
+
+  it('is false where nothing is said within the limit', async () => {
+    await using server = await openSilentServer();
+    const reachable = isDevToolsReachable(server.url, 1_000);
+    await server.connected;
+    await clock.tickAsync(1_000);
+    expect(await reachable).to.equal(false);
+  });
+});

@@ -1,0 +1,83 @@
+import { expect } from 'chai';
+import { openScriptedWebDriver, type ScriptedAnswer } from 'webdriver-supervisor/testing';
+import { HttpClient } from '../../src/driver/http-client.ts';
+import { explainLostBrowser } from '../../src/driver/lost-browser.ts';
+import { openDevToolsServer } from './support/devtools-server.ts';
+
+interface Situation {
+  readonly what: string;
+  /** What the driver says of its sessions. */
+  readonly sessions: ScriptedAnswer;
+  readonly isBrowserReachable: boolean;
+  readonly oldestCommandMs?: number;
+  readonly expected: string;
+  /** Whether the driver has to be asked at all. Default true. */
+  readonly isDriverAsked?: boolean;
+}
+
+const LISTED: ScriptedAnswer = { value: [{ id: 'mine', capabilities: {} }] };
+
+const TABLE: readonly Situation[] = [
+  {
+    what: 'a killed browser, whose session stays listed',
+    sessions: LISTED,
+    isBrowserReachable: false,
+    expected: 'browser-gone',
+  },
+  {
+    what: 'a session that another client quit',
+    sessions: { value: [] },
+    isBrowserReachable: false,
+    expected: 'session-removed',
+  },
+  { what: 'a socket that only broke', sessions: LISTED, isBrowserReachable: true, expected: 'nothing' },
+  {
+    what: 'a driver that does not list sessions',
+    sessions: { error: 'unknown command' },
+    isBrowserReachable: false,
+    expected: 'browser-gone',
+  },
+  {
+    what: 'a driver that breaks the connection',
+    sessions: { fault: 'reset' },
+    isBrowserReachable: false,
+    expected: 'browser-gone',
+  },
+  {
+    what: 'a killed browser while the driver works on a command, which it does one at a time',
+    sessions: { fault: 'never' },
+    isBrowserReachable: false,
+    oldestCommandMs: 1_000,
+    expected: 'browser-gone',
+    isDriverAsked: false,
+  },
+  {
+    what: 'a quit while a command that came after it waits',
+    sessions: { value: [] },
+    isBrowserReachable: false,
+    oldestCommandMs: 10,
+    expected: 'session-removed',
+  },
+];
+
+describe('explainLostBrowser', () => {
+  for (const { what, sessions, isBrowserReachable, oldestCommandMs, expected, isDriverAsked = true } of TABLE) {
+    it(`finds ${expected} for ${what}`, async () => {
+      await using driver = await openScriptedWebDriver({ answers: { 'GET /sessions': sessions } });
+      const browser = await openDevToolsServer();
+      if (!isBrowserReachable) await browser[Symbol.asyncDispose]();
+      const http = new HttpClient(driver.url);
+      const found = await explainLostBrowser({
+        http,
+        sessionId: 'mine',
+        devtoolsUrl: browser.url,
+        oldestCommandMs: oldestCommandMs ?? null,
+        commandsSettled: Promise.resolve(),
+      });
+      http.close();
+      if (isBrowserReachable) await browser[Symbol.asyncDispose]();
+      expect(found?.cause ?? 'nothing').to.equal(expected);
+      expect(driver.requests.length > 0).to.equal(isDriverAsked);
+    });
+  }
+});

@@ -1,0 +1,145 @@
+import { expect } from 'chai';
+import { error as seleniumErrors } from 'selenium-webdriver';
+import { openFaultSite, type FaultSite } from 'webdriver-supervisor/testing';
+import { CommandTimeoutError } from '../../src/driver/death.ts';
+import { crashPage } from './support/crash-page.ts';
+import { localBrowser } from './support/local-browser.ts';
+import { rejectionOf } from './support/programs.ts';
+import { openSession } from './support/sessions.ts';
+
+const COMMAND_TIMEOUT_MS = 1_500;
+const GRACE_MS = 3_000;
+
+describe('No false death, on a real browser (law 3)', () => {
+  let site: FaultSite;
+  let s: Awaited<ReturnType<typeof openSession>>;
+
+  before(async () => {
+    site = await openFaultSite();
+    s = await openSession(await localBrowser(), {
+      commandTimeoutMs: COMMAND_TIMEOUT_MS,
+      heartbeatTimeoutMs: 1_000,
+      // Without a limit of its own a script is under the deadline alone.
+      browser: { capabilities: { timeouts: { script: null }, unhandledPromptBehavior: 'ignore' } },
+    });
+  });
+
+  after(async () => {
+    await s[Symbol.asyncDispose]();
+    await site.close();
+  });
+
+  /** The session answers a probe and a command, and nobody was told of a death. */
+  const expectAlive = async () => {
+    s.told.length = 0;
+    await s.session.probe('heartbeat');
+    expect(s.told).to.deep.equal(['alive']);
+    await s.driver.get(`${site.url}/ok`);
+    expect(await s.driver.getTitle()).to.equal('ok');
+    expect(s.deaths).to.deep.equal([]);
+  };
+
+  it('a page that loads for longer than the heartbeat waits: probes are answered meanwhile', async () => {
+    const load = s.driver.get(`${site.url}/slow?ms=1200`);
+    await site.waitForRequest(/\/slow/);
+    for (let probes = 0; probes < 3; probes++) {
+      s.told.length = 0;
+      await s.session.probe('heartbeat');
+      expect(s.told).to.deep.equal(['alive']);
+    }
+    await load;
+    await expectAlive();
+  });
+
+  it('an open alert', async () => {
+    await s.driver.get(`${site.url}/alert`);
+    const error = await rejectionOf(
+      (async () => {
+        for (;;) await s.driver.getTitle();
+      })(),
+    );
+    expect(error).to.be.instanceOf(seleniumErrors.UnexpectedAlertOpenError);
+    s.told.length = 0;
+    await s.session.probe('heartbeat');
+    expect(s.told).to.deep.equal(['alive']);
+    await s.driver.switchTo().alert().dismiss();
+    await expectAlive();
+  });
+
+  it('an alert that says what a dead session says', async () => {
+    await s.driver.executeScript('setTimeout(() => alert("Session timed out or not found"), 0)');
+    await rejectionOf(
+      (async () => {
+        for (;;) await s.driver.getTitle();
+      })(),
+    );
+    await s.driver.switchTo().alert().dismiss();
+    await expectAlive();
+  });
+
+  it('a closed tab', async () => {
+    const first = await s.driver.getWindowHandle();
+    await s.driver.switchTo().newWindow('tab');
+    await s.driver.close();
+    expect(await rejectionOf(s.driver.getTitle())).to.be.instanceOf(seleniumErrors.NoSuchWindowError);
+    await s.driver.switchTo().window(first);
+    await expectAlive();
+  });
+
+  it('a script that throws, whatever it says', async () => {
+    const error = await rejectionOf(s.driver.executeScript('throw new Error("chrome not reachable: tab crashed")'));
+    expect(error).to.be.instanceOf(seleniumErrors.JavascriptError);
+    await s.driver.get(`${site.url}/script-error`);
+    await expectAlive();
+  });
+
+  it('a page that can not be reached', async () => {
+    site.refuse();
+    const error = await rejectionOf(s.driver.get(`${site.url}/ok`));
+    site.restore();
+    expect(error.message).to.contain('net::ERR_');
+    await expectAlive();
+  });
+
+  it('an asynchronous script that means null', async () => {
+    expect(await s.driver.executeAsyncScript('arguments[0](null)')).to.equal(null);
+    await expectAlive();
+  });
+
+  it('a crashed tab in the background, of which whoever switches to it is told', async () => {
+    await using own = await openSession(await localBrowser());
+    const first = await own.driver.getWindowHandle();
+    await own.driver.get(`${site.url}/ok`);
+    await own.driver.switchTo().newWindow('tab');
+    await own.driver.get(`${site.url}/ok`);
+    const second = await own.driver.getWindowHandle();
+    await own.driver.switchTo().window(first);
+    await crashPage(own.session.capabilities, second);
+    await own.session.probe('heartbeat');
+    expect(await own.driver.getTitle()).to.equal('ok');
+    expect(own.deaths).to.deep.equal([]);
+    await own.driver
+      .switchTo()
+      .window(second)
+      .catch(() => undefined);
+    expect(await rejectionOf(own.driver.getTitle())).to.equal(own.halt.signal.reason);
+    expect((await own.died).cause).to.equal('tab-crashed');
+  });
+
+  it('a page in an endless loop: the command ends at its deadline, and the session goes on', async () => {
+    await s.driver.get(`${site.url}/loop`);
+    await site.waitForRequest(/loop-begun/);
+    const startedAt = performance.now();
+    expect(await rejectionOf(s.driver.getTitle())).to.be.instanceOf(CommandTimeoutError);
+    expect(performance.now() - startedAt).to.be.within(COMMAND_TIMEOUT_MS - 50, COMMAND_TIMEOUT_MS + GRACE_MS);
+    await expectAlive();
+  });
+
+  it('an endless loop in executeScript: it ends at its deadline, and the session goes on', async () => {
+    await s.driver.get(`${site.url}/ok`);
+    const startedAt = performance.now();
+    expect(await rejectionOf(s.driver.executeScript('while (true);'))).to.be.instanceOf(CommandTimeoutError);
+    expect(performance.now() - startedAt).to.be.within(COMMAND_TIMEOUT_MS - 50, COMMAND_TIMEOUT_MS + GRACE_MS);
+    await expectAlive();
+  });
+});

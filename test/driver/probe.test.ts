@@ -1,0 +1,228 @@
+import { expect } from 'chai';
+import { openScriptedWebDriver, type ScriptedAnswer } from 'webdriver-supervisor/testing';
+import { DevTools } from '../../src/driver/devtools.ts';
+import { HttpClient } from '../../src/driver/http-client.ts';
+import { probeSession, type ProbeResult } from '../../src/driver/probe.ts';
+import { openDevToolsServer, type DevToolsReply } from './support/devtools-server.ts';
+
+const LIMIT_MS = 100;
+const HUNG: ScriptedAnswer = { fault: 'never' };
+
+interface Situation {
+  readonly what: string;
+  readonly isOwnDriver: boolean;
+  /** Answers by matcher. */
+  readonly driver?: Readonly<Record<string, ScriptedAnswer>>;
+  /** How the browser answers `Browser.getVersion`; absent: there is no DevTools. */
+  readonly browser?: DevToolsReply;
+  readonly inFlight?: number;
+  readonly expected: string;
+}
+
+const HEALTHY: DevToolsReply = { result: { product: 'Chrome/156' } };
+
+const TABLE: readonly Situation[] = [
+  { what: 'our own driver and browser, healthy', isOwnDriver: true, browser: HEALTHY, expected: 'alive' },
+  {
+    what: 'a frozen browser, whose driver answers',
+    isOwnDriver: true,
+    browser: 'never',
+    expected: 'frozen: the browser',
+  },
+  {
+    what: 'a frozen driver, whose browser answers',
+    isOwnDriver: true,
+    browser: HEALTHY,
+    driver: { 'GET /status': HUNG },
+    expected: 'frozen: the driver',
+  },
+  {
+    what: 'a driver that breaks connections',
+    isOwnDriver: true,
+    browser: HEALTHY,
+    driver: { 'GET /status': { fault: 'reset' } },
+    expected: 'driver-gone: the driver',
+  },
+  {
+    what: 'a DevTools socket that closes, which is explained elsewhere',
+    isOwnDriver: true,
+    browser: 'close',
+    expected: 'alive',
+  },
+  {
+    what: 'a frozen browser with a command in flight',
+    isOwnDriver: true,
+    browser: 'never',
+    inFlight: 1,
+    expected: 'frozen: the browser',
+  },
+  {
+    what: 'an endpoint with DevTools, asked nothing that would put off its idle limit',
+    isOwnDriver: false,
+    browser: HEALTHY,
+    driver: { 'GET /window/handles': HUNG },
+    expected: 'alive',
+  },
+  {
+    what: 'an endpoint whose browser is frozen',
+    isOwnDriver: false,
+    browser: 'never',
+    expected: 'frozen: the browser',
+  },
+  { what: 'an idle session at an endpoint without DevTools', isOwnDriver: false, expected: 'alive' },
+  {
+    what: 'a frozen session at an endpoint',
+    isOwnDriver: false,
+    driver: { 'GET /window/handles': HUNG },
+    expected: 'frozen: the endpoint',
+  },
+  {
+    what: 'a hung session with a command in flight: silence is its doing',
+    isOwnDriver: false,
+    driver: { 'GET /window/handles': HUNG },
+    inFlight: 1,
+    expected: 'alive',
+  },
+  {
+    what: 'a session that its endpoint removed',
+    isOwnDriver: false,
+    driver: { 'GET /window/handles': { error: 'invalid session id', message: 'Unable to find session with ID: 1' } },
+    expected: 'session-removed: Unable to find session',
+  },
+  {
+    what: 'a session whose browser was killed',
+    isOwnDriver: false,
+    driver: {
+      'GET /window/handles': {
+        error: 'invalid session id',
+        message: 'invalid session id: session deleted as the browser has closed the connection',
+      },
+    },
+    expected: 'browser-gone: invalid session id',
+  },
+  {
+    what: 'an alert open at an endpoint',
+    isOwnDriver: false,
+    driver: { 'GET /window/handles': { error: 'unexpected alert open', message: '{Alert text : boo}' } },
+    expected: 'alive',
+  },
+  {
+    what: 'a proxy that is in trouble: nothing is known of the session',
+    isOwnDriver: false,
+    driver: { 'GET /window/handles': { status: 502, body: '<html>Bad Gateway</html>' } },
+    expected: 'unknown',
+  },
+  {
+    what: 'an endpoint that breaks connections',
+    isOwnDriver: false,
+    driver: { 'GET /window/handles': { fault: 'reset' } },
+    expected: 'network-lost: the endpoint',
+  },
+  {
+    what: 'an endpoint that is silent with a command in flight',
+    isOwnDriver: false,
+    driver: { 'GET /status': HUNG },
+    inFlight: 1,
+    expected: 'network-lost: the endpoint',
+  },
+];
+
+const describeResult = (result: ProbeResult) =>
+  result.state === 'dead' ? `${result.cause}: ${result.message}` : result.state;
+
+/** A driver and, where asked for, a browser's DevTools, with the targets of a probe. */
+async function openSituation({
+  isOwnDriver,
+  driver = {},
+  browser,
+  inFlight = 0,
+}: Omit<Situation, 'what' | 'expected'>) {
+  const stack = new AsyncDisposableStack();
+  const server = stack.use(await openScriptedWebDriver({ answers: driver }));
+  const http = stack.adopt(new HttpClient(server.url), (client) => client.close());
+  const { body } = await http.send({
+    method: 'POST',
+    path: '/session',
+    body: '{}',
+    signal: new AbortController().signal,
+  });
+  const { value } = JSON.parse(body) as { value: { sessionId: string } };
+  let devtools: DevTools | undefined;
+  let browserCalls: () => number = () => 0;
+  if (browser !== undefined) {
+    const browserServer = stack.use(await openDevToolsServer());
+    browserServer.answer('Browser.getVersion', browser);
+    const ignore = () => undefined;
+    const { signal } = new AbortController();
+    devtools = await DevTools.connect({ url: browserServer.url, signal, onClosed: ignore, onTabCrashed: ignore });
+    stack.adopt(devtools, (connection) => connection.close());
+    browserCalls = () => browserServer.calls.filter(({ method }) => method === 'Browser.getVersion').length;
+  }
+  const targets = {
+    http,
+    sessionId: value.sessionId,
+    devtools,
+    isOwnDriver,
+    inFlight: () => inFlight,
+    limitMs: LIMIT_MS,
+  };
+  return { server, targets, browserCalls, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** Keeps this very process busy, as a parser of a huge document does. */
+function blockFor(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
+
+describe('probeSession', () => {
+  for (const { what, expected, ...situation } of TABLE) {
+    it(`${what}: ${expected.split(':')[0]}`, async () => {
+      await using s = await openSituation(situation);
+      const startedAt = performance.now();
+      const result = describeResult(await probeSession(s.targets));
+      expect(result.startsWith(expected), result).to.equal(true);
+      expect(performance.now() - startedAt, 'time').to.be.below(LIMIT_MS + 500);
+    });
+  }
+
+  it('names an endpoint that refuses connections', async () => {
+    await using s = await openSituation({ isOwnDriver: false });
+    await s.server.close();
+    const http = new HttpClient(s.server.url);
+    const result = await probeSession({ ...s.targets, http });
+    expect(describeResult(result)).to.match(/^network-lost: the endpoint can't be reached: .*ECONNREFUSED/);
+  });
+
+  it('says why, where node gives an error without words', async () => {
+    await using s = await openSituation({ isOwnDriver: false });
+    await s.server.close();
+    const http = new HttpClient(`http://localhost:${s.server.port}`);
+    expect(describeResult(await probeSession({ ...s.targets, http }))).to.contain('ECONNREFUSED');
+  });
+
+  for (const blockedMs of [LIMIT_MS + 5, LIMIT_MS + 150, LIMIT_MS + 1_200]) {
+    it(`asks again where this very process was held up for ${blockedMs} ms: that is no death (law 3)`, async () => {
+      await using s = await openSituation({ isOwnDriver: true, browser: HEALTHY });
+      const probing = probeSession(s.targets);
+      blockFor(blockedMs);
+      expect(describeResult(await probing)).to.equal('alive');
+    });
+  }
+
+  it('believes the second answer, also after it was held up', async () => {
+    await using s = await openSituation({ isOwnDriver: true, browser: 'never' });
+    const probing = probeSession(s.targets);
+    blockFor(LIMIT_MS + 300);
+    expect(describeResult(await probing)).to.contain('frozen');
+    expect(s.browserCalls()).to.equal(2);
+  });
+
+  it('asks once where it was not held up', async () => {
+    await using s = await openSituation({ isOwnDriver: true, browser: 'never' });
+    const startedAt = performance.now();
+    await probeSession(s.targets);
+    // On a machine as busy as that it was held up indeed.
+    if (performance.now() - startedAt < LIMIT_MS + 20) expect(s.browserCalls()).to.equal(1);
+  });
+});

@@ -1,0 +1,74 @@
+import { expect } from 'chai';
+import { SessionSettings } from '../../src/driver/session-settings.ts';
+
+const COMMAND_TIMEOUT_MS = 20_000;
+const started = (timeouts: object | undefined) =>
+  JSON.stringify({ value: { sessionId: '1', capabilities: timeouts === undefined ? {} : { timeouts } } });
+
+/** Settings of a session that was started with the given timeouts. */
+function settingsWith(timeouts?: object): SessionSettings {
+  const settings = new SessionSettings(COMMAND_TIMEOUT_MS);
+  settings.learn('POST /session', {}, started(timeouts));
+  return settings;
+}
+
+describe('SessionSettings: deadlines', () => {
+  it('are the setting, where the session itself has no limit for such a command', () => {
+    expect(settingsWith().deadlineFor('GET /title')).to.equal(COMMAND_TIMEOUT_MS);
+    expect(settingsWith({ script: null }).deadlineFor('POST /execute/sync')).to.equal(COMMAND_TIMEOUT_MS);
+    expect(settingsWith({ pageLoad: null }).deadlineFor('POST /url')).to.equal(COMMAND_TIMEOUT_MS);
+  });
+
+  it("are the session's own limit and 10 s, where that is more than the setting", () => {
+    const settings = settingsWith({ implicit: 15_000, pageLoad: 60_000, script: 30_000 });
+    for (const label of ['POST /url', 'POST /refresh', 'POST /back', 'POST /element/{id}/click', 'POST /actions']) {
+      expect(settings.deadlineFor(label), label).to.equal(70_000);
+    }
+    expect(settings.deadlineFor('POST /execute/async')).to.equal(40_000);
+    expect(settings.deadlineFor('POST /element')).to.equal(25_000);
+    expect(settingsWith({ script: 1_000 }).deadlineFor('POST /execute/sync')).to.equal(COMMAND_TIMEOUT_MS);
+  });
+
+  it("are W3C's defaults and 10 s, where the session says nothing", () => {
+    expect(settingsWith().deadlineFor('POST /url')).to.equal(310_000);
+    expect(settingsWith().deadlineFor('POST /execute/sync')).to.equal(40_000);
+  });
+
+  it('follow what POST /timeouts changes, and keep what it leaves out', () => {
+    const settings = settingsWith({ implicit: 0, pageLoad: 60_000, script: 30_000 });
+    settings.learn('POST /timeouts', { script: 100_000 }, '{"value":null}');
+    expect(settings.deadlineFor('POST /execute/sync')).to.equal(110_000);
+    expect(settings.deadlineFor('POST /url')).to.equal(70_000);
+    settings.learn('POST /timeouts', { script: null }, '{"value":null}');
+    expect(settings.deadlineFor('POST /execute/sync')).to.equal(COMMAND_TIMEOUT_MS);
+  });
+
+  it('never pass what a timer can wait for: it would fire at once', () => {
+    const settings = settingsWith({ pageLoad: Number.MAX_SAFE_INTEGER });
+    expect(settings.deadlineFor('POST /url')).to.equal(2 ** 31 - 1);
+  });
+
+  it('give a start as long as the queue of a Grid may take', () => {
+    expect(settingsWith().deadlineFor('POST /session')).to.equal(300_000);
+  });
+});
+
+describe('SessionSettings: where the session is', () => {
+  it('knows the window after a switch, and no window after a close', () => {
+    const settings = settingsWith();
+    settings.learn('POST /window', { handle: 'A' }, '{"value":null}');
+    expect(settings.windowHandle).to.equal('A');
+    settings.learn('DELETE /window', {}, '{"value":["B"]}');
+    expect(settings.windowHandle).to.equal(null);
+  });
+
+  it('knows where a navigation goes before it arrives, without secrets', () => {
+    const settings = settingsWith();
+    expect(settings.url).to.equal(null);
+    settings.learnNavigation('POST /url', { url: 'https://ann:hunter2@shop.test/?token=hunter2&page=2' });
+    expect(settings.url).to.equal('https://***@shop.test/?token=***&page=2');
+    settings.learnNavigation('POST /element', { using: 'css selector' });
+    settings.learnNavigation('POST /url', undefined);
+    expect(settings.url).to.contain('shop.test');
+  });
+});

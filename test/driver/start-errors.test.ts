@@ -1,0 +1,114 @@
+import { expect } from 'chai';
+import { CommandTimeoutError, SessionStartError } from '../../src/driver/death.ts';
+import { toStartError } from '../../src/driver/start-errors.ts';
+
+const OWN = { driverPath: '/opt/chromedriver', browserPath: '/opt/chrome' };
+const ENDPOINT = { endpointUrl: 'https://ann:hunter2@grid.test/wd/hub' };
+
+/** A failure of node's sockets, as the HTTP client passes it on. */
+const broken = (code: string, message = '') => Object.assign(new Error(message), { code });
+
+/** What goes wrong -> all that its message has to name. */
+const TABLE: readonly [what: string, thrown: unknown, target: typeof OWN | typeof ENDPOINT, parts: RegExp[]][] = [
+  [
+    'driver and browser versions that do not fit',
+    new Error(
+      'session not created: This version of ChromeDriver only supports Chrome version 114\nCurrent browser version is 156.0.1 with binary path /opt/chrome',
+    ),
+    OWN,
+    [/\/opt\/chromedriver.*is for Chrome 114/, /browser is 156\.0\.1/, /CHROMEDRIVER and CHROME_BINARY/],
+  ],
+  [
+    'versions that do not fit at an endpoint',
+    new Error('This version of ChromeDriver only supports Chrome version 114\nCurrent browser version is 156.0.1'),
+    ENDPOINT,
+    [/grid\.test.*is for Chrome 114/],
+  ],
+  [
+    'no browser where the setting points',
+    new Error('session not created: no chrome binary at /opt/chrome'),
+    OWN,
+    [/no browser at \/opt\/chrome/, /CHROME_BINARY/],
+  ],
+  [
+    'no browser, in the words of an older driver',
+    new Error('unknown error: cannot find Chrome binary'),
+    OWN,
+    [/no browser at \/opt\/chrome/],
+  ],
+  [
+    'no browser at an endpoint',
+    new Error('unknown error: cannot find Chrome binary'),
+    ENDPOINT,
+    [/grid\.test.*no browser/],
+  ],
+  [
+    'a browser that ends at once',
+    new Error("session not created: Chrome failed to start: exited normally.\n(DevToolsActivePort file doesn't exist)"),
+    OWN,
+    [/\/opt\/chrome ended as soon as/, /exited normally/, /--headless=new/],
+  ],
+  [
+    'a browser that ends at once, in the words of a newer driver',
+    new Error('session not created: Chrome instance exited. Examine ChromeDriver verbose log to determine the cause.'),
+    OWN,
+    [/ended as soon as/],
+  ],
+  [
+    'a refused connection',
+    broken('ECONNREFUSED', 'connect ECONNREFUSED 10.0.0.1:4444'),
+    ENDPOINT,
+    [/grid\.test\/wd\/hub/, /ECONNREFUSED/, /GRID_URL/],
+  ],
+  [
+    'a refused connection to several addresses, which node gives no message',
+    broken('ECONNREFUSED'),
+    ENDPOINT,
+    [/ECONNREFUSED/, /--grid/],
+  ],
+  ['an unknown host', broken('ENOTFOUND', 'getaddrinfo ENOTFOUND grid.test'), ENDPOINT, [/ENOTFOUND/, /grid\.test/]],
+  ['an unreachable network', broken('ENETUNREACH'), ENDPOINT, [/ENETUNREACH/]],
+  [
+    'our own driver that went while it started the browser',
+    broken('ECONNRESET', 'socket hang up'),
+    OWN,
+    [/\/opt\/chromedriver/, /ECONNRESET/, /doctor/],
+  ],
+  [
+    'a web server that is no WebDriver endpoint',
+    new Error('<html><body>404 Not Found</body></html>'),
+    ENDPOINT,
+    [/grid\.test/, /404 Not Found/],
+  ],
+  [
+    'a Grid without such a browser',
+    new Error('Could not start a new session. No nodes support the capabilities'),
+    ENDPOINT,
+    [/grid\.test/, /No nodes support/],
+  ],
+  ['a start that took too long', new CommandTimeoutError('POST /session', 300_000), ENDPOINT, [/grid\.test/, /300 s/]],
+  ['an error that says nothing', new Error(''), OWN, [/\/opt\/chromedriver/]],
+  ['something that is no Error', 'a text', OWN, [/a text/]],
+];
+
+describe('toStartError', () => {
+  for (const [what, thrown, target, parts] of TABLE) {
+    it(`says what to do about ${what}`, () => {
+      const error = toStartError(thrown, target);
+      expect(error).to.be.instanceOf(SessionStartError);
+      for (const part of parts) expect(error.message).to.match(part);
+      expect(error.message).not.to.match(/undefined|hunter2|\n/);
+      if (thrown instanceof Error) expect(error.cause).to.equal(thrown);
+    });
+  }
+
+  it('passes on a start error that was made where more was known', () => {
+    const error = new SessionStartError('The driver did not start.');
+    expect(toStartError(error, OWN)).to.equal(error);
+  });
+
+  it("hides secrets in the remote end's words", () => {
+    const error = toStartError(new Error('cannot reach https://ann:hunter2@node.test/'), ENDPOINT);
+    expect(error.message).to.contain('node.test').and.not.to.contain('hunter2');
+  });
+});

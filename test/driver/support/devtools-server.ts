@@ -1,0 +1,95 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { WebSocketServer, type WebSocket } from 'ws';
+
+export interface DevToolsCall {
+  readonly id: number;
+  readonly method: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly sessionId?: string;
+}
+
+/** What a call gets: a result, `never` an answer, an error, or the end of the connection. */
+export type DevToolsReply = { readonly result: unknown } | { readonly error: string } | 'never' | 'close';
+
+/** A browser's DevTools endpoint without a browser. */
+export interface DevToolsServer extends AsyncDisposable {
+  readonly url: string;
+  /** `host:port`, as in `goog:chromeOptions.debuggerAddress`. */
+  readonly address: string;
+  readonly calls: readonly DevToolsCall[];
+  readonly connections: number;
+  answer(method: string, reply: DevToolsReply): void;
+  /** Resolves when a call of this method has come. */
+  waitForCall(method: string): Promise<DevToolsCall>;
+  emit(event: object): void;
+  attach(sessionId: string, targetId: string): void;
+  /** Ends all connections without a word, as a killed browser does. */
+  drop(): void;
+}
+
+export async function openDevToolsServer({
+  pages = {},
+}: { pages?: Record<string, string> } = {}): Promise<DevToolsServer> {
+  const http: Server = createServer((_request, response) => {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ webSocketDebuggerUrl: server.url }));
+  });
+  const sockets = new WebSocketServer({ server: http });
+  const replies = new Map<string, DevToolsReply>();
+  const calls: DevToolsCall[] = [];
+  const waiting: { method: string; resolve: (call: DevToolsCall) => void }[] = [];
+  const clients = () => [...sockets.clients];
+
+  sockets.on('connection', (socket: WebSocket) => {
+    socket.on('error', () => undefined);
+    socket.on('message', (data: Buffer) => {
+      const call = JSON.parse(data.toString()) as DevToolsCall;
+      calls.push(call);
+      const reply = replies.get(call.method) ?? { result: {} };
+      if (reply === 'close') socket.terminate();
+      else if (reply !== 'never') {
+        if (call.method === 'Target.setAutoAttach') {
+          for (const [sessionId, targetId] of Object.entries(pages)) server.attach(sessionId, targetId);
+        }
+        const outcome = 'error' in reply ? { error: { message: reply.error } } : reply;
+        socket.send(JSON.stringify({ id: call.id, ...outcome }));
+      }
+      for (const entry of waiting.filter(({ method }) => method === call.method)) entry.resolve(call);
+    });
+  });
+
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const { port } = http.address() as AddressInfo;
+  const server: DevToolsServer = {
+    url: `ws://127.0.0.1:${port}/devtools/browser/1`,
+    address: `localhost:${port}`,
+    calls,
+    get connections() {
+      return clients().length;
+    },
+    answer: (method, reply) => void replies.set(method, reply),
+    waitForCall: (method) => {
+      const seen = calls.find((call) => call.method === method);
+      if (seen !== undefined) return Promise.resolve(seen);
+      return new Promise((resolve) => waiting.push({ method, resolve }));
+    },
+    emit: (event) => {
+      for (const client of clients()) client.send(JSON.stringify(event));
+    },
+    attach: (sessionId, targetId) => {
+      server.emit({ method: 'Target.attachedToTarget', params: { sessionId, targetInfo: { targetId, type: 'page' } } });
+    },
+    drop: () => {
+      for (const client of clients()) client.terminate();
+    },
+    async [Symbol.asyncDispose]() {
+      server.drop();
+      http.closeAllConnections();
+      await new Promise((resolve) => http.close(resolve));
+    },
+  };
+  return server;
+}

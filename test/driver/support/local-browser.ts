@@ -1,0 +1,9 @@
+import { locateBrowser } from '../../../src/driver/locate.ts';
+import type { SessionTarget } from '../../../src/driver/session.ts';
+
+/** A driver of our own with the browser of this machine. */
+export async function localBrowser(): Promise<Extract<SessionTarget, { kind: 'own' }>> {
+  const located = await locateBrowser({ env: process.env });
+  if (!located.found) throw new Error(`No browser is here: ${JSON.stringify(located)}`);
+  return { kind: 'own', driverPath: located.driverPath, browserPath: located.browserPath };
+}

@@ -1,0 +1,130 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { expect } from 'chai';
+
+import type { RecordEntry } from '../../src/registry/registry.ts';
+import { exportRecords, toFileName, type ExportFormat } from '../../src/runs/export.ts';
+import { ExportError } from '../../src/runs/runs.ts';
+import { rejectionOf } from '../support/scripted-run.ts';
+
+const rows = (objects: readonly object[], dataset = 'records'): RecordEntry[] =>
+  objects.map((object, index) => ({ dataset, key: String(index), json: JSON.stringify(object) }));
+
+describe('Export', () => {
+  let folder: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'export-'));
+  });
+
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const written = async (objects: readonly object[], format: ExportFormat): Promise<string> => {
+    const outputs = await exportRecords(rows(objects), { folder, format });
+    expect(outputs).to.deep.equal({ records: path.join(folder, `records.${format}`) });
+    return readFileSync(outputs['records']!, 'utf8');
+  };
+
+  it('writes JSON lines, one record each, whatever line breaks and emoji are in them', async () => {
+    const records = [{ text: 'two\nlines\u2028three' }, { text: '👋 "quoted"', nested: { list: [1, null] } }];
+    const text = await written(records, 'jsonl');
+    expect(text.endsWith('\n')).to.equal(true);
+    expect(
+      text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).to.deep.equal(records);
+  });
+
+  it('writes CSV after RFC 4180: CRLF, the sorted union of fields, empty where a record lacks one', async () => {
+    expect(
+      await written(
+        [
+          { b: 1, a: 'x' },
+          { c: true, a: null },
+        ],
+        'csv',
+      ),
+    ).to.equal('a,b,c\r\nx,1,\r\n,,true\r\n');
+  });
+
+  it('quotes commas, quotes, and both halves of a line break', async () => {
+    const text = await written([{ a: 'x,y', b: 'say "no"', c: 'lf\nhere', d: 'cr\rhere', e: 'both\r\nhere' }], 'csv');
+    expect(text).to.equal('a,b,c,d,e\r\n"x,y","say ""no""","lf\nhere","cr\rhere","both\r\nhere"\r\n');
+  });
+
+  it('writes nested values as JSON and keeps emoji and other letters', async () => {
+    expect(await written([{ list: [1, { deep: 'a"b' }], name: 'Ærøskøbing 🏝️' }], 'csv')).to.equal(
+      'list,name\r\n"[1,{""deep"":""a\\""b""}]",Ærøskøbing 🏝️\r\n',
+    );
+  });
+
+  it('escapes what a spreadsheet would run as a formula, in values and in field names, and leaves numbers alone', async () => {
+    const text = await written(
+      [{ '=cmd': '=1+1', at: '@SUM(A1)', minus: '-2', number: -2, plus: '+3', tab: '\tx' }],
+      'csv',
+    );
+    expect(text).to.equal("'=cmd,at,minus,number,plus,tab\r\n'=1+1,'@SUM(A1),'-2,-2,'+3,'\tx\r\n");
+  });
+
+  it('takes fields that are named like members of every object', async () => {
+    expect(
+      await written([{ constructor: 1 }, { toString: 2 }, JSON.parse('{"__proto__":3}') as object], 'csv'),
+    ).to.equal('__proto__,constructor,toString\r\n,1,\r\n,,2\r\n3,,\r\n');
+  });
+
+  it('keeps the row of a record whose only field is empty', async () => {
+    expect(await written([{ a: '' }, { a: 'x' }], 'csv')).to.equal('a\r\n""\r\nx\r\n');
+  });
+
+  it('writes each dataset to a file of its own, also where their names come to the same file name', async () => {
+    const records = [...rows([{ n: 1 }], 'a/b'), ...rows([{ n: 2 }], 'a-b'), ...rows([{ n: 3 }], 'A-B')];
+    const outputs = await exportRecords(records, { folder, format: 'jsonl' });
+    const texts = ['a/b', 'a-b', 'A-B'].map((dataset) => readFileSync(outputs[dataset]!, 'utf8'));
+    expect(texts).to.deep.equal(['{"n":1}\n', '{"n":2}\n', '{"n":3}\n']);
+    expect(new Set(Object.values(outputs).map((file) => file.toLowerCase())).size).to.equal(3);
+  });
+
+  it('never lets the name of a dataset lead out of the folder or over the length that file systems allow', async () => {
+    const datasets = ['../../etc/passwd', '..', '.', '/', 'C:\\x', '__proto__', 'a\u0000b', '長'.repeat(300), '😀'];
+    const records = datasets.flatMap((dataset) => rows([{ dataset }], dataset));
+    const outputs = await exportRecords(records, { folder, format: 'jsonl' });
+    expect(Object.keys(outputs)).to.deep.equal(datasets);
+    for (const file of Object.values(outputs)) expect(path.dirname(file)).to.equal(folder);
+    expect(readdirSync(folder)).to.have.length(datasets.length);
+  });
+
+  it('makes a usable file name of anything', () => {
+    expect(['', '...', 'a b/c', 'Größe_1.x', '-x-'].map(toFileName)).to.deep.equal([
+      'unnamed',
+      'unnamed',
+      'a-b-c',
+      'Größe_1.x',
+      'x',
+    ]);
+  });
+
+  it('writes no file and leaves nothing behind when one of the datasets can not be written', async () => {
+    writeFileSync(path.join(folder, 'first.jsonl'), 'of an earlier run');
+    mkdirSync(path.join(folder, 'second.jsonl.part'));
+    const records = [...rows([{ n: 1 }], 'first'), ...rows([{ n: 2 }], 'second')];
+    const error = await rejectionOf(exportRecords(records, { folder, format: 'jsonl' }));
+    expect(error).to.be.instanceOf(ExportError);
+    expect(error.message).to.contain(path.join(folder, 'second.jsonl'));
+    expect(readFileSync(path.join(folder, 'first.jsonl'), 'utf8')).to.equal('of an earlier run');
+    expect(readdirSync(folder)).to.deep.equal(['first.jsonl', 'second.jsonl.part']);
+  });
+
+  it('replaces the file of an earlier run', async () => {
+    writeFileSync(path.join(folder, 'records.jsonl'), 'old and much longer than the new one');
+    expect(await written([{ n: 1 }], 'jsonl')).to.equal('{"n":1}\n');
+  });
+
+  it('writes no file where there are no records', async () => {
+    expect(await exportRecords([], { folder, format: 'csv' })).to.deep.equal({});
+    expect(readdirSync(folder)).to.deep.equal([]);
+  });
+});

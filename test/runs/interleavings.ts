@@ -1,0 +1,143 @@
+import { expect } from 'chai';
+import * as fc from 'fast-check';
+import type { RunCounts } from 'webdriver-supervisor';
+import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
+
+import { runScripted, type Stage } from '../support/scripted-run.ts';
+
+/** What one unit of work does. Those that die or cancel do so once, then they are done. */
+const BEHAVIOURS = ['done', 'fail', 'skip', 'die', 'swallow a death', 'cancel'] as const;
+type Behaviour = (typeof BEHAVIOURS)[number];
+
+export type Operation =
+  | { readonly kind: 'step'; readonly unit: Behaviour }
+  | { readonly kind: 'siblings'; readonly units: readonly Behaviour[] }
+  | { readonly kind: 'batch'; readonly units: readonly Behaviour[]; readonly concurrency: number }
+  | { readonly kind: 'save' };
+
+const unit = fc.oneof(
+  { arbitrary: fc.constant<Behaviour>('done'), weight: 6 },
+  { arbitrary: fc.constantFrom<Behaviour>('fail', 'skip'), weight: 2 },
+  { arbitrary: fc.constantFrom<Behaviour>('die', 'swallow a death'), weight: 1 },
+  { arbitrary: fc.constant<Behaviour>('cancel'), weight: 1 },
+);
+
+const operation: fc.Arbitrary<Operation> = fc.oneof(
+  fc.record({ kind: fc.constant('step' as const), unit }),
+  fc.record({ kind: fc.constant('siblings' as const), units: fc.array(unit, { minLength: 1, maxLength: 3 }) }),
+  fc.record({
+    kind: fc.constant('batch' as const),
+    units: fc.array(unit, { maxLength: 6 }),
+    concurrency: fc.integer({ min: 1, max: 3 }),
+  }),
+  fc.constant({ kind: 'save' as const }),
+);
+
+/** Programs with few deaths: from the second one on, a restart waits. */
+const program = fc
+  .array(operation, { maxLength: 5 })
+  .filter((operations) => operations.flatMap(unitsOf).filter(isDeadly).length <= 2);
+
+function isDeadly(one: Behaviour): boolean {
+  return one === 'die' || one === 'swallow a death';
+}
+
+function unitsOf(one: Operation): readonly Behaviour[] {
+  if (one.kind === 'save') return [];
+  return one.kind === 'step' ? [one.unit] : one.units;
+}
+
+/** Runs random programs; each of them has to keep the laws of counting and of once. */
+export async function checkInterleavings({ numRuns, seed }: { numRuns: number; seed?: number }): Promise<void> {
+  await using server = await openScriptedWebDriver();
+  await fc.assert(
+    fc.asyncProperty(program, async (operations) => {
+      const stop = new AbortController();
+      const committed = new Map<string, number>();
+      const happened = new Set<string>();
+      let before: RunCounts | undefined;
+      const observe = ({ run }: Stage): void => {
+        const { counts } = run.progress;
+        const { total, queued, running, done, failed, cancelled, skipped } = counts;
+        expect(queued + running + done + failed + cancelled + skipped, JSON.stringify(counts)).to.equal(total);
+        for (const count of Object.values(counts)) expect(count).to.be.at.least(0);
+        expect(total, 'total never shrinks').to.be.at.least(before?.total ?? 0);
+        expect(done, 'done never shrinks').to.be.at.least(before?.done ?? 0);
+        before = counts;
+      };
+
+      const act = async (
+        behaviour: Behaviour,
+        { name, stage, save, skip }: { name: string; stage: Stage; save: (key: string) => void; skip: () => void },
+      ): Promise<string> => {
+        observe(stage);
+        save(name);
+        const isFirst = !happened.has(name);
+        happened.add(name);
+        if (behaviour === 'fail') throw new Error(`${name} failed`);
+        if (behaviour === 'skip') skip();
+        if (behaviour === 'cancel' && isFirst) stop.abort();
+        if (isDeadly(behaviour) && isFirst) {
+          await stage.die();
+          observe(stage);
+          if (behaviour === 'die') throw new Error('a symptom');
+        }
+        return `${name} of entry ${stage.entry}`;
+      };
+
+      const told: string[] = [];
+      const { outcome } = await runScripted({
+        server,
+        options: { signal: stop.signal },
+        run: async ({ step, batch, save }, stage) => {
+          told.length = 0;
+          stage.supervisors[0]?.on('session:dead', () => observe(stage));
+          const runStep = async (behaviour: Behaviour, name: string): Promise<void> => {
+            const value = await step(name, ({ save: keep }) =>
+              act(behaviour, { name, stage, save: (key) => keep({ name }, { key }), skip: () => undefined }),
+            ).catch((error: Error) => {
+              if (error.message !== `${name} failed`) throw error;
+              return `${name} failed`;
+            });
+            told.push(value);
+            observe(stage);
+          };
+          for (const [index, one] of operations.entries()) {
+            observe(stage);
+            if (one.kind === 'save') await save({ index }, { key: `save ${index}` });
+            else if (one.kind === 'step') await runStep(one.unit, `${index}`);
+            else if (one.kind === 'siblings') {
+              await Promise.all(one.units.map((behaviour, place) => runStep(behaviour, `${index}.${place}`)));
+            } else {
+              const { results } = await batch(
+                `${index}`,
+                one.units.map((behaviour, place) => ({ behaviour, name: `${index}.${place}` })),
+                ({ behaviour, name }, { save: keep, skip }) =>
+                  act(behaviour, { name, stage, save: (key) => keep({ name }, { key }), skip: () => skip('no') }),
+                { key: ({ name }) => name, concurrency: one.concurrency },
+              );
+              for (const result of results) if (result.status === 'done') told.push(result.value);
+            }
+            observe(stage);
+          }
+        },
+      });
+      for (const value of told) committed.set(value, (committed.get(value) ?? 0) + 1);
+
+      const { counts, status, records } = outcome;
+      expect(counts.done + counts.failed + counts.cancelled + counts.skipped).to.equal(counts.total);
+      expect(Math.max(1, ...committed.values()), 'a value twice').to.equal(1);
+      const units = operations.flatMap(unitsOf);
+      if (units.includes('cancel') && status === 'cancelled') return;
+      const isItem = operations.filter(({ kind }) => kind === 'batch').flatMap(unitsOf);
+      const failed = units.filter((one) => one === 'fail').length;
+      const skipped = isItem.filter((one) => one === 'skip').length;
+      const done = units.length - failed - skipped;
+      expect(counts).to.deep.equal({ total: units.length, done, failed, cancelled: 0, skipped });
+      expect(records).to.equal(done + operations.filter(({ kind }) => kind === 'save').length);
+      expect(status).to.equal(failed > 0 ? 'partial' : 'completed');
+    }),
+    { numRuns, ...(seed === undefined ? {} : { seed }) },
+  );
+  expect(server.sessionIds, 'sessions left').to.deep.equal([]);
+}

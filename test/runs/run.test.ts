@@ -1,0 +1,675 @@
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { expect } from 'chai';
+import { spy, useFakeTimers } from 'sinon';
+import {
+  CancelledError,
+  ConfigError,
+  defineAction,
+  runAction,
+  z,
+  type Death,
+  type PrepareContext,
+} from 'webdriver-supervisor';
+import { openFaultSite, openScriptedWebDriver } from 'webdriver-supervisor/testing';
+
+import { toExitCode } from '../../src/runs/runs.ts';
+import { makeTestConfig, rejectionOf, runScripted } from '../support/scripted-run.ts';
+
+/** An address where nothing listens: the port was free a moment ago. */
+async function refusedUrl(): Promise<string> {
+  const site = await openScriptedWebDriver();
+  await site.close();
+  return site.url;
+}
+
+describe('Run: its ends', () => {
+  it('completes with counts, sessions and no error when `run` returns', async () => {
+    const { outcome, left } = await runScripted({ run: async ({ step }) => void (await step('a', () => 1)) });
+    expect(outcome).to.include({ action: 'scripted', status: 'completed', records: 0, sessions: 1, error: null });
+    expect(outcome.runId).to.match(/^\d{8}-\d{6}-[0-9a-f]{6}$/);
+    expect(outcome.owner).to.equal(outcome.runId);
+    expect(outcome.deaths).to.deep.equal([]);
+    expect(outcome.outputs).to.deep.equal({});
+    expect(left).to.equal(0);
+    expect(toExitCode(outcome)).to.equal(0);
+  });
+
+  it('fails with the error that `run` throws, its secrets masked', async () => {
+    const { outcome } = await runScripted({
+      run: () => {
+        throw new Error('login at http://user:hunter2@shop.test/ refused');
+      },
+    });
+    expect(outcome).to.include({ status: 'failed' });
+    expect(outcome.error?.code).to.equal('error');
+    expect(outcome.error?.message).to.contain('shop.test').and.not.contain('hunter2');
+    expect(toExitCode(outcome)).to.equal(1);
+  });
+
+  it('is partial when a step was given up by its own CancelledError, for not everything was done', async () => {
+    const { outcome } = await runScripted({
+      run: async ({ step }) => {
+        await rejectionOf(
+          step('a', () => {
+            throw new CancelledError('never mind');
+          }),
+        );
+      },
+    });
+    expect(outcome).to.include({ status: 'partial', error: null });
+    expect(outcome.counts).to.include({ total: 1, cancelled: 1 });
+  });
+
+  it('ends as halted where recovery is off, with the death, and the counts add up (R110)', async () => {
+    const { outcome, entries, code, left } = await runScripted({
+      options: { recover: false },
+      run: async ({ step, batch }, { die }) => {
+        await step('done', () => 1);
+        await batch('b', ['dies', 'queued', 'queued too'], () => die(), { key: (item) => item, concurrency: 1 });
+      },
+    });
+    expect(entries).to.equal(1);
+    expect(outcome).to.include({ status: 'halted', sessions: 1 });
+    expect(code).to.equal('session-dead');
+    expect(outcome.counts).to.deep.equal({ total: 4, done: 1, failed: 0, cancelled: 3, skipped: 0 });
+    expect(outcome.deaths).to.have.length(1);
+    expect(outcome.deaths[0]).to.include({ cause: 'session-removed', detectedBy: 'command', epoch: 1 });
+    expect(toExitCode(outcome)).to.equal(3);
+    expect(left).to.equal(0);
+  });
+
+  it('sends not one command for a session after its death where recovery is off, but for the one DELETE (R110)', async () => {
+    await using server = await openScriptedWebDriver();
+    const { outcome } = await runScripted({
+      server,
+      options: { recover: false },
+      run: async ({ batch, driver }, { die }) => {
+        await batch(
+          'b',
+          ['a', 'b', 'c', 'd'],
+          async () => {
+            await die();
+            await driver.getTitle();
+          },
+          { key: (item) => item, concurrency: 1 },
+        ).catch(() => undefined);
+        await driver.getCurrentUrl().catch(() => undefined);
+      },
+    });
+    const [first] = server.requests.filter(({ sessionId }) => sessionId !== undefined);
+    const asked = server.requestsFor(first!.sessionId!).map(({ method }) => method);
+    expect(asked).to.deep.equal(['GET', 'DELETE']);
+    expect(outcome).to.include({ status: 'halted' });
+  });
+
+  it('ends as halted with code restart-limit beyond the restart limit', async () => {
+    const { outcome, entries, code } = await runScripted({
+      options: { supervisor: { restartLimit: { limit: 2, windowMs: 60_000 } } },
+      run: async ({ step }, { die, entry }) => {
+        await step(`entry ${entry}`, () => die());
+      },
+    });
+    expect(entries).to.equal(3);
+    expect(outcome).to.include({ status: 'halted', sessions: 3 });
+    expect(code).to.equal('restart-limit');
+    expect(toExitCode(outcome)).to.equal(3);
+  });
+
+  it('ends as timed out when nothing makes progress for SESSION_TIMEOUT_MINUTES', async () => {
+    const { outcome, code, left } = await runScripted({
+      options: { config: makeTestConfig({ sessionTimeoutMs: 150 }) },
+      run: async ({ step }) => {
+        await step('done', () => 1);
+        await step('stuck', ({ signal }) => once(signal, 'abort'));
+      },
+    });
+    expect(outcome).to.include({ status: 'timed_out' });
+    expect(code).to.equal('run-timed-out');
+    expect(outcome.error?.message).to.contain('SESSION_TIMEOUT_MINUTES');
+    expect(outcome.counts).to.include({ total: 2, done: 1, cancelled: 1 });
+    expect(toExitCode(outcome)).to.equal(5);
+    expect(left).to.equal(0);
+  });
+
+  it('is not timed out while it tells progress, and shows what was told', async () => {
+    const { outcome } = await runScripted({
+      options: { config: makeTestConfig({ sessionTimeoutMs: 400 }) },
+      run: async ({ driver, progress }, { run }) => {
+        const begun = performance.now();
+        for (let done = 0; performance.now() - begun < 1_000; done += 1) {
+          progress(done, 1_000, 'pages');
+          expect(run.progress.display).to.deep.equal({ done, total: 1_000, label: 'pages' });
+          await driver.getTitle();
+        }
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', error: null });
+  });
+
+  it('takes a timeout longer than a timer can be for what it is, and does not fire at once', async () => {
+    const { outcome } = await runScripted({
+      options: { config: makeTestConfig({ sessionTimeoutMs: 60 * 60_000 * 24 * 60 }) },
+      run: async ({ driver }) => {
+        for (let i = 0; i < 5; i += 1) await driver.getTitle();
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', error: null });
+  });
+
+  it('refuses progress that is no number', async () => {
+    const { code } = await runScripted({ run: ({ progress }) => progress(Number.NaN, 1) });
+    expect(code).to.equal('action-error');
+  });
+
+  it('keeps the first failure when its data can not be written either', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'run-'));
+    try {
+      const { outcome, code, warnings } = await runScripted({
+        options: { output: folder },
+        run: async ({ save }) => {
+          await save({ n: 1 }, { key: 'a' });
+          rmSync(folder, { recursive: true });
+          throw new Error('the first failure');
+        },
+      });
+      expect(outcome.error?.message).to.equal('the first failure');
+      expect(code).to.equal('error');
+      expect(outcome.records).to.equal(1);
+      expect(warnings.map(({ message }) => message).join()).to.contain('records.jsonl could not be written');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('fails with code export-failed when only its data can not be written', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'run-'));
+    const { outcome, code } = await runScripted({
+      options: { output: folder },
+      run: async ({ save }) => {
+        await save({ n: 1 }, { key: 'a' });
+        rmSync(folder, { recursive: true });
+      },
+    });
+    expect(code).to.equal('export-failed');
+    expect(outcome).to.include({ status: 'failed' });
+    expect(outcome.outputs).to.deep.equal({});
+  });
+
+  it('is harmed by no callback that throws, and leaves no session behind for it', async () => {
+    const { outcome, left, warnings } = await runScripted({
+      options: {
+        onSession: () => {
+          throw new Error('onSession is broken');
+        },
+        onDeath: () => {
+          throw new Error('onDeath is broken');
+        },
+      },
+      run: async (_context, { entry, die }) => {
+        if (entry === 1) await die();
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', sessions: 2 });
+    expect(left).to.equal(0);
+    expect(warnings.map(({ fields }) => JSON.stringify(fields)).join()).to.contain('onSession is broken');
+  });
+
+  it('tells each death and each session as they come', async () => {
+    const deaths: Death[] = [];
+    const states: string[] = [];
+    const { outcome } = await runScripted({
+      options: { onDeath: (death) => deaths.push(death) },
+      run: async ({ session }, { entry, die, run }) => {
+        states.push(`${run.progress.state} ${session.epoch} ${run.progress.sessions}`);
+        if (entry === 1) await die();
+      },
+    });
+    expect(deaths).to.deep.equal(outcome.deaths);
+    expect(states).to.deep.equal(['running 1 1', 'running 2 2']);
+  });
+
+  it('ends `completed` when the action ends its session by driver.quit() and returns', async () => {
+    const { outcome } = await runScripted({ run: async ({ driver }) => driver.quit() });
+    expect(outcome).to.include({ status: 'completed', error: null, sessions: 1 });
+    expect(outcome.deaths).to.deep.equal([]);
+  });
+
+  it('fails when the action goes on using a session that it ended itself, and is not entered again', async () => {
+    const { outcome, entries } = await runScripted({
+      run: async ({ driver }) => {
+        await driver.quit();
+        await driver.getTitle();
+      },
+    });
+    expect(entries).to.equal(1);
+    expect(outcome).to.include({ status: 'failed', sessions: 1 });
+    expect(outcome.error?.message).to.contain('quit');
+    expect(outcome.deaths).to.deep.equal([]);
+  });
+});
+
+describe('Run: start', () => {
+  it('fails with exit code 2 when its first session can not be started', async () => {
+    await using server = await openScriptedWebDriver();
+    server.answer('POST /session', { error: 'session not created', message: 'no more slots' });
+    const { outcome, code, entries } = await runScripted({ server, run: () => undefined });
+    expect(entries).to.equal(0);
+    expect(outcome).to.include({ status: 'failed', sessions: 0 });
+    expect(code).to.equal('session-start-failed');
+    expect(outcome.error?.message).to.contain('no more slots');
+    expect(toExitCode(outcome)).to.equal(2);
+  });
+
+  it('is no usage error any more when a session of a later slot can not be started', async () => {
+    await using server = await openScriptedWebDriver();
+    const { outcome } = await runScripted({
+      server,
+      run: async ({ batch }) => {
+        server.answer('POST /session', { error: 'session not created', message: 'no more slots' });
+        await batch('b', ['a', 'b'], (_item, { signal }) => once(signal, 'abort'), {
+          key: (item) => item,
+          sessions: 2,
+        });
+      },
+    });
+    expect(outcome).to.include({ status: 'failed', sessions: 1 });
+    expect(outcome.error?.code).to.equal('session-start-failed');
+    expect(toExitCode(outcome)).to.equal(1);
+  });
+
+  it('refuses a folder that can not be written to before a browser starts, naming it and the flag', async () => {
+    await using server = await openScriptedWebDriver();
+    const folder = mkdtempSync(path.join(tmpdir(), 'run-'));
+    const output = path.join(folder, 'a-file');
+    writeFileSync(output, '');
+    const error = await rejectionOf(runScripted({ server, options: { output }, run: () => undefined }));
+    rmSync(folder, { recursive: true });
+    expect(error).to.be.instanceOf(ConfigError);
+    expect(error.message).to.contain(output).and.contain('--output');
+    expect(server.requests).to.deep.equal([]);
+  });
+
+  it('refuses an unreachable base URL before a browser starts, naming it and the reason', async () => {
+    await using server = await openScriptedWebDriver();
+    const refused = await refusedUrl();
+    for (const [baseUrl, reason] of [
+      [refused, 'refused'],
+      [refused.replace('127.0.0.1', 'localhost'), 'refused'],
+      ['http://no-such-host.invalid/', 'no such host'],
+      ['ftp://127.0.0.1/', 'no http or https URL'],
+      ['shop', 'no http or https URL'],
+    ] as const) {
+      const error = await rejectionOf(runScripted({ server, baseUrl, run: () => undefined }));
+      expect(error).to.be.instanceOf(ConfigError);
+      expect(error.message).to.contain(baseUrl).and.contain(reason);
+    }
+    expect(server.requests).to.deep.equal([]);
+  });
+
+  it('takes any HTTP status of the base URL for an answer, and a connection that breaks for the browser’s affair', async () => {
+    await using site = await openFaultSite();
+    for (const page of ['/status/404', '/status/503', '/status/401', '/reset', '/set-cookie']) {
+      const { outcome } = await runScripted({ baseUrl: `${site.url}${page}`, run: () => undefined });
+      expect(outcome.status, page).to.equal('completed');
+    }
+  });
+
+  it('never shows the password of a base URL', async () => {
+    const baseUrl = (await refusedUrl()).replace('//', '//user:hunter2@');
+    const error = await rejectionOf(runScripted({ baseUrl, run: () => undefined }));
+    expect(error.message).to.not.contain('hunter2');
+  });
+
+  it('refuses numbers of sessions that make no sense, and an owner with several sessions', async () => {
+    for (const options of [{ sessions: 0 }, { sessions: 1.5 }, { owner: 'me', sessions: 2 }]) {
+      expect(await rejectionOf(runScripted({ options, run: () => undefined }))).to.be.instanceOf(ConfigError);
+    }
+  });
+
+  it('takes the owner from the options, else from the action, else from the run', async () => {
+    const byOption = await runScripted({ owner: 'action’s', options: { owner: 'mine' }, run: () => undefined });
+    const byAction = await runScripted({
+      owner: 'action’s',
+      run: ({ session }) => expect(session.owner).to.equal('action’s') && undefined,
+    });
+    expect([byOption.outcome.owner, byAction.outcome.owner]).to.deep.equal(['mine', 'action’s']);
+  });
+
+  it('writes its records to the folder, in the format asked for, and names the files', async () => {
+    const output = mkdtempSync(path.join(tmpdir(), 'run-'));
+    try {
+      const { outcome } = await runScripted({
+        options: { output, format: 'csv' },
+        run: async ({ save }) => save({ n: 1 }, { key: 'a', dataset: 'numbers' }),
+      });
+      expect(outcome.outputs).to.deep.equal({ numbers: path.join(output, 'numbers.csv') });
+      expect(readFileSync(outcome.outputs['numbers']!, 'utf8')).to.equal('n\r\n1\r\n');
+    } finally {
+      rmSync(output, { recursive: true });
+    }
+  });
+});
+
+describe('Run: prepare', () => {
+  it('runs on every new session, before `run`', async () => {
+    const calls: string[] = [];
+    await runScripted({
+      prepare: ({ session }) => void calls.push(`prepare ${session.epoch}`),
+      run: async ({ session }, { entry, die }) => {
+        calls.push(`run ${session.epoch}`);
+        if (entry === 1) await die();
+      },
+    });
+    expect(calls).to.deep.equal(['prepare 1', 'run 1', 'prepare 2', 'run 2']);
+  });
+
+  it('has no step, no save and no batch', async () => {
+    let seen: PrepareContext | undefined;
+    await runScripted({ prepare: (context) => void (seen = context), run: () => undefined });
+    expect(Object.keys(seen!)).to.have.members([
+      'driver',
+      'api',
+      'params',
+      'signal',
+      'log',
+      'runId',
+      'session',
+      'screenshot',
+    ]);
+  });
+
+  it('fails the run when it throws, and `run` is not entered', async () => {
+    const { outcome, entries, left } = await runScripted({
+      prepare: () => {
+        throw new Error('no login');
+      },
+      run: () => undefined,
+    });
+    expect(entries).to.equal(0);
+    expect(outcome).to.include({ status: 'failed', sessions: 1 });
+    expect(outcome.error?.message).to.equal('no login');
+    expect(left).to.equal(0);
+  });
+
+  it('fails the run also when it throws only after a restart', async () => {
+    const { outcome, entries } = await runScripted({
+      prepare: ({ session }) => {
+        if (session.epoch === 2) throw new Error('locked out');
+      },
+      run: (_context, { die }) => die(),
+    });
+    expect(entries).to.equal(1);
+    expect(outcome).to.include({ status: 'failed', sessions: 2 });
+    expect(outcome.error?.message).to.equal('locked out');
+  });
+
+  it('is restarted on a new session when its session dies, even when it swallowed that or threw something else', async () => {
+    const { outcome, entries } = await runScripted({
+      prepare: async ({ session }, { die }) => {
+        if (session.epoch > 2) return;
+        await die();
+        if (session.epoch === 2) throw new Error('a symptom');
+      },
+      run: () => undefined,
+    });
+    expect(entries).to.equal(1);
+    expect(outcome).to.include({ status: 'completed', sessions: 3, error: null });
+    expect(outcome.counts.total).to.equal(0);
+  });
+});
+
+describe('Run: cancel by its signal', () => {
+  const cancelled = (outcome: { status: string }) => {
+    expect(outcome).to.include({ status: 'cancelled' });
+    expect(toExitCode(outcome as never)).to.equal(130);
+  };
+
+  it('is cancelled before it starts when its signal is aborted already, and asks for no session', async () => {
+    await using server = await openScriptedWebDriver();
+    await using site = await openFaultSite();
+    const { outcome, entries } = await runScripted({
+      server,
+      baseUrl: `${site.url}/ok`,
+      options: { signal: AbortSignal.abort() },
+      run: () => undefined,
+    });
+    cancelled(outcome);
+    expect(entries).to.equal(0);
+    expect(server.requests).to.deep.equal([]);
+  });
+
+  it('is cancelled while its first session is being started', async () => {
+    await using server = await openScriptedWebDriver();
+    const stop = new AbortController();
+    using hold = server.hold('POST /session');
+    void hold.caught.then(() => stop.abort());
+    const { outcome, entries, code } = await runScripted({
+      server,
+      options: { signal: stop.signal },
+      run: () => undefined,
+    });
+    cancelled(outcome);
+    expect(code).to.equal('cancelled');
+    expect(entries).to.equal(0);
+  });
+
+  it('is cancelled in prepare', async () => {
+    const stop = new AbortController();
+    const { outcome, entries, left } = await runScripted({
+      options: { signal: stop.signal },
+      prepare: async ({ signal }) => {
+        setImmediate(() => stop.abort());
+        await once(signal, 'abort');
+      },
+      run: () => undefined,
+    });
+    cancelled(outcome);
+    expect(entries).to.equal(0);
+    expect(left).to.equal(0);
+  });
+
+  it('is cancelled while it waits to start the next session', async () => {
+    const stop = new AbortController();
+    const { outcome } = await runScripted({
+      options: { signal: stop.signal, onDeath: ({ epoch }) => epoch === 2 && setImmediate(() => stop.abort()) },
+      run: (_context, { die }) => die(),
+    });
+    cancelled(outcome);
+    expect(outcome).to.include({ sessions: 2 });
+  });
+
+  it('keeps what is finished, cancels the rest, and hands the reason on (R110)', async () => {
+    const stop = new AbortController();
+    const reason = new CancelledError('enough');
+    const told: unknown[] = [];
+    const { outcome } = await runScripted({
+      options: { signal: stop.signal },
+      run: async ({ step, batch, save, signal }) => {
+        await save({ n: 0 }, { key: 'saved' });
+        await step('done', ({ save: keep }) => keep({ n: 1 }, { key: 'done' }));
+        const settled = batch(
+          'b',
+          ['running', 'queued'],
+          async (item, { save: keep }) => {
+            keep({ n: 2 }, { key: item });
+            stop.abort(reason);
+            return 'swallowed';
+          },
+          { key: (item) => item, concurrency: 1 },
+        );
+        told.push(await rejectionOf(settled), signal.reason, await rejectionOf(step('late', () => 1)));
+      },
+    });
+    cancelled(outcome);
+    expect(told).to.deep.equal([reason, reason, reason]);
+    expect(outcome.error).to.deep.equal({ code: 'cancelled', message: 'enough' });
+    expect(outcome).to.include({ records: 2 });
+    expect(outcome.counts).to.deep.equal({ total: 3, done: 1, failed: 0, cancelled: 2, skipped: 0 });
+  });
+
+  it('takes a reason that is no error of ours, or none at all', async () => {
+    for (const reason of [undefined, 'because', new Error('mine')]) {
+      const stop = new AbortController();
+      const { outcome, code } = await runScripted({
+        options: { signal: stop.signal },
+        run: async ({ signal }) => {
+          stop.abort(reason);
+          signal.throwIfAborted();
+        },
+      });
+      cancelled(outcome);
+      expect(code).to.equal('cancelled');
+    }
+  });
+
+  it('leaves a run behind that ignores its signal, and says so; what it still does counts no more', async () => {
+    const clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const stop = new AbortController();
+      const hang = Promise.withResolvers<void>();
+      let late: Promise<Error> | undefined;
+      const running = runScripted({
+        options: { signal: stop.signal },
+        run: async ({ step, progress }) => {
+          await step('done', () => 1);
+          setImmediate(() => {
+            stop.abort();
+            setImmediate(() => void clock.tickAsync(5_000));
+          });
+          await hang.promise;
+          late = rejectionOf((async () => progress(1, 1))());
+          await late;
+          late = rejectionOf(step('late', () => 1));
+          await late;
+        },
+      });
+      const { outcome, warnings, left } = await running;
+      cancelled(outcome);
+      expect(warnings.map(({ message }) => message).join()).to.contain('`run` did not end when it was told to');
+      expect(left).to.equal(0);
+      hang.resolve();
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(await late).to.be.instanceOf(CancelledError);
+      expect(outcome.counts).to.deep.equal({ total: 1, done: 1, failed: 0, cancelled: 0, skipped: 0 });
+    } finally {
+      clock.restore();
+    }
+  });
+
+  it('takes its listener from the caller’s signal when it is over', async () => {
+    const stop = new AbortController();
+    const added = spy(stop.signal, 'addEventListener');
+    const removed = spy(stop.signal, 'removeEventListener');
+    await runScripted({ options: { signal: stop.signal }, run: () => undefined });
+    expect(removed.callCount).to.equal(added.callCount);
+    expect(added.callCount).to.be.at.least(1);
+  });
+});
+
+describe('Run: critical API failures (R106)', () => {
+  for (const [status, code] of [
+    [500, 'api-outage'],
+    [429, 'rate-limited'],
+    [401, 'auth-expired'],
+  ] as const) {
+    it(`fails with code ${code} after many answers of ${status}, even when the action swallows them`, async () => {
+      await using site = await openFaultSite();
+      const { outcome, code: told } = await runScripted({
+        options: { supervisor: { apiRetries: 0, criticalFailureThreshold: 3 } },
+        run: async ({ api, step }) => {
+          await step('swallows', async () => {
+            for (let call = 0; call < 5; call += 1)
+              await api.fetch(`${site.url}/status/${status}`).catch(() => undefined);
+          });
+        },
+      });
+      expect(outcome).to.include({ status: 'failed' });
+      expect(told).to.equal(code);
+      expect(toExitCode(outcome)).to.equal(1);
+      expect(site.requestCount(`/status/${status}`)).to.equal(3);
+    });
+  }
+
+  it('stops a batch whose API is out of order, and cancels what was queued', async () => {
+    await using site = await openFaultSite();
+    const items = Array.from({ length: 20 }, (_unused, index) => String(index));
+    const { outcome, code } = await runScripted({
+      options: { supervisor: { apiRetries: 0, criticalFailureThreshold: 3 } },
+      run: async ({ batch }) => {
+        await batch('b', items, (_item, { api }) => api.json(`${site.url}/status/503`), {
+          key: (item) => item,
+          concurrency: 1,
+        });
+      },
+    });
+    expect(code).to.equal('api-outage');
+    expect(outcome.counts).to.deep.equal({ total: 20, done: 0, failed: 3, cancelled: 17, skipped: 0 });
+  });
+});
+
+describe('Run: the context', () => {
+  it('may be destructured, and its driver belongs to the session of this entry of `run`', async () => {
+    const drivers: unknown[] = [];
+    let stale: Error | undefined;
+    await runScripted({
+      run: async ({ driver, session, api, params, log, runId, signal }, { entry, die, supervisors }) => {
+        expect(driver).to.equal(supervisors[0]?.driver);
+        expect(session.id).to.equal(supervisors[0]?.sessionId);
+        expect(session.epoch).to.equal(entry);
+        expect([typeof api.fetch, params, typeof log.info, typeof runId, signal.aborted]).to.deep.equal([
+          'function',
+          {},
+          'function',
+          'string',
+          false,
+        ]);
+        drivers.push(driver);
+        if (entry === 1) await die();
+        else stale = await rejectionOf((drivers[0] as typeof driver).getTitle());
+      },
+    });
+    expect(drivers[0]).to.not.equal(drivers[1]);
+    expect(stale).to.have.property('code', 'session-dead');
+  });
+
+  it('writes screenshots into the folder of the run, whatever their names', async () => {
+    const output = mkdtempSync(path.join(tmpdir(), 'run-'));
+    try {
+      const files: string[] = [];
+      await runScripted({
+        options: { output },
+        run: async ({ screenshot }) => {
+          files.push(await screenshot('front page'), await screenshot('../../escape'));
+        },
+      });
+      expect(files).to.deep.equal(
+        ['front-page.png', 'escape.png'].map((name) => path.join(output, 'screenshots', name)),
+      );
+      expect(files.every((file) => existsSync(file))).to.equal(true);
+      expect(readFileSync(files[0]!).subarray(1, 4).toString()).to.equal('PNG');
+    } finally {
+      rmSync(output, { recursive: true });
+    }
+  });
+
+  it('hands the parsed parameters over, defaults filled in', async () => {
+    await using server = await openScriptedWebDriver();
+    let seen: unknown;
+    const action = defineAction({
+      name: 'with-params',
+      description: 'Takes parameters.',
+      params: z.object({ max: z.coerce.number(), name: z.string().default('x') }),
+      run: ({ params }) => void (seen = params),
+    });
+    await runAction(
+      action,
+      { max: '7' },
+      { output: false, config: makeTestConfig(), supervisor: { gridUrl: server.url } },
+    );
+    expect(seen).to.deep.equal({ max: 7, name: 'x' });
+  });
+});

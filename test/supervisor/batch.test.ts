@@ -1,0 +1,573 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+import { expect } from 'chai';
+import { spy, useFakeTimers } from 'sinon';
+
+import { ActionError, CancelledError } from '../../src/core/errors.ts';
+import {
+  ApiError,
+  type BatchOutcome,
+  type BatchTools,
+  type SessionSupervisor,
+} from '../../src/supervisor/supervisor.ts';
+import { kill, rejectionOf, startScripted, turn, type Scripted } from './support.ts';
+
+const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
+const statuses = ({ results }: BatchOutcome<unknown>) => results.map(({ status }) => status);
+/** Ends when its signal aborts, as a well-behaved worker does. */
+const untilAborted = ({ signal }: { readonly signal: AbortSignal }) =>
+  new Promise<never>((_resolve, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+  );
+
+describe('SessionSupervisor.batch', () => {
+  let scripted: Scripted;
+  let supervisor: SessionSupervisor;
+
+  before(async () => {
+    scripted = await startScripted({ restartLimit: { limit: 1_000, windowMs: 1 } });
+    ({ supervisor } = scripted);
+  });
+
+  beforeEach(async () => {
+    if (supervisor.state !== 'alive') await supervisor.restart();
+  });
+
+  after(() => scripted[Symbol.asyncDispose]());
+
+  describe('the outcome', () => {
+    it('tells each item’s fate in input order, whatever order they end in (R105)', async () => {
+      const gates = numbers(4).map(() => Promise.withResolvers<void>());
+      const outcome = supervisor.batch(
+        ['slow', 'bad', 'declined', 'quick'],
+        async (item, { skip }) => {
+          await gates[['slow', 'bad', 'declined', 'quick'].indexOf(item)]!.promise;
+          if (item === 'bad') throw new TypeError('broken');
+          if (item === 'declined') skip('not today');
+          return item.toUpperCase();
+        },
+        { key: (item) => item },
+      );
+      for (const gate of gates.toReversed()) {
+        gate.resolve();
+        await turn();
+      }
+      const { counts, results, stoppedBy } = await outcome;
+      expect(counts).to.deep.equal({ total: 4, done: 2, failed: 1, cancelled: 0, skipped: 1 });
+      expect(
+        results.map((result) => ({ ...result, error: 'error' in result ? result.error.message : null })),
+      ).to.deep.equal([
+        { key: 'slow', status: 'done', value: 'SLOW', error: null },
+        { key: 'bad', status: 'failed', error: 'broken' },
+        { key: 'declined', status: 'skipped', reason: 'not today', error: null },
+        { key: 'quick', status: 'done', value: 'QUICK', error: null },
+      ]);
+      expect(stoppedBy).to.equal(null);
+    });
+
+    it('of no items comes at once, and is empty', async () => {
+      expect(await supervisor.batch([], () => 1)).to.deep.equal({
+        counts: { total: 0, done: 0, failed: 0, cancelled: 0, skipped: 0 },
+        results: [],
+        stoppedBy: null,
+      });
+    });
+
+    it('takes items from a generator, and names them by their position where no key is given', async () => {
+      const { results } = await supervisor.batch(
+        (function* () {
+          yield 'a';
+          yield 'b';
+        })(),
+        (item, { key }) => `${key}${item}`,
+      );
+      expect(results).to.deep.equal([
+        { key: '0', status: 'done', value: '0a' },
+        { key: '1', status: 'done', value: '1b' },
+      ]);
+    });
+
+    it('has the failure of a worker that throws without being asynchronous', async () => {
+      const failure = new Error('at once');
+      const { results } = await supervisor.batch([1], () => {
+        throw failure;
+      });
+      expect(results).to.deep.equal([{ key: '0', status: 'failed', error: failure }]);
+    });
+
+    for (const [what, thrown] of Object.entries({
+      'a text': 'a text',
+      'a number': 7,
+      null: null,
+      undefined,
+      'an object': { code: 1 },
+      'a symbol': Symbol('odd'),
+    })) {
+      it(`has an Error for a worker that throws ${what}`, async () => {
+        const { results } = await supervisor.batch([1], async () => {
+          // oxlint-disable-next-line typescript/only-throw-error -- what an author may do all the same
+          throw thrown;
+        });
+        expect(results[0]).to.have.property('status', 'failed');
+        expect((results[0] as { error: unknown }).error)
+          .to.be.instanceOf(Error)
+          .with.property('message')
+          .that.is.a('string')
+          .and.not.equal('');
+      });
+    }
+  });
+
+  describe('its options', () => {
+    it('refuses two items with one key before any worker starts (R105)', async () => {
+      const worker = spy();
+      const error = await rejectionOf(supervisor.batch(['a', 'b', 'a'], worker, { key: (item) => item }));
+      expect(error).to.be.instanceOf(ActionError);
+      expect(error.message).to.contain('"a"');
+      expect(worker.callCount).to.equal(0);
+      expect(supervisor.health.parallelOperations).to.equal(0);
+    });
+
+    it('rejects with what a key function or an iterable throws, before any worker starts', async () => {
+      const worker = spy();
+      const failure = new Error('no key');
+      const broken = () => {
+        throw failure;
+      };
+      expect(await rejectionOf(supervisor.batch([1], worker, { key: broken }))).to.equal(failure);
+      const items = (function* () {
+        yield 1;
+        broken();
+      })();
+      expect(await rejectionOf(supervisor.batch(items, worker))).to.equal(failure);
+      expect(worker.callCount).to.equal(0);
+      expect(supervisor.health.parallelOperations).to.equal(0);
+    });
+
+    for (const [what, options] of Object.entries({
+      'a concurrency of 0': { concurrency: 0 },
+      'a concurrency of 1.5': { concurrency: 1.5 },
+      'a concurrency of NaN': { concurrency: NaN },
+      'negative retries': { retries: -1 },
+      'endless retries': { retries: Infinity },
+      'a rate limit of 0': { rateLimit: { count: 0, perMs: 10 } },
+      'a rate limit of 1.5': { rateLimit: { count: 1.5, perMs: 10 } },
+      'a rate limit without time': { rateLimit: { count: 1, perMs: 0 } },
+      'a rate limit over endless time': { rateLimit: { count: 1, perMs: Infinity } },
+      'an empty key': { key: () => '' },
+      'a key that is a number': { key: (() => 7) as unknown as () => string },
+    })) {
+      it(`refuses ${what} with an ActionError that names it`, async () => {
+        const worker = spy();
+        const error = await rejectionOf(supervisor.batch([1], worker, options));
+        expect(error).to.be.instanceOf(ActionError);
+        expect(error.message).to.match(/concurrency|retries|rateLimit|key/);
+        expect(worker.callCount).to.equal(0);
+      });
+    }
+
+    it('runs as many workers at a time as it may, and never more', async () => {
+      let running = 0;
+      let most = 0;
+      for (const concurrency of [1, 3, 50]) {
+        running = most = 0;
+        await supervisor.batch(
+          numbers(60),
+          async () => {
+            most = Math.max(most, (running += 1));
+            await turn();
+            running -= 1;
+          },
+          { concurrency },
+        );
+        expect(most).to.equal(concurrency);
+      }
+    });
+
+    it('runs thousands of workers at a time without overflowing the stack', async () => {
+      const { counts } = await supervisor.batch(numbers(8_000), () => turn(), { concurrency: 4_000 });
+      expect(counts.done).to.equal(8_000);
+    });
+
+    it('begins no more items in any window of time than the rate limit allows', async () => {
+      const clock = useFakeTimers({
+        toFake: ['setTimeout', 'clearTimeout', 'Date'],
+        shouldClearNativeTimers: true,
+      });
+      try {
+        const begun: number[] = [];
+        const outcome = supervisor.batch(numbers(20), () => begun.push(Date.now()), {
+          concurrency: 8,
+          rateLimit: { count: 3, perMs: 100 },
+        });
+        await clock.tickAsync(5_000);
+        expect((await outcome).counts.done).to.equal(20);
+        expect(begun.at(-1)! - begun[0]!, 'and doesn’t dawdle').to.be.within(600, 700);
+        for (const [index, at] of begun.entries()) {
+          const within = begun.slice(index).filter((other) => other < at + 100);
+          expect(within.length).to.be.at.most(3);
+        }
+        expect(clock.countTimers()).to.equal(0);
+      } finally {
+        clock.restore();
+      }
+    });
+
+    it('leaves a rate limit’s wait at once when it is cancelled', async () => {
+      const controller = new AbortController();
+      const outcome = supervisor.batch(numbers(5), (item) => item, {
+        rateLimit: { count: 1, perMs: 3_600_000 },
+        signal: controller.signal,
+      });
+      await turn();
+      controller.abort(new CancelledError());
+      expect((await outcome).counts).to.deep.include({ total: 5, done: 1, cancelled: 4 });
+    });
+
+    it('tries a failing item again as often as it may, and tells the worker which attempt it is', async () => {
+      const attempts: number[] = [];
+      const { results } = await supervisor.batch(
+        ['a'],
+        (item, { attempt }) => {
+          attempts.push(attempt);
+          if (attempt < 3) throw new TypeError('not yet');
+          return item;
+        },
+        { retries: 2 },
+      );
+      expect(attempts).to.deep.equal([1, 2, 3]);
+      expect(results[0]).to.deep.equal({ key: '0', status: 'done', value: 'a' });
+    });
+
+    it('fails an item with its last error when its retries are used up', async () => {
+      const { results } = await supervisor.batch(
+        ['a'],
+        (_item, { attempt }) => {
+          throw new Error(`attempt ${attempt}`);
+        },
+        { retries: 1 },
+      );
+      expect((results[0] as { error: Error }).error.message).to.equal('attempt 2');
+    });
+  });
+
+  describe('what a worker is given', () => {
+    it('counts an item as skipped also when the worker swallows what skip throws', async () => {
+      const { results, counts } = await supervisor.batch(
+        ['swallows', 'fails afterwards', 'plain'],
+        async (item, { skip }) => {
+          if (item === 'plain') return skip('plainly');
+          try {
+            skip(`because it ${item}`);
+          } catch {
+            if (item === 'fails afterwards') throw new Error('something else');
+          }
+          return 'a value that nobody wants';
+        },
+        { retries: 2 },
+      );
+      expect(counts).to.deep.equal({ total: 3, done: 0, failed: 0, cancelled: 0, skipped: 3 });
+      expect(results.map((result) => (result.status === 'skipped' ? result.reason : result))).to.deep.equal([
+        'because it swallows',
+        'because it fails afterwards',
+        'plainly',
+      ]);
+    });
+
+    it('grows the batch by add, also from its last worker, and once per key', async () => {
+      const added: boolean[] = [];
+      const worked: number[] = [];
+      const { results } = await supervisor.batch(
+        [1],
+        (item, { add }) => {
+          worked.push(item);
+          if (item < 10) added.push(add(item + 1), add(item + 1), add(item), add(1));
+          return item;
+        },
+        { key: String, concurrency: 2 },
+      );
+      expect(worked).to.deep.equal(numbers(10).map((index) => index + 1));
+      expect(results.map(({ key }) => key)).to.deep.equal(worked.map(String));
+      for (let index = 0; index < added.length; index += 4) {
+        expect(added.slice(index, index + 4)).to.deep.equal([true, false, false, false]);
+      }
+    });
+
+    it('does not starve items that were added while all workers are busy', async () => {
+      const release = Promise.withResolvers<void>();
+      const { counts } = await supervisor.batch(
+        numbers(3),
+        async (item, { add }) => {
+          if (item === 0) for (const more of numbers(50)) add(100 + more);
+          if (item === 149) release.resolve();
+          if (item < 2) await release.promise;
+        },
+        { key: String, concurrency: 3 },
+      );
+      expect(counts).to.include({ total: 53, done: 53 });
+    });
+
+    it('works on an added item in the batch’s own asynchronous context, not in that of the worker that added it', async () => {
+      const context = new AsyncLocalStorage<string>();
+      const seen: (string | undefined)[] = [];
+      await context.run('the caller', () =>
+        supervisor.batch([0], (item, { add }) => {
+          seen.push(context.getStore());
+          if (item < 3) context.run(`worker ${item}`, () => add(item + 1));
+        }),
+      );
+      expect(seen).to.deep.equal(Array(4).fill('the caller'));
+    });
+
+    it('refuses an item that is added after the batch had ended, and never works on it', async () => {
+      let late: ((item: number) => boolean) | undefined;
+      const worker = spy((_item: number, { add }: BatchTools<number>) => {
+        late = add;
+      });
+      await supervisor.batch([1], worker);
+      expect(() => late!(2)).to.throw(ActionError, /ended/);
+      await turn();
+      expect(worker.callCount).to.equal(1);
+    });
+
+    it('lends the driver to a single worker at a time', async () => {
+      const { results } = await supervisor.batch([1], (_item, { driver }) => driver.getTitle(), { concurrency: 1 });
+      expect(results[0]).to.include({ status: 'done', value: 'Title of about:blank' });
+    });
+
+    it('refuses the driver to workers that share a window, says the way out, and stops the batch (R105)', async () => {
+      const { results, stoppedBy } = await supervisor.batch(numbers(5), (_item, { driver }) => driver.getTitle(), {
+        concurrency: 2,
+        retries: 3,
+      });
+      expect(stoppedBy).to.be.instanceOf(ActionError);
+      expect(stoppedBy!.message).to.match(/concurrency: 1/);
+      expect(results[0]).to.include({ status: 'failed', error: stoppedBy });
+      expect(results.slice(2).map(({ status }) => status)).to.deep.equal(Array(3).fill('cancelled'));
+    });
+
+    it('hands out the api of the batch: it is refused when the batch was cancelled, while the session’s own goes on', async () => {
+      const controller = new AbortController();
+      let lent: BatchTools<number>['api'] | undefined;
+      await supervisor.batch(
+        [1],
+        async (_item, { api }) => {
+          lent = api;
+          await api.fetch(`${scripted.server.url}/status`);
+          controller.abort(new CancelledError());
+        },
+        { signal: controller.signal },
+      );
+      expect(await rejectionOf(lent!.fetch(`${scripted.server.url}/status`))).to.equal(controller.signal.reason);
+      expect((await supervisor.api.fetch(`${scripted.server.url}/status`)).status).to.equal(200);
+    });
+  });
+
+  describe('stopped', () => {
+    it('by a death: queued items are cancelled, running ones aborted, all with the death (R105)', async () => {
+      const begun: number[] = [];
+      const outcome = supervisor.batch(
+        numbers(50),
+        async (item, tools) => {
+          begun.push(item);
+          return item < 10 ? item : untilAborted(tools);
+        },
+        { concurrency: 5 },
+      );
+      while (begun.length < 15) await turn();
+      expect(supervisor.health.parallelOperations).to.equal(5);
+      kill(supervisor);
+      const { counts, results, stoppedBy } = await outcome;
+      const { reason } = supervisor.signal as { reason: Error };
+      expect(counts).to.deep.equal({ total: 50, done: 10, failed: 0, cancelled: 40, skipped: 0 });
+      expect(stoppedBy).to.equal(reason);
+      for (const result of results.slice(10)) expect(result).to.include({ status: 'cancelled', error: reason });
+      expect(supervisor.health.death!.cancelled).to.deep.equal({ queued: 35, inFlight: 5, refused: 0 });
+      expect(begun).to.have.length(15);
+    });
+
+    it('by a death that one of its own workers meets (R105)', async () => {
+      const outcome = await supervisor.batch(
+        numbers(20),
+        async (item, { driver }) => {
+          if (item === 3) scripted.server.endSession();
+          await driver.getTitle();
+          return item;
+        },
+        { concurrency: 1 },
+      );
+      expect(statuses(outcome)).to.deep.equal(numbers(20).map((item) => (item < 3 ? 'done' : 'cancelled')));
+      expect(outcome.stoppedBy).to.equal(supervisor.signal.reason);
+      expect(supervisor.health.death!.cancelled).to.deep.equal({ queued: 16, inFlight: 1, refused: 0 });
+    });
+
+    it('before it began: no worker starts, each item is cancelled with the death, and counted as refused (R105, R110)', async () => {
+      kill(supervisor);
+      const worker = spy();
+      const { counts, results } = await supervisor.batch(numbers(7), worker);
+      expect(worker.callCount).to.equal(0);
+      expect(counts).to.deep.equal({ total: 7, done: 0, failed: 0, cancelled: 7, skipped: 0 });
+      for (const result of results) expect(result).to.include({ error: supervisor.signal.reason });
+      expect(supervisor.health.death!.cancelled).to.deep.equal({ queued: 0, inFlight: 0, refused: 7 });
+    });
+
+    it('by its caller: the session lives on, and the reason is the caller’s', async () => {
+      const controller = new AbortController();
+      const begun: number[] = [];
+      const outcome = supervisor.batch(
+        numbers(10),
+        (item, tools) => {
+          begun.push(item);
+          return untilAborted(tools);
+        },
+        { signal: controller.signal, concurrency: 2 },
+      );
+      await turn();
+      const reason = new CancelledError('enough');
+      controller.abort(reason);
+      const { counts, stoppedBy } = await outcome;
+      expect(counts).to.include({ total: 10, cancelled: 10 });
+      expect(stoppedBy).to.equal(reason);
+      expect(begun).to.have.length(2);
+      expect(supervisor.state).to.equal('alive');
+      expect(supervisor.health.parallelOperations).to.equal(0);
+    });
+
+    it('by an error that is of no use to go on from: its item failed, what was left is cancelled with it', async () => {
+      const reason = new ActionError('the author’s mistake');
+      const outcome = await supervisor.batch(
+        numbers(6),
+        (item) => {
+          if (item === 2) throw reason;
+          return item;
+        },
+        { concurrency: 1, retries: 5 },
+      );
+      expect(statuses(outcome)).to.deep.equal(['done', 'done', 'failed', 'cancelled', 'cancelled', 'cancelled']);
+      expect(outcome.stoppedBy).to.equal(reason);
+      expect(supervisor.state).to.equal('alive');
+    });
+
+    it('not by an error of one item alone', async () => {
+      const failure = new ApiError({ method: 'GET', url: 'http://shop.test/', status: 500, reason: 'broken' });
+      const { counts, stoppedBy } = await supervisor.batch(numbers(6), (item) => {
+        if (item === 2) throw failure;
+      });
+      expect(counts).to.include({ done: 5, failed: 1, cancelled: 0 });
+      expect(stoppedBy).to.equal(null);
+    });
+
+    it('drops the value of a worker that swallowed the death', async () => {
+      const begun = Promise.withResolvers<void>();
+      const outcome = supervisor.batch([1], async (_item, { signal }) => {
+        begun.resolve();
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+        return 'too late';
+      });
+      await begun.promise;
+      kill(supervisor);
+      const { results } = await outcome;
+      expect(results[0]).to.include({ status: 'cancelled', error: supervisor.signal.reason });
+    });
+
+    it('waits 2 s for a worker that ignores its signal, names it, and drops what it returns later (R110)', async () => {
+      const clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldClearNativeTimers: true });
+      const late = Promise.withResolvers<string>();
+      try {
+        const settled = spy();
+        const outcome = supervisor.batch(['deaf'], () => late.promise, { key: (item) => item });
+        void outcome.then(settled);
+        await turn();
+        kill(supervisor);
+        await clock.tickAsync(1_999);
+        expect(settled.callCount).to.equal(0);
+        await clock.tickAsync(1);
+        const { results } = await outcome;
+        expect(results[0]).to.include({ status: 'cancelled' });
+        late.resolve('too late');
+        await turn();
+        expect(results[0]).to.include({ status: 'cancelled' });
+      } finally {
+        clock.restore();
+      }
+    });
+
+    it('does not wait for a worker that ends late but in time', async () => {
+      const late = Promise.withResolvers<string>();
+      const begun = Promise.withResolvers<void>();
+      const outcome = supervisor.batch([1], () => {
+        begun.resolve();
+        return late.promise;
+      });
+      await begun.promise;
+      kill(supervisor);
+      await turn();
+      late.resolve('too late');
+      expect((await outcome).counts).to.include({ cancelled: 1 });
+    });
+
+    it('cancels items that wait for their next attempt', async () => {
+      const tried = Promise.withResolvers<void>();
+      const attempts = spy();
+      const outcome = supervisor.batch(
+        [1],
+        () => {
+          attempts();
+          setImmediate(tried.resolve);
+          throw new Error('again');
+        },
+        { retries: 10 },
+      );
+      await tried.promise;
+      kill(supervisor);
+      expect((await outcome).results[0]).to.include({ status: 'cancelled', error: supervisor.signal.reason });
+      expect(attempts.callCount).to.equal(1);
+    });
+
+    it('makes add throw the death in a worker that goes on, and adds nothing', async () => {
+      const told = Promise.withResolvers<unknown>();
+      const outcome = supervisor.batch([1], async (_item, { signal, add }) => {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+        try {
+          add(2);
+        } catch (thrown) {
+          told.resolve(thrown);
+        }
+      });
+      await turn();
+      kill(supervisor);
+      expect(await told.promise).to.equal(supervisor.signal.reason);
+      expect((await outcome).counts.total).to.equal(1);
+    });
+
+    it('belongs to the session that it began on: it ends with that one, also when a next one is there', async () => {
+      const outcome = supervisor.batch(numbers(3), (item, tools) => untilAborted(tools));
+      await turn();
+      const { signal } = supervisor;
+      await supervisor.restart();
+      const { stoppedBy } = await outcome;
+      expect(stoppedBy).to.equal(signal.reason);
+      expect((await supervisor.batch([1], () => 1)).counts.done).to.equal(1);
+    });
+  });
+
+  it('leaves no listener warning behind after thousands of items and calls', async () => {
+    const warned = spy();
+    process.on('warning', warned);
+    try {
+      const { counts } = await supervisor.batch(
+        numbers(1_000),
+        async (_item, { api, signal }) => {
+          signal.addEventListener('abort', () => undefined, { once: true });
+          await api.fetch(`${scripted.server.url}/status`);
+        },
+        { concurrency: 100 },
+      );
+      expect(counts.done).to.equal(1_000);
+      await turn();
+    } finally {
+      process.off('warning', warned);
+    }
+    expect(warned.args.map(([warning]) => String(warning))).to.deep.equal([]);
+  });
+});

@@ -1,0 +1,459 @@
+import { expect } from 'chai';
+import { spy, useFakeTimers, type SinonFakeTimers } from 'sinon';
+
+import { SessionDeathError, type Death, type SupervisorHealth } from '../../src/supervisor/supervisor.ts';
+import { kill, nextEvent, rejectionOf, startScripted, turn } from './support.ts';
+
+const GONE = { error: 'invalid session id', message: 'Session timed out or not found: 17' };
+
+describe('SessionSupervisor: the snapshot of a session (R101)', () => {
+  it('tells of a living session: alive, its heartbeat, no death, nothing to halt (R101)', async () => {
+    const begun = Date.now();
+    await using scripted = await startScripted({ heartbeatIntervalMs: 7_000 });
+    const { health } = scripted.supervisor;
+    const { lastHeartbeatAt, ...rest } = health;
+    expect(rest).to.deep.equal({
+      isAlive: true,
+      state: 'alive',
+      epoch: 1,
+      heartbeatIntervalMs: 7_000,
+      shouldHalt: false,
+      deathDetected: false,
+      deathAt: null,
+      death: null,
+      parallelOperations: 0,
+      cascadeCount: 0,
+    } satisfies Omit<SupervisorHealth, 'lastHeartbeatAt'>);
+    expect(Date.parse(lastHeartbeatAt!)).to.be.within(begun, Date.now());
+  });
+
+  it('tells of a dead one: when, why, what its death ended, and its last heartbeat (R101)', async () => {
+    await using scripted = await startScripted();
+    const { supervisor, server } = scripted;
+    const { lastHeartbeatAt } = supervisor.health;
+    using hold = server.hold('GET /title');
+    const title = rejectionOf(supervisor.driver.getTitle());
+    await hold.caught;
+    const begun = Date.now();
+    kill(supervisor, 'the lease is another’s');
+    await rejectionOf(supervisor.driver.getTitle());
+    const { death, deathAt, ...rest } = supervisor.health;
+    expect(rest).to.deep.equal({
+      isAlive: false,
+      state: 'dead',
+      epoch: 1,
+      lastHeartbeatAt,
+      heartbeatIntervalMs: 3_600_000,
+      shouldHalt: true,
+      deathDetected: true,
+      parallelOperations: 0,
+      cascadeCount: 2,
+    });
+    expect(Date.parse(deathAt!)).to.be.within(begun, Date.now());
+    expect(death).to.deep.include({
+      cause: 'lease-lost',
+      detectedBy: 'registry',
+      at: deathAt,
+      detectedAfterMs: null,
+      lastHeartbeatAt,
+      epoch: 1,
+      cancelled: { queued: 0, inFlight: 1, refused: 1 },
+      consequences: [],
+    });
+    expect(death!.evidence).to.deep.include({ message: 'the lease is another’s', url: null });
+    expect(death!.evidence.lastCommands.at(-1)).to.match(/^GET \/title unanswered/);
+    expect(await title).to.equal(supervisor.signal.reason);
+  });
+
+  it('counts commands, API calls and batch items while they run (R101)', async () => {
+    await using scripted = await startScripted();
+    const { supervisor, server } = scripted;
+    using hold = server.hold(/title|status/);
+    const command = supervisor.driver.getTitle();
+    await hold.caught;
+    expect(supervisor.health.parallelOperations).to.equal(1);
+    const call = supervisor.api.fetch(`${server.url}/status`);
+    expect(supervisor.health.parallelOperations).to.equal(2);
+    const go = Promise.withResolvers<void>();
+    const batch = supervisor.batch([1, 2, 3, 4], () => go.promise, { concurrency: 3 });
+    expect(supervisor.health.parallelOperations, 'three items and the call; commands belong to items now').to.equal(4);
+    go.resolve();
+    hold.release();
+    await Promise.all([command, call, batch]);
+    expect(supervisor.health.parallelOperations).to.equal(0);
+  });
+
+  it('moves the heartbeat with each command that proves life, and not with one that the driver answers by itself', async () => {
+    await using scripted = await startScripted();
+    const { supervisor } = scripted;
+    const beats: number[] = [];
+    supervisor.on('heartbeat', ({ epoch }) => beats.push(epoch));
+    await supervisor.driver.getTitle();
+    expect(beats).to.deep.equal([1]);
+    await supervisor.driver.getWindowHandle();
+    expect(beats).to.deep.equal([1]);
+  });
+});
+
+describe('SessionSupervisor: one death (R108)', () => {
+  it('is declared once when many commands meet it at the same time; all of them are told the same error (R108)', async () => {
+    await using scripted = await startScripted();
+    const { supervisor, server } = scripted;
+    const deaths: Death[] = [];
+    supervisor.on('session:dead', ({ death }) => deaths.push(death));
+    using hold = server.hold('GET /title');
+    const told = Array.from({ length: 20 }, () => rejectionOf(supervisor.driver.getTitle()));
+    await server.waitForRequest('GET /title', { count: 20 });
+    server.endSession(undefined, GONE.message);
+    hold.release();
+    const errors = new Set(await Promise.all(told));
+    expect(errors.size).to.equal(1);
+    expect([...errors][0])
+      .to.be.instanceOf(SessionDeathError)
+      .and.equal(supervisor.signal.reason);
+    expect(deaths).to.have.length(1);
+    expect(deaths[0]).to.include({ cause: 'session-removed', detectedBy: 'command' });
+    expect(deaths[0]!.cancelled).to.include({ queued: 0, inFlight: 20 });
+  });
+
+  it('keeps its first cause; what is told later is a consequence (R108)', async () => {
+    await using scripted = await startScripted();
+    const { supervisor } = scripted;
+    const dead = spy();
+    supervisor.on('session:dead', dead);
+    kill(supervisor, 'first');
+    const { reason } = supervisor.signal as { reason: SessionDeathError };
+    supervisor.declareDeath({ cause: 'timed_out', detectedBy: 'registry', message: 'second' });
+    supervisor.declareDeath({ cause: 'network-lost', detectedBy: 'heartbeat', message: 'third' });
+    expect(supervisor.signal.reason).to.equal(reason);
+    expect(supervisor.health.death).to.equal(reason.death);
+    expect(reason.death).to.deep.include({
+      cause: 'lease-lost',
+      consequences: ['timed_out (registry): second', 'network-lost (heartbeat): third'],
+    });
+    expect(dead.callCount).to.equal(1);
+  });
+
+  it('goes: state, abort, emit, in this order, and the work that it ended is told after it (R110)', async () => {
+    await using scripted = await startScripted();
+    const { supervisor, server } = scripted;
+    using hold = server.hold('GET /title');
+    const title = rejectionOf(supervisor.driver.getTitle());
+    await hold.caught;
+    const seen: string[] = [];
+    const look = (what: string) => () => seen.push(`${what}: ${supervisor.state}, halted ${supervisor.signal.aborted}`);
+    supervisor.signal.addEventListener('abort', look('abort'));
+    supervisor.on('session:dead', look('dead'));
+    supervisor.on('work:cancelled', look('cancelled'));
+    void title.then(look('command'));
+    kill(supervisor);
+    await title;
+    await turn();
+    expect(seen).to.deep.equal([
+      'abort: dead, halted true',
+      'dead: dead, halted true',
+      'cancelled: dead, halted true',
+      'command: dead, halted true',
+    ]);
+  });
+
+  it('stops the heartbeat: no probe and no beat comes after it (R110)', async () => {
+    const clock = useFakeTimers({
+      toFake: ['setTimeout', 'clearTimeout', 'performance'],
+      shouldClearNativeTimers: true,
+    });
+    try {
+      await using scripted = await startScripted({ heartbeatIntervalMs: 5_000 });
+      const { supervisor, server } = scripted;
+      const { lastHeartbeatAt } = supervisor.health;
+      kill(supervisor);
+      const asked = server.requests.length;
+      await clock.tickAsync(60_000);
+      expect(server.requests.slice(asked).map(({ method }) => method)).to.not.include('GET');
+      expect(supervisor.health.lastHeartbeatAt).to.equal(lastHeartbeatAt);
+    } finally {
+      clock.restore();
+    }
+  });
+
+  it('announces no cancelled work where none was under way', async () => {
+    await using scripted = await startScripted();
+    const cancelled = spy();
+    scripted.supervisor.on('work:cancelled', cancelled);
+    kill(scripted.supervisor);
+    expect(cancelled.callCount).to.equal(0);
+  });
+
+  it('lets nothing more reach the session but one DELETE (R110)', async () => {
+    await using scripted = await startScripted();
+    const { supervisor, server } = scripted;
+    const sessionId = supervisor.sessionId!;
+    const sent = server.requestsFor(sessionId).length;
+    kill(supervisor);
+    const refused = await Promise.all(
+      Array.from({ length: 300 }, (_, index) =>
+        rejectionOf(index % 2 === 0 ? supervisor.driver.getTitle() : supervisor.api.fetch(`${server.url}/status`)),
+      ),
+    );
+    expect(new Set(refused)).to.have.property('size', 1);
+    await supervisor.stop();
+    expect(
+      server
+        .requestsFor(sessionId)
+        .slice(sent)
+        .map(({ method }) => method),
+    ).to.deep.equal(['DELETE']);
+    expect(server.requests.some(({ path }) => path === '/status')).to.equal(false);
+    expect(supervisor.health.cascadeCount).to.equal(300);
+    expect(supervisor.health.death!.cancelled.refused).to.equal(300);
+  });
+
+  it('stays halted when a command that was in flight succeeds after it (R108)', async () => {
+    await using scripted = await startScripted();
+    const { supervisor, server } = scripted;
+    const hold = server.hold('GET /title');
+    const title = rejectionOf(supervisor.driver.getTitle());
+    await hold.caught;
+    kill(supervisor);
+    const { lastHeartbeatAt } = supervisor.health;
+    hold.release();
+    expect(await title).to.equal(supervisor.signal.reason);
+    await turn();
+    expect(supervisor.health).to.include({ isAlive: false, shouldHalt: true, lastHeartbeatAt });
+  });
+
+  it('stays halted when a probe that was under way is answered after it (R108)', async () => {
+    await using scripted = await startScripted();
+    const { supervisor, server } = scripted;
+    const hold = server.hold('GET /window/handles');
+    const healthy = supervisor.checkSessionHealth();
+    await hold.caught;
+    kill(supervisor);
+    hold.release();
+    expect(await healthy).to.equal(false);
+    expect(supervisor.health).to.include({ isAlive: false, state: 'dead', shouldHalt: true });
+    expect(await supervisor.checkSessionHealth(), 'and a later check is refused without a request').to.equal(false);
+  });
+
+  it('of an earlier session that is told late harms the next session in no way (R108)', async () => {
+    await using scripted = await startScripted();
+    const { supervisor, server } = scripted;
+    const hold = server.hold('GET /title');
+    const late = rejectionOf(supervisor.driver.getTitle());
+    await hold.caught;
+    kill(supervisor);
+    await supervisor.restart();
+    hold.release();
+    await late;
+    await turn();
+    expect(supervisor.health).to.include({ isAlive: true, epoch: 2, deathDetected: false });
+    expect(await supervisor.checkSessionHealth()).to.equal(true);
+  });
+
+  it('told while its own quit is on the way, or after it, is none (R103)', async () => {
+    await using scripted = await startScripted();
+    const { supervisor } = scripted;
+    const dead = spy();
+    supervisor.on('session:dead', dead);
+    supervisor.signal.addEventListener('abort', () => kill(supervisor));
+    await supervisor.stop();
+    expect(supervisor.state).to.equal('ended');
+    expect(dead.callCount).to.equal(0);
+  });
+
+  it('asked for after the end is none', async () => {
+    await using scripted = await startScripted();
+    const { supervisor } = scripted;
+    const dead = spy();
+    supervisor.on('session:dead', dead);
+    await supervisor.stop();
+    kill(supervisor);
+    expect(supervisor.state).to.equal('ended');
+    expect(dead.callCount).to.equal(0);
+  });
+});
+
+describe('SessionSupervisor: events announce, they don’t drive', () => {
+  it('are told to all listeners though some throw or reject, and the death takes its course (R110)', async () => {
+    const unhandled = spy();
+    process.on('unhandledRejection', unhandled);
+    try {
+      await using scripted = await startScripted();
+      const { supervisor, server } = scripted;
+      const told = spy();
+      supervisor.on('session:dead', () => {
+        throw new Error('a careless listener');
+      });
+      // oxlint-disable-next-line typescript/no-misused-promises -- what a user may do all the same
+      supervisor.on('session:dead', () => Promise.reject(new Error('a careless asynchronous listener')));
+      supervisor.on('session:dead', told);
+      supervisor.on('heartbeat', () => {
+        throw new Error('a careless listener');
+      });
+      expect(await supervisor.driver.getTitle()).to.contain('Title');
+      kill(supervisor);
+      await supervisor.stop();
+      await turn();
+      expect(told.callCount).to.equal(1);
+      expect(server.sessionIds).to.deep.equal([]);
+    } finally {
+      process.off('unhandledRejection', unhandled);
+    }
+    expect(unhandled.callCount).to.equal(0);
+  });
+
+  it('may all be unsubscribed, and the session dies, is cleared away and restarts as before', async () => {
+    const story = async (listen: boolean) => {
+      await using scripted = await startScripted();
+      const { supervisor, server } = scripted;
+      const names = ['session:started', 'session:dead', 'session:ended', 'heartbeat', 'work:cancelled'] as const;
+      const heard = spy();
+      const off = names.map((name) => supervisor.on(name, heard));
+      if (!listen) for (const dispose of [...off, ...off]) dispose();
+      using hold = server.hold('GET /title');
+      const title = rejectionOf(supervisor.driver.getTitle());
+      await hold.caught;
+      kill(supervisor);
+      await title;
+      const { death, lastHeartbeatAt, deathAt, ...dead } = supervisor.health;
+      await supervisor.restart();
+      await supervisor.stop();
+      const { lastHeartbeatAt: _at, ...ended } = supervisor.health;
+      const requests = server.requests.map(
+        ({ method, path }) => `${method} ${path.replace(/session\/\w+/, 'session/:id')}`,
+      );
+      return { heard: heard.callCount > 0, story: { dead, cancelled: death!.cancelled, ended, requests } };
+    };
+    const loud = await story(true);
+    const silent = await story(false);
+    expect([loud.heard, silent.heard]).to.deep.equal([true, false]);
+    expect(silent.story).to.deep.equal(loud.story);
+  });
+
+  it('may restart the supervisor from within the announcement of its death', async () => {
+    await using scripted = await startScripted();
+    const { supervisor } = scripted;
+    supervisor.on('session:dead', () => void supervisor.restart());
+    const started = nextEvent(supervisor, 'session:started');
+    kill(supervisor);
+    await started;
+    expect(supervisor).to.include({ state: 'alive', epoch: 2 });
+  });
+});
+
+describe('SessionSupervisor: asking for the halt (R102, R109)', () => {
+  it('throwIfHalted throws the death itself, once there is one (R102)', async () => {
+    await using scripted = await startScripted();
+    const { supervisor } = scripted;
+    expect(() => supervisor.throwIfHalted()).not.to.throw();
+    kill(supervisor);
+    expect(() => supervisor.throwIfHalted())
+      .to.throw(SessionDeathError)
+      .that.equals(supervisor.signal.reason);
+  });
+
+  it('isSessionDeathCascade is true only for a death that cost work: cancelled, aborted or refused (R102)', async () => {
+    await using scripted = await startScripted();
+    const { supervisor, server } = scripted;
+    expect(supervisor.isSessionDeathCascade()).to.equal(false);
+    kill(supervisor);
+    expect(supervisor.isSessionDeathCascade(), 'a death alone').to.equal(false);
+    await rejectionOf(supervisor.driver.getTitle());
+    expect(supervisor.isSessionDeathCascade(), 'a command refused').to.equal(true);
+    await supervisor.restart();
+    expect(supervisor.isSessionDeathCascade(), 'a new session').to.equal(false);
+    kill(supervisor);
+    await rejectionOf(supervisor.api.fetch(`${server.url}/status`));
+    expect(supervisor.isSessionDeathCascade(), 'an API call refused').to.equal(true);
+    await supervisor.restart();
+    kill(supervisor);
+    await supervisor.batch([1, 2, 3], () => 1);
+    expect(supervisor.isSessionDeathCascade(), 'a batch refused').to.equal(true);
+    expect(supervisor.health.cascadeCount).to.equal(3);
+  });
+
+  it('shouldHaltOperations makes no call, before the death and after it (R109)', async () => {
+    await using scripted = await startScripted();
+    const { supervisor, server } = scripted;
+    const ask = () => {
+      let halts = 0;
+      for (let count = 0; count < 10_000; count++) if (supervisor.shouldHaltOperations()) halts += 1;
+      return halts;
+    };
+    const asked = server.requests.length;
+    expect(ask()).to.equal(0);
+    await turn();
+    expect(server.requests).to.have.length(asked);
+    kill(supervisor);
+    await supervisor.stop();
+    const afterDeath = server.requests.length;
+    expect(ask()).to.equal(10_000);
+    await turn();
+    expect(server.requests).to.have.length(afterDeath);
+    expect(supervisor.shouldHaltOperations(), 'an answer, not a promise').to.be.a('boolean');
+    expect(supervisor.health.cascadeCount, 'to ask is no refused work').to.equal(0);
+  });
+
+  it('checkSessionHealth asks the session, out of band, and declares the death that it finds (R102, R103)', async () => {
+    await using scripted = await startScripted();
+    const { supervisor, server } = scripted;
+    const asked = server.requests.length;
+    expect(await supervisor.checkSessionHealth()).to.equal(true);
+    expect(server.requests.slice(asked).map(({ method, path }) => `${method} ${path.split('/').at(-1)}`)).to.deep.equal(
+      ['GET handles'],
+    );
+    server.endSession(undefined, GONE.message);
+    expect(supervisor.shouldHaltOperations(), 'nobody knows yet').to.equal(false);
+    expect(await supervisor.checkSessionHealth()).to.equal(false);
+    expect(supervisor.health.death).to.include({ cause: 'session-removed', detectedBy: 'heartbeat' });
+  });
+
+  it('checkSessionHealth is false, and no request, on a session that was ended', async () => {
+    await using scripted = await startScripted();
+    const { supervisor, server } = scripted;
+    await supervisor.stop();
+    const asked = server.requests.length;
+    expect(await supervisor.checkSessionHealth()).to.equal(false);
+    expect(server.requests).to.have.length(asked);
+  });
+});
+
+describe('SessionSupervisor: the heartbeat of an idle session (R103)', () => {
+  let clock: SinonFakeTimers;
+
+  beforeEach(() => {
+    clock = useFakeTimers({
+      toFake: ['setTimeout', 'clearTimeout', 'performance'],
+      shouldClearNativeTimers: true,
+    });
+  });
+
+  afterEach(() => clock.restore());
+
+  it('finds the death of a session that nobody uses after an interval, and says how long it was silent (R103)', async () => {
+    await using scripted = await startScripted({ heartbeatIntervalMs: 5_000 });
+    const { supervisor, server } = scripted;
+    server.endSession(undefined, GONE.message);
+    const died = nextEvent(supervisor, 'session:dead');
+    await clock.tickAsync(5_000);
+    await died;
+    const { death } = supervisor.health;
+    expect(death).to.include({ cause: 'session-removed', detectedBy: 'heartbeat' });
+    expect(death!.detectedAfterMs).to.be.a('number').that.is.at.least(0);
+  });
+
+  it('beats on an answered probe, and never probes a busy session', async () => {
+    await using scripted = await startScripted({ heartbeatIntervalMs: 5_000 });
+    const { supervisor, server } = scripted;
+    const probes = () => server.requests.filter(({ path }) => path.endsWith('/window/handles')).length;
+    for (let count = 0; count < 10; count++) {
+      await clock.tickAsync(4_000);
+      await supervisor.driver.getTitle();
+    }
+    expect(probes()).to.equal(0);
+    const beat = nextEvent(supervisor, 'heartbeat');
+    await clock.tickAsync(5_000);
+    await beat;
+    expect(probes()).to.equal(1);
+  });
+});

@@ -1,0 +1,68 @@
+import { SessionSupervisor, type SupervisorOptions } from '../../src/supervisor/supervisor.ts';
+import { openScriptedWebDriver, type ScriptedWebDriver, type WebDriverScript } from 'webdriver-supervisor/testing';
+
+/** No probe of its own comes in the way of a test that counts requests. */
+const LONG_MS = 3_600_000;
+
+export interface Scripted extends AsyncDisposable {
+  readonly server: ScriptedWebDriver;
+  readonly supervisor: SessionSupervisor;
+}
+
+/** A supervisor on a scripted WebDriver server: everything is real but the browser. Disposing ends both. */
+export async function startScripted(options: SupervisorOptions = {}, script: WebDriverScript = {}): Promise<Scripted> {
+  const server = await openScriptedWebDriver(script);
+  try {
+    const supervisor = await SessionSupervisor.start({
+      gridUrl: server.url,
+      heartbeatIntervalMs: LONG_MS,
+      ...options,
+    });
+    return {
+      server,
+      supervisor,
+      async [Symbol.asyncDispose]() {
+        await supervisor.stop();
+        await server.close();
+      },
+    };
+  } catch (thrown) {
+    await server.close();
+    throw thrown;
+  }
+}
+
+/** Declares a death the way that the rooms above do. */
+export function kill(supervisor: SessionSupervisor, message = 'killed by the test'): void {
+  supervisor.declareDeath({ cause: 'lease-lost', detectedBy: 'registry', message });
+}
+
+/** What a promise rejects with. */
+export async function rejectionOf(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (thrown) {
+    return thrown as Error;
+  }
+  throw new Error('It was expected to reject, and it resolved.');
+}
+
+/** Resolves at the first event of this name. */
+export function nextEvent<Name extends Parameters<SessionSupervisor['on']>[0]>(
+  supervisor: SessionSupervisor,
+  name: Name,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const off = supervisor.on(name, () => {
+      off();
+      resolve();
+    });
+  });
+}
+
+/** Lets all that is ready now run: promises, and I/O callbacks that have arrived. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

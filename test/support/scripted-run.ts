@@ -1,0 +1,137 @@
+import {
+  defineAction,
+  loadConfig,
+  z,
+  type ActionContext,
+  type Config,
+  type Log,
+  type PrepareContext,
+  type RunOptions,
+  type RunOutcome,
+  type SessionSupervisor,
+} from 'webdriver-supervisor';
+import { openScriptedWebDriver, type ScriptedWebDriver } from 'webdriver-supervisor/testing';
+
+import { prepareRun, type Run } from '../../src/runs/runs.ts';
+
+/** What an action of a test gets beside its context. */
+export interface Stage {
+  readonly server: ScriptedWebDriver;
+  /** The run itself, whose progress can be read from inside of its action. */
+  readonly run: Run;
+  /** The run's own supervisor first, then those of pool slots, in the order of their start. */
+  readonly supervisors: readonly SessionSupervisor[];
+  /** How often `run` was entered, this time included. */
+  readonly entry: number;
+  /** Ends a session (the run's own by default) as another client would, and has a command notice it. */
+  readonly die: (supervisor?: SessionSupervisor) => Promise<void>;
+}
+
+export interface LogLine {
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface ScriptedRun {
+  readonly run: (context: ActionContext, stage: Stage) => Promise<void> | void;
+  readonly prepare?: (context: PrepareContext, stage: Stage) => Promise<void> | void;
+  readonly baseUrl?: string;
+  readonly owner?: string;
+  readonly options?: RunOptions;
+  /** Default: one of its own, gone when the run is over. */
+  readonly server?: ScriptedWebDriver;
+}
+
+export interface ScriptedResult {
+  readonly outcome: RunOutcome;
+  /** The code of `outcome.error`. */
+  readonly code: string | undefined;
+  readonly entries: number;
+  readonly warnings: readonly LogLine[];
+  /** Sessions that the server still has at the end. */
+  readonly left: number;
+}
+
+/** Runs an action, given as a function, against a WebDriver server without a browser; no files unless the options ask for them. */
+export async function runScripted(given: ScriptedRun): Promise<ScriptedResult> {
+  const { run: work, prepare, baseUrl, owner, options = {} } = given;
+  const server = given.server ?? (await openScriptedWebDriver());
+  const supervisors: SessionSupervisor[] = [];
+  const warnings: LogLine[] = [];
+  let entry = 0;
+  const stage = (): Stage => ({
+    server,
+    run,
+    supervisors,
+    entry,
+    die: async (supervisor = supervisors[0]!) => {
+      server.endSession(supervisor.sessionId);
+      await supervisor.driver.getTitle().catch(() => undefined);
+    },
+  });
+  const action = defineAction({
+    name: 'scripted',
+    description: 'An action of a test.',
+    params: z.object({}),
+    ...(baseUrl === undefined ? {} : { baseUrl: () => baseUrl }),
+    ...(owner === undefined ? {} : { owner: () => owner }),
+    ...(prepare === undefined ? {} : { prepare: (context) => prepare(context, stage()) }),
+    run: (context) => {
+      entry += 1;
+      return work(context, stage());
+    },
+  });
+  let run: Run;
+  try {
+    run = await prepareRun(
+      action,
+      {},
+      {
+        output: false,
+        config: makeTestConfig(),
+        log: makeWarningLog(warnings),
+        ...options,
+        supervisor: { gridUrl: server.url, ...options.supervisor },
+        onSession: (supervisor) => {
+          supervisors.push(supervisor);
+          options.onSession?.(supervisor);
+        },
+      },
+    );
+    const outcome = await run.execute();
+    return { outcome, code: outcome.error?.code, entries: entry, warnings, left: server.sessionIds.length };
+  } finally {
+    if (given.server === undefined) await server.close();
+  }
+}
+
+/** The defaults, whatever this machine's environment and configuration files say. */
+export function makeTestConfig(changes: Partial<Config> = {}): Config {
+  return { ...loadConfig({ environment: {}, folder: '/nonexistent' }), ...changes };
+}
+
+function makeWarningLog(warnings: LogLine[]): Log {
+  const log: Log = {
+    error: (message, fields) => void warnings.push({ message, fields }),
+    warn: (message, fields) => void warnings.push({ message, fields }),
+    info: () => undefined,
+    debug: () => undefined,
+    child: () => log,
+  };
+  return log;
+}
+
+/** What the promise rejects with, or a complaint that it didn't. */
+export async function rejectionOf(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (thrown) {
+    return thrown as Error;
+  }
+  throw new Error('It was expected to reject, and it resolved.');
+}
+
+/** A promise that never settles: code that hangs. */
+export function never(): Promise<never> {
+  return new Promise(() => undefined);
+}
