@@ -131,7 +131,7 @@ function toOption(flag: Flag): Option {
   ];
   const prefix = kind === 'boolean' && defaultValue === true && flag.name !== 'recover' ? 'not: ' : '';
   return new Option(
-    flagTerm(flag),
+    flagTerm({ ...flag, isList: false }),
     [prefix + description, ...(notes.length > 0 ? [`(${notes.join('; ')})`] : [])].filter(Boolean).join(' '),
   );
 }

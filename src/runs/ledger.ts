@@ -3,7 +3,7 @@
  * every moment and cost nothing to read.
  */
 import { ActionError } from '../core/errors.ts';
-import type { StepId, StepStatus } from '../registry/registry.ts';
+import type { RecordEntry, StepId, StepStatus } from '../registry/registry.ts';
 import type { Death } from '../supervisor/supervisor.ts';
 import type { RunCounts } from './outcome.ts';
 
@@ -34,6 +34,13 @@ export interface AddedItem {
 
 type Mutable<Value> = { -readonly [Key in keyof Value]: Value[Key] };
 
+type RecordName = Pick<RecordEntry, 'dataset' | 'key'>;
+/** A record that is saved outside of steps: its place, and how often that was done. */
+interface Saved {
+  readonly order: number;
+  kept: number;
+}
+
 export class Ledger {
   readonly #entries = new Map<string, Mutable<LedgerEntry>>();
   readonly #counts: Record<StepStatus, number> = {
@@ -49,7 +56,8 @@ export class Ledger {
   readonly #explained = new Set<Death>();
   /** Death -> the steps that ran then. */
   readonly #victims = new Map<Death, LedgerEntry[]>();
-  readonly #recordOrders = new Map<string, number>();
+  readonly #saved = new Map<string, Saved>();
+  #savesInPass = new Map<Saved, number>();
   /** What the current entry of `run` has used. */
   #used = new Set<string>();
   #order = 0;
@@ -61,6 +69,7 @@ export class Ledger {
   /** `run` begins anew: every key may be used again, once. */
   beginPass(): void {
     this.#used = new Set();
+    this.#savesInPass = new Map();
   }
 
   /** Declares a step, or finds it again. Throws `ActionError` when this pass used the key before. */
@@ -94,12 +103,27 @@ export class Ledger {
     return this.#added.get(batch) ?? [];
   }
 
-  /** The place in the export order of a record that belongs to no step: that of its first saving. */
-  orderOfRecord({ dataset, key }: { readonly dataset: string; readonly key: string }): number {
+  /**
+   * The place in the export order of a record that belongs to no step: that of its first saving. Null where an earlier entry of `run`
+   * has kept this saving: a replay must not put an old draft over what came after it.
+   */
+  beginSave(record: RecordName): number | null {
+    const saved = this.#savedOf(record);
+    const nth = (this.#savesInPass.get(saved) ?? 0) + 1;
+    this.#savesInPass.set(saved, nth);
+    return nth <= saved.kept ? null : saved.order;
+  }
+
+  /** A saving that was begun is kept. */
+  endSave(record: RecordName): void {
+    this.#savedOf(record).kept += 1;
+  }
+
+  #savedOf({ dataset, key }: RecordName): Saved {
     const name = JSON.stringify([dataset, key]);
-    const order = this.#recordOrders.get(name) ?? this.#order++;
-    this.#recordOrders.set(name, order);
-    return order;
+    const saved = this.#saved.get(name) ?? { order: this.#order++, kept: 0 };
+    this.#saved.set(name, saved);
+    return saved;
   }
 
   begin(entry: LedgerEntry): void {

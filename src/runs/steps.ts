@@ -208,7 +208,9 @@ export class Steps {
     this.throwIfOver();
     this.#assertNoneRuns('ctx.save');
     const entry = toRecordEntry(record, options);
-    const saving = store.saveRecord(entry, ledger.orderOfRecord(entry));
+    const order = ledger.beginSave(entry);
+    if (order === null) return;
+    const saving = store.saveRecord(entry, order).then(() => ledger.endSave(entry));
     this.#saves.add(saving);
     try {
       await saving;

@@ -202,7 +202,6 @@ class Batch<Item, Value> {
   async #work(entry: Entry<Item, Value>): Promise<void> {
     const { key, item } = entry;
     this.#become(entry, { status: 'running' });
-    this.#feed();
     let skipped: Skip | undefined;
     const onSkip = (skip: Skip) => void (skipped = skip);
     const attempt = (number: number) => {
@@ -212,8 +211,11 @@ class Batch<Item, Value> {
       work.then(leave, leave);
       return work;
     };
+    const attempts = this.#tryUntilDone(attempt, () => skipped === undefined);
+    // Only now: a worker that begins in here may end the session, and then this one would have begun after the halt.
+    this.#feed();
     try {
-      const value = await this.#tryUntilDone(attempt, () => skipped === undefined);
+      const value = await attempts;
       this.#signal.throwIfAborted();
       this.#become(entry, skipped === undefined ? { key, status: 'done', value } : skipped.toResult(key));
     } catch (thrown) {
@@ -267,7 +269,8 @@ class Batch<Item, Value> {
         if (this.#isOver)
           throw new ActionError('An item was added to a batch that had ended. Add items while a worker runs.');
         const isNew = this.#register(item, this.#keyOf(item));
-        if (isNew) this.#inCallersContext(() => this.#feed());
+        // Not at once: the next worker would begin in the middle of this one.
+        if (isNew) queueMicrotask(() => this.#inCallersContext(() => this.#feed()));
         return isNew;
       },
     };

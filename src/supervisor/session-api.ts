@@ -1,7 +1,7 @@
 /** The API side of one session: cookies, user agent, base URL and the streak of failures, shared by all its clients. */
 import type { Log } from '../core/log.ts';
 import { retry } from '../core/retry.ts';
-import type { BrowserSession } from '../driver/driver.ts';
+import type { BrowserCookies, BrowserSession } from '../driver/driver.ts';
 import { DEFAULT_API_RETRIES, DEFAULT_API_TIMEOUT_MS, makeApi, type Api } from './api-client.ts';
 import { BrowserCookieJar } from './cookie-jar.ts';
 import { DEFAULT_FAILURE_THRESHOLD, CriticalFailureError, FailureStreak } from './critical-failures.ts';
@@ -26,7 +26,12 @@ export class SessionApi {
   constructor(given: SessionApiOptions) {
     this.#given = given;
     const { session, log } = given;
-    const cookies = { ...session.cookies, all: () => this.#ask(() => session.cookies.all()) };
+    // Asked for anew each time: which way leads to them changes with the DevTools connection.
+    const cookies: BrowserCookies = {
+      all: () => this.#ask(() => session.cookies.all()),
+      set: (cookie) => session.cookies.set(cookie),
+      remove: (cookie) => session.cookies.remove(cookie),
+    };
     this.#jar = new BrowserCookieJar(cookies, log);
     this.#userAgent = onceAnswered(() => this.#ask(() => session.userAgent()));
     this.#failures = new FailureStreak(given.options.criticalFailureThreshold ?? DEFAULT_FAILURE_THRESHOLD);

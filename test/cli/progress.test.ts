@@ -1,8 +1,8 @@
 import type { WriteStream } from 'node:tty';
 
 import { expect } from 'chai';
-import fc from 'fast-check';
-import sinon from 'sinon';
+import { assert, integer, nat, property, string } from 'fast-check';
+import { useFakeTimers, type SinonFakeTimers } from 'sinon';
 
 import type { RunProgress } from '../../src/runs/runs.ts';
 import { describeProgress, RateMeter, renderProgress, widthOf } from '../../src/cli/progress-line.ts';
@@ -26,7 +26,7 @@ class Screen {
   }
 
   readonly write = (text: string): boolean => {
-    for (const part of text.match(/\u001b\[\d*[A-Z]|[\s\S]/gu) ?? []) this.#put(part);
+    for (const part of text.match(/\p{Cc}\[\d*[A-Z]|[\s\S]/gu) ?? []) this.#put(part);
     return true;
   };
 
@@ -50,7 +50,7 @@ class Screen {
 
   /** The cursor is always in the last row: at its end, or at its beginning before it is cleared. */
   #put(part: string): void {
-    const up = /^\u001b\[(\d+)A$/.exec(part)?.[1];
+    const up = /^\p{Cc}\[(\d+)A$/u.exec(part)?.[1];
     if (up !== undefined) this.rows.length -= Number(up);
     else if (part === '\n') this.rows.push('');
     else if (part === '\u001b[J') this.rows[this.rows.length - 1] = '';
@@ -78,12 +78,12 @@ describe('the progress in words', () => {
   });
 
   it('never takes more columns than there are', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 4, max: 200 }),
-        fc.nat(1e6),
-        fc.nat(1e6),
-        fc.string({ unit: 'grapheme' }),
+    assert(
+      property(
+        integer({ min: 4, max: 200 }),
+        nat(1e6),
+        nat(1e6),
+        string({ unit: 'grapheme' }),
         (columns, done, total, label) => {
           const line = renderProgress(makeProgress({ display: { done, total, label } }), { columns, rate: 1 });
           expect(widthOf(line)).to.be.at.most(columns);
@@ -101,8 +101,8 @@ describe('the progress in words', () => {
 });
 
 describe('the progress display', () => {
-  let clock: sinon.SinonFakeTimers;
-  beforeEach(() => (clock = sinon.useFakeTimers()));
+  let clock: SinonFakeTimers;
+  beforeEach(() => (clock = useFakeTimers()));
   afterEach(() => clock.restore());
 
   const open = (screen: Screen, environment = {}) =>

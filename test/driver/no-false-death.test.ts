@@ -94,9 +94,9 @@ describe('No false death, on a real browser (law 3)', () => {
   });
 
   it('a page that can not be reached', async () => {
-    site.refuse();
-    const error = await rejectionOf(s.driver.get(`${site.url}/ok`));
-    site.restore();
+    const closed = await openFaultSite();
+    await closed.close();
+    const error = await rejectionOf(s.driver.get(`${closed.url}/ok`));
     expect(error.message).to.contain('net::ERR_');
     await expectAlive();
   });

@@ -143,6 +143,21 @@ describe('Records', () => {
     }
   });
 
+  it('saved outside of steps are not put back over later ones when `run` is entered again', async () => {
+    const work: ScriptedRun['run'] = async ({ step, save }) => {
+      await save({ state: 'draft' }, { key: 'k' });
+      await step('finish', ({ save: keep }) => keep({ state: 'final' }, { key: 'k' }));
+      await save({ state: 'other' }, { key: 'o' });
+    };
+    const undisturbed = await exported(work);
+    const disturbed = await exported(async (context, stage) => {
+      await work(context, stage);
+      if (stage.entry === 1) await stage.die();
+    });
+    expect(undisturbed).to.deep.equal([{ state: 'final' }, { state: 'other' }]);
+    expect(disturbed).to.deep.equal(undisturbed);
+  });
+
   it('are counted live', async () => {
     const seen: number[] = [];
     await runScripted({

@@ -293,6 +293,20 @@ describe('SessionSupervisor.batch', () => {
       }
     });
 
+    it('begins an added item after the line that added it, not in its middle', async () => {
+      const lines: string[] = [];
+      await supervisor.batch(
+        [0],
+        (item, { add }) => {
+          lines.push(`${item} begins`);
+          if (item < 2) add(item + 1);
+          lines.push(`${item} ends`);
+        },
+        { key: String },
+      );
+      expect(lines).to.deep.equal(numbers(3).flatMap((item) => [`${item} begins`, `${item} ends`]));
+    });
+
     it('does not starve items that were added while all workers are busy', async () => {
       const release = Promise.withResolvers<void>();
       const { counts } = await supervisor.batch(
