@@ -3,9 +3,9 @@
  * (as root on Debian or Ubuntu), else Selenium Manager's download, else exit code 2 with the command to type.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { installAdvice, readMachine, systemNames, type Machine } from '../src/cli/install-advice.ts';
 import { locateBrowser, readVersions, versionsFit, type BrowserLocation } from '../src/driver/locate.ts';
 
 const DOWNLOAD_TIMEOUT_MS = 5 * 60_000;
@@ -13,35 +13,6 @@ const APT_TIMEOUT_MS = 10 * 60_000;
 const LAST_LINES_SHOWN = 15;
 
 type Missing = Extract<BrowserLocation, { missing: unknown }>;
-
-/** Where the set-up runs; a value, so that the advice for every platform can be tested on any. */
-export interface Machine {
-  readonly platform: NodeJS.Platform;
-  /** The text of /etc/os-release; empty elsewhere. */
-  readonly osRelease: string;
-  readonly isRoot: boolean;
-}
-
-/** The exact command that a person has to type on this machine to get a browser and its driver. */
-export function installAdvice({ platform, osRelease, isRoot }: Machine): string {
-  if (platform === 'darwin') return 'brew install --cask google-chrome chromedriver';
-  const sudo = isRoot ? '' : 'sudo ';
-  const systems = systemNames(osRelease);
-  // Ubuntu has Chromium as a snap only, its driver within.
-  if (systems[0] === 'ubuntu') return `${sudo}snap install chromium`;
-  if (systems.includes('debian') || systems.includes('ubuntu'))
-    return `${sudo}apt-get install chromium chromium-driver`;
-  if (systems.includes('fedora') || systems.includes('rhel')) return `${sudo}dnf install chromium chromedriver`;
-  if (systems.includes('arch')) return `${sudo}pacman -S chromium`;
-  if (systems.includes('alpine')) return `${sudo}apk add chromium chromium-chromedriver`;
-  return "install Chrome or Chromium and the chromedriver of the same version with your system's package manager";
-}
-
-/** `ID`, then the names in `ID_LIKE`. */
-function systemNames(osRelease: string): string[] {
-  const valueOf = (key: string) => new RegExp(`^${key}="?([^"\\n]*)`, 'm').exec(osRelease)?.[1] ?? '';
-  return `${valueOf('ID')} ${valueOf('ID_LIKE')}`.trim().split(/\s+/);
-}
 
 if (import.meta.main) process.exitCode = await main();
 
@@ -64,8 +35,7 @@ function locate(): Promise<BrowserLocation> {
 }
 
 async function setUp(location: Missing): Promise<number> {
-  const osRelease = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
-  const machine = { platform: process.platform, osRelease, isRoot: process.getuid?.() === 0 };
+  const machine = readMachine();
   const failures: string[] = [];
   for (const attempt of attempts(location, machine)) {
     const failure = await attempt();

@@ -9,7 +9,7 @@ import { toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
 import { locateBrowser, needsNoSandbox, readVersions, versionsFit } from '../driver/driver.ts';
 import { describeMisfit } from './check-browser.ts';
-import { installAdvice } from './install-advice.ts';
+import { installAdvice, readMachine } from './install-advice.ts';
 
 export interface CheckResult {
   readonly name: string;
@@ -69,7 +69,7 @@ function checkSettings(): CheckResult {
 }
 
 async function checkBrowser({ chromeBinary, chromedriver }: Config): Promise<CheckResult[]> {
-  const advice = `Type: ${installAdvice()}. Or name your own by CHROME_BINARY and CHROMEDRIVER, or a Selenium Grid by GRID_URL.`;
+  const advice = `Type: ${installAdvice(readMachine())}. Or name your own by CHROME_BINARY and CHROMEDRIVER, or a Selenium Grid by GRID_URL.`;
   const location = await locateBrowser({ chromeBinary, chromedriver, env: { PATH: process.env['PATH'] } });
   if (!location.found) {
     if ('invalid' in location) {

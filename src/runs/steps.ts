@@ -22,6 +22,8 @@ import { RecordBuffer, toRecordEntry, validateKey } from './record-buffer.ts';
  * reason, and each such death asks for one more.
  */
 const POISON_DEATHS = 3;
+/** Further failures of one entry of `run` are not logged one by one. */
+const TOLD_FAILURES = 10;
 
 /** Sessions died again and again while this step ran: it is quarantined, so that one bad page can't eat the run. */
 export class PoisonedStepError extends SupervisorError {
@@ -65,6 +67,7 @@ export class Steps {
   readonly #writes = new Map<LedgerEntry, Promise<unknown>>();
   readonly #saves = new Set<Promise<unknown>>();
   #running = 0;
+  #failuresTold = 0;
 
   constructor(options: StepsOptions) {
     this.#options = options;
@@ -165,7 +168,7 @@ export class Steps {
       await this.abandon(entry);
       return this.signal.aborted ? toError(this.signal.reason) : failure;
     }
-    await this.#keep(entry, { status: 'failed', error: failure });
+    await this.#keepFailure(entry, failure);
     return failure;
   }
 
@@ -178,7 +181,7 @@ export class Steps {
     try {
       if (death !== undefined) this.countDeath(entry, death);
     } catch (poisoned) {
-      await this.#keep(entry, { status: 'failed', error: toError(poisoned) });
+      await this.#keepFailure(entry, toError(poisoned));
       return;
     }
     this.#open.delete(entry);
@@ -252,6 +255,16 @@ export class Steps {
         `${what} was used while a step or a batch runs. Use the \`save\` that the step or worker is given: its records are kept with it.`,
       );
     }
+  }
+
+  /** Keeps a failure and tells of it; a thousand of them are one trouble and not a thousand lines. */
+  async #keepFailure(entry: LedgerEntry, error: Error): Promise<void> {
+    const { log } = this.#options;
+    await this.#keep(entry, { status: 'failed', error });
+    this.#failuresTold += 1;
+    if (this.#failuresTold < TOLD_FAILURES)
+      log.warn(`${describeStep(entry.id)} failed: ${error.message.split('\n', 1)[0]}`);
+    else if (this.#failuresTold === TOLD_FAILURES) log.warn('Further steps failed; they are only counted');
   }
 
   async #keep(entry: LedgerEntry, memory: Exclude<StepMemory, { status: 'done' }>): Promise<void> {
