@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { useFakeTimers, type SinonFakeTimers } from 'sinon';
 
 import { CancelledError } from '../../src/core/errors.ts';
@@ -72,7 +72,7 @@ describe('SessionSupervisor.batch, whatever happens', () => {
     await fc.assert(
       fc.asyncProperty(schedule, async (given) => {
         const { supervisor } = scripted;
-        if (supervisor.state !== 'alive') await restart(supervisor, clock);
+        if (supervisor.state !== 'alive') await tickUntilSettled(supervisor.restart(), { clock, stepMs: 1_000 });
         const play = new Play(supervisor, given);
         const outcome = await play.run(clock);
         play.check(outcome);
@@ -114,13 +114,7 @@ class Play {
       signal: this.#caller.signal,
       ...(rateLimit === undefined ? {} : { rateLimit }),
     });
-    let isOver = false;
-    void batch.finally(() => (isOver = true));
-    while (!isOver) {
-      await clock.tickAsync(20);
-      this.#observe();
-    }
-    const outcome = await batch;
+    const outcome = await tickUntilSettled(batch, { clock, stepMs: 20, onStep: () => this.#observe() });
     const asTold = structuredClone(outcome.counts);
     // Workers that were deaf come back now, with values that nobody may take any more.
     for (const wake of this.#deaf) wake();
@@ -235,12 +229,19 @@ class Play {
   }
 }
 
-/** The back-off before a restart is a timer too. */
-async function restart(supervisor: SessionSupervisor, clock: SinonFakeTimers): Promise<void> {
-  let isOver = false;
-  const restarting = supervisor.restart().finally(() => (isOver = true));
-  while (!isOver) await clock.tickAsync(1_000);
-  await restarting;
+/** Lets the fake time pass until `work` is settled. */
+async function tickUntilSettled<Value>(
+  work: Promise<Value>,
+  { clock, stepMs, onStep }: { clock: SinonFakeTimers; stepMs: number; onStep?: () => void },
+): Promise<Value> {
+  const progress = { isOver: false };
+  const over = () => void (progress.isOver = true);
+  work.then(over, over);
+  while (!progress.isOver) {
+    await clock.tickAsync(stepMs);
+    onStep?.();
+  }
+  return work;
 }
 
 function swallow(work: () => never): void {

@@ -44,7 +44,9 @@ describe('SessionSupervisor: starting', () => {
     await hold.caught;
     const reason = new Error('changed my mind');
     controller.abort(reason);
+    hold.release();
     expect(await starting).to.equal(reason);
+    expect(server.sessionIds, 'nor is the session left that came of it').to.deep.equal([]);
   });
 });
 
@@ -285,10 +287,12 @@ describe('SessionSupervisor: restarting', () => {
     const hold = server.hold('POST /session');
     const restarting = rejectionOf(supervisor.restart());
     await server.waitForRequest('POST /session', { count: 2 });
-    await supervisor.stop();
+    const stopping = supervisor.stop();
+    hold.release();
+    await stopping;
     expect(await restarting).to.be.instanceOf(SessionEndedError);
     expect(supervisor.state).to.equal('dead');
-    hold.release();
+    expect(server.sessionIds).to.deep.equal([]);
   });
 
   it('gives up the wait before a start when it is stopped', async () => {
@@ -318,9 +322,10 @@ describe('SessionSupervisor: restarting', () => {
       await server.waitForRequest('POST /session', { count: 2 });
       const reason = new Error('Ctrl+C');
       (which === 'the restart’s signal' ? given : own).abort(reason);
+      hold.release();
       expect(await restarting).to.equal(reason);
       expect(supervisor.state).to.equal('dead');
-      hold.release();
+      expect(server.sessionIds).to.deep.equal([]);
     });
   }
 

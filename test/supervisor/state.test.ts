@@ -17,21 +17,12 @@ const stateOf = (status: SupervisorStatus) => ({ status }) as SupervisorState;
 
 describe('transition: the table of a supervisor’s life (R108)', () => {
   for (const from of STATUSES) {
-    for (const to of STATUSES) {
-      if (ALLOWED[from].includes(to)) {
-        it(`allows ${from} -> ${to} (R108)`, () => {
-          const next = stateOf(to);
-          expect(transition(stateOf(from), next)).to.equal(next);
-        });
-      } else {
-        it(`refuses ${from} -> ${to}, naming both states (R108)`, () => {
-          expect(() => transition(stateOf(from), stateOf(to)))
-            .to.throw(InvariantError)
-            .with.property('message')
-            .that.includes(`"${from}"`)
-            .and.includes(`"${to}"`);
-        });
+    it(`lets only ${ALLOWED[from].join(', ')} follow ${from}, and refuses the rest, naming both states (R108)`, () => {
+      for (const to of STATUSES) {
+        const next = stateOf(to);
+        if (ALLOWED[from].includes(to)) expect(transition(stateOf(from), next)).to.equal(next);
+        else expect(() => transition(stateOf(from), next)).to.throw(InvariantError, `from "${from}" to "${to}"`);
       }
-    }
+    });
   }
 });
