@@ -2,6 +2,9 @@
  * Is it alive? Asked out of band, so that an answer does not wait for the command that may never end: DevTools for the browser and
  * `GET /status` for our own driver. Never the page: it may be busy without anything being wrong.
  */
+import { readFile } from 'node:fs/promises';
+
+import { delay } from '../core/abort.ts';
 import { DeadlineError, toError } from '../core/errors.ts';
 import type { DeathCause } from './death.ts';
 import type { DevTools } from './devtools.ts';
@@ -12,6 +15,11 @@ import type { HttpClient } from './http-client.ts';
 const TICK_MS = 50;
 /** The wall clock goes on while the machine sleeps, the monotonic one does not. */
 const SLEPT_MS = 1_000;
+
+/** A proxy that is started anew is back by then. */
+const RECONNECT_MS = 1_000;
+/** An endpoint that lets nothing be known for so long, with nothing in flight, is as good as gone. */
+const UNKNOWN_LIMIT_MS = 60_000;
 
 /** What a probe found: a proof of life, a dead session, or that nothing can be said. */
 export type ProbeResult =
@@ -25,6 +33,8 @@ export interface ProbeTargets {
   /** Absent on browsers and endpoints without it. */
   readonly devtools: DevTools | undefined;
   readonly isOwnDriver: boolean;
+  /** Our own driver and browser, where their state can be looked at. */
+  readonly pids: readonly number[];
   /** Commands in flight: without DevTools a session with one of them can't be asked anything. */
   readonly inFlight: () => number;
   readonly limitMs: number;
@@ -34,14 +44,49 @@ const ALIVE: ProbeResult = { state: 'alive' };
 const UNKNOWN: ProbeResult = { state: 'unknown' };
 const dead = (cause: DeathCause, message: string): ProbeResult => ({ state: 'dead', cause, message });
 
-/** One probe; repeated once where this very process was held up while it waited. Never rejects. */
+/** Probes one session again and again, and takes an endpoint that stays silent for too long for lost. */
+export class Prober {
+  #unknownSince: number | undefined;
+
+  /** Never rejects. */
+  async probe(targets: ProbeTargets): Promise<ProbeResult> {
+    const result = await probeSession(targets);
+    if (result.state !== 'unknown') this.#unknownSince = undefined;
+    else this.#unknownSince ??= performance.now();
+    // With a command in flight silence is its doing, and its own deadline watches it.
+    if (this.#unknownSince === undefined || targets.inFlight() > 0) return result;
+    if (performance.now() - this.#unknownSince < UNKNOWN_LIMIT_MS) return result;
+    return dead('network-lost', `nothing could be learnt of the session for ${UNKNOWN_LIMIT_MS / 1000} s`);
+  }
+}
+
+/**
+ * One probe; repeated once where the first may speak of something else than the session: this very process was held up while it waited,
+ * the machine is so busy that processes which run don't get to answer, or the endpoint only drops connections for a moment.
+ */
 export async function probeSession(targets: ProbeTargets): Promise<ProbeResult> {
   const ownDelay = watchOwnDelay();
   const first = await probeOnce(targets);
   const { heldUpMs, sleptMs } = ownDelay.stop();
   // An answer that came while we were blocked or suspended is found only after the timer that says it is late.
   const wasHeldUp = heldUpMs > targets.limitMs / 2 || sleptMs > SLEPT_MS;
-  return first.state === 'dead' && wasHeldUp ? probeOnce(targets) : first;
+  if (first.state !== 'dead') return first;
+  if (first.cause === 'network-lost') await delay(RECONNECT_MS);
+  else if (!wasHeldUp && !(first.cause === 'frozen' && (await areRunning(targets.pids)))) return first;
+  return probeOnce(targets);
+}
+
+/** Whether none of these processes is stopped (proc(5): state T). False where that can't be known. */
+async function areRunning(pids: readonly number[]): Promise<boolean> {
+  if (process.platform !== 'linux' || pids.length === 0) return false;
+  const states = await Promise.all(
+    pids.map(async (pid) => {
+      const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+      // The command's name, in parentheses, may hold anything; the state follows it.
+      return stat.charAt(stat.lastIndexOf(')') + 2);
+    }),
+  );
+  return states.every((state) => state !== '' && !/[TtZX]/.test(state));
 }
 
 /** Measures for how long this process did not get to its events. */

@@ -46,6 +46,7 @@ export class SessionSettings {
     if (label === 'POST /session') this.#timeouts = { ...this.#timeouts, ...sessionTimeouts(body) };
     else if (label === 'POST /timeouts') this.#timeouts = { ...this.#timeouts, ...(data as Timeouts) };
     else if (label === 'POST /window') this.#windowHandle = stringField(data, 'handle');
+    else if (label === 'GET /window') this.#windowHandle = stringField(JSON.parse(body), 'value');
     else if (label === 'DELETE /window') this.#windowHandle = null;
   }
 

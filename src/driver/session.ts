@@ -16,7 +16,7 @@ import { DevTools, findDevToolsUrl } from './devtools.ts';
 import { HttpClient } from './http-client.ts';
 import { DriverProcess } from './launch.ts';
 import { explainLostBrowser } from './lost-browser.ts';
-import { probeSession } from './probe.ts';
+import { Prober } from './probe.ts';
 import { describeTarget, isLoopback, type SessionTarget } from './session-target.ts';
 import { terminateOwnSockets } from './sockets.ts';
 import { toStartError } from './start-errors.ts';
@@ -58,6 +58,7 @@ export class BrowserSession {
   readonly #options: SessionOptions;
   readonly #process: DriverProcess | undefined;
   readonly #http: HttpClient;
+  readonly #prober = new Prober();
   readonly #transport: CommandTransport;
   #id = '';
   #driver: WebDriver | undefined;
@@ -191,11 +192,12 @@ export class BrowserSession {
   async probe(detectedBy: Detector): Promise<void> {
     const { target, heartbeatTimeoutMs, listener } = this.#options;
     if (this.#isOver() || !this.#isStarted) return;
-    const result = await probeSession({
+    const result = await this.#prober.probe({
       http: this.#http,
       sessionId: this.#id,
       devtools: this.#devtools,
       isOwnDriver: target.kind === 'own',
+      pids: [this.#process?.pid, this.browserPid].filter((pid) => pid !== undefined),
       inFlight: () => this.#transport.inFlight,
       limitMs: heartbeatTimeoutMs,
     });
@@ -261,6 +263,8 @@ export class BrowserSession {
     this.#driver = driver;
     this.#id = session.getId();
     this.#capabilities = session.getCapabilities();
+    // A session that isn't there is told at once, and so is the window that its commands go to.
+    if (target.kind === 'attached') await driver.getWindowHandle();
   }
 
   /** DevTools where there is one, else BiDi, else the heartbeat alone. */

@@ -1,11 +1,16 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
 import { expect } from 'chai';
-import { openScriptedWebDriver, type ScriptedAnswer } from 'webdriver-supervisor/testing';
+import { freeze, openScriptedWebDriver, type ScriptedAnswer } from 'webdriver-supervisor/testing';
 import { DevTools } from '../../src/driver/devtools.ts';
 import { HttpClient } from '../../src/driver/http-client.ts';
 import { probeSession, type ProbeResult } from '../../src/driver/probe.ts';
 import { openDevToolsServer, type DevToolsReply } from './support/devtools-server.ts';
 
 const LIMIT_MS = 100;
+/** The pause before an endpoint that dropped a connection is asked again. */
+const RECONNECT_MS = 1_000;
 const HUNG: ScriptedAnswer = { fault: 'never' };
 
 interface Situation {
@@ -163,10 +168,24 @@ async function openSituation({
     sessionId: value.sessionId,
     devtools,
     isOwnDriver,
+    pids: [] as number[],
     inFlight: () => inFlight,
     limitMs: LIMIT_MS,
   };
   return { server, targets, browserCalls, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** A process that can be stopped. */
+function startSleeper(): AsyncDisposable & { readonly pid: number } {
+  const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+  const ended = once(child, 'exit');
+  return {
+    pid: child.pid!,
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
 }
 
 /** Keeps this very process busy, as a parser of a huge document does. */
@@ -182,7 +201,9 @@ describe('probeSession', () => {
       const startedAt = performance.now();
       const result = describeResult(await probeSession(s.targets));
       expect(result.startsWith(expected), result).to.equal(true);
-      expect(performance.now() - startedAt, 'time').to.be.below(LIMIT_MS + 500);
+      expect(performance.now() - startedAt, 'time').to.be.below(
+        LIMIT_MS + 500 + (expected.startsWith('network-lost') ? RECONNECT_MS + LIMIT_MS : 0),
+      );
     });
   }
 
@@ -216,6 +237,28 @@ describe('probeSession', () => {
     blockFor(LIMIT_MS + 300);
     expect(describeResult(await probing)).to.contain('frozen');
     expect(s.browserCalls()).to.equal(2);
+  });
+
+  it('asks again where the processes run and only do not get to answer: a busy machine is no death (law 3)', async () => {
+    await using s = await openSituation({ isOwnDriver: true, browser: 'never' });
+    const result = describeResult(await probeSession({ ...s.targets, pids: [process.pid] }));
+    expect(result).to.contain('frozen');
+    expect(s.browserCalls()).to.equal(2);
+  });
+
+  it('believes the first answer where one of the processes is stopped', async () => {
+    await using s = await openSituation({ isOwnDriver: true, browser: 'never' });
+    await using sleeper = startSleeper();
+    await freeze(sleeper.pid);
+    const startedAt = performance.now();
+    expect(describeResult(await probeSession({ ...s.targets, pids: [process.pid, sleeper.pid] }))).to.contain('frozen');
+    if (performance.now() - startedAt < LIMIT_MS + 20) expect(s.browserCalls()).to.equal(1);
+  });
+
+  it('takes an endpoint that drops connections only for a moment for alive', async () => {
+    await using s = await openSituation({ isOwnDriver: false });
+    s.server.answer('GET /window/handles', { fault: 'reset' }, { times: 1 });
+    expect(describeResult(await probeSession(s.targets))).to.equal('alive');
   });
 
   it('asks once where it was not held up', async () => {

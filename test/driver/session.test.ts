@@ -350,6 +350,11 @@ describe('BrowserSession: a tab that crashes while it is not known which window 
       await using owner = await openSession(e.target);
       const capabilities = { 'goog:chromeOptions': { debuggerAddress: browser.address } };
       await using s = await openSession({ ...e.target, kind: 'attached', sessionId: owner.session.id, capabilities });
+      // After closing its window a session has none until it switches to another.
+      await s.driver.switchTo().newWindow('tab');
+      const [, opened = ''] = await s.driver.getAllWindowHandles();
+      await s.driver.switchTo().window(opened);
+      await s.driver.close();
       browser.emit({ method: 'Inspector.targetCrashed', sessionId: 's1' });
       // Its answer comes behind the event.
       await s.session.probe('heartbeat');
