@@ -110,7 +110,9 @@ function watchOwnDelay(): { readonly stop: () => { heldUpMs: number; sleptMs: nu
 }
 
 async function probeOnce(targets: ProbeTargets): Promise<ProbeResult> {
-  const checks = [targets.isOwnDriver ? checkOwnDriver(targets) : checkEndpoint(targets)];
+  const checks: Promise<ProbeResult>[] = [];
+  if (targets.isOwnDriver) checks.push(checkOwnDriver(targets));
+  if (!targets.isOwnDriver || targets.devtools === undefined) checks.push(checkSession(targets));
   if (targets.devtools !== undefined) checks.push(checkBrowser(targets.devtools, targets.limitMs));
   const results = await Promise.all(checks);
   const of = (state: ProbeResult['state']) => results.find((result) => result.state === state);
@@ -128,10 +130,11 @@ async function checkBrowser(devtools: DevTools, limitMs: number): Promise<ProbeR
   }
 }
 
+/** It answers for a dead browser as well (measured): a death if it doesn't, no proof of life if it does. */
 async function checkOwnDriver({ http, limitMs }: ProbeTargets): Promise<ProbeResult> {
   try {
     await http.send({ method: 'GET', path: '/status', signal: AbortSignal.timeout(limitMs) });
-    return ALIVE;
+    return UNKNOWN;
   } catch (thrown) {
     if (isTimeout(thrown)) return dead('frozen', `the driver did not answer within ${limitMs / 1000} s`);
     return dead('driver-gone', `the driver can't be reached: ${wordsOf(thrown)}`);
@@ -139,17 +142,17 @@ async function checkOwnDriver({ http, limitMs }: ProbeTargets): Promise<ProbeRes
 }
 
 /**
- * Somebody else's endpoint. Its `/status` says nothing of a session, so the session itself is asked, unless a command is in flight
+ * A session without DevTools, or on somebody else's endpoint. `/status` says nothing of a session, so the session itself is asked, unless a command is in flight
  * (they queue) or DevTools answers for it: on Grid each command would put off the idle limit that its keeper has set.
  */
-async function checkEndpoint({ http, limitMs, sessionId, inFlight, devtools }: ProbeTargets): Promise<ProbeResult> {
+async function checkSession({ http, limitMs, sessionId, inFlight, devtools }: ProbeTargets): Promise<ProbeResult> {
   const asksSession = inFlight() === 0 && devtools === undefined;
   const path = asksSession ? `/session/${sessionId}/window/handles` : '/status';
   try {
     const answer = await http.send({ method: 'GET', path, signal: AbortSignal.timeout(limitMs) });
-    if (answer.status === 200) return ALIVE;
-    // A proxy in trouble, a Grid that is not ready: no proof of anything.
+    // Reachable, or a proxy in trouble, or a Grid that is not ready: of the session it says nothing.
     if (!asksSession) return UNKNOWN;
+    if (answer.status === 200) return ALIVE;
     const { verdict, message } = verdictOfAnswer(answer.body);
     if (verdict.kind === 'dead') return dead(verdict.cause, message);
     return verdict.kind === 'harmless' ? ALIVE : UNKNOWN;

@@ -213,10 +213,11 @@ export class BrowserSession {
   stop(): Promise<void> {
     this.#stopping ??= (async () => {
       const { signal, target } = this.#options;
-      const isQuitDue = !signal.aborted && !this.#transport.isEnded && target.kind !== 'attached';
+      if (signal.aborted) return this.killNow();
+      const isQuitDue = !this.#transport.isEnded && target.kind !== 'attached';
       // The action's own quit may still be under way.
       await settlesWithin(isQuitDue ? this.driver.quit() : this.#transport.quit, QUIT_LIMIT_MS);
-      await this.#release();
+      return this.#release();
     })();
     return this.#stopping;
   }

@@ -52,7 +52,7 @@ const TABLE: readonly Situation[] = [
     what: 'a DevTools socket that closes, which is explained elsewhere',
     isOwnDriver: true,
     browser: 'close',
-    expected: 'alive',
+    expected: 'unknown',
   },
   {
     what: 'a frozen browser with a command in flight',
@@ -86,7 +86,7 @@ const TABLE: readonly Situation[] = [
     isOwnDriver: false,
     driver: { 'GET /window/handles': HUNG },
     inFlight: 1,
-    expected: 'alive',
+    expected: 'unknown',
   },
   {
     what: 'a session that its endpoint removed',
