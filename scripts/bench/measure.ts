@@ -18,18 +18,22 @@ export async function timeMs(work: () => Promise<unknown>): Promise<number> {
 }
 
 /**
- * Runs all candidates in turns, in an order that changes with each round, so that whatever slows the machine down slows all of them.
+ * Runs all candidates in turns, in an order that changes with each round, so that whatever slows the machine down slows all of them. `after`
+ * runs after each turn, outside of its time.
  */
 export async function inTurns<Name extends string>(
   candidates: Readonly<Record<Name, () => Promise<unknown>>>,
   rounds: number,
+  { after = async () => undefined }: { readonly after?: () => Promise<void> } = {},
 ): Promise<Record<Name, Sample>> {
   const names = Object.keys(candidates) as Name[];
   const values = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
   for (let round = 0; round < rounds; round += 1) {
     for (let turn = 0; turn < names.length; turn += 1) {
       const name = names[(turn + round) % names.length];
-      if (name !== undefined) values[name].push(await timeMs(candidates[name]));
+      if (name === undefined) continue;
+      values[name].push(await timeMs(candidates[name]));
+      await after();
     }
   }
   return Object.fromEntries(names.map((name) => [name, toSample(values[name])])) as Record<Name, Sample>;

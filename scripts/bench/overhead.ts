@@ -10,8 +10,8 @@ import { SessionSupervisor } from 'webdriver-supervisor';
 import { inTurns, ms, type Row } from './measure.ts';
 
 const FLAG_READS = 5_000_000;
-const COMMANDS = 400;
-const STARTS = 9;
+const COMMANDS = 1_000;
+const STARTS = 15;
 const BATCHES = 9;
 const BATCH_ITEMS = 400;
 const TASK_MS = 5;
@@ -63,26 +63,23 @@ export async function measureCommands(paths: BrowserPaths): Promise<Row[]> {
 }
 
 export async function measureStarts(paths: BrowserPaths): Promise<Row[]> {
-  const running: (() => Promise<void>)[] = [];
-  const samples = await inTurns(
-    {
-      bare: async () => {
-        const driver = await new Builder()
-          .forBrowser('chrome')
-          .setChromeOptions(chromeOptions(paths))
-          .setChromeService(new chrome.ServiceBuilder(paths.driverPath))
-          .build();
-        await driver.getTitle();
-        running.push(() => driver.quit());
-      },
-      supervised: async () => {
-        const supervisor = await SessionSupervisor.start(paths);
-        await supervisor.driver.getTitle();
-        running.push(() => supervisor.stop());
-      },
-    },
-    STARTS,
-  ).finally(() => Promise.all(running.map((stop) => stop())));
+  let stop: () => Promise<void> = async () => undefined;
+  const bare = async () => {
+    const driver = await new Builder()
+      .forBrowser('chrome')
+      .setChromeOptions(chromeOptions(paths))
+      .setChromeService(new chrome.ServiceBuilder(paths.driverPath))
+      .build();
+    await driver.getTitle();
+    stop = () => driver.quit();
+  };
+  const supervised = async () => {
+    const supervisor = await SessionSupervisor.start(paths);
+    await supervisor.driver.getTitle();
+    stop = () => supervisor.stop();
+  };
+  // One browser at a time, and its end is nobody's time.
+  const samples = await inTurns({ bare, supervised }, STARTS, { after: () => stop() });
   const ratio = samples.supervised.median / samples.bare.median;
   return [
     {

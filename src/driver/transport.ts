@@ -15,7 +15,9 @@ import { verdictOfAnswer } from './verdicts.ts';
 /** How long a command may still take after its page was freed at the deadline. */
 const GRACE_AFTER_DEADLINE_MS = 3_000;
 /** Answered from the driver's memory, even for a dead browser (measured): no proof of life. */
-const ANSWERED_BY_DRIVER = /^(GET|POST) \/(timeouts|window)$/;
+const ANSWERED_BY_DRIVER = new Set(['GET /timeouts', 'POST /timeouts', 'GET /window', 'POST /window']);
+/** Commands whose success means more than that the session lives. */
+const UNUSUAL = new Set([...ANSWERED_BY_DRIVER, 'POST /session', 'DELETE /', 'DELETE /window', 'POST /execute/async']);
 
 const { signal: NEVER } = new AbortController();
 
@@ -137,7 +139,9 @@ export class CommandTransport implements Client {
       throw await this.#explainBrokenExchange(error, isQuit);
     }
     entry.end(String(answer.status));
-    await this.#judge(answer, { entry, request, isQuit });
+    // Most commands end here; what follows is left out of their way.
+    if (answer.status === 200 && !UNUSUAL.has(entry.label)) listener.onAlive();
+    else await this.#judge(answer, { entry, request, isQuit });
     return new Response(answer.status, answer.headers, answer.body);
   }
 
@@ -160,7 +164,7 @@ export class CommandTransport implements Client {
         // A driver answers an asynchronous script with null when the browser goes away under it (measured).
         await listener.probe();
         signal.throwIfAborted();
-      } else if (!ANSWERED_BY_DRIVER.test(entry.label)) listener.onAlive();
+      } else if (!ANSWERED_BY_DRIVER.has(entry.label)) listener.onAlive();
       return;
     }
     const { verdict, message } = verdictOfAnswer(answer.body);
@@ -187,7 +191,14 @@ export class CommandTransport implements Client {
     // A session does one command at a time: the time of this one begins when those before it, which have deadlines too, are through.
     if (ahead !== undefined) await Promise.race([ahead, exchange.catch(() => undefined)]);
     const deadlineMs = this.settings.deadlineFor(label);
-    if (await settlesWithin(exchange, deadlineMs)) return exchange;
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(() => late.resolve(), deadlineMs);
+    try {
+      const first = await Promise.race([exchange, late.promise]);
+      if (typeof first === 'object') return first;
+    } finally {
+      clearTimeout(timer);
+    }
     listener.freePage(this.settings.windowHandle);
     if (await settlesWithin(exchange, GRACE_AFTER_DEADLINE_MS)) {
       const answer = await exchange;
