@@ -114,7 +114,7 @@ async function ask({ url, kind }: Link, { api, signal }: { api: Api; signal: Abo
   const call = (method: string) =>
     kind === 'outside'
       ? fetch(url, { method, signal: AbortSignal.any([signal, AbortSignal.timeout(20_000)]) })
-      : api.fetch(url, { method });
+      : api.fetch(url, { method, anyStatus: true });
   if (kind === 'page') return call('GET');
   const response = await call('HEAD');
   return response.status === 405 || response.status === 501 ? call('GET') : response;

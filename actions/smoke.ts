@@ -161,9 +161,9 @@ async function findBroken(
 
 async function askStatus(link: string, api: Api): Promise<number | null> {
   try {
-    const head = await api.fetch(link, { method: 'HEAD' });
+    const head = await api.fetch(link, { method: 'HEAD', anyStatus: true });
     if (head.status !== 405 && head.status !== 501) return head.status;
-    const response = await api.fetch(link);
+    const response = await api.fetch(link, { anyStatus: true });
     await response.body?.cancel();
     return response.status;
   } catch {

@@ -56,7 +56,7 @@ for (let run = 1; struck.length < wantedFaults; run += 1) {
     {
       output: path.join(folder, String(run)),
       supervisor: { heartbeatIntervalMs: 1_000, heartbeatTimeoutMs: 1_500 },
-      onSession: (supervisor) => void haunt(supervisor, faults, done),
+      onSession: (supervisor) => haunt(supervisor, faults, done),
     },
   );
   struck.push(...done);

@@ -32,6 +32,7 @@ export {
   RestartLimitError,
   SessionSupervisor,
   type Api,
+  type ApiInit,
   type BatchCounts,
   type BatchOptions,
   type BatchOutcome,

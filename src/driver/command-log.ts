@@ -38,9 +38,10 @@ export class CommandLog {
   }
 }
 
+const SESSION_PREFIX = '/session/';
+
 function toRoute(path: string): string {
-  return path
-    .replace(/^\/session\/[^/]+/, '')
-    .replace(/^$/, '/')
-    .replace(/\/(element|shadow|cookie|authenticator|credentials)\/(?!active$)[^/]+/g, '/$1/{id}');
+  const end = path.startsWith(SESSION_PREFIX) ? path.indexOf('/', SESSION_PREFIX.length) : 0;
+  const route = end === -1 ? '/' : path.slice(end);
+  return route.replace(/\/(element|shadow|cookie|authenticator|credentials)\/(?!active$)[^/]+/g, '/$1/{id}');
 }

@@ -36,6 +36,15 @@ export class ApiError extends SupervisorError {
   }
 }
 
+/** What `fetch` takes, and one option more. */
+export interface ApiInit extends RequestInit {
+  /**
+   * The status itself is what is asked, as when links are checked: no answer is repeated, and none counts as a failure of the API.
+   * Default false.
+   */
+  readonly anyStatus?: boolean;
+}
+
 /** `fetch` and `json` as an action uses them. */
 export interface Api {
   /**
@@ -44,7 +53,7 @@ export interface Api {
    * Retry-After), then returns whatever answer there is. Rejects with {@link ApiError} when no answer came, with `SessionDeathError`
    * when the session dies, and with the browser's own error when it doesn't tell its cookies.
    */
-  readonly fetch: (pathOrUrl: string | URL, init?: RequestInit) => Promise<Response>;
+  readonly fetch: (pathOrUrl: string | URL, init?: ApiInit) => Promise<Response>;
   /** The parsed body; rejects with {@link ApiError} on any status but 2xx, and on a body that is not JSON. */
   readonly json: <Value = unknown>(pathOrUrl: string | URL, init?: RequestInit) => Promise<Value>;
 }
@@ -92,12 +101,12 @@ export function makeApi(context: ApiContext): Api {
 
 interface Call {
   readonly pathOrUrl: string | URL;
-  readonly init: RequestInit;
+  readonly init: ApiInit;
 }
 
 async function call<Result>(
   context: ApiContext,
-  { pathOrUrl, init }: Call,
+  { pathOrUrl, init: { anyStatus = false, ...init } }: Call,
   read: (response: Response) => Promise<Result>,
 ): Promise<Result> {
   const { signal, onOutcome, admit, retries } = context;
@@ -107,7 +116,7 @@ async function call<Result>(
     const caller = anySignal(signal, init.signal);
     const url = await raceSignal(resolveUrl(pathOrUrl, method, context), caller);
     validateInit(url, { ...init, method });
-    const settled = await retry(() => attempt(context, { url, init: { ...init, method }, caller, read }), {
+    const settled = await retry(() => attempt(context, { url, init: { ...init, method }, caller, read, anyStatus }), {
       retries: isReplayable(init.body) ? retries : 0,
       signal: caller,
       shouldRetry: (error) => error instanceof Unsatisfying && isWorthRepeating(error, method),
@@ -118,7 +127,7 @@ async function call<Result>(
       return thrown;
     });
     if (!(settled instanceof Unsatisfying)) {
-      await onOutcome(settled.status);
+      if (!anyStatus) await onOutcome(settled.status);
       return settled.result;
     }
     const { response, cause } = settled;
@@ -140,7 +149,14 @@ async function attempt<Result>(
     init,
     caller,
     read,
-  }: { url: string; init: RequestInit; caller: AbortSignal; read: (response: Response) => Promise<Result> },
+    anyStatus,
+  }: {
+    url: string;
+    init: RequestInit;
+    caller: AbortSignal;
+    read: (response: Response) => Promise<Result>;
+    anyStatus: boolean;
+  },
 ): Promise<{ status: number; result: Result }> {
   const headers = {
     'user-agent': await raceSignal(userAgent(), caller),
@@ -151,7 +167,7 @@ async function attempt<Result>(
     fetch(to, { ...hop, signal: anySignal(caller, AbortSignal.timeout(attemptTimeoutMs)) });
   try {
     const response = await raceSignal(fetchCookie(fetchInTime, jar)(url, { ...init, headers }), caller);
-    if (isTemporary(response.status)) throw new Unsatisfying({ response });
+    if (!anyStatus && isTemporary(response.status)) throw new Unsatisfying({ response });
     return { status: response.status, result: await read(response) };
   } catch (thrown) {
     if (caller.aborted) throw toError(caller.reason);

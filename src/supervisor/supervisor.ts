@@ -32,7 +32,7 @@ import { transition, type SupervisorState, type SupervisorStatus } from './state
 
 // What the rooms above need of a session's end and of its driver; they don't reach below this room.
 export { SessionDeathError, SessionEndedError, type Death, type WebDriver } from '../driver/driver.ts';
-export { ApiError, type Api } from './api-client.ts';
+export { ApiError, type Api, type ApiInit } from './api-client.ts';
 export {
   DEFAULT_CONCURRENCY,
   type BatchCounts,

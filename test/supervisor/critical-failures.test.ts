@@ -56,6 +56,18 @@ describe('supervisor.api: critical failures (R106)', () => {
     });
   }
 
+  it('neither repeats nor counts an answer whose status is what was asked, with anyStatus', async () => {
+    await using scripted = await start({ apiRetries: 3 });
+    const { supervisor } = scripted;
+    const before = site.requestCount('/status/503');
+    for (let asked = 0; asked < 6; asked += 1) {
+      const response = await supervisor.api.fetch(`${site.url}/status/503`, { anyStatus: true });
+      expect(response.status).to.equal(503);
+    }
+    expect(site.requestCount('/status/503') - before).to.equal(6);
+    expect(supervisor.criticalFailure).to.equal(undefined);
+  });
+
   it('names api-outage where no answers come at all', async () => {
     await using scripted = await start();
     const ends = await call(scripted.supervisor, Array<string>(4).fill('/reset'));
