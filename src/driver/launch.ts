@@ -121,9 +121,12 @@ async function endParts({ child, folder, watchdog, exited }: DriverParts): Promi
 async function clearAway(folder: string, watchdog: Watchdog): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
-  } finally {
-    await watchdog.disarm();
+  } catch (thrown) {
+    // The processes are gone; the folder gets its last chance when this program ends.
+    watchdog.forgetGroup();
+    throw thrown;
   }
+  await watchdog.disarm();
 }
 
 function killGroup(pid: number): void {

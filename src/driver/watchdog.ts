@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 
 /**
- * Reads lines until the pipe ends. A number is the process group to guard; `done` disarms: group ids are used again by the system, so
+ * Reads lines until the pipe ends. A number is the process group to guard, an empty line is none; `done` disarms: group ids are used again by the system, so
  * a shell that lingered could hit a stranger. Of the ways to write it, `kill -s KILL -- -N` is the one that every sh takes (dash
  * refuses `kill -9 -- -N`). Removal is tried again, for a process that is being killed may still write a file.
  */
@@ -24,6 +24,8 @@ done
 export interface Watchdog {
   /** The process group to end, should this program vanish. */
   guard(processGroup: number): void;
+  /** The group has been ended, and its id may soon be somebody else's; the folder is still guarded. */
+  forgetGroup(): void;
   /** Nothing is left to guard. Resolves when the shell has gone. */
   disarm(): Promise<void>;
 }
@@ -43,6 +45,7 @@ export function startWatchdog(folder: string): Watchdog {
   shell.unref();
   return {
     guard: (processGroup) => void shell.stdin.write(`${processGroup}\n`),
+    forgetGroup: () => void shell.stdin.write('\n'),
     disarm: async () => {
       shell.stdin.end('done\n');
       shell.ref();

@@ -2,6 +2,16 @@
 import { ConfigError, toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
 
+/** By error code, or by fetch's words where there is no code. */
+const WHY: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'its name could not be looked up',
+  ECONNREFUSED: 'the connection is refused',
+  EHOSTUNREACH: 'there is no way to its host',
+  ENETUNREACH: 'there is no way to its network',
+  // Fetch standard, "port blocking": browsers refuse some ports, 1 and 9 among them.
+  'bad port': 'browsers refuse its port',
+};
 const ANSWER_LIMIT_MS = 10_000;
 
 /**
@@ -27,18 +37,12 @@ export async function assertReachable(
     if (signal.aborted) return;
     const { cause = thrown } = toError(thrown);
     // Only what no browser could do better: certificates and odd answers are left to it.
-    const code = (cause as NodeJS.ErrnoException).code ?? '';
-    if (!/^(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH)$/.test(code)) return;
-    const why = {
-      ENOTFOUND: 'no such host',
-      EAI_AGAIN: 'its name could not be looked up',
-      ECONNREFUSED: 'the connection is refused',
-    }[code];
+    const { code = '', message } = toError(cause) as NodeJS.ErrnoException;
+    const why = WHY[code] ?? WHY[message];
+    if (why === undefined) return;
     throw new ConfigError(
-      `${redactUrl(url)} can't be reached: ${why ?? code}. Check the address, or start the site, then run again.`,
-      {
-        cause: thrown,
-      },
+      `${redactUrl(url)} can't be reached: ${why}. Check the address, or start the site, then run again.`,
+      { cause: thrown },
     );
   }
 }

@@ -299,6 +299,7 @@ describe('Run: start', () => {
     for (const [baseUrl, reason] of [
       [refused, 'refused'],
       [refused.replace('127.0.0.1', 'localhost'), 'refused'],
+      ['http://127.0.0.1:9/', 'browsers refuse its port'],
       ['http://no-such-host.invalid/', 'no such host'],
       ['ftp://127.0.0.1/', 'no http or https URL'],
       ['shop', 'no http or https URL'],
