@@ -1,0 +1,379 @@
+/** The supervisor: one owner's session from its start to its end, and the next one. */
+import { anySignal, delay } from '../core/abort.ts';
+import { Events, type Disposer, type Listener } from '../core/events.ts';
+import { silentLog, type Log } from '../core/log.ts';
+import {
+  SessionDeathError,
+  SessionEndedError,
+  SessionStartError,
+  type BrowserSession,
+  type DeathReport,
+  type SessionTarget,
+  type WebDriver,
+} from '../driver/driver.ts';
+import type { Api } from './api-client.ts';
+import { runBatch, type BatchOptions, type BatchOutcome, type BatchWorker } from './batch.ts';
+import type { CriticalFailureError } from './critical-failures.ts';
+import { Epoch } from './epoch.ts';
+import { Heartbeat } from './heartbeat.ts';
+import {
+  DEFAULT_HEARTBEAT_INTERVAL_MS,
+  type SupervisorEvents,
+  type SupervisorHealth,
+  type SupervisorOptions,
+} from './options.ts';
+import { DEFAULT_RESTART_LIMIT, RestartLimit } from './restart-limit.ts';
+import { SessionApi } from './session-api.ts';
+import { openSession, settleCleanUp } from './session-life.ts';
+import { transition, type SupervisorState, type SupervisorStatus } from './state.ts';
+
+/**
+ * Keeps one owner's browser session honest: starts it, watches it, halts all its work when it dies, starts the next one when asked.
+ * It never restarts by itself: whoever drives the work decides whether it goes on.
+ */
+export class SessionSupervisor implements AsyncDisposable {
+  readonly owner: string;
+  readonly #options: SupervisorOptions;
+  readonly #log: Log;
+  readonly #events: Events<SupervisorEvents>;
+  readonly #restartLimit: RestartLimit;
+  readonly #attachTo: SessionTarget | undefined;
+  #state: SupervisorState = { status: 'idle' };
+  #epoch = new Epoch(0);
+  #session: BrowserSession | undefined;
+  #heartbeat: Heartbeat | undefined;
+  #api: SessionApi | undefined;
+  /** The one change of life that is under way; the next one waits for it. */
+  #changing: Promise<void> = Promise.resolve();
+  #cleaningUp: Promise<void> = Promise.resolve();
+  /** Aborted, and made anew, by each `stop()`: a restart that was asked for before is given up. */
+  #untilStop = new AbortController();
+
+  /** Starts a browser session and watches it. Throws `SessionStartError` when there is none to be had, with nothing left behind. */
+  static async start(options: SupervisorOptions = {}): Promise<SessionSupervisor> {
+    const supervisor = new SessionSupervisor(options);
+    await supervisor.#startEpoch();
+    return supervisor;
+  }
+
+  /**
+   * Watches a session that somebody else started at `url`; `capabilities` are what its start answered. `stop()` leaves it running, and
+   * it can't be restarted.
+   */
+  static async attach(
+    url: string,
+    sessionId: string,
+    capabilities: object,
+    options: SupervisorOptions = {},
+  ): Promise<SessionSupervisor> {
+    const supervisor = new SessionSupervisor(options, { kind: 'attached', url, sessionId, capabilities });
+    await supervisor.#startEpoch();
+    return supervisor;
+  }
+
+  private constructor(options: SupervisorOptions, attachTo?: SessionTarget) {
+    this.#options = options;
+    this.owner = options.owner ?? 'anonymous';
+    this.#attachTo = attachTo;
+    this.#log = (options.log ?? silentLog).child({ owner: this.owner });
+    this.#restartLimit = new RestartLimit(options.restartLimit ?? DEFAULT_RESTART_LIMIT);
+    this.#events = new Events((error, event) =>
+      this.#log.warn('A listener failed; nothing else is harmed', { event, error: error.message }),
+    );
+  }
+
+  get state(): SupervisorStatus {
+    return this.#state.status;
+  }
+
+  /** The number of the current session, from 1; 0 before the first. */
+  get epoch(): number {
+    return this.#epoch.number;
+  }
+
+  get sessionId(): string | undefined {
+    return this.#session?.id;
+  }
+
+  get capabilities(): Readonly<Record<string, unknown>> {
+    return this.#currentSession.capabilities;
+  }
+
+  /** Selenium's driver of the current session. It belongs to its epoch: after a restart, ask for it again. */
+  get driver(): WebDriver {
+    return this.#currentSession.driver;
+  }
+
+  /** Aborts when the current session dies or ends; its reason is what everybody is told. */
+  get signal(): AbortSignal {
+    return this.#epoch.signal;
+  }
+
+  /** HTTP calls with the current session's cookies, under its halt. */
+  get api(): Api {
+    return this.#currentApi.client(this.#epoch.signal);
+  }
+
+  /** Where the session's driver or Grid listens. May hold credentials: not for logs. */
+  get endpointUrl(): string | undefined {
+    return this.#session?.endpointUrl;
+  }
+
+  get pids(): { readonly driver: number | undefined; readonly browser: number | undefined } {
+    return { driver: this.#session?.driverProcess?.pid, browser: this.#session?.browserPid };
+  }
+
+  get health(): SupervisorHealth {
+    const { death, lastHeartbeatAt, work, cascadeCount, number } = this.#epoch;
+    return {
+      isAlive: this.#state.status === 'alive',
+      state: this.#state.status,
+      epoch: number,
+      lastHeartbeatAt: lastHeartbeatAt?.toISOString() ?? null,
+      heartbeatIntervalMs: this.#heartbeatIntervalMs,
+      shouldHalt: this.shouldHaltOperations(),
+      deathDetected: death !== undefined,
+      deathAt: death?.at ?? null,
+      death: death ?? null,
+      parallelOperations: this.#epoch.isHalted ? 0 : work.count(this.#session?.commandsInFlight ?? 0).running,
+      cascadeCount,
+    };
+  }
+
+  /** The halt flag. Costs one look at memory. */
+  shouldHaltOperations(): boolean {
+    return this.#epoch.isHalted;
+  }
+
+  throwIfHalted(): void {
+    this.#epoch.throwIfHalted();
+  }
+
+  /** Whether the session is dead and its death ended or refused work. */
+  isSessionDeathCascade(): boolean {
+    return this.#epoch.cascadeCount > 0;
+  }
+
+  /** A real probe of browser and driver, now. A death that it finds is declared before it resolves. */
+  async checkSessionHealth(): Promise<boolean> {
+    if (this.#state.status !== 'alive') return false;
+    await this.#state.session.probe('heartbeat');
+    return (this.#state as SupervisorState).status === 'alive';
+  }
+
+  /** The critical failure of the current session's API calls, if there was one. */
+  get criticalFailure(): CriticalFailureError | undefined {
+    return this.#api?.criticalFailure;
+  }
+
+  /** Runs `worker` over `items` under the session's halt. Always resolves; the outcome tells each item's fate. */
+  async batch<Item, Value>(
+    items: Iterable<Item>,
+    worker: BatchWorker<Item, Value>,
+    options: BatchOptions<Item> = {},
+  ): Promise<BatchOutcome<Value>> {
+    const epoch = this.#epoch;
+    const session = this.#currentSession;
+    const api = this.#currentApi;
+    const host = {
+      signal: epoch.signal,
+      log: this.#log,
+      api: (signal: AbortSignal) => api.client(signal, { isPartOfBatch: true }),
+      driver: () => session.driver,
+      addGroup: (counts: () => { queued: number; running: number }) => epoch.work.addGroup(counts),
+      refuse: () => epoch.refuse(),
+    };
+    return runBatch(host, items, { worker, options });
+  }
+
+  /**
+   * Ends what is left of the current session and starts the next: a new epoch with a halt flag of its own. After a death it keeps to the
+   * restart limit: throws `RestartLimitError` beyond it, and tries again, within it, when a start fails. A later `stop()` ends it.
+   */
+  async restart({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    if (this.#attachTo !== undefined)
+      throw new SessionStartError('A session that somebody else started can only be started again by them.');
+    const startSignal = anySignal(signal, this.#options.signal, this.#untilStop.signal);
+    return this.#change(async () => {
+      startSignal.throwIfAborted();
+      if (this.#state.status === 'alive') await this.#end();
+      let cause: unknown = this.#epoch.signal.reason;
+      for (;;) {
+        if (this.#state.status === 'dead') await delay(this.#restartLimit.take(cause), startSignal);
+        await this.#cleaningUp;
+        try {
+          return await this.#startEpoch(startSignal);
+        } catch (thrown) {
+          // Only the end of a session that had been alive is worth the patience; the first start's failure is told at once.
+          if (this.#state.status !== 'dead' || !(thrown instanceof SessionStartError)) throw thrown;
+          this.#log.warn('The next session could not be started; trying again', { reason: thrown.message });
+          cause = thrown;
+        }
+      }
+    });
+  }
+
+  /** Ends the session politely, then everything that belongs to it. Idempotent; resolves when no process and no folder is left. */
+  async stop(): Promise<void> {
+    this.#untilStop.abort(new SessionEndedError());
+    this.#untilStop = new AbortController();
+    return this.#change(async () => {
+      if (this.#state.status === 'alive') await this.#end();
+      await this.#cleaningUp;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  /**
+   * Declares the session dead for a reason that was found out elsewhere (the registry's lease, a stuck run). All other deaths are found
+   * by the supervisor itself.
+   */
+  declareDeath(report: DeathReport): void {
+    this.#onDeath(this.#epoch, report);
+  }
+
+  on<Name extends keyof SupervisorEvents>(event: Name, listener: Listener<SupervisorEvents[Name]>): Disposer {
+    return this.#events.on(event, listener);
+  }
+
+  get #heartbeatIntervalMs(): number {
+    return this.#options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_INTERVAL_MS;
+  }
+
+  get #currentSession(): BrowserSession {
+    if (this.#session === undefined) throw new SessionEndedError();
+    return this.#session;
+  }
+
+  get #currentApi(): SessionApi {
+    if (this.#api === undefined) throw new SessionEndedError();
+    return this.#api;
+  }
+
+  #transition(next: SupervisorState): void {
+    this.#state = transition(this.#state, next);
+  }
+
+  /** Start, restart and stop never overlap. */
+  #change(change: () => Promise<void>): Promise<void> {
+    const changed = this.#changing.catch(() => undefined).then(change);
+    this.#changing = changed.catch(() => undefined);
+    return changed;
+  }
+
+  async #startEpoch(startSignal = this.#options.signal): Promise<void> {
+    const before = this.#state;
+    const epoch = new Epoch(this.#epoch.number + 1);
+    this.#transition({ status: 'starting', epoch });
+    const stillborn: DeathReport[] = [];
+    try {
+      const session = await openSession({
+        options: this.#options,
+        attachTo: this.#attachTo,
+        signal: epoch.signal,
+        startSignal,
+        log: this.#log,
+        listener: {
+          onAlive: () => this.#onAlive(epoch),
+          onDeath: (report) => (epoch === this.#epoch ? this.#onDeath(epoch, report) : void stillborn.push(report)),
+          onQuit: () => this.#onQuit(epoch),
+          onRefused: () => epoch.refuse(),
+        },
+      });
+      // What dies before it is ours to watch is told once, and never again.
+      if (stillborn[0] !== undefined) {
+        await session.killNow();
+        throw new SessionStartError(`The session ended while it was being started: ${stillborn[0].message}`);
+      }
+      this.#epoch = epoch;
+      this.#session = session;
+      const checkSessionHealth = () => this.checkSessionHealth();
+      this.#api = new SessionApi({ epoch, session, options: this.#options, log: this.#log, checkSessionHealth });
+      const intervalMs = this.#heartbeatIntervalMs;
+      this.#heartbeat = new Heartbeat({ intervalMs, probe: () => session.probe('heartbeat') });
+      this.#transition({ status: 'alive', epoch, session });
+    } catch (thrown) {
+      this.#transition(before);
+      throw thrown;
+    }
+    const { owner, sessionId = '' } = this;
+    this.#log.debug('A browser session started', { epoch: epoch.number, sessionId });
+    this.#events.emit('session:started', { owner, epoch: epoch.number, sessionId });
+    this.#onAlive(epoch);
+  }
+
+  #onAlive(epoch: Epoch): void {
+    if (epoch.isHalted) return;
+    epoch.lastHeartbeatAt = new Date();
+    if (epoch !== this.#epoch) return;
+    this.#heartbeat?.beat();
+    this.#events.emit('heartbeat', { epoch: epoch.number, at: epoch.lastHeartbeatAt });
+  }
+
+  /**
+   * The one place where a session dies: state, halt, heartbeat, processes, announcement, in this order. The first report wins; later
+   * ones are its consequences.
+   */
+  #onDeath(epoch: Epoch, report: DeathReport): void {
+    if (epoch.death !== undefined) {
+      epoch.addConsequence(report);
+      return;
+    }
+    const state = this.#state;
+    // Halted without a death: it was ended on purpose, and what is told after that is no death.
+    if (epoch !== this.#epoch || epoch.isHalted || (state.status !== 'alive' && state.status !== 'stopping')) return;
+    const { session } = state;
+    const death = epoch.die(report, {
+      evidence: session.evidence(report.message),
+      commandsInFlight: session.commandsInFlight,
+    });
+    this.#transition({ status: 'dead', epoch, death });
+    epoch.halt(new SessionDeathError(death));
+    this.#heartbeat?.stop();
+    this.#cleanUp(session.killNow());
+    const { cause, detectedBy, cancelled } = death;
+    const { queued, inFlight } = cancelled;
+    this.#log.debug('The browser session died', { epoch: epoch.number, cause, detectedBy, queued, inFlight });
+    this.#events.emit('session:dead', { owner: this.owner, epoch: epoch.number, death });
+    if (queued + inFlight > 0) this.#events.emit('work:cancelled', { epoch: epoch.number, queued, inFlight });
+  }
+
+  /** The session was asked to end, by us or by the action itself: no death, and no more work on it. */
+  #onQuit(epoch: Epoch): void {
+    const state = this.#state;
+    if (epoch !== this.#epoch) return;
+    // Our own quit was answered: work is told so before its browser is cleared away, not by failing without one.
+    if (state.status === 'stopping') epoch.halt(new SessionEndedError());
+    if (state.status !== 'alive') return;
+    this.#transition({ status: 'ended', epoch });
+    this.#finishEpoch(epoch);
+    this.#cleanUp(state.session.stop());
+  }
+
+  async #end(): Promise<void> {
+    const state = this.#state;
+    if (state.status !== 'alive') return;
+    const { epoch, session } = state;
+    this.#transition({ status: 'stopping', epoch, session });
+    this.#cleanUp(session.stop());
+    await this.#cleaningUp;
+    // A death meanwhile is on record; this end comes after it.
+    if (this.#state.status !== 'stopping') return;
+    this.#transition({ status: 'ended', epoch });
+    this.#finishEpoch(epoch);
+  }
+
+  #finishEpoch(epoch: Epoch): void {
+    epoch.halt(new SessionEndedError());
+    this.#heartbeat?.stop();
+    this.#events.emit('session:ended', { owner: this.owner, epoch: epoch.number });
+  }
+
+  /** Runs under its own deadline; the next session, and `stop()`, wait for it. */
+  #cleanUp(work: Promise<void>): void {
+    this.#cleaningUp = settleCleanUp(work, this.#log);
+  }
+}
