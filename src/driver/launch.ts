@@ -122,8 +122,7 @@ async function clearAway(folder: string, watchdog: Watchdog): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   } catch (thrown) {
-    // The processes are gone; the folder gets its last chance when this program ends.
-    watchdog.forgetGroup();
+    watchdog.handOver();
     throw thrown;
   }
   await watchdog.disarm();

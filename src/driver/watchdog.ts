@@ -24,8 +24,8 @@ done
 export interface Watchdog {
   /** The process group to end, should this program vanish. */
   guard(processGroup: number): void;
-  /** The group has been ended, and its id may soon be somebody else's; the folder is still guarded. */
-  forgetGroup(): void;
+  /** The group has been ended; the folder is the shell's to remove now, for as long as its tries last. */
+  handOver(): void;
   /** Nothing is left to guard. Resolves when the shell has gone. */
   disarm(): Promise<void>;
 }
@@ -45,7 +45,7 @@ export function startWatchdog(folder: string): Watchdog {
   shell.unref();
   return {
     guard: (processGroup) => void shell.stdin.write(`${processGroup}\n`),
-    forgetGroup: () => void shell.stdin.write('\n'),
+    handOver: () => void shell.stdin.end('\n'),
     disarm: async () => {
       shell.stdin.end('done\n');
       shell.ref();
