@@ -122,7 +122,10 @@ class ActionBatch<Item, Value> {
     if (entry.end?.status === 'failed') throw entry.end.error;
     let skipReason: string | undefined;
     const onSkip = (reason: string | undefined) => void (skipReason = reason);
-    steps.begin(entry, this.#sessions === 0 ? supervisor.signal : undefined);
+    steps.begin(entry, {
+      session: this.#sessions === 0 ? supervisor.signal : undefined,
+      isAlone: this.#sessions > 0 || this.concurrency === 1,
+    });
     try {
       const work = { entry, tools, onSkip };
       return this.#sessions === 0 ? await this.#onSharedSession(item, work) : await this.#onPooledSession(item, work);

@@ -22,6 +22,8 @@ import { RecordBuffer, toRecordEntry, validateKey } from './record-buffer.ts';
  * reason, and each such death asks for one more.
  */
 const POISON_DEATHS = 3;
+/** An item that shares its session with others is one suspect of several, and must not be given up for a neighbour's doing. */
+const SHARED_POISON_DEATHS = 6;
 /** Further failures of one entry of `run` are not logged one by one. */
 const TOLD_FAILURES = 10;
 
@@ -51,6 +53,13 @@ export interface StepsOptions {
   readonly log: Log;
 }
 
+interface OpenStep {
+  /** The halt of the session that the step works on, where that is known already. */
+  readonly session: AbortSignal | undefined;
+  /** Nobody else is at work on that session. */
+  readonly isAlone: boolean;
+}
+
 /** The steps of one entry of `run`. */
 export class Steps {
   /** Aborts when nothing of this entry counts any more: its session is dead, the run is over, or the entry itself is. */
@@ -62,7 +71,7 @@ export class Steps {
    * Begun here and not ended, with the session that it works on, if any. What is no longer in it is no longer ours to end: a later
    * entry of `run` may have it.
    */
-  readonly #open = new Map<LedgerEntry, AbortSignal | undefined>();
+  readonly #open = new Map<LedgerEntry, OpenStep>();
   /** A step that is being written is neither lost nor kept until that is settled, whatever dies meanwhile. */
   readonly #writes = new Map<LedgerEntry, Promise<unknown>>();
   readonly #saves = new Set<Promise<unknown>>();
@@ -92,7 +101,7 @@ export class Steps {
     const entry = ledger.declare(id);
     if (entry.end?.status === 'done') return fromJsonText<Value>(entry.end.value);
     if (entry.end?.status === 'failed') throw entry.end.error;
-    this.begin(entry, this.#options.sessionSignal);
+    this.begin(entry, { session: this.#options.sessionSignal, isAlone: true });
     try {
       return await retry(
         (attempt) =>
@@ -109,16 +118,16 @@ export class Steps {
     }
   }
 
-  /** `session` is the one that the step works on, where that is known already. */
-  begin(entry: LedgerEntry, session?: AbortSignal): void {
+  begin(entry: LedgerEntry, open: OpenStep): void {
     this.#running += 1;
-    this.#open.set(entry, session);
+    this.#open.set(entry, open);
     this.#options.ledger.begin(entry);
   }
 
   /** The step goes on with another session, whose death is the one that counts. */
   moveTo(entry: LedgerEntry, session: AbortSignal): void {
-    if (this.#open.has(entry)) this.#open.set(entry, session);
+    const open = this.#open.get(entry);
+    if (open !== undefined) this.#open.set(entry, { ...open, session });
   }
 
   leave(): void {
@@ -176,7 +185,7 @@ export class Steps {
   async abandon(entry: LedgerEntry): Promise<void> {
     await this.written(entry);
     if (!this.#open.has(entry)) return;
-    const session = this.#open.get(entry);
+    const session = this.#open.get(entry)?.session;
     const death = session === undefined ? undefined : deathOf(session);
     try {
       if (death !== undefined) this.countDeath(entry, death);
@@ -191,7 +200,8 @@ export class Steps {
   /** A session died while the step ran. Throws {@link PoisonedStepError} when that was once too often. */
   countDeath(entry: LedgerEntry, death: SessionDeathError): void {
     const { ledger } = this.#options;
-    if (ledger.countDeath(entry, death.death) < POISON_DEATHS + ledger.deathsElsewhere(entry)) return;
+    const enough = this.#open.get(entry)?.isAlone === false ? SHARED_POISON_DEATHS : POISON_DEATHS;
+    if (ledger.countDeath(entry, death.death) < enough + ledger.deathsElsewhere(entry)) return;
     ledger.blame(entry);
     throw new PoisonedStepError(entry, death);
   }

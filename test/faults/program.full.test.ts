@@ -73,7 +73,7 @@ describe('The program, with its browser dying from outside', () => {
         await shop.waitForRequests('details', { more: 10, signal: program.signal });
         await strike(program, pid);
       }
-      expect(await program.ended()).to.deep.equal({ code: 0, signal: null });
+      expect(await program.ended(), program.stderr.join('\n')).to.deep.equal({ code: 0, signal: null });
       const { outcome } = program;
       expect(outcome.status).to.equal('completed');
       expect(outcome.counts).to.deep.equal({ total: 525, done: 525, failed: 0, cancelled: 0, skipped: 0 });

@@ -197,6 +197,25 @@ describe('ctx.batch: each item once', () => {
     expect(begun).to.equal(3);
     expect(outcome).to.include({ status: 'partial', error: null, sessions: 4 });
   });
+
+  it('does not give up an item after three deaths that it shared with neighbours', async () => {
+    const { outcome } = await runScripted({
+      run: async ({ batch }, { entry, die, supervisors }) => {
+        await batch(
+          'b',
+          ['killer', 'neighbour'],
+          async (item, { signal }) => {
+            if (entry > 3) return;
+            if (item === 'killer') await die(supervisors[0]);
+            else await once(signal, 'abort');
+          },
+          { key, concurrency: 2 },
+        );
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', sessions: 4 });
+    expect(outcome.counts).to.include({ total: 2, done: 2, failed: 0 });
+  });
 });
 
 describe('ctx.batch: death', () => {
