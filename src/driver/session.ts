@@ -20,6 +20,7 @@ import { Prober } from './probe.ts';
 import { describeTarget, isLoopback, type SessionTarget } from './session-target.ts';
 import { terminateOwnSockets } from './sockets.ts';
 import { toStartError } from './start-errors.ts';
+import { OWN_START_LIMIT_MS } from './session-settings.ts';
 import { CommandTransport } from './transport.ts';
 
 export type { SessionTarget } from './session-target.ts';
@@ -114,6 +115,7 @@ export class BrowserSession {
       signal,
       commandTimeoutMs,
       ...(target.kind === 'attached' ? { attachTo: target } : {}),
+      ...(target.kind === 'own' ? { startLimitMs: OWN_START_LIMIT_MS } : {}),
       listener: {
         onAlive: listener.onAlive,
         onDeath: (report) => this.#report(report),

@@ -27,6 +27,8 @@ export interface TransportOptions {
   readonly signal: AbortSignal;
   /** The least deadline of a command. */
   readonly commandTimeoutMs: number;
+  /** Of the session's own start. Default 5 minutes. */
+  readonly startLimitMs?: number;
   /** The session's first answer, where it was not started through this door. */
   readonly attachTo?: { readonly sessionId: string; readonly capabilities: object };
   readonly listener: TransportListener;
@@ -57,7 +59,7 @@ export class CommandTransport implements Client {
 
   constructor(options: TransportOptions) {
     this.#options = options;
-    this.settings = new SessionSettings(options.commandTimeoutMs);
+    this.settings = new SessionSettings(options.commandTimeoutMs, options.startLimitMs);
   }
 
   get inFlight(): number {
