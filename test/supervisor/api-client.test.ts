@@ -4,15 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 
 import { ApiError, SessionSupervisor, type SupervisorOptions } from '../../src/supervisor/supervisor.ts';
-import { killProcess, openFaultSite, type FaultSite } from 'webdriver-supervisor/testing';
+import { openFaultSite, type FaultSite } from 'webdriver-supervisor/testing';
 import { kill, rejectionOf } from './support.ts';
 
-interface Echo {
-  readonly method: string;
-  readonly headers: Record<string, string>;
-  readonly cookies: Record<string, string>;
-  readonly body: string;
-}
+type Echo = Record<'headers' | 'cookies', Record<string, string>> & Record<'method' | 'body', string>;
 
 describe('supervisor.api, with a real browser', () => {
   let site: FaultSite;
@@ -247,7 +242,10 @@ describe('supervisor.api, with a real browser', () => {
     });
 
     it('never repeats a body that can be read only once', async () => {
-      for (const body of [new Blob(['text']).stream(), bytes()]) {
+      const generated = async function* () {
+        yield new TextEncoder().encode('text');
+      };
+      for (const body of [new Blob(['text']).stream(), generated()]) {
         const path = uniquePath('/status/503');
         const init = { method: 'PUT', body: body as unknown as ReadableStream, duplex: 'half' } as RequestInit;
         expect((await supervisor.api.fetch(`${site.url}${path}`, init)).status).to.equal(503);
@@ -380,26 +378,6 @@ describe('supervisor.api, with a real browser', () => {
       expect(supervisor.health.cascadeCount).to.equal(6);
     });
 
-    it('cancels what a batch has left, and fails nothing, when the browser is killed under its calls (R105, R110)', async function () {
-      this.timeout(60_000); // A browser of its own.
-      await using supervisor = await SessionSupervisor.start({ apiRetries: 0, criticalFailureThreshold: 5 });
-      let answered = 0;
-      const { counts, stoppedBy, results } = await supervisor.batch(
-        Array.from({ length: 5_000 }, (_, index) => index),
-        async (_item, { api }) => {
-          await api.json(`${site.url}/json`);
-          if ((answered += 1) === 100) killProcess(supervisor.pids.browser!);
-        },
-        { concurrency: 10 },
-      );
-      expect(stoppedBy).to.equal(supervisor.signal.reason);
-      expect(results.find(({ status }) => status === 'failed')).to.equal(undefined);
-      expect(counts.done + counts.cancelled).to.equal(5_000);
-      const { death } = supervisor.health;
-      expect(death).to.include({ cause: 'browser-gone', detectedBy: 'devtools' });
-      expect(death!.cancelled.queued + death!.cancelled.inFlight).to.equal(counts.cancelled);
-    });
-
     it('ends the reading of a body that is still on its way (R104)', async () => {
       await using supervisor = await withOptions({});
       answer = (_request, response) => void response.writeHead(200, { 'content-length': 100 }).write('half');
@@ -419,7 +397,3 @@ describe('supervisor.api, with a real browser', () => {
     });
   });
 });
-
-async function* bytes(): AsyncGenerator<Uint8Array> {
-  yield new TextEncoder().encode('text');
-}
