@@ -133,8 +133,9 @@ async function checkBrowser(devtools: DevTools, limitMs: number): Promise<ProbeR
 /** It answers for a dead browser as well (measured): a death if it doesn't, no proof of life if it does. */
 async function checkOwnDriver({ http, limitMs }: ProbeTargets): Promise<ProbeResult> {
   try {
-    await http.send({ method: 'GET', path: '/status', signal: AbortSignal.timeout(limitMs) });
-    return UNKNOWN;
+    const { status } = await http.send({ method: 'GET', path: '/status', signal: AbortSignal.timeout(limitMs) });
+    // A driver answers 200; anything else comes from something that stands in for it.
+    return status === 200 ? UNKNOWN : dead('driver-gone', `the driver answers GET /status with ${status}`);
   } catch (thrown) {
     if (isTimeout(thrown)) return dead('frozen', `the driver did not answer within ${limitMs / 1000} s`);
     return dead('driver-gone', `the driver can't be reached: ${wordsOf(thrown)}`);

@@ -49,6 +49,13 @@ const TABLE: readonly Situation[] = [
     expected: 'driver-gone: the driver',
   },
   {
+    what: 'something that stands in for a driver which is gone',
+    isOwnDriver: true,
+    browser: HEALTHY,
+    driver: { 'GET /status': { status: 502, body: '<html>Bad Gateway</html>' } },
+    expected: 'driver-gone: the driver answers GET /status with 502',
+  },
+  {
     what: 'a DevTools socket that closes, which is explained elsewhere',
     isOwnDriver: true,
     browser: 'close',
