@@ -1,10 +1,19 @@
 /** `npm run bench`: the numbers that this project wants to meet, each measured beside its alternative in this very run. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
 import { loadConfig, SessionSupervisor } from 'webdriver-supervisor';
 
 import { locateBrowser } from '../src/driver/locate.ts';
 import { measureDetection, measureLoopingPage, measureRecovery } from './bench/detection.ts';
 import type { Row } from './bench/measure.ts';
 import { measureBatches, measureCommands, measureHaltFlag, measureStarts } from './bench/overhead.ts';
+
+// The alternatives leave their profiles behind at each quit; what this run leaves goes with its folder.
+const folder = mkdtempSync(path.join(tmpdir(), 'bench-'));
+process.env['TMPDIR'] = folder;
+process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 const { chromeBinary, chromedriver } = loadConfig();
 const located = await locateBrowser({ chromeBinary, chromedriver, env: { PATH: process.env['PATH'] } });
