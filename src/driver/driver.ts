@@ -20,5 +20,14 @@ export {
   type DeathReport,
   type Detector,
 } from './death.ts';
+export {
+  listProcesses,
+  readProcess,
+  readProcessState,
+  readProcessVariable,
+  type ProcessInfo,
+} from './process-table.ts';
+export { isProcessGone, thisProcess, type ProcessIdentity } from './process-identity.ts';
+export { deleteRemoteSession, endLeftProcesses, type LeftProcesses } from './reap.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';
 export { BrowserSession, type SessionListener, type SessionOptions, type SessionTarget } from './session.ts';

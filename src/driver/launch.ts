@@ -12,10 +12,9 @@ import { settlesWithin } from '../core/abort.ts';
 import { childEnvironment } from '../config/config.ts';
 import { toError } from '../core/errors.ts';
 import { SessionStartError } from './death.ts';
+import { FOLDER_PREFIX, killGroup } from './reap.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 
-/** Temporary folders of sessions begin with this. */
-export const FOLDER_PREFIX = 'wds-';
 /** How long a driver may take until it listens. On an idle machine it takes 20 ms. */
 const LISTEN_LIMIT_MS = 20_000;
 /** How long the words of a driver that has exited may be on their way. */
@@ -126,16 +125,6 @@ async function clearAway(folder: string, watchdog: Watchdog): Promise<void> {
     throw thrown;
   }
   await watchdog.disarm();
-}
-
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch (thrown) {
-    // The whole group has gone already, which is what was wanted; macOS says EPERM while its zombies are still listed.
-    const { code } = toError(thrown) as NodeJS.ErrnoException;
-    if (code !== 'ESRCH' && code !== 'EPERM') throw thrown;
-  }
 }
 
 function temporaryRoot(): string {

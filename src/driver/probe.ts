@@ -2,12 +2,11 @@
  * Is it alive? Asked out of band, so that an answer does not wait for the command that may never end: DevTools for the browser and
  * `GET /status` for our own driver. Never the page: it may be busy without anything being wrong.
  */
-import { readFile } from 'node:fs/promises';
-
 import { delay } from '../core/abort.ts';
 import { DeadlineError, toError } from '../core/errors.ts';
 import type { DeathCause } from './death.ts';
 import type { DevTools } from './devtools.ts';
+import { readProcessState } from './process-table.ts';
 import { verdictOfAnswer } from './verdicts.ts';
 import type { HttpClient } from './http-client.ts';
 
@@ -72,21 +71,14 @@ export async function probeSession(targets: ProbeTargets): Promise<ProbeResult> 
   const wasHeldUp = heldUpMs > targets.limitMs / 2 || sleptMs > SLEPT_MS;
   if (first.state !== 'dead') return first;
   if (first.cause === 'network-lost') await delay(RECONNECT_MS);
-  else if (!wasHeldUp && !(first.cause === 'frozen' && (await areRunning(targets.pids)))) return first;
+  else if (!wasHeldUp && !(first.cause === 'frozen' && areRunning(targets.pids))) return first;
   return probeOnce(targets);
 }
 
 /** Whether none of these processes is stopped (proc(5): state T). False where that can't be known. */
-async function areRunning(pids: readonly number[]): Promise<boolean> {
+function areRunning(pids: readonly number[]): boolean {
   if (process.platform !== 'linux' || pids.length === 0) return false;
-  const states = await Promise.all(
-    pids.map(async (pid) => {
-      const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-      // The command's name, in parentheses, may hold anything; the state follows it.
-      return stat.charAt(stat.lastIndexOf(')') + 2);
-    }),
-  );
-  return states.every((state) => state !== '' && !/[TtZX]/.test(state));
+  return pids.every((pid) => !/[TtZX]/.test(readProcessState(pid) ?? 'X'));
 }
 
 /** Measures for how long this process did not get to its events. */

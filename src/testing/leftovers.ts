@@ -1,7 +1,7 @@
 import { readdirSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { listProcesses, readProcessVariable, type ProcessInfo } from './process-table.ts';
+import { listProcesses, readProcessVariable, type ProcessInfo } from '../driver/driver.ts';
 import { descendantsOf } from './processes.ts';
 
 /** Name prefix of the temporary folders of sessions. */

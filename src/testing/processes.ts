@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { listProcesses, readProcessState, type ProcessInfo } from './process-table.ts';
+import { listProcesses, readProcessState, type ProcessInfo } from '../driver/driver.ts';
 
-export { listProcesses, type ProcessInfo } from './process-table.ts';
+export { listProcesses, type ProcessInfo } from '../driver/driver.ts';
 
 /** How often the process table is looked at while waiting for a process: there is no event for a stranger's end. */
 const POLL_MS = 5;

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import type { ProcessInfo } from '../../src/testing/process-table.ts';
+import type { ProcessInfo } from '../../src/driver/driver.ts';
 import { descendantsOf, killProcess, listProcesses } from '../../src/testing/processes.ts';
 import { leftovers } from '../../src/testing/leftovers.ts';
 

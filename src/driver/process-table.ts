@@ -1,3 +1,4 @@
+/** The processes of this machine, as its own tables tell them. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
@@ -41,7 +42,9 @@ export function readProcessVariable(pid: number, name: string): string | undefin
   return entries.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 
-function readProcess(pid: number): ProcessInfo | undefined {
+/** One process; undefined when it is gone. */
+export function readProcess(pid: number): ProcessInfo | undefined {
+  if (!HAS_PROC) return listByPs().find((info) => info.pid === pid);
   const stat = readStat(pid);
   if (!stat) return undefined;
   const command = readProc(`${pid}/cmdline`)?.replaceAll('\0', ' ').trim();
