@@ -62,20 +62,29 @@ export function toActionParameters(action: Action): ActionParameter[] {
 }
 
 /** What the action's own schema says against `values`, flag by flag. */
-export function checkParameters(action: Action, values: Readonly<Record<string, unknown>>): FlagProblem[] {
+/** `isMissing`: it was not given, and has to be. */
+export function checkParameters(
+  action: Action,
+  values: Readonly<Record<string, unknown>>,
+): (FlagProblem & { readonly isMissing: boolean })[] {
   const parsed = action.params.safeParse(values);
   if (parsed.success) return [];
   const parameters = toActionParameters(action);
   return parsed.error.issues.map(({ path: [name], message }) => {
     const parameter = parameters.find((candidate) => candidate.parameter === name);
-    if (parameter === undefined) return { flag: '', message: message.replace(/\.?$/, '.') };
+    if (parameter === undefined) return { flag: '', isMissing: false, message: message.replace(/\.?$/, '.') };
     const flag = `--${parameter.name}`;
     const meaning = parameter.description === '' ? '' : ` (${parameter.description})`;
     const value = values[parameter.parameter];
     return value === undefined
-      ? { flag: parameter.name, message: `${flag} is missing${meaning}; it must be ${parameter.allowed}.` }
+      ? {
+          flag: parameter.name,
+          isMissing: true,
+          message: `${flag} is missing${meaning}; it must be ${parameter.allowed}.`,
+        }
       : {
           flag: parameter.name,
+          isMissing: false,
           message: `${flag} is ${show(parameter.parameter, value)}; it must be ${parameter.allowed}. ${message}.`,
         };
   });

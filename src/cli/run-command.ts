@@ -6,7 +6,17 @@ import { raceSignal } from '../core/abort.ts';
 import { ActionError, CancelledError, ConfigError, SupervisorError, toError } from '../core/errors.ts';
 import { makeLog, type Log } from '../core/log.ts';
 import { redactUrl } from '../core/redact.ts';
-import { prepareRun, toExitCode, type Action, type Run, type RunOutcome } from '../runs/runs.ts';
+import { openRegistry } from '../registry/registry.ts';
+import {
+  hiddenParameters,
+  prepareRun,
+  rehearse,
+  toExitCode,
+  type Action,
+  type Run,
+  type RunOutcome,
+} from '../runs/runs.ts';
+import { toActionParameters } from './action-flags.ts';
 import { ActionLoader } from './action-loader.ts';
 import { assertBrowserFits } from './check-browser.ts';
 import { describeDeath } from './death-words.ts';
@@ -14,11 +24,11 @@ import { findActionFile, knownActions } from './find-action.ts';
 import { commandLine, quoteForShell } from './invocation.ts';
 import { placeInStack } from './load-errors.ts';
 import { makeConsole, openProgress, type ProgressDisplay } from './progress.ts';
-import { describeStack, EXIT_CANCELLED } from './report-error.ts';
+import { describeStack, EXIT_CANCELLED, EXIT_FAILED } from './report-error.ts';
 import { parseRunFlags, type RunRequest } from './run-flags.ts';
 import { makeActionHelp } from './run-help.ts';
 import { listenForStop } from './stop-signals.ts';
-import { summarize } from './summary.ts';
+import { describeRehearsal, summarize } from './summary.ts';
 
 /** Returns the exit code. Throws what is wrong before the run begins. */
 export async function runAction(args: readonly string[]): Promise<number> {
@@ -75,11 +85,15 @@ async function load(target: string, args: readonly string[], surroundings: Surro
   const request = parseRunFlags(action, args, target);
   await fits;
   signal.throwIfAborted();
-  return runRequest(action, request, { ...surroundings, again: repeatLine(target, args), folder: path.dirname(file) });
+  const again = repeatLine(target, args);
+  const resumeLine = ({ runId }: RunOutcome) =>
+    commandLine('run', [quoteForShell(target), '--resume', runId, ...hiddenFlags(action, request.params)].join(' '));
+  return runRequest(action, request, { ...surroundings, again, resumeLine, folder: path.dirname(file) });
 }
 
 interface RunSurroundings extends Surroundings {
   readonly again: string;
+  readonly resumeLine: (outcome: RunOutcome) => string;
   /** Of the action's file. */
   readonly folder: string;
 }
@@ -87,13 +101,15 @@ interface RunSurroundings extends Surroundings {
 async function runRequest(
   action: Action,
   request: RunRequest,
-  { display, stop, failures, again, folder }: RunSurroundings,
+  { display, stop, failures, again, resumeLine, folder }: RunSurroundings,
 ): Promise<number> {
-  const { isVerbose, isJson, config } = request;
+  const { isVerbose, isJson, isRehearsal, config } = request;
   const log = makeLog({ level: isVerbose ? 'debug' : config.logLevel, write: (line) => display.print(line) });
   forwardWarnings(log);
+  await using registry = await openRegistry(config.registryUrl);
   const options = {
     ...request.options,
+    registry,
     config,
     log,
     signal: stop.signal,
@@ -111,14 +127,24 @@ async function runRequest(
   const failure = failures.findLast(({ message }) => outcome.error?.message.includes(message));
   const failedAt =
     failure === undefined || failure instanceof SupervisorError ? undefined : placeInStack(failure, folder);
-  const summary = summarize(outcome, { again, failedAt })
-    .map((line) => `${line}\n`)
-    .join('');
-  if (isVerbose && failure !== undefined) process.stderr.write(`${describeStack(failure)}\n`);
-  if (!isJson) process.stdout.write(summary);
   // A program reads stdout; whoever reads the log of it still gets the words.
-  else process.stderr.write(summary);
-  if (isJson) process.stdout.write(`${JSON.stringify(outcome)}\n`);
+  const tell = (lines: readonly string[]) =>
+    (isJson ? process.stderr : process.stdout).write(lines.map((line) => `${line}\n`).join(''));
+  if (isVerbose && failure !== undefined) process.stderr.write(`${describeStack(failure)}\n`);
+  tell(summarize(outcome, { again, resume: resumeLine(outcome), failedAt }));
+  const rehearsal =
+    isRehearsal && outcome.status === 'completed'
+      ? await rehearse(outcome, registry, async (watched) => {
+          tell(['Rehearsing: the same once more, with its session killed between steps.']);
+          const second = await prepareRun(action, request.params, { ...options, ...watched, onDeath: () => undefined });
+          display.watch(() => second.progress);
+          return second.execute();
+        })
+      : undefined;
+  display.stop();
+  if (rehearsal !== undefined) tell(describeRehearsal(rehearsal));
+  if (isJson) process.stdout.write(`${JSON.stringify({ ...outcome, ...(rehearsal && { rehearsal }) })}\n`);
+  if (rehearsal !== undefined && rehearsal.differences.length > 0) return EXIT_FAILED;
   return toExitCode(outcome);
 }
 
@@ -162,6 +188,14 @@ function catchStrays(stop: AbortController, failures: Error[]): void {
 function forwardWarnings(log: Log): void {
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) => log.debug(`${name}: ${message}`));
+}
+
+/** Parameters that the registry does not keep, as words to fill in. */
+function hiddenFlags(action: Action, params: Readonly<Record<string, unknown>>): string[] {
+  const hidden = hiddenParameters(params);
+  return toActionParameters(action)
+    .filter(({ parameter }) => hidden.includes(parameter))
+    .map(({ name }) => `--${name} …`);
 }
 
 /** Secrets are left out, as everywhere. */

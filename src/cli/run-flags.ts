@@ -7,12 +7,15 @@ import { parseFlags, type FlagProblem } from './flags.ts';
 import { commandLine, flagsKeptByNpm } from './invocation.ts';
 import { RUN_COMMAND_FLAGS } from './run-help.ts';
 
+const LONGEST_WAIT_SECONDS = 86_400;
+
 export interface RunRequest {
   readonly params: Readonly<Record<string, unknown>>;
   readonly options: RunOptions;
   readonly config: Config;
   readonly isJson: boolean;
   readonly isVerbose: boolean;
+  readonly isRehearsal: boolean;
 }
 
 /** Throws `ConfigError` with one line per problem. */
@@ -24,11 +27,13 @@ export function parseRunFlags(action: Action, args: readonly string[], target: s
   const names = [...parameters, ...RUN_COMMAND_FLAGS].map(({ name }) => name);
   const kept = flagsKeptByNpm(names, { args });
   const told = new Set([...kept, ...problems.map(({ flag }) => flag)]);
+  const isResume = values.has('resume');
   const all = [
     ...describeStrayWords({ kept, positionals, target }),
     ...problems,
     ...checkRunFlags(values),
-    ...checkParameters(action, params).filter(({ flag }) => !told.has(flag)),
+    // What is missing then, the run that is resumed has.
+    ...checkParameters(action, params).filter(({ flag, isMissing }) => !told.has(flag) && !(isMissing && isResume)),
   ];
   if (all.length > 0) {
     const help = `See ${commandLine('run', `${target} --help`)}`;
@@ -46,7 +51,10 @@ export function parseRunFlags(action: Action, args: readonly string[], target: s
     config,
     isJson: values.get('json') === true,
     isVerbose: values.get('verbose') === true,
+    isRehearsal: values.get('rehearse') === true,
     options: {
+      ...pick<'resume', string>('resume', values),
+      ...(values.has('wait') ? { waitMs: (values.get('wait') as number) * 1_000 } : {}),
       ...pick<'owner', string>('owner', values),
       ...pick<'sessions', number>('sessions', values),
       ...pick<'output', string>('output', values),
@@ -77,7 +85,14 @@ function checkRunFlags(values: ReadonlyMap<string, unknown>): FlagProblem[] {
   if (values.has('owner') && typeof sessions === 'number' && sessions > 1) {
     complain('owner', '--owner names whom one session belongs to; it does not go with --sessions above 1.');
   }
-  for (const name of ['owner', 'output']) {
+  const wait = values.get('wait');
+  if (typeof wait === 'number' && !(wait >= 0 && wait <= LONGEST_WAIT_SECONDS)) {
+    complain('wait', `--wait is ${wait}; it must be a number of seconds from 0 to ${LONGEST_WAIT_SECONDS}.`);
+  }
+  if (values.get('rehearse') === true && values.has('resume')) {
+    complain('rehearse', '--rehearse begins two runs; it does not go with --resume.');
+  }
+  for (const name of ['owner', 'output', 'resume']) {
     if (values.get(name) === '') complain(name, `--${name} is empty.`);
   }
   return problems;

@@ -6,13 +6,25 @@ import { toActionParameters, type ActionParameter } from './action-flags.ts';
 import type { Flag } from './flags.ts';
 import { commandLine } from './invocation.ts';
 
-/** `--wait`, `--resume` and `--rehearse` are reserved in `RUN_FLAGS` and come with the durable registry. */
 export const RUN_COMMAND_FLAGS: readonly Flag[] = [
   {
     name: 'owner',
     kind: 'text',
     placeholder: 'name',
     description: 'whom the session belongs to (default: the run itself)',
+  },
+  {
+    name: 'wait',
+    kind: 'number',
+    placeholder: 'seconds',
+    description: 'how long to wait for an owner that is busy',
+    defaultValue: 0,
+  },
+  {
+    name: 'resume',
+    kind: 'text',
+    placeholder: 'run',
+    description: 'go on with this run (or the last one: last) instead of beginning one; its parameters are kept',
   },
   {
     name: 'sessions',
@@ -33,6 +45,13 @@ export const RUN_COMMAND_FLAGS: readonly Flag[] = [
     placeholder: '',
     description: 'end the run at the first death of its session',
     defaultValue: true,
+  },
+  {
+    name: 'rehearse',
+    kind: 'boolean',
+    placeholder: '',
+    description: 'run twice, the second time with the session killed between steps, and compare the data',
+    defaultValue: false,
   },
   {
     name: 'output',
@@ -76,6 +95,7 @@ const EXIT_CODES = `Exit codes:
   1    some of it failed, or all
   2    wrong usage or settings, or no browser could be started
   3    halted: the session died, and no recovery was left or wanted
+  4    the owner is busy, or there is no place for another session
   5    timed out: no progress for too long
   130  cancelled (Ctrl+C; twice ends it at once)`;
 
@@ -84,6 +104,7 @@ export function makeRunHelp(): string {
     commandLine('run', 'gather-catalog --url http://127.0.0.1:8080'),
     commandLine('run', './my-action.ts --output data --format csv'),
     commandLine('run', 'gather-catalog --url http://127.0.0.1:8080 --json'),
+    commandLine('run', 'gather-catalog --resume last'),
   ];
   const command = makeHelpCommand('run', '<name|file> [--parameter value …] [options]').description(
     'Runs an action: a name of the `actions` folder, or the file of any module that default-exports one.',

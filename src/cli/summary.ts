@@ -1,6 +1,6 @@
 /** How a run ended, for people: what went wrong first, then the evidence, the symptoms, the counts, the files and what to type next. */
 import type { Death } from '../driver/driver.ts';
-import type { RunOutcome, RunStatus } from '../runs/runs.ts';
+import type { Rehearsal, RunOutcome, RunStatus } from '../runs/runs.ts';
 import { describeDeath, tallyCauses } from './death-words.ts';
 import { count } from './progress-line.ts';
 
@@ -20,6 +20,8 @@ const VERBS: Readonly<Record<RunStatus, string>> = {
 export interface SummaryOptions {
   /** The command that does the same again. */
   readonly again: string;
+  /** The command that goes on with the run. */
+  readonly resume?: string | undefined;
   /** Where the failure came from, as `file:line:column`. */
   readonly failedAt?: string | undefined;
 }
@@ -41,6 +43,24 @@ export function summarize(outcome: RunOutcome, options: SummaryOptions): string[
       row('data', dataset === 'records' ? file : `${file} (${dataset})`),
     ),
     row('next', describeNext(outcome, options)),
+  ];
+}
+
+/** Whether the action replays well, and what to look at where it doesn't. */
+export function describeRehearsal({ kills, differences, outcome }: Rehearsal): string[] {
+  const killed = `${count(kills, 'session')} killed, ${count(outcome.sessions, 'browser session')} used`;
+  if (kills === 0)
+    return [
+      'The rehearsal killed no session: the action has no steps. Put its work into steps, or it is done anew after a death.',
+    ];
+  if (differences.length === 0) return [`The action replays well: ${killed}, and the data are the same.`];
+  return [
+    `The action does not replay well: ${killed}, and the data differ.`,
+    ...differences.map((difference, index) => row(index === 0 ? 'different' : '', difference)),
+    row(
+      'next',
+      'see that keys are the same on each entry of `run`, and that no step relies on what another left in the browser',
+    ),
   ];
 }
 
@@ -113,12 +133,11 @@ function describeCounts({ counts }: RunOutcome): string {
   return `${total} = ${parts.map(([name, number]) => `${number} ${name}`).join(' + ')}`;
 }
 
-function describeNext({ status, outputs }: RunOutcome, { again }: SummaryOptions): string {
+function describeNext({ status, outputs, sessions }: RunOutcome, { again, resume }: SummaryOptions): string {
   const [file] = Object.values(outputs);
   if (status === 'completed') return file === undefined ? again : `head -n 3 ${file}`;
-  if (status === 'halted' && / --no-recover\b/.test(again))
-    return `${again.replace(/ --no-recover\b/, '')}   (goes on by itself after a death)`;
-  return again;
+  // Where no session was had there is no run to go on with.
+  return sessions === 0 || resume === undefined ? again : `${resume}   (does what is not done)`;
 }
 
 function describeDuration(ms: number): string {

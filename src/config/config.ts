@@ -33,10 +33,21 @@ const flag = (defaultValue: boolean) =>
       z.boolean({ error: 'must be true or false (or yes, no, on, off, 1, 0)' }),
     )
     .default(defaultValue);
+const whole = (unit: string, { least, most }: { least: number; most: number }) => {
+  const error = `must be a whole number of ${unit} from ${least} to ${most}`;
+  return z.preprocess(toNumber, z.int({ error }).min(least, { error }).max(most, { error }));
+};
 const optionalPath = z.string().min(1).optional();
 
 /** The settings by their names in the environment and in the files, with their units in the name. */
 const settingsSchema = z.object({
+  /** Where sessions, runs, steps and records are kept. */
+  REGISTRY_URL: z
+    .string()
+    .regex(/^(sqlite:.+|postgres(ql)?:\/\/.+)$/, {
+      error: 'must be sqlite:<file>, such as sqlite:.supervisor/registry.db, or postgres://user@host/database',
+    })
+    .default('sqlite:.supervisor/registry.db'),
   /** A WebDriver endpoint to use instead of a driver of our own: a Selenium Grid or a running driver. */
   GRID_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
   CHROME_BINARY: optionalPath,
@@ -49,6 +60,11 @@ const settingsSchema = z.object({
   COMMAND_TIMEOUT_SECONDS: seconds(120),
   /** A run without progress for so long is ended as timed out. */
   SESSION_TIMEOUT_MINUTES: minutes(30),
+  /** Sessions that one process has at a time, idle ones included. */
+  MAX_SESSIONS: whole('sessions', { least: 1, most: 10_000 }).default(100),
+  SESSION_CLEANUP_INTERVAL_MINUTES: minutes(15),
+  /** Rows that one transaction removes. Default 50 on SQLite, 1 000 on PostgreSQL. */
+  SESSION_CLEANUP_BATCH_SIZE: whole('rows', { least: 1, most: 100_000 }).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
 });
 
@@ -56,6 +72,7 @@ export type SettingName = keyof z.input<typeof settingsSchema>;
 export const SETTING_NAMES = Object.keys(settingsSchema.shape) as SettingName[];
 
 export interface Config {
+  readonly registryUrl: string;
   readonly gridUrl: string | undefined;
   readonly chromeBinary: string | undefined;
   readonly chromedriver: string | undefined;
@@ -65,6 +82,10 @@ export interface Config {
   readonly heartbeatTimeoutMs: number;
   readonly commandTimeoutMs: number;
   readonly sessionTimeoutMs: number;
+  readonly maxSessions: number;
+  readonly cleanupIntervalMs: number;
+  /** Undefined: what suits the registry's kind. */
+  readonly cleanupBatchSize: number | undefined;
   readonly logLevel: z.output<typeof settingsSchema>['LOG_LEVEL'];
 }
 
@@ -116,6 +137,7 @@ function toConfig(settings: z.output<typeof settingsSchema>): Config {
     );
   }
   return Object.freeze({
+    registryUrl: settings.REGISTRY_URL,
     gridUrl: settings.GRID_URL,
     chromeBinary: settings.CHROME_BINARY,
     chromedriver: settings.CHROMEDRIVER,
@@ -125,6 +147,9 @@ function toConfig(settings: z.output<typeof settingsSchema>): Config {
     heartbeatTimeoutMs: settings.HEARTBEAT_TIMEOUT_SECONDS * 1_000,
     commandTimeoutMs: settings.COMMAND_TIMEOUT_SECONDS * 1_000,
     sessionTimeoutMs: settings.SESSION_TIMEOUT_MINUTES * 60_000,
+    maxSessions: settings.MAX_SESSIONS,
+    cleanupIntervalMs: settings.SESSION_CLEANUP_INTERVAL_MINUTES * 60_000,
+    cleanupBatchSize: settings.SESSION_CLEANUP_BATCH_SIZE,
     logLevel: settings.LOG_LEVEL,
   });
 }
@@ -158,14 +183,15 @@ function readSettingsFile(file: string): Record<string, unknown> {
 
 /** A URL may hold a password; its value is not repeated. */
 function describe(name: string, value: unknown): string {
-  return name === 'GRID_URL' ? 'not usable' : JSON.stringify(value);
+  return name.endsWith('_URL') ? 'not usable' : JSON.stringify(value);
 }
 
-/** A number, or a text that is one: from the environment all values come as texts. */
+/** From the environment all values come as texts. */
+function toNumber(value: unknown): unknown {
+  return typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+}
+
 function duration(unit: string, most: number) {
   const error = `must be a number of ${unit}, more than 0 and at most ${most}`;
-  return z.preprocess(
-    (value) => (typeof value === 'string' && value.trim() !== '' ? Number(value) : value),
-    z.number({ error }).positive({ error }).max(most, { error }),
-  );
+  return z.preprocess(toNumber, z.number({ error }).positive({ error }).max(most, { error }));
 }

@@ -1,6 +1,80 @@
 /**
- * The memory of runs. Laws of this room: a finished step and its records are kept together or not at all; what is kept is never
- * doubled; nothing sensitive is asked to be kept.
+ * The durable memory. Laws of this room: a finished step and its records are kept together or not at all; what is kept is never
+ * doubled; an owner has at most one live session, and the database says so; only who holds the lease writes; nothing sensitive is asked
+ * to be kept. One implementation over Kysely; what differs between SQLite and PostgreSQL is a value (`dialect.ts`).
  */
-export { openMemoryRunStore } from './memory.ts';
-export type { RecordEntry, RunStore, StepEnd, StepId, StepStatus } from './run-store.ts';
+import { ConfigError } from '../core/errors.ts';
+import { redactUrl } from '../core/redact.ts';
+import { Database } from './database.ts';
+import { Metrics } from './metrics.ts';
+import { postgresDialect } from './postgres.ts';
+import { Runs } from './runs-table.ts';
+import { SessionLeases } from './session-leases.ts';
+import { SessionStore } from './session-store.ts';
+import { MEMORY, sqliteDialect } from './sqlite.ts';
+
+export { LeaseLostError, RegistryError } from './errors.ts';
+export { type RegistryMetrics } from './metrics.ts';
+export type { StoredRun } from './run-row.ts';
+export type {
+  AddedItem,
+  RecordEntry,
+  RunEnd,
+  RunSnapshot,
+  RunStore,
+  SavePlace,
+  StepDeclaration,
+  StepEnd,
+  StepId,
+  StepStatus,
+  StoredSave,
+  StoredStep,
+} from './run-store.ts';
+export type { NewRun, RunFilter, RunLease, Runs } from './runs-table.ts';
+export { LIVE_STATUSES, SESSION_STATUSES, type SessionStatus, type StoredRunStatus } from './schema.ts';
+export type { Claim, ClaimResult, Renewal, SessionFacts, SessionLeases } from './session-leases.ts';
+export { isLive, type StoredSession } from './session-row.ts';
+export type { SessionFilter, SessionPatch, SessionStore } from './session-store.ts';
+
+export const DEFAULT_REGISTRY_URL = 'sqlite:.supervisor/registry.db';
+/** For tests, and runs that nobody wants to resume: gone with the program. */
+export const MEMORY_REGISTRY_URL = `sqlite:${MEMORY}`;
+
+export interface Registry extends AsyncDisposable {
+  /** Without a password. */
+  readonly place: string;
+  readonly kind: 'sqlite' | 'postgres';
+  readonly sessions: SessionStore;
+  readonly leases: SessionLeases;
+  readonly runs: Runs;
+  readonly metrics: Metrics;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the registry and brings its tables up to date. `url` is `sqlite:<file>`, `sqlite::memory:` or `postgres://…`; default
+ * `sqlite:.supervisor/registry.db`. Throws `ConfigError` for any other, `RegistryError` where it can't be used.
+ */
+export async function openRegistry(url = DEFAULT_REGISTRY_URL): Promise<Registry> {
+  const database = await Database.open(toDialect(url));
+  const close = () => database.close();
+  return {
+    place: database.dialect.place,
+    kind: database.dialect.name,
+    sessions: new SessionStore(database),
+    leases: new SessionLeases(database),
+    runs: new Runs(database),
+    metrics: new Metrics(database),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function toDialect(url: string) {
+  if (/^postgres(ql)?:\/\//.test(url)) return postgresDialect(url);
+  const file = /^sqlite:(?:\/\/(?=\/))?(.+)$/.exec(url)?.[1];
+  if (file !== undefined) return sqliteDialect(file);
+  throw new ConfigError(
+    `REGISTRY_URL is ${redactUrl(url)}; it must be sqlite:<file>, such as ${DEFAULT_REGISTRY_URL}, or postgres://user@host/database.`,
+  );
+}

@@ -1,4 +1,4 @@
-/** What a run asks of its memory: the port that each kind of registry implements. */
+/** What a run asks of its memory. */
 
 /** Names a step: its own key, or its batch and the item's key. */
 export interface StepId {
@@ -16,6 +16,27 @@ export type StepEnd =
   | { readonly status: 'failed'; readonly error: { readonly code: string; readonly message: string } }
   | { readonly status: 'skipped'; readonly reason: string };
 
+/** A step that is to be done, at its place in the order of first declaration. */
+export interface StepDeclaration {
+  readonly id: StepId;
+  readonly order: number;
+  /** For an item that a worker added: who did, and the item as JSON. */
+  readonly added?: AddedItem;
+}
+
+export interface AddedItem {
+  /** Key of the item that the worker worked on. */
+  readonly by: string;
+  readonly json: string;
+}
+
+/** A step as an earlier process left it. */
+export interface StoredStep extends StepDeclaration {
+  readonly status: StepStatus;
+  readonly end:
+    Exclude<StepEnd, { status: 'done' }> | { readonly status: 'done'; readonly value: string | undefined } | undefined;
+}
+
 /** A record as it is saved. Within its dataset the key is unique: the last one committed stays. */
 export interface RecordEntry {
   readonly dataset: string;
@@ -24,14 +45,58 @@ export interface RecordEntry {
   readonly json: string;
 }
 
-/** The memory of one run; what steps and records are written to. All methods reject with `RegistryError` when nothing was kept. */
+/** A record that belongs to no step: its place among the steps, and how often it was saved. */
+export interface SavePlace {
+  readonly order: number;
+  /** 1 for the first. */
+  readonly nth: number;
+}
+
+export interface StoredSave extends SavePlace, Pick<RecordEntry, 'dataset' | 'key'> {}
+
+/** Everything about a run that changes while it works, at one moment; written with each commit, for whoever watches. */
+export interface RunSnapshot {
+  readonly counts: Readonly<Record<'total' | StepStatus, number>>;
+  readonly display: { readonly done: number; readonly total: number; readonly label?: string } | null;
+  readonly sessions: number;
+  /** Units of work begun on a session that was handed down; and those that met another one than they began with. */
+  readonly reused: number;
+  readonly contextLosses: number;
+  readonly deaths: readonly object[];
+  readonly durationMs: number;
+}
+
+/** How a run ended. */
+export interface RunEnd {
+  readonly status: 'completed' | 'partial' | 'failed' | 'halted' | 'timed_out' | 'cancelled';
+  readonly error: { readonly code: string; readonly message: string } | null;
+  /** Dataset -> file. */
+  readonly outputs: Readonly<Record<string, string>>;
+}
+
+/**
+ * The memory of one run while it works. What a promise of it resolved for is kept, whatever dies afterwards; what it has not resolved for
+ * may be kept or not, and is done again. All methods reject with `RegistryError` when something could not be kept, and with
+ * `LeaseLostError`, keeping nothing, once the run belongs to somebody else.
+ */
 export interface RunStore {
-  /** Ends a step, with its records, in one transaction. Returns the keys of records that another step had saved before. */
+  /** Steps to come, so that their order is known to a later process. Kept before anything that comes after it here. */
+  declareSteps(steps: readonly StepDeclaration[]): void;
+  /** Ends a step, with its records, in one transaction. Returns the records of it that another step had saved before. */
   endStep(id: StepId, end: StepEnd, order: number): Promise<readonly RecordEntry[]>;
-  /** Saves one record at once; `order` places it among the steps. */
-  saveRecord(record: RecordEntry, order: number): Promise<void>;
+  /** Saves one record at once. */
+  saveRecord(record: RecordEntry, place: SavePlace): Promise<void>;
+  /** What the snapshot tells has changed; it is written soon. */
+  noteProgress(): void;
+  /** Steps of earlier processes, in their order. */
+  loadSteps(): Promise<readonly StoredStep[]>;
+  loadSaves(): Promise<readonly StoredSave[]>;
   /** All records in export order: that of their steps' declaration, then that of saving. */
-  listRecords(): Promise<readonly RecordEntry[]>;
-  countRecords(): Promise<number>;
+  listRecords(): AsyncIterable<RecordEntry>;
+  /** Records kept so far. */
+  readonly recordCount: number;
+  /** The last word: waits for all that was asked before. Nothing is kept after it. */
+  finish(end: RunEnd): Promise<void>;
+  /** Stops without a last word. */
   close(): Promise<void>;
 }

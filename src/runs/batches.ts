@@ -1,6 +1,7 @@
 /** Batches of a run: the supervisor's batch, with each item done once and kept with its records. */
 import { ActionError, toError } from '../core/errors.ts';
 import { isRetryable } from '../core/retry.ts';
+import type { AddedItem, StepId } from '../registry/registry.ts';
 import {
   DEFAULT_CONCURRENCY,
   SessionDeathError,
@@ -14,7 +15,7 @@ import type { ActionBatchOptions, ItemTools } from './context.ts';
 import { fromJsonText, toJsonText } from './json-value.ts';
 import type { Ledger, LedgerEntry } from './ledger.ts';
 import type { Lane, SessionPool } from './session-pool.ts';
-import type { RecordBuffer } from './record-buffer.ts';
+import { validateKey, type RecordBuffer } from './record-buffer.ts';
 import { PoisonedStepError, type Steps } from './steps.ts';
 
 type Worker<Item, Value> = (item: Item, tools: ItemTools<Item>) => Promise<Value> | Value;
@@ -102,16 +103,18 @@ class ActionBatch<Item, Value> {
 
   /** Declares every item, so that the total is known before work starts; returns those that are still to be done. */
   declareAll(items: Iterable<Item>): Item[] {
-    const all = [...items].map((item) => ({ item, entry: this.#declare(item) }));
+    const given = [...items];
+    const entries = this.#declare(given.map((item) => ({ item })));
+    const all = given.map((item, index) => ({ item, entry: entries[index] }));
     // What workers added on an earlier entry of `run` is known, though they may not run again to add it.
     for (const { by, json } of this.#context.ledger.addedTo(this.#name)) {
       const item = fromJsonText<Item>(json);
       // Another batch of the same name takes only what its own items added.
       if (this.#entries.has(by) && !this.#entries.has(this.#options.key(item))) {
-        all.push({ item, entry: this.#declare(item) });
+        all.push({ item, entry: this.#declare([{ item }])[0] });
       }
     }
-    return all.filter(({ entry }) => entry.end === undefined).map(({ item }) => item);
+    return all.filter(({ entry }) => entry?.end === undefined).map(({ item }) => item);
   }
 
   /** One attempt. What it comes to is written down before the batch is told, so that the counts are true at every moment. */
@@ -173,16 +176,16 @@ class ActionBatch<Item, Value> {
     };
   }
 
-  #declare(item: Item): LedgerEntry {
-    const key = this.#options.key(item);
-    if (typeof key !== 'string' || key === '') {
-      throw new ActionError(
-        `The \`key\` of batch "${this.#name}" must return a text that is not empty; it returned ${JSON.stringify(key) ?? 'nothing'}.`,
-      );
-    }
-    const entry = this.#context.ledger.declare({ batch: this.#name, key });
-    this.#entries.set(key, entry);
-    return entry;
+  #declare(items: readonly { readonly item: Item; readonly added?: AddedItem }[]): LedgerEntry[] {
+    const steps = items.map(({ item, added }) => ({ id: this.#idOf(item), ...(added && { added }) }));
+    const entries = this.#context.steps.declare(steps);
+    for (const entry of entries) this.#entries.set(entry.id.key, entry);
+    return entries;
+  }
+
+  #idOf(item: Item): StepId {
+    const key = validateKey(this.#options.key(item), `An item of batch "${this.#name}"`);
+    return { batch: this.#name, key };
   }
 
   #entryOf(key: string): LedgerEntry {
@@ -261,8 +264,9 @@ class ActionBatch<Item, Value> {
     tools.signal.throwIfAborted();
     const item = fromJsonText<Item>(json);
     if (json === undefined || this.#entries.has(this.#options.key(item))) return false;
-    this.#declare(item);
-    this.#context.ledger.rememberAdded(this.#name, { by: tools.key, json });
+    const added = { by: tools.key, json };
+    this.#declare([{ item, added }]);
+    this.#context.ledger.rememberAdded(this.#name, added);
     return tools.add(item);
   }
 }

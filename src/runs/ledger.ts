@@ -3,7 +3,15 @@
  * every moment and cost nothing to read.
  */
 import { ActionError } from '../core/errors.ts';
-import type { RecordEntry, StepId, StepStatus } from '../registry/registry.ts';
+import type {
+  AddedItem,
+  RecordEntry,
+  SavePlace,
+  StepId,
+  StepStatus,
+  StoredSave,
+  StoredStep,
+} from '../registry/registry.ts';
 import type { Death } from '../supervisor/supervisor.ts';
 import type { RunCounts } from './outcome.ts';
 
@@ -17,20 +25,14 @@ export interface LedgerEntry {
   readonly end: StepMemory | undefined;
   /** The deaths of sessions that came while it ran. */
   readonly deaths: readonly Death[];
+  /** The registry knows of it, and of its place. */
+  readonly isKnown: boolean;
 }
 
 export type StepMemory =
   | { readonly status: 'done'; readonly value: string | undefined }
   | { readonly status: 'failed'; readonly error: Error }
   | { readonly status: 'skipped'; readonly reason: string };
-
-/** What a worker added to its batch. */
-export interface AddedItem {
-  /** Key of the item that the worker worked on. */
-  readonly by: string;
-  /** The item, as JSON. */
-  readonly json: string;
-}
 
 type Mutable<Value> = { -readonly [Key in keyof Value]: Value[Key] };
 
@@ -66,6 +68,24 @@ export class Ledger {
     return { total: this.#entries.size, ...this.#counts };
   }
 
+  /**
+   * What earlier processes left. Steps that failed or were cancelled are at that until `run` asks for them again, and then to be done
+   * again; the place of each stays.
+   */
+  load(steps: readonly StoredStep[], saves: readonly StoredSave[]): void {
+    for (const { id, order, status, end, added } of steps) {
+      const memory = end?.status === 'failed' ? undefined : end;
+      this.#entries.set(nameOf(id), { id, order, status, end: memory, deaths: [], isKnown: true });
+      this.#counts[status] += 1;
+      if (added !== undefined && id.batch !== null) this.rememberAdded(id.batch, added);
+      this.#order = Math.max(this.#order, order + 1);
+    }
+    for (const { dataset, key, order, nth } of saves) {
+      this.#saved.set(JSON.stringify([dataset, key]), { order, kept: nth });
+      this.#order = Math.max(this.#order, order + 1);
+    }
+  }
+
   /** `run` begins anew: every key may be used again, once. */
   beginPass(): void {
     this.#used = new Set();
@@ -74,7 +94,7 @@ export class Ledger {
 
   /** Declares a step, or finds it again. Throws `ActionError` when this pass used the key before. */
   declare(id: StepId): LedgerEntry {
-    const name = JSON.stringify([id.batch, id.key]);
+    const name = nameOf(id);
     if (this.#used.has(name)) {
       throw new ActionError(
         `${startSentence(describeStep(id))} is used twice in one run. Give each piece of work a key of its own.`,
@@ -83,13 +103,26 @@ export class Ledger {
     this.#used.add(name);
     const known = this.#entries.get(name);
     if (known !== undefined) {
-      if (known.status === 'cancelled') this.#set(known, 'queued');
+      if (known.status === 'cancelled' || (known.status === 'failed' && known.end === undefined))
+        this.#set(known, 'queued');
       return known;
     }
-    const entry: Mutable<LedgerEntry> = { id, order: this.#order++, status: 'queued', end: undefined, deaths: [] };
+    const entry: Mutable<LedgerEntry> = {
+      id,
+      order: this.#order++,
+      status: 'queued',
+      end: undefined,
+      deaths: [],
+      isKnown: false,
+    };
     this.#entries.set(name, entry);
     this.#counts.queued += 1;
     return entry;
+  }
+
+  /** Its place is on its way to the registry, before anything that comes of it. */
+  noteKnown(entry: LedgerEntry): void {
+    (entry as Mutable<LedgerEntry>).isKnown = true;
   }
 
   rememberAdded(batch: string, item: AddedItem): void {
@@ -107,16 +140,17 @@ export class Ledger {
    * The place in the export order of a record that belongs to no step: that of its first saving. Null where an earlier entry of `run`
    * has kept this saving: a replay must not put an old draft over what came after it.
    */
-  beginSave(record: RecordName): number | null {
+  beginSave(record: RecordName): SavePlace | null {
     const saved = this.#savedOf(record);
     const nth = (this.#savesInPass.get(saved) ?? 0) + 1;
     this.#savesInPass.set(saved, nth);
-    return nth <= saved.kept ? null : saved.order;
+    return nth <= saved.kept ? null : { order: saved.order, nth };
   }
 
   /** A saving that was begun is kept. */
-  endSave(record: RecordName): void {
-    this.#savedOf(record).kept += 1;
+  endSave(record: RecordName, { nth }: SavePlace): void {
+    const saved = this.#savedOf(record);
+    saved.kept = Math.max(saved.kept, nth);
   }
 
   #savedOf({ dataset, key }: RecordName): Saved {
@@ -186,6 +220,10 @@ export class Ledger {
     this.#counts[status] += 1;
     (entry as Mutable<LedgerEntry>).status = status;
   }
+}
+
+function nameOf({ batch, key }: StepId): string {
+  return JSON.stringify([batch, key]);
 }
 
 /** In the middle of a sentence; {@link startSentence} begins one with it. */

@@ -29,6 +29,7 @@ export interface RunParts extends ContextParts {
   readonly pool: SessionPool;
   readonly sessions: number | undefined;
   readonly onProgress: () => void;
+  readonly onBegin: () => void;
   readonly onDisplay: (display: { done: number; total: number; label?: string }) => void;
 }
 
@@ -70,9 +71,9 @@ export interface RunEntry extends AsyncDisposable {
 }
 
 export function makeRunEntry(parts: RunParts): RunEntry {
-  const { supervisor, ledger, store, runSignal, pool, sessions, onProgress, onDisplay, log } = parts;
+  const { supervisor, ledger, store, runSignal, pool, sessions, onProgress, onBegin, onDisplay, log } = parts;
   const prepared = makePrepareContext(parts);
-  const steps = new Steps({ store, ledger, sessionSignal: supervisor.signal, runSignal, onProgress, log });
+  const steps = new Steps({ store, ledger, sessionSignal: supervisor.signal, runSignal, onProgress, onBegin, log });
   const calls = new OpenCalls();
   ledger.beginPass();
   const context: ActionContext = {

@@ -1,6 +1,8 @@
 /** How a run ended, in the one shape that people's summaries, `--json` and the library share. */
-import type { ErrorReport } from '../core/errors.ts';
-import type { Death } from '../supervisor/supervisor.ts';
+import { CancelledError, describeError, SupervisorError, type ErrorReport } from '../core/errors.ts';
+import { redactText } from '../core/redact.ts';
+import { LeaseLostError } from '../registry/registry.ts';
+import { RestartLimitError, SessionDeathError, type Death } from '../supervisor/supervisor.ts';
 
 export type RunStatus = 'completed' | 'partial' | 'failed' | 'halted' | 'timed_out' | 'cancelled';
 
@@ -13,6 +15,17 @@ export interface RunCounts {
   readonly failed: number;
   readonly cancelled: number;
   readonly skipped: number;
+}
+
+/** What somebody who watches a run may see of it at any time. */
+export interface RunProgress {
+  readonly counts: RunCounts;
+  /** What the action told with `ctx.progress`, if anything. */
+  readonly display: { readonly done: number; readonly total: number; readonly label?: string } | null;
+  readonly records: number;
+  readonly sessions: number;
+  readonly deaths: readonly Death[];
+  readonly state: 'starting' | 'running' | 'recovering' | 'finishing';
 }
 
 export interface RunOutcome {
@@ -32,9 +45,42 @@ export interface RunOutcome {
   readonly outputs: Readonly<Record<string, string>>;
 }
 
-/** 0 completed · 1 partial or failed · 3 halted · 5 timed out · 130 cancelled; a first start that failed is 2. */
+/** No step finished, no record was saved and no progress was told for as long as the setting allows. */
+export class RunTimeoutError extends SupervisorError {
+  readonly code = 'run-timed-out';
+  readonly consequence = 'abort-run';
+
+  constructor(limitMs: number) {
+    super(
+      `The run made no progress for ${limitMs / 60_000} minutes and was ended. Where one step may take so long, raise SESSION_TIMEOUT_MINUTES or call ctx.progress.`,
+      { data: { limitMs } },
+    );
+  }
+}
+
+export function toStatus(error: Error): RunStatus {
+  if (error instanceof SessionDeathError) return error.death.cause === 'timed_out' ? 'timed_out' : 'halted';
+  if (error instanceof LeaseLostError) return error.data['status'] === 'timed_out' ? 'timed_out' : 'halted';
+  if (error instanceof RestartLimitError) return 'halted';
+  if (error instanceof RunTimeoutError) return 'timed_out';
+  return error instanceof CancelledError ? 'cancelled' : 'failed';
+}
+
+/** The owner is somebody else's by now, or the run was ended from outside: there is nothing to recover. */
+export function isTakenAway({ cause }: Death): boolean {
+  return cause === 'lease-lost' || cause === 'timed_out';
+}
+
+export function toReport(error: Error | undefined): RunOutcome['error'] {
+  if (error === undefined) return null;
+  const { code, message } = describeError(error);
+  return { code, message: redactText(message) };
+}
+
+/** 0 completed · 1 partial or failed · 3 halted · 4 owner busy or no place · 5 timed out · 130 cancelled; a first start that failed is 2. */
 export function toExitCode({ status, error, sessions }: Pick<RunOutcome, 'status' | 'error' | 'sessions'>): number {
   const isStart = sessions === 0 && (error?.code === 'session-start-failed' || error?.code === 'invalid-config');
   if (isStart) return 2;
+  if (error?.code === 'session-busy' || error?.code === 'session-capacity') return 4;
   return { completed: 0, partial: 1, failed: 1, halted: 3, timed_out: 5, cancelled: 130 }[status];
 }

@@ -1,4 +1,5 @@
 /** From what a caller gives to what a run needs; everything that can be refused is refused here, before a browser starts. */
+import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 
 import type { z } from 'zod';
@@ -6,17 +7,27 @@ import type { z } from 'zod';
 import { childEnvironment, loadConfig, type Config } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
 import { silentLog, type Log } from '../core/log.ts';
+import type { Registry, StoredRun } from '../registry/registry.ts';
 import {
   assertLocalBrowser,
+  toSupervisorOptions,
   type Death,
   type SessionSupervisor,
   type SupervisorOptions,
 } from '../supervisor/supervisor.ts';
 import { toFlag, type Action } from './define-action.ts';
 import { assertWritableFolder, type ExportFormat } from './export.ts';
+import type { RunProgress } from './outcome.ts';
 import { assertReachable } from './preflight.ts';
+import { readStoredOptions, toStoredParams, type StoredOptions, type StoredParams } from './resume.ts';
 
 export interface RunOptions {
+  /** Where the run is kept; borrowed. Default: the one of `REGISTRY_URL`, opened for this run. */
+  readonly registry?: Registry;
+  /** A run's id, or `last`: goes on with that run of the action instead of beginning one. Parameters are taken from it. */
+  readonly resume?: string;
+  /** How long to wait for an owner that is busy. Default 0: told at once. */
+  readonly waitMs?: number;
   /** Whom the session belongs to. Default: the action's `owner(params)`, else the run's id. */
   readonly owner?: string;
   /** Overrides the number of sessions of batches that ask for several. */
@@ -36,6 +47,8 @@ export interface RunOptions {
   /** Default: nothing is logged. */
   readonly log?: Log;
   readonly onDeath?: (death: Death) => void;
+  /** After each step, record and word of the action. */
+  readonly onProgress?: (progress: RunProgress) => void;
   /** Each session's supervisor, the pool's included, as it is started. */
   readonly onSession?: (supervisor: SessionSupervisor) => void;
 }
@@ -43,6 +56,12 @@ export interface RunOptions {
 export interface PlannedRun {
   readonly runId: string;
   readonly owner: string;
+  readonly config: Config;
+  readonly waitMs: number;
+  /** The run as it stands, when it is gone on with. */
+  readonly resumed: StoredRun | undefined;
+  /** What its row says of how it was asked for. */
+  readonly asked: { readonly params: StoredParams; readonly options: StoredOptions };
   readonly sessions: number | undefined;
   readonly recover: boolean;
   readonly folder: string;
@@ -54,6 +73,7 @@ export interface PlannedRun {
   readonly supervisor: SupervisorOptions;
   readonly log: Log;
   readonly onDeath: ((death: Death) => void) | undefined;
+  readonly onProgress: ((progress: RunProgress) => void) | undefined;
   readonly onSession: ((supervisor: SessionSupervisor) => void) | undefined;
 }
 
@@ -67,18 +87,24 @@ export function parseParams(action: Action, given: unknown): Record<string, unkn
   );
 }
 
+export interface PlanOptions {
+  readonly runId: string;
+  /** The parameters before the action's schema had them. */
+  readonly given: unknown;
+  readonly options: RunOptions;
+  readonly resumed: StoredRun | undefined;
+}
+
 export async function planRun(
   action: Action,
   params: Record<string, unknown>,
-  { runId, options }: { runId: string; options: RunOptions },
+  { runId, given, options, resumed }: PlanOptions,
 ): Promise<PlannedRun> {
-  const {
-    config = loadConfig(),
-    output = path.join('output', runId),
-    sessions,
-    recover = true,
-    format = 'jsonl',
-  } = options;
+  const stored = resumed === undefined ? {} : readStoredOptions(resumed);
+  const { config = loadConfig(), recover = true } = options;
+  const sessions = options.sessions ?? stored.sessions;
+  const output = options.output ?? stored.output ?? path.join('output', runId);
+  const format = options.format ?? stored.format ?? 'jsonl';
   if (sessions !== undefined && (!Number.isInteger(sessions) || sessions < 1)) {
     throw new ConfigError(`The number of sessions is ${sessions}; it must be a whole number of at least 1.`);
   }
@@ -94,7 +120,14 @@ export async function planRun(
   }
   return {
     runId,
-    owner: options.owner ?? action.owner?.(params) ?? runId,
+    owner: resumed?.owner ?? options.owner ?? action.owner?.(params) ?? runId,
+    config,
+    waitMs: options.waitMs ?? 0,
+    resumed,
+    asked: {
+      params: toStoredParams(given),
+      options: { output, format, ...(sessions === undefined ? {} : { sessions }) },
+    },
     sessions,
     recover,
     folder: output === false ? path.join('output', runId) : output,
@@ -106,21 +139,8 @@ export async function planRun(
     supervisor,
     log: (options.log ?? silentLog).child({ runId, action: action.name }),
     onDeath: options.onDeath,
+    onProgress: options.onProgress,
     onSession: options.onSession,
-  };
-}
-
-/** The settings, in the supervisor's words. */
-export function toSupervisorOptions(config: Config): SupervisorOptions {
-  return {
-    gridUrl: config.gridUrl,
-    browserPath: config.chromeBinary,
-    driverPath: config.chromedriver,
-    browserName: config.browser,
-    headless: config.headless,
-    heartbeatIntervalMs: config.heartbeatIntervalMs,
-    heartbeatTimeoutMs: config.heartbeatTimeoutMs,
-    commandTimeoutMs: config.commandTimeoutMs,
   };
 }
 
@@ -142,4 +162,10 @@ function hasProxy(): boolean {
   return ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'http_proxy', 'https_proxy', 'all_proxy'].some(
     (name) => environment[name],
   );
+}
+
+/** Sortable by time, unique enough for one registry: `20261120-181530-4f9a2c`. */
+export function makeRunId(): string {
+  const time = new Date().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  return `${time}-${randomBytes(3).toString('hex')}`;
 }

@@ -2,51 +2,26 @@
  * One run of an action: sessions come and go, the run stays. After each death `run` is entered again from the top on a new session, and
  * what was finished is not done again, until the action returns, fails, is cancelled, or no recovery is left.
  */
-import { randomBytes } from 'node:crypto';
-
 import { raceSignal, settlesWithin } from '../core/abort.ts';
-import { ActionError, CancelledError, describeError, SupervisorError, toError } from '../core/errors.ts';
-import { redactText } from '../core/redact.ts';
-import { openMemoryRunStore, type RunStore } from '../registry/registry.ts';
+import { ActionError, CancelledError, InvariantError, SupervisorError, toError } from '../core/errors.ts';
 import {
-  RestartLimitError,
-  SessionDeathError,
-  SessionSupervisor,
-  type Death,
-  type SupervisorOptions,
-} from '../supervisor/supervisor.ts';
+  LeaseLostError,
+  type Registry,
+  type RegistryError,
+  type RunSnapshot,
+  type RunStore,
+} from '../registry/registry.ts';
+import { SessionManager, type Acquisition } from '../sessions/sessions.ts';
+import { SessionDeathError, type Death, type SessionSupervisor } from '../supervisor/supervisor.ts';
 import type { Action } from './define-action.ts';
 import { exportRecords } from './export.ts';
 import { Ledger } from './ledger.ts';
 import { deathOf } from './death-signal.ts';
 import { makePrepareContext, makeRunEntry, type ContextParts } from './make-context.ts';
-import type { RunCounts, RunOutcome, RunStatus } from './outcome.ts';
+import { isTakenAway, RunTimeoutError, toReport, toStatus, type RunOutcome, type RunProgress } from './outcome.ts';
 import type { PlannedRun } from './run-options.ts';
+import { repeatCompleted } from './resume.ts';
 import { SessionPool } from './session-pool.ts';
-
-/** No step finished, no record was saved and no progress was told for as long as the setting allows. */
-export class RunTimeoutError extends SupervisorError {
-  readonly code = 'run-timed-out';
-  readonly consequence = 'abort-run';
-
-  constructor(limitMs: number) {
-    super(
-      `The run made no progress for ${limitMs / 60_000} minutes and was ended. Where one step may take so long, raise SESSION_TIMEOUT_MINUTES or call ctx.progress.`,
-      { data: { limitMs } },
-    );
-  }
-}
-
-/** What somebody who watches a run may see of it at any time. */
-export interface RunProgress {
-  readonly counts: RunCounts;
-  /** What the action told with `ctx.progress`, if anything. */
-  readonly display: { readonly done: number; readonly total: number; readonly label?: string } | null;
-  readonly records: number;
-  readonly sessions: number;
-  readonly deaths: readonly Death[];
-  readonly state: 'starting' | 'running' | 'recovering' | 'finishing';
-}
 
 /** Code of an action that goes on after its session's death, or after a cancel, is waited for so long, then left behind. */
 const LEAVE_LIMIT_MS = 5_000;
@@ -59,36 +34,53 @@ type Ending =
   | { readonly kind: 'died'; readonly error: SessionDeathError }
   | { readonly kind: 'failed'; readonly error: Error };
 
+/** What a run is given by whoever prepared it. */
+export interface RunParts {
+  readonly plan: PlannedRun;
+  readonly registry: Registry;
+  /** Ends the registry, where it was opened for this run. */
+  readonly close: () => Promise<void>;
+}
+
 export class Run {
   readonly id: string;
   readonly owner: string;
   readonly #action: Action;
   readonly #params: Record<string, unknown>;
   readonly #plan: PlannedRun;
+  readonly #registry: Registry;
+  readonly #close: () => Promise<void>;
   readonly #stop = new AbortController();
-  readonly #store: RunStore = openMemoryRunStore();
   readonly #ledger = new Ledger();
-  readonly #deaths: Death[] = [];
+  readonly #deaths: Death[];
   readonly #startedAt = performance.now();
-  #sessions = 0;
-  #records = 0;
+  #store: RunStore | undefined;
+  #sessions: number;
+  #reused = 0;
+  #contextLosses = 0;
   #state: RunProgress['state'] = 'starting';
-  #display: RunProgress['display'] = null;
+  #display: RunProgress['display'];
   #stall: NodeJS.Timeout | undefined;
 
-  constructor(action: Action, params: Record<string, unknown>, plan: PlannedRun) {
+  constructor(action: Action, params: Record<string, unknown>, { plan, registry, close }: RunParts) {
+    const { resumed } = plan;
     this.#action = action;
     this.#params = params;
     this.#plan = plan;
+    this.#registry = registry;
+    this.#close = close;
     this.id = plan.runId;
     this.owner = plan.owner;
+    this.#deaths = [...((resumed?.deaths ?? []) as unknown as Death[])];
+    this.#sessions = resumed?.sessions ?? 0;
+    this.#display = resumed?.display ?? null;
   }
 
   get progress(): RunProgress {
     return {
       counts: this.#ledger.counts,
       display: this.#display,
-      records: this.#records,
+      records: this.#store?.recordCount ?? this.#plan.resumed?.records ?? 0,
       sessions: this.#sessions,
       deaths: this.#deaths,
       state: this.#state,
@@ -103,27 +95,40 @@ export class Run {
     signal?.addEventListener('abort', onCancel, { once: true });
     this.#noteProgress();
     try {
-      const ending = await this.#work();
-      this.#state = 'finishing';
-      return await this.#finish(ending);
+      return await this.#executeUnderLease();
     } finally {
       clearTimeout(this.#stall);
       signal?.removeEventListener('abort', onCancel);
-      await this.#store.close();
+      await this.#close();
     }
   }
 
-  async #work(): Promise<Ending> {
-    let supervisor: SessionSupervisor;
+  /** The owner is kept until the last word is written: whoever gets it next finds the run as it ended. */
+  async #executeUnderLease(): Promise<RunOutcome> {
+    const { config, supervisor, log, resumed } = this.#plan;
+    if (resumed?.status === 'completed') return repeatCompleted(resumed, this.#registry, this.#plan);
+    const manager = await SessionManager.open({ registry: this.#registry, config, supervisor, log });
     try {
-      supervisor = await this.#startSession(this.owner);
+      const ending = await this.#work(manager);
+      this.#state = 'finishing';
+      return await this.#finish(ending);
+    } finally {
+      await this.#store?.close();
+      await manager.shutdown();
+    }
+  }
+
+  async #work(manager: SessionManager): Promise<Ending> {
+    let session: Acquisition;
+    try {
+      session = await this.#acquire(manager, this.owner);
+      await this.#begin(session);
     } catch (thrown) {
       return { kind: 'failed', error: this.#stop.signal.aborted ? toError(this.#stop.signal.reason) : toError(thrown) };
     }
     const pool = new SessionPool({
-      main: supervisor,
-      start: (number) => this.#startSession(`${this.owner}#${number}`),
-      restart: (slot, signal) => slot.restart({ signal }),
+      main: session.supervisor,
+      start: (number) => this.#acquire(manager, `${this.owner}#${number}`),
       prepare: (slot, signal) => this.#prepare(slot, signal),
       onDeath: (death) => {
         if (!this.#plan.recover) this.#stop.abort(death);
@@ -132,22 +137,74 @@ export class Run {
       onFailure: (failure) => this.#stop.abort(failure),
     });
     try {
-      return await this.#enterUntilDone(supervisor, pool);
+      return await this.#enterUntilDone(session, pool);
     } finally {
       // Code that is left behind, and sessions that are still being started, end here.
       this.#stop.abort(new CancelledError('The run is over.'));
-      await Promise.all([supervisor.stop(), pool.stop()]);
+      await Promise.all([session.supervisor.stop(), pool.stop()]);
     }
   }
 
-  async #enterUntilDone(supervisor: SessionSupervisor, pool: SessionPool): Promise<Ending> {
+  /** From here on what is finished is kept, under the lease of `session` and of no older one. */
+  async #begin(session: Acquisition): Promise<void> {
+    const { runs } = this.#registry;
+    const { params, options } = this.#plan.asked;
+    if (this.#plan.resumed === undefined) {
+      await runs.create({
+        id: this.id,
+        action: this.#action.name,
+        params: params.values,
+        owner: this.owner,
+        options: { ...options, hidden: params.hidden },
+      });
+    }
+    const run = await runs.begin(this.id, session.lease);
+    this.#reused = run.reused;
+    this.#contextLosses = run.contextLosses;
+    const store = runs.openStore(run, {
+      token: session.lease.token,
+      snapshot: () => this.#snapshot,
+      onFailure: (error) => this.#onUnkept(error, session),
+      onCancel: () => this.#stop.abort(new CancelledError('The run was cancelled from outside.')),
+    });
+    this.#store = store;
+    if (this.#plan.resumed !== undefined) this.#ledger.load(await store.loadSteps(), await store.loadSaves());
+  }
+
+  get #snapshot(): RunSnapshot {
+    return {
+      counts: this.#ledger.counts,
+      display: this.#display,
+      sessions: this.#sessions,
+      reused: this.#reused,
+      contextLosses: this.#contextLosses,
+      deaths: this.#deaths,
+      durationMs: this.#durationMs,
+    };
+  }
+
+  get #durationMs(): number {
+    return (this.#plan.resumed?.durationMs ?? 0) + Math.round(performance.now() - this.#startedAt);
+  }
+
+  /** Nothing more can be kept: the run belongs to somebody else, or its memory is out of reach. Going on would be for nothing. */
+  #onUnkept(error: RegistryError | LeaseLostError, { supervisor }: Acquisition): void {
+    if (error instanceof LeaseLostError) {
+      const cause = error.data['status'] === 'timed_out' ? 'timed_out' : 'lease-lost';
+      supervisor.declareDeath({ cause, detectedBy: 'registry', message: error.message });
+    }
+    this.#stop.abort(error);
+  }
+
+  async #enterUntilDone(session: Acquisition, pool: SessionPool): Promise<Ending> {
     for (;;) {
       this.#state = 'running';
-      const ending = await this.#enter(supervisor, pool);
+      const ending = await this.#enter(session.supervisor, pool);
       if (ending.kind !== 'died' || !this.#plan.recover || this.#stop.signal.aborted) return ending;
+      if (isTakenAway(ending.error.death)) return ending;
       this.#state = 'recovering';
       try {
-        await supervisor.restart({ signal: this.#stop.signal });
+        await session.restart({ signal: this.#stop.signal });
       } catch (thrown) {
         return { kind: 'failed', error: toError(thrown) };
       }
@@ -157,17 +214,23 @@ export class Run {
   /** One entry: `prepare`, then `run`, on the supervisor's current session. Never rejects. */
   async #enter(supervisor: SessionSupervisor, pool: SessionPool): Promise<Ending> {
     const { signal: sessionSignal } = supervisor;
+    const store = this.#store;
+    if (store === undefined) throw new InvariantError('a run was entered before it was begun');
     let failure: Error | undefined;
     try {
       await this.#prepare(supervisor, this.#stop.signal);
       await using entry = makeRunEntry({
         ...this.#contextParts(supervisor),
-        store: this.#store,
+        store,
         ledger: this.#ledger,
         pool,
         sessions: this.#plan.sessions,
-        onProgress: () => this.#noteProgress(),
-        onDisplay: (display) => (this.#display = display),
+        onProgress: () => this.#onProgress(),
+        onBegin: () => (this.#reused += 1),
+        onDisplay: (display) => {
+          this.#display = display;
+          store.noteProgress();
+        },
       });
       await this.#untilOver('run', supervisor, async () => this.#action.run(entry.context));
       const [forgotten] = entry.unfinished();
@@ -213,16 +276,16 @@ export class Run {
     }
   }
 
-  async #startSession(owner: string): Promise<SessionSupervisor> {
+  async #acquire(manager: SessionManager, owner: string): Promise<Acquisition> {
     this.#stop.signal.throwIfAborted();
-    const options: SupervisorOptions = {
-      ...this.#plan.supervisor,
-      ...(this.#plan.baseUrl === undefined ? {} : { baseUrl: this.#plan.baseUrl }),
-      owner,
-      log: this.#plan.log,
+    const { baseUrl, waitMs } = this.#plan;
+    const session = await manager.acquire(owner, {
+      waitMs,
       signal: this.#stop.signal,
-    };
-    const supervisor = await SessionSupervisor.start(options);
+      runId: this.id,
+      supervisor: baseUrl === undefined ? {} : { baseUrl },
+    });
+    const { supervisor } = session;
     this.#sessions += 1;
     supervisor.on('session:started', () => (this.#sessions += 1));
     supervisor.on('session:dead', ({ death }) => {
@@ -230,12 +293,8 @@ export class Run {
       this.#ledger.noteDeath(death);
       this.#plan.onDeath?.(death);
     });
-    try {
-      this.#plan.onSession?.(supervisor);
-    } catch (thrown) {
-      this.#plan.log.warn('`onSession` failed; nothing else is harmed', { reason: toError(thrown).message });
-    }
-    return supervisor;
+    this.#callBack('onSession', () => this.#plan.onSession?.(supervisor));
+    return session;
   }
 
   #contextParts(supervisor: SessionSupervisor): ContextParts {
@@ -249,60 +308,66 @@ export class Run {
     if (this.#stop.signal.aborted) return;
     const onStall = () => this.#stop.abort(new RunTimeoutError(stuckAfterMs));
     this.#stall = setTimeout(onStall, Math.min(stuckAfterMs, LONGEST_TIMER_MS));
-    // A registry that fails is told by what has to be kept, not by what is only looked at.
-    void this.#store.countRecords().then(
-      (count) => (this.#records = count),
-      () => undefined,
-    );
+  }
+
+  #onProgress(): void {
+    this.#noteProgress();
+    this.#callBack('onProgress', () => this.#plan.onProgress?.(this.progress));
+  }
+
+  /** What the caller does about an event is no part of the run. */
+  #callBack(name: string, call: () => void): void {
+    try {
+      call();
+    } catch (thrown) {
+      this.#plan.log.warn(`\`${name}\` failed; nothing else is harmed`, { reason: toError(thrown).message });
+    }
   }
 
   async #finish(ending: Ending): Promise<RunOutcome> {
     this.#ledger.cancelOpen();
     let error = ending.kind === 'returned' ? undefined : ending.error;
-    let outputs: Record<string, string> = {};
-    const { folder, format, writesOutput } = this.#plan;
-    const records = await this.#store.listRecords();
-    if (writesOutput) {
-      try {
-        outputs = await exportRecords(records, { folder, format });
-      } catch (thrown) {
-        // What ended the run comes first.
-        if (error !== undefined) this.#plan.log.error(toError(thrown).message);
-        error ??= toError(thrown);
-      }
-    }
+    const outputs = await this.#export((thrown) => {
+      // What ended the run comes first.
+      if (error !== undefined) this.#plan.log.error(thrown.message);
+      error ??= thrown;
+    });
     const { queued: _queued, running: _running, ...counts } = this.#ledger.counts;
+    const status = () =>
+      error === undefined ? (counts.failed + counts.cancelled > 0 ? 'partial' : 'completed') : toStatus(error);
+    try {
+      await this.#store?.finish({ status: status(), error: toReport(error), outputs });
+    } catch (thrown) {
+      // With its last word unwritten a run has not succeeded.
+      error ??= toError(thrown);
+    }
     return {
       runId: this.id,
       action: this.#action.name,
-      status: error === undefined ? (counts.failed + counts.cancelled > 0 ? 'partial' : 'completed') : toStatus(error),
+      status: status(),
       owner: this.owner,
       counts,
-      records: records.length,
+      records: this.progress.records,
       sessions: this.#sessions,
       deaths: this.#deaths,
-      error: error === undefined ? null : redactReport(error),
-      durationMs: Math.round(performance.now() - this.#startedAt),
+      error: toReport(error),
+      durationMs: this.#durationMs,
       outputs,
     };
   }
-}
 
-/** Sortable by time, unique enough for one registry: `20261120-181530-4f9a2c`. */
-export function makeRunId(): string {
-  const time = new Date().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
-  return `${time}-${randomBytes(3).toString('hex')}`;
-}
-
-function toStatus(error: Error): RunStatus {
-  if (error instanceof SessionDeathError || error instanceof RestartLimitError) return 'halted';
-  if (error instanceof RunTimeoutError) return 'timed_out';
-  return error instanceof CancelledError ? 'cancelled' : 'failed';
-}
-
-function redactReport(error: Error): { code: string; message: string } {
-  const { code, message } = describeError(error);
-  return { code, message: redactText(message) };
+  /** The files of whoever has the run now are not ours to write. */
+  async #export(onFailure: (error: Error) => void): Promise<Record<string, string>> {
+    const { folder, format, writesOutput } = this.#plan;
+    const isTaken = this.#stop.signal.reason instanceof LeaseLostError || this.#deaths.some(isTakenAway);
+    if (this.#store === undefined || !writesOutput || isTaken) return {};
+    try {
+      return await exportRecords(await Array.fromAsync(this.#store.listRecords()), { folder, format });
+    } catch (thrown) {
+      onFailure(toError(thrown));
+      return {};
+    }
+  }
 }
 
 function toCancelled(reason: unknown): Error {

@@ -4,10 +4,13 @@
  */
 import type { z } from 'zod';
 
+import { loadConfig } from '../config/config.ts';
+import { openRegistry } from '../registry/registry.ts';
 import type { Action } from './define-action.ts';
 import type { RunOutcome } from './outcome.ts';
-import { parseParams, planRun, type RunOptions } from './run-options.ts';
-import { makeRunId, Run } from './run.ts';
+import { makeRunId, parseParams, planRun, type RunOptions } from './run-options.ts';
+import { assertSameOwner, findRun, resumeParams } from './resume.ts';
+import { Run } from './run.ts';
 
 export type {
   ActionBatchOptions,
@@ -21,9 +24,18 @@ export type {
 } from './context.ts';
 export { defineAction, isAction, RUN_FLAGS, toFlag, type Action, type ActionDefinition } from './define-action.ts';
 export { EXPORT_FORMATS, ExportError, type ExportFormat } from './export.ts';
-export { toExitCode, type RunCounts, type RunOutcome, type RunStatus } from './outcome.ts';
-export { toSupervisorOptions, type RunOptions } from './run-options.ts';
-export { RunTimeoutError, type Run, type RunProgress } from './run.ts';
+export {
+  RunTimeoutError,
+  toExitCode,
+  type RunCounts,
+  type RunOutcome,
+  type RunProgress,
+  type RunStatus,
+} from './outcome.ts';
+export type { RunOptions } from './run-options.ts';
+export { rehearse, type Rehearsal } from './rehearse.ts';
+export { hiddenParameters } from './resume.ts';
+export type { Run } from './run.ts';
 export { PoisonedStepError } from './steps.ts';
 
 /**
@@ -40,8 +52,20 @@ export async function runAction<Params extends z.ZodObject>(
 }
 
 /** The same in two moves, for those who show the run's progress: what is refused is refused here, `execute` does the work. */
-export async function prepareRun(action: Action, params: unknown, options: RunOptions = {}): Promise<Run> {
-  const parsed = parseParams(action, params);
-  const plan = await planRun(action, parsed, { runId: makeRunId(), options });
-  return new Run(action, parsed, plan);
+export async function prepareRun(action: Action, given: unknown, options: RunOptions = {}): Promise<Run> {
+  const { config = loadConfig() } = options;
+  const registry = options.registry ?? (await openRegistry(config.registryUrl));
+  const close = async () => (options.registry === undefined ? registry.close() : undefined);
+  try {
+    const resumed = options.resume === undefined ? undefined : await findRun(registry, options.resume, action);
+    assertSameOwner(resumed, options.owner);
+    const raw = resumed === undefined ? given : resumeParams(resumed, given, (params) => parseParams(action, params));
+    const params = parseParams(action, raw);
+    const runId = resumed?.id ?? makeRunId();
+    const plan = await planRun(action, params, { runId, given: raw, options: { ...options, config }, resumed });
+    return new Run(action, params, { plan, registry, close });
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
 }

@@ -4,6 +4,7 @@
  */
 import { anySignal, raceSignal } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
+import type { Acquisition } from '../sessions/sessions.ts';
 import type { Api, CriticalFailureError, SessionSupervisor, WebDriver } from '../supervisor/supervisor.ts';
 import type { SessionDeathError } from '../supervisor/supervisor.ts';
 import { deathOf, deathSignalOf } from './death-signal.ts';
@@ -24,8 +25,7 @@ export interface PoolLane extends Lane {
 export interface SessionPoolOptions {
   readonly main: SessionSupervisor;
   /** Starts the session of slot `number` (2, 3, …). */
-  readonly start: (number: number) => Promise<SessionSupervisor>;
-  readonly restart: (slot: SessionSupervisor, signal: AbortSignal) => Promise<void>;
+  readonly start: (number: number) => Promise<Acquisition>;
   /** What each new session of a slot goes through before its first item. */
   readonly prepare: (slot: SessionSupervisor, signal: AbortSignal) => Promise<void>;
   /** A slot's session died; called before anything is done about it, and maybe more than once. */
@@ -43,7 +43,7 @@ export interface UseOptions {
 
 interface Slot {
   readonly number: number;
-  supervisor: SessionSupervisor | undefined;
+  session: Acquisition | undefined;
   /** The session that is being started, until it is there or failed. */
   starting: Promise<unknown>;
   /** The session that went through `prepare`. */
@@ -58,13 +58,13 @@ export class SessionPool {
 
   constructor(options: SessionPoolOptions) {
     this.#options = options;
-    this.#slots = [makeSlot(1, options.main)];
+    this.#slots = [makeSlot(1)];
   }
 
   /** The failure that ended one of the slots' APIs, if one did. */
   get criticalFailure(): CriticalFailureError | undefined {
-    return this.#slots.slice(1).find(({ supervisor }) => supervisor?.criticalFailure !== undefined)?.supervisor
-      ?.criticalFailure;
+    const failures = this.#slots.map(({ session }) => session?.supervisor.criticalFailure);
+    return failures.find((failure) => failure !== undefined);
   }
 
   /** Runs `work` on a session that nobody else uses meanwhile. Rejects with the session's death when it dies, whatever `work` makes of it. */
@@ -92,7 +92,7 @@ export class SessionPool {
   async stop(): Promise<void> {
     const stops = this.#slots.slice(1).map(async (slot) => {
       await slot.starting;
-      await slot.supervisor?.stop();
+      await slot.session?.end();
     });
     await Promise.all(stops);
   }
@@ -117,9 +117,10 @@ export class SessionPool {
     if (slot.number === 1) return this.#options.main;
     try {
       for (;;) {
-        const supervisor = (slot.supervisor ??= await this.#start(slot));
+        const acquired = (slot.session ??= await this.#start(slot));
+        const { supervisor } = acquired;
         signal.throwIfAborted();
-        if (supervisor.state !== 'alive') await this.#restart(supervisor, signal);
+        if (supervisor.state !== 'alive') await this.#restart(acquired, signal);
         const { signal: session } = supervisor;
         if (slot.prepared !== session && !(await this.#prepare(supervisor, signal))) continue;
         slot.prepared = session;
@@ -131,20 +132,20 @@ export class SessionPool {
     }
   }
 
-  async #start(slot: Slot): Promise<SessionSupervisor> {
+  async #start(slot: Slot): Promise<Acquisition> {
     const starting = this.#options.start(slot.number);
     slot.starting = starting.then(
-      (supervisor) => (slot.supervisor = supervisor),
+      (session) => (slot.session = session),
       () => undefined,
     );
     return starting;
   }
 
-  async #restart(supervisor: SessionSupervisor, signal: AbortSignal): Promise<void> {
+  async #restart(session: Acquisition, signal: AbortSignal): Promise<void> {
     // It may have died while nothing ran on it.
-    const death = deathOf(supervisor.signal);
+    const death = deathOf(session.supervisor.signal);
     if (death !== undefined) this.#options.onDeath(death);
-    await this.#options.restart(supervisor, signal);
+    await session.restart({ signal });
   }
 
   /** False where the session died of it. */
@@ -159,6 +160,6 @@ export class SessionPool {
   }
 }
 
-function makeSlot(number: number, supervisor?: SessionSupervisor): Slot {
-  return { number, supervisor, starting: Promise.resolve(), prepared: undefined, isFree: true };
+function makeSlot(number: number): Slot {
+  return { number, session: undefined, starting: Promise.resolve(), prepared: undefined, isFree: true };
 }

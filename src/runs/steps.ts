@@ -5,12 +5,19 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 import { anySignal } from '../core/abort.ts';
-import { ActionError, CancelledError, describeError, SupervisorError, toError } from '../core/errors.ts';
+import {
+  ActionError,
+  CancelledError,
+  describeError,
+  InvariantError,
+  SupervisorError,
+  toError,
+} from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
 import type { Log } from '../core/log.ts';
 import { retry } from '../core/retry.ts';
 import { SessionEndedError, type SessionDeathError } from '../supervisor/supervisor.ts';
-import type { RunStore, StepEnd, StepId } from '../registry/registry.ts';
+import type { AddedItem, RunStore, StepDeclaration, StepEnd, StepId } from '../registry/registry.ts';
 import type { SaveOptions, StepOptions, StepTools } from './context.ts';
 import { deathOf, deathSignalOf } from './death-signal.ts';
 import { fromJsonText, toJsonText } from './json-value.ts';
@@ -50,6 +57,8 @@ export interface StepsOptions {
   readonly sessionSignal: AbortSignal;
   readonly runSignal: AbortSignal;
   readonly onProgress: () => void;
+  /** A unit of work begins on the session that was handed down. */
+  readonly onBegin: () => void;
   readonly log: Log;
 }
 
@@ -88,7 +97,6 @@ export class Steps {
     work: (tools: StepTools) => Promise<Value> | Value,
     { retries = 0 }: StepOptions = {},
   ): Promise<Value> {
-    const { ledger } = this.#options;
     const { signal } = this;
     this.throwIfOver();
     this.assertOutside('A step');
@@ -98,7 +106,8 @@ export class Steps {
         `The retries of ${describeStep(id)} are ${retries}; they must be a whole number of at least 0.`,
       );
     }
-    const entry = ledger.declare(id);
+    const [entry] = this.declare([{ id }]);
+    if (entry === undefined) throw new InvariantError('a step was declared, and is not there');
     if (entry.end?.status === 'done') return fromJsonText<Value>(entry.end.value);
     if (entry.end?.status === 'failed') throw entry.end.error;
     this.begin(entry, { session: this.#options.sessionSignal, isAlone: true });
@@ -118,8 +127,29 @@ export class Steps {
     }
   }
 
+  /** In the order given; the registry is told of the places of those that are new. */
+  declare(steps: readonly { readonly id: StepId; readonly added?: AddedItem }[]): LedgerEntry[] {
+    const { ledger, store } = this.#options;
+    const entries: LedgerEntry[] = [];
+    const news: StepDeclaration[] = [];
+    try {
+      for (const { id, added } of steps) {
+        const entry = ledger.declare(id);
+        entries.push(entry);
+        if (entry.isKnown) continue;
+        ledger.noteKnown(entry);
+        news.push({ id, order: entry.order, ...(added && { added }) });
+      }
+    } finally {
+      // Also those before one that is refused: the ledger has them.
+      store.declareSteps(news);
+    }
+    return entries;
+  }
+
   begin(entry: LedgerEntry, open: OpenStep): void {
     this.#running += 1;
+    this.#options.onBegin();
     this.#open.set(entry, open);
     this.#options.ledger.begin(entry);
   }
@@ -221,9 +251,9 @@ export class Steps {
     this.throwIfOver();
     this.#assertNoneRuns('ctx.save');
     const entry = toRecordEntry(record, options);
-    const order = ledger.beginSave(entry);
-    if (order === null) return;
-    const saving = store.saveRecord(entry, order).then(() => ledger.endSave(entry));
+    const place = ledger.beginSave(entry);
+    if (place === null) return;
+    const saving = store.saveRecord(entry, place).then(() => ledger.endSave(entry, place));
     this.#saves.add(saving);
     try {
       await saving;

@@ -1,6 +1,6 @@
 /** What a supervisor is given, what it tells, and what it shows of itself. */
 import type { Log } from '../core/log.ts';
-import type { BrowserOptions, Death } from '../driver/driver.ts';
+import type { BrowserOptions, Death, DeathReport } from '../driver/driver.ts';
 import type { RestartLimitOptions } from './restart-limit.ts';
 import type { SupervisorStatus } from './state.ts';
 import type { TargetOptions } from './target.ts';
@@ -23,6 +23,11 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
   /** So many API calls failing in a row are a critical failure. Default 10. */
   readonly criticalFailureThreshold?: number;
   readonly restartLimit?: RestartLimitOptions;
+  /**
+   * Asked before a death is declared, by whoever knows of reasons behind the reported one (a lease that ran out while this program was
+   * suspended). Undefined: the report stands, at once. A promise is waited for, for 2 s at the most.
+   */
+  readonly explainDeath?: (report: DeathReport) => Promise<DeathReport> | undefined;
   /** Default: nothing is logged. */
   readonly log?: Log;
   /** Ends a start that is under way, also that of a restart. */

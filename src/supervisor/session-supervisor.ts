@@ -1,5 +1,5 @@
 /** The supervisor: one owner's session from its start to its end, and the next one. */
-import { anySignal, delay } from '../core/abort.ts';
+import { anySignal, delay, withDeadline } from '../core/abort.ts';
 import { Events, type Disposer, type Listener } from '../core/events.ts';
 import { silentLog, type Log } from '../core/log.ts';
 import {
@@ -26,6 +26,8 @@ import { DEFAULT_RESTART_LIMIT, RestartLimit } from './restart-limit.ts';
 import { SessionApi } from './session-api.ts';
 import { openSession, settleCleanUp } from './session-life.ts';
 import { transition, type SupervisorState, type SupervisorStatus } from './state.ts';
+
+const EXPLAIN_LIMIT_MS = 2_000;
 
 /**
  * Keeps one owner's browser session honest: starts it, watches it, halts all its work when it dies, starts the next one when asked.
@@ -117,6 +119,11 @@ export class SessionSupervisor implements AsyncDisposable {
   /** Where the session's driver or Grid listens. May hold credentials: not for logs. */
   get endpointUrl(): string | undefined {
     return this.#session?.endpointUrl;
+  }
+
+  /** The session's own temporary folder, profile included; undefined where the driver is not ours. */
+  get driverFolder(): string | undefined {
+    return this.#session?.driverProcess?.folder;
   }
 
   get pids(): { readonly driver: number | undefined; readonly browser: number | undefined } {
@@ -278,7 +285,7 @@ export class SessionSupervisor implements AsyncDisposable {
         log: this.#log,
         listener: {
           onAlive: () => this.#onAlive(epoch),
-          onDeath: (report) => (epoch === this.#epoch ? this.#onDeath(epoch, report) : void stillborn.push(report)),
+          onDeath: (report) => (epoch === this.#epoch ? this.#onReport(epoch, report) : void stillborn.push(report)),
           onQuit: () => this.#onQuit(epoch),
           onRefused: () => epoch.refuse(),
         },
@@ -311,6 +318,19 @@ export class SessionSupervisor implements AsyncDisposable {
     if (epoch !== this.#epoch) return;
     this.#heartbeat?.beat();
     this.#events.emit('heartbeat', { epoch: epoch.number, at: epoch.lastHeartbeatAt });
+  }
+
+  /** Where somebody may know better why, he is asked first; nothing else waits for it. */
+  #onReport(epoch: Epoch, report: DeathReport): void {
+    const explanation = epoch.isHalted ? undefined : this.#options.explainDeath?.(report);
+    if (explanation === undefined) {
+      this.#onDeath(epoch, report);
+      return;
+    }
+    withDeadline(explanation, EXPLAIN_LIMIT_MS, 'The explanation of a death').then(
+      (explained) => this.#onDeath(epoch, explained),
+      () => this.#onDeath(epoch, report),
+    );
   }
 
   /**

@@ -4,7 +4,14 @@
  */
 export { SessionSupervisor } from './session-supervisor.ts';
 // What the rooms above need of a session's end and of its driver; they don't reach below this room.
-export { SessionDeathError, SessionEndedError, type Death, type WebDriver } from '../driver/driver.ts';
+export {
+  SessionDeathError,
+  SessionEndedError,
+  SessionStartError,
+  type Death,
+  type DeathReport,
+  type WebDriver,
+} from '../driver/driver.ts';
 export { ApiError, type Api, type ApiInit } from './api-client.ts';
 export {
   DEFAULT_CONCURRENCY,
@@ -17,6 +24,8 @@ export {
 } from './batch.ts';
 export { CriticalFailureError, type CriticalFailureCode } from './critical-failures.ts';
 export type { SupervisorEvents, SupervisorHealth, SupervisorOptions } from './options.ts';
+export { DEFAULT_HEARTBEAT_INTERVAL_MS } from './options.ts';
+export { toSupervisorOptions } from './from-config.ts';
 export { RestartLimitError, type RestartLimitOptions } from './restart-limit.ts';
 export type { SupervisorStatus } from './state.ts';
 export { assertLocalBrowser, type TargetOptions } from './target.ts';

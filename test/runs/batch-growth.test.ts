@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { ActionError } from 'webdriver-supervisor';
-import { never, rejectionOf, runScripted } from '../support/scripted-run.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { never, runScripted } from '../support/scripted-run.ts';
 
 const key = (item: string): string => item;
 

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 
 import { expect } from 'chai';
 import { SessionDeathError, type BatchOutcome } from 'webdriver-supervisor';
-import { rejectionOf, runScripted } from '../support/scripted-run.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { runScripted } from '../support/scripted-run.ts';
 
 const key = (item: string): string => item;
 

@@ -2,17 +2,25 @@ import { expect } from 'chai';
 import { SessionDeathError, type Death } from 'webdriver-supervisor';
 
 import { silentLog } from '../../src/core/log.ts';
-import { openMemoryRunStore, type RunStore, type StepEnd } from '../../src/registry/registry.ts';
+import type { RunStore, StepEnd } from '../../src/registry/registry.ts';
 import { Ledger } from '../../src/runs/ledger.ts';
 import { Steps } from '../../src/runs/steps.ts';
-import { rejectionOf } from '../support/scripted-run.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { openTestStore } from '../support/run-store.ts';
+
+interface SlowStore extends AsyncDisposable {
+  readonly store: RunStore;
+  readonly ends: StepEnd[];
+  readonly asked: Promise<void>;
+  readonly open: () => void;
+}
 
 /** A registry that takes its time: what is kept is kept when the gate opens. */
-function openSlowStore(): { store: RunStore; ends: StepEnd[]; asked: Promise<void>; open: () => void } {
-  const memory = openMemoryRunStore();
+async function openSlowStore(): Promise<SlowStore> {
   const asked = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   const ends: StepEnd[] = [];
+  const memory = await openTestStore();
   const store: RunStore = {
     ...memory,
     endStep: async (id, end, order) => {
@@ -22,7 +30,7 @@ function openSlowStore(): { store: RunStore; ends: StepEnd[]; asked: Promise<voi
       return memory.endStep(id, end, order);
     },
   };
-  return { store, ends, asked: asked.promise, open: gate.resolve };
+  return { store, ends, asked: asked.promise, open: gate.resolve, [Symbol.asyncDispose]: memory[Symbol.asyncDispose] };
 }
 
 const death = new SessionDeathError({
@@ -42,12 +50,14 @@ function beginEntry(store: RunStore, ledger: Ledger): { steps: Steps; session: A
   const run = new AbortController();
   ledger.beginPass();
   const options = { store, ledger, sessionSignal: session.signal, runSignal: run.signal, log: silentLog };
-  return { steps: new Steps({ ...options, onProgress: () => undefined }), session, run };
+  const nothing = () => undefined;
+  return { steps: new Steps({ ...options, onProgress: nothing, onBegin: nothing }), session, run };
 }
 
 describe('Steps: a commit that is under way', () => {
   it('counts when the session dies meanwhile: the step is done, and the next entry gets its value', async () => {
-    const { store, ends, asked, open } = openSlowStore();
+    await using slow = await openSlowStore();
+    const { store, ends, asked, open } = slow;
     const ledger = new Ledger();
     const first = beginEntry(store, ledger);
     let works = 0;
@@ -68,7 +78,8 @@ describe('Steps: a commit that is under way', () => {
   });
 
   it('counts when the run is cancelled meanwhile', async () => {
-    const { store, asked, open } = openSlowStore();
+    await using slow = await openSlowStore();
+    const { store, asked, open } = slow;
     const ledger = new Ledger();
     const { steps, run } = beginEntry(store, ledger);
     const told = rejectionOf(steps.step('a', () => 1));
@@ -82,7 +93,8 @@ describe('Steps: a commit that is under way', () => {
   });
 
   it('of a failure counts too, and no death is charged for it', async () => {
-    const { store, asked, open } = openSlowStore();
+    await using slow = await openSlowStore();
+    const { store, asked, open } = slow;
     const ledger = new Ledger();
     const { steps, session } = beginEntry(store, ledger);
     const failure = new Error('broken');
@@ -103,7 +115,7 @@ describe('Steps: a commit that is under way', () => {
 
   it('that fails leaves the step not done, and tells why', async () => {
     const broken = new Error('disk full');
-    const store: RunStore = { ...openMemoryRunStore(), endStep: () => Promise.reject(broken) };
+    await using store = await openTestStore({ endStep: () => Promise.reject(broken) });
     const ledger = new Ledger();
     const { steps } = beginEntry(store, ledger);
     expect(await rejectionOf(steps.step('a', () => 1))).to.equal(broken);
@@ -113,7 +125,7 @@ describe('Steps: a commit that is under way', () => {
 
   it('is waited for by the end of its entry also where it is that of ctx.save', async () => {
     const gate = Promise.withResolvers<void>();
-    const store: RunStore = { ...openMemoryRunStore(), saveRecord: () => gate.promise };
+    await using store = await openTestStore({ saveRecord: () => gate.promise });
     const { steps } = beginEntry(store, new Ledger());
     const saving = steps.save({}, { key: 'a' });
     let isClosed = false;

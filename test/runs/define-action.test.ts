@@ -3,7 +3,8 @@ import { ActionError, ConfigError, defineAction, runAction, z } from 'webdriver-
 import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 
 import { isAction, RUN_FLAGS, toExitCode, toFlag, type RunStatus } from '../../src/runs/runs.ts';
-import { makeTestConfig, rejectionOf } from '../support/scripted-run.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { makeTestConfig } from '../support/scripted-run.ts';
 
 const good = { name: 'gather', description: 'Gathers.', params: z.object({}), run: () => undefined };
 const define = (changes: object): unknown => defineAction({ ...good, ...changes });

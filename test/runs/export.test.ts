@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import type { RecordEntry } from '../../src/registry/registry.ts';
 import { exportRecords, toFileName, type ExportFormat } from '../../src/runs/export.ts';
 import { ExportError } from '../../src/runs/runs.ts';
-import { rejectionOf } from '../support/scripted-run.ts';
+import { rejectionOf } from '../support/rejection.ts';
 
 const rows = (objects: readonly object[], dataset = 'records'): RecordEntry[] =>
   objects.map((object, index) => ({ dataset, key: String(index), json: JSON.stringify(object) }));

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { expect } from 'chai';
 import { ActionError } from 'webdriver-supervisor';
 
-import { rejectionOf, runScripted, type ScriptedRun } from '../support/scripted-run.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { runScripted, type ScriptedRun } from '../support/scripted-run.ts';
 
 /** The exported records of a run, in the order of its file. */
 async function exported(run: ScriptedRun['run']): Promise<unknown[]> {

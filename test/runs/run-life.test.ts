@@ -8,7 +8,8 @@ import { spy, useFakeTimers } from 'sinon';
 import { CancelledError, defineAction, runAction, z, type PrepareContext } from 'webdriver-supervisor';
 import { openFaultSite, openScriptedWebDriver } from 'webdriver-supervisor/testing';
 import { toExitCode } from '../../src/runs/runs.ts';
-import { makeTestConfig, rejectionOf, runScripted } from '../support/scripted-run.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { makeTestConfig, runScripted } from '../support/scripted-run.ts';
 
 describe('Run: prepare', () => {
   it('runs on every new session, before `run`', async () => {

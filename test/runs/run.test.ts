@@ -7,7 +7,8 @@ import { expect } from 'chai';
 import { CancelledError, ConfigError, type Death } from 'webdriver-supervisor';
 import { openFaultSite, openScriptedWebDriver } from 'webdriver-supervisor/testing';
 import { toExitCode } from '../../src/runs/runs.ts';
-import { makeTestConfig, rejectionOf, runScripted } from '../support/scripted-run.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { makeTestConfig, runScripted } from '../support/scripted-run.ts';
 
 /** An address where nothing listens: the port was free a moment ago. */
 async function refusedUrl(): Promise<string> {

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { ActionError, SessionDeathError } from 'webdriver-supervisor';
-import { never, rejectionOf, runScripted } from '../support/scripted-run.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { never, runScripted } from '../support/scripted-run.ts';
 
 describe('ctx.step: done once', () => {
   it('returns the stored value on re-entry without running the step again', async () => {

@@ -11,7 +11,8 @@ const EXIT_AFTER_MS = 3_000;
 const sleep = wait;
 const monotonicNow = performance.now.bind(performance);
 
-usePrivateTmpdir();
+// Runs of programs that tests start are kept there, and not where a person's are.
+process.env['REGISTRY_URL'] = `sqlite:${usePrivateTmpdir()}/registry.db`;
 let atStart: Stock = takeStock();
 let atTestBegin: Stock = atStart;
 

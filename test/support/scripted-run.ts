@@ -12,6 +12,7 @@ import {
 } from 'webdriver-supervisor';
 import { openScriptedWebDriver, type ScriptedWebDriver } from 'webdriver-supervisor/testing';
 
+import { MEMORY_REGISTRY_URL } from '../../src/registry/registry.ts';
 import { prepareRun, type Run } from '../../src/runs/runs.ts';
 
 /** What an action of a test gets beside its context. */
@@ -107,7 +108,7 @@ export async function runScripted(given: ScriptedRun): Promise<ScriptedResult> {
 
 /** The defaults, whatever this machine's environment and configuration files say. */
 export function makeTestConfig(changes: Partial<Config> = {}): Config {
-  return { ...loadConfig({ environment: {}, folder: '/nonexistent' }), ...changes };
+  return { ...loadConfig({ environment: {}, folder: '/nonexistent' }), registryUrl: MEMORY_REGISTRY_URL, ...changes };
 }
 
 function makeWarningLog(warnings: LogLine[]): Log {
@@ -119,16 +120,6 @@ function makeWarningLog(warnings: LogLine[]): Log {
     child: () => log,
   };
   return log;
-}
-
-/** What the promise rejects with, or a complaint that it didn't. */
-export async function rejectionOf(promise: Promise<unknown>): Promise<Error> {
-  try {
-    await promise;
-  } catch (thrown) {
-    return thrown as Error;
-  }
-  throw new Error('It was expected to reject, and it resolved.');
 }
 
 /** A promise that never settles: code that hangs. */

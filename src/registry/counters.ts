@@ -1,0 +1,29 @@
+import { sql } from 'kysely';
+
+import type { Connection } from './database.ts';
+
+/** Totals by name; the label tells owners, causes or states apart, and is empty where there is nothing to tell apart. */
+export const COUNTERS = [
+  'lease_token',
+  'sessions_created',
+  'sessions_reused',
+  'rapid_session_creates',
+  'context_losses',
+  'session_deaths',
+  'work_cancelled',
+  'cleanup_runs',
+  'cleanup_removed',
+  'cleanup_failures',
+] as const;
+export type CounterName = (typeof COUNTERS)[number];
+
+/** Returns the new total. */
+export async function count(db: Connection, name: CounterName, { by = 1, label = '' } = {}): Promise<number> {
+  const { value } = await db
+    .insertInto('counters')
+    .values({ name, label, value: by })
+    .onConflict((conflict) => conflict.columns(['name', 'label']).doUpdateSet({ value: sql`counters.value + ${by}` }))
+    .returning('value')
+    .executeTakeFirstOrThrow();
+  return value;
+}

@@ -1,0 +1,79 @@
+/**
+ * The way to the tables: every statement goes through here, so that what passes (a lock of another process, a server that restarts) is
+ * waited out, and what doesn't is told in words that help.
+ */
+import { Kysely, type Transaction } from 'kysely';
+
+import { SupervisorError, toError } from '../core/errors.ts';
+import { retry } from '../core/retry.ts';
+import type { RegistryDialect } from './dialect.ts';
+import { RegistryError } from './errors.ts';
+import { migrate } from './migrations.ts';
+import type { Tables } from './schema.ts';
+
+/** A restart of PostgreSQL takes seconds; whoever writes waits for it. */
+const PATIENCE_MS = 30_000;
+/** At the start somebody waits for an answer. */
+const OPEN_PATIENCE_MS = 6_000;
+const FIRST_PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 250;
+
+export type Connection = Kysely<Tables> | Transaction<Tables>;
+
+export class Database {
+  readonly dialect: RegistryDialect;
+  readonly #kysely: Kysely<Tables>;
+  readonly #closing = new AbortController();
+
+  /** Opens and brings the schema up to date. Throws {@link RegistryError}, with nothing left open. */
+  static async open(dialect: RegistryDialect, { upTo }: { readonly upTo?: string } = {}): Promise<Database> {
+    const database = new Database(dialect);
+    try {
+      await database.#try((db) => migrate(db, dialect, upTo), OPEN_PATIENCE_MS);
+      return database;
+    } catch (thrown) {
+      await database.close();
+      throw thrown;
+    }
+  }
+
+  private constructor(dialect: RegistryDialect) {
+    this.dialect = dialect;
+    this.#kysely = new Kysely<Tables>({ dialect: dialect.kysely });
+  }
+
+  /** One look; done again where it failed for something that passes. */
+  read<Value>(look: (db: Connection) => Promise<Value>, patienceMs = PATIENCE_MS): Promise<Value> {
+    return this.#try(look, patienceMs);
+  }
+
+  /**
+   * All of `work` or nothing. It may be done again from its beginning, also after a commit whose answer was lost, so it must come to the
+   * same the second time. Nothing but the database is to be awaited in it.
+   */
+  write<Value>(work: (transaction: Connection) => Promise<Value>, patienceMs = PATIENCE_MS): Promise<Value> {
+    return this.#try((db) => db.transaction().execute(work), patienceMs);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new RegistryError('The registry was closed.'));
+    await this.#kysely.destroy();
+  }
+
+  async #try<Value>(attempt: (db: Kysely<Tables>) => Promise<Value>, patienceMs: number): Promise<Value> {
+    const deadline = performance.now() + patienceMs;
+    try {
+      return await retry(() => attempt(this.#kysely), {
+        retries: Infinity,
+        minDelayMs: FIRST_PAUSE_MS,
+        maxDelayMs: LONGEST_PAUSE_MS,
+        shouldRetry: (error) => this.dialect.isPassing(error) && performance.now() < deadline,
+        signal: this.#closing.signal,
+      });
+    } catch (thrown) {
+      const error = toError(thrown);
+      if (error instanceof SupervisorError) throw error;
+      throw new RegistryError(`The registry can't be used: ${this.dialect.explain(error)}`, { cause: error });
+    }
+  }
+}

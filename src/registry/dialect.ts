@@ -1,0 +1,22 @@
+/** What differs between the databases, as a value; everything else of this room is written once. */
+import type { Dialect, Kysely, RawBuilder } from 'kysely';
+
+import type { Tables } from './schema.ts';
+
+export interface RegistryDialect {
+  readonly name: 'sqlite' | 'postgres';
+  /** For messages: without a password. */
+  readonly place: string;
+  readonly kysely: Dialect;
+  /** The database's clock in milliseconds since 1970: leases of many machines are compared by one clock. */
+  readonly nowMs: RawBuilder<number>;
+  /** The type of a number that counts itself up. */
+  readonly autoIncrement: RawBuilder<unknown>;
+  /** A JSON array as rows `j`, each with its element in `j.value`: many rows by one statement whose text is always the same. */
+  readonly jsonRows: (json: string) => RawBuilder<unknown>;
+  /** Whether the same may succeed a moment later: the database is locked, restarting, or out of reach. */
+  readonly isPassing: (error: Error) => boolean;
+  /** What is wrong, and the way out, where the database's own words don't say it. */
+  readonly explain: (error: Error) => string;
+  readonly sizeBytes: (db: Kysely<Tables>) => Promise<number>;
+}

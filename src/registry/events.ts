@@ -1,0 +1,47 @@
+/** The audit trail: appended with the change that it tells of, in one transaction, and never changed. */
+import type { Connection } from './database.ts';
+import { toStorableText } from './row-id.ts';
+
+export const EVENT_TYPES = [
+  'session_starting',
+  'session_started',
+  'session_dead',
+  'session_ended',
+  'session_timeout',
+  'session_expired',
+  'session_removed',
+  'run_started',
+  'run_resumed',
+  'run_ended',
+  'run_cancel_requested',
+  'run_removed',
+  'cleanup',
+] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+export interface NewEvent {
+  readonly type: EventType;
+  readonly owner?: string | null;
+  readonly sessionId?: string | null;
+  readonly runId?: string | null;
+  readonly status?: string | null;
+  readonly message?: string | null;
+  readonly data?: object;
+}
+
+export async function appendEvent(transaction: Connection, event: NewEvent): Promise<void> {
+  const { type, owner = null, sessionId = null, runId = null, status = null, message = null, data } = event;
+  await transaction
+    .insertInto('events')
+    .values({
+      at: new Date().toISOString(),
+      type,
+      owner,
+      session_id: sessionId,
+      run_id: runId,
+      status,
+      message: message === null ? null : toStorableText(message),
+      data: data === undefined ? null : toStorableText(JSON.stringify(data)),
+    })
+    .execute();
+}

@@ -1,0 +1,163 @@
+/** What the registry knows in numbers. Totals outlive the rows they were counted from. */
+import { sql } from 'kysely';
+
+import { count, type CounterName } from './counters.ts';
+import type { Database } from './database.ts';
+import { appendEvent } from './events.ts';
+import { LIVE_STATUSES, type SessionStatus, type StoredRunStatus } from './schema.ts';
+
+export interface RegistryMetrics {
+  /** By owner, restarts included. */
+  readonly sessionsCreated: Readonly<Record<string, number>>;
+  /** Steps and items that were begun on the session that was handed down to them. */
+  readonly sessionsReused: number;
+  /** Reused / (reused + created); null before anything was. */
+  readonly reuseRatio: number | null;
+  /** Two sessions of one owner within 10 s, restarts after a death left out. */
+  readonly rapidCreates: number;
+  /** Work that met another session than the one it began with. */
+  readonly contextLosses: number;
+  /** Owners with more than one live session; the database's index allows none. */
+  readonly duplicateOwners: readonly string[];
+  readonly deaths: readonly { readonly cause: string; readonly detectedBy: string; readonly number: number }[];
+  readonly workCancelled: Readonly<Record<string, number>>;
+  readonly sessionsByStatus: Readonly<Partial<Record<SessionStatus, number>>>;
+  readonly runsByStatus: Readonly<Partial<Record<StoredRunStatus, number>>>;
+  readonly averageSessionSeconds: number | null;
+  readonly cleanups: {
+    readonly runs: number;
+    readonly removed: number;
+    readonly failures: number;
+    readonly lastAt: string | null;
+  };
+  readonly registryBytes: number;
+}
+
+export class Metrics {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async count(name: Exclude<CounterName, 'lease_token'>, options?: { by?: number; label?: string }): Promise<void> {
+    await this.#database.write((db) => count(db, name, options));
+  }
+
+  async read(): Promise<RegistryMetrics> {
+    const counters = await this.#database.read((db) => db.selectFrom('counters').selectAll().execute());
+    const byLabel = (name: CounterName) =>
+      Object.fromEntries(counters.filter((row) => row.name === name).map(({ label, value }) => [label, value]));
+    const total = (name: CounterName) => Object.values(byLabel(name)).reduce((sum, value) => sum + value, 0);
+    const runs = await this.#ofRuns();
+    const sessionsReused = total('sessions_reused') + runs.reused;
+    const created = total('sessions_created');
+    return {
+      sessionsCreated: byLabel('sessions_created'),
+      sessionsReused,
+      reuseRatio: sessionsReused + created === 0 ? null : sessionsReused / (sessionsReused + created),
+      rapidCreates: total('rapid_session_creates'),
+      contextLosses: total('context_losses') + runs.contextLosses,
+      duplicateOwners: await this.#duplicateOwners(),
+      deaths: Object.entries(byLabel('session_deaths')).map(([label, number]) => {
+        const [cause = '', detectedBy = ''] = label.split(' ');
+        return { cause, detectedBy, number };
+      }),
+      workCancelled: byLabel('work_cancelled'),
+      sessionsByStatus: await this.#byStatus('sessions'),
+      runsByStatus: await this.#byStatus('runs'),
+      averageSessionSeconds: await this.#averageSessionSeconds(),
+      cleanups: {
+        runs: total('cleanup_runs'),
+        removed: total('cleanup_removed'),
+        failures: total('cleanup_failures'),
+        lastAt: await this.#lastCleanupAt(),
+      },
+      registryBytes: await this.#database.read((db) => this.#database.dialect.sizeBytes(db)),
+    };
+  }
+
+  /** One clean-up, counted and written to the audit trail. */
+  async recordCleanup(done: {
+    readonly what: string;
+    readonly removed: number;
+    readonly durationMs: number;
+    readonly errors: readonly string[];
+  }): Promise<void> {
+    await this.#database.write(async (db) => {
+      await count(db, 'cleanup_runs');
+      if (done.removed > 0) await count(db, 'cleanup_removed', { by: done.removed });
+      if (done.errors.length > 0) await count(db, 'cleanup_failures');
+      await appendEvent(db, { type: 'cleanup', message: `${done.what}: ${done.removed} removed`, data: done });
+    });
+  }
+
+  async #lastCleanupAt(): Promise<string | null> {
+    const event = await this.#database.read((db) =>
+      db
+        .selectFrom('events')
+        .select('at')
+        .where('type', '=', 'cleanup')
+        .orderBy('id', 'desc')
+        .limit(1)
+        .executeTakeFirst(),
+    );
+    return event?.at ?? null;
+  }
+
+  async #duplicateOwners(): Promise<string[]> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom('sessions')
+        .select('owner')
+        .where('status', 'in', LIVE_STATUSES)
+        .groupBy('owner')
+        .having((eb) => eb.fn.countAll(), '>', 1)
+        .execute(),
+    );
+    return rows.map(({ owner }) => owner);
+  }
+
+  /** Of the runs that have not been removed; of those that have, the totals are counters. */
+  async #ofRuns(): Promise<{ readonly reused: number; readonly contextLosses: number }> {
+    const sums = await this.#database.read((db) =>
+      db
+        .selectFrom('runs')
+        .select([
+          sql<number>`cast(coalesce(sum(reused), 0) as bigint)`.as('reused'),
+          sql<number>`cast(coalesce(sum(context_losses), 0) as bigint)`.as('contextLosses'),
+        ])
+        .executeTakeFirstOrThrow(),
+    );
+    return sums;
+  }
+
+  async #byStatus(table: 'sessions' | 'runs'): Promise<Record<string, number>> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom(table)
+        .select(['status', (eb) => eb.fn.countAll<number>().as('number')])
+        .groupBy('status')
+        .execute(),
+    );
+    return Object.fromEntries(rows.map(({ status, number }) => [status, number]));
+  }
+
+  /** Times are text, which both databases subtract in ways of their own; of the last thousand that is done here. */
+  async #averageSessionSeconds(): Promise<number | null> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom('sessions')
+        .select(['started_at', 'ended_at'])
+        .where('started_at', 'is not', null)
+        .where('ended_at', 'is not', null)
+        .orderBy(sql`ended_at`, 'desc')
+        .limit(1_000)
+        .execute(),
+    );
+    const seconds = rows.map(
+      ({ started_at, ended_at }) => (Date.parse(ended_at ?? '') - Date.parse(started_at ?? '')) / 1_000,
+    );
+    return seconds.length === 0 ? null : seconds.reduce((sum, value) => sum + value, 0) / seconds.length;
+  }
+}

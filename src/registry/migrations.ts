@@ -1,0 +1,177 @@
+/**
+ * The schema's history: append only, each applied once, under a lock, in one transaction. A program killed in the middle of one leaves
+ * the schema before it.
+ */
+import { sql, type Kysely } from 'kysely';
+import { Migrator, type Migration } from 'kysely/migration';
+
+import { toError } from '../core/errors.ts';
+import type { RegistryDialect } from './dialect.ts';
+import { RegistryError } from './errors.ts';
+import type { Tables } from './schema.ts';
+
+const HISTORY = 'kysely_migration';
+
+/** `upTo` names the last one to apply; a test begins with an older schema by it. */
+export async function migrate(db: Kysely<Tables>, dialect: RegistryDialect, upTo?: string): Promise<void> {
+  const migrations = makeMigrations(dialect);
+  await refuseNewerSchema(db, Object.keys(migrations), dialect);
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
+  const { error } = upTo === undefined ? await migrator.migrateToLatest() : await migrator.migrateTo(upTo);
+  if (error !== undefined) throw toError(error);
+}
+
+async function refuseNewerSchema(
+  db: Kysely<Tables>,
+  known: readonly string[],
+  { place }: RegistryDialect,
+): Promise<void> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  if (!tables.some(({ name }) => name === HISTORY)) return;
+  const { rows } = await sql<{ name: string }>`select name from ${sql.table(HISTORY)}`.execute(db);
+  const newer = rows.map(({ name }) => name).filter((name) => !known.includes(name));
+  if (newer.length === 0) return;
+  throw new RegistryError(
+    `The registry ${place} was made by a newer version of this program (it has ${newer.join(', ')}, which this one does not know). ` +
+      'Update the program, or choose another registry with REGISTRY_URL.',
+    { data: { newer } },
+  );
+}
+
+function makeMigrations(dialect: RegistryDialect): Record<string, Migration> {
+  return {
+    '001_tables': { up: (db: Kysely<unknown>) => createTables(db, dialect) },
+    '002_one_live_session_per_owner': { up: (db: Kysely<Tables>) => enforceOneLiveSession(db) },
+  };
+}
+
+async function createTables(db: Kysely<unknown>, { autoIncrement }: RegistryDialect): Promise<void> {
+  const { schema } = db;
+  await schema
+    .createTable('sessions')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('owner', 'text', (column) => column.notNull())
+    .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('token', 'bigint', (column) => column.notNull())
+    .addColumn('holder', 'text', (column) => column.notNull())
+    .addColumn('lease_expires_ms', 'bigint', (column) => column.notNull())
+    .addColumn('webdriver_id', 'text')
+    .addColumn('epoch', 'integer', (column) => column.notNull())
+    .addColumn('run_id', 'text')
+    .addColumn('host', 'text', (column) => column.notNull())
+    .addColumn('pid', 'integer', (column) => column.notNull())
+    .addColumn('process_identity', 'text', (column) => column.notNull())
+    .addColumn('driver_pid', 'integer')
+    .addColumn('browser_pid', 'integer')
+    .addColumn('folder', 'text')
+    .addColumn('endpoint', 'text')
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addColumn('started_at', 'text')
+    .addColumn('last_heartbeat_at', 'text')
+    .addColumn('last_used_at', 'text', (column) => column.notNull())
+    .addColumn('ended_at', 'text')
+    .addColumn('death', 'text')
+    .addColumn('error_message', 'text')
+    .addColumn('label', 'text')
+    .addColumn('data', 'text')
+    .execute();
+  await schema.createIndex('sessions_owner').on('sessions').columns(['owner', 'created_at']).execute();
+  await schema.createIndex('sessions_status').on('sessions').columns(['status', 'holder']).execute();
+  await schema
+    .createTable('runs')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('action', 'text', (column) => column.notNull())
+    .addColumn('params', 'text', (column) => column.notNull())
+    .addColumn('owner', 'text', (column) => column.notNull())
+    .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('token', 'bigint')
+    .addColumn('cancel_requested_at', 'text')
+    .addColumn('commit_number', 'bigint', (column) => column.notNull())
+    .addColumn('total', 'integer', (column) => column.notNull())
+    .addColumn('queued', 'integer', (column) => column.notNull())
+    .addColumn('running', 'integer', (column) => column.notNull())
+    .addColumn('done', 'integer', (column) => column.notNull())
+    .addColumn('failed', 'integer', (column) => column.notNull())
+    .addColumn('cancelled', 'integer', (column) => column.notNull())
+    .addColumn('skipped', 'integer', (column) => column.notNull())
+    .addColumn('records', 'integer', (column) => column.notNull())
+    .addColumn('sessions', 'integer', (column) => column.notNull())
+    .addColumn('reused', 'bigint', (column) => column.notNull())
+    .addColumn('context_losses', 'bigint', (column) => column.notNull())
+    .addColumn('deaths', 'text', (column) => column.notNull())
+    .addColumn('display_done', 'double precision')
+    .addColumn('display_total', 'double precision')
+    .addColumn('display_label', 'text')
+    .addColumn('error_code', 'text')
+    .addColumn('error_message', 'text')
+    .addColumn('outputs', 'text', (column) => column.notNull())
+    .addColumn('options', 'text', (column) => column.notNull())
+    .addColumn('host', 'text')
+    .addColumn('pid', 'integer')
+    .addColumn('process_identity', 'text')
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .addColumn('started_at', 'text')
+    .addColumn('ended_at', 'text')
+    .addColumn('updated_at', 'text', (column) => column.notNull())
+    .addColumn('last_progress_at', 'text')
+    .addColumn('duration_ms', 'bigint', (column) => column.notNull())
+    .execute();
+  await schema.createIndex('runs_created').on('runs').columns(['created_at']).execute();
+  await schema.createIndex('runs_status').on('runs').columns(['status', 'owner']).execute();
+  await schema
+    .createTable('steps')
+    .addColumn('run_id', 'text', (column) => column.notNull())
+    .addColumn('id', 'text', (column) => column.notNull())
+    .addColumn('batch', 'text')
+    .addColumn('key', 'text', (column) => column.notNull())
+    .addColumn('ord', 'integer', (column) => column.notNull())
+    .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('value', 'text')
+    .addColumn('error_code', 'text')
+    .addColumn('message', 'text')
+    .addColumn('added_by', 'text')
+    .addColumn('item', 'text')
+    .addPrimaryKeyConstraint('steps_key', ['run_id', 'id'])
+    .execute();
+  await schema.createIndex('steps_order').on('steps').columns(['run_id', 'ord']).execute();
+  await schema
+    .createTable('records')
+    .addColumn('run_id', 'text', (column) => column.notNull())
+    .addColumn('id', 'text', (column) => column.notNull())
+    .addColumn('dataset', 'text', (column) => column.notNull())
+    .addColumn('key', 'text', (column) => column.notNull())
+    .addColumn('json', 'text', (column) => column.notNull())
+    .addColumn('ord', 'integer', (column) => column.notNull())
+    .addColumn('position', 'integer', (column) => column.notNull())
+    .addColumn('save_ord', 'integer')
+    .addColumn('saves', 'integer', (column) => column.notNull())
+    .addPrimaryKeyConstraint('records_key', ['run_id', 'id'])
+    .execute();
+  await schema.createIndex('records_order').on('records').columns(['run_id', 'ord', 'position']).execute();
+  await sql`create table events (
+    id ${autoIncrement}, at text not null, type text not null, owner text, session_id text, run_id text, status text,
+    message text, data text)`.execute(db);
+  await schema.createIndex('events_at').on('events').columns(['at']).execute();
+  await schema
+    .createTable('counters')
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('label', 'text', (column) => column.notNull())
+    .addColumn('value', 'bigint', (column) => column.notNull())
+    .addPrimaryKeyConstraint('counters_key', ['name', 'label'])
+    .execute();
+}
+
+/** Of an owner's live sessions the newest stays; the others are history. */
+async function enforceOneLiveSession(db: Kysely<Tables>): Promise<void> {
+  await sql`
+    update sessions set status = 'ended', ended_at = ${new Date().toISOString()},
+      error_message = 'ended: the owner had a newer live session'
+    where status in ('starting', 'active') and exists (
+      select 1 from sessions as newer
+      where newer.owner = sessions.owner and newer.status in ('starting', 'active')
+        and (newer.created_at > sessions.created_at or (newer.created_at = sessions.created_at and newer.id > sessions.id))
+    )`.execute(db);
+  await sql`create unique index sessions_one_live_per_owner on sessions (owner) where status in ('starting', 'active')`.execute(
+    db,
+  );
+}

@@ -1,0 +1,74 @@
+/** PostgreSQL, for many machines. */
+import { PostgresDialect, sql } from 'kysely';
+import { Pool, types as pgTypes, TypeOverrides } from 'pg';
+
+import type { RegistryDialect } from './dialect.ts';
+import { redactUrl } from '../core/redact.ts';
+
+/** Small: one program writes few things at a time, and a server has a hundred connections by default. */
+const CONNECTIONS = 4;
+const CONNECT_LIMIT_MS = 5_000;
+/** A server that hangs must not hang us; statements of ours take milliseconds. */
+const QUERY_LIMIT_MS = 15_000;
+/** Of https://www.postgresql.org/docs/current/errcodes-appendix.html: connection trouble, shutdown and start, clashes, too many clients. */
+const PASSING_CODES = /^(08...|57P0[1-3]|40001|40P01|55P03|53300|25P0[34])$/;
+const PASSING_SYSTEM_CODES = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)$/;
+/** pg's own errors have no code. */
+const PASSING_WORDS =
+  /connection terminated|timeout exceeded when trying to connect|query read timeout|client has encountered a connection error/i;
+
+export function postgresDialect(url: string): RegistryDialect {
+  const place = redactUrl(url);
+  return {
+    name: 'postgres',
+    place,
+    kysely: new PostgresDialect({ pool: async () => openPool(url) }),
+    nowMs: sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`,
+    autoIncrement: sql`bigint generated always as identity primary key`,
+    jsonRows: (json) => sql`json_array_elements(cast(${json} as json)) as j(value)`,
+    isPassing,
+    explain: (error) => explain(error, place),
+    sizeBytes: async (db) => {
+      const { rows } = await sql<{ bytes: number }>`select pg_database_size(current_database()) as bytes`.execute(db);
+      return rows[0]?.bytes ?? 0;
+    },
+  };
+}
+
+function openPool(url: string): Pool {
+  const types = new TypeOverrides();
+  // Numbers of ours stay far below 2^53.
+  types.setTypeParser(pgTypes.builtins.INT8, Number);
+  const pool = new Pool({
+    connectionString: url,
+    max: CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_LIMIT_MS,
+    query_timeout: QUERY_LIMIT_MS,
+    keepAlive: true,
+    application_name: 'webdriver-supervisor',
+    types,
+  });
+  // A connection that is lost while idle is replaced when the next one is needed, and told then if it can't be.
+  pool.on('error', () => undefined);
+  return pool;
+}
+
+function isPassing(error: Error): boolean {
+  // Where a host has several addresses, each one's failure is in a list.
+  if (error instanceof AggregateError) return error.errors.every((one) => one instanceof Error && isPassing(one));
+  const code: unknown = 'code' in error ? error.code : undefined;
+  if (typeof code === 'string') return PASSING_CODES.test(code) || PASSING_SYSTEM_CODES.test(code);
+  return PASSING_WORDS.test(error.message);
+}
+
+function explain(error: Error, place: string): string {
+  const { message, code = '' } = error as Error & { code?: string };
+  const words = message || (error instanceof AggregateError ? String(error.errors[0]) : error.name);
+  const what = `${place}: ${words}`;
+  if (code === '53100') return `${what}. The database's disk is full: make room, then resume the run.`;
+  if (code === '28P01' || code === '28000' || code === '3D000')
+    return `${what}. Correct the user, password or database in REGISTRY_URL.`;
+  if (code === '42501') return `${what}. Grant the user of REGISTRY_URL the right to create tables in its schema.`;
+  if (code === 'ENOTFOUND') return `${what}. Correct the host in REGISTRY_URL.`;
+  return isPassing(error) ? `${what}. Start the database, or correct REGISTRY_URL.` : what;
+}

@@ -1,0 +1,25 @@
+import { createHash } from 'node:crypto';
+
+/** PostgreSQL's indexes take about 2 700 bytes; a key may be a URL of any length. */
+const LONGEST_PLAIN = 200;
+
+/** One text for a name of several parts; long names by their hash. */
+export function toRowId(...parts: readonly (string | null)[]): string {
+  const text = JSON.stringify(parts);
+  if (text.length <= LONGEST_PLAIN) return text;
+  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
+}
+
+/** A name as a column keeps it: as it is, but for what JSON escapes, among that all that no database takes. */
+export function toStoredName(name: string): string {
+  return JSON.stringify(name).slice(1, -1);
+}
+
+export function fromStoredName(stored: string): string {
+  return JSON.parse(`"${stored}"`) as string;
+}
+
+/** PostgreSQL takes no NUL in texts, and UTF-8 no half of a surrogate pair; messages of pages and browsers may hold either. */
+export function toStorableText(text: string): string {
+  return text.replaceAll('\0', '\ufffd').toWellFormed();
+}

@@ -1,0 +1,262 @@
+/** One commit of a run: what goes into it, and how it is written by few statements whose texts never change. */
+import { sql } from 'kysely';
+
+import type { Connection } from './database.ts';
+import type { RegistryDialect } from './dialect.ts';
+import { toRowId, toStorableText, toStoredName } from './row-id.ts';
+import type { RecordEntry, SavePlace, StepDeclaration, StepEnd, StepId } from './run-store.ts';
+
+/** Bounds of one transaction: SQLite works in our thread, and nothing may hold that up for long. */
+const MOST_ROWS = 250;
+const MOST_BYTES = 1_000_000;
+
+interface StepRow {
+  readonly id: string;
+  readonly step: StepId;
+  readonly order: number;
+  readonly added: { readonly by: string; readonly json: string } | undefined;
+  /** Undefined for one that is only declared. */
+  end: StepEnd | undefined;
+}
+
+interface RecordRow {
+  readonly id: string;
+  readonly record: RecordEntry;
+  readonly order: number;
+  readonly position: number;
+  readonly save: SavePlace | undefined;
+  /** Told which records of it replaced another step's. */
+  readonly replaced: RecordEntry[];
+}
+
+interface Answer {
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class CommitGroup {
+  readonly #steps = new Map<string, StepRow>();
+  readonly #records = new Map<string, RecordRow>();
+  readonly #answers: Answer[] = [];
+  /** Parts in the order of their coming; a part is never divided. */
+  #parts: { readonly rows: number; readonly bytes: number; readonly put: (group: CommitGroup) => void }[] = [];
+  /** Records that were not there before; known once it is written. */
+  newRecords = 0;
+
+  get isEmpty(): boolean {
+    return this.#parts.length === 0 && this.#steps.size === 0 && this.#records.size === 0;
+  }
+
+  /** Whether it has something finished, and not only plans. */
+  get isProgress(): boolean {
+    return this.#answers.length > 0;
+  }
+
+  get steps(): readonly StepRow[] {
+    return [...this.#steps.values()];
+  }
+
+  get records(): readonly RecordRow[] {
+    return [...this.#records.values()];
+  }
+
+  declare(declaration: StepDeclaration): void {
+    this.#add(1, 0, (group) => group.#putStep(declaration, undefined));
+  }
+
+  endStep(id: StepId, end: StepEnd, order: number): Promise<readonly RecordEntry[]> {
+    const records = end.status === 'done' ? end.records : [];
+    const bytes = records.reduce(
+      (sum, { json }) => sum + json.length,
+      end.status === 'done' ? (end.value?.length ?? 0) : 0,
+    );
+    const replaced: RecordEntry[] = [];
+    return this.#ask(1 + records.length, bytes, (group) => {
+      group.#putStep({ id, order }, end);
+      records.forEach((record, position) => group.#putRecord({ record, order, position, save: undefined, replaced }));
+      // A transaction that is done again finds them again.
+      return () => [...new Set(replaced)];
+    });
+  }
+
+  saveRecord(record: RecordEntry, place: SavePlace): Promise<void> {
+    return this.#ask(1, record.json.length, (group) => {
+      group.#putRecord({ record, order: place.order, position: 0, save: place, replaced: [] });
+      return () => undefined;
+    });
+  }
+
+  /** As much as one transaction takes, the oldest first. */
+  take(): CommitGroup {
+    const group = new CommitGroup();
+    let rows = 0;
+    let bytes = 0;
+    let count = 0;
+    for (const part of this.#parts) {
+      rows += part.rows;
+      bytes += part.bytes;
+      if (count > 0 && (rows > MOST_ROWS || bytes > MOST_BYTES)) break;
+      part.put(group);
+      count += 1;
+    }
+    this.#parts = this.#parts.slice(count);
+    return group;
+  }
+
+  resolve(): void {
+    for (const { resolve } of this.#answers) resolve();
+  }
+
+  reject(error: Error): void {
+    while (this.#parts.length > 0) for (const answer of this.take().#answers) answer.reject(error);
+    for (const { reject } of this.#answers) reject(error);
+  }
+
+  #add(rows: number, bytes: number, put: (group: CommitGroup) => void): void {
+    this.#parts.push({ rows, bytes, put });
+  }
+
+  #ask<Value>(rows: number, bytes: number, put: (group: CommitGroup) => () => Value): Promise<Value> {
+    const { promise, resolve, reject } = Promise.withResolvers<Value>();
+    this.#add(rows, bytes, (group) => {
+      const answer = put(group);
+      group.#answers.push({ resolve: () => resolve(answer()), reject });
+    });
+    return promise;
+  }
+
+  /** A step that is declared and ended by one commit is one row. */
+  #putStep({ id: step, order, added }: StepDeclaration, end: StepEnd | undefined): void {
+    const id = toRowId(step.batch, step.key);
+    const known = this.#steps.get(id);
+    if (known === undefined) this.#steps.set(id, { id, step, order, added, end });
+    else known.end = end;
+  }
+
+  #putRecord(row: Omit<RecordRow, 'id'>): void {
+    const id = toRowId(row.record.dataset, row.record.key);
+    const known = this.#records.get(id);
+    if (known === undefined) {
+      this.#records.set(id, { id, ...row });
+      return;
+    }
+    if (known.order !== row.order) row.replaced.push(row.record);
+    const position = known.order === row.order ? known.position : row.position;
+    this.#records.set(id, { id, ...row, position, save: row.save ?? known.save });
+  }
+}
+
+export async function writeGroup(
+  transaction: Connection,
+  group: CommitGroup,
+  { dialect, runId }: { readonly dialect: RegistryDialect; readonly runId: string },
+): Promise<void> {
+  const { steps, records } = group;
+  if (steps.length > 0) await upsertSteps(transaction, steps, { dialect, runId });
+  group.newRecords = records.length === 0 ? 0 : await writeRecords(transaction, records, { dialect, runId });
+}
+
+interface Place {
+  readonly dialect: RegistryDialect;
+  readonly runId: string;
+}
+
+/** The place of a step's first declaration stays. */
+async function upsertSteps(
+  transaction: Connection,
+  steps: readonly StepRow[],
+  { dialect, runId }: Place,
+): Promise<void> {
+  const json = JSON.stringify(
+    steps.map(({ id, step, order, added, end }) => [
+      id,
+      step.batch === null ? null : toStoredName(step.batch),
+      toStoredName(step.key),
+      order,
+      end?.status ?? 'queued',
+      end?.status === 'done' ? end.value : null,
+      end?.status === 'failed' ? end.error.code : null,
+      end?.status === 'failed'
+        ? toStorableText(end.error.message)
+        : end?.status === 'skipped'
+          ? toStorableText(end.reason)
+          : null,
+      added === undefined ? null : toStoredName(added.by),
+      added?.json,
+    ]),
+  );
+  await sql`
+    insert into steps (run_id, id, batch, key, ord, status, value, error_code, message, added_by, item)
+    select ${runId}, j.value ->> 0, j.value ->> 1, j.value ->> 2, cast(j.value ->> 3 as integer), j.value ->> 4,
+      j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9
+    from ${dialect.jsonRows(json)} where true
+    on conflict (run_id, id) do update set
+      status = excluded.status, value = excluded.value, error_code = excluded.error_code, message = excluded.message`.execute(
+    transaction,
+  );
+}
+
+/** Returns how many were not there before. Most never are, so those are tried first. */
+async function writeRecords(transaction: Connection, records: readonly RecordRow[], place: Place): Promise<number> {
+  const { rows } = await insertRecords(transaction, records, place);
+  if (rows.length === records.length) return rows.length;
+  const inserted = new Set(rows.map(({ id }) => id));
+  await replaceRecords(
+    transaction,
+    records.filter(({ id }) => !inserted.has(id)),
+    place,
+  );
+  return rows.length;
+}
+
+function insertRecords(transaction: Connection, records: readonly RecordRow[], { dialect, runId }: Place) {
+  const json = JSON.stringify(
+    records.map(({ id, record, order, position, save }) => [
+      id,
+      toStoredName(record.dataset),
+      toStoredName(record.key),
+      record.json,
+      order,
+      position,
+      save?.order,
+      save?.nth ?? 0,
+    ]),
+  );
+  return sql<{ id: string }>`
+    insert into records (run_id, id, dataset, key, json, ord, position, save_ord, saves)
+    select ${runId}, j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, cast(j.value ->> 4 as integer),
+      cast(j.value ->> 5 as integer), cast(j.value ->> 6 as integer), cast(j.value ->> 7 as integer)
+    from ${dialect.jsonRows(json)} where true
+    on conflict (run_id, id) do nothing returning id`.execute(transaction);
+}
+
+/** One that is kept again by the same step, or the same save, stays in its place; another step's takes it to its own. */
+async function replaceRecords(transaction: Connection, records: readonly RecordRow[], { runId }: Place): Promise<void> {
+  const before = await transaction
+    .selectFrom('records')
+    .select(['id', 'ord', 'position', 'save_ord', 'saves'])
+    .where('run_id', '=', runId)
+    .where(
+      'id',
+      'in',
+      records.map(({ id }) => id),
+    )
+    .execute();
+  const known = new Map(before.map((row) => [row.id, row]));
+  for (const { id, record, order, position, save, replaced } of records) {
+    const old = known.get(id);
+    const isSamePlace = old?.ord === order;
+    if (!isSamePlace && save === undefined) replaced.push(record);
+    await transaction
+      .updateTable('records')
+      .set({
+        json: record.json,
+        ord: order,
+        position: isSamePlace ? old.position : position,
+        ...(save === undefined ? {} : { save_ord: save.order, saves: save.nth }),
+      })
+      .where('run_id', '=', runId)
+      .where('id', '=', id)
+      .execute();
+  }
+}

@@ -1,0 +1,285 @@
+/**
+ * The one writer of a run. What comes while a transaction is under way waits for the next one, so that a hundred items that end at once
+ * cost one commit; who asked is answered when his is kept. A crash therefore loses at most what nobody was told is done: the items in the
+ * commit under way and those waiting for it, never more than work at the same time. They are done again on resume, and what they had
+ * saved with them was not kept either, so nothing is lost and nothing is there twice.
+ *
+ * Each commit is fenced: it changes the run's row only while that carries our token. It is numbered too, so that one whose answer got
+ * lost with its connection is not done twice.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import { sql, type Updateable } from 'kysely';
+
+import { toError } from '../core/errors.ts';
+import type { Connection, Database } from './database.ts';
+import { LeaseLostError, RegistryError } from './errors.ts';
+import { appendEvent } from './events.ts';
+import { CommitGroup, writeGroup } from './run-commit.ts';
+import { pageRecords, pageSaves, pageSteps } from './run-pages.ts';
+import type {
+  RecordEntry,
+  RunEnd,
+  RunSnapshot,
+  RunStore,
+  SavePlace,
+  StepDeclaration,
+  StepEnd,
+  StepId,
+  StoredSave,
+  StoredStep,
+} from './run-store.ts';
+import { toStorableText } from './row-id.ts';
+import type { RunsTable } from './schema.ts';
+
+/** Of declared steps and of progress that nothing else carries along. */
+const LAZY_WRITE_MS = 500;
+/** A run without news is looked after too: whether it is still ours, and whether it is to be cancelled. */
+const LOOK_EVERY_MS = 2_000;
+
+export interface RunWriterOptions {
+  readonly database: Database;
+  readonly runId: string;
+  /** Of the session that the run works under. */
+  readonly token: number;
+  readonly snapshot: () => RunSnapshot;
+  /** Told once, when nothing more can be kept. */
+  readonly onFailure: (error: RegistryError | LeaseLostError) => void;
+  /** Somebody asked for the run's end. */
+  readonly onCancel: () => void;
+}
+
+export class RunWriter implements RunStore {
+  readonly #options: RunWriterOptions;
+  #waiting = new CommitGroup();
+  #isUrgent = false;
+  #writing: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #failure: Error | undefined;
+  #commitNumber: number;
+  #recordCount: number;
+  #deathsWritten = -1;
+  #isClosed = false;
+
+  /** `from` is what the run's row says. */
+  constructor(options: RunWriterOptions, from: { readonly commitNumber: number; readonly records: number }) {
+    this.#options = options;
+    this.#commitNumber = from.commitNumber;
+    this.#recordCount = from.records;
+    this.#schedule(LOOK_EVERY_MS);
+  }
+
+  get recordCount(): number {
+    return this.#recordCount;
+  }
+
+  declareSteps(steps: readonly StepDeclaration[]): void {
+    for (const step of steps) this.#waiting.declare(step);
+    this.noteProgress();
+  }
+
+  endStep(id: StepId, end: StepEnd, order: number): Promise<readonly RecordEntry[]> {
+    return this.#ask((group) => group.endStep(id, end, order));
+  }
+
+  async saveRecord(record: RecordEntry, place: SavePlace): Promise<void> {
+    await this.#ask((group) => group.saveRecord(record, place));
+  }
+
+  noteProgress(): void {
+    if (this.#writing === undefined) this.#schedule(LAZY_WRITE_MS);
+  }
+
+  loadSteps(): Promise<readonly StoredStep[]> {
+    return Array.fromAsync(pageSteps(this.#options));
+  }
+
+  loadSaves(): Promise<readonly StoredSave[]> {
+    return Array.fromAsync(pageSaves(this.#options));
+  }
+
+  listRecords(): AsyncIterable<RecordEntry> {
+    return pageRecords(this.#options);
+  }
+
+  async finish({ status, error, outputs }: RunEnd): Promise<void> {
+    const { runId } = this.#options;
+    const now = new Date().toISOString();
+    await this.#drain();
+    this.#throwIfFailed();
+    const end = {
+      status,
+      token: null,
+      cancel_requested_at: null,
+      error_code: error?.code ?? null,
+      error_message: error === null ? null : toStorableText(error.message),
+      outputs: JSON.stringify(outputs),
+      ended_at: now,
+    };
+    await this.#commit(new CommitGroup(), async (transaction, snapshot) => {
+      await this.#updateRun(transaction, { ...this.#toColumns(snapshot), ...end }, 0);
+      await appendEvent(transaction, { type: 'run_ended', runId, status, message: error?.message ?? null });
+    });
+    this.#throwIfFailed();
+    await this.close();
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#writing;
+  }
+
+  #ask<Value>(put: (group: CommitGroup) => Promise<Value>): Promise<Value> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#isClosed) return Promise.reject(new RegistryError('The run is over; nothing more is kept of it.'));
+    const answer = put(this.#waiting);
+    this.#isUrgent = true;
+    this.#writing ??= this.#write();
+    return answer;
+  }
+
+  /** Resolves when nothing waits any more, whatever became of it. */
+  async #drain(): Promise<void> {
+    while (this.#writing !== undefined || (!this.#waiting.isEmpty && this.#failure === undefined)) {
+      this.#writing ??= this.#write();
+      await this.#writing;
+    }
+  }
+
+  /** One commit after the other, until nothing urgent waits. Never rejects. */
+  async #write(): Promise<void> {
+    clearTimeout(this.#timer);
+    // What ends in the same turn goes along.
+    await nextTurn();
+    do {
+      this.#isUrgent = false;
+      const group = this.#waiting.take();
+      if (!this.#waiting.isEmpty) this.#isUrgent = true;
+      await this.#commit(group, (transaction, snapshot) => this.#writeGroup(transaction, group, snapshot));
+      // SQLite answers within the turn; heartbeats and sockets need theirs.
+      await nextTurn();
+    } while (this.#isUrgent && this.#failure === undefined);
+    this.#writing = undefined;
+    this.#schedule(this.#waiting.isEmpty ? LOOK_EVERY_MS : LAZY_WRITE_MS);
+  }
+
+  async #commit(
+    group: CommitGroup,
+    write: (transaction: Connection, snapshot: RunSnapshot) => Promise<void>,
+  ): Promise<void> {
+    const number = this.#commitNumber + 1;
+    const snapshot = this.#options.snapshot();
+    try {
+      await this.#options.database.write((transaction) => write(transaction, snapshot));
+      this.#commitNumber = number;
+      this.#deathsWritten = snapshot.deaths.length;
+      group.resolve();
+    } catch (thrown) {
+      this.#fail(toError(thrown), group);
+    }
+  }
+
+  #fail(error: Error, group: CommitGroup): void {
+    this.#failure = error;
+    clearTimeout(this.#timer);
+    group.reject(error);
+    this.#waiting.reject(error);
+    this.#waiting = new CommitGroup();
+    this.#options.onFailure(error instanceof LeaseLostError ? error : toRegistryError(error));
+  }
+
+  async #writeGroup(transaction: Connection, group: CommitGroup, snapshot: RunSnapshot): Promise<void> {
+    const { database, runId } = this.#options;
+    await writeGroup(transaction, group, { dialect: database.dialect, runId });
+    await this.#updateRun(transaction, this.#toColumns(snapshot), group.newRecords, group.isProgress);
+  }
+
+  /** The fence. */
+  async #updateRun(
+    transaction: Connection,
+    columns: Updateable<RunsTable>,
+    newRecords: number,
+    isProgress = false,
+  ): Promise<void> {
+    const { runId, token, onCancel } = this.#options;
+    const now = new Date().toISOString();
+    const number = this.#commitNumber + 1;
+    const updated = await transaction
+      .updateTable('runs')
+      .set({
+        ...columns,
+        commit_number: number,
+        updated_at: now,
+        ...(isProgress ? { last_progress_at: now } : {}),
+      })
+      .$if(newRecords > 0, (query) => query.set({ records: sql`records + ${newRecords}` }))
+      .where('id', '=', runId)
+      .where('token', '=', token)
+      .where('commit_number', '=', number - 1)
+      .returning(['cancel_requested_at', 'records'])
+      .executeTakeFirst();
+    const { records, cancel_requested_at: cancelled } = updated ?? (await this.#explainRefusal(transaction, number));
+    this.#recordCount = records;
+    if (cancelled !== null) onCancel();
+  }
+
+  /** Returns where this very commit was made before, and only its answer was lost. */
+  async #explainRefusal(
+    transaction: Connection,
+    number: number,
+  ): Promise<Pick<RunsTable, 'records' | 'cancel_requested_at'>> {
+    const { runId, token } = this.#options;
+    const row = await transaction
+      .selectFrom('runs')
+      .select(['token', 'commit_number', 'status', 'error_message', 'records', 'cancel_requested_at'])
+      .where('id', '=', runId)
+      .executeTakeFirst();
+    if (row?.commit_number === number && (row.token === token || row.token === null)) return row;
+    const why =
+      row === undefined
+        ? 'it was removed from the registry'
+        : row.token === null
+          ? `it is ${row.status} by now${row.error_message === null ? '' : `: ${row.error_message}`}`
+          : 'another process goes on with it';
+    throw new LeaseLostError(`The run ${runId} is no longer this process's: ${why}. Nothing more is kept of it here.`, {
+      data: { runId, status: row?.status ?? 'removed' },
+    });
+  }
+
+  #toColumns({
+    counts,
+    display,
+    sessions,
+    reused,
+    contextLosses,
+    deaths,
+    durationMs,
+  }: RunSnapshot): Updateable<RunsTable> {
+    return {
+      ...counts,
+      display_done: display?.done ?? null,
+      display_total: display?.total ?? null,
+      display_label: display?.label === undefined ? null : toStorableText(display.label),
+      sessions,
+      reused,
+      context_losses: contextLosses,
+      duration_ms: durationMs,
+      ...(deaths.length === this.#deathsWritten ? {} : { deaths: toStorableText(JSON.stringify(deaths)) }),
+    };
+  }
+
+  #schedule(inMs: number): void {
+    clearTimeout(this.#timer);
+    if (this.#isClosed || this.#failure !== undefined) return;
+    this.#timer = setTimeout(() => void (this.#writing ??= this.#write()), inMs);
+  }
+}
+
+function toRegistryError(error: Error): RegistryError {
+  return error instanceof RegistryError ? error : new RegistryError(error.message, { cause: error });
+}

@@ -1,0 +1,350 @@
+/** Runs as rows: begun, looked at, changed from outside. What a working run keeps goes through its `RunWriter`. */
+import { sql, type Updateable } from 'kysely';
+
+import { count } from './counters.ts';
+import type { Connection, Database } from './database.ts';
+import { LeaseLostError, RegistryError } from './errors.ts';
+import { appendEvent } from './events.ts';
+import { toRowId, toStorableText, toStoredName } from './row-id.ts';
+import { pageRecords } from './run-pages.ts';
+import { toStoredRun, type StoredRun } from './run-row.ts';
+import type { RecordEntry, RunSnapshot, RunStore } from './run-store.ts';
+import { RunWriter, type RunWriterOptions } from './run-writer.ts';
+import type { RunsTable, StoredRunStatus } from './schema.ts';
+
+const DEFAULT_DATASET = 'records';
+
+export interface NewRun {
+  /** Default: made up, sortable by time. */
+  readonly id: string;
+  readonly action: string;
+  /** Redacted by whoever gives them. */
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly owner: string;
+  /** What a resume takes over: plain JSON. */
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+export interface RunFilter {
+  readonly status?: StoredRunStatus;
+  readonly owner?: string;
+  readonly action?: string;
+  /** Newest first; default all. */
+  readonly limit?: number;
+}
+
+/** Under which session a run is begun or gone on with, and by which process. */
+export interface RunLease {
+  readonly token: number;
+  readonly process: { readonly host: string; readonly pid: number; readonly identity: string };
+}
+
+export class Runs {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** A run that waits to be worked on. */
+  async create({ id, action, params, owner, options = {} }: NewRun): Promise<StoredRun> {
+    const now = new Date().toISOString();
+    const row: RunsTable = {
+      id,
+      action,
+      params: JSON.stringify(params),
+      owner,
+      status: 'pending',
+      token: null,
+      cancel_requested_at: null,
+      commit_number: 0,
+      total: 0,
+      queued: 0,
+      running: 0,
+      done: 0,
+      failed: 0,
+      cancelled: 0,
+      skipped: 0,
+      records: 0,
+      sessions: 0,
+      reused: 0,
+      context_losses: 0,
+      deaths: '[]',
+      display_done: null,
+      display_total: null,
+      display_label: null,
+      error_code: null,
+      error_message: null,
+      outputs: '{}',
+      options: JSON.stringify(options),
+      host: null,
+      pid: null,
+      process_identity: null,
+      created_at: now,
+      started_at: null,
+      ended_at: null,
+      updated_at: now,
+      last_progress_at: null,
+      duration_ms: 0,
+    };
+    await this.#database.write((db) =>
+      db
+        .insertInto('runs')
+        .values(row)
+        .onConflict((conflict) => conflict.column('id').doNothing())
+        .execute(),
+    );
+    return toStoredRun(row);
+  }
+
+  async get(id: string): Promise<StoredRun | undefined> {
+    const row = await this.#database.read((db) => findRow(db, id));
+    return row === undefined ? undefined : toStoredRun(row);
+  }
+
+  /** Newest first. */
+  async list({ status, owner, action, limit }: RunFilter = {}): Promise<StoredRun[]> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom('runs')
+        .selectAll()
+        .$if(status !== undefined, (query) => query.where('status', '=', status ?? ''))
+        .$if(owner !== undefined, (query) => query.where('owner', '=', owner ?? ''))
+        .$if(action !== undefined, (query) => query.where('action', '=', action ?? ''))
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        .$if(limit !== undefined, (query) => query.limit(limit ?? 0))
+        .execute(),
+    );
+    return rows.map(toStoredRun);
+  }
+
+  async count({ status }: Pick<RunFilter, 'status'> = {}): Promise<number> {
+    const { number } = await this.#database.read((db) =>
+      db
+        .selectFrom('runs')
+        .select((eb) => eb.fn.countAll<number>().as('number'))
+        .$if(status !== undefined, (query) => query.where('status', '=', status ?? ''))
+        .executeTakeFirstOrThrow(),
+    );
+    return number;
+  }
+
+  /**
+   * The session of `token` works on the run from now on, and nobody under an older one. Rejects with {@link LeaseLostError} where a newer
+   * one does. Its records so far and its numbers stay.
+   */
+  async begin(id: string, { token, process }: RunLease): Promise<StoredRun> {
+    const now = new Date().toISOString();
+    const row = await this.#database.write(async (db) => {
+      const begun = await db
+        .updateTable('runs')
+        .set({
+          token,
+          status: 'processing',
+          started_at: sql`coalesce(started_at, ${now})`,
+          ended_at: null,
+          updated_at: now,
+          last_progress_at: now,
+          cancel_requested_at: null,
+          error_code: null,
+          error_message: null,
+          host: process.host,
+          pid: process.pid,
+          process_identity: process.identity,
+        })
+        .where('id', '=', id)
+        .where((eb) => eb.or([eb('token', 'is', null), eb('token', '<=', token)]))
+        .returningAll()
+        .executeTakeFirst();
+      if (begun === undefined) throw await whyNotBegun(db, id);
+      const type = begun.commit_number > 0 ? 'run_resumed' : 'run_started';
+      await appendEvent(db, { type, owner: begun.owner, runId: id, status: 'processing' });
+      return begun;
+    });
+    return toStoredRun(row);
+  }
+
+  /** The one that may write to a run that was begun under `token`. */
+  openStore(run: StoredRun, given: Omit<RunWriterOptions, 'database' | 'runId'>): RunStore {
+    return new RunWriter({ ...given, database: this.#database, runId: run.id }, run);
+  }
+
+  /** Asks the run's process to end it; it is looked at within seconds. A run that nobody works on is cancelled at once. */
+  async requestCancel(id: string): Promise<'requested' | 'cancelled' | 'over' | 'missing'> {
+    const now = new Date().toISOString();
+    return this.#database.write(async (db) => {
+      const row = await findRow(db, id);
+      if (row === undefined) return 'missing';
+      if (row.status === 'processing' && row.token !== null) {
+        await db.updateTable('runs').set({ cancel_requested_at: now }).where('id', '=', id).execute();
+        await appendEvent(db, { type: 'run_cancel_requested', owner: row.owner, runId: id, status: row.status });
+        return 'requested';
+      }
+      if (row.status !== 'pending' && row.status !== 'processing') return 'over';
+      await setStatus(db, id, { status: 'cancelled', error_code: 'cancelled', error_message: 'cancelled by a person' });
+      return 'cancelled';
+    });
+  }
+
+  /** Sets the state of a run that nobody works on. False where there is none, or somebody does. */
+  async setStatus(id: string, status: StoredRunStatus, error?: { code: string; message: string }): Promise<boolean> {
+    return this.#database.write((db) =>
+      setStatus(db, id, {
+        status,
+        error_code: error?.code ?? null,
+        error_message: error === undefined ? null : toStorableText(error.message),
+      }),
+    );
+  }
+
+  /** What the run shows of itself: so much of so much, and what it is about. */
+  async setProgress(id: string, progress: NonNullable<RunSnapshot['display']>): Promise<void> {
+    const now = new Date().toISOString();
+    await this.#change(id, {
+      display_done: progress.done,
+      display_total: progress.total,
+      display_label: progress.label === undefined ? null : toStorableText(progress.label),
+      last_progress_at: now,
+    });
+  }
+
+  /** Saves one record by its key; it replaces the one that has it. */
+  async saveRecord(
+    id: string,
+    record: object,
+    { key, dataset = DEFAULT_DATASET }: { readonly key: string; readonly dataset?: string },
+  ): Promise<void> {
+    await this.#database.write(async (db) => {
+      const last = await db
+        .selectFrom('records')
+        .select((eb) => eb.fn.max('position').as('position'))
+        .where('run_id', '=', id)
+        .where('ord', '=', 0)
+        .executeTakeFirst();
+      await putRecord(db, id, { dataset, key, json: JSON.stringify(record) }, (last?.position ?? -1) + 1);
+      await recount(db, id);
+    });
+  }
+
+  /** All records of one dataset at once: those that are not among them go. */
+  async setRecords(
+    id: string,
+    records: Iterable<{ readonly key: string; readonly record: object }>,
+    dataset = DEFAULT_DATASET,
+  ): Promise<void> {
+    await this.#database.write(async (db) => {
+      await db.deleteFrom('records').where('run_id', '=', id).where('dataset', '=', toStoredName(dataset)).execute();
+      let position = 0;
+      for (const { key, record } of records) {
+        await putRecord(db, id, { dataset, key, json: JSON.stringify(record) }, position);
+        position += 1;
+      }
+      await recount(db, id);
+    });
+  }
+
+  listRecords(id: string): AsyncIterable<RecordEntry> {
+    return pageRecords({ database: this.#database, runId: id });
+  }
+
+  /** Removes a run with its steps and records. False where there is none, or it is being worked on. */
+  async remove(id: string): Promise<boolean> {
+    return this.#database.write(async (db) => {
+      const row = await findRow(db, id);
+      if (row === undefined || row.token !== null) return false;
+      // The totals go on without the row.
+      if (row.reused > 0) await count(db, 'sessions_reused', { by: row.reused });
+      if (row.context_losses > 0) await count(db, 'context_losses', { by: row.context_losses });
+      for (const table of ['steps', 'records'] as const) await db.deleteFrom(table).where('run_id', '=', id).execute();
+      await db.deleteFrom('runs').where('id', '=', id).execute();
+      await appendEvent(db, { type: 'run_removed', owner: row.owner, runId: id });
+      return true;
+    });
+  }
+
+  async #change(id: string, columns: Updateable<RunsTable>): Promise<void> {
+    const { numUpdatedRows } = await this.#database.write((db) =>
+      db
+        .updateTable('runs')
+        .set({ ...columns, updated_at: new Date().toISOString() })
+        .where('id', '=', id)
+        .executeTakeFirst(),
+    );
+    if (numUpdatedRows === 0n) throw missing(id);
+  }
+}
+
+function findRow(db: Connection, id: string): Promise<RunsTable | undefined> {
+  return db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+async function setStatus(db: Connection, id: string, columns: Updateable<RunsTable>): Promise<boolean> {
+  const now = new Date().toISOString();
+  const isOver = columns.status !== 'pending' && columns.status !== 'processing';
+  const row = await db
+    .updateTable('runs')
+    .set({ ...columns, ended_at: isOver ? now : null, updated_at: now })
+    .where('id', '=', id)
+    .where('token', 'is', null)
+    .returning('owner')
+    .executeTakeFirst();
+  if (row === undefined) return false;
+  if (isOver)
+    await appendEvent(db, {
+      type: 'run_ended',
+      owner: row.owner,
+      runId: id,
+      status: String(columns.status),
+      message: typeof columns.error_message === 'string' ? columns.error_message : null,
+    });
+  return true;
+}
+
+async function putRecord(db: Connection, runId: string, record: RecordEntry, position: number): Promise<void> {
+  const { dataset, key, json } = record;
+  await db
+    .insertInto('records')
+    .values({
+      run_id: runId,
+      id: toRowId(dataset, key),
+      dataset: toStoredName(dataset),
+      key: toStoredName(key),
+      json,
+      ord: 0,
+      position,
+      save_ord: null,
+      saves: 0,
+    })
+    .onConflict((conflict) => conflict.columns(['run_id', 'id']).doUpdateSet({ json }))
+    .execute();
+}
+
+async function recount(db: Connection, runId: string): Promise<void> {
+  const now = new Date().toISOString();
+  const { numUpdatedRows } = await db
+    .updateTable('runs')
+    .set((eb) => ({
+      records: eb
+        .selectFrom('records')
+        .select((inner) => inner.fn.countAll<number>().as('number'))
+        .where('run_id', '=', runId),
+      updated_at: now,
+      last_progress_at: now,
+    }))
+    .where('id', '=', runId)
+    .executeTakeFirst();
+  if (numUpdatedRows === 0n) throw missing(runId);
+}
+
+async function whyNotBegun(db: Connection, id: string): Promise<Error> {
+  const row = await findRow(db, id);
+  if (row === undefined) return missing(id);
+  return new LeaseLostError(`The run ${id} is being worked on by another process (pid ${row.pid} on ${row.host}).`, {
+    data: { runId: id, host: row.host, pid: row.pid },
+  });
+}
+
+function missing(id: string): RegistryError {
+  return new RegistryError(`There is no run ${id} in the registry.`, { data: { runId: id } });
+}

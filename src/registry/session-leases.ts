@@ -1,0 +1,441 @@
+/**
+ * Who holds an owner: claimed, renewed, handed from a session that died to the next one, given back. The unique index on live sessions is
+ * what decides between callers; everything here only asks it.
+ */
+import { sql, type Updateable } from 'kysely';
+
+import { count } from './counters.ts';
+import type { Connection, Database } from './database.ts';
+import { LeaseLostError } from './errors.ts';
+import { appendEvent, type EventType } from './events.ts';
+import { toStorableText } from './row-id.ts';
+import { LIVE_STATUSES, type SessionsTable, type SessionStatus } from './schema.ts';
+import { isLive, readSession, toStoredSession, type StoredSession } from './session-row.ts';
+
+/** Two sessions of one owner within it, and none of them for a death, are one too many. */
+const RAPID_MS = 10_000;
+
+/** Who asks for an owner. */
+export interface Claim {
+  /** Of the session to be; chosen by the caller, so that asking again after a lost answer finds it. */
+  readonly id: string;
+  readonly owner: string;
+  /** The manager that asks. */
+  readonly holder: string;
+  readonly process: { readonly host: string; readonly pid: number; readonly identity: string };
+  readonly leaseMs: number;
+  readonly runId?: string | undefined;
+  /** Sessions whose process is known to be gone: their lease needs not run out first. */
+  readonly goneIds?: readonly string[];
+}
+
+export type ClaimResult =
+  | {
+      readonly isClaimed: true;
+      readonly session: StoredSession;
+      readonly expired: StoredSession | null;
+      readonly isRapid: boolean;
+    }
+  | { readonly isClaimed: false; readonly heldBy: StoredSession; readonly leaseLeftMs: number };
+
+/** What is known of a session once its browser runs. */
+export interface SessionFacts {
+  readonly webdriverId: string;
+  readonly driverPid: number | undefined;
+  readonly browserPid: number | undefined;
+  readonly folder: string | undefined;
+  readonly endpoint: string | undefined;
+}
+
+export interface Renewal {
+  readonly id: string;
+  readonly lastHeartbeatAt: string | null;
+  readonly lastUsedAt: string;
+}
+
+export class SessionLeases {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Takes the owner where nobody holds it, or whoever did let its lease run out. One transaction: of many callers one wins. */
+  claim(claim: Claim): Promise<ClaimResult> {
+    return this.#database.write(async (db) => {
+      for (;;) {
+        const answer = await this.#tryClaim(db, claim);
+        if (answer !== undefined) return answer;
+      }
+    });
+  }
+
+  /** Undefined where the owner changed hands between the look and the word. */
+  async #tryClaim(db: Connection, claim: Claim): Promise<ClaimResult | undefined> {
+    const nowMs = await this.#now(db);
+    const holder = await findLive(db, claim.owner);
+    if (holder?.id === claim.id) return { isClaimed: true, session: holder, expired: null, isRapid: false };
+    if (holder !== undefined) {
+      const leaseLeftMs = holder.leaseExpiresMs - nowMs;
+      const isOver = leaseLeftMs <= 0 || claim.goneIds?.includes(holder.id) === true;
+      if (!isOver) return { isClaimed: false, heldBy: holder, leaseLeftMs };
+      if (!(await this.#expire(db, holder))) return undefined;
+    }
+    const isRapid = await isRapidCreate(db, claim.owner);
+    const token = await count(db, 'lease_token');
+    const inserted = await db
+      .insertInto('sessions')
+      .values(toRow(claim, { token, epoch: 1, leaseExpiresMs: nowMs + Math.round(claim.leaseMs) }))
+      .onConflict((conflict) =>
+        conflict
+          .column('owner')
+          .where(sql<boolean>`status in ('starting', 'active')`)
+          .doNothing(),
+      )
+      .returningAll()
+      .executeTakeFirst();
+    if (inserted === undefined) return undefined;
+    if (isRapid) await count(db, 'rapid_session_creates');
+    await tell(db, 'session_starting', inserted);
+    return { isClaimed: true, session: toStoredSession(inserted), expired: holder ?? null, isRapid };
+  }
+
+  /** The browser runs. Rejects with {@link LeaseLostError} where the session is no longer ours. */
+  activate(id: string, holder: string, facts: SessionFacts): Promise<StoredSession> {
+    const now = new Date().toISOString();
+    return this.#change(id, holder, 'session_started', {
+      status: 'active',
+      webdriver_id: facts.webdriverId,
+      driver_pid: facts.driverPid ?? null,
+      browser_pid: facts.browserPid ?? null,
+      folder: facts.folder ?? null,
+      endpoint: facts.endpoint ?? null,
+      started_at: now,
+      last_heartbeat_at: now,
+    });
+  }
+
+  /**
+   * The session died, and its owner is kept for the next one: the same holder, the same token, one transaction, so that nobody comes
+   * between. Returns the next session's row, which waits for its browser.
+   */
+  succeed(
+    id: string,
+    holder: string,
+    { status = 'dead', death, nextId }: { status?: 'dead' | 'ended'; death?: object; nextId: string },
+  ): Promise<StoredSession> {
+    return this.#database.write(async (db) => {
+      // After a lost answer.
+      const known = await db.selectFrom('sessions').selectAll().where('id', '=', nextId).executeTakeFirst();
+      if (known !== undefined) return toStoredSession(known);
+      const dead = await this.#close(db, { id, holder, status, ...(death && { death }) });
+      const { id: _id, webdriver_id, driver_pid, browser_pid, folder, endpoint, ...kept } = dead;
+      const next = await db
+        .insertInto('sessions')
+        .values({
+          ...kept,
+          id: nextId,
+          status: 'starting',
+          epoch: dead.epoch + 1,
+          webdriver_id: null,
+          driver_pid: null,
+          browser_pid: null,
+          folder: null,
+          endpoint: null,
+          created_at: new Date().toISOString(),
+          started_at: null,
+          ended_at: null,
+          death: null,
+          error_message: null,
+        })
+        .returningAll()
+        .executeTakeFirstOrThrow();
+      return toStoredSession(next);
+    });
+  }
+
+  /**
+   * Gives the owner back. Nothing happens where it was lost already. Of a row that only kept the owner after a death nothing stays: that
+   * session never was.
+   */
+  async release(
+    id: string,
+    holder: string,
+    {
+      status,
+      death,
+      message,
+    }: { status: 'ended' | 'dead' | 'expired' | 'timed_out'; death?: object; message?: string },
+  ): Promise<void> {
+    await this.#database.write(async (db) => {
+      try {
+        const { numDeletedRows } = await db
+          .deleteFrom('sessions')
+          .where('id', '=', id)
+          .where('holder', '=', holder)
+          .where('status', '=', 'starting')
+          .where('epoch', '>', 1)
+          .executeTakeFirst();
+        if (numDeletedRows > 0n) return;
+        await this.#close(db, {
+          id,
+          holder,
+          status,
+          ...(death && { death }),
+          ...(message !== undefined && { message }),
+        });
+      } catch (thrown) {
+        if (!(thrown instanceof LeaseLostError)) throw thrown;
+      }
+    });
+  }
+
+  /**
+   * Takes a session away from whoever holds it, for a person or a monitor. Its run is halted, and its process learns of it from its lease.
+   * Undefined where it was not live. The processes are left to the caller.
+   */
+  revoke(
+    id: string,
+    { status, message }: { status: 'ended' | 'expired' | 'timed_out'; message: string },
+  ): Promise<StoredSession | undefined> {
+    return this.#database.write(async (db) => {
+      const row = await db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
+      if (row === undefined || !isLive(row)) return undefined;
+      const closed = await this.#close(db, { id, holder: row.holder, status, message });
+      await closeRuns(db, row.token, message, status === 'timed_out' ? 'timed_out' : 'halted');
+      return toStoredSession(closed);
+    });
+  }
+
+  /**
+   * Proves that the holder of all these sessions lives: one statement, however many. Returns those that are no longer its own, as they
+   * stand now; null for one whose row is gone, or spoilt.
+   */
+  async renew(
+    holder: string,
+    renewals: readonly Renewal[],
+    leaseMs: number,
+  ): Promise<ReadonlyMap<string, StoredSession | null>> {
+    if (renewals.length === 0) return new Map();
+    const { dialect } = this.#database;
+    const json = JSON.stringify(
+      renewals.map(({ id, lastHeartbeatAt, lastUsedAt }) => [id, lastHeartbeatAt, lastUsedAt]),
+    );
+    const { rows } = await this.#database.read((db) =>
+      sql<{ id: string }>`
+        update sessions set lease_expires_ms = ${dialect.nowMs} + cast(${Math.round(leaseMs)} as bigint),
+          last_heartbeat_at = coalesce(j.value ->> 1, last_heartbeat_at), last_used_at = j.value ->> 2
+        from ${dialect.jsonRows(json)}
+        where sessions.id = j.value ->> 0 and holder = ${holder} and status in ('starting', 'active')
+        returning sessions.id`.execute(db),
+    );
+    const kept = new Set(rows.map(({ id }) => id));
+    const lostIds = renewals.map(({ id }) => id).filter((id) => !kept.has(id));
+    if (lostIds.length === 0) return new Map();
+    const found = await this.#database.read((db) =>
+      db.selectFrom('sessions').selectAll().where('id', 'in', lostIds).execute(),
+    );
+    const byId = new Map(found.map((row) => [row.id, readSession(row)]));
+    return new Map(lostIds.map((id) => [id, byId.get(id) ?? null]));
+  }
+
+  /** Ends what a vanished, or suspended, holder left. False where it has come back meanwhile. */
+  async #expire(db: Connection, session: StoredSession): Promise<boolean> {
+    const { id, token, leaseExpiresMs, host, pid } = session;
+    const why = `its process (pid ${pid} on ${host}) did not renew its lease; another one took over`;
+    const { numUpdatedRows } = await db
+      .updateTable('sessions')
+      .set({ status: 'expired', ended_at: new Date().toISOString(), error_message: why })
+      .where('id', '=', id)
+      .where('status', 'in', LIVE_STATUSES)
+      .where('lease_expires_ms', '=', leaseExpiresMs)
+      .executeTakeFirst();
+    if (numUpdatedRows === 0n) return false;
+    await closeRuns(db, token, why);
+    await tell(db, 'session_expired', { ...session, status: 'expired', run_id: session.runId, error_message: why });
+    return true;
+  }
+
+  #change(id: string, holder: string, type: EventType, columns: Updateable<SessionsTable>): Promise<StoredSession> {
+    return this.#database.write(async (db) => {
+      const row = await db
+        .updateTable('sessions')
+        .set(columns)
+        .where('id', '=', id)
+        .where('holder', '=', holder)
+        .where('status', 'in', LIVE_STATUSES)
+        .returningAll()
+        .executeTakeFirst();
+      if (row === undefined) throw await lost(db, id);
+      await tell(db, type, row);
+      if (type === 'session_started') await count(db, 'sessions_created', { label: row.owner });
+      return toStoredSession(row);
+    });
+  }
+
+  async #close(
+    db: Connection,
+    {
+      id,
+      holder,
+      status,
+      death,
+      message,
+    }: { id: string; holder: string; status: SessionStatus; death?: object; message?: string },
+  ): Promise<SessionsTable> {
+    const row = await db
+      .updateTable('sessions')
+      .set({
+        status,
+        ended_at: new Date().toISOString(),
+        ...(death === undefined ? {} : { death: toStorableText(JSON.stringify(death)) }),
+        ...(message === undefined ? {} : { error_message: toStorableText(message) }),
+      })
+      .where('id', '=', id)
+      .where('holder', '=', holder)
+      .where('status', 'in', LIVE_STATUSES)
+      .returningAll()
+      .executeTakeFirst();
+    if (row === undefined) throw await lost(db, id);
+    if (death === undefined) {
+      await tell(db, status === 'timed_out' ? 'session_timeout' : 'session_ended', row);
+    } else {
+      const { cause = 'unknown', detectedBy = 'unknown', cancelled } = death as DeathFacts;
+      await count(db, 'session_deaths', { label: `${cause} ${detectedBy}` });
+      for (const [state, by] of Object.entries(cancelled ?? {}))
+        if (by > 0) await count(db, 'work_cancelled', { by, label: state });
+      await tell(db, 'session_dead', row, death);
+    }
+    return row;
+  }
+
+  async #now(db: Connection): Promise<number> {
+    const { rows } = await sql<{ now: number }>`select ${this.#database.dialect.nowMs} as now`.execute(db);
+    return rows[0]?.now ?? Date.now();
+  }
+}
+
+interface DeathFacts {
+  readonly cause?: string;
+  readonly detectedBy?: string;
+  readonly cancelled?: Readonly<Record<string, number>>;
+}
+
+/** A run under a lease that was taken away can go on only by a resume. */
+async function closeRuns(
+  db: Connection,
+  token: number,
+  why: string,
+  status: 'halted' | 'timed_out' = 'halted',
+): Promise<void> {
+  const now = new Date().toISOString();
+  const closed = await db
+    .updateTable('runs')
+    .set({
+      token: null,
+      status,
+      error_code: status === 'halted' ? 'lease-lost' : 'run-timed-out',
+      error_message: why,
+      ended_at: now,
+      updated_at: now,
+      queued: 0,
+      running: 0,
+      cancelled: sql`cancelled + queued + running`,
+    })
+    .where('token', '=', token)
+    .where('status', '=', 'processing')
+    .returning(['id', 'owner'])
+    .execute();
+  for (const { id, owner } of closed)
+    await appendEvent(db, { type: 'run_ended', owner, runId: id, status, message: why });
+}
+
+async function findLive(db: Connection, owner: string): Promise<StoredSession | undefined> {
+  const row = await db
+    .selectFrom('sessions')
+    .selectAll()
+    .where('owner', '=', owner)
+    .where('status', 'in', LIVE_STATUSES)
+    .executeTakeFirst();
+  return row === undefined ? undefined : toStoredSession(row);
+}
+
+/** The next session after a death, or after a holder that vanished, is none. */
+async function isRapidCreate(db: Connection, owner: string): Promise<boolean> {
+  const since = new Date(Date.now() - RAPID_MS).toISOString();
+  const recent = await db
+    .selectFrom('sessions')
+    .select(['epoch', 'status'])
+    .where('owner', '=', owner)
+    .where('created_at', '>', since)
+    .orderBy('token', 'desc')
+    .orderBy('epoch', 'desc')
+    .execute();
+  return !['dead', 'expired'].includes(recent[0]?.status ?? '') && recent.some(({ epoch }) => epoch === 1);
+}
+
+async function lost(db: Connection, id: string): Promise<LeaseLostError> {
+  const row = await db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
+  const now = row === undefined ? 'gone from the registry' : `${row.status} by now`;
+  const why = row?.error_message == null ? '' : `: ${row.error_message}`;
+  return new LeaseLostError(`The session ${id} is no longer this process's; it is ${now}${why}.`, {
+    data: { sessionId: id, status: row?.status ?? 'removed' },
+  });
+}
+
+async function tell(
+  db: Connection,
+  type: EventType,
+  {
+    id,
+    owner,
+    run_id,
+    status,
+    error_message,
+  }: Pick<SessionsTable, 'id' | 'owner' | 'run_id' | 'status' | 'error_message'>,
+  data?: object,
+): Promise<void> {
+  await appendEvent(db, {
+    type,
+    owner,
+    sessionId: id,
+    runId: run_id,
+    status,
+    message: error_message,
+    ...(data === undefined ? {} : { data }),
+  });
+}
+
+function toRow(
+  { id, owner, holder, process, runId }: Claim,
+  { token, epoch, leaseExpiresMs }: { token: number; epoch: number; leaseExpiresMs: number },
+): SessionsTable {
+  const now = new Date().toISOString();
+  return {
+    id,
+    owner,
+    status: 'starting',
+    token,
+    holder,
+    lease_expires_ms: leaseExpiresMs,
+    webdriver_id: null,
+    epoch,
+    run_id: runId ?? null,
+    host: process.host,
+    pid: process.pid,
+    process_identity: process.identity,
+    driver_pid: null,
+    browser_pid: null,
+    folder: null,
+    endpoint: null,
+    created_at: now,
+    started_at: null,
+    last_heartbeat_at: null,
+    last_used_at: now,
+    ended_at: null,
+    death: null,
+    error_message: null,
+    label: null,
+    data: null,
+  };
+}

@@ -1,0 +1,236 @@
+/** Sessions as rows: looked at, described, cleaned. Who holds an owner is decided in `session-leases.ts` alone. */
+import { sql } from 'kysely';
+
+import type { Connection, Database } from './database.ts';
+import { appendEvent } from './events.ts';
+import { toStorableText } from './row-id.ts';
+import { LIVE_STATUSES, SESSION_STATUSES, type SessionsTable, type SessionStatus } from './schema.ts';
+import { isLive, readSession, toStoredSession, type StoredSession } from './session-row.ts';
+
+export interface SessionFilter {
+  readonly status?: SessionStatus | readonly SessionStatus[];
+  readonly owner?: string;
+  readonly host?: string;
+  /** Newest first; default all. */
+  readonly limit?: number;
+}
+
+/** What may be written about a session by those who use it. */
+export interface SessionPatch {
+  readonly label?: string | null;
+  /** Plain JSON, nothing secret. */
+  readonly data?: Readonly<Record<string, unknown>> | null;
+}
+
+export interface RemoveFilter {
+  readonly statuses: readonly SessionStatus[];
+  /** UTC, ISO 8601: only those that ended, or were begun if they never ended, before it. */
+  readonly before?: string;
+  readonly limit: number;
+}
+
+export class SessionStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async get(id: string): Promise<StoredSession | undefined> {
+    const row = await this.#database.read((db) => findRow(db, id));
+    return row === undefined ? undefined : toStoredSession(row);
+  }
+
+  /** Newest first. Damaged rows are left out; {@link listDamaged} names them. */
+  async list(filter: SessionFilter = {}): Promise<StoredSession[]> {
+    const rows = await this.#rows(filter);
+    return rows.map(readSession).filter((session) => session !== undefined);
+  }
+
+  async listDamaged(): Promise<string[]> {
+    const rows = await this.#rows({});
+    return rows.filter((row) => readSession(row) === undefined).map(({ id }) => id);
+  }
+
+  async count(filter: Pick<SessionFilter, 'status' | 'owner'> = {}): Promise<number> {
+    const byStatus = await this.countByStatus(filter);
+    return Object.values(byStatus).reduce((sum, number) => sum + number, 0);
+  }
+
+  async countByStatus({ status, owner }: Pick<SessionFilter, 'status' | 'owner'> = {}): Promise<
+    Partial<Record<SessionStatus, number>>
+  > {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom('sessions')
+        .select(['status', (eb) => eb.fn.countAll<number>().as('number')])
+        .$if(status !== undefined, (query) => query.where('status', 'in', toList(status)))
+        .$if(owner !== undefined, (query) => query.where('owner', '=', owner ?? ''))
+        .groupBy('status')
+        .execute(),
+    );
+    return Object.fromEntries(rows.map(({ status: name, number }) => [name, number]));
+  }
+
+  /** Several fields at once, or none. Returns the session as it is then; undefined where there is none. */
+  async update(id: string, patch: SessionPatch): Promise<StoredSession | undefined> {
+    const { label, data } = patch;
+    const columns = {
+      ...(label === undefined ? {} : { label: label === null ? null : toStorableText(label) }),
+      ...(data === undefined ? {} : { data: data === null ? null : toStorableText(JSON.stringify(data)) }),
+    };
+    if (Object.keys(columns).length === 0) return this.get(id);
+    const row = await this.#database.write((db) =>
+      db.updateTable('sessions').set(columns).where('id', '=', id).returningAll().executeTakeFirst(),
+    );
+    return row === undefined ? undefined : toStoredSession(row);
+  }
+
+  /** It was looked at, or worked with. */
+  async touch(id: string): Promise<StoredSession | undefined> {
+    const row = await this.#database.read((db) =>
+      db
+        .updateTable('sessions')
+        .set({ last_used_at: new Date().toISOString() })
+        .where('id', '=', id)
+        .returningAll()
+        .executeTakeFirst(),
+    );
+    return row === undefined ? undefined : toStoredSession(row);
+  }
+
+  /** Removes an ended session's row. False where there is none, or its lease is live. */
+  async remove(id: string): Promise<boolean> {
+    return this.#database.write(async (db) => {
+      const row = await findRow(db, id);
+      if (row === undefined || isLive(row)) return false;
+      await db.deleteFrom('sessions').where('id', '=', id).execute();
+      await appendEvent(db, { type: 'session_removed', owner: row.owner, sessionId: id, runId: row.run_id });
+      return true;
+    });
+  }
+
+  /** Removes one batch of ended sessions, the oldest first; returns how many. Sessions that hold their owner are never among them. */
+  async removeEnded({ statuses, before, limit }: RemoveFilter): Promise<number> {
+    const { numDeletedRows } = await this.#database.write((db) =>
+      db
+        .deleteFrom('sessions')
+        .where('id', 'in', (eb) =>
+          eb
+            .selectFrom('sessions')
+            .select('id')
+            .where('status', 'in', statuses)
+            .where('status', 'not in', LIVE_STATUSES)
+            .$if(before !== undefined, (query) => query.where(sql`coalesce(ended_at, created_at)`, '<', before ?? ''))
+            .limit(limit),
+        )
+        .executeTakeFirst(),
+    );
+    return Number(numDeletedRows);
+  }
+
+  /** Live sessions whose lease ran out at least `forMs` ago: nobody renews them. */
+  async listLapsed({
+    limit,
+    forMs = 0,
+  }: {
+    readonly limit: number;
+    readonly forMs?: number;
+  }): Promise<StoredSession[]> {
+    const { dialect } = this.#database;
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom('sessions')
+        .selectAll()
+        .where('status', 'in', LIVE_STATUSES)
+        .where('lease_expires_ms', '<', sql<number>`${dialect.nowMs} - cast(${forMs} as integer)`)
+        .orderBy('lease_expires_ms')
+        .limit(limit)
+        .execute(),
+    );
+    return rows.map(readSession).filter((session) => session !== undefined);
+  }
+
+  /**
+   * Brings a damaged row to a safe state: dead, holding nobody, with what of it is readable; removed where not even that can be kept.
+   * Returns what became of it.
+   */
+  async recoverDamaged(id: string): Promise<'intact' | 'dead' | 'removed' | 'missing'> {
+    return this.#database.write(async (db) => {
+      const row = await findRow(db, id);
+      if (row === undefined) return 'missing';
+      if (readSession(row) !== undefined) return 'intact';
+      const safe = toSafeRow(row);
+      if (readSession(safe) === undefined) {
+        await db.deleteFrom('sessions').where('id', '=', id).execute();
+        await appendEvent(db, { type: 'session_removed', sessionId: id, message: 'its row was damaged beyond repair' });
+        return 'removed';
+      }
+      const { id: _id, ...columns } = safe;
+      await db.updateTable('sessions').set(columns).where('id', '=', id).execute();
+      await appendEvent(db, {
+        type: 'session_dead',
+        owner: safe.owner,
+        sessionId: id,
+        status: 'dead',
+        message: safe.error_message,
+      });
+      return 'dead';
+    });
+  }
+
+  #rows({ status, owner, host, limit }: SessionFilter): Promise<SessionsTable[]> {
+    return this.#database.read((db) =>
+      db
+        .selectFrom('sessions')
+        .selectAll()
+        .$if(status !== undefined, (query) => query.where('status', 'in', toList(status)))
+        .$if(owner !== undefined, (query) => query.where('owner', '=', owner ?? ''))
+        .$if(host !== undefined, (query) => query.where('host', '=', host ?? ''))
+        .orderBy('created_at', 'desc')
+        .orderBy('id')
+        .$if(limit !== undefined, (query) => query.limit(limit ?? 0))
+        .execute(),
+    );
+  }
+}
+
+function findRow(db: Connection, id: string): Promise<SessionsTable | undefined> {
+  return db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+function toList(status: SessionFilter['status']): readonly SessionStatus[] {
+  if (status === undefined) return SESSION_STATUSES;
+  return typeof status === 'string' ? [status] : status;
+}
+
+/** Keeps what can be kept; what can't is emptied. */
+function toSafeRow(row: SessionsTable): SessionsTable {
+  const now = new Date().toISOString();
+  return {
+    ...row,
+    status: 'dead',
+    token: wholeOr(row.token, 0),
+    lease_expires_ms: 0,
+    epoch: wholeOr(row.epoch, 0),
+    pid: wholeOr(row.pid, 0),
+    driver_pid: wholeOr(row.driver_pid, null),
+    browser_pid: wholeOr(row.browser_pid, null),
+    created_at: timeOr(row.created_at, now),
+    started_at: timeOr(row.started_at, null),
+    last_heartbeat_at: timeOr(row.last_heartbeat_at, null),
+    last_used_at: timeOr(row.last_used_at, now),
+    ended_at: timeOr(row.ended_at, now),
+    death: null,
+    data: null,
+    error_message: 'its row was damaged; it was brought to a safe state',
+  };
+}
+
+function wholeOr<Value>(value: number | null, otherwise: Value): number | Value {
+  return Number.isInteger(value) && (value ?? -1) >= 0 ? (value as number) : otherwise;
+}
+
+function timeOr<Value>(value: string | null, otherwise: Value): string | Value {
+  return typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(value) ? value : otherwise;
+}

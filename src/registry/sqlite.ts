@@ -1,0 +1,197 @@
+/**
+ * SQLite by Node's own module. It works in our thread, so it must never wait: a lock of another process is an error here, which whoever
+ * asked tries again after a pause (`Database`). Transactions begin as writers, so that none fails in its middle for a lock.
+ */
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import {
+  CompiledQuery,
+  sql,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type QueryResult,
+} from 'kysely';
+
+import { ConfigError, toError } from '../core/errors.ts';
+import type { RegistryDialect } from './dialect.ts';
+
+export const MEMORY = ':memory:';
+
+/** Primary result codes of https://sqlite.org/rescode.html; the extended ones have them in their lowest byte. */
+const BUSY = 5;
+const LOCKED = 6;
+const READONLY = 8;
+const IOERR = 10;
+const CORRUPT = 11;
+const FULL = 13;
+const CANTOPEN = 14;
+const NOTADB = 26;
+/** Statements are few and repeat; texts with a changing number of rows must not fill the memory. */
+const MOST_STATEMENTS = 100;
+
+export function sqliteDialect(file: string): RegistryDialect {
+  return {
+    name: 'sqlite',
+    place: file,
+    kysely: kyselyDialect(file),
+    nowMs: sql<number>`cast(unixepoch('now', 'subsec') * 1000 as integer)`,
+    autoIncrement: sql`integer primary key autoincrement`,
+    jsonRows: (json) => sql`json_each(${json}) as j`,
+    isPassing: (error) => [BUSY, LOCKED].includes(resultCode(error)),
+    explain: (error) => explain(error, file),
+    sizeBytes: async (db) => {
+      const { rows } = await sql<{ bytes: number }>`
+        select page_count * page_size as bytes from pragma_page_count(), pragma_page_size()`.execute(db);
+      return rows[0]?.bytes ?? 0;
+    },
+  };
+}
+
+function kyselyDialect(file: string): Dialect {
+  return {
+    createAdapter: () => new ImmediateAdapter(),
+    createDriver: () => new SqliteDriver(file),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  };
+}
+
+/** Our transactions hold the write lock from their begin, so migrations are safe in one: whoever comes second finds them done. */
+class ImmediateAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+class SqliteDriver implements Driver {
+  readonly #file: string;
+  #connection: SqliteConnection | undefined;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  async init(): Promise<void> {
+    if (this.#file !== MEMORY) makeFolder(path.dirname(this.#file));
+    const database = new DatabaseSync(this.#file, { timeout: 0 });
+    try {
+      // A commit that the power's end takes back takes step and records back together; the step is done again. Nothing can be torn.
+      database.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = off');
+      this.#connection = new SqliteConnection(database);
+    } catch (thrown) {
+      database.close();
+      throw thrown;
+    }
+  }
+
+  async acquireConnection(): Promise<SqliteConnection> {
+    if (this.#connection === undefined) throw new Error('the database is not open');
+    return this.#connection;
+  }
+
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('commit'));
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    // SQLite ends some transactions itself, on a full disk for one; then there is nothing to roll back.
+    if ((connection as SqliteConnection).isInTransaction) await connection.executeQuery(CompiledQuery.raw('rollback'));
+  }
+
+  /** There is the one, and Kysely hands it to one caller at a time: after a turn, so that a loop of calls leaves timers and sockets theirs. */
+  async releaseConnection(): Promise<void> {
+    await nextTurn();
+  }
+
+  async destroy(): Promise<void> {
+    this.#connection?.close();
+  }
+}
+
+class SqliteConnection implements DatabaseConnection {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, { statement: StatementSync; isReader: boolean }>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  get isInTransaction(): boolean {
+    return this.#database.isTransaction;
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  async executeQuery<Row>({ sql: text, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
+    const { statement, isReader } = this.#prepare(text);
+    const values = parameters as (string | number | bigint | null)[];
+    if (isReader) return { rows: statement.all(...values) as Row[] };
+    const { changes, lastInsertRowid } = statement.run(...values);
+    return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
+  }
+
+  // eslint-disable-next-line require-yield
+  async *streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
+    throw new Error('Nothing is streamed: what is long is read in pages, so that others get their turn.');
+  }
+
+  #prepare(text: string): { statement: StatementSync; isReader: boolean } {
+    const known = this.#statements.get(text);
+    if (known !== undefined) return known;
+    const statement = this.#database.prepare(text);
+    const prepared = { statement, isReader: statement.columns().length > 0 };
+    if (this.#statements.size >= MOST_STATEMENTS) this.#statements.clear();
+    this.#statements.set(text, prepared);
+    return prepared;
+  }
+}
+
+/** Scraped data is nobody else's business. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (thrown) {
+    throw new ConfigError(
+      `The registry's folder ${folder} can't be made: ${toError(thrown).message}. Choose another with REGISTRY_URL.`,
+      { cause: thrown },
+    );
+  }
+}
+
+function resultCode(error: Error): number {
+  const code: unknown = 'errcode' in error ? error.errcode : undefined;
+  return typeof code === 'number' ? code & 0xff : -1;
+}
+
+function explain(error: Error, file: string): string {
+  const what = `${file}: ${error.message}`;
+  switch (resultCode(error)) {
+    case BUSY:
+    case LOCKED:
+      return `${what}. Another program keeps it locked; end that, or wait for it.`;
+    case READONLY:
+    case CANTOPEN:
+      return `${what}. Check that the file and its folder can be written to, or choose another with REGISTRY_URL.`;
+    case CORRUPT:
+    case NOTADB:
+      return `${what}. The file is damaged or no registry: move it away to begin a new one, or restore a copy of it.`;
+    case FULL:
+    case IOERR:
+      return `${what}. The disk is full or failing: make room, then resume the run.`;
+    default:
+      return what;
+  }
+}

@@ -1,0 +1,156 @@
+/** What of a run is kept so that it can be gone on with, and what keeps it from becoming another run on the way. */
+import { isDeepStrictEqual } from 'node:util';
+
+import { ConfigError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { redactValue } from '../core/redact.ts';
+import type { Registry, StoredRun } from '../registry/registry.ts';
+import type { Death } from '../supervisor/supervisor.ts';
+import { toFlag, type Action } from './define-action.ts';
+import { EXPORT_FORMATS, exportRecords, type ExportFormat } from './export.ts';
+import type { RunOutcome } from './outcome.ts';
+
+/** The parameters as they were given, without what is secret in them. */
+export interface StoredParams {
+  readonly values: Readonly<Record<string, unknown>>;
+  /** Those that were changed to hide something: they have to be given again. */
+  readonly hidden: readonly string[];
+}
+
+export interface StoredOptions {
+  /** False for no files. */
+  readonly output?: string | false;
+  readonly format?: ExportFormat;
+  readonly sessions?: number;
+}
+
+/** By run, or the newest one of this action for `last`. Throws `ConfigError` where there is none, or it is another action's. */
+export async function findRun(registry: Registry, wanted: string, action: Action): Promise<StoredRun> {
+  const { name } = action;
+  const run =
+    wanted === 'last' ? (await registry.runs.list({ action: name, limit: 1 }))[0] : await registry.runs.get(wanted);
+  if (run === undefined) {
+    const what = wanted === 'last' ? `no run of ${name}` : `no run ${wanted}`;
+    throw new ConfigError(
+      `There is ${what} in the registry ${registry.place}. \`runs list\` shows those that there are.`,
+    );
+  }
+  if (run.action !== name)
+    throw new ConfigError(
+      `The run ${run.id} is one of ${run.action}, not of ${name}. Resume it as ${run.action}, or begin a new run of ${name}.`,
+    );
+  return run;
+}
+
+export function toStoredParams(given: unknown): StoredParams {
+  const plain = toPlain(given);
+  const values = redactValue(plain) as Record<string, unknown>;
+  const hidden = Object.keys(plain).filter((name) => !isDeepStrictEqual(plain[name], values[name]));
+  return { values, hidden };
+}
+
+/** Names of those that have to be given again to resume: what may be secret in them is not kept. */
+export function hiddenParameters(given: unknown): readonly string[] {
+  return toStoredParams(given).hidden;
+}
+
+export function readStoredOptions({ options }: StoredRun): StoredOptions {
+  const { output, format, sessions } = options;
+  return {
+    ...(typeof output === 'string' || output === false ? { output } : {}),
+    ...(EXPORT_FORMATS.some((known) => known === format) ? { format: format as ExportFormat } : {}),
+    ...(typeof sessions === 'number' ? { sessions } : {}),
+  };
+}
+
+/**
+ * The parameters to go on with: those of the run, and those given again because they are not kept. `parse` is the action's own. Throws
+ * `ConfigError` naming each one that would make another run of it.
+ */
+export function resumeParams(
+  run: StoredRun,
+  params: unknown,
+  parse: (params: Readonly<Record<string, unknown>>) => Record<string, unknown>,
+): Readonly<Record<string, unknown>> {
+  const given = toFields(params);
+  const hidden = Array.isArray(run.options['hidden']) ? (run.options['hidden'] as string[]) : [];
+  const missing = hidden.filter((name) => given[name] === undefined);
+  if (missing.length > 0) {
+    throw new ConfigError(
+      `The run ${run.id} was begun with ${missing.map(toName).join(', ')}, which may be secret and is not kept: give it again to resume.`,
+    );
+  }
+  const kept = { ...run.params, ...pick(given, hidden) };
+  const names = Object.keys(given).filter((name) => given[name] !== undefined && !hidden.includes(name));
+  const merged = { ...kept, ...pick(given, names) };
+  if (names.length === 0) return merged;
+  const before = toPlain(parse(kept));
+  const now = toPlain(parse(merged));
+  const differences = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(
+    (name) => !isDeepStrictEqual(before[name], now[name]),
+  );
+  if (differences.length === 0) return merged;
+  const lines = differences.map(
+    (name) => `  ${toName(name)} was ${show(name, before[name])}, and is ${show(name, now[name])}`,
+  );
+  throw new ConfigError(
+    `The run ${run.id} was begun with other parameters:\n${lines.join('\n')}\n` +
+      'Leave them out to resume it as it was, or begin a new run.',
+  );
+}
+
+/** Nothing is left to be done of a run that was completed; its files are written once more. */
+export async function repeatCompleted(
+  run: StoredRun,
+  registry: Registry,
+  { folder, format, writesOutput, log }: { folder: string; format: ExportFormat; writesOutput: boolean; log: Log },
+): Promise<RunOutcome> {
+  log.info('The run is completed already; its data are written once more');
+  const records = await Array.fromAsync(registry.runs.listRecords(run.id));
+  const outputs = writesOutput ? await exportRecords(records, { folder, format }) : {};
+  const { queued: _queued, running: _running, ...counts } = run.counts;
+  return {
+    runId: run.id,
+    action: run.action,
+    status: 'completed',
+    owner: run.owner,
+    counts,
+    records: records.length,
+    sessions: run.sessions,
+    deaths: run.deaths as unknown as readonly Death[],
+    error: null,
+    durationMs: run.durationMs,
+    outputs,
+  };
+}
+
+/** A run's owner is who its data belong to. */
+export function assertSameOwner(run: StoredRun | undefined, owner: string | undefined): void {
+  if (run === undefined || owner === undefined || owner === run.owner) return;
+  throw new ConfigError(
+    `The run ${run.id} was begun for the owner "${run.owner}", not for "${owner}". Leave --owner out to resume it.`,
+  );
+}
+
+function pick(from: Readonly<Record<string, unknown>>, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(names.map((name) => [name, from[name]]));
+}
+
+/** What its schema refuses comes here too; that tells what is wrong with it. */
+function toFields(params: unknown): Readonly<Record<string, unknown>> {
+  return typeof params === 'object' && params !== null ? (params as Record<string, unknown>) : {};
+}
+
+function toPlain(value: unknown): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(toFields(value))) as Record<string, unknown>;
+}
+
+function toName(parameter: string): string {
+  return `--${toFlag(parameter)}`;
+}
+
+function show(name: string, value: unknown): string {
+  if (value === undefined) return 'not given';
+  const { [name]: redacted } = redactValue({ [name]: value }) as Record<string, unknown>;
+  return JSON.stringify(redacted);
+}

@@ -1,0 +1,84 @@
+/** Renews the leases of all sessions of a manager by one statement per tick, and tells those who lost theirs. */
+import { toError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Renewal, SessionLeases, StoredSession } from '../registry/registry.ts';
+
+/** What a lease is kept for. */
+export interface LeaseHolding {
+  readonly renewal: Renewal;
+  /** The session is no longer ours; as it stands now, null where its row is gone. */
+  lose(now: StoredSession | null): void;
+}
+
+export interface LeaseKeeperOptions {
+  readonly leases: SessionLeases;
+  readonly holder: string;
+  readonly leaseMs: number;
+  readonly renewEveryMs: number;
+  readonly log: Log;
+}
+
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions;
+  readonly #holdings = new Set<LeaseHolding>();
+  #timer: NodeJS.Timeout | undefined;
+  #renewing: Promise<void> | undefined;
+  /** By both clocks: the one goes on while the machine sleeps, the other while somebody sets the time. */
+  #renewedAt = now();
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options;
+  }
+
+  add(holding: LeaseHolding): void {
+    if (this.#holdings.size === 0) this.#renewedAt = now();
+    this.#holdings.add(holding);
+    this.#timer ??= setInterval(() => void this.renew(), this.#options.renewEveryMs);
+  }
+
+  remove(holding: LeaseHolding): void {
+    this.#holdings.delete(holding);
+    if (this.#holdings.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Nothing was renewed for longer than a lease lasts: somebody else may hold the owner by now. */
+  get isLapsed(): boolean {
+    const { monotonicMs, wallMs } = now();
+    const { leaseMs } = this.#options;
+    return monotonicMs - this.#renewedAt.monotonicMs > leaseMs || wallMs - this.#renewedAt.wallMs > leaseMs;
+  }
+
+  /** Renews now, or waits for the renewal under way. Never rejects: a registry that can't be reached is asked again at the next tick. */
+  renew(): Promise<void> {
+    this.#renewing ??= this.#renewAll().finally(() => (this.#renewing = undefined));
+    return this.#renewing;
+  }
+
+  async #renewAll(): Promise<void> {
+    const { leases, holder, leaseMs, log } = this.#options;
+    const holdings = [...this.#holdings];
+    const at = now();
+    // A session may get its next row while this is under way; then the row that was asked for is rightly gone.
+    const asked = holdings.map((holding) => [holding, holding.renewal] as const);
+    try {
+      const lost = await leases.renew(
+        holder,
+        asked.map(([, renewal]) => renewal),
+        leaseMs,
+      );
+      this.#renewedAt = at;
+      for (const [holding, { id }] of asked) {
+        const session = lost.get(id);
+        if (session !== undefined && this.#holdings.has(holding) && holding.renewal.id === id) holding.lose(session);
+      }
+    } catch (thrown) {
+      log.warn('The leases of the sessions could not be renewed; trying again', { reason: toError(thrown).message });
+    }
+  }
+}
+
+function now(): { readonly monotonicMs: number; readonly wallMs: number } {
+  return { monotonicMs: performance.now(), wallMs: Date.now() };
+}

@@ -1,0 +1,62 @@
+/** Ends what sessions left whose process is gone, and gives their owners back. */
+import { toError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { redactUrl } from '../core/redact.ts';
+import { deleteRemoteSession, endLeftProcesses, isProcessGone } from '../driver/driver.ts';
+import { LIVE_STATUSES, type Registry, type StoredSession } from '../registry/registry.ts';
+
+export interface ReaperOptions {
+  readonly registry: Registry;
+  readonly host: string;
+  /** The endpoint that this program uses, credentials included: what the registry has of it can't be used. */
+  readonly gridUrl: string | undefined;
+  readonly log: Log;
+}
+
+/** Whether the process that holds the session is certain to be gone. */
+export function isAbandoned({ host, pid, processIdentity }: StoredSession): boolean {
+  return isProcessGone({ host, pid, identity: processIdentity });
+}
+
+/** All live sessions of this machine whose process is gone. Returns them as they are now; one that resists stops no other. */
+export async function reapAbandoned(options: ReaperOptions): Promise<StoredSession[]> {
+  const { registry, host, log } = options;
+  const sessions = await registry.sessions.list({ status: LIVE_STATUSES, host });
+  const reaped: StoredSession[] = [];
+  for (const session of sessions.filter(isAbandoned)) {
+    try {
+      await endRemains(session, options);
+      const message = `its process (pid ${session.pid}) is gone`;
+      const closed = await registry.leases.revoke(session.id, { status: 'expired', message });
+      if (closed !== undefined) reaped.push(closed);
+    } catch (thrown) {
+      log.warn('What a vanished process left could not be cleared', {
+        session: session.id,
+        owner: session.owner,
+        reason: toError(thrown).message,
+      });
+    }
+  }
+  if (reaped.length > 0) {
+    log.info('Sessions of processes that are gone were cleared', { owners: reaped.map(({ owner }) => owner) });
+  }
+  return reaped;
+}
+
+/** The browser of a session that is nobody's any more: its processes where they are here, a DELETE at the endpoint we share. */
+export async function endRemains(
+  session: StoredSession,
+  { host, gridUrl, log }: Omit<ReaperOptions, 'registry'>,
+): Promise<void> {
+  if (session.host === host) await endLeftProcesses({ driverPid: session.driverPid, folder: session.folder });
+  if (session.endpoint === null || session.webdriverId === null) return;
+  if (gridUrl === undefined || redactUrl(gridUrl) !== session.endpoint) return;
+  try {
+    await deleteRemoteSession(gridUrl, session.webdriverId);
+  } catch (thrown) {
+    log.warn('The session of another process could not be ended at its endpoint; its idle limit will', {
+      owner: session.owner,
+      reason: toError(thrown).message,
+    });
+  }
+}

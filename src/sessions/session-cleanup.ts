@@ -1,0 +1,233 @@
+/** Clears away what is over: sessions nobody uses, rows that are old enough. In batches, beside running work, and by itself if asked. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import { settlesWithin } from '../core/abort.ts';
+import { toError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Registry, SessionStatus, StoredSession } from '../registry/registry.ts';
+import { CleanupError } from './errors.ts';
+import type { SessionStatistics } from './statistics.ts';
+
+/** How long rows stay, in hours. */
+export interface CleanupPolicy {
+  /** Of any session that is over. Default 24. */
+  readonly anyHours: number;
+  /** Of those that died or timed out. Default 1. */
+  readonly failedHours: number;
+  /** Of those that ended in order. Default 6. */
+  readonly endedHours: number;
+}
+
+export const DEFAULT_POLICY: CleanupPolicy = { anyHours: 24, failedHours: 1, endedHours: 6 };
+
+export interface SessionMetrics {
+  readonly active: number;
+  readonly expired: number;
+  readonly cleanupRuns: number;
+  readonly lastCleanupAt: string | null;
+  readonly averageSessionSeconds: number | null;
+  readonly memoryBytes: number;
+}
+
+export interface SessionCleanupOptions {
+  readonly registry: Registry;
+  readonly policy: Partial<CleanupPolicy> | undefined;
+  readonly intervalMs: number;
+  readonly batchSize: number | undefined;
+  readonly log: Log;
+  /** Ends this process's own sessions that were idle for so long. */
+  readonly endIdle: (maxAgeMs: number) => Promise<number>;
+  readonly endRemains: (session: StoredSession) => Promise<void>;
+  readonly describe: () => Promise<SessionStatistics>;
+  readonly onDone: (done: { readonly removed: number; readonly failed: number }) => void;
+}
+
+const FAILED: readonly SessionStatus[] = ['dead', 'timed_out'];
+const ENDED: readonly SessionStatus[] = ['ended', 'expired'];
+const HOUR_MS = 3_600_000;
+const RETRY_MS = 60_000;
+const STOP_LIMIT_MS = 10_000;
+const SQLITE_BATCH = 50;
+const POSTGRES_BATCH = 1_000;
+
+export class SessionCleanup {
+  readonly #options: SessionCleanupOptions;
+  #policy: CleanupPolicy;
+  #intervalMs: number;
+  #batchSize: number;
+  #timer: NodeJS.Timeout | undefined;
+  #cleaning: Promise<number> | undefined;
+  #lastRunAt: Date | undefined;
+  #startedAt: Date | undefined;
+
+  constructor(options: SessionCleanupOptions) {
+    this.#options = options;
+    this.#policy = { ...DEFAULT_POLICY, ...options.policy };
+    this.#intervalMs = options.intervalMs;
+    this.#batchSize = options.batchSize ?? (options.registry.kind === 'sqlite' ? SQLITE_BATCH : POSTGRES_BATCH);
+  }
+
+  /** True while no scheduler was asked for, or the one that was has run within twice its interval. */
+  get isAlive(): boolean {
+    if (this.#startedAt === undefined) return true;
+    const last = this.#lastRunAt ?? this.#startedAt;
+    return Date.now() - last.getTime() <= 2 * this.#intervalMs;
+  }
+
+  reconfigure({
+    policy,
+    cleanupIntervalMs,
+    cleanupBatchSize,
+  }: {
+    readonly policy?: Partial<CleanupPolicy>;
+    readonly cleanupIntervalMs?: number;
+    readonly cleanupBatchSize?: number;
+  }): void {
+    this.#policy = { ...this.#policy, ...policy };
+    this.#batchSize = cleanupBatchSize ?? this.#batchSize;
+    if (cleanupIntervalMs === undefined) return;
+    this.#intervalMs = cleanupIntervalMs;
+    if (this.#timer !== undefined) this.#schedule(this.#intervalMs);
+  }
+
+  start(intervalMs = this.#intervalMs): void {
+    this.#intervalMs = intervalMs;
+    this.#startedAt ??= new Date();
+    this.#schedule(intervalMs);
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#startedAt = undefined;
+    if (this.#cleaning !== undefined) await settlesWithin(this.#cleaning, STOP_LIMIT_MS);
+  }
+
+  async inactive(maxAgeMs: number): Promise<number> {
+    return this.#run('inactive sessions', async (failures) => {
+      const ended = await this.#options.endIdle(maxAgeMs);
+      return ended + (await this.#closeLapsed(maxAgeMs, failures));
+    });
+  }
+
+  failed(): Promise<number> {
+    return this.#run('failed sessions', () => this.#removeRows(FAILED, 0));
+  }
+
+  completed(olderThanHours: number): Promise<number> {
+    return this.#run('ended sessions', () => this.#removeRows(ENDED, olderThanHours));
+  }
+
+  all(): Promise<number> {
+    return this.#run('all sessions', () => this.#removeRows([...FAILED, ...ENDED], 0));
+  }
+
+  /** One round by policy. Never overlaps with itself: who asks meanwhile gets the round under way. */
+  byPolicy(): Promise<number> {
+    this.#cleaning ??= this.#run('sessions by policy', async (failures) => {
+      const { anyHours, failedHours, endedHours } = this.#policy;
+      let removed = await this.#closeLapsed(0, failures);
+      removed += await this.#mendDamaged();
+      removed += await this.#removeRows(FAILED, Math.min(failedHours, anyHours));
+      return removed + (await this.#removeRows(ENDED, Math.min(endedHours, anyHours)));
+    }).finally(() => (this.#cleaning = undefined));
+    return this.#cleaning;
+  }
+
+  async metrics(): Promise<SessionMetrics> {
+    const { registry } = this.#options;
+    const { sessionsByStatus, averageSessionSeconds, cleanups } = await registry.metrics.read();
+    return {
+      active: (sessionsByStatus.active ?? 0) + (sessionsByStatus.starting ?? 0),
+      expired: sessionsByStatus.expired ?? 0,
+      cleanupRuns: cleanups.runs,
+      lastCleanupAt: cleanups.lastAt,
+      averageSessionSeconds,
+      memoryBytes: process.memoryUsage.rss(),
+    };
+  }
+
+  #schedule(inMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#onTimer(), inMs);
+    this.#timer.unref();
+  }
+
+  async #onTimer(): Promise<void> {
+    const { log, describe } = this.#options;
+    let nextMs = this.#intervalMs;
+    try {
+      await this.byPolicy();
+      const { total, capacity, utilisation, byStatus, averageAgeMs } = await describe();
+      log.info('Sessions', { total, capacity, utilisation, byStatus, averageAgeMs });
+    } catch (thrown) {
+      nextMs = Math.min(RETRY_MS, this.#intervalMs);
+      log.error('The clean-up of sessions failed; it is tried again', { reason: toError(thrown).message });
+    }
+    if (this.#startedAt !== undefined) this.#schedule(nextMs);
+  }
+
+  /** Counts, times and audits one clean-up. */
+  async #run(what: string, work: (failures: Error[]) => Promise<number>): Promise<number> {
+    const { registry, log, onDone } = this.#options;
+    const startedAt = performance.now();
+    const bytesBefore = process.memoryUsage.rss();
+    const failures: Error[] = [];
+    let removed = 0;
+    try {
+      removed = await work(failures);
+    } catch (thrown) {
+      failures.push(toError(thrown));
+    }
+    this.#lastRunAt = new Date();
+    const durationMs = Math.round(performance.now() - startedAt);
+    const freedBytes = Math.max(0, bytesBefore - process.memoryUsage.rss());
+    const errors = failures.map(({ message }) => message);
+    log.info(`Cleaned up ${what}`, { removed, durationMs, freedBytes, errors });
+    await registry.metrics.recordCleanup({ what, removed, durationMs, errors });
+    onDone({ removed, failed: failures.length });
+    if (failures.length > 0)
+      throw new CleanupError(
+        `The clean-up of ${what} did ${removed}, and failed for ${failures.length}: ${errors.join('; ')}. It is tried again by the next one.`,
+        { cause: failures[0], data: { removed, failed: failures.length } },
+      );
+    return removed;
+  }
+
+  /** Live rows that nobody renews: their process is gone, here or elsewhere. */
+  async #closeLapsed(forMs: number, failures: Error[]): Promise<number> {
+    const { registry, endRemains } = this.#options;
+    let closed = 0;
+    for (const session of await registry.sessions.listLapsed({ limit: this.#batchSize, forMs })) {
+      try {
+        const message = 'nobody renewed its lease';
+        const revoked = await registry.leases.revoke(session.id, { status: 'expired', message });
+        if (revoked === undefined) continue;
+        closed += 1;
+        await endRemains(session);
+      } catch (thrown) {
+        failures.push(toError(thrown));
+      }
+    }
+    return closed;
+  }
+
+  async #mendDamaged(): Promise<number> {
+    const { sessions } = this.#options.registry;
+    const damaged = await sessions.listDamaged();
+    for (const id of damaged) await sessions.recoverDamaged(id);
+    return damaged.length;
+  }
+
+  async #removeRows(statuses: readonly SessionStatus[], olderThanHours: number): Promise<number> {
+    const { sessions } = this.#options.registry;
+    const before = new Date(Date.now() - olderThanHours * HOUR_MS + 1).toISOString();
+    let removed = 0;
+    for (;;) {
+      const number = await sessions.removeEnded({ statuses, before, limit: this.#batchSize });
+      removed += number;
+      if (number < this.#batchSize) return removed;
+      await nextTurn();
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { TestPostgres } from './postgres.ts';
+
+/** Where a suite's registries are: each call of `url` names an empty one. */
+export interface TestRegistries {
+  readonly kind: 'sqlite' | 'postgres';
+  readonly url: () => Promise<string>;
+  /** Only for PostgreSQL. */
+  readonly server: () => TestPostgres;
+}
+
+/** Declares the same suite for SQLite in a file and for a real PostgreSQL. */
+export function describeOnBoth(name: string, suite: (registries: TestRegistries) => void): void {
+  describe(`${name} [SQLite]`, () => {
+    let folder: string;
+    let number = 0;
+    before(() => {
+      folder = mkdtempSync(path.join(tmpdir(), 'registry-'));
+    });
+    after(() => rmSync(folder, { recursive: true }));
+    suite({
+      kind: 'sqlite',
+      url: async () => `sqlite:${path.join(folder, `${(number += 1)}.db`)}`,
+      server: () => {
+        throw new Error('SQLite has no server.');
+      },
+    });
+  });
+
+  describe(`${name} [PostgreSQL]`, () => {
+    let postgres: TestPostgres;
+    before(async () => {
+      postgres = await TestPostgres.start();
+    });
+    after(() => postgres[Symbol.asyncDispose]());
+    suite({ kind: 'postgres', url: () => postgres.createDatabase(), server: () => postgres });
+  });
+}
