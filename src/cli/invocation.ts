@@ -4,7 +4,7 @@
  */
 import { toFlag } from '../runs/runs.ts';
 
-export const COMMANDS = ['run', 'actions', 'new', 'smoke', 'doctor'] as const;
+export const COMMANDS = ['run', 'actions', 'new', 'smoke', 'doctor', 'sessions', 'runs', 'metrics'] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -16,6 +16,9 @@ const SCRIPTS: Readonly<Record<CommandName, string>> = {
   new: 'new-action',
   smoke: 'smoke',
   doctor: 'doctor',
+  sessions: 'sessions',
+  runs: 'runs',
+  metrics: 'metrics',
 };
 /** npm sets these for every script, whatever was typed; `json` may come from a person's `.npmrc`. */
 const SET_BY_NPM =

@@ -10,10 +10,13 @@ import { Command } from 'commander';
 import { makeActionsCommand } from './actions-command.ts';
 import { makeDoctorCommand } from './doctor-command.ts';
 import { commandLine } from './invocation.ts';
+import { makeMetricsCommand } from './metrics-command.ts';
 import { makeNewCommand } from './new-command.ts';
 import { EXIT_FAILED, reportError } from './report-error.ts';
 import { runAction } from './run-command.ts';
 import { makeRunHelp } from './run-help.ts';
+import { makeRunsCommand } from './runs-command.ts';
+import { makeSessionsCommand } from './sessions-command.ts';
 import { makeSmokeCommand } from './smoke.ts';
 
 await main(process.argv.slice(2));
@@ -46,12 +49,28 @@ function makeProgram(): Command {
       `\nExamples:\n  ${commandLine('actions')}\n  ${commandLine('run', 'gather-catalog --help')}\n  ${commandLine('doctor')}`,
     );
   const run = makeRunCommand();
-  for (const command of [run, makeActionsCommand(), makeNewCommand(), makeSmokeCommand(), makeDoctorCommand()]) {
-    program.addCommand(command.copyInheritedSettings(program));
-  }
+  const commands = [
+    run,
+    makeActionsCommand(),
+    makeNewCommand(),
+    makeSmokeCommand(),
+    makeDoctorCommand(),
+    makeRunsCommand(),
+    makeSessionsCommand(),
+    makeMetricsCommand(),
+  ];
+  for (const command of commands) program.addCommand(inherit(command, program));
   // Inherited too, and it would keep `run <name> --help` from the action.
   run.helpOption(false);
   return program;
+}
+
+/** commander copies the help's configuration with the rest; how its usage is written stays the command's own. */
+function inherit(command: Command, parent: Command): Command {
+  const help = command.configureHelp();
+  command.copyInheritedSettings(parent).configureHelp(help);
+  for (const below of command.commands) inherit(below, command);
+  return command;
 }
 
 /** An action's flags are known only when it is loaded, so commander leaves the words after `run` as they are. */

@@ -1,30 +1,118 @@
-/** Texts beside their names, wrapped to the terminal. */
-import { widthOf } from './progress-line.ts';
+/** Tables that fit the terminal: texts beside their names, wrapped; and rows of columns, shortened. */
+import { redactText } from '../core/redact.ts';
+import { cut, widthOf } from './progress-line.ts';
 
 const WIDEST = 120;
 /** Where the output is no terminal. */
 const DEFAULT_WIDTH = 100;
 const GAP = 2;
+const LINE_BREAK = /\r\n|\n/g;
+const CONTROL = /\p{Cc}/gu;
 
 export interface TableRow {
   readonly name: string;
   /** One below the other, each wrapped by itself. */
   readonly texts: readonly string[];
+  /** Never broken: commands, which are to be copied. */
+  readonly isWhole?: boolean;
 }
 
-export function renderTable(rows: readonly TableRow[], columns = process.stdout.columns || DEFAULT_WIDTH): string {
+export interface Column {
+  readonly title: string;
+  /** It may be shortened to so many letters where there is no room; default: never. */
+  readonly least?: number;
+  readonly isNumber?: boolean;
+}
+
+export function renderTable(rows: readonly TableRow[], columns = terminalWidth()): string {
   const width = Math.min(columns, WIDEST);
   const nameWidth = Math.max(...rows.map(({ name }) => widthOf(name)), 0) + GAP;
   // On a very narrow terminal the texts go below the names.
   const indent = nameWidth > width / 2 ? GAP : nameWidth;
   return rows
-    .map(({ name, texts }) => {
-      const lines = texts.flatMap((text) => wrap(text, width - indent)).map((line) => `${' '.repeat(indent)}${line}`);
+    .map(({ name, texts, isWhole = false }) => {
+      const wrapped = isWhole ? texts : texts.flatMap((text) => wrap(text, width - indent));
+      const lines = wrapped.map((line) => `${' '.repeat(indent)}${line}`);
       const [first = ''] = lines;
       if (indent < nameWidth) return [name, ...lines].map((line) => `${line}\n`).join('');
       return [name.padEnd(indent) + first.slice(indent), ...lines.slice(1)].map((line) => `${line}\n`).join('');
     })
     .join('');
+}
+
+/** A name and what is to be said under it: one text, several, or nothing. */
+export type Field = readonly [name: string, text: string | readonly string[] | null];
+
+/** One line per field; then the commands that come next, which are never broken, so that they can be copied. */
+export function renderFields(fields: readonly Field[], next: readonly string[]): string {
+  const rows = fields.map(([name, given]) => {
+    const texts = given === null ? [] : typeof given === 'string' ? [given] : given;
+    return { name, texts: texts.map(toPlainText), isWhole: false };
+  });
+  return renderTable([...rows, { name: 'next', texts: next, isWhole: true }].filter(({ texts }) => texts.length > 0));
+}
+
+/** Sentences, wrapped; what is indented is a command, and is left whole. */
+export function renderLines(lines: readonly string[], columns = terminalWidth()): string {
+  const width = Math.min(columns, WIDEST);
+  const wrapped = lines.flatMap((line) => (line.startsWith(' ') ? [line] : wrap(line, width)));
+  return wrapped.map((line) => `${line}\n`).join('');
+}
+
+/** One line per row, each as wide as the terminal at most: the widest of the columns that may be shortened go first. */
+export function renderColumns(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  width = terminalWidth(),
+): string {
+  const lines = [columns.map(({ title }) => title), ...rows];
+  const widths = columns.map((_column, at) => Math.max(...lines.map((cells) => widthOf(cells[at] ?? ''))));
+  const room = width - GAP * (columns.length - 1);
+  for (let over = widths.reduce((sum, one) => sum + one, 0) - room; over > 0; over -= 1) {
+    const spare = columns.map(({ least }, at) =>
+      least === undefined || (widths[at] ?? 0) <= least ? 0 : (widths[at] ?? 0),
+    );
+    const widest = spare.indexOf(Math.max(...spare));
+    if (spare[widest] === 0) break;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+  }
+  const toLine = (cells: readonly string[]) =>
+    columns.map(({ isNumber }, at) => pad(shorten(cells[at] ?? '', widths[at] ?? 0), widths[at] ?? 0, isNumber));
+  return lines.map((cells) => `${cut(toLine(cells).join(' '.repeat(GAP)).trimEnd(), width)}\n`).join('');
+}
+
+/** The beginning and the end of `text`, where it is wider than `width`: names often differ at their end. */
+export function shorten(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  const letters = Array.from(text);
+  let head = '';
+  let tail = '';
+  while (widthOf(head) + widthOf(tail) + 1 < width) {
+    if (widthOf(head) < widthOf(tail)) head += letters.shift() ?? '';
+    else tail = `${letters.pop() ?? ''}${tail}`;
+  }
+  // The last letter may have been a wide one.
+  return cut(`${head}…${tail}`, width);
+}
+
+/** What others wrote, as one line without anything that a terminal would act on. */
+export function toPlainLine(text: string): string {
+  return redactText(text).replace(CONTROL, ' ');
+}
+
+/** The same with its line breaks. */
+export function toPlainText(text: string): string {
+  return text.split(LINE_BREAK).map(toPlainLine).join('\n');
+}
+
+/** Of the terminal; where there is none, what `COLUMNS` says. */
+function terminalWidth(): number {
+  return process.stdout.columns || Number(process.env['COLUMNS']) || DEFAULT_WIDTH;
+}
+
+function pad(text: string, width: number, isNumber = false): string {
+  const space = ' '.repeat(Math.max(0, width - widthOf(text)));
+  return isNumber ? space + text : text + space;
 }
 
 /** Breaks `text` between words; a longer word gets a line of its own. Line breaks of the text stay. */

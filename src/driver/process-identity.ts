@@ -22,11 +22,23 @@ export function thisProcess(): ProcessIdentity {
  * True only where that is certain: the process ran on this machine, since its last start, in our own name space of pids, and is not there
  * any more. Of all others only their lease can tell.
  */
-export function isProcessGone({ host, pid, identity }: ProcessIdentity): boolean {
-  const at = identity.lastIndexOf(SEPARATOR);
-  if (host !== hostname() || identity.slice(0, at) !== placeOfPids()) return false;
+export function isProcessGone(process: ProcessIdentity): boolean {
+  return isOfThisPlace(process) && !isListed(process);
+}
+
+/** True only where that is certain: the process is on this machine, in our own name space of pids, running or suspended. */
+export function isProcessThere(process: ProcessIdentity): boolean {
+  return isOfThisPlace(process) && isListed(process);
+}
+
+function isOfThisPlace({ host, identity }: ProcessIdentity): boolean {
+  return host === hostname() && identity.slice(0, identity.lastIndexOf(SEPARATOR)) === placeOfPids();
+}
+
+function isListed({ pid, identity }: ProcessIdentity): boolean {
   const found = readProcess(pid);
-  return found === undefined || /[ZX]/.test(found.state) || found.startedAt !== identity.slice(at + 1);
+  const startedAt = identity.slice(identity.lastIndexOf(SEPARATOR) + 1);
+  return found !== undefined && !/[ZX]/.test(found.state) && found.startedAt === startedAt;
 }
 
 /** Two containers may have one host name, and a cloned machine its original's. */

@@ -34,7 +34,7 @@ export type { NewRun, RunFilter, RunLease, Runs } from './runs-table.ts';
 export { LIVE_STATUSES, SESSION_STATUSES, type SessionStatus, type StoredRunStatus } from './schema.ts';
 export type { Claim, ClaimResult, Renewal, SessionFacts, SessionLeases } from './session-leases.ts';
 export { isLive, type StoredSession } from './session-row.ts';
-export type { SessionFilter, SessionPatch, SessionStore } from './session-store.ts';
+export type { SessionFilter, SessionGroup, SessionPatch, SessionStore } from './session-store.ts';
 
 export const DEFAULT_REGISTRY_URL = 'sqlite:.supervisor/registry.db';
 /** For tests, and runs that nobody wants to resume: gone with the program. */

@@ -41,15 +41,17 @@ export async function* pageSteps({ database, runId }: RunPlace): AsyncGenerator<
 }
 
 export async function* pageRecords({ database, runId }: RunPlace): AsyncGenerator<RecordEntry> {
-  for (let after = { ord: -1, position: -1 }; ;) {
+  for (let after = { ord: -1, position: -1, id: '' }; ;) {
     const rows = await database.read((db) =>
       db
         .selectFrom('records')
-        .select(['dataset', 'key', 'json', 'ord', 'position'])
+        .select(['id', 'dataset', 'key', 'json', 'ord', 'position'])
         .where('run_id', '=', runId)
-        .where((eb) => eb(eb.refTuple('ord', 'position'), '>', eb.tuple(after.ord, after.position)))
+        // Records that were set from outside may share a place: none may be lost at a page's end.
+        .where((eb) => eb(eb.refTuple('ord', 'position', 'id'), '>', eb.tuple(after.ord, after.position, after.id)))
         .orderBy('ord')
         .orderBy('position')
+        .orderBy('id')
         .limit(PAGE)
         .execute(),
     );

@@ -46,7 +46,7 @@ export class Runs {
     this.#database = database;
   }
 
-  /** A run that waits to be worked on. */
+  /** A run that waits to be worked on. Returns the one that has the id, as it stands, where there is one already. */
   async create({ id, action, params, owner, options = {} }: NewRun): Promise<StoredRun> {
     const now = new Date().toISOString();
     const row: RunsTable = {
@@ -87,14 +87,15 @@ export class Runs {
       last_progress_at: null,
       duration_ms: 0,
     };
-    await this.#database.write((db) =>
-      db
+    const stored = await this.#database.write(async (db) => {
+      await db
         .insertInto('runs')
         .values(row)
         .onConflict((conflict) => conflict.column('id').doNothing())
-        .execute(),
-    );
-    return toStoredRun(row);
+        .execute();
+      return findRow(db, id);
+    });
+    return toStoredRun(stored ?? row);
   }
 
   async get(id: string): Promise<StoredRun | undefined> {
@@ -173,17 +174,27 @@ export class Runs {
   /** Asks the run's process to end it; it is looked at within seconds. A run that nobody works on is cancelled at once. */
   async requestCancel(id: string): Promise<'requested' | 'cancelled' | 'over' | 'missing'> {
     const now = new Date().toISOString();
+    const cancelled = { status: 'cancelled', error_code: 'cancelled', error_message: 'cancelled by a person' } as const;
     return this.#database.write(async (db) => {
-      const row = await findRow(db, id);
-      if (row === undefined) return 'missing';
-      if (row.status === 'processing' && row.token !== null) {
-        await db.updateTable('runs').set({ cancel_requested_at: now }).where('id', '=', id).execute();
-        await appendEvent(db, { type: 'run_cancel_requested', owner: row.owner, runId: id, status: row.status });
-        return 'requested';
+      for (;;) {
+        const working = await db
+          .updateTable('runs')
+          .set({ cancel_requested_at: now })
+          .where('id', '=', id)
+          .where('token', 'is not', null)
+          .where('status', '=', 'processing')
+          .returning(['owner', 'status'])
+          .executeTakeFirst();
+        if (working !== undefined) {
+          await appendEvent(db, { type: 'run_cancel_requested', runId: id, ...working });
+          return 'requested';
+        }
+        const row = await findRow(db, id);
+        if (row === undefined) return 'missing';
+        if (row.status !== 'pending' && row.status !== 'processing') return 'over';
+        // False where it was begun since our look.
+        if (await setStatus(db, id, cancelled)) return 'cancelled';
       }
-      if (row.status !== 'pending' && row.status !== 'processing') return 'over';
-      await setStatus(db, id, { status: 'cancelled', error_code: 'cancelled', error_message: 'cancelled by a person' });
-      return 'cancelled';
     });
   }
 
@@ -216,6 +227,7 @@ export class Runs {
     { key, dataset = DEFAULT_DATASET }: { readonly key: string; readonly dataset?: string },
   ): Promise<void> {
     await this.#database.write(async (db) => {
+      await touch(db, id);
       const last = await db
         .selectFrom('records')
         .select((eb) => eb.fn.max('position').as('position'))
@@ -233,10 +245,13 @@ export class Runs {
     records: Iterable<{ readonly key: string; readonly record: object }>,
     dataset = DEFAULT_DATASET,
   ): Promise<void> {
+    // A transaction that is done again needs them again.
+    const all = [...records];
     await this.#database.write(async (db) => {
+      await touch(db, id);
       await db.deleteFrom('records').where('run_id', '=', id).where('dataset', '=', toStoredName(dataset)).execute();
       let position = 0;
-      for (const { key, record } of records) {
+      for (const { key, record } of all) {
         await putRecord(db, id, { dataset, key, json: JSON.stringify(record) }, position);
         position += 1;
       }
@@ -251,13 +266,17 @@ export class Runs {
   /** Removes a run with its steps and records. False where there is none, or it is being worked on. */
   async remove(id: string): Promise<boolean> {
     return this.#database.write(async (db) => {
-      const row = await findRow(db, id);
-      if (row === undefined || row.token !== null) return false;
+      const row = await db
+        .deleteFrom('runs')
+        .where('id', '=', id)
+        .where('token', 'is', null)
+        .returningAll()
+        .executeTakeFirst();
+      if (row === undefined) return false;
       // The totals go on without the row.
       if (row.reused > 0) await count(db, 'sessions_reused', { by: row.reused });
       if (row.context_losses > 0) await count(db, 'context_losses', { by: row.context_losses });
       for (const table of ['steps', 'records'] as const) await db.deleteFrom(table).where('run_id', '=', id).execute();
-      await db.deleteFrom('runs').where('id', '=', id).execute();
       await appendEvent(db, { type: 'run_removed', owner: row.owner, runId: id });
       return true;
     });
@@ -320,21 +339,28 @@ async function putRecord(db: Connection, runId: string, record: RecordEntry, pos
     .execute();
 }
 
-async function recount(db: Connection, runId: string): Promise<void> {
+/** Locks the run, so that whoever else saves records of it comes before or after. */
+async function touch(db: Connection, runId: string): Promise<void> {
   const now = new Date().toISOString();
   const { numUpdatedRows } = await db
+    .updateTable('runs')
+    .set({ updated_at: now, last_progress_at: now })
+    .where('id', '=', runId)
+    .executeTakeFirst();
+  if (numUpdatedRows === 0n) throw missing(runId);
+}
+
+async function recount(db: Connection, runId: string): Promise<void> {
+  await db
     .updateTable('runs')
     .set((eb) => ({
       records: eb
         .selectFrom('records')
         .select((inner) => inner.fn.countAll<number>().as('number'))
         .where('run_id', '=', runId),
-      updated_at: now,
-      last_progress_at: now,
     }))
     .where('id', '=', runId)
-    .executeTakeFirst();
-  if (numUpdatedRows === 0n) throw missing(runId);
+    .execute();
 }
 
 async function whyNotBegun(db: Connection, id: string): Promise<Error> {

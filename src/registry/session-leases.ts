@@ -196,9 +196,19 @@ export class SessionLeases {
    */
   revoke(
     id: string,
-    { status, message }: { status: 'ended' | 'expired' | 'timed_out'; message: string },
+    {
+      status,
+      message,
+      leaseExpiresMs,
+    }: {
+      status: 'ended' | 'expired' | 'timed_out';
+      message: string;
+      /** Only where it has not been renewed since it was seen with this. */
+      leaseExpiresMs?: number;
+    },
   ): Promise<StoredSession | undefined> {
     return this.#database.write(async (db) => {
+      if (leaseExpiresMs !== undefined && !(await keepAsSeen(db, id, leaseExpiresMs))) return undefined;
       const row = await db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
       if (row === undefined || !isLive(row)) return undefined;
       const closed = await this.#close(db, { id, holder: row.holder, status, message });
@@ -224,7 +234,8 @@ export class SessionLeases {
     const { rows } = await this.#database.read((db) =>
       sql<{ id: string }>`
         update sessions set lease_expires_ms = ${dialect.nowMs} + cast(${Math.round(leaseMs)} as bigint),
-          last_heartbeat_at = coalesce(j.value ->> 1, last_heartbeat_at), last_used_at = j.value ->> 2
+          last_heartbeat_at = coalesce(j.value ->> 1, last_heartbeat_at),
+          last_used_at = case when last_used_at > j.value ->> 2 then last_used_at else j.value ->> 2 end
         from ${dialect.jsonRows(json)}
         where sessions.id = j.value ->> 0 and holder = ${holder} and status in ('starting', 'active')
         returning sessions.id`.execute(db),
@@ -348,6 +359,17 @@ async function closeRuns(
     .execute();
   for (const { id, owner } of closed)
     await appendEvent(db, { type: 'run_ended', owner, runId: id, status, message: why });
+}
+
+/** False where the lease was renewed since it was seen; else nobody renews it before this transaction is over. */
+async function keepAsSeen(db: Connection, id: string, leaseExpiresMs: number): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('sessions')
+    .set({ lease_expires_ms: leaseExpiresMs })
+    .where('id', '=', id)
+    .where('lease_expires_ms', '=', leaseExpiresMs)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
 }
 
 async function findLive(db: Connection, owner: string): Promise<StoredSession | undefined> {

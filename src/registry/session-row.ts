@@ -93,6 +93,11 @@ export function toStoredSession(row: SessionsTable): StoredSession {
   );
 }
 
+/** Whether it is a time as rows have them: UTC, ISO 8601. */
+export function isTime(value: unknown): value is string {
+  return time.safeParse(value).success;
+}
+
 export function isLive({ status }: { readonly status: string }): boolean {
   return (LIVE_STATUSES as readonly string[]).includes(status);
 }

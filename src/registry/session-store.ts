@@ -1,11 +1,16 @@
 /** Sessions as rows: looked at, described, cleaned. Who holds an owner is decided in `session-leases.ts` alone. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import { sql } from 'kysely';
 
 import type { Connection, Database } from './database.ts';
 import { appendEvent } from './events.ts';
 import { toStorableText } from './row-id.ts';
 import { LIVE_STATUSES, SESSION_STATUSES, type SessionsTable, type SessionStatus } from './schema.ts';
-import { isLive, readSession, toStoredSession, type StoredSession } from './session-row.ts';
+import { isLive, isTime, readSession, toStoredSession, type StoredSession } from './session-row.ts';
+
+/** Rows that are read and checked at a time. */
+const PAGE = 500;
 
 export interface SessionFilter {
   readonly status?: SessionStatus | readonly SessionStatus[];
@@ -20,6 +25,15 @@ export interface SessionPatch {
   readonly label?: string | null;
   /** Plain JSON, nothing secret. */
   readonly data?: Readonly<Record<string, unknown>> | null;
+}
+
+/** Sessions of one status that were created within the same minute. */
+export interface SessionGroup {
+  readonly status: string;
+  readonly number: number;
+  /** When the first and the last of them were created. */
+  readonly oldest: string;
+  readonly newest: string;
 }
 
 export interface RemoveFilter {
@@ -47,9 +61,34 @@ export class SessionStore {
     return rows.map(readSession).filter((session) => session !== undefined);
   }
 
+  /** In pages: there may be very many rows, and others get their turn. */
   async listDamaged(): Promise<string[]> {
-    const rows = await this.#rows({});
-    return rows.filter((row) => readSession(row) === undefined).map(({ id }) => id);
+    const damaged: string[] = [];
+    for (let after = ''; ; await nextTurn()) {
+      const rows = await this.#database.read((db) =>
+        db.selectFrom('sessions').selectAll().where('id', '>', after).orderBy('id').limit(PAGE).execute(),
+      );
+      damaged.push(...rows.filter((row) => readSession(row) === undefined).map(({ id }) => id));
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < PAGE) return damaged;
+      after = last.id;
+    }
+  }
+
+  /** Of all rows, by status and the minute of their creation: enough for statistics, and few however many rows there are. */
+  listGroups(): Promise<SessionGroup[]> {
+    return this.#database.read((db) =>
+      db
+        .selectFrom('sessions')
+        .select([
+          'status',
+          (eb) => eb.fn.countAll<number>().as('number'),
+          (eb) => eb.fn.min<string>('created_at').as('oldest'),
+          (eb) => eb.fn.max<string>('created_at').as('newest'),
+        ])
+        .groupBy(['status', sql`substr(created_at, 1, 16)`])
+        .execute(),
+    );
   }
 
   async count(filter: Pick<SessionFilter, 'status' | 'owner'> = {}): Promise<number> {
@@ -60,6 +99,7 @@ export class SessionStore {
   async countByStatus({ status, owner }: Pick<SessionFilter, 'status' | 'owner'> = {}): Promise<
     Partial<Record<SessionStatus, number>>
   > {
+    if (status?.length === 0) return {};
     const rows = await this.#database.read((db) =>
       db
         .selectFrom('sessions')
@@ -110,8 +150,9 @@ export class SessionStore {
     });
   }
 
-  /** Removes one batch of ended sessions, the oldest first; returns how many. Sessions that hold their owner are never among them. */
+  /** Removes one batch of ended sessions; returns how many. Sessions that hold their owner are never among them. */
   async removeEnded({ statuses, before, limit }: RemoveFilter): Promise<number> {
+    if (statuses.length === 0) return 0;
     const { numDeletedRows } = await this.#database.write((db) =>
       db
         .deleteFrom('sessions')
@@ -143,7 +184,7 @@ export class SessionStore {
         .selectFrom('sessions')
         .selectAll()
         .where('status', 'in', LIVE_STATUSES)
-        .where('lease_expires_ms', '<', sql<number>`${dialect.nowMs} - cast(${forMs} as integer)`)
+        .where('lease_expires_ms', '<', sql<number>`${dialect.nowMs} - cast(${Math.round(forMs)} as bigint)`)
         .orderBy('lease_expires_ms')
         .limit(limit)
         .execute(),
@@ -179,7 +220,8 @@ export class SessionStore {
     });
   }
 
-  #rows({ status, owner, host, limit }: SessionFilter): Promise<SessionsTable[]> {
+  async #rows({ status, owner, host, limit }: SessionFilter): Promise<SessionsTable[]> {
+    if (status?.length === 0) return [];
     return this.#database.read((db) =>
       db
         .selectFrom('sessions')
@@ -228,9 +270,9 @@ function toSafeRow(row: SessionsTable): SessionsTable {
 }
 
 function wholeOr<Value>(value: number | null, otherwise: Value): number | Value {
-  return Number.isInteger(value) && (value ?? -1) >= 0 ? (value as number) : otherwise;
+  return Number.isSafeInteger(value) && (value ?? -1) >= 0 ? (value as number) : otherwise;
 }
 
 function timeOr<Value>(value: string | null, otherwise: Value): string | Value {
-  return typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(value) ? value : otherwise;
+  return isTime(value) ? value : otherwise;
 }

@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import {
@@ -138,7 +138,7 @@ class SqliteConnection implements DatabaseConnection {
   async executeQuery<Row>({ sql: text, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
     const { statement, isReader } = this.#prepare(text);
     const values = parameters as (string | number | bigint | null)[];
-    if (isReader) return { rows: statement.all(...values) as Row[] };
+    if (isReader) return { rows: readAll(statement, values) as Row[] };
     const { changes, lastInsertRowid } = statement.run(...values);
     return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
   }
@@ -156,6 +156,24 @@ class SqliteConnection implements DatabaseConnection {
     if (this.#statements.size >= MOST_STATEMENTS) this.#statements.clear();
     this.#statements.set(text, prepared);
     return prepared;
+  }
+}
+
+/** A number that JavaScript has none for is a spoilt one: read roughly, so that its row can be told and mended, and the others be read. */
+function readAll(statement: StatementSync, values: readonly SQLInputValue[]): Record<string, SQLOutputValue>[] {
+  try {
+    return statement.all(...values);
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown;
+  }
+  statement.setReadBigInts(true);
+  try {
+    const toNumber = (value: SQLOutputValue) => (typeof value === 'bigint' ? Number(value) : value);
+    return statement
+      .all(...values)
+      .map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, toNumber(value)])));
+  } finally {
+    statement.setReadBigInts(false);
   }
 }
 

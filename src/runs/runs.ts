@@ -23,7 +23,7 @@ export type {
   StepTools,
 } from './context.ts';
 export { defineAction, isAction, RUN_FLAGS, toFlag, type Action, type ActionDefinition } from './define-action.ts';
-export { EXPORT_FORMATS, ExportError, type ExportFormat } from './export.ts';
+export { assertWritableFolder, EXPORT_FORMATS, ExportError, exportRecords, type ExportFormat } from './export.ts';
 export {
   RunTimeoutError,
   toExitCode,

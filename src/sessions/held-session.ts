@@ -10,7 +10,14 @@ import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { redactUrl } from '../core/redact.ts';
 import { LeaseLostError, type Renewal, type SessionLeases, type StoredSession } from '../registry/registry.ts';
-import { SessionSupervisor, type Death, type DeathReport, type SupervisorOptions } from '../supervisor/supervisor.ts';
+import {
+  SessionEndedError,
+  SessionStartError,
+  SessionSupervisor,
+  type DeathReport,
+  type SupervisorOptions,
+} from '../supervisor/supervisor.ts';
+import { toReport, withoutEvidence } from './death-reports.ts';
 import type { LeaseHolding, LeaseKeeper } from './lease-keeper.ts';
 
 export interface HeldSessionOptions {
@@ -18,9 +25,12 @@ export interface HeldSessionOptions {
   readonly leases: SessionLeases;
   readonly keeper: LeaseKeeper;
   readonly supervisor: SupervisorOptions;
+  /** Ends the start, and nothing after it. */
   readonly signal: AbortSignal;
   readonly log: Log;
-  /** It is over without having been released: its lease is lost, or it died while nobody used it. */
+  /** What has to be done before the browser starts, under the lease. */
+  readonly prepare: () => Promise<void>;
+  /** It is over without having been released: its lease is lost, or it ended while nobody used it. To be released now. */
   readonly onOver: (held: HeldSession) => void;
 }
 
@@ -29,18 +39,23 @@ export class HeldSession implements LeaseHolding {
   /** Under which everything of this owner is written. */
   readonly token: number;
   readonly #options: HeldSessionOptions;
-  /** Aborts, with the reason, when the lease is lost: also a start that is under way. */
-  readonly #lost = new AbortController();
-  #id: string;
+  /** Aborts when it is over for this process, lost or given back: no browser is started for it from then on. */
+  readonly #over = new AbortController();
+  #row: StoredSession;
+  #livedId: string | undefined;
   #supervisor: SessionSupervisor | undefined;
   #writes: Promise<void> = Promise.resolve();
   #writeFailure: Error | undefined;
-  #isReleasing = false;
+  /** Rows that become history and get a successor: what a renewal finds meanwhile says nothing. */
+  #handingOn = 0;
+  #releasing: Promise<void> | undefined;
+  #restarting: Promise<void> | undefined;
+  #restarts = 0;
   /** A death that its row does not tell yet. */
   #untold: object | undefined;
   #lastUsedAt = new Date();
-  /** Acquisitions that have not been released. */
-  users = 0;
+  /** Acquisitions that have not been released. Its start counts as one. */
+  users = 1;
 
   /** Starts the browser of a session that was claimed. When that fails nothing is left: no browser, and no row that holds the owner. */
   static async start(options: HeldSessionOptions): Promise<HeldSession> {
@@ -50,7 +65,7 @@ export class HeldSession implements LeaseHolding {
       await held.#start();
       return held;
     } catch (thrown) {
-      await held.#giveUp(toError(thrown));
+      await held.release(`it could not be started: ${toError(thrown).message}`);
       throw held.lostBy ?? thrown;
     }
   }
@@ -60,7 +75,7 @@ export class HeldSession implements LeaseHolding {
     this.#options = options;
     this.owner = claimed.owner;
     this.token = claimed.token;
-    this.#id = claimed.id;
+    this.#row = claimed;
   }
 
   get supervisor(): SessionSupervisor {
@@ -70,20 +85,46 @@ export class HeldSession implements LeaseHolding {
 
   /** Of the current epoch's row. */
   get id(): string {
-    return this.#id;
+    return this.#row.id;
+  }
+
+  /** As it was written last. */
+  get stored(): StoredSession {
+    return this.#row;
+  }
+
+  /** Of the last session that lived: a row that waits for the next one is none yet. */
+  get livedId(): string {
+    return this.#livedId ?? this.#row.id;
   }
 
   /** Set once the lease is lost. */
   get lostBy(): LeaseLostError | undefined {
-    return this.#lost.signal.aborted ? (this.#lost.signal.reason as LeaseLostError) : undefined;
+    const reason: unknown = this.#over.signal.reason;
+    return reason instanceof LeaseLostError ? reason : undefined;
+  }
+
+  /** Lost or given back, or about to be. */
+  get isOver(): boolean {
+    return this.#over.signal.aborted;
   }
 
   get isUsable(): boolean {
-    return this.lostBy === undefined && !this.#isReleasing && this.supervisor.state === 'alive';
+    return !this.isOver && this.#writeFailure === undefined && this.supervisor.state === 'alive';
+  }
+
+  /** Whether it did not end on purpose. */
+  get isLost(): boolean {
+    return this.lostBy !== undefined || this.supervisor.state === 'dead';
   }
 
   get lastUsedAt(): Date {
     return this.#lastUsedAt;
+  }
+
+  /** How often it was restarted here: names the session that somebody knows. */
+  get restarts(): number {
+    return this.#restarts;
   }
 
   touch(): void {
@@ -91,51 +132,65 @@ export class HeldSession implements LeaseHolding {
   }
 
   get renewal(): Renewal {
+    const health = this.#supervisor?.health;
+    // What works at this moment is in use.
+    if ((health?.parallelOperations ?? 0) > 0) this.touch();
     return {
-      id: this.#id,
-      lastHeartbeatAt: this.#supervisor?.health.lastHeartbeatAt ?? null,
+      id: this.id,
+      lastHeartbeatAt: health?.lastHeartbeatAt ?? null,
       lastUsedAt: this.#lastUsedAt.toISOString(),
     };
   }
 
   lose(now: StoredSession | null): void {
-    if (this.lostBy !== undefined || this.#isReleasing) return;
+    if (this.isOver || this.#handingOn > 0) return;
     const report = toReport(now);
     const error = new LeaseLostError(`The session of "${this.owner}" is no longer this process's: ${report.message}.`, {
-      data: { owner: this.owner, sessionId: this.#id },
+      data: { owner: this.owner, sessionId: this.id },
     });
-    this.#lost.abort(error);
+    this.#over.abort(error);
     this.#options.keeper.remove(this);
     this.#supervisor?.declareDeath(report);
     this.#options.onOver(this);
   }
 
   /**
-   * The next session, under the same lease. Rejects with {@link LeaseLostError} where the owner was lost meanwhile, and with what kept
-   * the registry from knowing of the last session's end.
+   * The next session, under the same lease, for somebody who knows the one after `known` restarts: of many who share it the first one
+   * restarts it, and the others get that one. Returns what he knows then. Rejects with {@link LeaseLostError} where the owner was lost
+   * meanwhile, and with what kept the registry from knowing of the last session's end.
    */
-  async restart({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    const limit = anySignal(signal, this.#lost.signal);
-    await raceSignal(this.#writes, limit);
-    this.#throwIfUnwritten();
+  async restart(known: number, { signal }: { readonly signal?: AbortSignal } = {}): Promise<number> {
+    const limit = anySignal(signal, this.#over.signal);
+    while (this.#restarting !== undefined) await raceSignal(this.#restarting, limit);
     limit.throwIfAborted();
-    await this.supervisor.restart({ signal: limit });
-    await raceSignal(this.#writes, limit);
-    this.#throwIfUnwritten();
+    if (this.#restarts !== known && this.isUsable) return this.#restarts;
+    const restarting = this.#restart(limit);
+    this.#restarting = restarting.catch(() => undefined).finally(() => (this.#restarting = undefined));
+    await restarting;
+    return this.#restarts;
   }
 
   /** Ends the browser and gives the owner back. Idempotent. */
-  async release(message?: string): Promise<void> {
-    if (this.#isReleasing) return this.#writes;
-    this.#isReleasing = true;
-    await this.#supervisor?.stop();
-    await this.#giveBack(message);
+  release(message?: string): Promise<void> {
+    this.#releasing ??= this.#release(message);
+    return this.#releasing;
   }
 
-  async #giveBack(message?: string): Promise<void> {
+  async #restart(limit: AbortSignal): Promise<void> {
+    await raceSignal(this.#writes, limit);
+    this.#throwIfUnwritten();
+    await this.supervisor.restart({ signal: limit });
+    this.#restarts += 1;
+    await raceSignal(this.#writes, limit);
+    this.#throwIfUnwritten();
+  }
+
+  async #release(message?: string): Promise<void> {
     const { leases, keeper, claimed } = this.#options;
+    this.#over.abort(new SessionEndedError());
+    await this.#supervisor?.stop();
     this.#write('its end', () =>
-      leases.release(this.#id, claimed.holder, {
+      leases.release(this.id, claimed.holder, {
         status: this.#untold === undefined ? 'ended' : 'dead',
         ...(this.#untold === undefined ? {} : { death: this.#untold }),
         ...(message === undefined ? {} : { message }),
@@ -146,22 +201,33 @@ export class HeldSession implements LeaseHolding {
   }
 
   async #start(): Promise<void> {
-    const { supervisor: options, signal, keeper, log } = this.#options;
-    const supervisor = await SessionSupervisor.start({
-      ...options,
-      owner: this.owner,
-      signal: anySignal(signal, options.signal, this.#lost.signal),
-      log,
-      // Suspended beyond the lease: a browser that is gone may have been ended by whoever took over.
-      explainDeath: (report) => (keeper.isLapsed ? this.#explain(report) : undefined),
-    });
-    this.#supervisor = supervisor;
-    supervisor.on('session:started', () => this.#onStarted());
-    supervisor.on('session:dead', ({ death }) => this.#handOn('dead', withoutEvidence(death)));
-    supervisor.on('session:ended', () => this.#handOn('ended'));
+    const { supervisor: options, signal, keeper, log, prepare } = this.#options;
+    await prepare();
+    const starting = new AbortController();
+    const onAbort = () => starting.abort(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      this.#supervisor = await SessionSupervisor.start({
+        ...options,
+        owner: this.owner,
+        signal: anySignal(starting.signal, options.signal, this.#over.signal),
+        log,
+        // Suspended beyond the lease: a browser that is gone may have been ended by whoever took over.
+        explainDeath: (report) => (keeper.isLapsed ? this.#explain(report) : undefined),
+      });
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+    this.#supervisor.on('session:started', () => this.#onStarted());
+    this.#supervisor.on('session:dead', ({ death }) => this.#onEnd('dead', withoutEvidence(death)));
+    this.#supervisor.on('session:ended', () => this.#onEnd('ended'));
     this.#onStarted();
     await this.#writes;
     this.#throwIfUnwritten();
+    const { death } = this.#supervisor.health;
+    if (death !== null)
+      throw new SessionStartError(`The browser session died as soon as it was started: ${death.evidence.message}`);
   }
 
   async #explain(report: DeathReport): Promise<DeathReport> {
@@ -173,34 +239,38 @@ export class HeldSession implements LeaseHolding {
   #onStarted(): void {
     const { leases, claimed } = this.#options;
     const { sessionId = '', pids, endpointUrl, driverFolder } = this.supervisor;
-    this.#write('its start', () =>
-      leases.activate(this.#id, claimed.holder, {
+    this.#write('its start', async () => {
+      this.#row = await leases.activate(this.id, claimed.holder, {
         webdriverId: sessionId,
         driverPid: pids.driver,
         browserPid: pids.browser,
         folder: driverFolder,
         endpoint: driverFolder !== undefined || endpointUrl === undefined ? undefined : redactUrl(endpointUrl),
-      }),
-    );
+      });
+      this.#livedId = this.id;
+    });
+  }
+
+  #onEnd(status: 'dead' | 'ended', death?: object): void {
+    this.#untold = death;
+    // What ends while it is being released is told by its release.
+    if (this.isOver) return;
+    if (this.users === 0) this.#options.onOver(this);
+    else this.#handOn(status, death);
   }
 
   /** The owner stays ours: the next session's row stands before anybody can ask for it. */
-  #handOn(status: 'dead' | 'ended', death?: object): void {
-    this.#untold = death;
-    // What ends while it is being released is told by its release.
-    if (this.#isReleasing || this.lostBy !== undefined) return;
-    if (this.users === 0) {
-      this.#isReleasing = true;
-      this.#options.onOver(this);
-      void this.#giveBack();
-      return;
-    }
+  #handOn(status: 'dead' | 'ended', death: object | undefined): void {
     const { leases, claimed } = this.#options;
     const nextId = randomUUID();
+    this.#handingOn += 1;
     this.#write('its death', async () => {
-      const { id } = await leases.succeed(this.#id, claimed.holder, { status, nextId, ...(death && { death }) });
-      this.#id = id;
-      this.#untold = undefined;
+      try {
+        this.#row = await leases.succeed(this.id, claimed.holder, { status, nextId, ...(death && { death }) });
+        this.#untold = undefined;
+      } finally {
+        this.#handingOn -= 1;
+      }
     });
   }
 
@@ -213,7 +283,7 @@ export class HeldSession implements LeaseHolding {
         await write();
       } catch (thrown) {
         const error = toError(thrown);
-        if (error instanceof LeaseLostError && !this.#isReleasing) await this.#options.keeper.renew();
+        if (error instanceof LeaseLostError && !this.isOver) await this.#options.keeper.renew();
         this.#writeFailure ??= error;
         log.warn(`The registry does not know of a session: ${what} could not be written`, { reason: error.message });
       }
@@ -224,23 +294,4 @@ export class HeldSession implements LeaseHolding {
     if (this.lostBy !== undefined) throw this.lostBy;
     if (this.#writeFailure !== undefined) throw this.#writeFailure;
   }
-
-  async #giveUp(error: Error): Promise<void> {
-    await this.release(`it could not be started: ${error.message}`);
-  }
-}
-
-/** Commands and pages stay in the run's outcome; the session's row has what happened. */
-function withoutEvidence({ evidence, ...death }: Death): object {
-  return { ...death, message: evidence.message };
-}
-
-function toReport(now: StoredSession | null): DeathReport {
-  if (now?.status === 'timed_out')
-    return { cause: 'timed_out', detectedBy: 'registry', message: now.errorMessage ?? 'it made no progress' };
-  const why =
-    now === null
-      ? 'its row is gone from the registry'
-      : `it is ${now.status} by now${now.errorMessage === null ? '' : ` (${now.errorMessage})`}`;
-  return { cause: 'lease-lost', detectedBy: 'registry', message: why };
 }

@@ -1,24 +1,31 @@
 /**
  * Owner -> session, within this process. However many callers ask at once, they share one start and then the session; between processes
  * and machines the registry's unique index decides. Nothing is cached by time, and nobody looks a session up a second time.
+ *
+ * An owner is in one place at a time: in flight (its session starts), held, or ending. A new start waits for the end of the last one.
  */
 import { randomUUID } from 'node:crypto';
 
 import { anySignal, delay, raceSignal } from '../core/abort.ts';
-import { CancelledError, ConfigError, InvariantError, toError } from '../core/errors.ts';
+import { ActionError, CancelledError, toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ProcessIdentity } from '../driver/driver.ts';
 import type { Registry, StoredSession } from '../registry/registry.ts';
 import type { SupervisorOptions } from '../supervisor/supervisor.ts';
 import type { AcquireOptions, Acquisition, SessionManagerEvents } from './acquisition.ts';
+import { claimOwner, validateOwner } from './claim.ts';
 import { SessionBusyError, SessionCapacityError } from './errors.ts';
+import { Flight } from './flight.ts';
 import { HeldSession } from './held-session.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
-import { endRemains, isAbandoned, type ReaperOptions } from './reaper.ts';
+import { endRemains, type ReaperOptions } from './reaper.ts';
+import { ReuseCount } from './reuse-count.ts';
 
 export interface OwnersOptions {
   readonly registry: Registry;
   readonly process: ProcessIdentity;
+  /** Of this manager, in the registry. */
+  readonly holder: string;
   readonly supervisor: SupervisorOptions;
   readonly leaseMs: number;
   readonly renewEveryMs: number;
@@ -33,34 +40,36 @@ export interface OwnersOptions {
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
-const LONGEST_OWNER = 200;
-
-/** One start that is under way, with all who wait for it. */
-interface Flight {
-  readonly session: Promise<HeldSession>;
-  readonly abort: AbortController;
-  waiting: number;
-}
 
 export class Owners {
   readonly #options: OwnersOptions;
-  readonly #holder = randomUUID();
   readonly #keeper: LeaseKeeper;
-  readonly #held = new Map<string, HeldSession>();
   readonly #flights = new Map<string, Flight>();
+  readonly #held = new Map<string, HeldSession>();
+  readonly #ending = new Map<HeldSession, Promise<void>>();
+  /** Owners in flight that have a place; the others still wait for one. */
+  readonly #placed = new Set<string>();
   readonly #closing = new AbortController();
+  readonly #reuses: ReuseCount;
   capacity: number;
 
   constructor(options: OwnersOptions) {
-    const { registry, leaseMs, renewEveryMs, log } = options;
+    const { registry, holder, leaseMs, renewEveryMs, log } = options;
     this.#options = options;
     this.capacity = options.capacity;
-    this.#keeper = new LeaseKeeper({ leases: registry.leases, holder: this.#holder, leaseMs, renewEveryMs, log });
+    this.#keeper = new LeaseKeeper({ leases: registry.leases, holder, leaseMs, renewEveryMs, log });
+    this.#reuses = new ReuseCount(options);
   }
 
-  /** Sessions that this process has. */
+  /** Sessions that this process has, those that start or end included. */
   get size(): number {
-    return this.#held.size;
+    return this.#held.size + this.#ending.size + this.#placed.size;
+  }
+
+  /** Owners whose session is still there. */
+  get names(): string[] {
+    const ending = [...this.#ending.keys()].map(({ owner }) => owner);
+    return [...new Set([...this.#held.keys(), ...this.#flights.keys(), ...ending])];
   }
 
   async acquire(owner: string, options: AcquireOptions): Promise<Acquisition> {
@@ -69,7 +78,6 @@ export class Owners {
     const signal = anySignal(options.signal, this.#closing.signal);
     const startedAt = performance.now();
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
-      signal.throwIfAborted();
       try {
         return await this.#acquireNow(owner, options, signal);
       } catch (thrown) {
@@ -87,90 +95,141 @@ export class Owners {
     return [...this.#held.values()].find((held) => held.id === id);
   }
 
-  async end(held: HeldSession): Promise<void> {
-    const { id, owner } = held;
-    if (this.#held.get(owner) === held) this.#held.delete(owner);
-    await held.release();
-    this.#options.emit('session:ended', { id, owner });
+  /** Idempotent; resolves when nothing is left of it. */
+  end(held: HeldSession): Promise<void> {
+    const { owner } = held;
+    if (this.#held.get(owner) !== held) return held.release();
+    const tell = () => this.#options.emit(held.isLost ? 'session:lost' : 'session:ended', { id: held.livedId, owner });
+    const { isLost } = held;
+    this.#held.delete(owner);
+    const ending = held
+      .release()
+      .finally(() => this.#ending.delete(held))
+      .then(() => (isLost ? undefined : tell()));
+    this.#ending.set(held, ending);
+    if (isLost) tell();
+    return ending;
   }
 
   /** Ends those that nobody used for so long; returns how many. */
   async endIdle(maxAgeMs: number): Promise<number> {
     const before = Date.now() - maxAgeMs;
-    const idle = [...this.#held.values()].filter(
-      ({ users, lastUsedAt }) => users === 0 && lastUsedAt.getTime() <= before,
-    );
+    const idle = this.#idle.filter(({ lastUsedAt }) => lastUsedAt.getTime() <= before);
     await Promise.all(idle.map((held) => this.end(held)));
     return idle.length;
   }
 
   /** Ends idle ones, the oldest first, until there are no more than `capacity`. */
   async shrink(): Promise<void> {
-    while (this.#held.size > this.capacity && (await this.#evictOldestIdle()));
+    while (this.#held.size > this.capacity) {
+      const evicting = this.#evictOldestIdle();
+      if (evicting === undefined) return;
+      await evicting;
+    }
   }
 
+  /** What starts now is awaited, and ended like the others. */
   async endAll(): Promise<void> {
-    await Promise.all([...this.#held.values()].map((held) => this.end(held)));
+    await Promise.all([...this.#flights.values()].map(({ over }) => over));
+    const ending = [...this.#ending.values()];
+    await Promise.allSettled([...ending, ...[...this.#held.values()].map((held) => this.end(held))]);
   }
 
   /** Takes no more callers, and ends everything, starts under way included. */
   async close(): Promise<void> {
     this.#closing.abort(new CancelledError('The session manager is shut down.'));
-    const flights = [...this.#flights.values()].map(({ session }) => session.then((held) => this.end(held)));
-    await Promise.allSettled([...flights, this.endAll()]);
-  }
-
-  /** Owners whose session is still there. */
-  get names(): string[] {
-    return [...this.#held.keys(), ...this.#flights.keys()];
+    await this.endAll();
+    await this.#reuses.settled();
   }
 
   async #acquireNow(owner: string, options: AcquireOptions, signal: AbortSignal): Promise<Acquisition> {
-    const known = this.#held.get(owner);
-    if (known?.isUsable === true) return this.#handOut(known, true);
-    if (known !== undefined) {
-      // Dead, and at work: whoever works with it restarts it. Dead and idle: it makes room for the next.
-      if (known.users > 0) throw new SessionBusyError(await this.#describe(known), { waitedMs: 0 });
-      await this.end(known);
+    for (;;) {
+      signal.throwIfAborted();
+      const known = this.#held.get(owner);
+      if (known?.isUsable === true) {
+        known.users += 1;
+        return this.#handOut(known, true);
+      }
+      // Not alive, and at work: whoever works with it restarts it.
+      if (known !== undefined && known.users > 0) throw new SessionBusyError(known.stored, { waitedMs: 0 });
+      if (known !== undefined) this.#drop(known);
+      const underWay = this.#flights.get(owner);
+      const end = underWay?.isGivenUp === true ? underWay.over : this.#endOf(owner);
+      if (end !== undefined) {
+        await raceSignal(end, signal);
+        continue;
+      }
+      const held = await (underWay ?? this.#launch(owner, options)).join(signal);
+      if (!held.isOver) return this.#handOut(held, underWay !== undefined);
+      // Another one who waited for it was faster, and ended it.
+      this.#giveBack(held);
     }
-    const flight = this.#flights.get(owner);
-    if (flight !== undefined) return this.#join(flight, signal, true);
-    return this.#join(this.#launch(owner, options), signal, false);
   }
 
   #launch(owner: string, options: AcquireOptions): Flight {
-    const abort = new AbortController();
-    const session = this.#open(owner, options, anySignal(abort.signal, this.#closing.signal));
-    const flight: Flight = { session, abort, waiting: 0 };
+    const { emit } = this.#options;
+    const flight = new Flight({
+      start: (signal) => this.#open(owner, options, anySignal(signal, this.#closing.signal)),
+      onLanded: (held) => {
+        this.#held.set(owner, held);
+        emit('session:created', { id: held.id, owner });
+      },
+      onOver: () => {
+        this.#placed.delete(owner);
+        this.#flights.delete(owner);
+      },
+      giveBack: (held) => this.#giveBack(held),
+    });
     this.#flights.set(owner, flight);
-    session
-      .then((held) => this.#held.set(owner, held))
-      .catch(() => undefined)
-      .finally(() => this.#flights.delete(owner));
     return flight;
   }
 
-  /** Whoever waits no more leaves; the last one to leave ends the start. */
-  async #join(flight: Flight, signal: AbortSignal, reused: boolean): Promise<Acquisition> {
-    flight.waiting += 1;
-    try {
-      return this.#handOut(await raceSignal(flight.session, signal), reused);
-    } finally {
-      flight.waiting -= 1;
-      if (flight.waiting === 0 && signal.aborted) flight.abort.abort(toError(signal.reason));
+  /** Claims the owner and starts its browser. */
+  async #open(owner: string, { runId, ...options }: AcquireOptions, signal: AbortSignal): Promise<HeldSession> {
+    const { registry, holder, process, leaseMs, supervisor, log } = this.#options;
+    const { leases } = registry;
+    await this.#takePlace(owner, signal);
+    const claim = { id: randomUUID(), owner, holder, process, leaseMs, runId };
+    const { session, expired } = await claimOwner(claim, { leases, log });
+    return HeldSession.start({
+      claimed: session,
+      leases,
+      keeper: this.#keeper,
+      supervisor: { ...supervisor, ...options.supervisor },
+      signal,
+      log,
+      prepare: async () => {
+        if (expired !== null) await this.#clear(expired);
+      },
+      onOver: (held) => this.#drop(held),
+    });
+  }
+
+  /** Room is made by those that have ended, then by idle ones. */
+  async #takePlace(owner: string, signal: AbortSignal): Promise<void> {
+    // Also that the flight is known before anything of it happens.
+    await Promise.resolve();
+    signal.throwIfAborted();
+    while (this.size >= this.capacity) {
+      const ending = this.#ending.size > 0 ? Promise.race(this.#ending.values()) : this.#evictOldestIdle();
+      if (ending === undefined) throw new SessionCapacityError(this.capacity);
+      await raceSignal(ending, signal);
     }
+    this.#placed.add(owner);
   }
 
   #handOut(held: HeldSession, reused: boolean): Acquisition {
-    held.users += 1;
     held.touch();
-    if (reused) this.#options.emit('session:reused', { id: held.id, owner: held.owner });
+    if (reused) {
+      this.#options.emit('session:reused', { id: held.id, owner: held.owner });
+      this.#reuses.add();
+    }
     let isOpen = true;
+    let known = held.restarts;
     const release = () => {
       if (!isOpen) return;
       isOpen = false;
-      held.users -= 1;
-      held.touch();
+      this.#giveBack(held);
     };
     return {
       owner: held.owner,
@@ -180,95 +239,62 @@ export class Owners {
       },
       lease: { token: held.token, process: this.#options.process },
       reused,
-      restart: (options) => held.restart(options),
+      restart: async (options) => {
+        if (!isOpen)
+          throw new ActionError(`The session of "${held.owner}" was released; acquire it again to restart it.`);
+        known = await held.restart(known, options);
+      },
       release,
       end: async () => {
+        const ending = this.end(held);
         release();
-        await this.end(held);
+        await ending;
       },
-      [Symbol.asyncDispose]: async () => release(),
+      [Symbol.asyncDispose]: async () => {
+        release();
+        await this.#ending.get(held);
+      },
     };
   }
 
-  /** Claims the owner and starts its browser. */
-  async #open(owner: string, options: AcquireOptions, signal: AbortSignal): Promise<HeldSession> {
-    const { registry, supervisor, log, emit } = this.#options;
-    await this.#makeRoom(owner);
-    const claimed = await this.#claim(owner, options.runId);
-    const held = await HeldSession.start({
-      claimed,
-      leases: registry.leases,
-      keeper: this.#keeper,
-      supervisor: { ...supervisor, ...options.supervisor },
-      signal,
-      log,
-      onOver: (over) => this.#onOver(over),
-    });
-    emit('session:created', { id: held.id, owner });
-    return held;
+  /** One user less. What is not alive then, nobody restarts any more. */
+  #giveBack(held: HeldSession): void {
+    held.users -= 1;
+    held.touch();
+    if (held.users === 0 && !held.isUsable) this.#drop(held);
   }
 
-  async #claim(owner: string, runId: string | undefined): Promise<StoredSession> {
-    const { registry, process, leaseMs, log, reaper } = this.#options;
-    const claim = { id: randomUUID(), owner, holder: this.#holder, process, leaseMs, runId };
-    let result = await registry.leases.claim(claim);
-    if (!result.isClaimed && isAbandoned(result.heldBy)) {
-      result = await registry.leases.claim({ ...claim, goneIds: [result.heldBy.id] });
-    }
-    if (!result.isClaimed) throw new SessionBusyError(result.heldBy, { waitedMs: 0 });
-    const { session, expired, isRapid } = result;
-    if (isRapid) log.warn('Sessions of one owner are started in quick succession; hand one down instead', { owner });
-    if (expired !== null) {
-      const { host, pid } = expired;
-      log.warn('The owner was taken over from a process that did not renew its lease', { owner, host, pid });
-      await endRemains(expired, reaper);
-    }
-    return session;
+  get #idle(): HeldSession[] {
+    return [...this.#held.values()].filter(({ users }) => users === 0);
   }
 
-  /** For one more. */
-  async #makeRoom(owner: string): Promise<void> {
-    const others = () => this.#held.size + [...this.#flights.keys()].filter((name) => name !== owner).length;
-    while (others() >= this.capacity) {
-      if (!(await this.#evictOldestIdle())) throw new SessionCapacityError(this.capacity);
+  /** The end of the one that was idle for longest; undefined where none is idle. */
+  #evictOldestIdle(): Promise<void> | undefined {
+    const [oldest] = this.#idle.toSorted((a, b) => a.lastUsedAt.getTime() - b.lastUsedAt.getTime());
+    if (oldest === undefined) return undefined;
+    this.#options.emit('session:evicted', { id: oldest.id, owner: oldest.owner });
+    return this.end(oldest);
+  }
+
+  #endOf(owner: string): Promise<void> | undefined {
+    for (const [held, ending] of this.#ending) if (held.owner === owner) return ending;
+    return undefined;
+  }
+
+  /** Ends it while nobody waits for that; who wants the owner next does. */
+  #drop(held: HeldSession): void {
+    this.end(held).catch((thrown: unknown) => this.#warn('A session could not be ended', held.owner, thrown));
+  }
+
+  async #clear(expired: StoredSession): Promise<void> {
+    try {
+      await endRemains(expired, this.#options.reaper);
+    } catch (thrown) {
+      this.#warn('What the last holder of the owner left could not be cleared', expired.owner, thrown);
     }
   }
 
-  /** Those that have died go first. False where none is idle. */
-  async #evictOldestIdle(): Promise<boolean> {
-    const idle = [...this.#held.values()].filter(({ users }) => users === 0);
-    const [oldest] = idle.toSorted(
-      (a, b) => Number(a.isUsable) - Number(b.isUsable) || a.lastUsedAt.getTime() - b.lastUsedAt.getTime(),
-    );
-    if (oldest === undefined) return false;
-    const { id, owner } = oldest;
-    await this.end(oldest);
-    this.#options.emit('session:evicted', { id, owner });
-    return true;
+  #warn(message: string, owner: string, thrown: unknown): void {
+    this.#options.log.warn(message, { owner, reason: toError(thrown).message });
   }
-
-  #onOver(held: HeldSession): void {
-    const { id, owner } = held;
-    if (this.#held.get(owner) === held) this.#held.delete(owner);
-    this.#options.emit('session:lost', { id, owner });
-  }
-
-  async #describe({ id, owner }: HeldSession): Promise<StoredSession> {
-    const session = await this.#options.registry.sessions.get(id);
-    if (session === undefined) throw new InvariantError(`The session of "${owner}" is held, and has no row.`);
-    return session;
-  }
-}
-
-function validateOwner(owner: string): void {
-  const isUsable =
-    typeof owner === 'string' &&
-    owner !== '' &&
-    owner.length <= LONGEST_OWNER &&
-    owner.isWellFormed() &&
-    !/\p{Cc}/u.test(owner);
-  if (isUsable) return;
-  throw new ConfigError(
-    `The owner ${JSON.stringify(owner)?.slice(0, 80)} can't be used; an owner is a text of 1 to ${LONGEST_OWNER} printable letters.`,
-  );
 }

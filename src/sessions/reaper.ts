@@ -2,7 +2,7 @@
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { redactUrl } from '../core/redact.ts';
-import { deleteRemoteSession, endLeftProcesses, isProcessGone } from '../driver/driver.ts';
+import { deleteRemoteSession, endLeftProcesses, isProcessGone, isProcessThere } from '../driver/driver.ts';
 import { LIVE_STATUSES, type Registry, type StoredSession } from '../registry/registry.ts';
 
 export interface ReaperOptions {
@@ -16,6 +16,14 @@ export interface ReaperOptions {
 /** Whether the process that holds the session is certain to be gone. */
 export function isAbandoned({ host, pid, processIdentity }: StoredSession): boolean {
   return isProcessGone({ host, pid, identity: processIdentity });
+}
+
+/**
+ * Whether the process that holds the session is certain to be there. Where its lease ran out, it renews it as soon as it can: a machine
+ * that slept wakes all its programs, in any order, and one's clean-up must not be quicker than the others' renewals.
+ */
+export function isPresent({ host, pid, processIdentity }: StoredSession): boolean {
+  return isProcessThere({ host, pid, identity: processIdentity });
 }
 
 /** All live sessions of this machine whose process is gone. Returns them as they are now; one that resists stops no other. */

@@ -37,6 +37,8 @@ export interface SessionCleanupOptions {
   readonly log: Log;
   /** Ends this process's own sessions that were idle for so long. */
   readonly endIdle: (maxAgeMs: number) => Promise<number>;
+  /** Whether the process that holds a session is certain to be there. */
+  readonly isPresent: (session: StoredSession) => boolean;
   readonly endRemains: (session: StoredSession) => Promise<void>;
   readonly describe: () => Promise<SessionStatistics>;
   readonly onDone: (done: { readonly removed: number; readonly failed: number }) => void;
@@ -70,8 +72,8 @@ export class SessionCleanup {
   /** True while no scheduler was asked for, or the one that was has run within twice its interval. */
   get isAlive(): boolean {
     if (this.#startedAt === undefined) return true;
-    const last = this.#lastRunAt ?? this.#startedAt;
-    return Date.now() - last.getTime() <= 2 * this.#intervalMs;
+    const last = Math.max(this.#startedAt.getTime(), this.#lastRunAt?.getTime() ?? 0);
+    return Date.now() - last <= 2 * this.#intervalMs;
   }
 
   reconfigure({
@@ -103,34 +105,34 @@ export class SessionCleanup {
     if (this.#cleaning !== undefined) await settlesWithin(this.#cleaning, STOP_LIMIT_MS);
   }
 
-  async inactive(maxAgeMs: number): Promise<number> {
-    return this.#run('inactive sessions', async (failures) => {
-      const ended = await this.#options.endIdle(maxAgeMs);
-      return ended + (await this.#closeLapsed(maxAgeMs, failures));
-    });
+  inactive(maxAgeMs: number): Promise<number> {
+    return this.#run('inactive sessions', [
+      () => this.#options.endIdle(maxAgeMs),
+      (failures) => this.#closeLapsed(maxAgeMs, failures),
+    ]);
   }
 
   failed(): Promise<number> {
-    return this.#run('failed sessions', () => this.#removeRows(FAILED, 0));
+    return this.#run('failed sessions', [() => this.#removeRows(FAILED, 0)]);
   }
 
   completed(olderThanHours: number): Promise<number> {
-    return this.#run('ended sessions', () => this.#removeRows(ENDED, olderThanHours));
+    return this.#run('ended sessions', [() => this.#removeRows(ENDED, olderThanHours)]);
   }
 
   all(): Promise<number> {
-    return this.#run('all sessions', () => this.#removeRows([...FAILED, ...ENDED], 0));
+    return this.#run('all sessions', [() => this.#removeRows([...FAILED, ...ENDED], 0)]);
   }
 
   /** One round by policy. Never overlaps with itself: who asks meanwhile gets the round under way. */
   byPolicy(): Promise<number> {
-    this.#cleaning ??= this.#run('sessions by policy', async (failures) => {
-      const { anyHours, failedHours, endedHours } = this.#policy;
-      let removed = await this.#closeLapsed(0, failures);
-      removed += await this.#mendDamaged();
-      removed += await this.#removeRows(FAILED, Math.min(failedHours, anyHours));
-      return removed + (await this.#removeRows(ENDED, Math.min(endedHours, anyHours)));
-    }).finally(() => (this.#cleaning = undefined));
+    const { anyHours, failedHours, endedHours } = this.#policy;
+    this.#cleaning ??= this.#run('sessions by policy', [
+      (failures) => this.#closeLapsed(0, failures),
+      (failures) => this.#mendDamaged(failures),
+      () => this.#removeRows(FAILED, Math.min(failedHours, anyHours)),
+      () => this.#removeRows(ENDED, Math.min(endedHours, anyHours)),
+    ]).finally(() => (this.#cleaning = undefined));
     return this.#cleaning;
   }
 
@@ -167,56 +169,64 @@ export class SessionCleanup {
     if (this.#startedAt !== undefined) this.#schedule(nextMs);
   }
 
-  /** Counts, times and audits one clean-up. */
-  async #run(what: string, work: (failures: Error[]) => Promise<number>): Promise<number> {
+  /** Counts, times and audits one clean-up. A part that fails stops no other. */
+  async #run(what: string, parts: readonly ((failures: Error[]) => Promise<number>)[]): Promise<number> {
     const { registry, log, onDone } = this.#options;
     const startedAt = performance.now();
     const bytesBefore = process.memoryUsage.rss();
     const failures: Error[] = [];
     let removed = 0;
-    try {
-      removed = await work(failures);
-    } catch (thrown) {
-      failures.push(toError(thrown));
-    }
+    for (const part of parts) removed += await attempt(failures, 0, () => part(failures));
     this.#lastRunAt = new Date();
     const durationMs = Math.round(performance.now() - startedAt);
     const freedBytes = Math.max(0, bytesBefore - process.memoryUsage.rss());
     const errors = failures.map(({ message }) => message);
     log.info(`Cleaned up ${what}`, { removed, durationMs, freedBytes, errors });
-    await registry.metrics.recordCleanup({ what, removed, durationMs, errors });
+    await attempt(failures, undefined, () => registry.metrics.recordCleanup({ what, removed, durationMs, errors }));
     onDone({ removed, failed: failures.length });
-    if (failures.length > 0)
-      throw new CleanupError(
-        `The clean-up of ${what} did ${removed}, and failed for ${failures.length}: ${errors.join('; ')}. It is tried again by the next one.`,
-        { cause: failures[0], data: { removed, failed: failures.length } },
-      );
-    return removed;
+    if (failures.length === 0) return removed;
+    const words = failures.map(({ message }) => message).join('; ');
+    throw new CleanupError(
+      `The clean-up of ${what} did ${removed}, and failed for ${failures.length}: ${words}. It is tried again by the next one.`,
+      { cause: failures[0], data: { removed, failed: failures.length } },
+    );
   }
 
   /** Live rows that nobody renews: their process is gone, here or elsewhere. */
   async #closeLapsed(forMs: number, failures: Error[]): Promise<number> {
-    const { registry, endRemains } = this.#options;
+    const { registry, isPresent, endRemains } = this.#options;
+    const seen = new Set<string>();
     let closed = 0;
-    for (const session of await registry.sessions.listLapsed({ limit: this.#batchSize, forMs })) {
-      try {
-        const message = 'nobody renewed its lease';
-        const revoked = await registry.leases.revoke(session.id, { status: 'expired', message });
-        if (revoked === undefined) continue;
-        closed += 1;
-        await endRemains(session);
-      } catch (thrown) {
-        failures.push(toError(thrown));
+    for (;;) {
+      const lapsed = await registry.sessions.listLapsed({ limit: this.#batchSize + seen.size, forMs });
+      const fresh = lapsed.filter(({ id }) => !seen.has(id));
+      if (fresh.length === 0) return closed;
+      for (const session of fresh) {
+        seen.add(session.id);
+        if (isPresent(session)) continue;
+        await attempt(failures, undefined, async () => {
+          const { id, leaseExpiresMs } = session;
+          const message = 'nobody renewed its lease';
+          const revoked = await registry.leases.revoke(id, { status: 'expired', message, leaseExpiresMs });
+          if (revoked === undefined) return;
+          closed += 1;
+          await endRemains(session);
+        });
       }
+      await nextTurn();
     }
-    return closed;
   }
 
-  async #mendDamaged(): Promise<number> {
+  async #mendDamaged(failures: Error[]): Promise<number> {
     const { sessions } = this.#options.registry;
-    const damaged = await sessions.listDamaged();
-    for (const id of damaged) await sessions.recoverDamaged(id);
-    return damaged.length;
+    let mended = 0;
+    for (const id of await sessions.listDamaged()) {
+      await attempt(failures, undefined, async () => {
+        await sessions.recoverDamaged(id);
+        mended += 1;
+      });
+    }
+    return mended;
   }
 
   async #removeRows(statuses: readonly SessionStatus[], olderThanHours: number): Promise<number> {
@@ -229,5 +239,15 @@ export class SessionCleanup {
       if (number < this.#batchSize) return removed;
       await nextTurn();
     }
+  }
+}
+
+/** What `work` comes to; where it fails, that is noted, and `otherwise` stands for it. */
+async function attempt<Value>(failures: Error[], otherwise: Value, work: () => Promise<Value>): Promise<Value> {
+  try {
+    return await work();
+  } catch (thrown) {
+    failures.push(toError(thrown));
+    return otherwise;
   }
 }

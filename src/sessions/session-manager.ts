@@ -1,7 +1,9 @@
 /** The manager: who wants a session of an owner gets it here, and everything about sessions can be asked and ordered here. */
+import { randomUUID } from 'node:crypto';
+
 import type { Config } from '../config/config.ts';
 import { settlesWithin } from '../core/abort.ts';
-import { ConfigError, toError } from '../core/errors.ts';
+import { toError } from '../core/errors.ts';
 import { Events, type Disposer, type Listener } from '../core/events.ts';
 import { silentLog, type Log } from '../core/log.ts';
 import { thisProcess } from '../driver/driver.ts';
@@ -21,8 +23,9 @@ import {
 import type { AcquireOptions, Acquisition, SessionManagerEvents } from './acquisition.ts';
 import { SessionNotFoundError } from './errors.ts';
 import { Owners } from './owners.ts';
-import { endRemains, reapAbandoned, type ReaperOptions } from './reaper.ts';
+import { endRemains, isPresent, reapAbandoned, type ReaperOptions } from './reaper.ts';
 import { SessionCleanup, type CleanupPolicy, type SessionMetrics } from './session-cleanup.ts';
+import { validateAge, validateSettings, type ManagerSettings } from './manager-settings.ts';
 import { SessionLocks } from './session-locks.ts';
 import { toHealth, toStatistics, type SessionHealth, type SessionStatistics } from './statistics.ts';
 
@@ -37,15 +40,6 @@ export interface SessionManagerOptions {
   readonly policy?: Partial<CleanupPolicy>;
   /** Default: nothing is logged. */
   readonly log?: Log;
-}
-
-/** Settings that can be changed while it runs. */
-export interface ManagerSettings {
-  readonly maxSessions?: number;
-  readonly sessionTimeoutMs?: number;
-  readonly cleanupIntervalMs?: number;
-  readonly cleanupBatchSize?: number;
-  readonly policy?: Partial<CleanupPolicy>;
 }
 
 const LEASE_IN_HEARTBEATS = 6;
@@ -74,6 +68,7 @@ export class SessionManager implements AsyncDisposable {
     const { heartbeatIntervalMs: renewEveryMs = DEFAULT_HEARTBEAT_INTERVAL_MS, gridUrl } = supervisor;
     const lease = Math.round(leaseMs ?? renewEveryMs * LEASE_IN_HEARTBEATS);
     const process = thisProcess();
+    validateSettings({ policy: policy ?? {} });
     this.#registry = registry;
     this.#log = log;
     this.#sessionTimeoutMs = config.sessionTimeoutMs;
@@ -84,6 +79,7 @@ export class SessionManager implements AsyncDisposable {
     this.#owners = new Owners({
       registry,
       process,
+      holder: randomUUID(),
       supervisor,
       leaseMs: lease,
       renewEveryMs: Math.min(renewEveryMs, lease / 3),
@@ -99,6 +95,7 @@ export class SessionManager implements AsyncDisposable {
       batchSize: config.cleanupBatchSize,
       log,
       endIdle: (maxAgeMs) => this.#owners.endIdle(maxAgeMs),
+      isPresent,
       endRemains: (session) => endRemains(session, this.#reaper),
       describe: () => this.statistics(),
       onDone: (done) => this.#events.emit('cleanup:done', done),
@@ -148,7 +145,7 @@ export class SessionManager implements AsyncDisposable {
     for (const id of ids) {
       try {
         await this.withLock(id, async () => {
-          const patch = typeof change === 'function' ? await change(await this.get(id)) : change;
+          const patch = typeof change === 'function' ? await change(await this.#find(id)) : change;
           await this.update(id, patch);
         });
         updated.push(id);
@@ -168,8 +165,7 @@ export class SessionManager implements AsyncDisposable {
   async end(id: string): Promise<void> {
     const held = this.#owners.find(id);
     if (held !== undefined) return this.#owners.end(held);
-    const session = await this.#registry.sessions.get(id);
-    if (session === undefined) throw new SessionNotFoundError(id);
+    const session = await this.#find(id);
     if (!isLive(session)) return;
     await this.#registry.leases.revoke(id, { status: 'ended', message: 'ended by a person' });
     await endRemains(session, this.#reaper);
@@ -183,7 +179,7 @@ export class SessionManager implements AsyncDisposable {
 
   async statistics(): Promise<SessionStatistics> {
     const { capacity, size: held } = this.#owners;
-    return toStatistics(await this.list(), { capacity, held });
+    return toStatistics(await this.#registry.sessions.listGroups(), { capacity, held });
   }
 
   async health(): Promise<SessionHealth> {
@@ -202,8 +198,10 @@ export class SessionManager implements AsyncDisposable {
   }
 
   /** Ends sessions that nobody used for so long (default `SESSION_TIMEOUT_MINUTES`), and closes those nobody renews. Returns how many. */
-  cleanupInactiveSessions(maxAgeMinutes?: number): Promise<number> {
-    return this.#cleanup.inactive(maxAgeMinutes === undefined ? this.#sessionTimeoutMs : maxAgeMinutes * 60_000);
+  async cleanupInactiveSessions(maxAgeMinutes?: number): Promise<number> {
+    return this.#cleanup.inactive(
+      maxAgeMinutes === undefined ? this.#sessionTimeoutMs : validateAge('maxAgeMinutes', maxAgeMinutes) * 60_000,
+    );
   }
 
   /** Removes the rows of sessions that died or timed out. */
@@ -212,8 +210,8 @@ export class SessionManager implements AsyncDisposable {
   }
 
   /** Removes the rows of sessions that ended in order. */
-  cleanupCompleted({ olderThanHours = 0 }: { readonly olderThanHours?: number } = {}): Promise<number> {
-    return this.#cleanup.completed(olderThanHours);
+  async cleanupCompleted({ olderThanHours = 0 }: { readonly olderThanHours?: number } = {}): Promise<number> {
+    return this.#cleanup.completed(validateAge('olderThanHours', olderThanHours));
   }
 
   /** Ends every session of this process, at work or not, and removes all rows but those that other processes hold. */
@@ -224,7 +222,9 @@ export class SessionManager implements AsyncDisposable {
 
   /** Cleans by policy from now on; default every `SESSION_CLEANUP_INTERVAL_MINUTES`. */
   startCleanupScheduler({ intervalMinutes }: { readonly intervalMinutes?: number } = {}): void {
-    this.#cleanup.start(intervalMinutes === undefined ? undefined : intervalMinutes * 60_000);
+    const cleanupIntervalMs = intervalMinutes === undefined ? undefined : intervalMinutes * 60_000;
+    if (cleanupIntervalMs !== undefined) validateSettings({ cleanupIntervalMs });
+    this.#cleanup.start(cleanupIntervalMs);
   }
 
   /** Resolves when a clean-up that was under way is over. */
@@ -237,10 +237,10 @@ export class SessionManager implements AsyncDisposable {
     return this.#registry.sessions.recoverDamaged(id);
   }
 
-  /** A lower capacity ends the oldest idle sessions at once. Throws `ConfigError` for a value that makes no sense. */
-  async reconfigure({ maxSessions, sessionTimeoutMs, ...cleanup }: ManagerSettings): Promise<void> {
-    if (maxSessions !== undefined && (!Number.isInteger(maxSessions) || maxSessions < 1))
-      throw new ConfigError(`maxSessions is ${maxSessions}; it must be a whole number of at least 1.`);
+  /** All of it or, with a `ConfigError`, nothing. A lower capacity ends the oldest idle sessions at once. */
+  async reconfigure(settings: ManagerSettings): Promise<void> {
+    validateSettings(settings);
+    const { maxSessions, sessionTimeoutMs, ...cleanup } = settings;
     this.#cleanup.reconfigure(cleanup);
     this.#sessionTimeoutMs = sessionTimeoutMs ?? this.#sessionTimeoutMs;
     this.#owners.capacity = maxSessions ?? this.#owners.capacity;
@@ -259,6 +259,12 @@ export class SessionManager implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
+  }
+
+  async #find(id: string): Promise<StoredSession> {
+    const session = await this.#registry.sessions.get(id);
+    if (session === undefined) throw new SessionNotFoundError(id);
+    return session;
   }
 
   async #shutDown(timeoutMs: number): Promise<string[]> {

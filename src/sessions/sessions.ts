@@ -11,5 +11,6 @@ export {
 } from './errors.ts';
 export { type CleanupPolicy, type SessionMetrics } from './session-cleanup.ts';
 export type { AcquireOptions, Acquisition, SessionManagerEvents } from './acquisition.ts';
-export { SessionManager, type ManagerSettings, type SessionManagerOptions } from './session-manager.ts';
+export type { ManagerSettings } from './manager-settings.ts';
+export { SessionManager, type SessionManagerOptions } from './session-manager.ts';
 export type { SessionHealth, SessionStatistics } from './statistics.ts';

@@ -1,5 +1,11 @@
-/** Numbers about sessions, worked out from rows: pure, so that any process comes to the same. */
-import { LIVE_STATUSES, SESSION_STATUSES, type SessionStatus, type StoredSession } from '../registry/registry.ts';
+/** Numbers about sessions, worked out from what the registry has: pure, so that any process comes to the same. */
+import {
+  LIVE_STATUSES,
+  SESSION_STATUSES,
+  type SessionGroup,
+  type SessionStatus,
+  type StoredSession,
+} from '../registry/registry.ts';
 
 const HOUR_MS = 3_600_000;
 /** Shares of the capacity from which on things are no longer fine. */
@@ -32,30 +38,39 @@ export interface SessionHealth {
   readonly isCleanupAlive: boolean;
 }
 
+/** Ages are exact to a minute. */
 export function toStatistics(
-  sessions: readonly StoredSession[],
+  groups: readonly SessionGroup[],
   { capacity, held, now = Date.now() }: { readonly capacity: number; readonly held: number; readonly now?: number },
 ): SessionStatistics {
-  const ages = sessions.map(({ createdAt }) => now - Date.parse(createdAt));
+  // What is damaged is told, and mended, by the clean-up.
+  const known = groups
+    .map((group) => ({ ...group, ageMs: now - (Date.parse(group.oldest) + Date.parse(group.newest)) / 2 }))
+    .filter(({ status, ageMs }) => (SESSION_STATUSES as readonly string[]).includes(status) && !Number.isNaN(ageMs));
+  const sum = (some: typeof known) => some.reduce((total, { number }) => total + number, 0);
   const between = (from: number, to: number) =>
-    ages.filter((age) => age >= from * HOUR_MS && age < to * HOUR_MS).length;
-  const created = sessions.map(({ createdAt }) => createdAt).toSorted();
+    sum(known.filter(({ ageMs }) => ageMs >= from * HOUR_MS && ageMs < to * HOUR_MS));
+  const total = sum(known);
   return {
-    total: sessions.length,
+    total,
     capacity,
     utilisation: held / capacity,
     byStatus: Object.fromEntries(
-      SESSION_STATUSES.map((status) => [status, sessions.filter((session) => session.status === status).length]),
+      SESSION_STATUSES.map((status) => [status, sum(known.filter((group) => group.status === status))]),
     ) as Record<SessionStatus, number>,
     byAge: {
-      under1h: ages.filter((age) => age < HOUR_MS).length,
+      under1h: between(-Infinity, 1),
       from1hTo6h: between(1, 6),
       from6hTo24h: between(6, 24),
       over24h: between(24, Infinity),
     },
-    averageAgeMs: ages.length === 0 ? null : ages.reduce((sum, age) => sum + age, 0) / ages.length,
-    oldest: created[0] ?? null,
-    newest: created.at(-1) ?? null,
+    averageAgeMs: total === 0 ? null : known.reduce((all, { ageMs, number }) => all + ageMs * number, 0) / total,
+    oldest: known.map(({ oldest }) => oldest).toSorted()[0] ?? null,
+    newest:
+      known
+        .map(({ newest }) => newest)
+        .toSorted()
+        .at(-1) ?? null,
   };
 }
 

@@ -1,0 +1,104 @@
+/** What `sessions cleanup` is asked for, and what that would do: worked out from rows, with nothing changed. */
+import { ConfigError } from '../core/errors.ts';
+import { isProcessThere } from '../driver/driver.ts';
+import { isLive, type Registry, type SessionStatus, type StoredSession } from '../registry/registry.ts';
+import type { CleanupPolicy } from '../sessions/sessions.ts';
+import { isLeft } from './registry-commands.ts';
+
+const HOUR_MS = 3_600_000;
+const LAPSED_LIMIT = 10_000;
+/** As the manager's scheduler has it. */
+export const POLICY: Omit<CleanupPolicy, 'anyHours'> = { failedHours: 1, endedHours: 6 };
+export const FAILED: readonly SessionStatus[] = ['dead', 'timed_out'];
+const ENDED: readonly SessionStatus[] = ['ended', 'expired'];
+
+/** As commander has it. */
+export interface CleanupOptions {
+  readonly failed?: boolean;
+  readonly completed?: boolean;
+  readonly all?: boolean;
+  readonly olderThan?: string;
+}
+
+export interface CleanupRequest {
+  readonly kind: 'policy' | 'failed' | 'completed' | 'all';
+  /** How long they are over at least; undefined: those stay. */
+  readonly failedHours: number | undefined;
+  readonly endedHours: number | undefined;
+  /** As typed, without `--execute`. */
+  readonly words: string;
+}
+
+export interface CleanupPlan {
+  /** Rows to remove, by status. */
+  readonly remove: Readonly<Record<string, number>>;
+  /** Rows that stay, by status. */
+  readonly keep: Readonly<Record<string, number>>;
+  /** Live only by their rows, and expired by then: their process is gone, or does not renew their lease. */
+  readonly close: { readonly gone: number; readonly lapsed: number };
+  /** To be brought to a safe state. */
+  readonly damaged: readonly string[];
+}
+
+/** Throws `ConfigError` for what does not go together. */
+export function toCleanupRequest({ failed, completed, all, olderThan }: CleanupOptions): CleanupRequest {
+  const chosen = Object.entries({ failed, completed, all }).filter(([, isChosen]) => isChosen === true);
+  if (chosen.length > 1)
+    throw new ConfigError(`Choose one of ${chosen.map(([name]) => `--${name}`).join(' and ')}; --all means both.`);
+  const kind = (chosen[0]?.[0] ?? 'policy') as CleanupRequest['kind'];
+  const hours = olderThan === undefined ? undefined : toHours(olderThan);
+  if (hours !== undefined && (kind === 'failed' || kind === 'all'))
+    throw new ConfigError(`--older-than goes with --completed, or alone; --${kind} asks for no age.`);
+  const ages = {
+    policy: { failedHours: hours ?? POLICY.failedHours, endedHours: hours ?? POLICY.endedHours },
+    failed: { failedHours: 0, endedHours: undefined },
+    completed: { failedHours: undefined, endedHours: hours ?? 0 },
+    all: { failedHours: 0, endedHours: 0 },
+  }[kind];
+  const flags = [
+    ...(kind === 'policy' ? [] : [`--${kind}`]),
+    ...(hours === undefined ? [] : [`--older-than ${hours}`]),
+  ];
+  return { kind, ...ages, words: ['cleanup', ...flags].join(' ') };
+}
+
+export async function planCleanup(registry: Registry, request: CleanupRequest): Promise<CleanupPlan> {
+  const now = new Date();
+  const sessions = await registry.sessions.list();
+  const gone = sessions.filter((session) => isLive(session) && isLeft(session));
+  const isPolicy = request.kind === 'policy';
+  const unrenewed = isPolicy ? await registry.sessions.listLapsed({ limit: LAPSED_LIMIT }) : [];
+  const lapsed = unrenewed.filter((session) => !isLeft(session) && !isHeldHere(session));
+  const closed = new Set([...gone, ...lapsed].map(({ id }) => id));
+  const remove: Record<string, number> = {};
+  const keep: Record<string, number> = {};
+  for (const session of sessions) {
+    const then = closed.has(session.id)
+      ? { status: 'expired' as const, since: now.toISOString() }
+      : { status: session.status, since: session.endedAt ?? session.createdAt };
+    const tally = goes(then, request, now) ? remove : keep;
+    tally[then.status] = (tally[then.status] ?? 0) + 1;
+  }
+  const damaged = isPolicy ? await registry.sessions.listDamaged() : [];
+  return { remove, keep, close: { gone: gone.length, lapsed: lapsed.length }, damaged };
+}
+
+function goes(
+  { status, since }: { readonly status: SessionStatus; readonly since: string },
+  { failedHours, endedHours }: CleanupRequest,
+  now: Date,
+): boolean {
+  const hours = FAILED.includes(status) ? failedHours : ENDED.includes(status) ? endedHours : undefined;
+  return hours !== undefined && now.getTime() - Date.parse(since) >= hours * HOUR_MS;
+}
+
+/** A process that is only suspended has its session still. */
+function isHeldHere({ host, pid, processIdentity: identity }: StoredSession): boolean {
+  return isProcessThere({ host, pid, identity });
+}
+
+function toHours(text: string): number {
+  const hours = Number(text);
+  if (text.trim() !== '' && Number.isFinite(hours) && hours > 0) return hours;
+  throw new ConfigError(`--older-than is ${JSON.stringify(text)}; it must be a number of hours above 0.`);
+}

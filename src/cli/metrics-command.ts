@@ -1,0 +1,112 @@
+/** The `metrics` command: the registry's numbers with a verdict for a person; `--json` has them as they are. */
+import { Command } from 'commander';
+
+import { SESSION_STATUSES, type RegistryMetrics } from '../registry/registry.ts';
+import { commandLine } from './invocation.ts';
+import { judge, LEAST_UNITS, summarizeVerdicts, type Verdict } from './metrics-verdicts.ts';
+import { count } from './progress-line.ts';
+import { describeNumbers, printJson, withRegistry } from './registry-commands.ts';
+import { EXIT_FAILED } from './report-error.ts';
+import { renderLines, renderTable, toPlainLine } from './text-table.ts';
+import { describeAgo, describeDuration } from './time-words.ts';
+
+const OWNERS_SHOWN = 10;
+const STATES: Readonly<Record<string, string>> = { inFlight: 'under way', refused: 'refused afterwards' };
+
+export function makeMetricsCommand(): Command {
+  return new Command('metrics')
+    .summary('the numbers of sessions and runs, with a verdict')
+    .description(
+      'Shows how sessions are used: created, reused, died; whether an owner has more than one. The last line says what to make of it.',
+    )
+    .configureHelp({ commandUsage: () => commandLine('metrics', '[options]') })
+    .option('--json', 'print the numbers as one line of JSON')
+    .option('--verbose', 'show where errors come from')
+    .addHelpText(
+      'after',
+      `\nExit codes: 0, or 1 where an owner has more than one live session.\n\nExample:\n  ${commandLine('metrics')}`,
+    )
+    .action(({ json = false }: { json?: boolean }) =>
+      withRegistry(async ({ metrics, place }) => {
+        const numbers = await metrics.read();
+        if (json) printJson(numbers);
+        else process.stdout.write(render(numbers, place));
+        if (numbers.duplicateOwners.length > 0) process.exitCode = EXIT_FAILED;
+      }),
+    );
+}
+
+function render(numbers: RegistryMetrics, place: string): string {
+  const created = Object.values(numbers.sessionsCreated).reduce((sum, number) => sum + number, 0);
+  const verdicts = judge(numbers);
+  const { cleanups, averageSessionSeconds } = numbers;
+  const rows: readonly (readonly [name: string, text: string, verdict?: Verdict])[] = [
+    ['sessions created', describeCreated(numbers.sessionsCreated, created)],
+    ['reuse ratio', describeReuse(numbers, verdicts.reuse), verdicts.reuse],
+    ['rapid creates', String(numbers.rapidCreates), verdicts.rapidCreates],
+    ['context losses', String(numbers.contextLosses), verdicts.contextLosses],
+    ['duplicate owners', describeDuplicates(numbers.duplicateOwners), verdicts.duplicateOwners],
+    ['deaths', describeDeaths(numbers.deaths)],
+    ['work cancelled', describeCancelled(numbers.workCancelled)],
+    ['sessions', describeNumbers(numbers.sessionsByStatus, SESSION_STATUSES) || 'none'],
+    ['runs', describeNumbers(numbers.runsByStatus) || 'none'],
+    [
+      'average session',
+      averageSessionSeconds === null ? 'none has ended' : describeDuration(averageSessionSeconds * 1_000),
+    ],
+    [
+      'cleanups',
+      `${count(cleanups.runs, 'round')}, ${cleanups.removed} removed, ${cleanups.failures} failed; last ${cleanups.lastAt === null ? 'never' : describeAgo(cleanups.lastAt)}`,
+      verdicts.cleanups,
+    ],
+    ['registry', `${(numbers.registryBytes / 2 ** 20).toFixed(1)} MB (${place})`],
+  ];
+  const nameWidth = Math.max(...rows.map(([name]) => name.length));
+  const table = rows.map(([name, text, verdict = '']) => ({
+    name: `${(verdict === 'too few to judge' ? '–' : verdict).padEnd('watch'.length)}  ${name.padEnd(nameWidth)}`,
+    texts: [text],
+  }));
+  const hint =
+    created > 0 ? [] : ['No session was created yet. Begin a run:', `  ${commandLine('run', 'gather-catalog --help')}`];
+  return `${renderTable(table)}\n${renderLines([...hint, summarizeVerdicts(numbers, verdicts)])}`;
+}
+
+/** `42: ann 20, bob 12, 3 more owners 10`. */
+function describeCreated(byOwner: RegistryMetrics['sessionsCreated'], total: number): string {
+  const owners = Object.entries(byOwner).toSorted(([, a], [, b]) => b - a);
+  const shown = owners.slice(0, OWNERS_SHOWN).map(([owner, number]) => `${toPlainLine(owner)} ${number}`);
+  const rest = owners.slice(OWNERS_SHOWN);
+  const more = rest.reduce((sum, [, number]) => sum + number, 0);
+  if (rest.length > 0) shown.push(`${count(rest.length, 'more owner')} ${more}`);
+  return total === 0 ? '0' : `${total}: ${shown.join(', ')}`;
+}
+
+function describeReuse({ reuseRatio, sessionsReused }: RegistryMetrics, verdict: Verdict): string {
+  if (reuseRatio === null) return 'nothing was done yet';
+  // Cut, not rounded: 94.96 % is less than 95 %.
+  const percent = (Math.floor(reuseRatio * 1_000) / 10).toFixed(1);
+  const units = `${count(sessionsReused, 'unit')} of work on a session that was there`;
+  const needed = verdict === 'too few to judge' ? `; too few to judge, which takes ${LEAST_UNITS}` : '';
+  return `${percent} %: ${units}${needed}`;
+}
+
+function describeDuplicates(owners: readonly string[]): string {
+  return owners.length === 0 ? '0' : `${owners.length}: ${owners.map(toPlainLine).join(', ')}`;
+}
+
+/** `3: browser-gone 2 (devtools 1, command 1), frozen 1 (heartbeat 1)`. */
+function describeDeaths(deaths: RegistryMetrics['deaths']): string {
+  const sum = (some: RegistryMetrics['deaths']) => some.reduce((total, { number }) => total + number, 0);
+  if (deaths.length === 0) return '0';
+  const causes = [...Map.groupBy(deaths, ({ cause }) => cause)].toSorted(([, a], [, b]) => sum(b) - sum(a));
+  const texts = causes.map(([cause, some]) => {
+    const noticed = some.toSorted((a, b) => b.number - a.number).map((one) => `${one.detectedBy} ${one.number}`);
+    return `${cause} ${sum(some)} (noticed by ${noticed.join(', ')})`;
+  });
+  return toPlainLine(`${sum(deaths)}: ${texts.join(', ')}`);
+}
+
+function describeCancelled(byState: RegistryMetrics['workCancelled']): string {
+  const words = Object.fromEntries(Object.entries(byState).map(([state, number]) => [STATES[state] ?? state, number]));
+  return describeNumbers(words, ['queued', ...Object.values(STATES)]) || '0';
+}

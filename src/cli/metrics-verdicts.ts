@@ -1,0 +1,50 @@
+/** What to make of the registry's numbers: pure, so that it says the same wherever it is asked. */
+import type { RegistryMetrics } from '../registry/registry.ts';
+import { commandLine } from './invocation.ts';
+import { count } from './progress-line.ts';
+import { toPlainLine } from './text-table.ts';
+
+export type Verdict = 'good' | 'watch' | 'bad' | 'too few to judge';
+export type Judged = 'reuse' | 'rapidCreates' | 'contextLosses' | 'duplicateOwners' | 'cleanups';
+
+/** Steps, items and the sessions created for them: one session that does twenty steps is at 95 %. */
+export const LEAST_UNITS = 20;
+const GOOD_FROM = 0.95;
+const WATCH_FROM = 0.9;
+
+export function judge(numbers: RegistryMetrics): Readonly<Record<Judged, Verdict>> {
+  return {
+    reuse: judgeReuse(numbers),
+    rapidCreates: numbers.rapidCreates === 0 ? 'good' : 'watch',
+    contextLosses: numbers.contextLosses === 0 ? 'good' : 'bad',
+    duplicateOwners: numbers.duplicateOwners.length === 0 ? 'good' : 'bad',
+    cleanups: numbers.cleanups.failures === 0 ? 'good' : 'watch',
+  };
+}
+
+/** One line: the worst of them, why, and what to do. */
+export function summarizeVerdicts(numbers: RegistryMetrics, verdicts: Readonly<Record<Judged, Verdict>>): string {
+  const reasons: Readonly<Record<Judged, string>> = {
+    duplicateOwners: `${count(numbers.duplicateOwners.length, 'owner')} with more than one live session (${numbers.duplicateOwners.map(toPlainLine).join(', ')}): end all but one by ${commandLine('sessions', 'end <id>')}`,
+    contextLosses: `${count(numbers.contextLosses, 'unit')} of work met another session than the one it began with: report it`,
+    reuse: 'too many sessions for the work that is done: hand one down instead of starting one for each task',
+    rapidCreates: 'sessions of one owner are started in quick succession: hand one down instead',
+    cleanups: 'clean-ups failed: see the log',
+  };
+  const order = Object.keys(reasons) as Judged[];
+  const found = (['bad', 'watch'] as const).flatMap((verdict) =>
+    order.filter((name) => verdicts[name] === verdict).map((name) => ({ verdict, reason: reasons[name] })),
+  );
+  const [worst] = found;
+  if (worst !== undefined) return `Verdict: ${worst.verdict}: ${found.map(({ reason }) => reason).join('; ')}.`;
+  const rest =
+    verdicts.reuse === 'good' ? 'sessions are reused as they should be' : 'too little work to judge the reuse';
+  return `Verdict: good: no owner has more than one live session, no work lost its session; ${rest}.`;
+}
+
+function judgeReuse({ sessionsCreated, sessionsReused, reuseRatio }: RegistryMetrics): Verdict {
+  const units = sessionsReused + Object.values(sessionsCreated).reduce((sum, number) => sum + number, 0);
+  if (reuseRatio === null || units < LEAST_UNITS) return 'too few to judge';
+  if (reuseRatio >= GOOD_FROM) return 'good';
+  return reuseRatio >= WATCH_FROM ? 'watch' : 'bad';
+}

@@ -1,0 +1,138 @@
+/** What the commands that look into the registry have in common: how it is opened, how one finds a row in it, how one fails. */
+import { Command } from 'commander';
+
+import { loadConfig, type Config } from '../config/config.ts';
+import { ConfigError } from '../core/errors.ts';
+import { redactText } from '../core/redact.ts';
+import { isProcessGone } from '../driver/driver.ts';
+import { openRegistry, type Registry } from '../registry/registry.ts';
+import { commandLine, flagsKeptByNpm, type CommandName } from './invocation.ts';
+import { EXIT_FAILED, errorLabel } from './report-error.ts';
+import { didYouMean } from './suggest.ts';
+
+const CANDIDATES_SHOWN = 5;
+
+export interface SubcommandOptions {
+  readonly summary: string;
+  /** What follows its name, such as `<id>`. */
+  readonly usage?: string;
+  readonly example: string;
+}
+
+/** A command below `group`, such as `sessions show`, with what all of them have. */
+export function makeSubcommand(
+  group: CommandName,
+  name: string,
+  { summary, usage = '', example }: SubcommandOptions,
+): Command {
+  const words = [name, usage, '[options]'].filter(Boolean).join(' ');
+  return new Command(name)
+    .summary(summary)
+    .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
+    .configureHelp({ commandUsage: () => commandLine(group, words) })
+    .option('--json', 'print one line of JSON')
+    .option('--verbose', 'show where errors come from')
+    .addHelpText('after', `\nExample:\n  ${commandLine(group, example)}`)
+    .hook('preAction', (command) => throwIfKeptByNpm(group, command));
+}
+
+/** Commands below `group`; without a word the first of them is meant. */
+export function makeGroup(group: CommandName, summary: string, commands: readonly [Command, ...Command[]]): Command {
+  const names = commands.map((command) => command.name());
+  const [first, ...others] = commands;
+  // Words that are no command come here, too.
+  first.argument('[word...]').hook('preAction', ({ args: [word] }) => {
+    if (word === undefined) return;
+    const misplaced = names.includes(word) ? ` Write it before its options.` : didYouMean(word, names);
+    throw new ConfigError(
+      `${group} has no command ${JSON.stringify(word)} at this place; there are ${names.join(', ')}.${misplaced} See ${commandLine(group, '--help')}`,
+    );
+  });
+  const parent = new Command(group)
+    .summary(summary)
+    .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}. Without a command: ${first.name()}.`)
+    .configureHelp({ commandUsage: () => commandLine(group, `[${names.join('|')}] [options]`) })
+    .addCommand(first, { isDefault: true });
+  for (const other of others) parent.addCommand(other);
+  return parent;
+}
+
+/** Opens the registry of the settings, and closes it after `work`. */
+export async function withRegistry(work: (registry: Registry, config: Config) => Promise<void>): Promise<void> {
+  const config = loadConfig();
+  await using registry = await openRegistry(config.registryUrl);
+  await work(registry, config);
+}
+
+/**
+ * The row that `typed` means: its id, the id's beginning or end, or the id shortened with `…` as tables show it. Undefined where there is
+ * none. Throws `ConfigError` where there are several.
+ */
+export function findById<Row extends { readonly id: string }>(rows: readonly Row[], typed: string): Row | undefined {
+  if (typed === '') throw new ConfigError('The id is empty.');
+  const [head = '', tail] = typed.split('…');
+  const beginning = rows.filter(({ id }) => id.startsWith(head) && id.endsWith(tail ?? ''));
+  const found = beginning.length > 0 ? beginning : rows.filter(({ id }) => id.endsWith(typed));
+  if (found.length <= 1) return found[0];
+  const names = found.slice(0, CANDIDATES_SHOWN).map(({ id }) => id);
+  const more = found.length > names.length ? ` and ${found.length - names.length} more` : '';
+  throw new ConfigError(`"${typed}" fits ${found.length}: ${names.join(', ')}${more}. Give more of the id.`);
+}
+
+/** True where the process that holds it is certain to be gone: of another machine's processes nobody here knows. */
+export function isLeft({
+  host,
+  pid,
+  processIdentity: identity,
+}: {
+  readonly host: string | null;
+  readonly pid: number | null;
+  readonly processIdentity: string | null;
+}): boolean {
+  return host !== null && pid !== null && identity !== null && isProcessGone({ host, pid, identity });
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+/** Says what could not be done; the program ends with 1. */
+export function fail(message: string): void {
+  process.stderr.write(`${errorLabel()} ${redactText(message)}\n`);
+  process.exitCode = EXIT_FAILED;
+}
+
+/** `3 ended, 1 dead`, in the order of `order`; what is not in it comes last. */
+export function describeNumbers(numbers: Readonly<Record<string, number>>, order: readonly string[] = []): string {
+  const rank = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
+  return Object.entries(numbers)
+    .filter(([, number]) => number > 0)
+    .toSorted(([a], [b]) => rank(a) - rank(b))
+    .map(([name, number]) => `${number} ${name}`)
+    .join(', ');
+}
+
+/** `text` as a whole number of at least 1. */
+export function toWhole(flag: string, text: string): number {
+  if (/^\d+$/.test(text) && Number(text) >= 1 && Number.isSafeInteger(Number(text))) return Number(text);
+  throw new ConfigError(`${flag} is ${JSON.stringify(text)}; it must be a whole number of at least 1.`);
+}
+
+export function toChoice<Choice extends string>(flag: string, text: string, choices: readonly Choice[]): Choice {
+  const found = choices.find((choice) => choice === text);
+  if (found !== undefined) return found;
+  throw new ConfigError(
+    `${flag} is ${JSON.stringify(text)}; it must be one of ${choices.join(', ')}.${didYouMean(text, choices)}`,
+  );
+}
+
+/** Without `--` before them npm keeps flags for itself: what was to be done would be done without them. */
+function throwIfKeptByNpm(group: CommandName, command: Command): void {
+  const names = command.options.map(({ long }) => long?.replace(/^--/, '') ?? '').filter(Boolean);
+  const kept = flagsKeptByNpm(names, { args: process.argv.slice(2) });
+  if (kept.length === 0) return;
+  const flags = kept.map((name) => `--${name}`);
+  throw new ConfigError(
+    `npm kept ${flags.join(', ')} for itself, because no -- stood before. Write ${commandLine(group, [command.name(), ...flags, '…'].join(' '))}`,
+  );
+}

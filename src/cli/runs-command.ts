@@ -1,0 +1,147 @@
+/** The `runs` command: what was run and what came of it; the records of a run as files, whether it is over or not; asking one to end. */
+import path from 'node:path';
+
+import type { Command } from 'commander';
+
+import { ConfigError } from '../core/errors.ts';
+import type { Registry, StoredRun } from '../registry/registry.ts';
+import { assertWritableFolder, EXPORT_FORMATS, exportRecords, type ExportFormat } from '../runs/runs.ts';
+import { commandLine, quoteForShell } from './invocation.ts';
+import { count } from './progress-line.ts';
+import { fail, findById, makeGroup, makeSubcommand, printJson, toChoice, withRegistry } from './registry-commands.ts';
+import { renderRun, runToJson } from './runs-report.ts';
+import { isRunLeft, resumeLine } from './runs-words.ts';
+import { listRuns, RUN_STATUSES, type RunListOptions } from './runs-list.ts';
+import { renderLines, toPlainLine } from './text-table.ts';
+import { describeAgo } from './time-words.ts';
+
+const DEFAULT_LIMIT = '20';
+interface JsonOption {
+  readonly json?: boolean;
+}
+
+interface ExportOptions extends JsonOption {
+  readonly output?: string;
+  readonly format?: string;
+}
+
+export function makeRunsCommand(): Command {
+  const id = ['<id>', 'its id, or enough of it; last for the newest'] as const;
+  return makeGroup('runs', 'look at runs, export their records, cancel them', [
+    makeSubcommand('runs', 'list', { summary: 'list the runs, the newest first', example: 'list --status halted' })
+      .option('--limit <number>', 'how many at most', DEFAULT_LIMIT)
+      .option('--status <status>', `only those that are ${RUN_STATUSES.join(' | ')}`)
+      .action((_words: string[], options: RunListOptions) => withRegistry((registry) => listRuns(registry, options))),
+    makeSubcommand('runs', 'show', {
+      summary: 'show all that is known of a run, live while it works',
+      usage: '<id>',
+      example: 'show last',
+    })
+      .argument(...id)
+      .action((typed: string, options: JsonOption) => withRegistry((registry) => show(registry, typed, options))),
+    makeSubcommand('runs', 'export', {
+      summary: 'write the records of a run to files, those that there are so far',
+      usage: '<id>',
+      example: 'export last --format csv',
+    })
+      .argument(...id)
+      .option('--output <dir>', "where (default: the run's own folder)")
+      .option('--format <format>', `${EXPORT_FORMATS.join(' | ')} (default: the run's own)`)
+      .action((typed: string, options: ExportOptions) =>
+        withRegistry((registry) => writeFiles(registry, typed, options)),
+      ),
+    makeSubcommand('runs', 'cancel', {
+      summary: 'ask a run to end; what is done is kept, and it can be resumed',
+      usage: '<id>',
+      example: 'cancel last',
+    })
+      .argument(...id)
+      .action((typed: string, options: JsonOption) => withRegistry((registry) => cancel(registry, typed, options))),
+  ]);
+}
+
+async function show(registry: Registry, typed: string, { json = false }: JsonOption): Promise<void> {
+  const run = await find(registry, typed);
+  if (run === undefined) return;
+  if (json) printJson(runToJson(run));
+  else process.stdout.write(renderRun(run));
+}
+
+async function writeFiles(registry: Registry, typed: string, options: ExportOptions): Promise<void> {
+  const asked = options.format === undefined ? undefined : toChoice('--format', options.format, EXPORT_FORMATS);
+  if (options.output === '') throw new ConfigError('--output is empty; name a folder.');
+  const run = await find(registry, typed);
+  if (run === undefined) return;
+  const own = EXPORT_FORMATS.find((known) => known === run.options['format']);
+  const format: ExportFormat = asked ?? own ?? 'jsonl';
+  const { output } = run.options;
+  const folder = options.output ?? (typeof output === 'string' ? output : path.join('output', run.id));
+  const records = await Array.fromAsync(registry.runs.listRecords(run.id));
+  if (records.length > 0) await assertWritableFolder(folder);
+  const outputs = await exportRecords(records, { folder, format });
+  const isOver = run.status === 'completed';
+  if (options.json === true) {
+    printJson({ runId: run.id, status: run.status, records: records.length, outputs });
+    return;
+  }
+  if (records.length === 0) {
+    process.stdout.write(`The run ${run.id} has no records${isOver ? '' : ' so far'}; nothing is written.\n`);
+    return;
+  }
+  const files = Object.entries(outputs).map(
+    ([dataset, file]) => `  ${file}${dataset === 'records' ? '' : ` (${dataset})`}\n`,
+  );
+  process.stdout.write(
+    `${count(records.length, 'record')} of ${toPlainLine(run.action)}, run ${run.id}${isOver ? '' : `, which is ${run.status}: those so far`}.\n${files.join('')}`,
+  );
+  const [first] = Object.values(outputs);
+  if (first !== undefined) process.stdout.write(`Look: head -n 3 ${quoteForShell(first)}\n`);
+}
+
+async function cancel(registry: Registry, typed: string, { json = false }: JsonOption): Promise<void> {
+  const run = await find(registry, typed);
+  if (run === undefined) return;
+  const result = await registry.runs.requestCancel(run.id);
+  const now = (await registry.runs.get(run.id)) ?? run;
+  if (json) printJson({ runId: run.id, result, status: now.status, isProcessGone: isRunLeft(now) });
+  else process.stdout.write(renderLines(describeCancel(now, result)));
+}
+
+function describeCancel(
+  run: StoredRun,
+  result: Awaited<ReturnType<Registry['runs']['requestCancel']>>,
+): readonly string[] {
+  const { id, status, host, pid, endedAt } = run;
+  const resume = ['Go on with it:', `  ${resumeLine(run)}`];
+  if (result === 'missing') return [`The run ${id} was removed just now.`];
+  if (result === 'over') return [`The run ${id} is over already: ${status} ${describeAgo(endedAt)}.`];
+  if (result === 'cancelled') return [`The run ${id} is cancelled; nobody worked on it.`, ...resume];
+  if (isRunLeft(run))
+    return [
+      `The run ${id} is worked on by nobody: its process (pid ${pid}) is gone, so nobody will look at the request.`,
+      ...resume,
+      'Or close it:',
+      `  ${commandLine('sessions', 'cleanup --execute')}`,
+    ];
+  return [
+    `The run ${id} is asked to end; its process (pid ${pid} on ${host}) looks within seconds. What is done is kept.`,
+    'See how it goes:',
+    `  ${commandLine('runs', `show ${id}`)}`,
+  ];
+}
+
+/** Says so where there is none. */
+async function find(registry: Registry, typed: string): Promise<StoredRun | undefined> {
+  const { runs, place } = registry;
+  const run =
+    typed === 'last'
+      ? (await runs.list({ limit: 1 }))[0]
+      : ((await runs.get(typed)) ?? findById(await runs.list(), typed));
+  if (run === undefined)
+    fail(
+      typed === 'last'
+        ? `There are no runs in the registry ${place} yet. Begin one: ${commandLine('run', 'gather-catalog --help')}`
+        : `There is no run "${typed}" in the registry ${place}. Those that there are: ${commandLine('runs')}`,
+    );
+  return run;
+}

@@ -1,0 +1,107 @@
+/** The table of runs. */
+import type { Registry, StoredRun, StoredRunStatus } from '../registry/registry.ts';
+import { commandLine } from './invocation.ts';
+import { count } from './progress-line.ts';
+import { describeNumbers, printJson, toChoice, toWhole } from './registry-commands.ts';
+import { runToJson } from './runs-report.ts';
+import { isRunLeft, resumeLine, shownProgress } from './runs-words.ts';
+import { renderColumns, renderLines, toPlainLine } from './text-table.ts';
+import { describeDuration, describeSpan } from './time-words.ts';
+
+/** The part of a run's id that is by chance. */
+const ID_LETTERS = 6;
+/** In the order of a run's life. */
+export const RUN_STATUSES = [
+  'pending',
+  'processing',
+  'completed',
+  'partial',
+  'failed',
+  'halted',
+  'timed_out',
+  'cancelled',
+] as const satisfies readonly StoredRunStatus[];
+
+export interface RunListOptions {
+  readonly limit: string;
+  readonly status?: string;
+  readonly json?: boolean;
+}
+
+export async function listRuns(
+  registry: Registry,
+  { limit: limitText, status: statusText, json = false }: RunListOptions,
+): Promise<void> {
+  const limit = toWhole('--limit', limitText);
+  const status = statusText === undefined ? undefined : toChoice('--status', statusText, RUN_STATUSES);
+  const filter = status === undefined ? {} : { status };
+  const runs = await registry.runs.list({ ...filter, limit });
+  if (json) {
+    printJson(runs.map(runToJson));
+    return;
+  }
+  const total = await registry.runs.count(filter);
+  process.stdout.write(renderList(runs, { total, status, limit }));
+}
+
+function renderList(
+  runs: readonly StoredRun[],
+  { total, status, limit }: { readonly total: number; readonly status: string | undefined; readonly limit: number },
+): string {
+  const [first] = runs;
+  if (first === undefined)
+    return renderLines(
+      status === undefined
+        ? ['No runs yet. Begin one:', `  ${commandLine('run', 'gather-catalog --help')}`]
+        : [`No run is ${status}. All of them:`, `  ${commandLine('runs')}`],
+    );
+  const left = runs.filter(isRunLeft);
+  const tally = Object.groupBy(runs, (run) => run.status);
+  const byStatus = Object.fromEntries(Object.entries(tally).map(([name, { length }]) => [name, length]));
+  const chosen = status === undefined ? '' : `--status ${status} `;
+  const notes = [
+    ...(total > runs.length
+      ? [
+          `${runs.length} of ${count(total, 'run')}. More of them:`,
+          `  ${commandLine('runs', `list ${chosen}--limit ${limit * 5}`)}`,
+        ]
+      : [`${count(total, 'run')}: ${describeNumbers(byStatus, RUN_STATUSES)}`]),
+    'Details of one, by its id or enough of it:',
+    `  ${commandLine('runs', `show ${first.id.slice(-ID_LETTERS)}`)}`,
+    ...left
+      .slice(0, 1)
+      .flatMap((run) => [
+        `${count(left.length, 'run')} without a process, which can be gone on with:`,
+        `  ${resumeLine(run)}`,
+      ]),
+  ];
+  return `${renderRuns(runs)}\n${renderLines(notes)}`;
+}
+
+function renderRuns(runs: readonly StoredRun[]): string {
+  return renderColumns(
+    [
+      { title: 'ID', least: 14 },
+      { title: 'ACTION', least: 8 },
+      { title: 'STATUS' },
+      { title: 'DONE', isNumber: true },
+      { title: 'RECORDS', isNumber: true },
+      { title: 'DEATHS', isNumber: true },
+      { title: 'AGE', isNumber: true },
+      { title: 'TOOK', isNumber: true },
+    ],
+    runs.map((run) => {
+      const { done, total } = shownProgress(run);
+      return [
+        run.id,
+        toPlainLine(run.action),
+        isRunLeft(run) ? 'process gone' : run.status,
+        `${done}/${total}`,
+        String(run.records),
+        String(run.deaths.length),
+        describeSpan(Date.now() - Date.parse(run.createdAt)),
+        describeDuration(run.durationMs),
+      ];
+    }),
+  );
+}

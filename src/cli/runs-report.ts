@@ -1,0 +1,98 @@
+/** Everything that is known of a run, one line per field. */
+import { redactValue } from '../core/redact.ts';
+import type { StoredRun } from '../registry/registry.ts';
+import { toFlag } from '../runs/runs.ts';
+import { commandLine, quoteForShell } from './invocation.ts';
+import { count } from './progress-line.ts';
+import { describeCounts, isRunLeft, resumeLine, shownProgress } from './runs-words.ts';
+import { renderFields, toPlainLine, type Field } from './text-table.ts';
+import { describeDuration, describeTime } from './time-words.ts';
+
+export function renderRun(run: StoredRun): string {
+  const { startedAt, endedAt, lastProgressAt, error, host, pid } = run;
+  const fields: readonly Field[] = [
+    ['id', run.id],
+    ['action', run.action],
+    ['status', describeStatus(run)],
+    ['error', error === null ? null : `${error.code}: ${error.message}`],
+    ['owner', run.owner],
+    ['params', describeParams(run.params)],
+    ['steps', describeCounts(run)],
+    ['progress', describeProgress(run)],
+    ['records', describeRecords(run)],
+    ['sessions', `${run.sessions}; ${count(run.reused, 'unit')} of work on a session that was there`],
+    ['deaths', run.deaths.length === 0 ? 'none' : run.deaths.map(describeDeath)],
+    [
+      'files',
+      Object.entries(run.outputs).map(([dataset, file]) => (dataset === 'records' ? file : `${file} (${dataset})`)),
+    ],
+    ['process', host === null ? null : `${host}:${pid}`],
+    ['created', describeTime(run.createdAt)],
+    ['started', startedAt === null ? 'not yet' : describeTime(startedAt)],
+    ['moved', lastProgressAt === null ? null : describeTime(lastProgressAt)],
+    ['ended', endedAt === null ? null : describeTime(endedAt)],
+    ['took', describeDuration(run.durationMs)],
+  ];
+  return renderFields(fields, describeNext(run));
+}
+
+/** As it is kept, for programs. */
+export function runToJson(run: StoredRun): object {
+  return {
+    ...run,
+    params: redactValue(run.params),
+    error: redactValue(run.error),
+    isProcessGone: isRunLeft(run),
+  };
+}
+
+function describeStatus(run: StoredRun): string {
+  if (isRunLeft(run)) return `${run.status}, but its process is gone: nobody works on it`;
+  return run.isCancelRequested ? `${run.status}, asked to end` : run.status;
+}
+
+/** As flags of `run`. */
+function describeParams(params: StoredRun['params']): string {
+  const flags = Object.entries(redactValue(params) as StoredRun['params']).flatMap(([name, value]) =>
+    (Array.isArray(value) ? (value as unknown[]) : [value]).map(
+      (one) => `--${toFlag(name)} ${quoteForShell(typeof one === 'string' ? one : JSON.stringify(one))}`,
+    ),
+  );
+  return flags.length === 0 ? 'none' : flags.join(' ');
+}
+
+/** `120 of 525 (22 %): page 3`. */
+function describeProgress(run: StoredRun): string {
+  const { done, total } = shownProgress(run);
+  const label = run.display?.label === undefined ? '' : `: ${toPlainLine(run.display.label)}`;
+  if (total === 0) return `nothing counted yet${label}`;
+  return `${done} of ${total} (${Math.floor((100 * Math.min(done, total)) / total)} %)${label}`;
+}
+
+function describeRecords({ records, outputs }: StoredRun): string {
+  if (records === 0) return 'none';
+  return Object.keys(outputs).length > 0 ? String(records) : `${records}, not in a file yet`;
+}
+
+/** What is there of it: rows of older versions may have less. */
+function describeDeath(death: StoredRun['deaths'][number]): string {
+  const { cause = 'unknown', detectedBy = 'unknown', at, epoch, evidence } = death;
+  const message =
+    typeof evidence === 'object' && evidence !== null && 'message' in evidence ? evidence.message : undefined;
+  const parts = [
+    `${String(cause)}, noticed by ${String(detectedBy)}`,
+    typeof at === 'string' ? ` at ${at}` : '',
+    typeof epoch === 'number' ? ` (session ${epoch})` : '',
+    typeof message === 'string' ? `: ${message}` : '',
+  ];
+  return parts.join('');
+}
+
+function describeNext(run: StoredRun): string[] {
+  const { id, status, records, outputs } = run;
+  const exportLine = commandLine('runs', `export ${id}`);
+  if (status === 'completed') return [exportLine];
+  const isAtWork = status === 'processing' && !isRunLeft(run);
+  const isUnwritten = records > 0 && Object.keys(outputs).length === 0;
+  return [isAtWork ? commandLine('runs', `cancel ${id}`) : resumeLine(run), ...(isUnwritten ? [exportLine] : [])];
+}

@@ -1,0 +1,31 @@
+/** What is told of a run from its row, wherever that is. */
+import type { StoredRun } from '../registry/registry.ts';
+import { toFlag } from '../runs/runs.ts';
+import { commandLine, quoteForShell } from './invocation.ts';
+import { isLeft } from './registry-commands.ts';
+
+/** Its row says that it is worked on, and the process that did is gone. */
+export function isRunLeft(run: StoredRun): boolean {
+  return run.status === 'processing' && isLeft(run);
+}
+
+/** The command that goes on with it, with a place for each parameter that may be secret and is not kept. */
+export function resumeLine({ action, id, options }: StoredRun): string {
+  const hidden = Array.isArray(options['hidden']) ? options['hidden'].map((name) => `--${toFlag(String(name))} …`) : [];
+  return commandLine('run', [quoteForShell(action), '--resume', id, ...hidden].join(' '));
+}
+
+/** `525 = 500 done + 25 queued`. */
+export function describeCounts({ counts }: Pick<StoredRun, 'counts'>): string {
+  const { total, done, running, queued, failed, cancelled, skipped } = counts;
+  if (total === 0) return 'none were begun';
+  const parts = Object.entries({ done, running, queued, failed, cancelled, skipped }).filter(
+    ([name, number]) => number > 0 || name === 'done',
+  );
+  return `${total} = ${parts.map(([name, number]) => `${number} ${name}`).join(' + ')}`;
+}
+
+/** What the action told of itself, else its counted steps: all that are over. */
+export function shownProgress({ display, counts }: StoredRun): { readonly done: number; readonly total: number } {
+  return display ?? { done: counts.done + counts.failed + counts.skipped, total: counts.total };
+}

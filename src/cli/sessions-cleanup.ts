@@ -1,0 +1,143 @@
+/** `sessions cleanup`: says what would go; with `--execute` it goes. Sessions that other processes hold never do. */
+import type { Command } from 'commander';
+
+import type { Config } from '../config/config.ts';
+import { makeLog } from '../core/log.ts';
+import { SESSION_STATUSES, type Registry } from '../registry/registry.ts';
+import { CleanupError, SessionManager } from '../sessions/sessions.ts';
+import {
+  FAILED,
+  planCleanup,
+  POLICY,
+  toCleanupRequest,
+  type CleanupOptions,
+  type CleanupPlan,
+  type CleanupRequest,
+} from './cleanup-plan.ts';
+import { commandLine } from './invocation.ts';
+import { count } from './progress-line.ts';
+import { describeNumbers, fail, makeSubcommand, printJson, withRegistry } from './registry-commands.ts';
+import { renderLines } from './text-table.ts';
+
+const HOUR_MS = 3_600_000;
+/** Rows that one transaction removes. */
+const BATCH = 500;
+
+interface CommandOptions extends CleanupOptions {
+  readonly execute?: boolean;
+  readonly json?: boolean;
+}
+
+export function makeCleanupCommand(): Command {
+  return makeSubcommand('sessions', 'cleanup', {
+    summary: 'clear away sessions that are over; changes nothing without --execute',
+    example: 'cleanup --completed --older-than 6 --execute',
+  })
+    .option('--failed', 'all that died or timed out')
+    .option('--completed', 'all that ended in order, or expired')
+    .option('--all', 'dangerous: the whole history, however young')
+    .option('--older-than <hours>', 'only those that are over for longer; with --completed, or alone')
+    .option('--execute', 'do it')
+    .addHelpText(
+      'after',
+      `\nWithout a choice it cleans by policy: what died or timed out over ${POLICY.failedHours} h ago,\n` +
+        `and what ended or expired over ${POLICY.endedHours} h ago.`,
+    )
+    .action((options: CommandOptions) =>
+      withRegistry(async (registry, config) => {
+        const request = toCleanupRequest(options);
+        const plan = await planCleanup(registry, request);
+        const { execute = false, json = false } = options;
+        if (!execute) tellPlan(request, plan, json);
+        else await cleanUp(registry, request, { plan, config, json });
+      }),
+    );
+}
+
+function tellPlan({ kind, words }: CleanupRequest, plan: CleanupPlan, json: boolean): void {
+  const command = commandLine('sessions', `${words} --execute`);
+  if (json) {
+    printJson({ isExecuted: false, kind, ...plan, command });
+    return;
+  }
+  const { gone, lapsed } = plan.close;
+  const removed = sum(plan.remove);
+  const isNothing = removed + gone + lapsed + plan.damaged.length === 0;
+  const lines = [
+    ...(kind === 'all'
+      ? ['--all is the dangerous one: the whole history of sessions goes, also what died a moment ago. Runs stay.']
+      : []),
+    removed === 0
+      ? 'There is nothing to remove.'
+      : `Would remove ${count(removed, 'session')}: ${describeNumbers(plan.remove, SESSION_STATUSES)}.`,
+    ...(gone === 0 ? [] : [`Would close ${count(gone, 'session')} whose process is gone.`]),
+    ...(lapsed === 0 ? [] : [`Would close ${count(lapsed, 'session')} whose lease nobody renews.`]),
+    ...(plan.damaged.length === 0 ? [] : [`Would mend ${count(plan.damaged.length, 'damaged row')}.`]),
+    ...(sum(plan.keep) === 0 ? [] : [`Would keep ${describeNumbers(plan.keep, SESSION_STATUSES)}.`]),
+    ...(isNothing ? [] : ['', 'Nothing is changed yet. To do it:', `  ${command}`]),
+  ];
+  process.stdout.write(renderLines(lines));
+}
+
+async function cleanUp(
+  registry: Registry,
+  request: CleanupRequest,
+  { plan, config, json }: { readonly plan: CleanupPlan; readonly config: Config; readonly json: boolean },
+): Promise<void> {
+  // Opening it closes those whose process is gone.
+  await using manager = await SessionManager.open({ registry, config, log: makeLog({ level: 'warn' }) });
+  let done: { readonly removed: number; readonly lapsed: number };
+  try {
+    done = await clean(registry, manager, { request, plan });
+  } catch (thrown) {
+    if (!(thrown instanceof CleanupError)) throw thrown;
+    fail(thrown.message);
+    return;
+  }
+  const closed = plan.close.gone + done.lapsed;
+  const mended = plan.damaged.length;
+  if (json) {
+    printJson({ isExecuted: true, kind: request.kind, removed: done.removed, closed, mended });
+    return;
+  }
+  const isAsPlanned = done.removed === sum(plan.remove) && done.removed > 0;
+  const which = isAsPlanned ? `: ${describeNumbers(plan.remove, SESSION_STATUSES)}` : '';
+  const lines = [
+    `Removed ${count(done.removed, 'session')}${which}.`,
+    ...(closed === 0 ? [] : [`Closed ${count(closed, 'session')} that no process holds any more.`]),
+    ...(mended === 0 ? [] : [`Mended ${count(mended, 'damaged row')}.`]),
+  ];
+  process.stdout.write(renderLines(lines));
+}
+
+async function clean(
+  registry: Registry,
+  manager: SessionManager,
+  { request, plan }: { readonly request: CleanupRequest; readonly plan: CleanupPlan },
+): Promise<{ removed: number; lapsed: number }> {
+  const { kind, failedHours = 0, endedHours = 0 } = request;
+  if (kind === 'failed') return { removed: await manager.cleanupFailed(), lapsed: 0 };
+  if (kind === 'all') return { removed: await manager.dangerouslyCleanupAll(), lapsed: 0 };
+  if (kind === 'completed')
+    return { removed: await manager.cleanupCompleted({ olderThanHours: endedHours }), lapsed: 0 };
+  const lapsed = await manager.cleanupInactiveSessions(0);
+  for (const id of plan.damaged) await manager.recoverCorrupted(id);
+  const failed = await removeFailed(registry, failedHours);
+  return { removed: failed + (await manager.cleanupCompleted({ olderThanHours: endedHours })), lapsed };
+}
+
+/** The manager's own `cleanupFailed` asks for no age. */
+async function removeFailed(registry: Registry, olderThanHours: number): Promise<number> {
+  const startedAt = performance.now();
+  const before = new Date(Date.now() - olderThanHours * HOUR_MS).toISOString();
+  let removed = 0;
+  for (let batch = BATCH; batch === BATCH; removed += batch)
+    batch = await registry.sessions.removeEnded({ statuses: FAILED, before, limit: BATCH });
+  const durationMs = Math.round(performance.now() - startedAt);
+  await registry.metrics.recordCleanup({ what: 'failed sessions', removed, durationMs, errors: [] });
+  return removed;
+}
+
+function sum(numbers: Readonly<Record<string, number>>): number {
+  return Object.values(numbers).reduce((total, number) => total + number, 0);
+}

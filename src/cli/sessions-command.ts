@@ -1,0 +1,100 @@
+/** The `sessions` command: which browser sessions there are and were, what became of them, and how to end one. */
+import type { Command } from 'commander';
+
+import type { Config } from '../config/config.ts';
+import { makeLog } from '../core/log.ts';
+import { thisProcess } from '../driver/driver.ts';
+import { isLive, type Registry, type StoredSession } from '../registry/registry.ts';
+import { SessionManager } from '../sessions/sessions.ts';
+import { commandLine } from './invocation.ts';
+import { fail, findById, isLeft, makeGroup, makeSubcommand, printJson, withRegistry } from './registry-commands.ts';
+import { resumeLine } from './runs-words.ts';
+import { renderSession, sessionToJson, shortId } from './sessions-report.ts';
+import { makeCleanupCommand } from './sessions-cleanup.ts';
+import { listSessions, type SessionListOptions } from './sessions-list.ts';
+import { renderLines, toPlainLine } from './text-table.ts';
+import { describeAgo } from './time-words.ts';
+
+interface JsonOption {
+  readonly json?: boolean;
+}
+
+export function makeSessionsCommand(): Command {
+  return makeGroup('sessions', 'look at browser sessions, end and clean them', [
+    makeSubcommand('sessions', 'list', { summary: 'list the sessions that live', example: 'list --all' })
+      .option('--all', 'those that are over, too')
+      .action((_words: string[], options: SessionListOptions) =>
+        withRegistry((registry) => listSessions(registry, options)),
+      ),
+    makeSubcommand('sessions', 'show', {
+      summary: 'show all that is known of a session',
+      usage: '<id>',
+      example: 'show 3f2a91c0',
+    })
+      .argument('<id>', 'its id, or enough of it')
+      .action((id: string, options: JsonOption) => withRegistry((registry) => show(registry, id, options))),
+    makeSubcommand('sessions', 'end', {
+      summary: 'end a session that lives, whoever works with it',
+      usage: '<id>',
+      example: 'end 3f2a91c0',
+    })
+      .argument('<id>', 'its id, or enough of it')
+      .action((id: string, options: JsonOption) =>
+        withRegistry((registry, config) => end(registry, id, { ...options, config })),
+      ),
+    makeCleanupCommand(),
+  ]);
+}
+
+async function show(registry: Registry, typed: string, { json = false }: JsonOption): Promise<void> {
+  const session = await find(registry, typed);
+  if (session === undefined) return;
+  if (json) printJson(sessionToJson(session));
+  else process.stdout.write(renderSession(session));
+}
+
+async function end(
+  registry: Registry,
+  typed: string,
+  { json = false, config }: JsonOption & { readonly config: Config },
+): Promise<void> {
+  const session = await find(registry, typed);
+  if (session === undefined) return;
+  const wasLive = isLive(session);
+  const wasLeft = wasLive && isLeft(session);
+  if (wasLive) {
+    await using manager = await SessionManager.open({ registry, config, log: makeLog({ level: 'warn' }) });
+    await manager.end(session.id);
+  }
+  const now = (await registry.sessions.get(session.id)) ?? session;
+  if (json) printJson(sessionToJson(now));
+  else process.stdout.write(renderLines(await describeEnd(registry, now, { wasLive, wasLeft })));
+}
+
+async function describeEnd(
+  registry: Registry,
+  session: StoredSession,
+  { wasLive, wasLeft }: { readonly wasLive: boolean; readonly wasLeft: boolean },
+): Promise<string[]> {
+  const { owner, host, pid, status, endedAt, runId } = session;
+  const name = `Session ${shortId(session)} of "${toPlainLine(owner)}"`;
+  if (!wasLive) return [`${name} is over already: ${status}${endedAt === null ? '' : ` ${describeAgo(endedAt)}`}.`];
+  if (wasLeft) return [`${name}: its process (pid ${pid}) was gone; what it left is cleared, and the owner is free.`];
+  const isHere = host === thisProcess().host;
+  const rest = isHere
+    ? `Its browser is ended; its process (pid ${pid}) learns of it within seconds.`
+    : `Its process (pid ${pid} on ${host}) learns of it within seconds, and ends the browser.`;
+  const run = runId === null ? undefined : await registry.runs.get(runId);
+  const halted = run?.status === 'halted' ? ['Its run is halted. Go on with it:', `  ${resumeLine(run)}`] : [];
+  return [`${name} is ended. ${rest}`, ...halted];
+}
+
+/** Says so where there is none. */
+async function find(registry: Registry, typed: string): Promise<StoredSession | undefined> {
+  const session = (await registry.sessions.get(typed)) ?? findById(await registry.sessions.list(), typed);
+  if (session === undefined)
+    fail(
+      `There is no session "${typed}" in the registry ${registry.place}. Those that there are: ${commandLine('sessions', 'list --all')}`,
+    );
+  return session;
+}

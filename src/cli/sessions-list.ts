@@ -1,0 +1,107 @@
+/** The table of sessions. */
+import {
+  isLive,
+  LIVE_STATUSES,
+  SESSION_STATUSES,
+  type Registry,
+  type SessionStatus,
+  type StoredSession,
+} from '../registry/registry.ts';
+import { commandLine } from './invocation.ts';
+import { count } from './progress-line.ts';
+import { describeNumbers, isLeft, printJson } from './registry-commands.ts';
+import { sessionToJson, shortId } from './sessions-report.ts';
+import { renderColumns, renderLines, toPlainLine } from './text-table.ts';
+import { describeAgo, describeSpan } from './time-words.ts';
+
+/** Standbys hold no owner, but they hold a browser. */
+const CURRENT: readonly SessionStatus[] = [...LIVE_STATUSES, 'standby'];
+const LAPSED_LIMIT = 1_000;
+
+export interface SessionListOptions {
+  /** Those that are over, too. */
+  readonly all?: boolean;
+  readonly json?: boolean;
+}
+
+export async function listSessions(
+  registry: Registry,
+  { all = false, json = false }: SessionListOptions,
+): Promise<void> {
+  const found = await registry.sessions.list(all ? {} : { status: CURRENT });
+  // Newest first already; the sorting keeps that.
+  const sessions = found.toSorted((a, b) => Number(isCurrent(b)) - Number(isCurrent(a)));
+  if (json) {
+    printJson(sessions.map(sessionToJson));
+    return;
+  }
+  const lapsed = new Set((await registry.sessions.listLapsed({ limit: LAPSED_LIMIT })).map(({ id }) => id));
+  const byStatus = await registry.sessions.countByStatus();
+  process.stdout.write(renderList(sessions, { lapsed, byStatus, all }));
+}
+
+function renderList(
+  sessions: readonly StoredSession[],
+  {
+    lapsed,
+    byStatus,
+    all,
+  }: {
+    readonly lapsed: ReadonlySet<string>;
+    readonly byStatus: Readonly<Record<string, number>>;
+    readonly all: boolean;
+  },
+): string {
+  const over = Object.entries(byStatus).filter(([status]) => !(CURRENT as readonly string[]).includes(status));
+  const total = Object.values(byStatus).reduce((sum, number) => sum + number, 0);
+  if (total === 0)
+    return renderLines([
+      'No sessions yet. They come with runs; begin one:',
+      `  ${commandLine('run', 'gather-catalog --help')}`,
+    ]);
+  const left = sessions.filter((session) => isLive(session) && isLeft(session)).length;
+  const notes = [
+    `${count(total, 'session')}: ${describeNumbers(byStatus, SESSION_STATUSES)}`,
+    ...(all || over.length === 0 ? [] : ['All of them:', `  ${commandLine('sessions', 'list --all')}`]),
+    ...(left === 0
+      ? []
+      : [
+          `${count(left, 'session')} without a process: the next run clears that away, or now:`,
+          `  ${commandLine('sessions', 'cleanup --execute')}`,
+        ]),
+  ];
+  const table = sessions.length === 0 ? 'No session lives.\n' : renderSessions(sessions, lapsed);
+  return `${table}\n${renderLines(notes)}`;
+}
+
+function renderSessions(sessions: readonly StoredSession[], lapsed: ReadonlySet<string>): string {
+  return renderColumns(
+    [
+      { title: 'ID' },
+      { title: 'OWNER', least: 8 },
+      { title: 'STATUS' },
+      { title: 'AGE', isNumber: true },
+      { title: 'HEARTBEAT', isNumber: true },
+      { title: 'RUN', least: 8 },
+      { title: 'WHERE', least: 10 },
+    ],
+    sessions.map((session) => [
+      shortId(session),
+      toPlainLine(session.owner),
+      statusWord(session, lapsed),
+      describeSpan(Date.now() - Date.parse(session.createdAt)),
+      describeAgo(session.lastHeartbeatAt),
+      toPlainLine(session.runId ?? '–'),
+      `${toPlainLine(session.host)}:${session.pid}`,
+    ]),
+  );
+}
+
+function statusWord(session: StoredSession, lapsed: ReadonlySet<string>): string {
+  if (isLive(session) && isLeft(session)) return 'process gone';
+  return lapsed.has(session.id) ? 'lease lapsed' : session.status;
+}
+
+function isCurrent({ status }: StoredSession): boolean {
+  return CURRENT.includes(status);
+}

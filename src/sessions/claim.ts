@@ -1,0 +1,48 @@
+/** Takes an owner for this manager, also from a process that is certain to be gone, whose lease needs not run out first. */
+import { ConfigError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Claim, SessionLeases, StoredSession } from '../registry/registry.ts';
+import { SessionBusyError } from './errors.ts';
+import { isAbandoned } from './reaper.ts';
+
+const LONGEST_OWNER = 200;
+
+export interface ClaimedOwner {
+  readonly session: StoredSession;
+  /** The session that was in the way; its browser may still be there. */
+  readonly expired: StoredSession | null;
+}
+
+/** Throws {@link SessionBusyError} where somebody else holds the owner. */
+export async function claimOwner(
+  claim: Claim,
+  { leases, log }: { readonly leases: SessionLeases; readonly log: Log },
+): Promise<ClaimedOwner> {
+  let result = await leases.claim(claim);
+  if (!result.isClaimed && isAbandoned(result.heldBy)) {
+    result = await leases.claim({ ...claim, goneIds: [result.heldBy.id] });
+  }
+  if (!result.isClaimed) throw new SessionBusyError(result.heldBy, { waitedMs: 0 });
+  const { session, expired, isRapid } = result;
+  const { owner } = claim;
+  if (isRapid) log.warn('Sessions of one owner are started in quick succession; hand one down instead', { owner });
+  if (expired !== null) {
+    const { host, pid } = expired;
+    log.warn('The owner was taken over from a process that did not renew its lease', { owner, host, pid });
+  }
+  return { session, expired };
+}
+
+/** Throws `ConfigError`. Owners stand in logs, file names and on command lines. */
+export function validateOwner(owner: string): void {
+  const isUsable =
+    typeof owner === 'string' &&
+    owner.trim() !== '' &&
+    owner.length <= LONGEST_OWNER &&
+    owner.isWellFormed() &&
+    !/\p{Cc}/u.test(owner);
+  if (isUsable) return;
+  throw new ConfigError(
+    `The owner ${JSON.stringify(owner)?.slice(0, 80)} can't be used; an owner is a text of 1 to ${LONGEST_OWNER} printable letters.`,
+  );
+}

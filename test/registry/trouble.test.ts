@@ -1,0 +1,198 @@
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
+import { expect } from 'chai';
+
+import { ConfigError } from '../../src/core/errors.ts';
+import { openRegistry, RegistryError } from '../../src/registry/registry.ts';
+import { startChildScript } from '../support/child-script.ts';
+import { keptBy, numbers, openRun, RUN } from '../support/opened-run.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { isPending } from '../support/send.ts';
+
+const LOCK_MS = 2_000;
+const LONGEST_STALL_MS = 20;
+const PAGE_BYTES = 4_096;
+
+describe('A registry in SQLite, in trouble', () => {
+  let folder: string;
+  let file: string;
+  let url: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'trouble-'));
+    file = path.join(folder, 'registry.db');
+    url = `sqlite:${file}`;
+  });
+
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  describe('that another process keeps locked', () => {
+    it('keeps a step, and renews a lease, as soon as the lock is gone', async () => {
+      await using run = await openRun(url);
+      await using child = startChildScript('lock-holder.ts', file, `${LOCK_MS}`);
+      const process = { host: 'here', pid: 1, identity: 'one' };
+      await run.registry.leases.claim({ id: 's', owner: 's', holder: 'me', process, leaseMs: 60_000 });
+      expect(await child.nextLine()).to.equal('locked');
+      const writes = Promise.all([
+        run.endStep(0),
+        run.registry.leases.renew(
+          'me',
+          [{ id: 's', lastHeartbeatAt: null, lastUsedAt: '2030-01-01T00:00:00.000Z' }],
+          1,
+        ),
+      ]);
+      // Readers wait for nobody.
+      expect(await run.registry.runs.get(RUN)).to.include({ commitNumber: 0 });
+      expect(await isPending(writes)).to.equal(true);
+      await writes;
+      expect(await keptBy(run)).to.deep.equal({ steps: [0], records: [0] });
+      expect(await run.registry.sessions.get('s')).to.include({ lastUsedAt: '2030-01-01T00:00:00.000Z' });
+      expect(run.failures).to.deep.equal([]);
+    });
+
+    it('never holds up the event loop while it waits', async () => {
+      await using run = await openRun(url);
+      await run.endStep(0);
+      // A noisy machine stalls everybody; a call that waits in SQLite stalls each time.
+      const stalls: number[] = [];
+      for (let attempt = 1; attempt <= 3 && !stalls.some((ms) => ms <= LONGEST_STALL_MS); attempt += 1) {
+        await using child = startChildScript('lock-holder.ts', file, `${LOCK_MS}`);
+        expect(await child.nextLine()).to.equal('locked');
+        const begun = performance.now();
+        stalls.push(await longestStallMs(() => run.endStep(attempt)));
+        expect(performance.now() - begun).to.be.greaterThan(LOCK_MS / 2);
+      }
+      expect(Math.min(...stalls), `${stalls.join(', ')} ms`).to.be.at.most(LONGEST_STALL_MS);
+    });
+
+    it('ends the run with its last word although that had to wait for longer than the run is looked after', async () => {
+      await using run = await openRun(url);
+      await run.endStep(0);
+      await using child = startChildScript('lock-holder.ts', file, `${LOCK_MS + 1_000}`);
+      expect(await child.nextLine()).to.equal('locked');
+      await run.store.finish({ status: 'completed', error: null, outputs: {} });
+      expect(run.failures).to.deep.equal([]);
+      expect(await run.registry.runs.get(RUN)).to.include({ status: 'completed', commitNumber: 2, token: null });
+    });
+  });
+
+  describe('that can’t be used', () => {
+    for (const [what, spoil] of [
+      ['random bytes', () => writeFileSync(file, randomBytes(100_000))],
+      ['a text', () => writeFileSync(file, 'This is no database, and it is long enough to be none.\n'.repeat(100))],
+    ] as const)
+      it(`names a file of ${what}, and the way out`, async () => {
+        spoil();
+        const refused = await rejectionOf(openRegistry(url));
+        expect(refused).to.be.instanceOf(RegistryError);
+        expect(refused.message).to.contain(file).and.contain('damaged').and.contain('move it away');
+      });
+
+    it('names a file whose pages were overwritten', async () => {
+      {
+        await using run = await openRun(url);
+        const record = { text: 'x'.repeat(500) };
+        await run.registry.runs.setRecords(
+          RUN,
+          numbers(2_000).map((number) => ({ key: `${number}`, record })),
+        );
+      }
+      overwrite(file, { from: 0.3, to: 0.9 });
+      const refused = await rejectionOf(
+        (async () => {
+          await using registry = await openRegistry(url);
+          await Array.fromAsync(registry.runs.listRecords(RUN));
+        })(),
+      );
+      expect(refused).to.be.instanceOf(RegistryError);
+      expect(refused.message).to.contain(file).and.contain('damaged').and.contain('restore a copy');
+    });
+
+    it('opens the empty file that somebody else made', async () => {
+      writeFileSync(file, '');
+      await using registry = await openRegistry(url);
+      expect(await registry.sessions.count()).to.equal(0);
+    });
+
+    it('names a folder that stands where the file should', async () => {
+      mkdirSync(file);
+      const refused = await rejectionOf(openRegistry(url));
+      expect(refused).to.be.instanceOf(RegistryError);
+      expect(refused.message).to.contain(file).and.contain('choose another with REGISTRY_URL');
+    });
+
+    for (const [what, makePlace] of [
+      ['below a file', () => path.join(file, 'below', 'registry.db')],
+      ['where no folder can be made', () => '/proc/nowhere/registry.db'],
+    ] as const)
+      it(`names a place ${what}`, async () => {
+        writeFileSync(file, '');
+        const place = makePlace();
+        const refused = await rejectionOf(openRegistry(`sqlite:${place}`));
+        expect(refused).to.be.instanceOf(ConfigError);
+        expect(refused.message).to.contain(path.dirname(place)).and.contain('REGISTRY_URL');
+      });
+  });
+
+  it('rejects what a full disk doesn’t take, keeps all that it said was kept, and goes on once there is room', async function () {
+    const disk = path.join(folder, 'disk');
+    mkdirSync(disk);
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', disk], { encoding: 'utf8' });
+    if (mounted.status !== 0) {
+      this.test!.title += ` (skipped: no disk to fill: ${mounted.error?.message ?? mounted.stderr.trim()})`;
+      this.skip();
+    }
+    try {
+      const ballast = path.join(disk, 'ballast');
+      writeFileSync(ballast, randomBytes(1_000_000));
+      const full = `sqlite:${path.join(disk, 'registry.db')}`;
+      let kept = 0;
+      {
+        await using run = await openRun(full);
+        const refused = await rejectionOf(
+          (async () => {
+            for (; kept < 1_000; kept += 1) await run.endStep(kept, 'x'.repeat(20_000));
+          })(),
+        );
+        expect(kept).to.be.greaterThan(10);
+        expect(refused).to.be.instanceOf(RegistryError);
+        expect(refused.message).to.contain('full').and.contain('make room');
+        expect(run.failures).to.deep.equal([refused]);
+        expect(await rejectionOf(run.endStep(kept + 1))).to.equal(refused);
+        rmSync(ballast);
+        // The transaction is over in which it happened.
+        await run.registry.runs.setProgress(RUN, { done: kept, total: 1_000 });
+      }
+      await using run = await openRun(full, 2);
+      expect(await keptBy(run)).to.deep.equal({ steps: numbers(kept), records: numbers(kept) });
+      expect(run.store.recordCount).to.equal(kept);
+      await run.endStep(kept);
+      expect((await run.registry.runs.get(RUN))?.records).to.equal(kept + 1);
+    } finally {
+      spawnSync('umount', [disk]);
+    }
+  });
+});
+
+/** The longest time for which nothing else had its turn while `work` was under way. */
+async function longestStallMs(work: () => Promise<unknown>): Promise<number> {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  await work();
+  delay.disable();
+  return delay.max / 1e6;
+}
+
+/** With whole pages of random bytes, between two parts of the file. */
+function overwrite(file: string, { from, to }: { from: number; to: number }): void {
+  const pages = Math.floor(statSync(file).size / PAGE_BYTES);
+  const descriptor = openSync(file, 'r+');
+  for (let page = Math.floor(pages * from); page < pages * to; page += 1)
+    writeSync(descriptor, randomBytes(PAGE_BYTES), 0, PAGE_BYTES, page * PAGE_BYTES);
+  closeSync(descriptor);
+}

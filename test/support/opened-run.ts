@@ -1,0 +1,63 @@
+import { openRegistry, type Registry, type RunStore, type StepEnd } from '../../src/registry/registry.ts';
+
+const COUNTS = { total: 0, queued: 0, running: 0, done: 0, failed: 0, cancelled: 0, skipped: 0 };
+
+/** A registry of the test's own with a run that was begun under token 1. */
+export interface OpenedRun extends AsyncDisposable {
+  readonly registry: Registry;
+  readonly store: RunStore;
+  /** What the store said when it could keep nothing more. */
+  readonly failures: readonly Error[];
+  /** Ends the step of that number with one record of its name. */
+  endStep(number: number, text?: string): Promise<unknown>;
+}
+
+export const RUN = 'run';
+
+export async function openRun(url: string, token = 1): Promise<OpenedRun> {
+  const registry = await openRegistry(url);
+  await registry.runs.create({ id: RUN, action: 'test', params: {}, owner: RUN });
+  const run = await registry.runs.begin(RUN, { token, process: { host: 'here', pid: 1, identity: 'one' } });
+  const failures: Error[] = [];
+  const store = registry.runs.openStore(run, {
+    token,
+    snapshot: () => ({
+      counts: COUNTS,
+      display: null,
+      sessions: 1,
+      reused: 0,
+      contextLosses: 0,
+      deaths: [],
+      durationMs: 0,
+    }),
+    onFailure: (error) => failures.push(error),
+    onCancel: () => undefined,
+  });
+  return {
+    registry,
+    store,
+    failures,
+    endStep: (number, text = '') => {
+      const record = { dataset: 'records', key: `${number}`, json: JSON.stringify({ number, text }) };
+      const end: StepEnd = { status: 'done', value: undefined, records: [record] };
+      return store.endStep({ batch: null, key: `${number}` }, end, number);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await store.close();
+      await registry.close();
+    },
+  };
+}
+
+/** The numbers of the steps that are kept, and of the records that are. */
+export async function keptBy({ store }: Pick<OpenedRun, 'store'>): Promise<{ steps: number[]; records: number[] }> {
+  const records = await Array.fromAsync(store.listRecords());
+  return {
+    steps: (await store.loadSteps()).map(({ id }) => Number(id.key)),
+    records: records.map(({ key }) => Number(key)),
+  };
+}
+
+export function numbers(count: number): number[] {
+  return Array.from({ length: count }, (_unused, index) => index);
+}

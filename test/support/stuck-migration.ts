@@ -1,0 +1,41 @@
+/**
+ * A program that stops in the middle of a registry's first migration, says so on a line of its own, and waits for its end.
+ * Usage: node stuck-migration.ts <url of the registry>
+ */
+import type { Dialect, Driver } from 'kysely';
+
+import { Database } from '../../src/registry/database.ts';
+import { postgresDialect } from '../../src/registry/postgres.ts';
+import { sqliteDialect } from '../../src/registry/sqlite.ts';
+
+const STOP_AT = /^create table events/;
+
+const [, , url = ''] = process.argv;
+const dialect = url.startsWith('sqlite:') ? sqliteDialect(url.slice('sqlite:'.length)) : postgresDialect(url);
+setInterval(() => undefined, 60_000);
+await Database.open({ ...dialect, kysely: stopIn(dialect.kysely) });
+throw new Error('The migration came through.');
+
+function stopIn(whole: Dialect): Dialect {
+  return {
+    createAdapter: () => whole.createAdapter(),
+    createDriver: () => stopDriver(whole.createDriver()),
+    createIntrospector: (db) => whole.createIntrospector(db),
+    createQueryCompiler: () => whole.createQueryCompiler(),
+  };
+}
+
+function stopDriver(driver: Driver): Driver {
+  const acquire = driver.acquireConnection.bind(driver);
+  driver.acquireConnection = async (options) => {
+    const connection = await acquire(options);
+    const execute = connection.executeQuery.bind(connection);
+    connection.executeQuery = async (query, executeOptions) => {
+      if (!STOP_AT.test(query.sql)) return execute(query, executeOptions);
+      process.stdout.write('in the middle\n');
+      return new Promise<never>(() => undefined);
+    };
+    return connection;
+  };
+  return driver;
+}
