@@ -1,6 +1,6 @@
 /** The `smoke` command: pages in, one line per page, JUnit XML for a CI service, and an exit code out. */
 import { constants, existsSync } from 'node:fs';
-import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { access, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -8,6 +8,7 @@ import { Command } from 'commander';
 
 import { loadConfig, type Config } from '../config/config.ts';
 import { CancelledError, ConfigError, InvariantError, toError } from '../core/errors.ts';
+import { makeFolder } from '../core/folders.ts';
 import { makeLog } from '../core/log.ts';
 import { isAction, prepareRun, toExitCode, type Action, type RunOutcome } from '../runs/runs.ts';
 import { assertBrowserFits } from './check-browser.ts';
@@ -178,19 +179,6 @@ async function assertWritable(file: string): Promise<void> {
     throw new ConfigError(`${file} can't be written: ${toError(thrown).message}. Choose another file with --junit.`, {
       cause: thrown,
     });
-  }
-}
-
-/** Node's recursive `mkdir` never returns where the parent is there but takes no folders, such as below /proc. */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder);
-  } catch (thrown) {
-    const { code } = toError(thrown) as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return;
-    if (code !== 'ENOENT' || path.dirname(folder) === folder) throw thrown;
-    await makeFolder(path.dirname(folder));
-    await mkdir(folder);
   }
 }
 

@@ -32,7 +32,8 @@ export type {
 } from './run-store.ts';
 export type { NewRun, RunFilter, RunLease, Runs } from './runs-table.ts';
 export { LIVE_STATUSES, SESSION_STATUSES, type SessionStatus, type StoredRunStatus } from './schema.ts';
-export type { Claim, ClaimResult, Renewal, SessionFacts, SessionLeases } from './session-leases.ts';
+export type { Claim, ClaimResult, Renewal, SessionFacts } from './claim.ts';
+export type { SessionLeases } from './session-leases.ts';
 export { isLive, type StoredSession } from './session-row.ts';
 export type { SessionFilter, SessionGroup, SessionPatch, SessionStore } from './session-store.ts';
 

@@ -4,54 +4,15 @@
  */
 import { sql, type Updateable } from 'kysely';
 
+import { toRow, type Claim, type ClaimResult, type Renewal, type SessionFacts } from './claim.ts';
 import { count } from './counters.ts';
 import type { Connection, Database } from './database.ts';
 import { LeaseLostError } from './errors.ts';
-import { appendEvent, type EventType } from './events.ts';
+import type { EventType } from './events.ts';
+import { closeRuns, findLive, isRapidCreate, keepAsSeen, lost, tell } from './lease-rows.ts';
 import { toStorableText } from './row-id.ts';
 import { LIVE_STATUSES, type SessionsTable, type SessionStatus } from './schema.ts';
 import { isLive, readSession, toStoredSession, type StoredSession } from './session-row.ts';
-
-/** Two sessions of one owner within it, and none of them for a death, are one too many. */
-const RAPID_MS = 10_000;
-
-/** Who asks for an owner. */
-export interface Claim {
-  /** Of the session to be; chosen by the caller, so that asking again after a lost answer finds it. */
-  readonly id: string;
-  readonly owner: string;
-  /** The manager that asks. */
-  readonly holder: string;
-  readonly process: { readonly host: string; readonly pid: number; readonly identity: string };
-  readonly leaseMs: number;
-  readonly runId?: string | undefined;
-  /** Sessions whose process is known to be gone: their lease needs not run out first. */
-  readonly goneIds?: readonly string[];
-}
-
-export type ClaimResult =
-  | {
-      readonly isClaimed: true;
-      readonly session: StoredSession;
-      readonly expired: StoredSession | null;
-      readonly isRapid: boolean;
-    }
-  | { readonly isClaimed: false; readonly heldBy: StoredSession; readonly leaseLeftMs: number };
-
-/** What is known of a session once its browser runs. */
-export interface SessionFacts {
-  readonly webdriverId: string;
-  readonly driverPid: number | undefined;
-  readonly browserPid: number | undefined;
-  readonly folder: string | undefined;
-  readonly endpoint: string | undefined;
-}
-
-export interface Renewal {
-  readonly id: string;
-  readonly lastHeartbeatAt: string | null;
-  readonly lastUsedAt: string;
-}
 
 export class SessionLeases {
   readonly #database: Database;
@@ -330,134 +291,4 @@ interface DeathFacts {
   readonly cause?: string;
   readonly detectedBy?: string;
   readonly cancelled?: Readonly<Record<string, number>>;
-}
-
-/** A run under a lease that was taken away can go on only by a resume. */
-async function closeRuns(
-  db: Connection,
-  token: number,
-  why: string,
-  status: 'halted' | 'timed_out' = 'halted',
-): Promise<void> {
-  const now = new Date().toISOString();
-  const closed = await db
-    .updateTable('runs')
-    .set({
-      token: null,
-      status,
-      error_code: status === 'halted' ? 'lease-lost' : 'run-timed-out',
-      error_message: why,
-      ended_at: now,
-      updated_at: now,
-      queued: 0,
-      running: 0,
-      cancelled: sql`cancelled + queued + running`,
-    })
-    .where('token', '=', token)
-    .where('status', '=', 'processing')
-    .returning(['id', 'owner'])
-    .execute();
-  for (const { id, owner } of closed)
-    await appendEvent(db, { type: 'run_ended', owner, runId: id, status, message: why });
-}
-
-/** False where the lease was renewed since it was seen; else nobody renews it before this transaction is over. */
-async function keepAsSeen(db: Connection, id: string, leaseExpiresMs: number): Promise<boolean> {
-  const { numUpdatedRows } = await db
-    .updateTable('sessions')
-    .set({ lease_expires_ms: leaseExpiresMs })
-    .where('id', '=', id)
-    .where('lease_expires_ms', '=', leaseExpiresMs)
-    .executeTakeFirst();
-  return numUpdatedRows > 0n;
-}
-
-async function findLive(db: Connection, owner: string): Promise<StoredSession | undefined> {
-  const row = await db
-    .selectFrom('sessions')
-    .selectAll()
-    .where('owner', '=', owner)
-    .where('status', 'in', LIVE_STATUSES)
-    .executeTakeFirst();
-  return row === undefined ? undefined : toStoredSession(row);
-}
-
-/** The next session after a death, or after a holder that vanished, is none. */
-async function isRapidCreate(db: Connection, owner: string): Promise<boolean> {
-  const since = new Date(Date.now() - RAPID_MS).toISOString();
-  const recent = await db
-    .selectFrom('sessions')
-    .select(['epoch', 'status'])
-    .where('owner', '=', owner)
-    .where('created_at', '>', since)
-    .orderBy('token', 'desc')
-    .orderBy('epoch', 'desc')
-    .execute();
-  return !['dead', 'expired'].includes(recent[0]?.status ?? '') && recent.some(({ epoch }) => epoch === 1);
-}
-
-async function lost(db: Connection, id: string): Promise<LeaseLostError> {
-  const row = await db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
-  const now = row === undefined ? 'gone from the registry' : `${row.status} by now`;
-  const why = row?.error_message == null ? '' : `: ${row.error_message}`;
-  return new LeaseLostError(`The session ${id} is no longer this process's; it is ${now}${why}.`, {
-    data: { sessionId: id, status: row?.status ?? 'removed' },
-  });
-}
-
-async function tell(
-  db: Connection,
-  type: EventType,
-  {
-    id,
-    owner,
-    run_id,
-    status,
-    error_message,
-  }: Pick<SessionsTable, 'id' | 'owner' | 'run_id' | 'status' | 'error_message'>,
-  data?: object,
-): Promise<void> {
-  await appendEvent(db, {
-    type,
-    owner,
-    sessionId: id,
-    runId: run_id,
-    status,
-    message: error_message,
-    ...(data === undefined ? {} : { data }),
-  });
-}
-
-function toRow(
-  { id, owner, holder, process, runId }: Claim,
-  { token, epoch, leaseExpiresMs }: { token: number; epoch: number; leaseExpiresMs: number },
-): SessionsTable {
-  const now = new Date().toISOString();
-  return {
-    id,
-    owner,
-    status: 'starting',
-    token,
-    holder,
-    lease_expires_ms: leaseExpiresMs,
-    webdriver_id: null,
-    epoch,
-    run_id: runId ?? null,
-    host: process.host,
-    pid: process.pid,
-    process_identity: process.identity,
-    driver_pid: null,
-    browser_pid: null,
-    folder: null,
-    endpoint: null,
-    created_at: now,
-    started_at: null,
-    last_heartbeat_at: null,
-    last_used_at: now,
-    ended_at: null,
-    death: null,
-    error_message: null,
-    label: null,
-    data: null,
-  };
 }

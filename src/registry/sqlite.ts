@@ -2,7 +2,6 @@
  * SQLite by Node's own module. It works in our thread, so it must never wait: a lock of another process is an error here, which whoever
  * asked tries again after a pause (`Database`). Transactions begin as writers, so that none fails in its middle for a lock.
  */
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -20,6 +19,7 @@ import {
 } from 'kysely';
 
 import { ConfigError, toError } from '../core/errors.ts';
+import { makeFolder } from '../core/folders.ts';
 import type { RegistryDialect } from './dialect.ts';
 
 export const MEMORY = ':memory:';
@@ -79,7 +79,7 @@ class SqliteDriver implements Driver {
   }
 
   async init(): Promise<void> {
-    if (this.#file !== MEMORY) makeFolder(path.dirname(this.#file));
+    if (this.#file !== MEMORY) await makePrivateFolder(path.dirname(this.#file));
     const database = new DatabaseSync(this.#file, { timeout: 0 });
     try {
       // A commit that the power's end takes back takes step and records back together; the step is done again. Nothing can be torn.
@@ -178,9 +178,9 @@ function readAll(statement: StatementSync, values: readonly SQLInputValue[]): Re
 }
 
 /** Scraped data is nobody else's business. */
-function makeFolder(folder: string): void {
+async function makePrivateFolder(folder: string): Promise<void> {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder, { mode: 0o700 });
   } catch (thrown) {
     throw new ConfigError(
       `The registry's folder ${folder} can't be made: ${toError(thrown).message}. Choose another with REGISTRY_URL.`,

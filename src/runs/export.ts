@@ -1,10 +1,11 @@
 /** The records of a run as files: one per dataset, JSON lines or CSV, written whole or not at all. */
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 import { stringify } from 'csv-stringify/sync';
 
 import { ConfigError, SupervisorError, toError } from '../core/errors.ts';
+import { makeFolder } from '../core/folders.ts';
 import type { RecordEntry } from '../registry/registry.ts';
 
 export const EXPORT_FORMATS = ['jsonl', 'csv'] as const;
@@ -34,21 +35,6 @@ export async function assertWritableFolder(folder: string): Promise<void> {
         cause: thrown,
       },
     );
-  }
-}
-
-/** Like `mkdir` with `recursive`, which never returns below folders that take none, such as /proc (Node 24). */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder);
-  } catch (thrown) {
-    const { code } = thrown as NodeJS.ErrnoException;
-    const parent = path.dirname(folder);
-    if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
-    if (code !== 'ENOENT' || parent === folder || (await stat(parent).catch(() => undefined)) !== undefined)
-      throw thrown;
-    await makeFolder(parent);
-    await mkdir(folder);
   }
 }
 

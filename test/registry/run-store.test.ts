@@ -57,7 +57,7 @@ describeOnBoth('RunStore', (registries) => {
     await store.close();
     await registry.runs.setStatus('run', 'cancelled');
     const run = await registry.runs.get('run');
-    if (run?.token != null) {
+    if (typeof run?.token === 'number') {
       const closer = await open(run.token);
       await closer.finish({ status: 'cancelled', error: null, outputs: {} });
     }

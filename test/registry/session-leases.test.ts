@@ -221,15 +221,16 @@ describeOnBoth('SessionLeases', (registries) => {
   it('never leaves the owner free between a death and the next session, however often', async () => {
     await using crowd = await openSeveral(url, 1);
     let { id } = await take();
-    let isOver = false;
+    const over = new AbortController();
     const rival = (async () => {
       let won = 0;
       let tries = 0;
-      for (; !isOver; tries += 1) if ((await ask({ holder: 'rival' }, crowd.registries[0])).isClaimed) won += 1;
+      for (; !over.signal.aborted; tries += 1)
+        if ((await ask({ holder: 'rival' }, crowd.registries[0])).isClaimed) won += 1;
       return { won, tries };
     })();
     for (let nth = 0; nth < 30; nth += 1) ({ id } = await registry.leases.succeed(id, 'me', next(`${nth}`)));
-    isOver = true;
+    over.abort();
     const { won, tries } = await rival;
     expect(won).to.equal(0);
     expect(tries).to.be.greaterThan(0);

@@ -26,7 +26,7 @@ export function startChildScript(name: string, ...args: string[]): ChildScript {
     nextLine: async () => {
       const { value, done } = await lines.next();
       if (done === true) throw new Error(`${name} ended without a word.`);
-      return String(value);
+      return value;
     },
     kill,
     [Symbol.asyncDispose]: kill,

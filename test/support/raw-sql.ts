@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 
-import pg from 'pg';
+import { Client } from 'pg';
 
 export type RawRow = Record<string, unknown>;
 
@@ -10,7 +10,7 @@ export async function rawSql(url: string, statement: string): Promise<RawRow[]> 
     using database = new DatabaseSync(url.slice('sqlite:'.length), { timeout: 5_000 });
     return database.prepare(statement).all();
   }
-  const client = new pg.Client({ connectionString: url });
+  const client = new Client({ connectionString: url });
   await client.connect();
   try {
     const { rows } = await client.query<RawRow>(statement);

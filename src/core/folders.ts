@@ -1,0 +1,20 @@
+import { mkdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+
+import { toError } from './errors.ts';
+
+/** Like `mkdir` with `recursive`, which never returns below folders that take none, such as /proc (Node 24). */
+export async function makeFolder(folder: string, options: { readonly mode?: number } = {}): Promise<void> {
+  try {
+    await mkdir(folder, options);
+  } catch (thrown) {
+    const { code } = toError(thrown) as NodeJS.ErrnoException;
+    const parent = path.dirname(folder);
+    if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
+    if (code !== 'ENOENT' || parent === folder || (await stat(parent).catch(() => undefined)) !== undefined)
+      throw thrown;
+    await makeFolder(parent, options);
+    // Somebody else may have been quicker.
+    await makeFolder(folder, options);
+  }
+}

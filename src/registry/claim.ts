@@ -1,0 +1,76 @@
+/** A claim on an owner, and what is known of a session that came of one. */
+import type { SessionsTable } from './schema.ts';
+import type { StoredSession } from './session-row.ts';
+
+/** Who asks for an owner. */
+export interface Claim {
+  /** Of the session to be; chosen by the caller, so that asking again after a lost answer finds it. */
+  readonly id: string;
+  readonly owner: string;
+  /** The manager that asks. */
+  readonly holder: string;
+  readonly process: { readonly host: string; readonly pid: number; readonly identity: string };
+  readonly leaseMs: number;
+  readonly runId?: string | undefined;
+  /** Sessions whose process is known to be gone: their lease needs not run out first. */
+  readonly goneIds?: readonly string[];
+}
+
+export type ClaimResult =
+  | {
+      readonly isClaimed: true;
+      readonly session: StoredSession;
+      readonly expired: StoredSession | null;
+      readonly isRapid: boolean;
+    }
+  | { readonly isClaimed: false; readonly heldBy: StoredSession; readonly leaseLeftMs: number };
+
+/** What is known of a session once its browser runs. */
+export interface SessionFacts {
+  readonly webdriverId: string;
+  readonly driverPid: number | undefined;
+  readonly browserPid: number | undefined;
+  readonly folder: string | undefined;
+  readonly endpoint: string | undefined;
+}
+
+export interface Renewal {
+  readonly id: string;
+  readonly lastHeartbeatAt: string | null;
+  readonly lastUsedAt: string;
+}
+
+/** The row that stands for it until its browser runs. */
+export function toRow(
+  { id, owner, holder, process, runId }: Claim,
+  { token, epoch, leaseExpiresMs }: { token: number; epoch: number; leaseExpiresMs: number },
+): SessionsTable {
+  const now = new Date().toISOString();
+  return {
+    id,
+    owner,
+    status: 'starting',
+    token,
+    holder,
+    lease_expires_ms: leaseExpiresMs,
+    webdriver_id: null,
+    epoch,
+    run_id: runId ?? null,
+    host: process.host,
+    pid: process.pid,
+    process_identity: process.identity,
+    driver_pid: null,
+    browser_pid: null,
+    folder: null,
+    endpoint: null,
+    created_at: now,
+    started_at: null,
+    last_heartbeat_at: null,
+    last_used_at: now,
+    ended_at: null,
+    death: null,
+    error_message: null,
+    label: null,
+    data: null,
+  };
+}

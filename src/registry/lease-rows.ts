@@ -1,0 +1,108 @@
+/** Looks and changes that belong to a transaction on leases. */
+import { sql } from 'kysely';
+
+import type { Connection } from './database.ts';
+import { LeaseLostError } from './errors.ts';
+import { appendEvent, type EventType } from './events.ts';
+import { LIVE_STATUSES, type SessionsTable } from './schema.ts';
+import { toStoredSession, type StoredSession } from './session-row.ts';
+
+/** Two sessions of one owner within it, and none of them for a death, are one too many. */
+const RAPID_MS = 10_000;
+
+/** A run under a lease that was taken away can go on only by a resume. */
+export async function closeRuns(
+  db: Connection,
+  token: number,
+  why: string,
+  status: 'halted' | 'timed_out' = 'halted',
+): Promise<void> {
+  const now = new Date().toISOString();
+  const closed = await db
+    .updateTable('runs')
+    .set({
+      token: null,
+      status,
+      error_code: status === 'halted' ? 'lease-lost' : 'run-timed-out',
+      error_message: why,
+      ended_at: now,
+      updated_at: now,
+      queued: 0,
+      running: 0,
+      cancelled: sql`cancelled + queued + running`,
+    })
+    .where('token', '=', token)
+    .where('status', '=', 'processing')
+    .returning(['id', 'owner'])
+    .execute();
+  for (const { id, owner } of closed)
+    await appendEvent(db, { type: 'run_ended', owner, runId: id, status, message: why });
+}
+
+/** False where the lease was renewed since it was seen; else nobody renews it before this transaction is over. */
+export async function keepAsSeen(db: Connection, id: string, leaseExpiresMs: number): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('sessions')
+    .set({ lease_expires_ms: leaseExpiresMs })
+    .where('id', '=', id)
+    .where('lease_expires_ms', '=', leaseExpiresMs)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
+}
+
+export async function findLive(db: Connection, owner: string): Promise<StoredSession | undefined> {
+  const row = await db
+    .selectFrom('sessions')
+    .selectAll()
+    .where('owner', '=', owner)
+    .where('status', 'in', LIVE_STATUSES)
+    .executeTakeFirst();
+  return row === undefined ? undefined : toStoredSession(row);
+}
+
+/** The next session after a death, or after a holder that vanished, is none. */
+export async function isRapidCreate(db: Connection, owner: string): Promise<boolean> {
+  const since = new Date(Date.now() - RAPID_MS).toISOString();
+  const recent = await db
+    .selectFrom('sessions')
+    .select(['epoch', 'status'])
+    .where('owner', '=', owner)
+    .where('created_at', '>', since)
+    .orderBy('token', 'desc')
+    .orderBy('epoch', 'desc')
+    .execute();
+  return !['dead', 'expired'].includes(recent[0]?.status ?? '') && recent.some(({ epoch }) => epoch === 1);
+}
+
+export async function lost(db: Connection, id: string): Promise<LeaseLostError> {
+  const row = await db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
+  const now = row === undefined ? 'gone from the registry' : `${row.status} by now`;
+  const { error_message: reason = null } = row ?? {};
+  const why = reason === null ? '' : `: ${reason}`;
+  return new LeaseLostError(`The session ${id} is no longer this process's; it is ${now}${why}.`, {
+    data: { sessionId: id, status: row?.status ?? 'removed' },
+  });
+}
+
+export async function tell(
+  db: Connection,
+  type: EventType,
+  {
+    id,
+    owner,
+    run_id,
+    status,
+    error_message,
+  }: Pick<SessionsTable, 'id' | 'owner' | 'run_id' | 'status' | 'error_message'>,
+  data?: object,
+): Promise<void> {
+  await appendEvent(db, {
+    type,
+    owner,
+    sessionId: id,
+    runId: run_id,
+    status,
+    message: error_message,
+    ...(data === undefined ? {} : { data }),
+  });
+}
