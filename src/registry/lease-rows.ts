@@ -74,6 +74,11 @@ export async function isRapidCreate(db: Connection, owner: string): Promise<bool
   return !['dead', 'expired'].includes(recent[0]?.status ?? '') && recent.some(({ epoch }) => epoch === 1);
 }
 
+/** Owners that are only their run's name are counted as one: there are as many as runs. */
+export function toOwnerLabel({ owner, run_id }: Pick<SessionsTable, 'owner' | 'run_id'>): string {
+  return run_id !== null && owner.replace(/#\d+$/, '') === run_id ? '' : owner;
+}
+
 export async function lost(db: Connection, id: string): Promise<LeaseLostError> {
   const row = await db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
   const now = row === undefined ? 'gone from the registry' : `${row.status} by now`;

@@ -7,7 +7,7 @@ import { appendEvent } from './events.ts';
 import { LIVE_STATUSES, type SessionStatus, type StoredRunStatus } from './schema.ts';
 
 export interface RegistryMetrics {
-  /** By owner, restarts included. */
+  /** By owner, restarts included; under the empty name those of runs without an owner of their own. */
   readonly sessionsCreated: Readonly<Record<string, number>>;
   /** Steps and items that were begun on the session that was handed down to them. */
   readonly sessionsReused: number;

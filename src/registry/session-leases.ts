@@ -9,7 +9,7 @@ import { count } from './counters.ts';
 import type { Connection, Database } from './database.ts';
 import { LeaseLostError } from './errors.ts';
 import type { EventType } from './events.ts';
-import { closeRuns, findLive, isRapidCreate, keepAsSeen, lost, tell } from './lease-rows.ts';
+import { closeRuns, findLive, isRapidCreate, keepAsSeen, lost, tell, toOwnerLabel } from './lease-rows.ts';
 import { toStorableText } from './row-id.ts';
 import { LIVE_STATUSES, type SessionsTable, type SessionStatus } from './schema.ts';
 import { isLive, readSession, toStoredSession, type StoredSession } from './session-row.ts';
@@ -240,7 +240,7 @@ export class SessionLeases {
         .executeTakeFirst();
       if (row === undefined) throw await lost(db, id);
       await tell(db, type, row);
-      if (type === 'session_started') await count(db, 'sessions_created', { label: row.owner });
+      if (type === 'session_started') await count(db, 'sessions_created', { label: toOwnerLabel(row) });
       return toStoredSession(row);
     });
   }

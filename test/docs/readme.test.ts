@@ -48,4 +48,12 @@ describe('README', () => {
     const { stdout } = await run(process.execPath, ['--conditions=webdriver-supervisor:source', file]);
     expect(stdout).to.contain('hello\n').and.to.contain('done: 3');
   });
+
+  it('has an owner’s session that works', async () => {
+    const file = path.resolve(folder, 'owners.ts');
+    await writeFile(file, examples.get('owners.ts') ?? '');
+    const flags = ['--conditions=webdriver-supervisor:source'];
+    const { stdout } = await run(process.execPath, [...flags, file], { cwd: folder });
+    expect(stdout).to.equal('hello 1\n');
+  });
 });

@@ -1,0 +1,180 @@
+/** What remembering costs: steps per second beside plain inserts with the same driver, and the main job with and without a registry. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+import { Pool } from 'pg';
+
+import gatherCatalog from '../../actions/gather-catalog.ts';
+import {
+  MEMORY_REGISTRY_URL,
+  openRegistry,
+  type RecordEntry,
+  type Registry,
+  type RunStore,
+} from '../../src/registry/registry.ts';
+import { prepareRun, type Action } from '../../src/runs/runs.ts';
+import { TestPostgres } from '../../test/support/postgres.ts';
+import { openDemoShop } from '../demo-shop/demo-shop.ts';
+import { inTurns, timeMs, toSample, type Row } from './measure.ts';
+
+const STEPS = 2_000;
+const ROUNDS = 5;
+const AT_A_TIME = 20;
+const JOB_PAGES = 10;
+const JOB_ROUNDS = 7;
+const VALUE = JSON.stringify({ sku: 'A-1', title: 'a title of usual length', price: 12.5 });
+const PROCESS = { host: 'bench', pid: 1, identity: 'bench' };
+
+/** One insert of a row like a step's, in a transaction of its own. */
+type Insert = (id: string) => Promise<unknown> | void;
+
+export async function measureRegistries(): Promise<Row[]> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'bench-registry-'));
+  await using postgres = await TestPostgres.start();
+  try {
+    const file = path.join(folder, 'plain.db');
+    using plain = new DatabaseSync(file);
+    plain.exec('pragma journal_mode = wal; pragma synchronous = normal');
+    plain.exec('create table plain (id text primary key, value text)');
+    const statement = plain.prepare('insert into plain values (?, ?)');
+    const sqlite = await measureSteps('SQLite', `sqlite:${path.join(folder, 'registry.db')}`, (id) => {
+      statement.run(id, VALUE);
+    });
+    const pool = new Pool({ connectionString: await postgres.createDatabase(), max: AT_A_TIME });
+    await pool.query('create table plain (id text primary key, value text)');
+    const query = { name: 'insert', text: 'insert into plain values ($1, $2)' };
+    const onPostgres = await measureSteps('PostgreSQL', await postgres.createDatabase(), (id) =>
+      pool.query({ ...query, values: [id, VALUE] }),
+    );
+    await pool.end();
+    return [...sqlite, ...onPostgres];
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function measureSteps(name: string, url: string, insert: Insert): Promise<Row[]> {
+  await using registry = await openRegistry(url);
+  const rows: Row[] = [];
+  let order = 0;
+  for (const atATime of [1, AT_A_TIME]) {
+    const id = `bench-${atATime}`;
+    const store = await openStore(registry, id);
+    const step = (key: string) =>
+      store.endStep({ batch: null, key }, { status: 'done', value: VALUE, records: [record(key)] }, order++);
+    const samples = await inTurns(
+      {
+        plain: () => manyAtOnce(atATime, (number) => insert(`${id}-${number}-${Math.random()}`)),
+        kept: () => manyAtOnce(atATime, (number) => step(`${number}-${Math.random()}`)),
+      },
+      ROUNDS,
+    );
+    await store.close();
+    const perSecond = (ms: number) => Math.round((STEPS * 1_000) / ms).toLocaleString('en');
+    const ratio = samples.plain.median / samples.kept.median;
+    rows.push({
+      what: `steps with a record each, kept per second on ${name}, ${atATime} at a time / one plain insert each`,
+      measured: `${ratio.toFixed(2)} (${perSecond(samples.kept.median)} / ${perSecond(samples.plain.median)})`,
+      goal: 'told beside it',
+      isMet: true,
+    });
+  }
+  return rows;
+}
+
+async function openStore(registry: Registry, id: string): Promise<RunStore> {
+  await registry.runs.create({ id, action: 'bench', params: {}, owner: id });
+  const run = await registry.runs.begin(id, { token: 1, process: PROCESS });
+  const counts = { total: 0, queued: 0, running: 0, done: 0, failed: 0, cancelled: 0, skipped: 0 };
+  return registry.runs.openStore(run, {
+    token: 1,
+    snapshot: () => ({ counts, display: null, sessions: 1, reused: 0, contextLosses: 0, deaths: [], durationMs: 0 }),
+    onFailure: (error) => {
+      throw error;
+    },
+    onCancel: () => undefined,
+  });
+}
+
+function record(key: string): RecordEntry {
+  return { dataset: 'records', key, json: VALUE };
+}
+
+async function manyAtOnce(atATime: number, one: (number: number) => Promise<unknown> | void): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    while (next < STEPS) await one(next++);
+  };
+  await Promise.all(Array.from({ length: atATime }, worker));
+}
+
+/** The work of `gather-catalog` alone, without the browser's start: with a registry in a file, and with a memory that keeps nothing. */
+export async function measureMainJob(): Promise<Row[]> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'bench-job-'));
+  await using shop = await openDemoShop({ pages: JOB_PAGES, tooManyRequestsEvery: 0 });
+  await using kept = await openRegistry(`sqlite:${path.join(folder, 'registry.db')}`);
+  await using memory = await openRegistry(MEMORY_REGISTRY_URL);
+  const values = { with: [] as number[], without: [] as number[] };
+  const job = (list: number[], registry: Registry) => async () => {
+    const action: Action = {
+      ...(gatherCatalog as unknown as Action),
+      run: async (context) => void list.push(await timeMs(async () => gatherCatalog.run(context as never))),
+    };
+    const { status, records } = await (
+      await prepareRun(action, { url: shop.url }, { registry, output: false })
+    ).execute();
+    if (status !== 'completed' || records !== JOB_PAGES * 20) throw new Error(`the job was ${status}`);
+  };
+  try {
+    await inTurns({ with: job(values.with, kept), without: job(values.without, forgetful(memory)) }, JOB_ROUNDS);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  const ratio = toSample(values.with).median / toSample(values.without).median;
+  const steps = JOB_PAGES * 21;
+  const perStep = ((toSample(values.with).median - toSample(values.without).median) * 1_000) / steps;
+  return [
+    {
+      what: 'the main job with a registry (SQLite) / with a memory that keeps nothing',
+      measured: `${ratio.toFixed(3)} (${perStep.toFixed(0)} µs more per step, ${values.with.length} times)`,
+      goal: '≤ 1.05',
+      isMet: ratio <= 1.05,
+    },
+  ];
+}
+
+/** A registry whose runs keep nothing but a count: what a run would cost without one. */
+function forgetful(registry: Registry): Registry {
+  const runs: Registry['runs'] = Object.create(registry.runs, {
+    get: { value: (id: string) => registry.runs.get(id) },
+    create: { value: (given: Parameters<Registry['runs']['create']>[0]) => registry.runs.create(given) },
+    begin: { value: (...given: Parameters<Registry['runs']['begin']>) => registry.runs.begin(...given) },
+    openStore: { value: () => forgetfulStore() },
+  }) as Registry['runs'];
+  return { ...registry, runs };
+}
+
+function forgetfulStore(): RunStore {
+  let recordCount = 0;
+  return {
+    get recordCount() {
+      return recordCount;
+    },
+    declareSteps: () => undefined,
+    endStep: async (_id, end) => {
+      if (end.status === 'done') recordCount += end.records.length;
+      return [];
+    },
+    saveRecord: async () => void (recordCount += 1),
+    noteProgress: () => undefined,
+    loadSteps: async () => [],
+    loadSaves: async () => [],
+    listRecords: async function* () {
+      // Nothing was kept.
+    },
+    finish: async () => undefined,
+    close: async () => undefined,
+  };
+}
