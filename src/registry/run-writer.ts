@@ -116,12 +116,15 @@ export class RunWriter implements RunStore {
       outputs: JSON.stringify(outputs),
       ended_at: now,
     };
-    await this.#commit(new CommitGroup(), async (transaction, snapshot) => {
+    // From here on no timer begins another commit: it would find the run over, and call that a loss.
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.#writing = this.#commit(new CommitGroup(), async (transaction, snapshot) => {
       await this.#updateRun(transaction, { ...this.#toColumns(snapshot), ...end }, 0);
       await appendEvent(transaction, { type: 'run_ended', runId, status, message: error?.message ?? null });
     });
-    this.#throwIfFailed();
     await this.close();
+    this.#throwIfFailed();
   }
 
   #throwIfFailed(): void {

@@ -63,7 +63,8 @@ describe('the summary of a run', () => {
       deaths: [makeDeath()],
       error: { code: 'session-dead', message: 'The browser session died' },
     });
-    expect(summarize(outcome, { again })).to.deep.equal([
+    const resume = 'npm run action -- gather --resume r1';
+    expect(summarize(outcome, { again, resume })).to.deep.equal([
       'The browser was killed (browser-gone, noticed by devtools) at 2026-11-20T18:15:30.123Z, 120 of 525 done.',
       '  evidence   the browser process was ended by signal 9',
       '  page       http://shop/1',
@@ -73,7 +74,7 @@ describe('the summary of a run', () => {
       'gather was halted after 8.1 s: 96 records, 1 browser session.',
       '  steps      525 = 120 done + 405 cancelled',
       '  data       output/r1/records.jsonl',
-      '  next       npm run action -- gather --url http://shop/   (goes on by itself after a death)',
+      '  next       npm run action -- gather --resume r1   (does what is not done)',
     ]);
   });
 

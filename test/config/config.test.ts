@@ -42,6 +42,10 @@ describe('loadConfig', () => {
 
   it('has documented defaults', () => {
     expect(load()).to.deep.equal({
+      registryUrl: 'sqlite:.supervisor/registry.db',
+      maxSessions: 100,
+      cleanupIntervalMs: 900_000,
+      cleanupBatchSize: undefined,
       gridUrl: undefined,
       chromeBinary: undefined,
       chromedriver: undefined,

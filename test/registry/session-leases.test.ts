@@ -305,7 +305,7 @@ describeOnBoth('SessionLeases', (registries) => {
     const [gone, theirs, ...kept] = mine.map(({ id }) => id);
     await registry.leases.release(gone!, 'me', ENDED);
     const stranger = await take({ owner: `${owner}#they`, holder: 'they' });
-    const at = new Date(Date.now() - 1_000).toISOString();
+    const at = new Date(Date.now() + 1_000).toISOString();
     const ids = [gone!, theirs!, ...kept, stranger.id, 'unknown'];
     const renewals = ids.map((id) => ({ id, lastHeartbeatAt: id === theirs ? null : at, lastUsedAt: at }));
     const lost = await registry.leases.renew('me', renewals, 3 * LONG_MS);
