@@ -7,7 +7,6 @@ import { sql, type Updateable } from 'kysely';
 import { toRow, type Claim, type ClaimResult, type Renewal, type SessionFacts } from './claim.ts';
 import { count } from './counters.ts';
 import type { Connection, Database } from './database.ts';
-import { LeaseLostError } from './errors.ts';
 import type { EventType } from './events.ts';
 import { closeRuns, findLive, isRapidCreate, keepAsSeen, lost, tell, toOwnerLabel } from './lease-rows.ts';
 import { toStorableText } from './row-id.ts';
@@ -61,7 +60,7 @@ export class SessionLeases {
     return { isClaimed: true, session: toStoredSession(inserted), expired: holder ?? null, isRapid };
   }
 
-  /** The browser runs. Rejects with {@link LeaseLostError} where the session is no longer ours. */
+  /** The browser runs. Rejects with `LeaseLostError` where the session is no longer ours. */
   activate(id: string, holder: string, facts: SessionFacts): Promise<StoredSession> {
     const now = new Date().toISOString();
     return this.#change(id, holder, 'session_started', {
@@ -129,25 +128,21 @@ export class SessionLeases {
     }: { status: 'ended' | 'dead' | 'expired' | 'timed_out'; death?: object; message?: string },
   ): Promise<void> {
     await this.#database.write(async (db) => {
-      try {
-        const { numDeletedRows } = await db
-          .deleteFrom('sessions')
-          .where('id', '=', id)
-          .where('holder', '=', holder)
-          .where('status', '=', 'starting')
-          .where('epoch', '>', 1)
-          .executeTakeFirst();
-        if (numDeletedRows > 0n) return;
-        await this.#close(db, {
-          id,
-          holder,
-          status,
-          ...(death && { death }),
-          ...(message !== undefined && { message }),
-        });
-      } catch (thrown) {
-        if (!(thrown instanceof LeaseLostError)) throw thrown;
-      }
+      const { numDeletedRows } = await db
+        .deleteFrom('sessions')
+        .where('id', '=', id)
+        .where('holder', '=', holder)
+        .where('status', '=', 'starting')
+        .where('epoch', '>', 1)
+        .executeTakeFirst();
+      if (numDeletedRows > 0n) return;
+      await this.#tryClose(db, {
+        id,
+        holder,
+        status,
+        ...(death && { death }),
+        ...(message !== undefined && { message }),
+      });
     });
   }
 
@@ -172,7 +167,9 @@ export class SessionLeases {
       if (leaseExpiresMs !== undefined && !(await keepAsSeen(db, id, leaseExpiresMs))) return undefined;
       const row = await db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
       if (row === undefined || !isLive(row)) return undefined;
-      const closed = await this.#close(db, { id, holder: row.holder, status, message });
+      const closed = await this.#tryClose(db, { id, holder: row.holder, status, message });
+      // Its holder gave it back since our look.
+      if (closed === undefined) return undefined;
       await closeRuns(db, row.token, message, status === 'timed_out' ? 'timed_out' : 'halted');
       return toStoredSession(closed);
     });
@@ -245,16 +242,17 @@ export class SessionLeases {
     });
   }
 
-  async #close(
+  async #close(db: Connection, end: SessionClose): Promise<SessionsTable> {
+    const row = await this.#tryClose(db, end);
+    if (row === undefined) throw await lost(db, end.id);
+    return row;
+  }
+
+  /** Undefined where the session is not the holder's any more. */
+  async #tryClose(
     db: Connection,
-    {
-      id,
-      holder,
-      status,
-      death,
-      message,
-    }: { id: string; holder: string; status: SessionStatus; death?: object; message?: string },
-  ): Promise<SessionsTable> {
+    { id, holder, status, death, message }: SessionClose,
+  ): Promise<SessionsTable | undefined> {
     const row = await db
       .updateTable('sessions')
       .set({
@@ -268,7 +266,7 @@ export class SessionLeases {
       .where('status', 'in', LIVE_STATUSES)
       .returningAll()
       .executeTakeFirst();
-    if (row === undefined) throw await lost(db, id);
+    if (row === undefined) return undefined;
     if (death === undefined) {
       await tell(db, status === 'timed_out' ? 'session_timeout' : 'session_ended', row);
     } else {
@@ -285,6 +283,14 @@ export class SessionLeases {
     const { rows } = await sql<{ now: number }>`select ${this.#database.dialect.nowMs} as now`.execute(db);
     return rows[0]?.now ?? Date.now();
   }
+}
+
+interface SessionClose {
+  readonly id: string;
+  readonly holder: string;
+  readonly status: SessionStatus;
+  readonly death?: object;
+  readonly message?: string;
 }
 
 interface DeathFacts {
