@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import type { RunCounts } from 'webdriver-supervisor';
+import { openRegistry, type RunCounts, type RunOptions } from 'webdriver-supervisor';
 import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 
+import { MEMORY_REGISTRY_URL } from '../../src/registry/registry.ts';
 import { runScripted, type Stage } from '../support/scripted-run.ts';
 
 /** What one unit of work does. Those that die or cancel do so once, then they are done. */
@@ -50,20 +51,29 @@ function unitsOf(one: Operation): readonly Behaviour[] {
 /** Runs random programs; each of them has to keep the laws of counting and of once. */
 export async function checkInterleavings({ numRuns, seed }: { numRuns: number; seed?: number }): Promise<void> {
   await using server = await openScriptedWebDriver();
+  await using registry = await openRegistry(MEMORY_REGISTRY_URL);
   await fc.assert(
     fc.asyncProperty(program, async (operations) => {
-      const stop = new AbortController();
+      let stop = new AbortController();
       const committed = new Map<string, number>();
       const happened = new Set<string>();
       let before: RunCounts | undefined;
       const observe = ({ run }: Stage): void => {
         const { counts } = run.progress;
-        const { total, queued, running, done, failed, cancelled, skipped } = counts;
-        expect(queued + running + done + failed + cancelled + skipped, JSON.stringify(counts)).to.equal(total);
-        for (const count of Object.values(counts)) expect(count).to.be.at.least(0);
+        expectToAddUp(counts);
+        const { total, done } = counts;
         expect(total, 'total never shrinks').to.be.at.least(before?.total ?? 0);
         expect(done, 'done never shrinks').to.be.at.least(before?.done ?? 0);
         before = counts;
+      };
+
+      /** As another process sees it: what is kept, in one look. */
+      const observeStored = async ({ run }: Stage): Promise<void> => {
+        const stored = await registry.runs.get(run.id);
+        expectToAddUp(stored!.counts);
+        expect(stored!.counts.done, 'kept and told').to.be.at.most(run.progress.counts.done);
+        const keys = (await Array.fromAsync(registry.runs.listRecords(run.id))).map(({ key }) => key);
+        expect(new Set(keys).size, 'a record twice').to.equal(keys.length);
       };
 
       const act = async (
@@ -71,6 +81,7 @@ export async function checkInterleavings({ numRuns, seed }: { numRuns: number; s
         { name, stage, save, skip }: { name: string; stage: Stage; save: (key: string) => void; skip: () => void },
       ): Promise<string> => {
         observe(stage);
+        await observeStored(stage);
         save(name);
         const isFirst = !happened.has(name);
         happened.add(name);
@@ -86,49 +97,58 @@ export async function checkInterleavings({ numRuns, seed }: { numRuns: number; s
       };
 
       const told: string[] = [];
-      const { outcome } = await runScripted({
-        server,
-        options: { signal: stop.signal },
-        run: async ({ step, batch, save }, stage) => {
-          told.length = 0;
-          stage.supervisors[0]?.on('session:dead', () => observe(stage));
-          const runStep = async (behaviour: Behaviour, name: string): Promise<void> => {
-            const value = await step(name, ({ save: keep }) =>
-              act(behaviour, { name, stage, save: (key) => keep({ name }, { key }), skip: () => undefined }),
-            ).catch((error: Error) => {
-              if (error.message !== `${name} failed`) throw error;
-              return `${name} failed`;
-            });
-            told.push(value);
-            observe(stage);
-          };
-          for (const [index, one] of operations.entries()) {
-            observe(stage);
-            if (one.kind === 'save') await save({ index }, { key: `save ${index}` });
-            else if (one.kind === 'step') await runStep(one.unit, `${index}`);
-            else if (one.kind === 'siblings') {
-              await Promise.all(one.units.map((behaviour, place) => runStep(behaviour, `${index}.${place}`)));
-            } else {
-              const { results } = await batch(
-                `${index}`,
-                one.units.map((behaviour, place) => ({ behaviour, name: `${index}.${place}` })),
-                ({ behaviour, name }, { save: keep, skip }) =>
-                  act(behaviour, { name, stage, save: (key) => keep({ name }, { key }), skip: () => skip('no') }),
-                { key: ({ name }) => name, concurrency: one.concurrency },
-              );
-              for (const result of results) if (result.status === 'done') told.push(result.value);
+      const runOnce = (resume: RunOptions) => {
+        stop = new AbortController();
+        return runScripted({
+          server,
+          options: { registry, signal: stop.signal, ...resume },
+          run: async ({ step, batch, save }, stage) => {
+            told.length = 0;
+            stage.supervisors[0]?.on('session:dead', () => observe(stage));
+            const runStep = async (behaviour: Behaviour, name: string): Promise<void> => {
+              const value = await step(name, ({ save: keep }) =>
+                act(behaviour, { name, stage, save: (key) => keep({ name }, { key }), skip: () => undefined }),
+              ).catch((error: Error) => {
+                if (error.message !== `${name} failed`) throw error;
+                return `${name} failed`;
+              });
+              told.push(value);
+              observe(stage);
+            };
+            for (const [index, one] of operations.entries()) {
+              observe(stage);
+              if (one.kind === 'save') await save({ index }, { key: `save ${index}` });
+              else if (one.kind === 'step') await runStep(one.unit, `${index}`);
+              else if (one.kind === 'siblings') {
+                await Promise.all(one.units.map((behaviour, place) => runStep(behaviour, `${index}.${place}`)));
+              } else {
+                const { results } = await batch(
+                  `${index}`,
+                  one.units.map((behaviour, place) => ({ behaviour, name: `${index}.${place}` })),
+                  ({ behaviour, name }, { save: keep, skip }) =>
+                    act(behaviour, { name, stage, save: (key) => keep({ name }, { key }), skip: () => skip('no') }),
+                  { key: ({ name }) => name, concurrency: one.concurrency },
+                );
+                for (const result of results) if (result.status === 'done') told.push(result.value);
+              }
+              observe(stage);
             }
-            observe(stage);
-          }
-        },
-      });
+          },
+        });
+      };
+      let { outcome } = await runOnce({});
+      // Each unit cancels once, so this comes to an end.
+      while (outcome.status === 'cancelled') {
+        const { runId } = outcome;
+        ({ outcome } = await runOnce({ resume: runId }));
+        expect(outcome.runId).to.equal(runId);
+      }
       for (const value of told) committed.set(value, (committed.get(value) ?? 0) + 1);
 
       const { counts, status, records } = outcome;
       expect(counts.done + counts.failed + counts.cancelled + counts.skipped).to.equal(counts.total);
       expect(Math.max(1, ...committed.values()), 'a value twice').to.equal(1);
       const units = operations.flatMap(unitsOf);
-      if (units.includes('cancel') && status === 'cancelled') return;
       const isItem = operations.filter(({ kind }) => kind === 'batch').flatMap(unitsOf);
       const failed = units.filter((one) => one === 'fail').length;
       const skipped = isItem.filter((one) => one === 'skip').length;
@@ -140,4 +160,10 @@ export async function checkInterleavings({ numRuns, seed }: { numRuns: number; s
     { numRuns, ...(seed === undefined ? {} : { seed }) },
   );
   expect(server.sessionIds, 'sessions left').to.deep.equal([]);
+}
+
+function expectToAddUp(counts: RunCounts): void {
+  const { total, queued, running, done, failed, cancelled, skipped } = counts;
+  expect(queued + running + done + failed + cancelled + skipped, JSON.stringify(counts)).to.equal(total);
+  for (const count of Object.values(counts)) expect(count).to.be.at.least(0);
 }
