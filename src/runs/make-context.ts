@@ -30,6 +30,7 @@ export interface RunParts extends ContextParts {
   readonly sessions: number | undefined;
   readonly onProgress: () => void;
   readonly onBegin: () => void;
+  readonly onContextLoss: () => void;
   readonly onDisplay: (display: { done: number; total: number; label?: string }) => void;
 }
 
@@ -71,9 +72,10 @@ export interface RunEntry extends AsyncDisposable {
 }
 
 export function makeRunEntry(parts: RunParts): RunEntry {
-  const { supervisor, ledger, store, runSignal, pool, sessions, onProgress, onBegin, onDisplay, log } = parts;
+  const { supervisor, ledger, pool, sessions, onProgress, onDisplay } = parts;
   const prepared = makePrepareContext(parts);
-  const steps = new Steps({ store, ledger, sessionSignal: supervisor.signal, runSignal, onProgress, onBegin, log });
+  const { signal: sessionSignal } = supervisor;
+  const steps = new Steps({ ...parts, sessionSignal, isSameSession: () => supervisor.signal === sessionSignal });
   const calls = new OpenCalls();
   ledger.beginPass();
   const context: ActionContext = {

@@ -227,6 +227,7 @@ export class Run {
         sessions: this.#plan.sessions,
         onProgress: () => this.#onProgress(),
         onBegin: () => (this.#reused += 1),
+        onContextLoss: () => (this.#contextLosses += 1),
         onDisplay: (display) => {
           this.#display = display;
           store.noteProgress();

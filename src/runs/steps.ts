@@ -59,6 +59,10 @@ export interface StepsOptions {
   readonly onProgress: () => void;
   /** A unit of work begins on the session that was handed down. */
   readonly onBegin: () => void;
+  /** A unit of work is done, and the session that it began with is not the one that there is. */
+  readonly onContextLoss: () => void;
+  /** Whether the session that this entry of `run` began on is still the run's. */
+  readonly isSameSession: () => boolean;
   readonly log: Log;
 }
 
@@ -184,6 +188,7 @@ export class Steps {
     if (!this.#open.has(entry))
       throw new CancelledError(`${startSentence(describeStep(entry.id))} was given up before it ended.`);
     records.close();
+    this.#noteContext(entry);
     await this.#write(entry, async () => {
       const replaced = await store.endStep(entry.id, { status: 'done', value, records: records.list() }, entry.order);
       this.#end(entry, { status: 'done', value });
@@ -196,6 +201,12 @@ export class Steps {
       }
     });
     return fromJsonText<Value>(value);
+  }
+
+  /** A death is none: what it ended is fenced, and done again. Left is a session that was ended and started anew under the work. */
+  #noteContext(entry: LedgerEntry): void {
+    const { sessionSignal, isSameSession, onContextLoss } = this.#options;
+    if (this.#open.get(entry)?.session === sessionSignal && !isSameSession()) onContextLoss();
   }
 
   /** Ends `entry` as failed; as cancelled or poisoned where its session died or the run is over. Returns what its caller is told. */

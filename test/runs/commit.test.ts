@@ -51,7 +51,8 @@ function beginEntry(store: RunStore, ledger: Ledger): { steps: Steps; session: A
   ledger.beginPass();
   const options = { store, ledger, sessionSignal: session.signal, runSignal: run.signal, log: silentLog };
   const nothing = () => undefined;
-  return { steps: new Steps({ ...options, onProgress: nothing, onBegin: nothing }), session, run };
+  const told = { onProgress: nothing, onBegin: nothing, onContextLoss: nothing, isSameSession: () => true };
+  return { steps: new Steps({ ...options, ...told }), session, run };
 }
 
 describe('Steps: a commit that is under way', () => {

@@ -316,7 +316,10 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     const { manager } = await stage.manager();
     const wrong = ['', ' ', '\t', 'a\nb', 'nul\0', '\ud800', 'x'.repeat(201), undefined, null, 5, {}];
     for (const one of wrong) {
-      expect(await rejectionOf(manager.acquire(one as string)), JSON.stringify(one)).to.have.property('code', 'invalid-config');
+      expect(await rejectionOf(manager.acquire(one as string)), JSON.stringify(one)).to.have.property(
+        'code',
+        'invalid-config',
+      );
     }
     expect(stage.starts).to.equal(0);
     const right: Acquisition = await manager.acquire('Jürgen+1@example.com #2 😀');

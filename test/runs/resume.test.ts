@@ -1,0 +1,221 @@
+import { expect } from 'chai';
+import { defineAction, openRegistry, runAction, z, type ActionContext, type Registry } from 'webdriver-supervisor';
+import { openScriptedWebDriver, type ScriptedWebDriver } from 'webdriver-supervisor/testing';
+
+import { MEMORY_REGISTRY_URL } from '../../src/registry/registry.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { makeTestConfig, runScripted, type ScriptedRun } from '../support/scripted-run.ts';
+
+describe('Run: resume', () => {
+  let registry: Registry;
+  let server: ScriptedWebDriver;
+
+  beforeEach(async () => {
+    [registry, server] = await Promise.all([openRegistry(MEMORY_REGISTRY_URL), openScriptedWebDriver()]);
+  });
+
+  afterEach(async () => {
+    await Promise.all([registry.close(), server.close()]);
+  });
+
+  const runOnce = (run: ScriptedRun['run'], options: ScriptedRun['options'] = {}) =>
+    runScripted({ run, server, options: { registry, ...options } });
+
+  it('does not do again what is done, returns its stored values, and tries what failed or was cut off (law 5)', async () => {
+    const stop = new AbortController();
+    const works: string[] = [];
+    const told: unknown[] = [];
+    const work: ScriptedRun['run'] = async ({ step, batch }, { entry }) => {
+      const isFirst = works.length < 5;
+      told.push(await step('one', () => (works.push('one'), { n: 1 })));
+      told.push(await step('nothing', () => void works.push('nothing')));
+      const { results } = await batch(
+        'b',
+        ['done', 'skipped', 'failed', 'cut off'],
+        (item, { skip, signal }) => {
+          works.push(item);
+          if (item === 'skipped') skip('not wanted');
+          if (item === 'failed' && isFirst) throw new Error('not today');
+          if (item === 'cut off' && isFirst) {
+            stop.abort();
+            return new Promise<string>((_resolve, reject) =>
+              signal.addEventListener('abort', () => reject(new Error('cut'))),
+            );
+          }
+          return `${item} of entry ${entry}`;
+        },
+        { key: (item) => item, concurrency: 1 },
+      );
+      told.push(results.map(({ status }) => status));
+    };
+    const first = await runOnce(work, { signal: stop.signal });
+    expect(first.outcome.status).to.equal('cancelled');
+    expect(first.outcome.counts).to.deep.equal({ total: 6, done: 3, failed: 1, cancelled: 1, skipped: 1 });
+    const second = await runOnce(work, { resume: first.outcome.runId });
+    expect(second.outcome).to.include({ status: 'completed', runId: first.outcome.runId, sessions: 2 });
+    expect(second.outcome.counts).to.deep.equal({ total: 6, done: 5, failed: 0, cancelled: 0, skipped: 1 });
+    expect(works).to.deep.equal(['one', 'nothing', 'done', 'skipped', 'failed', 'cut off', 'failed', 'cut off']);
+    expect(told.slice(-3)).to.deep.equal([{ n: 1 }, undefined, ['done', 'skipped', 'done', 'done']]);
+  });
+
+  it('exports in the order of an undisturbed run, though the first half finished backwards', async () => {
+    const items = ['a', 'b', 'c', 'd'];
+    const work =
+      (stop: AbortController | undefined): ScriptedRun['run'] =>
+      async ({ batch, save }) => {
+        await save({ at: 'begin' }, { key: 'begin' });
+        const last = Promise.withResolvers<void>();
+        await batch(
+          'b',
+          items,
+          async (item, { save: keep, signal }) => {
+            keep({ item }, { key: item });
+            if (stop === undefined) return;
+            if (item === 'd') return last.resolve();
+            await last.promise;
+            await new Promise((resolve) => setImmediate(resolve));
+            stop.abort();
+            signal.throwIfAborted();
+          },
+          { key: (item) => item, concurrency: 4 },
+        );
+        await save({ at: 'end' }, { key: 'end' });
+      };
+    const stop = new AbortController();
+    const { outcome } = await runOnce(work(stop), { signal: stop.signal });
+    expect(outcome.counts.done, 'only the last one').to.be.below(4);
+    await runOnce(work(undefined), { resume: 'last' });
+    const keys = (await Array.fromAsync(registry.runs.listRecords(outcome.runId))).map(({ key }) => key);
+    expect(keys).to.deep.equal(['begin', ...items, 'end']);
+  });
+
+  it('knows the items that workers had added, also those that were not begun', async () => {
+    const stop = new AbortController();
+    const done: number[] = [];
+    const work: ScriptedRun['run'] = async ({ batch }) => {
+      await batch(
+        'crawl',
+        [1],
+        (item, { add, signal }) => {
+          if (item === 2 && !stop.signal.aborted) {
+            stop.abort();
+            signal.throwIfAborted();
+          }
+          done.push(item);
+          if (item < 4) add(item + 1);
+        },
+        { key: String, concurrency: 1 },
+      );
+    };
+    const { outcome } = await runOnce(work, { signal: stop.signal });
+    expect(outcome.counts).to.include({ total: 2, done: 1, cancelled: 1 });
+    const { outcome: resumed } = await runOnce(work, { resume: outcome.runId });
+    expect(resumed.counts).to.include({ total: 4, done: 4 });
+    expect(done).to.deep.equal([1, 2, 3, 4]);
+  });
+
+  it('does not put the draft of a record back over what came after it', async () => {
+    const stop = new AbortController();
+    const work: ScriptedRun['run'] = async ({ save, step }) => {
+      await save({ state: 'draft' }, { key: 'r' });
+      await save({ state: 'final' }, { key: 'r' });
+      await step('s', ({ signal }) => {
+        if (!stop.signal.aborted) stop.abort();
+        else return;
+        signal.throwIfAborted();
+      });
+    };
+    const { outcome } = await runOnce(work, { signal: stop.signal });
+    await runOnce(
+      async (context, stage) => {
+        const saves: string[] = [];
+        await work(context, stage);
+        saves.push(...(await Array.fromAsync(registry.runs.listRecords(outcome.runId))).map(({ json }) => json));
+        expect(saves).to.deep.equal(['{"state":"final"}']);
+      },
+      { resume: outcome.runId },
+    );
+  });
+
+  it('writes the files of a completed run once more, and starts no browser for it', async () => {
+    const { outcome } = await runOnce(({ save }) => save({ a: 1 }, { key: 'a' }));
+    const starts = server.requests.length;
+    const again = await runOnce(() => Promise.reject(new Error('it was entered')), { resume: outcome.runId });
+    expect(again.outcome).to.include({ status: 'completed', records: 1, runId: outcome.runId });
+    expect(server.requests).to.have.length(starts);
+  });
+
+  it('adds sessions, deaths and time up over the processes of the run', async () => {
+    const halted = await runOnce(({ step }, { die }) => step('a', () => die()), { recover: false });
+    expect(halted.outcome).to.include({ status: 'halted', sessions: 1 });
+    const { outcome } = await runOnce(async ({ step }) => void (await step('a', () => 1)), { resume: 'last' });
+    expect(outcome).to.include({ status: 'completed', sessions: 2 });
+    expect(outcome.deaths).to.deep.equal(JSON.parse(JSON.stringify(halted.outcome.deaths)));
+    expect(outcome.durationMs).to.be.at.least(halted.outcome.durationMs);
+  });
+
+  describe('is refused', () => {
+    const params = z.object({
+      pages: z.number().default(3),
+      password: z.string().optional(),
+      site: z.url().optional(),
+    });
+    const makeAction = (name: string, run: (context: ActionContext<z.output<typeof params>>) => Promise<void> | void) =>
+      defineAction({ name, description: 'An action of a test.', params, run });
+    const options = (more: object = {}) => ({
+      registry,
+      output: false as const,
+      config: makeTestConfig(),
+      supervisor: { gridUrl: server.url },
+      ...more,
+    });
+    const begin = async (given: z.input<typeof params>) => {
+      const action = makeAction('shop', ({ step }) => step('a', () => Promise.reject(new Error('later'))));
+      return (await runAction(action, given, options())).runId;
+    };
+    const shop = makeAction('shop', async ({ step, params: given }) => void (await step('a', () => given.pages)));
+
+    it('with other parameters, naming each with what it was and is', async () => {
+      const resume = await begin({ pages: 5 });
+      const error = await rejectionOf(runAction(shop, { pages: 6 }, options({ resume })));
+      expect(error).to.have.property('code', 'invalid-config');
+      expect(error.message).to.contain('--pages was 5, and is 6').and.to.contain(resume);
+    });
+
+    it('not with the same ones, however they are given', async () => {
+      const resume = await begin({});
+      expect(await runAction(shop, { pages: 3 }, options({ resume }))).to.include({ status: 'completed' });
+    });
+
+    it('as another action, naming both', async () => {
+      const resume = await begin({});
+      const other = makeAction('market', () => undefined);
+      const { message } = await rejectionOf(runAction(other, {}, options({ resume })));
+      expect(message).to.contain('is one of shop, not of market');
+    });
+
+    it('for another owner', async () => {
+      const resume = await begin({});
+      const { message } = await rejectionOf(runAction(shop, {}, options({ resume, owner: 'ann' })));
+      expect(message).to.contain('not for "ann"').and.to.contain('--owner');
+    });
+
+    it('where there is no such run, or none of the action at all', async () => {
+      expect((await rejectionOf(runAction(shop, {}, options({ resume: 'nope' })))).message).to.contain('no run nope');
+      expect((await rejectionOf(runAction(shop, {}, options({ resume: 'last' })))).message).to.contain(
+        'no run of shop',
+      );
+    });
+
+    it('without a parameter that may be secret, which is kept nowhere and is to be given again (R411)', async () => {
+      const site = 'https://ann:hunter2@shop.example/';
+      const resume = await begin({ pages: 2, password: 'correct horse', site });
+      const stored = JSON.stringify([await registry.runs.get(resume)]);
+      expect(stored).not.to.contain('correct horse').and.not.to.contain('hunter2');
+      const { message } = await rejectionOf(runAction(shop, {}, options({ resume })));
+      expect(message).to.contain('--password').and.to.contain('--site').and.not.to.contain('hunter2');
+      const given = { password: 'another one', site };
+      expect(await runAction(shop, given, options({ resume }))).to.include({ status: 'completed' });
+    });
+  });
+});
