@@ -50,6 +50,8 @@ function openPool(url: string): Pool {
   });
   // A connection that is lost while idle is replaced when the next one is needed, and told then if it can't be.
   pool.on('error', () => undefined);
+  // One that is lost while in use is told by what it was used for.
+  pool.on('connect', (client) => void client.on('error', () => undefined));
   return pool;
 }
 

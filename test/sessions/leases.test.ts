@@ -1,0 +1,109 @@
+import { expect } from 'chai';
+import { freeze, openScriptedWebDriver, unfreeze, type ScriptedWebDriver } from 'webdriver-supervisor/testing';
+
+import { openRegistry, type Registry } from '../../src/registry/registry.ts';
+import { SessionManager } from '../../src/sessions/sessions.ts';
+import { eventually } from '../support/eventually.ts';
+import { TestPostgres } from '../support/postgres.ts';
+import { describeOnBoth } from '../support/registries.ts';
+import { makeTestConfig } from '../support/scripted-run.ts';
+import { Holder } from './support/holder.ts';
+
+const HEARTBEAT_MS = 100;
+
+describeOnBoth('Leases of sessions', (registries) => {
+  let registryUrl: string;
+  let registry: Registry;
+  let server: ScriptedWebDriver;
+  let manager: SessionManager;
+
+  beforeEach(async () => {
+    registryUrl = await registries.url();
+    server = await openScriptedWebDriver();
+    registry = await openRegistry(registryUrl);
+    const supervisor = { gridUrl: server.url, heartbeatIntervalMs: HEARTBEAT_MS };
+    manager = await SessionManager.open({ registry, config: makeTestConfig(), supervisor });
+  });
+
+  afterEach(async () => {
+    await manager.shutdown();
+    await registry.close();
+    await server.close();
+  });
+
+  const leaseOf = async (id: string) => (await registry.sessions.get(id))?.leaseExpiresMs ?? 0;
+
+  it('are kept by one statement per tick, however many sessions there are', async () => {
+    const sessions = await Promise.all(
+      Array.from({ length: 30 }, (_unused, index) => manager.acquire(`owner ${index}`)),
+    );
+    const renew = registry.leases.renew.bind(registry.leases);
+    const sizes: number[] = [];
+    registry.leases.renew = (holder, renewals, leaseMs) => (
+      sizes.push(renewals.length),
+      renew(holder, renewals, leaseMs)
+    );
+    const before = await Promise.all(sessions.map(({ sessionId }) => leaseOf(sessionId)));
+    await eventually(async () => sizes.length >= 3, 'three renewals');
+    const after = await Promise.all(sessions.map(({ sessionId }) => leaseOf(sessionId)));
+    expect(new Set(sizes)).to.deep.equal(new Set([30]));
+    after.forEach((lease, index) => expect(lease).to.be.greaterThan(before[index]!));
+    expect(sessions.every(({ supervisor }) => supervisor.state === 'alive')).to.equal(true);
+  });
+
+  it('are lost by a process that was suspended beyond them: it halts with lease-lost, and can’t restart', async () => {
+    const order = { registryUrl, owner: 'ann', gridUrl: server.url, heartbeatIntervalMs: HEARTBEAT_MS };
+    await using holder = Holder.start(order);
+    const { got } = await holder.nextOf('got');
+    await freeze(holder.pid);
+    const taken = await manager.acquire('ann', { waitMs: 10_000 });
+    expect(await registry.sessions.get(got[0]!)).to.include({ status: 'expired' });
+    unfreeze(holder.pid);
+    expect(await holder.nextOf('death')).to.deep.equal({ death: { cause: 'lease-lost', detectedBy: 'registry' } });
+    expect(await holder.nextOf('restart')).to.deep.equal({ restart: 'lease-lost' });
+    expect(taken.supervisor.state).to.equal('alive');
+    expect(await registry.sessions.get(taken.sessionId)).to.include({ status: 'active' });
+  }).timeout(30_000);
+
+  it('outlast a process that is suspended for shorter than they last', async () => {
+    const order = { registryUrl, owner: 'ann', gridUrl: server.url, heartbeatIntervalMs: 1_000 };
+    await using holder = Holder.start(order);
+    const { got } = await holder.nextOf('got');
+    const before = await leaseOf(got[0]!);
+    await freeze(holder.pid);
+    unfreeze(holder.pid);
+    await eventually(async () => (await leaseOf(got[0]!)) > before, 'a renewal');
+    expect(await registry.sessions.get(got[0]!)).to.include({ status: 'active' });
+    await holder.end('SIGTERM');
+  }).timeout(30_000);
+
+  it('that are taken away by a monitor, for no progress, are a death by timed_out', async () => {
+    const { supervisor, sessionId, restart } = await manager.acquire('ann');
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    supervisor.on('session:dead', ({ death }) => resolve(death));
+    await registry.leases.revoke(sessionId, { status: 'timed_out', message: 'no progress for 30 minutes' });
+    expect(await promise).to.include({ cause: 'timed_out', detectedBy: 'registry' });
+    expect(await restart().catch((error: unknown) => error)).to.have.property('code', 'lease-lost');
+  });
+});
+
+describe('Leases of sessions, while the registry is out of reach', () => {
+  it('are no reason for a death, and are renewed when it is back (law 3)', async () => {
+    await using postgres = await TestPostgres.start();
+    await using server = await openScriptedWebDriver();
+    await using registry = await openRegistry(await postgres.createDatabase());
+    const supervisor = { gridUrl: server.url, heartbeatIntervalMs: HEARTBEAT_MS };
+    await using manager = await SessionManager.open({ registry, config: makeTestConfig(), supervisor });
+    const session = await manager.acquire('ann');
+    const { leaseExpiresMs } = (await registry.sessions.get(session.sessionId))!;
+    await postgres.stop();
+    const beats = server.requests.length;
+    await eventually(async () => server.requests.length > beats + 10, 'ten heartbeats');
+    await postgres.start();
+    await eventually(
+      async () => (await registry.sessions.get(session.sessionId))!.leaseExpiresMs > leaseExpiresMs,
+      'a renewal',
+    );
+    expect(session.supervisor.state).to.equal('alive');
+  }).timeout(30_000);
+});

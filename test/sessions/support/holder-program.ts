@@ -1,0 +1,73 @@
+/** A process that wants an owner's session, as often as it is told, tells what came of it in lines of JSON, and stays until it is ended. */
+import {
+  loadConfig,
+  openRegistry,
+  SessionManager,
+  type Acquisition,
+  type SessionBusyError,
+} from 'webdriver-supervisor';
+
+export interface HolderOrder {
+  readonly registryUrl: string;
+  readonly owner: string;
+  /** Default: a browser of its own. */
+  readonly gridUrl?: string;
+  readonly heartbeatIntervalMs: number;
+  readonly callers: number;
+  readonly waitMs: number;
+}
+
+export type HolderLine =
+  | {
+      readonly got: readonly string[];
+      readonly reused: number;
+      readonly folder: string | null;
+      readonly driver: number | null;
+    }
+  | { readonly busy: readonly number[] }
+  | { readonly failed: string }
+  | { readonly death: { readonly cause: string; readonly detectedBy: string } }
+  | { readonly restart: string };
+
+const order = JSON.parse(process.argv[2] ?? '{}') as HolderOrder;
+const tell = (line: HolderLine) => process.stdout.write(`${JSON.stringify(line)}\n`);
+const registry = await openRegistry(order.registryUrl);
+const { owner, gridUrl, heartbeatIntervalMs, callers, waitMs } = order;
+const manager = await SessionManager.open({
+  registry,
+  config: loadConfig(),
+  supervisor: { gridUrl, heartbeatIntervalMs },
+});
+
+const answers = await Promise.allSettled(Array.from({ length: callers }, () => manager.acquire(owner, { waitMs })));
+const got = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+const refused = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as SessionBusyError] : []));
+const busy = refused.filter(({ code }) => code === 'session-busy');
+if (busy.length > 0) tell({ busy: busy.map(({ heldBy }) => heldBy.pid) });
+if (busy.length < refused.length) tell({ failed: refused.map(({ message }) => message).join('\n') });
+if (got.length > 0) watch(got);
+
+function watch(sessions: readonly Acquisition[]): void {
+  const [{ supervisor } = { supervisor: undefined }] = sessions;
+  supervisor?.on('session:dead', ({ death: { cause, detectedBy } }) => {
+    tell({ death: { cause, detectedBy } });
+    sessions[0]?.restart().then(
+      () => tell({ restart: 'done' }),
+      (error: Error & { code?: string }) => tell({ restart: error.code ?? error.message }),
+    );
+  });
+  tell({
+    got: sessions.map(({ sessionId }) => sessionId),
+    reused: sessions.filter(({ reused }) => reused).length,
+    folder: supervisor?.driverFolder ?? null,
+    driver: supervisor?.pids.driver ?? null,
+  });
+}
+
+process.on('SIGTERM', () => {
+  void manager
+    .shutdown()
+    .then(() => registry.close())
+    .then(() => process.exit());
+});
+setInterval(() => undefined, 60_000);
