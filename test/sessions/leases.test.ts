@@ -78,12 +78,13 @@ describeOnBoth('Leases of sessions', (registries) => {
   }).timeout(30_000);
 
   it('that are taken away by a monitor, for no progress, are a death by timed_out', async () => {
-    const { supervisor, sessionId, restart } = await manager.acquire('ann');
+    const session = await manager.acquire('ann');
+    const { supervisor, sessionId } = session;
     const { promise, resolve } = Promise.withResolvers<unknown>();
     supervisor.on('session:dead', ({ death }) => resolve(death));
     await registry.leases.revoke(sessionId, { status: 'timed_out', message: 'no progress for 30 minutes' });
     expect(await promise).to.include({ cause: 'timed_out', detectedBy: 'registry' });
-    expect(await restart().catch((error: unknown) => error)).to.have.property('code', 'lease-lost');
+    expect(await session.restart().catch((error: unknown) => error)).to.have.property('code', 'lease-lost');
   });
 });
 

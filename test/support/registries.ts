@@ -8,12 +8,17 @@ import { TestPostgres } from './postgres.ts';
 export interface TestRegistries {
   readonly kind: 'sqlite' | 'postgres';
   readonly url: () => Promise<string>;
-  /** Only for PostgreSQL. */
-  readonly server: () => TestPostgres;
 }
 
+type Suite = (registries: TestRegistries) => void;
+
 /** Declares the same suite for SQLite in a file and for a real PostgreSQL. */
-export function describeOnBoth(name: string, suite: (registries: TestRegistries) => void): void {
+export function describeOnBoth(name: string, suite: Suite): void {
+  describeOnSqlite(name, suite);
+  describeOnPostgres(name, suite);
+}
+
+export function describeOnSqlite(name: string, suite: Suite): void {
   describe(`${name} [SQLite]`, () => {
     let folder: string;
     let number = 0;
@@ -21,21 +26,17 @@ export function describeOnBoth(name: string, suite: (registries: TestRegistries)
       folder = mkdtempSync(path.join(tmpdir(), 'registry-'));
     });
     after(() => rmSync(folder, { recursive: true }));
-    suite({
-      kind: 'sqlite',
-      url: async () => `sqlite:${path.join(folder, `${(number += 1)}.db`)}`,
-      server: () => {
-        throw new Error('SQLite has no server.');
-      },
-    });
+    suite({ kind: 'sqlite', url: async () => `sqlite:${path.join(folder, `${(number += 1)}.db`)}` });
   });
+}
 
+export function describeOnPostgres(name: string, suite: Suite): void {
   describe(`${name} [PostgreSQL]`, () => {
     let postgres: TestPostgres;
     before(async () => {
       postgres = await TestPostgres.start();
     });
     after(() => postgres[Symbol.asyncDispose]());
-    suite({ kind: 'postgres', url: () => postgres.createDatabase(), server: () => postgres });
+    suite({ kind: 'postgres', url: () => postgres.createDatabase() });
   });
 }
