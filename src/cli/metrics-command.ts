@@ -74,7 +74,9 @@ function render(numbers: RegistryMetrics, place: string): string {
 /** `42: ann 20, bob 12, 3 more owners 10`. */
 function describeCreated(byOwner: RegistryMetrics['sessionsCreated'], total: number): string {
   const owners = Object.entries(byOwner).toSorted(([, a], [, b]) => b - a);
-  const shown = owners.slice(0, OWNERS_SHOWN).map(([owner, number]) => `${owner === '' ? 'runs without an owner' : toPlainLine(owner)} ${number}`);
+  const shown = owners
+    .slice(0, OWNERS_SHOWN)
+    .map(([owner, number]) => `${owner === '' ? 'runs without an owner' : toPlainLine(owner)} ${number}`);
   const rest = owners.slice(OWNERS_SHOWN);
   const more = rest.reduce((sum, [, number]) => sum + number, 0);
   if (rest.length > 0) shown.push(`${count(rest.length, 'more owner')} ${more}`);

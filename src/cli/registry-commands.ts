@@ -41,7 +41,7 @@ export function makeGroup(group: CommandName, summary: string, commands: readonl
   const names = commands.map((command) => command.name());
   const [first, ...others] = commands;
   // Words that are no command come here, too.
-  first.argument('[word...]').hook('preAction', ({ args: [word] }) => {
+  first.allowExcessArguments().hook('preAction', ({ args: [word] }) => {
     if (word === undefined) return;
     const misplaced = names.includes(word) ? ` Write it before its options.` : didYouMean(word, names);
     throw new ConfigError(
@@ -69,10 +69,11 @@ export async function withRegistry(work: (registry: Registry, config: Config) =>
  * none. Throws `ConfigError` where there are several.
  */
 export function findById<Row extends { readonly id: string }>(rows: readonly Row[], typed: string): Row | undefined {
-  if (typed === '') throw new ConfigError('The id is empty.');
+  if (typed === '') throw new ConfigError('The id is empty. Give an id, or enough of it.');
   const [head = '', tail] = typed.split('…');
-  const beginning = rows.filter(({ id }) => id.startsWith(head) && id.endsWith(tail ?? ''));
-  const found = beginning.length > 0 ? beginning : rows.filter(({ id }) => id.endsWith(typed));
+  const fits = (id: string) =>
+    tail === undefined ? id.startsWith(typed) || id.endsWith(typed) : id.startsWith(head) && id.endsWith(tail);
+  const found = rows.filter(({ id }) => fits(id));
   if (found.length <= 1) return found[0];
   const names = found.slice(0, CANDIDATES_SHOWN).map(({ id }) => id);
   const more = found.length > names.length ? ` and ${found.length - names.length} more` : '';
@@ -94,6 +95,21 @@ export function isLeft({
 
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+/** Says that no id of `place` is, begins or ends like `typed`, and which of them may have been meant. */
+export function failToFind(
+  noun: 'run' | 'session',
+  typed: string,
+  {
+    ids,
+    handles,
+    place,
+  }: { readonly ids: readonly string[]; readonly handles: readonly string[]; readonly place: string },
+): void {
+  const list = noun === 'run' ? commandLine('runs') : commandLine('sessions', 'list --all');
+  const known = ids.length === 0 ? `It has no ${noun}s yet.` : `Those that there are: ${list}`;
+  fail(`There is no ${noun} "${typed}" in the registry ${place}.${didYouMean(typed, [...handles, ...ids])} ${known}`);
 }
 
 /** Says what could not be done; the program ends with 1. */

@@ -4,14 +4,23 @@ import path from 'node:path';
 import type { Command } from 'commander';
 
 import { ConfigError } from '../core/errors.ts';
-import type { Registry, StoredRun } from '../registry/registry.ts';
+import { RUN_STATUSES, type Registry, type StoredRun } from '../registry/registry.ts';
 import { assertWritableFolder, EXPORT_FORMATS, exportRecords, type ExportFormat } from '../runs/runs.ts';
 import { commandLine, quoteForShell } from './invocation.ts';
 import { count } from './progress-line.ts';
-import { fail, findById, makeGroup, makeSubcommand, printJson, toChoice, withRegistry } from './registry-commands.ts';
+import {
+  fail,
+  failToFind,
+  findById,
+  makeGroup,
+  makeSubcommand,
+  printJson,
+  toChoice,
+  withRegistry,
+} from './registry-commands.ts';
 import { renderRun, runToJson } from './runs-report.ts';
-import { isRunLeft, resumeLine } from './runs-words.ts';
-import { listRuns, RUN_STATUSES, type RunListOptions } from './runs-list.ts';
+import { isRunLeft, resumeLine, shortRunId } from './runs-words.ts';
+import { listRuns, type RunListOptions } from './runs-list.ts';
 import { renderLines, toPlainLine } from './text-table.ts';
 import { describeAgo } from './time-words.ts';
 
@@ -31,7 +40,7 @@ export function makeRunsCommand(): Command {
     makeSubcommand('runs', 'list', { summary: 'list the runs, the newest first', example: 'list --status halted' })
       .option('--limit <number>', 'how many at most', DEFAULT_LIMIT)
       .option('--status <status>', `only those that are ${RUN_STATUSES.join(' | ')}`)
-      .action((_words: string[], options: RunListOptions) => withRegistry((registry) => listRuns(registry, options))),
+      .action((options: RunListOptions) => withRegistry((registry) => listRuns(registry, options))),
     makeSubcommand('runs', 'show', {
       summary: 'show all that is known of a run, live while it works',
       usage: '<id>',
@@ -102,18 +111,18 @@ async function cancel(registry: Registry, typed: string, { json = false }: JsonO
   const run = await find(registry, typed);
   if (run === undefined) return;
   const result = await registry.runs.requestCancel(run.id);
-  const now = (await registry.runs.get(run.id)) ?? run;
+  const now = await registry.runs.get(run.id);
+  if (result === 'missing' || now === undefined) {
+    fail(`The run ${run.id} was removed just now.`);
+    return;
+  }
   if (json) printJson({ runId: run.id, result, status: now.status, isProcessGone: isRunLeft(now) });
   else process.stdout.write(renderLines(describeCancel(now, result)));
 }
 
-function describeCancel(
-  run: StoredRun,
-  result: Awaited<ReturnType<Registry['runs']['requestCancel']>>,
-): readonly string[] {
+function describeCancel(run: StoredRun, result: 'requested' | 'cancelled' | 'over'): readonly string[] {
   const { id, status, host, pid, endedAt } = run;
   const resume = ['Go on with it:', `  ${resumeLine(run)}`];
-  if (result === 'missing') return [`The run ${id} was removed just now.`];
   if (result === 'over') return [`The run ${id} is over already: ${status} ${describeAgo(endedAt)}.`];
   if (result === 'cancelled') return [`The run ${id} is cancelled; nobody worked on it.`, ...resume];
   if (isRunLeft(run))
@@ -133,15 +142,17 @@ function describeCancel(
 /** Says so where there is none. */
 async function find(registry: Registry, typed: string): Promise<StoredRun | undefined> {
   const { runs, place } = registry;
-  const run =
-    typed === 'last'
-      ? (await runs.list({ limit: 1 }))[0]
-      : ((await runs.get(typed)) ?? findById(await runs.list(), typed));
+  if (typed === 'last') {
+    const [newest] = await runs.list({ limit: 1 });
+    if (newest === undefined)
+      fail(`There are no runs in the registry ${place} yet. Begin one: ${commandLine('run', 'gather-catalog --help')}`);
+    return newest;
+  }
+  const exact = await runs.get(typed);
+  if (exact !== undefined) return exact;
+  const all = await runs.list();
+  const run = findById(all, typed);
   if (run === undefined)
-    fail(
-      typed === 'last'
-        ? `There are no runs in the registry ${place} yet. Begin one: ${commandLine('run', 'gather-catalog --help')}`
-        : `There is no run "${typed}" in the registry ${place}. Those that there are: ${commandLine('runs')}`,
-    );
+    failToFind('run', typed, { ids: all.map(({ id }) => id), handles: ['last', ...all.map(shortRunId)], place });
   return run;
 }

@@ -1,26 +1,12 @@
 /** The table of runs. */
-import type { Registry, StoredRun, StoredRunStatus } from '../registry/registry.ts';
+import { RUN_STATUSES, type Registry, type StoredRun } from '../registry/registry.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
 import { describeNumbers, printJson, toChoice, toWhole } from './registry-commands.ts';
 import { runToJson } from './runs-report.ts';
-import { isRunLeft, resumeLine, shownProgress } from './runs-words.ts';
-import { renderColumns, renderLines, toPlainLine } from './text-table.ts';
+import { isRunLeft, resumeLine, shortRunId, shownProgress } from './runs-words.ts';
+import { renderColumns, renderLines } from './text-table.ts';
 import { describeDuration, describeSpan } from './time-words.ts';
-
-/** The part of a run's id that is by chance. */
-const ID_LETTERS = 6;
-/** In the order of a run's life. */
-export const RUN_STATUSES = [
-  'pending',
-  'processing',
-  'completed',
-  'partial',
-  'failed',
-  'halted',
-  'timed_out',
-  'cancelled',
-] as const satisfies readonly StoredRunStatus[];
 
 export interface RunListOptions {
   readonly limit: string;
@@ -67,7 +53,7 @@ function renderList(
         ]
       : [`${count(total, 'run')}: ${describeNumbers(byStatus, RUN_STATUSES)}`]),
     'Details of one, by its id or enough of it:',
-    `  ${commandLine('runs', `show ${first.id.slice(-ID_LETTERS)}`)}`,
+    `  ${commandLine('runs', `show ${shortRunId(first)}`)}`,
     ...left
       .slice(0, 1)
       .flatMap((run) => [
@@ -94,7 +80,7 @@ function renderRuns(runs: readonly StoredRun[]): string {
       const { done, total } = shownProgress(run);
       return [
         run.id,
-        toPlainLine(run.action),
+        run.action,
         isRunLeft(run) ? 'process gone' : run.status,
         `${done}/${total}`,
         String(run.records),

@@ -54,11 +54,15 @@ function describeStatus(run: StoredRun): string {
 /** As flags of `run`. */
 function describeParams(params: StoredRun['params']): string {
   const flags = Object.entries(redactValue(params) as StoredRun['params']).flatMap(([name, value]) =>
-    (Array.isArray(value) ? (value as unknown[]) : [value]).map(
-      (one) => `--${toFlag(name)} ${quoteForShell(typeof one === 'string' ? one : JSON.stringify(one))}`,
-    ),
+    (Array.isArray(value) ? (value as unknown[]) : [value]).map((one) => describeFlag(toFlag(name), one)),
   );
   return flags.length === 0 ? 'none' : flags.join(' ');
+}
+
+function describeFlag(name: string, value: unknown): string {
+  if (typeof value === 'boolean') return value ? `--${name}` : `--no-${name}`;
+  const text = quoteForShell(typeof value === 'string' ? value : JSON.stringify(value));
+  return text.startsWith('-') ? `--${name}=${text}` : `--${name} ${text}`;
 }
 
 /** `120 of 525 (22 %): page 3`. */
@@ -71,7 +75,7 @@ function describeProgress(run: StoredRun): string {
 
 function describeRecords({ records, outputs }: StoredRun): string {
   if (records === 0) return 'none';
-  return Object.keys(outputs).length > 0 ? String(records) : `${records}, not in a file yet`;
+  return Object.keys(outputs).length > 0 ? String(records) : `${records}; the run wrote no file of them`;
 }
 
 /** What is there of it: rows of older versions may have less. */

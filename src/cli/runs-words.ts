@@ -4,6 +4,14 @@ import { toFlag } from '../runs/runs.ts';
 import { commandLine, quoteForShell } from './invocation.ts';
 import { isLeft } from './registry-commands.ts';
 
+/** The part of a run's id that is by chance. */
+const ID_LETTERS = 6;
+
+/** Enough of a run's id to find it again. */
+export function shortRunId({ id }: Pick<StoredRun, 'id'>): string {
+  return id.slice(-ID_LETTERS);
+}
+
 /** Its row says that it is worked on, and the process that did is gone. */
 export function isRunLeft(run: StoredRun): boolean {
   return run.status === 'processing' && isLeft(run);

@@ -7,9 +7,9 @@ import { thisProcess } from '../driver/driver.ts';
 import { isLive, type Registry, type StoredSession } from '../registry/registry.ts';
 import { SessionManager } from '../sessions/sessions.ts';
 import { commandLine } from './invocation.ts';
-import { fail, findById, isLeft, makeGroup, makeSubcommand, printJson, withRegistry } from './registry-commands.ts';
+import { fail, failToFind, findById, makeGroup, makeSubcommand, printJson, withRegistry } from './registry-commands.ts';
 import { resumeLine } from './runs-words.ts';
-import { renderSession, sessionToJson, shortId } from './sessions-report.ts';
+import { isSessionLeft, renderSession, sessionToJson, shortId } from './sessions-report.ts';
 import { makeCleanupCommand } from './sessions-cleanup.ts';
 import { listSessions, type SessionListOptions } from './sessions-list.ts';
 import { renderLines, toPlainLine } from './text-table.ts';
@@ -23,9 +23,7 @@ export function makeSessionsCommand(): Command {
   return makeGroup('sessions', 'look at browser sessions, end and clean them', [
     makeSubcommand('sessions', 'list', { summary: 'list the sessions that live', example: 'list --all' })
       .option('--all', 'those that are over, too')
-      .action((_words: string[], options: SessionListOptions) =>
-        withRegistry((registry) => listSessions(registry, options)),
-      ),
+      .action((options: SessionListOptions) => withRegistry((registry) => listSessions(registry, options))),
     makeSubcommand('sessions', 'show', {
       summary: 'show all that is known of a session',
       usage: '<id>',
@@ -61,7 +59,7 @@ async function end(
   const session = await find(registry, typed);
   if (session === undefined) return;
   const wasLive = isLive(session);
-  const wasLeft = wasLive && isLeft(session);
+  const wasLeft = isSessionLeft(session);
   if (wasLive) {
     await using manager = await SessionManager.open({ registry, config, log: makeLog({ level: 'warn' }) });
     await manager.end(session.id);
@@ -91,10 +89,19 @@ async function describeEnd(
 
 /** Says so where there is none. */
 async function find(registry: Registry, typed: string): Promise<StoredSession | undefined> {
-  const session = (await registry.sessions.get(typed)) ?? findById(await registry.sessions.list(), typed);
-  if (session === undefined)
+  const { sessions, place } = registry;
+  const all = await sessions.list();
+  const session = all.find(({ id }) => id === typed) ?? findById(all, typed);
+  if (session !== undefined) return session;
+  const damaged = findById(
+    (await sessions.listDamaged()).map((id) => ({ id })),
+    typed,
+  );
+  if (damaged === undefined)
+    failToFind('session', typed, { ids: all.map(({ id }) => id), handles: all.map(shortId), place });
+  else
     fail(
-      `There is no session "${typed}" in the registry ${registry.place}. Those that there are: ${commandLine('sessions', 'list --all')}`,
+      `The row of session ${damaged.id} is damaged. Bring it to a safe state: ${commandLine('sessions', 'cleanup --execute')}`,
     );
-  return session;
+  return undefined;
 }

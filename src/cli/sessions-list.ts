@@ -1,6 +1,5 @@
 /** The table of sessions. */
 import {
-  isLive,
   LIVE_STATUSES,
   SESSION_STATUSES,
   type Registry,
@@ -9,9 +8,9 @@ import {
 } from '../registry/registry.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
-import { describeNumbers, isLeft, printJson } from './registry-commands.ts';
-import { sessionToJson, shortId } from './sessions-report.ts';
-import { renderColumns, renderLines, toPlainLine } from './text-table.ts';
+import { describeNumbers, printJson } from './registry-commands.ts';
+import { isSessionLeft, sessionToJson, shortId } from './sessions-report.ts';
+import { renderColumns, renderLines } from './text-table.ts';
 import { describeAgo, describeSpan } from './time-words.ts';
 
 /** Standbys hold no owner, but they hold a browser. */
@@ -37,7 +36,10 @@ export async function listSessions(
   }
   const lapsed = new Set((await registry.sessions.listLapsed({ limit: LAPSED_LIMIT })).map(({ id }) => id));
   const byStatus = await registry.sessions.countByStatus();
-  process.stdout.write(renderList(sessions, { lapsed, byStatus, all }));
+  // Looked for only where the numbers differ: that reads all rows.
+  const isShort = sessions.length < sum(all ? byStatus : pickCurrent(byStatus));
+  const damaged = isShort ? (await registry.sessions.listDamaged()).length : 0;
+  process.stdout.write(renderList(sessions, { lapsed, byStatus, damaged, all }));
 }
 
 function renderList(
@@ -45,28 +47,36 @@ function renderList(
   {
     lapsed,
     byStatus,
+    damaged,
     all,
   }: {
     readonly lapsed: ReadonlySet<string>;
     readonly byStatus: Readonly<Record<string, number>>;
+    readonly damaged: number;
     readonly all: boolean;
   },
 ): string {
-  const over = Object.entries(byStatus).filter(([status]) => !(CURRENT as readonly string[]).includes(status));
-  const total = Object.values(byStatus).reduce((sum, number) => sum + number, 0);
+  const total = sum(byStatus);
+  const isMore = total > sum(pickCurrent(byStatus));
   if (total === 0)
     return renderLines([
       'No sessions yet. They come with runs; begin one:',
       `  ${commandLine('run', 'gather-catalog --help')}`,
     ]);
-  const left = sessions.filter((session) => isLive(session) && isLeft(session)).length;
+  const left = sessions.filter(isSessionLeft).length;
   const notes = [
     `${count(total, 'session')}: ${describeNumbers(byStatus, SESSION_STATUSES)}`,
-    ...(all || over.length === 0 ? [] : ['All of them:', `  ${commandLine('sessions', 'list --all')}`]),
+    ...(all || !isMore ? [] : ['All of them:', `  ${commandLine('sessions', 'list --all')}`]),
     ...(left === 0
       ? []
       : [
           `${count(left, 'session')} without a process: the next run clears that away, or now:`,
+          `  ${commandLine('sessions', 'cleanup --execute')}`,
+        ]),
+    ...(damaged === 0
+      ? []
+      : [
+          `${count(damaged, 'row')} damaged, and not shown. To bring what is damaged to a safe state:`,
           `  ${commandLine('sessions', 'cleanup --execute')}`,
         ]),
   ];
@@ -87,19 +97,27 @@ function renderSessions(sessions: readonly StoredSession[], lapsed: ReadonlySet<
     ],
     sessions.map((session) => [
       shortId(session),
-      toPlainLine(session.owner),
+      session.owner,
       statusWord(session, lapsed),
       describeSpan(Date.now() - Date.parse(session.createdAt)),
       describeAgo(session.lastHeartbeatAt),
-      toPlainLine(session.runId ?? '–'),
-      `${toPlainLine(session.host)}:${session.pid}`,
+      session.runId ?? '–',
+      `${session.host}:${session.pid}`,
     ]),
   );
 }
 
 function statusWord(session: StoredSession, lapsed: ReadonlySet<string>): string {
-  if (isLive(session) && isLeft(session)) return 'process gone';
+  if (isSessionLeft(session)) return 'process gone';
   return lapsed.has(session.id) ? 'lease lapsed' : session.status;
+}
+
+function pickCurrent(byStatus: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(CURRENT.map((status) => [status, byStatus[status] ?? 0]));
+}
+
+function sum(numbers: Readonly<Record<string, number>>): number {
+  return Object.values(numbers).reduce((total, number) => total + number, 0);
 }
 
 function isCurrent({ status }: StoredSession): boolean {

@@ -9,13 +9,18 @@ import { describeDuration, describeSpan, describeTime } from './time-words.ts';
 const ID_LETTERS = 8;
 
 /** Enough of a session's id to find it again. */
-export function shortId({ id }: StoredSession): string {
+export function shortId({ id }: Pick<StoredSession, 'id'>): string {
   return id.slice(0, ID_LETTERS);
+}
+
+/** Its row says that it lives, and the process that holds it is gone. */
+export function isSessionLeft(session: StoredSession): boolean {
+  return isLive(session) && isLeft(session);
 }
 
 export function renderSession(session: StoredSession): string {
   const { host, pid, driverPid, browserPid, startedAt, endedAt, lastHeartbeatAt, data } = session;
-  const isGone = isLive(session) && isLeft(session);
+  const isGone = isSessionLeft(session);
   const processes = [`${host}:${pid}`, driverPid && `driver ${driverPid}`, browserPid && `browser ${browserPid}`];
   const fields: readonly Field[] = [
     ['id', session.id],
@@ -49,7 +54,7 @@ export function sessionToJson(session: StoredSession): object {
     errorMessage: redactValue(session.errorMessage),
     label: redactValue(session.label),
     data: redactValue(session.data),
-    isProcessGone: isLeft(session),
+    isProcessGone: isSessionLeft(session),
   };
 }
 

@@ -7,7 +7,8 @@ const WIDEST = 120;
 const DEFAULT_WIDTH = 100;
 const GAP = 2;
 const LINE_BREAK = /\r\n|\n/g;
-const CONTROL = /\p{Cc}/gu;
+/** Letters that a terminal would act on, those that turn the direction of writing included. */
+const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 export interface TableRow {
   readonly name: string;
@@ -59,14 +60,20 @@ export function renderLines(lines: readonly string[], columns = terminalWidth())
   return wrapped.map((line) => `${line}\n`).join('');
 }
 
-/** One line per row, each as wide as the terminal at most: the widest of the columns that may be shortened go first. */
+/**
+ * One line per row, each as wide as the terminal at most: the widest of the columns that may be shortened go first. Cells may have been
+ * written by others: they are shown without anything that a terminal would act on.
+ */
 export function renderColumns(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
   width = terminalWidth(),
 ): string {
-  const lines = [columns.map(({ title }) => title), ...rows];
-  const widths = columns.map((_column, at) => Math.max(...lines.map((cells) => widthOf(cells[at] ?? ''))));
+  const lines = [columns.map(({ title }) => title), ...rows.map((cells) => cells.map(toPlainLine))];
+  // There may be more rows than a call takes arguments.
+  const widths = columns.map((_column, at) =>
+    lines.reduce((widest, cells) => Math.max(widest, widthOf(cells[at] ?? '')), 0),
+  );
   const room = width - GAP * (columns.length - 1);
   for (let over = widths.reduce((sum, one) => sum + one, 0) - room; over > 0; over -= 1) {
     const spare = columns.map(({ least }, at) =>
@@ -87,12 +94,13 @@ export function shorten(text: string, width: number): string {
   const letters = Array.from(text);
   let head = '';
   let tail = '';
-  while (widthOf(head) + widthOf(tail) + 1 < width) {
-    if (widthOf(head) < widthOf(tail)) head += letters.shift() ?? '';
-    else tail = `${letters.pop() ?? ''}${tail}`;
+  for (;;) {
+    const isHead = widthOf(head) < widthOf(tail);
+    const letter = (isHead ? letters.shift() : letters.pop()) ?? '';
+    if (widthOf(head) + widthOf(letter) + widthOf(tail) + 1 > width) return `${head}…${tail}`;
+    if (isHead) head += letter;
+    else tail = `${letter}${tail}`;
   }
-  // The last letter may have been a wide one.
-  return cut(`${head}…${tail}`, width);
 }
 
 /** What others wrote, as one line without anything that a terminal would act on. */

@@ -31,7 +31,7 @@ export type {
   StoredStep,
 } from './run-store.ts';
 export type { NewRun, RunFilter, RunLease, Runs } from './runs-table.ts';
-export { LIVE_STATUSES, SESSION_STATUSES, type SessionStatus, type StoredRunStatus } from './schema.ts';
+export { LIVE_STATUSES, RUN_STATUSES, SESSION_STATUSES, type SessionStatus, type StoredRunStatus } from './schema.ts';
 export type { Claim, ClaimResult, Renewal, SessionFacts } from './claim.ts';
 export type { SessionLeases } from './session-leases.ts';
 export { isLive, type StoredSession } from './session-row.ts';

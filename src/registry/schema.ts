@@ -6,6 +6,7 @@ export type SessionStatus = (typeof SESSION_STATUSES)[number];
 /** Those that hold their owner: at most one of them per owner, by a unique index. */
 export const LIVE_STATUSES = ['starting', 'active'] as const satisfies readonly SessionStatus[];
 
+/** In the order of a run's life. */
 export const RUN_STATUSES = [
   'pending',
   'processing',

@@ -3,28 +3,25 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 import { expect } from 'chai';
 
-import { openRegistry } from '../../src/registry/registry.ts';
 import { TestPostgres } from '../support/postgres.ts';
-import { endStep, expectAllOnce, openRunStore } from './support.ts';
+import { keptBy, numbers, openRun } from '../support/opened-run.ts';
 
 const STEPS = 200;
 
 describe('A registry in PostgreSQL, whose server', () => {
   it('is restarted while a run works: everything is kept once, and nobody is told of it', async () => {
     await using postgres = await TestPostgres.start();
-    await using registry = await openRegistry(await postgres.createDatabase());
-    const { store, failures } = await openRunStore(registry);
+    await using run = await openRun(await postgres.createDatabase());
     for (let order = 0; order < STEPS; order += 1) {
-      const ending = endStep(store, order);
+      const ending = run.endStep(order);
       if (order % 60 === 30) {
         await postgres.stop();
         await postgres.start();
       }
       await ending;
     }
-    await expectAllOnce(registry, store, STEPS);
-    expect(failures).to.deep.equal([]);
-    await store.close();
+    expect(await keptBy(run)).to.deep.equal({ steps: numbers(STEPS), records: numbers(STEPS) });
+    expect(run.failures).to.deep.equal([]);
   }).timeout(60_000);
 
   it('loses the answer to a commit: it is not done twice', async () => {
@@ -32,19 +29,18 @@ describe('A registry in PostgreSQL, whose server', () => {
     const url = new URL(await postgres.createDatabase());
     await using proxy = await openProxy(postgres.port);
     url.port = String(proxy.port);
-    await using registry = await openRegistry(url.href);
-    const { store, failures } = await openRunStore(registry);
-    await endStep(store, 0);
+    await using run = await openRun(url.href);
+    const { registry, store } = run;
+    await run.endStep(0);
     const { commitNumber } = (await registry.runs.get('run'))!;
     proxy.cutNextCommit();
-    await endStep(store, 1);
+    await run.endStep(1);
     expect(proxy.cuts).to.equal(1);
     expect(await registry.runs.get('run')).to.include({ commitNumber: commitNumber + 1, records: 2 });
     expect(store.recordCount).to.equal(2);
-    for (let order = 2; order < STEPS; order += 1) await endStep(store, order);
-    await expectAllOnce(registry, store, STEPS);
-    expect(failures).to.deep.equal([]);
-    await store.close();
+    for (let order = 2; order < STEPS; order += 1) await run.endStep(order);
+    expect(await keptBy(run)).to.deep.equal({ steps: numbers(STEPS), records: numbers(STEPS) });
+    expect(run.failures).to.deep.equal([]);
   }).timeout(60_000);
 });
 

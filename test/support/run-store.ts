@@ -1,17 +1,10 @@
-import { openRegistry, MEMORY_REGISTRY_URL, type RunStore } from '../../src/registry/registry.ts';
+import { MEMORY_REGISTRY_URL, type RunStore } from '../../src/registry/registry.ts';
+import { openRun } from './opened-run.ts';
 
 /** A store of a run that nobody works on, in memory, with what a test puts in its way. */
 export async function openTestStore(changes: Partial<RunStore> = {}): Promise<RunStore & AsyncDisposable> {
-  const registry = await openRegistry(MEMORY_REGISTRY_URL);
-  await registry.runs.create({ id: 'run', action: 'test', params: {}, owner: 'run' });
-  const run = await registry.runs.begin('run', { token: 1, process: { host: 'here', pid: 1, identity: '' } });
-  const counts = { total: 0, queued: 0, running: 0, done: 0, failed: 0, cancelled: 0, skipped: 0 };
-  const store = registry.runs.openStore(run, {
-    token: 1,
-    snapshot: () => ({ counts, display: null, sessions: 0, reused: 0, contextLosses: 0, deaths: [], durationMs: 0 }),
-    onFailure: () => undefined,
-    onCancel: () => undefined,
-  });
+  const run = await openRun(MEMORY_REGISTRY_URL);
+  const { store } = run;
   return {
     get recordCount() {
       return store.recordCount;
@@ -26,9 +19,6 @@ export async function openTestStore(changes: Partial<RunStore> = {}): Promise<Ru
     finish: (end) => store.finish(end),
     close: () => store.close(),
     ...changes,
-    async [Symbol.asyncDispose]() {
-      await store.close();
-      await registry.close();
-    },
+    [Symbol.asyncDispose]: () => run[Symbol.asyncDispose](),
   };
 }
