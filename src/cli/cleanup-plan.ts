@@ -1,11 +1,13 @@
 /** What `sessions cleanup` is asked for, and what that would do: worked out from rows, with nothing changed. */
 import { ConfigError } from '../core/errors.ts';
 import { isProcessThere } from '../driver/driver.ts';
-import { isLive, type Registry, type SessionStatus, type StoredSession } from '../registry/registry.ts';
+import { type Registry, type SessionStatus, type StoredSession } from '../registry/registry.ts';
 import type { CleanupPolicy } from '../sessions/sessions.ts';
-import { isLeft } from './registry-commands.ts';
+import { isSessionLeft } from './sessions-report.ts';
 
 const HOUR_MS = 3_600_000;
+/** A hundred years; beyond some it is no date any more. */
+const MOST_HOURS = 876_000;
 const LAPSED_LIMIT = 10_000;
 /** As the manager's scheduler has it. */
 export const POLICY: Omit<CleanupPolicy, 'anyHours'> = { failedHours: 1, endedHours: 6 };
@@ -36,7 +38,7 @@ export interface CleanupPlan {
   readonly keep: Readonly<Record<string, number>>;
   /** Live only by their rows, and expired by then: their process is gone, or does not renew their lease. */
   readonly close: { readonly gone: number; readonly lapsed: number };
-  /** To be brought to a safe state. */
+  /** To be brought to a safe state first: they are dead then. */
   readonly damaged: readonly string[];
 }
 
@@ -65,10 +67,10 @@ export function toCleanupRequest({ failed, completed, all, olderThan }: CleanupO
 export async function planCleanup(registry: Registry, request: CleanupRequest): Promise<CleanupPlan> {
   const now = new Date();
   const sessions = await registry.sessions.list();
-  const gone = sessions.filter((session) => isLive(session) && isLeft(session));
+  const gone = sessions.filter(isSessionLeft);
   const isPolicy = request.kind === 'policy';
   const unrenewed = isPolicy ? await registry.sessions.listLapsed({ limit: LAPSED_LIMIT }) : [];
-  const lapsed = unrenewed.filter((session) => !isLeft(session) && !isHeldHere(session));
+  const lapsed = unrenewed.filter((session) => !isSessionLeft(session) && !isHeldHere(session));
   const closed = new Set([...gone, ...lapsed].map(({ id }) => id));
   const remove: Record<string, number> = {};
   const keep: Record<string, number> = {};
@@ -79,7 +81,12 @@ export async function planCleanup(registry: Registry, request: CleanupRequest): 
     const tally = goes(then, request, now) ? remove : keep;
     tally[then.status] = (tally[then.status] ?? 0) + 1;
   }
-  const damaged = isPolicy ? await registry.sessions.listDamaged() : [];
+  const damaged = await registry.sessions.listDamaged();
+  // How long they are over is known only when they are mended; where no age is asked for, that is all the same.
+  if (damaged.length > 0 && !isPolicy) {
+    const tally = request.failedHours === undefined ? keep : remove;
+    tally['dead'] = (tally['dead'] ?? 0) + damaged.length;
+  }
   return { remove, keep, close: { gone: gone.length, lapsed: lapsed.length }, damaged };
 }
 
@@ -99,6 +106,8 @@ function isHeldHere({ host, pid, processIdentity: identity }: StoredSession): bo
 
 function toHours(text: string): number {
   const hours = Number(text);
-  if (text.trim() !== '' && Number.isFinite(hours) && hours > 0) return hours;
-  throw new ConfigError(`--older-than is ${JSON.stringify(text)}; it must be a number of hours above 0.`);
+  if (text.trim() !== '' && hours > 0 && hours <= MOST_HOURS) return hours;
+  throw new ConfigError(
+    `--older-than is ${JSON.stringify(text)}; it must be a number of hours above 0, and at most ${MOST_HOURS}.`,
+  );
 }

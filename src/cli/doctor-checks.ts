@@ -9,15 +9,9 @@ import { toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
 import { locateBrowser, needsNoSandbox, readVersions, versionsFit } from '../driver/driver.ts';
 import { describeMisfit } from './check-browser.ts';
+import { checkRegistry } from './check-registry.ts';
+import type { CheckResult } from './check-result.ts';
 import { installAdvice, readMachine } from './install-advice.ts';
-
-export interface CheckResult {
-  readonly name: string;
-  readonly status: 'ok' | 'warning' | 'problem';
-  readonly message: string;
-  /** What to do. */
-  readonly advice?: string;
-}
 
 const NODE_MAJOR = 24;
 const GRID_LIMIT_MS = 5_000;
@@ -40,7 +34,8 @@ export async function runChecks(): Promise<CheckResult[]> {
     return [node, settings, await checkTemporaryFolder(), ...checkPlatform()];
   }
   const browsers = config.gridUrl === undefined ? await checkBrowser(config) : [await checkGrid(config.gridUrl)];
-  return [node, checkSettings(), ...browsers, await checkTemporaryFolder(), ...checkPlatform()];
+  const registry = await checkRegistry(config);
+  return [node, checkSettings(), ...browsers, registry, await checkTemporaryFolder(), ...checkPlatform()];
 }
 
 function checkNode(): CheckResult {

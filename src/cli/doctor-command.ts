@@ -1,7 +1,8 @@
 /** The `doctor` command: what a run needs, whether it is there, and what to do where it isn't. */
 import { Command } from 'commander';
 
-import { runChecks, type CheckResult } from './doctor-checks.ts';
+import type { CheckResult } from './check-result.ts';
+import { runChecks } from './doctor-checks.ts';
 import { commandLine } from './invocation.ts';
 import { EXIT_FAILED } from './report-error.ts';
 import { renderTable } from './text-table.ts';
@@ -10,7 +11,7 @@ export function makeDoctorCommand(): Command {
   return new Command('doctor')
     .summary('check what a run needs, and what to do where it is missing')
     .description(
-      'Checks Node, the browser and its driver, the settings, the Selenium Grid if one is set, and the folder for temporary files.',
+      'Checks Node, the browser and its driver, the settings, the registry, the Selenium Grid if one is set, and the folder for temporary files.',
     )
     .configureHelp({ commandUsage: () => commandLine('doctor', '[options]') })
     .option('--json', 'print the results as one line of JSON')

@@ -1,9 +1,9 @@
 /** The `metrics` command: the registry's numbers with a verdict for a person; `--json` has them as they are. */
 import { Command } from 'commander';
 
-import { SESSION_STATUSES, type RegistryMetrics } from '../registry/registry.ts';
+import { RUN_STATUSES, SESSION_STATUSES, type RegistryMetrics } from '../registry/registry.ts';
 import { commandLine } from './invocation.ts';
-import { judge, LEAST_UNITS, summarizeVerdicts, type Verdict } from './metrics-verdicts.ts';
+import { judge, LEAST_UNITS, nameOwner, nameOwners, summarizeVerdicts, type Verdict } from './metrics-verdicts.ts';
 import { count } from './progress-line.ts';
 import { describeNumbers, printJson, withRegistry } from './registry-commands.ts';
 import { EXIT_FAILED } from './report-error.ts';
@@ -49,7 +49,7 @@ function render(numbers: RegistryMetrics, place: string): string {
     ['deaths', describeDeaths(numbers.deaths)],
     ['work cancelled', describeCancelled(numbers.workCancelled)],
     ['sessions', describeNumbers(numbers.sessionsByStatus, SESSION_STATUSES) || 'none'],
-    ['runs', describeNumbers(numbers.runsByStatus) || 'none'],
+    ['runs', describeNumbers(numbers.runsByStatus, RUN_STATUSES) || 'none'],
     [
       'average session',
       averageSessionSeconds === null ? 'none has ended' : describeDuration(averageSessionSeconds * 1_000),
@@ -76,7 +76,7 @@ function describeCreated(byOwner: RegistryMetrics['sessionsCreated'], total: num
   const owners = Object.entries(byOwner).toSorted(([, a], [, b]) => b - a);
   const shown = owners
     .slice(0, OWNERS_SHOWN)
-    .map(([owner, number]) => `${owner === '' ? 'runs without an owner' : toPlainLine(owner)} ${number}`);
+    .map(([owner, number]) => `${owner === '' ? 'runs without an owner' : nameOwner(owner)} ${number}`);
   const rest = owners.slice(OWNERS_SHOWN);
   const more = rest.reduce((sum, [, number]) => sum + number, 0);
   if (rest.length > 0) shown.push(`${count(rest.length, 'more owner')} ${more}`);
@@ -93,7 +93,7 @@ function describeReuse({ reuseRatio, sessionsReused }: RegistryMetrics, verdict:
 }
 
 function describeDuplicates(owners: readonly string[]): string {
-  return owners.length === 0 ? '0' : `${owners.length}: ${owners.map(toPlainLine).join(', ')}`;
+  return owners.length === 0 ? '0' : `${owners.length}: ${nameOwners(owners)}`;
 }
 
 /** `3: browser-gone 2 (devtools 1, command 1), frozen 1 (heartbeat 1)`. */

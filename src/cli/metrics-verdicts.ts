@@ -2,7 +2,7 @@
 import type { RegistryMetrics } from '../registry/registry.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
-import { toPlainLine } from './text-table.ts';
+import { shorten, toPlainLine } from './text-table.ts';
 
 export type Verdict = 'good' | 'watch' | 'bad' | 'too few to judge';
 export type Judged = 'reuse' | 'rapidCreates' | 'contextLosses' | 'duplicateOwners' | 'cleanups';
@@ -11,6 +11,9 @@ export type Judged = 'reuse' | 'rapidCreates' | 'contextLosses' | 'duplicateOwne
 export const LEAST_UNITS = 20;
 const GOOD_FROM = 0.95;
 const WATCH_FROM = 0.9;
+/** Owners are whatever people call them. */
+const LONGEST_OWNER = 40;
+const OWNERS_NAMED = 5;
 
 export function judge(numbers: RegistryMetrics): Readonly<Record<Judged, Verdict>> {
   return {
@@ -25,7 +28,7 @@ export function judge(numbers: RegistryMetrics): Readonly<Record<Judged, Verdict
 /** One line: the worst of them, why, and what to do. */
 export function summarizeVerdicts(numbers: RegistryMetrics, verdicts: Readonly<Record<Judged, Verdict>>): string {
   const reasons: Readonly<Record<Judged, string>> = {
-    duplicateOwners: `${count(numbers.duplicateOwners.length, 'owner')} with more than one live session (${numbers.duplicateOwners.map(toPlainLine).join(', ')}): end all but one by ${commandLine('sessions', 'end <id>')}`,
+    duplicateOwners: `${count(numbers.duplicateOwners.length, 'owner')} with more than one live session (${nameOwners(numbers.duplicateOwners)}): end all but one by ${commandLine('sessions', 'end <id>')}`,
     contextLosses: `${count(numbers.contextLosses, 'unit')} of work met another session than the one it began with: report it`,
     reuse: 'too many sessions for the work that is done: hand one down instead of starting one for each task',
     rapidCreates: 'sessions of one owner are started in quick succession: hand one down instead',
@@ -40,6 +43,16 @@ export function summarizeVerdicts(numbers: RegistryMetrics, verdicts: Readonly<R
   const rest =
     verdicts.reuse === 'good' ? 'sessions are reused as they should be' : 'too little work to judge the reuse';
   return `Verdict: good: no owner has more than one live session, no work lost its session; ${rest}.`;
+}
+
+export function nameOwner(owner: string): string {
+  return shorten(toPlainLine(owner), LONGEST_OWNER);
+}
+
+/** `ann, bob and 3 more`. */
+export function nameOwners(owners: readonly string[]): string {
+  const more = owners.length - OWNERS_NAMED;
+  return `${owners.slice(0, OWNERS_NAMED).map(nameOwner).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function judgeReuse({ sessionsCreated, sessionsReused, reuseRatio }: RegistryMetrics): Verdict {

@@ -41,7 +41,7 @@ export function makeGroup(group: CommandName, summary: string, commands: readonl
   const names = commands.map((command) => command.name());
   const [first, ...others] = commands;
   // Words that are no command come here, too.
-  first.allowExcessArguments().hook('preAction', ({ args: [word] }) => {
+  first.argument('[word...]').hook('preAction', ({ args: [word] }) => {
     if (word === undefined) return;
     const misplaced = names.includes(word) ? ` Write it before its options.` : didYouMean(word, names);
     throw new ConfigError(
@@ -51,7 +51,14 @@ export function makeGroup(group: CommandName, summary: string, commands: readonl
   const parent = new Command(group)
     .summary(summary)
     .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}. Without a command: ${first.name()}.`)
-    .configureHelp({ commandUsage: () => commandLine(group, `[${names.join('|')}] [options]`) })
+    .configureHelp({
+      commandUsage: () => commandLine(group, `[${names.join('|')}] [options]`),
+      subcommandTerm: (command) =>
+        [
+          command.name(),
+          ...command.registeredArguments.filter((one) => one.required).map((one) => `<${one.name()}>`),
+        ].join(' '),
+    })
     .addCommand(first, { isDefault: true });
   for (const other of others) parent.addCommand(other);
   return parent;

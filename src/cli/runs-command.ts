@@ -40,7 +40,7 @@ export function makeRunsCommand(): Command {
     makeSubcommand('runs', 'list', { summary: 'list the runs, the newest first', example: 'list --status halted' })
       .option('--limit <number>', 'how many at most', DEFAULT_LIMIT)
       .option('--status <status>', `only those that are ${RUN_STATUSES.join(' | ')}`)
-      .action((options: RunListOptions) => withRegistry((registry) => listRuns(registry, options))),
+      .action((_words: string[], options: RunListOptions) => withRegistry((registry) => listRuns(registry, options))),
     makeSubcommand('runs', 'show', {
       summary: 'show all that is known of a run, live while it works',
       usage: '<id>',

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 
 import type { Config } from '../config/config.ts';
 import { makeLog } from '../core/log.ts';
-import { SESSION_STATUSES, type Registry } from '../registry/registry.ts';
+import { LIVE_STATUSES, SESSION_STATUSES, type Registry } from '../registry/registry.ts';
 import { CleanupError, SessionManager } from '../sessions/sessions.ts';
 import {
   FAILED,
@@ -17,6 +17,7 @@ import {
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
 import { describeNumbers, fail, makeSubcommand, printJson, withRegistry } from './registry-commands.ts';
+import { isSessionLeft } from './sessions-report.ts';
 import { renderLines } from './text-table.ts';
 
 const HOUR_MS = 3_600_000;
@@ -72,7 +73,11 @@ function tellPlan({ kind, words }: CleanupRequest, plan: CleanupPlan, json: bool
       : `Would remove ${count(removed, 'session')}: ${describeNumbers(plan.remove, SESSION_STATUSES)}.`,
     ...(gone === 0 ? [] : [`Would close ${count(gone, 'session')} whose process is gone.`]),
     ...(lapsed === 0 ? [] : [`Would close ${count(lapsed, 'session')} whose lease nobody renews.`]),
-    ...(plan.damaged.length === 0 ? [] : [`Would mend ${count(plan.damaged.length, 'damaged row')}.`]),
+    ...(plan.damaged.length === 0
+      ? []
+      : [
+          `Would mend ${count(plan.damaged.length, 'damaged row')}${kind === 'policy' ? ', and remove those over for long enough' : ''}.`,
+        ]),
     ...(sum(plan.keep) === 0 ? [] : [`Would keep ${describeNumbers(plan.keep, SESSION_STATUSES)}.`]),
     ...(isNothing ? [] : ['', 'Nothing is changed yet. To do it:', `  ${command}`]),
   ];
@@ -86,16 +91,18 @@ async function cleanUp(
 ): Promise<void> {
   // Opening it closes those whose process is gone.
   await using manager = await SessionManager.open({ registry, config, log: makeLog({ level: 'warn' }) });
+  const left = (await registry.sessions.list({ status: LIVE_STATUSES })).filter(isSessionLeft).length;
   let done: { readonly removed: number; readonly lapsed: number };
+  let mended = 0;
   try {
-    done = await clean(registry, manager, { request, plan });
+    for (const id of plan.damaged) if ((await manager.recoverCorrupted(id)) === 'dead') mended += 1;
+    done = await clean(registry, manager, request);
   } catch (thrown) {
     if (!(thrown instanceof CleanupError)) throw thrown;
     fail(thrown.message);
     return;
   }
-  const closed = plan.close.gone + done.lapsed;
-  const mended = plan.damaged.length;
+  const closed = Math.max(0, plan.close.gone - left) + done.lapsed;
   if (json) {
     printJson({ isExecuted: true, kind: request.kind, removed: done.removed, closed, mended });
     return;
@@ -113,15 +120,13 @@ async function cleanUp(
 async function clean(
   registry: Registry,
   manager: SessionManager,
-  { request, plan }: { readonly request: CleanupRequest; readonly plan: CleanupPlan },
+  { kind, failedHours = 0, endedHours = 0 }: CleanupRequest,
 ): Promise<{ removed: number; lapsed: number }> {
-  const { kind, failedHours = 0, endedHours = 0 } = request;
   if (kind === 'failed') return { removed: await manager.cleanupFailed(), lapsed: 0 };
   if (kind === 'all') return { removed: await manager.dangerouslyCleanupAll(), lapsed: 0 };
   if (kind === 'completed')
     return { removed: await manager.cleanupCompleted({ olderThanHours: endedHours }), lapsed: 0 };
   const lapsed = await manager.cleanupInactiveSessions(0);
-  for (const id of plan.damaged) await manager.recoverCorrupted(id);
   const failed = await removeFailed(registry, failedHours);
   return { removed: failed + (await manager.cleanupCompleted({ olderThanHours: endedHours })), lapsed };
 }

@@ -23,7 +23,9 @@ export function makeSessionsCommand(): Command {
   return makeGroup('sessions', 'look at browser sessions, end and clean them', [
     makeSubcommand('sessions', 'list', { summary: 'list the sessions that live', example: 'list --all' })
       .option('--all', 'those that are over, too')
-      .action((options: SessionListOptions) => withRegistry((registry) => listSessions(registry, options))),
+      .action((_words: string[], options: SessionListOptions) =>
+        withRegistry((registry) => listSessions(registry, options)),
+      ),
     makeSubcommand('sessions', 'show', {
       summary: 'show all that is known of a session',
       usage: '<id>',

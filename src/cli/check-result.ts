@@ -1,0 +1,8 @@
+/** What one check of doctor came to. */
+export interface CheckResult {
+  readonly name: string;
+  readonly status: 'ok' | 'warning' | 'problem';
+  readonly message: string;
+  /** What to do. */
+  readonly advice?: string;
+}
