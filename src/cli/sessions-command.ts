@@ -93,7 +93,8 @@ async function describeEnd(
 async function find(registry: Registry, typed: string): Promise<StoredSession | undefined> {
   const { sessions, place } = registry;
   const all = await sessions.list();
-  const session = all.find(({ id }) => id === typed) ?? findById(all, typed);
+  // Actions and Grids know it by its WebDriver id.
+  const session = all.find(({ id, webdriverId }) => id === typed || webdriverId === typed) ?? findById(all, typed);
   if (session !== undefined) return session;
   const damaged = findById(
     (await sessions.listDamaged()).map((id) => ({ id })),

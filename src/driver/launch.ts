@@ -17,6 +17,9 @@ import { startWatchdog, type Watchdog } from './watchdog.ts';
 
 /** How long a driver may take until it listens. On an idle machine it takes 20 ms. */
 const LISTEN_LIMIT_MS = 20_000;
+/** chromedriver takes a free port for IPv6 and then wants the same for IPv4, which somebody else may have got meanwhile (seen on 156). */
+const PORT_TAKEN = /Address already in use/;
+const BIND_ATTEMPTS = 3;
 /** How long the words of a driver that has exited may be on their way. */
 const LAST_WORDS_MS = 100;
 /** How long killed processes may take to leave the process table. */
@@ -48,7 +51,17 @@ export class DriverProcess {
   #ending: Promise<void> | undefined;
 
   /** Throws {@link SessionStartError} when the driver can't be started or doesn't listen in time; nothing is left then. */
-  static async launch({ driverPath, onExit, signal }: LaunchOptions): Promise<DriverProcess> {
+  static async launch(options: LaunchOptions): Promise<DriverProcess> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await DriverProcess.#launchOnce(options);
+      } catch (thrown) {
+        if (attempt === BIND_ATTEMPTS || !PORT_TAKEN.test(toError(thrown).message)) throw thrown;
+      }
+    }
+  }
+
+  static async #launchOnce({ driverPath, onExit, signal }: LaunchOptions): Promise<DriverProcess> {
     signal.throwIfAborted();
     const folder = mkdtempSync(path.join(temporaryRoot(), FOLDER_PREFIX));
     const watchdog = startWatchdog(folder);

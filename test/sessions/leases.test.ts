@@ -4,7 +4,6 @@ import { freeze, openScriptedWebDriver, unfreeze, type ScriptedWebDriver } from 
 import { openRegistry, type Registry } from '../../src/registry/registry.ts';
 import { SessionManager } from '../../src/sessions/sessions.ts';
 import { eventually } from '../support/eventually.ts';
-import { TestPostgres } from '../support/postgres.ts';
 import { describeOnBoth } from '../support/registries.ts';
 import { makeTestConfig } from '../support/scripted-run.ts';
 import { Holder } from './support/holder.ts';
@@ -86,25 +85,4 @@ describeOnBoth('Leases of sessions', (registries) => {
     expect(await promise).to.include({ cause: 'timed_out', detectedBy: 'registry' });
     expect(await session.restart().catch((error: unknown) => error)).to.have.property('code', 'lease-lost');
   });
-});
-
-describe('Leases of sessions, while the registry is out of reach', () => {
-  it('are no reason for a death, and are renewed when it is back (law 3)', async () => {
-    await using postgres = await TestPostgres.start();
-    await using server = await openScriptedWebDriver();
-    await using registry = await openRegistry(await postgres.createDatabase());
-    const supervisor = { gridUrl: server.url, heartbeatIntervalMs: HEARTBEAT_MS };
-    await using manager = await SessionManager.open({ registry, config: makeTestConfig(), supervisor });
-    const session = await manager.acquire('ann');
-    const { leaseExpiresMs } = (await registry.sessions.get(session.sessionId))!;
-    await postgres.stop();
-    const beats = server.requests.length;
-    await eventually(async () => server.requests.length > beats + 10, 'ten heartbeats');
-    await postgres.start();
-    await eventually(
-      async () => (await registry.sessions.get(session.sessionId))!.leaseExpiresMs > leaseExpiresMs,
-      'a renewal',
-    );
-    expect(session.supervisor.state).to.equal('alive');
-  }).timeout(30_000);
 });

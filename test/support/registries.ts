@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { TestPostgres } from './postgres.ts';
+import type { TestPostgres } from './postgres.ts';
+import { sharedPostgres } from './shared-postgres.ts';
 
 /** Where a suite's registries are: each call of `url` names an empty one. */
 export interface TestRegistries {
@@ -34,9 +35,8 @@ export function describeOnPostgres(name: string, suite: Suite): void {
   describe(`${name} [PostgreSQL]`, () => {
     let postgres: TestPostgres;
     before(async () => {
-      postgres = await TestPostgres.start();
+      postgres = await sharedPostgres();
     });
-    after(() => postgres[Symbol.asyncDispose]());
     suite({ kind: 'postgres', url: () => postgres.createDatabase() });
   });
 }

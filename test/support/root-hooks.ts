@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { usePrivateTmpdir } from './private-tmpdir.ts';
+import { closeSharedPostgres } from './shared-postgres.ts';
 import { describeExcess, endExcess, excessOf, takeStock, type Stock } from './stock.ts';
 
 /** Processes need a moment to die after SIGKILL, and watchdogs to remove folders. */
@@ -34,6 +35,7 @@ export const mochaHooks: Mocha.RootHookObject = {
   },
 
   async afterAll() {
+    await closeSharedPostgres();
     const left = await settleExcess(atStart);
     if (left.length === 0) return;
     // A server or timer that stayed keeps Node alive, and the run would hang instead of failing.

@@ -39,6 +39,14 @@ const manager = await SessionManager.open({
   supervisor: { gridUrl, heartbeatIntervalMs },
 });
 
+// Before a word is said: whoever hears it may end us.
+process.on('SIGTERM', () => {
+  void manager
+    .shutdown()
+    .then(() => registry.close())
+    .then(() => process.exit());
+});
+
 const answers = await Promise.allSettled(Array.from({ length: callers }, () => manager.acquire(owner, { waitMs })));
 const got = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
 const refused = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as SessionBusyError] : []));
@@ -64,10 +72,4 @@ function watch(sessions: readonly Acquisition[]): void {
   });
 }
 
-process.on('SIGTERM', () => {
-  void manager
-    .shutdown()
-    .then(() => registry.close())
-    .then(() => process.exit());
-});
 setInterval(() => undefined, 60_000);
