@@ -52,3 +52,5 @@ export {
   type FaultTarget,
   type SessionFault,
 } from './testing/session-faults.ts';
+
+export { openTestManager, type TestManager, type TestManagerOptions } from './testing/test-manager.ts';
