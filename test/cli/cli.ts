@@ -32,7 +32,9 @@ export interface CliProcess extends AsyncDisposable {
 
 /** Our own settings, npm's and the CI's are not inherited. */
 export function cleanEnvironment(additions: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => /^(PATH|HOME|TMPDIR|LANG|USER|REGISTRY_URL)$/.test(name));
+  const kept = Object.entries(process.env).filter(([name]) =>
+    /^(PATH|HOME|TMPDIR|LANG|USER|REGISTRY_URL|NODE_COMPILE_CACHE)$/.test(name),
+  );
   return { ...Object.fromEntries(kept), ...additions };
 }
 

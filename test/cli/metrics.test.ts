@@ -8,8 +8,6 @@ import { openRegistry, type Registry, type RegistryMetrics } from '../../src/reg
 import { insertSession, rawSql } from '../support/raw-sql.ts';
 import { makeFolder, runCli, STACK_LINE, type CliResult, type Folder } from './cli.ts';
 
-/** Starting the program is most of what these tests take; it is halved by this. */
-const COMPILE_CACHE = path.join(tmpdir(), 'compile-cache');
 const NOTHING: RegistryMetrics = {
   sessionsCreated: {},
   sessionsReused: 0,
@@ -48,7 +46,7 @@ describe('metrics', () => {
   ): Promise<CliResult> =>
     runCli(['metrics', ...args], {
       cwd: folder.path,
-      environment: { REGISTRY_URL: url, NODE_COMPILE_CACHE: COMPILE_CACHE, ...environment },
+      environment: { REGISTRY_URL: url, ...environment },
     });
   /** A text without the terminal's line breaks within sentences. */
   const unwrap = ({ stdout }: CliResult) => stdout.replace(/\n +/g, ' ').replace(/\s+/g, ' ');
@@ -189,7 +187,7 @@ describe('A registry that can’t be used', () => {
       UNUSABLE.map(({ url }, index) =>
         runCli([commands[index]!, '--json'], {
           cwd: folder.path,
-          environment: { REGISTRY_URL: url(folder.path), NODE_COMPILE_CACHE: COMPILE_CACHE },
+          environment: { REGISTRY_URL: url(folder.path) },
         }),
       ),
     );

@@ -12,8 +12,6 @@ import { rawSql } from '../support/raw-sql.ts';
 import { makeTestConfig, runScripted, type ScriptedRun } from '../support/scripted-run.ts';
 import { makeFolder, runCli, STACK_LINE, type CliResult, type Folder } from './cli.ts';
 
-/** Starting the program is most of what these tests take; it is halved by this. */
-const COMPILE_CACHE = path.join(tmpdir(), 'compile-cache');
 const LIVE = thisProcess();
 /** The same pid, given to another process since. */
 const GONE = { ...LIVE, identity: LIVE.identity.replace(/[^/]*$/, '1') };
@@ -57,7 +55,7 @@ describe('runs', () => {
   const runs = (args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<CliResult> =>
     runCli(['runs', ...args], {
       cwd: folder.path,
-      environment: { REGISTRY_URL: url, NODE_COMPILE_CACHE: COMPILE_CACHE, ...environment },
+      environment: { REGISTRY_URL: url, ...environment },
     });
 
   const runAll = <const Commands extends readonly (readonly string[])[]>(...commands: Commands) =>
@@ -186,14 +184,17 @@ describe('runs', () => {
         await save({ text: 'one' }, { key: 'one' });
         await step('first', () => 1);
         progress(3, 7, 'page 3');
-        looked = at(runId);
-        looked.catch(() => undefined);
+        const looking = at(runId);
+        looked = looking;
+        looking.catch(() => undefined);
         await batch(
           'pages',
           ['a', 'b'],
           async (item) => {
             if (item === 'a') return;
-            await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+            const ended = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+            // A look that fails ends the run, too.
+            await Promise.race([ended, looking.then(() => ended)]);
             signal.throwIfAborted();
           },
           { key: (item) => item, concurrency: 2 },

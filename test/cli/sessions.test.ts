@@ -10,8 +10,6 @@ import { insertSession, rawSql } from '../support/raw-sql.ts';
 import { makeTestConfig, runScripted } from '../support/scripted-run.ts';
 import { makeFolder, runCli, STACK_LINE, type CliResult, type Folder } from './cli.ts';
 
-/** Starting the program is most of what these tests take; it is halved by this. */
-const COMPILE_CACHE = path.join(tmpdir(), 'compile-cache');
 const HOUR_MS = 3_600_000;
 const { host, pid, identity } = thisProcess();
 const HERE = { host, pid, process_identity: identity };
@@ -45,7 +43,7 @@ describe('sessions', () => {
   const sessions = (args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<CliResult> =>
     runCli(['sessions', ...args], {
       cwd: folder.path,
-      environment: { REGISTRY_URL: url, NODE_COMPILE_CACHE: COMPILE_CACHE, ...environment },
+      environment: { REGISTRY_URL: url, ...environment },
     });
 
   async function fill(rows: Readonly<Record<string, Columns>>, target = url): Promise<void> {
