@@ -26,8 +26,11 @@ export async function listRuns(
     printJson(runs.map(runToJson));
     return;
   }
+  const damaged = await registry.runs.listDamaged();
   const total = await registry.runs.count(filter);
   process.stdout.write(renderList(runs, { total, status, limit }));
+  if (damaged.length > 0)
+    process.stdout.write(renderLines([`Left out, for the row is damaged: ${damaged.join(', ')}.`]));
 }
 
 function renderList(

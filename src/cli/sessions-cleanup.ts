@@ -6,7 +6,6 @@ import { makeLog } from '../core/log.ts';
 import { LIVE_STATUSES, SESSION_STATUSES, type Registry } from '../registry/registry.ts';
 import { CleanupError, SessionManager } from '../sessions/sessions.ts';
 import {
-  FAILED,
   planCleanup,
   POLICY,
   toCleanupRequest,
@@ -19,10 +18,6 @@ import { count } from './progress-line.ts';
 import { describeNumbers, fail, makeSubcommand, printJson, withRegistry } from './registry-commands.ts';
 import { isSessionLeft } from './sessions-report.ts';
 import { renderLines } from './text-table.ts';
-
-const HOUR_MS = 3_600_000;
-/** Rows that one transaction removes. */
-const BATCH = 500;
 
 interface CommandOptions extends CleanupOptions {
   readonly execute?: boolean;
@@ -96,7 +91,7 @@ async function cleanUp(
   let mended = 0;
   try {
     for (const id of plan.damaged) if ((await manager.recoverCorrupted(id)) === 'dead') mended += 1;
-    done = await clean(registry, manager, request);
+    done = await clean(manager, request);
   } catch (thrown) {
     if (!(thrown instanceof CleanupError)) throw thrown;
     fail(thrown.message);
@@ -118,7 +113,6 @@ async function cleanUp(
 }
 
 async function clean(
-  registry: Registry,
   manager: SessionManager,
   { kind, failedHours = 0, endedHours = 0 }: CleanupRequest,
 ): Promise<{ removed: number; lapsed: number }> {
@@ -127,20 +121,8 @@ async function clean(
   if (kind === 'completed')
     return { removed: await manager.cleanupCompleted({ olderThanHours: endedHours }), lapsed: 0 };
   const lapsed = await manager.cleanupInactiveSessions(0);
-  const failed = await removeFailed(registry, failedHours);
+  const failed = await manager.cleanupFailed({ olderThanHours: failedHours });
   return { removed: failed + (await manager.cleanupCompleted({ olderThanHours: endedHours })), lapsed };
-}
-
-/** The manager's own `cleanupFailed` asks for no age. */
-async function removeFailed(registry: Registry, olderThanHours: number): Promise<number> {
-  const startedAt = performance.now();
-  const before = new Date(Date.now() - olderThanHours * HOUR_MS).toISOString();
-  let removed = 0;
-  for (let batch = BATCH; batch === BATCH; removed += batch)
-    batch = await registry.sessions.removeEnded({ statuses: FAILED, before, limit: BATCH });
-  const durationMs = Math.round(performance.now() - startedAt);
-  await registry.metrics.recordCleanup({ what: 'failed sessions', removed, durationMs, errors: [] });
-  return removed;
 }
 
 function sum(numbers: Readonly<Record<string, number>>): number {

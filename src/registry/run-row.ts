@@ -49,13 +49,21 @@ const texts = z.record(z.string(), z.string());
 
 /** Throws {@link RegistryError} naming a row that can't be what it says. */
 export function toStoredRun(row: RunsTable): StoredRun {
+  const run = readRun(row);
+  if (run !== undefined) return run;
+  throw new RegistryError(
+    `The registry's row of run ${row.id} is damaged. Restore the registry from a copy, or remove the run (\`registry.runs.remove\`).`,
+    { data: { runId: row.id } },
+  );
+}
+
+/** Undefined for a row that can't be what it says. */
+export function readRun(row: RunsTable): StoredRun | undefined {
   try {
     return read(row);
-  } catch (thrown) {
-    throw new RegistryError(
-      `The registry's row of run ${row.id} is damaged. Remove it, or restore the registry from a copy.`,
-      { cause: thrown, data: { runId: row.id } },
-    );
+  } catch {
+    // What is wrong with it helps nobody; which one it is, is told by whoever needs it.
+    return undefined;
   }
 }
 

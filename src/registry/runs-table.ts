@@ -7,7 +7,7 @@ import { LeaseLostError, RegistryError } from './errors.ts';
 import { appendEvent } from './events.ts';
 import { toRowId, toStorableText, toStoredName } from './row-id.ts';
 import { pageRecords } from './run-pages.ts';
-import { toStoredRun, type StoredRun } from './run-row.ts';
+import { readRun, toStoredRun, type StoredRun } from './run-row.ts';
 import type { RecordEntry, RunSnapshot, RunStore } from './run-store.ts';
 import { RunWriter, type RunWriterOptions } from './run-writer.ts';
 import type { RunsTable, StoredRunStatus } from './schema.ts';
@@ -103,9 +103,17 @@ export class Runs {
     return row === undefined ? undefined : toStoredRun(row);
   }
 
-  /** Newest first. */
-  async list({ status, owner, action, limit }: RunFilter = {}): Promise<StoredRun[]> {
-    const rows = await this.#database.read((db) =>
+  /** Newest first. Damaged rows are left out; {@link listDamaged} names them. */
+  async list(filter: RunFilter = {}): Promise<StoredRun[]> {
+    return (await this.#rows(filter)).map(readRun).filter((run) => run !== undefined);
+  }
+
+  async listDamaged(): Promise<string[]> {
+    return (await this.#rows({})).filter((row) => readRun(row) === undefined).map(({ id }) => id);
+  }
+
+  #rows({ status, owner, action, limit }: RunFilter): Promise<RunsTable[]> {
+    return this.#database.read((db) =>
       db
         .selectFrom('runs')
         .selectAll()
@@ -117,7 +125,6 @@ export class Runs {
         .$if(limit !== undefined, (query) => query.limit(limit ?? 0))
         .execute(),
     );
-    return rows.map(toStoredRun);
   }
 
   async count({ status }: Pick<RunFilter, 'status'> = {}): Promise<number> {

@@ -112,8 +112,8 @@ export class SessionCleanup {
     ]);
   }
 
-  failed(): Promise<number> {
-    return this.#run('failed sessions', [() => this.#removeRows(FAILED, 0)]);
+  failed(olderThanHours: number): Promise<number> {
+    return this.#run('failed sessions', [() => this.#removeRows(FAILED, olderThanHours)]);
   }
 
   completed(olderThanHours: number): Promise<number> {

@@ -205,8 +205,8 @@ export class SessionManager implements AsyncDisposable {
   }
 
   /** Removes the rows of sessions that died or timed out. */
-  cleanupFailed(): Promise<number> {
-    return this.#cleanup.failed();
+  async cleanupFailed({ olderThanHours = 0 }: { readonly olderThanHours?: number } = {}): Promise<number> {
+    return this.#cleanup.failed(validateAge('olderThanHours', olderThanHours));
   }
 
   /** Removes the rows of sessions that ended in order. */

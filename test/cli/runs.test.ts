@@ -316,13 +316,19 @@ describe('runs', () => {
     expect(last.stderr).to.match(/^error: There are no runs in the registry .*registry\.db yet\. Begin one: .*\n$/);
   });
 
-  it('names a damaged row in one message, and shows the runs beside it', async () => {
+  it('names a damaged row, and shows the runs beside it', async () => {
     await fillKinds();
     await rawSql(url, `update runs set deaths = 'no json' where id like '%-aaaaaa'`);
-    const [list, beside] = await runAll([], ['show', '20261127-000003-bbbbbb']);
-    expect(list.stderr).to.match(/^error: The registry's row of run 20261127-000002-aaaaaa is damaged\..*\n$/);
-    expect(list.code).to.equal(2);
+    const [list, beside, itself] = await runAll(
+      [],
+      ['show', '20261127-000003-bbbbbb'],
+      ['show', '20261127-000002-aaaaaa'],
+    );
+    expect(list.stdout).to.match(/^Left out, for the row is damaged: 20261127-000002-aaaaaa\.$/m);
+    expect(list.code).to.equal(0);
     expect(beside.stdout).to.match(/^status +partial$/m);
+    expect(itself.stderr).to.match(/^error: The registry's row of run 20261127-000002-aaaaaa is damaged\..*\n$/);
+    expect(itself.code).to.equal(2);
   });
 
   it('tells what is wrong and the way out in one message: 1 for what is not there, 2 for what makes no sense', async () => {
