@@ -9,7 +9,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
-import { runAction, type Death, type RunOutcome, type SessionSupervisor } from 'webdriver-supervisor';
+import { loadConfig, runAction, type Death, type RunOutcome, type SessionSupervisor } from 'webdriver-supervisor';
 import {
   CAUSE_OF_FAULT,
   leftovers,
@@ -39,6 +39,7 @@ if (!Number.isInteger(wantedFaults) || wantedFaults < 1)
 const before = leftovers();
 const folder = await mkdtemp(path.join(tmpdir(), 'chaos-'));
 await using shop = await openDemoShop();
+const registryUrl = `sqlite:${path.join(folder, 'registry.db')}`;
 const expected = shop.expectedRecords().map((record) => JSON.stringify(record));
 const struck: SessionFault[] = [];
 const problems: string[] = [];
@@ -54,6 +55,7 @@ for (let run = 1; struck.length < wantedFaults; run += 1) {
     gatherCatalog,
     { url: shop.url },
     {
+      config: { ...loadConfig(), registryUrl },
       output: path.join(folder, String(run)),
       supervisor: { heartbeatIntervalMs: 1_000, heartbeatTimeoutMs: 1_500 },
       onSession: (supervisor) => haunt(supervisor, faults, done),

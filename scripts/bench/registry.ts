@@ -5,6 +5,8 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 import { Pool } from 'pg';
+import { defineAction, z } from 'webdriver-supervisor';
+import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 
 import gatherCatalog from '../../actions/gather-catalog.ts';
 import {
@@ -17,13 +19,14 @@ import {
 import { prepareRun, type Action } from '../../src/runs/runs.ts';
 import { TestPostgres } from '../../test/support/postgres.ts';
 import { openDemoShop } from '../demo-shop/demo-shop.ts';
-import { inTurns, timeMs, toSample, type Row } from './measure.ts';
+import { inTurns, ms, timeMs, toSample, type Row } from './measure.ts';
 
 const STEPS = 2_000;
 const ROUNDS = 5;
 const AT_A_TIME = 20;
 const JOB_PAGES = 10;
 const JOB_ROUNDS = 7;
+const REPLAYED = 50_000;
 const VALUE = JSON.stringify({ sku: 'A-1', title: 'a title of usual length', price: 12.5 });
 const PROCESS = { host: 'bench', pid: 1, identity: 'bench' };
 
@@ -141,6 +144,51 @@ export async function measureMainJob(): Promise<Row[]> {
       measured: `${ratio.toFixed(3)} (${perStep.toFixed(0)} µs more per step, ${values.with.length} times)`,
       goal: '≤ 1.05',
       isMet: ratio <= 1.05,
+    },
+  ];
+}
+
+/** A run with many finished steps is gone on with: from its session to its first step that is not done. */
+export async function measureReplay(): Promise<Row[]> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'bench-replay-'));
+  await using server = await openScriptedWebDriver();
+  await using registry = await openRegistry(`sqlite:${path.join(folder, 'registry.db')}`);
+  const items = Array.from({ length: REPLAYED + 1 }, (_unused, index) => String(index));
+  const stop = new AbortController();
+  let sessionAt = 0;
+  let lastAt = 0;
+  const action = defineAction({
+    name: 'bench-replay',
+    description: 'Many small steps.',
+    params: z.object({}),
+    run: async ({ batch }) => {
+      const work = (item: string, { signal }: { signal: AbortSignal }) => {
+        if (item !== items.at(-1)) return { item };
+        if (!stop.signal.aborted) stop.abort();
+        else lastAt = performance.now();
+        signal.throwIfAborted();
+        return { item };
+      };
+      await batch('many', items, work, { key: (item) => item, concurrency: AT_A_TIME });
+    },
+  });
+  const options = { registry, output: false as const, supervisor: { gridUrl: server.url } };
+  try {
+    const first = await (await prepareRun(action, {}, { ...options, signal: stop.signal })).execute();
+    const onSession = () => (sessionAt = performance.now());
+    const resumed = await prepareRun(action, {}, { ...options, resume: first.runId, onSession });
+    const { status, counts } = await resumed.execute();
+    if (status !== 'completed' || counts.done !== items.length) throw new Error(`the replay was ${status}`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  const replayMs = lastAt - sessionAt;
+  return [
+    {
+      what: `a run with ${REPLAYED.toLocaleString('en')} finished steps is resumed: session → first new step`,
+      measured: ms(replayMs),
+      goal: '≤ 1 s',
+      isMet: replayMs <= 1_000,
     },
   ];
 }
