@@ -4,8 +4,8 @@
  * commit under way and those waiting for it, never more than work at the same time. They are done again on resume, and what they had
  * saved with them was not kept either, so nothing is lost and nothing is there twice.
  *
- * Each commit is fenced: it changes the run's row only while that carries our token. It is numbered too, so that one whose answer got
- * lost with its connection is not done twice.
+ * Each commit is fenced: it changes the run's row only while that carries our token. One whose answer got lost with its connection is done
+ * again, and comes to the same; only the last word, which gives the token back, has to be known again: by its number.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
@@ -223,7 +223,6 @@ export class RunWriter implements RunStore {
       .$if(newRecords > 0, (query) => query.set({ records: sql`records + ${newRecords}` }))
       .where('id', '=', runId)
       .where('token', '=', token)
-      .where('commit_number', '=', number - 1)
       .returning(['cancel_requested_at', 'records'])
       .executeTakeFirst();
     const { records, cancel_requested_at: cancelled } = updated ?? (await this.#explainRefusal(transaction, number));

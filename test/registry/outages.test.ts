@@ -40,6 +40,10 @@ describe('A registry in PostgreSQL, whose server', () => {
     expect(store.recordCount).to.equal(2);
     for (let order = 2; order < STEPS; order += 1) await run.endStep(order);
     expect(await keptBy(run)).to.deep.equal({ steps: numbers(STEPS), records: numbers(STEPS) });
+    proxy.cutNextCommit();
+    await store.finish({ status: 'completed', error: null, outputs: {} });
+    expect(proxy.cuts).to.equal(2);
+    expect(await registry.runs.get('run')).to.include({ status: 'completed', token: null, records: STEPS });
     expect(run.failures).to.deep.equal([]);
   }).timeout(60_000);
 });
