@@ -1,5 +1,5 @@
 /** `npm run bench`: the numbers that this project wants to meet, each measured beside its alternative in this very run. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -13,6 +13,8 @@ import { measureBatches, measureCommands, measureHaltFlag, measureStarts } from 
 
 // The alternatives leave their profiles behind at each quit; what this run leaves goes with its folder.
 const folder = mkdtempSync(path.join(tmpdir(), 'bench-'));
+// PostgreSQL, which refuses to be root, must be able to pass through.
+chmodSync(folder, 0o711);
 process.env['TMPDIR'] = folder;
 process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
