@@ -75,7 +75,7 @@ async function measureSteps(name: string, url: string, insert: Insert): Promise<
       ROUNDS,
     );
     await store.close();
-    const perSecond = (ms: number) => Math.round((STEPS * 1_000) / ms).toLocaleString('en');
+    const perSecond = (elapsedMs: number) => Math.round((STEPS * 1_000) / elapsedMs).toLocaleString('en');
     const ratio = samples.plain.median / samples.kept.median;
     rows.push({
       what: `steps with a record each, kept per second on ${name}, ${atATime} at a time / one plain insert each`,
