@@ -1,0 +1,185 @@
+/**
+ * What the monitor answers, field by field: the routes' schemas and the OpenAPI document are made from these. Times are UTC, ISO 8601;
+ * names are written as the world's JSON over HTTP is.
+ */
+import { z } from 'zod';
+
+import { RUN_STATUSES, SESSION_STATUSES } from '../../registry/registry.ts';
+
+const time = z.iso.datetime();
+const count = z.int().min(0);
+
+export const health = z.enum(['healthy', 'warning', 'critical']).meta({
+  description: 'the worst of what was looked at',
+});
+
+export const death = z.object({
+  cause: z.string(),
+  detected_by: z.string(),
+  message: z.string().nullable(),
+});
+
+export const session = z
+  .object({
+    id: z.string(),
+    owner: z.string(),
+    status: z.enum(SESSION_STATUSES),
+    epoch: count.meta({ description: 'the n-th session of its supervisor' }),
+    run_id: z.string().nullable(),
+    webdriver_id: z.string().nullable(),
+    host: z.string(),
+    pid: count,
+    endpoint: z.string().nullable().meta({ description: 'null for a driver of our own' }),
+    created_at: time,
+    started_at: time.nullable(),
+    last_heartbeat_at: time.nullable(),
+    last_used_at: time,
+    ended_at: time.nullable(),
+    age_seconds: z.number().min(0).meta({ description: 'from its creation until its end, or now' }),
+    death: death.nullable(),
+    message: z.string().nullable().meta({ description: 'why it ended, where it did not end in order' }),
+  })
+  .meta({ id: 'Session' });
+
+export const run = z
+  .object({
+    id: z.string(),
+    action: z.string(),
+    owner: z.string(),
+    status: z.enum(RUN_STATUSES),
+    counts: z.object({
+      total: count,
+      queued: count,
+      running: count,
+      done: count,
+      failed: count,
+      cancelled: count,
+      skipped: count,
+    }),
+    progress: z
+      .object({
+        done: z.number(),
+        total: z.number(),
+        percent: z.number().nullable(),
+        label: z.string().nullable(),
+      })
+      .meta({ description: 'as the action tells it, else from its counts' }),
+    records: count,
+    sessions: count.meta({ description: 'browser sessions that it has used' }),
+    deaths: z.array(death),
+    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    host: z.string().nullable(),
+    pid: count.nullable(),
+    is_cancel_requested: z.boolean(),
+    created_at: time,
+    started_at: time.nullable(),
+    last_progress_at: time.nullable(),
+    ended_at: time.nullable(),
+    duration_ms: z.number().min(0),
+  })
+  .meta({ id: 'Run' });
+
+export const stuckSession = z
+  .object({
+    id: z.string().nullable().meta({ description: 'null where a run is stuck whose session is gone' }),
+    owner: z.string(),
+    run_id: z.string().nullable(),
+    action: z.string().nullable(),
+    created_at: time,
+    last_progress_at: time.meta({ description: 'of the run; of a session without a run, its last command' }),
+    processing_minutes: z.number().min(0).meta({ description: 'since then' }),
+    host: z.string().nullable(),
+    pid: count.nullable(),
+  })
+  .meta({ id: 'StuckSession' });
+
+export const stuckSessions = z.object({ stuck_sessions: z.array(stuckSession), count });
+
+export const sessionHealth = z.object({
+  status: health,
+  timestamp: time,
+  metrics: z.object({
+    total_sessions: count.meta({ description: 'history included' }),
+    processing_sessions: count.meta({ description: 'live sessions with a run that is being worked on' }),
+    long_running_sessions: count.meta({ description: 'without progress for longer than the warning threshold' }),
+    stuck_sessions: count,
+  }),
+  thresholds: z.object({ warning_minutes: z.number(), timeout_minutes: z.number(), max_long_running: count }),
+});
+
+export const alert = z
+  .object({
+    key: z.string(),
+    rule: z.string(),
+    severity: z.enum(['warning', 'critical']),
+    message: z.string(),
+    next: z.string().nullable().meta({ description: 'the command to type' }),
+    owner: z.string().nullable(),
+    run_id: z.string().nullable(),
+    session_id: z.string().nullable(),
+    since: time,
+  })
+  .meta({ id: 'Alert' });
+
+export const event = z
+  .object({
+    type: z.string(),
+    session_id: z.string().nullable(),
+    run_id: z.string().nullable(),
+    owner: z.string().nullable(),
+    status: z.string().nullable(),
+    message: z.string().nullable(),
+    timestamp: time,
+  })
+  .meta({ id: 'Event' });
+
+export const timeline = z.object({
+  from: time,
+  to: time,
+  bucket_seconds: count,
+  buckets: z.array(
+    z.object({
+      at: time.meta({ description: 'its beginning' }),
+      sessions_started: count,
+      deaths: count,
+      timeouts: count,
+      runs_started: count,
+      runs_ended: count,
+    }),
+  ),
+  deaths: z.array(
+    z.object({
+      at: time,
+      owner: z.string().nullable(),
+      session_id: z.string().nullable(),
+      run_id: z.string().nullable(),
+      cause: z.string(),
+      detected_by: z.string(),
+      message: z.string().nullable(),
+    }),
+  ),
+});
+
+export const statistics = z.object({
+  timestamp: time,
+  sessions_by_status: z.record(z.string(), count),
+  runs_by_status: z.record(z.string(), count),
+  sessions_created: count,
+  sessions_reused: count,
+  reuse_ratio: z.number().nullable(),
+  rapid_creates: count,
+  context_losses: count,
+  deaths: z.array(z.object({ cause: z.string(), detected_by: z.string(), number: count })),
+  work_cancelled: z.record(z.string(), count),
+  steps_by_status: z.record(z.string(), count),
+  average_session_seconds: z.number().nullable(),
+  cleanup_runs: count,
+  cleanup_removed: count,
+  cleanup_failures: count,
+  last_cleanup_at: time.nullable(),
+  registry_bytes: count,
+});
+
+export const failure = z
+  .object({ error: z.object({ code: z.string(), message: z.string() }) })
+  .meta({ id: 'Failure', description: 'what went wrong, and the way out' });
