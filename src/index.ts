@@ -58,7 +58,6 @@ export {
   type StoredSession,
 } from './registry/registry.ts';
 export {
-  CleanupError,
   SessionBusyError,
   SessionCapacityError,
   SessionLockError,
@@ -66,14 +65,17 @@ export {
   SessionNotFoundError,
   type AcquireOptions,
   type Acquisition,
-  type CleanupPolicy,
   type ManagerSettings,
-  type SessionHealth,
   type SessionManagerEvents,
   type SessionManagerOptions,
+} from './sessions/sessions.ts';
+export {
+  CleanupError,
+  type CleanupPolicy,
+  type SessionHealth,
   type SessionMetrics,
   type SessionStatistics,
-} from './sessions/sessions.ts';
+} from './upkeep/upkeep.ts';
 export {
   defineAction,
   ExportError,

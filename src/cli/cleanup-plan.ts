@@ -2,7 +2,7 @@
 import { ConfigError } from '../core/errors.ts';
 import { isProcessThere } from '../driver/driver.ts';
 import { type Registry, type SessionStatus, type StoredSession } from '../registry/registry.ts';
-import type { CleanupPolicy } from '../sessions/sessions.ts';
+import type { CleanupPolicy } from '../upkeep/upkeep.ts';
 import { isSessionLeft } from './sessions-report.ts';
 
 const HOUR_MS = 3_600_000;

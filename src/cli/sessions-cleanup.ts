@@ -4,7 +4,8 @@ import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
 import { makeLog } from '../core/log.ts';
 import { LIVE_STATUSES, SESSION_STATUSES, type Registry } from '../registry/registry.ts';
-import { CleanupError, SessionManager } from '../sessions/sessions.ts';
+import { SessionManager } from '../sessions/sessions.ts';
+import { CleanupError } from '../upkeep/upkeep.ts';
 import {
   planCleanup,
   POLICY,

@@ -3,7 +3,7 @@ import { ConfigError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Claim, SessionLeases, StoredSession } from '../registry/registry.ts';
 import { SessionBusyError } from './errors.ts';
-import { isAbandoned } from './reaper.ts';
+import { isAbandoned } from '../upkeep/upkeep.ts';
 
 const LONGEST_OWNER = 200;
 

@@ -1,6 +1,6 @@
 /** What can be changed about a manager while it runs, and what of it makes sense. */
 import { ConfigError } from '../core/errors.ts';
-import type { CleanupPolicy } from './session-cleanup.ts';
+import type { CleanupPolicy } from '../upkeep/upkeep.ts';
 
 export interface ManagerSettings {
   readonly maxSessions?: number;

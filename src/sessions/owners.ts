@@ -18,7 +18,7 @@ import { SessionBusyError, SessionCapacityError } from './errors.ts';
 import { Flight } from './flight.ts';
 import { HeldSession } from './held-session.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
-import { endRemains, type ReaperOptions } from './reaper.ts';
+import { endRemains, type ReaperOptions } from '../upkeep/upkeep.ts';
 import { ReuseCount } from './reuse-count.ts';
 
 export interface OwnersOptions {

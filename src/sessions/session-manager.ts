@@ -20,14 +20,24 @@ import {
   toSupervisorOptions,
   type SupervisorOptions,
 } from '../supervisor/supervisor.ts';
+import {
+  endRemains,
+  isPresent,
+  reapAbandoned,
+  SessionCleanup,
+  toHealth,
+  toStatistics,
+  type CleanupPolicy,
+  type ReaperOptions,
+  type SessionHealth,
+  type SessionMetrics,
+  type SessionStatistics,
+} from '../upkeep/upkeep.ts';
 import type { AcquireOptions, Acquisition, SessionManagerEvents } from './acquisition.ts';
 import { SessionNotFoundError } from './errors.ts';
 import { Owners } from './owners.ts';
-import { endRemains, isPresent, reapAbandoned, type ReaperOptions } from './reaper.ts';
-import { SessionCleanup, type CleanupPolicy, type SessionMetrics } from './session-cleanup.ts';
 import { validateAge, validateSettings, type ManagerSettings } from './manager-settings.ts';
 import { SessionLocks } from './session-locks.ts';
-import { toHealth, toStatistics, type SessionHealth, type SessionStatistics } from './statistics.ts';
 
 export interface SessionManagerOptions {
   /** Borrowed: whoever opened it closes it. */

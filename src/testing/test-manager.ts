@@ -1,6 +1,7 @@
 import { loadConfig } from '../config/config.ts';
 import { MEMORY_REGISTRY_URL, openRegistry, type Registry } from '../registry/registry.ts';
-import { SessionManager, type CleanupPolicy, type SessionManagerEvents } from '../sessions/sessions.ts';
+import { SessionManager, type SessionManagerEvents } from '../sessions/sessions.ts';
+import type { CleanupPolicy } from '../upkeep/upkeep.ts';
 import type { SupervisorOptions } from '../supervisor/supervisor.ts';
 import { openScriptedWebDriver, type ScriptedWebDriver } from './scripted-webdriver.ts';
 

@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 
 import {
-  CleanupError,
   SessionCapacityError,
   SessionLockError,
   SessionNotFoundError,
   type Acquisition,
 } from '../../src/sessions/sessions.ts';
+import { CleanupError } from '../../src/upkeep/upkeep.ts';
 import { eventually } from '../support/eventually.ts';
 import { insertSession, rawSql } from '../support/raw-sql.ts';
 import { describeOnBoth } from '../support/registries.ts';

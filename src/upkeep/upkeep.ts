@@ -1,0 +1,8 @@
+/**
+ * The room of order: what is stuck, what is left over, what is old. Its laws: work that goes on is never harmed; one thing that resists
+ * stops no other; all is decided by what the registry says, so that any process comes to the same.
+ */
+export { CleanupError } from './errors.ts';
+export { endRemains, isAbandoned, isPresent, reapAbandoned, type ReaperOptions } from './reaper.ts';
+export { SessionCleanup, type CleanupPolicy, type SessionMetrics } from './session-cleanup.ts';
+export { toHealth, toStatistics, type SessionHealth, type SessionStatistics } from './statistics.ts';
