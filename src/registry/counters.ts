@@ -14,6 +14,9 @@ export const COUNTERS = [
   'cleanup_runs',
   'cleanup_removed',
   'cleanup_failures',
+  'run_steps',
+  'session_death_detection',
+  'session_recovery',
 ] as const;
 export type CounterName = (typeof COUNTERS)[number];
 

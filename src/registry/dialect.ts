@@ -12,6 +12,8 @@ export interface RegistryDialect {
   readonly nowMs: RawBuilder<number>;
   /** The type of a number that counts itself up. */
   readonly autoIncrement: RawBuilder<unknown>;
+  /** Whether numbers that count themselves up become visible in their order. */
+  readonly numbersInOrder: boolean;
   /** A JSON array as rows `j`, each with its element in `j.value`: many rows by one statement whose text is always the same. */
   readonly jsonRows: (json: string) => RawBuilder<unknown>;
   /** Whether the same may succeed a moment later: the database is locked, restarting, or out of reach. */

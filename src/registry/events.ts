@@ -8,6 +8,7 @@ export const EVENT_TYPES = [
   'session_dead',
   'session_ended',
   'session_timeout',
+  'session_warning',
   'session_expired',
   'session_removed',
   'run_started',
@@ -15,7 +16,10 @@ export const EVENT_TYPES = [
   'run_ended',
   'run_cancel_requested',
   'run_removed',
+  'run_warning',
   'cleanup',
+  'alert_firing',
+  'alert_recovered',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

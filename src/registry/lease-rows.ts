@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import type { Connection } from './database.ts';
 import { LeaseLostError } from './errors.ts';
 import { appendEvent, type EventType } from './events.ts';
+import { observe } from './histograms.ts';
 import { LIVE_STATUSES, type SessionsTable } from './schema.ts';
 import { toStoredSession, type StoredSession } from './session-row.ts';
 
@@ -77,6 +78,20 @@ export async function isRapidCreate(db: Connection, owner: string): Promise<bool
 /** Owners that are only their run's name are counted as one: there are as many as runs. */
 export function toOwnerLabel({ owner, run_id }: Pick<SessionsTable, 'owner' | 'run_id'>): string {
   return run_id !== null && owner.replace(/#\d+$/, '') === run_id ? '' : owner;
+}
+
+/** The session before it died, and the owner was kept for this one: how long nobody could work. */
+export async function observeRecovery(db: Connection, { token, epoch, started_at }: SessionsTable): Promise<void> {
+  if (epoch === 1 || started_at === null) return;
+  const before = await db
+    .selectFrom('sessions')
+    .select('ended_at')
+    .where('token', '=', token)
+    .where('epoch', '=', epoch - 1)
+    .where('status', '=', 'dead')
+    .executeTakeFirst();
+  if (typeof before?.ended_at !== 'string') return;
+  await observe(db, 'session_recovery', Date.parse(started_at) - Date.parse(before.ended_at));
 }
 
 export async function lost(db: Connection, id: string): Promise<LeaseLostError> {

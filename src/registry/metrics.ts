@@ -4,7 +4,8 @@ import { sql } from 'kysely';
 import { count, type CounterName } from './counters.ts';
 import type { Database } from './database.ts';
 import { appendEvent } from './events.ts';
-import { LIVE_STATUSES, type SessionStatus, type StoredRunStatus } from './schema.ts';
+import { toHistogram, type StoredHistogram } from './histograms.ts';
+import { ENDED_STEPS, LIVE_STATUSES, type SessionStatus, type StoredRunStatus } from './schema.ts';
 
 export interface RegistryMetrics {
   /** By owner, restarts included; under the empty name those of runs without an owner of their own. */
@@ -30,6 +31,12 @@ export interface RegistryMetrics {
     readonly failures: number;
     readonly lastAt: string | null;
   };
+  /** Units of work that are over, at their latest status; those of runs that were removed included. */
+  readonly stepsByStatus: Readonly<Record<string, number>>;
+  /** From the last sign of life to the declaration of the death. */
+  readonly deathDetection: StoredHistogram;
+  /** From a death to the next session that runs. */
+  readonly recovery: StoredHistogram;
   readonly registryBytes: number;
 }
 
@@ -73,6 +80,9 @@ export class Metrics {
         failures: total('cleanup_failures'),
         lastAt: await this.#lastCleanupAt(),
       },
+      stepsByStatus: await this.#stepsByStatus(byLabel('run_steps')),
+      deathDetection: toHistogram(byLabel('session_death_detection')),
+      recovery: toHistogram(byLabel('session_recovery')),
       registryBytes: await this.#database.read((db) => this.#database.dialect.sizeBytes(db)),
     };
   }
@@ -90,6 +100,17 @@ export class Metrics {
       if (done.errors.length > 0) await count(db, 'cleanup_failures');
       await appendEvent(db, { type: 'cleanup', message: `${done.what}: ${done.removed} removed`, data: done });
     });
+  }
+
+  async #stepsByStatus(ofRemoved: Readonly<Record<string, number>>): Promise<Record<string, number>> {
+    const sum = (column: string) => sql<number>`cast(coalesce(sum(${sql.ref(column)}), 0) as bigint)`;
+    const sums = await this.#database.read((db) =>
+      db
+        .selectFrom('runs')
+        .select(ENDED_STEPS.map((status) => sum(status).as(status)))
+        .executeTakeFirstOrThrow(),
+    );
+    return Object.fromEntries(ENDED_STEPS.map((status) => [status, sums[status] + (ofRemoved[status] ?? 0)]));
   }
 
   async #lastCleanupAt(): Promise<string | null> {

@@ -42,6 +42,7 @@ function makeMigrations(dialect: RegistryDialect): Record<string, Migration> {
   return {
     '001_tables': { up: (db: Kysely<unknown>) => createTables(db, dialect) },
     '002_one_live_session_per_owner': { up: (db: Kysely<Tables>) => enforceOneLiveSession(db) },
+    '003_monitor': { up: (db: Kysely<unknown>) => createMonitorTables(db) },
   };
 }
 
@@ -159,6 +160,35 @@ async function createTables(db: Kysely<unknown>, { autoIncrement }: RegistryDial
     .addColumn('value', 'bigint', (column) => column.notNull())
     .addPrimaryKeyConstraint('counters_key', ['name', 'label'])
     .execute();
+}
+
+async function createMonitorTables({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .createTable('leaders')
+    .addColumn('office', 'text', (column) => column.primaryKey())
+    .addColumn('holder', 'text', (column) => column.notNull())
+    .addColumn('host', 'text', (column) => column.notNull())
+    .addColumn('pid', 'integer', (column) => column.notNull())
+    .addColumn('since', 'text', (column) => column.notNull())
+    .addColumn('expires_ms', 'bigint', (column) => column.notNull())
+    .execute();
+  await schema
+    .createTable('alerts')
+    .addColumn('key', 'text', (column) => column.primaryKey())
+    .addColumn('rule', 'text', (column) => column.notNull())
+    .addColumn('severity', 'text', (column) => column.notNull())
+    .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('message', 'text', (column) => column.notNull())
+    .addColumn('next', 'text')
+    .addColumn('owner', 'text')
+    .addColumn('run_id', 'text')
+    .addColumn('session_id', 'text')
+    .addColumn('since', 'text', (column) => column.notNull())
+    .addColumn('updated_at', 'text', (column) => column.notNull())
+    .addColumn('delivered', 'text', (column) => column.notNull())
+    .execute();
+  await schema.createIndex('events_type').on('events').columns(['type', 'id']).execute();
+  await schema.createIndex('sessions_run').on('sessions').columns(['run_id']).execute();
 }
 
 /** Of an owner's live sessions the newest stays; the others are history. */

@@ -25,6 +25,7 @@ export function postgresDialect(url: string): RegistryDialect {
     kysely: new PostgresDialect({ pool: async () => openPool(url) }),
     nowMs: sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`,
     autoIncrement: sql`bigint generated always as identity primary key`,
+    numbersInOrder: false,
     jsonRows: (json) => sql`json_array_elements(cast(${json} as json)) as j(value)`,
     isPassing,
     explain: (error) => explain(error, place),

@@ -5,16 +5,27 @@
  */
 import { ConfigError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
+import { AlertLog } from './alert-log.ts';
 import { Database } from './database.ts';
+import { EventLog } from './event-log.ts';
+import { Leadership } from './leadership.ts';
 import { Metrics } from './metrics.ts';
 import { postgresDialect } from './postgres.ts';
 import { Runs } from './runs-table.ts';
 import { SessionLeases } from './session-leases.ts';
 import { SessionStore } from './session-store.ts';
 import { MEMORY, sqliteDialect } from './sqlite.ts';
+import { StuckWork } from './stuck-work.ts';
 
+export type { AlertLog, AlertStatus, NewAlert, StoredAlert } from './alert-log.ts';
+export type { EventFilter, EventLog, StoredEvent } from './event-log.ts';
+export { EVENT_TYPES, type EventType, type NewEvent } from './events.ts';
+export type { Candidate, Leader, Leadership } from './leadership.ts';
+export type { StuckFinding, StuckWork, TimedOut } from './stuck-work.ts';
 export { LeaseLostError, RegistryError } from './errors.ts';
+export type { StoredHistogram } from './histograms.ts';
 export { type RegistryMetrics } from './metrics.ts';
+export type { RecordsPage } from './run-pages.ts';
 export type { StoredRun } from './run-row.ts';
 export type {
   AddedItem,
@@ -49,6 +60,10 @@ export interface Registry extends AsyncDisposable {
   readonly leases: SessionLeases;
   readonly runs: Runs;
   readonly metrics: Metrics;
+  readonly events: EventLog;
+  readonly stuck: StuckWork;
+  readonly alerts: AlertLog;
+  readonly leadership: Leadership;
   close(): Promise<void>;
 }
 
@@ -66,6 +81,10 @@ export async function openRegistry(url = DEFAULT_REGISTRY_URL): Promise<Registry
     leases: new SessionLeases(database),
     runs: new Runs(database),
     metrics: new Metrics(database),
+    events: new EventLog(database),
+    stuck: new StuckWork(database),
+    alerts: new AlertLog(database),
+    leadership: new Leadership(database),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -40,27 +40,67 @@ export async function* pageSteps({ database, runId }: RunPlace): AsyncGenerator<
   }
 }
 
-export async function* pageRecords({ database, runId }: RunPlace): AsyncGenerator<RecordEntry> {
-  for (let after = { ord: -1, position: -1, id: '' }; ;) {
-    const rows = await database.read((db) =>
-      db
-        .selectFrom('records')
-        .select(['id', 'dataset', 'key', 'json', 'ord', 'position'])
-        .where('run_id', '=', runId)
-        // Records that were set from outside may share a place: none may be lost at a page's end.
-        .where((eb) => eb(eb.refTuple('ord', 'position', 'id'), '>', eb.tuple(after.ord, after.position, after.id)))
-        .orderBy('ord')
-        .orderBy('position')
-        .orderBy('id')
-        .limit(PAGE)
-        .execute(),
-    );
-    for (const { dataset, key, json } of rows)
-      yield { dataset: fromStoredName(dataset), key: fromStoredName(key), json };
+/** Of a record in the order of export. */
+interface RecordRowPlace {
+  readonly ord: number;
+  readonly position: number;
+  readonly id: string;
+}
+
+const BEFORE_ALL: RecordRowPlace = { ord: -1, position: -1, id: '' };
+
+export interface RecordsPage {
+  readonly records: readonly RecordEntry[];
+  /** What the next page begins after; null where there is none. */
+  readonly next: string | null;
+}
+
+export async function* pageRecords(place: RunPlace): AsyncGenerator<RecordEntry> {
+  for (let after = BEFORE_ALL; ;) {
+    const rows = await readRecords(place, { after, limit: PAGE });
+    for (const row of rows) yield toEntry(row);
     if (rows.length < PAGE) return;
     after = rows.at(-1) ?? after;
     await nextTurn();
   }
+}
+
+/** An `after` that no page gave begins at the beginning. */
+export async function readRecordsPage(
+  place: RunPlace,
+  { after, limit }: { readonly after?: string; readonly limit: number },
+): Promise<RecordsPage> {
+  const rows = await readRecords(place, { after: fromCursor(after), limit });
+  const last = rows.length < limit ? undefined : rows.at(-1);
+  return { records: rows.map(toEntry), next: last === undefined ? null : `${last.ord}.${last.position}.${last.id}` };
+}
+
+function readRecords(
+  { database, runId }: RunPlace,
+  { after, limit }: { readonly after: RecordRowPlace; readonly limit: number },
+) {
+  return database.read((db) =>
+    db
+      .selectFrom('records')
+      .select(['id', 'dataset', 'key', 'json', 'ord', 'position'])
+      .where('run_id', '=', runId)
+      // Records that were set from outside may share a place: none may be lost at a page's end.
+      .where((eb) => eb(eb.refTuple('ord', 'position', 'id'), '>', eb.tuple(after.ord, after.position, after.id)))
+      .orderBy('ord')
+      .orderBy('position')
+      .orderBy('id')
+      .limit(limit)
+      .execute(),
+  );
+}
+
+function toEntry({ dataset, key, json }: RecordEntry): RecordEntry {
+  return { dataset: fromStoredName(dataset), key: fromStoredName(key), json };
+}
+
+function fromCursor(cursor: string | undefined): RecordRowPlace {
+  const [, ord, position, id = ''] = /^(\d{1,9})\.(\d{1,9})\.(.*)$/s.exec(cursor ?? '') ?? [];
+  return ord === undefined ? BEFORE_ALL : { ord: Number(ord), position: Number(position), id };
 }
 
 /** Records saved outside of steps: few. */

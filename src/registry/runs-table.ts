@@ -3,14 +3,15 @@ import { sql, type Updateable } from 'kysely';
 
 import { count } from './counters.ts';
 import type { Connection, Database } from './database.ts';
-import { LeaseLostError, RegistryError } from './errors.ts';
+import { LeaseLostError } from './errors.ts';
 import { appendEvent } from './events.ts';
-import { toRowId, toStorableText, toStoredName } from './row-id.ts';
-import { pageRecords } from './run-pages.ts';
+import { toStorableText, toStoredName } from './row-id.ts';
+import { pageRecords, readRecordsPage, type RecordsPage } from './run-pages.ts';
+import { missingRun, nextPosition, putRecord, recount, touchRun } from './run-records.ts';
 import { readRun, toStoredRun, type StoredRun } from './run-row.ts';
 import type { RecordEntry, RunSnapshot, RunStore } from './run-store.ts';
 import { RunWriter, type RunWriterOptions } from './run-writer.ts';
-import type { RunsTable, StoredRunStatus } from './schema.ts';
+import { ENDED_STEPS, RUN_STATUSES, type RunsTable, type StoredRunStatus } from './schema.ts';
 
 const DEFAULT_DATASET = 'records';
 
@@ -26,11 +27,13 @@ export interface NewRun {
 }
 
 export interface RunFilter {
-  readonly status?: StoredRunStatus;
+  readonly status?: StoredRunStatus | readonly StoredRunStatus[];
   readonly owner?: string;
   readonly action?: string;
   /** Newest first; default all. */
   readonly limit?: number;
+  /** Those older than this one. */
+  readonly after?: { readonly createdAt: string; readonly id: string };
 }
 
 /** Under which session a run is begun or gone on with, and by which process. */
@@ -112,12 +115,17 @@ export class Runs {
     return (await this.#rows({})).filter((row) => readRun(row) === undefined).map(({ id }) => id);
   }
 
-  #rows({ status, owner, action, limit }: RunFilter): Promise<RunsTable[]> {
+  #rows({ status, owner, action, limit, after }: RunFilter): Promise<RunsTable[]> {
     return this.#database.read((db) =>
       db
         .selectFrom('runs')
         .selectAll()
-        .$if(status !== undefined, (query) => query.where('status', '=', status ?? ''))
+        .$if(status !== undefined, (query) => query.where('status', 'in', toList(status)))
+        .$if(after !== undefined, (query) =>
+          query.where((eb) =>
+            eb(eb.refTuple('created_at', 'id'), '<', eb.tuple(after?.createdAt ?? '', after?.id ?? '')),
+          ),
+        )
         .$if(owner !== undefined, (query) => query.where('owner', '=', owner ?? ''))
         .$if(action !== undefined, (query) => query.where('action', '=', action ?? ''))
         .orderBy('created_at', 'desc')
@@ -132,7 +140,7 @@ export class Runs {
       db
         .selectFrom('runs')
         .select((eb) => eb.fn.countAll<number>().as('number'))
-        .$if(status !== undefined, (query) => query.where('status', '=', status ?? ''))
+        .$if(status !== undefined, (query) => query.where('status', 'in', toList(status)))
         .executeTakeFirstOrThrow(),
     );
     return number;
@@ -234,14 +242,9 @@ export class Runs {
     { key, dataset = DEFAULT_DATASET }: { readonly key: string; readonly dataset?: string },
   ): Promise<void> {
     await this.#database.write(async (db) => {
-      await touch(db, id);
-      const last = await db
-        .selectFrom('records')
-        .select((eb) => eb.fn.max('position').as('position'))
-        .where('run_id', '=', id)
-        .where('ord', '=', 0)
-        .executeTakeFirst();
-      await putRecord(db, id, { dataset, key, json: JSON.stringify(record) }, (last?.position ?? -1) + 1);
+      await touchRun(db, id);
+      const position = await nextPosition(db, id);
+      await putRecord(db, id, { dataset, key, json: JSON.stringify(record) }, position);
       await recount(db, id);
     });
   }
@@ -255,7 +258,7 @@ export class Runs {
     // A transaction that is done again needs them again.
     const all = [...records];
     await this.#database.write(async (db) => {
-      await touch(db, id);
+      await touchRun(db, id);
       await db.deleteFrom('records').where('run_id', '=', id).where('dataset', '=', toStoredName(dataset)).execute();
       let position = 0;
       for (const { key, record } of all) {
@@ -268,6 +271,33 @@ export class Runs {
 
   listRecords(id: string): AsyncIterable<RecordEntry> {
     return pageRecords({ database: this.#database, runId: id });
+  }
+
+  /** A page of them in export order. `after` is the `next` of the page before. */
+  listRecordsPage(id: string, page: { readonly after?: string; readonly limit: number }): Promise<RecordsPage> {
+    return readRecordsPage({ database: this.#database, runId: id }, page);
+  }
+
+  /** Its records were written to these files, by dataset: from then on they may be cleaned away with it. */
+  async noteExport(id: string, outputs: Readonly<Record<string, string>>): Promise<void> {
+    await this.#change(id, { outputs: JSON.stringify(outputs) });
+  }
+
+  /** Ids of the runs that are over, oldest first, and may go: those with records that were never exported are not among them. */
+  async listRemovable({ before, limit }: { readonly before: string; readonly limit: number }): Promise<string[]> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom('runs')
+        .select('id')
+        .where('token', 'is', null)
+        .where('status', 'not in', ['pending', 'processing'])
+        .where('updated_at', '<', before)
+        .where((eb) => eb.or([eb('records', '=', 0), eb('outputs', '!=', '{}')]))
+        .orderBy('updated_at')
+        .limit(limit)
+        .execute(),
+    );
+    return rows.map(({ id }) => id);
   }
 
   /** Removes a run with its steps and records. False where there is none, or it is being worked on. */
@@ -283,6 +313,8 @@ export class Runs {
       // The totals go on without the row.
       if (row.reused > 0) await count(db, 'sessions_reused', { by: row.reused });
       if (row.context_losses > 0) await count(db, 'context_losses', { by: row.context_losses });
+      for (const status of ENDED_STEPS)
+        if (row[status] > 0) await count(db, 'run_steps', { by: row[status], label: status });
       for (const table of ['steps', 'records'] as const) await db.deleteFrom(table).where('run_id', '=', id).execute();
       await appendEvent(db, { type: 'run_removed', owner: row.owner, runId: id });
       return true;
@@ -297,8 +329,13 @@ export class Runs {
         .where('id', '=', id)
         .executeTakeFirst(),
     );
-    if (numUpdatedRows === 0n) throw missing(id);
+    if (numUpdatedRows === 0n) throw missingRun(id);
   }
+}
+
+function toList(status: RunFilter['status']): readonly StoredRunStatus[] {
+  if (status === undefined) return RUN_STATUSES;
+  return typeof status === 'string' ? [status] : status;
 }
 
 function findRow(db: Connection, id: string): Promise<RunsTable | undefined> {
@@ -327,57 +364,10 @@ async function setStatus(db: Connection, id: string, columns: Updateable<RunsTab
   return true;
 }
 
-async function putRecord(db: Connection, runId: string, record: RecordEntry, position: number): Promise<void> {
-  const { dataset, key, json } = record;
-  await db
-    .insertInto('records')
-    .values({
-      run_id: runId,
-      id: toRowId(dataset, key),
-      dataset: toStoredName(dataset),
-      key: toStoredName(key),
-      json,
-      ord: 0,
-      position,
-      save_ord: null,
-      saves: 0,
-    })
-    .onConflict((conflict) => conflict.columns(['run_id', 'id']).doUpdateSet({ json }))
-    .execute();
-}
-
-/** Locks the run, so that whoever else saves records of it comes before or after. */
-async function touch(db: Connection, runId: string): Promise<void> {
-  const now = new Date().toISOString();
-  const { numUpdatedRows } = await db
-    .updateTable('runs')
-    .set({ updated_at: now, last_progress_at: now })
-    .where('id', '=', runId)
-    .executeTakeFirst();
-  if (numUpdatedRows === 0n) throw missing(runId);
-}
-
-async function recount(db: Connection, runId: string): Promise<void> {
-  await db
-    .updateTable('runs')
-    .set((eb) => ({
-      records: eb
-        .selectFrom('records')
-        .select((inner) => inner.fn.countAll<number>().as('number'))
-        .where('run_id', '=', runId),
-    }))
-    .where('id', '=', runId)
-    .execute();
-}
-
 async function whyNotBegun(db: Connection, id: string): Promise<Error> {
   const row = await findRow(db, id);
-  if (row === undefined) return missing(id);
+  if (row === undefined) return missingRun(id);
   return new LeaseLostError(`The run ${id} is being worked on by another process (pid ${row.pid} on ${row.host}).`, {
     data: { runId: id, host: row.host, pid: row.pid },
   });
-}
-
-function missing(id: string): RegistryError {
-  return new RegistryError(`There is no run ${id} in the registry.`, { data: { runId: id } });
 }

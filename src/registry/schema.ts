@@ -19,6 +19,9 @@ export const RUN_STATUSES = [
 ] as const;
 export type StoredRunStatus = (typeof RUN_STATUSES)[number];
 
+/** Of steps that are over. */
+export const ENDED_STEPS = ['done', 'failed', 'cancelled', 'skipped'] as const;
+
 export interface SessionsTable {
   id: string;
   owner: string;
@@ -152,6 +155,33 @@ export interface CountersTable {
   value: number;
 }
 
+/** What only one of many programs may do, and who does it. */
+export interface LeadersTable {
+  office: string;
+  holder: string;
+  host: string;
+  pid: number;
+  since: string;
+  /** Of the database's clock. */
+  expires_ms: number;
+}
+
+export interface AlertsTable {
+  key: string;
+  rule: string;
+  severity: string;
+  status: string;
+  message: string;
+  next: string | null;
+  owner: string | null;
+  run_id: string | null;
+  session_id: string | null;
+  since: string;
+  updated_at: string;
+  /** JSON: sink -> what it was told. */
+  delivered: string;
+}
+
 export interface Tables {
   sessions: SessionsTable;
   runs: RunsTable;
@@ -159,4 +189,6 @@ export interface Tables {
   records: RecordsTable;
   events: EventsTable;
   counters: CountersTable;
+  leaders: LeadersTable;
+  alerts: AlertsTable;
 }

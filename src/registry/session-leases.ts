@@ -8,7 +8,17 @@ import { toRow, type Claim, type ClaimResult, type Renewal, type SessionFacts } 
 import { count } from './counters.ts';
 import type { Connection, Database } from './database.ts';
 import type { EventType } from './events.ts';
-import { closeRuns, findLive, isRapidCreate, keepAsSeen, lost, tell, toOwnerLabel } from './lease-rows.ts';
+import { observe } from './histograms.ts';
+import {
+  closeRuns,
+  findLive,
+  isRapidCreate,
+  keepAsSeen,
+  lost,
+  observeRecovery,
+  tell,
+  toOwnerLabel,
+} from './lease-rows.ts';
 import { toStorableText } from './row-id.ts';
 import { LIVE_STATUSES, type SessionsTable, type SessionStatus } from './schema.ts';
 import { isLive, readSession, toStoredSession, type StoredSession } from './session-row.ts';
@@ -56,7 +66,7 @@ export class SessionLeases {
       .executeTakeFirst();
     if (inserted === undefined) return undefined;
     if (isRapid) await count(db, 'rapid_session_creates');
-    await tell(db, 'session_starting', inserted);
+    await tell(db, 'session_starting', inserted, isRapid ? { isRapid } : undefined);
     return { isClaimed: true, session: toStoredSession(inserted), expired: holder ?? null, isRapid };
   }
 
@@ -237,7 +247,10 @@ export class SessionLeases {
         .executeTakeFirst();
       if (row === undefined) throw await lost(db, id);
       await tell(db, type, row);
-      if (type === 'session_started') await count(db, 'sessions_created', { label: toOwnerLabel(row) });
+      if (type === 'session_started') {
+        await count(db, 'sessions_created', { label: toOwnerLabel(row) });
+        await observeRecovery(db, row);
+      }
       return toStoredSession(row);
     });
   }
@@ -270,7 +283,8 @@ export class SessionLeases {
     if (death === undefined) {
       await tell(db, status === 'timed_out' ? 'session_timeout' : 'session_ended', row);
     } else {
-      const { cause = 'unknown', detectedBy = 'unknown', cancelled } = death as DeathFacts;
+      const { cause = 'unknown', detectedBy = 'unknown', cancelled, detectedAfterMs } = death as DeathFacts;
+      if (typeof detectedAfterMs === 'number') await observe(db, 'session_death_detection', detectedAfterMs);
       await count(db, 'session_deaths', { label: `${cause} ${detectedBy}` });
       for (const [state, by] of Object.entries(cancelled ?? {}))
         if (by > 0) await count(db, 'work_cancelled', { by, label: state });
@@ -296,5 +310,6 @@ interface SessionClose {
 interface DeathFacts {
   readonly cause?: string;
   readonly detectedBy?: string;
+  readonly detectedAfterMs?: number | null;
   readonly cancelled?: Readonly<Record<string, number>>;
 }

@@ -18,6 +18,8 @@ export interface SessionFilter {
   readonly host?: string;
   /** Newest first; default all. */
   readonly limit?: number;
+  /** Those older than this one. */
+  readonly after?: { readonly createdAt: string; readonly id: string };
 }
 
 /** What may be written about a session by those who use it. */
@@ -220,7 +222,7 @@ export class SessionStore {
     });
   }
 
-  async #rows({ status, owner, host, limit }: SessionFilter): Promise<SessionsTable[]> {
+  async #rows({ status, owner, host, limit, after }: SessionFilter): Promise<SessionsTable[]> {
     if (status?.length === 0) return [];
     return this.#database.read((db) =>
       db
@@ -229,8 +231,13 @@ export class SessionStore {
         .$if(status !== undefined, (query) => query.where('status', 'in', toList(status)))
         .$if(owner !== undefined, (query) => query.where('owner', '=', owner ?? ''))
         .$if(host !== undefined, (query) => query.where('host', '=', host ?? ''))
+        .$if(after !== undefined, (query) =>
+          query.where((eb) =>
+            eb(eb.refTuple('created_at', 'id'), '<', eb.tuple(after?.createdAt ?? '', after?.id ?? '')),
+          ),
+        )
         .orderBy('created_at', 'desc')
-        .orderBy('id')
+        .orderBy('id', 'desc')
         .$if(limit !== undefined, (query) => query.limit(limit ?? 0))
         .execute(),
     );

@@ -43,6 +43,8 @@ export function sqliteDialect(file: string): RegistryDialect {
     kysely: kyselyDialect(file),
     nowMs: sql<number>`cast(unixepoch('now', 'subsec') * 1000 as integer)`,
     autoIncrement: sql`integer primary key autoincrement`,
+    // One writer at a time.
+    numbersInOrder: true,
     jsonRows: (json) => sql`json_each(${json}) as j`,
     isPassing: (error) => [BUSY, LOCKED].includes(resultCode(error)),
     explain: (error) => explain(error, file),

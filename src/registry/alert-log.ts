@@ -1,0 +1,145 @@
+/** What is wrong now, and who has been told: kept, so that a monitor that starts anew tells nothing twice and forgets nothing. */
+import type { Connection, Database } from './database.ts';
+import { appendEvent } from './events.ts';
+import { toStorableText } from './row-id.ts';
+import type { AlertsTable } from './schema.ts';
+
+export const ALERT_STATUSES = ['firing', 'recovered', 'closed'] as const;
+/** `closed`: it is over, and nothing to be glad of; nobody is told. */
+export type AlertStatus = (typeof ALERT_STATUSES)[number];
+
+export interface NewAlert {
+  /** One per rule and subject. */
+  readonly key: string;
+  readonly rule: string;
+  readonly severity: 'warning' | 'critical';
+  readonly message: string;
+  readonly next: string | null;
+  readonly owner: string | null;
+  readonly runId: string | null;
+  readonly sessionId: string | null;
+}
+
+export interface StoredAlert extends NewAlert {
+  readonly status: AlertStatus;
+  /** UTC, ISO 8601: since when it fires. */
+  readonly since: string;
+  readonly updatedAt: string;
+  /** By sink: what it was last told, of which firing. */
+  readonly delivered: Readonly<Record<string, { readonly status: AlertStatus; readonly since: string }>>;
+}
+
+export class AlertLog {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Those that fire first, then those that are over and not yet forgotten. */
+  async list(): Promise<StoredAlert[]> {
+    const rows = await this.#database.read((db) => db.selectFrom('alerts').selectAll().orderBy('since').execute());
+    const alerts = rows.map(toAlert);
+    return [
+      ...alerts.filter(({ status }) => status === 'firing'),
+      ...alerts.filter(({ status }) => status !== 'firing'),
+    ];
+  }
+
+  /** It is wrong now. True where it was not already; then an event tells of it. */
+  raise(alert: NewAlert): Promise<boolean> {
+    const { key, rule, severity, next, owner, runId, sessionId } = alert;
+    const now = new Date().toISOString();
+    const message = toStorableText(alert.message);
+    const columns = { rule, severity, message, next, owner, run_id: runId, session_id: sessionId, updated_at: now };
+    return this.#database.write(async (db) => {
+      const known = await find(db, key);
+      if (known?.status === 'firing') {
+        await db.updateTable('alerts').set(columns).where('key', '=', key).execute();
+        return false;
+      }
+      await db
+        .insertInto('alerts')
+        .values({ ...columns, key, status: 'firing', since: now, delivered: '{}' })
+        .onConflict((conflict) => conflict.column('key').doUpdateSet({ ...columns, status: 'firing', since: now }))
+        .execute();
+      await appendEvent(db, {
+        type: 'alert_firing',
+        owner,
+        sessionId,
+        runId,
+        status: severity,
+        message: alert.message,
+      });
+      return true;
+    });
+  }
+
+  /** It is over. False where it did not fire. */
+  end(
+    key: string,
+    { status, message }: { readonly status: 'recovered' | 'closed'; readonly message: string },
+  ): Promise<boolean> {
+    return this.#database.write(async (db) => {
+      const row = await db
+        .updateTable('alerts')
+        .set({ status, message: toStorableText(message), next: null, updated_at: new Date().toISOString() })
+        .where('key', '=', key)
+        .where('status', '=', 'firing')
+        .returningAll()
+        .executeTakeFirst();
+      if (row === undefined) return false;
+      const { owner, session_id: sessionId, run_id: runId } = row;
+      if (status === 'recovered')
+        await appendEvent(db, { type: 'alert_recovered', owner, sessionId, runId, status, message });
+      return true;
+    });
+  }
+
+  /** The sink knows of this state of it. */
+  async noteDelivered(
+    key: string,
+    sink: string,
+    told: { readonly status: AlertStatus; readonly since: string },
+  ): Promise<void> {
+    await this.#database.write(async (db) => {
+      const row = await find(db, key);
+      if (row === undefined) return;
+      const delivered = { ...toAlert(row).delivered, [sink]: told };
+      await db
+        .updateTable('alerts')
+        .set({ delivered: JSON.stringify(delivered) })
+        .where('key', '=', key)
+        .execute();
+    });
+  }
+
+  /** Forgets those that were over before `before`. */
+  async removeEnded(before: string): Promise<number> {
+    const { numDeletedRows } = await this.#database.write((db) =>
+      db.deleteFrom('alerts').where('status', '!=', 'firing').where('updated_at', '<', before).executeTakeFirst(),
+    );
+    return Number(numDeletedRows);
+  }
+}
+
+function find(db: Connection, key: string): Promise<AlertsTable | undefined> {
+  return db.selectFrom('alerts').selectAll().where('key', '=', key).executeTakeFirst();
+}
+
+function toAlert(row: AlertsTable): StoredAlert {
+  return {
+    key: row.key,
+    rule: row.rule,
+    severity: row.severity === 'critical' ? 'critical' : 'warning',
+    status: ALERT_STATUSES.find((status) => status === row.status) ?? 'closed',
+    message: row.message,
+    next: row.next,
+    owner: row.owner,
+    runId: row.run_id,
+    sessionId: row.session_id,
+    since: row.since,
+    updatedAt: row.updated_at,
+    delivered: JSON.parse(row.delivered) as StoredAlert['delivered'],
+  };
+}

@@ -1,0 +1,128 @@
+/** The audit trail as it is read: in the order in which it was written, and nothing of it twice or left out. */
+import type { Selectable } from 'kysely';
+
+import type { Database } from './database.ts';
+import { appendEvent, type EventType, type NewEvent } from './events.ts';
+import type { EventsTable } from './schema.ts';
+
+type EventRow = Selectable<EventsTable>;
+
+/** A transaction that took a number and has not ended may be this late; longer ones are rolled back, or their clock is wrong. */
+const STRAGGLER_MS = 3_000;
+
+/** One line of the audit trail. */
+export interface StoredEvent {
+  /** Grows with each event; a number may be missing. */
+  readonly id: number;
+  /** UTC, ISO 8601. */
+  readonly at: string;
+  readonly type: EventType;
+  readonly owner: string | null;
+  readonly sessionId: string | null;
+  readonly runId: string | null;
+  readonly status: string | null;
+  readonly message: string | null;
+  readonly data: Readonly<Record<string, unknown>> | null;
+}
+
+export interface EventFilter {
+  readonly types?: readonly EventType[];
+  readonly owner?: string;
+  /** UTC, ISO 8601: those of then and later. */
+  readonly since?: string;
+}
+
+export class EventLog {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  append(event: NewEvent): Promise<void> {
+    return this.#database.write((db) => appendEvent(db, event));
+  }
+
+  /**
+   * The next events after `after`, oldest first. PostgreSQL gives numbers out before their transactions end: where one is missing and its
+   * neighbour is young, those behind it are left for the next call.
+   */
+  async listAfter(after: number, { limit }: { readonly limit: number }): Promise<StoredEvent[]> {
+    const rows = await this.#database.read((db) =>
+      db.selectFrom('events').selectAll().where('id', '>', after).orderBy('id').limit(limit).execute(),
+    );
+    return (this.#database.dialect.numbersInOrder ? rows : untilGap(rows, after)).map(toStoredEvent);
+  }
+
+  /** The last of them, oldest first. */
+  async listLatest({ limit, owner, types, since }: EventFilter & { readonly limit: number }): Promise<StoredEvent[]> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom('events')
+        .selectAll()
+        .$if(owner !== undefined, (query) => query.where('owner', '=', owner ?? ''))
+        .$if(types !== undefined, (query) => query.where('type', 'in', types ?? []))
+        .$if(since !== undefined, (query) => query.where('at', '>=', since ?? ''))
+        .orderBy('id', 'desc')
+        .limit(limit)
+        .execute(),
+    );
+    return rows.reverse().map(toStoredEvent);
+  }
+
+  /** The number of the newest event; 0 before there is any. */
+  async latestId(): Promise<number> {
+    const row = await this.#database.read((db) =>
+      db
+        .selectFrom('events')
+        .select((eb) => eb.fn.max('id').as('id'))
+        .executeTakeFirst(),
+    );
+    return row?.id ?? 0;
+  }
+
+  /** Removes one batch of those from before `before`; returns how many. */
+  async removeBefore(before: string, { limit }: { readonly limit: number }): Promise<number> {
+    const { numDeletedRows } = await this.#database.write((db) =>
+      db
+        .deleteFrom('events')
+        .where('id', 'in', (eb) =>
+          eb.selectFrom('events').select('id').where('at', '<', before).orderBy('at').limit(limit),
+        )
+        .executeTakeFirst(),
+    );
+    return Number(numDeletedRows);
+  }
+}
+
+function untilGap(rows: readonly EventRow[], after: number): readonly EventRow[] {
+  let last = after;
+  for (const [index, { id, at }] of rows.entries()) {
+    if (id !== last + 1 && Date.now() - Date.parse(at) < STRAGGLER_MS) return rows.slice(0, index);
+    last = id;
+  }
+  return rows;
+}
+
+function toStoredEvent(row: EventRow): StoredEvent {
+  return {
+    id: row.id,
+    at: row.at,
+    type: row.type as EventType,
+    owner: row.owner,
+    sessionId: row.session_id,
+    runId: row.run_id,
+    status: row.status,
+    message: row.message,
+    data: row.data === null ? null : toData(row.data),
+  };
+}
+
+function toData(json: string): Record<string, unknown> | null {
+  try {
+    return JSON.parse(json) as Record<string, unknown>;
+  } catch {
+    // Spoilt by somebody; the rest of the event is still true.
+    return null;
+  }
+}

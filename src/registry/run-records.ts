@@ -1,0 +1,63 @@
+/** Records of a run that are written from outside of it, by whoever builds on the registry: in a transaction of the caller's. */
+import type { Connection } from './database.ts';
+import { RegistryError } from './errors.ts';
+import { toRowId, toStoredName } from './row-id.ts';
+import type { RecordEntry } from './run-store.ts';
+
+/** Behind all that were put so far. */
+export async function nextPosition(db: Connection, runId: string): Promise<number> {
+  const last = await db
+    .selectFrom('records')
+    .select((eb) => eb.fn.max('position').as('position'))
+    .where('run_id', '=', runId)
+    .where('ord', '=', 0)
+    .executeTakeFirst();
+  return (last?.position ?? -1) + 1;
+}
+
+export async function putRecord(db: Connection, runId: string, record: RecordEntry, position: number): Promise<void> {
+  const { dataset, key, json } = record;
+  await db
+    .insertInto('records')
+    .values({
+      run_id: runId,
+      id: toRowId(dataset, key),
+      dataset: toStoredName(dataset),
+      key: toStoredName(key),
+      json,
+      ord: 0,
+      position,
+      save_ord: null,
+      saves: 0,
+    })
+    .onConflict((conflict) => conflict.columns(['run_id', 'id']).doUpdateSet({ json }))
+    .execute();
+}
+
+/** Locks the run, so that whoever else saves records of it comes before or after. */
+export async function touchRun(db: Connection, runId: string): Promise<void> {
+  const now = new Date().toISOString();
+  const { numUpdatedRows } = await db
+    .updateTable('runs')
+    .set({ updated_at: now, last_progress_at: now })
+    .where('id', '=', runId)
+    .executeTakeFirst();
+  if (numUpdatedRows === 0n) throw missingRun(runId);
+}
+
+export async function recount(db: Connection, runId: string): Promise<void> {
+  await db
+    .updateTable('runs')
+    .set((eb) => ({
+      records: eb
+        .selectFrom('records')
+        .select((inner) => inner.fn.countAll<number>().as('number'))
+        .where('run_id', '=', runId),
+    }))
+    .where('id', '=', runId)
+    .execute();
+}
+
+export function missingRun(id: string): RegistryError {
+  return new RegistryError(`There is no run ${id} in the registry.`, { data: { runId: id } });
+}

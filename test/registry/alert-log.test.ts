@@ -1,0 +1,68 @@
+import { expect } from 'chai';
+
+import { openRegistry, type NewAlert, type Registry } from '../../src/registry/registry.ts';
+import { rawSql } from '../support/raw-sql.ts';
+import { describeOnBoth } from '../support/registries.ts';
+
+const ALERT: NewAlert = {
+  key: 'stuck run-1',
+  rule: 'stuck',
+  severity: 'critical',
+  message: 'no progress for 31 min',
+  next: 'npm run health',
+  owner: 'ann',
+  runId: 'run-1',
+  sessionId: null,
+};
+
+describeOnBoth('AlertLog', (registries) => {
+  let url: string;
+  let registry: Registry;
+
+  beforeEach(async () => {
+    url = await registries.url();
+    registry = await openRegistry(url);
+  });
+
+  afterEach(() => registry.close());
+
+  const types = async () => (await rawSql(url, 'select type from events order by id')).map(({ type }) => type);
+
+  it('is raised once, however often it is found, by however many (R208)', async () => {
+    const raised = await Promise.all([registry.alerts.raise(ALERT), registry.alerts.raise(ALERT)]);
+    expect(raised.filter(Boolean)).to.have.length(1);
+    expect(await registry.alerts.raise({ ...ALERT, message: 'no progress for 32 min' })).to.equal(false);
+    const [alert] = await registry.alerts.list();
+    expect(alert).to.include({ key: ALERT.key, status: 'firing', message: 'no progress for 32 min' });
+    expect(await types()).to.deep.equal(['alert_firing']);
+  });
+
+  it('ends once, and fires anew afterwards with a new beginning', async () => {
+    await registry.alerts.raise(ALERT);
+    const end = { status: 'recovered', message: 'it goes on' } as const;
+    expect(await registry.alerts.end(ALERT.key, end)).to.equal(true);
+    expect(await registry.alerts.end(ALERT.key, end)).to.equal(false);
+    await rawSql(url, `update alerts set since = '2020-01-01T00:00:00.000Z'`);
+    expect(await registry.alerts.raise(ALERT)).to.equal(true);
+    expect((await registry.alerts.list())[0]?.since).to.not.equal('2020-01-01T00:00:00.000Z');
+    expect(await types()).to.deep.equal(['alert_firing', 'alert_recovered', 'alert_firing']);
+  });
+
+  it('remembers who was told what, also for those who come later', async () => {
+    await registry.alerts.raise(ALERT);
+    const told = { status: 'firing', since: (await registry.alerts.list())[0]?.since ?? '' } as const;
+    await registry.alerts.noteDelivered(ALERT.key, 'slack', told);
+    await registry.alerts.noteDelivered(ALERT.key, 'email', told);
+    await using later = await openRegistry(url);
+    expect((await later.alerts.list())[0]?.delivered).to.deep.equal({ slack: told, email: told });
+  });
+
+  it('forgets what is over, and never what fires', async () => {
+    await registry.alerts.raise(ALERT);
+    const future = new Date(Date.now() + 60_000).toISOString();
+    expect(await registry.alerts.removeEnded(future)).to.equal(0);
+    await registry.alerts.end(ALERT.key, { status: 'closed', message: 'it is gone' });
+    expect(await registry.alerts.removeEnded(future)).to.equal(1);
+    expect(await types()).to.deep.equal(['alert_firing']);
+  });
+});

@@ -1,0 +1,86 @@
+import { expect } from 'chai';
+import { Client } from 'pg';
+
+import { openRegistry, type Registry } from '../../src/registry/registry.ts';
+import { literal, rawSql } from '../support/raw-sql.ts';
+import { describeOnBoth, describeOnPostgres } from '../support/registries.ts';
+
+const OLD = '2020-01-01T00:00:00.000Z';
+
+describeOnBoth('EventLog', (registries) => {
+  let url: string;
+  let registry: Registry;
+
+  beforeEach(async () => {
+    url = await registries.url();
+    registry = await openRegistry(url);
+  });
+
+  afterEach(() => registry.close());
+
+  const append = (owner: string) => registry.events.append({ type: 'session_started', owner, data: { by: 'test' } });
+
+  it('is read in pages, oldest first, from where the reader stopped (R209)', async () => {
+    for (const owner of ['a', 'b', 'c']) await append(owner);
+    const first = await registry.events.listAfter(0, { limit: 2 });
+    const rest = await registry.events.listAfter(first.at(-1)?.id ?? 0, { limit: 2 });
+    expect([...first, ...rest].map(({ owner }) => owner)).to.deep.equal(['a', 'b', 'c']);
+    expect(first[0]).to.deep.include({ type: 'session_started', data: { by: 'test' } });
+    expect(await registry.events.latestId()).to.equal(rest.at(-1)?.id);
+  });
+
+  it('gives the latest of an owner, a type or a time, oldest first', async () => {
+    for (const owner of ['a', 'b', 'a', 'a']) await append(owner);
+    const latest = await registry.events.listLatest({ limit: 2, owner: 'a', types: ['session_started'], since: OLD });
+    expect(latest.map(({ id }) => id)).to.deep.equal([3, 4]);
+    expect(await registry.events.listLatest({ limit: 9, types: ['cleanup'] })).to.deep.equal([]);
+  });
+
+  it('removes what is old enough, and no more than asked for at a time', async () => {
+    for (const owner of ['a', 'b', 'c']) await append(owner);
+    await rawSql(url, `update events set at = ${literal(OLD)} where owner <> 'c'`);
+    const lately = literal(new Date(Date.now() - 50_000).toISOString());
+    await rawSql(url, `update events set at = ${lately} where owner = 'c'`);
+    const before = new Date(Date.now() - 60_000).toISOString();
+    expect(await registry.events.removeBefore(before, { limit: 1 })).to.equal(1);
+    expect(await registry.events.removeBefore(before, { limit: 9 })).to.equal(1);
+    expect((await registry.events.listAfter(0, { limit: 9 })).map(({ owner }) => owner)).to.deep.equal(['c']);
+  });
+
+  it('is read although one of its rows is spoilt', async () => {
+    await append('a');
+    await rawSql(url, `update events set data = 'no json'`);
+    expect((await registry.events.listAfter(0, { limit: 1 }))[0]).to.include({ owner: 'a', data: null });
+  });
+});
+
+describeOnPostgres('EventLog, while a transaction with an older number is still under way', (registries) => {
+  it('waits for it, so that no reader misses its event', async () => {
+    const url = await registries.url();
+    await using registry = await openRegistry(url);
+    const slow = new Client({ connectionString: url });
+    await slow.connect();
+    try {
+      const now = literal(new Date().toISOString());
+      await slow.query('begin');
+      await slow.query(`insert into events (at, type, owner) values (${now}, 'session_started', 'slow')`);
+      await registry.events.append({ type: 'session_started', owner: 'quick' });
+      expect(await registry.events.listAfter(0, { limit: 9 })).to.deep.equal([]);
+      await slow.query('commit');
+      const owners = (await registry.events.listAfter(0, { limit: 9 })).map(({ owner }) => owner);
+      expect(owners).to.deep.equal(['slow', 'quick']);
+    } finally {
+      await slow.end();
+    }
+  });
+
+  it('does not wait for one that was rolled back long ago', async () => {
+    const url = await registries.url();
+    await using registry = await openRegistry(url);
+    await rawSql(url, `begin; insert into events (at, type) values ('', 'cleanup'); rollback`);
+    await registry.events.append({ type: 'session_started', owner: 'late' });
+    expect(await registry.events.listAfter(0, { limit: 9 })).to.deep.equal([]);
+    await rawSql(url, `update events set at = ${literal(OLD)}`);
+    expect(await registry.events.listAfter(0, { limit: 9 })).to.have.length(1);
+  });
+});
