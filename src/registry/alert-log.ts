@@ -53,16 +53,24 @@ export class AlertLog {
     const message = toStorableText(alert.message);
     const columns = { rule, severity, message, next, owner, run_id: runId, session_id: sessionId, updated_at: now };
     return this.#database.write(async (db) => {
-      const known = await find(db, key);
-      if (known?.status === 'firing') {
-        await db.updateTable('alerts').set(columns).where('key', '=', key).execute();
-        return false;
-      }
-      await db
+      const inserted = await db
         .insertInto('alerts')
         .values({ ...columns, key, status: 'firing', since: now, delivered: '{}' })
-        .onConflict((conflict) => conflict.column('key').doUpdateSet({ ...columns, status: 'firing', since: now }))
-        .execute();
+        .onConflict((conflict) => conflict.column('key').doNothing())
+        .returning('key')
+        .executeTakeFirst();
+      const update = db.updateTable('alerts').where('key', '=', key);
+      const fired =
+        inserted ??
+        (await update
+          .set({ ...columns, status: 'firing', since: now })
+          .where('status', '!=', 'firing')
+          .returning('key')
+          .executeTakeFirst());
+      if (fired === undefined) {
+        await update.set(columns).execute();
+        return false;
+      }
       await appendEvent(db, {
         type: 'alert_firing',
         owner,
