@@ -8,7 +8,7 @@ import { count } from './progress-line.ts';
 import { describeNumbers, printJson, withRegistry } from './registry-commands.ts';
 import { EXIT_FAILED } from './report-error.ts';
 import { renderLines, renderTable, toPlainLine } from './text-table.ts';
-import { describeAgo, describeDuration } from './time-words.ts';
+import { describeAgo, describeDuration } from '../core/time-words.ts';
 
 const OWNERS_SHOWN = 10;
 const STATES: Readonly<Record<string, string>> = { inFlight: 'under way', refused: 'refused afterwards' };

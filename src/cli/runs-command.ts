@@ -22,7 +22,7 @@ import { renderRun, runToJson } from './runs-report.ts';
 import { isRunLeft, resumeLine, shortRunId } from './runs-words.ts';
 import { listRuns, type RunListOptions } from './runs-list.ts';
 import { renderLines, toPlainLine } from './text-table.ts';
-import { describeAgo } from './time-words.ts';
+import { describeAgo } from '../core/time-words.ts';
 
 const DEFAULT_LIMIT = '20';
 interface JsonOption {

@@ -6,7 +6,7 @@ import { describeNumbers, printJson, toChoice, toWhole } from './registry-comman
 import { runToJson } from './runs-report.ts';
 import { isRunLeft, resumeLine, shortRunId, shownProgress } from './runs-words.ts';
 import { renderColumns, renderLines } from './text-table.ts';
-import { describeDuration, describeSpan } from './time-words.ts';
+import { describeDuration, describeSpan } from '../core/time-words.ts';
 
 export interface RunListOptions {
   readonly limit: string;

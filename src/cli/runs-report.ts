@@ -6,7 +6,7 @@ import { commandLine, quoteForShell } from './invocation.ts';
 import { count } from './progress-line.ts';
 import { describeCounts, isRunLeft, resumeLine, shownProgress } from './runs-words.ts';
 import { renderFields, toPlainLine, type Field } from './text-table.ts';
-import { describeDuration, describeTime } from './time-words.ts';
+import { describeDuration, describeTime } from '../core/time-words.ts';
 
 export function renderRun(run: StoredRun): string {
   const { startedAt, endedAt, lastProgressAt, error, host, pid } = run;

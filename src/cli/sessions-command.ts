@@ -13,7 +13,7 @@ import { isSessionLeft, renderSession, sessionToJson, shortId } from './sessions
 import { makeCleanupCommand } from './sessions-cleanup.ts';
 import { listSessions, type SessionListOptions } from './sessions-list.ts';
 import { renderLines, toPlainLine } from './text-table.ts';
-import { describeAgo } from './time-words.ts';
+import { describeAgo } from '../core/time-words.ts';
 
 interface JsonOption {
   readonly json?: boolean;

@@ -11,7 +11,7 @@ import { count } from './progress-line.ts';
 import { describeNumbers, printJson } from './registry-commands.ts';
 import { isSessionLeft, sessionToJson, shortId } from './sessions-report.ts';
 import { renderColumns, renderLines } from './text-table.ts';
-import { describeAgo, describeSpan } from './time-words.ts';
+import { describeAgo, describeSpan } from '../core/time-words.ts';
 
 /** Standbys hold no owner, but they hold a browser. */
 const CURRENT: readonly SessionStatus[] = [...LIVE_STATUSES, 'standby'];

@@ -4,7 +4,7 @@ import { isLive, type StoredSession } from '../registry/registry.ts';
 import { commandLine } from './invocation.ts';
 import { isLeft } from './registry-commands.ts';
 import { renderFields, type Field } from './text-table.ts';
-import { describeDuration, describeSpan, describeTime } from './time-words.ts';
+import { describeDuration, describeSpan, describeTime } from '../core/time-words.ts';
 
 const ID_LETTERS = 8;
 

@@ -37,6 +37,7 @@ const whole = (unit: string, { least, most }: { least: number; most: number }) =
   const error = `must be a whole number of ${unit} from ${least} to ${most}`;
   return z.preprocess(toNumber, z.int({ error }).min(least, { error }).max(most, { error }));
 };
+const webAddress = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
 const optionalPath = z.string().min(1).optional();
 
 /** The settings by their names in the environment and in the files, with their units in the name. */
@@ -58,13 +59,54 @@ const settingsSchema = z.object({
   HEARTBEAT_INTERVAL_SECONDS: seconds(5),
   HEARTBEAT_TIMEOUT_SECONDS: seconds(3),
   COMMAND_TIMEOUT_SECONDS: seconds(120),
-  /** A run without progress for so long is ended as timed out. */
+  /** A run without progress for so long is ended as timed out; one of many units is allowed up to three times as long. */
   SESSION_TIMEOUT_MINUTES: minutes(30),
+  /** Without progress for so long a warning is given. Default: half of the timeout. */
+  SESSION_WARNING_THRESHOLD: duration('minutes', MOST_MINUTES).optional(),
+  /** More such warnings at a time than this are a degradation. */
+  MAX_LONG_RUNNING_SESSIONS: whole('sessions', { least: 0, most: 1_000_000 }).default(3),
+  /** How often the monitor looks for what is stuck. */
+  SESSION_HEALTH_CHECK_INTERVAL: seconds(300),
+  /** False: what is stuck is told, and left alone. */
+  AUTO_TIMEOUT_ENABLED: flag(true),
+  /** False: the monitor doesn't look for what is stuck. */
+  HEALTH_CHECK_ENABLED: flag(true),
   /** Sessions that one process has at a time, idle ones included. */
   MAX_SESSIONS: whole('sessions', { least: 1, most: 10_000 }).default(100),
+  SESSION_CLEANUP_ENABLED: flag(true),
   SESSION_CLEANUP_INTERVAL_MINUTES: minutes(15),
   /** Rows that one transaction removes. Default 50 on SQLite, 1 000 on PostgreSQL. */
   SESSION_CLEANUP_BATCH_SIZE: whole('rows', { least: 1, most: 100_000 }).optional(),
+  /** Memory that the monitor's own data take; beyond it an alert is given. */
+  SESSION_MAX_MEMORY_MB: whole('megabytes', { least: 1, most: 1_000_000 }).default(100),
+  /** Runs, their records and events are removed after so long; records that were never exported stay. */
+  RUN_RETENTION_DAYS: duration('days', 36_500).default(30),
+  /** Where alerts go, besides the log. These addresses are secrets: they are never shown. */
+  SLACK_WEBHOOK_URL: webAddress.optional(),
+  ALERT_WEBHOOK_URL: webAddress.optional(),
+  /** One address, or several with commas between. Needs SMTP_URL. */
+  ALERT_EMAIL: z
+    .string()
+    .regex(/^[^\s@,]+@[^\s@,]+(\s*,\s*[^\s@,]+@[^\s@,]+)*$/, {
+      error: 'must be an e-mail address, or several with commas between',
+    })
+    .optional(),
+  SMTP_URL: z
+    .url({ protocol: /^smtps?$/, error: 'must be a URL such as smtps://user:password@mail.example.org' })
+    .optional(),
+  MONITOR_HOST: z
+    .string()
+    .regex(/^[\w.:%-]+$/, { error: 'must be a host name or an address' })
+    .default('127.0.0.1'),
+  /** 0 takes any that is free. */
+  MONITOR_PORT: whole('a port', { least: 0, most: 65_535 }).default(9464),
+  /** Needed to change anything by HTTP, and to listen beyond this machine. */
+  MONITOR_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, { error: 'must be printable ASCII without spaces' })
+    .optional(),
+  /** False: metrics don't name owners. */
+  METRICS_OWNER_LABEL: flag(true),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
 });
 
@@ -82,10 +124,26 @@ export interface Config {
   readonly heartbeatTimeoutMs: number;
   readonly commandTimeoutMs: number;
   readonly sessionTimeoutMs: number;
+  readonly warningThresholdMs: number;
+  readonly maxLongRunningSessions: number;
+  readonly healthCheckIntervalMs: number;
+  readonly isAutoTimeoutEnabled: boolean;
+  readonly isHealthCheckEnabled: boolean;
   readonly maxSessions: number;
+  readonly isCleanupEnabled: boolean;
   readonly cleanupIntervalMs: number;
   /** Undefined: what suits the registry's kind. */
   readonly cleanupBatchSize: number | undefined;
+  readonly maxMemoryBytes: number;
+  readonly runRetentionMs: number;
+  readonly slackWebhookUrl: string | undefined;
+  readonly alertWebhookUrl: string | undefined;
+  readonly alertEmail: string | undefined;
+  readonly smtpUrl: string | undefined;
+  readonly monitorHost: string;
+  readonly monitorPort: number;
+  readonly monitorToken: string | undefined;
+  readonly hasOwnerLabel: boolean;
   readonly logLevel: z.output<typeof settingsSchema>['LOG_LEVEL'];
 }
 
@@ -136,6 +194,12 @@ function toConfig(settings: z.output<typeof settingsSchema>): Config {
       `BROWSER=${settings.BROWSER} needs GRID_URL: this program starts only Chrome and Chromium by itself.`,
     );
   }
+  const { SESSION_TIMEOUT_MINUTES, SESSION_WARNING_THRESHOLD = SESSION_TIMEOUT_MINUTES / 2 } = settings;
+  if (SESSION_WARNING_THRESHOLD >= SESSION_TIMEOUT_MINUTES) {
+    throw new ConfigError(
+      `SESSION_WARNING_THRESHOLD is ${SESSION_WARNING_THRESHOLD} minutes; it must be less than SESSION_TIMEOUT_MINUTES, which is ${SESSION_TIMEOUT_MINUTES}.`,
+    );
+  }
   return Object.freeze({
     registryUrl: settings.REGISTRY_URL,
     gridUrl: settings.GRID_URL,
@@ -146,10 +210,26 @@ function toConfig(settings: z.output<typeof settingsSchema>): Config {
     heartbeatIntervalMs: settings.HEARTBEAT_INTERVAL_SECONDS * 1_000,
     heartbeatTimeoutMs: settings.HEARTBEAT_TIMEOUT_SECONDS * 1_000,
     commandTimeoutMs: settings.COMMAND_TIMEOUT_SECONDS * 1_000,
-    sessionTimeoutMs: settings.SESSION_TIMEOUT_MINUTES * 60_000,
+    sessionTimeoutMs: SESSION_TIMEOUT_MINUTES * 60_000,
+    warningThresholdMs: SESSION_WARNING_THRESHOLD * 60_000,
+    maxLongRunningSessions: settings.MAX_LONG_RUNNING_SESSIONS,
+    healthCheckIntervalMs: settings.SESSION_HEALTH_CHECK_INTERVAL * 1_000,
+    isAutoTimeoutEnabled: settings.AUTO_TIMEOUT_ENABLED,
+    isHealthCheckEnabled: settings.HEALTH_CHECK_ENABLED,
     maxSessions: settings.MAX_SESSIONS,
+    isCleanupEnabled: settings.SESSION_CLEANUP_ENABLED,
     cleanupIntervalMs: settings.SESSION_CLEANUP_INTERVAL_MINUTES * 60_000,
     cleanupBatchSize: settings.SESSION_CLEANUP_BATCH_SIZE,
+    maxMemoryBytes: settings.SESSION_MAX_MEMORY_MB * 1_000_000,
+    runRetentionMs: settings.RUN_RETENTION_DAYS * 86_400_000,
+    slackWebhookUrl: settings.SLACK_WEBHOOK_URL,
+    alertWebhookUrl: settings.ALERT_WEBHOOK_URL,
+    alertEmail: settings.ALERT_EMAIL,
+    smtpUrl: settings.SMTP_URL,
+    monitorHost: settings.MONITOR_HOST,
+    monitorPort: settings.MONITOR_PORT,
+    monitorToken: settings.MONITOR_TOKEN,
+    hasOwnerLabel: settings.METRICS_OWNER_LABEL,
     logLevel: settings.LOG_LEVEL,
   });
 }
@@ -181,9 +261,9 @@ function readSettingsFile(file: string): Record<string, unknown> {
   return content as Record<string, unknown>;
 }
 
-/** A URL may hold a password; its value is not repeated. */
+/** A URL may hold a password, and a token is one; such values are not repeated. */
 function describe(name: string, value: unknown): string {
-  return name.endsWith('_URL') ? 'not usable' : JSON.stringify(value);
+  return /_(URL|TOKEN)$/.test(name) ? 'not usable' : JSON.stringify(value);
 }
 
 /** From the environment all values come as texts. */

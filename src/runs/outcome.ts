@@ -1,6 +1,7 @@
 /** How a run ended, in the one shape that people's summaries, `--json` and the library share. */
 import { CancelledError, describeError, SupervisorError, type ErrorReport } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
+import { describeSpan } from '../core/time-words.ts';
 import { LeaseLostError } from '../registry/registry.ts';
 import { RestartLimitError, SessionDeathError, type Death } from '../supervisor/supervisor.ts';
 
@@ -52,7 +53,7 @@ export class RunTimeoutError extends SupervisorError {
 
   constructor(limitMs: number) {
     super(
-      `The run made no progress for ${limitMs / 60_000} minutes and was ended. Where one step may take so long, raise SESSION_TIMEOUT_MINUTES or call ctx.progress.`,
+      `The run made no progress for ${describeSpan(limitMs)} and was ended. Where one step may take so long, raise SESSION_TIMEOUT_MINUTES or call ctx.progress.`,
       { data: { limitMs } },
     );
   }

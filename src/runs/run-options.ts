@@ -69,6 +69,7 @@ export interface PlannedRun {
   readonly format: ExportFormat;
   readonly baseUrl: string | undefined;
   readonly stuckAfterMs: number;
+  readonly warnAfterMs: number;
   readonly signal: AbortSignal | undefined;
   readonly supervisor: SupervisorOptions;
   readonly log: Log;
@@ -135,6 +136,7 @@ export async function planRun(
     format,
     baseUrl,
     stuckAfterMs: config.sessionTimeoutMs,
+    warnAfterMs: config.warningThresholdMs,
     signal: options.signal,
     supervisor,
     log: (options.log ?? silentLog).child({ runId, action: action.name }),

@@ -4,6 +4,7 @@
  */
 import { raceSignal, settlesWithin } from '../core/abort.ts';
 import { ActionError, CancelledError, InvariantError, SupervisorError, toError } from '../core/errors.ts';
+import { describeSpan } from '../core/time-words.ts';
 import {
   LeaseLostError,
   type Registry,
@@ -13,6 +14,7 @@ import {
 } from '../registry/registry.ts';
 import { SessionManager, type Acquisition } from '../sessions/sessions.ts';
 import { SessionDeathError, type Death, type SessionSupervisor } from '../supervisor/supervisor.ts';
+import { sizeOf } from '../upkeep/upkeep.ts';
 import type { Action } from './define-action.ts';
 import { exportRecords } from './export.ts';
 import { Ledger } from './ledger.ts';
@@ -22,12 +24,10 @@ import { isTakenAway, RunTimeoutError, toReport, toStatus, type RunOutcome, type
 import type { PlannedRun } from './run-options.ts';
 import { repeatCompleted } from './resume.ts';
 import { SessionPool } from './session-pool.ts';
+import { StallWatch } from './stall-watch.ts';
 
 /** Code of an action that goes on after its session's death, or after a cancel, is waited for so long, then left behind. */
 const LEAVE_LIMIT_MS = 5_000;
-
-/** Node's timers fire at once beyond it. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 type Ending =
   | { readonly kind: 'returned' }
@@ -52,6 +52,7 @@ export class Run {
   readonly #close: () => Promise<void>;
   readonly #stop = new AbortController();
   readonly #ledger = new Ledger();
+  readonly #stallWatch: StallWatch;
   readonly #deaths: Death[];
   readonly #startedAt = performance.now();
   #store: RunStore | undefined;
@@ -60,7 +61,6 @@ export class Run {
   #contextLosses = 0;
   #state: RunProgress['state'] = 'starting';
   #display: RunProgress['display'];
-  #stall: NodeJS.Timeout | undefined;
 
   constructor(action: Action, params: Record<string, unknown>, { plan, registry, close }: RunParts) {
     const { resumed } = plan;
@@ -74,6 +74,16 @@ export class Run {
     this.#deaths = [...((resumed?.deaths ?? []) as unknown as Death[])];
     this.#sessions = resumed?.sessions ?? 0;
     this.#display = resumed?.display ?? null;
+    this.#stallWatch = new StallWatch({
+      warnAfterMs: plan.warnAfterMs,
+      stuckAfterMs: plan.stuckAfterMs,
+      size: () => sizeOf({ counts: this.#ledger.counts, display: this.#display ?? null }),
+      onWarning: (afterMs, limitMs) =>
+        plan.log.warn(
+          `No progress for ${describeSpan(afterMs)}; after ${describeSpan(limitMs)} the run is ended as timed out. What is finished is kept, and --resume goes on`,
+        ),
+      onStall: (limitMs) => this.#stop.abort(new RunTimeoutError(limitMs)),
+    });
   }
 
   get progress(): RunProgress {
@@ -93,11 +103,11 @@ export class Run {
     const onCancel = () => this.#stop.abort(toCancelled(signal?.reason));
     if (signal?.aborted) onCancel();
     signal?.addEventListener('abort', onCancel, { once: true });
-    this.#noteProgress();
+    this.#stallWatch.note();
     try {
       return await this.#executeUnderLease();
     } finally {
-      clearTimeout(this.#stall);
+      this.#stallWatch.stop();
       signal?.removeEventListener('abort', onCancel);
       await this.#close();
     }
@@ -303,16 +313,8 @@ export class Run {
     return { runId: this.id, params: this.#params, supervisor, runSignal: this.#stop.signal, folder, log };
   }
 
-  #noteProgress(): void {
-    const { stuckAfterMs } = this.#plan;
-    clearTimeout(this.#stall);
-    if (this.#stop.signal.aborted) return;
-    const onStall = () => this.#stop.abort(new RunTimeoutError(stuckAfterMs));
-    this.#stall = setTimeout(onStall, Math.min(stuckAfterMs, LONGEST_TIMER_MS));
-  }
-
   #onProgress(): void {
-    this.#noteProgress();
+    this.#stallWatch.note();
     this.#callBack('onProgress', () => this.#plan.onProgress?.(this.progress));
   }
 

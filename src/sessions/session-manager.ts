@@ -22,6 +22,7 @@ import {
 } from '../supervisor/supervisor.ts';
 import {
   endRemains,
+  findStuck,
   isPresent,
   reapAbandoned,
   SessionCleanup,
@@ -193,14 +194,18 @@ export class SessionManager implements AsyncDisposable {
   }
 
   async health(): Promise<SessionHealth> {
-    return toHealth(
-      { utilisation: this.#owners.size / this.#owners.capacity },
+    const { stuck } = findStuck(
       {
+        runs: await this.#registry.runs.list({ status: 'processing' }),
         sessions: await this.list({ status: LIVE_STATUSES }),
-        timeoutMs: this.#sessionTimeoutMs,
-        isCleanupAlive: this.#cleanup.isAlive,
       },
+      { warningMs: this.#sessionTimeoutMs, timeoutMs: this.#sessionTimeoutMs },
     );
+    return toHealth({
+      utilisation: this.#owners.size / this.#owners.capacity,
+      stuck: stuck.length,
+      isCleanupAlive: this.#cleanup.isAlive,
+    });
   }
 
   getSessionMetrics(): Promise<SessionMetrics> {

@@ -1,11 +1,5 @@
 /** Numbers about sessions, worked out from what the registry has: pure, so that any process comes to the same. */
-import {
-  LIVE_STATUSES,
-  SESSION_STATUSES,
-  type SessionGroup,
-  type SessionStatus,
-  type StoredSession,
-} from '../registry/registry.ts';
+import { SESSION_STATUSES, type SessionGroup, type SessionStatus } from '../registry/registry.ts';
 
 const HOUR_MS = 3_600_000;
 /** Shares of the capacity from which on things are no longer fine. */
@@ -30,10 +24,13 @@ export interface SessionStatistics {
   readonly newest: string | null;
 }
 
+export const HEALTH_STATUSES = ['healthy', 'warning', 'critical'] as const;
+export type HealthStatus = (typeof HEALTH_STATUSES)[number];
+
 export interface SessionHealth {
-  readonly status: 'healthy' | 'warning' | 'critical';
+  readonly status: HealthStatus;
   readonly utilisation: number;
-  /** Live sessions that did nothing for longer than the session timeout. */
+  /** Runs without progress, and sessions without a run and without a command, for longer than the session timeout. */
   readonly stuck: number;
   readonly isCleanupAlive: boolean;
 }
@@ -74,27 +71,22 @@ export function toStatistics(
   };
 }
 
-export function toHealth(
-  { utilisation }: Pick<SessionStatistics, 'utilisation'>,
-  {
-    sessions,
-    timeoutMs,
-    isCleanupAlive,
-    now = Date.now(),
-  }: {
-    readonly sessions: readonly StoredSession[];
-    readonly timeoutMs: number;
-    readonly isCleanupAlive: boolean;
-    readonly now?: number;
-  },
-): SessionHealth {
-  const live = sessions.filter(({ status }) => (LIVE_STATUSES as readonly string[]).includes(status));
-  const stuck = live.filter(({ lastUsedAt }) => now - Date.parse(lastUsedAt) > timeoutMs).length;
-  const byUse = utilisation < WARNING_FROM ? 'healthy' : utilisation < CRITICAL_FROM ? 'warning' : 'critical';
+export function toHealth({
+  utilisation,
+  stuck,
+  isCleanupAlive,
+}: Pick<SessionHealth, 'utilisation' | 'stuck' | 'isCleanupAlive'>): SessionHealth {
+  const byUse = judgeUtilisation(utilisation);
   return {
     status: byUse === 'healthy' && (stuck > 0 || !isCleanupAlive) ? 'warning' : byUse,
     utilisation,
     stuck,
     isCleanupAlive,
   };
+}
+
+/** Of a capacity, as a share of 1. */
+export function judgeUtilisation(utilisation: number): HealthStatus {
+  if (utilisation < WARNING_FROM) return 'healthy';
+  return utilisation < CRITICAL_FROM ? 'warning' : 'critical';
 }

@@ -5,4 +5,21 @@
 export { CleanupError } from './errors.ts';
 export { endRemains, isAbandoned, isPresent, reapAbandoned, type ReaperOptions } from './reaper.ts';
 export { SessionCleanup, type CleanupPolicy, type SessionMetrics } from './session-cleanup.ts';
-export { toHealth, toStatistics, type SessionHealth, type SessionStatistics } from './statistics.ts';
+export {
+  allowanceOf,
+  findStuck,
+  sizeOf,
+  type Idle,
+  type StuckFacts,
+  type StuckReport,
+  type StuckThresholds,
+} from './stuck.ts';
+export {
+  HEALTH_STATUSES,
+  judgeUtilisation,
+  toHealth,
+  toStatistics,
+  type HealthStatus,
+  type SessionHealth,
+  type SessionStatistics,
+} from './statistics.ts';

@@ -12,7 +12,7 @@ import {
   toPlainText,
   type Column,
 } from '../../src/cli/text-table.ts';
-import { describeAgo, describeDuration, describeSpan, describeTime } from '../../src/cli/time-words.ts';
+import { describeAgo, describeDuration, describeSpan, describeTime } from '../../src/core/time-words.ts';
 
 const COLUMNS: readonly Column[] = [
   { title: 'ID', least: 8 },

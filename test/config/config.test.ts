@@ -55,6 +55,22 @@ describe('loadConfig', () => {
       heartbeatTimeoutMs: 3_000,
       commandTimeoutMs: 120_000,
       sessionTimeoutMs: 1_800_000,
+      warningThresholdMs: 900_000,
+      maxLongRunningSessions: 3,
+      healthCheckIntervalMs: 300_000,
+      isAutoTimeoutEnabled: true,
+      isHealthCheckEnabled: true,
+      isCleanupEnabled: true,
+      maxMemoryBytes: 100_000_000,
+      runRetentionMs: 30 * 86_400_000,
+      slackWebhookUrl: undefined,
+      alertWebhookUrl: undefined,
+      alertEmail: undefined,
+      smtpUrl: undefined,
+      monitorHost: '127.0.0.1',
+      monitorPort: 9464,
+      monitorToken: undefined,
+      hasOwnerLabel: true,
       logLevel: 'info',
     });
   });
@@ -69,6 +85,30 @@ describe('loadConfig', () => {
     expect(seconds({ environment: { NODE_ENV: 'ci' } })).to.equal(20);
     expect(seconds({ environment: { NODE_ENV: 'other' } })).to.equal(10);
     expect(load({ environment: { NODE_ENV: 'ci' } }).heartbeatTimeoutMs).to.equal(3_000);
+  });
+
+  it('warns at half of the timeout unless told otherwise, and never after it (R210, R213)', () => {
+    const warningOf = (environment: Record<string, string>) => load({ environment }).warningThresholdMs / 60_000;
+    expect(warningOf({ SESSION_TIMEOUT_MINUTES: '10' })).to.equal(5);
+    expect(warningOf({ SESSION_TIMEOUT_MINUTES: '10', SESSION_WARNING_THRESHOLD: '9' })).to.equal(9);
+    expect(problemOf({ environment: { SESSION_WARNING_THRESHOLD: '30' } })).to.equal(
+      'SESSION_WARNING_THRESHOLD is 30 minutes; it must be less than SESSION_TIMEOUT_MINUTES, which is 30.',
+    );
+  });
+
+  it('never repeats an address or a token that it refuses', () => {
+    for (const [name, value] of [
+      ['SLACK_WEBHOOK_URL', 'hooks.example/planted'],
+      ['ALERT_WEBHOOK_URL', 'ftp://planted.example'],
+      ['SMTP_URL', 'http://user:planted@mail.example'],
+      ['MONITOR_TOKEN', 'planted token'],
+    ] as const) {
+      const words = problemOf({ environment: { [name]: value } });
+      expect(words).to.contain(name).and.not.contain('planted');
+    }
+    expect(problemOf({ environment: { ALERT_EMAIL: 'nobody' } }))
+      .to.contain('ALERT_EMAIL')
+      .and.contain('e-mail');
   });
 
   it('takes flags that were not given, and empty texts, for not set', () => {
