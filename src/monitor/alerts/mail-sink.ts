@@ -1,0 +1,93 @@
+/** Notices by e-mail. The only door to nodemailer. */
+import os from 'node:os';
+
+import { createTransport, type NodemailerError } from 'nodemailer';
+import parseAddresses from 'nodemailer/lib/addressparser';
+
+import { anySignal } from '../../core/abort.ts';
+import { ConfigError, toError } from '../../core/errors.ts';
+import { DeliveryError, quoteAnswer } from './delivery-error.ts';
+import { decodePart, validateEndpoint } from './endpoint.ts';
+import { toSubject, toText } from './message.ts';
+import type { Sink } from './notice.ts';
+
+/** For each phase: to connect, to be greeted, to be answered. */
+const PHASE_LIMIT_MS = 10_000;
+const MAIL_LIMIT_MS = 25_000;
+/** How long the server may take to close its side, before the connection is cut. */
+const CLOSE_LIMIT_MS = 1_000;
+/** What the query of the URL may set, besides `tls.…`: others could turn on a pool, a log with the password, another transport. */
+const QUERY_OPTIONS: ReadonlySet<string> = new Set(['requireTLS', 'ignoreTLS', 'name', 'authMethod', 'localAddress']);
+
+export interface MailSinkOptions {
+  /** `smtp://` (STARTTLS where the server offers it) or `smtps://` (TLS from the start), with user and password where it wants them. */
+  readonly smtpUrl: string;
+  /** One address or several, separated by commas. */
+  readonly to: string;
+  /** Default `webdriver-supervisor@<name of this machine>`. */
+  readonly from?: string;
+  /** For each phase of a delivery. Default 10 000 ms. */
+  readonly phaseLimitMs?: number;
+}
+
+/**
+ * Mails each notice once, as text, over a connection of its own. A notice counts as delivered when the server took it for one of the
+ * addresses: trying again would bring it to the others twice. Throws `ConfigError` where the URL or the addresses can't be used.
+ */
+export function makeMailSink({ smtpUrl, to, from, phaseLimitMs = PHASE_LIMIT_MS }: MailSinkOptions): Sink {
+  const endpoint = validateEndpoint(smtpUrl, { setting: 'SMTP_URL', protocols: ['smtp:', 'smtps:'] });
+  validateAddresses(to);
+  for (const name of new Set(endpoint.searchParams.keys())) {
+    if (!QUERY_OPTIONS.has(name) && !name.startsWith('tls.')) endpoint.searchParams.delete(name);
+  }
+  const credentials = [endpoint.username, endpoint.password]
+    .flatMap((part) => [part, decodePart(part)])
+    .filter((part) => part !== '');
+  const transport = createTransport({
+    url: endpoint.href,
+    dnsTimeout: phaseLimitMs,
+    connectionTimeout: phaseLimitMs,
+    greetingTimeout: phaseLimitMs,
+    socketTimeout: phaseLimitMs,
+    socketCloseTimeout: CLOSE_LIMIT_MS,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  return {
+    name: 'email',
+    async send(notice, signal) {
+      const limit = AbortSignal.timeout(MAIL_LIMIT_MS);
+      try {
+        await transport.sendMail({
+          from: from ?? `webdriver-supervisor@${os.hostname()}`,
+          to,
+          subject: toSubject(notice),
+          text: toText(notice),
+          // So that no out-of-office note answers (RFC 3834).
+          headers: { 'Auto-Submitted': 'auto-generated' },
+          signal: anySignal(signal, limit),
+        });
+      } catch (thrown) {
+        if (signal.aborted) throw toError(signal.reason);
+        throw limit.aborted ? DeliveryError.late('email') : toDeliveryError(toError(thrown), credentials);
+      }
+    },
+  };
+}
+
+function validateAddresses(to: string): void {
+  const addresses = parseAddresses(to, { flatten: true });
+  // Without a comma between two addresses, the parser takes one of them for a name.
+  const isUsable = addresses.every(({ name, address }) => /^[^\s@]+@[^\s@]+$/.test(address) && !name.includes('@'));
+  if (addresses.length > 0 && isUsable) return;
+  throw new ConfigError('ALERT_EMAIL must be an e-mail address, or several separated by commas.');
+}
+
+function toDeliveryError(error: NodemailerError, credentials: readonly string[]): DeliveryError {
+  const { responseCode: status, response = '', code } = error;
+  if (status === undefined) return DeliveryError.unreachable('email', error);
+  // What a server says to a login may repeat it, also encoded.
+  if (code === 'EAUTH')
+    return DeliveryError.refused('email', { status, quote: 'to the user and password of SMTP_URL' });
+  return DeliveryError.refused('email', { status, quote: quoteAnswer(response.replace(/^\d+[ -]/, ''), credentials) });
+}

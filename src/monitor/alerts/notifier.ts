@@ -1,0 +1,119 @@
+/**
+ * Brings alerts to their sinks: what each was told is kept with the alert, so that nothing is told twice, also by the next monitor, and what
+ * a sink could not take is tried again. One that can't be reached keeps nobody else waiting.
+ */
+import { toError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import type { Registry, StoredAlert } from '../../registry/registry.ts';
+import type { Notice, Sink } from './notice.ts';
+
+const SEND_LIMIT_MS = 15_000;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+/** More of one rule at a time come as one notice. */
+const MOST_SINGLE = 5;
+const NAMED = 3;
+
+export interface NotifierOptions {
+  readonly sinks: readonly Sink[];
+  readonly host: string;
+  /** What to type for an overview. */
+  readonly overview: string;
+  readonly log: Log;
+}
+
+interface Trouble {
+  readonly failures: number;
+  readonly notBeforeMs: number;
+}
+
+export class Notifier {
+  readonly #options: NotifierOptions;
+  readonly #troubles = new Map<Sink, Trouble>();
+  readonly #closing = new AbortController();
+
+  constructor(options: NotifierOptions) {
+    this.#options = options;
+  }
+
+  /** Tells each sink what it has not been told yet. Rejects only where the registry can't be used. */
+  async deliver(registry: Registry): Promise<void> {
+    const { sinks } = this.#options;
+    if (sinks.length === 0) return;
+    const alerts = await registry.alerts.list();
+    await Promise.all(sinks.map((sink) => this.#deliverTo(sink, { alerts, registry })));
+  }
+
+  close(): void {
+    this.#closing.abort(new Error('The monitor is being closed.'));
+    for (const sink of this.#options.sinks) sink.close?.();
+  }
+
+  async #deliverTo(
+    sink: Sink,
+    { alerts, registry }: { readonly alerts: readonly StoredAlert[]; readonly registry: Registry },
+  ): Promise<void> {
+    if ((this.#troubles.get(sink)?.notBeforeMs ?? 0) > performance.now()) return;
+    const pending = alerts.filter((alert) => isPending(alert, sink));
+    for (const group of Map.groupBy(pending, ({ rule, status }) => `${status} ${rule}`).values()) {
+      const notices = group.length > MOST_SINGLE ? [group] : group.map((alert) => [alert]);
+      for (const some of notices) {
+        if (!(await this.#send(sink, this.#toNotice(some)))) return;
+        for (const { key, status, since } of some)
+          await registry.alerts.noteDelivered(key, sink.name, { status, since });
+      }
+    }
+  }
+
+  async #send(sink: Sink, notice: Notice): Promise<boolean> {
+    const { log } = this.#options;
+    const signal = AbortSignal.any([AbortSignal.timeout(SEND_LIMIT_MS), this.#closing.signal]);
+    try {
+      await sink.send(notice, signal);
+      if (this.#troubles.delete(sink)) log.info(`Notices reach ${sink.name} again`);
+      return true;
+    } catch (thrown) {
+      const failures = (this.#troubles.get(sink)?.failures ?? 0) + 1;
+      const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
+      this.#troubles.set(sink, { failures, notBeforeMs: performance.now() + pauseMs });
+      log.warn(`A notice did not reach ${sink.name}; it is tried again`, {
+        alert: notice.key,
+        failures,
+        inSeconds: pauseMs / 1_000,
+        reason: toError(thrown).message,
+      });
+      return false;
+    }
+  }
+
+  #toNotice(alerts: readonly StoredAlert[]): Notice {
+    const { host, overview } = this.#options;
+    const [first] = alerts;
+    if (first === undefined) throw new TypeError('a notice is about an alert');
+    const { key, rule, severity, message, next, owner, runId, sessionId, since } = first;
+    const status = first.status === 'firing' ? 'firing' : 'recovered';
+    if (alerts.length === 1)
+      return { key, rule, status, severity, message, next, owner, runId, sessionId, since, host };
+    const words = alerts.slice(0, NAMED).map((alert) => alert.message);
+    return {
+      key: rule,
+      rule,
+      status,
+      severity,
+      message: `${alerts.length} at once. ${words.join(' ')} And ${alerts.length - NAMED} more.`,
+      next: overview,
+      owner: null,
+      runId: null,
+      sessionId: null,
+      since,
+      host,
+    };
+  }
+}
+
+/** A sink that was never told of it needs not be told that it is over. */
+function isPending({ status, since, delivered }: StoredAlert, { name }: Sink): boolean {
+  const told = delivered[name];
+  const wasTold = told?.since === since && told.status === 'firing';
+  return status === 'firing' ? !wasTold : status === 'recovered' && wasTold;
+}

@@ -1,0 +1,244 @@
+/** When somebody is to be told, as data: each rule looks at the facts and says what it finds. */
+import { describeSpan } from '../../core/time-words.ts';
+import type { StoredRun } from '../../registry/registry.ts';
+import { describeIdle, type Idle } from '../../upkeep/upkeep.ts';
+import type { AlertFacts } from './facts.ts';
+import type { Severity } from './notice.ts';
+
+/** What a rule has found; the subject tells several of one rule apart. */
+export interface Finding {
+  /** The id of a run or a session; null for what is about all. */
+  readonly subject: string | null;
+  readonly message: string;
+  /** The command to type next. */
+  readonly next: string;
+  readonly owner?: string;
+  readonly runId?: string;
+  readonly sessionId?: string;
+}
+
+export interface AlertRule {
+  readonly name: string;
+  readonly severity: Severity;
+  readonly find: (facts: AlertFacts, limits: AlertLimits) => readonly Finding[];
+}
+
+export interface AlertLimits {
+  readonly maxLongRunning: number;
+  readonly maxMemoryBytes: number;
+  /** How a command is typed where the monitor runs, such as `npm run sessions -- list`. */
+  readonly commandLine: CommandLine;
+}
+
+export type CommandLine = (
+  command: 'run' | 'runs' | 'sessions' | 'health' | 'metrics' | 'reset-stuck',
+  rest?: string,
+) => string;
+
+const MOST_DEATHS = 10;
+const MOST_ACTIVE = 1_000;
+const MOST_CLEANUP_FAILURES = 0.05;
+const MOST_OVERDUE_MS = 300_000;
+const LEAST_REUSE = 0.9;
+const LEAST_UNITS = 20;
+const OWNERS_NAMED = 3;
+
+export const ALERT_RULES: readonly AlertRule[] = [
+  {
+    name: 'stuck',
+    severity: 'critical',
+    find: ({ report, endedRuns, timedOutSessions }, { commandLine }) => [
+      ...report.stuck.map((idle) => ({
+        ...aboutIdle(idle),
+        message: `${nameIdle(idle)} is stuck: ${describeIdle(idle)}.`,
+        next: commandLine('reset-stuck', '--execute'),
+      })),
+      ...endedRuns
+        .filter(({ status }) => status === 'timed_out')
+        .map((run) => ({
+          ...aboutRun(run),
+          message: `${nameRun(run)} was stuck and is timed out: ${reasonOf(run)}. ${keptOf(run)}`,
+          next: resumeOf(run, commandLine),
+        })),
+      ...timedOutSessions.map(({ id, owner, errorMessage }) => ({
+        subject: id,
+        owner,
+        sessionId: id,
+        message: `The session of "${owner}" was stuck and is timed out: ${errorMessage ?? 'no command'}.`,
+        next: commandLine('sessions', `show ${id}`),
+      })),
+    ],
+  },
+  {
+    name: 'long-running',
+    severity: 'warning',
+    find: ({ report: { longRunning, stuck } }, { commandLine }) =>
+      longRunning
+        .filter((idle) => !stuck.includes(idle) && !stuck.some((one) => subjectOf(one) === subjectOf(idle)))
+        .map((idle) => ({
+          ...aboutIdle(idle),
+          message: `${nameIdle(idle)} may be stuck: ${describeIdle(idle)} until it is timed out.`,
+          next:
+            idle.runId === null
+              ? commandLine('sessions', `show ${idle.sessionId}`)
+              : commandLine('runs', `show ${idle.runId}`),
+        })),
+  },
+  {
+    name: 'degradation',
+    severity: 'critical',
+    find: ({ report: { longRunning } }, { maxLongRunning, commandLine }) =>
+      onlyIf(longRunning.length > maxLongRunning, {
+        message: `${longRunning.length} runs or sessions make no progress; more than ${maxLongRunning} at a time mean that something behind them is slow or down.`,
+        next: commandLine('health'),
+      }),
+  },
+  {
+    name: 'restart-limit',
+    severity: 'critical',
+    find: ({ endedRuns }, { commandLine }) =>
+      endedRuns
+        .filter(({ error }) => error?.code === 'restart-limit')
+        .map((run) => ({
+          ...aboutRun(run),
+          message: `${nameRun(run)} gave up: its sessions died too often. ${reasonOf(run)}. ${keptOf(run)}`,
+          next: resumeOf(run, commandLine),
+        })),
+  },
+  {
+    name: 'abandoned',
+    severity: 'critical',
+    find: ({ endedRuns }, { commandLine }) =>
+      endedRuns
+        .filter(({ status, error }) => status === 'halted' && error?.code === 'lease-lost')
+        .map((run) => ({
+          ...aboutRun(run),
+          message: `${nameRun(run)} has lost its program or its session: ${reasonOf(run)}. ${keptOf(run)}`,
+          next: resumeOf(run, commandLine),
+        })),
+  },
+  {
+    name: 'death-rate',
+    severity: 'warning',
+    find: ({ recentDeaths }, { commandLine }) =>
+      onlyIf(recentDeaths.length > MOST_DEATHS, {
+        message: `${recentDeaths.length} sessions died within 10 min, most often by ${mostFrequent(recentDeaths)}.`,
+        next: commandLine('metrics'),
+      }),
+  },
+  {
+    name: 'cleanup-failures',
+    severity: 'warning',
+    find: ({ cleanups: { runs, failures } }, { commandLine }) =>
+      onlyIf(runs > 0 && failures / runs > MOST_CLEANUP_FAILURES, {
+        message: `${failures} of the ${runs} clean-ups of the last day failed; the monitor's log and the events have the reasons.`,
+        next: commandLine('sessions', 'cleanup'),
+      }),
+  },
+  {
+    name: 'memory',
+    severity: 'warning',
+    find: ({ memoryBytes }, { maxMemoryBytes, commandLine }) =>
+      onlyIf(memoryBytes > maxMemoryBytes, {
+        message: `The monitor's own data take ${toMegabytes(memoryBytes)} MB, more than SESSION_MAX_MEMORY_MB allows (${toMegabytes(maxMemoryBytes)}).`,
+        next: commandLine('sessions', 'cleanup --execute'),
+      }),
+  },
+  {
+    name: 'active-sessions',
+    severity: 'warning',
+    find: ({ activeSessions }, { commandLine }) =>
+      onlyIf(activeSessions > MOST_ACTIVE, {
+        message: `${activeSessions} sessions are active, more than ${MOST_ACTIVE}.`,
+        next: commandLine('sessions'),
+      }),
+  },
+  {
+    name: 'scheduler-silent',
+    severity: 'critical',
+    find: ({ overdue }, { commandLine }) =>
+      overdue
+        .filter(({ byMs }) => byMs > MOST_OVERDUE_MS)
+        .map(({ name, byMs }) => ({
+          subject: name,
+          message: `The monitor's ${name} is overdue by ${describeSpan(byMs)}; its log says why.`,
+          next: commandLine('health'),
+        })),
+  },
+  {
+    name: 'reuse-ratio',
+    severity: 'warning',
+    find: ({ reuseRatio, unitsOfWork }, { commandLine }) =>
+      onlyIf(reuseRatio !== null && unitsOfWork >= LEAST_UNITS && reuseRatio < LEAST_REUSE, {
+        message: `Only ${Math.floor((reuseRatio ?? 0) * 100)} % of the work was done on a session that was there; sessions are to be handed down instead of started anew.`,
+        next: commandLine('metrics'),
+      }),
+  },
+  {
+    name: 'rapid-creates',
+    severity: 'warning',
+    find: ({ recentRapidCreates }, { commandLine }) =>
+      onlyIf(recentRapidCreates.length > 0, {
+        message: `Sessions of one owner were started in quick succession, ${recentRapidCreates.length} times within 10 min (${nameOwners(recentRapidCreates)}).`,
+        next: commandLine('metrics'),
+      }),
+  },
+];
+
+function onlyIf(isSo: boolean, finding: Pick<Finding, 'message' | 'next'>): Finding[] {
+  return isSo ? [{ subject: null, ...finding }] : [];
+}
+
+function subjectOf({ runId, sessionId }: Idle): string {
+  return runId ?? sessionId ?? '';
+}
+
+function aboutIdle(idle: Idle): Pick<Finding, 'subject' | 'owner' | 'runId' | 'sessionId'> {
+  const { runId, sessionId, owner } = idle;
+  return {
+    subject: subjectOf(idle),
+    owner,
+    ...(runId !== null && { runId }),
+    ...(sessionId !== null && { sessionId }),
+  };
+}
+
+function aboutRun({ id, owner }: StoredRun): Pick<Finding, 'subject' | 'owner' | 'runId'> {
+  return { subject: id, owner, runId: id };
+}
+
+function nameIdle({ runId, action, owner }: Idle): string {
+  return runId === null ? `The session of "${owner}"` : `Run ${runId} of ${action} (owner "${owner}")`;
+}
+
+function nameRun({ id, action, owner }: StoredRun): string {
+  return `Run ${id} of ${action} (owner "${owner}")`;
+}
+
+function reasonOf({ error, status }: StoredRun): string {
+  return (error?.message ?? status).replace(/[.\s]+$/, '');
+}
+
+function keptOf({ counts: { done, total }, records }: StoredRun): string {
+  return `${done} of ${total} units and ${records} records are kept.`;
+}
+
+function resumeOf({ id, action }: StoredRun, commandLine: CommandLine): string {
+  return commandLine('run', `${action} --resume ${id}`);
+}
+
+function mostFrequent(names: readonly string[]): string {
+  const groups = [...Map.groupBy(names, (name) => name)].toSorted(([, a], [, b]) => b.length - a.length);
+  const [name = 'unknown', some = []] = groups[0] ?? [];
+  return `${name} (${some.length})`;
+}
+
+function nameOwners(owners: readonly string[]): string {
+  const names = [...new Set(owners)];
+  const more = names.length > OWNERS_NAMED ? ` and ${names.length - OWNERS_NAMED} more` : '';
+  return `${names.slice(0, OWNERS_NAMED).join(', ')}${more}`;
+}
+
+function toMegabytes(bytes: number): number {
+  return Math.round(bytes / 1_000_000);
+}

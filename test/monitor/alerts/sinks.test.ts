@@ -1,0 +1,82 @@
+import { expect } from 'chai';
+import { ConfigError } from '../../../src/core/errors.ts';
+import { openSinks, type SinkSettings } from '../../../src/monitor/alerts/sinks.ts';
+import { openMailServer } from '../support/mail-server.ts';
+import { everythingOf, makeKeptLog, makeNotice } from '../support/notices.ts';
+import { openSlackServer } from '../support/slack-server.ts';
+import { openWebhookServer } from '../support/webhook-server.ts';
+
+const SLACK = { slackWebhookUrl: 'https://hooks.slack.test/services/planted' };
+const MAIL = { alertEmail: 'oncall@example.test', smtpUrl: 'smtp://planted-user:planted-password@mail.test' };
+const WEBHOOK = { alertWebhookUrl: 'https://alerts.test/planted' };
+
+/** The names of the sinks, and what was logged. */
+function opened(settings: SinkSettings) {
+  const { log, lines } = makeKeptLog();
+  const sinks = openSinks(settings, log);
+  expect(lines.join('')).not.to.contain('planted');
+  return { names: sinks.map(({ name }) => name), lines };
+}
+
+describe('R208 openSinks', () => {
+  it('opens a sink for each way that is configured, and has nothing to say', () => {
+    expect(opened({ ...SLACK, ...MAIL, ...WEBHOOK })).to.deep.equal({
+      names: ['slack', 'email', 'webhook'],
+      lines: [],
+    });
+    expect(opened(SLACK)).to.deep.equal({ names: ['slack'], lines: [] });
+    expect(opened(MAIL)).to.deep.equal({ names: ['email'], lines: [] });
+    expect(opened(WEBHOOK)).to.deep.equal({ names: ['webhook'], lines: [] });
+  });
+
+  it('warns once that alerts go to the log only, and names the settings, where none is configured', () => {
+    for (const settings of [{}, { slackWebhookUrl: undefined, alertEmail: '', smtpUrl: undefined }]) {
+      const { names, lines } = opened(settings);
+      expect(names).to.deep.equal([]);
+      expect(lines).to.deep.equal([
+        'warning: Alerts go to this log only. Set SLACK_WEBHOOK_URL, ALERT_EMAIL with SMTP_URL, or ALERT_WEBHOOK_URL.\n',
+      ]);
+    }
+  });
+
+  it('warns of the missing half of mail, and opens the others', () => {
+    const withoutServer = opened({ ...SLACK, alertEmail: MAIL.alertEmail });
+    expect(withoutServer.names).to.deep.equal(['slack']);
+    expect(withoutServer.lines).to.have.length(1);
+    expect(withoutServer.lines[0]).to.match(/^warning: .*ALERT_EMAIL is set, and SMTP_URL, .*is missing/);
+    const withoutAddress = opened({ ...WEBHOOK, smtpUrl: MAIL.smtpUrl });
+    expect(withoutAddress.names).to.deep.equal(['webhook']);
+    expect(withoutAddress.lines).to.have.length(1);
+    expect(withoutAddress.lines[0]).to.match(/^warning: .*SMTP_URL is set, and ALERT_EMAIL, .*is missing/);
+  });
+
+  it('refuses a setting that can not be used by its name, and tells nothing of its value', () => {
+    for (const [settings, name] of [
+      [{ slackWebhookUrl: 'planted' }, 'SLACK_WEBHOOK_URL'],
+      [{ ...MAIL, smtpUrl: 'http://planted@mail.test' }, 'SMTP_URL'],
+      [{ ...MAIL, alertEmail: 'nobody' }, 'ALERT_EMAIL'],
+      [{ alertWebhookUrl: 'ssh://planted' }, 'ALERT_WEBHOOK_URL'],
+    ] as const) {
+      expect(() => opened(settings))
+        .to.throw(ConfigError, new RegExp(`^${name} must be`))
+        .and.to.satisfy((error: Error) => !everythingOf(error).includes('planted'));
+    }
+  });
+
+  it('opens sinks that deliver: one notice reaches Slack, a mailbox and a webhook', async () => {
+    await using slack = await openSlackServer();
+    await using mail = await openMailServer();
+    await using webhook = await openWebhookServer();
+    const { log, lines } = makeKeptLog();
+    const settings = {
+      slackWebhookUrl: slack.hookUrl,
+      alertEmail: 'oncall@example.test',
+      smtpUrl: `smtp://${mail.address}`,
+      alertWebhookUrl: webhook.url,
+    };
+    const { signal } = new AbortController();
+    await Promise.all(openSinks(settings, log).map((sink) => sink.send(makeNotice(), signal)));
+    expect([slack.messages, mail.mails, webhook.requests].map(({ length }) => length)).to.deep.equal([1, 1, 1]);
+    expect(lines).to.deep.equal([]);
+  });
+});
