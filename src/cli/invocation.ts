@@ -4,7 +4,19 @@
  */
 import { toFlag } from '../runs/runs.ts';
 
-export const COMMANDS = ['run', 'actions', 'new', 'smoke', 'doctor', 'sessions', 'runs', 'metrics'] as const;
+export const COMMANDS = [
+  'run',
+  'actions',
+  'new',
+  'smoke',
+  'doctor',
+  'sessions',
+  'runs',
+  'metrics',
+  'health',
+  'monitor',
+  'reset-stuck',
+] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -19,6 +31,9 @@ const SCRIPTS: Readonly<Record<CommandName, string>> = {
   sessions: 'sessions',
   runs: 'runs',
   metrics: 'metrics',
+  health: 'health',
+  monitor: 'monitor',
+  'reset-stuck': 'reset-stuck',
 };
 /** npm sets these for every script, whatever was typed; `json` may come from a person's `.npmrc`. */
 const SET_BY_NPM =

@@ -11,6 +11,7 @@ import { makeActionsCommand } from './actions-command.ts';
 import { makeDoctorCommand } from './doctor-command.ts';
 import { commandLine } from './invocation.ts';
 import { makeMetricsCommand } from './metrics-command.ts';
+import { makeMonitorCommand } from './monitor-command.ts';
 import { makeNewCommand } from './new-command.ts';
 import { EXIT_FAILED, reportError } from './report-error.ts';
 import { runAction } from './run-command.ts';
@@ -58,6 +59,7 @@ function makeProgram(): Command {
     makeRunsCommand(),
     makeSessionsCommand(),
     makeMetricsCommand(),
+    makeMonitorCommand(),
   ];
   for (const command of commands) program.addCommand(inherit(command, program));
   // Inherited too, and it would keep `run <name> --help` from the action.

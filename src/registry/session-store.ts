@@ -114,6 +114,19 @@ export class SessionStore {
     return Object.fromEntries(rows.map(({ status: name, number }) => [name, number]));
   }
 
+  /** How many live sessions each manager has. */
+  async countByHolder(): Promise<number[]> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom('sessions')
+        .select((eb) => eb.fn.countAll<number>().as('number'))
+        .where('status', 'in', LIVE_STATUSES)
+        .groupBy('holder')
+        .execute(),
+    );
+    return rows.map(({ number }) => number);
+  }
+
   /** Several fields at once, or none. Returns the session as it is then; undefined where there is none. */
   async update(id: string, patch: SessionPatch): Promise<StoredSession | undefined> {
     const { label, data } = patch;

@@ -102,6 +102,7 @@ export class SessionManager implements AsyncDisposable {
     this.#cleanup = new SessionCleanup({
       registry,
       policy,
+      retentionMs: config.runRetentionMs,
       intervalMs: config.cleanupIntervalMs,
       batchSize: config.cleanupBatchSize,
       log,

@@ -6,6 +6,7 @@ import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Registry, SessionStatus, StoredSession } from '../registry/registry.ts';
 import { CleanupError } from './errors.ts';
+import { removeOldEvents, removeOldRuns, type RetentionOptions } from './retention.ts';
 import type { SessionStatistics } from './statistics.ts';
 
 /** How long rows stay, in hours. */
@@ -32,6 +33,8 @@ export interface SessionMetrics {
 export interface SessionCleanupOptions {
   readonly registry: Registry;
   readonly policy: Partial<CleanupPolicy> | undefined;
+  /** How long runs, their records and events stay. */
+  readonly retentionMs: number;
   readonly intervalMs: number;
   readonly batchSize: number | undefined;
   readonly log: Log;
@@ -132,6 +135,8 @@ export class SessionCleanup {
       (failures) => this.#mendDamaged(failures),
       () => this.#removeRows(FAILED, Math.min(failedHours, anyHours)),
       () => this.#removeRows(ENDED, Math.min(endedHours, anyHours)),
+      (failures) => removeOldRuns(this.#retention(failures)),
+      (failures) => removeOldEvents(this.#retention(failures)),
     ]).finally(() => (this.#cleaning = undefined));
     return this.#cleaning;
   }
@@ -227,6 +232,16 @@ export class SessionCleanup {
       });
     }
     return mended;
+  }
+
+  #retention(failures: Error[]): RetentionOptions {
+    const { registry, retentionMs } = this.#options;
+    return {
+      registry,
+      retentionMs,
+      batchSize: this.#batchSize,
+      onFailure: (thrown) => failures.push(toError(thrown)),
+    };
   }
 
   async #removeRows(statuses: readonly SessionStatus[], olderThanHours: number): Promise<number> {

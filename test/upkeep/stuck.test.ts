@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import fc from 'fast-check';
+import { array, assert, integer, nat, property, tuple } from 'fast-check';
 
 import type { StoredRun, StoredSession } from '../../src/registry/registry.ts';
 import { allowanceOf, findStuck, type StuckFacts } from '../../src/upkeep/upkeep.ts';
@@ -81,9 +81,9 @@ describe('findStuck', () => {
   });
 
   it('has everything stuck among the long running, for any thresholds and any size', () => {
-    const minutes = fc.integer({ min: 0, max: 200 });
-    fc.assert(
-      fc.property(fc.array(fc.tuple(minutes, fc.nat(9_999))), (all) => {
+    const minutes = integer({ min: 0, max: 200 });
+    assert(
+      property(array(tuple(minutes, nat(9_999))), (all) => {
         const runs = all.map(([idle, total], index) =>
           makeRun(`${index}`, { lastProgressAt: ago(idle), display: { done: 0, total } }),
         );

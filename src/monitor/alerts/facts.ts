@@ -53,13 +53,18 @@ export async function readFacts(registry: Registry, own: OwnFacts): Promise<Aler
     timedOutSessions: timedOut.filter(
       ({ endedAt, runId }) => runId === null && endedAt !== null && endedAt >= since(HOUR_MS),
     ),
-    recentDeaths: dead.map(({ data }) => String(data?.['cause'] ?? 'unknown')),
+    recentDeaths: dead.map(({ data }) => causeOf(data)),
     recentRapidCreates: starting.filter(({ data }) => data?.['isRapid'] === true).map(({ owner }) => owner ?? ''),
     activeSessions: LIVE_STATUSES.reduce((sum, status) => sum + (numbers.sessionsByStatus[status] ?? 0), 0),
     reuseRatio: numbers.reuseRatio,
     unitsOfWork: created + numbers.sessionsReused,
     cleanups: { runs: cleanups.length, failures: cleanups.filter(({ data }) => hasErrors(data)).length },
   };
+}
+
+function causeOf(death: Readonly<Record<string, unknown>> | null): string {
+  const cause = death?.['cause'];
+  return typeof cause === 'string' ? cause : 'unknown';
 }
 
 function hasErrors(data: Readonly<Record<string, unknown>> | null): boolean {

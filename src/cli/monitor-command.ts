@@ -1,0 +1,53 @@
+/** The `monitor` command: the long-lived program of whoever is on call. */
+import { Command } from 'commander';
+
+import { loadConfig, type SettingName } from '../config/config.ts';
+import { makeLog } from '../core/log.ts';
+import { Monitor } from '../monitor/monitor.ts';
+import { commandLine } from './invocation.ts';
+import { EXIT_FAILED } from './report-error.ts';
+import { listenForStop } from './stop-signals.ts';
+
+interface MonitorFlags {
+  readonly host?: string;
+  readonly port?: string;
+}
+
+export function makeMonitorCommand(): Command {
+  return new Command('monitor')
+    .summary('watch the registry: stuck work, clean-up, health, metrics, alerts, dashboard')
+    .description(
+      'Watches the registry until it is stopped: times out what is stuck, cleans up, tells of what is wrong, and shows all of it at http://127.0.0.1:9464. Several of them on one registry share the work.',
+    )
+    .configureHelp({ commandUsage: () => commandLine('monitor', '[options]') })
+    .option(
+      '--host <name>',
+      'listen there; beyond this machine MONITOR_TOKEN is needed (default: MONITOR_HOST, 127.0.0.1)',
+    )
+    .option('--port <number>', 'listen on that port (default: MONITOR_PORT, 9464)')
+    .option('--verbose', 'show where errors come from')
+    .addHelpText('after', `\nExample:\n  ${commandLine('monitor')}`)
+    .action(async (flags: MonitorFlags) => watch(flags));
+}
+
+async function watch({ host, port }: MonitorFlags): Promise<void> {
+  const flags: Partial<Record<SettingName, unknown>> = { MONITOR_HOST: host, MONITOR_PORT: port };
+  const config = loadConfig({ flags });
+  const log = makeLog({ level: config.logLevel });
+  const stopped = Promise.withResolvers<void>();
+  // From here on: a stop that comes while it begins is a stop.
+  const unlisten = listenForStop({
+    onStop: (signal) => {
+      log.info('The monitor is being stopped', { signal });
+      stopped.resolve();
+    },
+    onKill: () => process.exit(EXIT_FAILED),
+  });
+  try {
+    await using monitor = await Monitor.open({ config, log, commandLine });
+    log.info(`The monitor listens on ${monitor.url}`, { canChange: config.monitorToken !== undefined });
+    await stopped.promise;
+  } finally {
+    unlisten();
+  }
+}

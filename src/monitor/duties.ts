@@ -1,0 +1,131 @@
+/** What one monitor does for a registry: it looks for what is stuck, cleans up, and tells people. Only while the office is ours. */
+import type { Config } from '../config/config.ts';
+import type { Log } from '../core/log.ts';
+import type { Registry } from '../registry/registry.ts';
+import { endRemains, isPresent, SessionCleanup, toStatistics, type ReaperOptions } from '../upkeep/upkeep.ts';
+import { AlertKeeper } from './alerts/alert-keeper.ts';
+import { readFacts } from './alerts/facts.ts';
+import { Notifier } from './alerts/notifier.ts';
+import type { AlertLimits } from './alerts/rules.ts';
+import type { Sink } from './alerts/notice.ts';
+import { Periodic } from './periodic.ts';
+import { measureData } from './memory.ts';
+import { lookForStuck, sweep, type SweeperOptions } from './sweeper.ts';
+
+/** Whoever is to be told is told within 30 s: this, and what sending takes. */
+const ALERTS_EVERY_MS = 10_000;
+const NOTHING = { processing: 0, longRunning: [], stuck: [] };
+
+export interface DutiesOptions {
+  readonly registry: Registry;
+  readonly config: Config;
+  readonly sweeper: SweeperOptions;
+  readonly limits: AlertLimits;
+  readonly sinks: readonly Sink[];
+  readonly log: Log;
+}
+
+export class Duties {
+  readonly #options: DutiesOptions;
+  readonly #sweeps: Periodic;
+  readonly #alerts: Periodic;
+  readonly #cleanups: Periodic;
+  readonly #keeper: AlertKeeper;
+  readonly #notifier: Notifier;
+  #isAtWork = false;
+  #delivering: Promise<void> | undefined;
+
+  constructor(options: DutiesOptions) {
+    const { registry, config, sweeper, limits, sinks, log } = options;
+    this.#options = options;
+    this.#keeper = new AlertKeeper(limits, log);
+    this.#notifier = new Notifier({ sinks, host: sweeper.host, overview: limits.commandLine('health'), log });
+    this.#sweeps = new Periodic({
+      name: 'The check for stuck work',
+      intervalMs: config.healthCheckIntervalMs,
+      log,
+      work: async () => {
+        await sweep(registry, sweeper);
+        // What was found is told now, and not at the next turn.
+        void this.#alerts.run();
+      },
+    });
+    this.#alerts = new Periodic({
+      name: 'Telling of alerts',
+      intervalMs: ALERTS_EVERY_MS,
+      log,
+      work: () => this.#tell(),
+    });
+    const cleanup = makeCleanup(options);
+    this.#cleanups = new Periodic({
+      name: 'The clean-up',
+      intervalMs: config.cleanupIntervalMs,
+      log,
+      work: async () => void (await cleanup.byPolicy()),
+    });
+  }
+
+  get lastSweepAt(): Date | null {
+    return this.#sweeps.lastRunAt;
+  }
+
+  start(): void {
+    if (this.#isAtWork) return;
+    this.#isAtWork = true;
+    const { isHealthCheckEnabled, isCleanupEnabled } = this.#options.config;
+    if (isHealthCheckEnabled) this.#sweeps.start();
+    if (isCleanupEnabled) this.#cleanups.start();
+    this.#alerts.start();
+  }
+
+  /** Waits for what is under way. */
+  async stop(): Promise<void> {
+    this.#isAtWork = false;
+    await Promise.all([this.#sweeps.stop(), this.#cleanups.stop(), this.#alerts.stop()]);
+  }
+
+  close(): void {
+    this.#notifier.close();
+  }
+
+  async #tell(): Promise<void> {
+    const { registry, sweeper, config } = this.#options;
+    const report = config.isHealthCheckEnabled ? await lookForStuck(registry, sweeper) : NOTHING;
+    const overdue = [
+      { name: 'check for stuck work', byMs: this.#sweeps.overdueMs },
+      { name: 'clean-up', byMs: this.#cleanups.overdueMs },
+    ];
+    await this.#keeper.update(registry, await readFacts(registry, { report, memoryBytes: measureData(), overdue }));
+    // Slow sinks must not hold up the next look.
+    void this.#deliver();
+  }
+
+  #deliver(): Promise<void> {
+    const { registry, log } = this.#options;
+    this.#delivering ??= this.#notifier
+      .deliver(registry)
+      .catch((thrown: unknown) =>
+        log.warn('Notices could not be looked up; they are sent later', { reason: String(thrown) }),
+      )
+      .finally(() => (this.#delivering = undefined));
+    return this.#delivering;
+  }
+}
+
+function makeCleanup({ registry, config, sweeper, log }: DutiesOptions): SessionCleanup {
+  const reaper: ReaperOptions = { registry, host: sweeper.host, gridUrl: config.gridUrl, log };
+  return new SessionCleanup({
+    registry,
+    policy: undefined,
+    retentionMs: config.runRetentionMs,
+    intervalMs: config.cleanupIntervalMs,
+    batchSize: config.cleanupBatchSize,
+    log,
+    // The monitor has no sessions of its own.
+    endIdle: async () => 0,
+    isPresent,
+    endRemains: (session) => endRemains(session, reaper),
+    describe: async () => toStatistics(await registry.sessions.listGroups(), { capacity: config.maxSessions, held: 0 }),
+    onDone: () => undefined,
+  });
+}

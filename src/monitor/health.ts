@@ -1,0 +1,72 @@
+/** How things stand, with reasons: worked out from the registry when somebody asks, so that it is never older than the question. */
+import type { Registry } from '../registry/registry.ts';
+import { describeSpan } from '../core/time-words.ts';
+import { HEALTH_STATUSES, judgeUtilisation, type HealthStatus, type StuckReport } from '../upkeep/upkeep.ts';
+
+/** More active sessions than this are more than was ever planned for. */
+const MOST_ACTIVE = 1_000;
+const PERCENT = 100;
+
+export interface HealthLimits {
+  readonly warningMs: number;
+  readonly timeoutMs: number;
+  readonly maxLongRunning: number;
+  /** Of one process. */
+  readonly maxSessions: number;
+}
+
+export interface HealthReport {
+  readonly status: HealthStatus;
+  /** Why it is not healthy; empty where it is. */
+  readonly reasons: readonly string[];
+  readonly totalSessions: number;
+  readonly activeSessions: number;
+  readonly report: StuckReport;
+  /** Of the fullest process, as a share of what it may have. */
+  readonly utilisation: number;
+}
+
+export async function readHealth(
+  registry: Registry,
+  { report, limits }: { readonly report: StuckReport; readonly limits: HealthLimits },
+): Promise<HealthReport> {
+  const byHolder = await registry.sessions.countByHolder();
+  const totalSessions = await registry.sessions.count();
+  const activeSessions = byHolder.reduce((sum, number) => sum + number, 0);
+  const utilisation = Math.max(0, ...byHolder) / limits.maxSessions;
+  const reasons = [...judge({ report, activeSessions, utilisation }, limits)];
+  return {
+    status: worstOf(reasons.map(({ status }) => status)),
+    reasons: reasons.map(({ reason }) => reason),
+    totalSessions,
+    activeSessions,
+    report,
+    utilisation,
+  };
+}
+
+export function worstOf(statuses: readonly HealthStatus[]): HealthStatus {
+  return HEALTH_STATUSES.findLast((status) => statuses.includes(status)) ?? 'healthy';
+}
+
+function* judge(
+  { report, activeSessions, utilisation }: Pick<HealthReport, 'report' | 'activeSessions' | 'utilisation'>,
+  { timeoutMs, warningMs, maxLongRunning }: HealthLimits,
+): Generator<{ readonly status: HealthStatus; readonly reason: string }> {
+  const { stuck, longRunning } = report;
+  if (stuck.length > 0)
+    yield { status: 'critical', reason: `${stuck.length} stuck: no progress for more than ${describeSpan(timeoutMs)}` };
+  if (longRunning.length > maxLongRunning)
+    yield {
+      status: 'warning',
+      reason: `${longRunning.length} without progress for more than ${describeSpan(warningMs)}; more than ${maxLongRunning} are too many`,
+    };
+  const byUse = judgeUtilisation(utilisation);
+  if (byUse !== 'healthy')
+    yield {
+      status: byUse,
+      reason: `a process has ${Math.round(utilisation * PERCENT)} % of the sessions that it may have`,
+    };
+  if (activeSessions > MOST_ACTIVE)
+    yield { status: 'warning', reason: `${activeSessions} active sessions, more than ${MOST_ACTIVE}` };
+}

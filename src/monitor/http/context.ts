@@ -1,0 +1,34 @@
+/** What the routes are given. */
+import type { Log } from '../../core/log.ts';
+import type { Registry } from '../../registry/registry.ts';
+import type { StuckReport, StuckReset } from '../../upkeep/upkeep.ts';
+import type { EventFeed } from '../event-feed.ts';
+import type { HealthLimits } from '../health.ts';
+import type { RegistryLink } from '../registry-link.ts';
+
+/** The monitor as its routes see it. */
+export interface MonitorFacts {
+  readonly isClosing: boolean;
+  readonly isLeader: boolean;
+  /** Of whoever does the work of this registry; null where nobody is known to. */
+  readonly leader: string | null;
+  readonly isSweeperEnabled: boolean;
+  readonly lastSweepAt: Date | null;
+  readonly isCleanupEnabled: boolean;
+}
+
+export interface RouteContext {
+  readonly link: RegistryLink;
+  readonly feed: EventFeed;
+  readonly limits: HealthLimits;
+  readonly hasOwnerLabel: boolean;
+  readonly log: Log;
+  /** Aborts when the monitor closes: streams end then. */
+  readonly closing: AbortSignal;
+  readonly facts: () => MonitorFacts;
+  /** Proves that the registry takes what is written. Rejects with the reason where it doesn't. */
+  readonly probe: () => Promise<void>;
+  readonly look: (registry: Registry, timeoutMs?: number) => Promise<StuckReport>;
+  readonly reset: (registry: Registry, report: StuckReport['stuck']) => Promise<StuckReset>;
+  readonly endSession: (registry: Registry, id: string) => Promise<'ended' | 'over' | 'missing'>;
+}

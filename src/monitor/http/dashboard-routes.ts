@@ -1,0 +1,28 @@
+/** The page for people, from this package's own files. */
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import fastifyStatic from '@fastify/static';
+import type { FastifyInstance } from 'fastify';
+
+const FOLDER = fileURLToPath(new URL('../dashboard/', import.meta.url));
+/** Chart.js names this file for whoever has no bundler. */
+const CHARTS = 'chart.umd.js';
+
+export async function addDashboard(server: FastifyInstance): Promise<void> {
+  const charts = path.dirname(createRequire(import.meta.url).resolve('chart.js'));
+  await server.register(fastifyStatic, {
+    root: FOLDER,
+    prefix: '/dashboard/',
+    index: false,
+    // A new version is there at the next look.
+    cacheControl: false,
+    setHeaders: (reply) => void reply.header('cache-control', 'no-cache'),
+  });
+  server.get('/', { schema: { hide: true } }, (_request, reply) => reply.sendFile('index.html'));
+  server.get('/dashboard/vendor/chart.umd.js', { schema: { hide: true } }, (_request, reply) =>
+    reply.sendFile(CHARTS, charts),
+  );
+  server.get('/favicon.ico', { schema: { hide: true } }, (_request, reply) => reply.code(204).send());
+}

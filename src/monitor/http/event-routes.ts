@@ -1,0 +1,131 @@
+/** What happens (Server-Sent Events), what is wrong, what was, and the numbers. */
+import { z } from 'zod';
+
+import { LIVE_STATUSES, type Registry, type StoredEvent } from '../../registry/registry.ts';
+import type { FeedItem } from '../event-feed.ts';
+import { renderMetrics, type RegistryNumbers } from '../prometheus.ts';
+import type { RouteContext } from './context.ts';
+import { HttpFailure } from './failures.ts';
+import { eventsQuery, timelineQuery } from './inputs.ts';
+import type { Server } from './server-type.ts';
+import * as shapes from './shapes.ts';
+import { readTimeline } from './timeline.ts';
+import { toAlertView, toEventView, toRunView, toStatisticsView } from './views.ts';
+
+/** Browsers have six connections to a host; programs have what they like. */
+const MOST_READERS = 100;
+
+export function addEventRoutes(server: Server, context: RouteContext): void {
+  const { link, feed, closing, facts, hasOwnerLabel } = context;
+
+  server.get(
+    '/events',
+    {
+      sse: 'only',
+      schema: {
+        summary:
+          'Server-Sent Events: each as data {type, session_id, run_id, owner, status, message, timestamp}; `event: progress` has the runs being worked on',
+        querystring: eventsQuery,
+        headers: z.object({ 'last-event-id': z.string().max(20).optional() }),
+        produces: ['text/event-stream'],
+      },
+    },
+    async (request, reply) => {
+      if (feed.readers >= MOST_READERS)
+        throw new HttpFailure(503, 'too-many-readers', `${MOST_READERS} readers follow the events already.`);
+      const { owner, last } = request.query;
+      const { after, first } = await begin(context, { lastEventId: request.headers['last-event-id'], last, owner });
+      const over = new AbortController();
+      reply.sse.onClose(() => over.abort());
+      const signal = AbortSignal.any([over.signal, closing]);
+      const items = feed.follow({ after, owner, signal });
+      await reply.sse.send(toMessages(first, items));
+    },
+  );
+
+  server.get(
+    '/alerts',
+    {
+      schema: {
+        summary: 'What is wrong now',
+        response: { 200: z.object({ alerts: z.array(shapes.alert) }), 503: shapes.failure },
+      },
+    },
+    async () => {
+      const alerts = await link.use((registry) => registry.alerts.list());
+      return { alerts: alerts.filter(({ status }) => status === 'firing').map(toAlertView) };
+    },
+  );
+
+  server.get(
+    '/timeline',
+    {
+      schema: {
+        summary: 'What happened within the last minutes',
+        querystring: timelineQuery,
+        response: { 200: shapes.timeline, 400: shapes.failure, 503: shapes.failure },
+      },
+    },
+    async ({ query: { minutes } }) => link.use(({ events }) => readTimeline(events, minutes)),
+  );
+
+  server.get(
+    '/statistics',
+    { schema: { summary: 'The registry in numbers', response: { 200: shapes.statistics, 503: shapes.failure } } },
+    async () => toStatisticsView(await link.use(({ metrics }) => metrics.read())),
+  );
+
+  server.get(
+    '/metrics',
+    { schema: { summary: 'For Prometheus', produces: ['text/plain'], response: { 200: z.string() } } },
+    async (_request, reply) => {
+      const numbers = await link
+        .use((registry) => readNumbers(registry, context))
+        // `registry_up` tells it.
+        .catch(() => undefined);
+      const { contentType, text } = await renderMetrics({ numbers, isLeader: facts().isLeader, hasOwnerLabel });
+      return reply.header('content-type', contentType).send(text);
+    },
+  );
+}
+
+async function readNumbers(registry: Registry, { look }: RouteContext): Promise<RegistryNumbers> {
+  const [metrics, live, report, [cleanup]] = await Promise.all([
+    registry.metrics.read(),
+    registry.sessions.list({ status: LIVE_STATUSES }),
+    look(registry),
+    registry.events.listLatest({ limit: 1, types: ['cleanup'] }),
+  ]);
+  const durationMs = cleanup?.data?.['durationMs'];
+  return { metrics, live, report, lastCleanupSeconds: typeof durationMs === 'number' ? durationMs / 1_000 : null };
+}
+
+/** Where a reader begins: after what it has, before the latest that it asks for, or now. */
+async function begin(
+  { link }: RouteContext,
+  {
+    lastEventId,
+    last,
+    owner,
+  }: { readonly lastEventId: string | undefined; readonly last: number; readonly owner: string | undefined },
+): Promise<{ readonly after: number; readonly first: readonly StoredEvent[] }> {
+  if (lastEventId !== undefined && /^\d+$/.test(lastEventId)) return { after: Number(lastEventId), first: [] };
+  return link.use(async ({ events }) => {
+    const first = last === 0 ? [] : await events.listLatest({ limit: last, ...(owner !== undefined && { owner }) });
+    const latestId = await events.latestId();
+    // Of an owner the latest may be old: what came between is not its own.
+    return { first, after: Math.max(first.at(-1)?.id ?? 0, owner === undefined && last > 0 ? 0 : latestId) };
+  });
+}
+
+async function* toMessages(first: readonly StoredEvent[], items: AsyncGenerator<FeedItem>) {
+  for (const event of first) yield toMessage(event);
+  for await (const item of items) {
+    if (item.kind === 'event') yield toMessage(item.event);
+    else yield { event: 'progress', data: { runs: item.runs.map(toRunView) } };
+  }
+}
+
+function toMessage(event: StoredEvent): { readonly id: string; readonly data: object } {
+  return { id: String(event.id), data: toEventView(event) };
+}

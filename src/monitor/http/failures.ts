@@ -1,0 +1,53 @@
+/** How a request fails: one shape, a code for programs, words for people. */
+import type { FastifyError, FastifyInstance } from 'fastify';
+
+import { SupervisorError, toError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import { redactText } from '../../core/redact.ts';
+import { RegistryError } from '../../registry/registry.ts';
+
+export class HttpFailure extends SupervisorError {
+  readonly code: string;
+  readonly consequence = 'fail-step';
+  readonly statusCode: number;
+
+  constructor(statusCode: number, code: string, message: string) {
+    super(message);
+    this.statusCode = statusCode;
+    this.code = code;
+  }
+}
+
+export function notFound(noun: 'run' | 'session', id: string): HttpFailure {
+  return new HttpFailure(404, 'not-found', `There is no ${noun} ${id} in the registry.`);
+}
+
+export function installFailures(server: FastifyInstance, log: Log): void {
+  server.setErrorHandler((thrown: unknown, _request, reply) => {
+    const { statusCode, code, message } = toAnswer(toError(thrown));
+    if (statusCode === 500) log.error('A request failed for a reason of ours', { reason: toError(thrown).stack });
+    void reply.code(statusCode).send({ error: { code, message: redactText(message) } });
+  });
+  server.setNotFoundHandler((request, reply) => {
+    const message = `There is nothing at ${request.method} of this path. GET /openapi.json lists what there is.`;
+    void reply.code(404).send({ error: { code: 'not-found', message } });
+  });
+}
+
+function toAnswer(error: Error): { readonly statusCode: number; readonly code: string; readonly message: string } {
+  if (error instanceof HttpFailure) return error;
+  if (error instanceof RegistryError) return { statusCode: 503, code: error.code, message: error.message };
+  const { statusCode = 500, validation, code } = error as FastifyError;
+  if (validation !== undefined) return { statusCode: 400, code: 'invalid-request', message: error.message };
+  if (statusCode >= 400 && statusCode < 500)
+    return { statusCode, code: toKebab(code ?? 'invalid-request'), message: error.message };
+  return { statusCode: 500, code: 'internal-error', message: 'The monitor failed at this request; its log says why.' };
+}
+
+/** `FST_ERR_CTP_BODY_TOO_LARGE` as `ctp-body-too-large`. */
+function toKebab(code: string): string {
+  return code
+    .replace(/^FST_ERR_/, '')
+    .toLowerCase()
+    .replaceAll('_', '-');
+}

@@ -1,0 +1,140 @@
+/** Whether it lives, is ready, and how things stand. */
+import { z } from 'zod';
+
+import { toError } from '../../core/errors.ts';
+import { readHealth, worstOf } from '../health.ts';
+import type { RouteContext } from './context.ts';
+import type { Server } from './server-type.ts';
+import * as shapes from './shapes.ts';
+import { toHealthView, toStuckView } from './views.ts';
+
+const alive = z.object({ status: z.enum(['ok', 'unavailable']), reason: z.string().nullable() });
+const health = z.object({
+  status: shapes.health,
+  timestamp: z.iso.datetime(),
+  reasons: z.array(z.string()).meta({ description: 'why it is not healthy' }),
+  registry: z.object({ ok: z.boolean(), place: z.string(), message: z.string().nullable() }),
+  sessions: shapes.sessionHealth.shape.metrics.extend({ active_sessions: z.int(), utilisation: z.number() }).nullable(),
+  thresholds: shapes.sessionHealth.shape.thresholds,
+  leader: z.object({ is_leader: z.boolean(), holder: z.string().nullable() }),
+  sweeper: z.object({ enabled: z.boolean(), last_at: z.iso.datetime().nullable() }),
+  cleanup: z.object({ enabled: z.boolean(), last_at: z.iso.datetime().nullable() }),
+});
+
+export function addHealthRoutes(server: Server, context: RouteContext): void {
+  const { link, limits, facts, probe, look } = context;
+
+  server.get('/livez', { schema: { summary: 'Whether the program runs', response: { 200: alive } } }, async () => ({
+    status: 'ok' as const,
+    reason: null,
+  }));
+
+  server.get(
+    '/readyz',
+    {
+      schema: {
+        summary: 'Whether it can answer: the registry is there, and it is not about to stop',
+        response: { 200: alive, 503: alive },
+      },
+    },
+    async (_request, reply) => {
+      const reason = facts().isClosing ? 'The monitor is being stopped.' : await troubleOf(probe);
+      return reply.code(reason === null ? 200 : 503).send({ status: reason === null ? 'ok' : 'unavailable', reason });
+    },
+  );
+
+  server.get(
+    '/health',
+    {
+      schema: {
+        summary: 'How everything stands; 503 where it is critical or not known',
+        response: { 200: health, 503: health },
+      },
+    },
+    async (_request, reply) => {
+      const known = await readAll(context);
+      const { isLeader, leader, isSweeperEnabled, lastSweepAt, isCleanupEnabled, isClosing } = facts();
+      const trouble = 'trouble' in known ? known.trouble : null;
+      const found = 'health' in known ? known.health : null;
+      const reasons = [
+        ...(trouble === null ? [] : [trouble]),
+        ...(isClosing ? ['The monitor is being stopped.'] : []),
+        ...(found?.reasons ?? []),
+      ];
+      const status = worstOf([found?.status ?? 'critical', trouble === null && !isClosing ? 'healthy' : 'critical']);
+      const view = found === null ? null : toHealthView(found, limits).metrics;
+      return reply.code(status === 'critical' ? 503 : 200).send({
+        status,
+        timestamp: new Date().toISOString(),
+        reasons,
+        registry: { ok: trouble === null, place: link.place, message: trouble },
+        sessions: view && {
+          ...view,
+          active_sessions: found?.activeSessions ?? 0,
+          utilisation: found?.utilisation ?? 0,
+        },
+        thresholds: {
+          warning_minutes: limits.warningMs / 60_000,
+          timeout_minutes: limits.timeoutMs / 60_000,
+          max_long_running: limits.maxLongRunning,
+        },
+        leader: { is_leader: isLeader, holder: leader },
+        sweeper: { enabled: isSweeperEnabled, last_at: lastSweepAt?.toISOString() ?? null },
+        cleanup: { enabled: isCleanupEnabled, last_at: 'lastCleanupAt' in known ? known.lastCleanupAt : null },
+      });
+    },
+  );
+
+  server.get(
+    '/health/sessions',
+    {
+      schema: {
+        summary: 'Sessions and what is stuck, in numbers',
+        response: { 200: shapes.sessionHealth, 503: shapes.failure },
+      },
+    },
+    async () =>
+      link.use(async (registry) =>
+        toHealthView(await readHealth(registry, { report: await look(registry), limits }), limits),
+      ),
+  );
+
+  server.get(
+    '/health/sessions/stuck',
+    {
+      schema: {
+        summary: 'What makes no progress, the longest first',
+        response: { 200: shapes.stuckSessions, 503: shapes.failure },
+      },
+    },
+    async () =>
+      link.use(async (registry) => {
+        const { stuck } = await look(registry);
+        return { stuck_sessions: stuck.map(toStuckView), count: stuck.length };
+      }),
+  );
+}
+
+async function readAll({ link, limits, probe, look }: RouteContext) {
+  const trouble = await troubleOf(probe);
+  try {
+    return await link.use(async (registry) => {
+      const [health, lastCleanup] = await Promise.all([
+        look(registry).then((report) => readHealth(registry, { report, limits })),
+        registry.events.listLatest({ limit: 1, types: ['cleanup'] }),
+      ]);
+      return { health, lastCleanupAt: lastCleanup[0]?.at ?? null, ...(trouble !== null && { trouble }) };
+    });
+  } catch (thrown) {
+    return { trouble: trouble ?? toError(thrown).message };
+  }
+}
+
+async function troubleOf(probe: () => Promise<void>): Promise<string | null> {
+  try {
+    await probe();
+    return null;
+  } catch (thrown) {
+    return toError(thrown).message;
+  }
+}

@@ -1,0 +1,70 @@
+/** What requests may say, with limits: the routes' schemas are made from these. */
+import { z } from 'zod';
+
+import { RUN_STATUSES, SESSION_STATUSES } from '../../registry/registry.ts';
+
+const LONGEST_ID = 200;
+const LONGEST_OWNER = 500;
+const MOST_ROWS = 1_000;
+const DEFAULT_ROWS = 100;
+const MOST_MINUTES = 7 * 24 * 60;
+const MOST_IDS = 10_000;
+
+const id = z.string().min(1).max(LONGEST_ID);
+const owner = z.string().min(1).max(LONGEST_OWNER).optional();
+const limit = z.coerce.number().int().min(1).max(MOST_ROWS).default(DEFAULT_ROWS);
+const after = z.string().min(1).max(LONGEST_ID).optional().meta({ description: 'the `next` of the page before' });
+
+export const idParams = z.object({ id });
+
+export const sessionsQuery = z.object({
+  status: z.enum([...SESSION_STATUSES, 'live']).optional(),
+  owner,
+  limit,
+  after,
+});
+
+export const runsQuery = z.object({
+  status: z.enum(RUN_STATUSES).optional(),
+  owner,
+  action: z.string().min(1).max(LONGEST_OWNER).optional(),
+  limit,
+  after,
+});
+
+export const recordsQuery = z.object({ limit, after });
+
+export const eventsQuery = z.object({
+  owner,
+  last: z.coerce.number().int().min(0).max(MOST_ROWS).default(0).meta({ description: 'so many of the latest first' }),
+});
+
+export const timelineQuery = z.object({
+  minutes: z.coerce.number().int().min(1).max(MOST_MINUTES).default(60),
+});
+
+export const resetBody = z
+  .object({
+    ids: z.array(id).max(MOST_IDS).optional().meta({ description: 'of sessions or runs; default: all that are stuck' }),
+    timeout_minutes: z
+      .number()
+      .min(0)
+      .max(MOST_MINUTES)
+      .optional()
+      .meta({ description: 'default: SESSION_TIMEOUT_MINUTES' }),
+    dry_run: z.boolean().default(false).meta({ description: 'only say what would be reset' }),
+  })
+  .strict();
+
+/** The place of a row in a list of the newest first. */
+export function toCursor({ createdAt, id: rowId }: { readonly createdAt: string; readonly id: string }): string {
+  return `${createdAt}.${rowId}`;
+}
+
+/** What no page gave begins at the beginning. */
+export function fromCursor(
+  cursor: string | undefined,
+): { readonly createdAt: string; readonly id: string } | undefined {
+  const [, createdAt, rowId] = /^(\d{4}-[\dT:-]+\.\d{3}Z)\.(.+)$/s.exec(cursor ?? '') ?? [];
+  return createdAt === undefined || rowId === undefined ? undefined : { createdAt, id: rowId };
+}

@@ -1,0 +1,115 @@
+/** Runs: looked at, their records, and cancelled. */
+import { z } from 'zod';
+
+import type { ChangeOptions } from './change-options.ts';
+import type { RouteContext } from './context.ts';
+import { HttpFailure, notFound } from './failures.ts';
+import { fromCursor, idParams, recordsQuery, runsQuery, toCursor } from './inputs.ts';
+import type { Server } from './server-type.ts';
+import * as shapes from './shapes.ts';
+import { toRunView } from './views.ts';
+
+const runs = z.object({ runs: z.array(shapes.run), count: z.int(), next: z.string().nullable() });
+const records = z.object({
+  records: z.array(z.object({ dataset: z.string(), key: z.string(), record: z.unknown() })),
+  count: z.int(),
+  next: z.string().nullable(),
+});
+const cancelled = z.object({
+  id: z.string(),
+  status: z.enum(['requested', 'cancelled']).meta({ description: '`requested`: its program ends it within seconds' }),
+});
+
+export function addRunRoutes(server: Server, { link }: RouteContext, change: ChangeOptions): void {
+  server.get(
+    '/runs',
+    {
+      schema: {
+        summary: 'Runs, the newest first',
+        querystring: runsQuery,
+        response: { 200: runs, 400: shapes.failure, 503: shapes.failure },
+      },
+    },
+    async ({ query: { status, owner, action, limit, after } }) => {
+      const cursor = fromCursor(after);
+      const found = await link.use((registry) =>
+        registry.runs.list({
+          limit,
+          ...(status !== undefined && { status }),
+          ...(owner !== undefined && { owner }),
+          ...(action !== undefined && { action }),
+          ...(cursor !== undefined && { after: cursor }),
+        }),
+      );
+      const last = found.length < limit ? undefined : found.at(-1);
+      return { runs: found.map(toRunView), count: found.length, next: last === undefined ? null : toCursor(last) };
+    },
+  );
+
+  server.get(
+    '/runs/:id',
+    {
+      schema: {
+        summary: 'One run',
+        params: idParams,
+        response: { 200: shapes.run, 404: shapes.failure, 503: shapes.failure },
+      },
+    },
+    async ({ params: { id } }) => {
+      const run = await link.use((registry) => registry.runs.get(id));
+      if (run === undefined) throw notFound('run', id);
+      return toRunView(run);
+    },
+  );
+
+  server.get(
+    '/runs/:id/records',
+    {
+      schema: {
+        summary: 'Records of a run, in the order of their export, also while it runs',
+        params: idParams,
+        querystring: recordsQuery,
+        response: { 200: records, 400: shapes.failure, 404: shapes.failure, 503: shapes.failure },
+      },
+    },
+    async ({ params: { id }, query: { limit, after } }) => {
+      const page = await link.use(async (registry) => {
+        if ((await registry.runs.get(id)) === undefined) return undefined;
+        return registry.runs.listRecordsPage(id, { limit, ...(after !== undefined && { after }) });
+      });
+      if (page === undefined) throw notFound('run', id);
+      return {
+        records: page.records.map(({ dataset, key, json }) => ({ dataset, key, record: JSON.parse(json) as unknown })),
+        count: page.records.length,
+        next: page.next,
+      };
+    },
+  );
+
+  server.post(
+    '/runs/:id/cancel',
+    {
+      ...change,
+      schema: {
+        summary: 'Ask a run to end; what is finished is kept, and it can be resumed',
+        security: [{ token: [] }],
+        params: idParams,
+        response: {
+          200: cancelled,
+          401: shapes.failure,
+          403: shapes.failure,
+          404: shapes.failure,
+          409: shapes.failure,
+          429: shapes.failure,
+          503: shapes.failure,
+        },
+      },
+    },
+    async ({ params: { id } }) => {
+      const status = await link.use((registry) => registry.runs.requestCancel(id));
+      if (status === 'missing') throw notFound('run', id);
+      if (status === 'over') throw new HttpFailure(409, 'already-over', `The run ${id} is over already.`);
+      return { id, status };
+    },
+  );
+}

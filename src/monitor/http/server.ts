@@ -1,0 +1,116 @@
+/** The monitor's HTTP server: JSON by schema, events as they happen, and the dashboard. */
+import rateLimit from '@fastify/rate-limit';
+import helmet from '@fastify/helmet';
+import sse, { type SSEPluginOptions } from '@fastify/sse';
+import swagger from '@fastify/swagger';
+import fastify, { type FastifyPluginAsync } from 'fastify';
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import { z } from 'zod';
+
+import { ConfigError, toError } from '../../core/errors.ts';
+import type { ChangeOptions } from './change-options.ts';
+import type { RouteContext } from './context.ts';
+import { addDashboard } from './dashboard-routes.ts';
+import { addEventRoutes } from './event-routes.ts';
+import { installFailures } from './failures.ts';
+import { installGuard, isLoopback } from './guard.ts';
+import { addHealthRoutes } from './health-routes.ts';
+import { addRunRoutes } from './run-routes.ts';
+import type { Server } from './server-type.ts';
+import { addSessionRoutes } from './session-routes.ts';
+
+const LARGEST_BODY = 1_000_000;
+const REQUEST_LIMIT_MS = 10_000;
+/** Keeps proxies from taking a quiet stream for a dead one. */
+const HEARTBEAT_MS = 15_000;
+const CHANGES = { max: 30, timeWindow: '1 minute' };
+
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly token: string | undefined;
+  readonly context: RouteContext;
+}
+
+export interface OpenedServer {
+  /** `http://127.0.0.1:9464`. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Throws `ConfigError` where it would listen beyond this machine without a token, or can't listen at all. */
+export async function openServer({ host, port, token, context }: ServerOptions): Promise<OpenedServer> {
+  if (!isLoopback(host) && token === undefined) {
+    throw new ConfigError(
+      `MONITOR_HOST is ${host}, which others can reach. Set MONITOR_TOKEN, which they then need, or let it be 127.0.0.1.`,
+    );
+  }
+  const server: Server = fastify({
+    bodyLimit: LARGEST_BODY,
+    requestTimeout: REQUEST_LIMIT_MS,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 300, caseSensitive: true },
+  }).withTypeProvider<ZodTypeProvider>();
+  server.setValidatorCompiler(validatorCompiler);
+  server.setSerializerCompiler(serializerCompiler);
+  installFailures(server, context.log);
+  await server.register(rateLimit, { global: false });
+  const needsToken = installGuard(server, { host, token });
+  await server.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:'],
+        frameAncestors: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'none'"],
+      },
+    },
+    // Loopback has no certificate; who puts TLS before it sets this there.
+    strictTransportSecurity: false,
+  });
+  // Its types name a default export of what Node gives as the module itself.
+  await server.register(sse as unknown as FastifyPluginAsync<SSEPluginOptions>, { heartbeatInterval: HEARTBEAT_MS });
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'webdriver-supervisor monitor',
+        description: 'What works, what is stuck, what died and why. Changes need the token of MONITOR_TOKEN.',
+        version: '1',
+      },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+  const change: ChangeOptions = { config: { rateLimit: CHANGES }, preValidation: needsToken };
+  await server.register(async (scope) => {
+    const typed = scope.withTypeProvider<ZodTypeProvider>();
+    addHealthRoutes(typed, context);
+    addSessionRoutes(typed, context, change);
+    addRunRoutes(typed, context, change);
+    addEventRoutes(typed, context);
+    typed.get('/openapi.json', { schema: { summary: 'This API', response: { 200: z.unknown() } } }, async () =>
+      server.swagger(),
+    );
+    await addDashboard(scope);
+  });
+  try {
+    const url = await server.listen({ host, port });
+    return { url, close: () => server.close() };
+  } catch (thrown) {
+    await server.close();
+    throw new ConfigError(
+      `The monitor can't listen on ${host}, port ${port}: ${toError(thrown).message}. Set MONITOR_HOST and MONITOR_PORT.`,
+      { cause: thrown },
+    );
+  }
+}

@@ -1,0 +1,147 @@
+/** Sessions: looked at, and ended. */
+import { z } from 'zod';
+
+import { LIVE_STATUSES } from '../../registry/registry.ts';
+import type { RouteContext } from './context.ts';
+import { HttpFailure, notFound } from './failures.ts';
+import { fromCursor, idParams, resetBody, sessionsQuery, toCursor } from './inputs.ts';
+import type { ChangeOptions } from './change-options.ts';
+import type { Server } from './server-type.ts';
+import * as shapes from './shapes.ts';
+import { toSessionView, toStuckView } from './views.ts';
+
+const sessions = z.object({ sessions: z.array(shapes.session), count: z.int(), next: z.string().nullable() });
+const ended = z.object({ id: z.string(), status: z.enum(['ended']) });
+const reset = z.object({
+  dry_run: z.boolean(),
+  count: z.int().meta({ description: 'sessions and runs that were reset; in a dry run, that would be' }),
+  runs: z.array(z.string()),
+  sessions: z.array(z.string()),
+  stuck: z.array(shapes.stuckSession).meta({ description: 'what was found' }),
+  failures: z
+    .array(z.object({ session_id: z.string(), message: z.string() }))
+    .meta({ description: 'browsers that could not be ended' }),
+});
+
+export function addSessionRoutes(server: Server, context: RouteContext, change: ChangeOptions): void {
+  const { link, look } = context;
+
+  server.get(
+    '/sessions',
+    {
+      schema: {
+        summary: 'Sessions, the newest first',
+        querystring: sessionsQuery,
+        response: { 200: sessions, 400: shapes.failure, 503: shapes.failure },
+      },
+    },
+    async ({ query: { status, owner, limit, after } }) => {
+      const cursor = fromCursor(after);
+      const found = await link.use((registry) =>
+        registry.sessions.list({
+          limit,
+          ...(status !== undefined && { status: status === 'live' ? LIVE_STATUSES : status }),
+          ...(owner !== undefined && { owner }),
+          ...(cursor !== undefined && { after: cursor }),
+        }),
+      );
+      const last = found.length < limit ? undefined : found.at(-1);
+      return {
+        sessions: found.map(toSessionView),
+        count: found.length,
+        next: last === undefined ? null : toCursor(last),
+      };
+    },
+  );
+
+  server.get(
+    '/sessions/:id',
+    {
+      schema: {
+        summary: 'One session',
+        params: idParams,
+        response: { 200: shapes.session, 404: shapes.failure, 503: shapes.failure },
+      },
+    },
+    async ({ params: { id } }) => {
+      const session = await link.use((registry) => registry.sessions.get(id));
+      if (session === undefined) throw notFound('session', id);
+      return toSessionView(session);
+    },
+  );
+
+  server.post(
+    '/sessions/:id/end',
+    {
+      ...change,
+      schema: {
+        summary: 'End a session that lives, whoever works with it',
+        security: [{ token: [] }],
+        params: idParams,
+        response: {
+          200: ended,
+          401: shapes.failure,
+          403: shapes.failure,
+          404: shapes.failure,
+          409: shapes.failure,
+          429: shapes.failure,
+          503: shapes.failure,
+        },
+      },
+    },
+    async ({ params: { id } }) => {
+      const result = await link.use((registry) => context.endSession(registry, id), CHANGE_LIMIT_MS);
+      if (result === 'missing') throw notFound('session', id);
+      if (result === 'over') throw new HttpFailure(409, 'already-over', `The session ${id} is over already.`);
+      return { id, status: result };
+    },
+  );
+
+  server.post(
+    '/reset-stuck',
+    {
+      ...change,
+      schema: {
+        summary: 'Time out what is stuck; its data are kept, and its runs can be resumed',
+        security: [{ token: [] }],
+        body: resetBody.nullish(),
+        response: {
+          200: reset,
+          400: shapes.failure,
+          401: shapes.failure,
+          403: shapes.failure,
+          429: shapes.failure,
+          503: shapes.failure,
+        },
+      },
+    },
+    async ({ body }) => {
+      const { ids, timeout_minutes: minutes, dry_run: isDry = false } = body ?? {};
+      return link.use(async (registry) => {
+        const report = await look(registry, minutes === undefined ? undefined : minutes * 60_000);
+        const asked = ids === undefined ? undefined : new Set(ids);
+        const stuck = report.stuck.filter(
+          ({ runId, sessionId }) => asked === undefined || asked.has(runId ?? '') || asked.has(sessionId ?? ''),
+        );
+        const done = isDry
+          ? {
+              runIds: stuck.map(({ runId }) => runId).filter((id) => id !== null),
+              sessionIds: stuck.map(({ sessionId }) => sessionId).filter((id) => id !== null),
+              failures: [],
+            }
+          : await context.reset(registry, stuck);
+        return {
+          dry_run: isDry,
+          count: isDry ? stuck.length : Math.max(done.sessionIds.length, done.runIds.length),
+          runs: [...done.runIds],
+          sessions: [...done.sessionIds],
+          stuck: stuck.map(toStuckView),
+          failures: done.failures.map(({ sessionId, message }) => ({ session_id: sessionId, message })),
+        };
+      }, CHANGE_LIMIT_MS);
+    },
+  );
+}
+
+/** Processes are ended in it. */
+const CHANGE_LIMIT_MS = 30_000;

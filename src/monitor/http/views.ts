@@ -1,0 +1,171 @@
+/** From what the registry has to what is answered. Folders, tokens and parameters stay behind; texts are redacted once more. */
+import type { z } from 'zod';
+
+import { redactText } from '../../core/redact.ts';
+import {
+  isLive,
+  type RegistryMetrics,
+  type StoredAlert,
+  type StoredEvent,
+  type StoredRun,
+  type StoredSession,
+} from '../../registry/registry.ts';
+import type { Idle } from '../../upkeep/upkeep.ts';
+import type { HealthLimits, HealthReport } from '../health.ts';
+import type * as shapes from './shapes.ts';
+
+const MINUTE_MS = 60_000;
+const PERCENT = 100;
+
+type Shape<Name extends keyof typeof shapes> = z.output<(typeof shapes)[Name]>;
+
+export function toSessionView(session: StoredSession): Shape<'session'> {
+  const { createdAt, endedAt } = session;
+  const endMs = endedAt === null ? Date.now() : Date.parse(endedAt);
+  return {
+    id: session.id,
+    owner: session.owner,
+    status: session.status,
+    epoch: session.epoch,
+    run_id: session.runId,
+    webdriver_id: session.webdriverId,
+    host: session.host,
+    pid: session.pid,
+    endpoint: session.endpoint,
+    created_at: createdAt,
+    started_at: session.startedAt,
+    last_heartbeat_at: session.lastHeartbeatAt,
+    last_used_at: session.lastUsedAt,
+    ended_at: isLive(session) ? null : endedAt,
+    age_seconds: Math.max(0, (endMs - Date.parse(createdAt)) / 1_000),
+    death: session.death === null ? null : toDeathView(session.death),
+    message: redactOrNull(session.errorMessage),
+  };
+}
+
+export function toRunView(run: StoredRun): Shape<'run'> {
+  const { counts, display } = run;
+  const ended = counts.done + counts.failed + counts.cancelled + counts.skipped;
+  const { done, total } = display ?? { done: ended, total: counts.total };
+  return {
+    id: run.id,
+    action: run.action,
+    owner: run.owner,
+    status: run.status,
+    counts: { ...counts },
+    progress: {
+      done,
+      total,
+      percent: total > 0 ? Math.min(PERCENT, (done / total) * PERCENT) : null,
+      label: redactOrNull(display?.label ?? null),
+    },
+    records: run.records,
+    sessions: run.sessions,
+    deaths: run.deaths.map(toDeathView),
+    error: run.error === null ? null : { code: run.error.code, message: redactText(run.error.message) },
+    host: run.host,
+    pid: run.pid,
+    is_cancel_requested: run.isCancelRequested,
+    created_at: run.createdAt,
+    started_at: run.startedAt,
+    last_progress_at: run.lastProgressAt,
+    ended_at: run.endedAt,
+    duration_ms: Math.max(0, run.durationMs),
+  };
+}
+
+export function toStuckView(idle: Idle): Shape<'stuckSession'> {
+  return {
+    id: idle.sessionId,
+    owner: idle.owner,
+    run_id: idle.runId,
+    action: idle.action,
+    created_at: idle.createdAt,
+    last_progress_at: idle.lastProgressAt,
+    processing_minutes: Math.round((idle.idleMs / MINUTE_MS) * 10) / 10,
+    host: idle.host,
+    pid: idle.pid,
+  };
+}
+
+export function toHealthView(health: HealthReport, limits: HealthLimits): Shape<'sessionHealth'> {
+  const { status, totalSessions, report } = health;
+  return {
+    status,
+    timestamp: new Date().toISOString(),
+    metrics: {
+      total_sessions: totalSessions,
+      processing_sessions: report.processing,
+      long_running_sessions: report.longRunning.length,
+      stuck_sessions: report.stuck.length,
+    },
+    thresholds: {
+      warning_minutes: limits.warningMs / MINUTE_MS,
+      timeout_minutes: limits.timeoutMs / MINUTE_MS,
+      max_long_running: limits.maxLongRunning,
+    },
+  };
+}
+
+export function toEventView({ type, owner, sessionId, runId, status, message, at }: StoredEvent): Shape<'event'> {
+  return {
+    type,
+    session_id: sessionId,
+    run_id: runId,
+    owner,
+    status,
+    message: redactOrNull(message),
+    timestamp: at,
+  };
+}
+
+export function toAlertView(alert: StoredAlert): Shape<'alert'> {
+  return {
+    key: alert.key,
+    rule: alert.rule,
+    severity: alert.severity,
+    message: redactText(alert.message),
+    next: alert.next,
+    owner: alert.owner,
+    run_id: alert.runId,
+    session_id: alert.sessionId,
+    since: alert.since,
+  };
+}
+
+export function toStatisticsView(numbers: RegistryMetrics): Shape<'statistics'> {
+  const { cleanups } = numbers;
+  return {
+    timestamp: new Date().toISOString(),
+    sessions_by_status: { ...numbers.sessionsByStatus },
+    runs_by_status: { ...numbers.runsByStatus },
+    sessions_created: Object.values(numbers.sessionsCreated).reduce((sum, number) => sum + number, 0),
+    sessions_reused: numbers.sessionsReused,
+    reuse_ratio: numbers.reuseRatio,
+    rapid_creates: numbers.rapidCreates,
+    context_losses: numbers.contextLosses,
+    deaths: numbers.deaths.map(({ cause, detectedBy, number }) => ({ cause, detected_by: detectedBy, number })),
+    work_cancelled: { ...numbers.workCancelled },
+    steps_by_status: { ...numbers.stepsByStatus },
+    average_session_seconds: numbers.averageSessionSeconds,
+    cleanup_runs: cleanups.runs,
+    cleanup_removed: cleanups.removed,
+    cleanup_failures: cleanups.failures,
+    last_cleanup_at: cleanups.lastAt,
+    registry_bytes: numbers.registryBytes,
+  };
+}
+
+export function toDeathView(death: Readonly<Record<string, unknown>>): Shape<'death'> {
+  const { cause, detectedBy, evidence, message } = death;
+  const words = message ?? (evidence as { message?: unknown } | undefined)?.message;
+  return {
+    cause: typeof cause === 'string' ? cause : 'unknown',
+    detected_by: typeof detectedBy === 'string' ? detectedBy : 'unknown',
+    message: typeof words === 'string' ? redactText(words) : null,
+  };
+}
+
+function redactOrNull(text: string | null): string | null {
+  return text === null ? null : redactText(text);
+}

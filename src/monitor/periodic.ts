@@ -1,0 +1,89 @@
+/** Work that is done again and again: never twice at once, and a failure is told and tried again. */
+import { toError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+
+const RETRY_MS = 60_000;
+
+export interface PeriodicOptions {
+  /** For the log: begins a sentence. */
+  readonly name: string;
+  readonly intervalMs: number;
+  /** Default 60 s, or the interval where that is shorter. */
+  readonly retryMs?: number;
+  readonly log: Log;
+  readonly work: () => Promise<void>;
+}
+
+export class Periodic {
+  readonly #options: PeriodicOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #isStarted = false;
+  #startedAt: number | undefined;
+  #lastRunAt: Date | undefined;
+  /** The last one's reason: a failure that stays the same is told once. */
+  #failure: string | undefined;
+
+  constructor(options: PeriodicOptions) {
+    this.#options = options;
+  }
+
+  /** When it last went well. */
+  get lastRunAt(): Date | null {
+    return this.#lastRunAt ?? null;
+  }
+
+  /** For how long it is overdue, in ms; 0 while it is not started. */
+  get overdueMs(): number {
+    if (this.#startedAt === undefined) return 0;
+    const lastAt = Math.max(this.#startedAt, this.#lastRunAt?.getTime() ?? 0);
+    return Math.max(0, Date.now() - lastAt - this.#options.intervalMs);
+  }
+
+  /** The first time is at once. */
+  start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#startedAt = Date.now();
+    this.#schedule(0);
+  }
+
+  /** Waits for the work under way. */
+  async stop(): Promise<void> {
+    this.#isStarted = false;
+    this.#startedAt = undefined;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  /** Does it now, or joins the one under way. Never rejects. */
+  run(): Promise<void> {
+    this.#running ??= this.#work().finally(() => (this.#running = undefined));
+    return this.#running;
+  }
+
+  async #work(): Promise<void> {
+    const { name, intervalMs, retryMs = RETRY_MS, log, work } = this.#options;
+    clearTimeout(this.#timer);
+    let nextMs = intervalMs;
+    try {
+      await work();
+      this.#lastRunAt = new Date();
+      if (this.#failure !== undefined) log.info(`${name} works again`);
+      this.#failure = undefined;
+    } catch (thrown) {
+      nextMs = Math.min(retryMs, intervalMs);
+      const { message: reason } = toError(thrown);
+      const tell = reason === this.#failure ? 'debug' : 'error';
+      log[tell](`${name} failed; it is tried again in ${Math.round(nextMs / 1_000)} s`, { reason });
+      this.#failure = reason;
+    }
+    if (this.#isStarted) this.#schedule(nextMs);
+  }
+
+  #schedule(inMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.run(), inMs);
+    this.#timer.unref();
+  }
+}

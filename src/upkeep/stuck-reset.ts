@@ -1,0 +1,58 @@
+/** Times out what is stuck: its rows first, so that its process learns of it, then what of it runs on this machine. */
+import { toError } from '../core/errors.ts';
+import { describeSpan } from '../core/time-words.ts';
+import type { StuckFinding } from '../registry/registry.ts';
+import { endRemains, type ReaperOptions } from './reaper.ts';
+import type { Idle } from './stuck.ts';
+
+/** Processes of so many sessions are ended at a time. */
+const AT_ONCE = 8;
+
+export interface StuckReset {
+  readonly runIds: readonly string[];
+  readonly sessionIds: readonly string[];
+  /** Sessions whose processes could not be ended, with the reason; their rows are timed out nevertheless. */
+  readonly failures: readonly { readonly sessionId: string; readonly message: string }[];
+}
+
+/** What has moved since it was found is left alone. `by` says who does it, for the rows. */
+export async function resetStuck(
+  found: readonly Idle[],
+  options: ReaperOptions & { readonly by: string },
+): Promise<StuckReset> {
+  const { registry, by, log } = options;
+  const { runIds, sessions } = await registry.stuck.timeOut(
+    found.map((idle) => toFinding(idle, by)).filter((finding) => finding !== undefined),
+  );
+  const failures: { sessionId: string; message: string }[] = [];
+  const left = [...sessions];
+  const endThem = async () => {
+    for (let session = left.pop(); session !== undefined; session = left.pop()) {
+      try {
+        await endRemains(session, options);
+      } catch (thrown) {
+        const { message } = toError(thrown);
+        failures.push({ sessionId: session.id, message });
+        log.warn('The browser of a session that was timed out could not be ended', {
+          session: session.id,
+          reason: message,
+        });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, endThem));
+  return { runIds, sessionIds: sessions.map(({ id }) => id), failures };
+}
+
+/** `no progress for 34 min, and 31 min are allowed`. */
+export function describeIdle({ idleMs, allowedMs, runId }: Pick<Idle, 'idleMs' | 'allowedMs' | 'runId'>): string {
+  const what = runId === null ? 'no command' : 'no progress';
+  return `${what} for ${describeSpan(idleMs)}, and ${describeSpan(allowedMs)} are allowed`;
+}
+
+function toFinding(idle: Idle, by: string): StuckFinding | undefined {
+  const { runId, sessionId, lastProgressAt: seenAt } = idle;
+  const message = `${describeIdle(idle)}; timed out by ${by}`;
+  if (runId !== null) return { runId, seenAt, message };
+  return sessionId === null ? undefined : { sessionId, seenAt, message };
+}
