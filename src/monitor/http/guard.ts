@@ -47,7 +47,11 @@ export function installGuard(
     askForToken(reply);
     await refuse(
       request,
-      new HttpFailure(401, 'token-needed', 'The token of MONITOR_TOKEN is needed: Authorization: Bearer <token>.'),
+      new HttpFailure(
+        401,
+        'token-needed',
+        'The token of MONITOR_TOKEN is needed, as a Bearer token in the Authorization header.',
+      ),
     );
   });
   return async (request) => {
@@ -55,13 +59,17 @@ export function installGuard(
       throw new HttpFailure(
         403,
         'no-token',
-        'Nothing can be changed by HTTP: start the monitor with MONITOR_TOKEN, and send it as Authorization: Bearer <token>.',
+        'Nothing can be changed by HTTP: start the monitor with MONITOR_TOKEN, and send that as a Bearer token in the Authorization header.',
       );
     // Not Basic: a browser adds that by itself, also for a foreign page.
     if (isSame(tokenOf(request, { takesBasic: false }), token)) return;
     await refuse(
       request,
-      new HttpFailure(401, 'wrong-token', 'The token is missing or wrong; send Authorization: Bearer <MONITOR_TOKEN>.'),
+      new HttpFailure(
+        401,
+        'wrong-token',
+        'The token is missing or wrong: send that of MONITOR_TOKEN as a Bearer token in the Authorization header.',
+      ),
     );
   };
 }

@@ -9,7 +9,7 @@ import * as shapes from './shapes.ts';
 import { toHealthView, toStuckView } from './views.ts';
 
 const alive = z.object({ status: z.enum(['ok', 'unavailable']), reason: z.string().nullable() });
-const health = z.object({
+const healthAnswer = z.object({
   status: shapes.health,
   timestamp: z.iso.datetime(),
   reasons: z.array(z.string()).meta({ description: 'why it is not healthy' }),
@@ -48,7 +48,7 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
     {
       schema: {
         summary: 'How everything stands; 503 where it is critical or not known',
-        response: { 200: health, 503: health },
+        response: { 200: healthAnswer, 503: healthAnswer },
       },
     },
     async (_request, reply) => {
