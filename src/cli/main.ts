@@ -9,11 +9,13 @@ import { Command } from 'commander';
 
 import { makeActionsCommand } from './actions-command.ts';
 import { makeDoctorCommand } from './doctor-command.ts';
+import { makeHealthCommand } from './health-command.ts';
 import { commandLine } from './invocation.ts';
 import { makeMetricsCommand } from './metrics-command.ts';
 import { makeMonitorCommand } from './monitor-command.ts';
 import { makeNewCommand } from './new-command.ts';
 import { EXIT_FAILED, reportError } from './report-error.ts';
+import { makeResetStuckCommand } from './reset-stuck-command.ts';
 import { runAction } from './run-command.ts';
 import { makeRunHelp } from './run-help.ts';
 import { makeRunsCommand } from './runs-command.ts';
@@ -50,6 +52,7 @@ function makeProgram(): Command {
       `\nExamples:\n  ${commandLine('actions')}\n  ${commandLine('run', 'gather-catalog --help')}\n  ${commandLine('doctor')}`,
     );
   const run = makeRunCommand();
+  const resetStuck = makeResetStuckCommand();
   const commands = [
     run,
     makeActionsCommand(),
@@ -59,11 +62,15 @@ function makeProgram(): Command {
     makeRunsCommand(),
     makeSessionsCommand(),
     makeMetricsCommand(),
+    makeHealthCommand(),
     makeMonitorCommand(),
+    resetStuck,
   ];
   for (const command of commands) program.addCommand(inherit(command, program));
   // Inherited too, and it would keep `run <name> --help` from the action.
   run.helpOption(false);
+  // So would this: of flags that npm kept, their values would be told of, and not the flags.
+  resetStuck.allowExcessArguments();
   return program;
 }
 

@@ -27,7 +27,13 @@ export {
   readProcessVariable,
   type ProcessInfo,
 } from './process-table.ts';
-export { isProcessGone, isProcessThere, thisProcess, type ProcessIdentity } from './process-identity.ts';
+export {
+  isProcessGone,
+  isProcessRunning,
+  isProcessThere,
+  thisProcess,
+  type ProcessIdentity,
+} from './process-identity.ts';
 export { deleteRemoteSession, endLeftProcesses, type LeftProcesses } from './reap.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';
 export { BrowserSession, type SessionListener, type SessionOptions, type SessionTarget } from './session.ts';

@@ -31,6 +31,11 @@ export function isProcessThere(process: ProcessIdentity): boolean {
   return isOfThisPlace(process) && isListed(process);
 }
 
+/** The same, and it is not suspended: it can do something about what it is told. */
+export function isProcessRunning(process: ProcessIdentity): boolean {
+  return isProcessThere(process) && !/[Tt]/.test(readProcess(process.pid)?.state ?? 'T');
+}
+
 function isOfThisPlace({ host, identity }: ProcessIdentity): boolean {
   return host === hostname() && identity.slice(0, identity.lastIndexOf(SEPARATOR)) === placeOfPids();
 }

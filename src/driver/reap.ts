@@ -18,23 +18,30 @@ export interface LeftProcesses {
   readonly driverPid: number | null;
   /** The session's temporary folder. */
   readonly folder: string | null;
+  /** How long they are waited for to end by themselves. Default 0. */
+  readonly graceMs?: number;
 }
 
 /**
  * Ends driver and browser of a session whose program is gone, and removes their folder. Group ids are used again by the system: nothing
  * is ended that does not have the session's own folder in its environment or its command line. Returns how many processes there were.
  */
-export async function endLeftProcesses({ driverPid, folder }: LeftProcesses): Promise<number> {
+export async function endLeftProcesses({ driverPid, folder, graceMs = 0 }: LeftProcesses): Promise<number> {
   if (folder === null || !path.basename(folder).startsWith(FOLDER_PREFIX)) return 0;
   const find = () => listProcesses().filter((info) => isOfSession(info, folder));
+  await untilNone(find, graceMs);
   const found = find();
   for (const group of new Set(found.map(({ pgid }) => pgid))) if (group === driverPid) killGroup(group);
   for (const { pid, pgid } of found) if (pgid !== driverPid) killOne(pid);
-  const deadline = performance.now() + GONE_LIMIT_MS;
-  // The end of somebody else's child is no event.
-  while (find().length > 0 && performance.now() < deadline) await sleep(POLL_MS);
+  await untilNone(find, GONE_LIMIT_MS);
   await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   return found.length;
+}
+
+/** The end of somebody else's child is no event. */
+async function untilNone(find: () => readonly ProcessInfo[], limitMs: number): Promise<void> {
+  const deadline = performance.now() + limitMs;
+  while (performance.now() < deadline && find().length > 0) await sleep(POLL_MS);
 }
 
 /** Asks an endpoint to end a session that is nobody's any more. Rejects where it can't be reached; a session that is gone is no error. */

@@ -8,7 +8,7 @@ import type { Log } from '../core/log.ts';
 
 const POLL_MS = 500;
 const PAGE = 200;
-const CHANGE = 'change';
+const LOOKED = 'looked';
 
 /** What a reader is handed. */
 export type FeedItem =
@@ -25,7 +25,7 @@ export interface FollowOptions {
 export class EventFeed {
   readonly #link: RegistryLink;
   readonly #poll: Periodic;
-  readonly #changes = new EventEmitter();
+  readonly #looks = new EventEmitter();
   #readers = 0;
   #latestId = 0;
   #runs: readonly StoredRun[] = [];
@@ -33,7 +33,7 @@ export class EventFeed {
 
   constructor(link: RegistryLink, log: Log) {
     this.#link = link;
-    this.#changes.setMaxListeners(0);
+    this.#looks.setMaxListeners(0);
     // Its failures are known from the registry's health; here they would be one line a second.
     const quiet = { ...log, error: log.debug.bind(log), info: log.debug.bind(log) };
     this.#poll = new Periodic({ name: 'Following events', intervalMs: POLL_MS, log: quiet, work: () => this.#look() });
@@ -80,32 +80,30 @@ export class EventFeed {
     }
   }
 
+  /** Waits for the next look at least: also where what is there can't be read, or not yet. */
   async #nextChange(cursor: number, shown: string, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && this.#latestId <= cursor && this.#runsText === shown) {
+    do {
       // An abort ends the wait, which ends the reader.
-      await once(this.#changes, CHANGE, { signal }).catch(() => undefined);
-    }
+      await once(this.#looks, LOOKED, { signal }).catch(() => undefined);
+    } while (!signal.aborted && this.#latestId <= cursor && this.#runsText === shown);
   }
 
   async #look(): Promise<void> {
-    const { latestId, runs } = await this.#link.use(async (registry) => ({
-      latestId: await registry.events.latestId(),
-      runs: await registry.runs.list({ status: 'processing' }),
-    }));
-    const text = JSON.stringify(
-      runs.map(({ id, counts, display, records, lastProgressAt, deaths }) => [
-        id,
-        counts,
-        display,
-        records,
-        lastProgressAt,
-        deaths.length,
-      ]),
-    );
-    const hasChanged = latestId !== this.#latestId || text !== this.#runsText;
-    this.#latestId = latestId;
-    this.#runs = runs;
-    this.#runsText = text;
-    if (hasChanged) this.#changes.emit(CHANGE);
+    try {
+      const { latestId, runs } = await this.#link.use(async (registry) => ({
+        latestId: await registry.events.latestId(),
+        runs: await registry.runs.list({ status: 'processing' }),
+      }));
+      this.#latestId = latestId;
+      this.#runs = runs;
+      this.#runsText = JSON.stringify(runs.map(toVisible));
+    } finally {
+      this.#looks.emit(LOOKED);
+    }
   }
+}
+
+/** What of a run changes while it is worked on. */
+function toVisible({ id, counts, display, records, lastProgressAt, deaths }: StoredRun): unknown[] {
+  return [id, counts, display, records, lastProgressAt, deaths.length];
 }

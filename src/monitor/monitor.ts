@@ -7,7 +7,7 @@ import { delay } from '../core/abort.ts';
 import { silentLog, type Log } from '../core/log.ts';
 import { thisProcess } from '../driver/driver.ts';
 import { isLive, type Registry } from '../registry/registry.ts';
-import { endRemains, resetStuck } from '../upkeep/upkeep.ts';
+import { endRemains, graceFor, isAwake, resetStuck } from '../upkeep/upkeep.ts';
 import type { CommandLine } from './alerts/rules.ts';
 import { openSinks } from './alerts/sinks.ts';
 import { Duties } from './duties.ts';
@@ -21,6 +21,8 @@ import { ANSWER_LIMIT_MS, RegistryLink } from './registry-link.ts';
 import { lookForStuck, type SweeperOptions } from './sweeper.ts';
 
 export { readHealth, type HealthLimits, type HealthReport } from './health.ts';
+export { toHealthView, toStuckView } from './http/views.ts';
+export { lookForStuck } from './sweeper.ts';
 export type { CommandLine } from './alerts/rules.ts';
 
 const PAUSE_TICK_MS = 1_000;
@@ -123,6 +125,7 @@ class Parts {
     this.#sweeper = {
       host: thisProcess().host,
       gridUrl: config.gridUrl,
+      heartbeatIntervalMs: config.heartbeatIntervalMs,
       thresholds: { warningMs: config.warningThresholdMs, timeoutMs: config.sessionTimeoutMs },
       isAutoTimeoutEnabled: config.isAutoTimeoutEnabled,
       pausedSince: (timeMs) => this.#pauses.since(timeMs),
@@ -228,13 +231,15 @@ class Parts {
     if (!isLive(session)) return 'over';
     const ended = await registry.leases.revoke(id, { status: 'ended', message: 'ended by a person' });
     if (ended === undefined) return 'over';
-    await endRemains(ended, this.#reaper(registry));
+    const reaper = this.#reaper(registry);
+    await endRemains(ended, { ...reaper, graceMs: isAwake(ended) ? graceFor(reaper.heartbeatIntervalMs) : 0 });
     return 'ended';
   }
 
   #reaper(registry: Registry) {
-    const { config, log } = this.#options;
-    return { registry, host: this.#sweeper.host, gridUrl: config.gridUrl, log };
+    const { log } = this.#options;
+    const { host, gridUrl, heartbeatIntervalMs } = this.#sweeper;
+    return { registry, host, gridUrl, heartbeatIntervalMs, log };
   }
 
   get #limits(): HealthLimits {

@@ -38,8 +38,9 @@ export class Office {
   async stand(registry: Registry): Promise<void> {
     const { process, log } = this.#options;
     const askedAtMs = performance.now();
+    const leader = await registry.leadership.stand(OFFICE, { holder: this.#holder, process, leaseMs: LEASE_MS });
     const wasOurs = this.isOurs;
-    this.#leader = await registry.leadership.stand(OFFICE, { holder: this.#holder, process, leaseMs: LEASE_MS });
+    this.#leader = leader;
     this.#keptAtMs = askedAtMs;
     if (this.isOurs === wasOurs) return;
     if (this.isOurs) log.info('This monitor does the work of its registry');

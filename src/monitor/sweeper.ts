@@ -7,6 +7,7 @@ export interface SweeperOptions {
   readonly host: string;
   readonly gridUrl: string | undefined;
   readonly thresholds: StuckThresholds;
+  readonly heartbeatIntervalMs: number;
   /** False: what is stuck is only told. */
   readonly isAutoTimeoutEnabled: boolean;
   /** How much of the time since then this machine slept, in ms. */
@@ -33,6 +34,10 @@ export async function sweep(registry: Registry, options: SweeperOptions): Promis
   await reapAbandoned(reaper);
   const { stuck } = await lookForStuck(registry, options);
   if (stuck.length === 0 || !isAutoTimeoutEnabled) return;
-  const { runIds, sessionIds, failures } = await resetStuck(stuck, { ...reaper, by: `the monitor on ${host}` });
+  const { runIds, sessionIds, failures } = await resetStuck(stuck, {
+    ...reaper,
+    heartbeatIntervalMs: options.heartbeatIntervalMs,
+    by: `the monitor on ${host}`,
+  });
   log.warn('Timed out what was stuck', { runs: runIds, sessions: sessionIds, failures: failures.length });
 }

@@ -213,8 +213,8 @@ export class HeldSession implements LeaseHolding {
         owner: this.owner,
         signal: anySignal(starting.signal, options.signal, this.#over.signal),
         log,
-        // Suspended beyond the lease: a browser that is gone may have been ended by whoever took over.
-        explainDeath: (report) => (keeper.isLapsed ? this.#explain(report) : undefined),
+        // Suspended: a browser that is gone may have been ended by whoever took over, or timed the run out.
+        explainDeath: (report) => (keeper.isUncertain ? this.#explain(report) : undefined),
       });
     } finally {
       signal.removeEventListener('abort', onAbort);

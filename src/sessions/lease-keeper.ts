@@ -18,6 +18,9 @@ export interface LeaseKeeperOptions {
   readonly log: Log;
 }
 
+/** A timer that is later than this was not merely waiting for its turn. */
+const HELD_MS = 1_000;
+
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #holdings = new Set<LeaseHolding>();
@@ -25,15 +28,20 @@ export class LeaseKeeper {
   #renewing: Promise<void> | undefined;
   /** By both clocks: the one goes on while the machine sleeps, the other while somebody sets the time. */
   #renewedAt = now();
+  #tickedAt = now();
+  #wasHeld = false;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
   }
 
   add(holding: LeaseHolding): void {
-    if (this.#holdings.size === 0) this.#renewedAt = now();
+    if (this.#holdings.size === 0) {
+      this.#renewedAt = now();
+      this.#tickedAt = now();
+    }
     this.#holdings.add(holding);
-    this.#timer ??= setInterval(() => void this.renew(), this.#options.renewEveryMs);
+    this.#timer ??= setInterval(() => this.#tick(), this.#options.renewEveryMs);
   }
 
   remove(holding: LeaseHolding): void {
@@ -45,9 +53,22 @@ export class LeaseKeeper {
 
   /** Nothing was renewed for longer than a lease lasts: somebody else may hold the owner by now. */
   get isLapsed(): boolean {
-    const { monotonicMs, wallMs } = now();
-    const { leaseMs } = this.#options;
-    return monotonicMs - this.#renewedAt.monotonicMs > leaseMs || wallMs - this.#renewedAt.wallMs > leaseMs;
+    return since(this.#renewedAt) > this.#options.leaseMs;
+  }
+
+  /** This process was suspended and has not asked since: what it held may have been ended from outside. */
+  get isUncertain(): boolean {
+    return this.isLapsed || this.#wasHeld || this.#isTickLate;
+  }
+
+  get #isTickLate(): boolean {
+    return since(this.#tickedAt) > this.#options.renewEveryMs + HELD_MS;
+  }
+
+  #tick(): void {
+    if (this.#isTickLate) this.#wasHeld = true;
+    this.#tickedAt = now();
+    void this.renew();
   }
 
   /** Renews now, or waits for the renewal under way. Never rejects: a registry that can't be reached is asked again at the next tick. */
@@ -69,6 +90,7 @@ export class LeaseKeeper {
         leaseMs,
       );
       this.#renewedAt = at;
+      this.#wasHeld = false;
       for (const [holding, { id }] of asked) {
         const session = lost.get(id);
         if (session !== undefined && this.#holdings.has(holding) && holding.renewal.id === id) holding.lose(session);
@@ -79,6 +101,17 @@ export class LeaseKeeper {
   }
 }
 
-function now(): { readonly monotonicMs: number; readonly wallMs: number } {
+interface Time {
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+}
+
+/** By the clock that went further. */
+function since(time: Time): number {
+  const { monotonicMs, wallMs } = now();
+  return Math.max(monotonicMs - time.monotonicMs, wallMs - time.wallMs);
+}
+
+function now(): Time {
   return { monotonicMs: performance.now(), wallMs: Date.now() };
 }

@@ -23,6 +23,8 @@ import {
 import {
   endRemains,
   findStuck,
+  graceFor,
+  isAwake,
   isPresent,
   reapAbandoned,
   SessionCleanup,
@@ -64,6 +66,7 @@ export class SessionManager implements AsyncDisposable {
   readonly #locks = new SessionLocks();
   readonly #events: Events<SessionManagerEvents>;
   readonly #log: Log;
+  readonly #heartbeatIntervalMs: number;
   #sessionTimeoutMs: number;
   #shuttingDown: Promise<string[]> | undefined;
 
@@ -82,6 +85,7 @@ export class SessionManager implements AsyncDisposable {
     validateSettings({ policy: policy ?? {} });
     this.#registry = registry;
     this.#log = log;
+    this.#heartbeatIntervalMs = renewEveryMs;
     this.#sessionTimeoutMs = config.sessionTimeoutMs;
     this.#reaper = { registry, host: process.host, gridUrl, log };
     this.#events = new Events((error, event) =>
@@ -180,7 +184,7 @@ export class SessionManager implements AsyncDisposable {
     const session = await this.#find(id);
     if (!isLive(session)) return;
     await this.#registry.leases.revoke(id, { status: 'ended', message: 'ended by a person' });
-    await endRemains(session, this.#reaper);
+    await endRemains(session, { ...this.#reaper, graceMs: isAwake(session) ? graceFor(this.#heartbeatIntervalMs) : 0 });
   }
 
   /** Ends the session if it lives, and removes its row. */

@@ -2,8 +2,17 @@
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { redactUrl } from '../core/redact.ts';
-import { deleteRemoteSession, endLeftProcesses, isProcessGone, isProcessThere } from '../driver/driver.ts';
+import {
+  deleteRemoteSession,
+  endLeftProcesses,
+  isProcessGone,
+  isProcessRunning,
+  isProcessThere,
+} from '../driver/driver.ts';
 import { LIVE_STATUSES, type Registry, type StoredSession } from '../registry/registry.ts';
+
+/** What a browser takes to end. */
+const END_MS = 2_000;
 
 export interface ReaperOptions {
   readonly registry: Registry;
@@ -24,6 +33,16 @@ export function isAbandoned({ host, pid, processIdentity }: StoredSession): bool
  */
 export function isPresent({ host, pid, processIdentity }: StoredSession): boolean {
   return isProcessThere({ host, pid, identity: processIdentity });
+}
+
+/** In this time a process learns from its lease that it has lost the session, and ends the browser itself: two heartbeats, and what ending takes. */
+export function graceFor(heartbeatIntervalMs: number): number {
+  return 2 * heartbeatIntervalMs + END_MS;
+}
+
+/** Whether its process is on this machine and can do something about what it is told. */
+export function isAwake({ host, pid, processIdentity: identity }: StoredSession): boolean {
+  return isProcessRunning({ host, pid, identity });
 }
 
 /** All live sessions of this machine whose process is gone. Returns them as they are now; one that resists stops no other. */
@@ -54,9 +73,10 @@ export async function reapAbandoned(options: ReaperOptions): Promise<StoredSessi
 /** The browser of a session that is nobody's any more: its processes where they are here, a DELETE at the endpoint we share. */
 export async function endRemains(
   session: StoredSession,
-  { host, gridUrl, log }: Omit<ReaperOptions, 'registry'>,
+  { host, gridUrl, log, graceMs = 0 }: Omit<ReaperOptions, 'registry'> & { readonly graceMs?: number },
 ): Promise<void> {
-  if (session.host === host) await endLeftProcesses({ driverPid: session.driverPid, folder: session.folder });
+  const { driverPid, folder } = session;
+  if (session.host === host) await endLeftProcesses({ driverPid, folder, graceMs });
   if (session.endpoint === null || session.webdriverId === null) return;
   if (gridUrl === undefined || redactUrl(gridUrl) !== session.endpoint) return;
   try {

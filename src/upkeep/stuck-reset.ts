@@ -1,8 +1,9 @@
 /** Times out what is stuck: its rows first, so that its process learns of it, then what of it runs on this machine. */
+import { delay } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import { describeSpan } from '../core/time-words.ts';
 import type { StuckFinding } from '../registry/registry.ts';
-import { endRemains, type ReaperOptions } from './reaper.ts';
+import { endRemains, graceFor, isAbandoned, isAwake, type ReaperOptions } from './reaper.ts';
 import type { Idle } from './stuck.ts';
 
 /** Processes of so many sessions are ended at a time. */
@@ -18,18 +19,22 @@ export interface StuckReset {
 /** What has moved since it was found is left alone. `by` says who does it, for the rows. */
 export async function resetStuck(
   found: readonly Idle[],
-  options: ReaperOptions & { readonly by: string },
+  options: ReaperOptions & { readonly by: string; readonly heartbeatIntervalMs: number },
 ): Promise<StuckReset> {
-  const { registry, by, log } = options;
+  const { registry, by, heartbeatIntervalMs, log } = options;
   const { runIds, sessions } = await registry.stuck.timeOut(
     found.map((idle) => toFinding(idle, by)).filter((finding) => finding !== undefined),
   );
   const failures: { sessionId: string; message: string }[] = [];
   const left = [...sessions];
+  const graceMs = graceFor(heartbeatIntervalMs);
+  let noticed: Promise<void> | undefined;
   const endThem = async () => {
     for (let session = left.pop(); session !== undefined; session = left.pop()) {
       try {
-        await endRemains(session, options);
+        // At a shared endpoint there is no process to look at.
+        if (session.endpoint !== null && !isAbandoned(session)) await (noticed ??= delay(graceMs));
+        await endRemains(session, { ...options, graceMs: isAwake(session) ? graceMs : 0 });
       } catch (thrown) {
         const { message } = toError(thrown);
         failures.push({ sessionId: session.id, message });

@@ -138,6 +138,9 @@ describeOnBoth('No duplicate sessions (R308)', (registries) => {
       'runsByStatus',
       'averageSessionSeconds',
       'cleanups',
+      'stepsByStatus',
+      'deathDetection',
+      'recovery',
       'registryBytes',
     );
     expect(metrics).to.include({ sessionsReused: 0, reuseRatio: null, rapidCreates: 0, contextLosses: 0 });

@@ -1,4 +1,6 @@
 /** What happens (Server-Sent Events), what is wrong, what was, and the numbers. */
+import type { ServerResponse } from 'node:http';
+
 import { z } from 'zod';
 
 import { LIVE_STATUSES, type Registry, type StoredEvent } from '../../registry/registry.ts';
@@ -17,11 +19,14 @@ const MOST_READERS = 100;
 
 export function addEventRoutes(server: Server, context: RouteContext): void {
   const { link, feed, closing, facts, hasOwnerLabel } = context;
+  const readers = new Set<ServerResponse>();
 
   server.get(
     '/events',
     {
       sse: 'only',
+      // Of a stream there is no head without it.
+      exposeHeadRoute: false,
       schema: {
         summary:
           'Server-Sent Events: each as data {type, session_id, run_id, owner, status, message, timestamp}; `event: progress` has the runs being worked on',
@@ -31,15 +36,23 @@ export function addEventRoutes(server: Server, context: RouteContext): void {
       },
     },
     async (request, reply) => {
-      if (feed.readers >= MOST_READERS)
+      for (const reader of readers) if (reader.closed) readers.delete(reader);
+      if (readers.size >= MOST_READERS)
         throw new HttpFailure(503, 'too-many-readers', `${MOST_READERS} readers follow the events already.`);
+      readers.add(reply.raw);
       const { owner, last } = request.query;
       const { after, first } = await begin(context, { lastEventId: request.headers['last-event-id'], last, owner });
       const over = new AbortController();
-      reply.sse.onClose(() => over.abort());
       const signal = AbortSignal.any([over.signal, closing]);
-      const items = feed.follow({ after, owner, signal });
-      await reply.sse.send(toMessages(first, items));
+      const messages = toMessages(first, feed.follow({ after, owner, signal }));
+      reply.sse.onClose(() => {
+        over.abort();
+        // Whoever was too slow for what is sent, and goes away, is waited for by nobody else.
+        void messages.return();
+      });
+      // Before there is anything to tell, and also while the registry is down.
+      reply.sse.sendHeaders();
+      await reply.sse.send(messages);
     },
   );
 
@@ -111,10 +124,11 @@ async function begin(
 ): Promise<{ readonly after: number; readonly first: readonly StoredEvent[] }> {
   if (lastEventId !== undefined && /^\d+$/.test(lastEventId)) return { after: Number(lastEventId), first: [] };
   return link.use(async ({ events }) => {
-    const first = last === 0 ? [] : await events.listLatest({ limit: last, ...(owner !== undefined && { owner }) });
+    // Before the others are looked up: what comes between is among them, or follows.
     const latestId = await events.latestId();
+    const first = last === 0 ? [] : await events.listLatest({ limit: last, ...(owner !== undefined && { owner }) });
     // Of an owner the latest may be old: what came between is not its own.
-    return { first, after: Math.max(first.at(-1)?.id ?? 0, owner === undefined && last > 0 ? 0 : latestId) };
+    return { first, after: Math.max(first.at(-1)?.id ?? 0, latestId) };
   });
 }
 

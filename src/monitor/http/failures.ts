@@ -1,5 +1,5 @@
 /** How a request fails: one shape, a code for programs, words for people. */
-import type { FastifyError, FastifyInstance } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
 
 import { SupervisorError, toError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
@@ -24,9 +24,9 @@ export function notFound(noun: 'run' | 'session', id: string): HttpFailure {
 
 export function installFailures(server: FastifyInstance, log: Log): void {
   server.setErrorHandler((thrown: unknown, _request, reply) => {
-    const { statusCode, code, message } = toAnswer(toError(thrown));
-    if (statusCode === 500) log.error('A request failed for a reason of ours', { reason: toError(thrown).stack });
-    void reply.code(statusCode).send({ error: { code, message: redactText(message) } });
+    const error = toError(thrown);
+    if (toAnswer(error).statusCode === 500) log.error('A request failed for a reason of ours', { reason: error.stack });
+    answerFailure(error, reply);
   });
   server.setNotFoundHandler((request, reply) => {
     const message = `There is nothing at ${request.method} of this path. GET /openapi.json lists what there is.`;
@@ -34,11 +34,17 @@ export function installFailures(server: FastifyInstance, log: Log): void {
   });
 }
 
+export function answerFailure(error: Error, reply: FastifyReply): void {
+  const { statusCode, code, message } = toAnswer(error);
+  void reply.code(statusCode).send({ error: { code, message: redactText(message) } });
+}
+
 function toAnswer(error: Error): { readonly statusCode: number; readonly code: string; readonly message: string } {
   if (error instanceof HttpFailure) return error;
   if (error instanceof RegistryError) return { statusCode: 503, code: error.code, message: error.message };
   const { statusCode = 500, validation, code } = error as FastifyError;
   if (validation !== undefined) return { statusCode: 400, code: 'invalid-request', message: error.message };
+  if (statusCode === 429) return { statusCode, code: 'too-many-requests', message: error.message };
   if (statusCode >= 400 && statusCode < 500)
     return { statusCode, code: toKebab(code ?? 'invalid-request'), message: error.message };
   return { statusCode: 500, code: 'internal-error', message: 'The monitor failed at this request; its log says why.' };

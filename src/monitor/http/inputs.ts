@@ -5,15 +5,24 @@ import { RUN_STATUSES, SESSION_STATUSES } from '../../registry/registry.ts';
 
 const LONGEST_ID = 200;
 const LONGEST_OWNER = 500;
+/** A row's id behind its place. */
+const LONGEST_CURSOR = 300;
 const MOST_ROWS = 1_000;
 const DEFAULT_ROWS = 100;
 const MOST_MINUTES = 7 * 24 * 60;
 const MOST_IDS = 10_000;
 
-const id = z.string().min(1).max(LONGEST_ID);
-const owner = z.string().min(1).max(LONGEST_OWNER).optional();
+/** No row has a NUL in its names: PostgreSQL takes none. */
+const text = (longest: number) =>
+  z
+    .string()
+    .min(1)
+    .max(longest)
+    .regex(/^[^\0]*$/, { error: 'must have no NUL' });
+const id = text(LONGEST_ID);
+const owner = text(LONGEST_OWNER).optional();
 const limit = z.coerce.number().int().min(1).max(MOST_ROWS).default(DEFAULT_ROWS);
-const after = z.string().min(1).max(LONGEST_ID).optional().meta({ description: 'the `next` of the page before' });
+const after = text(LONGEST_CURSOR).optional().meta({ description: 'the `next` of the page before' });
 
 export const idParams = z.object({ id });
 
@@ -27,7 +36,7 @@ export const sessionsQuery = z.object({
 export const runsQuery = z.object({
   status: z.enum(RUN_STATUSES).optional(),
   owner,
-  action: z.string().min(1).max(LONGEST_OWNER).optional(),
+  action: text(LONGEST_OWNER).optional(),
   limit,
   after,
 });

@@ -18,7 +18,7 @@ import type { ChangeOptions } from './change-options.ts';
 import type { RouteContext } from './context.ts';
 import { addDashboard } from './dashboard-routes.ts';
 import { addEventRoutes } from './event-routes.ts';
-import { installFailures } from './failures.ts';
+import { answerFailure, installFailures } from './failures.ts';
 import { installGuard, isLoopback } from './guard.ts';
 import { addHealthRoutes } from './health-routes.ts';
 import { addRunRoutes } from './run-routes.ts';
@@ -55,13 +55,14 @@ export async function openServer({ host, port, token, context }: ServerOptions):
     bodyLimit: LARGEST_BODY,
     requestTimeout: REQUEST_LIMIT_MS,
     forceCloseConnections: true,
+    // Of addresses that no route can be looked for by: nothing else of ours sees them.
+    frameworkErrors: (error, _request, reply) => answerFailure(error, reply),
     routerOptions: { maxParamLength: 300, caseSensitive: true },
   }).withTypeProvider<ZodTypeProvider>();
   server.setValidatorCompiler(validatorCompiler);
   server.setSerializerCompiler(serializerCompiler);
   installFailures(server, context.log);
   await server.register(rateLimit, { global: false });
-  const needsToken = installGuard(server, { host, token });
   await server.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
@@ -76,6 +77,8 @@ export async function openServer({ host, port, token, context }: ServerOptions):
     // Loopback has no certificate; who puts TLS before it sets this there.
     strictTransportSecurity: false,
   });
+  // After helmet: its refusals have those headers too.
+  const needsToken = installGuard(server, { host, token });
   // Its types name a default export of what Node gives as the module itself.
   await server.register(sse as unknown as FastifyPluginAsync<SSEPluginOptions>, { heartbeatInterval: HEARTBEAT_MS });
   await server.register(swagger, {

@@ -130,9 +130,10 @@ export function addSessionRoutes(server: Server, context: RouteContext, change: 
               failures: [],
             }
           : await context.reset(registry, stuck);
+        const changed = new Set([...done.runIds, ...done.sessionIds]);
         return {
           dry_run: isDry,
-          count: isDry ? stuck.length : Math.max(done.sessionIds.length, done.runIds.length),
+          count: stuck.filter(({ runId, sessionId }) => changed.has(runId ?? sessionId ?? '')).length,
           runs: [...done.runIds],
           sessions: [...done.sessionIds],
           stuck: stuck.map(toStuckView),

@@ -1,0 +1,237 @@
+/** The `reset-stuck` command, for emergencies: what makes no progress, and for how long; with `--execute` it is timed out. */
+import { Command } from 'commander';
+
+import type { Config } from '../config/config.ts';
+import { ConfigError } from '../core/errors.ts';
+import { makeLog } from '../core/log.ts';
+import { describeDuration } from '../core/time-words.ts';
+import { thisProcess } from '../driver/driver.ts';
+import { lookForStuck, toStuckView } from '../monitor/monitor.ts';
+import type { Registry } from '../registry/registry.ts';
+import { resetStuck, type Idle, type StuckReset } from '../upkeep/upkeep.ts';
+import { commandLine, flagsKeptByNpm } from './invocation.ts';
+import { count } from './progress-line.ts';
+import { printJson, withRegistry } from './registry-commands.ts';
+import { EXIT_FAILED } from './report-error.ts';
+import { resumeLine } from './runs-words.ts';
+import { shortId } from './sessions-report.ts';
+import { countIdle, renderIdle, subjectOf } from './stuck-list.ts';
+import { renderLines } from './text-table.ts';
+
+const MINUTE_MS = 60_000;
+const FLAGS = ['timeout', 'execute', 'json', 'verbose'];
+const RESUMES_SHOWN = 20;
+const SESSIONS_NAMED = 5;
+const KEPT = 'What was done is kept, and runs can be resumed.';
+
+interface ResetOptions {
+  readonly timeout?: string;
+  readonly execute?: boolean;
+  readonly json?: boolean;
+}
+
+interface Request {
+  readonly timeoutMs: number;
+  /** As typed, without `--execute`. */
+  readonly words: string;
+  readonly json: boolean;
+}
+
+export function makeResetStuckCommand(): Command {
+  return new Command('reset-stuck')
+    .summary('list what is stuck, and time it out; changes nothing without --execute')
+    .description(
+      'For emergencies: lists the runs that make no progress and the sessions without a run that get no command, and for how long. With --execute they are timed out and their browsers are ended. What they have done is kept, and runs can be resumed.',
+    )
+    .configureHelp({ commandUsage: () => commandLine('reset-stuck', '[options]') })
+    .option(
+      '--timeout <minutes>',
+      'how long without progress is stuck; large runs are allowed up to three times as long (default: SESSION_TIMEOUT_MINUTES, 30)',
+    )
+    .option('--execute', 'do it')
+    .option('--json', 'print one line of JSON')
+    .option('--verbose', 'show where errors come from')
+    .addHelpText(
+      'after',
+      `\nExit codes: 0, or 1 where a browser could not be ended or anything stays stuck.\n\n` +
+        `Examples:\n  ${commandLine('reset-stuck')}\n  ${commandLine('reset-stuck', '--timeout 10 --execute')}`,
+    )
+    .action((options: ResetOptions, { args }: Command) => {
+      throwIfMistyped(args);
+      const askedMs = options.timeout === undefined ? undefined : toMinutes(options.timeout) * MINUTE_MS;
+      const { execute = false, json = false } = options;
+      return withRegistry(async (registry, config) => {
+        const request = {
+          timeoutMs: askedMs ?? config.sessionTimeoutMs,
+          words: options.timeout === undefined ? '' : `--timeout ${options.timeout}`,
+          json,
+        };
+        const found = await look(registry, request.timeoutMs);
+        if (execute) await reset(registry, found, { ...request, config });
+        else tell(found, request);
+      });
+    });
+}
+
+async function look(registry: Registry, timeoutMs: number): Promise<readonly Idle[]> {
+  const { stuck } = await lookForStuck(registry, {
+    host: thisProcess().host,
+    thresholds: { warningMs: timeoutMs, timeoutMs },
+    // Only who was there while the machine slept knows of it.
+    pausedSince: () => 0,
+  });
+  return stuck;
+}
+
+function tell(found: readonly Idle[], { timeoutMs, words, json }: Request): void {
+  const command = commandLine('reset-stuck', [words, '--execute'].filter(Boolean).join(' '));
+  if (json) {
+    printJson({
+      dry_run: true,
+      timeout_minutes: timeoutMs / MINUTE_MS,
+      count: found.length,
+      runs: found.map(({ runId }) => runId).filter((id) => id !== null),
+      sessions: found.map(({ sessionId }) => sessionId).filter((id) => id !== null),
+      stuck: found.map(toStuckView),
+      failures: [],
+      command,
+    });
+    return;
+  }
+  if (found.length === 0) {
+    process.stdout.write(renderLines([describeNothing(timeoutMs)]));
+    return;
+  }
+  const lines = [
+    `${found.length} would be reset: ${countIdle(found)}. ${KEPT}`,
+    '',
+    'Nothing is changed yet. To do it:',
+    `  ${command}`,
+  ];
+  process.stdout.write(`${renderIdle(found)}\n${renderLines(lines)}`);
+}
+
+async function reset(
+  registry: Registry,
+  found: readonly Idle[],
+  { timeoutMs, words, json, config }: Request & { readonly config: Config },
+): Promise<void> {
+  const { host } = thisProcess();
+  const log = makeLog({ level: 'warn' });
+  const { gridUrl, heartbeatIntervalMs } = config;
+  // First: programs that still run are given seconds to end their browsers themselves.
+  if (!json && found.length > 0) process.stdout.write(`${renderIdle(found)}\n`);
+  const done = await resetStuck(found, { registry, host, gridUrl, heartbeatIntervalMs, log, by: 'a person' });
+  const ids = new Set([...done.runIds, ...done.sessionIds]);
+  const changed = found.filter((idle) => ids.has(subjectOf(idle)));
+  const remaining = await look(registry, timeoutMs);
+  if (remaining.length > 0 || done.failures.length > 0) process.exitCode = EXIT_FAILED;
+  const runIds = changed.map(({ runId }) => runId).filter((id) => id !== null);
+  const resumes = await listResumes(registry, json ? runIds : runIds.slice(0, RESUMES_SHOWN));
+  if (json) {
+    printJson({
+      dry_run: false,
+      timeout_minutes: timeoutMs / MINUTE_MS,
+      count: changed.length,
+      runs: runIds,
+      sessions: done.sessionIds,
+      stuck: found.map(toStuckView),
+      failures: done.failures.map(({ sessionId, message }) => ({ session_id: sessionId, message })),
+      remaining: remaining.length,
+      resume: resumes,
+    });
+    return;
+  }
+  if (found.length === 0) {
+    process.stdout.write(renderLines([describeNothing(timeoutMs)]));
+    return;
+  }
+  const lines = [
+    ...describeReset({ found, changed, done, host }),
+    remaining.length === 0
+      ? 'Looked again: nothing is stuck any more.'
+      : `Looked again: ${remaining.length} ${remaining.length === 1 ? 'is' : 'are'} stuck: ${countIdle(remaining)}. Which:`,
+    ...(remaining.length === 0 ? [] : [`  ${commandLine('reset-stuck', words)}`]),
+    ...(resumes.length === 0
+      ? []
+      : [
+          '',
+          resumes.length === 1 ? 'Go on with the run:' : 'Go on with the runs:',
+          ...resumes.map(({ command }) => `  ${command}`),
+        ]),
+    ...(runIds.length > resumes.length
+      ? ['All that are timed out:', `  ${commandLine('runs', 'list --status timed_out')}`]
+      : []),
+  ];
+  process.stdout.write(renderLines(lines));
+}
+
+function describeReset({
+  found,
+  changed,
+  done: { sessionIds, failures },
+  host,
+}: {
+  readonly found: readonly Idle[];
+  readonly changed: readonly Idle[];
+  readonly done: StuckReset;
+  readonly host: string;
+}): string[] {
+  const moved = found.length - changed.length;
+  const elsewhere = changed.filter((idle) => idle.sessionId !== null && idle.host !== host).length;
+  const failed = failures.slice(0, SESSIONS_NAMED).map(({ sessionId }) => shortId({ id: sessionId }));
+  const more = failures.length - failed.length;
+  return [
+    `Reset ${changed.length}: ${countIdle(changed)}; ${count(sessionIds.length, 'session')} ended. ${KEPT}`,
+    ...(moved === 0
+      ? []
+      : [`${moved} went on or ended in the meantime, and ${moved === 1 ? 'is' : 'are'} left alone.`]),
+    ...(elsewhere === 0
+      ? []
+      : [`${elsewhere} on another machine: its program learns of it within seconds, and ends its browser.`]),
+    ...(failures.length === 0
+      ? []
+      : [
+          `${count(failures.length, 'browser')} could not be ended, for the reason above: session ${failed.join(', ')}${more > 0 ? ` and ${more} more` : ''}.`,
+        ]),
+  ];
+}
+
+function describeNothing(timeoutMs: number): string {
+  return `Nothing is stuck: all that works has made progress within ${describeDuration(timeoutMs)}, or is large and may take longer.`;
+}
+
+/** Of the runs, in their order, those that are there still. */
+async function listResumes(
+  registry: Registry,
+  runIds: readonly string[],
+): Promise<{ readonly run_id: string; readonly command: string }[]> {
+  const resumes: { run_id: string; command: string }[] = [];
+  for (const id of runIds) {
+    const run = await registry.runs.get(id);
+    if (run !== undefined) resumes.push({ run_id: id, command: resumeLine(run) });
+  }
+  return resumes;
+}
+
+function throwIfMistyped([word]: readonly string[]): void {
+  const kept = flagsKeptByNpm(FLAGS, { args: process.argv.slice(2) });
+  if (kept.length > 0) {
+    const flags = kept.map((name) => (name === 'timeout' ? '--timeout MINUTES' : `--${name}`));
+    throw new ConfigError(
+      `npm kept ${kept.map((name) => `--${name}`).join(', ')} for itself, because no -- stood before. Write ${commandLine('reset-stuck', flags.join(' '))}`,
+    );
+  }
+  if (word !== undefined)
+    throw new ConfigError(
+      `reset-stuck takes flags only, and ${JSON.stringify(word)} is none. See ${commandLine('reset-stuck', '--help')}`,
+    );
+}
+
+function toMinutes(text: string): number {
+  const minutes = Number(text);
+  if (/^(\d+\.?\d*|\.\d+)$/.test(text) && minutes > 0 && Number.isFinite(minutes)) return minutes;
+  throw new ConfigError(
+    `--timeout is ${JSON.stringify(text)}; it must be a number of minutes above 0, such as 10 or 0.5.`,
+  );
+}
