@@ -31,11 +31,8 @@ export class RegistryLink implements AsyncDisposable {
   static async open(url: string, log: Log): Promise<RegistryLink> {
     const link = new RegistryLink(url, log);
     const first = link.#tryOpen();
-    link.#opening = first.catch(() => link.#openAgain());
-    if (await settlesWithin(first, FIRST_LIMIT_MS))
-      await first.catch((thrown: unknown) => {
-        if (thrown instanceof ConfigError) throw thrown;
-      });
+    link.#opening = first.catch((thrown: unknown) => (thrown instanceof ConfigError ? undefined : link.#openAgain()));
+    if (await settlesWithin(first, FIRST_LIMIT_MS)) await first.catch(throwIfHopeless);
     return link;
   }
 
@@ -115,4 +112,8 @@ export class RegistryLink implements AsyncDisposable {
       `The registry ${this.place} did not answer within ${limitMs / 1_000} s. See that its database runs, and that nobody holds its lock.`,
     );
   }
+}
+
+function throwIfHopeless(thrown: unknown): void {
+  if (thrown instanceof ConfigError) throw thrown;
 }

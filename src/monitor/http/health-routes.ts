@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 import { toError } from '../../core/errors.ts';
-import { readHealth, worstOf } from '../health.ts';
+import { readHealth, worstOf, type HealthReport } from '../health.ts';
 import type { RouteContext } from './context.ts';
 import type { Server } from './server-type.ts';
 import * as shapes from './shapes.ts';
@@ -52,10 +52,8 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
       },
     },
     async (_request, reply) => {
-      const known = await readAll(context);
+      const { trouble, health: found, lastCleanupAt } = await readAll(context);
       const { isLeader, leader, isSweeperEnabled, lastSweepAt, isCleanupEnabled, isClosing } = facts();
-      const trouble = 'trouble' in known ? known.trouble : null;
-      const found = 'health' in known ? known.health : null;
       const reasons = [
         ...(trouble === null ? [] : [trouble]),
         ...(isClosing ? ['The monitor is being stopped.'] : []),
@@ -80,7 +78,7 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
         },
         leader: { is_leader: isLeader, holder: leader },
         sweeper: { enabled: isSweeperEnabled, last_at: lastSweepAt?.toISOString() ?? null },
-        cleanup: { enabled: isCleanupEnabled, last_at: 'lastCleanupAt' in known ? known.lastCleanupAt : null },
+        cleanup: { enabled: isCleanupEnabled, last_at: lastCleanupAt },
       });
     },
   );
@@ -115,19 +113,27 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
   );
 }
 
-async function readAll({ link, limits, probe, look }: RouteContext) {
-  const trouble = await troubleOf(probe);
-  try {
-    return await link.use(async (registry) => {
-      const [health, lastCleanup] = await Promise.all([
-        look(registry).then((report) => readHealth(registry, { report, limits })),
-        registry.events.listLatest({ limit: 1, types: ['cleanup'] }),
-      ]);
-      return { health, lastCleanupAt: lastCleanup[0]?.at ?? null, ...(trouble !== null && { trouble }) };
-    });
-  } catch (thrown) {
-    return { trouble: trouble ?? toError(thrown).message };
-  }
+interface Known {
+  /** Why the registry can't be used, or written to; null where it can. */
+  readonly trouble: string | null;
+  readonly health: HealthReport | null;
+  readonly lastCleanupAt: string | null;
+}
+
+/** Both questions at once: the answer is to be there in time. */
+async function readAll({ link, limits, probe, look }: RouteContext): Promise<Known> {
+  const reading = link.use(async (registry) => {
+    const [health, [lastCleanup]] = await Promise.all([
+      look(registry).then((report) => readHealth(registry, { report, limits })),
+      registry.events.listLatest({ limit: 1, types: ['cleanup'] }),
+    ]);
+    return { trouble: null, health, lastCleanupAt: lastCleanup?.at ?? null };
+  });
+  const [trouble, known] = await Promise.all([
+    troubleOf(probe),
+    reading.catch((thrown: unknown) => ({ trouble: toError(thrown).message, health: null, lastCleanupAt: null })),
+  ]);
+  return { ...known, trouble: trouble ?? known.trouble };
 }
 
 async function troubleOf(probe: () => Promise<void>): Promise<string | null> {

@@ -1,0 +1,124 @@
+import { request, type IncomingHttpHeaders } from 'node:http';
+import path from 'node:path';
+import { tmpdir } from 'node:os';
+
+import { loadConfig, type Config, type SettingName } from '../../../src/config/config.ts';
+import { makeLog } from '../../../src/core/log.ts';
+import { Monitor } from '../../../src/monitor/monitor.ts';
+
+/** What the monitors of these tests ask for before they change anything. */
+export const TOKEN = 'planted-token-of-the-monitor';
+const LIMIT_MS = 10_000;
+
+/** An answer as it came. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests reach into answers whose shape they are about to check
+  readonly json: any;
+}
+
+export interface AskOptions {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
+  /** A text or bytes as they are; anything else as JSON, with its content type. */
+  readonly body?: unknown;
+  /** Sent as a Bearer token. */
+  readonly token?: string;
+}
+
+/** A monitor on loopback and a port of its own, whose lines are kept. */
+export interface OpenedMonitor extends AsyncDisposable {
+  readonly url: string;
+  readonly config: Config;
+  /** What it logged, all levels. */
+  readonly lines: readonly string[];
+  /** One request over a connection of its own, to a path that is sent as it is. */
+  ask(target: string, options?: AskOptions): Promise<Answer>;
+  /** A change, with the token. */
+  post(target: string, body?: unknown): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+/** Settings of these tests: what happens in the registry is up to them, and not to sweeps, clean-ups and alerts of the test's memory. */
+export function monitorConfig(registryUrl: string, settings: Partial<Record<SettingName, string>> = {}): Config {
+  return loadConfig({
+    environment: {
+      REGISTRY_URL: registryUrl,
+      MONITOR_PORT: '0',
+      MONITOR_TOKEN: TOKEN,
+      HEALTH_CHECK_ENABLED: 'false',
+      SESSION_CLEANUP_ENABLED: 'false',
+      SESSION_MAX_MEMORY_MB: '1000000',
+      ...settings,
+    },
+    folder: path.join(tmpdir(), 'no-settings-here'),
+  });
+}
+
+/** Settings that are empty count as not set. */
+export async function openMonitor(
+  registryUrl: string,
+  settings: Partial<Record<SettingName, string>> = {},
+): Promise<OpenedMonitor> {
+  const config = monitorConfig(registryUrl, settings);
+  const lines: string[] = [];
+  const log = makeLog({ level: 'debug', format: 'json', write: (line) => void lines.push(line) });
+  const monitor = await Monitor.open({ config, log });
+  // Where it listens to all, it is asked on loopback.
+  const url = monitor.url.replace('0.0.0.0', '127.0.0.1');
+  const close = () => monitor.close();
+  return {
+    url,
+    config,
+    lines,
+    ask: (target, options) => ask(url, target, options),
+    post: (target, body) => ask(url, target, { method: 'POST', token: TOKEN, ...(body !== undefined && { body }) }),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Rejects where no whole answer comes. */
+export function ask(
+  url: string,
+  target: string,
+  { method = 'GET', headers = {}, body, token }: AskOptions = {},
+): Promise<Answer> {
+  const { hostname, port } = new URL(url);
+  const isRaw = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+  const payload = isRaw ? body : JSON.stringify(body);
+  return new Promise((resolve, reject) => {
+    const outgoing = request({
+      host: hostname.replaceAll(/[[\]]/g, ''),
+      port,
+      path: target,
+      method,
+      agent: false,
+      timeout: LIMIT_MS,
+      headers: {
+        ...(payload !== undefined && { 'content-length': Buffer.byteLength(payload) }),
+        ...(!isRaw && { 'content-type': 'application/json' }),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+    });
+    outgoing.on('timeout', () =>
+      outgoing.destroy(new Error(`${method} ${target} had no answer for ${LIMIT_MS / 1_000} s`)),
+    );
+    outgoing.on('error', reject);
+    outgoing.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString('utf8');
+        const isJson = (response.headers['content-type'] ?? '').includes('json') && text !== '';
+        const json: unknown = isJson ? JSON.parse(text) : undefined;
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json });
+      });
+    });
+    outgoing.end(payload);
+  });
+}

@@ -1,0 +1,62 @@
+import { expect } from 'chai';
+import { listProcesses } from 'webdriver-supervisor/testing';
+
+import { eventually } from '../support/eventually.ts';
+import { TestPostgres } from '../support/postgres.ts';
+import { askInTime, expectUnavailable, untilHealthy } from './support/availability.ts';
+import { openMonitor } from './support/opened-monitor.ts';
+
+describe('A monitor whose PostgreSQL is', () => {
+  it('down when it begins: it listens, says why, and begins its work when it can', async () => {
+    await using postgres = await TestPostgres.start();
+    const url = await postgres.createDatabase();
+    await postgres.stop();
+    await using monitor = await openMonitor(url);
+    await expectUnavailable(monitor, /ECONNREFUSED|not open yet/);
+    const sessions = await askInTime(monitor, '/sessions');
+    expect(sessions.status).to.equal(503);
+    expect(sessions.json.error.code).to.equal('registry-error');
+    const metrics = await askInTime(monitor, '/metrics');
+    expect(metrics.text).to.contain('webdriver_supervisor_registry_up 0');
+    await postgres.start();
+    await untilHealthy(monitor);
+    await eventually(async () => (await monitor.ask('/health')).json.leader.is_leader === true, 'it takes the office');
+  }).timeout(60_000);
+
+  it('hung, many asking: each has an answer within 2 s, and all is well when it goes on', async () => {
+    await using postgres = await TestPostgres.start();
+    await using monitor = await openMonitor(await postgres.createDatabase());
+    await untilHealthy(monitor);
+    process.kill(postgres.pid, 'SIGSTOP');
+    const backends = stopBackends(postgres);
+    try {
+      await expectUnavailable(monitor, /did not answer within 1\.5 s/);
+      const targets = ['/health', '/health/sessions', '/sessions', '/runs', '/metrics', '/alerts', '/timeline'];
+      const crowd = Array.from({ length: 40 }, (_unused, index) => targets[index % targets.length]!);
+      const answers = await Promise.all(crowd.map((target) => askInTime(monitor, target)));
+      expect(answers.every(({ status }, index) => status === (crowd[index] === '/metrics' ? 200 : 503))).to.equal(true);
+    } finally {
+      for (const pid of [...backends, postgres.pid]) process.kill(pid, 'SIGCONT');
+    }
+    await untilHealthy(monitor);
+  }).timeout(60_000);
+
+  it('restarted: it comes back by itself', async () => {
+    await using postgres = await TestPostgres.start();
+    await using monitor = await openMonitor(await postgres.createDatabase());
+    await untilHealthy(monitor);
+    await postgres.stop();
+    await expectUnavailable(monitor, /ECONNREFUSED|did not answer|terminat/);
+    await postgres.start();
+    await untilHealthy(monitor);
+  }).timeout(60_000);
+});
+
+/** The processes that answer for it: suspended, they keep everybody waiting, as a hung machine would. */
+function stopBackends({ pid }: TestPostgres): readonly number[] {
+  const backends = listProcesses()
+    .filter(({ ppid }) => ppid === pid)
+    .map((info) => info.pid);
+  for (const backend of backends) process.kill(backend, 'SIGSTOP');
+  return backends;
+}

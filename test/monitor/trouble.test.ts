@@ -1,0 +1,80 @@
+import { DatabaseSync } from 'node:sqlite';
+
+import { expect } from 'chai';
+
+import { loadConfig } from '../../src/config/config.ts';
+import { ConfigError } from '../../src/core/errors.ts';
+import { Monitor } from '../../src/monitor/monitor.ts';
+import { openRegistry } from '../../src/registry/registry.ts';
+import { eventually } from '../support/eventually.ts';
+import { describeOnBoth, describeOnSqlite } from '../support/registries.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { askInTime, expectUnavailable, untilHealthy } from './support/availability.ts';
+import { openMonitor } from './support/opened-monitor.ts';
+
+describe('A monitor whose registry is in trouble', () => {
+  describeOnSqlite('locked by another process', (registries) => {
+    it('says so within 2 s, and comes back by itself (R215)', async () => {
+      const url = await registries.url();
+      await using monitor = await openMonitor(url);
+      await untilHealthy(monitor);
+      using other = new DatabaseSync(url.slice('sqlite:'.length));
+      other.exec('begin immediate');
+      await eventually(async () => (await monitor.ask('/readyz')).status === 503, 'the lock is noticed');
+      await expectUnavailable(monitor, /did not answer within 1\.5 s/);
+      // What can be read is still shown.
+      expect((await askInTime(monitor, '/sessions')).status).to.equal(200);
+      other.exec('rollback');
+      await untilHealthy(monitor);
+    });
+  });
+
+  it('never usable, for its address is wrong: it does not begin', async () => {
+    const config = loadConfig({ environment: { REGISTRY_URL: 'sqlite:/proc/nowhere/registry.db', MONITOR_PORT: '0' } });
+    // A folder that can't be made may be there tomorrow: that is trouble. What is no address of a registry never is one.
+    const error = await rejectionOf(Monitor.open({ config: { ...config, registryUrl: 'mysql://planted:secret@db' } }));
+    expect(error).to.be.instanceOf(ConfigError);
+    expect(error.message).to.not.contain('secret');
+  });
+});
+
+describeOnBoth('Several monitors of one registry', (registries) => {
+  it('have one that does the work, and another when it stops (R402)', async () => {
+    const url = await registries.url();
+    const monitors = await Promise.all([openMonitor(url), openMonitor(url), openMonitor(url)]);
+    const leaders = async () => {
+      const answers = await Promise.all(monitors.map((monitor) => monitor.ask('/health')));
+      return monitors.filter((_monitor, index) => answers[index]!.json.leader.is_leader === true);
+    };
+    try {
+      const [first] = await eventually(async () => {
+        const found = await leaders();
+        return found.length > 0 && found;
+      }, 'one leads');
+      expect(await leaders()).to.have.length(1);
+      monitors.splice(monitors.indexOf(first!), 1);
+      await first!.close();
+      const next = await eventually(async () => {
+        const found = await leaders();
+        return found.length > 0 && found;
+      }, 'another one leads');
+      expect(next).to.have.length(1);
+    } finally {
+      await Promise.all(monitors.map((monitor) => monitor.close()));
+    }
+  });
+
+  it('is not ready any more from the moment it is told to stop, and gives the office back', async () => {
+    const url = await registries.url();
+    await using registry = await openRegistry(url);
+    const monitor = await openMonitor(url);
+    await eventually(async () => (await registry.leadership.current('monitor')) !== undefined, 'it takes the office');
+    const closing = monitor.close();
+    const ready = await monitor.ask('/readyz');
+    expect(ready.status).to.equal(503);
+    expect(ready.json).to.deep.equal({ status: 'unavailable', reason: 'The monitor is being stopped.' });
+    await closing;
+    expect(await registry.leadership.current('monitor')).to.equal(undefined);
+    await rejectionOf(monitor.ask('/livez'));
+  });
+});
