@@ -188,7 +188,11 @@ function describeReset({
       : [`${moved} went on or ended in the meantime, and ${moved === 1 ? 'is' : 'are'} left alone.`]),
     ...(elsewhere === 0
       ? []
-      : [`${elsewhere} on another machine: its program learns of it within seconds, and ends its browser.`]),
+      : [
+          elsewhere === 1
+            ? '1 on another machine: its program learns of it within seconds, and ends its browser.'
+            : `${elsewhere} on other machines: their programs learn of it within seconds, and end their browsers.`,
+        ]),
     ...(failures.length === 0
       ? []
       : [

@@ -66,7 +66,12 @@ export class EventFeed {
       }
     } finally {
       this.#readers -= 1;
-      if (this.#readers === 0) await this.#poll.stop();
+      if (this.#readers === 0) {
+        // Nobody looks any more: whoever comes next is told what is then.
+        this.#runs = [];
+        this.#runsText = '';
+        await this.#poll.stop();
+      }
     }
   }
 

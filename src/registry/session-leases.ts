@@ -288,7 +288,8 @@ export class SessionLeases {
       await count(db, 'session_deaths', { label: `${cause} ${detectedBy}` });
       for (const [state, by] of Object.entries(cancelled ?? {}))
         if (by > 0) await count(db, 'work_cancelled', { by, label: state });
-      await tell(db, 'session_dead', row, death);
+      const message = row.error_message ?? `${cause}, noticed by ${detectedBy}`;
+      await tell(db, 'session_dead', { ...row, error_message: message }, death);
     }
     return row;
   }

@@ -124,6 +124,22 @@ const ARGUMENTS: readonly BadInput[] = [
     environment: { CHROME_BINARY: '/bin/false' },
     says: ['The browser or its driver does not start: /bin/false --version', 'webdriver-supervisor doctor'],
   },
+  {
+    title: 'a timeout that is no number of minutes',
+    args: ['reset-stuck', '--timeout', '-0', '--execute'],
+    says: ['--timeout is "-0"; it must be a number of minutes above 0, such as 10 or 0.5.'],
+  },
+  {
+    title: 'flags of reset-stuck that npm kept for itself',
+    args: ['reset-stuck', '10'],
+    environment: { npm_lifecycle_event: 'reset-stuck', npm_config_timeout: 'true', npm_config_execute: 'true' },
+    says: ['npm kept --timeout, --execute for itself', 'Write npm run reset-stuck -- --timeout MINUTES --execute'],
+  },
+  {
+    title: 'a word after reset-stuck',
+    args: ['reset-stuck', '10'],
+    says: ['reset-stuck takes flags only, and "10" is none.', 'webdriver-supervisor reset-stuck --help'],
+  },
   { title: 'an unknown command', args: ['rnu'], says: ["unknown command 'rnu'", 'Did you mean run?'] },
   { title: 'an unknown flag of a command', args: ['actions', '--jsno'], says: ['--jsno', 'Did you mean --json?'] },
 ];

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { COMMANDS } from '../../src/cli/invocation.ts';
 import { runCli } from './cli.ts';
 
 const PAGES = 'test/fixtures/actions/pages.ts';
@@ -7,8 +8,7 @@ const PAGES = 'test/fixtures/actions/pages.ts';
 describe('help', () => {
   it('lists the commands, with examples', async () => {
     const { code, stdout } = await runCli(['--help']);
-    for (const name of ['run', 'actions', 'new', 'smoke', 'doctor'])
-      expect(stdout).to.match(new RegExp(`^ {2}${name} `, 'm'));
+    for (const name of COMMANDS) expect(stdout).to.match(new RegExp(`^ {2}${name} `, 'm'));
     expect(stdout).to.include('Examples:');
     expect(code).to.equal(0);
   });

@@ -59,7 +59,10 @@ export function toCountText(count, singular, plural = `${singular}s`) {
 export const toWords = (name) => name.replaceAll('_', ' ');
 
 /** Ids are long and random: their beginning tells them apart, and does as an argument of the commands. */
-export const toShortId = (id) => (id.length > 12 ? id.slice(0, 8) : id);
+export const toShortId = (id) => RUN_ID.exec(id)?.[1] ?? (id.length > 13 ? id.slice(0, 8) : id);
+
+/** All runs of a day begin alike. */
+const RUN_ID = /^\d{8}-(\d{6}-\w{6})$/;
 
 /** @returns {Map<string, number>} cause → deaths */
 export function countCauses(deaths) {

@@ -52,7 +52,7 @@ export function addRunRoutes(server: Server, { link }: RouteContext, change: Cha
       schema: {
         summary: 'One run',
         params: idParams,
-        response: { 200: shapes.run, 404: shapes.failure, 503: shapes.failure },
+        response: { 200: shapes.run, 400: shapes.failure, 404: shapes.failure, 503: shapes.failure },
       },
     },
     async ({ params: { id } }) => {
@@ -96,6 +96,7 @@ export function addRunRoutes(server: Server, { link }: RouteContext, change: Cha
         params: idParams,
         response: {
           200: cancelled,
+          400: shapes.failure,
           401: shapes.failure,
           403: shapes.failure,
           404: shapes.failure,

@@ -60,7 +60,7 @@ export function addSessionRoutes(server: Server, context: RouteContext, change: 
       schema: {
         summary: 'One session',
         params: idParams,
-        response: { 200: shapes.session, 404: shapes.failure, 503: shapes.failure },
+        response: { 200: shapes.session, 400: shapes.failure, 404: shapes.failure, 503: shapes.failure },
       },
     },
     async ({ params: { id } }) => {
@@ -80,6 +80,7 @@ export function addSessionRoutes(server: Server, context: RouteContext, change: 
         params: idParams,
         response: {
           200: ended,
+          400: shapes.failure,
           401: shapes.failure,
           403: shapes.failure,
           404: shapes.failure,

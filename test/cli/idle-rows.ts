@@ -1,0 +1,77 @@
+import { thisProcess } from '../../src/driver/driver.ts';
+import type { Registry } from '../../src/registry/registry.ts';
+import { insertSession, literal, rawSql } from '../support/raw-sql.ts';
+
+const { host } = thisProcess();
+/** A process of this machine that is there no more. */
+const PROCESS = { host, pid: 4_711, identity: 'another start of the machine/1' };
+const MINUTE_MS = 60_000;
+
+export interface IdleRun {
+  readonly id: string;
+  /** How long it made no progress. */
+  readonly minutes: number;
+  /** Default: its id. */
+  readonly owner?: string;
+  readonly action?: string;
+  /** Units that it knows of. */
+  readonly total?: number;
+  readonly host?: string;
+  /** Its session's temporary folder. */
+  readonly folder?: string;
+}
+
+export function minutesAgo(minutes: number): string {
+  return new Date(Date.now() - minutes * MINUTE_MS).toISOString();
+}
+
+/** A run that is being worked on under a session of its own, `of <id>`; one of its steps is done, with a record. */
+export async function addRun(url: string, registry: Registry, run: IdleRun): Promise<void> {
+  const { id, minutes, owner = id, action = 'gather', total = 9, folder = '/tmp/none' } = run;
+  const process = { ...PROCESS, host: run.host ?? host };
+  const sessionId = `of ${id}`;
+  const claim = { id: sessionId, owner, holder: 'me', process, leaseMs: MINUTE_MS, runId: id };
+  const answer = await registry.leases.claim(claim);
+  if (!answer.isClaimed) throw new Error(`Somebody has the owner ${owner}.`);
+  const facts = { webdriverId: 'w', driverPid: 2, browserPid: 3, folder, endpoint: undefined };
+  const { token } = await registry.leases.activate(sessionId, 'me', facts);
+  await registry.runs.create({ id, action, params: {}, owner });
+  const stored = await registry.runs.begin(id, { token, process });
+  const counts = { total, queued: total - 2, running: 1, done: 1, failed: 0, cancelled: 0, skipped: 0 };
+  const store = registry.runs.openStore(stored, {
+    token,
+    snapshot: () => ({ counts, display: null, sessions: 1, deaths: [], durationMs: 0, reused: 0, contextLosses: 0 }),
+    onFailure: (error) => {
+      throw error;
+    },
+    onCancel: () => undefined,
+  });
+  const records = [{ dataset: 'records', key: 'first', json: '{"first":true}' }];
+  await store.endStep({ batch: null, key: 'first' }, { status: 'done', value: '1', records }, 0);
+  await store.close();
+  const then = literal(minutesAgo(minutes));
+  await rawSql(url, `update runs set last_progress_at = ${then} where id = ${literal(id)}`);
+}
+
+/** A session that works for no run, and got no command for so long. */
+export async function addSession(
+  url: string,
+  { id, minutes, ...columns }: { readonly id: string; readonly minutes: number; readonly owner?: string },
+): Promise<void> {
+  const leaseMs = Date.now() + MINUTE_MS;
+  await rawSql(
+    url,
+    insertSession({ id, owner: id, host, last_used_at: minutesAgo(minutes), lease_expires_ms: leaseMs, ...columns }),
+  );
+}
+
+/** Of all runs by their id, and of all sessions by theirs. */
+export async function statusesOf(registry: Registry): Promise<Record<string, string>> {
+  const rows = [...(await registry.runs.list()), ...(await registry.sessions.list())];
+  return Object.fromEntries(rows.map(({ id, status }) => [id, status]));
+}
+
+/** Columns that a terminal needs for it. */
+export function widthOf(line: string): number {
+  return Array.from(line).reduce((sum, letter) => sum + (/[漢字]/.test(letter) ? 2 : 1), 0);
+}

@@ -1,0 +1,328 @@
+import { expect } from 'chai';
+import { EventSource } from 'eventsource';
+import { createConnection } from 'node:net';
+import { text as readText } from 'node:stream/consumers';
+
+import { ConfigError } from '../../../src/core/errors.ts';
+import { openRegistry } from '../../../src/registry/registry.ts';
+import { Monitor } from '../../../src/monitor/monitor.ts';
+import { describeOnSqlite } from '../../support/registries.ts';
+import { numbers } from '../../support/opened-run.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { monitorConfig, openMonitor, TOKEN, type OpenedMonitor } from '../support/opened-monitor.ts';
+import { startRun } from '../support/rows.ts';
+
+const CHANGES = ['/sessions/nobody/end', '/runs/nobody/cancel', '/reset-stuck'];
+const READS = [
+  '/',
+  '/dashboard/dashboard.js',
+  '/health',
+  '/health/sessions',
+  '/health/sessions/stuck',
+  '/sessions',
+  '/sessions/nobody',
+  '/runs',
+  '/runs/nobody',
+  '/runs/nobody/records',
+  '/events',
+  '/alerts',
+  '/timeline',
+  '/statistics',
+  '/metrics',
+  '/openapi.json',
+  '/nothing/here',
+];
+/** With all that a token may have and that Basic must not trip over. */
+const ODD_TOKEN = 'a:b/c+d==%41&"e';
+
+describeOnSqlite('Monitor: who may ask what', (registries) => {
+  let url: string;
+  /** Limits are a monitor's own, and last a minute: each of their tests has one to itself. */
+  let open: Record<'usual' | 'locked' | 'guessed' | 'changed' | 'public', OpenedMonitor>;
+
+  before(async () => {
+    url = await registries.url();
+    await using registry = await openRegistry(url);
+    await startRun(registry, { id: 'run' });
+    open = {
+      usual: await openMonitor(url),
+      locked: await openMonitor(url, { MONITOR_TOKEN: '' }),
+      guessed: await openMonitor(url),
+      changed: await openMonitor(url),
+      public: await openMonitor(url, { MONITOR_HOST: '0.0.0.0', MONITOR_TOKEN: ODD_TOKEN }),
+    };
+  });
+
+  after(() => Promise.all(Object.values(open).map((monitor) => monitor.close())));
+
+  const basic = (name: string, password: string) =>
+    `Basic ${Buffer.from(`${name}:${password}`, 'utf8').toString('base64')}`;
+
+  describe('on loopback, with a token', () => {
+    let monitor: OpenedMonitor;
+
+    before(() => {
+      monitor = open.usual;
+    });
+
+    it('lets everybody of this machine look', async () => {
+      for (const target of READS.filter((read) => read !== '/events' && !read.includes('no')))
+        expect((await monitor.ask(target)).status, target).to.equal(200);
+    });
+
+    for (const target of CHANGES) {
+      it(`refuses POST ${target} without the token, and takes it with it`, async () => {
+        const without = await monitor.ask(target, { method: 'POST' });
+        expect(without.status).to.equal(401);
+        expect(without.json).to.have.all.keys('error');
+        expect(without.json.error).to.have.all.keys('code', 'message');
+        expect(without.json.error).to.include({ code: 'wrong-token' });
+        expect((await monitor.ask(target, { method: 'POST', token: TOKEN })).status).to.be.oneOf([200, 404]);
+      });
+    }
+
+    for (const { what, authorization } of [
+      { what: 'a wrong token', authorization: 'Bearer wrong' },
+      { what: 'the beginning of it', authorization: `Bearer ${TOKEN.slice(0, -1)}` },
+      { what: 'more than it', authorization: `Bearer ${TOKEN}x` },
+      { what: 'it in capitals', authorization: `Bearer ${TOKEN.toUpperCase()}` },
+      { what: 'no token', authorization: 'Bearer' },
+      { what: 'it without a scheme', authorization: TOKEN },
+      { what: 'it under another scheme', authorization: `Token ${TOKEN}` },
+      { what: 'Basic, which a browser adds by itself for foreign pages', authorization: basic('me', TOKEN) },
+    ]) {
+      it(`refuses a change with ${what}`, async () => {
+        const { status, json, text } = await monitor.ask('/reset-stuck', {
+          method: 'POST',
+          headers: { authorization },
+          body: { dry_run: true },
+        });
+        expect({ status, code: json.error.code }).to.deep.equal({ status: 401, code: 'wrong-token' });
+        expect(text).to.not.include(TOKEN);
+      });
+    }
+
+    it('looks for the token before it looks at what is asked', async () => {
+      const { status } = await monitor.ask('/reset-stuck', { method: 'POST', body: { nonsense: true } });
+      expect(status).to.equal(401);
+    });
+
+    it('takes the scheme’s name in any case', async () => {
+      const headers = { authorization: `bEaReR ${TOKEN}` };
+      expect((await monitor.ask('/reset-stuck', { method: 'POST', headers })).status).to.equal(200);
+    });
+
+    for (const host of [
+      'localhost',
+      'LocalHost:9464',
+      '127.0.0.1',
+      '127.0.0.1:1',
+      '127.9.9.9:80',
+      '[::1]',
+      '[::1]:9464',
+    ]) {
+      it(`answers to the name ${host}`, async () => {
+        expect((await monitor.ask('/livez', { headers: { host } })).status).to.equal(200);
+      });
+    }
+
+    for (const host of [
+      'evil.example',
+      'evil.example:9464',
+      'localhost.evil.example',
+      '127.0.0.1.evil.example',
+      '127.0.0.1.',
+      'localhost:9464@evil.example',
+      'localhost:evil',
+      'localhost, evil.example',
+      'localhost/',
+      '0.0.0.0',
+      '2130706433',
+      '192.168.0.1',
+      '[::]',
+      '[::1',
+      '[::1].evil.example',
+      '%6cocalhost',
+    ]) {
+      it(`refuses the name "${host}": a page may have pointed it here`, async () => {
+        for (const target of ['/livez', '/runs', '/', '/nothing/here']) {
+          const { status, json } = await monitor.ask(target, { headers: { host } });
+          expect(status, target).to.equal(421);
+          expect(json.error).to.include({ code: 'wrong-host' });
+        }
+      });
+    }
+
+    it('refuses changes under a foreign name, also with the token', async () => {
+      const headers = { host: 'evil.example' };
+      for (const target of CHANGES)
+        expect((await monitor.ask(target, { method: 'POST', token: TOKEN, headers })).status).to.equal(421);
+    });
+
+    it('believes no header that a proxy or a page may have written beside the name', async () => {
+      const headers = {
+        host: 'evil.example',
+        'x-forwarded-host': 'localhost',
+        forwarded: 'host=localhost',
+        'x-forwarded-for': '127.0.0.1',
+        origin: 'http://localhost',
+      };
+      expect((await monitor.ask('/runs', { headers })).status).to.equal(421);
+    });
+
+    it('refuses a request without a name', async () => {
+      expect(await sendRaw(monitor.url, 'GET /runs HTTP/1.0\r\n\r\n')).to.match(/^HTTP\/1\.1 421 /);
+      expect(await sendRaw(monitor.url, 'GET /runs HTTP/1.1\r\nHost:\r\n\r\n')).to.match(/^HTTP\/1\.1 421 /);
+      expect(await sendRaw(monitor.url, 'GET /runs HTTP/1.1\r\nConnection: close\r\n\r\n')).to.match(
+        /^HTTP\/1\.1 400 /,
+      );
+    });
+
+    it('allows no other origin to read', async () => {
+      const headers = { origin: 'https://evil.example', 'access-control-request-method': 'POST' };
+      for (const method of ['GET', 'OPTIONS']) {
+        const answer = await monitor.ask('/runs', { method, headers });
+        expect(Object.keys(answer.headers).filter((name) => name.startsWith('access-control-'))).to.deep.equal([]);
+      }
+    });
+
+    it('tells browsers on every kind of answer to load nothing foreign, and to let no page frame it', async () => {
+      const answers = [
+        await monitor.ask('/'),
+        await monitor.ask('/dashboard/dashboard.js'),
+        await monitor.ask('/runs'),
+        await monitor.ask('/metrics'),
+        await monitor.ask('/nothing/here'),
+        await monitor.ask('/runs?limit=0'),
+        await monitor.ask('/runs', { headers: { host: 'evil.example' } }),
+        await monitor.ask('/reset-stuck', { method: 'POST' }),
+      ];
+      const stream = await fetch(`${monitor.url}/events`);
+      await stream.body?.cancel();
+      const all = [...answers.map(({ headers }) => headers), Object.fromEntries(stream.headers)];
+      for (const headers of all) {
+        expect(headers).to.include({ 'x-content-type-options': 'nosniff' });
+        const policy = String(headers['content-security-policy']).split(';');
+        expect(policy).to.include.members(["default-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"]);
+        expect(policy.join()).to.not.match(/unsafe|\*|https?:/);
+        expect(headers).to.not.have.any.keys('x-powered-by', 'server');
+      }
+    });
+  });
+
+  it('changes nothing without MONITOR_TOKEN, whatever is sent', async () => {
+    const monitor = open.locked;
+    for (const target of CHANGES) {
+      for (const headers of [{}, { authorization: 'Bearer undefined' }, { authorization: 'Bearer ' }]) {
+        const { status, json } = await monitor.ask(target, { method: 'POST', headers });
+        expect(status).to.equal(403);
+        expect(json.error).to.include({ code: 'no-token' });
+        expect(json.error.message).to.include('MONITOR_TOKEN');
+      }
+    }
+    expect((await monitor.ask('/runs')).status).to.equal(200);
+  });
+
+  it('lets nobody guess on after twenty wrong tokens within a minute, and still takes the right one', async () => {
+    const monitor = open.guessed;
+    const tries = await Promise.all(
+      numbers(20).map((number) => monitor.ask(CHANGES[number % 3] ?? '', { method: 'POST', token: `guess-${number}` })),
+    );
+    expect(tries.map(({ status }) => status)).to.deep.equal(numbers(20).map(() => 401));
+    const next = await monitor.ask('/reset-stuck', { method: 'POST', token: 'guess-20' });
+    expect({ status: next.status, code: next.json.error.code }).to.deep.equal({
+      status: 429,
+      code: 'too-many-requests',
+    });
+    expect((await monitor.post('/reset-stuck', { dry_run: true })).status).to.equal(200);
+    expect((await monitor.ask('/runs')).status).to.equal(200);
+  });
+
+  it('takes thirty changes of a kind within a minute, and says how long to wait before the next', async () => {
+    const monitor = open.changed;
+    const done = await Promise.all(numbers(30).map(() => monitor.post('/runs/nobody/cancel')));
+    expect(done.map(({ status }) => status)).to.deep.equal(numbers(30).map(() => 404));
+    const next = await monitor.post('/runs/nobody/cancel');
+    expect(next.status).to.equal(429);
+    expect(next.json.error).to.have.all.keys('code', 'message');
+    expect(next.json.error).to.include({ code: 'too-many-requests' });
+    expect(Number(next.headers['retry-after'])).to.be.within(1, 60);
+    expect((await monitor.ask('/runs/run')).status).to.equal(200);
+  });
+
+  describe('beyond this machine', () => {
+    let monitor: OpenedMonitor;
+
+    before(() => {
+      monitor = open.public;
+    });
+
+    for (const host of ['0.0.0.0', '::', 'monitor.example']) {
+      it(`does not listen on ${host} without a token`, async () => {
+        const config = monitorConfig(url, { MONITOR_HOST: host, MONITOR_TOKEN: '' });
+        const thrown = await rejectionOf(Monitor.open({ config }));
+        expect(thrown).to.be.instanceOf(ConfigError);
+        expect(thrown.message).to.include(`MONITOR_HOST is ${host}`).and.include('MONITOR_TOKEN');
+      });
+    }
+
+    it('lets nobody look without the token, but for whatever restarts and balances it', async () => {
+      for (const target of READS) {
+        const { status, json, headers } = await monitor.ask(target);
+        expect(status, target).to.equal(401);
+        expect(json.error).to.include({ code: 'token-needed' });
+        expect(headers['www-authenticate']).to.match(/^Basic realm="/);
+      }
+      for (const target of ['/livez', '/readyz']) expect((await monitor.ask(target)).status).to.equal(200);
+    });
+
+    it('lets who has it look, as a Bearer token or as the password of a browser’s dialog', async () => {
+      for (const authorization of [`Bearer ${ODD_TOKEN}`, basic('', ODD_TOKEN), basic('anybody', ODD_TOKEN)]) {
+        for (const target of READS.filter((read) => read !== '/events')) {
+          const { status } = await monitor.ask(target, { headers: { authorization } });
+          expect(status, `${authorization} ${target}`).to.equal(target.includes('no') ? 404 : 200);
+        }
+      }
+    });
+
+    it('refuses the password as the user, and a wrong one', async () => {
+      for (const authorization of [basic(ODD_TOKEN, ''), basic('anybody', 'wrong')])
+        expect((await monitor.ask('/runs', { headers: { authorization } })).status).to.equal(401);
+    });
+
+    it('takes a change by the Bearer token only', async () => {
+      const change = (authorization: string) =>
+        monitor.ask('/reset-stuck', { method: 'POST', headers: { authorization }, body: { dry_run: true } });
+      expect((await change(basic('anybody', ODD_TOKEN))).status).to.equal(401);
+      expect((await change(`Bearer ${ODD_TOKEN}`)).status).to.equal(200);
+    });
+
+    it('gives a browser that knows the password the stream of events', async () => {
+      const source = new EventSource(`${monitor.url}/events`, {
+        fetch: (target, init) =>
+          fetch(target, { ...init, headers: { ...init.headers, authorization: basic('me', ODD_TOKEN) } }),
+      });
+      try {
+        const { promise, resolve, reject } = Promise.withResolvers<string>();
+        source.addEventListener('progress', ({ data }) => resolve(String(data)));
+        source.addEventListener('error', ({ code }) => reject(new Error(`The stream was refused with ${code}.`)));
+        expect(JSON.parse(await promise).runs[0]).to.include({ id: 'run' });
+      } finally {
+        source.close();
+      }
+    });
+
+    it('answers to any name: who reaches it has the token', async () => {
+      const headers = { host: 'monitor.example:9464', authorization: `Bearer ${ODD_TOKEN}` };
+      expect((await monitor.ask('/runs', { headers })).status).to.equal(200);
+    });
+  });
+});
+
+/** All that comes back for these bytes. */
+async function sendRaw(url: string, bytes: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = createConnection({ host: hostname, port: Number(port) });
+  socket.end(bytes);
+  return readText(socket);
+}

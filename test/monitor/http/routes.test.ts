@@ -1,0 +1,707 @@
+import { expect } from 'chai';
+
+import {
+  openRegistry,
+  RUN_STATUSES,
+  SESSION_STATUSES,
+  type Registry,
+  type StoredRunStatus,
+} from '../../../src/registry/registry.ts';
+import { describeOnBoth, describeOnSqlite } from '../../support/registries.ts';
+import { insertSession, literal, rawSql } from '../../support/raw-sql.ts';
+import { numbers } from '../../support/opened-run.ts';
+import { openMonitor, type OpenedMonitor } from '../support/opened-monitor.ts';
+import { ageRun, ageSession, minutesAgo, startRun, startSession } from '../support/rows.ts';
+
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const ODD_OWNER = 'Zoë "O\'Neil" & Söhne/№ 7?a=b#c%41 <i>\n日本';
+const DEATH = {
+  cause: 'browser-gone',
+  detectedBy: 'devtools',
+  message: 'the browser went away',
+  at: '2026-03-01T12:00:00.000Z',
+  detectedAfterMs: 40,
+  cancelled: { queued: 2, inFlight: 1, refused: 0 },
+};
+const ENDED_RUNS = RUN_STATUSES.filter((status) => status !== 'pending' && status !== 'processing');
+
+interface Page {
+  readonly rows: readonly { readonly id: string }[];
+  readonly next: string | null;
+}
+
+describeOnBoth('Monitor: what its routes answer', (registries) => {
+  let url: string;
+  let registry: Registry;
+  let monitor: OpenedMonitor;
+
+  before(async () => {
+    url = await registries.url();
+    registry = await openRegistry(url);
+    await fill(registry, url);
+    monitor = await openMonitor(url);
+  });
+
+  after(async () => {
+    await monitor.close();
+    await registry.close();
+  });
+
+  const get = async (target: string) => {
+    const answer = await monitor.ask(target);
+    expect(answer.status, answer.text).to.equal(200);
+    return answer.json;
+  };
+  const page = async (list: 'runs' | 'sessions', query: string): Promise<Page> => {
+    const { [list]: rows, count, next } = await get(`/${list}?${query}`);
+    expect(count).to.equal(rows.length);
+    return { rows, next };
+  };
+  const idsOf = async (list: 'runs' | 'sessions', query: string) =>
+    (await page(list, query)).rows.map(({ id }) => id).toSorted();
+
+  it('says in /livez and /readyz that it lives and can answer', async () => {
+    expect(await get('/livez')).to.deep.equal({ status: 'ok', reason: null });
+    expect(await get('/readyz')).to.deep.equal({ status: 'ok', reason: null });
+  });
+
+  it('counts in /health/sessions what there is, what works and what is stuck, and names the thresholds (R207)', async () => {
+    const { timestamp, ...rest } = await get('/health/sessions');
+    expect(timestamp).to.match(ISO);
+    expect(rest).to.deep.equal({
+      status: 'critical',
+      // Only "working", "slow" and "stuck" have both a live session and a run that is being worked on.
+      metrics: { total_sessions: 13, processing_sessions: 3, long_running_sessions: 5, stuck_sessions: 3 },
+      thresholds: { warning_minutes: 15, timeout_minutes: 30, max_long_running: 3 },
+    });
+  });
+
+  it('lists in /health/sessions/stuck what is stuck, the longest first, with all that tells which it is (R207)', async () => {
+    const { stuck_sessions: stuck, count } = await get('/health/sessions/stuck');
+    expect(count).to.equal(3);
+    for (const one of stuck) expect(one.created_at).to.match(ISO);
+    expect(stuck.map(({ created_at: _at, last_progress_at: _progress, ...rest }: object & Row) => rest)).to.deep.equal([
+      {
+        id: null,
+        owner: 'owner of bare',
+        run_id: 'bare',
+        action: 'gather',
+        processing_minutes: 90,
+        host: 'elsewhere',
+        pid: 4711,
+      },
+      {
+        id: 'session of stuck',
+        owner: ODD_OWNER,
+        run_id: 'stuck',
+        action: 'gather',
+        processing_minutes: 45,
+        host: 'elsewhere',
+        pid: 4711,
+      },
+      {
+        id: 'idle',
+        owner: 'owner of idle',
+        run_id: null,
+        action: null,
+        processing_minutes: 31,
+        host: 'elsewhere',
+        pid: 4711,
+      },
+    ]);
+    const run = await registry.runs.get('stuck');
+    expect(stuck[1].last_progress_at).to.equal(run?.lastProgressAt);
+  });
+
+  it('puts the sessions’ numbers, the reasons and who does the work into /health, and is a 503 where it is critical (R405)', async () => {
+    const { status, json } = await monitor.ask('/health');
+    expect(status).to.equal(503);
+    expect(json).to.have.all.keys(
+      'status',
+      'timestamp',
+      'reasons',
+      'registry',
+      'sessions',
+      'thresholds',
+      'leader',
+      'sweeper',
+      'cleanup',
+    );
+    expect(json).to.deep.include({
+      status: 'critical',
+      reasons: [
+        '3 stuck: no progress for more than 30 min',
+        '5 without progress for more than 15 min; more than 3 are too many',
+      ],
+      sessions: {
+        total_sessions: 13,
+        processing_sessions: 3,
+        long_running_sessions: 5,
+        stuck_sessions: 3,
+        active_sessions: 8,
+        utilisation: 0.07,
+      },
+      thresholds: { warning_minutes: 15, timeout_minutes: 30, max_long_running: 3 },
+      sweeper: { enabled: false, last_at: null },
+      cleanup: { enabled: false, last_at: null },
+    });
+    expect(json.registry).to.include({ ok: true, message: null });
+    expect(json.registry.place).to.not.include('postgres:postgres');
+    expect(json.leader.is_leader).to.equal(true);
+    expect(json.leader.holder).to.match(/^.+:\d+$/);
+  });
+
+  it('tells of one session all that is known, and its age', async () => {
+    const stored = await registry.sessions.get('session of stuck');
+    const { age_seconds: age, ...rest } = await get('/sessions/session%20of%20stuck');
+    expect(age).to.be.a('number').and.within(0, 60);
+    expect(rest).to.deep.equal({
+      id: 'session of stuck',
+      owner: ODD_OWNER,
+      status: 'active',
+      epoch: 1,
+      run_id: 'stuck',
+      webdriver_id: 'webdriver of session of stuck',
+      host: 'elsewhere',
+      pid: 4711,
+      endpoint: null,
+      created_at: stored?.createdAt,
+      started_at: stored?.startedAt,
+      last_heartbeat_at: stored?.lastHeartbeatAt,
+      last_used_at: stored?.lastUsedAt,
+      ended_at: null,
+      death: null,
+      message: null,
+    });
+  });
+
+  it('tells why a session died or was ended', async () => {
+    expect(await get('/sessions/dead')).to.deep.include({
+      status: 'dead',
+      death: { cause: 'browser-gone', detected_by: 'devtools', message: 'the browser went away' },
+    });
+    const timedOut = await get('/sessions/timed_out');
+    expect(timedOut).to.deep.include({ status: 'timed_out', death: null, message: 'no command for 31 min' });
+    expect(timedOut.ended_at).to.match(ISO);
+  });
+
+  it('tells of one run its counts, its progress, its deaths and its error', async () => {
+    const stored = await registry.runs.get('failed');
+    const run = await get('/runs/failed');
+    expect(run).to.deep.equal({
+      id: 'failed',
+      action: 'gather',
+      owner: 'owner of failed',
+      status: 'failed',
+      counts: { total: 8, queued: 0, running: 0, done: 4, failed: 2, cancelled: 1, skipped: 1 },
+      progress: { done: 8, total: 8, percent: 100, label: null },
+      records: 0,
+      sessions: 2,
+      deaths: [{ cause: 'browser-gone', detected_by: 'devtools', message: 'the browser went away' }],
+      error: { code: 'units-failed', message: 'it was failed' },
+      host: null,
+      pid: null,
+      is_cancel_requested: false,
+      created_at: stored?.createdAt,
+      started_at: null,
+      last_progress_at: null,
+      ended_at: stored?.endedAt,
+      duration_ms: 1_234,
+    });
+  });
+
+  it('shows the action’s own word of its progress', async () => {
+    expect((await get('/runs/slow')).progress).to.deep.equal({ done: 3, total: 12, percent: 25, label: 'pages' });
+  });
+
+  it('lists sessions by status, those that live, and an owner’s own, however odd its name is', async () => {
+    for (const status of SESSION_STATUSES) {
+      const stored = await registry.sessions.list({ status });
+      expect(stored, status).to.not.deep.equal([]);
+      expect(await idsOf('sessions', `status=${status}`)).to.deep.equal(stored.map(({ id }) => id).toSorted());
+    }
+    expect(await idsOf('sessions', 'status=live')).to.have.length(8);
+    expect(await idsOf('sessions', `owner=${encodeURIComponent(ODD_OWNER)}`)).to.deep.equal(['session of stuck']);
+    expect(await idsOf('sessions', 'owner=nobody')).to.deep.equal([]);
+  });
+
+  it('lists runs by status, owner and action', async () => {
+    expect(await idsOf('runs', 'status=processing')).to.deep.equal(['bare', 'slow', 'stuck', 'working']);
+    expect(await idsOf('runs', 'status=pending')).to.deep.equal(['pending', 'pending too', 'with records']);
+    for (const status of ENDED_RUNS) expect(await idsOf('runs', `status=${status}`)).to.deep.equal([status]);
+    expect(await idsOf('runs', `owner=${encodeURIComponent(ODD_OWNER)}`)).to.deep.equal(['stuck']);
+    expect(await idsOf('runs', 'action=crawl')).to.deep.equal(['slow']);
+    expect(await idsOf('runs', 'action=crawl&status=pending')).to.deep.equal([]);
+  });
+
+  for (const list of ['runs', 'sessions'] as const) {
+    it(`pages through ${list}: the newest first, each of them once, also while others are added`, async () => {
+      const whole = (await page(list, 'limit=1000')).rows.map(({ id }) => id);
+      const seen: string[] = [];
+      let after = '';
+      for (let number = 0; ; number += 1) {
+        const { rows, next } = await page(list, `limit=3${after}`);
+        expect(rows.length).to.be.at.most(3);
+        seen.push(...rows.map(({ id }) => id));
+        if (list === 'runs') {
+          await registry.runs.create({ id: `new ${number}`, action: 'gather', params: {}, owner: `new ${number}` });
+        } else await startSession(registry, { id: `new ${number}` });
+        if (next === null) break;
+        after = `&after=${encodeURIComponent(next)}`;
+      }
+      expect(seen).to.deep.equal(whole);
+      if (list === 'sessions') await rawSql(url, `delete from sessions where id like 'new %'`);
+      else await rawSql(url, `delete from runs where id like 'new %'`);
+    });
+  }
+
+  it('keeps rows of the same millisecond apart when it pages', async () => {
+    const at = minutesAgo(600);
+    for (const number of numbers(5))
+      await rawSql(
+        url,
+        insertSession({ id: `twin ${number}`, owner: `twin ${number}`, status: 'ended', created_at: at, ended_at: at }),
+      );
+    const seen: string[] = [];
+    for (let after = ''; ;) {
+      const { rows, next } = await page('sessions', `status=ended&limit=2${after}`);
+      seen.push(...rows.map(({ id }) => id));
+      if (next === null) break;
+      after = `&after=${encodeURIComponent(next)}`;
+    }
+    await rawSql(url, `delete from sessions where id like 'twin %'`);
+    expect(seen).to.deep.equal(['ended', 'twin 4', 'twin 3', 'twin 2', 'twin 1', 'twin 0']);
+  });
+
+  it('gives a run’s records in the order of their export, in pages, whatever their keys are', async () => {
+    const keys = ['b', 'a', ODD_OWNER, 'x'.repeat(180), 'x'.repeat(3_000), '', 'z'];
+    const exported: object[] = [];
+    for await (const { dataset, key, json } of registry.runs.listRecords('with records'))
+      exported.push({ dataset, key, record: JSON.parse(json) as unknown });
+    expect(exported).to.have.length(keys.length);
+    expect((await get('/runs/with%20records/records')).records).to.deep.equal(exported);
+    const seen: object[] = [];
+    for (let after = ''; ;) {
+      const { records, count, next } = await get(`/runs/with%20records/records?limit=1${after}`);
+      expect(count).to.equal(records.length);
+      seen.push(...records);
+      if (next === null) break;
+      after = `&after=${encodeURIComponent(next)}`;
+    }
+    expect(seen).to.deep.equal(exported);
+  });
+
+  it('begins anew where the page before is not one of its own', async () => {
+    const { rows } = await page('runs', 'limit=2&after=nonsense');
+    expect(rows).to.deep.equal((await page('runs', 'limit=2')).rows);
+    const { records } = await get('/runs/with%20records/records?limit=1&after=nonsense');
+    expect(records[0].key).to.equal('b');
+  });
+
+  for (const { target, status, code } of [
+    { target: '/sessions/nobody', status: 404, code: 'not-found' },
+    { target: '/runs/nobody', status: 404, code: 'not-found' },
+    { target: '/runs/nobody/records', status: 404, code: 'not-found' },
+    { target: '/nothing/here', status: 404, code: 'not-found' },
+    { target: '/runs/with%00nul', status: 400, code: 'invalid-request' },
+    { target: '/sessions?owner=with%00nul', status: 400, code: 'invalid-request' },
+    { target: '/events?owner=with%00nul', status: 400, code: 'invalid-request' },
+    { target: `/sessions/${'x'.repeat(250)}`, status: 400, code: 'invalid-request' },
+    { target: `/sessions/${'x'.repeat(500)}`, status: 414, code: 'max-param-length' },
+    { target: '/sessions/%zz', status: 400, code: 'bad-url' },
+    { target: '/sessions?status=happy', status: 400, code: 'invalid-request' },
+    { target: '/sessions?limit=0', status: 400, code: 'invalid-request' },
+    { target: '/runs?limit=1001', status: 400, code: 'invalid-request' },
+    { target: '/runs?limit=2.5', status: 400, code: 'invalid-request' },
+    { target: '/runs?owner=a&owner=b', status: 400, code: 'invalid-request' },
+    { target: '/timeline?minutes=0', status: 400, code: 'invalid-request' },
+    { target: '/events?last=-1', status: 400, code: 'invalid-request' },
+  ]) {
+    it(`refuses GET ${target.slice(0, 40)} with ${status} ${code} and a sentence`, async () => {
+      const answer = await monitor.ask(target);
+      expect(answer.status).to.equal(status);
+      expect(answer.json).to.have.all.keys('error');
+      expect(answer.json.error).to.have.all.keys('code', 'message');
+      expect(answer.json.error.code).to.equal(code);
+      expect(answer.json.error.message).to.be.a('string').and.not.equal('');
+    });
+  }
+
+  it('answers HEAD like GET without its body, and nothing of a stream', async () => {
+    const { status, text } = await monitor.ask('/livez', { method: 'HEAD' });
+    expect({ status, text }).to.deep.equal({ status: 200, text: '' });
+    expect((await monitor.ask('/events', { method: 'HEAD' })).status).to.equal(404);
+  });
+
+  it('lists in /alerts what fires, and nothing that is over', async () => {
+    const alert = { rule: 'planted', next: 'npm run runs', owner: ODD_OWNER, runId: 'stuck', sessionId: null } as const;
+    await registry.alerts.raise({ ...alert, key: 'planted:stuck', severity: 'critical', message: 'It is stuck.' });
+    await registry.alerts.raise({ ...alert, key: 'planted:other', severity: 'critical', message: 'It is stuck.' });
+    await registry.alerts.end('planted:other', { status: 'recovered', message: 'It goes on.' });
+    // The monitor raises its own as well.
+    const ours = async () => (await get('/alerts')).alerts.filter(({ rule }: Row) => rule === 'planted');
+    const [{ since, ...rest }, ...others] = await ours();
+    expect(others).to.deep.equal([]);
+    expect(since).to.match(ISO);
+    expect(rest).to.deep.equal({
+      key: 'planted:stuck',
+      rule: 'planted',
+      severity: 'critical',
+      message: 'It is stuck.',
+      next: 'npm run runs',
+      owner: ODD_OWNER,
+      run_id: 'stuck',
+      session_id: null,
+    });
+    await registry.alerts.end('planted:stuck', { status: 'closed', message: 'It is over.' });
+    expect(await ours()).to.deep.equal([]);
+  });
+
+  it('counts in /timeline what happened within the asked minutes, and tells each death by itself', async () => {
+    const { from, to, bucket_seconds: seconds, buckets, deaths } = await get('/timeline?minutes=10');
+    expect(seconds).to.equal(10);
+    expect(Date.parse(to) - Date.parse(from)).to.equal(600_000);
+    expect(buckets).to.have.length(60);
+    const sum = (name: string) => buckets.reduce((total: number, bucket: Row) => total + Number(bucket[name]), 0);
+    const events = await rawSql(url, `select type, count(*) as number from events group by type`);
+    const numberOf = (type: string) => Number(events.find((row) => row['type'] === type)?.['number'] ?? 0);
+    expect({ started: sum('sessions_started'), deaths: sum('deaths'), timeouts: sum('timeouts') }).to.deep.equal({
+      started: numberOf('session_started'),
+      deaths: 1,
+      timeouts: 1,
+    });
+    expect({ begun: sum('runs_started'), ended: sum('runs_ended') }).to.deep.equal({
+      begun: numberOf('run_started'),
+      ended: ENDED_RUNS.length,
+    });
+    const { at, ...death } = deaths[0];
+    expect(deaths).to.have.length(1);
+    expect(at).to.match(ISO);
+    expect(death).to.deep.equal({
+      owner: 'owner of dead',
+      session_id: 'dead',
+      run_id: null,
+      cause: 'browser-gone',
+      detected_by: 'devtools',
+      message: 'the browser went away',
+    });
+  });
+
+  it('gives in /statistics what the registry’s metrics say', async () => {
+    const numbersOf = await registry.metrics.read();
+    const statistics = await get('/statistics');
+    expect(statistics).to.deep.include({
+      sessions_by_status: numbersOf.sessionsByStatus,
+      runs_by_status: numbersOf.runsByStatus,
+      deaths: [{ cause: 'browser-gone', detected_by: 'devtools', number: 1 }],
+      work_cancelled: numbersOf.workCancelled,
+      steps_by_status: { done: 4, failed: 2, cancelled: 1, skipped: 1 },
+      reuse_ratio: numbersOf.reuseRatio,
+      cleanup_runs: 0,
+      last_cleanup_at: null,
+    });
+    expect(statistics.sessions_created).to.equal(
+      Object.values(numbersOf.sessionsCreated).reduce((sum, number) => sum + number, 0),
+    );
+    expect(statistics.registry_bytes).to.be.greaterThan(0);
+  });
+
+  describe('changes', () => {
+    it('ends a session that lives, halts its run, and says so in the rows and events', async () => {
+      await startRun(registry, { id: 'to end' });
+      const { status, json } = await monitor.post('/sessions/session%20of%20to%20end/end');
+      expect({ status, json }).to.deep.equal({ status: 200, json: { id: 'session of to end', status: 'ended' } });
+      expect(await registry.sessions.get('session of to end')).to.include({
+        status: 'ended',
+        errorMessage: 'ended by a person',
+      });
+      expect(await registry.runs.get('to end')).to.deep.include({
+        status: 'halted',
+        token: null,
+        error: { code: 'lease-lost', message: 'ended by a person' },
+      });
+      const events = await registry.events.listLatest({ limit: 2 });
+      expect(events.map(({ type }) => type)).to.deep.equal(['session_ended', 'run_ended']);
+    });
+
+    it('refuses to end a session twice, and one that there is not', async () => {
+      await startSession(registry, { id: 'to end twice' });
+      expect((await monitor.post('/sessions/to%20end%20twice/end')).status).to.equal(200);
+      const again = await monitor.post('/sessions/to%20end%20twice/end');
+      expect({ status: again.status, code: again.json.error.code }).to.deep.equal({
+        status: 409,
+        code: 'already-over',
+      });
+      const missing = await monitor.post('/sessions/nobody/end');
+      expect({ status: missing.status, code: missing.json.error.code }).to.deep.equal({
+        status: 404,
+        code: 'not-found',
+      });
+    });
+
+    it('asks a run that is being worked on to end, and cancels one that waits', async () => {
+      await startRun(registry, { id: 'to cancel' });
+      const working = await monitor.post('/runs/to%20cancel/cancel');
+      expect(working.json).to.deep.equal({ id: 'to cancel', status: 'requested' });
+      expect(await get('/runs/to%20cancel')).to.include({ status: 'processing', is_cancel_requested: true });
+      const waiting = await monitor.post('/runs/pending%20too/cancel');
+      expect(waiting.json).to.deep.equal({ id: 'pending too', status: 'cancelled' });
+      expect(await get('/runs/pending%20too')).to.deep.include({
+        status: 'cancelled',
+        error: { code: 'cancelled', message: 'cancelled by a person' },
+      });
+      await monitor.post('/sessions/session%20of%20to%20cancel/end');
+    });
+
+    it('refuses to cancel a run that is over, and one that there is not', async () => {
+      for (const status of ENDED_RUNS) {
+        const answer = await monitor.post(`/runs/${status}/cancel`);
+        expect({ status: answer.status, code: answer.json.error.code }).to.deep.equal({
+          status: 409,
+          code: 'already-over',
+        });
+        expect(await registry.runs.get(status)).to.include({ status });
+      }
+      expect((await monitor.post('/runs/nobody/cancel')).status).to.equal(404);
+    });
+
+    it('changes nothing in a dry run of /reset-stuck, and says what it would', async () => {
+      const rows = await rawSql(url, 'select id, status, ended_at from sessions order by id');
+      const { status, json } = await monitor.post('/reset-stuck', { dry_run: true });
+      expect(status).to.equal(200);
+      const { stuck, ...rest } = json;
+      expect(rest).to.deep.equal({
+        dry_run: true,
+        count: 3,
+        runs: ['bare', 'stuck'],
+        sessions: ['session of stuck', 'idle'],
+        failures: [],
+      });
+      expect(stuck).to.deep.equal((await get('/health/sessions/stuck')).stuck_sessions);
+      expect(await rawSql(url, 'select id, status, ended_at from sessions order by id')).to.deep.equal(rows);
+    });
+
+    it('resets only what it is asked for, by the ids of runs or sessions, and nothing that is not stuck', async () => {
+      const { json } = await monitor.post('/reset-stuck', { ids: ['idle', 'session of working', 'slow', 'nobody'] });
+      expect(json).to.deep.include({ dry_run: false, count: 1, runs: [], sessions: ['idle'], failures: [] });
+      expect(await registry.sessions.get('idle')).to.include({ status: 'timed_out' });
+      expect(await registry.sessions.get('session of working')).to.include({ status: 'active' });
+      expect(await registry.runs.get('slow')).to.include({ status: 'processing' });
+      expect((await monitor.post('/reset-stuck', { ids: [] })).json).to.include({ count: 0 });
+    });
+
+    it('takes another timeout for this once', async () => {
+      const { json } = await monitor.post('/reset-stuck', { dry_run: true, timeout_minutes: 40 });
+      expect(json).to.deep.include({ runs: ['bare', 'stuck'], count: 2 });
+      const shorter = await monitor.post('/reset-stuck', { dry_run: true, timeout_minutes: 16 });
+      expect(shorter.json).to.deep.include({ runs: ['bare', 'stuck', 'slow'], count: 4 });
+      expect((await get('/health/sessions')).thresholds).to.include({ timeout_minutes: 30 });
+    });
+
+    it('refuses what /reset-stuck does not know, and resets nothing for it', async () => {
+      const wrong: unknown[] = [
+        { dryRun: true },
+        { dry_run: 'yes' },
+        { ids: 'stuck' },
+        { ids: [''] },
+        { timeout_minutes: -1 },
+        { timeout_minutes: 1e300 },
+        [],
+        '{"dry_run":true',
+      ];
+      for (const body of wrong) {
+        const { status, json } = await monitor.ask('/reset-stuck', {
+          method: 'POST',
+          token: monitor.config.monitorToken ?? '',
+          headers: { 'content-type': 'application/json' },
+          body,
+        });
+        expect(status, JSON.stringify(body)).to.equal(400);
+        expect(json.error).to.have.all.keys('code', 'message');
+      }
+      const text = await monitor.ask('/reset-stuck', {
+        method: 'POST',
+        token: monitor.config.monitorToken ?? '',
+        body: '{"dry_run":true}',
+      });
+      expect(text.status).to.equal(415);
+      expect(await registry.runs.get('stuck')).to.include({ status: 'processing' });
+    });
+
+    it('resets all that is stuck where nothing is said, keeps its data, and counts a run and a session as two', async () => {
+      await startSession(registry, { id: 'idle too' });
+      await ageSession(url, 'idle too', 35);
+      await registry.runs.saveRecord('stuck', { kept: true }, { key: 'a' });
+      await ageRun(url, 'stuck', 45);
+      const { status, json } = await monitor.ask('/reset-stuck', {
+        method: 'POST',
+        token: monitor.config.monitorToken ?? '',
+      });
+      expect(status).to.equal(200);
+      expect({ ...json, stuck: json.stuck.length }).to.deep.equal({
+        dry_run: false,
+        count: 3,
+        runs: json.runs,
+        sessions: json.sessions,
+        stuck: 3,
+        failures: [],
+      });
+      expect(json.runs.toSorted()).to.deep.equal(['bare', 'stuck']);
+      expect(json.sessions.toSorted()).to.deep.equal(['idle too', 'session of stuck']);
+      const run = await get('/runs/stuck');
+      expect(run).to.include({ status: 'timed_out', records: 1 });
+      expect(run.error.code).to.equal('run-timed-out');
+      expect(run.error.message).to.match(/^no progress for 45 min, and 30 min are allowed; timed out by a person$/);
+      const events = await registry.events.listLatest({ limit: 20, types: ['session_timeout'] });
+      expect(events.map(({ sessionId }) => sessionId)).to.include.members(['idle too', 'session of stuck']);
+      expect(await get('/health/sessions/stuck')).to.deep.equal({ stuck_sessions: [], count: 0 });
+    });
+  });
+});
+
+describeOnSqlite('Monitor: the status of its health', (registries) => {
+  let url: string;
+  let registry: Registry;
+  let monitor: OpenedMonitor;
+
+  before(async () => {
+    url = await registries.url();
+    registry = await openRegistry(url);
+    monitor = await openMonitor(url, { MAX_SESSIONS: '10' });
+  });
+
+  after(async () => {
+    await monitor.close();
+    await registry.close();
+  });
+
+  afterEach(() => rawSql(url, 'delete from sessions').then(() => rawSql(url, 'delete from runs')));
+
+  const expectStatus = async (status: string, code: number) => {
+    expect((await monitor.ask('/health/sessions')).json.status).to.equal(status);
+    const health = await monitor.ask('/health');
+    expect({ status: health.json.status, code: health.status }).to.deep.equal({ status, code });
+    return health.json;
+  };
+  const startSlow = async (number: number, minutes: number) => {
+    for (const index of numbers(number)) {
+      await startRun(registry, { id: `run ${index}` });
+      await ageRun(url, `run ${index}`, minutes);
+    }
+  };
+
+  it('is healthy without sessions, and with as many long-running ones as are allowed', async () => {
+    expect((await expectStatus('healthy', 200)).reasons).to.deep.equal([]);
+    await startSlow(3, 29.9);
+    expect((await expectStatus('healthy', 200)).sessions).to.include({ long_running_sessions: 3, stuck_sessions: 0 });
+  });
+
+  it('is a warning with one more long-running one (R206)', async () => {
+    await startSlow(4, 15.1);
+    expect((await expectStatus('warning', 200)).reasons).to.have.length(1);
+  });
+
+  it('does not count what is younger than the warning threshold', async () => {
+    await startSlow(4, 14.9);
+    await expectStatus('healthy', 200);
+  });
+
+  it('is critical with one that is stuck', async () => {
+    await startSlow(1, 30.1);
+    await expectStatus('critical', 503);
+  });
+
+  it('allows a run of many units more time', async () => {
+    await startSlow(1, 50);
+    await rawSql(url, 'update runs set total = 1000, queued = 1000');
+    await expectStatus('healthy', 200);
+    await ageRun(url, 'run 0', 61);
+    await expectStatus('critical', 503);
+  });
+
+  it('follows the use of the fullest process', async () => {
+    for (const index of numbers(6)) await startSession(registry, { id: `a ${index}`, holder: 'a' });
+    for (const index of numbers(5)) await startSession(registry, { id: `b ${index}`, holder: 'b' });
+    expect((await expectStatus('healthy', 200)).sessions).to.include({ active_sessions: 11, utilisation: 0.6 });
+    await startSession(registry, { id: 'a 6', holder: 'a' });
+    expect((await expectStatus('warning', 200)).reasons[0]).to.include('70 %');
+    for (const index of [7, 8]) await startSession(registry, { id: `a ${index}`, holder: 'a' });
+    expect((await expectStatus('critical', 503)).reasons[0]).to.include('90 %');
+  });
+
+  it('is a warning beyond a thousand active sessions, however they are spread (R405)', async () => {
+    const insert = (count: number) =>
+      rawSql(
+        url,
+        `with recursive n(i) as (select 1 union all select i + 1 from n where i < ${count})
+         insert into sessions (id, owner, status, token, holder, lease_expires_ms, epoch, host, pid, process_identity, created_at, last_used_at)
+         select 's' || i, 'o' || i, 'active', i, 'h' || (i / 5), 9e12, 1, 'there', 1, 'x', ${literal(minutesAgo(1))}, ${literal(minutesAgo(1))} from n`,
+      );
+    await insert(1_000);
+    await expectStatus('healthy', 200);
+    await startSession(registry, { id: 'one more' });
+    expect((await expectStatus('warning', 200)).reasons).to.deep.equal(['1001 active sessions, more than 1000']);
+  });
+});
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** Sessions and runs in all statuses; some of them slow, some stuck. */
+async function fill(registry: Registry, url: string): Promise<void> {
+  const { runs, leases } = registry;
+  // Live, with a run that is being worked on.
+  await startRun(registry, { id: 'working' });
+  await startRun(registry, { id: 'slow', action: 'crawl' });
+  await runs.setProgress('slow', { done: 3, total: 12, label: 'pages' });
+  await ageRun(url, 'slow', 20);
+  await startRun(registry, { id: 'stuck', owner: ODD_OWNER });
+  await ageRun(url, 'stuck', 45);
+  // A run whose session is gone.
+  await startRun(registry, { id: 'bare' });
+  await ageRun(url, 'bare', 90);
+  await rawSql(url, `delete from sessions where id = 'session of bare'`);
+  // Live, without a run, or with one that is over.
+  await startSession(registry, { id: 'fresh' });
+  await startSession(registry, { id: 'quiet' });
+  await ageSession(url, 'quiet', 16);
+  await startSession(registry, { id: 'idle' });
+  await ageSession(url, 'idle', 31);
+  await startSession(registry, { id: 'kept', runId: 'completed', endpoint: 'http://grid:4444/' });
+  await rawSql(url, insertSession({ id: 'starting', owner: 'owner of starting', status: 'starting' }));
+  await rawSql(url, insertSession({ id: 'standby', owner: 'owner of standby', status: 'standby' }));
+  // Over.
+  for (const status of ['ended', 'expired', 'dead', 'timed_out'] as const) {
+    await startSession(registry, { id: status });
+    const why = {
+      ended: {},
+      expired: { message: 'its process is gone' },
+      dead: { death: DEATH },
+      timed_out: { message: 'no command for 31 min' },
+    }[status];
+    await leases.release(status, 'manager', { status, ...why });
+  }
+  for (const id of ['pending', 'pending too']) await create(registry, id);
+  for (const status of ENDED_RUNS) await end(registry, status);
+  await rawSql(
+    url,
+    `update runs set total = 8, done = 4, failed = 2, cancelled = 1, skipped = 1, sessions = 2, duration_ms = 1234,
+      deaths = ${literal(JSON.stringify([DEATH]))} where id = 'failed'`,
+  );
+  await create(registry, 'with records');
+  for (const key of ['b', 'a', ODD_OWNER, 'x'.repeat(180), 'x'.repeat(3_000), ''])
+    await runs.saveRecord('with records', { of: key }, { key });
+  await runs.saveRecord('with records', { of: 'z' }, { key: 'z', dataset: 'other' });
+}
+
+async function create(registry: Registry, id: string): Promise<void> {
+  await registry.runs.create({ id, action: 'gather', params: {}, owner: `owner of ${id}` });
+}
+
+async function end(registry: Registry, status: StoredRunStatus): Promise<void> {
+  await create(registry, status);
+  await registry.runs.setStatus(
+    status,
+    status,
+    status === 'completed' ? undefined : { code: 'units-failed', message: `it was ${status}` },
+  );
+}

@@ -1,0 +1,62 @@
+import type { Registry, StoredRun, StoredSession } from '../../../src/registry/registry.ts';
+import { literal, rawSql } from '../../support/raw-sql.ts';
+
+const MINUTE_MS = 60_000;
+/** On another machine: nothing of this one is ever ended for it. */
+const PROCESS = { host: 'elsewhere', pid: 4_711, identity: 'one' };
+
+export interface SessionChoice {
+  readonly id: string;
+  /** Default: one of its own. */
+  readonly owner?: string;
+  readonly runId?: string;
+  readonly endpoint?: string;
+  /** The manager that has it. */
+  readonly holder?: string;
+}
+
+/** A session whose browser runs, as a manager makes it known. */
+export async function startSession(
+  registry: Registry,
+  { id, owner = `owner of ${id}`, runId, endpoint, holder = 'manager' }: SessionChoice,
+): Promise<StoredSession> {
+  const claim = await registry.leases.claim({ id, owner, holder, process: PROCESS, leaseMs: 600_000, runId });
+  if (!claim.isClaimed) throw new Error(`The owner ${owner} is taken.`);
+  const facts = { webdriverId: `webdriver of ${id}`, driverPid: 2, browserPid: 3, folder: '/nowhere', endpoint };
+  return registry.leases.activate(id, holder, facts);
+}
+
+/** A run that is being worked on by a session of its own, `session of <id>`. */
+export async function startRun(
+  registry: Registry,
+  {
+    id,
+    owner = `owner of ${id}`,
+    action = 'gather',
+  }: { readonly id: string; readonly owner?: string; readonly action?: string },
+): Promise<StoredRun> {
+  const { token } = await startSession(registry, { id: `session of ${id}`, owner, runId: id });
+  await registry.runs.create({ id, action, params: {}, owner });
+  return registry.runs.begin(id, { token, process: PROCESS });
+}
+
+/** UTC, ISO 8601. */
+export function minutesAgo(minutes: number): string {
+  return new Date(Date.now() - minutes * MINUTE_MS).toISOString();
+}
+
+/** The last progress of a run was so long ago. */
+export async function ageRun(registryUrl: string, id: string, minutes: number): Promise<void> {
+  await rawSql(
+    registryUrl,
+    `update runs set last_progress_at = ${literal(minutesAgo(minutes))} where id = ${literal(id)}`,
+  );
+}
+
+/** The last command of a session was so long ago. */
+export async function ageSession(registryUrl: string, id: string, minutes: number): Promise<void> {
+  await rawSql(
+    registryUrl,
+    `update sessions set last_used_at = ${literal(minutesAgo(minutes))} where id = ${literal(id)}`,
+  );
+}
