@@ -2,7 +2,8 @@
 import { z } from 'zod';
 
 import { redactText, redactValue } from '../core/redact.ts';
-import { toFlag, type Action } from '../runs/runs.ts';
+import { toFlag } from '../core/shell-words.ts';
+import type { Action } from '../runs/runs.ts';
 import type { Flag, FlagProblem } from './flags.ts';
 
 /** The part of JSON Schema that zod writes and that matters to a command line. */

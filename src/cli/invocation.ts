@@ -2,7 +2,7 @@
  * How the program was called: by an npm script of this project or by its own name. Messages then name commands as this person types
  * them, and flags that npm kept for itself are noticed.
  */
-import { toFlag } from '../runs/runs.ts';
+import { toFlag } from '../core/shell-words.ts';
 
 export const COMMANDS = [
   'run',
@@ -58,11 +58,6 @@ export function flagsKeptByNpm(
       !SET_BY_NPM.test(name) &&
       environment[`npm_config_${toFlag(name).replaceAll('-', '_')}`] !== undefined,
   );
-}
-
-/** `text` as one word of a POSIX shell. */
-export function quoteForShell(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 export function isNpmScript({ npm_lifecycle_event: script, npm_package_name: owner }: Environment): boolean {

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { Command } from 'commander';
 
 import { ConfigError, toError } from '../core/errors.ts';
-import { toFlag } from '../runs/runs.ts';
+import { toFlag } from '../core/shell-words.ts';
 import { commandLine, isNpmScript } from './invocation.ts';
 import { actionTemplate, testTemplate } from './new-templates.ts';
 

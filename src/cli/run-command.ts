@@ -6,9 +6,11 @@ import { raceSignal } from '../core/abort.ts';
 import { ActionError, CancelledError, ConfigError, SupervisorError, toError } from '../core/errors.ts';
 import { makeLog, type Log } from '../core/log.ts';
 import { redactUrl } from '../core/redact.ts';
+import { quoteForShell } from '../core/shell-words.ts';
 import { openRegistry } from '../registry/registry.ts';
 import {
   hiddenParameters,
+  isTakenAway,
   prepareRun,
   rehearse,
   toExitCode,
@@ -21,7 +23,7 @@ import { ActionLoader } from './action-loader.ts';
 import { assertBrowserFits } from './check-browser.ts';
 import { describeDeath } from './death-words.ts';
 import { findActionFile, knownActions } from './find-action.ts';
-import { commandLine, quoteForShell } from './invocation.ts';
+import { commandLine } from './invocation.ts';
 import { placeInStack } from './load-errors.ts';
 import { makeConsole, openProgress, type ProgressDisplay } from './progress.ts';
 import { describeStack, EXIT_CANCELLED, EXIT_FAILED } from './report-error.ts';
@@ -88,7 +90,14 @@ async function load(target: string, args: readonly string[], surroundings: Surro
   const again = repeatLine(target, args);
   const resumeLine = ({ runId }: RunOutcome) =>
     commandLine('run', [quoteForShell(target), '--resume', runId, ...hiddenFlags(action, request.params)].join(' '));
-  return runRequest(action, request, { ...surroundings, again, resumeLine, folder: path.dirname(file) });
+  // By its name it is found again without its file.
+  const byFile = target === action.name ? {} : { target };
+  const options = { ...request.options, ...byFile };
+  return runRequest(
+    action,
+    { ...request, options },
+    { ...surroundings, again, resumeLine, folder: path.dirname(file) },
+  );
 }
 
 interface RunSurroundings extends Surroundings {
@@ -114,8 +123,8 @@ async function runRequest(
     log,
     signal: stop.signal,
     onDeath: (death: RunOutcome['deaths'][number]) => {
-      const next =
-        request.options.recover === false || stop.signal.aborted ? 'the run ends' : 'going on with a new session';
+      const isLast = request.options.recover === false || stop.signal.aborted || isTakenAway(death);
+      const next = isLast ? 'the run ends' : 'going on with a new session';
       log.warn(`${describeDeath(death, run.progress.counts)}: ${death.evidence.message}; ${next}`);
     },
   };

@@ -4,9 +4,10 @@ import path from 'node:path';
 import type { Command } from 'commander';
 
 import { ConfigError } from '../core/errors.ts';
+import { quoteForShell } from '../core/shell-words.ts';
 import { RUN_STATUSES, type Registry, type StoredRun } from '../registry/registry.ts';
 import { assertWritableFolder, EXPORT_FORMATS, exportRecords, type ExportFormat } from '../runs/runs.ts';
-import { commandLine, quoteForShell } from './invocation.ts';
+import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
 import {
   fail,
@@ -88,6 +89,8 @@ async function writeFiles(registry: Registry, typed: string, options: ExportOpti
   const records = await Array.fromAsync(registry.runs.listRecords(run.id));
   if (records.length > 0) await assertWritableFolder(folder);
   const outputs = await exportRecords(records, { folder, format });
+  // While it is worked on its own end says where its files are. From then on it may be cleaned away.
+  if (run.token === null && records.length > 0) await registry.runs.noteExport(run.id, outputs);
   const isOver = run.status === 'completed';
   if (options.json === true) {
     printJson({ runId: run.id, status: run.status, records: records.length, outputs });

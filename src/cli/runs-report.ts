@@ -1,8 +1,8 @@
 /** Everything that is known of a run, one line per field. */
 import { redactValue } from '../core/redact.ts';
 import type { StoredRun } from '../registry/registry.ts';
-import { toFlag } from '../runs/runs.ts';
-import { commandLine, quoteForShell } from './invocation.ts';
+import { quoteForShell, toFlag } from '../core/shell-words.ts';
+import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
 import { describeCounts, isRunLeft, resumeLine, shownProgress } from './runs-words.ts';
 import { renderFields, toPlainLine, type Field } from './text-table.ts';

@@ -1,7 +1,7 @@
 /** What is told of a run from its row, wherever that is. */
 import type { StoredRun } from '../registry/registry.ts';
-import { toFlag } from '../runs/runs.ts';
-import { commandLine, quoteForShell } from './invocation.ts';
+import { toResumeWords } from '../upkeep/upkeep.ts';
+import { commandLine } from './invocation.ts';
 import { isLeft } from './registry-commands.ts';
 
 /** The part of a run's id that is by chance. */
@@ -18,9 +18,8 @@ export function isRunLeft(run: StoredRun): boolean {
 }
 
 /** The command that goes on with it, with a place for each parameter that may be secret and is not kept. */
-export function resumeLine({ action, id, options }: StoredRun): string {
-  const hidden = Array.isArray(options['hidden']) ? options['hidden'].map((name) => `--${toFlag(String(name))} …`) : [];
-  return commandLine('run', [quoteForShell(action), '--resume', id, ...hidden].join(' '));
+export function resumeLine(run: StoredRun): string {
+  return commandLine('run', toResumeWords(run));
 }
 
 /** `525 = 500 done + 25 queued`. */

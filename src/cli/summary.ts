@@ -1,6 +1,6 @@
 /** How a run ended, for people: what went wrong first, then the evidence, the symptoms, the counts, the files and what to type next. */
 import type { Death } from '../driver/driver.ts';
-import type { Rehearsal, RunOutcome, RunStatus } from '../runs/runs.ts';
+import { isTakenAway, type Rehearsal, type RunOutcome, type RunStatus } from '../runs/runs.ts';
 import { describeDeath, tallyCauses } from './death-words.ts';
 import { count } from './progress-line.ts';
 
@@ -66,8 +66,10 @@ export function describeRehearsal({ kills, differences, outcome }: Rehearsal): s
 
 /** The death that ended the run, if one did; the error is only what came of it. */
 function findRootCause({ status, deaths, error }: RunOutcome): Death | undefined {
-  const isDeathly = status === 'halted' || CAUSED_BY_DEATH.includes(error?.code ?? '');
-  return status !== 'completed' && isDeathly ? deaths.at(-1) : undefined;
+  const last = deaths.at(-1);
+  const isTimedOut = status === 'timed_out' && last !== undefined && isTakenAway(last);
+  const isDeathly = status === 'halted' || isTimedOut || CAUSED_BY_DEATH.includes(error?.code ?? '');
+  return status !== 'completed' && isDeathly ? last : undefined;
 }
 
 function describeEvidence({ evidence, cancelled, consequences, detectedAfterMs, lastHeartbeatAt }: Death): string[] {

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { toError } from '../core/errors.ts';
+import { SupervisorError, toError } from '../core/errors.ts';
 import { HttpClient } from './http-client.ts';
 import { listProcesses, readProcessVariable, type ProcessInfo } from './process-table.ts';
 
@@ -11,6 +11,8 @@ import { listProcesses, readProcessVariable, type ProcessInfo } from './process-
 export const FOLDER_PREFIX = 'wds-';
 const GONE_LIMIT_MS = 5_000;
 const POLL_MS = 10;
+/** The whole table of processes is read each time. */
+const GRACE_POLL_MS = 250;
 const DELETE_LIMIT_MS = 5_000;
 
 export interface LeftProcesses {
@@ -22,26 +24,44 @@ export interface LeftProcesses {
   readonly graceMs?: number;
 }
 
+/** Processes of a session that is over are still there. */
+export class ProcessesLeftError extends SupervisorError {
+  readonly code = 'processes-left';
+  readonly consequence = 'retry';
+
+  constructor(pids: readonly number[]) {
+    super(`Processes of the session could not be ended: ${pids.join(', ')}. End them as the user who started them.`, {
+      data: { pids },
+    });
+  }
+}
+
 /**
  * Ends driver and browser of a session whose program is gone, and removes their folder. Group ids are used again by the system: nothing
- * is ended that does not have the session's own folder in its environment or its command line. Returns how many processes there were.
+ * is ended that does not have the session's own folder in its environment or its command line. Returns how many processes there were;
+ * rejects with {@link ProcessesLeftError} where some are still there.
  */
 export async function endLeftProcesses({ driverPid, folder, graceMs = 0 }: LeftProcesses): Promise<number> {
   if (folder === null || !path.basename(folder).startsWith(FOLDER_PREFIX)) return 0;
   const find = () => listProcesses().filter((info) => isOfSession(info, folder));
-  await untilNone(find, graceMs);
+  await untilNone(find, { limitMs: graceMs, everyMs: GRACE_POLL_MS });
   const found = find();
   for (const group of new Set(found.map(({ pgid }) => pgid))) if (group === driverPid) killGroup(group);
   for (const { pid, pgid } of found) if (pgid !== driverPid) killOne(pid);
-  await untilNone(find, GONE_LIMIT_MS);
+  await untilNone(find, { limitMs: GONE_LIMIT_MS, everyMs: POLL_MS });
+  const left = find().map(({ pid }) => pid);
+  if (left.length > 0) throw new ProcessesLeftError(left);
   await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   return found.length;
 }
 
 /** The end of somebody else's child is no event. */
-async function untilNone(find: () => readonly ProcessInfo[], limitMs: number): Promise<void> {
+async function untilNone(
+  find: () => readonly ProcessInfo[],
+  { limitMs, everyMs }: { readonly limitMs: number; readonly everyMs: number },
+): Promise<void> {
   const deadline = performance.now() + limitMs;
-  while (performance.now() < deadline && find().length > 0) await sleep(POLL_MS);
+  while (performance.now() < deadline && find().length > 0) await sleep(everyMs);
 }
 
 /** Asks an endpoint to end a session that is nobody's any more. Rejects where it can't be reached; a session that is gone is no error. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 
 import { ActionError } from '../core/errors.ts';
+import { toFlag } from '../core/shell-words.ts';
 import type { ActionContext, PrepareContext } from './context.ts';
 
 /** The flags of the `run` command; parameters become flags beside them, so no parameter may be named like one. */
@@ -86,12 +87,4 @@ export function defineAction<Params extends z.ZodObject>(definition: ActionDefin
 
 export function isAction(value: unknown): value is Action {
   return typeof value === 'object' && value !== null && (value as { isAction?: unknown }).isAction === true;
-}
-
-/** `maxPages` -> `max-pages`. */
-export function toFlag(parameter: string): string {
-  return parameter
-    .replace(/([a-z0-9])([A-Z])/g, '$1-$2')
-    .replaceAll('_', '-')
-    .toLowerCase();
 }

@@ -4,9 +4,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { ConfigError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { redactValue } from '../core/redact.ts';
+import { toFlag } from '../core/shell-words.ts';
 import type { Registry, StoredRun } from '../registry/registry.ts';
 import type { Death } from '../supervisor/supervisor.ts';
-import { toFlag, type Action } from './define-action.ts';
+import type { Action } from './define-action.ts';
 import { EXPORT_FORMATS, exportRecords, type ExportFormat } from './export.ts';
 import type { RunOutcome } from './outcome.ts';
 
@@ -22,6 +23,8 @@ export interface StoredOptions {
   readonly output?: string | false;
   readonly format?: ExportFormat;
   readonly sessions?: number;
+  /** The action's file, where it was named by that. */
+  readonly target?: string;
 }
 
 /** By run, or the newest one of this action for `last`. Throws `ConfigError` where there is none, or it is another action's. */

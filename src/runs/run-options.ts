@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import { childEnvironment, loadConfig, type Config } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
 import { silentLog, type Log } from '../core/log.ts';
+import { toFlag } from '../core/shell-words.ts';
 import type { Registry, StoredRun } from '../registry/registry.ts';
 import {
   assertLocalBrowser,
@@ -15,7 +16,7 @@ import {
   type SessionSupervisor,
   type SupervisorOptions,
 } from '../supervisor/supervisor.ts';
-import { toFlag, type Action } from './define-action.ts';
+import type { Action } from './define-action.ts';
 import { assertWritableFolder, type ExportFormat } from './export.ts';
 import type { RunProgress } from './outcome.ts';
 import { assertReachable } from './preflight.ts';
@@ -26,6 +27,8 @@ export interface RunOptions {
   readonly registry?: Registry;
   /** A run's id, or `last`: goes on with that run of the action instead of beginning one. Parameters are taken from it. */
   readonly resume?: string;
+  /** How the action is named on a command line where not by its name: its file. For the words that tell how to resume. */
+  readonly target?: string;
   /** How long to wait for an owner that is busy. Default 0: told at once. */
   readonly waitMs?: number;
   /** Whom the session belongs to. Default: the action's `owner(params)`, else the run's id. */
@@ -127,7 +130,12 @@ export async function planRun(
     resumed,
     asked: {
       params: toStoredParams(given),
-      options: { output, format, ...(sessions === undefined ? {} : { sessions }) },
+      options: {
+        output,
+        format,
+        ...(sessions !== undefined && { sessions }),
+        ...(options.target !== undefined && { target: options.target }),
+      },
     },
     sessions,
     recover,

@@ -193,6 +193,11 @@ export class Run {
     };
   }
 
+  /** Without those of the processes before. */
+  get #ownDeaths(): readonly Death[] {
+    return this.#deaths.slice(this.#plan.resumed?.deaths.length ?? 0);
+  }
+
   get #durationMs(): number {
     return (this.#plan.resumed?.durationMs ?? 0) + Math.round(performance.now() - this.#startedAt);
   }
@@ -362,7 +367,7 @@ export class Run {
   /** The files of whoever has the run now are not ours to write. */
   async #export(onFailure: (error: Error) => void): Promise<Record<string, string>> {
     const { folder, format, writesOutput } = this.#plan;
-    const isTaken = this.#stop.signal.reason instanceof LeaseLostError || this.#deaths.some(isTakenAway);
+    const isTaken = this.#stop.signal.reason instanceof LeaseLostError || this.#ownDeaths.some(isTakenAway);
     if (this.#store === undefined || !writesOutput || isTaken) return {};
     try {
       return await exportRecords(await Array.fromAsync(this.#store.listRecords()), { folder, format });

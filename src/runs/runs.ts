@@ -22,9 +22,10 @@ export type {
   StepOptions,
   StepTools,
 } from './context.ts';
-export { defineAction, isAction, RUN_FLAGS, toFlag, type Action, type ActionDefinition } from './define-action.ts';
+export { defineAction, isAction, RUN_FLAGS, type Action, type ActionDefinition } from './define-action.ts';
 export { assertWritableFolder, EXPORT_FORMATS, ExportError, exportRecords, type ExportFormat } from './export.ts';
 export {
+  isTakenAway,
   RunTimeoutError,
   toExitCode,
   type RunCounts,

@@ -274,6 +274,10 @@ export class HeldSession implements LeaseHolding {
     });
   }
 
+  #isLost(): boolean {
+    return this.lostBy !== undefined;
+  }
+
   /** In order, one after the other. What fails is told where the session goes on or is given back. */
   #write(what: string, write: () => Promise<unknown>): void {
     const { log } = this.#options;
@@ -285,7 +289,8 @@ export class HeldSession implements LeaseHolding {
         const error = toError(thrown);
         if (error instanceof LeaseLostError && !this.isOver) await this.#options.keeper.renew();
         this.#writeFailure ??= error;
-        log.warn(`The registry does not know of a session: ${what} could not be written`, { reason: error.message });
+        const level = this.#isLost() ? 'debug' : 'warn';
+        log[level](`The registry does not know of a session: ${what} could not be written`, { reason: error.message });
       }
     });
   }

@@ -4,6 +4,7 @@
  */
 export { CleanupError } from './errors.ts';
 export { endRemains, graceFor, isAbandoned, isAwake, isPresent, reapAbandoned, type ReaperOptions } from './reaper.ts';
+export { toResumeWords } from './resume-words.ts';
 export { describeIdle, resetStuck, type StuckReset } from './stuck-reset.ts';
 export { SessionCleanup, type CleanupPolicy, type SessionMetrics } from './session-cleanup.ts';
 export {

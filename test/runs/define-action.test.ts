@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import { ActionError, ConfigError, defineAction, runAction, z } from 'webdriver-supervisor';
 import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 
-import { isAction, RUN_FLAGS, toExitCode, toFlag, type RunStatus } from '../../src/runs/runs.ts';
+import { toFlag } from '../../src/core/shell-words.ts';
+import { isAction, RUN_FLAGS, toExitCode, type RunStatus } from '../../src/runs/runs.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { makeTestConfig } from '../support/scripted-run.ts';
 

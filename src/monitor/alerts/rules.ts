@@ -1,7 +1,7 @@
 /** When somebody is to be told, as data: each rule looks at the facts and says what it finds. */
 import { describeSpan } from '../../core/time-words.ts';
 import type { StoredRun } from '../../registry/registry.ts';
-import { describeIdle, type Idle } from '../../upkeep/upkeep.ts';
+import { describeIdle, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
 import type { AlertFacts } from './facts.ts';
 import type { Severity } from './notice.ts';
 
@@ -223,8 +223,8 @@ function keptOf({ counts: { done, total }, records }: StoredRun): string {
   return `${done} of ${total} units and ${records} records are kept.`;
 }
 
-function resumeOf({ id, action }: StoredRun, commandLine: CommandLine): string {
-  return commandLine('run', `${action} --resume ${id}`);
+function resumeOf(run: StoredRun, commandLine: CommandLine): string {
+  return commandLine('run', toResumeWords(run));
 }
 
 function mostFrequent(names: readonly string[]): string {

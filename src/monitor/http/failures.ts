@@ -23,9 +23,11 @@ export function notFound(noun: 'run' | 'session', id: string): HttpFailure {
 }
 
 export function installFailures(server: FastifyInstance, log: Log): void {
-  server.setErrorHandler((thrown: unknown, _request, reply) => {
+  server.setErrorHandler((thrown: unknown, request, reply) => {
     const error = toError(thrown);
-    if (toAnswer(error).statusCode === 500) log.error('A request failed for a reason of ours', { reason: error.stack });
+    // Of a connection that is gone the plug-ins find no address; nobody waits for the answer.
+    const tell = request.raw.socket.destroyed ? 'debug' : 'error';
+    if (toAnswer(error).statusCode === 500) log[tell]('A request failed for a reason of ours', { reason: error.stack });
     answerFailure(error, reply);
   });
   server.setNotFoundHandler((request, reply) => {

@@ -63,6 +63,6 @@ export async function readTimeline(events: EventLog, minutes: number): Promise<T
 }
 
 function toDeath({ at, owner, sessionId, runId, message, data }: StoredEvent): Timeline['deaths'][number] {
-  const death = toDeathView(data ?? {});
-  return { at, owner, session_id: sessionId, run_id: runId, ...death, message: message ?? death.message };
+  const death = toDeathView({ ...data, ...(message !== null && { message }) });
+  return { at, owner, session_id: sessionId, run_id: runId, ...death };
 }
