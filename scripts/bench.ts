@@ -9,6 +9,7 @@ import { locateBrowser } from '../src/driver/locate.ts';
 import { measureDetection, measureLoopingPage, measureRecovery } from './bench/detection.ts';
 import type { Row } from './bench/measure.ts';
 import { measureMainJob, measureRegistries, measureReplay } from './bench/registry.ts';
+import { measureUpkeep } from './bench/upkeep.ts';
 import { measureBatches, measureCommands, measureHaltFlag, measureStarts } from './bench/overhead.ts';
 
 // The alternatives leave their profiles behind at each quit; what this run leaves goes with its folder.
@@ -42,6 +43,7 @@ report(await measureLoopingPage(paths));
 report(await measureRegistries());
 report(await measureMainJob());
 report(await measureReplay());
+report(await measureUpkeep());
 
 console.log(
   `\n${rows.filter(({ isMet }) => isMet).length} of ${rows.length} numbers met. Machines differ and are shared: compare ratios, not times.`,

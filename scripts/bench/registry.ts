@@ -20,6 +20,7 @@ import { prepareRun, type Action } from '../../src/runs/runs.ts';
 import { TestPostgres } from '../../test/support/postgres.ts';
 import { openDemoShop } from '../demo-shop/demo-shop.ts';
 import { inTurns, ms, timeMs, toSample, type Row } from './measure.ts';
+import { openStore } from './run-store.ts';
 
 const STEPS = 2_000;
 const ROUNDS = 5;
@@ -28,7 +29,6 @@ const JOB_PAGES = 10;
 const JOB_ROUNDS = 15;
 const REPLAYED = 50_000;
 const VALUE = JSON.stringify({ sku: 'A-1', title: 'a title of usual length', price: 12.5 });
-const PROCESS = { host: 'bench', pid: 1, identity: 'bench' };
 
 /** One insert of a row like a step's, in a transaction of its own. */
 type Insert = (id: string) => Promise<unknown> | void;
@@ -85,20 +85,6 @@ async function measureSteps(name: string, url: string, insert: Insert): Promise<
     });
   }
   return rows;
-}
-
-async function openStore(registry: Registry, id: string): Promise<RunStore> {
-  await registry.runs.create({ id, action: 'bench', params: {}, owner: id });
-  const run = await registry.runs.begin(id, { token: 1, process: PROCESS });
-  const counts = { total: 0, queued: 0, running: 0, done: 0, failed: 0, cancelled: 0, skipped: 0 };
-  return registry.runs.openStore(run, {
-    token: 1,
-    snapshot: () => ({ counts, display: null, sessions: 1, reused: 0, contextLosses: 0, deaths: [], durationMs: 0 }),
-    onFailure: (error) => {
-      throw error;
-    },
-    onCancel: () => undefined,
-  });
 }
 
 function record(key: string): RecordEntry {

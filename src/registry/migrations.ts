@@ -162,7 +162,8 @@ async function createTables(db: Kysely<unknown>, { autoIncrement }: RegistryDial
     .execute();
 }
 
-async function createMonitorTables({ schema }: Kysely<unknown>): Promise<void> {
+async function createMonitorTables(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db;
   await schema
     .createTable('leaders')
     .addColumn('office', 'text', (column) => column.primaryKey())
@@ -189,6 +190,9 @@ async function createMonitorTables({ schema }: Kysely<unknown>): Promise<void> {
     .execute();
   await schema.createIndex('events_type').on('events').columns(['type', 'id']).execute();
   await schema.createIndex('sessions_run').on('sessions').columns(['run_id']).execute();
+  // A clean-up finds what is old without looking at what isn't.
+  await schema.dropIndex('sessions_status').execute();
+  await sql`create index sessions_status on sessions (status, (coalesce(ended_at, created_at)))`.execute(db);
 }
 
 /** Of an owner's live sessions the newest stays; the others are history. */

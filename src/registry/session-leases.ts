@@ -201,11 +201,13 @@ export class SessionLeases {
     );
     const { rows } = await this.#database.read((db) =>
       sql<{ id: string }>`
+        with held(held_id, heartbeat_at, used_at) as materialized (
+          select j.value ->> 0, j.value ->> 1, j.value ->> 2 from ${dialect.jsonRows(json)})
         update sessions set lease_expires_ms = ${dialect.nowMs} + cast(${Math.round(leaseMs)} as bigint),
-          last_heartbeat_at = coalesce(j.value ->> 1, last_heartbeat_at),
-          last_used_at = case when last_used_at > j.value ->> 2 then last_used_at else j.value ->> 2 end
-        from ${dialect.jsonRows(json)}
-        where sessions.id = j.value ->> 0 and holder = ${holder} and status in ('starting', 'active')
+          last_heartbeat_at = coalesce(held.heartbeat_at, last_heartbeat_at),
+          last_used_at = case when last_used_at > held.used_at then last_used_at else held.used_at end
+        from held
+        where sessions.id = held.held_id and holder = ${holder} and status in ('starting', 'active')
         returning sessions.id`.execute(db),
     );
     const kept = new Set(rows.map(({ id }) => id));

@@ -11,6 +11,8 @@ import { isLive, isTime, readSession, toStoredSession, type StoredSession } from
 
 /** Rows that are read and checked at a time. */
 const PAGE = 500;
+/** Behind all times. */
+const END_OF_TIME = '9999';
 
 export interface SessionFilter {
   readonly status?: SessionStatus | readonly SessionStatus[];
@@ -39,7 +41,7 @@ export interface SessionGroup {
 }
 
 export interface RemoveFilter {
-  readonly statuses: readonly SessionStatus[];
+  readonly status: SessionStatus;
   /** UTC, ISO 8601: only those that ended, or were begun if they never ended, before it. */
   readonly before?: string;
   readonly limit: number;
@@ -165,19 +167,21 @@ export class SessionStore {
     });
   }
 
-  /** Removes one batch of ended sessions; returns how many. Sessions that hold their owner are never among them. */
-  async removeEnded({ statuses, before, limit }: RemoveFilter): Promise<number> {
-    if (statuses.length === 0) return 0;
-    const { numDeletedRows } = await this.#database.write((db) =>
+  /** Removes one batch of sessions that are over, the oldest first; returns how many. Those that hold their owner are never among them. */
+  async removeEnded({ status, before = END_OF_TIME, limit }: RemoveFilter): Promise<number> {
+    if (isLive({ status })) return 0;
+    const endedAt = sql<string>`coalesce(ended_at, created_at)`;
+    // One statement needs no transaction around it.
+    const { numDeletedRows } = await this.#database.read((db) =>
       db
         .deleteFrom('sessions')
         .where('id', 'in', (eb) =>
           eb
             .selectFrom('sessions')
             .select('id')
-            .where('status', 'in', statuses)
-            .where('status', 'not in', LIVE_STATUSES)
-            .$if(before !== undefined, (query) => query.where(sql`coalesce(ended_at, created_at)`, '<', before ?? ''))
+            .where('status', '=', status)
+            .where(endedAt, '<', before)
+            .orderBy(endedAt)
             .limit(limit),
         )
         .executeTakeFirst(),

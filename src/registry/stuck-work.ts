@@ -1,7 +1,7 @@
 /** Ends what makes no progress: many at once, by statements whose number does not grow with them. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 
 import type { Connection, Database } from './database.ts';
 import type { EventType } from './events.ts';
@@ -59,34 +59,41 @@ export class StuckWork {
     return { runIds, sessions };
   }
 
+  /** As a table that is made once, and not read anew for each row that it is compared with. */
+  #asRows(rows: readonly (readonly string[])[]): RawBuilder<unknown> {
+    return sql`with seen(seen_id, seen_at, why) as materialized (
+      select j.value ->> 0, j.value ->> 1, j.value ->> 2 from ${this.#database.dialect.jsonRows(JSON.stringify(rows))})`;
+  }
+
   async #timeOut(db: Connection, findings: readonly StuckFinding[]): Promise<TimedOut> {
-    const { dialect } = this.#database;
     const now = new Date().toISOString();
-    const runsSeen = findings
-      .filter((one) => 'runId' in one)
-      .map((one) => [one.runId, one.seenAt, toStorableText(one.message)]);
-    const sessionsSeen = findings
-      .filter((one) => 'sessionId' in one)
-      .map((one) => [one.sessionId, one.seenAt, toStorableText(one.message)]);
+    const runsSeen = this.#asRows(
+      findings.filter((one) => 'runId' in one).map((one) => [one.runId, one.seenAt, toStorableText(one.message)]),
+    );
+    const sessionsSeen = this.#asRows(
+      findings
+        .filter((one) => 'sessionId' in one)
+        .map((one) => [one.sessionId, one.seenAt, toStorableText(one.message)]),
+    );
     // Sessions are locked before runs, as everywhere: whoever works on both never waits for each other.
-    await sql`update sessions set lease_expires_ms = lease_expires_ms from ${dialect.jsonRows(JSON.stringify(runsSeen))}
-      where sessions.run_id = j.value ->> 0 and status in ('starting', 'active')`.execute(db);
+    await sql`${runsSeen} update sessions set lease_expires_ms = lease_expires_ms from seen
+      where sessions.run_id = seen.seen_id and status in ('starting', 'active')`.execute(db);
     const { rows: runs } = await sql<{ id: string; owner: string; error_message: string }>`
-      update runs set token = null, status = 'timed_out', error_code = 'run-timed-out', error_message = j.value ->> 2,
+      ${runsSeen} update runs set token = null, status = 'timed_out', error_code = 'run-timed-out', error_message = seen.why,
         ended_at = ${now}, updated_at = ${now}, cancelled = cancelled + queued + running, queued = 0, running = 0
-      from ${dialect.jsonRows(JSON.stringify(runsSeen))}
-      where runs.id = j.value ->> 0 and status = 'processing'
-        and coalesce(last_progress_at, started_at, created_at) = j.value ->> 1
+      from seen
+      where runs.id = seen.seen_id and status = 'processing'
+        and coalesce(last_progress_at, started_at, created_at) = seen.seen_at
       returning runs.id, owner, error_message`.execute(db);
-    const ended = JSON.stringify(runs.map(({ id, error_message }) => [id, error_message]));
+    const ended = this.#asRows(runs.map(({ id, error_message }) => [id, now, error_message]));
     const { rows: ofRuns } = await sql<SessionsTable>`
-      update sessions set status = 'timed_out', ended_at = ${now}, error_message = j.value ->> 1
-      from ${dialect.jsonRows(ended)}
-      where sessions.run_id = j.value ->> 0 and status in ('starting', 'active') returning *`.execute(db);
+      ${ended} update sessions set status = 'timed_out', ended_at = ${now}, error_message = seen.why
+      from seen
+      where sessions.run_id = seen.seen_id and status in ('starting', 'active') returning *`.execute(db);
     const { rows: alone } = await sql<SessionsTable>`
-      update sessions set status = 'timed_out', ended_at = ${now}, error_message = j.value ->> 2
-      from ${dialect.jsonRows(JSON.stringify(sessionsSeen))}
-      where sessions.id = j.value ->> 0 and last_used_at = j.value ->> 1 and status in ('starting', 'active')
+      ${sessionsSeen} update sessions set status = 'timed_out', ended_at = ${now}, error_message = seen.why
+      from seen
+      where sessions.id = seen.seen_id and last_used_at = seen.seen_at and status in ('starting', 'active')
       returning *`.execute(db);
     const closed = [...ofRuns, ...alone];
     const event = (type: EventType, owner: string, { sessionId, runId, message }: EventParts) => [
@@ -106,7 +113,7 @@ export class StuckWork {
     ];
     await sql`insert into events (at, type, owner, session_id, run_id, status, message)
       select ${now}, j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, 'timed_out', j.value ->> 4
-      from ${dialect.jsonRows(JSON.stringify(events))}`.execute(db);
+      from ${this.#database.dialect.jsonRows(JSON.stringify(events))}`.execute(db);
     return {
       runIds: runs.map(({ id }) => id),
       sessions: closed.map(readSession).filter((session) => session !== undefined),

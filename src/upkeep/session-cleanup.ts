@@ -245,14 +245,18 @@ export class SessionCleanup {
   }
 
   async #removeRows(statuses: readonly SessionStatus[], olderThanHours: number): Promise<number> {
+    let removed = 0;
+    for (const status of statuses) removed += await this.#removeOld(status, olderThanHours);
+    return removed;
+  }
+
+  async #removeOld(status: SessionStatus, olderThanHours: number): Promise<number> {
     const { sessions } = this.#options.registry;
     const before = new Date(Date.now() - olderThanHours * HOUR_MS + 1).toISOString();
-    let removed = 0;
-    for (;;) {
-      const number = await sessions.removeEnded({ statuses, before, limit: this.#batchSize });
+    for (let removed = 0; ; await nextTurn()) {
+      const number = await sessions.removeEnded({ status, before, limit: this.#batchSize });
       removed += number;
       if (number < this.#batchSize) return removed;
-      await nextTurn();
     }
   }
 }

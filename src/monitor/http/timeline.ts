@@ -63,6 +63,7 @@ export async function readTimeline(events: EventLog, minutes: number): Promise<T
 }
 
 function toDeath({ at, owner, sessionId, runId, message, data }: StoredEvent): Timeline['deaths'][number] {
-  const death = toDeathView({ ...data, ...(message !== null && { message }) });
+  // What the death says of itself; else what its event does.
+  const death = toDeathView({ message, ...data });
   return { at, owner, session_id: sessionId, run_id: runId, ...death };
 }

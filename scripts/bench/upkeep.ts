@@ -1,0 +1,197 @@
+/** What keeping order costs: very many old rows cleaned and stuck sessions reset, beside a run that goes on with its work. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { DatabaseSync } from 'node:sqlite';
+
+import { Client } from 'pg';
+import { silentLog } from '../../src/core/log.ts';
+import { openRegistry, type Registry } from '../../src/registry/registry.ts';
+import { findStuck, resetStuck, SessionCleanup } from '../../src/upkeep/upkeep.ts';
+import { TestPostgres } from '../../test/support/postgres.ts';
+import { ms, timeMs, toSample, type Row } from './measure.ts';
+import { openStore } from './run-store.ts';
+
+const OLD_ROWS = 100_000;
+const STUCK = 1_000;
+const ROUNDS = 3;
+const LONGEST_STALL_MS = 20;
+const RESET_GOAL_MS = 100;
+const NS_PER_MS = 1e6;
+const TWO_DAYS_AGO = new Date(Date.now() - 2 * 86_400_000).toISOString();
+
+interface Place {
+  readonly name: string;
+  readonly cleanupGoalMs: number;
+  readonly url: () => Promise<string>;
+}
+
+export async function measureUpkeep(): Promise<Row[]> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'bench-upkeep-'));
+  await using postgres = await TestPostgres.start();
+  let number = 0;
+  const places: readonly Place[] = [
+    { name: 'SQLite', cleanupGoalMs: 1_000, url: async () => `sqlite:${path.join(folder, `${(number += 1)}.db`)}` },
+    { name: 'PostgreSQL', cleanupGoalMs: 2_000, url: () => postgres.createDatabase() },
+  ];
+  try {
+    const rows: Row[] = [];
+    for (const place of places) rows.push(...(await measureCleanup(place)), await measureReset(place));
+    return rows;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function measureCleanup({ name, cleanupGoalMs, url }: Place): Promise<Row[]> {
+  const cleanups: number[] = [];
+  const plain: number[] = [];
+  const stalls: number[] = [];
+  const quiet: number[] = [];
+  const beside: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const place = await url();
+    await using registry = await openRegistry(place);
+    await using work = await beginWork(registry);
+    quiet.push(await work.steps(500));
+    await execute(place, insertOld());
+    plain.push(await timeMs(() => execute(place, `delete from sessions where status = 'ended'`)));
+    await execute(place, insertOld());
+    const delays = monitorEventLoopDelay({ resolution: 1 });
+    delays.enable();
+    const stepping = work.untilStopped();
+    cleanups.push(await timeMs(async () => void (await makeCleanup(registry).byPolicy())));
+    beside.push(await stepping.stop());
+    delays.disable();
+    stalls.push(delays.max / NS_PER_MS);
+  }
+  const cleanup = toSample(cleanups).median;
+  const stall = Math.max(...stalls);
+  const slower = toSample(beside).median / toSample(quiet).median;
+  return [
+    {
+      what: `${OLD_ROWS.toLocaleString('en')} old sessions cleaned on ${name}, in batches beside a working run / by one plain statement`,
+      measured: `${ms(cleanup)}, longest stall ${ms(stall)} (plain: ${ms(toSample(plain).median)})`,
+      goal: `≤ ${ms(cleanupGoalMs)}, no stall over ${LONGEST_STALL_MS} ms`,
+      isMet: cleanup <= cleanupGoalMs && stall <= LONGEST_STALL_MS,
+    },
+    {
+      what: `a step of that run on ${name} while the clean-up works / before it`,
+      measured: `${slower.toFixed(2)} (${ms(toSample(beside).median)} / ${ms(toSample(quiet).median)})`,
+      goal: 'told beside it',
+      isMet: true,
+    },
+  ];
+}
+
+async function measureReset({ name, url }: Place): Promise<Row> {
+  const place = await url();
+  await using registry = await openRegistry(place);
+  const times: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await execute(place, insertStuck(round));
+    times.push(
+      await timeMs(async () => {
+        const [runs, sessions] = await Promise.all([
+          registry.runs.list({ status: 'processing' }),
+          registry.sessions.list({ status: ['starting', 'active'] }),
+        ]);
+        const { stuck } = findStuck({ runs, sessions }, { warningMs: 1, timeoutMs: 60_000 });
+        const options = { registry, host: 'here', gridUrl: undefined, heartbeatIntervalMs: 1, log: silentLog };
+        const { sessionIds } = await resetStuck(stuck, { ...options, by: 'the bench' });
+        if (sessionIds.length !== STUCK) throw new Error(`${sessionIds.length} were reset`);
+      }),
+    );
+  }
+  const median = toSample(times).median;
+  return {
+    what: `${STUCK.toLocaleString('en')} stuck sessions found and reset on ${name}`,
+    measured: ms(median),
+    goal: `≤ ${ms(RESET_GOAL_MS)}`,
+    isMet: median <= RESET_GOAL_MS,
+  };
+}
+
+function makeCleanup(registry: Registry): SessionCleanup {
+  return new SessionCleanup({
+    registry,
+    policy: undefined,
+    retentionMs: 30 * 86_400_000,
+    intervalMs: 60_000,
+    batchSize: undefined,
+    log: silentLog,
+    endIdle: async () => 0,
+    isPresent: () => true,
+    endRemains: async () => undefined,
+    describe: () => {
+      throw new Error('nobody asked');
+    },
+    onDone: () => undefined,
+  });
+}
+
+interface Work extends AsyncDisposable {
+  /** The median time of one step, of so many. */
+  steps(number: number): Promise<number>;
+  untilStopped(): { stop(): Promise<number> };
+}
+
+async function beginWork(registry: Registry): Promise<Work> {
+  const store = await openStore(registry, `work-${Math.random()}`);
+  let order = 0;
+  const step = () =>
+    timeMs(async () => {
+      const key = `${order}`;
+      await store.endStep({ batch: null, key }, { status: 'done', value: undefined, records: [] }, order++);
+    });
+  return {
+    async steps(number) {
+      const times: number[] = [];
+      for (let index = 0; index < number; index += 1) times.push(await step());
+      return toSample(times).median;
+    },
+    untilStopped() {
+      let isStopped = false;
+      const times: number[] = [];
+      const working = (async () => {
+        while (!isStopped) times.push(await step());
+      })();
+      return {
+        async stop() {
+          isStopped = true;
+          await working;
+          return toSample(times).median;
+        },
+      };
+    },
+    [Symbol.asyncDispose]: () => store.close(),
+  };
+}
+
+const COLUMNS =
+  'id, owner, status, token, holder, lease_expires_ms, epoch, host, pid, process_identity, created_at, last_used_at, ended_at';
+
+function insertOld(): string {
+  return `insert into sessions (${COLUMNS})
+    with recursive n(i) as (select 1 union all select i + 1 from n where i < ${OLD_ROWS})
+    select 'old-' || i, 'owner-' || i, 'ended', 1, 'bench', 0, 1, 'elsewhere', 1, 'x', '${TWO_DAYS_AGO}', '${TWO_DAYS_AGO}', '${TWO_DAYS_AGO}' from n`;
+}
+
+function insertStuck(round: number): string {
+  return `insert into sessions (${COLUMNS})
+    with recursive n(i) as (select 1 union all select i + 1 from n where i < ${STUCK})
+    select 'stuck-${round}-' || i, 'owner-${round}-' || i, 'active', 1, 'bench', 0, 1, 'elsewhere', 1, 'x', '${TWO_DAYS_AGO}', '${TWO_DAYS_AGO}', null from n`;
+}
+
+async function execute(url: string, statement: string): Promise<void> {
+  if (url.startsWith('sqlite:')) {
+    using database = new DatabaseSync(url.slice('sqlite:'.length), { timeout: 5_000 });
+    database.exec(statement);
+    return;
+  }
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query(statement);
+  await client.end();
+}
