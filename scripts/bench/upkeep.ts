@@ -6,6 +6,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
 
 import { Client } from 'pg';
+import { delay } from '../../src/core/abort.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { openRegistry, type Registry } from '../../src/registry/registry.ts';
 import { findStuck, resetStuck, SessionCleanup } from '../../src/upkeep/upkeep.ts';
@@ -16,6 +17,9 @@ import { openStore } from './run-store.ts';
 const OLD_ROWS = 100_000;
 const STUCK = 1_000;
 const ROUNDS = 3;
+/** As quick pages are visited. */
+const STEP_EVERY_MS = 5;
+const QUIET_STEPS = 100;
 const LONGEST_STALL_MS = 20;
 const RESET_GOAL_MS = 100;
 const NS_PER_MS = 1e6;
@@ -54,10 +58,12 @@ async function measureCleanup({ name, cleanupGoalMs, url }: Place): Promise<Row[
     const place = await url();
     await using registry = await openRegistry(place);
     await using work = await beginWork(registry);
-    quiet.push(await work.steps(500));
+    quiet.push(await work.steps(QUIET_STEPS));
     await execute(place, insertOld());
     plain.push(await timeMs(() => execute(place, `delete from sessions where status = 'ended'`)));
     await execute(place, insertOld());
+    // As PostgreSQL's own upkeep does within a minute of so many inserts.
+    await execute(place, 'analyze');
     const delays = monitorEventLoopDelay({ resolution: 1 });
     delays.enable();
     const stepping = work.untilStopped();
@@ -148,14 +154,20 @@ async function beginWork(registry: Registry): Promise<Work> {
   return {
     async steps(number) {
       const times: number[] = [];
-      for (let index = 0; index < number; index += 1) times.push(await step());
+      for (let index = 0; index < number; index += 1) {
+        times.push(await step());
+        await delay(STEP_EVERY_MS);
+      }
       return toSample(times).median;
     },
     untilStopped() {
       let isStopped = false;
       const times: number[] = [];
       const working = (async () => {
-        while (!isStopped) times.push(await step());
+        while (!isStopped) {
+          times.push(await step());
+          await delay(STEP_EVERY_MS);
+        }
       })();
       return {
         async stop() {

@@ -32,7 +32,9 @@ export class Pauses {
   }
 
   /** How much of the time since then was none, in ms. */
-  since(timeMs: number): number {
+  since(timeMs: number, nowMs = Date.now()): number {
+    // Whoever wakes up may ask before the timer that calls `note` has its turn.
+    this.note(nowMs);
     return this.#pauses.reduce((sum, { fromMs, toMs }) => sum + Math.max(0, toMs - Math.max(fromMs, timeMs)), 0);
   }
 }

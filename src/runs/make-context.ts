@@ -5,6 +5,7 @@ import path from 'node:path';
 import { anySignal } from '../core/abort.ts';
 import { ActionError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { redactText } from '../core/redact.ts';
 import type { RunStore } from '../registry/registry.ts';
 import type { SessionSupervisor } from '../supervisor/supervisor.ts';
 import { runActionBatch } from './batches.ts';
@@ -91,7 +92,7 @@ export function makeRunEntry(parts: RunParts): RunEntry {
       if (!Number.isFinite(done) || !Number.isFinite(total) || done < 0 || total < 0) {
         throw new ActionError(`ctx.progress(${done}, ${total}): both must be numbers of at least 0.`);
       }
-      onDisplay({ done, total, ...(label === undefined ? {} : { label }) });
+      onDisplay({ done, total, ...(label === undefined ? {} : { label: redactText(label) }) });
       onProgress();
     },
   };

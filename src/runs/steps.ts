@@ -248,7 +248,7 @@ export class Steps {
   }
 
   async skip(entry: LedgerEntry, reason: string): Promise<void> {
-    if (this.#open.has(entry)) await this.#keep(entry, { status: 'skipped', reason });
+    if (this.#open.has(entry)) await this.#keep(entry, { status: 'skipped', reason: redactText(reason) });
   }
 
   /** Never begun by this entry of `run`. */

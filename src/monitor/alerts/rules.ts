@@ -179,7 +179,7 @@ export const ALERT_RULES: readonly AlertRule[] = [
     severity: 'warning',
     find: ({ recentRapidCreates }, { commandLine }) =>
       onlyIf(recentRapidCreates.length > 0, {
-        message: `Sessions of one owner were started in quick succession, ${recentRapidCreates.length} times within 10 min (${nameOwners(recentRapidCreates)}).`,
+        message: `Sessions of one owner were started in quick succession, ${describeTimes(recentRapidCreates.length)} within 10 min (${nameOwners(recentRapidCreates)}).`,
         next: commandLine('metrics'),
       }),
   },
@@ -237,6 +237,10 @@ function nameOwners(owners: readonly string[]): string {
   const names = [...new Set(owners)];
   const more = names.length > OWNERS_NAMED ? ` and ${names.length - OWNERS_NAMED} more` : '';
   return `${names.slice(0, OWNERS_NAMED).join(', ')}${more}`;
+}
+
+function describeTimes(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
 }
 
 function toMegabytes(bytes: number): number {
