@@ -9,11 +9,11 @@ import { thisProcess } from '../driver/driver.ts';
 import { isLive, type Registry } from '../registry/registry.ts';
 import { endRemains, graceFor, isAwake, resetStuck } from '../upkeep/upkeep.ts';
 import type { CommandLine } from './alerts/rules.ts';
-import { openSinks } from './alerts/sinks.ts';
+import type { Sink } from './alerts/notice.ts';
 import { Duties } from './duties.ts';
 import { EventFeed } from './event-feed.ts';
 import type { HealthLimits } from './health.ts';
-import { openServer, type OpenedServer } from './http/server.ts';
+import type { OpenedServer } from './http/server.ts';
 import { Office, STAND_EVERY_MS } from './office.ts';
 import { Pauses } from './pauses.ts';
 import { Periodic } from './periodic.ts';
@@ -51,8 +51,15 @@ export class Monitor implements AsyncDisposable {
    * settings can't be used.
    */
   static async open(options: MonitorOptions): Promise<Monitor> {
-    const parts = await Parts.open(options);
-    const { monitorHost: host, monitorPort: port, monitorToken: token } = options.config;
+    // The server and the ways to people are for this program alone; others ask this room for what they show.
+    const [{ openServer }, { openSinks }] = await Promise.all([
+      import('./http/server.ts'),
+      import('./alerts/sinks.ts'),
+    ]);
+    const { config, log = silentLog } = options;
+    // Before the registry is opened: a wrong address must leave nothing open.
+    const parts = await Parts.open(options, openSinks(config, log));
+    const { monitorHost: host, monitorPort: port, monitorToken: token } = config;
     try {
       return new Monitor(parts, await openServer({ host, port, token, context: parts.context }));
     } catch (thrown) {
@@ -100,9 +107,10 @@ class Parts {
   #probedAtMs = -Infinity;
   #isRetiring = false;
 
-  static async open({ config, log = silentLog, commandLine = byName }: MonitorOptions): Promise<Parts> {
-    // Before the registry is opened: a wrong address must leave nothing open.
-    const sinks = openSinks(config, log);
+  static async open(
+    { config, log = silentLog, commandLine = byName }: MonitorOptions,
+    sinks: readonly Sink[],
+  ): Promise<Parts> {
     const link = await RegistryLink.open(config.registryUrl, log);
     const parts = new Parts({ config, log, commandLine }, link);
     void parts.#beginDuties(sinks);
@@ -181,7 +189,7 @@ class Parts {
     await this.#link.close();
   }
 
-  async #beginDuties(sinks: ReturnType<typeof openSinks>): Promise<void> {
+  async #beginDuties(sinks: readonly Sink[]): Promise<void> {
     const { config, log, commandLine } = this.#options;
     try {
       const registry = await this.#link.opened;

@@ -51,16 +51,15 @@ export class AlertKeeper {
   }
 
   async #end(registry: Registry, alert: StoredAlert, found: ReadonlyMap<string, Found>): Promise<void> {
-    const { key, rule, runId, sessionId } = alert;
+    const { key, rule } = alert;
+    const subject = subjectOf(alert);
     const since = this.#missingSince.get(key) ?? Date.now();
     this.#missingSince.set(key, since);
-    const isAboutAll = runId === null && sessionId === null;
+    const isAboutAll = subject === null;
     if (isAboutAll && Date.now() - since < CLEAR_MS) return;
     this.#missingSince.delete(key);
     // What has become worse has another alert; that is nothing to be glad of.
-    const isWorse = [...found.values()].some(
-      (one) => one.runId === runId && one.sessionId === sessionId && !isAboutAll,
-    );
+    const isWorse = !isAboutAll && [...found.values()].some((one) => subjectOf(one) === subject);
     const isRecovered = !isWorse && (isAboutAll || (await goesOn(registry, alert)));
     const message = isRecovered ? `It is over: ${alert.message}` : alert.message;
     await registry.alerts.end(key, { status: isRecovered ? 'recovered' : 'closed', message });
@@ -79,8 +78,18 @@ function findAll(facts: AlertFacts, limits: AlertLimits): Found[] {
   );
 }
 
+/** The run, whichever session it has by now, or the session without one; null for what is about all. */
+function subjectOf({ runId, sessionId }: StoredAlert | Found): string | null {
+  return runId ?? sessionId ?? null;
+}
+
 /** Whether the run, or the session, does what it should again. */
 async function goesOn(registry: Registry, { runId, sessionId }: StoredAlert): Promise<boolean> {
-  if (runId !== null) return GOING_ON.includes((await registry.runs.get(runId))?.status ?? '');
-  return sessionId !== null && (await registry.sessions.get(sessionId))?.status === 'active';
+  try {
+    if (runId !== null) return GOING_ON.includes((await registry.runs.get(runId))?.status ?? '');
+    return sessionId !== null && (await registry.sessions.get(sessionId))?.status === 'active';
+  } catch {
+    // Its row is damaged, which the clean-up mends and tells; a registry that can't be used has the next statement fail as well.
+    return false;
+  }
 }

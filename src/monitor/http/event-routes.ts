@@ -52,6 +52,7 @@ export function addEventRoutes(server: Server, context: RouteContext): void {
       });
       // Before there is anything to tell, and also while the registry is down.
       reply.sse.sendHeaders();
+      reply.raw.flushHeaders();
       await reply.sse.send(messages);
     },
   );
