@@ -33,7 +33,6 @@ export class Duties {
   readonly #keeper: AlertKeeper;
   readonly #notifier: Notifier;
   #isAtWork = false;
-  #delivering: Promise<void> | undefined;
 
   constructor(options: DutiesOptions) {
     const { registry, config, sweeper, limits, sinks, log } = options;
@@ -46,8 +45,8 @@ export class Duties {
       log,
       work: async () => {
         await sweep(registry, sweeper);
-        // What was found is told now, and not at the next turn.
-        void this.#alerts.run();
+        // What was found is told now, and not at the next turn; by who comes next, where the office is given back.
+        if (this.#isAtWork) void this.#alerts.run();
       },
     });
     this.#alerts = new Periodic({
@@ -100,15 +99,13 @@ export class Duties {
     void this.#deliver();
   }
 
-  #deliver(): Promise<void> {
+  async #deliver(): Promise<void> {
     const { registry, log } = this.#options;
-    this.#delivering ??= this.#notifier
-      .deliver(registry)
-      .catch((thrown: unknown) =>
-        log.warn('Notices could not be looked up; they are sent later', { reason: String(thrown) }),
-      )
-      .finally(() => (this.#delivering = undefined));
-    return this.#delivering;
+    try {
+      await this.#notifier.deliver(registry);
+    } catch (thrown) {
+      log.warn('Notices could not be looked up; they are sent later', { reason: String(thrown) });
+    }
   }
 }
 

@@ -28,6 +28,7 @@ export class EventFeed {
   readonly #looks = new EventEmitter();
   #readers = 0;
   #latestId = 0;
+  #hasLooked = false;
   #runs: readonly StoredRun[] = [];
   #runsText = '';
 
@@ -50,6 +51,7 @@ export class EventFeed {
     try {
       let cursor = after;
       let shown = '';
+      let isPlaced = false;
       while (!signal.aborted) {
         const events = await this.#readAfter(cursor);
         for (const event of events) {
@@ -63,6 +65,9 @@ export class EventFeed {
           yield { kind: 'progress', runs };
         }
         await this.#nextChange(cursor, shown, signal);
+        // A number of another registry, as after a new beginning: it would wait for very long.
+        if (!isPlaced && this.#hasLooked) cursor = Math.min(cursor, this.#latestId);
+        isPlaced ||= this.#hasLooked;
       }
     } finally {
       this.#readers -= 1;
@@ -70,6 +75,7 @@ export class EventFeed {
         // Nobody looks any more: whoever comes next is told what is then.
         this.#runs = [];
         this.#runsText = '';
+        this.#hasLooked = false;
         await this.#poll.stop();
       }
     }
@@ -100,6 +106,7 @@ export class EventFeed {
         runs: await registry.runs.list({ status: 'processing' }),
       }));
       this.#latestId = latestId;
+      this.#hasLooked = true;
       this.#runs = runs;
       this.#runsText = JSON.stringify(runs.map(toVisible));
     } finally {

@@ -9,6 +9,8 @@ type EventRow = Selectable<EventsTable>;
 
 /** A transaction that took a number and has not ended may be this late; longer ones are rolled back, or their clock is wrong. */
 const STRAGGLER_MS = 3_000;
+/** More events than transactions that are open at a time have. */
+const UNSETTLED = 200;
 
 /** One line of the audit trail. */
 export interface StoredEvent {
@@ -79,6 +81,17 @@ export class EventLog {
         .executeTakeFirst(),
     );
     return row?.id ?? 0;
+  }
+
+  /** The newest behind which nothing can come any more: where to begin to follow. */
+  async settledId(): Promise<number> {
+    const rows = await this.#database.read((db) =>
+      db.selectFrom('events').selectAll().orderBy('id', 'desc').limit(UNSETTLED).execute(),
+    );
+    const [oldest, ...rest] = rows.reverse();
+    if (oldest === undefined) return 0;
+    const settled = this.#database.dialect.numbersInOrder ? rest : untilGap(rest, oldest.id);
+    return settled.at(-1)?.id ?? oldest.id;
   }
 
   /** Removes one batch of those from before `before`; returns how many. */

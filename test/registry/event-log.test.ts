@@ -27,6 +27,7 @@ describeOnBoth('EventLog', (registries) => {
     expect([...first, ...rest].map(({ owner }) => owner)).to.deep.equal(['a', 'b', 'c']);
     expect(first[0]).to.deep.include({ type: 'session_started', data: { by: 'test' } });
     expect(await registry.events.latestId()).to.equal(rest.at(-1)?.id);
+    expect(await registry.events.settledId()).to.equal(rest.at(-1)?.id);
   });
 
   it('gives the latest of an owner, a type or a time, oldest first', async () => {
@@ -62,12 +63,15 @@ describeOnPostgres('EventLog, while a transaction with an older number is still 
     await slow.connect();
     try {
       const now = literal(new Date().toISOString());
+      await registry.events.append({ type: 'session_started', owner: 'first' });
       await slow.query('begin');
       await slow.query(`insert into events (at, type, owner) values (${now}, 'session_started', 'slow')`);
+      const before = await registry.events.settledId();
       await registry.events.append({ type: 'session_started', owner: 'quick' });
-      expect(await registry.events.listAfter(0, { limit: 9 })).to.deep.equal([]);
+      expect(await registry.events.settledId(), 'where a new reader begins').to.equal(before);
+      expect(await registry.events.listAfter(before, { limit: 9 })).to.deep.equal([]);
       await slow.query('commit');
-      const owners = (await registry.events.listAfter(0, { limit: 9 })).map(({ owner }) => owner);
+      const owners = (await registry.events.listAfter(before, { limit: 9 })).map(({ owner }) => owner);
       expect(owners).to.deep.equal(['slow', 'quick']);
     } finally {
       await slow.end();

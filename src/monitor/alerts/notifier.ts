@@ -30,18 +30,29 @@ interface Trouble {
 export class Notifier {
   readonly #options: NotifierOptions;
   readonly #troubles = new Map<Sink, Trouble>();
+  /** Those that are being told: asking again meanwhile would tell them twice. */
+  readonly #busy = new Set<Sink>();
   readonly #closing = new AbortController();
 
   constructor(options: NotifierOptions) {
     this.#options = options;
   }
 
-  /** Tells each sink what it has not been told yet. Rejects only where the registry can't be used. */
+  /**
+   * Tells each sink what it has not been told yet; one that is still being told, by an earlier call, is left to that. Rejects only where
+   * the registry can't be used.
+   */
   async deliver(registry: Registry): Promise<void> {
-    const { sinks } = this.#options;
+    const sinks = this.#options.sinks.filter((sink) => !this.#busy.has(sink));
     if (sinks.length === 0) return;
-    const alerts = await registry.alerts.list();
-    await Promise.all(sinks.map((sink) => this.#deliverTo(sink, { alerts, registry })));
+    for (const sink of sinks) this.#busy.add(sink);
+    // Looked up only now: what was told before is known of.
+    const listed = registry.alerts.list();
+    await Promise.all(
+      sinks.map((sink) =>
+        listed.then((alerts) => this.#deliverTo(sink, { alerts, registry })).finally(() => this.#busy.delete(sink)),
+      ),
+    );
   }
 
   close(): void {

@@ -125,11 +125,10 @@ async function begin(
 ): Promise<{ readonly after: number; readonly first: readonly StoredEvent[] }> {
   if (lastEventId !== undefined && /^\d+$/.test(lastEventId)) return { after: Number(lastEventId), first: [] };
   return link.use(async ({ events }) => {
-    // Before the others are looked up: what comes between is among them, or follows.
-    const latestId = await events.latestId();
-    const first = last === 0 ? [] : await events.listLatest({ limit: last, ...(owner !== undefined && { owner }) });
-    // Of an owner the latest may be old: what came between is not its own.
-    return { first, after: Math.max(first.at(-1)?.id ?? 0, latestId) };
+    const settledId = await events.settledId();
+    const latest = last === 0 ? [] : await events.listLatest({ limit: last, ...(owner !== undefined && { owner }) });
+    // What is not settled yet follows.
+    return { after: settledId, first: latest.filter(({ id }) => id <= settledId) };
   });
 }
 
