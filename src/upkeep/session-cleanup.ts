@@ -141,6 +141,14 @@ export class SessionCleanup {
     return this.#cleaning;
   }
 
+  /** What a scheduler does each time: cleans by policy, and says in one line what there is. */
+  async round(): Promise<void> {
+    const { log, describe } = this.#options;
+    await this.byPolicy();
+    const { total, capacity, utilisation, byStatus, averageAgeMs } = await describe();
+    log.info('Sessions', { total, capacity, utilisation, byStatus, averageAgeMs });
+  }
+
   async metrics(): Promise<SessionMetrics> {
     const { registry } = this.#options;
     const { sessionsByStatus, averageSessionSeconds, cleanups } = await registry.metrics.read();
@@ -161,15 +169,14 @@ export class SessionCleanup {
   }
 
   async #onTimer(): Promise<void> {
-    const { log, describe } = this.#options;
     let nextMs = this.#intervalMs;
     try {
-      await this.byPolicy();
-      const { total, capacity, utilisation, byStatus, averageAgeMs } = await describe();
-      log.info('Sessions', { total, capacity, utilisation, byStatus, averageAgeMs });
+      await this.round();
     } catch (thrown) {
       nextMs = Math.min(RETRY_MS, this.#intervalMs);
-      log.error('The clean-up of sessions failed; it is tried again', { reason: toError(thrown).message });
+      this.#options.log.error('The clean-up of sessions failed; it is tried again', {
+        reason: toError(thrown).message,
+      });
     }
     if (this.#startedAt !== undefined) this.#schedule(nextMs);
   }
