@@ -60,7 +60,7 @@ export class Duties {
       name: 'The clean-up',
       intervalMs: config.cleanupIntervalMs,
       log,
-      work: async () => void (await cleanup.byPolicy()),
+      work: () => cleanup.round(),
     });
   }
 
