@@ -36,12 +36,14 @@ export class Duties {
 
   constructor(options: DutiesOptions) {
     const { registry, config, sweeper, limits, sinks, log } = options;
+    const { pausedSince } = sweeper;
     this.#options = options;
     this.#keeper = new AlertKeeper(limits, log);
     this.#notifier = new Notifier({ sinks, host: sweeper.host, overview: limits.commandLine('health'), log });
     this.#sweeps = new Periodic({
       name: 'The check for stuck work',
       intervalMs: config.healthCheckIntervalMs,
+      pausedSince,
       log,
       work: async () => {
         await sweep(registry, sweeper);
@@ -59,6 +61,7 @@ export class Duties {
     this.#cleanups = new Periodic({
       name: 'The clean-up',
       intervalMs: config.cleanupIntervalMs,
+      pausedSince,
       log,
       work: () => cleanup.round(),
     });

@@ -72,13 +72,17 @@ export class EventFeed {
     } finally {
       this.#readers -= 1;
       if (this.#readers === 0) {
-        // Nobody looks any more: whoever comes next is told what is then.
-        this.#runs = [];
-        this.#runsText = '';
-        this.#hasLooked = false;
         await this.#poll.stop();
+        if (this.#readers === 0) this.#forget();
       }
     }
+  }
+
+  /** Nobody looks any more: whoever comes next is told what is then. */
+  #forget(): void {
+    this.#runs = [];
+    this.#runsText = '';
+    this.#hasLooked = false;
   }
 
   async #readAfter(cursor: number): Promise<readonly StoredEvent[]> {

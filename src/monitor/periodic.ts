@@ -10,6 +10,8 @@ export interface PeriodicOptions {
   readonly intervalMs: number;
   /** Default 60 s, or the interval where that is shorter. */
   readonly retryMs?: number;
+  /** How much of the time since then this machine slept, in ms: nothing is overdue for that. Default: none. */
+  readonly pausedSince?: (timeMs: number) => number;
   readonly log: Log;
   readonly work: () => Promise<void>;
 }
@@ -36,8 +38,9 @@ export class Periodic {
   /** For how long it is overdue, in ms; 0 while it is not started. */
   get overdueMs(): number {
     if (this.#startedAt === undefined) return 0;
+    const { intervalMs, pausedSince = () => 0 } = this.#options;
     const lastAt = Math.max(this.#startedAt, this.#lastRunAt?.getTime() ?? 0);
-    return Math.max(0, Date.now() - lastAt - this.#options.intervalMs);
+    return Math.max(0, Date.now() - lastAt - pausedSince(lastAt) - intervalMs);
   }
 
   /** The first time is at once. */

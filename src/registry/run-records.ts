@@ -34,12 +34,12 @@ export async function putRecord(db: Connection, runId: string, record: RecordEnt
     .execute();
 }
 
-/** Locks the run, so that whoever else saves records of it comes before or after. */
+/** Locks the run, so that whoever else saves records of it comes before or after. Its files no longer have all of them. */
 export async function touchRun(db: Connection, runId: string): Promise<void> {
   const now = new Date().toISOString();
   const { numUpdatedRows } = await db
     .updateTable('runs')
-    .set({ updated_at: now, last_progress_at: now })
+    .set({ updated_at: now, last_progress_at: now, outputs: '{}' })
     .where('id', '=', runId)
     .executeTakeFirst();
   if (numUpdatedRows === 0n) throw missingRun(runId);

@@ -163,6 +163,8 @@ export class Runs {
           updated_at: now,
           last_progress_at: now,
           cancel_requested_at: null,
+          // What it saves from now on is in none of them.
+          outputs: '{}',
           error_code: null,
           error_message: null,
           host: process.host,

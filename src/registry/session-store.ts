@@ -44,6 +44,8 @@ export interface RemoveFilter {
   readonly status: SessionStatus;
   /** UTC, ISO 8601: only those that ended, or were begun if they never ended, before it. */
   readonly before?: string;
+  /** Ids to leave out. */
+  readonly except?: readonly string[];
   readonly limit: number;
 }
 
@@ -167,23 +169,21 @@ export class SessionStore {
     });
   }
 
-  /** Removes one batch of sessions that are over, the oldest first; returns how many. Those that hold their owner are never among them. */
-  async removeEnded({ status, before = END_OF_TIME, limit }: RemoveFilter): Promise<number> {
-    if (isLive({ status })) return 0;
-    const endedAt = sql<string>`coalesce(ended_at, created_at)`;
+  /** Ids of sessions that are over, the oldest first. Those that hold their owner are never among them. */
+  async listEndedIds(filter: RemoveFilter): Promise<string[]> {
+    if (isLive(filter)) return [];
+    const rows = await this.#database.read((db) => selectEnded(db, filter).execute());
+    return rows.map(({ id }) => id);
+  }
+
+  /** Removes one batch of them, or none where one of them can't be removed; returns how many. */
+  async removeEnded(filter: RemoveFilter): Promise<number> {
+    if (isLive(filter)) return 0;
     // One statement needs no transaction around it.
     const { numDeletedRows } = await this.#database.read((db) =>
       db
         .deleteFrom('sessions')
-        .where('id', 'in', (eb) =>
-          eb
-            .selectFrom('sessions')
-            .select('id')
-            .where('status', '=', status)
-            .where(endedAt, '<', before)
-            .orderBy(endedAt)
-            .limit(limit),
-        )
+        .where('id', 'in', () => selectEnded(db, filter))
         .executeTakeFirst(),
     );
     return Number(numDeletedRows);
@@ -259,6 +259,18 @@ export class SessionStore {
         .execute(),
     );
   }
+}
+
+function selectEnded(db: Connection, { status, before = END_OF_TIME, except = [], limit }: RemoveFilter) {
+  const endedAt = sql<string>`coalesce(ended_at, created_at)`;
+  return db
+    .selectFrom('sessions')
+    .select('id')
+    .where('status', '=', status)
+    .where(endedAt, '<', before)
+    .$if(except.length > 0, (query) => query.where('id', 'not in', except))
+    .orderBy(endedAt)
+    .limit(limit);
 }
 
 function findRow(db: Connection, id: string): Promise<SessionsTable | undefined> {

@@ -1,7 +1,7 @@
 /** What nobody needs any more: old runs with their records, and old events. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import type { Registry } from '../registry/registry.ts';
+import type { Registry, SessionStatus } from '../registry/registry.ts';
 
 export interface RetentionOptions {
   readonly registry: Registry;
@@ -11,6 +11,41 @@ export interface RetentionOptions {
   readonly batchSize: number;
   /** One that can't be removed stops no other. */
   readonly onFailure: (thrown: unknown) => void;
+}
+
+export interface OldSessionsOptions extends Omit<RetentionOptions, 'retentionMs'> {
+  readonly status: SessionStatus;
+  /** UTC, ISO 8601. */
+  readonly before: string;
+}
+
+/** Sessions of one status that ended before `before`. Returns how many went. */
+export async function removeOldSessions({
+  registry: { sessions },
+  status,
+  before,
+  batchSize: limit,
+  onFailure,
+}: OldSessionsOptions): Promise<number> {
+  const except: string[] = [];
+  for (let removed = 0; ; await nextTurn()) {
+    const filter = { status, before, except, limit };
+    try {
+      const number = await sessions.removeEnded(filter);
+      removed += number;
+      if (number < limit) return removed;
+    } catch {
+      // One of the batch can't be removed: each by itself tells which, and the others go.
+      for (const id of await sessions.listEndedIds(filter)) {
+        try {
+          if (await sessions.remove(id)) removed += 1;
+        } catch (thrown) {
+          except.push(id);
+          onFailure(thrown);
+        }
+      }
+    }
+  }
 }
 
 /** Runs that ended so long ago. Those with records that were never exported stay. Returns how many went. */

@@ -6,7 +6,7 @@ import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Registry, SessionStatus, StoredSession } from '../registry/registry.ts';
 import { CleanupError } from './errors.ts';
-import { removeOldEvents, removeOldRuns, type RetentionOptions } from './retention.ts';
+import { removeOldEvents, removeOldRuns, removeOldSessions, type RetentionOptions } from './retention.ts';
 import type { SessionStatistics } from './statistics.ts';
 
 /** How long rows stay, in hours. */
@@ -116,15 +116,15 @@ export class SessionCleanup {
   }
 
   failed(olderThanHours: number): Promise<number> {
-    return this.#run('failed sessions', [() => this.#removeRows(FAILED, olderThanHours)]);
+    return this.#run('failed sessions', [(failures) => this.#removeRows(FAILED, olderThanHours, failures)]);
   }
 
   completed(olderThanHours: number): Promise<number> {
-    return this.#run('ended sessions', [() => this.#removeRows(ENDED, olderThanHours)]);
+    return this.#run('ended sessions', [(failures) => this.#removeRows(ENDED, olderThanHours, failures)]);
   }
 
   all(): Promise<number> {
-    return this.#run('all sessions', [() => this.#removeRows([...FAILED, ...ENDED], 0)]);
+    return this.#run('all sessions', [(failures) => this.#removeRows([...FAILED, ...ENDED], 0, failures)]);
   }
 
   /** One round by policy. Never overlaps with itself: who asks meanwhile gets the round under way. */
@@ -133,8 +133,8 @@ export class SessionCleanup {
     this.#cleaning ??= this.#run('sessions by policy', [
       (failures) => this.#closeLapsed(0, failures),
       (failures) => this.#mendDamaged(failures),
-      () => this.#removeRows(FAILED, Math.min(failedHours, anyHours)),
-      () => this.#removeRows(ENDED, Math.min(endedHours, anyHours)),
+      (failures) => this.#removeRows(FAILED, Math.min(failedHours, anyHours), failures),
+      (failures) => this.#removeRows(ENDED, Math.min(endedHours, anyHours), failures),
       (failures) => removeOldRuns(this.#retention(failures)),
       (failures) => removeOldEvents(this.#retention(failures)),
     ]).finally(() => (this.#cleaning = undefined));
@@ -251,20 +251,11 @@ export class SessionCleanup {
     };
   }
 
-  async #removeRows(statuses: readonly SessionStatus[], olderThanHours: number): Promise<number> {
-    let removed = 0;
-    for (const status of statuses) removed += await this.#removeOld(status, olderThanHours);
-    return removed;
-  }
-
-  async #removeOld(status: SessionStatus, olderThanHours: number): Promise<number> {
-    const { sessions } = this.#options.registry;
+  async #removeRows(statuses: readonly SessionStatus[], olderThanHours: number, failures: Error[]): Promise<number> {
     const before = new Date(Date.now() - olderThanHours * HOUR_MS + 1).toISOString();
-    for (let removed = 0; ; await nextTurn()) {
-      const number = await sessions.removeEnded({ status, before, limit: this.#batchSize });
-      removed += number;
-      if (number < this.#batchSize) return removed;
-    }
+    let removed = 0;
+    for (const status of statuses) removed += await removeOldSessions({ ...this.#retention(failures), status, before });
+    return removed;
   }
 }
 
