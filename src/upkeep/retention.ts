@@ -3,6 +3,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Registry, SessionStatus } from '../registry/registry.ts';
 
+/** So many sessions that resist are no exceptions: the store is in trouble, and whoever comes next tries again. */
+const MOST_RESISTING = 100;
+
 export interface RetentionOptions {
   readonly registry: Registry;
   /** How long runs and events stay. */
@@ -34,14 +37,18 @@ export async function removeOldSessions({
       const number = await sessions.removeEnded(filter);
       removed += number;
       if (number < limit) return removed;
-    } catch {
+    } catch (thrown) {
+      const ids = await sessions.listEndedIds(filter);
+      // Nothing can be removed at all: without this it would be tried for ever.
+      if (ids.length === 0 || except.length >= MOST_RESISTING) throw thrown;
       // One of the batch can't be removed: each by itself tells which, and the others go.
-      for (const id of await sessions.listEndedIds(filter)) {
+      for (const id of ids) {
+        if (except.length >= MOST_RESISTING) break;
         try {
           if (await sessions.remove(id)) removed += 1;
-        } catch (thrown) {
+        } catch (reason) {
           except.push(id);
-          onFailure(thrown);
+          onFailure(reason);
         }
       }
     }

@@ -62,6 +62,7 @@ export async function openServer({ host, port, token, context }: ServerOptions):
   server.setValidatorCompiler(validatorCompiler);
   server.setSerializerCompiler(serializerCompiler);
   installFailures(server, context.log);
+  takeEmptyBodies(server);
   await server.register(rateLimit, { global: false });
   await server.register(helmet, {
     contentSecurityPolicy: {
@@ -116,4 +117,13 @@ export async function openServer({ host, port, token, context }: ServerOptions):
       { cause: thrown },
     );
   }
+}
+
+/** Clients that always speak JSON say so with nothing in it as well. */
+function takeEmptyBodies(server: Server): void {
+  const parse = server.getDefaultJsonParser('error', 'error');
+  server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
+    if (body === '') done(null, undefined);
+    else void parse(request, body, done);
+  });
 }

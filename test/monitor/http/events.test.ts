@@ -1,24 +1,16 @@
 import { expect } from 'chai';
-import { EventSource } from 'eventsource';
-import fc from 'fast-check';
-import { once } from 'node:events';
-import { createConnection } from 'node:net';
+import * as fc from 'fast-check';
 import { Client } from 'pg';
 
-import { silentLog } from '../../../src/core/log.ts';
-import { EventFeed } from '../../../src/monitor/event-feed.ts';
-import { openServer } from '../../../src/monitor/http/server.ts';
-import { RegistryLink } from '../../../src/monitor/registry-link.ts';
 import { openRegistry, type NewEvent, type Registry } from '../../../src/registry/registry.ts';
-import { eventually } from '../../support/eventually.ts';
 import { numbers } from '../../support/opened-run.ts';
 import { rawSql } from '../../support/raw-sql.ts';
-import { describeOnBoth, describeOnPostgres, describeOnSqlite } from '../../support/registries.ts';
+import { describeOnBoth } from '../../support/registries.ts';
 import { EventReader, type StreamMessage } from '../support/event-reader.ts';
+import { ODD_OWNER } from '../support/filled-registry.ts';
 import { openMonitor, type OpenedMonitor } from '../support/opened-monitor.ts';
 import { startRun, startSession } from '../support/rows.ts';
 
-const ODD_OWNER = 'Zoë "O\'Neil" & Söhne/№ 7?a=b#c%41 <i>\n日本';
 const SEED = Number(process.env['SEED'] ?? 20_260_301);
 
 describeOnBoth('Monitor: the stream of events', (registries) => {
@@ -77,6 +69,64 @@ describeOnBoth('Monitor: the stream of events', (registries) => {
     expect(timeout?.data).to.include({ owner: ODD_OWNER, session_id: 'session of first', run_id: 'first' });
     expect(timeout?.data).to.include({ status: 'timed_out', message: 'no progress\nfor 31 min' });
   });
+
+  it('goes on after the last event that a reader has: nothing lost, nothing twice, whenever it is cut off', async function () {
+    this.timeout(60_000);
+    const burst = fc.record({ kind: fc.constant('burst'), number: fc.integer({ min: 1, max: 30 }) });
+    const pause = fc.record({ kind: fc.constant('until'), number: fc.integer({ min: 0, max: 10 }) });
+    const cut = fc.constant({ kind: 'cut', number: 0 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.oneof(burst, cut, cut, pause), { minLength: 1, maxLength: 8 }), async (steps) => {
+        const begin = await registry.events.latestId();
+        const ids: string[] = [];
+        const written: Promise<unknown>[] = [];
+        let reader = await read('', { lastEventId: String(begin) });
+        const reopen = async () => {
+          await reader.close();
+          ids.push(...reader.events.map(({ id = '' }) => id));
+          reader = await read('', { lastEventId: ids.at(-1) ?? String(begin) });
+        };
+        for (const { kind, number } of steps) {
+          if (kind === 'cut') await reopen();
+          // At the same time, as the runs of a machine do.
+          if (kind === 'burst') written.push(...numbers(number).map((index) => tell({ message: `${index}` })));
+          if (kind === 'until') {
+            const total = Math.min(number, written.length - ids.length);
+            await Promise.all(written);
+            await reader.until(({ events }) => events.length >= total);
+          }
+        }
+        await Promise.all(written);
+        await reopen();
+        await reader.until(({ events }) => ids.length + events.length >= written.length);
+        await reopen();
+        const stored = await rawSql(url, `select id from events where id > ${begin} order by id`);
+        expect(ids).to.deep.equal(stored.map(({ id }) => String(id)));
+        await reader.close();
+      }),
+      { numRuns: 12, seed: SEED },
+    );
+  });
+
+  it('answers at once while the events can’t be read, and gives them all when they can', async () => {
+    const begin = await registry.events.latestId();
+    await tell({ message: 'before' });
+    await rawSql(url, 'alter table events rename to hidden');
+    await using reader = await read('', { lastEventId: String(begin) });
+    expect(reader.status).to.equal(200);
+    expect((await read()).status).to.equal(503);
+    expect((await monitor.ask('/livez')).status).to.equal(200);
+    await rawSql(url, 'alter table hidden rename to events');
+    await tell({ message: 'after' });
+    const events = await reader.until(({ events: some }) => some.length >= 2 && some);
+    expect(messagesOf(events)).to.deep.equal(['before', 'after']);
+  });
+
+  // The rest knows nothing of the database.
+  if (registries.kind === 'postgres') {
+    describe('of many writers at a time', () => describeManyWriters(() => ({ url, registry, monitor })));
+    return;
+  }
 
   it('begins with what is new, unless the latest are asked for', async () => {
     await tell({ message: 'old 1' });
@@ -143,44 +193,6 @@ describeOnBoth('Monitor: the stream of events', (registries) => {
     await registry.leases.revoke('session of changing', END);
   });
 
-  it('goes on after the last event that a reader has: nothing lost, nothing twice, whenever it is cut off', async function () {
-    this.timeout(60_000);
-    const burst = fc.record({ kind: fc.constant('burst'), number: fc.integer({ min: 1, max: 30 }) });
-    const pause = fc.record({ kind: fc.constant('until'), number: fc.integer({ min: 0, max: 10 }) });
-    const cut = fc.constant({ kind: 'cut', number: 0 });
-    await fc.assert(
-      fc.asyncProperty(fc.array(fc.oneof(burst, cut, cut, pause), { minLength: 1, maxLength: 8 }), async (steps) => {
-        const begin = await registry.events.latestId();
-        const ids: string[] = [];
-        const written: Promise<unknown>[] = [];
-        let reader = await read('', { lastEventId: String(begin) });
-        const reopen = async () => {
-          await reader.close();
-          ids.push(...reader.events.map(({ id = '' }) => id));
-          reader = await read('', { lastEventId: ids.at(-1) ?? String(begin) });
-        };
-        for (const { kind, number } of steps) {
-          if (kind === 'cut') await reopen();
-          // At the same time, as the runs of a machine do.
-          if (kind === 'burst') written.push(...numbers(number).map((index) => tell({ message: `${index}` })));
-          if (kind === 'until') {
-            const total = Math.min(number, written.length - ids.length);
-            await Promise.all(written);
-            await reader.until(({ events }) => events.length >= total);
-          }
-        }
-        await Promise.all(written);
-        await reopen();
-        await reader.until(({ events }) => ids.length + events.length >= written.length);
-        await reopen();
-        const stored = await rawSql(url, `select id from events where id > ${begin} order by id`);
-        expect(ids).to.deep.equal(stored.map(({ id }) => String(id)));
-        await reader.close();
-      }),
-      { numRuns: 12, seed: SEED },
-    );
-  });
-
   it('takes a last event that was never one for none', async () => {
     for (const lastEventId of ['', '-1.5']) {
       await using reader = await read('', { lastEventId });
@@ -191,191 +203,36 @@ describeOnBoth('Monitor: the stream of events', (registries) => {
     expect((await read('', { lastEventId: '9'.repeat(21) })).status).to.equal(400);
   });
 
-  it('answers at once while the events can’t be read, and gives them all when they can', async () => {
-    const begin = await registry.events.latestId();
-    await tell({ message: 'before' });
-    await rawSql(url, 'alter table events rename to hidden');
-    await using reader = await read('', { lastEventId: String(begin) });
-    expect(reader.status).to.equal(200);
-    expect((await read()).status).to.equal(503);
-    expect((await monitor.ask('/livez')).status).to.equal(200);
-    await rawSql(url, 'alter table hidden rename to events');
-    await tell({ message: 'after' });
-    const events = await reader.until(({ events: some }) => some.length >= 2 && some);
-    expect(messagesOf(events)).to.deep.equal(['before', 'after']);
-  });
-
   it('ends its streams when the monitor is closed, and is closed soon', async () => {
-    const own = await openMonitor(url);
-    const readers = await Promise.all(numbers(5).map(() => EventReader.open(`${own.url}/events`)));
+    const readers = await Promise.all(numbers(5).map(() => read()));
     const startedAtMs = performance.now();
-    await own.close();
+    await monitor.close();
     expect(performance.now() - startedAtMs).to.be.lessThan(2_500);
     await Promise.all(readers.map(({ ended }) => ended));
   });
 });
 
-describeOnSqlite('Monitor: the readers of events', (registries) => {
-  let url: string;
-  let registry: Registry;
-  let link: RegistryLink;
-  let feed: EventFeed;
-  let server: Awaited<ReturnType<typeof openServer>>;
+const END = { status: 'ended', message: 'the test is over' } as const;
 
-  before(async () => {
-    url = await registries.url();
-    registry = await openRegistry(url);
-    link = await RegistryLink.open(url, silentLog);
-    feed = new EventFeed(link, silentLog);
-    server = await openServer({
-      host: '127.0.0.1',
-      port: 0,
-      token: undefined,
-      context: {
-        link,
-        feed,
-        limits: { warningMs: 1, timeoutMs: 2, maxLongRunning: 3, maxSessions: 4 },
-        hasOwnerLabel: true,
-        log: silentLog,
-        closing: new AbortController().signal,
-        facts: () => ({
-          isClosing: false,
-          isLeader: false,
-          leader: null,
-          isSweeperEnabled: false,
-          lastSweepAt: null,
-          isCleanupEnabled: false,
-        }),
-        probe: async () => undefined,
-        look: async () => ({ processing: 0, longRunning: [], stuck: [] }),
-        reset: async () => ({ runIds: [], sessionIds: [], failures: [] }),
-        endSession: async () => 'missing',
-      },
-    });
-  });
+interface Suite {
+  readonly url: string;
+  readonly registry: Registry;
+  readonly monitor: OpenedMonitor;
+}
 
-  after(async () => {
-    await server.close();
-    await link.close();
-    await registry.close();
-  });
-
-  const read = () => EventReader.open(`${server.url}/events`);
-  const forgotten = () => eventually(async () => feed.readers === 0, 'all readers are forgotten');
-
-  it('are a hundred at most, also where they all come at once; who leaves makes room', async () => {
-    const all = await Promise.all(numbers(120).map(read));
-    const refused = all.filter(({ status }) => status !== 200);
-    const readers = all.filter(({ status }) => status === 200);
-    expect(readers).to.have.length(100);
-    for (const { status, refusal } of refused) {
-      expect(status).to.equal(503);
-      expect(JSON.parse(refusal).error).to.include({ code: 'too-many-readers' });
-    }
-    await registry.events.append({ type: 'session_warning', message: 'for all' });
-    for (const reader of readers) await reader.until(({ events }) => events[0]?.data.message === 'for all');
-    expect(await (await fetch(`${server.url}/livez`)).json()).to.include({ status: 'ok' });
-    await readers[0]?.close();
-    const next = await eventually(async () => {
-      const reader = await read();
-      return reader.status === 200 && reader;
-    }, 'a place for one more reader');
-    await Promise.all([next, ...readers].map((reader) => reader.close()));
-    await forgotten();
-  });
-
-  it('are forgotten when they go away, also the slow ones, and none of those holds up the others', async () => {
-    const { hostname, port } = new URL(server.url);
-    const slow = createConnection({ host: hostname, port: Number(port) });
-    slow.pause();
-    slow.write(`GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n`);
-    await eventually(async () => feed.readers === 1, 'the slow reader is there');
-    await using quick = await read();
-    // More than a connection takes of what nobody reads.
-    const message = 'x'.repeat(400_000);
-    for (const number of numbers(30))
-      await registry.events.append({ type: 'session_warning', owner: `${number}`, message });
-    const events = await quick.until(({ events: some }) => some.length >= 30 && some);
-    expect(events.map(({ data }) => data.owner)).to.deep.equal(numbers(30).map(String));
-    expect(feed.readers).to.equal(2);
-    slow.destroy();
-    await eventually(async () => feed.readers === 1, 'the slow reader is forgotten');
-    await quick.close();
-    await forgotten();
-  });
-
-  it('that go away before they have an answer take no place', async () => {
-    const { hostname, port } = new URL(server.url);
-    for (const _number of numbers(110)) {
-      const socket = createConnection({ host: hostname, port: Number(port) });
-      await once(socket, 'connect');
-      socket.write('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n');
-      socket.destroy();
-    }
-    await using reader = await eventually(async () => {
-      const one = await read();
-      return one.status === 200 && one;
-    }, 'a place for a reader');
-    await reader.close();
-    await forgotten();
-  });
-
-  it('that are browsers come back by themselves and go on where they were', async () => {
-    const cut = new AbortController();
-    let connections = 0;
-    const source = new EventSource(`${server.url}/events`, {
-      fetch: (target, init) => {
-        connections += 1;
-        return fetch(target, {
-          ...init,
-          ...(connections === 1 && { signal: AbortSignal.any([init.signal as AbortSignal, cut.signal]) }),
-        });
-      },
-    });
-    try {
-      const got: string[] = [];
-      const wait = Promise.withResolvers<void>();
-      source.addEventListener('message', ({ data }) => {
-        got.push(JSON.parse(String(data)).message);
-        if (got.at(-1) === 'one') cut.abort(new TypeError('The connection is cut.'));
-        if (got.at(-1) === 'three') wait.resolve();
-      });
-      await once(source as unknown as EventTarget, 'open');
-      await registry.events.append({ type: 'session_warning', message: 'one' });
-      await eventually(async () => source.readyState === source.CONNECTING, 'the connection is lost');
-      await registry.events.append({ type: 'session_warning', message: 'two' });
-      await registry.events.append({ type: 'session_warning', message: 'three' });
-      await wait.promise;
-      expect(got).to.deep.equal(['one', 'two', 'three']);
-      expect(connections).to.equal(2);
-    } finally {
-      source.close();
-    }
-    await forgotten();
-  });
-});
-
-describeOnPostgres('Monitor: events of many writers', (registries) => {
-  let url: string;
-  let registry: Registry;
-  let monitor: OpenedMonitor;
+/** Numbers are given out before transactions end. */
+function describeManyWriters(suite: () => Suite): void {
   let client: Client;
 
   before(async () => {
-    url = await registries.url();
-    registry = await openRegistry(url);
-    monitor = await openMonitor(url);
-    client = new Client({ connectionString: url });
+    client = new Client({ connectionString: suite().url });
     await client.connect();
   });
 
-  after(async () => {
-    await client.end();
-    await monitor.close();
-    await registry.close();
-  });
+  after(() => client.end());
 
   it('waits for a transaction that began before and has not ended, so that its event is not left out', async () => {
+    const { registry, monitor } = suite();
     await startRun(registry, { id: 'run' });
     await using reader = await EventReader.open(`${monitor.url}/events`);
     await reader.until(({ progress }) => progress.length > 0);
@@ -393,6 +250,7 @@ describeOnPostgres('Monitor: events of many writers', (registries) => {
   });
 
   it('goes on answering while the events are locked, and gives them to a reader when they are free', async () => {
+    const { registry, monitor } = suite();
     const begin = await registry.events.latestId();
     await startSession(registry, { id: 'locked' });
     await using early = await EventReader.open(`${monitor.url}/events`);
@@ -408,6 +266,4 @@ describeOnPostgres('Monitor: events of many writers', (registries) => {
     const events = await reader.until(({ events: some }) => some.length > 1 && some);
     expect(events.map(({ data }) => data.type)).to.deep.equal(['session_starting', 'session_started']);
   });
-});
-
-const END = { status: 'ended', message: 'the test is over' } as const;
+}

@@ -1,4 +1,3 @@
-import { describeFuzz } from './fuzz.ts';
+import { describeFuzz } from '../support/describe-fuzz.ts';
 
-// Several monitors: each takes only so many changes and wrong tokens within a minute.
-describeFuzz('Monitor: very many requests that nobody should send', { cases: 3_000, monitors: 10 });
+describeFuzz('Monitor: very many requests that nobody should send', { cases: 3_000, monitors: 20 });

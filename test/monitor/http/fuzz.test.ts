@@ -1,3 +1,4 @@
-import { describeFuzz } from './fuzz.ts';
+import { describeFuzz } from '../support/describe-fuzz.ts';
 
-describeFuzz('Monitor: requests that nobody should send', { cases: 150, monitors: 1 });
+// Several monitors: each takes only so many changes and wrong tokens within a minute.
+describeFuzz('Monitor: requests that nobody should send', { cases: 400, monitors: 3 });

@@ -48,16 +48,18 @@ describeOnBoth('Monitor: metrics for Prometheus', (registries) => {
   let url: string;
   let registry: Registry;
   let monitor: OpenedMonitor;
+  let quiet: OpenedMonitor;
 
   before(async () => {
     url = await registries.url();
     registry = await openRegistry(url);
     await fill(registry, url);
     monitor = await openMonitor(url);
+    quiet = await openMonitor(url, { METRICS_OWNER_LABEL: 'false' });
   });
 
   after(async () => {
-    await monitor.close();
+    await Promise.all([monitor.close(), quiet.close()]);
     await registry.close();
   });
 
@@ -141,9 +143,8 @@ describeOnBoth('Monitor: metrics for Prometheus', (registries) => {
   });
 
   it('name no owners where that is switched off, and count them all the same', async () => {
-    await using quiet = await openMonitor(url, { METRICS_OWNER_LABEL: 'false' });
     const { text, families } = await scrape(quiet);
-    expect(text).to.not.include('Zoë').and.not.include('owner of');
+    expect(text).to.not.include('Zoë').and.not.include('owner of stuck');
     for (const name of ['sessions_created_total', 'heartbeat_age_seconds'])
       expect(familyOf(families, name).samples.map(({ labels }) => labels)).to.deep.equal([{ owner: '' }]);
     const { sessionsCreated } = await registry.metrics.read();
@@ -167,7 +168,9 @@ describeOnBoth('Monitor: metrics for Prometheus', (registries) => {
     for (const id of ['session of stuck', 'session of of its own', 'odd'])
       await registry.leases.revoke(id, { status: 'ended', message: 'the test is over' });
     const statuses = ['ended', 'dead', 'expired', 'timed_out'] as const;
-    expect(await registry.sessions.removeEnded({ statuses, limit: 100 })).to.be.greaterThan(3);
+    let removed = 0;
+    for (const status of statuses) removed += await registry.sessions.removeEnded({ status, limit: 100 });
+    expect(removed).to.be.greaterThan(3);
     for (const { id } of await registry.runs.list()) expect(await registry.runs.remove(id), id).to.equal(true);
     await registry.events.removeBefore('2999-01-01T00:00:00.000Z', { limit: 1_000 });
     monitor = await openMonitor(url);

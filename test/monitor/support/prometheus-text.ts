@@ -51,7 +51,7 @@ export function parsePrometheusText(text: string): ReadonlyMap<string, Family> {
       if (!new RegExp(`^${family.name}${suffix}$`).test(sampleName)) complain('A sample of another metric');
       if (!NUMBER.test(value)) complain('No number');
       const labels = parseLabels(labelsText ?? '') ?? complain('No labels');
-      const identity = `${sampleName} ${JSON.stringify(Object.entries(labels).toSorted())}`;
+      const identity = `${sampleName} ${JSON.stringify(labels, Object.keys(labels).toSorted())}`;
       if (seen.has(identity)) complain('A sample that came before');
       seen.add(identity);
       const number = Number(value.replace('Inf', 'Infinity'));

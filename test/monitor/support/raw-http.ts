@@ -78,6 +78,8 @@ function readAnswer(
   const head = text.slice(0, headEnd).toLowerCase();
   const status = Number(/^http\/1\.[01] (\d{3})/.exec(head)?.[1]);
   const body = bytes.subarray(headEnd + 4);
+  // Only that it may go on: the answer follows.
+  if (status < 200) return readAnswer(body, { isOver, hasBody });
   const answer = { status, head, body: body.toString('utf8') };
   const length = /^content-length: (\d+)$/m.exec(head)?.[1];
   const isStream = /^content-type: text\/event-stream/m.test(head);

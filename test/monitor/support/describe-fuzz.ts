@@ -1,13 +1,13 @@
 import { expect } from 'chai';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 
 import { openRegistry } from '../../../src/registry/registry.ts';
 import { literal, rawSql } from '../../support/raw-sql.ts';
 import { describeOnBoth } from '../../support/registries.ts';
-import { fuzzedRequests, malformedRequests } from '../support/fuzzed-requests.ts';
-import { openMonitor, TOKEN, type OpenedMonitor } from '../support/opened-monitor.ts';
-import { sendBytes, toBytes, type RawAnswer } from '../support/raw-http.ts';
-import { startRun } from '../support/rows.ts';
+import { fuzzedRequests, malformedRequests } from './fuzzed-requests.ts';
+import { openMonitor, TOKEN, type OpenedMonitor } from './opened-monitor.ts';
+import { sendBytes, toBytes, type RawAnswer } from './raw-http.ts';
+import { startRun } from './rows.ts';
 
 /** Kept by the registry, and never a part of an answer. */
 const PLANTED = 'planted-parameter-of-a-run';

@@ -1,0 +1,348 @@
+import { expect } from 'chai';
+import { useFakeTimers, type SinonFakeTimers } from 'sinon';
+
+import { AlertKeeper } from '../../../src/monitor/alerts/alert-keeper.ts';
+import { readFacts, type OwnFacts } from '../../../src/monitor/alerts/facts.ts';
+import type { AlertLimits } from '../../../src/monitor/alerts/rules.ts';
+import { lookForStuck, sweep, type SweeperOptions } from '../../../src/monitor/sweeper.ts';
+import { openRegistry, type Registry, type StoredAlert } from '../../../src/registry/registry.ts';
+import { literal, rawSql } from '../../support/raw-sql.ts';
+import { describeOnBoth } from '../../support/registries.ts';
+import { useEmptyRegistry } from '../support/empty-registry.ts';
+import { makeKeptLog } from '../support/notices.ts';
+import { ageRun, ageSession, startRun, startSession } from '../support/rows.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const TOO_MUCH = 200;
+const LIMITS: AlertLimits = {
+  maxLongRunning: 10,
+  maxMemoryBytes: 100,
+  commandLine: (command, rest = '') => `${command} ${rest}`.trim(),
+};
+
+describeOnBoth('AlertKeeper', (registries) => {
+  const empty = useEmptyRegistry(registries);
+  let url: string;
+  let registry: Registry;
+  let sweeper: SweeperOptions;
+  let lines: readonly string[];
+  let keeper: AlertKeeper;
+  let clock: SinonFakeTimers | undefined;
+
+  beforeEach(() => {
+    ({ url, registry } = empty);
+    const kept = makeKeptLog();
+    lines = kept.lines;
+    keeper = new AlertKeeper(LIMITS, kept.log);
+    sweeper = {
+      host: 'here',
+      gridUrl: undefined,
+      thresholds: { warningMs: 15 * MINUTE_MS, timeoutMs: 30 * MINUTE_MS },
+      heartbeatIntervalMs: 5_000,
+      isAutoTimeoutEnabled: true,
+      pausedSince: () => 0,
+      log: kept.log,
+    };
+  });
+
+  afterEach(() => {
+    clock?.restore();
+    clock = undefined;
+  });
+
+  /** One round, as a monitor does it. */
+  const look = async (own: Partial<OwnFacts> = {}, by = keeper, through = registry) => {
+    const report = await lookForStuck(through, sweeper);
+    await by.update(through, await readFacts(through, { report, memoryBytes: 0, overdue: [], ...own }));
+  };
+  const alertsOf = async (): Promise<readonly StoredAlert[]> => registry.alerts.list();
+  const states = async () => Object.fromEntries((await alertsOf()).map(({ key, status }) => [key, status]));
+  const eventsOf = async (...types: string[]) => {
+    const rows = await rawSql(
+      url,
+      `select type, owner, session_id, run_id, message from events where type in (${types.map(literal).join(', ')}) order by id`,
+    );
+    return rows.map((row) => ({ ...row }));
+  };
+  const countOf = async (type: string) => (await eventsOf(type)).length;
+  /** Only what the time is: timers and databases go on. */
+  const fakeTime = () => (clock = useFakeTimers({ now: Date.now(), toFake: ['Date'] }));
+
+  describe('raises', () => {
+    it('an alert once, over many rounds of several monitors, with one event and one line in the log (R208)', async () => {
+      await startRun(registry, { id: 'run', owner: 'ann' });
+      await ageRun(url, 'run', 31);
+      const second = await openRegistry(url);
+      try {
+        const other = new AlertKeeper(LIMITS, sweeper.log);
+        for (let round = 0; round < 3; round += 1) await Promise.all([look(), look({}, other, second)]);
+      } finally {
+        await second.close();
+      }
+      expect(await states()).to.deep.equal({ 'stuck run': 'firing' });
+      expect(await eventsOf('alert_firing')).to.deep.equal([
+        {
+          type: 'alert_firing',
+          owner: 'ann',
+          session_id: 'session of run',
+          run_id: 'run',
+          message: 'Run run of gather (owner "ann") is stuck: no progress for 31 min, and 30 min are allowed.',
+        },
+      ]);
+      expect(await countOf('session_warning'), 'that is told before it is stuck').to.equal(0);
+      expect(lines).to.have.length(1);
+      expect(lines[0]).to.match(/^error: Alert stuck: Run run .* is stuck.*next=.?reset-stuck --execute/);
+    });
+
+    it('an alert whose message and command are those of now, and whose beginning stays', async () => {
+      await startRun(registry, { id: 'run' });
+      await ageRun(url, 'run', 16);
+      await look();
+      const [{ since, message }] = (await alertsOf()) as [StoredAlert];
+      expect(message).to.contain('no progress for 16 min');
+      await ageRun(url, 'run', 18);
+      await look();
+      const alerts = await alertsOf();
+      expect(alerts).to.have.length(1);
+      expect(alerts[0]).to.include({ since, status: 'firing', next: 'runs show run' });
+      expect(alerts[0]!.message).to.contain('no progress for 18 min');
+    });
+
+    it('an event for whoever follows a run, once for each time that it stalls (R209, R213)', async () => {
+      await startRun(registry, { id: 'run', owner: 'ann' });
+      await ageRun(url, 'run', 16);
+      for (let round = 0; round < 3; round += 1) await look();
+      const warning = {
+        type: 'session_warning',
+        owner: 'ann',
+        session_id: 'session of run',
+        run_id: 'run',
+        message:
+          'Run run of gather (owner "ann") may be stuck: no progress for 16 min, and 30 min are allowed until it is timed out.',
+      };
+      expect(await eventsOf('session_warning')).to.deep.equal([warning]);
+      await registry.runs.setProgress('run', { done: 1, total: 2 });
+      await look();
+      await ageRun(url, 'run', 16);
+      for (let round = 0; round < 3; round += 1) await look();
+      expect(await eventsOf('session_warning')).to.deep.equal([warning, warning]);
+    });
+
+    it('of a session without a run the same, with its id', async () => {
+      await startSession(registry, { id: 'session', owner: 'ann' });
+      await ageSession(url, 'session', 16);
+      await look();
+      await look();
+      const events = await eventsOf('session_warning');
+      expect(events).to.have.length(1);
+      expect(events[0]).to.include({ owner: 'ann', session_id: 'session', run_id: null });
+    });
+  });
+
+  describe('tells that it is over', () => {
+    const stall = async () => {
+      await startRun(registry, { id: 'run', owner: 'ann' });
+      await ageRun(url, 'run', 16);
+      await look();
+    };
+
+    it('as soon as the run goes on, once (R208)', async () => {
+      await stall();
+      await registry.runs.setProgress('run', { done: 1, total: 2 });
+      await look();
+      await look();
+      const message =
+        'It is over: Run run of gather (owner "ann") may be stuck: no progress for 16 min, and 30 min are allowed until it is timed out.';
+      expect(await states()).to.deep.equal({ 'long-running run': 'recovered' });
+      expect(await eventsOf('alert_recovered')).to.deep.equal([
+        { type: 'alert_recovered', owner: 'ann', session_id: 'session of run', run_id: 'run', message },
+      ]);
+      expect(lines.filter((line) => line.startsWith('Recovered from long-running'))).to.have.length(1);
+    });
+
+    for (const status of ['completed', 'partial'])
+      it(`as soon as the run is ${status}`, async () => {
+        await stall();
+        await rawSql(url, `update runs set status = ${literal(status)}, token = null where id = 'run'`);
+        await look();
+        expect(await states()).to.deep.equal({ 'long-running run': 'recovered' });
+      });
+
+    it('as soon as a session without a run is used again', async () => {
+      await startSession(registry, { id: 'session' });
+      await ageSession(url, 'session', 16);
+      await look();
+      await registry.sessions.touch('session');
+      await look();
+      expect(await states()).to.deep.equal({ 'long-running session': 'recovered' });
+    });
+
+    it('once, where two monitors see it', async () => {
+      await stall();
+      await registry.runs.setProgress('run', { done: 1, total: 2 });
+      await Promise.all([look(), look({}, new AlertKeeper(LIMITS, sweeper.log))]);
+      expect(await countOf('alert_recovered')).to.equal(1);
+    });
+
+    it('when a run that was timed out is gone on with, and not when it is timed out (R205, R213)', async () => {
+      const { token } = await startRun(registry, { id: 'run' });
+      await ageRun(url, 'run', 31);
+      await look();
+      const [{ since }] = (await alertsOf()) as [StoredAlert];
+      await sweep(registry, sweeper);
+      await look();
+      const alerts = await alertsOf();
+      expect(alerts).to.have.length(1);
+      expect(alerts[0]).to.include({ key: 'stuck run', status: 'firing', since, next: 'run gather --resume run' });
+      expect(alerts[0]!.message).to.contain('is timed out');
+      const process = { host: 'elsewhere', pid: 1, identity: 'two' };
+      await registry.runs.begin('run', { token: (token ?? 0) + 1, process });
+      await look();
+      expect(await states()).to.deep.equal({ 'stuck run': 'recovered' });
+    });
+  });
+
+  describe('closes without a word', () => {
+    const worse: Record<string, () => Promise<string>> = {
+      'a run': async () => {
+        await startRun(registry, { id: 'run' });
+        await ageRun(url, 'run', 16);
+        await look();
+        await ageRun(url, 'run', 31);
+        return 'run';
+      },
+      'a run whose session is gone since': async () => {
+        await startRun(registry, { id: 'run' });
+        await ageRun(url, 'run', 16);
+        await look();
+        await rawSql(url, "delete from sessions where run_id = 'run'");
+        await ageRun(url, 'run', 31);
+        return 'run';
+      },
+      'a run without a session': async () => {
+        await startRun(registry, { id: 'run' });
+        await rawSql(url, "delete from sessions where run_id = 'run'");
+        await ageRun(url, 'run', 16);
+        await look();
+        await ageRun(url, 'run', 31);
+        return 'run';
+      },
+      'a session without a run': async () => {
+        await startSession(registry, { id: 'session' });
+        await ageSession(url, 'session', 16);
+        await look();
+        await ageSession(url, 'session', 31);
+        return 'session';
+      },
+    };
+    for (const [name, make] of Object.entries(worse))
+      it(`the warning of ${name} that is stuck by now: the other alert says so`, async () => {
+        const id = await make();
+        await look();
+        expect(await states()).to.deep.equal({ [`stuck ${id}`]: 'firing', [`long-running ${id}`]: 'closed' });
+        expect(await countOf('alert_recovered')).to.equal(0);
+      });
+
+    const ends: Record<string, () => Promise<unknown>> = {
+      'was removed': async () => {
+        await rawSql(url, "update runs set token = null, status = 'completed' where id = 'run'");
+        await registry.runs.remove('run');
+      },
+      'was cancelled': () => rawSql(url, "update runs set token = null, status = 'cancelled' where id = 'run'"),
+      'has failed': () => rawSql(url, "update runs set token = null, status = 'failed' where id = 'run'"),
+    };
+    for (const [name, end] of Object.entries(ends))
+      it(`what was about a run that ${name}`, async () => {
+        await startRun(registry, { id: 'run' });
+        await ageRun(url, 'run', 16);
+        await look();
+        await end();
+        await look();
+        expect(await states()).to.deep.equal({ 'long-running run': 'closed' });
+        expect(await countOf('alert_recovered')).to.equal(0);
+        expect(lines.some((line) => line.startsWith('Recovered'))).to.equal(false);
+      });
+
+    it('what was about a run or a session whose row is damaged, and goes on with the others (R514)', async () => {
+      for (const id of ['damaged', 'whole']) {
+        await startRun(registry, { id });
+        await ageRun(url, id, 16);
+        await startSession(registry, { id: `${id} session` });
+        await ageSession(url, `${id} session`, 16);
+      }
+      await look();
+      await rawSql(url, "update runs set params = 'no json' where id = 'damaged'");
+      await rawSql(url, "update sessions set data = 'no json' where id = 'damaged session'");
+      await registry.runs.setProgress('whole', { done: 1, total: 2 });
+      await registry.sessions.touch('whole session');
+      await look();
+      expect(await states()).to.deep.equal({
+        'long-running damaged': 'closed',
+        'long-running damaged session': 'closed',
+        'long-running whole': 'recovered',
+        'long-running whole session': 'recovered',
+      });
+    });
+  });
+
+  describe('waits', () => {
+    it('a minute until what is about numbers is over: near its limit it does not flicker (R412)', async () => {
+      const time = fakeTime();
+      await look({ memoryBytes: TOO_MUCH });
+      const [{ since }] = (await alertsOf()) as [StoredAlert];
+      for (const memoryBytes of [0, 0, TOO_MUCH, 0, TOO_MUCH, 0, 0]) {
+        time.tick(25_000);
+        await look({ memoryBytes });
+      }
+      expect(await alertsOf()).to.have.length(1);
+      expect((await alertsOf())[0]).to.include({ key: 'memory', status: 'firing', since });
+      expect(await countOf('alert_firing')).to.equal(1);
+      expect(await countOf('alert_recovered')).to.equal(0);
+    });
+
+    it('no longer than that minute (R412)', async () => {
+      const time = fakeTime();
+      await look({ memoryBytes: TOO_MUCH });
+      await look();
+      time.tick(59_999);
+      await look();
+      expect(await states()).to.deep.equal({ memory: 'firing' });
+      time.tick(1);
+      await look();
+      expect(await states()).to.deep.equal({ memory: 'recovered' });
+      expect(await countOf('alert_recovered')).to.equal(1);
+      await look({ memoryBytes: TOO_MUCH });
+      expect(await states()).to.deep.equal({ memory: 'firing' });
+      expect(await countOf('alert_firing')).to.equal(2);
+    });
+
+    it('with what is about one of the monitor’s jobs as with what is about all', async () => {
+      const time = fakeTime();
+      await look({ overdue: [{ name: 'clean-up', byMs: 10 * MINUTE_MS }] });
+      await look();
+      expect(await states()).to.deep.equal({ 'scheduler-silent clean-up': 'firing' });
+      time.tick(MINUTE_MS);
+      await look();
+      expect(await states()).to.deep.equal({ 'scheduler-silent clean-up': 'recovered' });
+    });
+
+    it('a day until what is over is forgotten, and never forgets what fires', async () => {
+      const time = fakeTime();
+      await startRun(registry, { id: 'run' });
+      await ageRun(url, 'run', 16);
+      await look({ memoryBytes: TOO_MUCH });
+      await registry.runs.setProgress('run', { done: 1, total: 2 });
+      await look({ memoryBytes: TOO_MUCH });
+      expect(await states()).to.deep.equal({ memory: 'firing', 'long-running run': 'recovered' });
+      await rawSql(url, "update runs set token = null, status = 'completed'");
+      await rawSql(url, "update sessions set status = 'ended'");
+      time.tick(24 * HOUR_MS);
+      await look({ memoryBytes: TOO_MUCH });
+      expect(await states()).to.deep.equal({ memory: 'firing', 'long-running run': 'recovered' });
+      time.tick(1_000);
+      await look({ memoryBytes: TOO_MUCH });
+      expect(await states()).to.deep.equal({ memory: 'firing' });
+    });
+  });
+});

@@ -1,0 +1,315 @@
+import { expect } from 'chai';
+import { useFakeTimers, type SinonFakeTimers } from 'sinon';
+
+import { Notifier } from '../../../src/monitor/alerts/notifier.ts';
+import { openSinks } from '../../../src/monitor/alerts/sinks.ts';
+import { Duties } from '../../../src/monitor/duties.ts';
+import { openRegistry, type NewAlert, type Registry } from '../../../src/registry/registry.ts';
+import { eventually } from '../../support/eventually.ts';
+import { describeOnSqlite } from '../../support/registries.ts';
+import { useEmptyRegistry } from '../support/empty-registry.ts';
+import { openMailServer, type MailServer } from '../support/mail-server.ts';
+import { makeKeptLog } from '../support/notices.ts';
+import { monitorConfig } from '../support/opened-monitor.ts';
+import { ageRun, startRun } from '../support/rows.ts';
+import { openSlackServer, type SlackServer } from '../support/slack-server.ts';
+import { openWebhookServer, type WebhookServer } from '../support/webhook-server.ts';
+
+/** Longer than any sink is waited for by those who are not its own. */
+const PROMPT_MS = 5_000;
+/** What is told is the same on any database; that it is kept there is proven for both by the tests of the registry. */
+describeOnSqlite('Notifier', (registries) => {
+  const empty = useEmptyRegistry(registries);
+  let registry: Registry;
+  let slack: SlackServer;
+  let mail: MailServer;
+  let webhook: WebhookServer;
+  let lines: readonly string[];
+  let notifiers: Notifier[];
+  let clock: SinonFakeTimers | undefined;
+
+  beforeEach(async () => {
+    ({ registry } = empty);
+    notifiers = [];
+    [slack, mail, webhook] = await Promise.all([openSlackServer(), openMailServer(), openWebhookServer()]);
+  });
+
+  afterEach(async () => {
+    clock?.restore();
+    clock = undefined;
+    for (const notifier of notifiers) notifier.close();
+    await Promise.all([slack.close(), mail.close(), webhook.close()]);
+  });
+
+  /** As a monitor that begins has it: with sinks of its own. */
+  const open = (): Notifier => {
+    const kept = makeKeptLog();
+    lines = kept.lines;
+    const sinks = openSinks(settings(), kept.log);
+    const notifier = new Notifier({ sinks, host: 'box', overview: 'npm run health', log: kept.log });
+    notifiers.push(notifier);
+    return notifier;
+  };
+  const settings = () => ({
+    slackWebhookUrl: slack.hookUrl,
+    alertEmail: 'oncall@example.test',
+    smtpUrl: `smtp://${mail.address}`,
+    alertWebhookUrl: `${webhook.url}/alerts`,
+  });
+  const raise = (id: string, parts: Partial<NewAlert> = {}) =>
+    registry.alerts.raise({
+      key: `stuck ${id}`,
+      rule: 'stuck',
+      severity: 'critical',
+      message: `Run ${id} is stuck.`,
+      next: 'npm run reset-stuck',
+      owner: 'ann',
+      runId: id,
+      sessionId: null,
+      ...parts,
+    });
+  const recover = (id: string) =>
+    registry.alerts.end(`stuck ${id}`, { status: 'recovered', message: `It is over: run ${id} goes on.` });
+  /** What each was asked to take, in order, whatever it answered: the first line of each notice. */
+  const asked = () => ({
+    slack: slack.requests.map(({ body }) => firstLine((JSON.parse(body) as { text: string }).text)),
+    email: mail.mails.map(({ text }) => firstLine(text)),
+    webhook: webhook.requests.map(({ body }) => {
+      const { status, severity, alert, message } = JSON.parse(body) as Record<string, string>;
+      return `${status === 'recovered' ? 'RECOVERED' : severity!.toUpperCase()} ${alert}: ${message}`;
+    }),
+  });
+  const toAll = (...notices: readonly string[]) => ({ slack: notices, email: notices, webhook: notices });
+  /** Pauses are over when a test says so. */
+  const fakePauses = () => (clock = useFakeTimers({ toFake: ['performance'] }));
+
+  describe('tells', () => {
+    it('each sink of an alert once, with its owner, its host and the command to type next (R208)', async () => {
+      const notifier = open();
+      await raise('one');
+      for (let round = 0; round < 3; round += 1) await notifier.deliver(registry);
+      expect(asked()).to.deep.equal(toAll('CRITICAL stuck: Run one is stuck.'));
+      expect(mail.mails[0]!.to).to.deep.equal(['oncall@example.test']);
+      for (const text of [slack.messages[0]!.text, mail.mails[0]!.text])
+        expect(text).to.match(/\nOwner: ann\nRun: one\nHost: box\nSince: 20\S+Z\nNext: npm run reset-stuck$/);
+      expect(lines).to.deep.equal([]);
+    });
+
+    it('that it is over, once, and of a new beginning anew (R208)', async () => {
+      const notifier = open();
+      const round = async () => {
+        await notifier.deliver(registry);
+        await notifier.deliver(registry);
+      };
+      await raise('one');
+      await round();
+      await recover('one');
+      await round();
+      const told = ['CRITICAL stuck: Run one is stuck.', 'RECOVERED stuck: It is over: run one goes on.'];
+      expect(asked()).to.deep.equal(toAll(...told));
+      // A beginning is told from the one before by its time.
+      const before = Date.now();
+      await eventually(async () => Date.now() > before, 'the clock to go on');
+      await raise('one');
+      await round();
+      expect(asked()).to.deep.equal(toAll(...told, told[0]!));
+    });
+
+    it('nobody of what was closed without a word, or was over before anybody was told', async () => {
+      const notifier = open();
+      await raise('closed');
+      await notifier.deliver(registry);
+      await registry.alerts.end('stuck closed', { status: 'closed', message: 'It became worse.' });
+      await raise('short');
+      await recover('short');
+      await notifier.deliver(registry);
+      expect(asked()).to.deep.equal(toAll('CRITICAL stuck: Run closed is stuck.'));
+    });
+
+    it('nothing twice when a monitor starts anew, and then goes on where the last one was (R208)', async () => {
+      await raise('one');
+      await open().deliver(registry);
+      await using later = await openRegistry(empty.url);
+      const next = open();
+      await next.deliver(later);
+      expect(asked().webhook).to.have.length(1);
+      await recover('one');
+      await next.deliver(later);
+      expect(asked()).to.deep.equal(
+        toAll('CRITICAL stuck: Run one is stuck.', 'RECOVERED stuck: It is over: run one goes on.'),
+      );
+    });
+
+    it('of five alerts of one rule by five notices, and of six by one that names three', async () => {
+      const notifier = open();
+      const ids = ['1', '2', '3', '4', '5'];
+      for (const id of ids) await raise(id);
+      await notifier.deliver(registry);
+      const single = ids.map((id) => `CRITICAL stuck: Run ${id} is stuck.`);
+      expect(asked().webhook.toSorted()).to.deep.equal(single);
+      for (const id of [...ids, '6']) await raise(`next ${id}`);
+      await raise('other', { key: 'memory', rule: 'memory', severity: 'warning', message: 'Much.', runId: null });
+      await notifier.deliver(registry);
+      await notifier.deliver(registry);
+      const [several, other, ...more] = asked().slack.slice(5).toSorted();
+      expect(several).to.match(/^CRITICAL stuck: 6 at once\.( Run next \d is stuck\.){3} And 3 more\.$/);
+      expect(other).to.equal('WARNING memory: Much.');
+      expect(more).to.deep.equal([]);
+      expect(slack.messages.find(({ text }) => text.includes('6 at once'))!.text).to.match(/\nNext: npm run health$/);
+      for (const id of [...ids, '6']) await recover(`next ${id}`);
+      await notifier.deliver(registry);
+      expect(asked().email.at(-1)).to.match(/^RECOVERED stuck: 6 at once\./);
+      expect(asked().email).to.have.length(8);
+    });
+  });
+
+  describe('and a sink that can not be reached', () => {
+    it('is tried again, each time after a longer pause, and gets its notice once, while the others get theirs at once (R208)', async () => {
+      const time = fakePauses();
+      const notifier = open();
+      slack.answer('reset');
+      await raise('one');
+      await notifier.deliver(registry);
+      const notice = 'CRITICAL stuck: Run one is stuck.';
+      expect(asked()).to.deep.equal(toAll(notice));
+      // One that breaks the connection took nothing.
+      slack.answer({ status: 503, body: 'not now' });
+      for (const [pauseMs, tries] of [
+        [1_000, 2],
+        [2_000, 3],
+        [4_000, 4],
+      ] as const) {
+        time.tick(pauseMs - 1);
+        await notifier.deliver(registry);
+        expect(slack.requests, `before ${pauseMs} ms are over`).to.have.length(tries - 1);
+        time.tick(1);
+        await notifier.deliver(registry);
+        expect(slack.requests).to.have.length(tries);
+      }
+      slack.answer({ status: 200, body: 'ok' });
+      time.tick(8_000);
+      await notifier.deliver(registry);
+      await notifier.deliver(registry);
+      expect(asked()).to.deep.equal({ ...toAll(notice), slack: Array<string>(5).fill(notice) });
+      expect(lines.filter((line) => line.startsWith('warning: A notice did not reach slack'))).to.have.length(4);
+      expect(lines.at(-1)).to.match(/^Notices reach slack again/);
+      for (const secret of slack.secrets) expect(lines.join('')).to.not.contain(secret);
+    });
+
+    it('is never left alone for longer than a minute', async () => {
+      const time = fakePauses();
+      const notifier = open();
+      slack.answer({ status: 500 });
+      await raise('one');
+      for (let round = 1; round <= 10; round += 1) {
+        await notifier.deliver(registry);
+        expect(slack.requests).to.have.length(round);
+        time.tick(60_000);
+      }
+    });
+
+    it('is not told that it is over what it was never told of; those who were told are (R208)', async () => {
+      const time = fakePauses();
+      const notifier = open();
+      slack.answer({ status: 500 });
+      await raise('one');
+      await notifier.deliver(registry);
+      await recover('one');
+      await notifier.deliver(registry);
+      slack.answer({ status: 200 });
+      time.tick(60_000);
+      await raise('two');
+      await notifier.deliver(registry);
+      const told = [
+        'CRITICAL stuck: Run one is stuck.',
+        'RECOVERED stuck: It is over: run one goes on.',
+        'CRITICAL stuck: Run two is stuck.',
+      ];
+      expect(asked()).to.deep.equal({ ...toAll(...told), slack: [told[0], told[2]] });
+    });
+  });
+
+  describe('and a sink that hangs', () => {
+    const hang = async () => {
+      webhook.answer('never');
+      const notifier = open();
+      await raise('one');
+      const delivery = notifier.deliver(registry);
+      await eventually(async () => asked().webhook.length === 1, 'the request that has no answer');
+      await eventually(async () => asked().slack.length + asked().email.length === 2, 'the others');
+      return { notifier, delivery };
+    };
+
+    it('delays no other sink, nor what comes next, and is not asked twice at a time (R208)', async () => {
+      const { notifier, delivery } = await hang();
+      // What a sink was told is known a moment after it was.
+      await eventually(async () => Object.keys((await registry.alerts.list())[0]!.delivered).length === 2, 'that');
+      await raise('two');
+      const next = notifier.deliver(registry);
+      await next;
+      const told = ['CRITICAL stuck: Run one is stuck.', 'CRITICAL stuck: Run two is stuck.'];
+      expect(asked()).to.deep.equal({ ...toAll(...told), webhook: [told[0]] });
+      notifier.close();
+      await delivery;
+    }).timeout(PROMPT_MS);
+
+    it('is left at once when the monitor is closed, and told by the next one (R208)', async () => {
+      const { notifier, delivery } = await hang();
+      const disconnect = webhook.waitForDisconnect();
+      notifier.close();
+      await Promise.all([delivery, disconnect]);
+      webhook.answer({ status: 200 });
+      await open().deliver(registry);
+      const notice = 'CRITICAL stuck: Run one is stuck.';
+      expect(asked()).to.deep.equal({ ...toAll(notice), webhook: [notice, notice] });
+    }).timeout(PROMPT_MS);
+
+    it('does not keep a monitor from telling the others of what it finds next (R208)', async () => {
+      webhook.answer('never');
+      const { log } = makeKeptLog();
+      const config = {
+        ...monitorConfig(empty.url, {
+          HEALTH_CHECK_ENABLED: 'true',
+          SESSION_HEALTH_CHECK_INTERVAL: '0.02',
+          AUTO_TIMEOUT_ENABLED: 'false',
+        }),
+        ...settings(),
+      };
+      // A connection of its own: in this thread nobody writes between two statements of a transaction of its.
+      await using own = await openRegistry(empty.url);
+      const duties = new Duties({
+        registry: own,
+        config,
+        sweeper: {
+          host: 'box',
+          gridUrl: undefined,
+          thresholds: { warningMs: config.warningThresholdMs, timeoutMs: config.sessionTimeoutMs },
+          heartbeatIntervalMs: config.heartbeatIntervalMs,
+          isAutoTimeoutEnabled: config.isAutoTimeoutEnabled,
+          pausedSince: () => 0,
+          log,
+        },
+        limits: { maxLongRunning: 3, maxMemoryBytes: Infinity, commandLine: (command) => command },
+        sinks: openSinks(config, log),
+        log,
+      });
+      duties.start();
+      try {
+        for (const [index, id] of ['first', 'second', 'third'].entries()) {
+          await startRun(registry, { id });
+          await ageRun(empty.url, id, 31);
+          await eventually(async () => asked().slack.length > index && asked().email.length > index, `word of ${id}`);
+          expect(asked().slack[index]).to.contain(id);
+        }
+        expect(asked().webhook).to.have.length(1);
+      } finally {
+        await duties.stop();
+        duties.close();
+      }
+    }).timeout(PROMPT_MS);
+  });
+});
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0]!;
+}

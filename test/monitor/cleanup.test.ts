@@ -1,0 +1,224 @@
+import { expect } from 'chai';
+
+import type { SettingName } from '../../src/config/config.ts';
+import { makeLog } from '../../src/core/log.ts';
+import { thisProcess } from '../../src/driver/driver.ts';
+import { Duties } from '../../src/monitor/duties.ts';
+import { openRegistry, type Registry } from '../../src/registry/registry.ts';
+import { eventually } from '../support/eventually.ts';
+import { insertSession, rawSql } from '../support/raw-sql.ts';
+import { describeOnBoth } from '../support/registries.ts';
+import { useEmptyRegistry } from './support/empty-registry.ts';
+import { monitorConfig, openMonitor } from './support/opened-monitor.ts';
+import { minutesAgo } from './support/rows.ts';
+
+const HOUR_MS = 3_600_000;
+/** Many times a second. */
+const OFTEN = { SESSION_CLEANUP_ENABLED: 'true', SESSION_CLEANUP_INTERVAL_MINUTES: '0.0005' };
+
+interface Line {
+  readonly level: string;
+  readonly message: string;
+  readonly [field: string]: unknown;
+}
+
+describeOnBoth('The clean-up of a monitor', (registries) => {
+  const empty = useEmptyRegistry(registries);
+  let url: string;
+  let registry: Registry;
+
+  beforeEach(() => ({ url, registry } = empty));
+
+  const insert = (id: string, values: Record<string, string | number | null>) =>
+    rawSql(url, insertSession({ id, owner: `owner of ${id}`, ...values }));
+  const insertOver = (id: string, status: string, hours: number) =>
+    insert(id, { status, created_at: minutesAgo(hours * 60 + 5), ended_at: minutesAgo(hours * 60) });
+  const statuses = async () =>
+    Object.fromEntries((await registry.sessions.list()).map(({ id, status }) => [id, status]));
+  const isGone = async (id: string) => (await rawSql(url, `select id from sessions where id = '${id}'`)).length === 0;
+  /** What each clean-up left in the audit trail, oldest first. */
+  const audited = async () =>
+    (await rawSql(url, "select data from events where type = 'cleanup' order by id")).map(
+      ({ data }) => JSON.parse(String(data)) as { what: string; removed: number; durationMs: number; errors: string[] },
+    );
+  const parse = (lines: readonly string[]) => lines.map((line) => JSON.parse(line) as Line);
+  const cleanedBy = (lines: readonly string[]) =>
+    parse(lines).filter(({ message }) => message === 'Cleaned up sessions by policy');
+
+  /** What a monitor does while the office is its own, until the end of `work`. */
+  const onDuty = async (
+    settings: Partial<Record<SettingName, string>>,
+    work: (lines: readonly string[]) => Promise<unknown>,
+  ) => {
+    const lines: string[] = [];
+    const log = makeLog({ level: 'debug', format: 'json', write: (line) => void lines.push(line) });
+    const config = monitorConfig(url, settings);
+    // A connection of its own: in this thread nobody writes between two statements of a transaction of its.
+    await using own = await openRegistry(url);
+    const duties = new Duties({
+      registry: own,
+      config,
+      sweeper: {
+        host: thisProcess().host,
+        gridUrl: undefined,
+        thresholds: { warningMs: config.warningThresholdMs, timeoutMs: config.sessionTimeoutMs },
+        heartbeatIntervalMs: config.heartbeatIntervalMs,
+        isAutoTimeoutEnabled: true,
+        pausedSince: () => 0,
+        log,
+      },
+      limits: { maxLongRunning: 3, maxMemoryBytes: config.maxMemoryBytes, commandLine: (command) => command },
+      sinks: [],
+      log,
+    });
+    duties.start();
+    try {
+      await work(lines);
+    } finally {
+      await duties.stop();
+      duties.close();
+    }
+    return lines;
+  };
+
+  it('removes what is over by its age and never what lives, again and again, and tells of each and of what there is (R402, R407, R411, R503, R504)', async () => {
+    const { host, pid, identity } = thisProcess();
+    for (const status of ['dead', 'timed_out'])
+      for (const hours of [0.9, 1.1, 25]) await insertOver(`${status} ${hours}`, status, hours);
+    for (const status of ['ended', 'expired'])
+      for (const hours of [5.9, 6.1, 25]) await insertOver(`${status} ${hours}`, status, hours);
+    const old = { created_at: minutesAgo(2_900), last_used_at: minutesAgo(2_900) };
+    const lapsed = { ...old, lease_expires_ms: Date.now() - HOUR_MS };
+    await insert('lives', { ...old, status: 'active', lease_expires_ms: Date.now() + HOUR_MS });
+    await insert('starts', { ...old, status: 'starting', lease_expires_ms: Date.now() + HOUR_MS });
+    await insert('left', { ...lapsed, status: 'active' });
+    await insert('sleeps', { ...lapsed, status: 'active', host, pid, process_identity: identity });
+    await insert('damaged', { ...lapsed, status: 'active', data: 'no json', host, pid, process_identity: identity });
+    const said = await onDuty(OFTEN, async () => {
+      await eventually(async () => (await audited()).length >= 3, 'three rounds');
+      expect(await statuses()).to.deep.equal({
+        'dead 0.9': 'dead',
+        'timed_out 0.9': 'timed_out',
+        'ended 5.9': 'ended',
+        'expired 5.9': 'expired',
+        lives: 'active',
+        starts: 'starting',
+        left: 'expired',
+        sleeps: 'active',
+        damaged: 'dead',
+      });
+      await insertOver('later', 'dead', 2);
+      await eventually(() => isGone('later'), 'the next round');
+    });
+    const rounds = await audited();
+    expect(rounds[0]).to.include({ what: 'sessions by policy', removed: 10 }).and.deep.include({ errors: [] });
+    expect(rounds.map(({ removed }) => removed).filter((removed) => removed > 0)).to.deep.equal([10, 1]);
+    const lines = cleanedBy(said);
+    expect(lines.map(({ removed }) => removed)).to.deep.equal(rounds.map(({ removed }) => removed));
+    expect(lines[0]).to.deep.include({ level: 'info', errors: [] });
+    for (const field of ['durationMs', 'freedBytes'] as const) expect(lines[0]![field]).to.be.a('number').and.least(0);
+    const { cleanups } = await registry.metrics.read();
+    expect(cleanups).to.include({ runs: rounds.length, removed: 11, failures: 0 });
+    const statistics = parse(said).filter(({ message }) => message === 'Sessions');
+    expect(statistics).to.have.length(rounds.length);
+    expect(statistics[0]).to.include({ total: 9 });
+    expect(statistics[0]!['byStatus']).to.include({ active: 2, starting: 1, dead: 2, expired: 2, ended: 1 });
+  });
+
+  it('is switched off by SESSION_CLEANUP_ENABLED=false (R413)', async () => {
+    await insertOver('dead', 'dead', 2);
+    const settings = { ...OFTEN, SESSION_CLEANUP_ENABLED: 'false', SESSION_MAX_MEMORY_MB: '1' };
+    // The memory that a monitor takes is more than that: told of by its first look, which begins after the first clean-up would.
+    await onDuty(settings, () => eventually(async () => (await registry.alerts.list()).length > 0, 'the first look'));
+    expect(await statuses()).to.deep.equal({ dead: 'dead' });
+    expect(await audited()).to.deep.equal([]);
+  });
+
+  it('is done by one of several monitors (R402)', async () => {
+    const monitors = await Promise.all([openMonitor(url, OFTEN), openMonitor(url, OFTEN)]);
+    try {
+      await eventually(async () => (await audited()).length >= 5, 'five rounds');
+    } finally {
+      await Promise.all(monitors.map((monitor) => monitor.close()));
+    }
+    const counts = monitors.map(({ lines }) => cleanedBy(lines).length).toSorted((a, b) => a - b);
+    expect(counts).to.deep.equal([0, (await audited()).length]);
+  });
+
+  it('does the rest where something resists, counts that, tells of it, and has it done when it can (R401, R410, R412)', async () => {
+    await insertOver('resists', 'dead', 2);
+    for (const hours of [1.5, 3]) await insertOver(`dead ${hours}`, 'dead', hours);
+    await insertOver('ended', 'ended', 7);
+    await insert('left', { status: 'active', lease_expires_ms: Date.now() - HOUR_MS });
+    await refuseRemoval(url, 'resists');
+    const settings = { ...OFTEN, HEALTH_CHECK_ENABLED: 'true', SESSION_HEALTH_CHECK_INTERVAL: '0.03' };
+    const alertOf = async (rule: string) => (await registry.alerts.list()).find((one) => one.rule === rule);
+    const lines = await onDuty(settings, async () => {
+      const alert = await eventually(() => alertOf('cleanup-failures'), 'the alert');
+      expect(alert).to.include({ status: 'firing', severity: 'warning', next: 'sessions' });
+      expect(alert.message).to.match(/^(\d+) of the \1 clean-ups of the last day failed/);
+      await eventually(async () => (await audited()).length >= 3, 'more rounds');
+      expect(await statuses()).to.deep.equal({ resists: 'dead', left: 'expired' });
+      await allowRemoval(url, registries.kind);
+      await eventually(() => isGone('resists'), 'its removal');
+    });
+    const rounds = await audited();
+    const failed = rounds.filter(({ errors }) => errors.length > 0);
+    // The session that was left, and the rows that are over: by the first round, which failed too.
+    expect(failed[0]).to.include({ removed: 4 });
+    expect(failed[0]!.errors.join()).to.contain('refused by a test');
+    const { cleanups } = await registry.metrics.read();
+    expect(cleanups).to.include({ runs: rounds.length, failures: failed.length, removed: 5 });
+    expect(failed.length).to.be.within(3, rounds.length - 1);
+    const told = parse(lines).filter(({ message }) => message.startsWith('The clean-up failed'));
+    const reasons = told.filter(({ level }) => level === 'error').map(({ reason }) => reason);
+    expect(new Set(reasons), 'each told once').to.have.property('size', reasons.length);
+    expect(told[0]).to.have.property('reason').that.contains('refused by a test');
+  });
+
+  for (const table of ['runs', 'events'])
+    it(`goes on when the store fails, here where its ${table} can not be read: the next one works (R402, R410)`, async () => {
+      await insertOver('dead', 'dead', 2);
+      await rawSql(url, `alter table ${table} rename to hidden`);
+      const lines = await onDuty(OFTEN, async (soFar) => {
+        try {
+          await eventually(
+            async () => soFar.filter((line) => line.includes('The clean-up failed')).length >= 3,
+            'three rounds that fail',
+          );
+          expect(await isGone('dead'), 'what has nothing to do with it').to.equal(true);
+        } finally {
+          await rawSql(url, `alter table hidden rename to ${table}`);
+        }
+        await insertOver('later', 'dead', 2);
+        await eventually(() => isGone('later'), 'the next round');
+        await eventually(async () => (await audited()).at(-1)?.errors.length === 0, 'a round without an error');
+      });
+      expect(parse(lines).filter(({ message }) => message === 'The clean-up works again')).to.have.length(1);
+    });
+});
+
+/** The database refuses to remove one session's row. */
+async function refuseRemoval(url: string, id: string): Promise<void> {
+  if (url.startsWith('sqlite:')) {
+    await rawSql(
+      url,
+      `create trigger refusal before delete on sessions when old.id = '${id}'
+        begin select raise(abort, 'refused by a test'); end`,
+    );
+    return;
+  }
+  await rawSql(
+    url,
+    `create function refuse() returns trigger language plpgsql as $$
+      begin raise exception 'refused by a test'; end $$`,
+  );
+  await rawSql(
+    url,
+    `create trigger refusal before delete on sessions for each row when (old.id = '${id}') execute function refuse()`,
+  );
+}
+
+async function allowRemoval(url: string, kind: 'sqlite' | 'postgres'): Promise<void> {
+  await rawSql(url, kind === 'sqlite' ? 'drop trigger refusal' : 'drop function refuse cascade');
+}

@@ -1,0 +1,74 @@
+import { RUN_STATUSES, type Registry, type StoredRunStatus } from '../../../src/registry/registry.ts';
+import { insertSession, literal, rawSql } from '../../support/raw-sql.ts';
+import { ageRun, ageSession, startRun, startSession } from './rows.ts';
+
+export const ODD_OWNER = 'Zoë "O\'Neil" & Söhne/№ 7?a=b#c%41 <i>\n日本';
+const DEATH = {
+  cause: 'browser-gone',
+  detectedBy: 'devtools',
+  message: 'the browser went away',
+  at: '2026-03-01T12:00:00.000Z',
+  detectedAfterMs: 40,
+  cancelled: { queued: 2, inFlight: 1, refused: 0 },
+};
+export const ENDED_RUNS = RUN_STATUSES.filter((status) => status !== 'pending' && status !== 'processing');
+
+/** Sessions and runs in all statuses; some of them slow, some stuck. */
+export async function fillRegistry(registry: Registry, url: string): Promise<void> {
+  const { runs, leases } = registry;
+  // Live, with a run that is being worked on.
+  await startRun(registry, { id: 'working' });
+  await startRun(registry, { id: 'slow', action: 'crawl' });
+  await runs.setProgress('slow', { done: 3, total: 12, label: 'pages' });
+  await ageRun(url, 'slow', 20);
+  await startRun(registry, { id: 'stuck', owner: ODD_OWNER });
+  await ageRun(url, 'stuck', 45);
+  // A run whose session is gone.
+  await startRun(registry, { id: 'bare' });
+  await ageRun(url, 'bare', 90);
+  await rawSql(url, `delete from sessions where id = 'session of bare'`);
+  // Live, without a run, or with one that is over.
+  await startSession(registry, { id: 'fresh' });
+  await startSession(registry, { id: 'quiet' });
+  await ageSession(url, 'quiet', 16);
+  await startSession(registry, { id: 'idle' });
+  await ageSession(url, 'idle', 31);
+  await startSession(registry, { id: 'kept', runId: 'completed', endpoint: 'http://grid:4444/' });
+  await rawSql(url, insertSession({ id: 'starting', owner: 'owner of starting', status: 'starting' }));
+  await rawSql(url, insertSession({ id: 'standby', owner: 'owner of standby', status: 'standby' }));
+  // Over.
+  for (const status of ['ended', 'expired', 'dead', 'timed_out'] as const) {
+    await startSession(registry, { id: status });
+    const why = {
+      ended: {},
+      expired: { message: 'its process is gone' },
+      dead: { death: DEATH },
+      timed_out: { message: 'no command for 31 min' },
+    }[status];
+    await leases.release(status, 'manager', { status, ...why });
+  }
+  for (const id of ['pending', 'pending too']) await create(registry, id);
+  for (const status of ENDED_RUNS) await end(registry, status);
+  await rawSql(
+    url,
+    `update runs set total = 8, done = 4, failed = 2, cancelled = 1, skipped = 1, sessions = 2, duration_ms = 1234,
+      deaths = ${literal(JSON.stringify([DEATH]))} where id = 'failed'`,
+  );
+  await create(registry, 'with records');
+  for (const key of ['b', 'a', ODD_OWNER, 'x'.repeat(180), 'x'.repeat(3_000), ''])
+    await runs.saveRecord('with records', { of: key }, { key });
+  await runs.saveRecord('with records', { of: 'z' }, { key: 'z', dataset: 'other' });
+}
+
+async function create(registry: Registry, id: string): Promise<void> {
+  await registry.runs.create({ id, action: 'gather', params: {}, owner: `owner of ${id}` });
+}
+
+async function end(registry: Registry, status: StoredRunStatus): Promise<void> {
+  await create(registry, status);
+  await registry.runs.setStatus(
+    status,
+    status,
+    status === 'completed' ? undefined : { code: 'units-failed', message: `it was ${status}` },
+  );
+}
