@@ -161,17 +161,17 @@ async function beginWork(registry: Registry): Promise<Work> {
       return toSample(times).median;
     },
     untilStopped() {
-      let isStopped = false;
+      const stop = new AbortController();
       const times: number[] = [];
       const working = (async () => {
-        while (!isStopped) {
+        while (!stop.signal.aborted) {
           times.push(await step());
           await delay(STEP_EVERY_MS);
         }
       })();
       return {
         async stop() {
-          isStopped = true;
+          stop.abort();
           await working;
           return toSample(times).median;
         },

@@ -148,6 +148,15 @@ function toAlert(row: AlertsTable): StoredAlert {
     sessionId: row.session_id,
     since: row.since,
     updatedAt: row.updated_at,
-    delivered: JSON.parse(row.delivered) as StoredAlert['delivered'],
+    delivered: toDelivered(row.delivered),
   };
+}
+
+function toDelivered(json: string): StoredAlert['delivered'] {
+  try {
+    return JSON.parse(json) as StoredAlert['delivered'];
+  } catch {
+    // Spoilt: better told twice than never.
+    return {};
+  }
 }

@@ -11,12 +11,24 @@ import { toStoredSession, type StoredSession } from './session-row.ts';
 /** Two sessions of one owner within it, and none of them for a death, are one too many. */
 const RAPID_MS = 10_000;
 
+const LEASE_LOST = { status: 'halted', code: 'lease-lost' } as const;
+const ENDS = {
+  ended: { status: 'halted', code: 'session-ended' },
+  expired: LEASE_LOST,
+  timed_out: { status: 'timed_out', code: 'run-timed-out' },
+} as const;
+
+/** What becomes of the run of a session that was taken away. */
+export function endOfRun(sessionStatus: keyof typeof ENDS): (typeof ENDS)[keyof typeof ENDS] {
+  return ENDS[sessionStatus];
+}
+
 /** A run under a lease that was taken away can go on only by a resume. */
 export async function closeRuns(
   db: Connection,
   token: number,
   why: string,
-  status: 'halted' | 'timed_out' = 'halted',
+  { status, code }: { readonly status: 'halted' | 'timed_out'; readonly code: string } = LEASE_LOST,
 ): Promise<void> {
   const now = new Date().toISOString();
   const closed = await db
@@ -24,7 +36,7 @@ export async function closeRuns(
     .set({
       token: null,
       status,
-      error_code: status === 'halted' ? 'lease-lost' : 'run-timed-out',
+      error_code: code,
       error_message: why,
       ended_at: now,
       updated_at: now,

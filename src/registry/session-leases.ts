@@ -11,6 +11,7 @@ import type { EventType } from './events.ts';
 import { observe } from './histograms.ts';
 import {
   closeRuns,
+  endOfRun,
   findLive,
   isRapidCreate,
   keepAsSeen,
@@ -180,7 +181,7 @@ export class SessionLeases {
       const closed = await this.#tryClose(db, { id, holder: row.holder, status, message });
       // Its holder gave it back since our look.
       if (closed === undefined) return undefined;
-      await closeRuns(db, row.token, message, status === 'timed_out' ? 'timed_out' : 'halted');
+      await closeRuns(db, row.token, message, endOfRun(status));
       return toStoredSession(closed);
     });
   }
@@ -290,8 +291,8 @@ export class SessionLeases {
       await count(db, 'session_deaths', { label: `${cause} ${detectedBy}` });
       for (const [state, by] of Object.entries(cancelled ?? {}))
         if (by > 0) await count(db, 'work_cancelled', { by, label: state });
-      const message = row.error_message ?? `${cause}, noticed by ${detectedBy}`;
-      await tell(db, 'session_dead', { ...row, error_message: message }, death);
+      const why = row.error_message ?? `${cause}, noticed by ${detectedBy}`;
+      await tell(db, 'session_dead', { ...row, error_message: why }, death);
     }
     return row;
   }

@@ -5,6 +5,7 @@
 import { toError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Registry, StoredAlert } from '../../registry/registry.ts';
+import { DeliveryError } from './delivery-error.ts';
 import type { Notice, Sink } from './notice.ts';
 
 const SEND_LIMIT_MS = 15_000;
@@ -13,6 +14,8 @@ const LONGEST_PAUSE_MS = 60_000;
 /** More of one rule at a time come as one notice. */
 const MOST_SINGLE = 5;
 const NAMED = 3;
+/** Statuses that say something of the notice and not of the sink, which takes others. */
+const OF_THIS_NOTICE: readonly unknown[] = [400, 413, 422];
 
 export interface NotifierOptions {
   readonly sinks: readonly Sink[];
@@ -29,7 +32,8 @@ interface Trouble {
 
 export class Notifier {
   readonly #options: NotifierOptions;
-  readonly #troubles = new Map<Sink, Trouble>();
+  /** By sink, and by sink and notice. */
+  readonly #troubles = new Map<string, Trouble>();
   /** Those that are being told: asking again meanwhile would tell them twice. */
   readonly #busy = new Set<Sink>();
   readonly #closing = new AbortController();
@@ -64,36 +68,48 @@ export class Notifier {
     sink: Sink,
     { alerts, registry }: { readonly alerts: readonly StoredAlert[]; readonly registry: Registry },
   ): Promise<void> {
-    if ((this.#troubles.get(sink)?.notBeforeMs ?? 0) > performance.now()) return;
+    if (this.#isPausing(sink.name)) return;
     const pending = alerts.filter((alert) => isPending(alert, sink));
     for (const group of Map.groupBy(pending, ({ rule, status }) => `${status} ${rule}`).values()) {
       const notices = group.length > MOST_SINGLE ? [group] : group.map((alert) => [alert]);
       for (const some of notices) {
-        if (!(await this.#send(sink, this.#toNotice(some)))) return;
+        const notice = this.#toNotice(some);
+        if (this.#isPausing(`${sink.name} ${notice.key}`)) continue;
+        const result = await this.#send(sink, notice);
+        if (result === 'unreachable') return;
+        if (result === 'refused') continue;
         for (const { key, status, since } of some)
           await registry.alerts.noteDelivered(key, sink.name, { status, since });
       }
     }
   }
 
-  async #send(sink: Sink, notice: Notice): Promise<boolean> {
+  #isPausing(name: string): boolean {
+    return (this.#troubles.get(name)?.notBeforeMs ?? 0) > performance.now();
+  }
+
+  async #send(sink: Sink, notice: Notice): Promise<'sent' | 'refused' | 'unreachable'> {
     const { log } = this.#options;
     const signal = AbortSignal.any([AbortSignal.timeout(SEND_LIMIT_MS), this.#closing.signal]);
+    const ofNotice = `${sink.name} ${notice.key}`;
     try {
       await sink.send(notice, signal);
-      if (this.#troubles.delete(sink)) log.info(`Notices reach ${sink.name} again`);
-      return true;
+      this.#troubles.delete(ofNotice);
+      if (this.#troubles.delete(sink.name)) log.info(`Notices reach ${sink.name} again`);
+      return 'sent';
     } catch (thrown) {
-      const failures = (this.#troubles.get(sink)?.failures ?? 0) + 1;
+      const isRefused = thrown instanceof DeliveryError && OF_THIS_NOTICE.includes(thrown.data['status']);
+      const name = isRefused ? ofNotice : sink.name;
+      const failures = (this.#troubles.get(name)?.failures ?? 0) + 1;
       const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
-      this.#troubles.set(sink, { failures, notBeforeMs: performance.now() + pauseMs });
+      this.#troubles.set(name, { failures, notBeforeMs: performance.now() + pauseMs });
       log.warn(`A notice did not reach ${sink.name}; it is tried again`, {
         alert: notice.key,
         failures,
         inSeconds: pauseMs / 1_000,
         reason: toError(thrown).message,
       });
-      return false;
+      return isRefused ? 'refused' : 'unreachable';
     }
   }
 

@@ -196,6 +196,24 @@ describeOnSqlite('Notifier', (registries) => {
       for (const secret of slack.secrets) expect(lines.join('')).to.not.contain(secret);
     });
 
+    it('holds up no other notice where it refuses one (R208)', async () => {
+      fakePauses();
+      const notifier = open();
+      slack.answer(({ body }) =>
+        body.includes('Run bad ') ? { status: 400, body: 'no' } : { status: 200, body: 'ok' },
+      );
+      await raise('bad');
+      await raise('good', { key: 'memory', rule: 'memory', severity: 'warning', message: 'Much.', runId: null });
+      await notifier.deliver(registry);
+      await raise('later');
+      await notifier.deliver(registry);
+      expect(asked().slack).to.deep.equal([
+        'CRITICAL stuck: Run bad is stuck.',
+        'WARNING memory: Much.',
+        'CRITICAL stuck: Run later is stuck.',
+      ]);
+    });
+
     it('is never left alone for longer than a minute', async () => {
       const time = fakePauses();
       const notifier = open();

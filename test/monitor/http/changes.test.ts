@@ -37,7 +37,7 @@ describeOnBoth('Monitor: what its routes change', (registries) => {
     expect(await registry.runs.get('to end')).to.deep.include({
       status: 'halted',
       token: null,
-      error: { code: 'lease-lost', message: 'ended by a person' },
+      error: { code: 'session-ended', message: 'ended by a person' },
     });
     const events = await registry.events.listLatest({ limit: 2 });
     expect(events.map(({ type }) => type)).to.deep.equal(['session_ended', 'run_ended']);
