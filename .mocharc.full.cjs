@@ -1,4 +1,30 @@
-/** The long proofs (`npm run test:full`): the same settings, other files, more time. */
+/**
+ * The long proofs (`npm run test:full`): the same settings, more time, other files; and those whose suites run on SQLite in the short suite and
+ * on PostgreSQL here.
+ */
 const { ignore, ...short } = require('./.mocharc.cjs');
 
-module.exports = { ...short, ...(short.spec && { spec: ['test/**/*.full.test.ts'] }), timeout: 300_000 };
+process.env.TEST_LENGTH = 'full';
+
+const ON_POSTGRES = [
+  'test/cli/health.test.ts',
+  'test/cli/reset-stuck.test.ts',
+  'test/faults/resume.test.ts',
+  'test/monitor/alerts/alert-keeper.test.ts',
+  'test/monitor/alerts/facts.test.ts',
+  'test/monitor/cleanup.test.ts',
+  'test/monitor/http/changes.test.ts',
+  'test/monitor/http/events.test.ts',
+  'test/monitor/http/metrics.test.ts',
+  'test/monitor/http/routes.test.ts',
+  'test/monitor/http/secrets.test.ts',
+  'test/monitor/sweeper.test.ts',
+  'test/scripts/reset-stuck-sql.test.ts',
+  'test/upkeep/retention.test.ts',
+];
+
+module.exports = {
+  ...short,
+  ...(short.spec && { spec: ['test/**/*.full.test.ts', ...ON_POSTGRES] }),
+  timeout: 300_000,
+};

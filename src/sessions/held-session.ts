@@ -146,7 +146,7 @@ export class HeldSession implements LeaseHolding {
     if (this.isOver || this.#handingOn > 0) return;
     const report = toReport(now);
     const error = new LeaseLostError(`The session of "${this.owner}" is no longer this process's: ${report.message}.`, {
-      data: { owner: this.owner, sessionId: this.id },
+      data: { owner: this.owner, sessionId: this.id, status: now?.status ?? 'removed' },
     });
     this.#over.abort(error);
     this.#options.keeper.remove(this);

@@ -20,10 +20,9 @@ export interface Leftovers {
  * by their folder `wds-…` in the folder for temporary files: a process belongs to one when its TMPDIR or its command
  * line names such a folder, or when it descends from one that does.
  */
-export function leftovers(): Leftovers {
+export function leftovers(table: readonly ProcessInfo[] = listProcesses()): Leftovers {
   const roots = [...new Set([tmpdir(), realTmpdir()])].map((folder) => join(folder, FOLDER_PREFIX));
   const isOfSession = (text: string): boolean => roots.some((root) => text.includes(root));
-  const table = listProcesses();
   const heads = table.filter(
     ({ pid, command }) => isOfSession(command) || isOfSession(readProcessVariable(pid, 'TMPDIR') ?? ''),
   );

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { loadConfig } from '../../src/config/config.ts';
 import { Monitor } from '../../src/monitor/monitor.ts';
 import { openRegistry, type NewAlert, type Registry } from '../../src/registry/registry.ts';
-import { describeOnBoth, describeOnSqlite, type TestRegistries } from '../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres, describeOnSqlite, type TestRegistries } from '../support/registries.ts';
 import { makeFolder, runCli, STACK_LINE, type CliResult } from './cli.ts';
 import { addRun, addSession, widthOf } from './idle-rows.ts';
 
@@ -33,7 +33,7 @@ function useStage({ url: makeUrl }: TestRegistries): () => Stage {
   return () => stage;
 }
 
-describeOnBoth('health', (registries) => {
+describeOnSqliteAndInFullOnPostgres('health', (registries) => {
   const stage = useStage(registries);
 
   it('says what works, what is long-running and what is stuck, as GET /health/sessions does (R206, R207)', async () => {

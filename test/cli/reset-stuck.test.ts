@@ -1,17 +1,11 @@
-import path from 'node:path';
-
 import { expect } from 'chai';
 
-import type { RunOutcome } from '../../src/runs/runs.ts';
 import { openRegistry, type Registry } from '../../src/registry/registry.ts';
-import { descendantsOf, freeze, isAlive, unfreeze, waitUntilGone } from '../../src/testing.ts';
 import { literal, rawSql } from '../support/raw-sql.ts';
-import { describeOnBoth, describeOnSqlite, type TestRegistries } from '../support/registries.ts';
-import { makeFolder, openSite, ROOT, runCli, startCli, STACK_LINE, type CliResult } from './cli.ts';
-import { addRun, addSession, minutesAgo, statusesOf, widthOf } from './idle-rows.ts';
+import { describeOnSqliteAndInFullOnPostgres, describeOnSqlite, type TestRegistries } from '../support/registries.ts';
+import { runCli, STACK_LINE, type CliResult } from './cli.ts';
+import { addRun, addSession, statusesOf, widthOf } from './idle-rows.ts';
 
-/** Its actions are known by their names there. */
-const FOLDER = path.join(ROOT, 'test', 'fixtures');
 const RUN = '20261127-000001-aaaaaa';
 const SESSION = '3f2a91c0-0000';
 
@@ -41,7 +35,7 @@ function unwrap({ stdout }: CliResult): string {
   return stdout.replace(/\s+/g, ' ');
 }
 
-describeOnBoth('reset-stuck', (registries) => {
+describeOnSqliteAndInFullOnPostgres('reset-stuck', (registries) => {
   const stage = useStage(registries);
 
   beforeEach(async () => {
@@ -191,49 +185,5 @@ describeOnSqlite('reset-stuck: what it is asked, and what resists', (registries)
         .and.include('\n53 would be reset: 3 runs and 50 sessions without a run. ');
       expect(code).to.equal(0);
     });
-  });
-});
-
-describeOnSqlite('reset-stuck and a program that hangs', (registries) => {
-  const stage = useStage(registries);
-
-  it('ends its browser; the program ends as timed out when it goes on, and its run can be resumed (R201, R213, R216)', async function () {
-    this.timeout(60_000);
-    const { url, registry, reset } = stage();
-    await using site = await openSite();
-    using output = makeFolder();
-    const options = { cwd: FOLDER, environment: { REGISTRY_URL: url } };
-    const flags = ['--output', output.path, '--json'];
-    await using cli = startCli(
-      ['run', 'pages', '--url', site.url, '--pages', '3', '--pause-ms', '300', ...flags],
-      options,
-    );
-    await site.visited('/2');
-    await freeze(cli.pid);
-    const browser = descendantsOf(cli.pid).filter(({ command }) => !command.includes('webdriver-supervisor-watchdog'));
-    expect(browser).to.have.length.above(2);
-    const [{ id } = { id: '' }] = await registry.runs.list();
-    await rawSql(url, `update runs set last_progress_at = ${literal(minutesAgo(1))}`);
-
-    const done = await reset(['--timeout', '0.01', '--execute']);
-    expect(unwrap(done)).to.include(' Reset 1: 1 run; 1 session ended. ');
-    const resume = /Go on with the run:\n {2}webdriver-supervisor (.+)\n$/.exec(done.stdout)?.[1]?.split(' ') ?? [];
-    expect(resume).to.deep.equal(['run', 'pages', '--resume', id]);
-    expect(done).to.include({ code: 0, stderr: '' });
-    await waitUntilGone(browser.map(({ pid }) => pid));
-    expect(isAlive(cli.pid)).to.equal(true);
-    expect(Object.values(await statusesOf(registry))).to.deep.equal(['timed_out', 'timed_out']);
-
-    unfreeze(cli.pid);
-    const ended = await cli.result;
-    expect(JSON.parse(ended.stdout)).to.deep.include({ status: 'timed_out', runId: id });
-    expect(ended.code).to.equal(5);
-    expect(Object.values(await statusesOf(registry))).to.deep.equal(['timed_out', 'timed_out']);
-
-    const resumed = await runCli([...resume, ...flags], options);
-    const outcome = JSON.parse(resumed.stdout) as RunOutcome;
-    expect(outcome).to.include({ status: 'completed', records: 3 });
-    expect(outcome.counts).to.deep.equal({ total: 3, done: 3, failed: 0, cancelled: 0, skipped: 0 });
-    expect(resumed.code).to.equal(0);
   });
 });

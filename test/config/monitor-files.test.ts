@@ -30,6 +30,7 @@ const METRICS = [
   'average_session_duration_seconds',
   'registry_size_bytes',
   'process_resident_memory_bytes',
+  'monitor_data_bytes',
   'registry_up',
   'stuck_sessions',
   'long_running_sessions',
@@ -78,7 +79,7 @@ describe('config: rules for Prometheus', () => {
 
   it('have the thresholds for clean-up, memory and sessions at a time (R412)', () => {
     expect(rules).to.contain('> 0.05').and.contain('> 20 * 60');
-    expect(rules).to.contain('process_resident_memory_bytes > 100 * 1024 * 1024');
+    expect(rules).to.contain('monitor_data_bytes > 100 * 1024 * 1024');
     expect(rules).to.contain('sessions{status="active"}) > 1000');
   });
 

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 
-import { describeOnBoth } from '../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../support/registries.ts';
 import { killAndResume } from './resume.ts';
 
-describeOnBoth('A program that is killed by kill -9 and resumed', (registries) => {
+describeOnSqliteAndInFullOnPostgres('A program that is killed by kill -9 and resumed', (registries) => {
   it('ends with the file of an undisturbed run, byte for byte, and leaves nothing (law 5, law 6)', async () => {
     const kills = await killAndResume({ registryUrl: await registries.url(), runs: 1, seed: 7 });
     expect(kills).to.be.greaterThan(0);

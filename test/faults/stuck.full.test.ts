@@ -1,8 +1,12 @@
 import { describeOnBoth } from '../support/registries.ts';
 import { holdUntilTimedOut } from './stuck.ts';
 
-describeOnBoth('A run whose program is held, and wakes up when it is timed out already', (registries) => {
-  it('halts as timed out with exit code 5, and a resume has all its data (R205, R214)', async () => {
+describeOnBoth('A run whose program is held, with a monitor beside it', (registries) => {
+  it('is warned of, timed out and told of within 30 s, and a resume has all its data (R205, R208, R209, R213, R216)', async () => {
+    await holdUntilTimedOut(await registries.url(), 'killed');
+  }).timeout(90_000);
+
+  it('halts as timed out with exit code 5 when it wakes up, and a resume has all its data (R205, R214)', async () => {
     await holdUntilTimedOut(await registries.url(), 'continued');
   }).timeout(90_000);
 });

@@ -7,7 +7,7 @@ import { Duties } from '../../src/monitor/duties.ts';
 import { openRegistry, type Registry } from '../../src/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
 import { insertSession, rawSql } from '../support/raw-sql.ts';
-import { describeOnBoth } from '../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../support/registries.ts';
 import { useEmptyRegistry } from './support/empty-registry.ts';
 import { monitorConfig, openMonitor } from './support/opened-monitor.ts';
 import { minutesAgo } from './support/rows.ts';
@@ -22,7 +22,7 @@ interface Line {
   readonly [field: string]: unknown;
 }
 
-describeOnBoth('The clean-up of a monitor', (registries) => {
+describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) => {
   const empty = useEmptyRegistry(registries);
   let url: string;
   let registry: Registry;

@@ -10,7 +10,7 @@ import { sweep, type SweeperOptions } from '../../src/monitor/sweeper.ts';
 import { openRegistry, type Registry, type StoredSession } from '../../src/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
 import { literal, rawSql } from '../support/raw-sql.ts';
-import { describeOnBoth } from '../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../support/registries.ts';
 import { useEmptyRegistry } from './support/empty-registry.ts';
 import { makeKeptLog } from './support/notices.ts';
 import { monitorConfig, openMonitor } from './support/opened-monitor.ts';
@@ -19,7 +19,7 @@ import { openWebhookServer } from './support/webhook-server.ts';
 
 const MINUTE_MS = 60_000;
 
-describeOnBoth('The check for stuck work', (registries) => {
+describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => {
   const empty = useEmptyRegistry(registries);
   let url: string;
   let registry: Registry;

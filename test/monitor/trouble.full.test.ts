@@ -1,8 +1,11 @@
+import { DatabaseSync } from 'node:sqlite';
+
 import { expect } from 'chai';
 import { listProcesses } from 'webdriver-supervisor/testing';
 
 import { eventually } from '../support/eventually.ts';
 import { TestPostgres } from '../support/postgres.ts';
+import { describeOnSqlite } from '../support/registries.ts';
 import { askInTime, expectUnavailable, untilHealthy } from './support/availability.ts';
 import { openMonitor } from './support/opened-monitor.ts';
 
@@ -50,6 +53,22 @@ describe('A monitor whose PostgreSQL is', () => {
     await postgres.start();
     await untilHealthy(monitor);
   }).timeout(60_000);
+});
+
+describeOnSqlite('A monitor whose SQLite file is', (registries) => {
+  it('locked by another process: it says so within 2 s, and comes back by itself (R215)', async () => {
+    const url = await registries.url();
+    await using monitor = await openMonitor(url);
+    await untilHealthy(monitor);
+    using other = new DatabaseSync(url.slice('sqlite:'.length));
+    other.exec('begin immediate');
+    await eventually(async () => (await monitor.ask('/readyz')).status === 503, 'the lock is noticed');
+    await expectUnavailable(monitor, /did not answer within 1\.5 s/);
+    // What can be read is still shown.
+    expect((await askInTime(monitor, '/sessions')).status).to.equal(200);
+    other.exec('rollback');
+    await untilHealthy(monitor);
+  });
 });
 
 /** The processes that answer for it: suspended, they keep everybody waiting, as a hung machine would. */

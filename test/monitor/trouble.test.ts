@@ -1,5 +1,3 @@
-import { DatabaseSync } from 'node:sqlite';
-
 import { expect } from 'chai';
 
 import { loadConfig } from '../../src/config/config.ts';
@@ -7,29 +5,12 @@ import { ConfigError } from '../../src/core/errors.ts';
 import { Monitor } from '../../src/monitor/monitor.ts';
 import { openRegistry } from '../../src/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
-import { describeOnBoth, describeOnSqlite } from '../support/registries.ts';
+import { describeOnSqlite } from '../support/registries.ts';
 import { rejectionOf } from '../support/rejection.ts';
-import { askInTime, expectUnavailable, untilHealthy } from './support/availability.ts';
 import { openMonitor } from './support/opened-monitor.ts';
 
-describe('A monitor whose registry is in trouble', () => {
-  describeOnSqlite('locked by another process', (registries) => {
-    it('says so within 2 s, and comes back by itself (R215)', async () => {
-      const url = await registries.url();
-      await using monitor = await openMonitor(url);
-      await untilHealthy(monitor);
-      using other = new DatabaseSync(url.slice('sqlite:'.length));
-      other.exec('begin immediate');
-      await eventually(async () => (await monitor.ask('/readyz')).status === 503, 'the lock is noticed');
-      await expectUnavailable(monitor, /did not answer within 1\.5 s/);
-      // What can be read is still shown.
-      expect((await askInTime(monitor, '/sessions')).status).to.equal(200);
-      other.exec('rollback');
-      await untilHealthy(monitor);
-    });
-  });
-
-  it('never usable, for its address is wrong: it does not begin', async () => {
+describe('A monitor whose registry', () => {
+  it('never can be used, for its address is wrong: it does not begin', async () => {
     const config = loadConfig({ environment: { REGISTRY_URL: 'sqlite:/proc/nowhere/registry.db', MONITOR_PORT: '0' } });
     // A folder that can't be made may be there tomorrow: that is trouble. What is no address of a registry never is one.
     const error = await rejectionOf(Monitor.open({ config: { ...config, registryUrl: 'mysql://planted:secret@db' } }));
@@ -38,7 +19,7 @@ describe('A monitor whose registry is in trouble', () => {
   });
 });
 
-describeOnBoth('Several monitors of one registry', (registries) => {
+describeOnSqlite('Several monitors of one registry', (registries) => {
   it('have one that does the work, and another when it stops (R402)', async () => {
     const url = await registries.url();
     const monitors = await Promise.all([openMonitor(url), openMonitor(url), openMonitor(url)]);

@@ -103,7 +103,11 @@ describe('Run: cancel by its signal', () => {
     await using server = await openScriptedWebDriver();
     const stop = new AbortController();
     using hold = server.hold('POST /session');
-    void hold.caught.then(() => stop.abort());
+    // The session that comes too late is waited for, and ended.
+    void hold.caught.then(() => {
+      stop.abort();
+      hold.release();
+    });
     const { outcome, entries, code } = await runScripted({
       server,
       options: { signal: stop.signal },

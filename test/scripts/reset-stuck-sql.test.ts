@@ -8,14 +8,14 @@ import { Client } from 'pg';
 import { openRegistry, type Registry, type RunStore, type StoredSession } from '../../src/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
 import { literal, rawSql, type RawRow } from '../support/raw-sql.ts';
-import { describeOnBoth, describeOnPostgres, type TestRegistries } from '../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres, describeOnPostgres, type TestRegistries } from '../support/registries.ts';
 import { rejectionOf } from '../support/rejection.ts';
 
 const PROCESS = { host: 'here', pid: 1, identity: 'one' };
 const FACTS = { webdriverId: 'w', driverPid: 2, browserPid: 3, folder: '/tmp/x', endpoint: undefined };
 const TABLES = ['sessions', 'runs', 'steps', 'records', 'events', 'counters'];
 
-describeOnBoth('reset-stuck in SQL', (registries) => {
+describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
   const { kind } = registries;
   const script = readScript(kind);
   let url: string;

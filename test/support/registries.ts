@@ -19,6 +19,12 @@ export function describeOnBoth(name: string, suite: Suite): void {
   describeOnPostgres(name, suite);
 }
 
+/** For what hardly differs between them: on SQLite in the short suite, on PostgreSQL in the long one, which has its files, too. */
+export function describeOnSqliteAndInFullOnPostgres(name: string, suite: Suite): void {
+  if (process.env['TEST_LENGTH'] === 'full') describeOnPostgres(name, suite);
+  else describeOnSqlite(name, suite);
+}
+
 export function describeOnSqlite(name: string, suite: Suite): void {
   describe(`${name} [SQLite]`, () => {
     let folder: string;

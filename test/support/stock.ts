@@ -23,8 +23,8 @@ const SERVERS = new Set(['TCPServerWrap', 'PipeServerWrap']);
 
 /** Counts this process's living descendants, its sessions' processes and folders, its servers and its timers. */
 export function takeStock(): Stock {
-  const { processes, folders } = leftovers();
   const table = listProcesses();
+  const { processes, folders } = leftovers(table);
   const living = [...descendantsOf(process.pid, table), ...processes].filter(
     ({ state }) => state !== 'Z' && state !== 'X',
   );

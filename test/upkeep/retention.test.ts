@@ -10,7 +10,7 @@ import {
 import { useEmptyRegistry } from '../monitor/support/empty-registry.ts';
 import { makeFolder, runCli } from '../cli/cli.ts';
 import { insertSession, literal, rawSql } from '../support/raw-sql.ts';
-import { describeOnBoth } from '../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../support/registries.ts';
 import { rejectionOf } from '../support/rejection.ts';
 
 const DAY_MS = 86_400_000;
@@ -24,7 +24,7 @@ interface RunChoice {
   readonly isExported?: boolean;
 }
 
-describeOnBoth('Retention', (registries) => {
+describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
   const empty = useEmptyRegistry(registries);
   let url: string;
   let registry: Registry;

@@ -7,7 +7,7 @@ import type { AlertLimits } from '../../../src/monitor/alerts/rules.ts';
 import { lookForStuck, sweep, type SweeperOptions } from '../../../src/monitor/sweeper.ts';
 import { openRegistry, type Registry, type StoredAlert } from '../../../src/registry/registry.ts';
 import { literal, rawSql } from '../../support/raw-sql.ts';
-import { describeOnBoth } from '../../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
 import { useEmptyRegistry } from '../support/empty-registry.ts';
 import { makeKeptLog } from '../support/notices.ts';
 import { ageRun, ageSession, startRun, startSession } from '../support/rows.ts';
@@ -21,7 +21,7 @@ const LIMITS: AlertLimits = {
   commandLine: (command, rest = '') => `${command} ${rest}`.trim(),
 };
 
-describeOnBoth('AlertKeeper', (registries) => {
+describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
   const empty = useEmptyRegistry(registries);
   let url: string;
   let registry: Registry;

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { readFacts, type AlertFacts, type OwnFacts } from '../../../src/monitor/alerts/facts.ts';
 import type { Registry, StoredSession } from '../../../src/registry/registry.ts';
 import { literal, rawSql } from '../../support/raw-sql.ts';
-import { describeOnBoth } from '../../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
 import { useEmptyRegistry } from '../support/empty-registry.ts';
 import { minutesAgo, startRun, startSession } from '../support/rows.ts';
 
@@ -12,7 +12,7 @@ const OWN: OwnFacts = { report: { processing: 0, longRunning: [], stuck: [] }, m
 /** What somebody may have left in a column that is to have JSON. */
 const SPOILT = ['no json', '', 'null', '5', '"text"', '[]', '{"cause":5,"isRapid":"yes","errors":"many"}'];
 
-describeOnBoth('readFacts', (registries) => {
+describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
   const empty = useEmptyRegistry(registries);
   let url: string;
   let registry: Registry;

@@ -2,12 +2,12 @@ import { expect } from 'chai';
 
 import { openRegistry, type Registry } from '../../../src/registry/registry.ts';
 import { rawSql } from '../../support/raw-sql.ts';
-import { describeOnBoth } from '../../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
 import { ENDED_RUNS, fillRegistry } from '../support/filled-registry.ts';
 import { openMonitor, TOKEN, type OpenedMonitor } from '../support/opened-monitor.ts';
 import { ageRun, ageSession, startRun, startSession } from '../support/rows.ts';
 
-describeOnBoth('Monitor: what its routes change', (registries) => {
+describeOnSqliteAndInFullOnPostgres('Monitor: what its routes change', (registries) => {
   let url: string;
   let registry: Registry;
   let monitor: OpenedMonitor;

@@ -5,7 +5,7 @@ import { Client } from 'pg';
 import { openRegistry, type NewEvent, type Registry } from '../../../src/registry/registry.ts';
 import { numbers } from '../../support/opened-run.ts';
 import { rawSql } from '../../support/raw-sql.ts';
-import { describeOnBoth } from '../../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
 import { EventReader, type StreamMessage } from '../support/event-reader.ts';
 import { ODD_OWNER } from '../support/filled-registry.ts';
 import { openMonitor, type OpenedMonitor } from '../support/opened-monitor.ts';
@@ -13,7 +13,7 @@ import { startRun, startSession } from '../support/rows.ts';
 
 const SEED = Number(process.env['SEED'] ?? 20_260_301);
 
-describeOnBoth('Monitor: the stream of events', (registries) => {
+describeOnSqliteAndInFullOnPostgres('Monitor: the stream of events', (registries) => {
   let url: string;
   let registry: Registry;
   let monitor: OpenedMonitor;

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 
 import { openRegistry, RUN_STATUSES, SESSION_STATUSES, type Registry } from '../../../src/registry/registry.ts';
 import { literal, rawSql } from '../../support/raw-sql.ts';
-import { describeOnBoth } from '../../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
 import { openMonitor, type OpenedMonitor } from '../support/opened-monitor.ts';
 import { parsePrometheusText, type Family } from '../support/prometheus-text.ts';
 import { ageRun, startRun, startSession } from '../support/rows.ts';
@@ -44,7 +44,7 @@ const DEATH = {
 
 type Families = ReadonlyMap<string, Family>;
 
-describeOnBoth('Monitor: metrics for Prometheus', (registries) => {
+describeOnSqliteAndInFullOnPostgres('Monitor: metrics for Prometheus', (registries) => {
   let url: string;
   let registry: Registry;
   let monitor: OpenedMonitor;

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { openRegistry, SESSION_STATUSES, type Registry } from '../../../src/registry/registry.ts';
 import { numbers } from '../../support/opened-run.ts';
 import { insertSession, rawSql } from '../../support/raw-sql.ts';
-import { describeOnBoth } from '../../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
 import { ENDED_RUNS, fillRegistry, ODD_OWNER } from '../support/filled-registry.ts';
 import { openMonitor, type OpenedMonitor } from '../support/opened-monitor.ts';
 import { minutesAgo, startSession } from '../support/rows.ts';
@@ -15,7 +15,7 @@ interface Page {
   readonly next: string | null;
 }
 
-describeOnBoth('Monitor: what its routes answer', (registries) => {
+describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registries) => {
   let url: string;
   let registry: Registry;
   let monitor: OpenedMonitor;

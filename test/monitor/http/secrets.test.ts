@@ -6,7 +6,7 @@ import { makeLog } from '../../../src/core/log.ts';
 import { openRegistry, type Registry } from '../../../src/registry/registry.ts';
 import { eventually } from '../../support/eventually.ts';
 import { insertSession, literal, rawSql } from '../../support/raw-sql.ts';
-import { describeOnBoth } from '../../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
 import { makeTestConfig } from '../../support/scripted-run.ts';
 import { EventReader } from '../support/event-reader.ts';
 import { openMailServer, type MailServer } from '../support/mail-server.ts';
@@ -35,7 +35,7 @@ const SECRETS = {
   row: 'planted18row',
 } as const;
 
-describeOnBoth('Monitor: secrets stay secret (R411)', (registries) => {
+describeOnSqliteAndInFullOnPostgres('Monitor: secrets stay secret (R411)', (registries) => {
   let plainUrl: string;
   let url: string;
   let registry: Registry;
