@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
 import { toError } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
-import { openRegistry } from '../registry/registry.ts';
+import { LIVE_STATUSES, MONITOR_OFFICE, openRegistry } from '../registry/registry.ts';
 import type { CheckResult } from './check-result.ts';
 import { count } from './progress-line.ts';
 
@@ -17,14 +17,16 @@ export async function checkRegistry({ registryUrl }: Config): Promise<CheckResul
     return { name: NAME, status: 'ok', message: `none yet: ${file} comes with the first run` };
   try {
     await using registry = await openRegistry(registryUrl);
-    const [runs, sessions] = [
+    const [runs, sessions, leader] = [
       await registry.runs.count(),
-      await registry.sessions.count({ status: ['starting', 'active'] }),
+      await registry.sessions.count({ status: LIVE_STATUSES }),
+      await registry.leadership.current(MONITOR_OFFICE),
     ];
+    const watch = leader === undefined ? 'no monitor' : `the monitor runs on ${leader.host} (pid ${leader.pid})`;
     return {
       name: NAME,
       status: 'ok',
-      message: `${registry.place}: ${count(runs, 'run')}, ${count(sessions, 'live session')}`,
+      message: `${registry.place}: ${count(runs, 'run')}, ${count(sessions, 'live session')}; ${watch}`,
     };
   } catch (thrown) {
     return {

@@ -12,7 +12,7 @@ import {
   type HealthLimits,
   type HealthReport,
 } from '../monitor/monitor.ts';
-import type { Leader, Registry, StoredAlert } from '../registry/registry.ts';
+import { MONITOR_OFFICE, type Leader, type Registry, type StoredAlert } from '../registry/registry.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
 import { printJson, withRegistry } from './registry-commands.ts';
@@ -71,7 +71,7 @@ async function read(registry: Registry, config: Config): Promise<Findings> {
   return {
     health: await readHealth(registry, { report, limits }),
     limits,
-    leader: await registry.leadership.current('monitor'),
+    leader: await registry.leadership.current(MONITOR_OFFICE),
     lastCleanupAt: cleanup?.at ?? null,
     alerts: (await registry.alerts.list()).filter(({ status }) => status === 'firing'),
     hasRuns: (await registry.runs.count()) > 0,

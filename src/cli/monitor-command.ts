@@ -45,7 +45,9 @@ async function watch({ host, port }: MonitorFlags): Promise<void> {
   });
   try {
     await using monitor = await Monitor.open({ config, log, commandLine });
-    log.info(`The monitor listens on ${monitor.url}`, { canChange: config.monitorToken !== undefined });
+    log.info(`The monitor listens on ${monitor.url}; Ctrl+C ends it`);
+    if (config.monitorToken === undefined)
+      log.info('Nothing can be changed there; MONITOR_TOKEN would allow it to whoever has it');
     await stopped.promise;
   } finally {
     unlisten();

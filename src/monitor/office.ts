@@ -2,9 +2,8 @@
 import { randomUUID } from 'node:crypto';
 
 import type { Log } from '../core/log.ts';
-import type { Leader, Registry } from '../registry/registry.ts';
+import { MONITOR_OFFICE, type Leader, type Registry } from '../registry/registry.ts';
 
-const OFFICE = 'monitor';
 const LEASE_MS = 15_000;
 export const STAND_EVERY_MS = 4_000;
 
@@ -38,7 +37,11 @@ export class Office {
   async stand(registry: Registry): Promise<void> {
     const { process, log } = this.#options;
     const askedAtMs = performance.now();
-    const leader = await registry.leadership.stand(OFFICE, { holder: this.#holder, process, leaseMs: LEASE_MS });
+    const leader = await registry.leadership.stand(MONITOR_OFFICE, {
+      holder: this.#holder,
+      process,
+      leaseMs: LEASE_MS,
+    });
     const wasOurs = this.isOurs;
     this.#leader = leader;
     this.#keptAtMs = askedAtMs;
@@ -49,6 +52,6 @@ export class Office {
 
   async resign(registry: Registry): Promise<void> {
     this.#leader = undefined;
-    await registry.leadership.resign(OFFICE, this.#holder);
+    await registry.leadership.resign(MONITOR_OFFICE, this.#holder);
   }
 }

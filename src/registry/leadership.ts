@@ -4,6 +4,9 @@ import { sql } from 'kysely';
 import type { Connection, Database } from './database.ts';
 import type { LeadersTable } from './schema.ts';
 
+/** The office of the one monitor that does the work. */
+export const MONITOR_OFFICE = 'monitor';
+
 export interface Leader {
   /** Unique per program. */
   readonly holder: string;

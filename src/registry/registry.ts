@@ -20,7 +20,7 @@ import { StuckWork } from './stuck-work.ts';
 export type { AlertLog, AlertStatus, NewAlert, StoredAlert } from './alert-log.ts';
 export type { EventFilter, EventLog, StoredEvent } from './event-log.ts';
 export { EVENT_TYPES, type EventType, type NewEvent } from './events.ts';
-export type { Candidate, Leader, Leadership } from './leadership.ts';
+export { MONITOR_OFFICE, type Candidate, type Leader, type Leadership } from './leadership.ts';
 export type { StuckFinding, StuckWork, TimedOut } from './stuck-work.ts';
 export { LeaseLostError, RegistryError } from './errors.ts';
 export type { StoredHistogram } from './histograms.ts';

@@ -40,6 +40,7 @@ const LOOK_EVERY_MS = 2_000;
 export interface RunWriterOptions {
   readonly database: Database;
   readonly runId: string;
+  readonly owner: string;
   /** Of the session that the run works under. */
   readonly token: number;
   readonly snapshot: () => RunSnapshot;
@@ -103,7 +104,7 @@ export class RunWriter implements RunStore {
   }
 
   async finish({ status, error, outputs }: RunEnd): Promise<void> {
-    const { runId } = this.#options;
+    const { runId, owner } = this.#options;
     const now = new Date().toISOString();
     await this.#drain();
     this.#throwIfFailed();
@@ -121,7 +122,7 @@ export class RunWriter implements RunStore {
     clearTimeout(this.#timer);
     this.#writing = this.#commit(new CommitGroup(), async (transaction, snapshot) => {
       await this.#updateRun(transaction, { ...this.#toColumns(snapshot), ...end }, 0);
-      await appendEvent(transaction, { type: 'run_ended', runId, status, message: error?.message ?? null });
+      await appendEvent(transaction, { type: 'run_ended', owner, runId, status, message: error?.message ?? null });
     });
     await this.close();
     this.#throwIfFailed();

@@ -184,8 +184,8 @@ export class Runs {
   }
 
   /** The one that may write to a run that was begun under `token`. */
-  openStore(run: StoredRun, given: Omit<RunWriterOptions, 'database' | 'runId'>): RunStore {
-    return new RunWriter({ ...given, database: this.#database, runId: run.id }, run);
+  openStore(run: StoredRun, given: Omit<RunWriterOptions, 'database' | 'runId' | 'owner'>): RunStore {
+    return new RunWriter({ ...given, database: this.#database, runId: run.id, owner: run.owner }, run);
   }
 
   /** Asks the run's process to end it; it is looked at within seconds. A run that nobody works on is cancelled at once. */

@@ -44,6 +44,21 @@ describe('A monitor whose PostgreSQL is', () => {
     await untilHealthy(monitor);
   }).timeout(60_000);
 
+  it('hung when it is told to stop: it stops within 20 s', async () => {
+    await using postgres = await TestPostgres.start();
+    await using monitor = await openMonitor(await postgres.createDatabase());
+    await untilHealthy(monitor);
+    process.kill(postgres.pid, 'SIGSTOP');
+    const backends = stopBackends(postgres);
+    try {
+      const begun = performance.now();
+      await monitor.close();
+      expect(performance.now() - begun).to.be.below(20_000);
+    } finally {
+      for (const pid of [...backends, postgres.pid]) process.kill(pid, 'SIGCONT');
+    }
+  }).timeout(60_000);
+
   it('restarted: it comes back by itself', async () => {
     await using postgres = await TestPostgres.start();
     await using monitor = await openMonitor(await postgres.createDatabase());

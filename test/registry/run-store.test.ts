@@ -215,6 +215,8 @@ describeOnBoth('RunStore', (registries) => {
     const run = await registry.runs.get('run');
     expect(run).to.deep.include({ status: 'partial', error, outputs: { records: 'a.jsonl' }, token: null });
     expect((await rejectionOf(end('b', 1))).message).to.contain('The run is over');
+    const [event] = await registry.events.listLatest({ limit: 1 });
+    expect(event).to.include({ type: 'run_ended', owner: run?.owner, runId: 'run', status: 'partial', message: 'y' });
   });
 
   it('hands on a wish to cancel it', async () => {

@@ -1,0 +1,202 @@
+/** What is behind the monitor's server. */
+import type { Config } from '../config/config.ts';
+import { delay, settlesWithin } from '../core/abort.ts';
+import type { Log } from '../core/log.ts';
+import { thisProcess } from '../driver/driver.ts';
+import { isLive, type Registry } from '../registry/registry.ts';
+import { endRemains, graceFor, isAwake, resetStuck } from '../upkeep/upkeep.ts';
+import type { Sink } from './alerts/notice.ts';
+import type { CommandLine } from './alerts/rules.ts';
+import { Duties } from './duties.ts';
+import { EventFeed } from './event-feed.ts';
+import type { HealthLimits } from './health.ts';
+import { Office, STAND_EVERY_MS } from './office.ts';
+import { Pauses } from './pauses.ts';
+import { Periodic } from './periodic.ts';
+import { ANSWER_LIMIT_MS, RegistryLink } from './registry-link.ts';
+import { lookForStuck, type SweeperOptions } from './sweeper.ts';
+
+const PAUSE_TICK_MS = 1_000;
+/** So long the readiness says no before connections end: who balances load looks once a second or so. */
+const DRAIN_MS = 1_000;
+const RETIRE_LIMIT_MS = 10_000;
+const CLOSE_LIMIT_MS = 5_000;
+/** A proof of writing is as good as new for so long: many may ask at once. */
+const PROBE_AGE_MS = 500;
+
+export interface WatchOptions {
+  readonly config: Config;
+  readonly log: Log;
+  readonly commandLine: CommandLine;
+}
+
+/** Keeps watch over one registry: the way to it, the office of the one who works, his duties, and what the server is to know of all that. */
+export class Watch {
+  readonly #options: WatchOptions;
+  readonly #link: RegistryLink;
+  readonly #feed: EventFeed;
+  readonly #office: Office;
+  readonly #standing: Periodic;
+  readonly #pauses = new Pauses(PAUSE_TICK_MS);
+  readonly #pauseTimer: NodeJS.Timeout;
+  readonly #closing = new AbortController();
+  readonly #sweeper: SweeperOptions;
+  #duties: Duties | undefined;
+  #probing: Promise<void> | undefined;
+  #probedAtMs = -Infinity;
+  #isRetiring = false;
+
+  static async open(options: WatchOptions, sinks: readonly Sink[]): Promise<Watch> {
+    const link = await RegistryLink.open(options.config.registryUrl, options.log);
+    const watch = new Watch(options, link);
+    void watch.#beginDuties(sinks);
+    return watch;
+  }
+
+  private constructor(options: WatchOptions, link: RegistryLink) {
+    const { config, log } = options;
+    this.#options = options;
+    this.#link = link;
+    this.#feed = new EventFeed(link, log);
+    this.#office = new Office({ process: thisProcess(), log });
+    this.#standing = new Periodic({
+      name: 'Standing for the office',
+      intervalMs: STAND_EVERY_MS,
+      log,
+      work: () => this.#stand(),
+    });
+    this.#pauseTimer = setInterval(() => this.#pauses.note(), PAUSE_TICK_MS);
+    this.#sweeper = {
+      host: thisProcess().host,
+      gridUrl: config.gridUrl,
+      heartbeatIntervalMs: config.heartbeatIntervalMs,
+      thresholds: { warningMs: config.warningThresholdMs, timeoutMs: config.sessionTimeoutMs },
+      isAutoTimeoutEnabled: config.isAutoTimeoutEnabled,
+      pausedSince: (timeMs) => this.#pauses.since(timeMs),
+      log,
+    };
+  }
+
+  get context() {
+    const { config, log } = this.#options;
+    return {
+      link: this.#link,
+      feed: this.#feed,
+      limits: this.#limits,
+      hasOwnerLabel: config.hasOwnerLabel,
+      log,
+      closing: this.#closing.signal,
+      facts: () => ({
+        isClosing: this.#isRetiring,
+        isLeader: this.#office.isOurs,
+        leader: this.#office.leaderName,
+        isSweeperEnabled: config.isHealthCheckEnabled,
+        lastSweepAt: this.#duties?.lastSweepAt ?? null,
+        isCleanupEnabled: config.isCleanupEnabled,
+      }),
+      probe: () => this.#probe(),
+      look: (registry: Registry, timeoutMs?: number) => this.#look(registry, timeoutMs),
+      reset: (registry: Registry, stuck: Parameters<typeof resetStuck>[0]) =>
+        resetStuck(stuck, { ...this.#reaper(registry), by: 'a person' }),
+      endSession: (registry: Registry, id: string) => this.#endSession(registry, id),
+    };
+  }
+
+  /** Takes no more work, and gives the office to whoever comes. */
+  async retire(): Promise<void> {
+    this.#isRetiring = true;
+    const { log } = this.#options;
+    const isDone = await settlesWithin(
+      Promise.all([this.#standing.stop(), this.#duties?.stop(), delay(DRAIN_MS)]),
+      RETIRE_LIMIT_MS,
+    );
+    if (!isDone) log.warn('What the monitor was doing did not end in time; it is left, and the next one does it');
+    if (this.#office.isOurs)
+      await this.#link
+        .use((registry) => this.#office.resign(registry))
+        .catch((thrown: unknown) =>
+          log.warn('The office could not be given back; it is free within seconds', {
+            reason: String(thrown),
+          }),
+        );
+    this.#closing.abort(new Error('The monitor is being closed.'));
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#pauseTimer);
+    this.#duties?.close();
+    // Of a database that hangs nothing is waited for.
+    await settlesWithin(Promise.all([this.#standing.stop(), this.#duties?.stop(), this.#link.close()]), CLOSE_LIMIT_MS);
+  }
+
+  async #beginDuties(sinks: readonly Sink[]): Promise<void> {
+    const { config, log, commandLine } = this.#options;
+    try {
+      const registry = await this.#link.opened;
+      this.#duties = new Duties({
+        registry,
+        config,
+        sweeper: this.#sweeper,
+        limits: { maxLongRunning: config.maxLongRunningSessions, maxMemoryBytes: config.maxMemoryBytes, commandLine },
+        sinks,
+        log,
+      });
+      if (!this.#isRetiring) this.#standing.start();
+    } catch {
+      // It was closed before the registry could be opened.
+      for (const sink of sinks) sink.close?.();
+    }
+  }
+
+  async #stand(): Promise<void> {
+    try {
+      await this.#link.use((registry) => this.#office.stand(registry), STAND_EVERY_MS);
+    } finally {
+      if (this.#office.isOurs && !this.#isRetiring) this.#duties?.start();
+      else await this.#duties?.stop();
+    }
+  }
+
+  #probe(): Promise<void> {
+    if (performance.now() - this.#probedAtMs < PROBE_AGE_MS) return Promise.resolve();
+    this.#probing ??= this.#link
+      .use((registry) => (this.#isRetiring ? Promise.resolve() : this.#office.stand(registry)), ANSWER_LIMIT_MS)
+      .then(() => void (this.#probedAtMs = performance.now()))
+      .finally(() => (this.#probing = undefined));
+    return this.#probing;
+  }
+
+  async #look(registry: Registry, timeoutMs?: number) {
+    const { thresholds } = this.#sweeper;
+    if (timeoutMs === undefined) return lookForStuck(registry, this.#sweeper);
+    const asked = { ...thresholds, timeoutMs, warningMs: Math.min(thresholds.warningMs, timeoutMs) };
+    return lookForStuck(registry, { ...this.#sweeper, thresholds: asked });
+  }
+
+  async #endSession(registry: Registry, id: string): Promise<'ended' | 'over' | 'missing'> {
+    const session = await registry.sessions.get(id);
+    if (session === undefined) return 'missing';
+    if (!isLive(session)) return 'over';
+    const ended = await registry.leases.revoke(id, { status: 'ended', message: 'ended by a person' });
+    if (ended === undefined) return 'over';
+    const reaper = this.#reaper(registry);
+    await endRemains(ended, { ...reaper, graceMs: isAwake(ended) ? graceFor(reaper.heartbeatIntervalMs) : 0 });
+    return 'ended';
+  }
+
+  #reaper(registry: Registry) {
+    const { log } = this.#options;
+    const { host, gridUrl, heartbeatIntervalMs } = this.#sweeper;
+    return { registry, host, gridUrl, heartbeatIntervalMs, log };
+  }
+
+  get #limits(): HealthLimits {
+    const { config } = this.#options;
+    return {
+      warningMs: config.warningThresholdMs,
+      timeoutMs: config.sessionTimeoutMs,
+      maxLongRunning: config.maxLongRunningSessions,
+      maxSessions: config.maxSessions,
+    };
+  }
+}
