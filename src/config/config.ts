@@ -37,6 +37,7 @@ const whole = (unit: string, { least, most }: { least: number; most: number }) =
   const error = `must be a whole number of ${unit} from ${least} to ${most}`;
   return z.preprocess(toNumber, z.int({ error }).min(least, { error }).max(most, { error }));
 };
+const PORT_ERROR = 'must be a port, a whole number from 0 to 65535';
 const webAddress = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
 const optionalPath = z.string().min(1).optional();
 
@@ -99,7 +100,9 @@ const settingsSchema = z.object({
     .regex(/^[\w.:%-]+$/, { error: 'must be a host name or an address' })
     .default('127.0.0.1'),
   /** 0 takes any that is free. */
-  MONITOR_PORT: whole('a port', { least: 0, most: 65_535 }).default(9464),
+  MONITOR_PORT: z
+    .preprocess(toNumber, z.int({ error: PORT_ERROR }).min(0, PORT_ERROR).max(65_535, PORT_ERROR))
+    .default(9464),
   /** Needed to change anything by HTTP, and to listen beyond this machine. */
   MONITOR_TOKEN: z
     .string()
