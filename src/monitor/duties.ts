@@ -6,14 +6,17 @@ import { endRemains, isPresent, SessionCleanup, toStatistics, type ReaperOptions
 import { AlertKeeper } from './alerts/alert-keeper.ts';
 import { readFacts } from './alerts/facts.ts';
 import { Notifier } from './alerts/notifier.ts';
-import type { AlertLimits } from './alerts/rules.ts';
+import { STUCK_RULES, type AlertLimits } from './alerts/rules.ts';
 import type { Sink } from './alerts/notice.ts';
+import { Background } from './background.ts';
 import { Periodic } from './periodic.ts';
-import { measureData } from './memory.ts';
+import { MemoryWatch } from './memory.ts';
 import { lookForStuck, sweep, type SweeperOptions } from './sweeper.ts';
 
 /** Whoever is to be told is told within 30 s: this, and what sending takes. */
 const ALERTS_EVERY_MS = 10_000;
+/** So long notices that are on their way are waited for at the end; the next monitor sends what has not arrived. */
+const SEND_LIMIT_MS = 2_000;
 const NOTHING = { processing: 0, longRunning: [], stuck: [] };
 
 export interface DutiesOptions {
@@ -32,12 +35,15 @@ export class Duties {
   readonly #cleanups: Periodic;
   readonly #keeper: AlertKeeper;
   readonly #notifier: Notifier;
+  readonly #background: Background;
+  readonly #memory = new MemoryWatch();
   #isAtWork = false;
 
   constructor(options: DutiesOptions) {
     const { registry, config, sweeper, limits, sinks, log } = options;
     const { pausedSince } = sweeper;
     this.#options = options;
+    this.#background = new Background(log);
     this.#keeper = new AlertKeeper(limits, log);
     this.#notifier = new Notifier({ sinks, host: sweeper.host, overview: limits.commandLine('health'), log });
     this.#sweeps = new Periodic({
@@ -80,10 +86,11 @@ export class Duties {
     this.#alerts.start();
   }
 
-  /** Waits for what is under way. */
+  /** Waits for what is under way, notices that are being sent included. */
   async stop(): Promise<void> {
     this.#isAtWork = false;
     await Promise.all([this.#sweeps.stop(), this.#cleanups.stop(), this.#alerts.stop()]);
+    await this.#background.settle(SEND_LIMIT_MS);
   }
 
   close(): void {
@@ -92,23 +99,19 @@ export class Duties {
 
   async #tell(): Promise<void> {
     const { registry, sweeper, config } = this.#options;
-    const report = config.isHealthCheckEnabled ? await lookForStuck(registry, sweeper) : NOTHING;
+    const isChecking = config.isHealthCheckEnabled;
+    const report = isChecking ? await lookForStuck(registry, sweeper) : NOTHING;
     const overdue = [
       { name: 'check for stuck work', byMs: this.#sweeps.overdueMs },
       { name: 'clean-up', byMs: this.#cleanups.overdueMs },
     ];
-    await this.#keeper.update(registry, await readFacts(registry, { report, memoryBytes: measureData(), overdue }));
+    const memoryBytes = this.#memory.look();
+    await this.#keeper.update(registry, await readFacts(registry, { report, memoryBytes, overdue }), {
+      // What nobody looks for is not over because it was not found.
+      leave: isChecking ? [] : STUCK_RULES,
+    });
     // Slow sinks must not hold up the next look.
-    void this.#deliver();
-  }
-
-  async #deliver(): Promise<void> {
-    const { registry, log } = this.#options;
-    try {
-      await this.#notifier.deliver(registry);
-    } catch (thrown) {
-      log.warn('Notices could not be looked up; they are sent later', { reason: String(thrown) });
-    }
+    this.#background.run('Sending notices', () => this.#notifier.deliver(registry));
   }
 }
 

@@ -16,6 +16,8 @@ export class Office {
   readonly #options: OfficeOptions;
   readonly #holder = randomUUID();
   #leader: Leader | undefined;
+  /** What the log says of it. */
+  #wasTold = false;
   /** By the monotonic clock: of our last success. */
   #keptAtMs = -Infinity;
 
@@ -42,10 +44,10 @@ export class Office {
       process,
       leaseMs: LEASE_MS,
     });
-    const wasOurs = this.isOurs;
     this.#leader = leader;
     this.#keptAtMs = askedAtMs;
-    if (this.isOurs === wasOurs) return;
+    if (this.isOurs === this.#wasTold) return;
+    this.#wasTold = this.isOurs;
     if (this.isOurs) log.info('This monitor does the work of its registry');
     else log.warn('Another monitor does the work of this registry by now', { leader: this.leaderName });
   }

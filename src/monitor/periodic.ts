@@ -23,6 +23,8 @@ export class Periodic {
   #isStarted = false;
   #startedAt: number | undefined;
   #lastRunAt: Date | undefined;
+  /** When it last ended, well or not. */
+  #triedAtMs = 0;
   /** The last one's reason: a failure that stays the same is told once. */
   #failure: string | undefined;
 
@@ -35,11 +37,11 @@ export class Periodic {
     return this.#lastRunAt ?? null;
   }
 
-  /** For how long it is overdue, in ms; 0 while it is not started. */
+  /** For how long nothing was tried that should have been, in ms; 0 while it is not started. */
   get overdueMs(): number {
     if (this.#startedAt === undefined) return 0;
     const { intervalMs, pausedSince = () => 0 } = this.#options;
-    const lastAt = Math.max(this.#startedAt, this.#lastRunAt?.getTime() ?? 0);
+    const lastAt = Math.max(this.#startedAt, this.#triedAtMs);
     return Math.max(0, Date.now() - lastAt - pausedSince(lastAt) - intervalMs);
   }
 
@@ -81,6 +83,7 @@ export class Periodic {
       log[tell](`${name} failed; it is tried again in ${Math.round(nextMs / 1_000)} s`, { reason });
       this.#failure = reason;
     }
+    this.#triedAtMs = Date.now();
     if (this.#isStarted) this.#schedule(nextMs);
   }
 

@@ -1,7 +1,18 @@
 /** One look over everything that works: what its process has left is cleared, what is stuck is timed out. */
 import type { Log } from '../core/log.ts';
 import { LIVE_STATUSES, type Registry } from '../registry/registry.ts';
-import { findStuck, reapAbandoned, resetStuck, type StuckReport, type StuckThresholds } from '../upkeep/upkeep.ts';
+import {
+  findStuck,
+  reapAbandoned,
+  endTimedOut,
+  reapForgotten,
+  timeOutStuck,
+  type StuckReport,
+  type StuckThresholds,
+} from '../upkeep/upkeep.ts';
+
+/** Begins the sentence that tells that it failed. */
+export const END_NAME = 'Ending the browsers of what was timed out';
 
 export interface SweeperOptions {
   readonly host: string;
@@ -12,6 +23,8 @@ export interface SweeperOptions {
   readonly isAutoTimeoutEnabled: boolean;
   /** How much of the time since then this machine slept, in ms. */
   readonly pausedSince: (timeMs: number) => number;
+  /** Takes over what lasts: nothing else waits for it. Default: it is waited for. */
+  readonly inBackground?: (name: string, work: () => Promise<unknown>) => void;
   readonly log: Log;
 }
 
@@ -28,16 +41,17 @@ export async function lookForStuck(
   return findStuck({ runs, sessions, pausedMs }, thresholds);
 }
 
+/** The rows are timed out when it resolves; their browsers are ended by `inBackground`, where that is given. */
 export async function sweep(registry: Registry, options: SweeperOptions): Promise<void> {
-  const { host, isAutoTimeoutEnabled, log } = options;
-  const reaper = { registry, host, gridUrl: options.gridUrl, log };
+  const { host, gridUrl, heartbeatIntervalMs, isAutoTimeoutEnabled, log, inBackground } = options;
+  const reaper = { registry, host, gridUrl, heartbeatIntervalMs, log };
   await reapAbandoned(reaper);
+  await reapForgotten(reaper);
   const { stuck } = await lookForStuck(registry, options);
   if (stuck.length === 0 || !isAutoTimeoutEnabled) return;
-  const { runIds, sessionIds, failures } = await resetStuck(stuck, {
-    ...reaper,
-    heartbeatIntervalMs: options.heartbeatIntervalMs,
-    by: `the monitor on ${host}`,
-  });
-  log.warn('Timed out what was stuck', { runs: runIds, sessions: sessionIds, failures: failures.length });
+  const { runIds, sessions } = await timeOutStuck(stuck, { registry, by: `the monitor on ${host}` });
+  log.warn('Timed out what was stuck', { runs: runIds, sessions: sessions.map(({ id }) => id) });
+  const end = () => endTimedOut(sessions, reaper);
+  if (inBackground === undefined) await end();
+  else inBackground(END_NAME, end);
 }

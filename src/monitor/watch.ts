@@ -3,23 +3,26 @@ import type { Config } from '../config/config.ts';
 import { delay, settlesWithin } from '../core/abort.ts';
 import type { Log } from '../core/log.ts';
 import { thisProcess } from '../driver/driver.ts';
-import { isLive, type Registry } from '../registry/registry.ts';
-import { endRemains, graceFor, isAwake, resetStuck } from '../upkeep/upkeep.ts';
+import { isLive, type Registry, type StoredRun, type TimedOut } from '../registry/registry.ts';
+import { endRemains, endTimedOut, graceFor, isAwake, timeOutStuck, type StuckReport } from '../upkeep/upkeep.ts';
 import type { Sink } from './alerts/notice.ts';
 import type { CommandLine } from './alerts/rules.ts';
+import { Background } from './background.ts';
 import { Duties } from './duties.ts';
 import { EventFeed } from './event-feed.ts';
 import type { HealthLimits } from './health.ts';
+import { toRunView } from './http/views.ts';
 import { Office, STAND_EVERY_MS } from './office.ts';
 import { Pauses } from './pauses.ts';
 import { Periodic } from './periodic.ts';
 import { ANSWER_LIMIT_MS, RegistryLink } from './registry-link.ts';
-import { lookForStuck, type SweeperOptions } from './sweeper.ts';
+import { END_NAME, lookForStuck, type SweeperOptions } from './sweeper.ts';
 
 const PAUSE_TICK_MS = 1_000;
 /** So long the readiness says no before connections end: who balances load looks once a second or so. */
 const DRAIN_MS = 1_000;
-const RETIRE_LIMIT_MS = 10_000;
+/** Longer than programs are given to end their own browsers. */
+const RETIRE_LIMIT_MS = 16_000;
 const CLOSE_LIMIT_MS = 5_000;
 /** A proof of writing is as good as new for so long: many may ask at once. */
 const PROBE_AGE_MS = 500;
@@ -40,6 +43,7 @@ export class Watch {
   readonly #pauses = new Pauses(PAUSE_TICK_MS);
   readonly #pauseTimer: NodeJS.Timeout;
   readonly #closing = new AbortController();
+  readonly #background: Background;
   readonly #sweeper: SweeperOptions;
   #duties: Duties | undefined;
   #probing: Promise<void> | undefined;
@@ -57,6 +61,7 @@ export class Watch {
     const { config, log } = options;
     this.#options = options;
     this.#link = link;
+    this.#background = new Background(log);
     this.#feed = new EventFeed(link, log);
     this.#office = new Office({ process: thisProcess(), log });
     this.#standing = new Periodic({
@@ -73,6 +78,7 @@ export class Watch {
       thresholds: { warningMs: config.warningThresholdMs, timeoutMs: config.sessionTimeoutMs },
       isAutoTimeoutEnabled: config.isAutoTimeoutEnabled,
       pausedSince: (timeMs) => this.#pauses.since(timeMs),
+      inBackground: (name, work) => this.#background.run(name, work),
       log,
     };
   }
@@ -86,6 +92,7 @@ export class Watch {
       hasOwnerLabel: config.hasOwnerLabel,
       log,
       closing: this.#closing.signal,
+      toRun: (run: StoredRun) => toRunView(run, this.#options.commandLine),
       facts: () => ({
         isClosing: this.#isRetiring,
         isLeader: this.#office.isOurs,
@@ -96,8 +103,7 @@ export class Watch {
       }),
       probe: () => this.#probe(),
       look: (registry: Registry, timeoutMs?: number) => this.#look(registry, timeoutMs),
-      reset: (registry: Registry, stuck: Parameters<typeof resetStuck>[0]) =>
-        resetStuck(stuck, { ...this.#reaper(registry), by: 'a person' }),
+      timeOut: (registry: Registry, stuck: StuckReport['stuck']) => this.#timeOut(registry, stuck),
       endSession: (registry: Registry, id: string) => this.#endSession(registry, id),
     };
   }
@@ -107,10 +113,15 @@ export class Watch {
     this.#isRetiring = true;
     const { log } = this.#options;
     const isDone = await settlesWithin(
-      Promise.all([this.#standing.stop(), this.#duties?.stop(), delay(DRAIN_MS)]),
+      Promise.all([
+        this.#standing.stop(),
+        this.#duties?.stop(),
+        delay(DRAIN_MS),
+        this.#background.settle(RETIRE_LIMIT_MS),
+      ]),
       RETIRE_LIMIT_MS,
     );
-    if (!isDone) log.warn('What the monitor was doing did not end in time; it is left, and the next one does it');
+    if (!isDone) log.warn('What the monitor was doing did not end in time; the next monitor does it');
     if (this.#office.isOurs)
       await this.#link
         .use((registry) => this.#office.resign(registry))
@@ -131,21 +142,21 @@ export class Watch {
 
   async #beginDuties(sinks: readonly Sink[]): Promise<void> {
     const { config, log, commandLine } = this.#options;
-    try {
-      const registry = await this.#link.opened;
-      this.#duties = new Duties({
-        registry,
-        config,
-        sweeper: this.#sweeper,
-        limits: { maxLongRunning: config.maxLongRunningSessions, maxMemoryBytes: config.maxMemoryBytes, commandLine },
-        sinks,
-        log,
-      });
-      if (!this.#isRetiring) this.#standing.start();
-    } catch {
+    const registry = await this.#link.opened.catch(() => undefined);
+    if (registry === undefined) {
       // It was closed before the registry could be opened.
       for (const sink of sinks) sink.close?.();
+      return;
     }
+    this.#duties = new Duties({
+      registry,
+      config,
+      sweeper: this.#sweeper,
+      limits: { maxLongRunning: config.maxLongRunningSessions, maxMemoryBytes: config.maxMemoryBytes, commandLine },
+      sinks,
+      log,
+    });
+    if (!this.#isRetiring) this.#standing.start();
   }
 
   async #stand(): Promise<void> {
@@ -173,6 +184,12 @@ export class Watch {
     return lookForStuck(registry, { ...this.#sweeper, thresholds: asked });
   }
 
+  async #timeOut(registry: Registry, stuck: StuckReport['stuck']): Promise<TimedOut> {
+    const done = await timeOutStuck(stuck, { registry, by: 'a person' });
+    this.#background.run(END_NAME, () => endTimedOut(done.sessions, this.#reaper(registry)));
+    return done;
+  }
+
   async #endSession(registry: Registry, id: string): Promise<'ended' | 'over' | 'missing'> {
     const session = await registry.sessions.get(id);
     if (session === undefined) return 'missing';
@@ -180,7 +197,8 @@ export class Watch {
     const ended = await registry.leases.revoke(id, { status: 'ended', message: 'ended by a person' });
     if (ended === undefined) return 'over';
     const reaper = this.#reaper(registry);
-    await endRemains(ended, { ...reaper, graceMs: isAwake(ended) ? graceFor(reaper.heartbeatIntervalMs) : 0 });
+    const graceMs = isAwake(ended) ? graceFor(reaper.heartbeatIntervalMs) : 0;
+    this.#background.run('Ending a browser', () => endRemains(ended, { ...reaper, graceMs }));
     return 'ended';
   }
 

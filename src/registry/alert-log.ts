@@ -1,5 +1,5 @@
 /** What is wrong now, and who has been told: kept, so that a monitor that starts anew tells nothing twice and forgets nothing. */
-import type { Connection, Database } from './database.ts';
+import type { Database } from './database.ts';
 import { appendEvent } from './events.ts';
 import { toStorableText } from './row-id.ts';
 import type { AlertsTable } from './schema.ts';
@@ -111,7 +111,13 @@ export class AlertLog {
     told: { readonly status: AlertStatus; readonly since: string },
   ): Promise<void> {
     await this.#database.write(async (db) => {
-      const row = await find(db, key);
+      // Locks the row: sinks are told at the same time.
+      const row = await db
+        .updateTable('alerts')
+        .set((eb) => ({ delivered: eb.ref('delivered') }))
+        .where('key', '=', key)
+        .returningAll()
+        .executeTakeFirst();
       if (row === undefined) return;
       const delivered = { ...toAlert(row).delivered, [sink]: told };
       await db
@@ -129,10 +135,6 @@ export class AlertLog {
     );
     return Number(numDeletedRows);
   }
-}
-
-function find(db: Connection, key: string): Promise<AlertsTable | undefined> {
-  return db.selectFrom('alerts').selectAll().where('key', '=', key).executeTakeFirst();
 }
 
 function toAlert(row: AlertsTable): StoredAlert {

@@ -16,7 +16,6 @@ export const EVENT_TYPES = [
   'run_ended',
   'run_cancel_requested',
   'run_removed',
-  'run_warning',
   'cleanup',
   'alert_firing',
   'alert_recovered',

@@ -43,6 +43,8 @@ export interface StoredRun {
 }
 
 const status = z.enum(RUN_STATUSES);
+const time = z.iso.datetime();
+const maybeTime = time.nullable();
 const objects = z.array(z.record(z.string(), z.unknown()));
 const object = z.record(z.string(), z.unknown());
 const texts = z.record(z.string(), z.string());
@@ -95,11 +97,11 @@ function read(row: RunsTable): StoredRun {
     host: row.host,
     pid: row.pid,
     processIdentity: row.process_identity,
-    createdAt: row.created_at,
-    startedAt: row.started_at,
-    endedAt: row.ended_at,
-    updatedAt: row.updated_at,
-    lastProgressAt: row.last_progress_at,
+    createdAt: time.parse(row.created_at),
+    startedAt: maybeTime.parse(row.started_at),
+    endedAt: maybeTime.parse(row.ended_at),
+    updatedAt: time.parse(row.updated_at),
+    lastProgressAt: maybeTime.parse(row.last_progress_at),
     durationMs: row.duration_ms,
   };
 }

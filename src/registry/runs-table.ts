@@ -111,6 +111,19 @@ export class Runs {
     return (await this.#rows(filter)).map(readRun).filter((run) => run !== undefined);
   }
 
+  /** The same, with the place of the last row looked at; null where there is none behind it. Damaged rows end no page. */
+  async listPage(filter: RunFilter & { readonly limit: number }): Promise<{
+    readonly runs: readonly StoredRun[];
+    readonly last: { readonly createdAt: string; readonly id: string } | null;
+  }> {
+    const rows = await this.#rows(filter);
+    const last = rows.length < filter.limit ? undefined : rows.at(-1);
+    return {
+      runs: rows.map(readRun).filter((run) => run !== undefined),
+      last: last === undefined ? null : { createdAt: last.created_at, id: last.id },
+    };
+  }
+
   async listDamaged(): Promise<string[]> {
     return (await this.#rows({})).filter((row) => readRun(row) === undefined).map(({ id }) => id);
   }

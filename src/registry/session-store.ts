@@ -67,6 +67,19 @@ export class SessionStore {
     return rows.map(readSession).filter((session) => session !== undefined);
   }
 
+  /** The same, with the place of the last row looked at; null where there is none behind it. Damaged rows end no page. */
+  async listPage(filter: SessionFilter & { readonly limit: number }): Promise<{
+    readonly sessions: readonly StoredSession[];
+    readonly last: { readonly createdAt: string; readonly id: string } | null;
+  }> {
+    const rows = await this.#rows(filter);
+    const last = rows.length < filter.limit ? undefined : rows.at(-1);
+    return {
+      sessions: rows.map(readSession).filter((session) => session !== undefined),
+      last: last === undefined ? null : { createdAt: last.created_at, id: last.id },
+    };
+  }
+
   /** In pages: there may be very many rows, and others get their turn. */
   async listDamaged(): Promise<string[]> {
     const damaged: string[] = [];

@@ -1,4 +1,6 @@
 /** Ends what sessions left whose process is gone, and gives their owners back. */
+import { existsSync } from 'node:fs';
+
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { redactUrl } from '../core/redact.ts';
@@ -13,6 +15,9 @@ import { LIVE_STATUSES, type Registry, type StoredSession } from '../registry/re
 
 /** What a browser takes to end. */
 const END_MS = 2_000;
+const OVER = ['timed_out', 'ended', 'expired', 'dead'] as const;
+/** So many of the newest are looked at. */
+const FORGOTTEN = 500;
 
 export interface ReaperOptions {
   readonly registry: Registry;
@@ -68,6 +73,29 @@ export async function reapAbandoned(options: ReaperOptions): Promise<StoredSessi
     log.info('Sessions of processes that are gone were cleared', { owners: reaped.map(({ owner }) => owner) });
   }
   return reaped;
+}
+
+/**
+ * Browsers of sessions that are over by their rows, and still there: whoever was to end them was cut off. A clean end removes the folder, so
+ * that its being there tells.
+ */
+export async function reapForgotten(options: ReaperOptions & { readonly heartbeatIntervalMs: number }): Promise<void> {
+  const { registry, host, heartbeatIntervalMs, log } = options;
+  const before = new Date(Date.now() - graceFor(heartbeatIntervalMs) - END_MS).toISOString();
+  const over = await registry.sessions.list({ status: OVER, host, limit: FORGOTTEN });
+  const live = await registry.sessions.list({ status: LIVE_STATUSES, host });
+  const forgotten = over.filter(
+    ({ folder, endedAt }) =>
+      folder !== null && (endedAt ?? '') < before && existsSync(folder) && !live.some((one) => one.folder === folder),
+  );
+  for (const session of forgotten) {
+    try {
+      await endRemains({ ...session, endpoint: null }, options);
+      log.warn('A browser that was left was ended', { session: session.id, owner: session.owner });
+    } catch (thrown) {
+      log.warn('A browser that was left could not be ended', { session: session.id, reason: toError(thrown).message });
+    }
+  }
 }
 
 /** The browser of a session that is nobody's any more: its processes where they are here, a DELETE at the endpoint we share. */

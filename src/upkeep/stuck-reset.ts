@@ -2,7 +2,7 @@
 import { delay } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import { describeSpan } from '../core/time-words.ts';
-import type { StuckFinding } from '../registry/registry.ts';
+import type { Registry, StoredSession, StuckFinding, TimedOut } from '../registry/registry.ts';
 import { endRemains, graceFor, isAbandoned, isAwake, type ReaperOptions } from './reaper.ts';
 import type { Idle } from './stuck.ts';
 
@@ -16,15 +16,34 @@ export interface StuckReset {
   readonly failures: readonly { readonly sessionId: string; readonly message: string }[];
 }
 
-/** What has moved since it was found is left alone. `by` says who does it, for the rows. */
+export interface EndOptions extends ReaperOptions {
+  readonly heartbeatIntervalMs: number;
+}
+
+/** Both, one after the other. */
 export async function resetStuck(
   found: readonly Idle[],
-  options: ReaperOptions & { readonly by: string; readonly heartbeatIntervalMs: number },
+  options: EndOptions & { readonly by: string },
 ): Promise<StuckReset> {
-  const { registry, by, heartbeatIntervalMs, log } = options;
-  const { runIds, sessions } = await registry.stuck.timeOut(
-    found.map((idle) => toFinding(idle, by)).filter((finding) => finding !== undefined),
-  );
+  const { runIds, sessions } = await timeOutStuck(found, options);
+  const failures = await endTimedOut(sessions, options);
+  return { runIds, sessionIds: sessions.map(({ id }) => id), failures };
+}
+
+/** What has moved since it was found is left alone. `by` says who does it, for the rows. */
+export function timeOutStuck(
+  found: readonly Idle[],
+  { registry, by }: { readonly registry: Registry; readonly by: string },
+): Promise<TimedOut> {
+  return registry.stuck.timeOut(found.map((idle) => toFinding(idle, by)).filter((finding) => finding !== undefined));
+}
+
+/** Their browsers, after their programs had the time to do it. Returns what could not be ended. */
+export async function endTimedOut(
+  sessions: readonly StoredSession[],
+  options: EndOptions,
+): Promise<StuckReset['failures']> {
+  const { heartbeatIntervalMs, log } = options;
   const failures: { sessionId: string; message: string }[] = [];
   const left = [...sessions];
   const graceMs = graceFor(heartbeatIntervalMs);
@@ -46,7 +65,7 @@ export async function resetStuck(
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, endThem));
-  return { runIds, sessionIds: sessions.map(({ id }) => id), failures };
+  return failures;
 }
 
 /** `no progress for 34 min, and 31 min are allowed`. */

@@ -69,8 +69,9 @@ export function findStuck(
   const withRun = live.filter(({ runId }) => runId !== null && working.has(runId));
   const idleSince = (host: string | null, at: string) =>
     Math.max(0, now - Date.parse(at) - pausedMs(host, Date.parse(at)));
+  const main = new Map(withRun.map((session) => [`${session.token} ${session.runId}`, session]));
   const ofRuns = [...working.values()].map((run) => {
-    const session = withRun.find(({ runId, token }) => runId === run.id && token === run.token);
+    const session = main.get(`${run.token} ${run.id}`);
     const lastProgressAt = run.lastProgressAt ?? run.startedAt ?? run.createdAt;
     const { host, pid } = run;
     return {

@@ -3,9 +3,25 @@
  * stops no other; all is decided by what the registry says, so that any process comes to the same.
  */
 export { CleanupError } from './errors.ts';
-export { endRemains, graceFor, isAbandoned, isAwake, isPresent, reapAbandoned, type ReaperOptions } from './reaper.ts';
+export {
+  endRemains,
+  graceFor,
+  isAbandoned,
+  isAwake,
+  isPresent,
+  reapAbandoned,
+  reapForgotten,
+  type ReaperOptions,
+} from './reaper.ts';
 export { toResumeWords } from './resume-words.ts';
-export { describeIdle, resetStuck, type StuckReset } from './stuck-reset.ts';
+export {
+  describeIdle,
+  endTimedOut,
+  resetStuck,
+  timeOutStuck,
+  type EndOptions,
+  type StuckReset,
+} from './stuck-reset.ts';
 export { SessionCleanup, type CleanupPolicy, type SessionMetrics } from './session-cleanup.ts';
 export {
   allowanceOf,

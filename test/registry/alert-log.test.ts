@@ -57,6 +57,14 @@ describeOnBoth('AlertLog', (registries) => {
     expect((await later.alerts.list())[0]?.delivered).to.deep.equal({ slack: told, email: told });
   });
 
+  it('remembers all of several sinks that are told at the same time', async () => {
+    await registry.alerts.raise(ALERT);
+    const told = { status: 'firing', since: (await registry.alerts.list())[0]?.since ?? '' } as const;
+    const names = Array.from({ length: 8 }, (_unused, index) => `sink ${index}`);
+    await Promise.all(names.map((name) => registry.alerts.noteDelivered(ALERT.key, name, told)));
+    expect(Object.keys((await registry.alerts.list())[0]?.delivered ?? {})).to.have.members(names);
+  });
+
   it('forgets what is over, and never what fires', async () => {
     await registry.alerts.raise(ALERT);
     const future = new Date(Date.now() + 60_000).toISOString();

@@ -27,11 +27,18 @@ export class AlertKeeper {
     this.#log = log;
   }
 
-  async update(registry: Registry, facts: AlertFacts): Promise<void> {
+  /** `leave` names rules whose alerts stay as they are. */
+  async update(
+    registry: Registry,
+    facts: AlertFacts,
+    { leave = [] }: { readonly leave?: readonly string[] } = {},
+  ): Promise<void> {
     const found = new Map(findAll(facts, this.#limits).map((one) => [one.key, one]));
     const firing = (await registry.alerts.list()).filter(({ status }) => status === 'firing');
-    for (const one of found.values()) await this.#raise(registry, one);
+    const known = new Map(firing.map((alert) => [alert.key, alert]));
+    for (const one of found.values()) if (!isTold(one, known.get(one.key))) await this.#raise(registry, one);
     for (const alert of firing) {
+      if (leave.includes(alert.rule)) continue;
       if (found.has(alert.key)) this.#missingSince.delete(alert.key);
       else await this.#end(registry, alert, found);
     }
@@ -47,7 +54,12 @@ export class AlertKeeper {
     if (!isNew) return;
     this.#log[severity === 'critical' ? 'error' : 'warn'](`Alert ${rule}: ${message}`, { next });
     if (rule !== 'long-running') return;
-    await registry.events.append({ type: 'session_warning', ...about, status: 'processing', message });
+    await registry.events.append({
+      type: 'session_warning',
+      ...about,
+      status: runId === undefined ? 'active' : 'processing',
+      message,
+    });
   }
 
   async #end(registry: Registry, alert: StoredAlert, found: ReadonlyMap<string, Found>): Promise<void> {
@@ -92,4 +104,9 @@ async function goesOn(registry: Registry, { runId, sessionId }: StoredAlert): Pr
     // Its row is damaged, which the clean-up mends and tells; a registry that can't be used has the next statement fail as well.
     return false;
   }
+}
+
+/** Nothing about it has changed. */
+function isTold(found: Found, { message, next, severity }: Partial<StoredAlert> = {}): boolean {
+  return message === found.message && next === found.next && severity === found.severity;
 }

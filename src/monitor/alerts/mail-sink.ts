@@ -24,7 +24,7 @@ export interface MailSinkOptions {
   readonly smtpUrl: string;
   /** One address or several, separated by commas. */
   readonly to: string;
-  /** Default `webdriver-supervisor@<name of this machine>`. */
+  /** Default: who logs in, where that is an address, else `webdriver-supervisor@<name of this machine>`. */
   readonly from?: string;
   /** For each phase of a delivery. Default 10 000 ms. */
   readonly phaseLimitMs?: number;
@@ -59,7 +59,7 @@ export function makeMailSink({ smtpUrl, to, from, phaseLimitMs = PHASE_LIMIT_MS 
       const limit = AbortSignal.timeout(MAIL_LIMIT_MS);
       try {
         await transport.sendMail({
-          from: from ?? `webdriver-supervisor@${os.hostname()}`,
+          from: from ?? toSender(endpoint),
           to,
           subject: toSubject(notice),
           text: toText(notice),
@@ -90,4 +90,10 @@ function toDeliveryError(error: NodemailerError, credentials: readonly string[])
   if (code === 'EAUTH')
     return DeliveryError.refused('email', { status, quote: 'to the user and password of SMTP_URL' });
   return DeliveryError.refused('email', { status, quote: quoteAnswer(response.replace(/^\d+[ -]/, ''), credentials) });
+}
+
+/** Servers that want a login often take no other sender than who logged in. */
+function toSender({ username }: URL): string {
+  const user = decodePart(username);
+  return user.includes('@') ? user : `webdriver-supervisor@${os.hostname()}`;
 }

@@ -43,6 +43,9 @@ const LEAST_REUSE = 0.9;
 const LEAST_UNITS = 20;
 const OWNERS_NAMED = 3;
 
+/** Those that ask what is stuck. */
+export const STUCK_RULES: readonly string[] = ['stuck', 'long-running', 'degradation'];
+
 export const ALERT_RULES: readonly AlertRule[] = [
   {
     name: 'stuck',
@@ -74,7 +77,7 @@ export const ALERT_RULES: readonly AlertRule[] = [
     severity: 'warning',
     find: ({ report: { longRunning, stuck } }, { commandLine }) =>
       longRunning
-        .filter((idle) => !stuck.includes(idle) && !stuck.some((one) => subjectOf(one) === subjectOf(idle)))
+        .filter((idle) => !stuck.some((one) => subjectOf(one) === subjectOf(idle)))
         .map((idle) => ({
           ...aboutIdle(idle),
           message: `${nameIdle(idle)} may be stuck: ${describeIdle(idle)} until it is timed out.`,

@@ -33,7 +33,8 @@ const RESUMABLE = new Set(['partial', 'failed', 'halted', 'timed_out', 'cancelle
 export const isPending = ({ status }) => status === 'pending';
 export const isWorkedOn = ({ status }) => status === 'processing';
 
-export const toResumeCommand = ({ action, id }) => `npm run action -- ${action} --resume ${id}`;
+/** As it is typed where the monitor runs. */
+export const toResumeCommand = ({ resume }) => resume ?? '';
 
 /** @param {(run: object) => void} onCancel */
 export function makeRunningView({ onCancel }) {

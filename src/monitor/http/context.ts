@@ -1,10 +1,13 @@
 /** What the routes are given. */
+import type { z } from 'zod';
+
 import type { Log } from '../../core/log.ts';
-import type { Registry } from '../../registry/registry.ts';
-import type { StuckReport, StuckReset } from '../../upkeep/upkeep.ts';
+import type { Registry, StoredRun, TimedOut } from '../../registry/registry.ts';
+import type { StuckReport } from '../../upkeep/upkeep.ts';
 import type { EventFeed } from '../event-feed.ts';
 import type { HealthLimits } from '../health.ts';
 import type { RegistryLink } from '../registry-link.ts';
+import type * as shapes from './shapes.ts';
 
 /** The monitor as its routes see it. */
 export interface MonitorFacts {
@@ -23,12 +26,15 @@ export interface RouteContext {
   readonly limits: HealthLimits;
   readonly hasOwnerLabel: boolean;
   readonly log: Log;
+  /** As it is answered. */
+  readonly toRun: (run: StoredRun) => z.output<typeof shapes.run>;
   /** Aborts when the monitor closes: streams end then. */
   readonly closing: AbortSignal;
   readonly facts: () => MonitorFacts;
   /** Proves that the registry takes what is written. Rejects with the reason where it doesn't. */
   readonly probe: () => Promise<void>;
   readonly look: (registry: Registry, timeoutMs?: number) => Promise<StuckReport>;
-  readonly reset: (registry: Registry, report: StuckReport['stuck']) => Promise<StuckReset>;
+  /** The rows; their browsers are ended within seconds. */
+  readonly timeOut: (registry: Registry, stuck: StuckReport['stuck']) => Promise<TimedOut>;
   readonly endSession: (registry: Registry, id: string) => Promise<'ended' | 'over' | 'missing'>;
 }

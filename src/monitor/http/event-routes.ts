@@ -12,13 +12,13 @@ import { eventsQuery, timelineQuery } from './inputs.ts';
 import type { Server } from './server-type.ts';
 import * as shapes from './shapes.ts';
 import { readTimeline } from './timeline.ts';
-import { toAlertView, toEventView, toRunView, toStatisticsView } from './views.ts';
+import { toAlertView, toEventView, toStatisticsView } from './views.ts';
 
 /** Browsers have six connections to a host; programs have what they like. */
 const MOST_READERS = 100;
 
 export function addEventRoutes(server: Server, context: RouteContext): void {
-  const { link, feed, closing, facts, hasOwnerLabel } = context;
+  const { link, feed, closing, toRun, facts, hasOwnerLabel } = context;
   const readers = new Set<ServerResponse>();
 
   server.get(
@@ -44,7 +44,7 @@ export function addEventRoutes(server: Server, context: RouteContext): void {
       const { after, first } = await begin(context, { lastEventId: request.headers['last-event-id'], last, owner });
       const over = new AbortController();
       const signal = AbortSignal.any([over.signal, closing]);
-      const messages = toMessages(first, feed.follow({ after, owner, signal }));
+      const messages = toMessages(first, feed.follow({ after, owner, signal }), toRun);
       reply.sse.onClose(() => {
         over.abort();
         // Whoever was too slow for what is sent, and goes away, is waited for by nobody else.
@@ -132,11 +132,15 @@ async function begin(
   });
 }
 
-async function* toMessages(first: readonly StoredEvent[], items: AsyncGenerator<FeedItem>) {
+async function* toMessages(
+  first: readonly StoredEvent[],
+  items: AsyncGenerator<FeedItem>,
+  toRun: RouteContext['toRun'],
+) {
   for (const event of first) yield toMessage(event);
   for await (const item of items) {
     if (item.kind === 'event') yield toMessage(item.event);
-    else yield { event: 'progress', data: { runs: item.runs.map(toRunView) } };
+    else yield { event: 'progress', data: { runs: item.runs.map(toRun) } };
   }
 }
 

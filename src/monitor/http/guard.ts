@@ -42,6 +42,10 @@ export function installGuard(
         'This monitor answers to localhost and 127.0.0.1 only; set MONITOR_HOST and MONITOR_TOKEN to reach it by other names.',
       );
     }
+    // A page somewhere else may send requests, though it can't read the answers: it must not use up what the person here may do.
+    if (request.method !== 'GET' && isForeign(request.headers)) {
+      throw new HttpFailure(403, 'wrong-origin', 'Only pages of this monitor itself may change anything by a browser.');
+    }
     if (isOpen || OPEN_PATHS.includes(request.routeOptions.url ?? '')) return;
     if (token !== undefined && isSame(tokenOf(request, { takesBasic: true }), token)) return;
     askForToken(reply);
@@ -72,6 +76,12 @@ export function installGuard(
       ),
     );
   };
+}
+
+/** Programs name no origin; browsers that of the page, `null` where it has none. */
+function isForeign({ origin, host }: FastifyRequest['headers']): boolean {
+  if (origin === undefined) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase();
 }
 
 function askForToken(reply: FastifyReply): void {

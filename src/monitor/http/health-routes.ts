@@ -38,7 +38,13 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
       },
     },
     async (_request, reply) => {
-      const reason = facts().isClosing ? 'The monitor is being stopped.' : await troubleOf(probe);
+      const isWell = (await troubleOf(probe)) === null;
+      // Also for those without a token: what is wrong is in /health.
+      const reason = facts().isClosing
+        ? 'The monitor is being stopped.'
+        : isWell
+          ? null
+          : 'The registry can’t be used.';
       return reply.code(reason === null ? 200 : 503).send({ status: reason === null ? 'ok' : 'unavailable', reason });
     },
   );

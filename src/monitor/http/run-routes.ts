@@ -7,7 +7,6 @@ import { HttpFailure, notFound } from './failures.ts';
 import { fromCursor, idParams, recordsQuery, runsQuery, toCursor } from './inputs.ts';
 import type { Server } from './server-type.ts';
 import * as shapes from './shapes.ts';
-import { toRunView } from './views.ts';
 
 const runs = z.object({ runs: z.array(shapes.run), count: z.int(), next: z.string().nullable() });
 const records = z.object({
@@ -20,7 +19,7 @@ const cancelled = z.object({
   status: z.enum(['requested', 'cancelled']).meta({ description: '`requested`: its program ends it within seconds' }),
 });
 
-export function addRunRoutes(server: Server, { link }: RouteContext, change: ChangeOptions): void {
+export function addRunRoutes(server: Server, { link, toRun }: RouteContext, change: ChangeOptions): void {
   server.get(
     '/runs',
     {
@@ -33,7 +32,7 @@ export function addRunRoutes(server: Server, { link }: RouteContext, change: Cha
     async ({ query: { status, owner, action, limit, after } }) => {
       const cursor = fromCursor(after);
       const found = await link.use((registry) =>
-        registry.runs.list({
+        registry.runs.listPage({
           limit,
           ...(status !== undefined && { status }),
           ...(owner !== undefined && { owner }),
@@ -41,8 +40,11 @@ export function addRunRoutes(server: Server, { link }: RouteContext, change: Cha
           ...(cursor !== undefined && { after: cursor }),
         }),
       );
-      const last = found.length < limit ? undefined : found.at(-1);
-      return { runs: found.map(toRunView), count: found.length, next: last === undefined ? null : toCursor(last) };
+      return {
+        runs: found.runs.map(toRun),
+        count: found.runs.length,
+        next: found.last === null ? null : toCursor(found.last),
+      };
     },
   );
 
@@ -58,7 +60,7 @@ export function addRunRoutes(server: Server, { link }: RouteContext, change: Cha
     async ({ params: { id } }) => {
       const run = await link.use((registry) => registry.runs.get(id));
       if (run === undefined) throw notFound('run', id);
-      return toRunView(run);
+      return toRun(run);
     },
   );
 

@@ -1,7 +1,7 @@
 /** Sessions: looked at, and ended. */
 import { z } from 'zod';
 
-import { LIVE_STATUSES } from '../../registry/registry.ts';
+import { LIVE_STATUSES, type TimedOut } from '../../registry/registry.ts';
 import type { RouteContext } from './context.ts';
 import { HttpFailure, notFound } from './failures.ts';
 import { fromCursor, idParams, resetBody, sessionsQuery, toCursor } from './inputs.ts';
@@ -18,10 +18,10 @@ const reset = z.object({
   runs: z.array(z.string()),
   sessions: z.array(z.string()),
   stuck: z.array(shapes.stuckSession).meta({ description: 'what was found' }),
-  failures: z
-    .array(z.object({ session_id: z.string(), message: z.string() }))
-    .meta({ description: 'browsers that could not be ended' }),
 });
+
+/** Very many rows may be written. */
+const CHANGE_LIMIT_MS = 10_000;
 
 export function addSessionRoutes(server: Server, context: RouteContext, change: ChangeOptions): void {
   const { link, look } = context;
@@ -38,18 +38,17 @@ export function addSessionRoutes(server: Server, context: RouteContext, change: 
     async ({ query: { status, owner, limit, after } }) => {
       const cursor = fromCursor(after);
       const found = await link.use((registry) =>
-        registry.sessions.list({
+        registry.sessions.listPage({
           limit,
           ...(status !== undefined && { status: status === 'live' ? LIVE_STATUSES : status }),
           ...(owner !== undefined && { owner }),
           ...(cursor !== undefined && { after: cursor }),
         }),
       );
-      const last = found.length < limit ? undefined : found.at(-1);
       return {
-        sessions: found.map(toSessionView),
-        count: found.length,
-        next: last === undefined ? null : toCursor(last),
+        sessions: found.sessions.map(toSessionView),
+        count: found.sessions.length,
+        next: found.last === null ? null : toCursor(found.last),
       };
     },
   );
@@ -128,9 +127,8 @@ export function addSessionRoutes(server: Server, context: RouteContext, change: 
           ? {
               runIds: stuck.map(({ runId }) => runId).filter((id) => id !== null),
               sessionIds: stuck.map(({ sessionId }) => sessionId).filter((id) => id !== null),
-              failures: [],
             }
-          : await context.reset(registry, stuck);
+          : toIds(await context.timeOut(registry, stuck));
         const changed = new Set([...done.runIds, ...done.sessionIds]);
         return {
           dry_run: isDry,
@@ -138,12 +136,12 @@ export function addSessionRoutes(server: Server, context: RouteContext, change: 
           runs: [...done.runIds],
           sessions: [...done.sessionIds],
           stuck: stuck.map(toStuckView),
-          failures: done.failures.map(({ sessionId, message }) => ({ session_id: sessionId, message })),
         };
       }, CHANGE_LIMIT_MS);
     },
   );
 }
 
-/** Processes are ended in it. */
-const CHANGE_LIMIT_MS = 30_000;
+function toIds(done: TimedOut): { readonly runIds: readonly string[]; readonly sessionIds: readonly string[] } {
+  return { runIds: done.runIds, sessionIds: done.sessions.map(({ id }) => id) };
+}

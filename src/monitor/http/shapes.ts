@@ -76,6 +76,7 @@ export const run = z
     last_progress_at: time.nullable(),
     ended_at: time.nullable(),
     duration_ms: z.number().min(0),
+    resume: z.string().nullable().meta({ description: 'the command that goes on with it; null where it is complete' }),
   })
   .meta({ id: 'Run' });
 

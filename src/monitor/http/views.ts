@@ -10,7 +10,8 @@ import {
   type StoredRun,
   type StoredSession,
 } from '../../registry/registry.ts';
-import type { Idle } from '../../upkeep/upkeep.ts';
+import { toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
+import type { CommandLine } from '../alerts/rules.ts';
 import type { HealthLimits, HealthReport } from '../health.ts';
 import type * as shapes from './shapes.ts';
 
@@ -43,7 +44,8 @@ export function toSessionView(session: StoredSession): Shape<'session'> {
   };
 }
 
-export function toRunView(run: StoredRun): Shape<'run'> {
+/** `commandLine` says how a command is typed here. */
+export function toRunView(run: StoredRun, commandLine: CommandLine): Shape<'run'> {
   const { counts, display } = run;
   const ended = counts.done + counts.failed + counts.cancelled + counts.skipped;
   const { done, total } = display ?? { done: ended, total: counts.total };
@@ -71,6 +73,7 @@ export function toRunView(run: StoredRun): Shape<'run'> {
     last_progress_at: run.lastProgressAt,
     ended_at: run.endedAt,
     duration_ms: Math.max(0, run.durationMs),
+    resume: run.status === 'completed' ? null : commandLine('run', toResumeWords(run)),
   };
 }
 

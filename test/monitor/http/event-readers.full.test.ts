@@ -6,6 +6,7 @@ import { createConnection } from 'node:net';
 import { silentLog } from '../../../src/core/log.ts';
 import { EventFeed } from '../../../src/monitor/event-feed.ts';
 import { openServer } from '../../../src/monitor/http/server.ts';
+import { toRunView } from '../../../src/monitor/http/views.ts';
 import { RegistryLink } from '../../../src/monitor/registry-link.ts';
 import { openRegistry, type Registry } from '../../../src/registry/registry.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -46,7 +47,8 @@ describeOnSqlite('Monitor: the readers of events', (registries) => {
         }),
         probe: async () => undefined,
         look: async () => ({ processing: 0, longRunning: [], stuck: [] }),
-        reset: async () => ({ runIds: [], sessionIds: [], failures: [] }),
+        timeOut: async () => ({ runIds: [], sessions: [] }),
+        toRun: (run) => toRunView(run, (command) => command),
         endSession: async () => 'missing',
       },
     });

@@ -192,6 +192,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registri
       last_progress_at: null,
       ended_at: stored?.endedAt,
       duration_ms: 1_234,
+      resume: 'webdriver-supervisor run gather --resume failed',
     });
   });
 
