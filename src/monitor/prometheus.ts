@@ -189,7 +189,7 @@ const OF_REGISTRY: readonly MetricSpec<Numbers>[] = [
   {
     name: 'average_session_duration_seconds',
     type: 'gauge',
-    help: 'Of the last thousand that ended.',
+    help: 'Of the last thousand of each status that ended.',
     read: ({ metrics }) => metrics.averageSessionSeconds,
   },
   {

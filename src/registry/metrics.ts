@@ -5,7 +5,8 @@ import { count, type CounterName } from './counters.ts';
 import type { Database } from './database.ts';
 import { appendEvent } from './events.ts';
 import { toHistogram, type StoredHistogram } from './histograms.ts';
-import { ENDED_STEPS, LIVE_STATUSES, type SessionStatus, type StoredRunStatus } from './schema.ts';
+import { ENDED_STEPS, LIVE_STATUSES, SESSION_STATUSES, type SessionStatus, type StoredRunStatus } from './schema.ts';
+import { isLive } from './session-row.ts';
 
 export interface RegistryMetrics {
   /** By owner, restarts included; under the empty name those of runs without an owner of their own. */
@@ -164,21 +165,23 @@ export class Metrics {
     return Object.fromEntries(rows.map(({ status, number }) => [status, number]));
   }
 
-  /** Times are text, which both databases subtract in ways of their own; of the last thousand that is done here. */
+  /** Times are text, which both databases subtract in ways of their own; of the last thousand of each status that is done here. */
   async #averageSessionSeconds(): Promise<number | null> {
-    const rows = await this.#database.read((db) =>
-      db
-        .selectFrom('sessions')
-        .select(['started_at', 'ended_at'])
-        .where('started_at', 'is not', null)
-        .where('ended_at', 'is not', null)
-        .orderBy(sql`ended_at`, 'desc')
-        .limit(1_000)
-        .execute(),
-    );
-    const seconds = rows.map(
-      ({ started_at, ended_at }) => (Date.parse(ended_at ?? '') - Date.parse(started_at ?? '')) / 1_000,
-    );
+    const endedAt = sql<string>`coalesce(ended_at, created_at)`;
+    const seconds: number[] = [];
+    for (const status of SESSION_STATUSES.filter((one) => !isLive({ status: one }) && one !== 'standby')) {
+      const rows = await this.#database.read((db) =>
+        db
+          .selectFrom('sessions')
+          .select(['started_at', 'ended_at'])
+          .where('status', '=', status)
+          .orderBy(endedAt, 'desc')
+          .limit(1_000)
+          .execute(),
+      );
+      const lasted = rows.map(({ started_at, ended_at }) => Date.parse(ended_at ?? '') - Date.parse(started_at ?? ''));
+      seconds.push(...lasted.filter((ms) => !Number.isNaN(ms)).map((ms) => ms / 1_000));
+    }
     return seconds.length === 0 ? null : seconds.reduce((sum, value) => sum + value, 0) / seconds.length;
   }
 }

@@ -188,7 +188,7 @@ async function createMonitorTables(db: Kysely<unknown>): Promise<void> {
     .addColumn('updated_at', 'text', (column) => column.notNull())
     .addColumn('delivered', 'text', (column) => column.notNull())
     .execute();
-  await schema.createIndex('events_type').on('events').columns(['type', 'id']).execute();
+  await schema.createIndex('events_type').on('events').columns(['type', 'at']).execute();
   await schema.createIndex('sessions_run').on('sessions').columns(['run_id']).execute();
   // A clean-up finds what is old without looking at what isn't.
   await schema.dropIndex('sessions_status').execute();

@@ -10,6 +10,8 @@ const LONGEST_CURSOR = 300;
 const MOST_ROWS = 1_000;
 const DEFAULT_ROWS = 100;
 const MOST_MINUTES = 7 * 24 * 60;
+/** Of the timeline: more events than a day has are no picture. */
+const MOST_LOOKBACK = 24 * 60;
 const MOST_IDS = 10_000;
 
 /** No row has a NUL in its names: PostgreSQL takes none. */
@@ -49,7 +51,7 @@ export const eventsQuery = z.object({
 });
 
 export const timelineQuery = z.object({
-  minutes: z.coerce.number().int().min(1).max(MOST_MINUTES).default(60),
+  minutes: z.coerce.number().int().min(1).max(MOST_LOOKBACK).default(60),
 });
 
 export const resetBody = z

@@ -132,7 +132,7 @@ describeOnPostgres('Monitor: its OpenAPI document', (registries) => {
     { route: 'get /runs/{id}/records', target: '/runs/stuck/records?limit=-1', status: 400 },
     { route: 'get /alerts', target: '/alerts', status: 200 },
     { route: 'get /timeline', target: '/timeline', status: 200 },
-    { route: 'get /timeline', target: '/timeline?minutes=10080', status: 200 },
+    { route: 'get /timeline', target: '/timeline?minutes=1440', status: 200 },
     { route: 'get /timeline', target: '/timeline?minutes=0', status: 400 },
     { route: 'get /statistics', target: '/statistics', status: 200 },
     { route: 'get /openapi.json', target: '/openapi.json', status: 200 },
