@@ -50,8 +50,8 @@ export async function endLeftProcesses({ driverPid, folder, graceMs = 0 }: LeftP
   for (const { pid, pgid } of found) if (pgid !== driverPid) killOne(pid);
   await untilNone(find, { limitMs: GONE_LIMIT_MS, everyMs: POLL_MS });
   const left = find().map(({ pid }) => pid);
-  if (left.length > 0) throw new ProcessesLeftError(left);
   await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+  if (left.length > 0) throw new ProcessesLeftError(left);
   return found.length;
 }
 
