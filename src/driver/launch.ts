@@ -3,7 +3,8 @@
  * browser and all their children, and one removal clears the profile.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { accessSync, constants, mkdtempSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -63,8 +64,15 @@ export class DriverProcess {
 
   static async #launchOnce({ driverPath, onExit, signal }: LaunchOptions): Promise<DriverProcess> {
     signal.throwIfAborted();
-    const folder = mkdtempSync(path.join(temporaryRoot(), FOLDER_PREFIX));
+    const folder = path.join(temporaryRoot(), `${FOLDER_PREFIX}${randomBytes(4).toString('base64url')}`);
+    // Before there is a folder: a program that is killed between the two must not leave one.
     const watchdog = startWatchdog(folder);
+    try {
+      mkdirSync(folder, { mode: 0o700 });
+    } catch (thrown) {
+      await watchdog.disarm();
+      throw thrown;
+    }
     let child: ChildProcess;
     try {
       child = spawn(driverPath, ['--port=0'], {
