@@ -7,6 +7,7 @@ import { thisProcess } from '../driver/driver.ts';
 import {
   lookForStuck,
   readHealth,
+  toHealthLimits,
   toHealthView,
   toStuckView,
   type HealthLimits,
@@ -59,12 +60,7 @@ export function makeHealthCommand(): Command {
 }
 
 async function read(registry: Registry, config: Config): Promise<Findings> {
-  const limits: HealthLimits = {
-    warningMs: config.warningThresholdMs,
-    timeoutMs: config.sessionTimeoutMs,
-    maxLongRunning: config.maxLongRunningSessions,
-    maxSessions: config.maxSessions,
-  };
+  const limits = toHealthLimits(config);
   // Only who was there while the machine slept knows of it.
   const report = await lookForStuck(registry, { host: thisProcess().host, thresholds: limits, pausedSince: () => 0 });
   const [cleanup] = await registry.events.listLatest({ limit: 1, types: ['cleanup'] });

@@ -2,8 +2,9 @@
 import { Command } from 'commander';
 
 import { RUN_STATUSES, SESSION_STATUSES, type RegistryMetrics } from '../registry/registry.ts';
+import { countCreated, LEAST_UNITS } from '../upkeep/upkeep.ts';
 import { commandLine } from './invocation.ts';
-import { judge, LEAST_UNITS, nameOwner, nameOwners, summarizeVerdicts, type Verdict } from './metrics-verdicts.ts';
+import { judge, nameOwner, nameOwners, summarizeVerdicts, type Verdict } from './metrics-verdicts.ts';
 import { count } from './progress-line.ts';
 import { describeNumbers, printJson, withRegistry } from './registry-commands.ts';
 import { EXIT_FAILED } from './report-error.ts';
@@ -37,7 +38,7 @@ export function makeMetricsCommand(): Command {
 }
 
 function render(numbers: RegistryMetrics, place: string): string {
-  const created = Object.values(numbers.sessionsCreated).reduce((sum, number) => sum + number, 0);
+  const created = countCreated(numbers);
   const verdicts = judge(numbers);
   const { cleanups, averageSessionSeconds } = numbers;
   const rows: readonly (readonly [name: string, text: string, verdict?: Verdict])[] = [

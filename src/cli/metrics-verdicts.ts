@@ -1,5 +1,6 @@
 /** What to make of the registry's numbers: pure, so that it says the same wherever it is asked. */
 import type { RegistryMetrics } from '../registry/registry.ts';
+import { countCreated, LEAST_UNITS, REUSE_WATCH_FROM } from '../upkeep/upkeep.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
 import { shorten, toPlainLine } from './text-table.ts';
@@ -7,10 +8,7 @@ import { shorten, toPlainLine } from './text-table.ts';
 export type Verdict = 'good' | 'watch' | 'bad' | 'too few to judge';
 export type Judged = 'reuse' | 'rapidCreates' | 'contextLosses' | 'duplicateOwners' | 'cleanups';
 
-/** Steps, items and the sessions created for them: one session that does twenty steps is at 95 %. */
-export const LEAST_UNITS = 20;
 const GOOD_FROM = 0.95;
-const WATCH_FROM = 0.9;
 /** Owners are whatever people call them. */
 const LONGEST_OWNER = 40;
 const OWNERS_NAMED = 5;
@@ -55,9 +53,10 @@ export function nameOwners(owners: readonly string[]): string {
   return `${owners.slice(0, OWNERS_NAMED).map(nameOwner).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-function judgeReuse({ sessionsCreated, sessionsReused, reuseRatio }: RegistryMetrics): Verdict {
-  const units = sessionsReused + Object.values(sessionsCreated).reduce((sum, number) => sum + number, 0);
+function judgeReuse(numbers: RegistryMetrics): Verdict {
+  const { sessionsReused, reuseRatio } = numbers;
+  const units = sessionsReused + countCreated(numbers);
   if (reuseRatio === null || units < LEAST_UNITS) return 'too few to judge';
   if (reuseRatio >= GOOD_FROM) return 'good';
-  return reuseRatio >= WATCH_FROM ? 'watch' : 'bad';
+  return reuseRatio >= REUSE_WATCH_FROM ? 'watch' : 'bad';
 }

@@ -9,7 +9,7 @@ import { Notifier } from './alerts/notifier.ts';
 import { STUCK_RULES, type AlertLimits } from './alerts/rules.ts';
 import type { Sink } from './alerts/notice.ts';
 import { Background } from './background.ts';
-import { Periodic } from './periodic.ts';
+import { Periodic } from '../core/periodic.ts';
 import { MemoryWatch } from './memory.ts';
 import { lookForStuck, sweep, type SweeperOptions } from './sweeper.ts';
 
@@ -32,7 +32,7 @@ export class Duties {
   readonly #options: DutiesOptions;
   readonly #sweeps: Periodic;
   readonly #alerts: Periodic;
-  readonly #cleanups: Periodic;
+  readonly #cleanup: SessionCleanup;
   readonly #keeper: AlertKeeper;
   readonly #notifier: Notifier;
   readonly #background: Background;
@@ -63,14 +63,7 @@ export class Duties {
       log,
       work: () => this.#tell(),
     });
-    const cleanup = makeCleanup(options);
-    this.#cleanups = new Periodic({
-      name: 'The clean-up',
-      intervalMs: config.cleanupIntervalMs,
-      pausedSince,
-      log,
-      work: () => cleanup.round(),
-    });
+    this.#cleanup = makeCleanup(options);
   }
 
   get lastSweepAt(): Date | null {
@@ -82,14 +75,14 @@ export class Duties {
     this.#isAtWork = true;
     const { isHealthCheckEnabled, isCleanupEnabled } = this.#options.config;
     if (isHealthCheckEnabled) this.#sweeps.start();
-    if (isCleanupEnabled) this.#cleanups.start();
+    if (isCleanupEnabled) this.#cleanup.start({ firstInMs: 0 });
     this.#alerts.start();
   }
 
   /** Waits for what is under way, notices that are being sent included. */
   async stop(): Promise<void> {
     this.#isAtWork = false;
-    await Promise.all([this.#sweeps.stop(), this.#cleanups.stop(), this.#alerts.stop()]);
+    await Promise.all([this.#sweeps.stop(), this.#cleanup.stop(), this.#alerts.stop()]);
     await this.#background.settle(SEND_LIMIT_MS);
   }
 
@@ -103,7 +96,7 @@ export class Duties {
     const report = isChecking ? await lookForStuck(registry, sweeper) : NOTHING;
     const overdue = [
       { name: 'check for stuck work', byMs: this.#sweeps.overdueMs },
-      { name: 'clean-up', byMs: this.#cleanups.overdueMs },
+      { name: 'clean-up', byMs: this.#cleanup.overdueMs },
     ];
     const memoryBytes = this.#memory.look();
     await this.#keeper.update(registry, await readFacts(registry, { report, memoryBytes, overdue }), {
@@ -123,6 +116,7 @@ function makeCleanup({ registry, config, sweeper, log }: DutiesOptions): Session
     retentionMs: config.runRetentionMs,
     intervalMs: config.cleanupIntervalMs,
     batchSize: config.cleanupBatchSize,
+    pausedSince: sweeper.pausedSince,
     log,
     // The monitor has no sessions of its own.
     endIdle: async () => 0,

@@ -2,7 +2,7 @@
 import { EventEmitter, once } from 'node:events';
 
 import type { StoredEvent, StoredRun } from '../registry/registry.ts';
-import { Periodic } from './periodic.ts';
+import { Periodic } from '../core/periodic.ts';
 import type { RegistryLink } from './registry-link.ts';
 import type { Log } from '../core/log.ts';
 

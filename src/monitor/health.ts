@@ -1,10 +1,11 @@
 /** How things stand, with reasons: worked out from the registry when somebody asks, so that it is never older than the question. */
+import type { Config } from '../config/config.ts';
 import type { Registry } from '../registry/registry.ts';
 import { describeSpan } from '../core/time-words.ts';
 import { HEALTH_STATUSES, judgeUtilisation, type HealthStatus, type StuckReport } from '../upkeep/upkeep.ts';
 
 /** More active sessions than this are more than was ever planned for. */
-const MOST_ACTIVE = 1_000;
+export const MOST_ACTIVE = 1_000;
 const PERCENT = 100;
 
 export interface HealthLimits {
@@ -13,6 +14,15 @@ export interface HealthLimits {
   readonly maxLongRunning: number;
   /** Of one process. */
   readonly maxSessions: number;
+}
+
+export function toHealthLimits(config: Config): HealthLimits {
+  return {
+    warningMs: config.warningThresholdMs,
+    timeoutMs: config.sessionTimeoutMs,
+    maxLongRunning: config.maxLongRunningSessions,
+    maxSessions: config.maxSessions,
+  };
 }
 
 export interface HealthReport {

@@ -4,14 +4,14 @@
  */
 import type { Config } from '../config/config.ts';
 import { silentLog, type Log } from '../core/log.ts';
-import type { CommandLine } from './alerts/rules.ts';
+import { byName, type CommandLine } from './command-line.ts';
 import type { OpenedServer } from './http/server.ts';
 import { Watch } from './watch.ts';
 
-export { readHealth, type HealthLimits, type HealthReport } from './health.ts';
+export { readHealth, toHealthLimits, type HealthLimits, type HealthReport } from './health.ts';
 export { toHealthView, toStuckView } from './http/views.ts';
 export { lookForStuck } from './sweeper.ts';
-export type { CommandLine } from './alerts/rules.ts';
+export type { CommandLine } from './command-line.ts';
 
 export interface MonitorOptions {
   readonly config: Config;
@@ -70,8 +70,4 @@ export class Monitor implements AsyncDisposable {
     await this.#server.close();
     await this.#watch.close();
   }
-}
-
-function byName(command: string, rest = ''): string {
-  return ['webdriver-supervisor', command, rest].filter(Boolean).join(' ');
 }

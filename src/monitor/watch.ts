@@ -3,18 +3,19 @@ import type { Config } from '../config/config.ts';
 import { delay, settlesWithin } from '../core/abort.ts';
 import type { Log } from '../core/log.ts';
 import { thisProcess } from '../driver/driver.ts';
-import { isLive, type Registry, type StoredRun, type TimedOut } from '../registry/registry.ts';
+import { isLive, type Registry, type TimedOut } from '../registry/registry.ts';
 import { endRemains, endTimedOut, graceFor, isAwake, timeOutStuck, type StuckReport } from '../upkeep/upkeep.ts';
 import type { Sink } from './alerts/notice.ts';
-import type { CommandLine } from './alerts/rules.ts';
+import type { CommandLine } from './command-line.ts';
 import { Background } from './background.ts';
 import { Duties } from './duties.ts';
 import { EventFeed } from './event-feed.ts';
-import type { HealthLimits } from './health.ts';
+import { toHealthLimits } from './health.ts';
+import type { RouteContext } from './http/context.ts';
 import { toRunView } from './http/views.ts';
 import { Office, STAND_EVERY_MS } from './office.ts';
 import { Pauses } from './pauses.ts';
-import { Periodic } from './periodic.ts';
+import { Periodic } from '../core/periodic.ts';
 import { ANSWER_LIMIT_MS, RegistryLink } from './registry-link.ts';
 import { END_NAME, lookForStuck, type SweeperOptions } from './sweeper.ts';
 
@@ -83,16 +84,16 @@ export class Watch {
     };
   }
 
-  get context() {
+  get context(): RouteContext {
     const { config, log } = this.#options;
     return {
       link: this.#link,
       feed: this.#feed,
-      limits: this.#limits,
+      limits: toHealthLimits(config),
       hasOwnerLabel: config.hasOwnerLabel,
       log,
       closing: this.#closing.signal,
-      toRun: (run: StoredRun) => toRunView(run, this.#options.commandLine),
+      toRun: (run) => toRunView(run, this.#options.commandLine),
       facts: () => ({
         isClosing: this.#isRetiring,
         isLeader: this.#office.isOurs,
@@ -102,9 +103,9 @@ export class Watch {
         isCleanupEnabled: config.isCleanupEnabled,
       }),
       probe: () => this.#probe(),
-      look: (registry: Registry, timeoutMs?: number) => this.#look(registry, timeoutMs),
-      timeOut: (registry: Registry, stuck: StuckReport['stuck']) => this.#timeOut(registry, stuck),
-      endSession: (registry: Registry, id: string) => this.#endSession(registry, id),
+      look: (registry, timeoutMs) => this.#look(registry, timeoutMs),
+      timeOut: (registry, stuck) => this.#timeOut(registry, stuck),
+      endSession: (registry, id) => this.#endSession(registry, id),
     };
   }
 
@@ -143,11 +144,8 @@ export class Watch {
   async #beginDuties(sinks: readonly Sink[]): Promise<void> {
     const { config, log, commandLine } = this.#options;
     const registry = await this.#link.opened.catch(() => undefined);
-    if (registry === undefined) {
-      // It was closed before the registry could be opened.
-      for (const sink of sinks) sink.close?.();
-      return;
-    }
+    // It was closed before.
+    if (registry === undefined) return;
     this.#duties = new Duties({
       registry,
       config,
@@ -206,15 +204,5 @@ export class Watch {
     const { log } = this.#options;
     const { host, gridUrl, heartbeatIntervalMs } = this.#sweeper;
     return { registry, host, gridUrl, heartbeatIntervalMs, log };
-  }
-
-  get #limits(): HealthLimits {
-    const { config } = this.#options;
-    return {
-      warningMs: config.warningThresholdMs,
-      timeoutMs: config.sessionTimeoutMs,
-      maxLongRunning: config.maxLongRunningSessions,
-      maxSessions: config.maxSessions,
-    };
   }
 }

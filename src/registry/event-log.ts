@@ -7,7 +7,7 @@ import type { EventsTable } from './schema.ts';
 
 type EventRow = Selectable<EventsTable>;
 
-/** A transaction that took a number and has not ended may be this late; longer ones are rolled back, or their clock is wrong. */
+/** A transaction that took a number and has not ended may be this late. Whoever follows misses the event of one that takes longer. */
 const STRAGGLER_MS = 3_000;
 /** More events than transactions that are open at a time have. */
 const UNSETTLED = 200;

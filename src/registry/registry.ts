@@ -25,6 +25,7 @@ export type { StuckFinding, StuckWork, TimedOut } from './stuck-work.ts';
 export { LeaseLostError, RegistryError } from './errors.ts';
 export type { StoredHistogram } from './histograms.ts';
 export { type RegistryMetrics } from './metrics.ts';
+export type { Page, Place } from './page.ts';
 export type { RecordsPage } from './run-pages.ts';
 export type { StoredRun } from './run-row.ts';
 export type {

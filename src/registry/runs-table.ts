@@ -5,6 +5,7 @@ import { count } from './counters.ts';
 import type { Connection, Database } from './database.ts';
 import { LeaseLostError } from './errors.ts';
 import { appendEvent } from './events.ts';
+import { toPage, type Page, type Place } from './page.ts';
 import { toStorableText, toStoredName } from './row-id.ts';
 import { pageRecords, readRecordsPage, type RecordsPage } from './run-pages.ts';
 import { missingRun, nextPosition, putRecord, recount, touchRun } from './run-records.ts';
@@ -33,7 +34,7 @@ export interface RunFilter {
   /** Newest first; default all. */
   readonly limit?: number;
   /** Those older than this one. */
-  readonly after?: { readonly createdAt: string; readonly id: string };
+  readonly after?: Place;
 }
 
 /** Under which session a run is begun or gone on with, and by which process. */
@@ -111,17 +112,9 @@ export class Runs {
     return (await this.#rows(filter)).map(readRun).filter((run) => run !== undefined);
   }
 
-  /** The same, with the place of the last row looked at; null where there is none behind it. Damaged rows end no page. */
-  async listPage(filter: RunFilter & { readonly limit: number }): Promise<{
-    readonly runs: readonly StoredRun[];
-    readonly last: { readonly createdAt: string; readonly id: string } | null;
-  }> {
-    const rows = await this.#rows(filter);
-    const last = rows.length < filter.limit ? undefined : rows.at(-1);
-    return {
-      runs: rows.map(readRun).filter((run) => run !== undefined),
-      last: last === undefined ? null : { createdAt: last.created_at, id: last.id },
-    };
+  /** The same in parts. */
+  async listPage(filter: RunFilter & { readonly limit: number }): Promise<Page<StoredRun>> {
+    return toPage(await this.#rows(filter), filter.limit, readRun);
   }
 
   async listDamaged(): Promise<string[]> {

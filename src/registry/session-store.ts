@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 
 import type { Connection, Database } from './database.ts';
 import { appendEvent } from './events.ts';
+import { toPage, type Page, type Place } from './page.ts';
 import { toStorableText } from './row-id.ts';
 import { LIVE_STATUSES, SESSION_STATUSES, type SessionsTable, type SessionStatus } from './schema.ts';
 import { isLive, isTime, readSession, toStoredSession, type StoredSession } from './session-row.ts';
@@ -21,7 +22,7 @@ export interface SessionFilter {
   /** Newest first; default all. */
   readonly limit?: number;
   /** Those older than this one. */
-  readonly after?: { readonly createdAt: string; readonly id: string };
+  readonly after?: Place;
 }
 
 /** What may be written about a session by those who use it. */
@@ -67,17 +68,9 @@ export class SessionStore {
     return rows.map(readSession).filter((session) => session !== undefined);
   }
 
-  /** The same, with the place of the last row looked at; null where there is none behind it. Damaged rows end no page. */
-  async listPage(filter: SessionFilter & { readonly limit: number }): Promise<{
-    readonly sessions: readonly StoredSession[];
-    readonly last: { readonly createdAt: string; readonly id: string } | null;
-  }> {
-    const rows = await this.#rows(filter);
-    const last = rows.length < filter.limit ? undefined : rows.at(-1);
-    return {
-      sessions: rows.map(readSession).filter((session) => session !== undefined),
-      last: last === undefined ? null : { createdAt: last.created_at, id: last.id },
-    };
+  /** The same in parts. */
+  async listPage(filter: SessionFilter & { readonly limit: number }): Promise<Page<StoredSession>> {
+    return toPage(await this.#rows(filter), filter.limit, readSession);
   }
 
   /** In pages: there may be very many rows, and others get their turn. */

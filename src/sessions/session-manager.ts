@@ -244,7 +244,7 @@ export class SessionManager implements AsyncDisposable {
   startCleanupScheduler({ intervalMinutes }: { readonly intervalMinutes?: number } = {}): void {
     const cleanupIntervalMs = intervalMinutes === undefined ? undefined : intervalMinutes * 60_000;
     if (cleanupIntervalMs !== undefined) validateSettings({ cleanupIntervalMs });
-    this.#cleanup.start(cleanupIntervalMs);
+    this.#cleanup.start(cleanupIntervalMs === undefined ? {} : { intervalMs: cleanupIntervalMs });
   }
 
   /** Resolves when a clean-up that was under way is over. */

@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { Periodic } from '../core/periodic.ts';
 import type { Registry, SessionStatus, StoredSession } from '../registry/registry.ts';
 import { CleanupError } from './errors.ts';
 import { removeOldEvents, removeOldRuns, removeOldSessions, type RetentionOptions } from './retention.ts';
@@ -19,7 +20,7 @@ export interface CleanupPolicy {
   readonly endedHours: number;
 }
 
-export const DEFAULT_POLICY: CleanupPolicy = { anyHours: 24, failedHours: 1, endedHours: 6 };
+const DEFAULT_POLICY: CleanupPolicy = { anyHours: 24, failedHours: 1, endedHours: 6 };
 
 export interface SessionMetrics {
   readonly active: number;
@@ -37,6 +38,8 @@ export interface SessionCleanupOptions {
   readonly retentionMs: number;
   readonly intervalMs: number;
   readonly batchSize: number | undefined;
+  /** How much of the time since then this machine slept, in ms. Default: none. */
+  readonly pausedSince?: (timeMs: number) => number;
   readonly log: Log;
   /** Ends this process's own sessions that were idle for so long. */
   readonly endIdle: (maxAgeMs: number) => Promise<number>;
@@ -47,36 +50,48 @@ export interface SessionCleanupOptions {
   readonly onDone: (done: { readonly removed: number; readonly failed: number }) => void;
 }
 
+export interface StartOptions {
+  readonly intervalMs?: number;
+  readonly firstInMs?: number;
+}
+
 const FAILED: readonly SessionStatus[] = ['dead', 'timed_out'];
 const ENDED: readonly SessionStatus[] = ['ended', 'expired'];
 const HOUR_MS = 3_600_000;
-const RETRY_MS = 60_000;
 const STOP_LIMIT_MS = 10_000;
 const SQLITE_BATCH = 50;
 const POSTGRES_BATCH = 1_000;
 
 export class SessionCleanup {
   readonly #options: SessionCleanupOptions;
+  readonly #rounds: Periodic;
   #policy: CleanupPolicy;
   #intervalMs: number;
   #batchSize: number;
-  #timer: NodeJS.Timeout | undefined;
   #cleaning: Promise<number> | undefined;
-  #lastRunAt: Date | undefined;
-  #startedAt: Date | undefined;
 
   constructor(options: SessionCleanupOptions) {
     this.#options = options;
     this.#policy = { ...DEFAULT_POLICY, ...options.policy };
     this.#intervalMs = options.intervalMs;
     this.#batchSize = options.batchSize ?? (options.registry.kind === 'sqlite' ? SQLITE_BATCH : POSTGRES_BATCH);
+    this.#rounds = new Periodic({
+      name: 'The clean-up',
+      intervalMs: options.intervalMs,
+      ...(options.pausedSince && { pausedSince: options.pausedSince }),
+      log: options.log,
+      work: () => this.#round(),
+    });
   }
 
   /** True while no scheduler was asked for, or the one that was has run within twice its interval. */
   get isAlive(): boolean {
-    if (this.#startedAt === undefined) return true;
-    const last = Math.max(this.#startedAt.getTime(), this.#lastRunAt?.getTime() ?? 0);
-    return Date.now() - last <= 2 * this.#intervalMs;
+    return this.overdueMs <= this.#intervalMs;
+  }
+
+  /** For how long the scheduler has not done what it should have; 0 where none was asked for. */
+  get overdueMs(): number {
+    return this.#rounds.overdueMs;
   }
 
   reconfigure({
@@ -91,21 +106,23 @@ export class SessionCleanup {
     this.#policy = { ...this.#policy, ...policy };
     this.#batchSize = cleanupBatchSize ?? this.#batchSize;
     if (cleanupIntervalMs === undefined) return;
-    this.#intervalMs = cleanupIntervalMs;
-    if (this.#timer !== undefined) this.#schedule(this.#intervalMs);
+    this.#setInterval(cleanupIntervalMs);
   }
 
-  start(intervalMs = this.#intervalMs): void {
-    this.#intervalMs = intervalMs;
-    this.#startedAt ??= new Date();
-    this.#schedule(intervalMs);
+  /** The first round is after one interval, unless told otherwise. */
+  start({ intervalMs = this.#intervalMs, firstInMs = intervalMs }: StartOptions = {}): void {
+    this.#setInterval(intervalMs);
+    this.#rounds.start({ firstInMs });
   }
 
+  /** Waits for the round under way, for a while. */
   async stop(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#startedAt = undefined;
-    if (this.#cleaning !== undefined) await settlesWithin(this.#cleaning, STOP_LIMIT_MS);
+    await settlesWithin(Promise.all([this.#rounds.stop(), this.#cleaning?.catch(() => undefined)]), STOP_LIMIT_MS);
+  }
+
+  #setInterval(intervalMs: number): void {
+    this.#intervalMs = intervalMs;
+    this.#rounds.setInterval(intervalMs);
   }
 
   inactive(maxAgeMs: number): Promise<number> {
@@ -141,14 +158,6 @@ export class SessionCleanup {
     return this.#cleaning;
   }
 
-  /** What a scheduler does each time: cleans by policy, and says in one line what there is. */
-  async round(): Promise<void> {
-    const { log, describe } = this.#options;
-    await this.byPolicy();
-    const { total, capacity, utilisation, byStatus, averageAgeMs } = await describe();
-    log.info('Sessions', { total, capacity, utilisation, byStatus, averageAgeMs });
-  }
-
   async metrics(): Promise<SessionMetrics> {
     const { registry } = this.#options;
     const { sessionsByStatus, averageSessionSeconds, cleanups } = await registry.metrics.read();
@@ -162,23 +171,12 @@ export class SessionCleanup {
     };
   }
 
-  #schedule(inMs: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#onTimer(), inMs);
-    this.#timer.unref();
-  }
-
-  async #onTimer(): Promise<void> {
-    let nextMs = this.#intervalMs;
-    try {
-      await this.round();
-    } catch (thrown) {
-      nextMs = Math.min(RETRY_MS, this.#intervalMs);
-      this.#options.log.error('The clean-up of sessions failed; it is tried again', {
-        reason: toError(thrown).message,
-      });
-    }
-    if (this.#startedAt !== undefined) this.#schedule(nextMs);
+  /** By policy; then one line says what there is. */
+  async #round(): Promise<void> {
+    const { log, describe } = this.#options;
+    await this.byPolicy();
+    const { total, capacity, utilisation, byStatus, averageAgeMs } = await describe();
+    log.info('Sessions', { total, capacity, utilisation, byStatus, averageAgeMs });
   }
 
   /** Counts, times and audits one clean-up. A part that fails stops no other. */
@@ -189,7 +187,6 @@ export class SessionCleanup {
     const failures: Error[] = [];
     let removed = 0;
     for (const part of parts) removed += await attempt(failures, 0, () => part(failures));
-    this.#lastRunAt = new Date();
     const durationMs = Math.round(performance.now() - startedAt);
     const freedBytes = Math.max(0, bytesBefore - process.memoryUsage.rss());
     const errors = failures.map(({ message }) => message);

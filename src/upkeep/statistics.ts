@@ -1,6 +1,10 @@
 /** Numbers about sessions, worked out from what the registry has: pure, so that any process comes to the same. */
-import { SESSION_STATUSES, type SessionGroup, type SessionStatus } from '../registry/registry.ts';
+import { SESSION_STATUSES, type RegistryMetrics, type SessionGroup, type SessionStatus } from '../registry/registry.ts';
 
+/** Steps, items and the sessions created for them: one session that does twenty steps is at 95 %; fewer say nothing of the reuse. */
+export const LEAST_UNITS = 20;
+/** Below it somebody is to be told. */
+export const REUSE_WATCH_FROM = 0.9;
 const HOUR_MS = 3_600_000;
 /** Shares of the capacity from which on things are no longer fine. */
 const WARNING_FROM = 0.7;
@@ -89,4 +93,9 @@ export function toHealth({
 export function judgeUtilisation(utilisation: number): HealthStatus {
   if (utilisation < WARNING_FROM) return 'healthy';
   return utilisation < CRITICAL_FROM ? 'warning' : 'critical';
+}
+
+/** Of all owners. */
+export function countCreated({ sessionsCreated }: Pick<RegistryMetrics, 'sessionsCreated'>): number {
+  return Object.values(sessionsCreated).reduce((sum, number) => sum + number, 0);
 }

@@ -33,7 +33,10 @@ export {
   type StuckThresholds,
 } from './stuck.ts';
 export {
+  countCreated,
   HEALTH_STATUSES,
+  LEAST_UNITS,
+  REUSE_WATCH_FROM,
   judgeUtilisation,
   toHealth,
   toStatistics,

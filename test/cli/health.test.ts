@@ -4,40 +4,19 @@ import { expect } from 'chai';
 
 import { loadConfig } from '../../src/config/config.ts';
 import { Monitor } from '../../src/monitor/monitor.ts';
-import { openRegistry, type NewAlert, type Registry } from '../../src/registry/registry.ts';
-import { describeOnSqliteAndInFullOnPostgres, describeOnSqlite, type TestRegistries } from '../support/registries.ts';
-import { makeFolder, runCli, STACK_LINE, type CliResult } from './cli.ts';
-import { addRun, addSession, widthOf } from './idle-rows.ts';
+import type { NewAlert } from '../../src/registry/registry.ts';
+import { describeOnSqliteAndInFullOnPostgres, describeOnSqlite } from '../support/registries.ts';
+import { makeFolder, runCli, STACK_LINE } from './cli.ts';
+import { addRun, addSession, useStage, widthOf } from './idle-rows.ts';
 
 const RUN = '20261127-000001-aaaaaa';
 const SESSION = '3f2a91c0-0000';
 
-interface Stage {
-  readonly url: string;
-  readonly registry: Registry;
-  readonly health: (args?: readonly string[], environment?: Readonly<Record<string, string>>) => Promise<CliResult>;
-}
-
-function useStage({ url: makeUrl }: TestRegistries): () => Stage {
-  let stage: Stage;
-  beforeEach(async () => {
-    const url = await makeUrl();
-    stage = {
-      url,
-      registry: await openRegistry(url),
-      health: (args = [], environment = {}) =>
-        runCli(['health', ...args], { environment: { REGISTRY_URL: url, ...environment } }),
-    };
-  });
-  afterEach(() => stage.registry.close());
-  return () => stage;
-}
-
 describeOnSqliteAndInFullOnPostgres('health', (registries) => {
-  const stage = useStage(registries);
+  const stage = useStage('health', registries);
 
   it('says what works, what is long-running and what is stuck, as GET /health/sessions does (R206, R207)', async () => {
-    const { url, registry, health } = stage();
+    const { url, registry, run: health } = stage();
     await addRun(url, registry, { id: RUN, owner: 'ann', minutes: 45 });
     await addRun(url, registry, { id: 'long', minutes: 20 });
     await addRun(url, registry, { id: 'going', minutes: 1 });
@@ -78,7 +57,7 @@ describeOnSqliteAndInFullOnPostgres('health', (registries) => {
 });
 
 describeOnSqlite('health: for a person', (registries) => {
-  const stage = useStage(registries);
+  const stage = useStage('health', registries);
   const alert = (key: string, changes: Partial<NewAlert>): NewAlert => ({
     key,
     rule: key,
@@ -92,7 +71,7 @@ describeOnSqlite('health: for a person', (registries) => {
   });
 
   it('ends with 0 where all is well or there is a warning, with the reason and what to do (R206, R508)', async () => {
-    const { url, registry, health } = stage();
+    const { url, registry, run: health } = stage();
     await addRun(url, registry, { id: RUN, minutes: 20 });
     await registry.metrics.recordCleanup({ what: 'by policy', removed: 7, durationMs: 3, errors: [] });
     await registry.leadership.stand('monitor', { holder: 'me', process: { host: 'here', pid: 99 }, leaseMs: 60_000 });
@@ -116,7 +95,7 @@ describeOnSqlite('health: for a person', (registries) => {
   });
 
   it('lists the alerts that fire, each with its command, and ends with the first of them', async () => {
-    const { registry, health } = stage();
+    const { registry, run: health } = stage();
     await registry.alerts.raise(alert('over', {}));
     await registry.alerts.end('over', { status: 'recovered', message: 'It is over.' });
     await registry.alerts.raise(alert('degradation', { next: 'webdriver-supervisor health' }));
@@ -133,7 +112,7 @@ describeOnSqlite('health: for a person', (registries) => {
   });
 
   it('fits into 80 and 120 columns, whatever owners and alerts are called', async () => {
-    const { url, registry, health } = stage();
+    const { url, registry, run: health } = stage();
     const owners = ['o'.repeat(500), '漢字'.repeat(100), '\u001b[2Jcle\nar'];
     for (const [index, owner] of owners.entries()) {
       const action = `gather-${'everything-'.repeat(9)}`;

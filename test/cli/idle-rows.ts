@@ -1,6 +1,8 @@
 import { thisProcess } from '../../src/driver/driver.ts';
-import type { Registry } from '../../src/registry/registry.ts';
+import { openRegistry, type Registry } from '../../src/registry/registry.ts';
 import { insertSession, literal, rawSql } from '../support/raw-sql.ts';
+import type { TestRegistries } from '../support/registries.ts';
+import { runCli, type CliResult } from './cli.ts';
 
 const { host } = thisProcess();
 /** A process of this machine that is there no more. */
@@ -74,4 +76,26 @@ export async function statusesOf(registry: Registry): Promise<Record<string, str
 /** Columns that a terminal needs for it. */
 export function widthOf(line: string): number {
   return Array.from(line).reduce((sum, letter) => sum + (/[漢字]/.test(letter) ? 2 : 1), 0);
+}
+
+/** A registry of its own for each test, and a command that looks into it. */
+export interface Stage {
+  readonly url: string;
+  readonly registry: Registry;
+  readonly run: (args?: readonly string[], environment?: Readonly<Record<string, string>>) => Promise<CliResult>;
+}
+
+export function useStage(command: string, { url: makeUrl }: TestRegistries): () => Stage {
+  let stage: Stage;
+  beforeEach(async () => {
+    const url = await makeUrl();
+    stage = {
+      url,
+      registry: await openRegistry(url),
+      run: (args = [], environment = {}) =>
+        runCli([command, ...args], { environment: { REGISTRY_URL: url, ...environment } }),
+    };
+  });
+  afterEach(() => stage.registry.close());
+  return () => stage;
 }

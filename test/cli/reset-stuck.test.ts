@@ -1,34 +1,12 @@
 import { expect } from 'chai';
 
-import { openRegistry, type Registry } from '../../src/registry/registry.ts';
 import { literal, rawSql } from '../support/raw-sql.ts';
-import { describeOnSqliteAndInFullOnPostgres, describeOnSqlite, type TestRegistries } from '../support/registries.ts';
-import { runCli, STACK_LINE, type CliResult } from './cli.ts';
-import { addRun, addSession, statusesOf, widthOf } from './idle-rows.ts';
+import { describeOnSqliteAndInFullOnPostgres, describeOnSqlite } from '../support/registries.ts';
+import { STACK_LINE, type CliResult } from './cli.ts';
+import { addRun, addSession, statusesOf, useStage, widthOf } from './idle-rows.ts';
 
 const RUN = '20261127-000001-aaaaaa';
 const SESSION = '3f2a91c0-0000';
-
-interface Stage {
-  readonly url: string;
-  readonly registry: Registry;
-  readonly reset: (args?: readonly string[], environment?: Readonly<Record<string, string>>) => Promise<CliResult>;
-}
-
-function useStage({ url: makeUrl }: TestRegistries): () => Stage {
-  let stage: Stage;
-  beforeEach(async () => {
-    const url = await makeUrl();
-    stage = {
-      url,
-      registry: await openRegistry(url),
-      reset: (args = [], environment = {}) =>
-        runCli(['reset-stuck', ...args], { environment: { REGISTRY_URL: url, ...environment } }),
-    };
-  });
-  afterEach(() => stage.registry.close());
-  return () => stage;
-}
 
 /** A text without the terminal's line breaks within sentences. */
 function unwrap({ stdout }: CliResult): string {
@@ -36,7 +14,7 @@ function unwrap({ stdout }: CliResult): string {
 }
 
 describeOnSqliteAndInFullOnPostgres('reset-stuck', (registries) => {
-  const stage = useStage(registries);
+  const stage = useStage('reset-stuck', registries);
 
   beforeEach(async () => {
     const { url, registry } = stage();
@@ -48,7 +26,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck', (registries) => {
   });
 
   it('lists what is stuck and for how long, says how many it would reset, and changes nothing (R201)', async () => {
-    const { url, registry, reset } = stage();
+    const { url, registry, run: reset } = stage();
     const dump = async () => [await rawSql(url, 'select * from runs'), await rawSql(url, 'select * from sessions')];
     const before = await dump();
     const [text, json] = await Promise.all([reset(), reset(['--json'])]);
@@ -80,7 +58,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck', (registries) => {
   });
 
   it('times out what is stuck with --execute, keeps its data, looks again, and says how to go on (R201, R203, R213)', async () => {
-    const { url, registry, reset } = stage();
+    const { url, registry, run: reset } = stage();
     const result = await reset(['--execute'], { npm_lifecycle_event: 'reset-stuck' });
     expect(unwrap(result)).to.include(
       ' Reset 2: 1 run and 1 session without a run; 2 sessions ended. What was done is kept, and runs can be resumed. ' +
@@ -117,10 +95,10 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck', (registries) => {
 });
 
 describeOnSqlite('reset-stuck: what it is asked, and what resists', (registries) => {
-  const stage = useStage(registries);
+  const stage = useStage('reset-stuck', registries);
 
   it('takes --timeout in minutes and parts of them before the setting, and repeats it in the command (R201)', async () => {
-    const { url, registry, reset } = stage();
+    const { url, registry, run: reset } = stage();
     await addRun(url, registry, { id: 'short', minutes: 0.75 });
     await addRun(url, registry, { id: 'shorter', minutes: 0.25 });
     const environment = { SESSION_TIMEOUT_MINUTES: '60' };
@@ -140,7 +118,7 @@ describeOnSqlite('reset-stuck: what it is asked, and what resists', (registries)
   });
 
   it('ends with 1 where a browser could not be ended, and where something stays stuck: it says what, and how to look (R203)', async () => {
-    const { url, registry, reset } = stage();
+    const { url, registry, run: reset } = stage();
     await addRun(url, registry, { id: 'one', minutes: 45, folder: '/dev/null/wds-none' });
     await addRun(url, registry, { id: 'two', minutes: 50 });
     await addRun(url, registry, { id: 'far', minutes: 40, host: 'elsewhere' });
@@ -161,7 +139,7 @@ describeOnSqlite('reset-stuck: what it is asked, and what resists', (registries)
   });
 
   it('fits into 80 and 120 columns, whatever owners are called and however many are stuck', async () => {
-    const { url, registry, reset } = stage();
+    const { url, registry, run: reset } = stage();
     const owners = ['o'.repeat(500), '漢字'.repeat(100), '\u001b[2Jcle\nar'];
     for (const [index, owner] of owners.entries())
       await addRun(url, registry, {

@@ -91,13 +91,31 @@ describeOnBoth('Runs', (registries) => {
       expect(await runs.count({ status: 'failed' })).to.equal(failed + 1);
     });
 
-    it('names a damaged row instead of believing it', async () => {
-      await create();
-      await rawSql(url, `update runs set deaths = 'x' where id = ${literal(id)}`);
-      const refused = await rejectionOf(runs.get(id));
-      expect(refused).to.be.instanceOf(RegistryError);
-      expect(refused.message).to.contain(id);
-      await runs.remove(id);
+    for (const spoil of ["deaths = 'x'", "last_progress_at = 'soon'", "created_at = 'yesterday'"])
+      it(`names a damaged row instead of believing it: ${spoil}`, async () => {
+        await create();
+        await rawSql(url, `update runs set ${spoil} where id = ${literal(id)}`);
+        const refused = await rejectionOf(runs.get(id));
+        expect(refused).to.be.instanceOf(RegistryError);
+        expect(refused.message).to.contain(id);
+        expect(await runs.listDamaged()).to.deep.equal([id]);
+        await runs.remove(id);
+      });
+
+    it('ends no page at a damaged row: what is older follows', async () => {
+      const ids: string[] = [];
+      for (let index = 0; index < 5; index += 1) {
+        id = `page ${index}`;
+        ids.unshift(id);
+        await create();
+        await rawSql(url, `update runs set created_at = '2999-01-01T00:00:0${index}.000Z' where id = ${literal(id)}`);
+      }
+      await rawSql(url, `update runs set deaths = 'x' where id = 'page 3'`);
+      const first = await runs.listPage({ limit: 2 });
+      expect(first.rows.map((run) => run.id)).to.deep.equal(['page 4']);
+      const second = await runs.listPage({ limit: 2, after: first.last! });
+      expect(second.rows.map((run) => run.id)).to.deep.equal(['page 2', 'page 1']);
+      for (const each of ids) await runs.remove(each);
     });
   });
 

@@ -337,37 +337,6 @@ describeOnBoth('SessionLeases', (registries) => {
     expect((await registry.sessions.get(id))!.leaseExpiresMs).to.be.at.least(leaseExpiresMs);
   });
 
-  it('notices a second create within ten seconds, and not the next session after a death (R306)', async () => {
-    const rapid = async () => (await registry.metrics.read()).rapidCreates;
-    const before = await rapid();
-    const first = claimed(await ask());
-    expect(first.isRapid).to.equal(false);
-    const { id } = await registry.leases.succeed(first.session.id, 'me', next());
-    expect(await rapid()).to.equal(before);
-    await registry.leases.activate(id, 'me', FACTS);
-    await registry.leases.release(id, 'me', ENDED);
-    const second = claimed(await ask());
-    expect(second.isRapid).to.equal(true);
-    expect(await rapid()).to.equal(before + 1);
-  });
-
-  it('calls no create rapid that follows a death, or an owner that vanished (R306)', async () => {
-    const first = await take();
-    await registry.leases.release(first.id, 'me', { status: 'dead', death: DEATH });
-    const second = claimed(await ask({ leaseMs: 1 }));
-    expect(second.isRapid).to.equal(false);
-    const third = claimed(await ask({ goneIds: [second.session.id] }));
-    expect(third.isRapid).to.equal(false);
-  });
-
-  it('calls no create rapid that comes later than ten seconds after the one before', async () => {
-    const { id } = await take();
-    await registry.leases.release(id, 'me', ENDED);
-    const then = literal(new Date(Date.now() - 10_500).toISOString());
-    await rawSql(url, `update sessions set created_at = ${then} where id = ${literal(id)}`);
-    expect(claimed(await ask()).isRapid).to.equal(false);
-  });
-
   const NOTHING_YET = { webdriverId: null, driverPid: null, startedAt: null, endedAt: null, death: null };
   const next = (name = 'next') => ({ death: DEATH, nextId: `${name} ${owner}` });
 });

@@ -3,6 +3,7 @@ import { array, assert, integer, nat, property, tuple } from 'fast-check';
 
 import type { StoredRun, StoredSession } from '../../src/registry/registry.ts';
 import { allowanceOf, findStuck, type StuckFacts } from '../../src/upkeep/upkeep.ts';
+import { makeStoredRun, makeStoredSession } from '../support/stored-rows.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00.000Z');
 const MINUTE_MS = 60_000;
@@ -101,65 +102,9 @@ function ago(minutes: number): string {
 }
 
 function makeRun(id: string, parts: Partial<StoredRun> = {}): StoredRun {
-  return {
-    id,
-    action: 'test',
-    params: {},
-    owner: id,
-    status: 'processing',
-    token: 1,
-    isCancelRequested: false,
-    commitNumber: 0,
-    counts: { total: 0, queued: 0, running: 0, done: 0, failed: 0, cancelled: 0, skipped: 0 },
-    records: 0,
-    sessions: 1,
-    reused: 0,
-    contextLosses: 0,
-    deaths: [],
-    display: null,
-    error: null,
-    outputs: {},
-    options: {},
-    host: 'there',
-    pid: 1,
-    processIdentity: 'one',
-    createdAt: ago(0),
-    startedAt: ago(0),
-    endedAt: null,
-    updatedAt: ago(0),
-    lastProgressAt: ago(0),
-    durationMs: 0,
-    ...parts,
-  };
+  return makeStoredRun({ id, owner: id, createdAt: ago(0), startedAt: ago(0), lastProgressAt: ago(0), ...parts });
 }
 
 function makeSession(id: string, parts: Partial<StoredSession> = {}): StoredSession {
-  return {
-    id,
-    owner: id,
-    status: 'active',
-    token: 1,
-    holder: 'me',
-    leaseExpiresMs: NOW,
-    webdriverId: null,
-    epoch: 1,
-    runId: null,
-    host: 'there',
-    pid: 1,
-    processIdentity: 'one',
-    driverPid: null,
-    browserPid: null,
-    folder: null,
-    endpoint: null,
-    createdAt: ago(0),
-    startedAt: null,
-    lastHeartbeatAt: null,
-    lastUsedAt: ago(0),
-    endedAt: null,
-    death: null,
-    errorMessage: null,
-    label: null,
-    data: null,
-    ...parts,
-  };
+  return makeStoredSession({ id, owner: id, createdAt: ago(0), lastUsedAt: ago(0), ...parts });
 }

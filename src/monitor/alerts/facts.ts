@@ -1,11 +1,11 @@
 /** What the rules of alerts look at: read from the registry at one time, so that any monitor comes to the same. */
 import { LIVE_STATUSES, type Registry, type StoredRun, type StoredSession } from '../../registry/registry.ts';
-import type { StuckReport } from '../../upkeep/upkeep.ts';
+import { countCreated, type StuckReport } from '../../upkeep/upkeep.ts';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 /** Over it rates are taken. */
-export const RATE_WINDOW_MS = 600_000;
+const RATE_WINDOW_MS = 600_000;
 /** More of one kind than this say nothing more. */
 const MOST = 1_000;
 
@@ -46,7 +46,6 @@ export async function readFacts(registry: Registry, own: OwnFacts): Promise<Aler
     events.listLatest({ limit: MOST, types: ['cleanup'], since: since(DAY_MS) }),
     metrics.read(),
   ]);
-  const created = Object.values(numbers.sessionsCreated).reduce((sum, number) => sum + number, 0);
   return {
     ...own,
     endedRuns: ended.filter(({ endedAt }) => endedAt !== null && endedAt >= since(DAY_MS)),
@@ -57,7 +56,7 @@ export async function readFacts(registry: Registry, own: OwnFacts): Promise<Aler
     recentRapidCreates: starting.filter(({ data }) => data?.['isRapid'] === true).map(({ owner }) => owner ?? ''),
     activeSessions: LIVE_STATUSES.reduce((sum, status) => sum + (numbers.sessionsByStatus[status] ?? 0), 0),
     reuseRatio: numbers.reuseRatio,
-    unitsOfWork: created + numbers.sessionsReused,
+    unitsOfWork: countCreated(numbers) + numbers.sessionsReused,
     cleanups: { runs: cleanups.length, failures: cleanups.filter(({ data }) => hasErrors(data)).length },
   };
 }

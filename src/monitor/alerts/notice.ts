@@ -27,5 +27,4 @@ export interface Sink {
   readonly name: 'slack' | 'email' | 'webhook';
   /** Settles soon after `signal` aborts. */
   send(notice: Notice, signal: AbortSignal): Promise<void>;
-  close?(): void;
 }

@@ -61,7 +61,6 @@ export class Notifier {
 
   close(): void {
     this.#closing.abort(new Error('The monitor is being closed.'));
-    for (const sink of this.#options.sinks) sink.close?.();
   }
 
   async #deliverTo(

@@ -1,7 +1,9 @@
 /** When somebody is to be told, as data: each rule looks at the facts and says what it finds. */
 import { describeSpan } from '../../core/time-words.ts';
 import type { StoredRun } from '../../registry/registry.ts';
-import { describeIdle, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
+import { describeIdle, LEAST_UNITS, REUSE_WATCH_FROM, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
+import type { CommandLine } from '../command-line.ts';
+import { MOST_ACTIVE } from '../health.ts';
 import type { AlertFacts } from './facts.ts';
 import type { Severity } from './notice.ts';
 
@@ -26,21 +28,12 @@ export interface AlertRule {
 export interface AlertLimits {
   readonly maxLongRunning: number;
   readonly maxMemoryBytes: number;
-  /** How a command is typed where the monitor runs, such as `npm run sessions -- list`. */
   readonly commandLine: CommandLine;
 }
 
-export type CommandLine = (
-  command: 'run' | 'runs' | 'sessions' | 'health' | 'metrics' | 'reset-stuck',
-  rest?: string,
-) => string;
-
 const MOST_DEATHS = 10;
-const MOST_ACTIVE = 1_000;
 const MOST_CLEANUP_FAILURES = 0.05;
 const MOST_OVERDUE_MS = 300_000;
-const LEAST_REUSE = 0.9;
-const LEAST_UNITS = 20;
 const OWNERS_NAMED = 3;
 
 /** Those that ask what is stuck. */
@@ -80,7 +73,7 @@ export const ALERT_RULES: readonly AlertRule[] = [
         .filter((idle) => !stuck.some((one) => subjectOf(one) === subjectOf(idle)))
         .map((idle) => ({
           ...aboutIdle(idle),
-          message: `${nameIdle(idle)} may be stuck: ${describeIdle(idle)} until it is timed out.`,
+          message: `${nameIdle(idle)} may be stuck: ${describeIdle(idle)}.`,
           next:
             idle.runId === null
               ? commandLine('sessions', `show ${idle.sessionId}`)
@@ -172,7 +165,7 @@ export const ALERT_RULES: readonly AlertRule[] = [
     name: 'reuse-ratio',
     severity: 'warning',
     find: ({ reuseRatio, unitsOfWork }, { commandLine }) =>
-      onlyIf(reuseRatio !== null && unitsOfWork >= LEAST_UNITS && reuseRatio < LEAST_REUSE, {
+      onlyIf(reuseRatio !== null && unitsOfWork >= LEAST_UNITS && reuseRatio < REUSE_WATCH_FROM, {
         message: `Only ${Math.floor((reuseRatio ?? 0) * 100)} % of the work was done on a session that was there; sessions are to be handed down instead of started anew.`,
         next: commandLine('metrics'),
       }),

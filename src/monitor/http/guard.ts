@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import { HttpFailure } from './failures.ts';
 
-/** Failed tokens of one address within a minute; then it waits. */
+/** Wrong tokens of one address within a minute; further ones are told to wait. */
 const MOST_FAILURES = 20;
 /** What must work for whatever restarts and balances, which has no token. */
 const OPEN_PATHS = ['/livez', '/readyz'];

@@ -6,7 +6,7 @@ import { readHealth, worstOf, type HealthReport } from '../health.ts';
 import type { RouteContext } from './context.ts';
 import type { Server } from './server-type.ts';
 import * as shapes from './shapes.ts';
-import { toHealthView, toStuckView } from './views.ts';
+import { toHealthView, toStuckView, toThresholdsView } from './views.ts';
 
 const alive = z.object({ status: z.enum(['ok', 'unavailable']), reason: z.string().nullable() });
 const healthAnswer = z.object({
@@ -77,11 +77,7 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
           active_sessions: found?.activeSessions ?? 0,
           utilisation: found?.utilisation ?? 0,
         },
-        thresholds: {
-          warning_minutes: limits.warningMs / 60_000,
-          timeout_minutes: limits.timeoutMs / 60_000,
-          max_long_running: limits.maxLongRunning,
-        },
+        thresholds: toThresholdsView(limits),
         leader: { is_leader: isLeader, holder: leader },
         sweeper: { enabled: isSweeperEnabled, last_at: lastSweepAt?.toISOString() ?? null },
         cleanup: { enabled: isCleanupEnabled, last_at: lastCleanupAt },

@@ -1,7 +1,7 @@
 /** What requests may say, with limits: the routes' schemas are made from these. */
 import { z } from 'zod';
 
-import { RUN_STATUSES, SESSION_STATUSES } from '../../registry/registry.ts';
+import { RUN_STATUSES, SESSION_STATUSES, type Page, type Place } from '../../registry/registry.ts';
 
 const LONGEST_ID = 200;
 const LONGEST_OWNER = 500;
@@ -67,15 +67,25 @@ export const resetBody = z
   })
   .strict();
 
-/** The place of a row in a list of the newest first. */
-export function toCursor({ createdAt, id: rowId }: { readonly createdAt: string; readonly id: string }): string {
-  return `${createdAt}.${rowId}`;
+/** What a list is asked for, in the registry's words: what was not given is left out. */
+export function toListFilter<Query extends { readonly limit: number; readonly after?: string | undefined }>({
+  after: cursor,
+  ...rest
+}: Query): Given<Omit<Query, 'after'>> & { readonly limit: number; readonly after?: Place } {
+  const place = fromCursor(cursor);
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  return { ...(given as Given<Omit<Query, 'after'>>), limit: rest.limit, ...(place !== undefined && { after: place }) };
+}
+
+type Given<Query> = { readonly [Name in keyof Query]?: Exclude<Query[Name], undefined> };
+
+/** What the next page is asked for by. */
+export function toNext({ last }: Page<unknown>): string | null {
+  return last === null ? null : `${last.createdAt}.${last.id}`;
 }
 
 /** What no page gave begins at the beginning. */
-export function fromCursor(
-  cursor: string | undefined,
-): { readonly createdAt: string; readonly id: string } | undefined {
+function fromCursor(cursor: string | undefined): Place | undefined {
   const [, createdAt, rowId] = /^(\d{4}-[\dT:-]+\.\d{3}Z)\.(.+)$/s.exec(cursor ?? '') ?? [];
   return createdAt === undefined || rowId === undefined ? undefined : { createdAt, id: rowId };
 }

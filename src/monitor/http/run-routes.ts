@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ChangeOptions } from './change-options.ts';
 import type { RouteContext } from './context.ts';
 import { HttpFailure, notFound } from './failures.ts';
-import { fromCursor, idParams, recordsQuery, runsQuery, toCursor } from './inputs.ts';
+import { idParams, recordsQuery, runsQuery, toListFilter, toNext } from './inputs.ts';
 import type { Server } from './server-type.ts';
 import * as shapes from './shapes.ts';
 
@@ -29,22 +29,9 @@ export function addRunRoutes(server: Server, { link, toRun }: RouteContext, chan
         response: { 200: runs, 400: shapes.failure, 503: shapes.failure },
       },
     },
-    async ({ query: { status, owner, action, limit, after } }) => {
-      const cursor = fromCursor(after);
-      const found = await link.use((registry) =>
-        registry.runs.listPage({
-          limit,
-          ...(status !== undefined && { status }),
-          ...(owner !== undefined && { owner }),
-          ...(action !== undefined && { action }),
-          ...(cursor !== undefined && { after: cursor }),
-        }),
-      );
-      return {
-        runs: found.runs.map(toRun),
-        count: found.runs.length,
-        next: found.last === null ? null : toCursor(found.last),
-      };
+    async ({ query }) => {
+      const page = await link.use((registry) => registry.runs.listPage(toListFilter(query)));
+      return { runs: page.rows.map(toRun), count: page.rows.length, next: toNext(page) };
     },
   );
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { LIVE_STATUSES, type TimedOut } from '../../registry/registry.ts';
 import type { RouteContext } from './context.ts';
 import { HttpFailure, notFound } from './failures.ts';
-import { fromCursor, idParams, resetBody, sessionsQuery, toCursor } from './inputs.ts';
+import { idParams, resetBody, sessionsQuery, toListFilter, toNext } from './inputs.ts';
 import type { ChangeOptions } from './change-options.ts';
 import type { Server } from './server-type.ts';
 import * as shapes from './shapes.ts';
@@ -35,21 +35,10 @@ export function addSessionRoutes(server: Server, context: RouteContext, change: 
         response: { 200: sessions, 400: shapes.failure, 503: shapes.failure },
       },
     },
-    async ({ query: { status, owner, limit, after } }) => {
-      const cursor = fromCursor(after);
-      const found = await link.use((registry) =>
-        registry.sessions.listPage({
-          limit,
-          ...(status !== undefined && { status: status === 'live' ? LIVE_STATUSES : status }),
-          ...(owner !== undefined && { owner }),
-          ...(cursor !== undefined && { after: cursor }),
-        }),
-      );
-      return {
-        sessions: found.sessions.map(toSessionView),
-        count: found.sessions.length,
-        next: found.last === null ? null : toCursor(found.last),
-      };
+    async ({ query: { status, ...query } }) => {
+      const asked = status === 'live' ? LIVE_STATUSES : status;
+      const page = await link.use((registry) => registry.sessions.listPage(toListFilter({ ...query, status: asked })));
+      return { sessions: page.rows.map(toSessionView), count: page.rows.length, next: toNext(page) };
     },
   );
 

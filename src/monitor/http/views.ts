@@ -10,8 +10,8 @@ import {
   type StoredRun,
   type StoredSession,
 } from '../../registry/registry.ts';
-import { toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
-import type { CommandLine } from '../alerts/rules.ts';
+import { countCreated, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
+import type { CommandLine } from '../command-line.ts';
 import type { HealthLimits, HealthReport } from '../health.ts';
 import type * as shapes from './shapes.ts';
 
@@ -102,11 +102,15 @@ export function toHealthView(health: HealthReport, limits: HealthLimits): Shape<
       long_running_sessions: report.longRunning.length,
       stuck_sessions: report.stuck.length,
     },
-    thresholds: {
-      warning_minutes: limits.warningMs / MINUTE_MS,
-      timeout_minutes: limits.timeoutMs / MINUTE_MS,
-      max_long_running: limits.maxLongRunning,
-    },
+    thresholds: toThresholdsView(limits),
+  };
+}
+
+export function toThresholdsView({ warningMs, timeoutMs, maxLongRunning }: HealthLimits) {
+  return {
+    warning_minutes: warningMs / MINUTE_MS,
+    timeout_minutes: timeoutMs / MINUTE_MS,
+    max_long_running: maxLongRunning,
   };
 }
 
@@ -142,7 +146,7 @@ export function toStatisticsView(numbers: RegistryMetrics): Shape<'statistics'> 
     timestamp: new Date().toISOString(),
     sessions_by_status: { ...numbers.sessionsByStatus },
     runs_by_status: { ...numbers.runsByStatus },
-    sessions_created: Object.values(numbers.sessionsCreated).reduce((sum, number) => sum + number, 0),
+    sessions_created: countCreated(numbers),
     sessions_reused: numbers.sessionsReused,
     reuse_ratio: numbers.reuseRatio,
     rapid_creates: numbers.rapidCreates,

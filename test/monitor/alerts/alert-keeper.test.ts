@@ -3,7 +3,7 @@ import { useFakeTimers, type SinonFakeTimers } from 'sinon';
 
 import { AlertKeeper } from '../../../src/monitor/alerts/alert-keeper.ts';
 import { readFacts, type OwnFacts } from '../../../src/monitor/alerts/facts.ts';
-import type { AlertLimits } from '../../../src/monitor/alerts/rules.ts';
+import { STUCK_RULES, type AlertLimits } from '../../../src/monitor/alerts/rules.ts';
 import { lookForStuck, sweep, type SweeperOptions } from '../../../src/monitor/sweeper.ts';
 import { openRegistry, type Registry, type StoredAlert } from '../../../src/registry/registry.ts';
 import { literal, rawSql } from '../../support/raw-sql.ts';
@@ -95,6 +95,18 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
       expect(lines[0]).to.match(/^error: Alert stuck: Run run .* is stuck.*next=.?reset-stuck --execute/);
     });
 
+    it('nothing, and ends nothing, of rules that nobody looks for: what was not looked for is not over', async () => {
+      await startRun(registry, { id: 'run' });
+      await ageRun(url, 'run', 31);
+      await look();
+      const report = { processing: 0, longRunning: [], stuck: [] };
+      const facts = await readFacts(registry, { report, memoryBytes: 0, overdue: [] });
+      await keeper.update(registry, facts, { leave: STUCK_RULES });
+      expect(await states()).to.deep.equal({ 'stuck run': 'firing' });
+      await keeper.update(registry, facts);
+      expect(await states()).to.deep.equal({ 'stuck run': 'recovered' });
+    });
+
     it('an alert whose message and command are those of now, and whose beginning stays', async () => {
       await startRun(registry, { id: 'run' });
       await ageRun(url, 'run', 16);
@@ -118,8 +130,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
         owner: 'ann',
         session_id: 'session of run',
         run_id: 'run',
-        message:
-          'Run run of gather (owner "ann") may be stuck: no progress for 16 min, and 30 min are allowed until it is timed out.',
+        message: 'Run run of gather (owner "ann") may be stuck: no progress for 16 min, and 30 min are allowed.',
       };
       expect(await eventsOf('session_warning')).to.deep.equal([warning]);
       await registry.runs.setProgress('run', { done: 1, total: 2 });
@@ -153,7 +164,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
       await look();
       await look();
       const message =
-        'It is over: Run run of gather (owner "ann") may be stuck: no progress for 16 min, and 30 min are allowed until it is timed out.';
+        'It is over: Run run of gather (owner "ann") may be stuck: no progress for 16 min, and 30 min are allowed.';
       expect(await states()).to.deep.equal({ 'long-running run': 'recovered' });
       expect(await eventsOf('alert_recovered')).to.deep.equal([
         { type: 'alert_recovered', owner: 'ann', session_id: 'session of run', run_id: 'run', message },

@@ -96,6 +96,14 @@ describe('R208 mail sink: security', () => {
     expect(server.mails[0]).to.include({ isSecure: true, user: LOGIN.user });
   });
 
+  it('comes from who logs in, where that is an address: many servers take no other', async () => {
+    const login = { user: 'monitor@example.org', password: 'secret' };
+    await using server = await openMailServer({ login });
+    const smtpUrl = `smtp://${encodeURIComponent(login.user)}:${login.password}@${server.address}`;
+    await makeMailSink({ smtpUrl, to: TO }).send(makeNotice(), NEVER);
+    expect(server.mails[0]).to.include({ from: login.user, user: login.user });
+  });
+
   it('speaks TLS from the start to smtps://', async () => {
     await using server = await openMailServer({ security: 'smtps', login: LOGIN });
     const smtpUrl = `smtps://${CREDENTIALS}${server.address}${ANY_CERTIFICATE}`;

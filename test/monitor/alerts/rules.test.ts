@@ -4,6 +4,7 @@ import type { AlertFacts } from '../../../src/monitor/alerts/facts.ts';
 import { ALERT_RULES, type AlertLimits, type Finding } from '../../../src/monitor/alerts/rules.ts';
 import type { StoredRun, StoredSession } from '../../../src/registry/registry.ts';
 import type { Idle } from '../../../src/upkeep/upkeep.ts';
+import { makeStoredRun, makeStoredSession } from '../../support/stored-rows.ts';
 
 const MINUTE_MS = 60_000;
 const TIME = '2026-01-01T12:00:00.000Z';
@@ -109,8 +110,7 @@ const TABLE: Readonly<Record<string, Row>> = {
       runId: 'run-7',
       sessionId: 'session-3',
       owner: 'ann',
-      message:
-        'Run run-7 of gather (owner "ann") may be stuck: no progress for 16 min, and 30 min are allowed until it is timed out.',
+      message: 'Run run-7 of gather (owner "ann") may be stuck: no progress for 16 min, and 30 min are allowed.',
       next: 'npm run runs -- show run-7',
     },
   },
@@ -123,8 +123,7 @@ const TABLE: Readonly<Record<string, Row>> = {
       subject: 'session-3',
       sessionId: 'session-3',
       owner: 'ann',
-      message:
-        'The session of "ann" may be stuck: no command for 16 min, and 30 min are allowed until it is timed out.',
+      message: 'The session of "ann" may be stuck: no command for 16 min, and 30 min are allowed.',
       next: 'npm run sessions -- show session-3',
     },
   },
@@ -365,65 +364,10 @@ function someIdle(count: number): Idle[] {
 }
 
 function makeRun(parts: Partial<StoredRun> = {}): StoredRun {
-  return {
-    id: 'run-7',
-    action: 'gather',
-    params: {},
-    owner: 'ann',
-    status: 'halted',
-    token: null,
-    isCancelRequested: false,
-    commitNumber: 1,
-    counts: { total: 9, queued: 0, running: 0, done: 4, failed: 0, cancelled: 5, skipped: 0 },
-    records: 12,
-    sessions: 1,
-    reused: 0,
-    contextLosses: 0,
-    deaths: [],
-    display: null,
-    error: null,
-    outputs: {},
-    options: {},
-    host: 'box',
-    pid: 1,
-    processIdentity: 'one',
-    createdAt: TIME,
-    startedAt: TIME,
-    endedAt: TIME,
-    updatedAt: TIME,
-    lastProgressAt: TIME,
-    durationMs: 0,
-    ...parts,
-  };
+  const counts = { total: 9, queued: 0, running: 0, done: 4, failed: 0, cancelled: 5, skipped: 0 };
+  return makeStoredRun({ status: 'halted', token: null, counts, records: 12, endedAt: TIME, ...parts });
 }
 
 function makeSession(parts: Partial<StoredSession> = {}): StoredSession {
-  return {
-    id: 'session-3',
-    owner: 'ann',
-    status: 'timed_out',
-    token: 1,
-    holder: 'me',
-    leaseExpiresMs: 0,
-    webdriverId: null,
-    epoch: 1,
-    runId: null,
-    host: 'box',
-    pid: 1,
-    processIdentity: 'one',
-    driverPid: null,
-    browserPid: null,
-    folder: null,
-    endpoint: null,
-    createdAt: TIME,
-    startedAt: null,
-    lastHeartbeatAt: null,
-    lastUsedAt: TIME,
-    endedAt: TIME,
-    death: null,
-    errorMessage: null,
-    label: null,
-    data: null,
-    ...parts,
-  };
+  return makeStoredSession({ status: 'timed_out', endedAt: TIME, ...parts });
 }

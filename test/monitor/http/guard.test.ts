@@ -250,6 +250,21 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
     expect((await monitor.ask('/runs/run')).status).to.equal(200);
   });
 
+  it('lets no foreign page use up what may be changed, or change anything, though it can send the request', async () => {
+    const monitor = open.locked;
+    const send = (origin: string) =>
+      monitor.ask('/runs/nobody/cancel', { method: 'POST', headers: { origin, 'content-type': 'text/plain' } });
+    for (const origin of ['https://elsewhere.example', 'null', monitor.url.replace(/\d+$/, '1')]) {
+      const answers = await Promise.all(numbers(31).map(() => send(origin)));
+      expect(new Set(answers.map(({ status, json }) => `${status} ${json.error.code}`))).to.deep.equal(
+        new Set(['403 wrong-origin']),
+      );
+    }
+    const own = await send(monitor.url);
+    expect(own.json.error.code).to.not.equal('wrong-origin');
+    expect(own.status).to.not.equal(429);
+  });
+
   describe('beyond this machine', () => {
     let monitor: OpenedMonitor;
 

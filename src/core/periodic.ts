@@ -1,6 +1,6 @@
 /** Work that is done again and again: never twice at once, and a failure is told and tried again. */
-import { toError } from '../core/errors.ts';
-import type { Log } from '../core/log.ts';
+import { toError } from './errors.ts';
+import type { Log } from './log.ts';
 
 const RETRY_MS = 60_000;
 
@@ -8,8 +8,6 @@ export interface PeriodicOptions {
   /** For the log: begins a sentence. */
   readonly name: string;
   readonly intervalMs: number;
-  /** Default 60 s, or the interval where that is shorter. */
-  readonly retryMs?: number;
   /** How much of the time since then this machine slept, in ms: nothing is overdue for that. Default: none. */
   readonly pausedSince?: (timeMs: number) => number;
   readonly log: Log;
@@ -20,7 +18,7 @@ export class Periodic {
   readonly #options: PeriodicOptions;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
-  #isStarted = false;
+  #intervalMs: number;
   #startedAt: number | undefined;
   #lastRunAt: Date | undefined;
   /** When it last ended, well or not. */
@@ -30,6 +28,7 @@ export class Periodic {
 
   constructor(options: PeriodicOptions) {
     this.#options = options;
+    this.#intervalMs = options.intervalMs;
   }
 
   /** When it last went well. */
@@ -40,22 +39,34 @@ export class Periodic {
   /** For how long nothing was tried that should have been, in ms; 0 while it is not started. */
   get overdueMs(): number {
     if (this.#startedAt === undefined) return 0;
-    const { intervalMs, pausedSince = () => 0 } = this.#options;
+    const { pausedSince = () => 0 } = this.#options;
     const lastAt = Math.max(this.#startedAt, this.#triedAtMs);
-    return Math.max(0, Date.now() - lastAt - pausedSince(lastAt) - intervalMs);
+    return Math.max(0, Date.now() - lastAt - pausedSince(lastAt) - this.#intervalMs);
   }
 
-  /** The first time is at once. */
-  start(): void {
-    if (this.#isStarted) return;
-    this.#isStarted = true;
+  get #retryMs(): number {
+    return Math.min(RETRY_MS, this.#intervalMs);
+  }
+
+  get isStarted(): boolean {
+    return this.#startedAt !== undefined;
+  }
+
+  /** The first time is at once, or after `firstInMs`. Nothing where it is started already. */
+  start({ firstInMs = 0 }: { readonly firstInMs?: number } = {}): void {
+    if (this.isStarted) return;
     this.#startedAt = Date.now();
-    this.#schedule(0);
+    this.#schedule(firstInMs);
+  }
+
+  /** From now on it is done so often. */
+  setInterval(intervalMs: number): void {
+    this.#intervalMs = intervalMs;
+    if (this.isStarted && this.#running === undefined) this.#schedule(intervalMs);
   }
 
   /** Waits for the work under way. */
   async stop(): Promise<void> {
-    this.#isStarted = false;
     this.#startedAt = undefined;
     clearTimeout(this.#timer);
     await this.#running;
@@ -68,23 +79,23 @@ export class Periodic {
   }
 
   async #work(): Promise<void> {
-    const { name, intervalMs, retryMs = RETRY_MS, log, work } = this.#options;
+    const { name, log, work } = this.#options;
     clearTimeout(this.#timer);
-    let nextMs = intervalMs;
+    let hasFailed = false;
     try {
       await work();
       this.#lastRunAt = new Date();
       if (this.#failure !== undefined) log.info(`${name} works again`);
       this.#failure = undefined;
     } catch (thrown) {
-      nextMs = Math.min(retryMs, intervalMs);
+      hasFailed = true;
       const { message: reason } = toError(thrown);
       const tell = reason === this.#failure ? 'debug' : 'error';
-      log[tell](`${name} failed; it is tried again in ${Math.round(nextMs / 1_000)} s`, { reason });
+      log[tell](`${name} failed; it is tried again in ${Math.round(this.#retryMs / 1_000)} s`, { reason });
       this.#failure = reason;
     }
     this.#triedAtMs = Date.now();
-    if (this.#isStarted) this.#schedule(nextMs);
+    if (this.isStarted) this.#schedule(hasFailed ? this.#retryMs : this.#intervalMs);
   }
 
   #schedule(inMs: number): void {
