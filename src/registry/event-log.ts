@@ -72,6 +72,30 @@ export class EventLog {
     return rows.reverse().map(toStoredEvent);
   }
 
+  /** How many of each type were in a window of time, its end not included. Types that had none are left out. */
+  async countByType({
+    types,
+    from,
+    to,
+  }: {
+    readonly types: readonly EventType[];
+    /** UTC, ISO 8601. */
+    readonly from: string;
+    readonly to: string;
+  }): Promise<Partial<Record<EventType, number>>> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom('events')
+        .select(['type', (eb) => eb.fn.countAll<number>().as('number')])
+        .where('type', 'in', types)
+        .where('at', '>=', from)
+        .where('at', '<', to)
+        .groupBy('type')
+        .execute(),
+    );
+    return Object.fromEntries(rows.map(({ type, number }) => [type, number]));
+  }
+
   /** The number of the newest event; 0 before there is any. */
   async latestId(): Promise<number> {
     const row = await this.#database.read((db) =>

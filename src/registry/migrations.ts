@@ -188,7 +188,13 @@ async function createMonitorTables(db: Kysely<unknown>): Promise<void> {
     .addColumn('updated_at', 'text', (column) => column.notNull())
     .addColumn('delivered', 'text', (column) => column.notNull())
     .execute();
+  await schema
+    .createTable('removals')
+    .addColumn('run_id', 'text', (column) => column.primaryKey())
+    .execute();
   await schema.createIndex('events_type').on('events').columns(['type', 'at']).execute();
+  await schema.createIndex('events_owner').on('events').columns(['owner', 'id']).execute();
+  await schema.createIndex('runs_owner').on('runs').columns(['owner', 'created_at']).execute();
   // Only the sessions that work on a run are looked for by it; removing the others costs nothing more.
   await sql`create index sessions_run on sessions (run_id) where status in ('starting', 'active')`.execute(db);
   // A clean-up finds what is old without looking at what isn't.

@@ -1,7 +1,6 @@
 /** Runs as rows: begun, looked at, changed from outside. What a working run keeps goes through its `RunWriter`. */
 import { sql, type Updateable } from 'kysely';
 
-import { count } from './counters.ts';
 import type { Connection, Database } from './database.ts';
 import { LeaseLostError } from './errors.ts';
 import { appendEvent } from './events.ts';
@@ -9,10 +8,11 @@ import { toPage, type Page, type Place } from './page.ts';
 import { toStorableText, toStoredName } from './row-id.ts';
 import { pageRecords, readRecordsPage, type RecordsPage } from './run-pages.ts';
 import { missingRun, nextPosition, putRecord, recount, touchRun } from './run-records.ts';
+import { forgetRemoved, listHalfRemoved, removeRun } from './run-removal.ts';
 import { readRun, toStoredRun, type StoredRun } from './run-row.ts';
 import type { RecordEntry, RunSnapshot, RunStore } from './run-store.ts';
 import { RunWriter, type RunWriterOptions } from './run-writer.ts';
-import { ENDED_STEPS, RUN_STATUSES, type RunsTable, type StoredRunStatus } from './schema.ts';
+import { RUN_STATUSES, type RunsTable, type StoredRunStatus } from './schema.ts';
 
 const DEFAULT_DATASET = 'records';
 
@@ -92,6 +92,7 @@ export class Runs {
       duration_ms: 0,
     };
     const stored = await this.#database.write(async (db) => {
+      await forgetRemoved(db, id);
       await db
         .insertInto('runs')
         .values(row)
@@ -309,24 +310,13 @@ export class Runs {
   }
 
   /** Removes a run with its steps and records. False where there is none, or it is being worked on. */
-  async remove(id: string): Promise<boolean> {
-    return this.#database.write(async (db) => {
-      const row = await db
-        .deleteFrom('runs')
-        .where('id', '=', id)
-        .where('token', 'is', null)
-        .returningAll()
-        .executeTakeFirst();
-      if (row === undefined) return false;
-      // The totals go on without the row.
-      if (row.reused > 0) await count(db, 'sessions_reused', { by: row.reused });
-      if (row.context_losses > 0) await count(db, 'context_losses', { by: row.context_losses });
-      for (const status of ENDED_STEPS)
-        if (row[status] > 0) await count(db, 'run_steps', { by: row[status], label: status });
-      for (const table of ['steps', 'records'] as const) await db.deleteFrom(table).where('run_id', '=', id).execute();
-      await appendEvent(db, { type: 'run_removed', owner: row.owner, runId: id });
-      return true;
-    });
+  remove(id: string): Promise<boolean> {
+    return removeRun(this.#database, id);
+  }
+
+  /** Ids of runs that were removed by a program that was ended before all of it was gone; {@link remove} takes the rest. */
+  listHalfRemoved(): Promise<string[]> {
+    return listHalfRemoved(this.#database);
   }
 
   async #change(id: string, columns: Updateable<RunsTable>): Promise<void> {

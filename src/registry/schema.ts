@@ -166,6 +166,11 @@ export interface LeadersTable {
   expires_ms: number;
 }
 
+/** Runs that were removed, and whose steps and records have still to go. */
+export interface RemovalsTable {
+  run_id: string;
+}
+
 export interface AlertsTable {
   key: string;
   rule: string;
@@ -191,4 +196,5 @@ export interface Tables {
   counters: CountersTable;
   leaders: LeadersTable;
   alerts: AlertsTable;
+  removals: RemovalsTable;
 }

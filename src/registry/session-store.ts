@@ -12,6 +12,8 @@ import { isLive, isTime, readSession, toStoredSession, type StoredSession } from
 
 /** Rows that are read and checked at a time. */
 const PAGE = 500;
+/** Letters of a time up to its minute. */
+const MINUTE = 'YYYY-MM-DDThh:mm'.length;
 /** Behind all times. */
 const END_OF_TIME = '9999';
 
@@ -73,34 +75,26 @@ export class SessionStore {
     return toPage(await this.#rows(filter), filter.limit, readSession);
   }
 
-  /** In pages: there may be very many rows, and others get their turn. */
   async listDamaged(): Promise<string[]> {
     const damaged: string[] = [];
-    for (let after = ''; ; await nextTurn()) {
-      const rows = await this.#database.read((db) =>
-        db.selectFrom('sessions').selectAll().where('id', '>', after).orderBy('id').limit(PAGE).execute(),
-      );
-      damaged.push(...rows.filter((row) => readSession(row) === undefined).map(({ id }) => id));
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < PAGE) return damaged;
-      after = last.id;
-    }
+    for await (const row of this.#allRows()) if (readSession(row) === undefined) damaged.push(row.id);
+    return damaged;
   }
 
   /** Of all rows, by status and the minute of their creation: enough for statistics, and few however many rows there are. */
-  listGroups(): Promise<SessionGroup[]> {
-    return this.#database.read((db) =>
-      db
-        .selectFrom('sessions')
-        .select([
-          'status',
-          (eb) => eb.fn.countAll<number>().as('number'),
-          (eb) => eb.fn.min<string>('created_at').as('oldest'),
-          (eb) => eb.fn.max<string>('created_at').as('newest'),
-        ])
-        .groupBy(['status', sql`substr(created_at, 1, 16)`])
-        .execute(),
-    );
+  async listGroups(): Promise<SessionGroup[]> {
+    const groups = new Map<string, SessionGroup>();
+    for await (const { status, created_at: at } of this.#allRows()) {
+      const key = `${status} ${at.slice(0, MINUTE)}`;
+      const { number, oldest, newest } = groups.get(key) ?? { number: 0, oldest: at, newest: at };
+      groups.set(key, {
+        status,
+        number: number + 1,
+        oldest: at < oldest ? at : oldest,
+        newest: at > newest ? at : newest,
+      });
+    }
+    return [...groups.values()];
   }
 
   async count(filter: Pick<SessionFilter, 'status' | 'owner'> = {}): Promise<number> {
@@ -243,6 +237,19 @@ export class SessionStore {
       });
       return 'dead';
     });
+  }
+
+  /** In pages: there may be very many, and others get their turn. Those that come or go meanwhile may be among them or not. */
+  async *#allRows(): AsyncGenerator<SessionsTable> {
+    for (let after = ''; ; await nextTurn()) {
+      const rows = await this.#database.read((db) =>
+        db.selectFrom('sessions').selectAll().where('id', '>', after).orderBy('id').limit(PAGE).execute(),
+      );
+      yield* rows;
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < PAGE) return;
+      after = last.id;
+    }
   }
 
   async #rows({ status, owner, host, limit, after }: SessionFilter): Promise<SessionsTable[]> {

@@ -64,20 +64,23 @@ export async function removeOldRuns({
 }: RetentionOptions): Promise<number> {
   const before = new Date(Date.now() - retentionMs).toISOString();
   const failed = new Set<string>();
-  let removed = 0;
-  for (;;) {
+  const tryToRemove = async (id: string) => {
+    try {
+      // False: somebody goes on with it, or was quicker.
+      if (await registry.runs.remove(id)) return 1;
+    } catch (thrown) {
+      onFailure(thrown);
+    }
+    failed.add(id);
+    return 0;
+  };
+  for (const id of await registry.runs.listHalfRemoved()) await tryToRemove(id);
+  for (let removed = 0; ; ) {
     const ids = await registry.runs.listRemovable({ before, limit: batchSize + failed.size });
     const fresh = ids.filter((id) => !failed.has(id));
     if (fresh.length === 0) return removed;
     for (const id of fresh) {
-      try {
-        // False: somebody goes on with it, or was quicker.
-        if (await registry.runs.remove(id)) removed += 1;
-        else failed.add(id);
-      } catch (thrown) {
-        failed.add(id);
-        onFailure(thrown);
-      }
+      removed += await tryToRemove(id);
       await nextTurn();
     }
   }

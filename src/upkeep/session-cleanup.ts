@@ -149,9 +149,10 @@ export class SessionCleanup {
     const { anyHours, failedHours, endedHours } = this.#policy;
     this.#cleaning ??= this.#run('sessions by policy', [
       (failures) => this.#closeLapsed(0, failures),
-      (failures) => this.#mendDamaged(failures),
       (failures) => this.#removeRows(FAILED, Math.min(failedHours, anyHours), failures),
       (failures) => this.#removeRows(ENDED, Math.min(endedHours, anyHours), failures),
+      // Each row is looked at for it, so it comes when those that go are gone.
+      (failures) => this.#mendDamaged(failures),
       (failures) => removeOldRuns(this.#retention(failures)),
       (failures) => removeOldEvents(this.#retention(failures)),
     ]).finally(() => (this.#cleaning = undefined));

@@ -37,6 +37,28 @@ describeOnBoth('EventLog', (registries) => {
     expect(await registry.events.listLatest({ limit: 9, types: ['cleanup'] })).to.deep.equal([]);
   });
 
+  it('counts each type within a window of time, whose end is not in it', async () => {
+    for (const [type, at] of [
+      ['session_started', '2026-01-01T00:00:00.000Z'],
+      ['session_started', '2026-01-01T00:00:59.999Z'],
+      ['session_dead', '2026-01-01T00:00:30.000Z'],
+      ['cleanup', '2026-01-01T00:00:30.000Z'],
+      ['session_started', '2026-01-01T00:01:00.000Z'],
+    ] as const) {
+      await registry.events.append({ type, owner: 'a' });
+      await rawSql(url, `update events set at = ${literal(at)} where id = ${await registry.events.latestId()}`);
+    }
+    const count = (from: string, to: string) =>
+      registry.events.countByType({
+        types: ['session_started', 'session_dead'],
+        from: `2026-01-01T00:${from}.000Z`,
+        to: `2026-01-01T00:${to}.000Z`,
+      });
+    expect(await count('00:00', '01:00')).to.deep.equal({ session_started: 2, session_dead: 1 });
+    expect(await count('01:00', '02:00')).to.deep.equal({ session_started: 1 });
+    expect(await count('02:00', '03:00')).to.deep.equal({});
+  });
+
   it('removes what is old enough, and no more than asked for at a time', async () => {
     for (const owner of ['a', 'b', 'c']) await append(owner);
     await rawSql(url, `update events set at = ${literal(OLD)} where owner <> 'c'`);

@@ -86,6 +86,29 @@ describeOnBoth('SessionStore', (registries) => {
     });
   });
 
+  describe('grouping', () => {
+    it('counts all of them by status and minute of their creation, however many there are', async () => {
+      const columns = 'id, owner, status, token, holder, lease_expires_ms, epoch, host, pid, process_identity';
+      await rawSql(
+        url,
+        `insert into sessions (${columns}, created_at, last_used_at)
+          with recursive n(i) as (select 0 union all select i + 1 from n where i < 1199)
+          select 'id ' || i, 'owner', case when i % 2 = 0 then 'ended' else 'dead' end, 1, 'x', 0, 1, 'x', 1, 'x',
+            '2026-01-01T00:0' || (i % 3) || ':' || (10 + i % 50) || '.000Z', '' from n`,
+      );
+      const groups = await registry.sessions.listGroups();
+      const expected = ['dead', 'ended'].flatMap((status) =>
+        [0, 1, 2].map((minute) => ({
+          status,
+          number: 200,
+          oldest: `2026-01-01T00:0${minute}:${status === 'ended' ? 10 : 11}.000Z`,
+          newest: `2026-01-01T00:0${minute}:${status === 'ended' ? 58 : 59}.000Z`,
+        })),
+      );
+      expect(groups).to.have.deep.members(expected);
+    });
+  });
+
   describe('changing', () => {
     it('sets label and data together, and leaves what is not named (R506)', async () => {
       await insert('a', { label: 'old', data: '{"n":1}' });

@@ -10,6 +10,7 @@ import {
 import { useEmptyRegistry } from '../monitor/support/empty-registry.ts';
 import { makeFolder, runCli } from '../cli/cli.ts';
 import { insertSession, literal, rawSql } from '../support/raw-sql.ts';
+import { allowRemovals, refuseRemovals } from '../support/refused-removals.ts';
 import { describeOnSqliteAndInFullOnPostgres } from '../support/registries.ts';
 import { rejectionOf } from '../support/rejection.ts';
 
@@ -170,17 +171,32 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
       it(`is stopped by none that can not be removed, in batches of ${batchSize} (R401)`, async () => {
         for (const [index, id] of ['first', 'resists', 'resists too', 'last'].entries())
           await add(id, { daysAgo: 50 - index });
-        await refuse(url, 'runs', "old.id like 'resists%'");
+        await refuseRemovals(url, 'runs', "old.id like 'resists%'");
         try {
           expect(await removeOldRuns(retention({ batchSize }))).to.equal(2);
         } finally {
-          await allow(url);
+          await allowRemovals(url);
         }
         expect(await left()).to.deep.equal(['resists', 'resists too']);
         expect(failures).to.have.length(2);
         for (const failure of failures) expect(String(failure)).to.contain('refused by a test');
         expect(await removeOldRuns(retention({ batchSize }))).to.equal(2);
       });
+
+    it('takes what is left of a run whose removal was cut short (R401)', async () => {
+      await add('first', { records: 2, isExported: true });
+      await refuseRemovals(url, 'records', "old.key = '0'");
+      try {
+        expect(await removeOldRuns(retention())).to.equal(0);
+      } finally {
+        await allowRemovals(url);
+      }
+      expect(failures).to.have.length(1);
+      expect(await registry.runs.listHalfRemoved()).to.deep.equal(['first']);
+      expect(await removeOldRuns(retention())).to.equal(0);
+      expect(await registry.runs.listHalfRemoved()).to.deep.equal([]);
+      expect(await rawSql(url, 'select key from records')).to.deep.equal([]);
+    });
   });
 
   describe('of sessions', () => {
@@ -203,11 +219,11 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
           await addSession(id, { ended_at: hoursAgo(9 - index) });
         await addSession('young', { ended_at: hoursAgo(0.9) });
         await addSession('ended', { status: 'ended', ended_at: hoursAgo(9) });
-        await refuse(url, 'sessions', "old.id like 'resists%'");
+        await refuseRemovals(url, 'sessions', "old.id like 'resists%'");
         try {
           expect(await remove(batchSize)).to.equal(3);
         } finally {
-          await allow(url);
+          await allowRemovals(url);
         }
         expect(await leftSessions()).to.deep.equal(['ended', 'resists', 'resists too', 'young']);
         expect(failures).to.have.length(2);
@@ -218,11 +234,11 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
     if (registries.kind === 'postgres')
       it('comes to an end where nothing can be removed at all, and says why (R410)', async () => {
         await addSession('one', { ended_at: hoursAgo(9) });
-        await refuse(url, 'sessions');
+        await refuseRemovals(url, 'sessions');
         try {
           expect((await rejectionOf(remove(50))).message).to.contain('refused by a test');
         } finally {
-          await allow(url);
+          await allowRemovals(url);
         }
         expect(failures).to.have.length(1);
       });
@@ -232,11 +248,11 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
         insertSession({ id: `row ${number}`, owner: 'ann', status: 'dead', ended_at: hoursAgo(9) }),
       );
       await rawSql(url, [first, ...others.map((insert) => insert.replace(/^.*\) values /, ''))].join(', '));
-      await refuse(url, 'sessions', "old.id like 'row%'");
+      await refuseRemovals(url, 'sessions', "old.id like 'row%'");
       try {
         expect((await rejectionOf(remove(30))).message).to.contain('refused by a test');
       } finally {
-        await allow(url);
+        await allowRemovals(url);
       }
       expect(failures).to.have.length(100);
       expect(await remove(30)).to.equal(120);
@@ -268,26 +284,3 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
     });
   });
 });
-
-/** The database refuses to remove the rows of a table for which `condition` holds; without one (PostgreSQL only) any removal. */
-async function refuse(url: string, table: string, condition?: string): Promise<void> {
-  if (url.startsWith('sqlite:')) {
-    await rawSql(
-      url,
-      `create trigger refusal before delete on ${table} when ${condition}
-        begin select raise(abort, 'refused by a test'); end`,
-    );
-    return;
-  }
-  await rawSql(
-    url,
-    `create function refuse() returns trigger language plpgsql as $$
-      begin raise exception 'refused by a test'; end $$`,
-  );
-  const each = condition === undefined ? 'for each statement' : `for each row when (${condition})`;
-  await rawSql(url, `create trigger refusal before delete on ${table} ${each} execute function refuse()`);
-}
-
-async function allow(url: string): Promise<void> {
-  await rawSql(url, url.startsWith('sqlite:') ? 'drop trigger refusal' : 'drop function refuse cascade');
-}

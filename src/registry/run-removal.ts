@@ -1,0 +1,73 @@
+/**
+ * Runs that go. The run itself goes at once; its steps and records, of which there may be very many, follow in batches, so that neither
+ * other writers nor this process's timers wait for them. What a program that is killed meanwhile leaves, the next clean-up takes.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import { count } from './counters.ts';
+import type { Connection, Database } from './database.ts';
+import { appendEvent } from './events.ts';
+import { ENDED_STEPS } from './schema.ts';
+
+/** Of one table: removed within a few milliseconds. */
+const BATCH = 1_000;
+const BELONGINGS = ['steps', 'records'] as const;
+
+/** False where there is no such run, or it is being worked on. */
+export async function removeRun(database: Database, id: string): Promise<boolean> {
+  const isRemoved = await database.write((db) => removeRow(db, id));
+  while (await database.write((db) => removeBatch(db, id))) await nextTurn();
+  return isRemoved;
+}
+
+/** Ids of those whose removal was cut short; {@link removeRun} ends it. */
+export async function listHalfRemoved(database: Database): Promise<string[]> {
+  const rows = await database.read((db) => db.selectFrom('removals').select('run_id').execute());
+  return rows.map(({ run_id: id }) => id);
+}
+
+/** For a run that is created with the name of one that went: nothing of that is left to it. */
+export async function forgetRemoved(db: Connection, id: string): Promise<void> {
+  const { numDeletedRows } = await db.deleteFrom('removals').where('run_id', '=', id).executeTakeFirst();
+  if (numDeletedRows === 0n) return;
+  for (const table of BELONGINGS) await db.deleteFrom(table).where('run_id', '=', id).execute();
+}
+
+async function removeRow(db: Connection, id: string): Promise<boolean> {
+  const row = await db
+    .deleteFrom('runs')
+    .where('id', '=', id)
+    .where('token', 'is', null)
+    .returningAll()
+    .executeTakeFirst();
+  if (row === undefined) return false;
+  await db.insertInto('removals').values({ run_id: id }).execute();
+  // The totals go on without the row.
+  if (row.reused > 0) await count(db, 'sessions_reused', { by: row.reused });
+  if (row.context_losses > 0) await count(db, 'context_losses', { by: row.context_losses });
+  for (const status of ENDED_STEPS)
+    if (row[status] > 0) await count(db, 'run_steps', { by: row[status], label: status });
+  await appendEvent(db, { type: 'run_removed', owner: row.owner, runId: id });
+  return true;
+}
+
+/** False where nothing is left. */
+async function removeBatch(db: Connection, id: string): Promise<boolean> {
+  // Locks it, too: a run of the same name is created before this batch or after it.
+  const { numUpdatedRows } = await db
+    .updateTable('removals')
+    .set({ run_id: id })
+    .where('run_id', '=', id)
+    .executeTakeFirst();
+  if (numUpdatedRows === 0n) return false;
+  for (const table of BELONGINGS) {
+    const { numDeletedRows } = await db
+      .deleteFrom(table)
+      .where('run_id', '=', id)
+      .where('id', 'in', (eb) => eb.selectFrom(table).select('id').where('run_id', '=', id).limit(BATCH))
+      .executeTakeFirst();
+    if (numDeletedRows > 0n) return true;
+  }
+  await db.deleteFrom('removals').where('run_id', '=', id).execute();
+  return false;
+}

@@ -1,0 +1,87 @@
+import { expect } from 'chai';
+
+import { openRegistry, type Registry } from '../../src/registry/registry.ts';
+import { literal, rawSql } from '../support/raw-sql.ts';
+import { allowRemovals, refuseRemovals } from '../support/refused-removals.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { describeOnBoth } from '../support/registries.ts';
+
+const STEPS = 5_000;
+
+describeOnBoth('Removing a run with very many steps', (registries) => {
+  let url: string;
+  let registry: Registry;
+
+  beforeEach(async () => {
+    url = await registries.url();
+    registry = await openRegistry(url);
+    for (const id of ['big', 'other']) await create(id);
+    await rawSql(
+      url,
+      `insert into steps (run_id, id, key, ord, status)
+        with recursive n(i) as (select 0 union all select i + 1 from n where i < ${STEPS - 1})
+        select 'big', 'step ' || i, 'step ' || i, i, 'done' from n`,
+    );
+    for (const id of ['big', 'other']) await registry.runs.saveRecord(id, {}, { key: 'a' });
+  });
+
+  afterEach(() => registry.close());
+
+  const create = (id: string) => registry.runs.create({ id, action: 'test', params: {}, owner: id });
+  const countOf = async (id: string) => {
+    const parts = ['steps', 'records'].map((table) => `(select count(*) from ${table} where run_id = ${literal(id)})`);
+    const [row] = await rawSql(url, `select ${parts.join(' + ')} as number`);
+    return Number(row?.['number']);
+  };
+  /** As if the program had been ended in the middle. */
+  const removeHalf = async () => {
+    await refuseRemovals(url, 'steps', "old.key = 'step 4999'");
+    try {
+      expect((await rejectionOf(registry.runs.remove('big'))).message).to.contain('refused by a test');
+    } finally {
+      await allowRemovals(url);
+    }
+    expect(await countOf('big')).to.be.within(1, STEPS);
+  };
+
+  it('lets others write meanwhile, and touches nothing of another run', async () => {
+    const removing = registry.runs.remove('big').then(() => 'removed');
+    let written = 0;
+    while ((await Promise.race([removing, registry.runs.saveRecord('other', {}, { key: 'a' })])) !== 'removed')
+      written += 1;
+    expect(written).to.be.at.least(2);
+    expect(await countOf('big')).to.equal(0);
+    expect(await countOf('other')).to.equal(1);
+    expect(await registry.runs.listHalfRemoved()).to.deep.equal([]);
+  });
+
+  it('has it gone at once, tells what is left of it, and takes that when asked again', async () => {
+    await removeHalf();
+    expect(await registry.runs.get('big')).to.equal(undefined);
+    expect(await registry.runs.listHalfRemoved()).to.deep.equal(['big']);
+    expect(await registry.runs.remove('big')).to.equal(false);
+    expect(await countOf('big')).to.equal(0);
+    expect(await registry.runs.listHalfRemoved()).to.deep.equal([]);
+    const told = await rawSql(url, "select run_id from events where type = 'run_removed'");
+    expect(told).to.deep.equal([{ run_id: 'big' }]);
+  });
+
+  it('leaves nothing of it to a run that gets its name', async () => {
+    await removeHalf();
+    await create('big');
+    await registry.runs.saveRecord('big', {}, { key: 'new' });
+    expect(await registry.runs.listHalfRemoved()).to.deep.equal([]);
+    expect(await countOf('big')).to.equal(1);
+    expect((await Array.fromAsync(registry.runs.listRecords('big'))).map(({ key }) => key)).to.deep.equal(['new']);
+  });
+
+  it('takes nothing of a run that gets its name in the middle of the removal', async () => {
+    await using other = await openRegistry(url);
+    const removing = other.runs.remove('big');
+    while ((await registry.runs.get('big')) !== undefined);
+    await create('big');
+    await registry.runs.saveRecord('big', {}, { key: 'new' });
+    await removing;
+    expect(await countOf('big')).to.equal(1);
+  });
+});
