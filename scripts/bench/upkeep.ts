@@ -41,7 +41,8 @@ export async function measureUpkeep(): Promise<Row[]> {
   ];
   try {
     const rows: Row[] = [];
-    for (const place of places) rows.push(...(await measureCleanup(place)), await measureReset(place));
+    for (const place of places)
+      rows.push(...(await measureCleanup(place)), await measureRunRemoval(place), await measureReset(place));
     return rows;
   } finally {
     rmSync(folder, { recursive: true });
@@ -67,6 +68,8 @@ async function measureCleanup({ name, cleanupGoalMs, url }: Place): Promise<Row[
     const delays = monitorEventLoopDelay({ resolution: 1 });
     delays.enable();
     const stepping = work.untilStopped();
+    // A round of the monitor ends with it; here while all are there.
+    await registry.sessions.listGroups();
     cleanups.push(await timeMs(async () => void (await makeCleanup(registry).byPolicy())));
     beside.push(await stepping.stop());
     delays.disable();
@@ -89,6 +92,37 @@ async function measureCleanup({ name, cleanupGoalMs, url }: Place): Promise<Row[
       isMet: true,
     },
   ];
+}
+
+async function measureRunRemoval({ name, url }: Place): Promise<Row> {
+  const place = await url();
+  await using registry = await openRegistry(place);
+  const times: number[] = [];
+  const plain: number[] = [];
+  const stalls: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const ids = [`removed-${round}`, `plain-${round}`] as const;
+    for (const id of ids) {
+      await registry.runs.create({ id, action: 'bench', params: {}, owner: id });
+      await execute(place, insertSteps(id));
+      await execute(place, insertRecords(id));
+    }
+    await execute(place, 'analyze');
+    const delays = monitorEventLoopDelay({ resolution: 1 });
+    delays.enable();
+    times.push(await timeMs(async () => void (await registry.runs.remove(ids[0]))));
+    delays.disable();
+    stalls.push(delays.max / NS_PER_MS);
+    const statements = ['steps', 'records'].map((table) => `delete from ${table} where run_id = '${ids[1]}'`);
+    plain.push(await timeMs(() => execute(place, `begin; ${statements.join('; ')}; commit`)));
+  }
+  const stall = Math.max(...stalls);
+  return {
+    what: `a run of ${OLD_ROWS.toLocaleString('en')} steps and records removed on ${name}, in batches / by plain statements`,
+    measured: `${ms(toSample(times).median)}, longest stall ${ms(stall)} (plain: ${ms(toSample(plain).median)})`,
+    goal: `no stall over ${LONGEST_STALL_MS} ms`,
+    isMet: stall <= LONGEST_STALL_MS,
+  };
 }
 
 async function measureReset({ name, url }: Place): Promise<Row> {
@@ -188,6 +222,18 @@ function insertOld(): string {
   return `insert into sessions (${COLUMNS})
     with recursive n(i) as (select 1 union all select i + 1 from n where i < ${OLD_ROWS})
     select 'old-' || i, 'owner-' || i, 'ended', 1, 'bench', 0, 1, 'elsewhere', 1, 'x', '${TWO_DAYS_AGO}', '${TWO_DAYS_AGO}', '${TWO_DAYS_AGO}' from n`;
+}
+
+function insertSteps(runId: string): string {
+  return `insert into steps (run_id, id, key, ord, status)
+    with recursive n(i) as (select 1 union all select i + 1 from n where i < ${OLD_ROWS})
+    select '${runId}', 'step-' || i, 'step-' || i, i, 'done' from n`;
+}
+
+function insertRecords(runId: string): string {
+  return `insert into records (run_id, id, dataset, key, json, ord, position, saves)
+    with recursive n(i) as (select 1 union all select i + 1 from n where i < ${OLD_ROWS})
+    select '${runId}', 'record-' || i, 'records', 'record-' || i, '{"title":"A page"}', i, 0, 0 from n`;
 }
 
 function insertStuck(round: number): string {

@@ -75,7 +75,7 @@ export async function removeOldRuns({
     return 0;
   };
   for (const id of await registry.runs.listHalfRemoved()) await tryToRemove(id);
-  for (let removed = 0; ; ) {
+  for (let removed = 0; ;) {
     const ids = await registry.runs.listRemovable({ before, limit: batchSize + failed.size });
     const fresh = ids.filter((id) => !failed.has(id));
     if (fresh.length === 0) return removed;
