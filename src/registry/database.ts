@@ -4,6 +4,7 @@
  */
 import { Kysely, type Transaction } from 'kysely';
 
+import { delay } from '../core/abort.ts';
 import { SupervisorError, toError } from '../core/errors.ts';
 import { retry } from '../core/retry.ts';
 import type { RegistryDialect } from './dialect.ts';
@@ -16,9 +17,13 @@ const PATIENCE_MS = 30_000;
 /** At the start somebody waits for an answer. */
 const OPEN_PATIENCE_MS = 6_000;
 const FIRST_PAUSE_MS = 5;
-const LONGEST_PAUSE_MS = 250;
 
 export type Connection = Kysely<Tables> | Transaction<Tables>;
+
+/** Between the parts of long work: SQLite has one writer at a time, and those of other processes come to their turn by chance alone. */
+export function giveWay(): Promise<void> {
+  return delay(1);
+}
 
 export class Database {
   readonly dialect: RegistryDialect;
@@ -66,7 +71,7 @@ export class Database {
       return await retry(() => attempt(this.#kysely), {
         retries: Infinity,
         minDelayMs: FIRST_PAUSE_MS,
-        maxDelayMs: LONGEST_PAUSE_MS,
+        maxDelayMs: this.dialect.longestPauseMs,
         shouldRetry: (error) => this.dialect.isPassing(error) && performance.now() < deadline,
         signal: this.#closing.signal,
       });

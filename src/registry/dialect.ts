@@ -18,6 +18,8 @@ export interface RegistryDialect {
   readonly jsonRows: (json: string) => RawBuilder<unknown>;
   /** Whether the same may succeed a moment later: the database is locked, restarting, or out of reach. */
   readonly isPassing: (error: Error) => boolean;
+  /** Between two tries of that, at most. */
+  readonly longestPauseMs: number;
   /** What is wrong, and the way out, where the database's own words don't say it. */
   readonly explain: (error: Error) => string;
   readonly sizeBytes: (db: Kysely<Tables>) => Promise<number>;

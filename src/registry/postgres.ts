@@ -27,6 +27,7 @@ export function postgresDialect(url: string): RegistryDialect {
     autoIncrement: sql`bigint generated always as identity primary key`,
     numbersInOrder: false,
     jsonRows: (json) => sql`json_array_elements(cast(${json} as json)) as j(value)`,
+    longestPauseMs: 250,
     isPassing,
     explain: (error) => explain(error, place),
     sizeBytes: async (db) => {

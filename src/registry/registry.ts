@@ -18,6 +18,7 @@ import { MEMORY, sqliteDialect } from './sqlite.ts';
 import { StuckWork } from './stuck-work.ts';
 
 export type { AlertLog, AlertStatus, NewAlert, StoredAlert } from './alert-log.ts';
+export { giveWay } from './database.ts';
 export type { EventFilter, EventLog, StoredEvent } from './event-log.ts';
 export { EVENT_TYPES, type EventType, type NewEvent } from './events.ts';
 export { MONITOR_OFFICE, type Candidate, type Leader, type Leadership } from './leadership.ts';

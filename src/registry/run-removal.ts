@@ -2,10 +2,8 @@
  * Runs that go. The run itself goes at once; its steps and records, of which there may be very many, follow in batches, so that neither
  * other writers nor this process's timers wait for them. What a program that is killed meanwhile leaves, the next clean-up takes.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
-
 import { count } from './counters.ts';
-import type { Connection, Database } from './database.ts';
+import { giveWay, type Connection, type Database } from './database.ts';
 import { appendEvent } from './events.ts';
 import { ENDED_STEPS } from './schema.ts';
 
@@ -16,7 +14,7 @@ const BELONGINGS = ['steps', 'records'] as const;
 /** False where there is no such run, or it is being worked on. */
 export async function removeRun(database: Database, id: string): Promise<boolean> {
   const isRemoved = await database.write((db) => removeRow(db, id));
-  while (await database.write((db) => removeBatch(db, id))) await nextTurn();
+  while (await database.write((db) => removeBatch(db, id))) await giveWay();
   return isRemoved;
 }
 

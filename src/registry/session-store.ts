@@ -11,7 +11,7 @@ import { LIVE_STATUSES, SESSION_STATUSES, type SessionsTable, type SessionStatus
 import { isLive, isTime, readSession, toStoredSession, type StoredSession } from './session-row.ts';
 
 /** Rows that are read and checked at a time. */
-const PAGE = 500;
+const PAGE = 200;
 /** Letters of a time up to its minute. */
 const MINUTE = 'YYYY-MM-DDThh:mm'.length;
 /** Behind all times. */

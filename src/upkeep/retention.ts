@@ -1,7 +1,5 @@
 /** What nobody needs any more: old runs with their records, and old events. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
-
-import type { Registry, SessionStatus } from '../registry/registry.ts';
+import { giveWay, type Registry, type SessionStatus } from '../registry/registry.ts';
 
 /** So many sessions that resist are no exceptions: the store is in trouble, and whoever comes next tries again. */
 const MOST_RESISTING = 100;
@@ -31,7 +29,7 @@ export async function removeOldSessions({
   onFailure,
 }: OldSessionsOptions): Promise<number> {
   const except: string[] = [];
-  for (let removed = 0; ; await nextTurn()) {
+  for (let removed = 0; ; await giveWay()) {
     const filter = { status, before, except, limit };
     try {
       const number = await sessions.removeEnded(filter);
@@ -81,14 +79,14 @@ export async function removeOldRuns({
     if (fresh.length === 0) return removed;
     for (const id of fresh) {
       removed += await tryToRemove(id);
-      await nextTurn();
+      await giveWay();
     }
   }
 }
 
 export async function removeOldEvents({ registry, retentionMs, batchSize }: RetentionOptions): Promise<number> {
   const before = new Date(Date.now() - retentionMs).toISOString();
-  for (let removed = 0; ; await nextTurn()) {
+  for (let removed = 0; ; await giveWay()) {
     const number = await registry.events.removeBefore(before, { limit: batchSize });
     removed += number;
     if (number < batchSize) return removed;

@@ -59,7 +59,8 @@ const FAILED: readonly SessionStatus[] = ['dead', 'timed_out'];
 const ENDED: readonly SessionStatus[] = ['ended', 'expired'];
 const HOUR_MS = 3_600_000;
 const STOP_LIMIT_MS = 10_000;
-const SQLITE_BATCH = 50;
+/** Removed within a few milliseconds. */
+const SQLITE_BATCH = 400;
 const POSTGRES_BATCH = 1_000;
 
 export class SessionCleanup {
