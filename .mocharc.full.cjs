@@ -20,6 +20,9 @@ const ON_POSTGRES = [
   'test/monitor/http/secrets.test.ts',
   'test/monitor/sweeper.test.ts',
   'test/scripts/reset-stuck-sql.test.ts',
+  'test/sessions/leases.test.ts',
+  'test/sessions/manager.test.ts',
+  'test/sessions/no-duplicates.test.ts',
   'test/upkeep/retention.test.ts',
 ];
 

@@ -4,13 +4,13 @@ import { freeze, openScriptedWebDriver, unfreeze, type ScriptedWebDriver } from 
 import { openRegistry, type Registry } from '../../src/registry/registry.ts';
 import { SessionManager } from '../../src/sessions/sessions.ts';
 import { eventually } from '../support/eventually.ts';
-import { describeOnBoth } from '../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../support/registries.ts';
 import { makeTestConfig } from '../support/scripted-run.ts';
 import { Holder } from './support/holder.ts';
 
 const HEARTBEAT_MS = 100;
 
-describeOnBoth('Leases of sessions', (registries) => {
+describeOnSqliteAndInFullOnPostgres('Leases of sessions', (registries) => {
   let registryUrl: string;
   let registry: Registry;
   let server: ScriptedWebDriver;

@@ -9,14 +9,14 @@ import {
 import { CleanupError } from '../../src/upkeep/upkeep.ts';
 import { eventually } from '../support/eventually.ts';
 import { insertSession, rawSql } from '../support/raw-sql.ts';
-import { describeOnBoth } from '../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../support/registries.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { QUIET, Stage, type OpenedManager, type OpenOptions } from './support/managers.ts';
 
 const HOUR_MS = 3_600_000;
 const LIVE = ['starting', 'active'] as const;
 
-describeOnBoth('SessionManager', (registries) => {
+describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
   let url: string;
   let stage: Stage;
 

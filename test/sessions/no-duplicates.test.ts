@@ -5,13 +5,13 @@ import { postgresDialect } from '../../src/registry/postgres.ts';
 import { openRegistry, type Registry } from '../../src/registry/registry.ts';
 import { sqliteDialect } from '../../src/registry/sqlite.ts';
 import { insertSession, rawSql } from '../support/raw-sql.ts';
-import { describeOnBoth } from '../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../support/registries.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { runScripted } from '../support/scripted-run.ts';
 import { die, QUIET, Stage } from './support/managers.ts';
 
 /** The nine tests that R308 names. */
-describeOnBoth('No duplicate sessions (R308)', (registries) => {
+describeOnSqliteAndInFullOnPostgres('No duplicate sessions (R308)', (registries) => {
   let url: string;
   let stage: Stage;
   let registry: Registry;
