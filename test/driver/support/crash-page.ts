@@ -1,18 +1,29 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 
+interface Answer {
+  readonly method?: string;
+  readonly error?: { readonly message: string };
+}
+
 /** Crashes the renderer of one tab, also of one in the background; resolves when the browser tells of it. */
 export async function crashPage(capabilities: Readonly<Record<string, unknown>>, handle: string): Promise<void> {
   const { debuggerAddress } = capabilities['goog:chromeOptions'] as { debuggerAddress: string };
   const socket = new WebSocket(`ws://${debuggerAddress.replace('localhost', '127.0.0.1')}/devtools/page/${handle}`);
+  const crash = () => socket.send(JSON.stringify({ id: 1, method: 'Page.crash' }));
   // One listener for all messages: two that come together would otherwise hide each other.
-  const crashed = new Promise<void>((resolve) => {
+  const crashed = new Promise<void>((resolve, reject) => {
     socket.on('message', (data: Buffer) => {
-      if (data.toString().includes('Inspector.targetCrashed')) resolve();
+      const { method, error } = JSON.parse(data.toString()) as Answer;
+      if (method === 'Inspector.targetCrashed') resolve();
+      if (error === undefined) return;
+      // A tab that still goes to its first page is not crashed; on a busy machine it may (measured).
+      if (error.message.startsWith('Page has pending navigations')) crash();
+      else reject(new Error(error.message));
     });
   });
   await once(socket, 'open');
-  socket.send(JSON.stringify({ id: 1, method: 'Page.crash' }));
+  crash();
   await crashed;
   socket.terminate();
 }
