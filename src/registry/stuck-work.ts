@@ -1,9 +1,7 @@
 /** Ends what makes no progress: many at once, by statements whose number does not grow with them. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
-
 import { sql, type RawBuilder } from 'kysely';
 
-import type { Connection, Database } from './database.ts';
+import { giveWay, type Connection, type Database } from './database.ts';
 import type { EventType } from './events.ts';
 import { toStorableText } from './row-id.ts';
 import type { SessionsTable } from './schema.ts';
@@ -50,7 +48,7 @@ export class StuckWork {
     const runIds: string[] = [];
     const sessions: StoredSession[] = [];
     for (let from = 0; from < findings.length; from += AT_ONCE) {
-      if (from > 0) await nextTurn();
+      if (from > 0) await giveWay();
       const some = findings.slice(from, from + AT_ONCE);
       const done = await this.#database.write((db) => this.#timeOut(db, some));
       runIds.push(...done.runIds);

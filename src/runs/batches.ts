@@ -283,7 +283,7 @@ function toResult<Value>(key: string, { end }: LedgerEntry): BatchResult<Value> 
   return end.status === 'done' ? { key, status: 'done', value: fromJsonText<Value>(end.value) } : { key, ...end };
 }
 
-/** Stands for the driver where workers share a window: any use of it tells why not. */
+/** Stands for the driver where workers share a window: whoever uses it is told why not. */
 function refusingDriver<Item>(tools: BatchTools<Item>): WebDriver {
   return new Proxy({} as WebDriver, { get: () => tools.driver });
 }

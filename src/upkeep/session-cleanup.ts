@@ -1,11 +1,10 @@
 /** Clears away what is over: sessions nobody uses, rows that are old enough. In batches, beside running work, and by itself if asked. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { Periodic } from '../core/periodic.ts';
-import type { Registry, SessionStatus, StoredSession } from '../registry/registry.ts';
+import { giveWay, type Registry, type SessionStatus, type StoredSession } from '../registry/registry.ts';
 import { CleanupError } from './errors.ts';
 import { removeOldEvents, removeOldRuns, removeOldSessions, type RetentionOptions } from './retention.ts';
 import type { SessionStatistics } from './statistics.ts';
@@ -224,7 +223,7 @@ export class SessionCleanup {
           await endRemains(session);
         });
       }
-      await nextTurn();
+      await giveWay();
     }
   }
 

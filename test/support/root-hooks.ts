@@ -7,8 +7,6 @@ import { describeExcess, endExcess, excessOf, takeStock, type Stock } from './st
 const GRACE_MS = 2_000;
 const POLL_MS = 20;
 const EXIT_AFTER_MS = 3_000;
-/** PostgreSQL writes all databases of the run to the disk before it ends: on a busy machine that once took more than 30 s. */
-const CLOSE_LIMIT_MS = 120_000;
 
 // Kept from before any fake clock: a test may still have it installed when we look.
 const sleep = wait;
@@ -39,8 +37,7 @@ export const mochaHooks: Mocha.RootHookObject = {
     (this.test as Mocha.Hook).error(new Error(`The test left behind:\n  ${left.join('\n  ')}`));
   },
 
-  async afterAll(this: Mocha.Context) {
-    this.timeout(CLOSE_LIMIT_MS);
+  async afterAll() {
     await closeSharedPostgres();
     const left = await settleExcess(atStart);
     if (left.length === 0) return;

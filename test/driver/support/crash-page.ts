@@ -22,8 +22,11 @@ export async function crashPage(capabilities: Readonly<Record<string, unknown>>,
       else reject(new Error(error.message));
     });
   });
-  await once(socket, 'open');
-  crash();
-  await crashed;
-  socket.terminate();
+  try {
+    await once(socket, 'open');
+    crash();
+    await crashed;
+  } finally {
+    socket.terminate();
+  }
 }
