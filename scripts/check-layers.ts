@@ -15,12 +15,13 @@ const PACKAGE = 'webdriver-supervisor';
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
   config: ['core'],
+  analysis: ['core'],
   driver: ['core', 'config'],
   registry: ['core', 'config'],
   supervisor: ['core', 'config', 'driver'],
   upkeep: ['core', 'config', 'driver', 'registry'],
   sessions: ['core', 'config', 'driver', 'registry', 'supervisor', 'upkeep'],
-  runs: ['core', 'config', 'registry', 'sessions', 'supervisor', 'upkeep'],
+  runs: ['core', 'config', 'analysis', 'registry', 'sessions', 'supervisor', 'upkeep'],
   monitor: ['core', 'config', 'driver', 'registry', 'upkeep'],
   fleet: ['core', 'config', 'registry', 'runs'],
   testing: ['core', 'config', 'driver', 'registry', 'sessions', 'supervisor', 'upkeep'],
@@ -28,6 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: [
     'core',
     'config',
+    'analysis',
     'driver',
     'registry',
     'supervisor',

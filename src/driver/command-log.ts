@@ -10,6 +10,19 @@ interface Entry {
   end(outcome: string): void;
 }
 
+/** A command as hooks see it. */
+export interface CommandInfo {
+  /** Method and route with ids left out, such as `POST /url` or `GET /element/{id}/text`. */
+  readonly label: string;
+  /** The body of the request, as selenium passed it. May hold secrets: not for logs. */
+  readonly data: unknown;
+}
+
+/** The label of a command, as in {@link CommandInfo}. */
+export function toCommandLabel(method: string, path: string): string {
+  return `${method} ${toRoute(path)}`;
+}
+
 export class CommandLog {
   readonly #lines: { label: string; outcome: string; startedAt: number; endedAt: number | null }[] = [];
 

@@ -36,4 +36,6 @@ export {
 } from './process-identity.ts';
 export { deleteRemoteSession, endLeftProcesses, type LeftProcesses } from './reap.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';
+export type { CommandInfo } from './command-log.ts';
+export type { CommandHook } from './transport.ts';
 export { BrowserSession, type SessionListener, type SessionOptions, type SessionTarget } from './session.ts';

@@ -21,7 +21,7 @@ import { describeTarget, isLoopback, type SessionTarget } from './session-target
 import { terminateOwnSockets } from './sockets.ts';
 import { toStartError } from './start-errors.ts';
 import { OWN_START_LIMIT_MS } from './session-settings.ts';
-import { CommandTransport } from './transport.ts';
+import { CommandTransport, type CommandHook } from './transport.ts';
 
 export type { SessionTarget } from './session-target.ts';
 
@@ -45,6 +45,7 @@ export interface SessionOptions {
   readonly commandTimeoutMs: number;
   readonly heartbeatTimeoutMs: number;
   readonly listener: SessionListener;
+  readonly beforeCommand?: CommandHook;
   readonly log: Log;
 }
 
@@ -106,7 +107,7 @@ export class BrowserSession {
   }
 
   private constructor(options: SessionOptions, process_: DriverProcess | undefined) {
-    const { target, signal, commandTimeoutMs, listener } = options;
+    const { target, signal, commandTimeoutMs, listener, beforeCommand } = options;
     this.#options = options;
     this.#process = process_;
     this.#http = new HttpClient(process_?.url ?? (target.kind === 'own' ? '' : target.url));
@@ -115,6 +116,7 @@ export class BrowserSession {
       signal,
       commandTimeoutMs,
       ...(target.kind === 'attached' ? { attachTo: target } : {}),
+      ...(beforeCommand === undefined ? {} : { beforeCommand }),
       ...(target.kind === 'own' ? { startLimitMs: OWN_START_LIMIT_MS } : {}),
       listener: {
         onAlive: listener.onAlive,

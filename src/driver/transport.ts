@@ -4,9 +4,9 @@
  */
 import { Response, type Client, type Request } from 'selenium-webdriver/http/index.js';
 
-import { settlesWithin } from '../core/abort.ts';
+import { raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
-import { CommandLog } from './command-log.ts';
+import { CommandLog, toCommandLabel, type CommandInfo } from './command-log.ts';
 import { CommandTimeoutError, SessionEndedError, type DeathReport } from './death.ts';
 import type { HttpAnswer, HttpClient } from './http-client.ts';
 import { SessionSettings } from './session-settings.ts';
@@ -32,7 +32,12 @@ export interface TransportOptions {
   /** The session's first answer, where it was not started through this door. */
   readonly attachTo?: { readonly sessionId: string; readonly capabilities: object };
   readonly listener: TransportListener;
+  /** Called before each command is sent. A returned promise is awaited; a throw refuses the command. */
+  readonly beforeCommand?: CommandHook;
 }
+
+/** Sees each command before it is sent: returns nothing to let it pass at once, or a promise to hold it. Throws to refuse it. */
+export type CommandHook = (command: CommandInfo) => Promise<void> | undefined;
 
 /** What the transport tells and asks its session. */
 export interface TransportListener {
@@ -94,17 +99,18 @@ export class CommandTransport implements Client {
 
   /** The seam of selenium's `http.Executor`. */
   async send(request: Request): Promise<Response> {
-    const { signal, attachTo, listener } = this.#options;
+    const { signal, attachTo, beforeCommand } = this.#options;
     if (attachTo !== undefined && request.method === 'POST' && request.path === '/session') {
       const body = JSON.stringify({ value: attachTo });
       this.settings.learn('POST /session', request.data, body);
       return new Response(200, {}, body);
     }
-    if (signal.aborted) {
-      listener.onRefused();
-      throw toError(signal.reason);
+    this.#throwIfClosed();
+    const held = beforeCommand?.({ label: toCommandLabel(request.method, request.path), data: request.data });
+    if (held !== undefined) {
+      await raceSignal(held, signal);
+      this.#throwIfClosed();
     }
-    if (this.#ended) throw new SessionEndedError();
     const command = this.#exchange(request, this.#inFlight.size > 0 ? this.settled : undefined);
     // Nothing but a quit ends the session before its first await.
     if (this.isEnded) this.#quit = command;
@@ -114,6 +120,16 @@ export class CommandTransport implements Client {
     } finally {
       this.#inFlight.delete(command);
     }
+  }
+
+  /** Throws when the session is dead or has ended. */
+  #throwIfClosed(): void {
+    const { signal, listener } = this.#options;
+    if (signal.aborted) {
+      listener.onRefused();
+      throw toError(signal.reason);
+    }
+    if (this.#ended) throw new SessionEndedError();
   }
 
   async #exchange(request: Request, ahead: Promise<unknown> | undefined): Promise<Response> {

@@ -41,6 +41,10 @@ export interface RunOutcome {
   readonly sessions: number;
   readonly deaths: readonly Death[];
   readonly error: ErrorReport | null;
+  /** What may be wrong with the action although nothing was lost, one sentence each: a finished step that a later entry no longer asked for, say. */
+  readonly warnings: readonly string[];
+  /** Names of the steps that were done again although an interrupted attempt had sent something that is not idempotent. */
+  readonly repeatedEffects: readonly string[];
   readonly durationMs: number;
   /** Dataset -> file. */
   readonly outputs: Readonly<Record<string, string>>;

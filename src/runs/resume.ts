@@ -122,6 +122,8 @@ export async function repeatCompleted(
     sessions: run.sessions,
     deaths: run.deaths as unknown as readonly Death[],
     error: null,
+    warnings: [],
+    repeatedEffects: [],
     durationMs: run.durationMs,
     outputs,
   };

@@ -4,6 +4,7 @@ import path from 'node:path';
 
 import type { z } from 'zod';
 
+import type { SourceWarning } from '../analysis/analysis.ts';
 import { childEnvironment, loadConfig, type Config } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
 import { silentLog, type Log } from '../core/log.ts';
@@ -27,6 +28,17 @@ export interface RunOptions {
   readonly registry?: Registry;
   /** A run's id, or `last`: goes on with that run of the action instead of beginning one. Parameters are taken from it. */
   readonly resume?: string;
+  /**
+   * With `resume`: the key of a step (or `batch/key` of an item) to forget, together with everything that came after it. The run goes on
+   * from there.
+   */
+  readonly redo?: string;
+  /** A file of browser state, in the format of Playwright's `storageState`: loaded into each new session, and kept up to date. */
+  readonly sessionState?: string;
+  /** Patterns in the action's source that lose data when a step is replayed; see {@link SourceWarning}. Default: none. */
+  readonly sourceWarnings?: readonly SourceWarning[];
+  /** Loads the action's module once more, as a new instance. Called before `run` is entered again if a source warning is about module state. */
+  readonly reloadAction?: () => Promise<Action>;
   /** How the action is named on a command line where not by its name: its file. For the words that tell how to resume. */
   readonly target?: string;
   /** How long to wait for an owner that is busy. Default 0: told at once. */

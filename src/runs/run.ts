@@ -359,6 +359,8 @@ export class Run {
       sessions: this.#sessions,
       deaths: this.#deaths,
       error: toReport(error),
+      warnings: [],
+      repeatedEffects: [],
       durationMs: this.#durationMs,
       outputs,
     };

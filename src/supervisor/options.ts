@@ -1,6 +1,6 @@
 /** What a supervisor is given, what it tells, and what it shows of itself. */
 import type { Log } from '../core/log.ts';
-import type { BrowserOptions, Death, DeathReport } from '../driver/driver.ts';
+import type { BrowserOptions, CommandHook, Death, DeathReport } from '../driver/driver.ts';
 import type { RestartLimitOptions } from './restart-limit.ts';
 import type { SupervisorStatus } from './state.ts';
 import type { TargetOptions } from './target.ts';
@@ -28,6 +28,8 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
    * suspended). Undefined: the report stands, at once. A promise is waited for, for 2 s at the most.
    */
   readonly explainDeath?: (report: DeathReport) => Promise<DeathReport> | undefined;
+  /** Called before each WebDriver command of a session. A returned promise is awaited; a throw refuses the command. */
+  readonly beforeCommand?: CommandHook;
   /** Default: nothing is logged. */
   readonly log?: Log;
   /** Ends a start that is under way, also that of a restart. */

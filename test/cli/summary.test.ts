@@ -34,6 +34,8 @@ function makeOutcome(change: Partial<RunOutcome> = {}): RunOutcome {
     sessions: 1,
     deaths: [],
     error: null,
+    warnings: [],
+    repeatedEffects: [],
     durationMs: 8_123,
     outputs: { records: 'output/r1/records.jsonl' },
     ...change,
