@@ -1,6 +1,6 @@
 /**
- * Our own DevTools connection to a Chromium browser: it sees the browser go while nothing is asked of it, answers while a command is
- * in flight, reads cookies without queueing behind commands, and frees a page that loops. It never changes what a page does.
+ * Our own DevTools connection to a Chromium browser. It notices the end of the browser while no command is in flight, answers while one
+ * is, reads cookies without queueing behind commands, and frees a page that loops. It never changes what a page does.
  */
 import { WebSocket } from 'ws';
 
@@ -18,6 +18,16 @@ export interface DevToolsOptions {
   readonly onClosed: (description: string) => void;
   /** A page's renderer is gone; `handle` is its window handle (in Chromium, the target's id: measured). */
   readonly onTabCrashed: (handle: string) => void;
+  /** A page was attached to; its events follow. */
+  readonly onPageAttached?: (handle: string) => void;
+  /** An event of a page's domains, such as `Page.frameNavigated`. */
+  readonly onPageEvent?: (handle: string, event: DevToolsEvent) => void;
+}
+
+/** An event of Chromium's DevTools protocol. */
+export interface DevToolsEvent {
+  readonly method: string;
+  readonly params: Readonly<Record<string, unknown>>;
 }
 
 interface PendingCall {
@@ -31,15 +41,26 @@ interface Message {
   readonly sessionId?: string;
   readonly result?: unknown;
   readonly error?: { readonly message: string };
-  readonly params?: { readonly sessionId?: string; readonly targetInfo?: { readonly targetId: string } };
+  readonly params?: Readonly<Record<string, unknown>> & {
+    readonly targetId?: string;
+    readonly targetInfo?: { readonly targetId: string; readonly type: string; readonly url: string };
+  };
+}
+
+/** A page of the browser. Its session is undefined until DevTools has attached to it. */
+interface Page {
+  url: string;
+  sessionId: string | undefined;
 }
 
 /** Calls that only this connection makes; the shapes are Chromium's protocol, domains Browser, Storage, Target, Page and Runtime. */
 export class DevTools {
   readonly #socket: WebSocket;
   readonly #pending = new Map<number, PendingCall>();
-  /** DevTools session id -> window handle. */
-  readonly #pages = new Map<string, string>();
+  readonly #options: DevToolsOptions;
+  /** By window handle. */
+  readonly #pages = new Map<string, Page>();
+  readonly #attaching = new Set<Promise<void>>();
   #lastId = 0;
   /** Who connects is told of a failure by its promise; only later is a close worth telling. */
   #isWatched = false;
@@ -49,14 +70,10 @@ export class DevTools {
     const devtools = new DevTools(socket, options);
     try {
       await withDeadline(opened(socket, options.signal), CONNECT_LIMIT_MS, 'Connecting to the DevTools socket');
-      // Pages are attached from their start and flattened into this socket, so that each one's crash is told here.
-      const attached = devtools.call('Target.setAutoAttach', {
-        autoAttach: true,
-        waitForDebuggerOnStart: false,
-        flatten: true,
-        filter: [{ type: 'page' }],
-      });
-      await raceSignal(attached, options.signal);
+      // Target.setAutoAttach would stop every window that has an opener until it is released (measured).
+      const discovered = devtools.call('Target.setDiscoverTargets', { discover: true, filter: [{ type: 'page' }] });
+      await raceSignal(discovered, options.signal);
+      await raceSignal(Promise.all(devtools.#attaching), options.signal);
       devtools.#isWatched = true;
       return devtools;
     } catch (thrown) {
@@ -65,31 +82,39 @@ export class DevTools {
     }
   }
 
-  private constructor(socket: WebSocket, { onClosed, onTabCrashed }: DevToolsOptions) {
+  private constructor(socket: WebSocket, options: DevToolsOptions) {
     this.#socket = socket;
-    socket.on('message', (data: Buffer) => this.#receive(JSON.parse(data.toString()) as Message, onTabCrashed));
+    this.#options = options;
+    socket.on('message', (data: Buffer) => this.#receive(JSON.parse(data.toString()) as Message));
     // An error is always followed by a close, which is where it is told.
     socket.on('error', () => undefined);
     socket.on('close', (code) => {
       const description = `the DevTools socket closed (code ${code})`;
       for (const call of this.#pending.values()) call.reject(new Error(description));
       this.#pending.clear();
-      if (this.#isWatched) onClosed(description);
+      if (this.#isWatched) options.onClosed(description);
     });
   }
 
   /** The window handle of the browser's page, where there is exactly one. */
   get onlyPage(): string | null {
-    const [handle, ...others] = this.#pages.values();
+    const [handle, ...others] = this.#pages.keys();
     return others.length === 0 ? (handle ?? null) : null;
   }
 
-  /** Where the page with this window handle stands. */
+  /** The URL of the page with this window handle, as the browser knows it now. */
   async pageUrl(handle: string): Promise<string> {
     const { targetInfo } = (await this.call('Target.getTargetInfo', { targetId: handle })) as {
       targetInfo: { url: string };
     };
     return targetInfo.url;
+  }
+
+  /** Calls a domain of the page with this window handle. Rejects as {@link call} does, and if DevTools is not attached to it. */
+  callPage(handle: string, method: string, params: object = {}): Promise<unknown> {
+    const sessionId = this.#pages.get(handle)?.sessionId;
+    if (sessionId === undefined) return Promise.reject(new Error('DevTools is not attached to that window'));
+    return this.call(method, params, { sessionId });
   }
 
   /** Sends one protocol call. Rejects when the browser refuses it, when the socket closes, or after `limitMs` (default 10 s). */
@@ -107,43 +132,67 @@ export class DevTools {
   }
 
   /**
-   * Ends endless scripts and loads of the page with this window handle, or of all pages where the handle is unknown. Measured: both
-   * calls are answered by a page that loops, and are without effect on an idle one.
+   * Ends endless scripts and loads of the page with this window handle, or of all pages if the handle is unknown. Both calls are
+   * answered by a page that loops, and have no effect on an idle one (measured).
    */
   freePage(handle: string | null): void {
-    const sessions = [...this.#pages].filter(([, page]) => page === handle);
-    for (const [sessionId] of sessions.length > 0 ? sessions : this.#pages) {
-      // Best effort: whether the page came free is seen by the command that waits for it.
-      for (const method of ['Runtime.terminateExecution', 'Page.stopLoading']) {
-        this.call(method, {}, { sessionId }).catch(() => undefined);
-      }
+    const handles = handle !== null && this.#pages.has(handle) ? [handle] : [...this.#pages.keys()];
+    for (const page of handles) {
+      // Best effort: whether the page is free again shows in the command that waits for it.
+      for (const method of ['Runtime.terminateExecution', 'Page.stopLoading'])
+        this.callPage(page, method).catch(() => undefined);
     }
   }
 
-  /** Ends the connection; nobody is told. */
+  /** Ends the connection without calling `onClosed`. */
   close(): void {
     this.#isWatched = false;
     this.#socket.terminate();
   }
 
-  #receive(message: Message, onTabCrashed: (handle: string) => void): void {
-    const { id, method, params, sessionId } = message;
+  #receive({ id, method, params = {}, sessionId, ...message }: Message): void {
     if (id !== undefined) {
       const call = this.#pending.get(id);
       if (message.error === undefined) call?.resolve(message.result);
       else call?.reject(new Error(message.error.message));
-    } else if (
-      method === 'Target.attachedToTarget' &&
-      params?.sessionId !== undefined &&
-      params.targetInfo !== undefined
-    ) {
-      this.#pages.set(params.sessionId, params.targetInfo.targetId);
-    } else if (method === 'Target.detachedFromTarget' && params?.sessionId !== undefined) {
-      this.#pages.delete(params.sessionId);
-    } else if (method === 'Inspector.targetCrashed' && sessionId !== undefined) {
-      const handle = this.#pages.get(sessionId);
-      if (handle !== undefined) onTabCrashed(handle);
+    } else if (sessionId === undefined) {
+      this.#receiveTargetEvent(method, params);
+    } else if (method !== undefined) {
+      const handle = this.#handleOf(sessionId);
+      if (handle !== undefined) this.#options.onPageEvent?.(handle, { method, params });
     }
+  }
+
+  #receiveTargetEvent(method: string | undefined, { targetId = '', targetInfo }: NonNullable<Message['params']>): void {
+    if (method === 'Target.targetCreated' && targetInfo?.type === 'page') {
+      const attaching = this.#attach(targetInfo).finally(() => this.#attaching.delete(attaching));
+      this.#attaching.add(attaching);
+    }
+    else if (method === 'Target.targetInfoChanged' && targetInfo !== undefined) {
+      const page = this.#pages.get(targetInfo.targetId);
+      if (page !== undefined) page.url = targetInfo.url;
+    } else if (method === 'Target.targetDestroyed') this.#pages.delete(targetId);
+    else if (method === 'Target.targetCrashed' && this.#pages.has(targetId)) this.#options.onTabCrashed(targetId);
+  }
+
+  /** Attaches at once: a page that loops takes no new DevTools session, and could then not be freed. */
+  async #attach({ targetId, url }: { readonly targetId: string; readonly url: string }): Promise<void> {
+    const page: Page = { url, sessionId: undefined };
+    this.#pages.set(targetId, page);
+    try {
+      const { sessionId } = (await this.call('Target.attachToTarget', { targetId, flatten: true })) as {
+        sessionId?: string;
+      };
+      page.sessionId = sessionId;
+      if (sessionId !== undefined) this.#options.onPageAttached?.(targetId);
+    } catch {
+      // The page is gone again, or the socket is: both show elsewhere.
+    }
+  }
+
+  #handleOf(sessionId: string): string | undefined {
+    for (const [handle, page] of this.#pages) if (page.sessionId === sessionId) return handle;
+    return undefined;
   }
 }
 

@@ -49,12 +49,12 @@ async function openSilentServer() {
 }
 
 describe('DevTools: connecting', () => {
-  it('attaches to every page from its start, without stopping any', async () => {
+  it('asks to hear of every page, and never for automatic attachment, which stops windows that have an opener', async () => {
     await using server = await openDevToolsServer();
     using _ = await connect(server);
     expect(server.calls[0]).to.deep.include({
-      method: 'Target.setAutoAttach',
-      params: { autoAttach: true, waitForDebuggerOnStart: false, flatten: true, filter: [{ type: 'page' }] },
+      method: 'Target.setDiscoverTargets',
+      params: { discover: true, filter: [{ type: 'page' }] },
     });
   });
 
@@ -90,7 +90,7 @@ describe('DevTools: connecting', () => {
 
   it('rejects when the socket closes before it is ready, and tells nobody else', async () => {
     await using server = await openDevToolsServer();
-    server.answer('Target.setAutoAttach', 'close');
+    server.answer('Target.setDiscoverTargets', 'close');
     const told: string[] = [];
     const tell = (text: string) => void told.push(text);
     const connecting = DevTools.connect({ url: server.url, signal: NEVER, onClosed: tell, onTabCrashed: tell });
@@ -169,10 +169,10 @@ describe('DevTools: pages', () => {
   it('tells which tab crashed by its window handle, and nothing of tabs that have gone', async () => {
     await using server = await openDevToolsServer({ pages: { s1: 'tab-1', s2: 'tab-2' } });
     using c = await connect(server);
-    server.emit({ method: 'Inspector.targetCrashed', sessionId: 's2' });
-    server.emit({ method: 'Target.detachedFromTarget', params: { sessionId: 's1' } });
-    server.emit({ method: 'Inspector.targetCrashed', sessionId: 's1' });
-    server.emit({ method: 'Inspector.targetCrashed', sessionId: 'never seen' });
+    server.emit({ method: 'Target.targetCrashed', params: { targetId: 'tab-2' } });
+    server.emit({ method: 'Target.targetDestroyed', params: { targetId: 'tab-1' } });
+    server.emit({ method: 'Target.targetCrashed', params: { targetId: 'tab-1' } });
+    server.emit({ method: 'Target.targetCrashed', params: { targetId: 'never seen' } });
     await c.devtools.call('Browser.getVersion');
     expect(c.told).to.deep.equal(['crashed tab-2']);
   });
@@ -181,10 +181,10 @@ describe('DevTools: pages', () => {
     await using server = await openDevToolsServer({ pages: { s1: 'tab-1' } });
     using c = await connect(server);
     expect(c.devtools.onlyPage).to.equal('tab-1');
-    server.attach('s2', 'tab-2');
+    server.openPage('s2', 'tab-2');
     await c.devtools.call('Browser.getVersion');
     expect(c.devtools.onlyPage).to.equal(null);
-    server.emit({ method: 'Target.detachedFromTarget', params: { sessionId: 's1' } });
+    server.emit({ method: 'Target.targetDestroyed', params: { targetId: 'tab-1' } });
     await c.devtools.call('Browser.getVersion');
     expect(c.devtools.onlyPage).to.equal('tab-2');
   });
@@ -200,7 +200,8 @@ describe('DevTools: pages', () => {
       server.answer('Page.stopLoading', { error: 'not allowed' });
       c.devtools.freePage(handle);
       await c.devtools.call('Browser.getVersion');
-      const calls = server.calls.slice(1, -1).map(({ method, sessionId }) => `${sessionId} ${method}`);
+      const ofPages = server.calls.filter(({ sessionId }) => sessionId !== undefined);
+      const calls = ofPages.map(({ method, sessionId }) => `${sessionId} ${method}`);
       const expected = freed.flatMap((id) => [`${id} Runtime.terminateExecution`, `${id} Page.stopLoading`]);
       expect(calls).to.deep.equal(expected);
     });

@@ -77,6 +77,23 @@ describe('No false death, on a real browser (law 3)', () => {
     await expectAlive();
   });
 
+  it('a window that a page opens and uses: it loads, and its opener goes on', async () => {
+    const { driver } = s;
+    await driver.get(`${site.url}/ok`);
+    const opened = await driver.executeScript<string>(
+      'const child = window.open(arguments[0], "child", "width=300,height=200"); return String(child !== null);',
+      `${site.url}/json`,
+    );
+    expect(opened).to.equal('true');
+    await driver.wait(async () => (await driver.getAllWindowHandles()).length === 2, 5_000);
+    const [first = '', second = ''] = await driver.getAllWindowHandles();
+    await driver.switchTo().window(second);
+    await driver.wait(async () => (await driver.getCurrentUrl()).endsWith('/json'), 5_000);
+    await driver.close();
+    await driver.switchTo().window(first);
+    expect(await driver.getTitle()).to.equal('ok');
+  });
+
   it('a closed tab', async () => {
     const first = await s.driver.getWindowHandle();
     await s.driver.switchTo().newWindow('tab');

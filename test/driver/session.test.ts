@@ -213,12 +213,12 @@ describe('BrowserSession: a start that fails', () => {
 
   it('by its signal once the session is there still leaves none', async () => {
     await using browser = await openDevToolsServer();
-    browser.answer('Target.setAutoAttach', 'never');
+    browser.answer('Target.setDiscoverTargets', 'never');
     const capabilities = { 'goog:chromeOptions': { debuggerAddress: browser.address } };
     await using e = await openEndpoint({ capabilities });
     const stop = new AbortController();
     const starting = rejectionOf(openSession(e.target, { startSignal: stop.signal }));
-    await browser.waitForCall('Target.setAutoAttach');
+    await browser.waitForCall('Target.setDiscoverTargets');
     stop.abort(REASON);
     expect(await starting).to.equal(REASON);
     expect(e.server.sessionIds).to.deep.equal([]);
@@ -276,7 +276,7 @@ describe('BrowserSession: its DevTools connection', () => {
     browser.drop();
     await e.server.waitForRequest('GET /window/handles');
     while (browser.calls.length === before) await new Promise((resolve) => setImmediate(resolve));
-    expect(browser.calls.at(-1)!.method).to.equal('Target.setAutoAttach');
+    expect(browser.calls.at(-1)!.method).to.equal('Target.setDiscoverTargets');
     expect(s.deaths).to.deep.equal([]);
   });
 
@@ -314,7 +314,7 @@ describe('BrowserSession: its DevTools connection', () => {
       sessionId: owner.session.id,
       capabilities: capabilitiesFor(browser.address),
     });
-    browser.answer('Target.setAutoAttach', 'never');
+    browser.answer('Target.setDiscoverTargets', 'never');
     const before = browser.calls.length;
     browser.drop();
     while (browser.calls.length === before) await new Promise((resolve) => setImmediate(resolve));
@@ -331,8 +331,8 @@ describe('BrowserSession: its DevTools connection', () => {
     await using s = await openSession(e.target);
     await s.driver.switchTo().newWindow('tab');
     await s.driver.switchTo().window('window-1');
-    browser.emit({ method: 'Inspector.targetCrashed', sessionId: 's2' });
-    browser.emit({ method: 'Inspector.targetCrashed', sessionId: 's1' });
+    browser.emit({ method: 'Target.targetCrashed', params: { targetId: 'window-2' } });
+    browser.emit({ method: 'Target.targetCrashed', params: { targetId: 'window-1' } });
     const { cause, detectedBy } = await s.died;
     expect({ cause, detectedBy }).to.deep.equal({ cause: 'tab-crashed', detectedBy: 'devtools' });
     expect(s.deaths).to.have.length(1);
@@ -355,7 +355,7 @@ describe('BrowserSession: a tab that crashes while it is not known which window 
       const [, opened = ''] = await s.driver.getAllWindowHandles();
       await s.driver.switchTo().window(opened);
       await s.driver.close();
-      browser.emit({ method: 'Inspector.targetCrashed', sessionId: 's1' });
+      browser.emit({ method: 'Target.targetCrashed', params: { targetId: 'window-1' } });
       // Its answer comes behind the event.
       await s.session.probe('heartbeat');
       expect(s.deaths).to.have.length(deaths);

@@ -24,7 +24,8 @@ export interface DevToolsServer extends AsyncDisposable {
   /** Resolves when a call of this method has come. */
   waitForCall(method: string): Promise<DevToolsCall>;
   emit(event: object): void;
-  attach(sessionId: string, targetId: string): void;
+  /** Opens a page; who attaches to it gets this DevTools session. */
+  openPage(sessionId: string, targetId: string): void;
   /** Ends all connections without a word, as a killed browser does. */
   drop(): void;
 }
@@ -41,6 +42,8 @@ export async function openDevToolsServer({
   const calls: DevToolsCall[] = [];
   const waiting: { method: string; resolve: (call: DevToolsCall) => void }[] = [];
   const clients = () => [...sockets.clients];
+  const sessions = new Map<string, string>();
+  const sessionOf = ({ params }: DevToolsCall) => sessions.get(String(params['targetId']));
 
   sockets.on('connection', (socket: WebSocket) => {
     socket.on('error', () => undefined);
@@ -50,10 +53,11 @@ export async function openDevToolsServer({
       const reply = replies.get(call.method) ?? { result: {} };
       if (reply === 'close') socket.terminate();
       else if (reply !== 'never') {
-        if (call.method === 'Target.setAutoAttach') {
-          for (const [sessionId, targetId] of Object.entries(pages)) server.attach(sessionId, targetId);
+        if (call.method === 'Target.setDiscoverTargets') {
+          for (const [sessionId, targetId] of Object.entries(pages)) server.openPage(sessionId, targetId);
         }
-        const outcome = 'error' in reply ? { error: { message: reply.error } } : reply;
+        const attached = call.method === 'Target.attachToTarget' ? { result: { sessionId: sessionOf(call) } } : reply;
+        const outcome = 'error' in attached ? { error: { message: attached.error } } : attached;
         socket.send(JSON.stringify({ id: call.id, ...outcome }));
       }
       for (const entry of waiting.filter(({ method }) => method === call.method)) entry.resolve(call);
@@ -79,8 +83,10 @@ export async function openDevToolsServer({
     emit: (event) => {
       for (const client of clients()) client.send(JSON.stringify(event));
     },
-    attach: (sessionId, targetId) => {
-      server.emit({ method: 'Target.attachedToTarget', params: { sessionId, targetInfo: { targetId, type: 'page' } } });
+    openPage: (sessionId, targetId) => {
+      sessions.set(targetId, sessionId);
+      const targetInfo = { targetId, type: 'page', url: 'about:blank' };
+      server.emit({ method: 'Target.targetCreated', params: { targetInfo } });
     },
     drop: () => {
       for (const client of clients()) client.terminate();
