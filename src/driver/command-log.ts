@@ -26,9 +26,9 @@ export function toCommandLabel(method: string, path: string): string {
 export class CommandLog {
   readonly #lines: { label: string; outcome: string; startedAt: number; endedAt: number | null }[] = [];
 
-  begin(method: string, path: string): Entry {
-    const route = toRoute(path);
-    const label = `${method} ${route}`;
+  /** `label` as {@link toCommandLabel} makes it. */
+  begin(label: string): Entry {
+    const route = label.slice(label.indexOf(' ') + 1);
     const line = { label, outcome: 'unanswered', startedAt: performance.now(), endedAt: null as number | null };
     this.#lines.push(line);
     if (this.#lines.length > KEPT) this.#lines.shift();

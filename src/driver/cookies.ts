@@ -57,7 +57,7 @@ function devtoolsCookies(devtools: DevTools): BrowserCookies {
 }
 
 /** A cookie for one host only is set by that host's URL; with a domain it would be sent to subdomains too. */
-function toChromium({ domain, ...cookie }: BrowserCookie): object {
+export function toChromium({ domain, ...cookie }: BrowserCookie): object {
   const host = domain.replace(/^\./, '');
   const url = `${cookie.secure ? 'https' : 'http'}://${host}${cookie.path}`;
   return domain.startsWith('.') ? { ...cookie, domain, url } : { ...cookie, url };

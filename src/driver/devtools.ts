@@ -5,6 +5,7 @@
 import { WebSocket } from 'ws';
 
 import { raceSignal, settlesWithin, withDeadline } from '../core/abort.ts';
+import type { Disposer } from '../core/events.ts';
 
 /** How long the browser may take to accept the connection; on an idle machine it takes 20 ms. */
 const CONNECT_LIMIT_MS = 10_000;
@@ -19,7 +20,9 @@ export interface DevToolsOptions {
   /** A page's renderer is gone; `handle` is its window handle (in Chromium, the target's id: measured). */
   readonly onTabCrashed: (handle: string) => void;
   /** A page was attached to; its events follow. */
-  readonly onPageAttached?: (handle: string) => void;
+  readonly onPageAttached?: (handle: string, devtools: DevTools) => void;
+  /** A page was closed. */
+  readonly onPageClosed?: (handle: string) => void;
   /** An event of a page's domains, such as `Page.frameNavigated`. */
   readonly onPageEvent?: (handle: string, event: DevToolsEvent) => void;
 }
@@ -43,13 +46,12 @@ interface Message {
   readonly error?: { readonly message: string };
   readonly params?: Readonly<Record<string, unknown>> & {
     readonly targetId?: string;
-    readonly targetInfo?: { readonly targetId: string; readonly type: string; readonly url: string };
+    readonly targetInfo?: { readonly targetId: string; readonly type: string };
   };
 }
 
-/** A page of the browser. Its session is undefined until DevTools has attached to it. */
+/** Its session is undefined until DevTools has attached to it. */
 interface Page {
-  url: string;
   sessionId: string | undefined;
 }
 
@@ -60,6 +62,7 @@ export class DevTools {
   readonly #options: DevToolsOptions;
   /** By window handle. */
   readonly #pages = new Map<string, Page>();
+  readonly #listeners = new Set<{ readonly handle: string; readonly listener: (event: DevToolsEvent) => void }>();
   readonly #attaching = new Set<Promise<void>>();
   #lastId = 0;
   /** Who connects is told of a failure by its promise; only later is a close worth telling. */
@@ -144,6 +147,13 @@ export class DevTools {
     }
   }
 
+  /** Calls `listener` with each event of the page with this window handle, until the disposer is called. */
+  listen(handle: string, listener: (event: DevToolsEvent) => void): Disposer {
+    const entry = { handle, listener };
+    this.#listeners.add(entry);
+    return () => void this.#listeners.delete(entry);
+  }
+
   /** Ends the connection without calling `onClosed`. */
   close(): void {
     this.#isWatched = false;
@@ -159,7 +169,9 @@ export class DevTools {
       this.#receiveTargetEvent(method, params);
     } else if (method !== undefined) {
       const handle = this.#handleOf(sessionId);
-      if (handle !== undefined) this.#options.onPageEvent?.(handle, { method, params });
+      if (handle === undefined) return;
+      this.#options.onPageEvent?.(handle, { method, params });
+      for (const entry of this.#listeners) if (entry.handle === handle) entry.listener({ method, params });
     }
   }
 
@@ -167,24 +179,21 @@ export class DevTools {
     if (method === 'Target.targetCreated' && targetInfo?.type === 'page') {
       const attaching = this.#attach(targetInfo).finally(() => this.#attaching.delete(attaching));
       this.#attaching.add(attaching);
-    }
-    else if (method === 'Target.targetInfoChanged' && targetInfo !== undefined) {
-      const page = this.#pages.get(targetInfo.targetId);
-      if (page !== undefined) page.url = targetInfo.url;
-    } else if (method === 'Target.targetDestroyed') this.#pages.delete(targetId);
-    else if (method === 'Target.targetCrashed' && this.#pages.has(targetId)) this.#options.onTabCrashed(targetId);
+    } else if (method === 'Target.targetDestroyed') {
+      if (this.#pages.delete(targetId)) this.#options.onPageClosed?.(targetId);
+    } else if (method === 'Target.targetCrashed' && this.#pages.has(targetId)) this.#options.onTabCrashed(targetId);
   }
 
   /** Attaches at once: a page that loops takes no new DevTools session, and could then not be freed. */
-  async #attach({ targetId, url }: { readonly targetId: string; readonly url: string }): Promise<void> {
-    const page: Page = { url, sessionId: undefined };
+  async #attach({ targetId }: { readonly targetId: string }): Promise<void> {
+    const page: Page = { sessionId: undefined };
     this.#pages.set(targetId, page);
     try {
       const { sessionId } = (await this.call('Target.attachToTarget', { targetId, flatten: true })) as {
         sessionId?: string;
       };
       page.sessionId = sessionId;
-      if (sessionId !== undefined) this.#options.onPageAttached?.(targetId);
+      if (sessionId !== undefined) this.#options.onPageAttached?.(targetId, this);
     } catch {
       // The page is gone again, or the socket is: both show elsewhere.
     }

@@ -37,5 +37,19 @@ export {
 export { deleteRemoteSession, endLeftProcesses, type LeftProcesses } from './reap.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';
 export type { CommandInfo } from './command-log.ts';
+export {
+  diffStates,
+  EMPTY_STATE,
+  isEmptyPatch,
+  patchState,
+  selectParts,
+  type BrowserState,
+  type PageState,
+  type RestoreParts,
+  type StateCookie,
+  type StatePatch,
+} from './state/browser-state.ts';
+export { parseStorageState, toStorageState } from './state/storage-state.ts';
+export type { StateAccess } from './state/state-access.ts';
 export type { CommandHook } from './transport.ts';
 export { BrowserSession, type SessionListener, type SessionOptions, type SessionTarget } from './session.ts';

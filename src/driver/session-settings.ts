@@ -1,10 +1,11 @@
-/** What the commands of a session teach about it: its time limits, its current window and page. */
+/** What the commands of a session tell about it: its time limits, its current window, frame and page. */
 import { redactUrl } from '../core/redact.ts';
 
 /** A command gets this much more than the limit that the remote end itself keeps for it. */
 const MARGIN_MS = 10_000;
 const LOADS_PAGE = /^POST \/(url|refresh|back|forward|element\/\{id\}\/(click|value)|actions)$/;
 const RUNS_SCRIPT = /^POST \/execute\//;
+const RESIZES = /^POST \/window\/(rect|maximize|minimize|fullscreen)$/;
 /** A timer set for longer than this fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** A start that waits in a Grid's queue, which has limits of its own, takes minutes. */
@@ -25,6 +26,8 @@ export class SessionSettings {
   #timeouts: Timeouts = { implicit: 0, pageLoad: 300_000, script: 30_000 };
   #windowHandle: string | null = null;
   #url: string | null = null;
+  #frameDepth = 0;
+  #isResized = false;
 
   constructor(commandTimeoutMs: number, startLimitMs = START_LIMIT_MS) {
     this.#commandTimeoutMs = commandTimeoutMs;
@@ -40,6 +43,16 @@ export class SessionSettings {
     this.#windowHandle = handle;
   }
 
+  /** Whether the driver has switched to a frame within the page. */
+  get isInFrame(): boolean {
+    return this.#frameDepth > 0;
+  }
+
+  /** Whether a command changed the size of a window. */
+  get isResized(): boolean {
+    return this.#isResized;
+  }
+
   /** The page that was last navigated to, redacted. */
   get url(): string | null {
     return this.#url;
@@ -49,15 +62,25 @@ export class SessionSettings {
   learn(label: string, data: unknown, body: string): void {
     if (label === 'POST /session') this.#timeouts = { ...this.#timeouts, ...sessionTimeouts(body) };
     else if (label === 'POST /timeouts') this.#timeouts = { ...this.#timeouts, ...(data as Timeouts) };
-    else if (label === 'POST /window') this.#windowHandle = stringField(data, 'handle');
+    else if (label === 'POST /window') this.#switchTo(stringField(data, 'handle'));
+    else if (label === 'POST /frame') this.#frameDepth = isTopFrame(data) ? 0 : this.#frameDepth + 1;
+    else if (label === 'POST /frame/parent') this.#frameDepth = Math.max(0, this.#frameDepth - 1);
+    else if (RESIZES.test(label)) this.#isResized = true;
     else if (label === 'GET /window') this.#windowHandle = stringField(JSON.parse(body), 'value');
-    else if (label === 'DELETE /window') this.#windowHandle = null;
+    else if (label === 'DELETE /window') this.#switchTo(null);
   }
 
   /** Learns where a navigation goes, before it has got there: that page may be the one that kills the browser. */
   learnNavigation(label: string, data: unknown): void {
     const url = label === 'POST /url' ? stringField(data, 'url') : null;
-    if (url !== null) this.#url = redactUrl(url);
+    if (url === null) return;
+    this.#url = redactUrl(url);
+    this.#frameDepth = 0;
+  }
+
+  #switchTo(handle: string | null): void {
+    this.#windowHandle = handle;
+    this.#frameDepth = 0;
   }
 
   /** The larger of the setting and of the limit that the session itself has for such a command, plus a margin. */
@@ -73,6 +96,10 @@ export class SessionSettings {
 function sessionTimeouts(body: string): Timeouts {
   const { value } = JSON.parse(body) as { value?: { capabilities?: { timeouts?: Timeouts } } };
   return value?.capabilities?.timeouts ?? {};
+}
+
+function isTopFrame(data: unknown): boolean {
+  return typeof data === 'object' && data !== null && Reflect.get(data, 'id') === null;
 }
 
 function stringField(data: unknown, name: string): string | null {

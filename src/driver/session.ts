@@ -8,19 +8,18 @@ import { Executor } from 'selenium-webdriver/http/index.js';
 import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { watchBidi, type BidiWatch } from './bidi.ts';
 import { createDriver, toCapabilities, type BrowserOptions } from './capabilities.ts';
 import { cookiesOf, type BrowserCookies } from './cookies.ts';
 import { SessionEndedError, SessionStartError, type DeathEvidence, type DeathReport, type Detector } from './death.ts';
-import { DevTools, findDevToolsUrl } from './devtools.ts';
 import { HttpClient } from './http-client.ts';
 import { DriverProcess } from './launch.ts';
-import { explainLostBrowser } from './lost-browser.ts';
 import { Prober } from './probe.ts';
 import { describeTarget, isLoopback, type SessionTarget } from './session-target.ts';
 import { terminateOwnSockets } from './sockets.ts';
 import { toStartError } from './start-errors.ts';
+import { IN_FLIGHT_KNOWS_MS, SessionWatch } from './session-watch.ts';
 import { OWN_START_LIMIT_MS } from './session-settings.ts';
+import { StateAccess } from './state/state-access.ts';
 import { CommandTransport, type CommandHook } from './transport.ts';
 
 export type { SessionTarget } from './session-target.ts';
@@ -53,8 +52,6 @@ export interface SessionOptions {
 const QUIT_LIMIT_MS = 5_000;
 /** How long a start that was given up is awaited at somebody's endpoint, to end what comes of it. A browser starts in 1 to 3 s. */
 const ABANDON_LIMIT_MS = 10_000;
-/** A command in flight knows best why the browser went; it learns of it 50 ms after the socket (measured). */
-const IN_FLIGHT_KNOWS_MS = 250;
 
 export class BrowserSession {
   readonly #options: SessionOptions;
@@ -65,9 +62,7 @@ export class BrowserSession {
   #id = '';
   #driver: WebDriver | undefined;
   #capabilities: Capabilities | undefined;
-  #devtools: DevTools | undefined;
-  #devtoolsUrl = '';
-  #bidi: BidiWatch | undefined;
+  #watch: SessionWatch | undefined;
   #creating: Promise<void> = Promise.resolve();
   #isStarted = false;
   #diedEarly: DeathReport | undefined;
@@ -97,7 +92,7 @@ export class BrowserSession {
       session = new BrowserSession(options, process_);
       session.#creating = session.#create();
       await raceSignal(session.#creating, signal);
-      await raceSignal(session.#watch(), signal);
+      await raceSignal(session.#watchSockets(), signal);
       session.#finishStart();
       return session;
     } catch (thrown) {
@@ -107,7 +102,7 @@ export class BrowserSession {
   }
 
   private constructor(options: SessionOptions, process_: DriverProcess | undefined) {
-    const { target, signal, commandTimeoutMs, listener, beforeCommand } = options;
+    const { target, signal, commandTimeoutMs, listener } = options;
     this.#options = options;
     this.#process = process_;
     this.#http = new HttpClient(process_?.url ?? (target.kind === 'own' ? '' : target.url));
@@ -116,7 +111,10 @@ export class BrowserSession {
       signal,
       commandTimeoutMs,
       ...(target.kind === 'attached' ? { attachTo: target } : {}),
-      ...(beforeCommand === undefined ? {} : { beforeCommand }),
+      beforeCommand: (command) => {
+        this.#watch?.tracker.onCommand(this.#transport.settings.windowHandle, command.label, command.data);
+        return options.beforeCommand?.(command);
+      },
       ...(target.kind === 'own' ? { startLimitMs: OWN_START_LIMIT_MS } : {}),
       listener: {
         onAlive: listener.onAlive,
@@ -124,7 +122,7 @@ export class BrowserSession {
         onQuit: listener.onQuit,
         onRefused: listener.onRefused,
         probe: () => this.probe('command'),
-        freePage: (handle) => this.#devtools?.freePage(handle),
+        freePage: (handle) => this.#watch?.devtools?.freePage(handle),
       },
     });
   }
@@ -168,23 +166,32 @@ export class BrowserSession {
   }
 
   get cookies(): BrowserCookies {
-    return cookiesOf(this.driver, this.#devtools);
+    return cookiesOf(this.driver, this.#watch?.devtools);
+  }
+
+  /** The browser's cookies, storage and page as a whole. */
+  get browserState(): StateAccess {
+    return new StateAccess({
+      devtools: () => this.#watch?.devtools,
+      tracker: this.#watch?.tracker,
+      settings: this.#transport.settings,
+    });
   }
 
   /** What the browser calls itself to servers. */
   async userAgent(): Promise<string> {
-    if (this.#devtools === undefined) return this.driver.executeScript<string>('return navigator.userAgent');
-    const { userAgent } = (await this.#devtools.call('Browser.getVersion')) as { userAgent: string };
+    const devtools = this.#watch?.devtools;
+    if (devtools === undefined) return this.driver.executeScript<string>('return navigator.userAgent');
+    const { userAgent } = (await devtools.call('Browser.getVersion')) as { userAgent: string };
     return userAgent;
   }
 
   /** The current page's URL, as it is; through DevTools it doesn't queue behind commands. Null before the first page. */
   async pageUrl(): Promise<string | null> {
+    const devtools = this.#watch?.devtools;
     const handle = this.#transport.settings.windowHandle;
     const url =
-      this.#devtools === undefined || handle === null
-        ? await this.driver.getCurrentUrl()
-        : await this.#devtools.pageUrl(handle);
+      devtools === undefined || handle === null ? await this.driver.getCurrentUrl() : await devtools.pageUrl(handle);
     return /^https?:/.test(url) ? url : null;
   }
 
@@ -199,7 +206,7 @@ export class BrowserSession {
     const result = await this.#prober.probe({
       http: this.#http,
       sessionId: this.#id,
-      devtools: this.#devtools,
+      devtools: this.#watch?.devtools,
       isOwnDriver: target.kind === 'own',
       pids: [this.#process?.pid, this.browserPid].filter((pid) => pid !== undefined),
       inFlight: () => this.#transport.inFlight,
@@ -272,101 +279,25 @@ export class BrowserSession {
     if (target.kind === 'attached') await driver.getWindowHandle();
   }
 
-  /** DevTools where there is one, else BiDi, else the heartbeat alone. */
-  async #watch(): Promise<void> {
-    const { browser } = this.#options;
-    await this.#tryTo('connect to DevTools', async () => {
-      const url = await this.#findDevTools();
-      if (url === undefined) return;
-      this.#devtoolsUrl = url;
-      await this.#connectDevTools();
+  async #watchSockets(): Promise<void> {
+    const { target, browser, signal, log } = this.#options;
+    if (this.#capabilities === undefined) throw new SessionStartError('The session has no capabilities.');
+    this.#watch = await SessionWatch.open({
+      target,
+      sessionId: this.#id,
+      capabilities: this.#capabilities,
+      wantsBidi: browser.bidi === true,
+      process: this.#process,
+      http: this.#http,
+      transport: this.#transport,
+      signal: anySignal(signal, this.#released.signal),
+      log,
+      isOver: () => this.#isOver(),
+      report: (report) => this.#report(report),
+      probe: (detectedBy) => this.probe(detectedBy),
     });
-    const url: unknown = this.#capabilities?.get('webSocketUrl');
-    if (typeof url === 'string' && (this.#devtools === undefined || browser.bidi === true)) {
-      await this.#tryTo('connect to BiDi', async () => {
-        const onClosed = (message: string) => void this.#onBidiClosed(message);
-        this.#bidi = await watchBidi({ url, signal: this.#openSignal, onClosed });
-      });
-    }
-  }
-
-  /** Without its sockets a session works all the same; it is only watched less well. */
-  async #tryTo(what: string, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (thrown) {
-      if (this.#isOver()) return;
-      this.#options.log.warn(`Could not ${what}: deaths will be noticed later`, { reason: toError(thrown).message });
-    }
-  }
-
-  /** Aborts when the session is over, so that no socket is opened, or kept, behind its back. */
-  get #openSignal(): AbortSignal {
-    return anySignal(this.#options.signal, this.#released.signal);
-  }
-
-  async #connectDevTools(): Promise<void> {
-    this.#devtools = await DevTools.connect({
-      url: this.#devtoolsUrl,
-      signal: this.#openSignal,
-      onClosed: (message) => void this.#onDevToolsClosed(message),
-      onTabCrashed: (handle) => {
-        // Another tab's crash leaves this window working; whoever switches to it is told by the command's own failure.
-        const current = this.#transport.settings.windowHandle ?? this.#devtools?.onlyPage;
-        if (handle !== current) return;
-        this.#report({
-          cause: 'tab-crashed',
-          detectedBy: 'devtools',
-          message: 'the tab crashed: its renderer process is gone',
-        });
-      },
-    });
-    this.#transport.settings.windowHandle ??= this.#devtools.onlyPage;
-  }
-
-  /** Grid offers a socket of its own; a browser's own address means something only on the machine where it runs. */
-  async #findDevTools(): Promise<string | undefined> {
-    const { target } = this.#options;
-    const gridUrl: unknown = this.#capabilities?.get('se:cdp');
-    if (typeof gridUrl === 'string') return gridUrl;
-    if (target.kind !== 'own' && !isLoopback(target.url)) return undefined;
-    for (const name of ['goog:chromeOptions', 'ms:edgeOptions']) {
-      const options = this.#capabilities?.get(name) as { debuggerAddress?: string } | undefined;
-      if (options?.debuggerAddress !== undefined) return findDevToolsUrl(options.debuggerAddress, this.#openSignal);
-    }
-    return undefined;
-  }
-
-  async #onDevToolsClosed(description: string): Promise<void> {
-    // Gone for whoever asks meanwhile: a probe turns to the session itself.
-    this.#devtools = undefined;
-    if (this.#isOver()) return;
-    if (this.#options.target.kind !== 'own') {
-      await this.probe('devtools');
-    } else {
-      const found = await explainLostBrowser({
-        http: this.#http,
-        sessionId: this.#id,
-        devtoolsUrl: this.#devtoolsUrl,
-        oldestCommandMs: this.#transport.oldestCommandMs,
-        commandsSettled: this.#transport.settled,
-      });
-      if (found !== undefined) {
-        this.#report({ ...found, detectedBy: 'devtools', message: `${description}: ${found.message}` });
-        return;
-      }
-    }
-    if (!this.#isOver()) await this.#tryTo('connect to DevTools again', () => this.#connectDevTools());
-  }
-
-  async #onBidiClosed(message: string): Promise<void> {
-    const { target } = this.#options;
-    this.#bidi = undefined;
-    if (this.#isOver()) return;
-    // The socket runs through the driver: with our own driver gone its exit is told too, and says more.
-    if (target.kind === 'own' && (await this.#process?.exitsWithin(IN_FLIGHT_KNOWS_MS / 5))) return;
-    if (target.kind === 'own') this.#report({ cause: 'browser-gone', detectedBy: 'bidi', message });
-    else await this.probe('bidi');
+    // The session may have been released meanwhile.
+    if (this.#releasing !== undefined) this.#watch.close();
   }
 
   #isOver(): boolean {
@@ -383,8 +314,7 @@ export class BrowserSession {
     this.#releasing ??= (async () => {
       this.#transport.end();
       this.#released.abort(new SessionEndedError());
-      this.#devtools?.close();
-      this.#bidi?.close();
+      this.#watch?.close();
       try {
         if (this.#driver !== undefined) await terminateOwnSockets(this.#driver);
       } finally {

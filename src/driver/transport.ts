@@ -17,7 +17,19 @@ const GRACE_AFTER_DEADLINE_MS = 3_000;
 /** Answered from the driver's memory, even for a dead browser (measured): no proof of life. */
 const ANSWERED_BY_DRIVER = new Set(['GET /timeouts', 'POST /timeouts', 'GET /window', 'POST /window']);
 /** Commands whose success means more than that the session lives. */
-const UNUSUAL = new Set([...ANSWERED_BY_DRIVER, 'POST /session', 'DELETE /', 'DELETE /window', 'POST /execute/async']);
+const UNUSUAL = new Set([
+  ...ANSWERED_BY_DRIVER,
+  'POST /session',
+  'DELETE /',
+  'DELETE /window',
+  'POST /execute/async',
+  'POST /frame',
+  'POST /frame/parent',
+  'POST /window/rect',
+  'POST /window/maximize',
+  'POST /window/minimize',
+  'POST /window/fullscreen',
+]);
 
 const { signal: NEVER } = new AbortController();
 
@@ -106,12 +118,13 @@ export class CommandTransport implements Client {
       return new Response(200, {}, body);
     }
     this.#throwIfClosed();
-    const held = beforeCommand?.({ label: toCommandLabel(request.method, request.path), data: request.data });
+    const label = toCommandLabel(request.method, request.path);
+    const held = beforeCommand?.({ label, data: request.data });
     if (held !== undefined) {
       await raceSignal(held, signal);
       this.#throwIfClosed();
     }
-    const command = this.#exchange(request, this.#inFlight.size > 0 ? this.settled : undefined);
+    const command = this.#exchange(request, label, this.#inFlight.size > 0 ? this.settled : undefined);
     // Nothing but a quit ends the session before its first await.
     if (this.isEnded) this.#quit = command;
     this.#inFlight.set(command, performance.now());
@@ -132,9 +145,9 @@ export class CommandTransport implements Client {
     if (this.#ended) throw new SessionEndedError();
   }
 
-  async #exchange(request: Request, ahead: Promise<unknown> | undefined): Promise<Response> {
+  async #exchange(request: Request, label: string, ahead: Promise<unknown> | undefined): Promise<Response> {
     const { http, signal, listener } = this.#options;
-    const entry = this.log.begin(request.method, request.path);
+    const entry = this.log.begin(label);
     this.settings.learnNavigation(entry.label, request.data);
     const body = request.method === 'POST' ? JSON.stringify(request.data) : undefined;
     const isQuit = request.method === 'DELETE' && entry.route === '/';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { useFakeTimers, type SinonFakeTimers } from 'sinon';
-import { CommandLog } from '../../src/driver/command-log.ts';
+import { CommandLog, toCommandLabel } from '../../src/driver/command-log.ts';
 
 const SESSION = '/session/5f0c1a';
 
@@ -15,10 +15,10 @@ describe('CommandLog', () => {
 
   it('tells method, route, outcome and duration, oldest first, also of what is under way', () => {
     const log = new CommandLog();
-    const first = log.begin('POST', `${SESSION}/url`);
+    const first = log.begin(toCommandLabel('POST', `${SESSION}/url`));
     clock.tick(34);
     first.end('200');
-    log.begin('GET', `${SESSION}/title`);
+    log.begin(toCommandLabel('GET', `${SESSION}/title`));
     clock.tick(6);
     expect(log.lines()).to.deep.equal(['POST /url 200 34ms', 'GET /title unanswered 6ms']);
   });
@@ -37,14 +37,14 @@ describe('CommandLog', () => {
     [`${SESSION}/execute/sync`, '/execute/sync'],
   ] as const) {
     it(`calls ${path} ${route}: no ids and no names`, () => {
-      const entry = new CommandLog().begin('GET', path);
+      const entry = new CommandLog().begin(toCommandLabel('GET', path));
       expect(entry).to.include({ route, label: `GET ${route}` });
     });
   }
 
   it('keeps the last 50', () => {
     const log = new CommandLog();
-    for (let i = 0; i < 120; i++) log.begin('GET', `${SESSION}/title`).end(String(i));
+    for (let i = 0; i < 120; i++) log.begin(toCommandLabel('GET', `${SESSION}/title`)).end(String(i));
     const lines = log.lines();
     expect(lines).to.have.length(50);
     expect([lines[0], lines.at(-1)]).to.deep.equal(['GET /title 70 0ms', 'GET /title 119 0ms']);

@@ -1,0 +1,168 @@
+/**
+ * The sockets that watch one session beside its commands: DevTools if the browser offers it, otherwise BiDi. They are opened after the
+ * session's start, explained when they close, and closed with the session. A session works without them; it is only watched less well.
+ */
+import type { Capabilities } from 'selenium-webdriver';
+
+import { anySignal } from '../core/abort.ts';
+import { toError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { watchBidi, type BidiWatch } from './bidi.ts';
+import type { DeathReport, Detector } from './death.ts';
+import { DevTools, findDevToolsUrl } from './devtools.ts';
+import type { HttpClient } from './http-client.ts';
+import type { DriverProcess } from './launch.ts';
+import { explainLostBrowser } from './lost-browser.ts';
+import { isLoopback, type SessionTarget } from './session-target.ts';
+import { StateTracker } from './state/state-tracker.ts';
+import type { CommandTransport } from './transport.ts';
+
+/** A command in flight knows best why the browser went; its answer comes 50 ms after the socket closed (measured). */
+export const IN_FLIGHT_KNOWS_MS = 250;
+
+export interface SessionWatchOptions {
+  readonly target: SessionTarget;
+  readonly sessionId: string;
+  readonly capabilities: Capabilities;
+  /** Whether a BiDi socket is wanted although there is DevTools. */
+  readonly wantsBidi: boolean;
+  readonly process: DriverProcess | undefined;
+  readonly http: HttpClient;
+  readonly transport: CommandTransport;
+  /** Aborts with the session's halt. */
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  readonly isOver: () => boolean;
+  readonly report: (report: DeathReport) => void;
+  readonly probe: (detectedBy: Detector) => Promise<void>;
+}
+
+export class SessionWatch {
+  readonly #options: SessionWatchOptions;
+  readonly #closed = new AbortController();
+  readonly tracker: StateTracker;
+  #devtools: DevTools | undefined;
+  #devtoolsUrl = '';
+  #bidi: BidiWatch | undefined;
+
+  /** Opens what the session offers. Never rejects. */
+  static async open(options: SessionWatchOptions): Promise<SessionWatch> {
+    const watch = new SessionWatch(options);
+    await watch.#open();
+    return watch;
+  }
+
+  private constructor(options: SessionWatchOptions) {
+    this.#options = options;
+    this.tracker = new StateTracker(() => this.#devtools);
+  }
+
+  /** Undefined if the browser offers no DevTools, and while a broken connection is made again. */
+  get devtools(): DevTools | undefined {
+    return this.#devtools;
+  }
+
+  close(): void {
+    this.#closed.abort();
+    this.#devtools?.close();
+    this.#bidi?.close();
+  }
+
+  async #open(): Promise<void> {
+    const { capabilities, wantsBidi } = this.#options;
+    await this.#tryTo('connect to DevTools', async () => {
+      const url = await this.#findDevTools();
+      if (url === undefined) return;
+      this.#devtoolsUrl = url;
+      await this.#connectDevTools();
+    });
+    const url: unknown = capabilities.get('webSocketUrl');
+    if (typeof url === 'string' && (this.#devtools === undefined || wantsBidi)) {
+      await this.#tryTo('connect to BiDi', async () => {
+        const onClosed = (message: string) => void this.#onBidiClosed(message);
+        this.#bidi = await watchBidi({ url, signal: this.#openSignal, onClosed });
+      });
+    }
+  }
+
+  async #tryTo(what: string, work: () => Promise<void>): Promise<void> {
+    const { isOver, log } = this.#options;
+    try {
+      await work();
+    } catch (thrown) {
+      if (isOver()) return;
+      log.warn(`Could not ${what}: deaths will be noticed later`, { reason: toError(thrown).message });
+    }
+  }
+
+  /** Aborts when the session is over, so that no socket outlives it. */
+  get #openSignal(): AbortSignal {
+    return anySignal(this.#options.signal, this.#closed.signal);
+  }
+
+  async #connectDevTools(): Promise<void> {
+    const { report, transport } = this.#options;
+    this.#devtools = await DevTools.connect({
+      url: this.#devtoolsUrl,
+      signal: this.#openSignal,
+      onClosed: (message) => void this.#onDevToolsClosed(message),
+      onTabCrashed: (handle) => {
+        // Another tab's crash leaves this window working; a command that switches to that tab fails by itself.
+        const current = transport.settings.windowHandle ?? this.#devtools?.onlyPage;
+        if (handle !== current) return;
+        const message = 'the tab crashed: its renderer process is gone';
+        report({ cause: 'tab-crashed', detectedBy: 'devtools', message });
+      },
+      onPageAttached: (handle, devtools) => this.tracker.onPageAttached(handle, devtools),
+      onPageClosed: (handle) => this.tracker.onPageClosed(handle),
+      onPageEvent: (handle, event) => this.tracker.onPageEvent(handle, event),
+    });
+    transport.settings.windowHandle ??= this.#devtools.onlyPage;
+  }
+
+  /** A Grid offers a socket of its own; a browser's own address is valid only on the machine where it runs. */
+  async #findDevTools(): Promise<string | undefined> {
+    const { target, capabilities } = this.#options;
+    const gridUrl: unknown = capabilities.get('se:cdp');
+    if (typeof gridUrl === 'string') return gridUrl;
+    if (target.kind !== 'own' && !isLoopback(target.url)) return undefined;
+    for (const name of ['goog:chromeOptions', 'ms:edgeOptions']) {
+      const options = capabilities.get(name) as { debuggerAddress?: string } | undefined;
+      if (options?.debuggerAddress !== undefined) return findDevToolsUrl(options.debuggerAddress, this.#openSignal);
+    }
+    return undefined;
+  }
+
+  async #onDevToolsClosed(description: string): Promise<void> {
+    const { target, isOver, probe, http, sessionId, transport, report } = this.#options;
+    // Undefined for callers from here on: a probe asks the session itself then.
+    this.#devtools = undefined;
+    if (isOver()) return;
+    if (target.kind !== 'own') {
+      await probe('devtools');
+    } else {
+      const found = await explainLostBrowser({
+        http,
+        sessionId,
+        devtoolsUrl: this.#devtoolsUrl,
+        oldestCommandMs: transport.oldestCommandMs,
+        commandsSettled: transport.settled,
+      });
+      if (found !== undefined) {
+        report({ ...found, detectedBy: 'devtools', message: `${description}: ${found.message}` });
+        return;
+      }
+    }
+    if (!isOver()) await this.#tryTo('connect to DevTools again', () => this.#connectDevTools());
+  }
+
+  async #onBidiClosed(message: string): Promise<void> {
+    const { target, isOver, process, report, probe } = this.#options;
+    this.#bidi = undefined;
+    if (isOver()) return;
+    // The socket runs through the driver. If our own driver is gone, its exit is reported too, and says more.
+    if (target.kind === 'own' && (await process?.exitsWithin(IN_FLIGHT_KNOWS_MS / 5))) return;
+    if (target.kind === 'own') report({ cause: 'browser-gone', detectedBy: 'bidi', message });
+    else await probe('bidi');
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * What a browser session carries from one step to the next: cookies, storage, the page and the window. States are immutable values that
+ * can be compared and merged; nothing here talks to a browser.
+ */
+
+/** A cookie as Chromium's `Storage` domain describes it, in the fields that setting it again needs. */
+export interface StateCookie {
+  readonly name: string;
+  readonly value: string;
+  /** With a leading dot if subdomains get the cookie too. */
+  readonly domain: string;
+  readonly path: string;
+  /** Seconds since 1970; -1 for a session cookie. */
+  readonly expires: number;
+  readonly httpOnly: boolean;
+  readonly secure: boolean;
+  readonly sameSite?: 'Strict' | 'Lax' | 'None';
+  readonly partitionKey?: { readonly topLevelSite: string; readonly hasCrossSiteAncestor: boolean };
+}
+
+/** Key -> value. */
+export type StorageItems = ReadonlyMap<string, string>;
+
+export interface OriginStorage {
+  readonly local: StorageItems;
+  readonly session: StorageItems;
+}
+
+/** Why a page can't be opened again: it answered a POST, the driver was in a frame of it, or its URL names nothing that can be loaded. */
+export type PageObstacle = 'post' | 'frame' | 'unloadable';
+
+export interface PageState {
+  readonly url: string;
+  readonly obstacle: PageObstacle | null;
+  /**
+   * A hash of the page's visible text and form values if commands may have changed the page since it was loaded, otherwise null. After
+   * the page was opened again it must have the same one.
+   */
+  readonly fingerprint: string | null;
+}
+
+export interface WindowSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface BrowserState {
+  readonly cookies: readonly StateCookie[];
+  /** By origin, such as `https://example.com`. */
+  readonly origins: ReadonlyMap<string, OriginStorage>;
+  /** Null if the window shows no page of a site. */
+  readonly page: PageState | null;
+  /** Null if no command changed the size of the window. */
+  readonly windowSize: WindowSize | null;
+}
+
+export const EMPTY_STATE: BrowserState = { cookies: [], origins: new Map(), page: null, windowSize: null };
+
+/** Key -> new value; null removes the item. */
+type StoragePatch = ReadonlyMap<string, string | null>;
+
+/** The difference between two states. */
+export interface StatePatch {
+  readonly cookies: readonly StateCookie[];
+  readonly removedCookies: readonly StateCookie[];
+  readonly origins: ReadonlyMap<string, { readonly local: StoragePatch; readonly session: StoragePatch }>;
+  readonly windowSize: WindowSize | null;
+}
+
+/** Which parts of a state are restored. */
+export interface RestoreParts {
+  /** @default true */
+  readonly cookies?: boolean;
+  /** Local and session storage. @default true */
+  readonly storage?: boolean;
+  /** The page that the last step left, and the size of the window. @default true */
+  readonly page?: boolean;
+}
+
+const NO_ITEMS: StorageItems = new Map();
+
+/** What has to be changed in `before` to get `after`. A cookie that differs only in its expiry counts as unchanged. */
+export function diffStates(before: BrowserState, after: BrowserState): StatePatch {
+  const known = new Map(before.cookies.map((cookie) => [cookieName(cookie), cookie]));
+  const kept = new Set(after.cookies.map(cookieName));
+  const origins = new Map<string, { local: StoragePatch; session: StoragePatch }>();
+  for (const origin of new Set([...before.origins.keys(), ...after.origins.keys()])) {
+    const from = before.origins.get(origin);
+    const to = after.origins.get(origin);
+    if (from === to) continue;
+    const local = diffItems(from?.local, to?.local);
+    const session = diffItems(from?.session, to?.session);
+    if (local.size + session.size > 0) origins.set(origin, { local, session });
+  }
+  return {
+    cookies: after.cookies.filter((cookie) => !isSameCookie(known.get(cookieName(cookie)), cookie)),
+    removedCookies: before.cookies.filter((cookie) => !kept.has(cookieName(cookie))),
+    origins,
+    windowSize: after.windowSize,
+  };
+}
+
+/** `state` with the changes of `patch`. */
+export function patchState(state: BrowserState, patch: StatePatch): BrowserState {
+  const changed = new Set([...patch.cookies, ...patch.removedCookies].map(cookieName));
+  const origins = new Map(state.origins);
+  for (const [origin, { local, session }] of patch.origins) {
+    const before = origins.get(origin);
+    origins.set(origin, { local: patchItems(before?.local, local), session: patchItems(before?.session, session) });
+  }
+  return {
+    cookies: [...state.cookies.filter((cookie) => !changed.has(cookieName(cookie))), ...patch.cookies],
+    origins,
+    page: state.page,
+    windowSize: patch.windowSize ?? state.windowSize,
+  };
+}
+
+export function isEmptyPatch({ cookies, removedCookies, origins, windowSize }: StatePatch): boolean {
+  return cookies.length + removedCookies.length + origins.size === 0 && windowSize === null;
+}
+
+/** The patch without the parts that are not to be restored. */
+export function selectParts(
+  patch: StatePatch,
+  { cookies = true, storage = true, page = true }: RestoreParts,
+): StatePatch {
+  return {
+    cookies: cookies ? patch.cookies : [],
+    removedCookies: cookies ? patch.removedCookies : [],
+    origins: storage ? patch.origins : new Map(),
+    windowSize: page ? patch.windowSize : null,
+  };
+}
+
+/** RFC 6265, section 5.3: these make a cookie's identity; CHIPS adds the partition. */
+function cookieName({ name, domain, path, partitionKey }: StateCookie): string {
+  return JSON.stringify([name, domain, path, partitionKey?.topLevelSite, partitionKey?.hasCrossSiteAncestor]);
+}
+
+/** Sites that extend a cookie's life with each answer change nothing by that: the expiry is no part of the comparison. */
+function isSameCookie(one: StateCookie | undefined, other: StateCookie): boolean {
+  return (
+    one !== undefined &&
+    one.value === other.value &&
+    one.httpOnly === other.httpOnly &&
+    one.secure === other.secure &&
+    one.sameSite === other.sameSite
+  );
+}
+
+function diffItems(before: StorageItems = NO_ITEMS, after: StorageItems = NO_ITEMS): StoragePatch {
+  const patch = new Map<string, string | null>();
+  if (before === after) return patch;
+  for (const [key, value] of after) if (before.get(key) !== value) patch.set(key, value);
+  for (const key of before.keys()) if (!after.has(key)) patch.set(key, null);
+  return patch;
+}
+
+function patchItems(items: StorageItems = NO_ITEMS, patch: StoragePatch): StorageItems {
+  const patched = new Map(items);
+  for (const [key, value] of patch) {
+    if (value === null) patched.delete(key);
+    else patched.set(key, value);
+  }
+  return patched;
+}

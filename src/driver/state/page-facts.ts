@@ -1,0 +1,52 @@
+/** What only the page itself knows about its document. Asked only of pages that commands may have changed, or that may answer a POST. */
+import { settlesWithin } from '../../core/abort.ts';
+import type { DevTools } from '../devtools.ts';
+
+/** A page that is busy for longer is not waited for. */
+const ANSWER_LIMIT_MS = 500;
+
+export interface PageFacts {
+  /** Redirects on the way to the document, if all of them stayed on its origin, otherwise 0. */
+  readonly redirects: number;
+  /** A hash of the visible text and of the form fields. */
+  readonly fingerprint: string;
+}
+
+/**
+ * Lets the page begin what its last events asked for, such as the submission of a form. Then FNV-1a over the text that is not code, and over the fields of forms. Hidden fields and passwords are left out: hidden ones often hold
+ * tokens that differ with each load.
+ */
+const EXPRESSION = `new Promise((resolve) => setTimeout(resolve)).then(() => {
+  let hash = 0x811c9dc5;
+  const add = (text) => { for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193); };
+  const skipped = new Set(['SCRIPT', 'STYLE', 'NOSCRIPT', 'TEMPLATE']);
+  const walker = document.createTreeWalker(document.body ?? document, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT, (node) =>
+    skipped.has(node.nodeName) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
+  for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
+    if (node.nodeType === 3) add(node.data.trim());
+    else if (node instanceof HTMLInputElement) {
+      if (node.type !== 'hidden' && node.type !== 'password') add(node.type + '=' + (/checkbox|radio/.test(node.type) ? node.checked : node.value));
+      else if (node.type === 'password') add('password' + node.value.length);
+    } else if (node instanceof HTMLTextAreaElement || node instanceof HTMLSelectElement) add('field=' + node.value);
+  }
+  const [navigation] = performance.getEntriesByType('navigation');
+  return { redirects: navigation?.redirectCount ?? 0, fingerprint: (hash >>> 0).toString(16) };
+})`;
+
+/** Undefined if the page doesn't answer in time: it is busy, or shows an alert. */
+export async function readPageFacts(devtools: DevTools, handle: string): Promise<PageFacts | undefined> {
+  const call = devtools.callPage(handle, 'Runtime.evaluate', {
+    expression: EXPRESSION,
+    awaitPromise: true,
+    returnByValue: true,
+    timeout: ANSWER_LIMIT_MS,
+  });
+  if (!(await settlesWithin(call, ANSWER_LIMIT_MS))) return undefined;
+  try {
+    const { result } = (await call) as { result?: { value?: PageFacts } };
+    return result?.value;
+  } catch {
+    // The page is gone or going: nothing is known of it.
+    return undefined;
+  }
+}

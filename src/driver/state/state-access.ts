@@ -1,0 +1,119 @@
+/** Reads and writes the state of one session's browser, out of band. Needs DevTools; other browsers have no state here. */
+import { settlesWithin } from '../../core/abort.ts';
+import type { DevTools } from '../devtools.ts';
+import type { SessionSettings } from '../session-settings.ts';
+import {
+  EMPTY_STATE,
+  patchState,
+  type BrowserState,
+  type PageState,
+  type StateCookie,
+  type StatePatch,
+  type WindowSize,
+} from './browser-state.ts';
+import { readPageFacts } from './page-facts.ts';
+import { applyPatch } from './state-restore.ts';
+import { obstacleOf, type StateTracker } from './state-tracker.ts';
+
+/** A page that is on its way to another document for longer is taken as it is. */
+const NAVIGATION_LIMIT_MS = 10_000;
+/** A page that is too busy to tell its storage for so long is not waited for; what its events told counts then. */
+const STORAGE_LIMIT_MS = 250;
+/** A page that goes on to another document each time that it is looked at is taken as it is after so many times. */
+const MAX_TRIES = 5;
+/** Never equal to the fingerprint of a page. */
+export const UNKNOWN_FINGERPRINT = 'unknown';
+
+export interface StateAccessOptions {
+  readonly devtools: () => DevTools | undefined;
+  readonly tracker: StateTracker | undefined;
+  readonly settings: SessionSettings;
+}
+
+export class StateAccess {
+  readonly #options: StateAccessOptions;
+
+  constructor(options: StateAccessOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined without DevTools, or while the session has no current window. Rejects if the browser does not answer. */
+  async capture(): Promise<BrowserState | undefined> {
+    const { settings, tracker } = this.#options;
+    const devtools = this.#options.devtools();
+    const handle = settings.windowHandle;
+    if (devtools === undefined || tracker === undefined || handle === null) return undefined;
+    const page = await this.#capturePage(devtools, tracker, handle);
+    const [cookies, , windowSize] = await Promise.all([
+      readCookies(devtools),
+      settlesWithin(tracker.refresh(handle), STORAGE_LIMIT_MS),
+      settings.isResized ? readWindowSize(devtools, handle) : null,
+    ]);
+    return { cookies, origins: tracker.originsOf(handle), page, windowSize };
+  }
+
+  /** Returns what the browser refused, in words; undefined without DevTools. */
+  async apply(patch: StatePatch): Promise<readonly string[] | undefined> {
+    const { settings, tracker } = this.#options;
+    const devtools = this.#options.devtools();
+    const handle = settings.windowHandle;
+    if (devtools === undefined || tracker === undefined || handle === null) return undefined;
+    const before = { ...EMPTY_STATE, origins: tracker.originsOf(handle) };
+    const refused = await applyPatch(devtools, handle, patch);
+    for (const [origin, storage] of patchState(before, patch).origins)
+      if (patch.origins.has(origin)) tracker.setOrigin(handle, origin, storage);
+    return refused;
+  }
+
+  /** The fingerprint of the current page; see {@link PageState}. */
+  async fingerprint(): Promise<string> {
+    const devtools = this.#options.devtools();
+    const handle = this.#options.settings.windowHandle;
+    const facts = devtools === undefined || handle === null ? undefined : await readPageFacts(devtools, handle);
+    return facts?.fingerprint ?? UNKNOWN_FINGERPRINT;
+  }
+
+  async #capturePage(devtools: DevTools, tracker: StateTracker, handle: string): Promise<PageState | null> {
+    const { settings } = this.#options;
+    for (let tries = 1; ; tries += 1) {
+      // The next command would wait for it, too.
+      await settlesWithin(tracker.navigationOf(handle) ?? Promise.resolve(), NAVIGATION_LIMIT_MS);
+      const document = tracker.documentOf(handle);
+      if (document === undefined) return null;
+      const { url, isPostTarget, isTouched } = document;
+      const facts = isPostTarget || isTouched ? await readPageFacts(devtools, handle) : undefined;
+      const isMoving = tracker.documentOf(handle) !== document || tracker.navigationOf(handle) !== undefined;
+      if (isMoving && tries < MAX_TRIES) continue;
+      // A POST that was answered by a redirect to its own URL: the page came by GET.
+      const isPost = isPostTarget && (facts?.redirects ?? 0) === 0;
+      const obstacle = settings.isInFrame ? 'frame' : isPost ? 'post' : obstacleOf(url);
+      return { url, obstacle, fingerprint: isTouched ? (facts?.fingerprint ?? UNKNOWN_FINGERPRINT) : null };
+    }
+  }
+}
+
+async function readCookies(devtools: DevTools): Promise<StateCookie[]> {
+  const { cookies } = (await devtools.call('Storage.getCookies')) as {
+    cookies: (StateCookie & { session: boolean })[];
+  };
+  return cookies.map(
+    ({ name, value, domain, path, session, expires, httpOnly, secure, sameSite, partitionKey }): StateCookie => ({
+      name,
+      value,
+      domain,
+      path,
+      expires: session ? -1 : expires,
+      httpOnly,
+      secure,
+      ...(sameSite !== undefined && { sameSite }),
+      ...(partitionKey !== undefined && { partitionKey }),
+    }),
+  );
+}
+
+async function readWindowSize(devtools: DevTools, handle: string): Promise<WindowSize> {
+  const { bounds } = (await devtools.call('Browser.getWindowForTarget', { targetId: handle })) as {
+    bounds: WindowSize;
+  };
+  return { width: bounds.width, height: bounds.height };
+}

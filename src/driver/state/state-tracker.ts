@@ -1,0 +1,227 @@
+/**
+ * Follows a browser's storage and pages through DevTools events, so that taking a checkpoint costs one call to the browser's process
+ * and none to the page's own thread.
+ */
+import type { DevTools, DevToolsEvent } from '../devtools.ts';
+import type { OriginStorage, PageObstacle, StorageItems } from './browser-state.ts';
+
+/** The document that a page shows. */
+export interface TrackedDocument {
+  readonly url: string;
+  /** Whether the navigation to it began with the submission of a form by POST to this very URL. */
+  readonly isPostTarget: boolean;
+  /** Whether commands were sent that may have changed the document. */
+  readonly isTouched: boolean;
+}
+
+interface TrackedPage {
+  document: TrackedDocument | undefined;
+  /** The URL of a POST whose answer is not shown yet. */
+  posted: string | undefined;
+  /** Settles when the navigation that is under way has ended; undefined if there is none. */
+  navigation: PromiseWithResolvers<void> | undefined;
+  /** Session storage belongs to one page. By origin. */
+  session: ReadonlyMap<string, StorageItems>;
+}
+
+/**
+ * Commands that may change a page without leaving it. Scripts are among them, except selenium's own atoms (`getAttribute`,
+ * `isDisplayed`), which begin with a comment that names them (selenium-webdriver 4.49, lib/http.js).
+ */
+const TOUCHES = /^POST \/(element\/\{id\}\/(click|clear|value)|actions|execute\/(sync|async)|alert\/(accept|text))$/;
+const ATOM = /^\s*\/\*\s*\w+\s*\*\//;
+
+const NO_ITEMS: StorageItems = new Map();
+
+export class StateTracker {
+  readonly #devtools: () => DevTools | undefined;
+  readonly #pages = new Map<string, TrackedPage>();
+  /** Local storage by origin. Maps are replaced and never changed, so that a state can hold on to them. */
+  #local: ReadonlyMap<string, StorageItems> = new Map();
+  #origins: { readonly handle: string; readonly value: ReadonlyMap<string, OriginStorage> } | undefined;
+  /** Called when a page submits a form by POST. */
+  onPost: (() => void) | undefined;
+
+  constructor(devtools: () => DevTools | undefined) {
+    this.#devtools = devtools;
+  }
+
+  documentOf(handle: string): TrackedDocument | undefined {
+    return this.#pages.get(handle)?.document;
+  }
+
+  /** Resolves when the page is not on its way to another document; undefined if it is not now. */
+  navigationOf(handle: string): Promise<void> | undefined {
+    return this.#pages.get(handle)?.navigation?.promise;
+  }
+
+  /** The storage of the origins visited, as the page with this window handle sees it. */
+  originsOf(handle: string): ReadonlyMap<string, OriginStorage> {
+    if (this.#origins?.handle === handle) return this.#origins.value;
+    const session = this.#pages.get(handle)?.session ?? new Map<string, StorageItems>();
+    const names = new Set([...this.#local.keys(), ...session.keys()]);
+    const storageOf = (origin: string): OriginStorage => ({
+      local: this.#local.get(origin) ?? NO_ITEMS,
+      session: session.get(origin) ?? NO_ITEMS,
+    });
+    const value = new Map([...names].map((origin) => [origin, storageOf(origin)]));
+    this.#origins = { handle, value };
+    return value;
+  }
+
+  /** Notes a command to the page with this window handle, before it is sent. */
+  onCommand(handle: string | null, label: string, data: unknown): void {
+    if (handle === null || !TOUCHES.test(label) || isAtom(data)) return;
+    const page = this.#pages.get(handle);
+    if (page?.document !== undefined) page.document = { ...page.document, isTouched: true };
+  }
+
+  onPageAttached(handle: string, devtools: DevTools): void {
+    this.#pageOf(handle);
+    // Best effort: a page that closes meanwhile has no state.
+    for (const method of ['Page.enable', 'DOMStorage.enable']) devtools.callPage(handle, method).catch(() => undefined);
+  }
+
+  onPageClosed(handle: string): void {
+    this.#pages.delete(handle);
+  }
+
+  onPageEvent(handle: string, { method, params }: DevToolsEvent): void {
+    if (method.startsWith('DOMStorage.')) this.#onStorage(handle, method, params as unknown as StorageEvent);
+    else if (method === 'Page.frameNavigated') this.#onNavigated(handle, params['frame'] as Frame);
+    // In Chromium the main frame of a page has the page's target id, which is its window handle.
+    else if (params['frameId'] !== handle) return;
+    else if (method === 'Page.frameRequestedNavigation') this.#onRequested(handle, params);
+    else if (method === 'Page.frameStartedNavigating') this.#onStarted(handle, params);
+    else if (method === 'Page.frameStoppedLoading') this.#endNavigation(this.#pageOf(handle));
+    else if (method === 'Page.navigatedWithinDocument') this.#onMovedWithin(handle, String(params['url']));
+  }
+
+  #pageOf(handle: string): TrackedPage {
+    const page = this.#pages.get(handle) ?? {
+      document: undefined,
+      posted: undefined,
+      navigation: undefined,
+      session: new Map<string, StorageItems>(),
+    };
+    this.#pages.set(handle, page);
+    return page;
+  }
+
+  #onNavigated(handle: string, { id, url, parentId }: Frame): void {
+    if (parentId !== undefined || id !== handle) return;
+    const page = this.#pageOf(handle);
+    page.document = { url, isPostTarget: page.posted === withoutFragment(url), isTouched: false };
+    page.posted = undefined;
+    this.#endNavigation(page);
+    // An origin may have items before its first page is open here: in a profile that was given, or by another window.
+    const origin = originOf(url);
+    if (origin !== undefined && !page.session.has(origin)) void this.refresh(handle);
+  }
+
+  #onRequested(handle: string, { reason, url, disposition }: DevToolsEvent['params']): void {
+    const isPost = reason === 'formSubmissionPost';
+    const page = this.#pageOf(handle);
+    if (isPost) this.onPost?.();
+    // A form may open its answer in another window.
+    if (disposition !== 'currentTab') return;
+    page.posted = isPost ? withoutFragment(String(url)) : undefined;
+    page.navigation ??= Promise.withResolvers();
+  }
+
+  #onStarted(handle: string, { navigationType }: DevToolsEvent['params']): void {
+    if (!/sameDocument/i.test(String(navigationType))) this.#pageOf(handle).navigation ??= Promise.withResolvers();
+  }
+
+  #endNavigation(page: TrackedPage): void {
+    page.navigation?.resolve();
+    page.navigation = undefined;
+  }
+
+  #onMovedWithin(handle: string, url: string): void {
+    const page = this.#pageOf(handle);
+    this.#endNavigation(page);
+    if (page.document !== undefined) page.document = { ...page.document, url };
+  }
+
+  /**
+   * Reads the storage of the page's own origin. Events alone lag behind: Chromium announces a change only after its storage service has
+   * confirmed it, so that a change made by the last command could be missed.
+   */
+  async refresh(handle: string): Promise<void> {
+    const page = this.#pageOf(handle);
+    const origin = originOf(page.document?.url ?? '');
+    const devtools = this.#devtools();
+    if (origin === undefined || devtools === undefined) return;
+    const read = async (area: keyof OriginStorage) => {
+      const storageId = { storageKey: `${origin}/`, isLocalStorage: area === 'local' };
+      const answer = await devtools.callPage(handle, 'DOMStorage.getDOMStorageItems', { storageId });
+      const { entries = [] } = (answer ?? {}) as { entries?: [string, string][] };
+      const known = (area === 'local' ? this.#local : page.session).get(origin);
+      if (!isSame(known, entries)) this.#set(page, area, origin, new Map(entries));
+    };
+    // A page that has gone on to another origin, or has no storage, refuses: its events say the rest.
+    await Promise.allSettled([read('local'), read('session')]);
+  }
+
+  /** Notes what was written to the storage of an origin that no page shows any more. */
+  setOrigin(handle: string, origin: string, { local, session }: OriginStorage): void {
+    const page = this.#pageOf(handle);
+    this.#set(page, 'local', origin, local);
+    this.#set(page, 'session', origin, session);
+  }
+
+  #onStorage(handle: string, method: string, { storageId, key, newValue }: StorageEvent): void {
+    const origin = originOf(storageId.storageKey ?? '');
+    if (origin === undefined) return;
+    const page = this.#pageOf(handle);
+    const area = storageId.isLocalStorage ? 'local' : 'session';
+    const items = new Map((area === 'local' ? this.#local : page.session).get(origin));
+    if (method === 'DOMStorage.domStorageItemsCleared') items.clear();
+    else if (key === undefined) return;
+    else if (newValue === undefined) items.delete(key);
+    else items.set(key, newValue);
+    this.#set(page, area, origin, items);
+  }
+
+  #set(page: TrackedPage, area: keyof OriginStorage, origin: string, items: StorageItems): void {
+    if (area === 'local') this.#local = new Map(this.#local).set(origin, items);
+    else page.session = new Map(page.session).set(origin, items);
+    this.#origins = undefined;
+  }
+}
+
+interface Frame {
+  readonly id: string;
+  readonly url: string;
+  readonly parentId?: string;
+}
+
+interface StorageEvent {
+  readonly storageId: { readonly storageKey?: string; readonly isLocalStorage: boolean };
+  readonly key?: string;
+  readonly newValue?: string;
+}
+
+/** Why a document can't be loaded again by its URL, as far as the URL tells; null if nothing speaks against it. */
+export function obstacleOf(url: string): PageObstacle | null {
+  return /^(https?|file|about|data):/.test(url) ? null : 'unloadable';
+}
+
+/** Undefined for URLs that are not http or https, and for the storage keys of partitioned frames: those are not restored. */
+function originOf(url: string): string | undefined {
+  return /^https?:[^^]*$/.test(url) ? URL.parse(url)?.origin : undefined;
+}
+
+function isSame(items: StorageItems | undefined, entries: readonly (readonly [string, string])[]): boolean {
+  return items?.size === entries.length && entries.every(([key, value]) => items.get(key) === value);
+}
+
+function withoutFragment(url: string): string {
+  return url.replace(/#.*$/s, '');
+}
+
+function isAtom(data: unknown): boolean {
+  const script: unknown = typeof data === 'object' && data !== null ? Reflect.get(data, 'script') : undefined;
+  return typeof script === 'string' && ATOM.test(script);
+}
