@@ -197,6 +197,8 @@ function forgetfulStore(): RunStore {
       return recordCount;
     },
     declareSteps: () => undefined,
+    beginStep: async () => undefined,
+    noteEffect: async () => undefined,
     endStep: async (_id, end) => {
       if (end.status === 'done') recordCount += end.records.length;
       return [];

@@ -43,6 +43,7 @@ function makeMigrations(dialect: RegistryDialect): Record<string, Migration> {
     '001_tables': { up: (db: Kysely<unknown>) => createTables(db, dialect) },
     '002_one_live_session_per_owner': { up: (db: Kysely<Tables>) => enforceOneLiveSession(db) },
     '003_monitor': { up: (db: Kysely<unknown>) => createMonitorTables(db) },
+    '004_nested_steps': { up: (db: Kysely<unknown>) => addNestedSteps(db) },
   };
 }
 
@@ -200,6 +201,14 @@ async function createMonitorTables(db: Kysely<unknown>): Promise<void> {
   // A clean-up finds what is old without looking at what isn't.
   await schema.dropIndex('sessions_status').execute();
   await sql`create index sessions_status on sessions (status, (coalesce(ended_at, created_at)))`.execute(db);
+}
+
+async function addNestedSteps(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('steps').addColumn('within', 'text').execute();
+  await db.schema
+    .alterTable('steps')
+    .addColumn('effects', 'integer', (column) => column.notNull().defaultTo(0))
+    .execute();
 }
 
 /** Of an owner's live sessions the newest stays; the others are history. */

@@ -36,6 +36,7 @@ export type {
   RunSnapshot,
   RunStore,
   SavePlace,
+  ReplacedRecord,
   StepDeclaration,
   StepEnd,
   StepId,
@@ -44,6 +45,7 @@ export type {
   StoredStep,
 } from './run-store.ts';
 export type { NewRun, RunFilter, RunLease, Runs } from './runs-table.ts';
+export { toStepRowId } from './row-id.ts';
 export { LIVE_STATUSES, RUN_STATUSES, SESSION_STATUSES, type SessionStatus, type StoredRunStatus } from './schema.ts';
 export type { Claim, ClaimResult, Renewal, SessionFacts } from './claim.ts';
 export type { SessionLeases } from './session-leases.ts';

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 
+import type { StepId } from './run-store.ts';
+
 /** PostgreSQL's indexes take about 2 700 bytes; a key may be a URL of any length. */
 const LONGEST_PLAIN = 200;
 
@@ -8,6 +10,11 @@ export function toRowId(...parts: readonly (string | null)[]): string {
   const text = JSON.stringify(parts);
   if (text.length <= LONGEST_PLAIN) return text;
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
+}
+
+/** The id of a step's row: its name within the run. */
+export function toStepRowId({ within, batch, key }: StepId): string {
+  return within === undefined ? toRowId(batch, key) : toRowId(within, batch, key);
 }
 
 /** A name as a column keeps it: as it is, but for what JSON escapes, among that all that no database takes. */

@@ -3,8 +3,8 @@ import { sql } from 'kysely';
 
 import type { Connection } from './database.ts';
 import type { RegistryDialect } from './dialect.ts';
-import { toRowId, toStorableText, toStoredName } from './row-id.ts';
-import type { RecordEntry, SavePlace, StepDeclaration, StepEnd, StepId } from './run-store.ts';
+import { toRowId, toStepRowId, toStorableText, toStoredName } from './row-id.ts';
+import type { RecordEntry, ReplacedRecord, SavePlace, StepDeclaration, StepEnd, StepId } from './run-store.ts';
 
 /** Bounds of one transaction: SQLite works in our thread, and nothing may hold that up for long. */
 const MOST_ROWS = 250;
@@ -15,6 +15,7 @@ interface StepRow {
   readonly step: StepId;
   readonly order: number;
   readonly added: { readonly by: string; readonly json: string } | undefined;
+  hasEffects: boolean;
   /** Undefined for one that is only declared. */
   end: StepEnd | undefined;
 }
@@ -25,8 +26,8 @@ interface RecordRow {
   readonly order: number;
   readonly position: number;
   readonly save: SavePlace | undefined;
-  /** Told which records of it replaced another step's. */
-  readonly replaced: RecordEntry[];
+  /** Gets the records of it that replaced another step's. */
+  readonly replaced: ReplacedRecord[];
 }
 
 interface Answer {
@@ -64,18 +65,25 @@ export class CommitGroup {
     this.#add(1, 0, (group) => group.#putStep(declaration, undefined));
   }
 
-  endStep(id: StepId, end: StepEnd, order: number): Promise<readonly RecordEntry[]> {
+  beginStep(declaration: StepDeclaration, hasEffects = false): Promise<void> {
+    return this.#ask(1, 0, (group) => {
+      group.#putStep(declaration, undefined, hasEffects);
+      return () => undefined;
+    });
+  }
+
+  endStep(id: StepId, end: StepEnd, order: number): Promise<readonly ReplacedRecord[]> {
     const records = end.status === 'done' ? end.records : [];
     const bytes = records.reduce(
       (sum, { json }) => sum + json.length,
       end.status === 'done' ? (end.value?.length ?? 0) : 0,
     );
-    const replaced: RecordEntry[] = [];
+    const replaced: ReplacedRecord[] = [];
     return this.#ask(1 + records.length, bytes, (group) => {
       group.#putStep({ id, order }, end);
       records.forEach((record, position) => group.#putRecord({ record, order, position, save: undefined, replaced }));
       // A transaction that is done again finds them again.
-      return () => [...new Set(replaced)];
+      return () => [...new Map(replaced.map((record) => [toRowId(record.dataset, record.key), record])).values()];
     });
   }
 
@@ -126,11 +134,15 @@ export class CommitGroup {
   }
 
   /** A step that is declared and ended by one commit is one row. */
-  #putStep({ id: step, order, added }: StepDeclaration, end: StepEnd | undefined): void {
-    const id = toRowId(step.batch, step.key);
+  #putStep({ id: step, order, added }: StepDeclaration, end: StepEnd | undefined, hasEffects = false): void {
+    const id = toStepRowId(step);
     const known = this.#steps.get(id);
-    if (known === undefined) this.#steps.set(id, { id, step, order, added, end });
-    else known.end = end;
+    if (known === undefined) {
+      this.#steps.set(id, { id, step, order, added, hasEffects, end });
+      return;
+    }
+    known.end = end;
+    known.hasEffects ||= hasEffects;
   }
 
   #putRecord(row: Omit<RecordRow, 'id'>): void {
@@ -140,7 +152,7 @@ export class CommitGroup {
       this.#records.set(id, { id, ...row });
       return;
     }
-    if (known.order !== row.order) row.replaced.push(row.record);
+    if (known.order !== row.order) row.replaced.push({ ...row.record, isSame: known.record.json === row.record.json });
     const position = known.order === row.order ? known.position : row.position;
     this.#records.set(id, { id, ...row, position, save: row.save ?? known.save });
   }
@@ -168,7 +180,7 @@ async function upsertSteps(
   { dialect, runId }: Place,
 ): Promise<void> {
   const json = JSON.stringify(
-    steps.map(({ id, step, order, added, end }) => [
+    steps.map(({ id, step, order, added, hasEffects, end }) => [
       id,
       step.batch === null ? null : toStoredName(step.batch),
       toStoredName(step.key),
@@ -183,17 +195,19 @@ async function upsertSteps(
           : null,
       added === undefined ? null : toStoredName(added.by),
       added?.json,
+      step.within,
+      hasEffects ? 1 : 0,
     ]),
   );
   await sql`
-    insert into steps (run_id, id, batch, key, ord, status, value, error_code, message, added_by, item)
+    insert into steps (run_id, id, batch, key, ord, status, value, error_code, message, added_by, item, within, effects)
     select ${runId}, j.value ->> 0, j.value ->> 1, j.value ->> 2, cast(j.value ->> 3 as integer), j.value ->> 4,
-      j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9
+      j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9,
+      j.value ->> 10, cast(j.value ->> 11 as integer)
     from ${dialect.jsonRows(json)} where true
     on conflict (run_id, id) do update set
-      status = excluded.status, value = excluded.value, error_code = excluded.error_code, message = excluded.message`.execute(
-    transaction,
-  );
+      status = excluded.status, value = excluded.value, error_code = excluded.error_code, message = excluded.message,
+      effects = case when excluded.effects = 1 then 1 else steps.effects end`.execute(transaction);
 }
 
 /** Returns how many were not there before. Most never are, so those are tried first. */
@@ -234,7 +248,7 @@ function insertRecords(transaction: Connection, records: readonly RecordRow[], {
 async function replaceRecords(transaction: Connection, records: readonly RecordRow[], { runId }: Place): Promise<void> {
   const before = await transaction
     .selectFrom('records')
-    .select(['id', 'ord', 'position', 'save_ord', 'saves'])
+    .select(['id', 'json', 'ord', 'position', 'save_ord', 'saves'])
     .where('run_id', '=', runId)
     .where(
       'id',
@@ -246,7 +260,7 @@ async function replaceRecords(transaction: Connection, records: readonly RecordR
   for (const { id, record, order, position, save, replaced } of records) {
     const old = known.get(id);
     const isSamePlace = old?.ord === order;
-    if (!isSamePlace && save === undefined) replaced.push(record);
+    if (!isSamePlace && save === undefined) replaced.push({ ...record, isSame: old?.json === record.json });
     await transaction
       .updateTable('records')
       .set({

@@ -25,11 +25,16 @@ export async function* pageSteps({ database, runId }: RunPlace): AsyncGenerator<
         .limit(PAGE)
         .execute(),
     );
-    for (const { batch, key, ord, status, value, error_code, message, added_by, item } of rows) {
+    for (const { batch, key, within, ord, status, value, error_code, message, added_by, item, effects } of rows) {
       yield {
-        id: { batch: batch === null ? null : fromStoredName(batch), key: fromStoredName(key) },
+        id: {
+          batch: batch === null ? null : fromStoredName(batch),
+          key: fromStoredName(key),
+          ...(within !== null && { within }),
+        },
         order: ord,
         status: status as StepStatus,
+        hasEffects: effects === 1,
         end: toEnd(status, { value, code: error_code, message }),
         ...(added_by === null || item === null ? {} : { added: { by: fromStoredName(added_by), json: item } }),
       };

@@ -5,6 +5,8 @@ export interface StepId {
   /** Null for a step outside of batches. */
   readonly batch: string | null;
   readonly key: string;
+  /** The row id of the step that contains this one or its batch; absent for one that `run` itself asked for. */
+  readonly within?: string;
 }
 
 export type StepStatus = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'skipped';
@@ -33,6 +35,8 @@ export interface AddedItem {
 /** A step as an earlier process left it. */
 export interface StoredStep extends StepDeclaration {
   readonly status: StepStatus;
+  /** Whether it sent something that is not idempotent before it ended or was interrupted. */
+  readonly hasEffects: boolean;
   readonly end:
     Exclude<StepEnd, { status: 'done' }> | { readonly status: 'done'; readonly value: string | undefined } | undefined;
 }
@@ -43,6 +47,12 @@ export interface RecordEntry {
   readonly key: string;
   /** One JSON object, as text. */
   readonly json: string;
+}
+
+/** A record that took the key of another step's record. */
+export interface ReplacedRecord extends RecordEntry {
+  /** Whether both have the same content. */
+  readonly isSame: boolean;
 }
 
 /** A record that belongs to no step: its place among the steps, and how often it was saved. */
@@ -82,8 +92,12 @@ export interface RunEnd {
 export interface RunStore {
   /** Steps to come, so that their order is known to a later process. Kept before anything that comes after it here. */
   declareSteps(steps: readonly StepDeclaration[]): void;
+  /** Stores that a step begins. Resolves when that is stored, so that its work can begin afterwards. */
+  beginStep(step: StepDeclaration): Promise<void>;
+  /** Stores that a step is about to send something that is not idempotent. Resolves when that is stored. */
+  noteEffect(step: StepDeclaration): Promise<void>;
   /** Ends a step, with its records, in one transaction. Returns the records of it that another step had saved before. */
-  endStep(id: StepId, end: StepEnd, order: number): Promise<readonly RecordEntry[]>;
+  endStep(id: StepId, end: StepEnd, order: number): Promise<readonly ReplacedRecord[]>;
   /** Saves one record at once. */
   saveRecord(record: RecordEntry, place: SavePlace): Promise<void>;
   /** What the snapshot tells has changed; it is written soon. */

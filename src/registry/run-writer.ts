@@ -19,6 +19,7 @@ import { CommitGroup, writeGroup } from './run-commit.ts';
 import { pageRecords, pageSaves, pageSteps } from './run-pages.ts';
 import type {
   RecordEntry,
+  ReplacedRecord,
   RunEnd,
   RunSnapshot,
   RunStore,
@@ -79,7 +80,15 @@ export class RunWriter implements RunStore {
     this.noteProgress();
   }
 
-  endStep(id: StepId, end: StepEnd, order: number): Promise<readonly RecordEntry[]> {
+  beginStep(step: StepDeclaration): Promise<void> {
+    return this.#ask((group) => group.beginStep(step));
+  }
+
+  noteEffect(step: StepDeclaration): Promise<void> {
+    return this.#ask((group) => group.beginStep(step, true));
+  }
+
+  endStep(id: StepId, end: StepEnd, order: number): Promise<readonly ReplacedRecord[]> {
     return this.#ask((group) => group.endStep(id, end, order));
   }
 

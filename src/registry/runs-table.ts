@@ -6,6 +6,7 @@ import { LeaseLostError } from './errors.ts';
 import { appendEvent } from './events.ts';
 import { toPage, type Page, type Place } from './page.ts';
 import { toStorableText, toStoredName } from './row-id.ts';
+import { forgetSteps, type ForgottenPart } from './run-forget.ts';
 import { pageRecords, readRecordsPage, type RecordsPage } from './run-pages.ts';
 import { missingRun, nextPosition, putRecord, recount, touchRun } from './run-records.ts';
 import { forgetRemoved, listHalfRemoved, removeRun } from './run-removal.ts';
@@ -193,6 +194,11 @@ export class Runs {
   /** The one that may write to a run that was begun under `token`. */
   openStore(run: StoredRun, given: Omit<RunWriterOptions, 'database' | 'runId' | 'owner'>): RunStore {
     return new RunWriter({ ...given, database: this.#database, runId: run.id, owner: run.owner }, run);
+  }
+
+  /** Forgets steps of a run that was begun under `token`; see {@link forgetSteps}. */
+  forgetSteps(id: string, part: ForgottenPart & { readonly token: number }): Promise<number> {
+    return forgetSteps(this.#database, id, part);
   }
 
   /** Asks the run's process to end it; it is looked at within seconds. A run that nobody works on is cancelled at once. */

@@ -118,6 +118,10 @@ export interface StepsTable {
   /** Key of the item whose worker added this one, and the item as JSON. */
   added_by: string | null;
   item: string | null;
+  /** The row id of the step that contains this one; null for one that `run` itself asked for. */
+  within: string | null;
+  /** 1 if it sent something that is not idempotent. */
+  effects: number;
 }
 
 export interface RecordsTable {

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import {
   LeaseLostError,
   openRegistry,
+  toStepRowId,
   type RecordEntry,
   type Registry,
   type RunSnapshot,
@@ -100,6 +101,7 @@ describeOnBoth('RunStore', (registries) => {
     expect(stored).to.deep.equal({
       id: { batch: long, key: long },
       order: 0,
+      hasEffects: false,
       status: 'done',
       end: { status: 'done', value: JSON.stringify(long) },
     });
@@ -163,14 +165,65 @@ describeOnBoth('RunStore', (registries) => {
     await store.close();
     store = await open(2);
     expect(await store.loadSteps()).to.deep.equal([
-      { id: step('a', 'x'), order: 0, status: 'queued', end: undefined },
+      { id: step('a', 'x'), order: 0, hasEffects: false, status: 'queued', end: undefined },
       {
         id: step('b', 'x'),
         order: 1,
+        hasEffects: false,
         status: 'done',
         end: { status: 'done', value: '2' },
         added: { by: 'a', json: '{"n":1}' },
       },
+    ]);
+  });
+
+  it('keeps a step apart from one with the same key within another step', async () => {
+    const outer = toStepRowId(step('outer'));
+    await end('a', 0, [record('x', 'top')]);
+    await store.endStep({ ...step('a'), within: outer }, { status: 'done', value: '2', records: [] }, 1);
+    expect((await store.loadSteps()).map(({ id, end: how }) => ({ id, how }))).to.deep.equal([
+      { id: step('a'), how: { status: 'done', value: undefined } },
+      { id: { ...step('a'), within: outer }, how: { status: 'done', value: '2' } },
+    ]);
+  });
+
+  it('keeps that a step has begun, and that it sent something, before it ends', async () => {
+    await store.beginStep({ id: step('a'), order: 0 });
+    await store.noteEffect({ id: step('b'), order: 1 });
+    await store.close();
+    store = await open(2);
+    const stored = async () => (await store.loadSteps()).map(({ status, hasEffects }) => ({ status, hasEffects }));
+    expect(await stored()).to.deep.equal([
+      { status: 'queued', hasEffects: false },
+      { status: 'queued', hasEffects: true },
+    ]);
+    await end('b', 1);
+    expect((await stored())[1]).to.deep.equal({ status: 'done', hasEffects: true });
+  });
+
+  it('forgets a step, all that came after it, and the steps around it, with their records', async () => {
+    await end('before', 0, [record('before')]);
+    await end('around', 1, [record('around')]);
+    await end('redo', 2, [record('redo')]);
+    await save(record('late'), 3);
+    const part = { fromOrder: 2, around: [toStepRowId(step('around'))] };
+    expect((await rejectionOf(registry.runs.forgetSteps('run', { token: 7, ...part }))).message).to.contain('run');
+    expect(await registry.runs.forgetSteps('run', { token: 1, ...part })).to.equal(2);
+    expect((await store.loadSteps()).map(({ id }) => id.key)).to.deep.equal(['before']);
+    expect(await keys()).to.deep.equal(['before']);
+    expect((await registry.runs.get('run'))?.records).to.equal(1);
+  });
+
+  it('tells of a replaced record whether its content is the same', async () => {
+    await end('a', 0, [record('x', 1), record('y', 1)]);
+    const replaced = await store.endStep(
+      step('b'),
+      { status: 'done', value: undefined, records: [record('x', 1), record('y', 2)] },
+      1,
+    );
+    expect(replaced.map(({ key, isSame }) => ({ key, isSame }))).to.deep.equal([
+      { key: 'x', isSame: true },
+      { key: 'y', isSame: false },
     ]);
   });
 

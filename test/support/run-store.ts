@@ -10,6 +10,8 @@ export async function openTestStore(changes: Partial<RunStore> = {}): Promise<Ru
       return store.recordCount;
     },
     declareSteps: (steps) => store.declareSteps(steps),
+    beginStep: (step) => store.beginStep(step),
+    noteEffect: (step) => store.noteEffect(step),
     endStep: (id, end, order) => store.endStep(id, end, order),
     saveRecord: (record, place) => store.saveRecord(record, place),
     noteProgress: () => store.noteProgress(),

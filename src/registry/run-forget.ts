@@ -1,0 +1,54 @@
+/** Forgets a part of a run, so that it is done again. */
+import type { Database } from './database.ts';
+import { LeaseLostError } from './errors.ts';
+import { recount } from './run-records.ts';
+
+export interface ForgottenPart {
+  /** Steps and items from this place in the order of declaration on. */
+  readonly fromOrder: number;
+  /** The row ids of earlier steps that contain one of them. */
+  readonly around: readonly string[];
+}
+
+/**
+ * Removes steps with their records, and records that were saved outside of steps later. Returns the number of steps. Rejects with
+ * `LeaseLostError` if the run is not worked on under `token`.
+ */
+export async function forgetSteps(
+  database: Database,
+  runId: string,
+  { token, fromOrder, around }: ForgottenPart & { readonly token: number },
+): Promise<number> {
+  return database.write(async (db) => {
+    const owned = await db
+      .updateTable('runs')
+      .set({ updated_at: new Date().toISOString() })
+      .where('id', '=', runId)
+      .where('token', '=', token)
+      .executeTakeFirst();
+    if (owned.numUpdatedRows === 0n)
+      throw new LeaseLostError(`The run ${runId} is no longer this process's; nothing of it was forgotten.`, {
+        data: { runId },
+      });
+    const removed = await db
+      .deleteFrom('steps')
+      .where('run_id', '=', runId)
+      .where((eb) =>
+        around.length === 0 ? eb('ord', '>=', fromOrder) : eb.or([eb('ord', '>=', fromOrder), eb('id', 'in', around)]),
+      )
+      .returning('ord')
+      .execute();
+    await db
+      .deleteFrom('records')
+      .where('run_id', '=', runId)
+      .where((eb) => {
+        const earlier = removed.map(({ ord }) => ord).filter((ord) => ord < fromOrder);
+        return earlier.length === 0
+          ? eb('ord', '>=', fromOrder)
+          : eb.or([eb('ord', '>=', fromOrder), eb('ord', 'in', earlier)]);
+      })
+      .execute();
+    await recount(db, runId);
+    return removed.length;
+  });
+}
