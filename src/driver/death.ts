@@ -80,6 +80,16 @@ export class SessionDeathError extends SupervisorError {
   }
 }
 
+/** A command was sent by the driver of a session that died earlier, while the next session is there already. */
+export class StaleDriverError extends SessionDeathError {
+  constructor(death: Death) {
+    super(death);
+    this.message =
+      `This driver belongs to session ${death.epoch}, which died (${death.cause}). Is it kept in a variable outside \`run\`? ` +
+      'Use the `driver` that `run` is given each time it is entered.';
+  }
+}
+
 /** The session was ended on purpose (`driver.quit()`, `stop()`), and then asked for more. */
 export class SessionEndedError extends SupervisorError {
   readonly code = 'session-ended';

@@ -14,6 +14,7 @@ export {
   SessionDeathError,
   SessionEndedError,
   SessionStartError,
+  StaleDriverError,
   type Death,
   type DeathCause,
   type DeathEvidence,

@@ -30,8 +30,8 @@ export interface SessionListener {
   readonly onDeath: (report: DeathReport) => void;
   /** The action ended the session itself. */
   readonly onQuit: () => void;
-  /** A command came after the halt. */
-  readonly onRefused: () => void;
+  /** A command came after the halt. A returned error is thrown in place of the halt's reason. */
+  readonly onRefused: () => Error | undefined;
 }
 
 export interface SessionOptions {

@@ -57,7 +57,8 @@ export interface TransportListener {
   readonly onDeath: (report: DeathReport) => void;
   /** The action itself ended the session, by `quit()` or by closing the last window. */
   readonly onQuit: () => void;
-  readonly onRefused: () => void;
+  /** A command came after the halt. A returned error is thrown in place of the halt's reason. */
+  readonly onRefused: () => Error | undefined;
   /** Finds out whether the session lives, after a failure that may mean anything; a death is declared before it resolves. */
   readonly probe: () => Promise<void>;
   /** Ends what keeps the current page busy, where there is a way. */
@@ -138,10 +139,7 @@ export class CommandTransport implements Client {
   /** Throws when the session is dead or has ended. */
   #throwIfClosed(): void {
     const { signal, listener } = this.#options;
-    if (signal.aborted) {
-      listener.onRefused();
-      throw toError(signal.reason);
-    }
+    if (signal.aborted) throw listener.onRefused() ?? toError(signal.reason);
     if (this.#ended) throw new SessionEndedError();
   }
 

@@ -2,7 +2,14 @@
  * One session's time: its number, its halt and its work. The halt is a one-way latch; all work holds on to the epoch that it began in
  * and is fenced by it.
  */
-import type { Death, DeathEvidence, DeathReport, SessionDeathError, SessionEndedError } from '../driver/driver.ts';
+import {
+  StaleDriverError,
+  type Death,
+  type DeathEvidence,
+  type DeathReport,
+  type SessionDeathError,
+  type SessionEndedError,
+} from '../driver/driver.ts';
 import { WorkLedger } from './work.ts';
 
 export class Epoch {
@@ -76,6 +83,12 @@ export class Epoch {
   /** Work was asked for after the halt. */
   refuse(): void {
     this.#cancelled.refused += 1;
+  }
+
+  /** A command was asked for after the halt. Returns the error to throw if this epoch died and `current` has followed it. */
+  refuseCommand(current: Epoch): StaleDriverError | undefined {
+    this.refuse();
+    return this.#death !== undefined && current !== this ? new StaleDriverError(this.#death) : undefined;
   }
 
   halt(error: SessionDeathError | SessionEndedError): void {

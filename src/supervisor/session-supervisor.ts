@@ -9,12 +9,14 @@ import {
   type BrowserSession,
   type DeathReport,
   type SessionTarget,
+  type StateAccess,
   type WebDriver,
 } from '../driver/driver.ts';
 import type { Api } from './api-client.ts';
 import { runBatch, type BatchOptions, type BatchOutcome, type BatchWorker } from './batch.ts';
 import type { CriticalFailureError } from './critical-failures.ts';
 import { Epoch } from './epoch.ts';
+import { describeHealth } from './health.ts';
 import { Heartbeat } from './heartbeat.ts';
 import {
   DEFAULT_HEARTBEAT_INTERVAL_MS,
@@ -131,20 +133,16 @@ export class SessionSupervisor implements AsyncDisposable {
   }
 
   get health(): SupervisorHealth {
-    const { death, lastHeartbeatAt, work, cascadeCount, number } = this.#epoch;
-    return {
-      isAlive: this.#state.status === 'alive',
+    return describeHealth(this.#epoch, {
       state: this.#state.status,
-      epoch: number,
-      lastHeartbeatAt: lastHeartbeatAt?.toISOString() ?? null,
       heartbeatIntervalMs: this.#heartbeatIntervalMs,
-      shouldHalt: this.shouldHaltOperations(),
-      deathDetected: death !== undefined,
-      deathAt: death?.at ?? null,
-      death: death ?? null,
-      parallelOperations: this.#epoch.isHalted ? 0 : work.count(this.#session?.commandsInFlight ?? 0).running,
-      cascadeCount,
-    };
+      commandsInFlight: this.#session?.commandsInFlight ?? 0,
+    });
+  }
+
+  /** The current session's cookies, storage and page as a whole, out of band. */
+  get browserState(): StateAccess {
+    return this.#currentSession.browserState;
   }
 
   /** The halt flag. Costs one look at memory. */
@@ -287,7 +285,7 @@ export class SessionSupervisor implements AsyncDisposable {
           onAlive: () => this.#onAlive(epoch),
           onDeath: (report) => (epoch === this.#epoch ? this.#onReport(epoch, report) : void stillborn.push(report)),
           onQuit: () => this.#onQuit(epoch),
-          onRefused: () => epoch.refuse(),
+          onRefused: () => epoch.refuseCommand(this.#epoch),
         },
       });
       // What dies before it is ours to watch is told once, and never again.

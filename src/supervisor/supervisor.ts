@@ -5,9 +5,23 @@
 export { SessionSupervisor } from './session-supervisor.ts';
 // What the rooms above need of a session's end and of its driver; they don't reach below this room.
 export {
+  diffStates,
+  EMPTY_STATE,
+  isEmptyPatch,
+  parseStorageState,
+  patchState,
+  selectParts,
   SessionDeathError,
   SessionEndedError,
   SessionStartError,
+  StaleDriverError,
+  toStorageState,
+  type BrowserState,
+  type CommandHook,
+  type CommandInfo,
+  type PageState,
+  type RestoreParts,
+  type StateAccess,
   type Death,
   type DeathReport,
   type WebDriver,

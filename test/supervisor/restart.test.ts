@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { spy } from 'sinon';
-import { SessionEndedError, SessionSupervisor } from '../../src/supervisor/supervisor.ts';
+import { SessionDeathError, SessionEndedError, SessionSupervisor } from '../../src/supervisor/supervisor.ts';
 import { SessionStartError } from '../../src/driver/driver.ts';
 import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 import { kill, rejectionOf, startScripted, turn } from './support.ts';
@@ -30,7 +30,13 @@ describe('SessionSupervisor: restarting', () => {
     expect(supervisor.sessionId).not.to.equal(firstId);
     expect(server.sessionIds).to.deep.equal([supervisor.sessionId]);
     expect(firstSignal.aborted).to.equal(true);
-    expect(await rejectionOf(firstDriver.getTitle()), 'the old driver stays halted').to.equal(firstSignal.reason);
+    const refusal = await rejectionOf(firstDriver.getTitle());
+    expect(refusal, 'the old driver stays halted').to.be.instanceOf(SessionDeathError);
+    expect((refusal as SessionDeathError).death).to.equal((firstSignal.reason as SessionDeathError).death);
+    expect(refusal.message).to.equal(
+      'This driver belongs to session 1, which died (lease-lost). Is it kept in a variable outside `run`? ' +
+        'Use the `driver` that `run` is given each time it is entered.',
+    );
     expect(supervisor.health.cascadeCount, 'which is not charged to the new session').to.equal(0);
     expect(await supervisor.driver.getTitle()).to.contain('Title');
   });
