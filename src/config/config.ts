@@ -82,6 +82,8 @@ const settingsSchema = z.object({
   SESSION_MAX_MEMORY_MB: whole('megabytes', { least: 1, most: 1_000_000 }).default(100),
   /** Runs, their records and events are removed after so long; records that were never exported stay. */
   RUN_RETENTION_DAYS: duration('days', 36_500).default(30),
+  /** False: the state of a run's browser is held in memory alone, so that a resumed run has to log in again. */
+  KEEP_STATE: flag(true),
   /** Where alerts go, besides the log. These addresses are secrets: they are never shown. */
   SLACK_WEBHOOK_URL: webAddress.optional(),
   ALERT_WEBHOOK_URL: webAddress.optional(),
@@ -139,6 +141,7 @@ export interface Config {
   readonly cleanupBatchSize: number | undefined;
   readonly maxMemoryBytes: number;
   readonly runRetentionMs: number;
+  readonly keepsState: boolean;
   readonly slackWebhookUrl: string | undefined;
   readonly alertWebhookUrl: string | undefined;
   readonly alertEmail: string | undefined;
@@ -225,6 +228,7 @@ function toConfig(settings: z.output<typeof settingsSchema>): Config {
     cleanupBatchSize: settings.SESSION_CLEANUP_BATCH_SIZE,
     maxMemoryBytes: settings.SESSION_MAX_MEMORY_MB * 1_000_000,
     runRetentionMs: settings.RUN_RETENTION_DAYS * 86_400_000,
+    keepsState: settings.KEEP_STATE,
     slackWebhookUrl: settings.SLACK_WEBHOOK_URL,
     alertWebhookUrl: settings.ALERT_WEBHOOK_URL,
     alertEmail: settings.ALERT_EMAIL,

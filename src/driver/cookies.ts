@@ -20,10 +20,10 @@ export interface BrowserCookie {
 }
 
 export interface BrowserCookies {
-  all(): Promise<BrowserCookie[]>;
-  set(cookie: BrowserCookie): Promise<void>;
+  readonly all: () => Promise<BrowserCookie[]>;
+  readonly set: (cookie: BrowserCookie) => Promise<void>;
   /** Removes what a server expired. */
-  remove(cookie: BrowserCookie): Promise<void>;
+  readonly remove: (cookie: BrowserCookie) => Promise<void>;
 }
 
 export function cookiesOf(driver: WebDriver, devtools: DevTools | undefined): BrowserCookies {

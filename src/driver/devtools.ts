@@ -53,6 +53,7 @@ interface Message {
 /** Its session is undefined until DevTools has attached to it. */
 interface Page {
   sessionId: string | undefined;
+  attached: Promise<void>;
 }
 
 /** Calls that only this connection makes; the shapes are Chromium's protocol, domains Browser, Storage, Target, Page and Runtime. */
@@ -63,7 +64,6 @@ export class DevTools {
   /** By window handle. */
   readonly #pages = new Map<string, Page>();
   readonly #listeners = new Set<{ readonly handle: string; readonly listener: (event: DevToolsEvent) => void }>();
-  readonly #attaching = new Set<Promise<void>>();
   #lastId = 0;
   /** Who connects is told of a failure by its promise; only later is a close worth telling. */
   #isWatched = false;
@@ -76,7 +76,8 @@ export class DevTools {
       // Target.setAutoAttach would stop every window that has an opener until it is released (measured).
       const discovered = devtools.call('Target.setDiscoverTargets', { discover: true, filter: [{ type: 'page' }] });
       await raceSignal(discovered, options.signal);
-      await raceSignal(Promise.all(devtools.#attaching), options.signal);
+      const attached = [...devtools.#pages.values()].map((page) => page.attached);
+      await raceSignal(Promise.all(attached), options.signal);
       devtools.#isWatched = true;
       return devtools;
     } catch (thrown) {
@@ -111,6 +112,11 @@ export class DevTools {
       targetInfo: { url: string };
     };
     return targetInfo.url;
+  }
+
+  /** Resolves when DevTools is attached to the page with this window handle, or the attempt has failed. */
+  async attached(handle: string): Promise<void> {
+    await this.#pages.get(handle)?.attached;
   }
 
   /** Calls a domain of the page with this window handle. Rejects as {@link call} does, and if DevTools is not attached to it. */
@@ -177,17 +183,16 @@ export class DevTools {
 
   #receiveTargetEvent(method: string | undefined, { targetId = '', targetInfo }: NonNullable<Message['params']>): void {
     if (method === 'Target.targetCreated' && targetInfo?.type === 'page') {
-      const attaching = this.#attach(targetInfo).finally(() => this.#attaching.delete(attaching));
-      this.#attaching.add(attaching);
+      const page: Page = { sessionId: undefined, attached: Promise.resolve() };
+      this.#pages.set(targetInfo.targetId, page);
+      page.attached = this.#attach(targetInfo.targetId, page);
     } else if (method === 'Target.targetDestroyed') {
       if (this.#pages.delete(targetId)) this.#options.onPageClosed?.(targetId);
     } else if (method === 'Target.targetCrashed' && this.#pages.has(targetId)) this.#options.onTabCrashed(targetId);
   }
 
   /** Attaches at once: a page that loops takes no new DevTools session, and could then not be freed. */
-  async #attach({ targetId }: { readonly targetId: string }): Promise<void> {
-    const page: Page = { sessionId: undefined };
-    this.#pages.set(targetId, page);
+  async #attach(targetId: string, page: Page): Promise<void> {
     try {
       const { sessionId } = (await this.call('Target.attachToTarget', { targetId, flatten: true })) as {
         sessionId?: string;

@@ -9,7 +9,7 @@ import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { createDriver, toCapabilities, type BrowserOptions } from './capabilities.ts';
-import { cookiesOf, type BrowserCookies } from './cookies.ts';
+import { cookiesOf, type BrowserCookie, type BrowserCookies } from './cookies.ts';
 import { SessionEndedError, SessionStartError, type DeathEvidence, type DeathReport, type Detector } from './death.ts';
 import { HttpClient } from './http-client.ts';
 import { DriverProcess } from './launch.ts';
@@ -45,6 +45,8 @@ export interface SessionOptions {
   readonly heartbeatTimeoutMs: number;
   readonly listener: SessionListener;
   readonly beforeCommand?: CommandHook;
+  /** A page submits a form by POST. */
+  readonly onPagePost?: () => void;
   readonly log: Log;
 }
 
@@ -65,6 +67,7 @@ export class BrowserSession {
   #watch: SessionWatch | undefined;
   #creating: Promise<void> = Promise.resolve();
   #isStarted = false;
+  #activity = 0;
   #diedEarly: DeathReport | undefined;
   #stopping: Promise<void> | undefined;
   #killing: Promise<void> | undefined;
@@ -112,6 +115,7 @@ export class BrowserSession {
       commandTimeoutMs,
       ...(target.kind === 'attached' ? { attachTo: target } : {}),
       beforeCommand: (command) => {
+        this.#activity += 1;
         this.#watch?.tracker.onCommand(this.#transport.settings.windowHandle, command.label, command.data);
         return options.beforeCommand?.(command);
       },
@@ -166,7 +170,12 @@ export class BrowserSession {
   }
 
   get cookies(): BrowserCookies {
-    return cookiesOf(this.driver, this.#watch?.devtools);
+    const cookies = cookiesOf(this.driver, this.#watch?.devtools);
+    const counted = (change: (cookie: BrowserCookie) => Promise<void>) => (cookie: BrowserCookie) => {
+      this.#activity += 1;
+      return change(cookie);
+    };
+    return { all: cookies.all, set: counted(cookies.set), remove: counted(cookies.remove) };
   }
 
   /** The browser's cookies, storage and page as a whole. */
@@ -175,6 +184,7 @@ export class BrowserSession {
       devtools: () => this.#watch?.devtools,
       tracker: this.#watch?.tracker,
       settings: this.#transport.settings,
+      activity: () => this.#activity,
     });
   }
 
@@ -296,6 +306,7 @@ export class BrowserSession {
       report: (report) => this.#report(report),
       probe: (detectedBy) => this.probe(detectedBy),
     });
+    this.#watch.tracker.onPost = this.#options.onPagePost;
     // The session may have been released meanwhile.
     if (this.#releasing !== undefined) this.#watch.close();
   }

@@ -11,12 +11,14 @@ import {
   type SessionSupervisor,
   type WebDriver,
 } from '../supervisor/supervisor.ts';
+import { watchEffects } from './command-guard.ts';
 import type { ActionBatchOptions, ItemTools } from './context.ts';
 import { fromJsonText, toJsonText } from './json-value.ts';
-import type { Ledger, LedgerEntry } from './ledger.ts';
+import { scopeOf, type Ledger, type LedgerEntry } from './ledger.ts';
 import type { Lane, SessionPool } from './session-pool.ts';
 import { validateKey, type RecordBuffer } from './record-buffer.ts';
-import { PoisonedStepError, type Steps } from './steps.ts';
+import { PoisonedStepError } from './step-errors.ts';
+import type { Steps } from './steps.ts';
 
 type Worker<Item, Value> = (item: Item, tools: ItemTools<Item>) => Promise<Value> | Value;
 
@@ -51,7 +53,6 @@ export async function runActionBatch<Item, Value>(
 ): Promise<BatchOutcome<Value>> {
   const { supervisor, steps } = context;
   steps.throwIfOver();
-  steps.assertOutside('A batch');
   if (typeof name !== 'string' || name === '')
     throw new ActionError('A batch needs a name that is a text and not empty.');
   if (typeof options?.key !== 'function') {
@@ -79,6 +80,8 @@ class ActionBatch<Item, Value> {
   readonly concurrency: number;
   readonly #context: BatchesOptions;
   readonly #name: string;
+  /** The batch, and the step that contains it. */
+  readonly #scope: Pick<StepId, 'batch' | 'within'>;
   readonly #worker: Worker<Item, Value>;
   readonly #options: ActionBatchOptions<Item>;
   readonly #sessions: number;
@@ -90,6 +93,7 @@ class ActionBatch<Item, Value> {
   ) {
     this.#context = context;
     this.#name = name;
+    this.#scope = { batch: name, ...context.steps.scope('A batch') };
     this.#worker = worker;
     this.#options = options;
     this.#sessions = options.sessions === undefined ? 0 : (context.sessions ?? options.sessions);
@@ -107,7 +111,7 @@ class ActionBatch<Item, Value> {
     const entries = this.#declare(given.map((item) => ({ item })));
     const all = given.map((item, index) => ({ item, entry: entries[index] }));
     // What workers added on an earlier entry of `run` is known, though they may not run again to add it.
-    for (const { by, json } of this.#context.ledger.addedTo(this.#name)) {
+    for (const { by, json } of this.#context.ledger.addedTo(scopeOf(this.#scope))) {
       const item = fromJsonText<Item>(json);
       // Another batch of the same name takes only what its own items added.
       if (this.#entries.has(by) && !this.#entries.has(this.#options.key(item))) {
@@ -185,7 +189,7 @@ class ActionBatch<Item, Value> {
 
   #idOf(item: Item): StepId {
     const key = validateKey(this.#options.key(item), `An item of batch "${this.#name}"`);
-    return { batch: this.#name, key };
+    return { ...this.#scope, key };
   }
 
   #entryOf(key: string): LedgerEntry {
@@ -234,7 +238,9 @@ class ActionBatch<Item, Value> {
   }
 
   #attempt(item: Item, { entry, tools, lane, onSkip }: Work<Item> & { readonly lane: Lane }): Promise<Value> {
-    const { api, driver, signal } = lane;
+    const { driver, signal } = lane;
+    const { steps } = this.#context;
+    const api = watchEffects(lane.api, () => steps.noteEffect(entry));
     let skipped: Error | undefined;
     onSkip(undefined);
     const work = async (records: RecordBuffer) => {
@@ -255,7 +261,8 @@ class ActionBatch<Item, Value> {
       if (skipped !== undefined) throw skipped;
       return value;
     };
-    return this.#context.steps.attempt(entry, { work, fence: signal });
+    const takesState = this.#sessions === 0;
+    return steps.attempt(entry, { work, fence: signal, takesState });
   }
 
   #add(given: Item, tools: BatchTools<Item>): boolean {
@@ -266,7 +273,7 @@ class ActionBatch<Item, Value> {
     if (json === undefined || this.#entries.has(this.#options.key(item))) return false;
     const added = { by: tools.key, json };
     this.#declare([{ item, added }]);
-    this.#context.ledger.rememberAdded(this.#name, added);
+    this.#context.ledger.rememberAdded(scopeOf(this.#scope), added);
     return tools.add(item);
   }
 }

@@ -13,16 +13,27 @@ export interface SaveOptions {
 }
 
 export interface StepTools {
+  /** The step's key. */
+  readonly key: string;
   readonly save: SaveRecord;
-  /** Aborts when the session dies or the run is cancelled. */
+  /** Aborts when the session dies, the run is cancelled, or the step's `timeoutMs` is over. */
   readonly signal: AbortSignal;
-  /** 1 for the first. */
+  /** 1 for the first attempt since `run` was entered. */
   readonly attempt: number;
+  /** Whether an earlier attempt has begun and did not end, because its session or its program died. */
+  readonly interrupted: boolean;
 }
 
-export interface StepOptions {
-  /** Further attempts when the step fails; deaths don't count. Default 0. */
+export interface StepOptions<Value = unknown> {
+  /** Further attempts if the step fails; deaths don't count. @default 0 */
   readonly retries?: number;
+  /** The step fails with the code `step-timed-out` after this time. @default none: the run itself ends when it makes no progress */
+  readonly timeoutMs?: number;
+  /**
+   * Asked before an interrupted step is done again: did it happen? A value means yes, and becomes the step's value. `undefined` means
+   * that the step is to be done again. With this option the beginning of the step is stored before its work starts.
+   */
+  readonly whenInterrupted?: (tools: StepTools) => Promise<Value | undefined> | Value | undefined;
 }
 
 export interface ItemTools<Item> {
@@ -62,13 +73,14 @@ export interface PrepareContext<Params = Record<string, unknown>> {
 /** What `run` gets. All members may be taken out by destructuring. */
 export interface ActionContext<Params = Record<string, unknown>> extends PrepareContext<Params> {
   /**
-   * Does `work` once per run, whatever dies: on a later entry its stored value is returned at once. The value and the records saved in
-   * it are kept together. Values are JSON; the author gets the stored copy the first time too.
+   * Does `work` once per run, whatever dies: a later entry gets its stored value at once. The value and the records saved in it are
+   * stored together. Values are JSON; the caller gets the stored copy the first time too. `work` may contain steps and batches: when
+   * it is done again, its finished parts are replayed, and the code between them runs again. Keys are unique within the step around.
    */
   readonly step: <Value>(
     key: string,
     work: (tools: StepTools) => Promise<Value> | Value,
-    options?: StepOptions,
+    options?: StepOptions<Value>,
   ) => Promise<Value>;
   /**
    * Runs `worker` over `items` at the same time, each item once per run. Failed items are told in the outcome, not thrown; the

@@ -3,6 +3,7 @@ import { z } from 'zod';
 
 import { ActionError } from '../core/errors.ts';
 import { toFlag } from '../core/shell-words.ts';
+import type { RestoreParts } from '../supervisor/supervisor.ts';
 import type { ActionContext, PrepareContext } from './context.ts';
 
 /** The flags of the `run` command; parameters become flags beside them, so no parameter may be named like one. */
@@ -36,6 +37,13 @@ export interface ActionDefinition<Params extends z.ZodObject> {
   owner?(params: z.output<Params>): string;
   /** Parameter sets that together do the same work, for many machines. */
   shards?(params: z.output<Params>): readonly z.input<Params>[];
+  /**
+   * What a new session gets of what the steps had changed in the browser: cookies, storage, and the page that the last step left.
+   * @default true: everything
+   */
+  restore?: boolean | RestoreParts;
+  /** Whether the action changes something at the site. Repeated effects then make the run `partial`. @default 'reads' */
+  effects?: 'reads' | 'writes';
   /** Once on every new session: log in, set cookies. No steps, saves or batches; a throw fails the run. */
   prepare?(context: PrepareContext<z.output<Params>>): Promise<void> | void;
   /** The work. Entered again from the top on a new session after a death; finished steps then return at once. */
@@ -68,6 +76,10 @@ export function defineAction<Params extends z.ZodObject>(definition: ActionDefin
     if (definition[optional] !== undefined && typeof definition[optional] !== 'function')
       complain(`\`${optional}\` must be a function`);
   }
+  const { restore, effects = 'reads' } = definition;
+  if (restore !== undefined && !isRestore(restore))
+    complain('`restore` must be true, false, or an object with `cookies`, `storage` and `page` as true or false');
+  if (!['reads', 'writes'].includes(effects)) complain("`effects` must be 'reads' or 'writes'");
   const flags = new Map<string, string>();
   for (const parameter of Object.keys(params.shape)) {
     const flag = toFlag(parameter);
@@ -83,6 +95,14 @@ export function defineAction<Params extends z.ZodObject>(definition: ActionDefin
     }
   }
   return Object.freeze({ ...definition, isAction: true as const });
+}
+
+function isRestore(value: unknown): boolean {
+  if (typeof value === 'boolean') return true;
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).every(
+    ([part, choice]) => ['cookies', 'storage', 'page'].includes(part) && typeof choice === 'boolean',
+  );
 }
 
 export function isAction(value: unknown): value is Action {

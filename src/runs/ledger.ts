@@ -3,14 +3,15 @@
  * every moment and cost nothing to read.
  */
 import { ActionError } from '../core/errors.ts';
-import type {
-  AddedItem,
-  RecordEntry,
-  SavePlace,
-  StepId,
-  StepStatus,
-  StoredSave,
-  StoredStep,
+import {
+  toStepRowId,
+  type AddedItem,
+  type RecordEntry,
+  type SavePlace,
+  type StepId,
+  type StepStatus,
+  type StoredSave,
+  type StoredStep,
 } from '../registry/registry.ts';
 import type { Death } from '../supervisor/supervisor.ts';
 import type { RunCounts } from './outcome.ts';
@@ -18,6 +19,8 @@ import type { RunCounts } from './outcome.ts';
 /** A step in this process. */
 export interface LedgerEntry {
   readonly id: StepId;
+  /** The id of its row; names it within the run. */
+  readonly name: string;
   /** Place in the order of first declaration. */
   readonly order: number;
   readonly status: StepStatus;
@@ -27,6 +30,12 @@ export interface LedgerEntry {
   readonly deaths: readonly Death[];
   /** The registry knows of it, and of its place. */
   readonly isKnown: boolean;
+  /** The number of the entry of `run` that began it last; 0 if none in this process did. */
+  readonly begunIn: number;
+  /** Whether an attempt has begun that did not end: its session or its program died meanwhile. */
+  readonly isInterrupted: boolean;
+  /** Whether an attempt has sent something that is not idempotent. */
+  readonly hasEffects: boolean;
 }
 
 export type StepMemory =
@@ -60,9 +69,13 @@ export class Ledger {
   readonly #victims = new Map<Death, LedgerEntry[]>();
   readonly #saved = new Map<string, Saved>();
   #savesInPass = new Map<Saved, number>();
-  /** What the current entry of `run` has used. */
-  #used = new Set<string>();
+  /** What the current entry of `run` has asked for, by the name of the step around it; '' for `run` itself. */
+  readonly #used = new Map<string, Set<string>>();
   #order = 0;
+  /** The number of the current entry of `run`. */
+  #pass = 0;
+  /** Entries below it were known before the current entry of `run` began. */
+  #passOrder = 0;
 
   get counts(): RunCounts {
     return { total: this.#entries.size, ...this.#counts };
@@ -73,11 +86,14 @@ export class Ledger {
    * again; the place of each stays.
    */
   load(steps: readonly StoredStep[], saves: readonly StoredSave[]): void {
-    for (const { id, order, status, end, added } of steps) {
+    for (const { id, order, status, end, added, hasEffects } of steps) {
       const memory = end?.status === 'failed' ? undefined : end;
-      this.#entries.set(nameOf(id), { id, order, status, end: memory, deaths: [], isKnown: true });
+      const entry = makeEntry(id, order, { status, end: memory, hasEffects, isKnown: true });
+      // A step is stored when it begins, an item when its batch does.
+      entry.isInterrupted = id.batch === null && end === undefined;
+      this.#entries.set(entry.name, entry);
       this.#counts[status] += 1;
-      if (added !== undefined && id.batch !== null) this.rememberAdded(id.batch, added);
+      if (added !== undefined && id.batch !== null) this.rememberAdded(scopeOf(id), added);
       this.#order = Math.max(this.#order, order + 1);
     }
     for (const { dataset, key, order, nth } of saves) {
@@ -86,35 +102,64 @@ export class Ledger {
     }
   }
 
-  /** `run` begins anew: every key may be used again, once. */
+  /** `run` is entered: every key may be used again, once. */
   beginPass(): void {
-    this.#used = new Set();
+    this.#pass += 1;
+    this.#passOrder = this.#order;
+    this.#used.clear();
     this.#savesInPass = new Map();
   }
 
-  /** Declares a step, or finds it again. Throws `ActionError` when this pass used the key before. */
+  /** A step begins to ask for its parts: each of their keys may be used again, once. Parts that failed are done again. */
+  beginParts({ name }: LedgerEntry): void {
+    for (const part of this.#used.get(name) ?? []) {
+      const entry = this.#entries.get(part);
+      if (entry?.end?.status === 'failed') entry.end = undefined;
+    }
+    this.#used.delete(name);
+  }
+
+  get(name: string): LedgerEntry | undefined {
+    return this.#entries.get(name);
+  }
+
+  /** Every step and item, in no particular order. */
+  entries(): IterableIterator<LedgerEntry> {
+    return this.#entries.values();
+  }
+
+  /** Whether the current entry of `run` has asked for it. */
+  isAsked({ id, name }: LedgerEntry): boolean {
+    return this.#used.get(id.within ?? '')?.has(name) ?? false;
+  }
+
+  /** Whether an earlier entry of `run`, or an earlier process, knew of it. */
+  isOld({ order }: LedgerEntry): boolean {
+    return order < this.#passOrder;
+  }
+
+  /** Whether the current entry of `run` has begun it. */
+  isBegun({ begunIn }: LedgerEntry): boolean {
+    return begunIn === this.#pass;
+  }
+
+  /** Declares a step, or finds it again. Throws `ActionError` if the current entry of `run` has used the key before. */
   declare(id: StepId): LedgerEntry {
-    const name = nameOf(id);
-    if (this.#used.has(name)) {
+    const name = toStepRowId(id);
+    const used = this.#used.get(id.within ?? '') ?? new Set();
+    if (used.has(name)) {
       throw new ActionError(
         `${startSentence(describeStep(id))} is used twice in one run. Give each piece of work a key of its own.`,
       );
     }
-    this.#used.add(name);
+    this.#used.set(id.within ?? '', used.add(name));
     const known = this.#entries.get(name);
     if (known !== undefined) {
       if (known.status === 'cancelled' || (known.status === 'failed' && known.end === undefined))
         this.#set(known, 'queued');
       return known;
     }
-    const entry: Mutable<LedgerEntry> = {
-      id,
-      order: this.#order++,
-      status: 'queued',
-      end: undefined,
-      deaths: [],
-      isKnown: false,
-    };
+    const entry = makeEntry(id, this.#order++, { status: 'queued', end: undefined, hasEffects: false, isKnown: false });
     this.#entries.set(name, entry);
     this.#counts.queued += 1;
     return entry;
@@ -123,6 +168,11 @@ export class Ledger {
   /** Its place is on its way to the registry, before anything that comes of it. */
   noteKnown(entry: LedgerEntry): void {
     (entry as Mutable<LedgerEntry>).isKnown = true;
+  }
+
+  /** Something that is not idempotent was sent by it. */
+  noteEffect(entry: LedgerEntry): void {
+    (entry as Mutable<LedgerEntry>).hasEffects = true;
   }
 
   rememberAdded(batch: string, item: AddedItem): void {
@@ -161,16 +211,18 @@ export class Ledger {
   }
 
   begin(entry: LedgerEntry): void {
+    (entry as Mutable<LedgerEntry>).begunIn = this.#pass;
     this.#set(entry, 'running');
   }
 
   end(entry: LedgerEntry, memory: StepMemory): void {
-    (entry as Mutable<LedgerEntry>).end = memory;
+    Object.assign(entry, { end: memory, isInterrupted: false });
     this.#set(entry, memory.status);
   }
 
   /** Not finished, and to be done by a later entry of `run`. */
   cancel(entry: LedgerEntry): void {
+    if (entry.status === 'running') (entry as Mutable<LedgerEntry>).isInterrupted = true;
     this.#set(entry, 'cancelled');
   }
 
@@ -222,8 +274,17 @@ export class Ledger {
   }
 }
 
-function nameOf({ batch, key }: StepId): string {
-  return JSON.stringify([batch, key]);
+function makeEntry(
+  id: StepId,
+  order: number,
+  state: Pick<LedgerEntry, 'status' | 'end' | 'hasEffects' | 'isKnown'>,
+): Mutable<LedgerEntry> {
+  return { id, name: toStepRowId(id), order, deaths: [], begunIn: 0, isInterrupted: false, ...state };
+}
+
+/** Names a batch within the run: two steps may contain batches of one name. */
+export function scopeOf({ within = '', batch }: Pick<StepId, 'within' | 'batch'>): string {
+  return JSON.stringify([within, batch]);
 }
 
 /** In the middle of a sentence; {@link startSentence} begins one with it. */

@@ -3,16 +3,17 @@ import { writeFile, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 
 import { anySignal } from '../core/abort.ts';
-import { ActionError } from '../core/errors.ts';
+import { callSiteOf } from '../core/call-site.ts';
+import { ActionError, toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { redactText } from '../core/redact.ts';
-import type { RunStore } from '../registry/registry.ts';
 import type { SessionSupervisor } from '../supervisor/supervisor.ts';
 import { runActionBatch } from './batches.ts';
+import { watchEffects } from './command-guard.ts';
 import type { ActionContext, PrepareContext } from './context.ts';
 import { toFileName } from './export.ts';
-import type { Ledger } from './ledger.ts';
 import type { SessionPool } from './session-pool.ts';
+import type { StepsOptions } from './step-options.ts';
 import { Steps } from './steps.ts';
 
 export interface ContextParts {
@@ -24,14 +25,10 @@ export interface ContextParts {
   readonly log: Log;
 }
 
-export interface RunParts extends ContextParts {
-  readonly store: RunStore;
-  readonly ledger: Ledger;
+export interface RunParts
+  extends ContextParts, Omit<StepsOptions, 'log' | 'runSignal' | 'sessionSignal' | 'isSameSession'> {
   readonly pool: SessionPool;
   readonly sessions: number | undefined;
-  readonly onProgress: () => void;
-  readonly onBegin: () => void;
-  readonly onContextLoss: () => void;
   readonly onDisplay: (display: { done: number; total: number; label?: string }) => void;
 }
 
@@ -70,6 +67,10 @@ export interface RunEntry extends AsyncDisposable {
   readonly context: ActionContext;
   /** What the action began and did not wait for, in words. */
   readonly unfinished: () => readonly string[];
+  /** Why a record was not saved that `ctx.save` was asked to save without being awaited; undefined if all are. */
+  readonly unseenFailure: () => Error | undefined;
+  /** Something that is not idempotent is sent by the page. */
+  readonly onPagePost: () => void;
 }
 
 export function makeRunEntry(parts: RunParts): RunEntry {
@@ -78,15 +79,22 @@ export function makeRunEntry(parts: RunParts): RunEntry {
   const { signal: sessionSignal } = supervisor;
   const steps = new Steps({ ...parts, sessionSignal, isSameSession: () => supervisor.signal === sessionSignal });
   const calls = new OpenCalls();
+  const saves = new UnseenFailures();
   ledger.beginPass();
+  parts.guard.enter(steps);
+  const noteEffect = async () => {
+    const entry = steps.current ?? steps.onlyOpen;
+    if (entry !== undefined) await steps.noteEffect(entry);
+  };
   const context: ActionContext = {
     ...prepared,
+    api: watchEffects(prepared.api, noteEffect),
     step: (key, work, options) => calls.add(`the step "${key}"`, steps.step(key, work, options)),
     batch: (name, items, worker, options) => {
       const batch = runActionBatch({ supervisor, steps, ledger, pool, sessions }, { name, items, worker, options });
       return calls.add(`the batch "${name}"`, batch);
     },
-    save: (record, options) => calls.add('a save', steps.save(record, options)),
+    save: (record, options) => saves.add(calls.add('a save', steps.save(record, options)), options?.key),
     progress: (done, total, label) => {
       steps.throwIfOver();
       if (!Number.isFinite(done) || !Number.isFinite(total) || done < 0 || total < 0) {
@@ -96,7 +104,13 @@ export function makeRunEntry(parts: RunParts): RunEntry {
       onProgress();
     },
   };
-  return { context, unfinished: () => calls.names, [Symbol.asyncDispose]: () => steps.close() };
+  return {
+    context,
+    unfinished: () => calls.names,
+    unseenFailure: () => saves.first,
+    onPagePost: () => void noteEffect(),
+    [Symbol.asyncDispose]: () => steps.close(),
+  };
 }
 
 /** What an action has begun and not finished. Its failures are in the counts, so none of them needs to be caught by the action. */
@@ -112,5 +126,36 @@ class OpenCalls {
     this.#names.set(call, name);
     call.then(end, end);
     return call;
+  }
+}
+
+/** Failures of promises that no code waits for: an `await` is missing, and what was to be saved is lost. */
+class UnseenFailures {
+  readonly #failures: Error[] = [];
+
+  get first(): Error | undefined {
+    return this.#failures[0];
+  }
+
+  add<Value>(call: Promise<Value>, key: unknown): Promise<Value> {
+    const { stack } = new Error('call');
+    let isWatched = false;
+    call.catch((thrown: unknown) => {
+      if (isWatched) return;
+      const place = callSiteOf(stack);
+      const error = new ActionError(
+        `The record "${String(key)}" was not saved: ${toError(thrown).message} Its \`save\`` +
+          `${place === undefined ? '' : ` (${place})`} is not awaited, so that no code could notice. Put \`await\` before it.`,
+      );
+      this.#failures.push(error);
+    });
+    // `await` reads `then`, and so does everything else that waits.
+    return new Proxy(call, {
+      get: (promise, name) => {
+        if (name === 'then' || name === 'catch' || name === 'finally') isWatched = true;
+        const member: unknown = Reflect.get(promise, name);
+        return typeof member === 'function' ? (member.bind(promise) as unknown) : member;
+      },
+    });
   }
 }

@@ -1,18 +1,22 @@
 /** From what a caller gives to what a run needs; everything that can be refused is refused here, before a browser starts. */
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import type { z } from 'zod';
 
 import type { SourceWarning } from '../analysis/analysis.ts';
 import { childEnvironment, loadConfig, type Config } from '../config/config.ts';
-import { ConfigError } from '../core/errors.ts';
+import { ConfigError, toError } from '../core/errors.ts';
 import { silentLog, type Log } from '../core/log.ts';
 import { toFlag } from '../core/shell-words.ts';
 import type { Registry, StoredRun } from '../registry/registry.ts';
 import {
   assertLocalBrowser,
+  EMPTY_STATE,
+  parseStorageState,
   toSupervisorOptions,
+  type BrowserState,
   type Death,
   type SessionSupervisor,
   type SupervisorOptions,
@@ -77,6 +81,12 @@ export interface PlannedRun {
   readonly resumed: StoredRun | undefined;
   /** What its row says of how it was asked for. */
   readonly asked: { readonly params: StoredParams; readonly options: StoredOptions };
+  /** The step to forget, with everything after it. */
+  readonly redo: string | undefined;
+  /** The user's file of browser state, and what it held; undefined if none was named. */
+  readonly sessionState: { readonly file: string; readonly state: BrowserState } | undefined;
+  readonly sourceWarnings: readonly SourceWarning[];
+  readonly reloadAction: (() => Promise<Action>) | undefined;
   readonly sessions: number | undefined;
   readonly recover: boolean;
   readonly folder: string;
@@ -124,6 +134,9 @@ export async function planRun(
   if (sessions !== undefined && (!Number.isInteger(sessions) || sessions < 1)) {
     throw new ConfigError(`The number of sessions is ${sessions}; it must be a whole number of at least 1.`);
   }
+  if (options.redo !== undefined && resumed === undefined) {
+    throw new ConfigError('`redo` does a step of an earlier run again; it needs `resume`, which names that run.');
+  }
   if (options.owner !== undefined && (sessions ?? 1) > 1) {
     throw new ConfigError('--owner names whom one session belongs to; it does not go with --sessions above 1.');
   }
@@ -149,6 +162,10 @@ export async function planRun(
         ...(options.target !== undefined && { target: options.target }),
       },
     },
+    redo: options.redo,
+    sessionState: options.sessionState === undefined ? undefined : await readSessionState(options.sessionState),
+    sourceWarnings: options.sourceWarnings ?? [],
+    reloadAction: options.reloadAction,
     sessions,
     recover,
     folder: output === false ? path.join('output', runId) : output,
@@ -164,6 +181,19 @@ export async function planRun(
     onProgress: options.onProgress,
     onSession: options.onSession,
   };
+}
+
+/** A file that is not there yet is made at the end: log in once, and the next run is logged in. */
+async function readSessionState(file: string): Promise<NonNullable<PlannedRun['sessionState']>> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (thrown) {
+    const error: NodeJS.ErrnoException = toError(thrown);
+    if (error.code === 'ENOENT') return { file, state: EMPTY_STATE };
+    throw new ConfigError(`The file of browser state ${file} can't be read: ${error.message}.`, { cause: error });
+  }
+  return { file, state: parseStorageState(text, file) };
 }
 
 function describeIssue(issue: z.core.$ZodIssue, action: Action, given: unknown): string[] {

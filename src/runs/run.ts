@@ -2,32 +2,35 @@
  * One run of an action: sessions come and go, the run stays. After each death `run` is entered again from the top on a new session, and
  * what was finished is not done again, until the action returns, fails, is cancelled, or no recovery is left.
  */
-import { raceSignal, settlesWithin } from '../core/abort.ts';
 import { ActionError, CancelledError, InvariantError, SupervisorError, toError } from '../core/errors.ts';
 import { describeSpan } from '../core/time-words.ts';
 import {
   LeaseLostError,
   type Registry,
   type RegistryError,
-  type RunSnapshot,
   type RunStore,
+  type StoredRun,
 } from '../registry/registry.ts';
 import { SessionManager, type Acquisition } from '../sessions/sessions.ts';
-import { SessionDeathError, type Death, type SessionSupervisor } from '../supervisor/supervisor.ts';
+import type { SessionDeathError, SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
 import { sizeOf } from '../upkeep/upkeep.ts';
+import { CommandGuard } from './command-guard.ts';
 import type { Action } from './define-action.ts';
 import { exportRecords } from './export.ts';
 import { Ledger } from './ledger.ts';
 import { deathOf } from './death-signal.ts';
 import { makePrepareContext, makeRunEntry, type ContextParts } from './make-context.ts';
 import { isTakenAway, RunTimeoutError, toReport, toStatus, type RunOutcome, type RunProgress } from './outcome.ts';
+import { openStore } from './open-store.ts';
+import { ReplayWatch } from './replay-watch.ts';
+import { RunFigures } from './run-figures.ts';
 import type { PlannedRun } from './run-options.ts';
 import { repeatCompleted } from './resume.ts';
 import { SessionPool } from './session-pool.ts';
+import { openRunState } from './state/open-run-state.ts';
+import type { RunState } from './state/run-state.ts';
 import { StallWatch } from './stall-watch.ts';
-
-/** Code of an action that goes on after its session's death, or after a cancel, is waited for so long, then left behind. */
-const LEAVE_LIMIT_MS = 5_000;
+import { untilOver } from './until-over.ts';
 
 type Ending =
   | { readonly kind: 'returned' }
@@ -45,22 +48,22 @@ export interface RunParts {
 export class Run {
   readonly id: string;
   readonly owner: string;
-  readonly #action: Action;
+  #action: Action;
   readonly #params: Record<string, unknown>;
   readonly #plan: PlannedRun;
   readonly #registry: Registry;
   readonly #close: () => Promise<void>;
   readonly #stop = new AbortController();
   readonly #ledger = new Ledger();
+  readonly #replay: ReplayWatch;
+  readonly #guard: CommandGuard;
+  readonly #browserState: RunState;
+  /** Called when the page of the run's own session submits a form by POST. */
+  #onPagePost: () => void = () => undefined;
   readonly #stallWatch: StallWatch;
-  readonly #deaths: Death[];
-  readonly #startedAt = performance.now();
+  readonly #figures: RunFigures;
   #store: RunStore | undefined;
-  #sessions: number;
-  #reused = 0;
-  #contextLosses = 0;
   #state: RunProgress['state'] = 'starting';
-  #display: RunProgress['display'];
 
   constructor(action: Action, params: Record<string, unknown>, { plan, registry, close }: RunParts) {
     const { resumed } = plan;
@@ -71,13 +74,14 @@ export class Run {
     this.#close = close;
     this.id = plan.runId;
     this.owner = plan.owner;
-    this.#deaths = [...((resumed?.deaths ?? []) as unknown as Death[])];
-    this.#sessions = resumed?.sessions ?? 0;
-    this.#display = resumed?.display ?? null;
+    this.#figures = new RunFigures(resumed);
+    this.#replay = new ReplayWatch({ ledger: this.#ledger, sourceWarnings: plan.sourceWarnings, log: plan.log });
+    this.#guard = new CommandGuard(this.#replay.divergence);
+    this.#browserState = openRunState(action, { plan, registry, gate: this.#guard.gate });
     this.#stallWatch = new StallWatch({
       warnAfterMs: plan.warnAfterMs,
       stuckAfterMs: plan.stuckAfterMs,
-      size: () => sizeOf({ counts: this.#ledger.counts, display: this.#display ?? null }),
+      size: () => sizeOf({ counts: this.#ledger.counts, display: this.#figures.display }),
       onWarning: (afterMs, limitMs) =>
         plan.log.warn(
           `No progress for ${describeSpan(afterMs)}; after ${describeSpan(limitMs)} the run is ended as timed out. What is finished is kept, and --resume goes on`,
@@ -89,10 +93,10 @@ export class Run {
   get progress(): RunProgress {
     return {
       counts: this.#ledger.counts,
-      display: this.#display,
+      display: this.#figures.display,
       records: this.#store?.recordCount ?? this.#plan.resumed?.records ?? 0,
-      sessions: this.#sessions,
-      deaths: this.#deaths,
+      sessions: this.#figures.sessions,
+      deaths: this.#figures.deaths,
       state: this.#state,
     };
   }
@@ -131,7 +135,10 @@ export class Run {
   async #work(manager: SessionManager): Promise<Ending> {
     let session: Acquisition;
     try {
-      session = await this.#acquire(manager, this.owner);
+      session = await this.#acquire(manager, this.owner, {
+        beforeCommand: this.#guard.before,
+        onPagePost: () => this.#onPagePost(),
+      });
       await this.#begin(session);
     } catch (thrown) {
       return { kind: 'failed', error: this.#stop.signal.aborted ? toError(this.#stop.signal.reason) : toError(thrown) };
@@ -139,7 +146,11 @@ export class Run {
     const pool = new SessionPool({
       main: session.supervisor,
       start: (number) => this.#acquire(manager, `${this.owner}#${number}`),
-      prepare: (slot, signal) => this.#prepare(slot, signal),
+      prepare: async (slot, signal) => {
+        await this.#browserState.open(slot);
+        await this.#prepare(slot, signal);
+      },
+      join: (slot) => this.#browserState.mergeInto(slot),
       onDeath: (death) => {
         if (!this.#plan.recover) this.#stop.abort(death);
       },
@@ -169,37 +180,26 @@ export class Run {
       });
     }
     const run = await runs.begin(this.id, session.lease);
-    this.#reused = run.reused;
-    this.#contextLosses = run.contextLosses;
-    const store = runs.openStore(run, {
+    this.#figures.begin(run);
+    const open = (row: StoredRun) =>
+      runs.openStore(row, {
+        token: session.lease.token,
+        snapshot: () => this.#figures.snapshot(this.#ledger.counts),
+        onFailure: (error) => this.#onUnkept(error, session),
+        onCancel: () => this.#stop.abort(new CancelledError('The run was cancelled from outside.')),
+      });
+    const { redo, log, resumed } = this.#plan;
+    this.#store = await openStore({
+      registry: this.#registry,
+      run,
+      open,
       token: session.lease.token,
-      snapshot: () => this.#snapshot,
-      onFailure: (error) => this.#onUnkept(error, session),
-      onCancel: () => this.#stop.abort(new CancelledError('The run was cancelled from outside.')),
+      ledger: this.#ledger,
+      isResumed: resumed !== undefined,
+      redo,
+      log,
     });
-    this.#store = store;
-    if (this.#plan.resumed !== undefined) this.#ledger.load(await store.loadSteps(), await store.loadSaves());
-  }
-
-  get #snapshot(): RunSnapshot {
-    return {
-      counts: this.#ledger.counts,
-      display: this.#display,
-      sessions: this.#sessions,
-      reused: this.#reused,
-      contextLosses: this.#contextLosses,
-      deaths: this.#deaths,
-      durationMs: this.#durationMs,
-    };
-  }
-
-  /** Without those of the processes before. */
-  get #ownDeaths(): readonly Death[] {
-    return this.#deaths.slice(this.#plan.resumed?.deaths.length ?? 0);
-  }
-
-  get #durationMs(): number {
-    return (this.#plan.resumed?.durationMs ?? 0) + Math.round(performance.now() - this.#startedAt);
+    if (resumed !== undefined) await this.#browserState.load();
   }
 
   /** Nothing more can be kept: the run belongs to somebody else, or its memory is out of reach. Going on would be for nothing. */
@@ -220,10 +220,18 @@ export class Run {
       this.#state = 'recovering';
       try {
         await session.restart({ signal: this.#stop.signal });
+        await this.#reloadAction();
       } catch (thrown) {
         return { kind: 'failed', error: toError(thrown) };
       }
     }
+  }
+
+  /** Variables of the module would bring the state of a dead session into the next entry of `run`. */
+  async #reloadAction(): Promise<void> {
+    const { sourceWarnings, reloadAction } = this.#plan;
+    if (reloadAction !== undefined && sourceWarnings.some(({ isModuleState }) => isModuleState))
+      this.#action = await reloadAction();
   }
 
   /** One entry: `prepare`, then `run`, on the supervisor's current session. Never rejects. */
@@ -233,26 +241,35 @@ export class Run {
     if (store === undefined) throw new InvariantError('a run was entered before it was begun');
     let failure: Error | undefined;
     try {
+      await this.#browserState.open(supervisor);
       await this.#prepare(supervisor, this.#stop.signal);
+      await this.#browserState.merge(supervisor);
       await using entry = makeRunEntry({
         ...this.#contextParts(supervisor),
         store,
         ledger: this.#ledger,
+        state: this.#browserState,
+        replay: this.#replay,
+        guard: this.#guard,
         pool,
         sessions: this.#plan.sessions,
+        storesEffects: this.#action.effects === 'writes',
         onProgress: () => this.#onProgress(),
-        onBegin: () => (this.#reused += 1),
-        onContextLoss: () => (this.#contextLosses += 1),
+        onBegin: () => (this.#figures.reused += 1),
+        onContextLoss: () => (this.#figures.contextLosses += 1),
         onDisplay: (display) => {
-          this.#display = display;
+          this.#figures.display = display;
           store.noteProgress();
         },
       });
+      this.#onPagePost = entry.onPagePost;
       await this.#untilOver('run', supervisor, async () => this.#action.run(entry.context));
       const [forgotten] = entry.unfinished();
       if (forgotten !== undefined) {
         throw new ActionError(`\`run\` returned while ${forgotten} was not finished. Put \`await\` before it.`);
       }
+      failure = entry.unseenFailure();
+      this.#replay.check();
     } catch (thrown) {
       failure = toError(thrown);
     }
@@ -260,7 +277,8 @@ export class Run {
     const death = deathOf(sessionSignal);
     // What `run` returned or threw on a dead session is not its answer.
     if (death !== undefined) return { kind: 'died', error: death };
-    const error = supervisor.criticalFailure ?? pool.criticalFailure ?? failure;
+    const { error: divergence } = this.#replay.divergence;
+    const error = divergence ?? supervisor.criticalFailure ?? pool.criticalFailure ?? failure;
     return error === undefined ? { kind: 'returned' } : { kind: 'failed', error };
   }
 
@@ -269,43 +287,24 @@ export class Run {
     await this.#untilOver('prepare', supervisor, async () => this.#action.prepare?.(context));
   }
 
-  /** Waits for the author's code; when the session dies or the run is stopped, only a little longer. */
-  async #untilOver(what: string, supervisor: SessionSupervisor, code: () => Promise<void>): Promise<void> {
-    const death = Promise.withResolvers<never>();
-    const { signal } = supervisor;
-    const onEnd = () => signal.reason instanceof SessionDeathError && death.reject(signal.reason);
-    if (signal.aborted) onEnd();
-    signal.addEventListener('abort', onEnd, { once: true });
-    const running = code();
-    try {
-      await raceSignal(Promise.race([running, death.promise]), this.#stop.signal);
-    } catch (thrown) {
-      if (!(await settlesWithin(running, LEAVE_LIMIT_MS))) {
-        this.#plan.log.warn(
-          `\`${what}\` did not end when it was told to; it is left behind, and nothing that it still does is kept`,
-        );
-      }
-      throw thrown;
-    } finally {
-      signal.removeEventListener('abort', onEnd);
-      death.promise.catch(() => undefined);
-    }
+  #untilOver(what: string, { signal }: SessionSupervisor, code: () => Promise<void>): Promise<void> {
+    return untilOver(what, code, { session: signal, run: this.#stop.signal, log: this.#plan.log });
   }
 
-  async #acquire(manager: SessionManager, owner: string): Promise<Acquisition> {
+  async #acquire(manager: SessionManager, owner: string, hooks: SupervisorOptions = {}): Promise<Acquisition> {
     this.#stop.signal.throwIfAborted();
     const { baseUrl, waitMs } = this.#plan;
     const session = await manager.acquire(owner, {
       waitMs,
       signal: this.#stop.signal,
       runId: this.id,
-      supervisor: baseUrl === undefined ? {} : { baseUrl },
+      supervisor: { ...hooks, ...(baseUrl !== undefined && { baseUrl }) },
     });
     const { supervisor } = session;
-    this.#sessions += 1;
-    supervisor.on('session:started', () => (this.#sessions += 1));
+    this.#figures.sessions += 1;
+    supervisor.on('session:started', () => (this.#figures.sessions += 1));
     supervisor.on('session:dead', ({ death }) => {
-      this.#deaths.push(death);
+      this.#figures.deaths.push(death);
       this.#ledger.noteDeath(death);
       this.#plan.onDeath?.(death);
     });
@@ -341,14 +340,16 @@ export class Run {
       error ??= thrown;
     });
     const { queued: _queued, running: _running, ...counts } = this.#ledger.counts;
-    const status = () =>
-      error === undefined ? (counts.failed + counts.cancelled > 0 ? 'partial' : 'completed') : toStatus(error);
+    const isRepeated = this.#action.effects === 'writes' && this.#replay.repeatedEffects.length > 0;
+    const isPartial = counts.failed + counts.cancelled > 0 || isRepeated;
+    const status = () => (error === undefined ? (isPartial ? 'partial' : 'completed') : toStatus(error));
     try {
       await this.#store?.finish({ status: status(), error: toReport(error), outputs });
     } catch (thrown) {
       // With its last word unwritten a run has not succeeded.
       error ??= toError(thrown);
     }
+    await this.#browserState.close({ isCompleted: status() === 'completed' });
     return {
       runId: this.id,
       action: this.#action.name,
@@ -356,12 +357,12 @@ export class Run {
       owner: this.owner,
       counts,
       records: this.progress.records,
-      sessions: this.#sessions,
-      deaths: this.#deaths,
+      sessions: this.#figures.sessions,
+      deaths: this.#figures.deaths,
       error: toReport(error),
-      warnings: [],
-      repeatedEffects: [],
-      durationMs: this.#durationMs,
+      warnings: this.#replay.warnings,
+      repeatedEffects: this.#replay.repeatedEffects,
+      durationMs: this.#figures.durationMs,
       outputs,
     };
   }
@@ -369,7 +370,7 @@ export class Run {
   /** The files of whoever has the run now are not ours to write. */
   async #export(onFailure: (error: Error) => void): Promise<Record<string, string>> {
     const { folder, format, writesOutput } = this.#plan;
-    const isTaken = this.#stop.signal.reason instanceof LeaseLostError || this.#ownDeaths.some(isTakenAway);
+    const isTaken = this.#stop.signal.reason instanceof LeaseLostError || this.#figures.ownDeaths.some(isTakenAway);
     if (this.#store === undefined || !writesOutput || isTaken) return {};
     try {
       return await exportRecords(await Array.fromAsync(this.#store.listRecords()), { folder, format });

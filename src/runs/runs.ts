@@ -37,7 +37,8 @@ export type { RunOptions } from './run-options.ts';
 export { rehearse, type Rehearsal } from './rehearse.ts';
 export { hiddenParameters } from './resume.ts';
 export type { Run } from './run.ts';
-export { PoisonedStepError } from './steps.ts';
+export { ReplayDivergedError } from './replay.ts';
+export { PoisonedStepError, StepTimedOutError } from './step-errors.ts';
 
 /**
  * Runs an action to its end. Rejects only with what is wrong before any work starts (`ConfigError`, `ActionError`, a browser that is

@@ -28,6 +28,8 @@ export interface SessionPoolOptions {
   readonly start: (number: number) => Promise<Acquisition>;
   /** What each new session of a slot goes through before its first item. */
   readonly prepare: (slot: SessionSupervisor, signal: AbortSignal) => Promise<void>;
+  /** Called before each use of a slot other than the first: brings the session up to what the run's own session has become. */
+  readonly join: (slot: SessionSupervisor) => Promise<void>;
   /** A slot's session died; called before anything is done about it, and maybe more than once. */
   readonly onDeath: (death: SessionDeathError) => void;
   /** A slot can't be had any more: its start, its restart or its `prepare` failed. No item is to blame. */
@@ -124,6 +126,7 @@ export class SessionPool {
         const { signal: session } = supervisor;
         if (slot.prepared !== session && !(await this.#prepare(supervisor, signal))) continue;
         slot.prepared = session;
+        await this.#options.join(supervisor);
         return supervisor;
       }
     } catch (thrown) {

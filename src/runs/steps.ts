@@ -4,73 +4,44 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-import { anySignal } from '../core/abort.ts';
-import {
-  ActionError,
-  CancelledError,
-  describeError,
-  InvariantError,
-  SupervisorError,
-  toError,
-} from '../core/errors.ts';
+import { anySignal, raceSignal } from '../core/abort.ts';
+import { ActionError, CancelledError, InvariantError, toError } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
-import type { Log } from '../core/log.ts';
 import { retry } from '../core/retry.ts';
 import { SessionEndedError, type SessionDeathError } from '../supervisor/supervisor.ts';
-import type { AddedItem, RunStore, StepDeclaration, StepEnd, StepId } from '../registry/registry.ts';
+import type { AddedItem, StepDeclaration, StepId } from '../registry/registry.ts';
 import type { SaveOptions, StepOptions, StepTools } from './context.ts';
 import { deathOf, deathSignalOf } from './death-signal.ts';
 import { fromJsonText, toJsonText } from './json-value.ts';
-import { describeStep, startSentence, type Ledger, type LedgerEntry, type StepMemory } from './ledger.ts';
+import { describeStep, startSentence, type LedgerEntry, type StepMemory } from './ledger.ts';
 import { RecordBuffer, toRecordEntry, validateKey } from './record-buffer.ts';
+import type { Checkpoint } from './state/run-state.ts';
+import { StepDeaths } from './step-deaths.ts';
+import { StepTimedOutError } from './step-errors.ts';
+import { toStepEnd, validateStepOptions, type StepsOptions } from './step-options.ts';
 
-/**
- * A step during which so many sessions died is not tried again. Where sessions die at other steps too, the machine is the more likely
- * reason, and each such death asks for one more.
- */
-const POISON_DEATHS = 3;
-/** An item that shares its session with others is one suspect of several, and must not be given up for a neighbour's doing. */
-const SHARED_POISON_DEATHS = 6;
 /** Further failures of one entry of `run` are not logged one by one. */
 const TOLD_FAILURES = 10;
-
-/** Sessions died again and again while this step ran: it is quarantined, so that one bad page can't eat the run. */
-export class PoisonedStepError extends SupervisorError {
-  readonly code = 'step-poisoned';
-  readonly consequence = 'fail-step';
-
-  constructor({ id, deaths }: LedgerEntry, death: SessionDeathError) {
-    super(
-      `${startSentence(describeStep(id))} was given up: ${deaths.length} sessions died while it ran, the last one by ${death.death.cause}.`,
-      {
-        cause: death,
-        data: { step: id, deaths: deaths.length },
-      },
-    );
-  }
-}
-
-export interface StepsOptions {
-  readonly store: RunStore;
-  readonly ledger: Ledger;
-  /** The session that this entry of `run` began on, and the end of the run. */
-  readonly sessionSignal: AbortSignal;
-  readonly runSignal: AbortSignal;
-  readonly onProgress: () => void;
-  /** A unit of work begins on the session that was handed down. */
-  readonly onBegin: () => void;
-  /** A unit of work is done, and the session that it began with is not the one that there is. */
-  readonly onContextLoss: () => void;
-  /** Whether the session that this entry of `run` began on is still the run's. */
-  readonly isSameSession: () => boolean;
-  readonly log: Log;
-}
 
 interface OpenStep {
   /** The halt of the session that the step works on, where that is known already. */
   readonly session: AbortSignal | undefined;
-  /** Nobody else is at work on that session. */
+  /** No other work uses that session meanwhile. */
   readonly isAlone: boolean;
+}
+
+/** What the code of the current asynchronous context belongs to. */
+interface Unit {
+  readonly entry: LedgerEntry;
+  readonly isItem: boolean;
+}
+
+export interface AttemptOptions<Value> {
+  readonly work: (records: RecordBuffer) => Promise<Value>;
+  /** The halt of the session that the work uses: nothing is stored of a session that died meanwhile. */
+  readonly fence: AbortSignal;
+  /** Whether the session is the run's own, whose state is taken with the work's end. @default true */
+  readonly takesState?: boolean;
 }
 
 /** The steps of one entry of `run`. */
@@ -78,7 +49,7 @@ export class Steps {
   /** Aborts when nothing of this entry counts any more: its session is dead, the run is over, or the entry itself is. */
   readonly signal: AbortSignal;
   readonly #options: StepsOptions;
-  readonly #inside = new AsyncLocalStorage<StepId>();
+  readonly #inside = new AsyncLocalStorage<Unit>();
   readonly #over = new AbortController();
   /**
    * Begun here and not ended, with the session that it works on, if any. What is no longer in it is no longer ours to end: a later
@@ -88,47 +59,87 @@ export class Steps {
   /** A step that is being written is neither lost nor kept until that is settled, whatever dies meanwhile. */
   readonly #writes = new Map<LedgerEntry, Promise<unknown>>();
   readonly #saves = new Set<Promise<unknown>>();
+  readonly #deaths: StepDeaths;
   #running = 0;
   #failuresTold = 0;
 
   constructor(options: StepsOptions) {
     this.#options = options;
+    this.#deaths = new StepDeaths(options.ledger);
     this.signal = anySignal(deathSignalOf(options.sessionSignal), options.runSignal, this.#over.signal);
   }
 
   async step<Value>(
     key: string,
     work: (tools: StepTools) => Promise<Value> | Value,
-    { retries = 0 }: StepOptions = {},
+    options: StepOptions<Value> = {},
   ): Promise<Value> {
-    const { signal } = this;
+    const { sessionSignal, store, replay, state } = this.#options;
+    const { retries = 0, whenInterrupted } = options;
+    const { stack } = new Error('call');
     this.throwIfOver();
-    this.assertOutside('A step');
-    const id = { batch: null, key: validateKey(key, 'A step') };
-    if (!Number.isInteger(retries) || retries < 0) {
-      throw new ActionError(
-        `The retries of ${describeStep(id)} are ${retries}; they must be a whole number of at least 0.`,
-      );
-    }
+    const id: StepId = { batch: null, key: validateKey(key, 'A step'), ...this.scope('A step') };
+    validateStepOptions(id, options);
     const [entry] = this.declare([{ id }]);
     if (entry === undefined) throw new InvariantError('a step was declared, and is not there');
-    if (entry.end?.status === 'done') return fromJsonText<Value>(entry.end.value);
-    if (entry.end?.status === 'failed') throw entry.end.error;
-    this.begin(entry, { session: this.#options.sessionSignal, isAlone: true });
+    const { end, isInterrupted } = entry;
+    if (end !== undefined) {
+      state.expectPageOf(entry);
+      replay.onReplay(entry, stack);
+    }
+    if (end?.status === 'done') return fromJsonText<Value>(end.value);
+    if (end?.status === 'failed') throw end.error;
+    this.begin(entry, { session: sessionSignal, isAlone: true });
     try {
+      if (whenInterrupted !== undefined) await store.beginStep({ id, order: entry.order });
       return await retry(
-        (attempt) =>
-          this.attempt(entry, {
-            work: async (records) => work({ save: records.save, signal, attempt }),
-            fence: signal,
-          }),
-        { retries, signal },
+        (attempt) => {
+          this.#options.ledger.beginParts(entry);
+          return this.#attemptInTime(entry, { work, attempt, isInterrupted, options });
+        },
+        { retries, signal: this.signal },
       );
     } catch (thrown) {
       throw await this.fail(entry, toError(thrown));
     } finally {
       this.leave();
     }
+  }
+
+  /** The step that the current code belongs to, as a part of a {@link StepId}. Throws in an item: items have no parts. */
+  scope(what: string): { readonly within?: string } {
+    const unit = this.#inside.getStore();
+    if (unit === undefined || !this.#open.has(unit.entry)) return {};
+    if (!unit.isItem) return { within: unit.entry.name };
+    throw new ActionError(
+      `${what} was begun inside ${describeStep(unit.entry.id)}. An item of a batch has no parts: finish it, then begin the next.`,
+    );
+  }
+
+  /** The step or item that the current code belongs to. */
+  get current(): LedgerEntry | undefined {
+    return this.#inside.getStore()?.entry;
+  }
+
+  isOpen(entry: LedgerEntry): boolean {
+    return this.#open.has(entry);
+  }
+
+  /** The step or item that code which lost its asynchronous context belongs to, if there is only one. */
+  get onlyOpen(): LedgerEntry | undefined {
+    const innermost = [...this.#open.keys()].filter((entry) => !this.#hasOpenPart(entry));
+    return innermost.length === 1 ? innermost[0] : undefined;
+  }
+
+  /** `entry` is about to send something that is not idempotent. Resolves when that may be sent. */
+  async noteEffect(entry: LedgerEntry): Promise<void> {
+    const { ledger, store, storesEffects } = this.#options;
+    if (entry.hasEffects) return;
+    ledger.noteEffect(entry);
+    const stored = store.noteEffect({ id: entry.id, order: entry.order });
+    // Its failure ends the run by itself.
+    stored.catch(() => undefined);
+    if (storesEffects) await stored;
   }
 
   /** In the order given; the registry is told of the places of those that are new. */
@@ -168,37 +179,70 @@ export class Steps {
     this.#running -= 1;
   }
 
-  /**
-   * Runs a step's work once and keeps its value and records. `fence` is the halt of the session that it works on: nothing is kept of a
-   * session that died meanwhile, even where the work swallowed the error.
-   */
-  async attempt<Value>(
+  async #attemptInTime<Value>(
     entry: LedgerEntry,
-    { work, fence }: { work: (records: RecordBuffer) => Promise<Value>; fence: AbortSignal },
+    {
+      work,
+      attempt,
+      isInterrupted,
+      options,
+    }: {
+      readonly work: (tools: StepTools) => Promise<Value> | Value;
+      readonly attempt: number;
+      readonly isInterrupted: boolean;
+      readonly options: StepOptions<Value>;
+    },
   ): Promise<Value> {
-    const { store, log } = this.#options;
+    const { timeoutMs, whenInterrupted } = options;
+    const late = new AbortController();
+    const timer =
+      timeoutMs === undefined
+        ? undefined
+        : setTimeout(() => late.abort(new StepTimedOutError(entry, timeoutMs)), timeoutMs);
+    const signal = anySignal(this.signal, late.signal);
+    try {
+      return await this.attempt(entry, {
+        work: async (records) => {
+          const tools = { key: entry.id.key, save: records.save, signal, attempt, interrupted: isInterrupted };
+          const asked = isInterrupted && attempt === 1 ? whenInterrupted : undefined;
+          const happened = await asked?.(tools);
+          if (happened !== undefined) return happened;
+          if (isInterrupted && entry.hasEffects && whenInterrupted === undefined)
+            this.#options.replay.onRepeatedEffect(entry);
+          return timer === undefined ? work(tools) : raceSignal(Promise.resolve(work(tools)), signal);
+        },
+        fence: signal,
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Runs the work of a step or an item once, and stores its value and records together. */
+  async attempt<Value>(entry: LedgerEntry, { work, fence, takesState = true }: AttemptOptions<Value>): Promise<Value> {
+    const { store, state, replay, guard } = this.#options;
+    const isItem = entry.id.batch !== null;
     const throwIfFenced = () => {
       this.throwIfOver();
       if (fence.aborted && !(fence.reason instanceof SessionEndedError)) throw toError(fence.reason);
     };
     const records = new RecordBuffer(throwIfFenced);
-    const result = await this.#inside.run(entry.id, () => work(records));
+    const result = await this.#inside.run({ entry, isItem }, () => work(records));
     const value = toJsonText(result, () => `The value of ${describeStep(entry.id)}`);
+    throwIfFenced();
+    replay.divergence.throwIfDiverged();
+    guard.throwIfRefused(entry);
+    const checkpoint = takesState ? await state.take() : undefined;
     throwIfFenced();
     if (!this.#open.has(entry))
       throw new CancelledError(`${startSentence(describeStep(entry.id))} was given up before it ended.`);
     records.close();
     this.#noteContext(entry);
     await this.#write(entry, async () => {
+      await state.commit(entry, checkpoint, { isStep: !isItem });
       const replaced = await store.endStep(entry.id, { status: 'done', value, records: records.list() }, entry.order);
       this.#end(entry, { status: 'done', value });
-      for (const { dataset, key } of replaced) {
-        log.warn('Two steps saved a record with the same key; the last one stays', {
-          dataset,
-          key,
-          step: entry.id.key,
-        });
-      }
+      for (const record of replaced) replay.onReplacedRecord(entry, record);
     });
     return fromJsonText<Value>(value);
   }
@@ -229,7 +273,8 @@ export class Steps {
     const session = this.#open.get(entry)?.session;
     const death = session === undefined ? undefined : deathOf(session);
     try {
-      if (death !== undefined) this.countDeath(entry, death);
+      const isOfPart = death !== undefined && (this.#hasOpenPart(entry) || this.#deaths.isCountedWithin(entry, death));
+      if (death !== undefined && !isOfPart) this.countDeath(entry, death);
     } catch (poisoned) {
       await this.#keepFailure(entry, toError(poisoned));
       return;
@@ -238,13 +283,13 @@ export class Steps {
     this.#options.ledger.cancel(entry);
   }
 
-  /** A session died while the step ran. Throws {@link PoisonedStepError} when that was once too often. */
+  /** A session died while the step ran. Throws {@link PoisonedStepError} if that was once too often. */
   countDeath(entry: LedgerEntry, death: SessionDeathError): void {
-    const { ledger } = this.#options;
-    const enough = this.#open.get(entry)?.isAlone === false ? SHARED_POISON_DEATHS : POISON_DEATHS;
-    if (ledger.countDeath(entry, death.death) < enough + ledger.deathsElsewhere(entry)) return;
-    ledger.blame(entry);
-    throw new PoisonedStepError(entry, death);
+    this.#deaths.count(entry, death, { isAlone: this.#open.get(entry)?.isAlone !== false });
+  }
+
+  #hasOpenPart({ name }: LedgerEntry): boolean {
+    return [...this.#open.keys()].some(({ id }) => id.within === name);
   }
 
   async skip(entry: LedgerEntry, reason: string): Promise<void> {
@@ -286,18 +331,10 @@ export class Steps {
     await Promise.allSettled(this.#saves);
   }
 
-  /** Throws when the session is dead or the run is over: nothing more is taken on or kept. */
+  /** Throws if the session is dead, the run is over, or its replay has diverged: nothing more is begun or stored. */
   throwIfOver(): void {
     this.signal.throwIfAborted();
-  }
-
-  assertOutside(what: string): void {
-    const outer = this.#inside.getStore();
-    if (outer !== undefined) {
-      throw new ActionError(
-        `${what} was begun inside ${describeStep(outer)}. Steps don't nest: finish one, then begin the next.`,
-      );
-    }
+    this.#options.replay.divergence.throwIfDiverged();
   }
 
   #assertNoneRuns(what: string): void {
@@ -311,15 +348,27 @@ export class Steps {
   /** Keeps a failure and tells of it; a thousand of them are one trouble and not a thousand lines. */
   async #keepFailure(entry: LedgerEntry, error: Error): Promise<void> {
     const { log } = this.#options;
-    await this.#keep(entry, { status: 'failed', error });
+    const checkpoint = await this.#takeFailed(entry);
+    await this.#keep(entry, { status: 'failed', error }, checkpoint);
     this.#failuresTold += 1;
     if (this.#failuresTold < TOLD_FAILURES)
       log.warn(`${describeStep(entry.id)} failed: ${error.message.split('\n', 1)[0]}`);
     else if (this.#failuresTold === TOLD_FAILURES) log.warn('Further steps failed; they are only counted');
   }
 
-  async #keep(entry: LedgerEntry, memory: Exclude<StepMemory, { status: 'done' }>): Promise<void> {
+  /** A step that failed has left a page, too. */
+  async #takeFailed({ id }: LedgerEntry): Promise<Checkpoint | undefined> {
+    if (id.batch !== null || this.signal.aborted) return undefined;
+    return this.#options.state.take().catch(() => undefined);
+  }
+
+  async #keep(
+    entry: LedgerEntry,
+    memory: Exclude<StepMemory, { status: 'done' }>,
+    checkpoint?: Checkpoint,
+  ): Promise<void> {
     await this.#write(entry, async () => {
+      await this.#options.state.commit(entry, checkpoint, { isStep: entry.id.batch === null });
       await this.#options.store.endStep(entry.id, toStepEnd(memory), entry.order);
       this.#end(entry, memory);
     });
@@ -340,10 +389,4 @@ export class Steps {
     this.#options.ledger.end(entry, memory);
     this.#options.onProgress();
   }
-}
-
-function toStepEnd(memory: Exclude<StepMemory, { status: 'done' }>): StepEnd {
-  if (memory.status === 'skipped') return memory;
-  const { code, message } = describeError(memory.error);
-  return { status: 'failed', error: { code, message: redactText(message) } };
 }

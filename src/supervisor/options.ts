@@ -30,6 +30,8 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
   readonly explainDeath?: (report: DeathReport) => Promise<DeathReport> | undefined;
   /** Called before each WebDriver command of a session. A returned promise is awaited; a throw refuses the command. */
   readonly beforeCommand?: CommandHook;
+  /** Called when a page submits a form by POST, if DevTools can tell. */
+  readonly onPagePost?: () => void;
   /** Default: nothing is logged. */
   readonly log?: Log;
   /** Ends a start that is under way, also that of a restart. */

@@ -29,6 +29,7 @@ export async function openSession(given: OpenSessionOptions): Promise<BrowserSes
     commandTimeoutMs: options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS,
     heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
     ...(startSignal === undefined ? {} : { startSignal }),
+    ...(options.onPagePost === undefined ? {} : { onPagePost: options.onPagePost }),
     ...(options.beforeCommand === undefined ? {} : { beforeCommand: options.beforeCommand }),
     log,
     listener,

@@ -3,7 +3,10 @@ import { SessionDeathError, type Death } from 'webdriver-supervisor';
 
 import { silentLog } from '../../src/core/log.ts';
 import type { RunStore, StepEnd } from '../../src/registry/registry.ts';
+import { CommandGuard } from '../../src/runs/command-guard.ts';
 import { Ledger } from '../../src/runs/ledger.ts';
+import { ReplayWatch } from '../../src/runs/replay-watch.ts';
+import { RunState } from '../../src/runs/state/run-state.ts';
 import { Steps } from '../../src/runs/steps.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { openTestStore } from '../support/run-store.ts';
@@ -52,7 +55,17 @@ function beginEntry(store: RunStore, ledger: Ledger): { steps: Steps; session: A
   const options = { store, ledger, sessionSignal: session.signal, runSignal: run.signal, log: silentLog };
   const nothing = () => undefined;
   const told = { onProgress: nothing, onBegin: nothing, onContextLoss: nothing, isSameSession: () => true };
-  return { steps: new Steps({ ...options, ...told }), session, run };
+  const replay = new ReplayWatch({ ledger, sourceWarnings: [], log: silentLog });
+  const guard = new CommandGuard(replay.divergence);
+  const state = new RunState({
+    parts: false,
+    gate: guard.gate,
+    file: undefined,
+    userFile: undefined,
+    userState: undefined,
+    log: silentLog,
+  });
+  return { steps: new Steps({ ...options, ...told, storesEffects: false, replay, guard, state }), session, run };
 }
 
 describe('Steps: a commit that is under way', () => {

@@ -87,7 +87,9 @@ describe('Records', () => {
     });
     expect(outcome).to.include({ status: 'completed', records: 2 });
     expect(warnings).to.have.length(1);
-    expect(warnings[0]?.fields).to.include({ dataset: 'records', key: 'same', step: 'two' });
+    expect(outcome.warnings).to.deep.equal([
+      'The step "two" saved the record "same", which another step had saved with other content; the last one stays.',
+    ]);
   });
 
   it('saved outside of steps are kept at once and once, however often `run` is entered', async () => {

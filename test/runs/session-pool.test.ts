@@ -376,13 +376,14 @@ describe('ctx.batch with sessions: prepare', () => {
       options: { recover: false },
       run: async ({ batch }, { die }) => {
         const hold = server.hold('POST /session');
+        let dying: Promise<void> | undefined;
         await batch(
           'b',
           ['a', 'b'],
           async () => {
             await hold.caught;
             hold.release();
-            await die();
+            await (dying ??= die());
           },
           { key, sessions: 2 },
         );

@@ -25,6 +25,8 @@ const MAX_TRIES = 5;
 export const UNKNOWN_FINGERPRINT = 'unknown';
 
 export interface StateAccessOptions {
+  /** Grows with everything that is sent to the browser. */
+  readonly activity: () => number;
   readonly devtools: () => DevTools | undefined;
   readonly tracker: StateTracker | undefined;
   readonly settings: SessionSettings;
@@ -35,6 +37,11 @@ export class StateAccess {
 
   constructor(options: StateAccessOptions) {
     this.#options = options;
+  }
+
+  /** Grows with each command, and with each cookie that an answer of the API sets: a state taken since then is still the same but for the page's own scripts. */
+  get activity(): number {
+    return this.#options.activity();
   }
 
   /** Undefined without DevTools, or while the session has no current window. Rejects if the browser does not answer. */

@@ -37,11 +37,30 @@ function toChromiumCookie({ expires, ...cookie }: StateCookie): object {
   return toChromium(expires === -1 ? cookie : { ...cookie, expires });
 }
 
-/**
- * Storage can be written only by a page of its origin. The window visits each origin, with every request answered here and none sent,
- * and ends on a blank page without history.
- */
+/** Session storage belongs to the window, which has to leave its page for it. Local storage is written by a page of its own. */
 async function setStorage(devtools: DevTools, handle: string, { origins }: StatePatch): Promise<string[]> {
+  const isForWindow = [...origins.values()].some(({ session }) => session.size > 0);
+  if (isForWindow) {
+    const refused = await writeStorage(devtools, handle, origins);
+    await devtools.callPage(handle, 'Page.resetNavigationHistory');
+    return refused;
+  }
+  const { targetId } = (await devtools.call('Target.createTarget', { url: 'about:blank', background: true })) as {
+    targetId: string;
+  };
+  try {
+    await devtools.attached(targetId);
+    return await writeStorage(devtools, targetId, origins);
+  } finally {
+    await devtools.call('Target.closeTarget', { targetId });
+  }
+}
+
+/**
+ * Storage can be written only by a page of its origin. The page visits each origin, with every request answered here and none sent, and
+ * ends blank.
+ */
+async function writeStorage(devtools: DevTools, handle: string, origins: StatePatch['origins']): Promise<string[]> {
   const page = (method: string, params?: object) => devtools.callPage(handle, method, params);
   const unlisten = devtools.listen(handle, ({ method, params }: DevToolsEvent) => {
     if (method !== 'Fetch.requestPaused') return;
@@ -73,7 +92,6 @@ async function setStorage(devtools: DevTools, handle: string, { origins }: State
     await page('Page.navigate', { url: 'about:blank' });
     await page('Network.setBypassServiceWorker', { bypass: false });
     await page('Network.disable');
-    await page('Page.resetNavigationHistory');
     unlisten();
   }
   return refused;

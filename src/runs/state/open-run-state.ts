@@ -1,0 +1,36 @@
+/** Where a run keeps the state of its browser. */
+import path from 'node:path';
+
+import { DEFAULT_REGISTRY_URL, type Registry } from '../../registry/registry.ts';
+import type { Action } from '../define-action.ts';
+import type { PlannedRun } from '../run-options.ts';
+import type { PageGate } from './page-gate.ts';
+import { RunState } from './run-state.ts';
+import { StateFile } from './state-file.ts';
+
+const FOLDER = 'state';
+
+export function openRunState(
+  action: Action,
+  { plan, registry, gate }: { readonly plan: PlannedRun; readonly registry: Registry; readonly gate: PageGate },
+): RunState {
+  const { config, log, runId, sessionState } = plan;
+  const { restore = true } = action;
+  const folder = stateFolder(registry);
+  const isStored = config.keepsState && restore !== false && folder !== undefined;
+  return new RunState({
+    parts: restore === true ? {} : restore,
+    gate,
+    file: isStored ? new StateFile({ file: path.join(folder, `${runId}.json`), isPrivate: true, log }) : undefined,
+    userFile: sessionState && new StateFile({ file: sessionState.file, isPrivate: false, log }),
+    userState: sessionState?.state,
+    log,
+  });
+}
+
+/** Beside the registry's file, or where that would be by default; undefined for a registry that ends with the program. */
+function stateFolder({ kind, place }: Registry): string | undefined {
+  if (place === ':memory:') return undefined;
+  const file = kind === 'sqlite' ? place : DEFAULT_REGISTRY_URL.slice('sqlite:'.length);
+  return path.join(path.dirname(file), FOLDER);
+}

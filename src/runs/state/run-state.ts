@@ -1,0 +1,213 @@
+/**
+ * The checkpoints of a run: what its steps changed in the browser, and the page that each of them left. After a death the next session
+ * is prepared as any other; then these changes are merged into it.
+ */
+import { toError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import {
+  diffStates,
+  EMPTY_STATE,
+  isEmptyPatch,
+  patchState,
+  selectParts,
+  SessionDeathError,
+  SessionEndedError,
+  type BrowserState,
+  type PageState,
+  type RestoreParts,
+  type SessionSupervisor,
+} from '../../supervisor/supervisor.ts';
+import { describeStep, type LedgerEntry } from '../ledger.ts';
+import type { PageGate } from './page-gate.ts';
+import type { StateFile } from './state-file.ts';
+import { fromStoredState, toStoredState, toUserState } from './stored-state.ts';
+
+/** A state that is no older than this need not be taken again for an item that sent no command. */
+const FRESH_MS = 1_000;
+
+export interface RunStateOptions {
+  /** False: nothing is taken and nothing restored. */
+  readonly parts: RestoreParts | false;
+  readonly gate: PageGate;
+  /** The run's private file; undefined if nothing may be stored. */
+  readonly file: StateFile | undefined;
+  /** The file that the user named. */
+  readonly userFile: StateFile | undefined;
+  /** What that file held. */
+  readonly userState: BrowserState | undefined;
+  readonly log: Log;
+}
+
+/** A state that was taken at the end of a step, until the step is stored. */
+export interface Checkpoint {
+  readonly state: BrowserState;
+  readonly number: number;
+}
+
+export class RunState {
+  readonly #options: RunStateOptions;
+  /** After `prepare` on the session that the last checkpoint belongs to. */
+  #base: BrowserState = EMPTY_STATE;
+  #last: BrowserState = EMPTY_STATE;
+  #lastNumber = 0;
+  /** By the name of the step. */
+  readonly #pages = new Map<string, PageState | null>();
+  /** Whether a step may be finished whose page is not known: one of a program that was killed, say. */
+  #isPartial = false;
+  /** Whether this browser has shown a state. */
+  #hasState = false;
+  #supervisor: SessionSupervisor | undefined;
+  #latest: (Checkpoint & { readonly at: number; readonly activity: number }) | undefined;
+  #taken = 0;
+  #taking: Promise<Checkpoint | undefined> | undefined;
+  #next: Promise<Checkpoint | undefined> | undefined;
+  /** Session -> the state that was merged into it. */
+  readonly #merged = new WeakMap<AbortSignal, BrowserState>();
+
+  constructor(options: RunStateOptions) {
+    this.#options = options;
+  }
+
+  /** Reads what an earlier process stored. */
+  async load(): Promise<void> {
+    const { file, log, parts } = this.#options;
+    this.#isPartial = parts !== false;
+    try {
+      const text = await file?.read();
+      if (text === undefined) return;
+      const { base, last, pages } = fromStoredState(text);
+      this.#base = base;
+      this.#last = last;
+      for (const [name, page] of pages) this.#pages.set(name, page);
+    } catch (thrown) {
+      log.warn('The stored state of the browser can not be read; the run goes on without it', {
+        reason: toError(thrown).message,
+      });
+    }
+  }
+
+  /** A new session, before `prepare`: it gets what the user's file held. */
+  async open(supervisor: SessionSupervisor): Promise<void> {
+    if (supervisor === this.#supervisor) this.#options.gate.reset(supervisor);
+    const patch = diffStates(EMPTY_STATE, this.#options.userState ?? EMPTY_STATE);
+    if (!isEmptyPatch(patch)) this.#report(await supervisor.browserState.apply(patch));
+  }
+
+  /** The run's own session, after `prepare`: it gets what the steps had changed. */
+  async merge(supervisor: SessionSupervisor): Promise<void> {
+    const { parts, gate } = this.#options;
+    this.#supervisor = supervisor;
+    gate.reset(supervisor);
+    if (parts === false) return;
+    const prepared = await supervisor.browserState.capture();
+    if (prepared === undefined) return;
+    this.#hasState = true;
+    const patch = selectParts(diffStates(this.#base, this.#last), parts);
+    if (!isEmptyPatch(patch)) {
+      this.#report(await supervisor.browserState.apply(patch));
+      // Writing storage takes the window away from the page that `prepare` had opened.
+      if (patch.origins.size > 0) gate.expect({ page: prepared.page, step: '`prepare`' });
+    }
+    this.#base = prepared;
+    this.#last = patchState(prepared, patch);
+    this.#latest = undefined;
+  }
+
+  /** A session of the pool, before an item: it gets what the steps have changed since it was started. */
+  async mergeInto(slot: SessionSupervisor): Promise<void> {
+    const { parts } = this.#options;
+    if (parts === false || slot === this.#supervisor) return;
+    const before = this.#merged.get(slot.signal) ?? this.#base;
+    const patch = selectParts(diffStates(before, this.#last), { ...parts, page: false });
+    this.#merged.set(slot.signal, this.#last);
+    if (!isEmptyPatch(patch)) this.#report(await slot.browserState.apply(patch));
+  }
+
+  /**
+   * Takes the state of the run's session at the end of a unit of work. Units that end together share one taking. Undefined if there is
+   * no state to take. Rejects with the session's death.
+   */
+  take(): Promise<Checkpoint | undefined> {
+    if (this.#options.parts === false || this.#supervisor === undefined) return Promise.resolve(undefined);
+    const latest = this.#latest;
+    const { activity } = this.#supervisor.browserState;
+    if (latest?.activity === activity && performance.now() - latest.at < FRESH_MS) return Promise.resolve(latest);
+    this.#next ??= (async () => {
+      await this.#taking?.catch(() => undefined);
+      this.#taking = this.#next;
+      this.#next = undefined;
+      return this.#takeNow();
+    })();
+    return this.#next;
+  }
+
+  /** The unit of work that `checkpoint` was taken for is about to be stored. With `isStep` the page is remembered with it. */
+  async commit(
+    entry: LedgerEntry,
+    checkpoint: Checkpoint | undefined,
+    { isStep }: { readonly isStep: boolean },
+  ): Promise<void> {
+    if (checkpoint === undefined) {
+      // DevTools was away for a moment: what this step left is not known.
+      if (isStep && this.#hasState) this.#isPartial = true;
+      return;
+    }
+    const { state, number } = checkpoint;
+    if (isStep) this.#pages.set(entry.name, state.page);
+    if (number < this.#lastNumber) return;
+    const isChanged = !isEmptyPatch(diffStates(this.#last, state));
+    this.#last = state;
+    this.#lastNumber = number;
+    const { file, userFile } = this.#options;
+    await Promise.all([
+      file?.write(() => toStoredState({ base: this.#base, last: this.#last, pages: this.#pages }), {
+        isUrgent: isStep && isChanged,
+      }),
+      userFile?.write(() => toUserState(this.#last), { isUrgent: false }),
+    ]);
+  }
+
+  /** A finished step was replayed: commands that follow expect the page that it left. */
+  expectPageOf(entry: LedgerEntry): void {
+    const { parts, gate } = this.#options;
+    if (parts === false || parts.page === false) return;
+    const isKnown = this.#pages.has(entry.name);
+    if (!isKnown && !(this.#isPartial && this.#hasState)) return;
+    gate.expect({ page: this.#pages.get(entry.name), step: describeStep(entry.id) });
+  }
+
+  /** The run is over. A completed one needs no state any more. */
+  async close({ isCompleted }: { readonly isCompleted: boolean }): Promise<void> {
+    const { file, userFile } = this.#options;
+    await userFile?.flush();
+    if (isCompleted) await file?.remove();
+    else await file?.flush();
+  }
+
+  async #takeNow(): Promise<Checkpoint | undefined> {
+    const supervisor = this.#supervisor;
+    if (supervisor === undefined) return undefined;
+    const { signal } = supervisor;
+    const { activity } = supervisor.browserState;
+    const number = (this.#taken += 1);
+    try {
+      const state = await supervisor.browserState.capture();
+      if (state === undefined) return undefined;
+      this.#latest = { state, number, activity, at: performance.now() };
+      return this.#latest;
+    } catch (thrown) {
+      // A browser that is going refuses a moment before its death is declared.
+      if (await supervisor.checkSessionHealth()) throw thrown;
+      if (signal.reason instanceof SessionDeathError) throw signal.reason;
+      if (signal.reason instanceof SessionEndedError) return undefined;
+      throw thrown;
+    }
+  }
+
+  #report(refused: readonly string[] | undefined): void {
+    const { log } = this.#options;
+    if (refused === undefined)
+      log.warn('This browser takes no state: what the steps had changed in it is not restored');
+    else if (refused.length > 0) log.warn('The browser refused a part of its state', { parts: refused.join(', ') });
+  }
+}

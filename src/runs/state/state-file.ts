@@ -1,0 +1,109 @@
+/**
+ * The private file in which a run keeps the state of its browser while it can be resumed. It holds secrets: its folder is readable by
+ * its user alone, and it is removed when the run completes or the state is too old.
+ */
+import { readdirSync, rmSync, statSync } from 'node:fs';
+import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { toError } from '../../core/errors.ts';
+import { makeFolder } from '../../core/folders.ts';
+import type { Log } from '../../core/log.ts';
+
+/** After this time a stored state is of no use: logins have expired by then. */
+const MAX_AGE_MS = 24 * 60 * 60 * 1_000;
+const MIN_INTERVAL_MS = 1_000;
+
+export interface StateFileOptions {
+  readonly file: string;
+  /** Whether the file is ours alone, in a folder of our own: old files beside it are removed then. */
+  readonly isPrivate: boolean;
+  readonly log: Log;
+}
+
+export class StateFile {
+  readonly path: string;
+  readonly #options: StateFileOptions;
+  #text: (() => string) | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #writtenAt = -Infinity;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: StateFileOptions) {
+    this.#options = options;
+    this.path = options.file;
+  }
+
+  /** Undefined if there is no file, or if it is a private one that is too old. */
+  async read(): Promise<string | undefined> {
+    const { file, isPrivate } = this.#options;
+    if (isPrivate) removeOldFiles(path.dirname(file));
+    try {
+      return await readFile(file, 'utf8');
+    } catch (thrown) {
+      if ((toError(thrown) as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw thrown;
+    }
+  }
+
+  /**
+   * Stores what `text` returns when it is written: at once with `isUrgent`, otherwise at most once a second. Resolves when an urgent
+   * text is stored. A failure is logged, and harms nothing else.
+   */
+  async write(text: () => string, { isUrgent }: { readonly isUrgent: boolean }): Promise<void> {
+    this.#text = text;
+    if (isUrgent) return this.flush();
+    const waitMs = Math.max(0, this.#writtenAt + MIN_INTERVAL_MS - performance.now());
+    this.#timer ??= setTimeout(() => void this.flush(), waitMs).unref();
+  }
+
+  /** Stores what waits to be stored. Never rejects. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#writing = this.#writing.then(() => this.#writeNow());
+    await this.#writing;
+  }
+
+  /** Removes the file, and stores nothing that waits. */
+  async remove(): Promise<void> {
+    this.#text = undefined;
+    await this.flush();
+    await rm(this.path, { force: true });
+  }
+
+  async #writeNow(): Promise<void> {
+    const text = this.#text;
+    if (text === undefined) return;
+    this.#text = undefined;
+    this.#writtenAt = performance.now();
+    const { isPrivate, log } = this.#options;
+    const temporary = `${this.path}.${process.pid}.tmp`;
+    try {
+      await makeFolder(path.dirname(this.path), { mode: 0o700 });
+      if (isPrivate) await chmod(path.dirname(this.path), 0o700);
+      // A file of that name may be somebody else's: it is made anew.
+      await rm(temporary, { force: true });
+      await writeFile(temporary, text(), { mode: 0o600, flag: 'wx' });
+      await rename(temporary, this.path);
+    } catch (thrown) {
+      await rm(temporary, { force: true }).catch(() => undefined);
+      log.warn('The state of the browser could not be stored', { file: this.path, reason: toError(thrown).message });
+    }
+  }
+}
+
+function removeOldFiles(folder: string): void {
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    // There is no folder yet.
+    return;
+  }
+  for (const name of names) {
+    const file = path.join(folder, name);
+    const stats = statSync(file, { throwIfNoEntry: false });
+    if (stats !== undefined && Date.now() - stats.mtimeMs > MAX_AGE_MS) rmSync(file, { force: true });
+  }
+}
