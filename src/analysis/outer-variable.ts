@@ -15,13 +15,9 @@ import { findOuterWrites, type Write } from './writes.ts';
 export function findOuterVariables(analysis: Analysis): SourceWarning[] {
   const { regions, works } = analysis;
   const changesOf = new Map(works.map((work) => [work, findChanges(regions.of(work.owner), analysis)]));
-  const fillers = (slot: Slot): Region[] =>
-    [...changesOf.values()].flatMap((changes) =>
-      changes
-        .filter((change) => change.slot === slot && change.writes.every(({ kind }) => kind === 'fill'))
-        .map(({ region }) => region),
-    );
-  const reads = new Reads(analysis, fillers);
+  const reads = new Reads(analysis, (slot) =>
+    [...changesOf.values()].flatMap((changes) => changes.filter((change) => change.slot === slot)),
+  );
   const warnings: SourceWarning[] = [];
   for (const [work, changes] of changesOf) {
     for (const change of changes) if (reads.isMissed(change, work)) warnings.push(describe(change, work, analysis));

@@ -29,12 +29,12 @@ export interface Change {
 
 export class Reads {
   readonly #tools: ReadTools;
-  /** The changes that each work makes, for `fill`: each reader that fills what is missing is as good as the next one. */
-  readonly #fillers: (slot: Slot) => readonly Region[];
+  /** The changes that each work makes to a slot. */
+  readonly #changesOf: (slot: Slot) => readonly Change[];
 
-  constructor(tools: ReadTools, fillers: (slot: Slot) => readonly Region[]) {
+  constructor(tools: ReadTools, changesOf: (slot: Slot) => readonly Change[]) {
     this.#tools = tools;
-    this.#fillers = fillers;
+    this.#changesOf = changesOf;
   }
 
   /** Whether a later part of the program, or a later call of the same work, reads what `work` changes. */
@@ -42,16 +42,25 @@ export class Reads {
     const reads = this.readsOf(change.slot);
     const inside = reads.filter((node) => change.region.has(node));
     const outside = reads.filter((node) => !change.region.has(node));
-    const fillers = this.#fillers(change.slot);
+    const others = this.#changesOf(change.slot);
     const isInner = change.writes.every((write) => changesPartOnly(write));
     const isNeeded = (node: AnyNode) =>
       !isItems(node, work) &&
       !(isInner && isSize(node, this.#tools.model)) &&
       this.#canFollow(node, work.site, change.slot) &&
-      !fillers.some((region) => region.has(node));
+      !others.some((other) => other.region.has(node) && this.#setsBefore(other, node));
     if (outside.some(isNeeded)) return true;
     return (
       this.#isRepeated(work.site, change.slot, work.kind === 'batch') && isCarried(change, inside, this.#tools.model)
+    );
+  }
+
+  /** Whether a work gives the slot a value of its own before it reads it: in each case, or if nothing is there. */
+  #setsBefore({ writes }: Change, read: AnyNode): boolean {
+    const { model } = this.#tools;
+    if (writes.every(({ kind }) => kind === 'fill')) return true;
+    return writes.some(
+      (write) => write.kind === 'replace' && isWhole(write, model) && dominates(write.node, read, model),
     );
   }
 
@@ -143,10 +152,15 @@ export class Reads {
     return false;
   }
 
-  #isShown(node: AnyNode): boolean {
+  #isShown(node: AnyNode, depth = 0): boolean {
     const { model, roles } = this.#tools;
     for (const ancestor of model.ancestors(node)) {
       if (isFunction(ancestor)) return false;
+      // `const id = count++`, where `id` is only shown.
+      if (ancestor.type === 'VariableDeclarator' && ancestor.id.type === 'Identifier' && depth === 0) {
+        const uses = model.bindingOf(ancestor.id)?.references ?? [];
+        return uses.every((use) => this.#isShown(use, 1));
+      }
       if (ancestor.type !== 'CallExpression' || isWithin(node, ancestor.callee)) continue;
       const callee = unwrap(ancestor.callee);
       if (roles.roleOf(callee)?.member === 'progress') return true;
