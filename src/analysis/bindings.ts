@@ -32,21 +32,23 @@ export interface Binding {
   readonly scope: AnyNode;
   readonly declaration: Identifier;
   readonly origin: Origin;
-  /** Every use of the variable in all files, its declaration left out. */
+  /** Whether it holds the rest of a pattern (`...x`), which is a copy. */
+  readonly isRest: boolean;
+  /** The uses of the variable in all files, without its declaration. */
   readonly references: Identifier[];
 }
 
 export type Scopes = ReadonlyMap<AnyNode, ReadonlyMap<string, Binding>>;
 
-/** All variables of a file by the node that is their scope. */
+/** Returns the variables of a file by the node that is their scope. */
 export function findBindings({ nodes, parents, program }: SourceFile): Scopes {
   const scopes = new Map<AnyNode, Map<string, Binding>>();
 
-  const declare = (declaration: Identifier, scope: AnyNode, origin: Origin) => {
+  const declare = (declaration: Identifier, scope: AnyNode, origin: Origin, isRest = false) => {
     const names = scopes.get(scope) ?? new Map<string, Binding>();
     scopes.set(scope, names);
     const { name } = declaration;
-    if (!names.has(name)) names.set(name, { name, scope, declaration, origin, references: [] });
+    if (!names.has(name)) names.set(name, { name, scope, declaration, origin, isRest, references: [] });
   };
 
   const declarePattern = (
@@ -55,16 +57,21 @@ export function findBindings({ nodes, parents, program }: SourceFile): Scopes {
     makeOrigin: (path: Path) => Origin,
     path: Path = [],
   ): void => {
+    const next = (inner: AnyNode, innerPath = path) => declarePattern(inner, scope, makeOrigin, innerPath);
     if (pattern.type === 'Identifier') declare(pattern, scope, makeOrigin(path));
-    else if (pattern.type === 'AssignmentPattern') declarePattern(pattern.left, scope, makeOrigin, path);
-    else if (pattern.type === 'RestElement') declarePattern(pattern.argument, scope, makeOrigin, path);
-    else if (pattern.type === 'ArrayPattern') {
-      for (const element of pattern.elements)
-        if (element !== null) declarePattern(element, scope, makeOrigin, [...path, null]);
+    else if (pattern.type === 'AssignmentPattern') next(pattern.left);
+    else if (pattern.type === 'RestElement') {
+      const { argument } = pattern;
+      if (argument.type === 'Identifier') declare(argument, scope, makeOrigin(path), true);
+      else next(argument);
+    } else if (pattern.type === 'ArrayPattern') {
+      for (const element of pattern.elements) {
+        if (element !== null) next(element, element.type === 'RestElement' ? path : [...path, null]);
+      }
     } else if (pattern.type === 'ObjectPattern') {
       for (const property of pattern.properties) {
-        if (property.type === 'RestElement') declarePattern(property.argument, scope, makeOrigin, path);
-        else declarePattern(property.value, scope, makeOrigin, [...path, keyName(property) ?? null]);
+        if (property.type === 'RestElement') next(property);
+        else next(property.value, [...path, keyName(property) ?? null]);
       }
     }
   };

@@ -52,7 +52,7 @@ function checkItemKey(workCall: WorkCall, analysis: Analysis): SourceWarning[] {
 }
 
 interface Search {
-  /** Only in the key of an item: whether a variable is the index of the item. */
+  /** Returns whether a variable is the index of the item. Present only in the key of an item. */
   readonly isIndex?: (node: AnyNode) => boolean;
   readonly depth?: number;
 }

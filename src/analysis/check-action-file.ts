@@ -54,7 +54,7 @@ function withoutRepeats(warnings: readonly SourceWarning[]): SourceWarning[] {
   return [...new Map(warnings.map((warning) => [keyOf(warning), warning])).values()];
 }
 
-/** How many calls begin on each line. */
+/** Returns the number of calls that begin on each line. */
 function countLines({ calls, works }: Analysis): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   const sites = new Set<CallSite>([...calls.map(({ call }) => call), ...works.map(({ site }) => site)]);

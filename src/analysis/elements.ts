@@ -1,4 +1,4 @@
-/** Which expressions are elements of a page, or lists of them. */
+/** Decides which expressions are elements of a page, or lists of them. */
 import { isFunction, methodName, propertyName, unwrap, type AnyNode, type CallExpression } from './ast.ts';
 import { followPath } from './functions.ts';
 import type { Analysis } from './rule.ts';

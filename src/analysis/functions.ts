@@ -1,4 +1,4 @@
-/** Which functions an expression can mean, from where they are called, and with what. */
+/** Finds the functions that an expression can mean, their calls, and the arguments of these calls. */
 import type { NewExpression } from 'acorn';
 
 import {
@@ -54,13 +54,13 @@ export class Functions {
     return created === undefined ? [] : this.#methodsOf(created, 'constructor', 0);
   }
 
-  /** Where `owner` is called by a name that can be resolved. */
+  /** Returns the calls of `owner` by a name that can be resolved. */
   sitesOf(owner: FunctionNode): readonly CallSite[] {
     this.#sites ??= this.#findSites();
     return this.#sites.get(owner) ?? [];
   }
 
-  /** What the parameter's variable gets at a call; undefined if the call doesn't say. */
+  /** Returns the expression that a parameter's variable gets at a call; undefined if the call doesn't show it. */
   argumentAt(
     site: CallSite,
     { index, path }: { readonly index: number; readonly path: Path },
@@ -71,7 +71,7 @@ export class Functions {
     return followPath(argument, path);
   }
 
-  /** What `owner` returns, without what functions within it return. */
+  /** Returns the expressions that `owner` returns, without those of functions within it. */
   returnsOf(owner: FunctionNode): AnyNode[] {
     if (owner.body.type !== 'BlockStatement') return [owner.body];
     return this.#model
@@ -101,7 +101,7 @@ export class Functions {
     return undefined;
   }
 
-  /** What is assigned to the field of an instance within its class. */
+  /** Returns the values that a class assigns to a field of its instances. */
   fieldValues(owner: ClassNode, name: string): AnyNode[] {
     return this.#model.nodesWithin(owner.body).flatMap((node) => {
       if (node.type === 'PropertyDefinition' && keyName(node) === name) return node.value ?? [];

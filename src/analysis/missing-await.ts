@@ -1,4 +1,4 @@
-/** Rule `missing-await`: steps, batches and saves that nobody waits for, so that the run can end before them. */
+/** Rule `missing-await`: steps, batches and saves whose promises are not awaited, so that the run can end before them. */
 import { isFunction, methodName, type AnyNode, type CallExpression, type FunctionNode } from './ast.ts';
 import { warnAt, type Analysis } from './rule.ts';
 import type { SourceWarning } from './source-warning.ts';
@@ -6,7 +6,7 @@ import { isValueUsed } from './writes.ts';
 
 /** Methods of a list that ignore the promise that their function returns. */
 const DROPPING = /^(forEach|filter|some|every|find|findIndex|findLast|sort|toSorted)$/;
-/** Methods whose result is a list of promises, which somebody must wait for. */
+/** Methods whose result is a list of promises, which must be awaited. */
 const COLLECTING = /^(map|flatMap)$/;
 
 export function findMissingAwaits(analysis: Analysis): SourceWarning[] {
@@ -31,13 +31,13 @@ export function findMissingAwaits(analysis: Analysis): SourceWarning[] {
   });
 }
 
-/** Only the `save` of `run` returns a promise; that of a step's or a batch's tools does not. */
+/** Returns whether the call is one of the `save` of `run`: the `save` of a step's or a batch's tools returns no promise. */
 function isSave(call: CallExpression, { roles }: Analysis): boolean {
   const role = roles.roleOf(call.callee);
   return role?.owner === 'run' && role.member === 'save';
 }
 
-/** Asynchronous functions of the author that run steps: who calls them must wait as well. */
+/** The asynchronous functions of the author that run steps: their calls must be awaited as well. */
 function findCarriers(
   calls: readonly CallExpression[],
   { model, functions, works, roles }: Analysis,
@@ -73,7 +73,7 @@ function endsInBody(call: AnyNode, model: Analysis['model']): boolean {
   return false;
 }
 
-/** The method that drops the promise of the function around the call; undefined if somebody waits for it. */
+/** The method that drops the promise of the function around the call; undefined if no method drops it. */
 function droppingMethod(call: CallExpression, { model }: Analysis): string | undefined {
   const owner = model.functionAround(call);
   const parent = owner === undefined ? undefined : model.parentOf(owner);

@@ -9,7 +9,7 @@ import type { SourceModel } from './source-model.ts';
 import type { Work } from './work-calls.ts';
 import { isOnlyWritten, type Write } from './writes.ts';
 
-/** What is only shown to the user: a replay that leaves it out loses no data. */
+/** Objects whose methods show text to the user: a replay that leaves it out loses no data. */
 const LOGGERS = /^(log|logger|console)$/;
 
 export interface ReadTools {
@@ -20,7 +20,7 @@ export interface ReadTools {
   readonly works: readonly Work[];
 }
 
-/** All changes that one region makes to one slot. */
+/** The changes that one region makes to one slot. */
 export interface Change {
   readonly slot: Slot;
   readonly writes: readonly Write[];
@@ -64,7 +64,7 @@ export class Reads {
     );
   }
 
-  /** Every use of the slot that sees its content; what is only logged does not count. */
+  /** Returns the uses of the slot that see its content; a use that is only logged does not count. */
   readsOf(slot: Slot): AnyNode[] {
     const { model } = this.#tools;
     const references = slot.references.flatMap((node) => this.#followArgument(node));

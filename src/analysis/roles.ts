@@ -1,11 +1,11 @@
-/** Which variables are members of an action's context (`step`, `driver`, …), however they are named and passed on. */
+/** Finds the variables that are members of an action's context (`step`, `driver`, …), however they are named and passed on. */
 import { keyName, propertyName, unwrap, type AnyNode, type FunctionNode } from './ast.ts';
 import type { Binding, Path } from './bindings.ts';
 import { followPath, type Functions } from './functions.ts';
 import type { SourceModel } from './source-model.ts';
 
 export interface Role {
-  /** Whose: the context of `run`, or the tools that a step or a batch gives to its work. */
+  /** The object that it belongs to: the context of `run`, or the tools that a step or a batch gives to its work. */
   readonly owner: 'run' | 'step' | 'batch';
   /** Its name in there; empty for the whole object. */
   readonly member: string;
@@ -74,7 +74,7 @@ export class Roles {
     if (work !== undefined)
       return index === (work.kind === 'step' ? 0 : 1) ? enter({ owner: work.kind, member: '' }, path) : undefined;
     const sites = this.#functions.sitesOf(owner);
-    // A function that nobody in these files calls, such as an exported helper, shows by what it takes what it gets.
+    // An exported helper has no call in these files. If it takes `step` or `batch` out of its parameter, that is a context.
     if (sites.length === 0 && this.#looksLikeContext(owner.params[index]))
       return enter({ owner: 'run', member: '' }, path);
     const roles = sites.map((site) => {

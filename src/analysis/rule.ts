@@ -1,4 +1,4 @@
-/** What every rule works with, and the parts that their warnings have in common. */
+/** The facts about an action that the rules work with, and the parts that their warnings have in common. */
 import { callPosition, positionOf, propertyName, unwrap, type AnyNode, type Position } from './ast.ts';
 import type { CallSite, Functions } from './functions.ts';
 import type { Regions } from './regions.ts';
@@ -23,7 +23,7 @@ export type Rule = (analysis: Analysis) => SourceWarning[];
 export interface WarningParts {
   readonly rule: SourceWarningRule;
   readonly message: string;
-  /** Only for a change that a replay leaves out. */
+  /** The call that is replayed. Present only for a change that a replay leaves out. */
   readonly site?: CallSite;
   readonly isModuleState?: boolean;
 }

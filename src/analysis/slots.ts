@@ -17,7 +17,7 @@ export interface Slot {
   /** The node within which the slot lives: each time that it is entered, there is a new one. */
   readonly scope: AnyNode;
   readonly isModuleState: boolean;
-  /** What it gets when it is declared; for a field also what is assigned to it. */
+  /** The value at the declaration; for a field also the values that its class assigns. */
   readonly values: readonly AnyNode[];
   /** Whether `values` is all that it can be; a parameter can be anything. */
   readonly isKnown: boolean;
@@ -108,6 +108,7 @@ export class Slots {
     // What an action is given is there to be used.
     if (this.#tools.roles.roleOfBinding(binding) !== undefined) return [];
     if (origin.from === 'import') return [];
+    if (binding.isRest) return [this.ofBinding(binding)];
     const next = (inner: AnyNode) => this.#rootsOf(inner, viewpoint, depth + 1);
     if (origin.from === 'each') return orElse(next(origin.node), this.ofBinding(binding));
     if (origin.from === 'value') {

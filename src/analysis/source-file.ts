@@ -12,7 +12,7 @@ export interface SourceFile {
   readonly file: string;
   readonly program: Program;
   readonly parents: ReadonlyMap<AnyNode, AnyNode>;
-  /** Each node after the nodes within it. */
+  /** The nodes of the tree, a node after the nodes within it. */
   readonly nodes: readonly AnyNode[];
   /** Names that stand for a variable: no property names, no labels. */
   readonly identifiers: readonly Identifier[];

@@ -55,7 +55,7 @@ function kindOf(
     const work = kind === undefined ? undefined : call.arguments[WORK_INDEX[kind]];
     return work === undefined || work.type === 'ObjectExpression' ? undefined : kind;
   }
-  // A function that nobody in these files calls gets its `step` from elsewhere: it is known by its name and its arguments.
+  // A function without a call in these files gets its `step` from elsewhere. Its name and its arguments identify it.
   let kind: WorkCall['kind'] | undefined;
   if (callee.type === 'MemberExpression') kind = toKind(propertyName(callee));
   else if (callee.type === 'Identifier') {

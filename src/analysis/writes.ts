@@ -14,7 +14,7 @@ export interface Write {
   readonly slot: Slot;
   readonly node: AnyNode;
   readonly kind: WriteKind;
-  /** What is put there. */
+  /** The expressions whose values are put there. */
   readonly values: readonly AnyNode[];
 }
 
@@ -23,14 +23,14 @@ const ORDERING_METHODS = /^(sort|reverse|fill)$/;
 const COLLECTION_METHODS = /^(set|add|delete|clear|append)$/;
 const COLLECTIONS = /^(Map|Set|WeakMap|WeakSet|Array|Headers|URLSearchParams|FormData|URL|Object|\w+Array)$/;
 
-/** How sure it is from its name alone that a method changes a list, a map or a set. */
+/** The probability, judged by its name alone, that a method changes a list, a map or a set. */
 type Certainty = 'likely' | 'unsure';
 
 interface Target {
   readonly target: AnyNode;
   readonly kind: WriteKind;
   readonly values: readonly AnyNode[];
-  /** Only for methods. */
+  /** Present only for calls of methods. */
   readonly certainty?: Certainty;
 }
 

@@ -25,7 +25,7 @@ export function isOfLaterEntry(url: string): boolean {
   return entryOf(url) !== null;
 }
 
-/** What a module of a later entry imports belongs to the same entry, if it is a local file. */
+/** Returns the local files that a module of a later entry imports as modules of the same entry. */
 export function toEntryOf(parentUrl: string | undefined, resolved: ResolveFnOutput): ResolveFnOutput {
   const entry = parentUrl === undefined ? null : entryOf(parentUrl);
   if (entry === null || !isLocalFile(resolved.url) || isOfLaterEntry(resolved.url)) return resolved;

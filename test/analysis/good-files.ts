@@ -124,6 +124,25 @@ export default defineAction({ name: 'a', description: 'a', params: z.object({ ur
   },
 });`,
   },
+  'a pause between requests': {
+    'a.mjs': `import { defineAction, z } from 'webdriver-supervisor';
+let lastCall = 0;
+const pause = async () => {
+  const ms = lastCall + 100 - Date.now();
+  if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+  lastCall = Date.now();
+};
+export default defineAction({ name: 'a', description: 'a', params: z.object({ urls: z.array(z.string()) }),
+  async run({ params, step, api }) {
+    for (const url of params.urls) {
+      await step(url, async () => {
+        await pause();
+        return api.text(url);
+      });
+    }
+  },
+});`,
+  },
   'a file that is no action': { 'a.ts': 'export default 1; const step = (n: number) => n; step(1);' },
   'a file that can not be parsed': { 'a.mjs': 'export default {;' },
   'a CommonJS file': { 'a.cjs': "const { x } = require('./x'); return; module.exports = { x };" },

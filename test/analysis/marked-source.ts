@@ -13,7 +13,7 @@ export interface Finding {
 export interface Checked {
   readonly warnings: readonly SourceWarning[];
   readonly found: readonly Finding[];
-  /** What the comments `//! rule` at the ends of lines ask for. */
+  /** The findings that comments `//! rule` at the ends of lines ask for. */
   readonly expected: readonly Finding[];
 }
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { checkSources, inRun } from './marked-source.ts';
 
-/** Natural code of people who know selenium. Each is followed by a step that is not awaited, which is the only finding. */
+/** Natural code of authors who know selenium. A step that is not awaited follows each of them, and is the only finding. */
 const NATURAL: Readonly<Record<string, string>> = {
   'objects and lists that a step makes': `
     const results = [];
@@ -279,6 +279,15 @@ const NATURAL: Readonly<Record<string, string>> = {
     const text = await el.getText();
     await step(text, async ({ save }) => { const again = await find(); save({ t: await again.getText(), text }, { key: 'a' }); });
     await step('b', async () => { await (await find()).click(); });`,
+  'a copy of an item without some of its properties': `
+    const items = await step('items', () => api.json('/items'));
+    await batch('x', items, async (item, { save }) => {
+      const { id, ...rest } = item;
+      rest.seen = true;
+      delete rest.temporary;
+      save({ id, ...rest }, { key: id });
+    }, { key: (item) => item.id });
+    await save({ count: items.length, first: items[0]?.id }, { key: 'sum' });`,
 };
 describe('natural code', () => {
   for (const [title, body] of Object.entries(NATURAL)) {
