@@ -53,6 +53,8 @@ const DOORS: Readonly<Record<string, string>> = {
   'p-queue': 'src/supervisor/',
   'p-retry': 'src/core/retry.ts',
   winston: 'src/core/log.ts',
+  acorn: 'src/analysis/',
+  'acorn-walk': 'src/analysis/',
   kysely: 'src/registry/',
   pg: 'src/registry/',
   'node:sqlite': 'src/registry/',

@@ -6,9 +6,10 @@ import { registerHooks } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
 import { raceSignal, withDeadline } from '../core/abort.ts';
-import { ConfigError, DeadlineError } from '../core/errors.ts';
+import { ConfigError, DeadlineError, InvariantError } from '../core/errors.ts';
 import { isAction, type Action } from '../runs/runs.ts';
 import { explainLoadError, shortPath } from './load-errors.ts';
+import { entryUrl, isOfLaterEntry, toEntryOf, withPlainName } from './module-entries.ts';
 
 const PACKAGE = 'webdriver-supervisor';
 /** A module that awaits for ever at its top level would leave us waiting without a word. */
@@ -17,6 +18,9 @@ const LOAD_LIMIT_MS = 30_000;
 export class ActionLoader {
   /** The module that Node took up last: where a syntax error is, for Node's error doesn't always tell. */
   #lastUrl: string | undefined;
+  #last: { readonly file: string; readonly signal: AbortSignal } | undefined;
+  /** How often the last action was loaded. */
+  #entry = 1;
 
   /** Changes how modules are found for the rest of the program, for an action may import more later. */
   static install(): ActionLoader {
@@ -24,7 +28,7 @@ export class ActionLoader {
     registerHooks({
       resolve: (specifier, context, next) => {
         try {
-          return next(specifier, context);
+          return toEntryOf(context.parentURL, next(specifier, context));
         } catch (thrown) {
           if (specifier !== PACKAGE && !specifier.startsWith(`${PACKAGE}/`)) throw thrown;
           return next(specifier, { ...context, parentURL: import.meta.url });
@@ -32,7 +36,8 @@ export class ActionLoader {
       },
       load: (url, context, next) => {
         loader.#lastUrl = url;
-        return next(url, context);
+        const loaded = next(url, context);
+        return isOfLaterEntry(url) ? withPlainName(loaded, url) : loaded;
       },
     });
     return loader;
@@ -42,10 +47,29 @@ export class ActionLoader {
 
   /** Throws `ConfigError` for a module that can't be loaded or is no action; `signal.reason` when that aborts first. */
   async load(file: string, signal: AbortSignal): Promise<Action> {
+    this.#last = { file, signal };
+    this.#entry = 1;
+    return this.#import(pathToFileURL(file).href, { file, signal });
+  }
+
+  /**
+   * Loads the last action once more: a new instance of its module and of the local files that it imports, so that their variables have
+   * their first values. Packages, and this library, stay as they are. Throws as `load` does.
+   */
+  async reload(): Promise<Action> {
+    if (this.#last === undefined) throw new InvariantError('`reload` was called before `load`.');
+    this.#entry += 1;
+    return this.#import(entryUrl(this.#last.file, this.#entry), this.#last);
+  }
+
+  async #import(
+    url: string,
+    { file, signal }: { readonly file: string; readonly signal: AbortSignal },
+  ): Promise<Action> {
     const name = shortPath(file);
     let module: Record<string, unknown>;
     try {
-      const loading = import(pathToFileURL(file).href) as Promise<Record<string, unknown>>;
+      const loading = import(url) as Promise<Record<string, unknown>>;
       module = await raceSignal(withDeadline(loading, LOAD_LIMIT_MS, `Loading ${name}`), signal);
     } catch (thrown) {
       if (signal.aborted) throw thrown;

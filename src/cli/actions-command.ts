@@ -1,6 +1,7 @@
 /** The `actions` command: what can be run, with its parameters. A module that can't be loaded says so in its row. */
 import { Command } from 'commander';
 
+import type { SourceWarning } from '../analysis/analysis.ts';
 import { describeError } from '../core/errors.ts';
 import { openProgress, makeConsole } from './progress.ts';
 import { readSchema, toActionParameters } from './action-flags.ts';
@@ -9,10 +10,12 @@ import { listActionFiles, type ActionFile } from './find-action.ts';
 import { commandLine } from './invocation.ts';
 import { shortPath } from './load-errors.ts';
 import { flagTerm } from './run-help.ts';
+import { checkSource, describeSourceWarning } from './source-warnings.ts';
 import { renderTable } from './text-table.ts';
 import type { Action } from '../runs/runs.ts';
 
-type Entry = ActionFile & ({ readonly action: Action } | { readonly error: string });
+type Entry = ActionFile &
+  ({ readonly action: Action; readonly warnings: readonly SourceWarning[] } | { readonly error: string });
 
 export function makeActionsCommand(): Command {
   return new Command('actions')
@@ -38,7 +41,8 @@ async function loadAll(files: readonly ActionFile[]): Promise<Entry[]> {
   const entries: Entry[] = [];
   for (const { name, file } of files) {
     try {
-      entries.push({ name, file, action: await loader.load(file, signal) });
+      const action = await loader.load(file, signal);
+      entries.push({ name, file, action, warnings: await checkSource(file) });
     } catch (thrown) {
       entries.push({ name, file, error: describeError(thrown).message });
     }
@@ -50,7 +54,10 @@ function renderList(entries: readonly Entry[]): string {
   if (entries.length === 0) return `There are no actions yet. Make one: ${commandLine('new', 'my-action')}\n`;
   const rows = entries.map((entry) => ({
     name: entry.name,
-    texts: 'action' in entry ? describe(entry.action) : [`can't be loaded: ${entry.error}`],
+    texts:
+      'action' in entry
+        ? [...describe(entry.action), ...describeWarnings(entry.warnings)]
+        : [`can't be loaded: ${entry.error}`],
   }));
   return `${renderTable(rows)}\nRun one: ${commandLine('run', '<name> --help')}\n`;
 }
@@ -66,9 +73,24 @@ function describe(action: Action): string[] {
   ];
 }
 
+/** Their number and the first one: `run` prints them all. */
+function describeWarnings(warnings: readonly SourceWarning[]): string[] {
+  const [first] = warnings;
+  if (first === undefined) return [];
+  const count = `${warnings.length} warning${warnings.length === 1 ? '' : 's'}`;
+  return [`${count}: ${describeSourceWarning(first)}`];
+}
+
 function toJson(entry: Entry): object {
   const { name, file } = entry;
   if ('error' in entry) return { name, file: shortPath(file), error: entry.error };
   const { description } = entry.action;
-  return { name, file: shortPath(file), description, parameters: readSchema(entry.action) };
+  const warnings = entry.warnings.map((warning) => ({
+    rule: warning.rule,
+    file: shortPath(warning.file),
+    line: warning.line,
+    column: warning.column,
+    message: warning.message,
+  }));
+  return { name, file: shortPath(file), description, parameters: readSchema(entry.action), warnings };
 }

@@ -13,12 +13,23 @@ export default defineAction({
 
   baseUrl: ({ url }) => url,
 
+  // Runs once on every new browser session, also after a restart: log in here.
+  // async prepare({ driver, params }) {
+  //   await driver.get(new URL('/login', params.url).href);
+  // },
+
   async run({ driver, params, step }) {
-    // A step is done once, whatever dies meanwhile, and its records are kept with it.
-    await step('headings', async ({ save }) => {
+    // A step that is finished is not done again after a restart: its value and its records are stored. So a step
+    // returns what the code after it needs, and changes no variable that is declared outside of it.
+    const headings = await step('headings', async () => {
       await driver.get(params.url);
       const elements = await driver.findElements(By.css('h1, h2'));
-      const headings = await Promise.all(elements.map((element) => element.getText()));
+      return Promise.all(elements.map((element) => element.getText()));
+    });
+
+    // A step loads the page that it needs, and finds its elements itself.
+    await step('title', async ({ save }) => {
+      await driver.get(params.url);
       save({ url: params.url, title: await driver.getTitle(), headings }, { key: params.url });
     });
   },

@@ -30,6 +30,7 @@ import { describeStack, EXIT_CANCELLED, EXIT_FAILED } from './report-error.ts';
 import { parseRunFlags, type RunRequest } from './run-flags.ts';
 import { makeActionHelp } from './run-help.ts';
 import { listenForStop } from './stop-signals.ts';
+import { checkSource, describeSourceWarning } from './source-warnings.ts';
 import { describeRehearsal, summarize } from './summary.ts';
 
 /** Returns the exit code. Throws what is wrong before the run begins. */
@@ -79,12 +80,14 @@ async function load(target: string, args: readonly string[], surroundings: Surro
   const isRemote = isHelp || args.some((arg) => /^--grid(=|$)/.test(arg));
   const fits = isRemote ? Promise.resolve() : assertBrowserFits(loadConfig());
   fits.catch(() => undefined);
-  const action = await ActionLoader.install().load(file, signal);
+  const loader = ActionLoader.install();
+  const action = await loader.load(file, signal);
   if (isHelp) {
     process.stdout.write(makeActionHelp(action, target));
     return 0;
   }
   const request = parseRunFlags(action, args, target);
+  const sourceWarnings = await checkSource(file);
   await fits;
   signal.throwIfAborted();
   const again = repeatLine(target, args);
@@ -92,7 +95,8 @@ async function load(target: string, args: readonly string[], surroundings: Surro
     commandLine('run', [quoteForShell(target), '--resume', runId, ...hiddenFlags(action, request.params)].join(' '));
   // By its name it is found again without its file.
   const byFile = target === action.name ? {} : { target };
-  const options = { ...request.options, ...byFile };
+  const reloadAction = async () => keepFailures(await loader.reload(), surroundings.failures);
+  const options = { ...request.options, ...byFile, sourceWarnings, reloadAction };
   return runRequest(
     action,
     { ...request, options },
@@ -115,6 +119,7 @@ async function runRequest(
   const { isVerbose, isJson, isRehearsal, config } = request;
   const log = makeLog({ level: isVerbose ? 'debug' : config.logLevel, write: (line) => display.print(line) });
   forwardWarnings(log);
+  for (const warning of request.options.sourceWarnings ?? []) log.warn(describeSourceWarning(warning));
   await using registry = await openRegistry(config.registryUrl);
   const options = {
     ...request.options,

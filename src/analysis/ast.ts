@@ -1,0 +1,86 @@
+/** Types and small questions about the nodes of a syntax tree. */
+import type {
+  AnonymousFunctionDeclaration,
+  AnyNode,
+  ArrowFunctionExpression,
+  CallExpression,
+  Class,
+  ClassDeclaration,
+  ClassExpression,
+  FunctionDeclaration,
+  FunctionExpression,
+  MemberExpression,
+} from 'acorn';
+
+export type { AnyNode, CallExpression, Expression, Identifier, MemberExpression, Pattern, Program } from 'acorn';
+
+export type FunctionNode =
+  FunctionDeclaration | AnonymousFunctionDeclaration | FunctionExpression | ArrowFunctionExpression;
+
+export type ClassNode = (ClassDeclaration | ClassExpression) & Class;
+
+/** A position in a file: line and column begin at 1. */
+export interface Position {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export function isFunction(node: AnyNode): node is FunctionNode {
+  return (
+    node.type === 'FunctionDeclaration' || node.type === 'FunctionExpression' || node.type === 'ArrowFunctionExpression'
+  );
+}
+
+export function isClass(node: AnyNode): node is ClassNode {
+  return node.type === 'ClassDeclaration' || node.type === 'ClassExpression';
+}
+
+export function isLoop(node: AnyNode): boolean {
+  return /^(For|ForIn|ForOf|While|DoWhile)Statement$/.test(node.type);
+}
+
+/** Whether `inner` lies within `outer`; a node lies within itself. */
+export function isWithin(inner: AnyNode, outer: AnyNode): boolean {
+  return fileOf(inner) === fileOf(outer) && inner.start >= outer.start && inner.end <= outer.end;
+}
+
+export function fileOf(node: AnyNode): string {
+  return node.loc?.source ?? '';
+}
+
+export function positionOf(node: AnyNode): Position {
+  const { line, column } = node.loc?.start ?? { line: 1, column: 0 };
+  return { file: fileOf(node), line, column: column + 1 };
+}
+
+/** The name of a property that is accessed by a fixed name (`x.name`, `x['name']`, `x.#name`); undefined for `x[y]`. */
+export function propertyName({ property, computed }: MemberExpression): string | undefined {
+  if (property.type === 'PrivateIdentifier') return `#${property.name}`;
+  if (!computed) return property.type === 'Identifier' ? property.name : undefined;
+  return property.type === 'Literal' ? String(property.value) : undefined;
+}
+
+/** The name of a key in an object literal, a class or a pattern; undefined for a computed name. */
+export function keyName(node: { readonly key: AnyNode; readonly computed: boolean }): string | undefined {
+  const { key, computed } = node;
+  if (key.type === 'PrivateIdentifier') return `#${key.name}`;
+  if (key.type === 'Identifier' && !computed) return key.name;
+  return key.type === 'Literal' ? String(key.value) : undefined;
+}
+
+/** The callee's position as V8 reports it in a stack trace: for `a.b()` that of `b`. */
+export function callPosition({ callee }: CallExpression): Position {
+  return positionOf(callee.type === 'MemberExpression' ? callee.property : callee);
+}
+
+/** `name` of `x.name(…)`, whatever `x` is. */
+export function methodName({ callee }: CallExpression): string | undefined {
+  return callee.type === 'MemberExpression' ? propertyName(callee) : undefined;
+}
+
+/** The expression without the wrappers that don't change what it refers to. */
+export function unwrap(node: AnyNode): AnyNode {
+  if (node.type === 'ChainExpression' || node.type === 'ParenthesizedExpression') return unwrap(node.expression);
+  return node;
+}

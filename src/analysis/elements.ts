@@ -1,0 +1,94 @@
+/** Decides which expressions are elements of a page, or lists of them. */
+import { isFunction, methodName, propertyName, unwrap, type AnyNode, type CallExpression } from './ast.ts';
+import { followPath } from './functions.ts';
+import type { Analysis } from './rule.ts';
+
+type Tools = Pick<Analysis, 'model' | 'functions'>;
+
+const MAX_DEPTH = 8;
+const FINDING = /^(findElements?|activeElement)$/;
+/** Methods of a list whose result has the same elements. */
+const SELECTING = /^(filter|slice|at|find|findLast|reverse|toReversed|toSorted|concat|flat|values|with)$/;
+
+/** Whether `node` is an element, a list of elements, or a promise of either. */
+export function isElement(node: AnyNode, tools: Tools, depth = 0): boolean {
+  const expression = unwrap(node);
+  const next = (inner: AnyNode) => isElement(inner, tools, depth + 1);
+  if (depth > MAX_DEPTH) return false;
+  switch (expression.type) {
+    case 'AwaitExpression':
+    case 'SpreadElement':
+      return next(expression.argument);
+    case 'CallExpression':
+      return isElementCall(expression, tools, next);
+    case 'ArrayExpression':
+      return expression.elements.some((element) => element !== null && next(element));
+    case 'LogicalExpression':
+      return next(expression.left) || next(expression.right);
+    case 'ConditionalExpression':
+      return next(expression.consequent) || next(expression.alternate);
+    case 'MemberExpression':
+      return propertyName(expression) === undefined || /^\d+$/.test(propertyName(expression) ?? '')
+        ? next(expression.object)
+        : isElementField(expression, tools, next);
+    case 'Identifier':
+      return isElementVariable(expression, tools, next);
+    default:
+      return false;
+  }
+}
+
+/** Whether an element is a part of the value: in it, or in one of its properties. */
+export function containsElement(node: AnyNode, tools: Tools): boolean {
+  const expression = unwrap(node);
+  if (expression.type !== 'ObjectExpression') return isElement(expression, tools);
+  return expression.properties.some((property) =>
+    property.type === 'SpreadElement' ? false : containsElement(property.value, tools),
+  );
+}
+
+function isElementCall(call: CallExpression, { functions }: Tools, next: (inner: AnyNode) => boolean): boolean {
+  const name = methodName(call);
+  const [first] = call.arguments;
+  const { callee } = call;
+  if (callee.type === 'MemberExpression' && name !== undefined) {
+    if (FINDING.test(name)) return true;
+    // `driver.wait(until.elementLocated(…))` resolves to the element.
+    if (name === 'wait') return first?.type === 'CallExpression' && /^elements?[A-Z]/.test(methodName(first) ?? '');
+    if (SELECTING.test(name)) return next(callee.object);
+    const isPromise = callee.object.type === 'Identifier' && callee.object.name === 'Promise';
+    if (isPromise) return first !== undefined && next(first);
+    if (name === 'map' && first !== undefined && isFunction(first)) return functions.returnsOf(first).some(next);
+  }
+  return functions.resolve(callee).some((target) => functions.returnsOf(target).some(next));
+}
+
+function isElementVariable(
+  node: AnyNode & { readonly type: 'Identifier' },
+  { model }: Tools,
+  next: (inner: AnyNode) => boolean,
+): boolean {
+  const binding = model.bindingOf(node);
+  if (binding === undefined) return false;
+  const { origin } = binding;
+  if (origin.from === 'each') return origin.path.length === 0 && next(origin.node);
+  if (origin.from === 'value') {
+    const [reached, rest] = followPath(origin.node, origin.path);
+    return rest.every((name) => name === null) && next(reached);
+  }
+  if (origin.from !== 'nothing') return false;
+  return binding.references.some((reference) => {
+    const parent = model.parentOf(reference);
+    return parent?.type === 'AssignmentExpression' && parent.left === reference && next(parent.right);
+  });
+}
+
+function isElementField(
+  node: AnyNode & { readonly type: 'MemberExpression' },
+  { functions }: Tools,
+  next: (inner: AnyNode) => boolean,
+): boolean {
+  const owner = functions.classOf(node.object);
+  const name = propertyName(node);
+  return owner !== undefined && name !== undefined && functions.fieldValues(owner, name).some(next);
+}

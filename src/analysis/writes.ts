@@ -1,0 +1,223 @@
+/** Finds where code changes a variable, or what a variable holds. */
+import { isFunction, methodName, propertyName, unwrap, type AnyNode, type CallExpression } from './ast.ts';
+import type { Part, Region } from './regions.ts';
+import type { Slot, Slots } from './slots.ts';
+import type { SourceModel } from './source-model.ts';
+
+/**
+ * How a change depends on what was there before.
+ * `replace`: not at all. `fill`: only if nothing was there. `entry`: one entry of a map. `grow`: on all of it.
+ */
+export type WriteKind = 'replace' | 'fill' | 'entry' | 'grow';
+
+export interface Write {
+  readonly slot: Slot;
+  readonly node: AnyNode;
+  readonly kind: WriteKind;
+  /** The expressions whose values are put there. */
+  readonly values: readonly AnyNode[];
+}
+
+const ARRAY_METHODS = /^(push|unshift|splice|pop|shift|copyWithin)$/;
+const ORDERING_METHODS = /^(sort|reverse|fill)$/;
+const COLLECTION_METHODS = /^(set|add|delete|clear|append)$/;
+const COLLECTIONS = /^(Map|Set|WeakMap|WeakSet|Array|Headers|URLSearchParams|FormData|URL|Object|\w+Array)$/;
+
+/** The probability, judged by its name alone, that a method changes a list, a map or a set. */
+type Certainty = 'likely' | 'unsure';
+
+interface Target {
+  readonly target: AnyNode;
+  readonly kind: WriteKind;
+  readonly values: readonly AnyNode[];
+  /** Present only for calls of methods. */
+  readonly certainty?: Certainty;
+}
+
+/** The changes that a region makes to what was there before it was entered. */
+export function findOuterWrites(
+  region: Region,
+  { model, slots }: { readonly model: SourceModel; readonly slots: Slots },
+): Write[] {
+  const writes: Write[] = [];
+  for (const part of region.parts) {
+    for (const node of part.nodes) {
+      for (const { target, kind, values, certainty } of targetsOf(node, model)) {
+        for (const slot of rootsOfTarget(target, { region, part, model, slots })) {
+          if (certainty !== undefined && !isCollection(slot, certainty)) continue;
+          writes.push({ slot, node, kind, values });
+        }
+      }
+    }
+  }
+  return writes.sort((a, b) => a.node.start - b.node.start);
+}
+
+/** Whether `node` only changes what it names, so that nothing is read: `x = 1`, `x.push(1)` as a statement. */
+export function isOnlyWritten(node: AnyNode, model: SourceModel): boolean {
+  let top = node;
+  let parent = model.parentOf(top);
+  while (parent !== undefined && isPartOf(top, parent)) {
+    top = parent;
+    parent = model.parentOf(top);
+  }
+  if (parent === undefined) return false;
+  if (parent.type === 'AssignmentExpression') return parent.left === top && !isValueUsed(parent, model);
+  if (parent.type === 'UpdateExpression') return !isValueUsed(parent, model);
+  if (parent.type === 'UnaryExpression') return parent.operator === 'delete';
+  if (parent.type.endsWith('Pattern') || parent.type === 'RestElement') return isAssignedPattern(top, model);
+  if ((parent.type === 'ForOfStatement' || parent.type === 'ForInStatement') && parent.left === top) return true;
+  if (parent.type !== 'CallExpression') return false;
+  const isChange = parent.callee === top ? isChangingMethod(methodName(parent)) : isObjectAssign(parent, top);
+  return isChange && !isValueUsed(parent, model);
+}
+
+/** Whether anything is done with the value of an expression. */
+export function isValueUsed(node: AnyNode, model: SourceModel): boolean {
+  const parent = model.parentOf(node);
+  if (parent === undefined || parent.type === 'ExpressionStatement') return false;
+  if (parent.type === 'UnaryExpression' && parent.operator === 'void') return false;
+  if (parent.type === 'AwaitExpression' || parent.type === 'ChainExpression') return isValueUsed(parent, model);
+  if (parent.type === 'LogicalExpression' && parent.right === node) return isValueUsed(parent, model);
+  if (parent.type === 'ConditionalExpression' && parent.test !== node) return isValueUsed(parent, model);
+  if (parent.type === 'SequenceExpression') return parent.expressions.at(-1) === node && isValueUsed(parent, model);
+  if (parent.type === 'ForStatement') return parent.test === node;
+  // The value of `() => rows.push(x)` is rarely what it is written for.
+  return !(isFunction(parent) && parent.body === node);
+}
+
+function* targetsOf(node: AnyNode, model: SourceModel): Generator<Target> {
+  if (node.type === 'AssignmentExpression') {
+    const { operator, left, right } = node;
+    if (operator === '=') {
+      for (const { node: target, kind } of patternTargets(left))
+        yield { target, kind: isGuarded(node, target, model) ? 'fill' : kind, values: [right] };
+    } else {
+      const kind = operator === '??=' || operator === '||=' ? 'fill' : operator === '&&=' ? 'replace' : 'grow';
+      yield { target: left, kind, values: [right] };
+    }
+  } else if (node.type === 'UpdateExpression') yield { target: node.argument, kind: 'grow', values: [] };
+  else if (node.type === 'UnaryExpression' && node.operator === 'delete' && node.argument.type === 'MemberExpression')
+    yield { target: node.argument, kind: 'grow', values: [] };
+  else if (
+    (node.type === 'ForOfStatement' || node.type === 'ForInStatement') &&
+    node.left.type !== 'VariableDeclaration'
+  ) {
+    for (const { node: target, kind } of patternTargets(node.left)) yield { target, kind, values: [] };
+  } else if (node.type === 'CallExpression') yield* targetsOfCall(node, model);
+}
+
+function* targetsOfCall(call: CallExpression, model: SourceModel): Generator<Target> {
+  const { callee, arguments: values } = call;
+  const [first] = values;
+  if (callee.type !== 'MemberExpression') return;
+  const name = methodName(call) ?? '';
+  if (first !== undefined && isObjectAssign(call, first)) yield { target: first, kind: 'replace', values };
+  // What is awaited is no method of a list, a map or a set: selenium's `await input.clear()`, or a store outside of the program.
+  const parent = model.parentOf(call);
+  if (parent?.type === 'AwaitExpression') return;
+  const { object: target } = callee;
+  if (ARRAY_METHODS.test(name)) yield { target, kind: 'grow', values, certainty: 'likely' };
+  else if (ORDERING_METHODS.test(name)) yield { target, kind: 'replace', values, certainty: 'likely' };
+  else if (COLLECTION_METHODS.test(name)) {
+    const isFixed = name === 'clear' || (name === 'set' && first?.type === 'Literal');
+    const kind = isFixed ? 'replace' : name === 'set' ? 'entry' : 'grow';
+    yield { target, kind, values, certainty: 'unsure' };
+  }
+}
+
+/** The variables and properties that a pattern assigns to. */
+function patternTargets(pattern: AnyNode): { readonly node: AnyNode; readonly kind: WriteKind }[] {
+  if (pattern.type === 'AssignmentPattern') return patternTargets(pattern.left);
+  if (pattern.type === 'RestElement') return patternTargets(pattern.argument);
+  if (pattern.type === 'ArrayPattern')
+    return pattern.elements.flatMap((element) => (element === null ? [] : patternTargets(element)));
+  if (pattern.type === 'ObjectPattern') {
+    return pattern.properties.flatMap((property) =>
+      patternTargets(property.type === 'RestElement' ? property.argument : property.value),
+    );
+  }
+  const isEntry = pattern.type === 'MemberExpression' && propertyName(pattern) === undefined;
+  return [{ node: pattern, kind: isEntry ? 'entry' : 'replace' }];
+}
+
+function rootsOfTarget(
+  target: AnyNode,
+  { region, part, model, slots }: { region: Region; part: Part; model: SourceModel; slots: Slots },
+): Slot[] {
+  const node = unwrap(target);
+  // Assigning to a variable changes that variable, and not what it was made from.
+  const isVariable = node.type === 'Identifier' && model.parentOf(node)?.type !== 'MemberExpression';
+  const isReplaced = isVariable && model.parentOf(node)?.type !== 'CallExpression';
+  if (!isReplaced) return slots.outerRootsOf(node, { region, part });
+  const binding = model.bindingOf(node);
+  return binding === undefined || region.has(binding.declaration) ? [] : [slots.ofBinding(binding)];
+}
+
+/** `if (!x) x = …`, `x = x ?? …`. */
+function isGuarded(assignment: AnyNode, target: AnyNode, model: SourceModel): boolean {
+  const name = sourceName(target);
+  if (name === undefined || assignment.type !== 'AssignmentExpression') return false;
+  const { right } = assignment;
+  if (right.type === 'LogicalExpression' && right.operator !== '&&' && sourceName(right.left) === name) return true;
+  for (const ancestor of model.ancestors(assignment)) {
+    if (isFunction(ancestor)) return false;
+    if (ancestor.type === 'IfStatement' && assignment.start < (ancestor.alternate?.start ?? Infinity)) {
+      if (testsAbsence(ancestor.test, name)) return true;
+    }
+  }
+  return false;
+}
+
+function testsAbsence(test: AnyNode, name: string): boolean {
+  if (test.type === 'UnaryExpression' && test.operator === '!') return sourceName(test.argument) === name;
+  if (test.type === 'LogicalExpression') return testsAbsence(test.left, name) || testsAbsence(test.right, name);
+  if (test.type !== 'BinaryExpression' || !/^===?$/.test(test.operator)) return false;
+  const sides = [test.left, test.right];
+  const isNothing = (node: AnyNode) =>
+    (node.type === 'Literal' && (node.value === null || node.value === '' || node.value === false)) ||
+    (node.type === 'Identifier' && node.name === 'undefined');
+  return sides.some(isNothing) && sides.some((side) => sourceName(side) === name);
+}
+
+function sourceName(node: AnyNode): string | undefined {
+  if (node.type === 'Identifier') return node.name;
+  if (node.type === 'ThisExpression') return 'this';
+  if (node.type !== 'MemberExpression') return undefined;
+  const object = sourceName(node.object);
+  const name = propertyName(node);
+  return object === undefined || name === undefined ? undefined : `${object}.${name}`;
+}
+
+/** Whether the method that is called is one of a list, a map or a set. Without a sign of that, an unsure one is none. */
+function isCollection({ values, isKnown }: Slot, certainty: Certainty): boolean {
+  const isForeign = (value: AnyNode) =>
+    value.type === 'NewExpression' && !(value.callee.type === 'Identifier' && COLLECTIONS.test(value.callee.name));
+  if (certainty === 'likely') return !values.some(isForeign);
+  const isMade = ({ type }: AnyNode) => /^(ArrayExpression|ObjectExpression|Literal|NewExpression)$/.test(type);
+  return isKnown && values.every((value) => isMade(value) && !isForeign(value));
+}
+
+function isChangingMethod(name = ''): boolean {
+  return ARRAY_METHODS.test(name) || ORDERING_METHODS.test(name) || COLLECTION_METHODS.test(name);
+}
+
+function isObjectAssign({ callee, arguments: [first] }: CallExpression, target: AnyNode): boolean {
+  if (callee.type !== 'MemberExpression' || propertyName(callee) !== 'assign' || first !== target) return false;
+  return callee.object.type === 'Identifier' && callee.object.name === 'Object';
+}
+
+/** Whether `parent` is a part of `node`, as `x.y` and `x.get(y)` are of `x`. */
+function isPartOf(node: AnyNode, parent: AnyNode): boolean {
+  if (parent.type === 'ChainExpression') return true;
+  if (parent.type === 'MemberExpression') return parent.object === node;
+  return parent.type === 'CallExpression' && parent.callee === node && /^(get|at|find)$/.test(methodName(parent) ?? '');
+}
+
+function isAssignedPattern(node: AnyNode, model: SourceModel): boolean {
+  for (const ancestor of model.ancestors(node)) {
+    if (ancestor.type === 'AssignmentExpression') return !isValueUsed(ancestor, model);
+    if (!ancestor.type.endsWith('Pattern') && ancestor.type !== 'RestElement') return false;
+  }
+  return false;
+}

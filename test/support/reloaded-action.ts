@@ -1,0 +1,32 @@
+/** Loads the action of a file three times, calls its `run` each time, and prints what it sees as lines of JSON. */
+import path from 'node:path';
+
+import { describeStack } from '../../src/cli/report-error.ts';
+import { ActionLoader } from '../../src/cli/action-loader.ts';
+import { placeInStack } from '../../src/cli/load-errors.ts';
+import { isAction, type Action } from '../../src/runs/runs.ts';
+
+const [, , file = ''] = process.argv;
+const loader = ActionLoader.install();
+const { signal } = new AbortController();
+try {
+  await enter(await loader.load(file, signal));
+  for (let count = 0; count < 2; count += 1) await enter(await loader.reload());
+} catch (error) {
+  console.log(JSON.stringify({ error: String(error) }));
+}
+
+async function enter(action: Action): Promise<void> {
+  const seen: unknown[] = [];
+  let stack = '';
+  let place: string | undefined;
+  const step = () => void seen.push(new Error('x').stack?.split('\n')[2]);
+  try {
+    await action.run({ step, seen } as never);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    stack = describeStack(error);
+    place = placeInStack(error, path.dirname(file));
+  }
+  console.log(JSON.stringify({ isAction: isAction(action), seen, stack, place }));
+}
