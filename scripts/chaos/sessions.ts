@@ -1,13 +1,11 @@
 /**
- * `npm run chaos -- [--faults 200] [--seed 1]`: real runs in which sessions are killed, frozen, crashed and quit at random moments, until
- * so many faults have happened. Every run has to end with exactly the data of an undisturbed one, each death with its right cause, and
- * nothing left behind. Exit code 1 when anything is amiss.
+ * Real runs in which sessions are killed, frozen, crashed and quit at random moments, until so many faults have happened. Every run has to
+ * end with exactly the data of an undisturbed one, each death with its right cause, and nothing left behind.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 
 import { loadConfig, runAction, type Death, type RunOutcome, type SessionSupervisor } from 'webdriver-supervisor';
 import {
@@ -19,8 +17,9 @@ import {
   type SessionFault,
 } from 'webdriver-supervisor/testing';
 
-import gatherCatalog from '../actions/gather-catalog.ts';
-import { openDemoShop } from './demo-shop/demo-shop.ts';
+import gatherCatalog from '../../actions/gather-catalog.ts';
+import { openDemoShop } from '../demo-shop/demo-shop.ts';
+import { makeRandom, type Random } from '../demo-shop/random.ts';
 
 /** Below the restart limit: chaos means to be survived. */
 const FAULTS_PER_RUN = 8;
@@ -28,64 +27,73 @@ const SHORTEST_LIFE_MS = 100;
 const LONGEST_LIFE_MS = 3_000;
 const LEAVE_MS = 3_000;
 
-const { values: flags } = parseArgs({
-  options: { faults: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' } },
-});
-const wantedFaults = Number(flags.faults);
-const random = makeRandom(Number(flags.seed));
-if (!Number.isInteger(wantedFaults) || wantedFaults < 1)
-  throw new Error('--faults must be a whole number of at least 1.');
+/** Returns whether all was well. */
+export async function strikeSessions({
+  faults: wantedFaults,
+  seed,
+}: {
+  faults: number;
+  seed: number;
+}): Promise<boolean> {
+  const random = makeRandom(seed);
+  const before = leftovers();
+  const folder = await mkdtemp(path.join(tmpdir(), 'chaos-'));
+  await using shop = await openDemoShop();
+  const registryUrl = `sqlite:${path.join(folder, 'registry.db')}`;
+  const expected = shop.expectedRecords().map((record) => JSON.stringify(record));
+  const struck: SessionFault[] = [];
+  const problems: string[] = [];
 
-const before = leftovers();
-const folder = await mkdtemp(path.join(tmpdir(), 'chaos-'));
-await using shop = await openDemoShop();
-const registryUrl = `sqlite:${path.join(folder, 'registry.db')}`;
-const expected = shop.expectedRecords().map((record) => JSON.stringify(record));
-const struck: SessionFault[] = [];
-const problems: string[] = [];
+  for (let run = 1; struck.length < wantedFaults; run += 1) {
+    const wanted = Math.min(FAULTS_PER_RUN, wantedFaults - struck.length);
+    const faults = Array.from(
+      { length: wanted },
+      () => SESSION_FAULTS[Math.floor(random() * SESSION_FAULTS.length)] ?? 'browser-killed',
+    );
+    const done: SessionFault[] = [];
+    const outcome = await runAction(
+      gatherCatalog,
+      { url: shop.url },
+      {
+        config: { ...loadConfig(), registryUrl },
+        output: path.join(folder, String(run)),
+        supervisor: { heartbeatIntervalMs: 1_000, heartbeatTimeoutMs: 1_500 },
+        onSession: (supervisor) => haunt(supervisor, { faults, done, random }),
+      },
+    );
+    struck.push(...done);
+    const found = await examine(outcome, { faults: done, expected });
+    problems.push(...found.map((problem) => `run ${run}: ${problem}`));
+    const causes = outcome.deaths.map(({ cause, detectedBy }) => `${cause} by ${detectedBy}`).join(', ');
+    console.log(
+      `run ${run}: ${outcome.status}, ${outcome.records} records, ${done.length} faults (${struck.length} of ${wantedFaults}): ${causes}`,
+    );
+    for (const problem of found) console.log(`  WRONG: ${problem}`);
+    // A run that outlives its faults would loop for ever.
+    if (done.length === 0) problems.push(`run ${run}: ended before a fault could strike`);
+    if (problems.length > 20) break;
+  }
 
-for (let run = 1; struck.length < wantedFaults; run += 1) {
-  const wanted = Math.min(FAULTS_PER_RUN, wantedFaults - struck.length);
-  const faults = Array.from(
-    { length: wanted },
-    () => SESSION_FAULTS[Math.floor(random() * SESSION_FAULTS.length)] ?? 'browser-killed',
-  );
-  const done: SessionFault[] = [];
-  const outcome = await runAction(
-    gatherCatalog,
-    { url: shop.url },
-    {
-      config: { ...loadConfig(), registryUrl },
-      output: path.join(folder, String(run)),
-      supervisor: { heartbeatIntervalMs: 1_000, heartbeatTimeoutMs: 1_500 },
-      onSession: (supervisor) => haunt(supervisor, faults, done),
-    },
-  );
-  struck.push(...done);
-  const found = await examine(outcome, done);
-  problems.push(...found.map((problem) => `run ${run}: ${problem}`));
-  const causes = outcome.deaths.map(({ cause, detectedBy }) => `${cause} by ${detectedBy}`).join(', ');
+  await rm(folder, { recursive: true });
+  await sleep(LEAVE_MS);
+  const left = newLeftovers(before);
+  for (const { pid, command } of left.processes) problems.push(`process ${pid} is left: ${command.slice(0, 100)}`);
+  for (const name of left.folders) problems.push(`folder ${name} is left`);
+  const counts = Map.groupBy(struck, (fault) => fault);
   console.log(
-    `run ${run}: ${outcome.status}, ${outcome.records} records, ${done.length} faults (${struck.length} of ${wantedFaults}): ${causes}`,
+    `\n${struck.length} faults: ${[...counts].map(([fault, { length }]) => `${fault} ${length}`).join(', ')}`,
   );
-  for (const problem of found) console.log(`  WRONG: ${problem}`);
-  // A run that outlives its faults would loop for ever.
-  if (done.length === 0) problems.push(`run ${run}: ended before a fault could strike`);
-  if (problems.length > 20) break;
+  console.log(
+    problems.length === 0 ? 'Nothing lost, nothing twice, nothing wrong, nothing left.' : problems.join('\n'),
+  );
+  return problems.length === 0;
 }
 
-await rm(folder, { recursive: true });
-await sleep(LEAVE_MS);
-const left = newLeftovers(before);
-for (const { pid, command } of left.processes) problems.push(`process ${pid} is left: ${command.slice(0, 100)}`);
-for (const name of left.folders) problems.push(`folder ${name} is left`);
-const counts = Map.groupBy(struck, (fault) => fault);
-console.log(`\n${struck.length} faults: ${[...counts].map(([fault, { length }]) => `${fault} ${length}`).join(', ')}`);
-console.log(problems.length === 0 ? 'Nothing lost, nothing twice, nothing wrong, nothing left.' : problems.join('\n'));
-process.exitCode = problems.length === 0 ? 0 : 1;
-
 /** Strikes each session of a run once, at a random moment of its life, until the faults are used up. */
-function haunt(supervisor: SessionSupervisor, faults: SessionFault[], done: SessionFault[]): void {
+function haunt(
+  supervisor: SessionSupervisor,
+  { faults, done, random }: { faults: SessionFault[]; done: SessionFault[]; random: Random },
+): void {
   const strikeLater = async () => {
     const { epoch } = supervisor;
     await sleep(SHORTEST_LIFE_MS + random() * (LONGEST_LIFE_MS - SHORTEST_LIFE_MS));
@@ -99,7 +107,10 @@ function haunt(supervisor: SessionSupervisor, faults: SessionFault[], done: Sess
   supervisor.on('session:started', () => void strikeLater());
 }
 
-async function examine(outcome: RunOutcome, faults: readonly SessionFault[]): Promise<string[]> {
+async function examine(
+  outcome: RunOutcome,
+  { faults, expected }: { faults: readonly SessionFault[]; expected: readonly string[] },
+): Promise<string[]> {
   const found: string[] = [];
   if (outcome.status !== 'completed') found.push(`status ${outcome.status}: ${outcome.error?.message}`);
   const { total, done, failed, cancelled, skipped } = outcome.counts;
@@ -122,15 +133,4 @@ function compareCauses(deaths: readonly Death[], faults: readonly SessionFault[]
   const seen = deaths.map(({ cause }) => cause);
   const isRight = seen.length >= wanted.length - 1 && seen.every((cause, index) => cause === wanted[index]);
   return isRight ? [] : [`faults ${faults.join(', ')} were told as ${seen.join(', ')}`];
-}
-
-/** A small seeded generator (mulberry32), so that a schedule can be had again. */
-function makeRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
