@@ -18,16 +18,18 @@ export interface NaturalChaos {
   readonly seed: number;
   /** Only this action. Default: all of them. */
   readonly action?: string | undefined;
+  /** Only the run with this number. Default: all of them. */
+  readonly run?: number | undefined;
 }
 
 /** Returns whether no run differed in silence, hung, or left something behind. */
-export async function disturbNaturalActions({ runs, seed, action }: NaturalChaos): Promise<boolean> {
+export async function disturbNaturalActions({ runs, seed, action, run }: NaturalChaos): Promise<boolean> {
   const folder = useOwnTmpdir();
   const cases = action === undefined ? NATURAL_CASES : [findCase(action)];
   const table = new OutcomeTable();
   const undisturbed = new Map<string, Promise<Observation>>();
   const problems: string[] = [];
-  const numbers = Array.from({ length: runs }, (_unused, index) => index + 1);
+  const numbers = run === undefined ? Array.from({ length: runs }, (_unused, index) => index + 1) : [run];
   await twoAtATime(numbers, async (number) => {
     const random = makeRandom(Math.imul(seed, 0x9e3779b9) + number);
     const natural = pickFrom(random, cases as [NaturalCase, ...NaturalCase[]]);

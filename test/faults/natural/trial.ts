@@ -42,6 +42,8 @@ export interface Observation {
   /** `dataset: JSON`, in the order of the files. The site's address is `http://site`. */
   readonly records: readonly string[];
   readonly effects: SiteEffects;
+  /** What was posted more than once. */
+  readonly repeatedPosts: readonly string[];
   readonly requestCount: number;
   /** From the first request to the last one. */
   readonly spanMs: number;
@@ -87,13 +89,14 @@ class Stage {
     }
     const { code, outcome } = await this.#runUntilItEnds();
     this.#end.abort();
-    const { requests, effects } = this.#site;
+    const { requests, effects, repeatedRequests } = this.#site;
     return {
       code,
       outcome,
       text: this.#normalise(this.#text.join('\n')),
       records: this.#readRecords(),
       effects,
+      repeatedPosts: [...repeatedRequests.keys()].filter((request) => request.startsWith('POST ')),
       requestCount: requests.length,
       spanMs: (requests.at(-1)?.at ?? 0) - (requests[0]?.at ?? 0),
       struck: this.#struck,

@@ -42,7 +42,9 @@ export function judge({ records, effects }: NaturalCase, seen: Observation): Jud
   const differences = compareRecords(wanted, seen.records);
   const isSameEffect = isDeepStrictEqual(seen.effects, effects);
   if (differences.length === 0 && isSameEffect) return { verdict: 'complete', reason: '' };
-  const effect = isSameEffect ? [] : [`the site has ${JSON.stringify(seen.effects)}`];
+  const effect = isSameEffect
+    ? []
+    : [`the site has ${JSON.stringify(seen.effects)}`, ...seen.repeatedPosts.map((post) => `sent again: ${post}`)];
   const warnings = outcome?.warnings.map((warning) => `warning: ${warning}`) ?? [];
   const reason = [...differences, ...effect, ...warnings].join('\n');
   const isTold = (outcome?.repeatedEffects.length ?? 0) > 0;
