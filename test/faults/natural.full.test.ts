@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { makeRandom } from '../../scripts/demo-shop/random.ts';
 import { NATURAL_CASES, type NaturalCase } from './natural/catalogue.ts';
-import { describeMoment, pickMoments } from './natural/schedule.ts';
+import { describeMoment, pickStrikes } from './natural/schedule.ts';
 import { OutcomeTable } from './natural/table.ts';
 import { NATURAL_FAULTS, runTrial, type NaturalFault, type Observation, type Strike } from './natural/trial.ts';
 import { twoAtATime } from './natural/two-at-a-time.ts';
@@ -32,12 +32,11 @@ describe(`Natural actions, disturbed (seed ${SEED})`, () => {
       const { problems, add } = collect(natural, table);
       add(first);
       const random = makeRandom(SEED * 1_000 + index);
-      const trials = NATURAL_FAULTS.flatMap((fault) =>
-        pickMoments(random, first, MOMENTS).map((moment): Strike => ({ fault, moment, pick: random() })),
-      );
       // An action that is refused before its first request can't be disturbed.
       if (first.requestCount > 0)
-        await twoAtATime(trials, async (strike) => add(await runTrial(natural.name, [strike]), strike));
+        await twoAtATime(pickStrikes(random, first, MOMENTS), async (strike) =>
+          add(await runTrial(natural.name, [strike]), strike),
+        );
       expect(problems.join('\n\n')).to.equal('');
     }).timeout(TRIAL_LIMIT_MS * NATURAL_FAULTS.length * MOMENTS);
   }

@@ -1,22 +1,41 @@
 /** Seeded moments for the faults of a trial. */
-import { pickFrom, type Random } from '../../../scripts/demo-shop/random.ts';
+import { pickFrom, shuffle, type Random } from '../../../scripts/demo-shop/random.ts';
 import { PHASES } from '../../fixtures/natural/site/natural-site.ts';
-import type { Moment, Observation } from './trial.ts';
+import { NATURAL_FAULTS, type Moment, type Observation, type Strike } from './trial.ts';
 
-/** One moment in so many is a time; the others are requests, which are the same on every machine. */
-const TIMED_EVERY = 5;
+/** The share of moments that are times; the others are requests, which are the same on every machine. */
+const TIMED_SHARE = 0.2;
 
-/** Moments spread over an undisturbed run: one in each of `count` parts of it, in order. */
+/** Moments for one run that is disturbed `count` times: one in each of `count` parts of an undisturbed run, in order. */
 export function pickMoments(random: Random, undisturbed: Observation, count: number): Moment[] {
-  const { requestCount, spanMs } = undisturbed;
   let last = 0;
+  return spreadMoments(random, undisturbed, count).map((moment) => {
+    if (!('request' in moment)) return moment;
+    // A request is interrupted once; work that is done again comes with requests of its own.
+    last = Math.max(last + 1, moment.request);
+    return { ...moment, request: last };
+  });
+}
+
+function spreadMoments(random: Random, { requestCount, spanMs }: Observation, count: number): Moment[] {
   return Array.from({ length: count }, (_unused, index) => {
     const fraction = (index + random()) / count;
     const phase = pickFrom(random, PHASES);
-    if (index % TIMED_EVERY === TIMED_EVERY - 1) return { afterMs: Math.round(fraction * spanMs) };
-    // A request is interrupted once; work that is done again comes with requests of its own.
-    last = Math.max(last + 1, 1 + Math.floor(fraction * requestCount));
-    return { request: last, phase };
+    if (random() < TIMED_SHARE) return { afterMs: Math.round(fraction * spanMs) };
+    return { request: 1 + Math.floor(fraction * requestCount), phase };
+  });
+}
+
+/** One fault for each trial: each kind `count` times, and all of them together spread over the run. */
+export function pickStrikes(random: Random, undisturbed: Observation, count: number): Strike[] {
+  const moments = spreadMoments(random, undisturbed, NATURAL_FAULTS.length * count);
+  const faults = shuffle(
+    random,
+    NATURAL_FAULTS.flatMap((fault) => Array.from({ length: count }, () => fault)),
+  );
+  return moments.flatMap((moment, index) => {
+    const fault = faults[index];
+    return fault === undefined ? [] : [{ fault, moment, pick: random() }];
   });
 }
 
