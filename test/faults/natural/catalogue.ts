@@ -108,11 +108,11 @@ export const NATURAL_CASES: readonly NaturalCase[] = [
     ['parallel-steps-driver', 'right', namesByPage],
   ]),
   ...family('not waited for', [
-    ['save-bad-unawaited', 'fails', []],
-    ['save-in-step-unawaited', 'fails', []],
-    ['save-last-unawaited', 'fails', []],
+    ['save-bad-unawaited', 'fails', itemsOnPage(1).map(({ name }) => ({ name, seenAt: { list: 1 } }))],
+    ['save-in-step-unawaited', 'fails', namesByPage],
+    ['save-last-unawaited', 'fails', itemsOnPage(1).map(({ name }, index) => ({ name, index }))],
     ['save-unawaited', 'right', namesByPage],
-    ['step-unawaited', 'fails', []],
+    ['step-unawaited', 'fails', ITEMS.slice(0, 4)],
   ]),
   ...family('ends the program by itself', [
     ['exits-itself', 'fails', titles],

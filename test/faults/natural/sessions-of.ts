@@ -33,15 +33,24 @@ export async function hasShownPage(browser: ProcessInfo, signal: AbortSignal): P
   for (;;) {
     const pages = await listPages(browser, signal);
     if (pages === undefined) return false;
-    if (pages.some(({ type, title }) => type === 'page' && title !== BLANK_TITLE)) return true;
+    if (pages.some(isShown)) return true;
     await sleep(POLL_MS, undefined, { signal });
   }
 }
 
-/** Whether the tab has a page already; asked once. */
-export async function isShowingPage(browser: ProcessInfo, signal: AbortSignal): Promise<boolean> {
-  const pages = await listPages(browser, signal);
-  return pages?.some(({ type, title }) => type === 'page' && title !== BLANK_TITLE) ?? false;
+/** The sessions whose tab has shown a page. */
+export async function filterShown(sessions: readonly OutsideSession[], signal: AbortSignal): Promise<OutsideSession[]> {
+  const shown = await Promise.all(
+    sessions.map(async (session) => {
+      const pages = await listPages(session.browser, signal);
+      return pages?.some(isShown) === true ? [session] : [];
+    }),
+  );
+  return shown.flat();
+}
+
+function isShown({ type, title }: Page): boolean {
+  return type === 'page' && title !== BLANK_TITLE;
 }
 
 interface Page {

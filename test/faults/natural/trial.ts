@@ -11,7 +11,7 @@ import { openRegistry } from '../../../src/registry/registry.ts';
 import { NaturalSite, type Interruption } from '../../fixtures/natural/site/natural-site.ts';
 import type { SiteEffects } from '../../fixtures/natural/site/state.ts';
 import { Program } from '../program.ts';
-import { hasShownPage, isShowingPage, sessionsOf } from './sessions-of.ts';
+import { filterShown, hasShownPage, sessionsOf } from './sessions-of.ts';
 
 /** A program that takes longer hangs. The longest undisturbed one takes a few seconds. */
 const PROGRAM_LIMIT_MS = 60_000;
@@ -149,30 +149,38 @@ class Stage {
     });
   }
 
-  async #strike({ fault, pick }: Omit<Strike, 'moment'>): Promise<void> {
+  /** Resolves with false if nothing was struck, or is struck only later. */
+  async #strike({ fault, pick }: Omit<Strike, 'moment'>): Promise<boolean> {
     const program = this.#program;
-    if (program === undefined || program.signal.aborted) return;
+    if (program === undefined || program.signal.aborted) return false;
     if (fault === 'program-killed') {
-      if (!killProcess(program.pid)) return;
+      if (!killProcess(program.pid)) return false;
       this.#struck.push(fault);
       await program.ended();
-      return;
+      return true;
     }
-    const sessions = sessionsOf(program.pid);
+    const { signal } = this.#end;
+    const all = sessionsOf(program.pid);
+    const shown = await filterShown(all, signal);
+    // A session that is still being started is not the run's yet.
+    const sessions = shown.length > 0 ? shown : all;
     const session = sessions[Math.floor(pick * sessions.length)];
-    if (session === undefined) return;
-    const pids = { driver: session.driver.pid, browser: session.browser.pid };
+    if (session === undefined) return false;
     const strike = async () => {
       this.#struck.push(fault);
+      const pids = { driver: session.driver.pid, browser: session.browser.pid };
       // Only a session that is quit from outside is named by its id and its endpoint.
       await strikeSession(fault, { pids, sessionId: '', endpointUrl: '' });
     };
-    const { signal } = this.#end;
-    if (fault !== 'tab-crashed' || (await isShowingPage(session.browser, signal))) return strike();
+    if (fault !== 'tab-crashed' || shown.includes(session)) {
+      await strike();
+      return true;
+    }
     // The page may be the one whose answer waits for this strike.
     void untilEnd(signal, async () => {
       if (await hasShownPage(session.browser, signal)) await strike();
     });
+    return false;
   }
 
   #readRecords(): string[] {

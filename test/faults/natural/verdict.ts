@@ -33,9 +33,10 @@ export function judge({ records, effects }: NaturalCase, seen: Observation): Jud
   const { code, text, outcome } = seen;
   if (code === null) return { verdict: 'hung', reason: lastLines(text) };
   if (code !== 0) {
-    const message = `${text}\n${outcome?.error?.message ?? ''}`;
+    // Lines of the log are JSON.
+    const message = `${text}\n${outcome?.error?.message ?? ''}`.replaceAll('\\"', '"');
     const reason = `exit code ${code}: ${lastLines(text)}`;
-    if (seen.requestCount === 0) return { verdict: 'refused', reason };
+    if (seen.requestCount === 0 && (outcome?.sessions ?? 0) === 0) return { verdict: 'refused', reason };
     return { verdict: WHERE.test(message) && WAY_OUT.test(message) ? 'failed' : 'unclear', reason };
   }
   const wanted = records.map((record) => `records: ${JSON.stringify(record)}`);
