@@ -120,6 +120,8 @@ export const NATURAL_CASES: readonly NaturalCase[] = [
   ]),
   ...family('changes something at the site', [
     ['order-form', 'right', orderRecords, ordersOf([2, 1, 5])],
+    ['order-form-asking', 'complete', orderRecords, ordersOf([2, 1, 5])],
+    ['order-form-writes', 'right', orderRecords, ordersOf([2, 1, 5])],
     ['order-by-api', 'right', ORDERED.map((item) => ({ item, ok: true })), ordersOf([1, 1, 1])],
     ['clock-key-order', 'right', orderRecords, ordersOf([1, 1, 1])],
     [
