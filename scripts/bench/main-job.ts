@@ -24,11 +24,11 @@ export async function timeMainJob(
   { url, restore = true }: { readonly url: string; readonly restore?: boolean },
 ): Promise<number> {
   let elapsedMs = Number.NaN;
-  const action = {
+  const action: Action = {
     ...(gatherCatalog as unknown as Action),
     restore,
     run: async (context) => void (elapsedMs = await timeMs(async () => gatherCatalog.run(context as never))),
-  } as Action;
+  };
   const { status, records } = await (await prepareRun(action, { url }, { registry, output: false })).execute();
   if (status !== 'completed' || records !== JOB_PAGES * 20) throw new Error(`the job was ${status}`);
   return elapsedMs;
