@@ -7,6 +7,7 @@ import { loadConfig, SessionSupervisor } from 'webdriver-supervisor';
 
 import { locateBrowser } from '../src/driver/locate.ts';
 import { measureDetection, measureLoopingPage, measureRecovery } from './bench/detection.ts';
+import { measureCheckpoints } from './bench/main-job.ts';
 import type { Row } from './bench/measure.ts';
 import { measureMainJob, measureRegistries, measureReplay } from './bench/registry.ts';
 import { measureUpkeep } from './bench/upkeep.ts';
@@ -42,6 +43,7 @@ report(await measureRecovery(paths));
 report(await measureLoopingPage(paths));
 report(await measureRegistries());
 report(await measureMainJob());
+report(await measureCheckpoints());
 report(await measureReplay());
 report(await measureUpkeep());
 

@@ -1,136 +1,37 @@
 /**
- * `npm run chaos -- [--faults 200] [--seed 1]`: real runs in which sessions are killed, frozen, crashed and quit at random moments, until
- * so many faults have happened. Every run has to end with exactly the data of an undisturbed one, each death with its right cause, and
- * nothing left behind. Exit code 1 when anything is amiss.
+ * `npm run chaos -- [--faults 200] [--seed 1]`: sessions of real runs die at random moments, until so many faults have happened.
+ * `npm run chaos -- --natural 200 [--seed 1] [--action NAME] [--run N]`: so many runs of natural actions, each with one to three
+ * faults; with `--run`, only that one of them.
+ * Exit code 1 when anything is amiss.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
-import { loadConfig, runAction, type Death, type RunOutcome, type SessionSupervisor } from 'webdriver-supervisor';
-import {
-  CAUSE_OF_FAULT,
-  leftovers,
-  newLeftovers,
-  SESSION_FAULTS,
-  strikeSession,
-  type SessionFault,
-} from 'webdriver-supervisor/testing';
-
-import gatherCatalog from '../actions/gather-catalog.ts';
-import { openDemoShop } from './demo-shop/demo-shop.ts';
-
-/** Below the restart limit: chaos means to be survived. */
-const FAULTS_PER_RUN = 8;
-const SHORTEST_LIFE_MS = 100;
-const LONGEST_LIFE_MS = 3_000;
-const LEAVE_MS = 3_000;
+import { disturbNaturalActions } from './chaos/natural.ts';
+import { strikeSessions } from './chaos/sessions.ts';
 
 const { values: flags } = parseArgs({
-  options: { faults: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' } },
+  options: {
+    faults: { type: 'string', default: '200' },
+    natural: { type: 'string' },
+    action: { type: 'string' },
+    run: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+  },
 });
-const wantedFaults = Number(flags.faults);
-const random = makeRandom(Number(flags.seed));
-if (!Number.isInteger(wantedFaults) || wantedFaults < 1)
-  throw new Error('--faults must be a whole number of at least 1.');
+const seed = Number(flags.seed);
+const isWell =
+  flags.natural === undefined
+    ? await strikeSessions({ faults: toCount('faults', flags.faults), seed })
+    : await disturbNaturalActions({
+        runs: toCount('natural', flags.natural),
+        seed,
+        action: flags.action,
+        run: flags.run === undefined ? undefined : toCount('run', flags.run),
+      });
+process.exitCode = isWell ? 0 : 1;
 
-const before = leftovers();
-const folder = await mkdtemp(path.join(tmpdir(), 'chaos-'));
-await using shop = await openDemoShop();
-const registryUrl = `sqlite:${path.join(folder, 'registry.db')}`;
-const expected = shop.expectedRecords().map((record) => JSON.stringify(record));
-const struck: SessionFault[] = [];
-const problems: string[] = [];
-
-for (let run = 1; struck.length < wantedFaults; run += 1) {
-  const wanted = Math.min(FAULTS_PER_RUN, wantedFaults - struck.length);
-  const faults = Array.from(
-    { length: wanted },
-    () => SESSION_FAULTS[Math.floor(random() * SESSION_FAULTS.length)] ?? 'browser-killed',
-  );
-  const done: SessionFault[] = [];
-  const outcome = await runAction(
-    gatherCatalog,
-    { url: shop.url },
-    {
-      config: { ...loadConfig(), registryUrl },
-      output: path.join(folder, String(run)),
-      supervisor: { heartbeatIntervalMs: 1_000, heartbeatTimeoutMs: 1_500 },
-      onSession: (supervisor) => haunt(supervisor, faults, done),
-    },
-  );
-  struck.push(...done);
-  const found = await examine(outcome, done);
-  problems.push(...found.map((problem) => `run ${run}: ${problem}`));
-  const causes = outcome.deaths.map(({ cause, detectedBy }) => `${cause} by ${detectedBy}`).join(', ');
-  console.log(
-    `run ${run}: ${outcome.status}, ${outcome.records} records, ${done.length} faults (${struck.length} of ${wantedFaults}): ${causes}`,
-  );
-  for (const problem of found) console.log(`  WRONG: ${problem}`);
-  // A run that outlives its faults would loop for ever.
-  if (done.length === 0) problems.push(`run ${run}: ended before a fault could strike`);
-  if (problems.length > 20) break;
-}
-
-await rm(folder, { recursive: true });
-await sleep(LEAVE_MS);
-const left = newLeftovers(before);
-for (const { pid, command } of left.processes) problems.push(`process ${pid} is left: ${command.slice(0, 100)}`);
-for (const name of left.folders) problems.push(`folder ${name} is left`);
-const counts = Map.groupBy(struck, (fault) => fault);
-console.log(`\n${struck.length} faults: ${[...counts].map(([fault, { length }]) => `${fault} ${length}`).join(', ')}`);
-console.log(problems.length === 0 ? 'Nothing lost, nothing twice, nothing wrong, nothing left.' : problems.join('\n'));
-process.exitCode = problems.length === 0 ? 0 : 1;
-
-/** Strikes each session of a run once, at a random moment of its life, until the faults are used up. */
-function haunt(supervisor: SessionSupervisor, faults: SessionFault[], done: SessionFault[]): void {
-  const strikeLater = async () => {
-    const { epoch } = supervisor;
-    await sleep(SHORTEST_LIFE_MS + random() * (LONGEST_LIFE_MS - SHORTEST_LIFE_MS));
-    const fault = faults[0];
-    if (fault === undefined || supervisor.state !== 'alive' || supervisor.epoch !== epoch) return;
-    faults.shift();
-    done.push(fault);
-    await strikeSession(fault, supervisor);
-  };
-  void strikeLater();
-  supervisor.on('session:started', () => void strikeLater());
-}
-
-async function examine(outcome: RunOutcome, faults: readonly SessionFault[]): Promise<string[]> {
-  const found: string[] = [];
-  if (outcome.status !== 'completed') found.push(`status ${outcome.status}: ${outcome.error?.message}`);
-  const { total, done, failed, cancelled, skipped } = outcome.counts;
-  if (total !== done + failed + cancelled + skipped || done !== total)
-    found.push(`counts ${JSON.stringify(outcome.counts)}`);
-  const lines =
-    outcome.outputs['records'] === undefined
-      ? []
-      : (await readFile(outcome.outputs['records'], 'utf8')).trimEnd().split('\n');
-  const wrong =
-    lines.filter((line, index) => line !== expected[index]).length + Math.abs(lines.length - expected.length);
-  if (wrong > 0) found.push(`${wrong} records lost, doubled or wrong`);
-  found.push(...compareCauses(outcome.deaths, faults));
-  return found;
-}
-
-/** The last fault may strike a session that has just finished its work: then nobody needs to notice. */
-function compareCauses(deaths: readonly Death[], faults: readonly SessionFault[]): string[] {
-  const wanted = faults.map((fault) => CAUSE_OF_FAULT[fault]);
-  const seen = deaths.map(({ cause }) => cause);
-  const isRight = seen.length >= wanted.length - 1 && seen.every((cause, index) => cause === wanted[index]);
-  return isRight ? [] : [`faults ${faults.join(', ')} were told as ${seen.join(', ')}`];
-}
-
-/** A small seeded generator (mulberry32), so that a schedule can be had again. */
-function makeRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
+function toCount(flag: string, text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) throw new Error(`--${flag} must be a whole number of at least 1.`);
+  return count;
 }

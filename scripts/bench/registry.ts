@@ -8,7 +8,6 @@ import { Pool } from 'pg';
 import { defineAction, z } from 'webdriver-supervisor';
 import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 
-import gatherCatalog from '../../actions/gather-catalog.ts';
 import {
   MEMORY_REGISTRY_URL,
   openRegistry,
@@ -16,17 +15,15 @@ import {
   type Registry,
   type RunStore,
 } from '../../src/registry/registry.ts';
-import { prepareRun, type Action } from '../../src/runs/runs.ts';
+import { prepareRun } from '../../src/runs/runs.ts';
 import { TestPostgres } from '../../test/support/postgres.ts';
-import { openDemoShop } from '../demo-shop/demo-shop.ts';
-import { inTurns, ms, timeMs, toSample, type Row } from './measure.ts';
+import { JOB_ROUNDS, JOB_STEPS, openJobShop, timeMainJob } from './main-job.ts';
+import { inTurns, ms, toSample, type Row } from './measure.ts';
 import { openStore } from './run-store.ts';
 
 const STEPS = 2_000;
 const ROUNDS = 5;
 const AT_A_TIME = 20;
-const JOB_PAGES = 10;
-const JOB_ROUNDS = 15;
 const REPLAYED = 50_000;
 const VALUE = JSON.stringify({ sku: 'A-1', title: 'a title of usual length', price: 12.5 });
 
@@ -102,28 +99,19 @@ async function manyAtOnce(atATime: number, one: (number: number) => Promise<unkn
 /** The work of `gather-catalog` alone, without the browser's start: with a registry in a file, and with a memory that keeps nothing. */
 export async function measureMainJob(): Promise<Row[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'bench-job-'));
-  await using shop = await openDemoShop({ pages: JOB_PAGES, tooManyRequestsEvery: 0 });
+  await using shop = await openJobShop();
   await using kept = await openRegistry(`sqlite:${path.join(folder, 'registry.db')}`);
   await using memory = await openRegistry(MEMORY_REGISTRY_URL);
   const values = { with: [] as number[], without: [] as number[] };
-  const job = (list: number[], registry: Registry) => async () => {
-    const action: Action = {
-      ...(gatherCatalog as unknown as Action),
-      run: async (context) => void list.push(await timeMs(async () => gatherCatalog.run(context as never))),
-    };
-    const { status, records } = await (
-      await prepareRun(action, { url: shop.url }, { registry, output: false })
-    ).execute();
-    if (status !== 'completed' || records !== JOB_PAGES * 20) throw new Error(`the job was ${status}`);
-  };
+  const job = (list: number[], registry: Registry) => async () =>
+    void list.push(await timeMainJob(registry, { url: shop.url }));
   try {
     await inTurns({ with: job(values.with, kept), without: job(values.without, forgetful(memory)) }, JOB_ROUNDS);
   } finally {
     rmSync(folder, { recursive: true });
   }
   const ratio = toSample(values.with).median / toSample(values.without).median;
-  const steps = JOB_PAGES * 21;
-  const perStep = ((toSample(values.with).median - toSample(values.without).median) * 1_000) / steps;
+  const perStep = ((toSample(values.with).median - toSample(values.without).median) * 1_000) / JOB_STEPS;
   return [
     {
       what: 'the main job with a registry (SQLite) / with a memory that keeps nothing',

@@ -18,10 +18,12 @@ export interface Leftovers {
 /**
  * Takes stock of the sessions' processes and folders, those of a program that was killed included. Sessions are told
  * by their folder `wds-…` in the folder for temporary files: a process belongs to one when its TMPDIR or its command
- * line names such a folder, or when it descends from one that does.
+ * line names such a folder, or when it descends from one that does. `temporary` is the folder for temporary files of the
+ * programs that are meant. Default: the one of this process.
  */
-export function leftovers(table: readonly ProcessInfo[] = listProcesses()): Leftovers {
-  const roots = [...new Set([tmpdir(), realTmpdir()])].map((folder) => join(folder, FOLDER_PREFIX));
+export function leftovers(table: readonly ProcessInfo[] = listProcesses(), temporary: string = tmpdir()): Leftovers {
+  // On macOS the folder is behind a symbolic link, and processes may name either.
+  const roots = [...new Set([temporary, realpathSync(temporary)])].map((folder) => join(folder, FOLDER_PREFIX));
   const isOfSession = (text: string): boolean => roots.some((root) => text.includes(root));
   const heads = table.filter(
     ({ pid, command }) => isOfSession(command) || isOfSession(readProcessVariable(pid, 'TMPDIR') ?? ''),
@@ -29,8 +31,8 @@ export function leftovers(table: readonly ProcessInfo[] = listProcesses()): Left
   const all = new Map<number, ProcessInfo>();
   for (const head of heads) for (const member of [head, ...descendantsOf(head.pid, table)]) all.set(member.pid, member);
   const processes = [...all.values()].filter(({ pid, state }) => state !== 'Z' && state !== 'X' && pid !== process.pid);
-  const names = readdirSync(tmpdir()).filter((name) => name.startsWith(FOLDER_PREFIX));
-  return { processes, folders: names.map((name) => join(tmpdir(), name)) };
+  const names = readdirSync(temporary).filter((name) => name.startsWith(FOLDER_PREFIX));
+  return { processes, folders: names.map((name) => join(temporary, name)) };
 }
 
 /** What is there now and wasn't there before. */
@@ -44,9 +46,4 @@ export function newLeftovers(before: Leftovers, now: Leftovers = leftovers()): L
 
 function identityOf({ pid, startedAt }: ProcessInfo): string {
   return `${pid} ${startedAt}`;
-}
-
-/** On macOS the folder is behind a symbolic link, and processes may name either. */
-function realTmpdir(): string {
-  return realpathSync(tmpdir());
 }

@@ -1,0 +1,136 @@
+/**
+ * Real runs in which sessions are killed, frozen, crashed and quit at random moments, until so many faults have happened. Every run has to
+ * end with exactly the data of an undisturbed one, each death with its right cause, and nothing left behind.
+ */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { loadConfig, runAction, type Death, type RunOutcome, type SessionSupervisor } from 'webdriver-supervisor';
+import {
+  CAUSE_OF_FAULT,
+  leftovers,
+  newLeftovers,
+  SESSION_FAULTS,
+  strikeSession,
+  type SessionFault,
+} from 'webdriver-supervisor/testing';
+
+import gatherCatalog from '../../actions/gather-catalog.ts';
+import { openDemoShop } from '../demo-shop/demo-shop.ts';
+import { makeRandom, type Random } from '../demo-shop/random.ts';
+
+/** Below the restart limit: chaos means to be survived. */
+const FAULTS_PER_RUN = 8;
+const SHORTEST_LIFE_MS = 100;
+const LONGEST_LIFE_MS = 3_000;
+const LEAVE_MS = 3_000;
+
+/** Returns whether all was well. */
+export async function strikeSessions({
+  faults: wantedFaults,
+  seed,
+}: {
+  faults: number;
+  seed: number;
+}): Promise<boolean> {
+  const random = makeRandom(seed);
+  const before = leftovers();
+  const folder = await mkdtemp(path.join(tmpdir(), 'chaos-'));
+  await using shop = await openDemoShop();
+  const registryUrl = `sqlite:${path.join(folder, 'registry.db')}`;
+  const expected = shop.expectedRecords().map((record) => JSON.stringify(record));
+  const struck: SessionFault[] = [];
+  const problems: string[] = [];
+
+  for (let run = 1; struck.length < wantedFaults; run += 1) {
+    const wanted = Math.min(FAULTS_PER_RUN, wantedFaults - struck.length);
+    const faults = Array.from(
+      { length: wanted },
+      () => SESSION_FAULTS[Math.floor(random() * SESSION_FAULTS.length)] ?? 'browser-killed',
+    );
+    const done: SessionFault[] = [];
+    const outcome = await runAction(
+      gatherCatalog,
+      { url: shop.url },
+      {
+        config: { ...loadConfig(), registryUrl },
+        output: path.join(folder, String(run)),
+        supervisor: { heartbeatIntervalMs: 1_000, heartbeatTimeoutMs: 1_500 },
+        onSession: (supervisor) => haunt(supervisor, { faults, done, random }),
+      },
+    );
+    struck.push(...done);
+    const found = await examine(outcome, { faults: done, expected });
+    problems.push(...found.map((problem) => `run ${run}: ${problem}`));
+    const causes = outcome.deaths.map(({ cause, detectedBy }) => `${cause} by ${detectedBy}`).join(', ');
+    console.log(
+      `run ${run}: ${outcome.status}, ${outcome.records} records, ${done.length} faults (${struck.length} of ${wantedFaults}): ${causes}`,
+    );
+    for (const problem of found) console.log(`  WRONG: ${problem}`);
+    // A run that outlives its faults would loop for ever.
+    if (done.length === 0) problems.push(`run ${run}: ended before a fault could strike`);
+    if (problems.length > 20) break;
+  }
+
+  await rm(folder, { recursive: true });
+  await sleep(LEAVE_MS);
+  const left = newLeftovers(before);
+  for (const { pid, command } of left.processes) problems.push(`process ${pid} is left: ${command.slice(0, 100)}`);
+  for (const name of left.folders) problems.push(`folder ${name} is left`);
+  const counts = Map.groupBy(struck, (fault) => fault);
+  console.log(
+    `\n${struck.length} faults: ${[...counts].map(([fault, { length }]) => `${fault} ${length}`).join(', ')}`,
+  );
+  console.log(
+    problems.length === 0 ? 'Nothing lost, nothing twice, nothing wrong, nothing left.' : problems.join('\n'),
+  );
+  return problems.length === 0;
+}
+
+/** Strikes each session of a run once, at a random moment of its life, until the faults are used up. */
+function haunt(
+  supervisor: SessionSupervisor,
+  { faults, done, random }: { faults: SessionFault[]; done: SessionFault[]; random: Random },
+): void {
+  const strikeLater = async () => {
+    const { epoch } = supervisor;
+    await sleep(SHORTEST_LIFE_MS + random() * (LONGEST_LIFE_MS - SHORTEST_LIFE_MS));
+    const fault = faults[0];
+    if (fault === undefined || supervisor.state !== 'alive' || supervisor.epoch !== epoch) return;
+    faults.shift();
+    done.push(fault);
+    await strikeSession(fault, supervisor);
+  };
+  void strikeLater();
+  supervisor.on('session:started', () => void strikeLater());
+}
+
+async function examine(
+  outcome: RunOutcome,
+  { faults, expected }: { faults: readonly SessionFault[]; expected: readonly string[] },
+): Promise<string[]> {
+  const found: string[] = [];
+  if (outcome.status !== 'completed') found.push(`status ${outcome.status}: ${outcome.error?.message}`);
+  const { total, done, failed, cancelled, skipped } = outcome.counts;
+  if (total !== done + failed + cancelled + skipped || done !== total)
+    found.push(`counts ${JSON.stringify(outcome.counts)}`);
+  const lines =
+    outcome.outputs['records'] === undefined
+      ? []
+      : (await readFile(outcome.outputs['records'], 'utf8')).trimEnd().split('\n');
+  const wrong =
+    lines.filter((line, index) => line !== expected[index]).length + Math.abs(lines.length - expected.length);
+  if (wrong > 0) found.push(`${wrong} records lost, doubled or wrong`);
+  found.push(...compareCauses(outcome.deaths, faults));
+  return found;
+}
+
+/** The last fault may strike a session that has just finished its work: then nobody needs to notice. */
+function compareCauses(deaths: readonly Death[], faults: readonly SessionFault[]): string[] {
+  const wanted = faults.map((fault) => CAUSE_OF_FAULT[fault]);
+  const seen = deaths.map(({ cause }) => cause);
+  const isRight = seen.length >= wanted.length - 1 && seen.every((cause, index) => cause === wanted[index]);
+  return isRight ? [] : [`faults ${faults.join(', ')} were told as ${seen.join(', ')}`];
+}

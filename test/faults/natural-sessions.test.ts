@@ -1,0 +1,93 @@
+import { expect } from 'chai';
+import { By, defineAction, runAction, until, z, type SessionSupervisor } from 'webdriver-supervisor';
+import { killProcess } from 'webdriver-supervisor/testing';
+
+import { NaturalSite } from '../fixtures/natural/site/natural-site.ts';
+
+const SESSIONS = 3;
+
+describe('A login in the first step, then a batch on several browsers', () => {
+  let site: NaturalSite;
+
+  before(async () => {
+    site = await NaturalSite.open();
+  });
+
+  beforeEach(() => site.reset());
+
+  after(() => site.close());
+
+  /** Each item's request names the session that asks. The first items wait for one another, so that every browser has one. */
+  const makeAction = (onFirstItem: (sessionId: string) => void) =>
+    defineAction({
+      name: 'login-then-sessions',
+      description: 'Logs in with a step, then reads details with several browsers.',
+      params: z.object({}),
+      async run({ driver, step, batch }) {
+        await step('log in', async () => {
+          await driver.get(`${site.url}/login`);
+          await driver.findElement(By.name('user')).sendKeys('ann');
+          await driver.findElement(By.name('password')).sendKeys('open sesame');
+          await driver.findElement(By.css('button')).click();
+          await driver.wait(until.titleIs('Account'), 5_000);
+        });
+        const ids = Array.from({ length: 9 }, (_unused, index) => index + 1);
+        await batch(
+          'items',
+          ids,
+          async (id, { driver: own, save, signal }) => {
+            const sessionId = (await own.getSession()).getId();
+            await own.get(`${site.url}/members/items/${id}?by=${sessionId}`);
+            await site.waitForRequest(/by=/, { count: SESSIONS, signal });
+            onFirstItem(sessionId);
+            save({ id, title: await own.getTitle() }, { key: String(id) });
+          },
+          { key: String, sessions: SESSIONS },
+        );
+      },
+    });
+
+  const askers = () => {
+    const asked = site.requests.filter(({ path }) => path.includes('by='));
+    return Map.groupBy(asked, ({ path }) => /by=(.*)/.exec(path)?.[1] ?? '');
+  };
+
+  it('has all of them logged in', async () => {
+    const outcome = await runAction(
+      makeAction(() => undefined),
+      {},
+      { output: false },
+    );
+    expect(outcome).to.include({ status: 'completed', records: 9 });
+    const bySession = askers();
+    expect(bySession.size).to.equal(SESSIONS);
+    for (const [id, requests] of bySession)
+      expect(
+        requests.every(({ isLoggedIn }) => isLoggedIn),
+        id,
+      ).to.equal(true);
+  });
+
+  it('has the browser logged in that takes the place of one that was killed', async () => {
+    const supervisors: SessionSupervisor[] = [];
+    let victim: string | undefined;
+    const action = makeAction((sessionId) => {
+      const target = supervisors.find((supervisor) => supervisor.sessionId === sessionId);
+      if (victim !== undefined || target?.owner.endsWith('#2') !== true) return;
+      victim = sessionId;
+      killProcess(target.pids.browser!);
+    });
+    const options = { output: false as const, onSession: (one: SessionSupervisor) => void supervisors.push(one) };
+    const outcome = await runAction(action, {}, options);
+    expect(outcome).to.include({ status: 'completed', records: 9 });
+    expect(outcome.deaths.map(({ cause }) => cause)).to.deep.equal(['browser-gone']);
+    const bySession = askers();
+    expect([...bySession.keys()]).to.include(victim);
+    expect(bySession.size).to.be.greaterThan(SESSIONS);
+    for (const [id, requests] of bySession)
+      expect(
+        requests.every(({ isLoggedIn }) => isLoggedIn),
+        id,
+      ).to.equal(true);
+  });
+});

@@ -1,0 +1,57 @@
+import { expect } from 'chai';
+
+import { makeRandom } from '../../scripts/demo-shop/random.ts';
+import { NATURAL_CASES, type NaturalCase } from './natural/catalogue.ts';
+import { describeMoment, pickStrikes } from './natural/schedule.ts';
+import { OutcomeTable } from './natural/table.ts';
+import { NATURAL_FAULTS, runTrial, type NaturalFault, type Observation, type Strike } from './natural/trial.ts';
+import { twoAtATime } from './natural/two-at-a-time.ts';
+import { isAllowed, judge } from './natural/verdict.ts';
+
+const SEED = Number(process.env['NATURAL_SEED'] ?? 1);
+/** Moments for each fault of an action. Five is thorough, and takes five times as long. */
+const MOMENTS = Number(process.env['NATURAL_MOMENTS'] ?? 1);
+const TRIAL_LIMIT_MS = 120_000;
+
+describe(`Natural actions, disturbed (seed ${SEED})`, () => {
+  const undisturbed = new Map<string, Observation>();
+  const table = new OutcomeTable();
+
+  before(async function () {
+    this.timeout(TRIAL_LIMIT_MS * NATURAL_CASES.length);
+    await twoAtATime(NATURAL_CASES, async ({ name }) => {
+      undisturbed.set(name, await runTrial(name));
+    });
+  });
+
+  after(() => console.log(`\n${table.toText()}\n`));
+
+  for (const [index, natural] of NATURAL_CASES.entries()) {
+    it(`${natural.name} never loses data in silence (law 5)`, async () => {
+      const first = undisturbed.get(natural.name)!;
+      const { problems, add } = collect(natural, table);
+      add(first);
+      const random = makeRandom(SEED * 1_000 + index);
+      // An action that is refused before its first request can't be disturbed.
+      if (first.requestCount > 0)
+        await twoAtATime(pickStrikes(random, first, MOMENTS), async (strike) =>
+          add(await runTrial(natural.name, [strike]), strike),
+        );
+      expect(problems.join('\n\n')).to.equal('');
+    }).timeout(TRIAL_LIMIT_MS * NATURAL_FAULTS.length * MOMENTS);
+  }
+});
+
+function collect(natural: NaturalCase, table: OutcomeTable) {
+  const problems: string[] = [];
+  const add = (seen: Observation, strike?: Strike) => {
+    const { verdict, reason } = judge(natural, seen);
+    const column: NaturalFault | 'undisturbed' = strike?.fault ?? 'undisturbed';
+    table.add(natural.name, column, verdict);
+    const where = strike === undefined ? '' : ` at ${describeMoment(strike.moment)}`;
+    const what = `${natural.name}, ${column}${where}`;
+    if (!isAllowed(natural, verdict)) problems.push(`${what}: ${verdict}. ${reason}`);
+    if (seen.left.length > 0) problems.push(`${what}: left behind ${seen.left.join(', ')}`);
+  };
+  return { problems, add };
+}
