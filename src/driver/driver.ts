@@ -42,6 +42,7 @@ export {
   diffStates,
   EMPTY_STATE,
   isEmptyPatch,
+  joinPatches,
   patchState,
   selectParts,
   type BrowserState,

@@ -1,6 +1,6 @@
 /** Which part of a run is forgotten so that a step is done again. */
 import { ConfigError } from '../core/errors.ts';
-import { toStepRowId, type StoredStep } from '../registry/registry.ts';
+import { toStepRowId, type StepId, type StoredStep } from '../registry/registry.ts';
 import { describeStep } from './ledger.ts';
 
 const MAX_NAMES = 10;
@@ -9,8 +9,8 @@ export interface RedonePart {
   readonly fromOrder: number;
   /** The row ids of the steps that contain the first one. */
   readonly around: readonly string[];
-  /** What is forgotten, each in the middle of a sentence, in order. */
-  readonly names: readonly string[];
+  /** What is forgotten, in order. */
+  readonly steps: readonly StepId[];
 }
 
 /**
@@ -30,12 +30,12 @@ export function findRedone(steps: readonly StoredStep[], wanted: string, runId: 
   const around: string[] = [];
   for (let name = found.id.within; name !== undefined; name = byName.get(name)?.id.within) around.push(name);
   const forgotten = steps.filter((step) => step.order >= found.order || around.includes(toStepRowId(step.id)));
-  return { fromOrder: found.order, around, names: forgotten.map(({ id }) => describeStep(id)) };
+  return { fromOrder: found.order, around, steps: forgotten.map(({ id }) => id) };
 }
 
 /** For the log, before it happens. */
-export function describeForgotten(names: readonly string[]): string {
-  const more = names.length - MAX_NAMES;
-  const list = `${names.slice(0, MAX_NAMES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
-  return `Forgetting ${names.length === 1 ? 'one step' : `${names.length} steps`} with their records, to do them again: ${list}`;
+export function describeForgotten(steps: readonly StepId[]): string {
+  const more = steps.length - MAX_NAMES;
+  const list = `${steps.slice(0, MAX_NAMES).map(describeStep).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return `Forgetting ${steps.length === 1 ? 'one step' : `${steps.length} steps`} with their records, to do them again: ${list}`;
 }

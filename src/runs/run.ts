@@ -189,7 +189,7 @@ export class Run {
         onCancel: () => this.#stop.abort(new CancelledError('The run was cancelled from outside.')),
       });
     const { redo, log, resumed } = this.#plan;
-    this.#store = await openStore({
+    const { store, forgotten } = await openStore({
       registry: this.#registry,
       run,
       open,
@@ -199,7 +199,8 @@ export class Run {
       redo,
       log,
     });
-    if (resumed !== undefined) await this.#browserState.load();
+    this.#store = store;
+    if (resumed !== undefined) await this.#browserState.load(forgotten);
   }
 
   /** Nothing more can be kept: the run belongs to somebody else, or its memory is out of reach. Going on would be for nothing. */

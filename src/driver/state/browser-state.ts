@@ -96,7 +96,7 @@ export function diffStates(before: BrowserState, after: BrowserState): StatePatc
     cookies: after.cookies.filter((cookie) => !isSameCookie(known.get(cookieName(cookie)), cookie)),
     removedCookies: before.cookies.filter((cookie) => !kept.has(cookieName(cookie))),
     origins,
-    windowSize: after.windowSize,
+    windowSize: isSameSize(before.windowSize, after.windowSize) ? null : after.windowSize,
   };
 }
 
@@ -113,6 +113,26 @@ export function patchState(state: BrowserState, patch: StatePatch): BrowserState
     origins,
     page: state.page,
     windowSize: patch.windowSize ?? state.windowSize,
+  };
+}
+
+/** One patch that does what `first` and then `second` do. */
+export function joinPatches(first: StatePatch, second: StatePatch): StatePatch {
+  const changed = new Set([...second.cookies, ...second.removedCookies].map(cookieName));
+  const isLeft = (cookie: StateCookie) => !changed.has(cookieName(cookie));
+  const origins = new Map(first.origins);
+  for (const [origin, { local, session }] of second.origins) {
+    const before = origins.get(origin);
+    origins.set(origin, {
+      local: new Map([...(before?.local ?? []), ...local]),
+      session: new Map([...(before?.session ?? []), ...session]),
+    });
+  }
+  return {
+    cookies: [...first.cookies.filter(isLeft), ...second.cookies],
+    removedCookies: [...first.removedCookies.filter(isLeft), ...second.removedCookies],
+    origins,
+    windowSize: second.windowSize ?? first.windowSize,
   };
 }
 
@@ -147,6 +167,10 @@ function isSameCookie(one: StateCookie | undefined, other: StateCookie): boolean
     one.secure === other.secure &&
     one.sameSite === other.sameSite
   );
+}
+
+function isSameSize(one: WindowSize | null, other: WindowSize | null): boolean {
+  return one?.width === other?.width && one?.height === other?.height;
 }
 
 function diffItems(before: StorageItems = NO_ITEMS, after: StorageItems = NO_ITEMS): StoragePatch {

@@ -8,6 +8,7 @@ import {
   diffStates,
   EMPTY_STATE,
   isEmptyPatch,
+  joinPatches,
   patchState,
   selectParts,
   SessionDeathError,
@@ -20,10 +21,12 @@ import {
 import { describeStep, type LedgerEntry } from '../ledger.ts';
 import type { PageGate } from './page-gate.ts';
 import type { StateFile } from './state-file.ts';
-import { fromStoredState, toStoredState, toUserState } from './stored-state.ts';
+import { fromStoredState, toStoredState, toUserState, type StateChange } from './stored-state.ts';
 
 /** A state that is no older than this need not be taken again for an item that sent no command. */
 const FRESH_MS = 1_000;
+/** Changes of single steps that are kept apart. */
+const MAX_CHANGES = 1_000;
 
 export interface RunStateOptions {
   /** False: nothing is taken and nothing restored. */
@@ -49,6 +52,8 @@ export class RunState {
   /** After `prepare` on the session that the last checkpoint belongs to. */
   #base: BrowserState = EMPTY_STATE;
   #last: BrowserState = EMPTY_STATE;
+  /** What the steps changed, one after the other: together they lead from the base to the last state. */
+  #changes: StateChange[] = [];
   #lastNumber = 0;
   /** By the name of the step. */
   readonly #pages = new Map<string, PageState | null>();
@@ -68,21 +73,21 @@ export class RunState {
     this.#options = options;
   }
 
-  /** Reads what an earlier process stored. */
-  async load(): Promise<void> {
+  /** Reads what an earlier process stored. What the `forgotten` steps changed is left out. */
+  async load(forgotten: ReadonlySet<string>): Promise<void> {
     const { file, log, parts } = this.#options;
     this.#isPartial = parts !== false;
     try {
       const text = await file?.read();
       if (text === undefined) return;
-      const { base, last, pages } = fromStoredState(text);
+      const { base, changes, pages } = fromStoredState(text);
       this.#base = base;
-      this.#last = last;
-      for (const [name, page] of pages) this.#pages.set(name, page);
+      this.#changes = changes.filter(({ name }) => !forgotten.has(name));
+      this.#last = this.#changes.reduce((state, { patch }) => patchState(state, patch), base);
+      for (const [name, page] of pages) if (!forgotten.has(name)) this.#pages.set(name, page);
     } catch (thrown) {
-      log.warn('The stored state of the browser can not be read; the run goes on without it', {
-        reason: toError(thrown).message,
-      });
+      const reason = toError(thrown).message;
+      log.warn('The stored state of the browser can not be read; the run goes on without it', { reason });
     }
   }
 
@@ -155,14 +160,15 @@ export class RunState {
     const { state, number } = checkpoint;
     if (isStep) this.#pages.set(entry.name, state.page);
     if (number < this.#lastNumber) return;
-    const isChanged = !isEmptyPatch(diffStates(this.#last, state));
+    const patch = diffStates(this.#last, state);
+    const isChanged = !isEmptyPatch(patch);
+    if (isChanged) this.#note({ name: entry.name, patch });
     this.#last = state;
     this.#lastNumber = number;
     const { file, userFile } = this.#options;
+    const text = () => toStoredState({ base: this.#base, changes: this.#changes, pages: this.#pages }, this.#last);
     await Promise.all([
-      file?.write(() => toStoredState({ base: this.#base, last: this.#last, pages: this.#pages }), {
-        isUrgent: isStep && isChanged,
-      }),
+      file?.write(text, { isUrgent: isStep && isChanged }),
       userFile?.write(() => toUserState(this.#last), { isUrgent: false }),
     ]);
   }
@@ -182,6 +188,15 @@ export class RunState {
     await userFile?.flush();
     if (isCompleted) await file?.remove();
     else await file?.flush();
+  }
+
+  /** The oldest changes are joined when there are many: a step so far back can be done again, but not with the state that it had. */
+  #note(change: StateChange): void {
+    this.#changes.push(change);
+    if (this.#changes.length <= MAX_CHANGES) return;
+    const half = this.#changes.splice(0, MAX_CHANGES / 2);
+    const patch = half.map((one) => one.patch).reduce(joinPatches);
+    this.#changes.unshift({ name: half[0]?.name ?? change.name, patch });
   }
 
   async #takeNow(): Promise<Checkpoint | undefined> {

@@ -1,12 +1,27 @@
 /** What a run's private file holds: Playwright's `storageState`, and in one more field what only this program needs. */
 import { z } from 'zod';
 
-import { parseStorageState, toStorageState, type BrowserState, type PageState } from '../../supervisor/supervisor.ts';
+import {
+  parseStorageState,
+  toStorageState,
+  type BrowserState,
+  type PageState,
+  type StateCookie,
+  type StatePatch,
+} from '../../supervisor/supervisor.ts';
+
+/** What one step changed in the browser. */
+export interface StateChange {
+  /** The step's name. */
+  readonly name: string;
+  readonly patch: StatePatch;
+}
 
 export interface StoredRunState {
   /** After `prepare`, before the steps. */
   readonly base: BrowserState;
-  readonly last: BrowserState;
+  /** In the order of the steps' ends. */
+  readonly changes: readonly StateChange[];
   /** The page that a step left, by the step's name. */
   readonly pages: ReadonlyMap<string, PageState | null>;
 }
@@ -22,29 +37,57 @@ const page = z
   })
   .nullable();
 
+const cookies = z.array(z.custom<StateCookie>((value) => typeof value === 'object' && value !== null));
+const items = z.array(z.tuple([z.string(), z.string().nullable()]));
+const windowSize = z.object({ width: z.number(), height: z.number() }).nullable();
+
 const extension = z.object({
   webdriverSupervisor: z.object({
     base: z.unknown(),
+    changes: z.array(
+      z.object({
+        name: z.string(),
+        cookies,
+        removedCookies: cookies,
+        origins: z.array(z.tuple([z.string(), items, items])),
+        windowSize,
+      }),
+    ),
     pages: z.array(z.tuple([z.string(), page])),
-    windowSize: z.object({ width: z.number(), height: z.number() }).nullable(),
   }),
 });
 
-export function toStoredState({ base, last, pages }: StoredRunState): string {
-  const { windowSize } = last;
-  const kept = [...pages].slice(-MAX_STORED_PAGES);
-  const webdriverSupervisor = { base: toStorageState(base), pages: kept, windowSize };
+/** `last` is what the changes come to. */
+export function toStoredState({ base, changes, pages }: StoredRunState, last: BrowserState): string {
+  const webdriverSupervisor: z.input<typeof extension>['webdriverSupervisor'] = {
+    base: toStorageState(base),
+    changes: changes.map(({ name, patch }) => ({
+      name,
+      cookies: [...patch.cookies],
+      removedCookies: [...patch.removedCookies],
+      origins: [...patch.origins].map(([origin, { local, session }]) => [origin, [...local], [...session]]),
+      windowSize: patch.windowSize,
+    })),
+    pages: [...pages].slice(-MAX_STORED_PAGES),
+  };
   return JSON.stringify({ ...toStorageState(last), webdriverSupervisor });
 }
 
 /** Throws if the text is not what {@link toStoredState} writes. */
 export function fromStoredState(text: string): StoredRunState {
-  const { webdriverSupervisor } = extension.parse(JSON.parse(text));
-  const last = parseStorageState(text, 'The stored state');
+  const { base, changes, pages } = extension.parse(JSON.parse(text)).webdriverSupervisor;
   return {
-    base: parseStorageState(JSON.stringify(webdriverSupervisor.base), 'The stored state'),
-    last: { ...last, windowSize: webdriverSupervisor.windowSize },
-    pages: new Map(webdriverSupervisor.pages),
+    base: parseStorageState(JSON.stringify(base), 'The stored state'),
+    changes: changes.map(({ name, origins, ...patch }) => ({
+      name,
+      patch: {
+        ...patch,
+        origins: new Map(
+          origins.map(([origin, local, session]) => [origin, { local: new Map(local), session: new Map(session) }]),
+        ),
+      },
+    })),
+    pages: new Map(pages),
   };
 }
 
