@@ -5,6 +5,7 @@ export {
   ActionError,
   CancelledError,
   ConfigError,
+  NonRetryableError,
   SupervisorError,
   type Consequence,
   type ErrorReport,
@@ -28,7 +29,10 @@ export {
 } from './driver/driver.ts';
 export {
   ApiError,
+  BatchControl,
   CriticalFailureError,
+  HostLimits,
+  ItemTimedOutError,
   RestartLimitError,
   SessionSupervisor,
   type Api,
@@ -39,6 +43,7 @@ export {
   type BatchResult,
   type BatchTools,
   type BatchWorker,
+  type HostLimitOptions,
   type SupervisorEvents,
   type SupervisorHealth,
   type SupervisorOptions,

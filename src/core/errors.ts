@@ -38,6 +38,15 @@ export class ActionError extends SupervisorError {
   readonly consequence = 'abort-run';
 }
 
+/**
+ * A failure that no repetition can change, such as an item that does not exist. It ends the retries of its step, item or call, and
+ * fails only that.
+ */
+export class NonRetryableError extends SupervisorError {
+  readonly code = 'non-retryable';
+  readonly consequence = 'fail-step';
+}
+
 /** The caller, or a person's Ctrl+C, asked for the work to end. */
 export class CancelledError extends SupervisorError {
   readonly code = 'cancelled';

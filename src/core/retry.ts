@@ -4,7 +4,7 @@
 import pRetry from 'p-retry';
 
 import { raceSignal } from './abort.ts';
-import { SupervisorError, toError } from './errors.ts';
+import { NonRetryableError, SupervisorError, toError } from './errors.ts';
 
 export interface RetryOptions {
   /** Attempts after the first. Default 0. */
@@ -13,7 +13,7 @@ export interface RetryOptions {
   readonly minDelayMs?: number;
   /** Default 10 000 ms. */
   readonly maxDelayMs?: number;
-  /** Whether this failure is worth another attempt. Default: all but errors of ours that halt the session or abort the run. */
+  /** Whether this failure is worth another attempt. Default: {@link isRetryable}. */
   readonly shouldRetry?: (error: Error) => boolean;
   /** Awaited after a failure that will be retried and before its back-off: waits longer where the other side asked for it. */
   readonly beforeRetry?: (error: Error, attempt: number) => Promise<void> | void;
@@ -51,14 +51,29 @@ export async function retry<Value>(
       },
     },
   ).catch((thrown: unknown) => {
-    throw unbox(toError(thrown));
+    throw toFailure(unbox(toError(thrown)));
   });
   return raceSignal(attempts, signal);
 }
 
-/** False for errors of ours that no repetition can mend. */
+/**
+ * Returns false for errors that no repetition can change: {@link NonRetryableError}, p-retry's `AbortError`, and errors of this library that
+ * halt the session or abort the run.
+ */
 export function isRetryable(error: Error): boolean {
+  if (error instanceof NonRetryableError || isAbortError(error)) return false;
   return !(error instanceof SupervisorError) || error.consequence === 'retry' || error.consequence === 'fail-step';
+}
+
+/** Returns what was thrown as an error; the original error if it was p-retry's `AbortError`. */
+export function toFailure(thrown: unknown): Error {
+  const error = toError(thrown);
+  return isAbortError(error) ? toFailure(error.originalError) : error;
+}
+
+/** Recognised by its shape, because an action may have a p-retry of its own. The platform's `AbortError` has no original error. */
+function isAbortError(error: Error): error is Error & { readonly originalError: Error } {
+  return error.name === 'AbortError' && 'originalError' in error && error.originalError instanceof Error;
 }
 
 class FailedAttempt extends Error {

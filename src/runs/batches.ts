@@ -1,13 +1,20 @@
-/** Batches of a run: the supervisor's batch, with each item done once and kept with its records. */
-import { ActionError, toError } from '../core/errors.ts';
-import { isRetryable } from '../core/retry.ts';
+/** Batches of a run: the supervisor's batch with a journal, so that each item is done once and stored with its records. */
+import { ActionError, InvariantError } from '../core/errors.ts';
 import type { AddedItem, StepId } from '../registry/registry.ts';
 import {
   DEFAULT_CONCURRENCY,
+  HostLimits,
+  ItemTimedOutError,
+  narrowApi,
   SessionDeathError,
+  TimeLimit,
+  type BatchJournal,
   type BatchOutcome,
   type BatchResult,
   type BatchTools,
+  type DeclaredItem,
+  type EarlierAddition,
+  type JournaledOptions,
   type SessionSupervisor,
   type WebDriver,
 } from '../supervisor/supervisor.ts';
@@ -15,8 +22,8 @@ import { watchEffects } from './command-guard.ts';
 import type { ActionBatchOptions, ItemTools } from './context.ts';
 import { fromJsonText, toJsonText } from './json-value.ts';
 import { scopeOf, type Ledger, type LedgerEntry } from './ledger.ts';
-import type { Lane, SessionPool } from './session-pool.ts';
 import { validateKey, type RecordBuffer } from './record-buffer.ts';
+import type { Lane, SessionPool } from './session-pool.ts';
 import { PoisonedStepError } from './step-errors.ts';
 import type { Steps } from './steps.ts';
 
@@ -29,9 +36,11 @@ export interface BatchesOptions {
   readonly pool: SessionPool;
   /** From the command line: overrides the number that a batch asks for. */
   readonly sessions: number | undefined;
+  /** A run without progress for this long is stuck. */
+  readonly stuckAfterMs: number;
 }
 
-/** A death in a batch, with what was finished before it; the run layer recovers, and finished items are not done again. */
+/** A death in a batch, with the outcome so far. The run layer recovers, and finished items are not done again. */
 export class BatchDeathError extends SessionDeathError {
   readonly outcome: BatchOutcome<unknown>;
 
@@ -42,16 +51,24 @@ export class BatchDeathError extends SessionDeathError {
   }
 }
 
+interface BatchParts<Item, Value> {
+  readonly name: string;
+  readonly items: Iterable<Item> | AsyncIterable<Item>;
+  readonly worker: Worker<Item, Value>;
+  readonly options: ActionBatchOptions<Item>;
+}
+
+/** An item that hangs has this part of the run's stuck timeout by default, so that it fails before the run is ended because of it. */
+const ITEM_PART_OF_STUCK_TIMEOUT = 0.9;
+/** The longest delay of a Node.js timer; a longer one fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 export async function runActionBatch<Item, Value>(
   context: BatchesOptions,
-  {
-    name,
-    items,
-    worker,
-    options,
-  }: { name: string; items: Iterable<Item>; worker: Worker<Item, Value>; options: ActionBatchOptions<Item> },
+  parts: BatchParts<Item, Value>,
 ): Promise<BatchOutcome<Value>> {
   const { supervisor, steps } = context;
+  const { name, items, options } = parts;
   steps.throwIfOver();
   if (typeof name !== 'string' || name === '')
     throw new ActionError('A batch needs a name that is a text and not empty.');
@@ -60,24 +77,19 @@ export async function runActionBatch<Item, Value>(
       `The batch "${name}" needs a \`key\`: a function that names each item, the same on every run, such as (item) => item.id.`,
     );
   }
-  const batch = new ActionBatch(context, { name, worker, options });
-  const todo = batch.declareAll(items);
-  const outcome = await supervisor.batch(todo, (item, tools) => batch.work(item, tools), {
-    key: (item) => options.key(item),
-    concurrency: batch.concurrency,
-    ...(options.retries === undefined ? {} : { retries: options.retries }),
-    ...(options.rateLimit === undefined ? {} : { rateLimit: options.rateLimit }),
-    signal: steps.signal,
-  });
-  const merged = await batch.settle(outcome);
-  if (outcome.stoppedBy === null) return merged;
+  const batch = new ActionBatch(context, parts);
+  const outcome = await supervisor.batch<Item, Value>(
+    items,
+    (item, tools) => batch.work(item, tools),
+    batch.engineOptions,
+  );
+  if (outcome.stoppedBy === null) return outcome;
   throw outcome.stoppedBy instanceof SessionDeathError
-    ? new BatchDeathError(outcome.stoppedBy, merged)
+    ? new BatchDeathError(outcome.stoppedBy, outcome)
     : outcome.stoppedBy;
 }
 
-class ActionBatch<Item, Value> {
-  readonly concurrency: number;
+class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
   readonly #context: BatchesOptions;
   readonly #name: string;
   /** The batch, and the step that contains it. */
@@ -85,19 +97,17 @@ class ActionBatch<Item, Value> {
   readonly #worker: Worker<Item, Value>;
   readonly #options: ActionBatchOptions<Item>;
   readonly #sessions: number;
+  readonly #limits: HostLimits | undefined;
   readonly #entries = new Map<string, LedgerEntry>();
 
-  constructor(
-    context: BatchesOptions,
-    { name, worker, options }: { name: string; worker: Worker<Item, Value>; options: ActionBatchOptions<Item> },
-  ) {
+  constructor(context: BatchesOptions, { name, worker, options }: BatchParts<Item, Value>) {
     this.#context = context;
     this.#name = name;
     this.#scope = { batch: name, ...context.steps.scope('A batch') };
     this.#worker = worker;
     this.#options = options;
     this.#sessions = options.sessions === undefined ? 0 : (context.sessions ?? options.sessions);
-    this.concurrency = this.#sessions > 0 ? this.#sessions : (options.concurrency ?? DEFAULT_CONCURRENCY);
+    this.#limits = options.perHost === undefined ? undefined : new HostLimits(options.perHost);
     if (options.sessions !== undefined && (!Number.isInteger(options.sessions) || options.sessions < 1)) {
       throw new ActionError(
         `The batch "${name}" asks for ${options.sessions} sessions; it must be a whole number of at least 1.`,
@@ -105,130 +115,132 @@ class ActionBatch<Item, Value> {
     }
   }
 
-  /** Declares every item, so that the total is known before work starts; returns those that are still to be done. */
-  declareAll(items: Iterable<Item>): Item[] {
-    const given = [...items];
-    const entries = this.#declare(given.map((item) => ({ item })));
-    const all = given.map((item, index) => ({ item, entry: entries[index] }));
-    // What workers added on an earlier entry of `run` is known, though they may not run again to add it.
-    for (const { by, json } of this.#context.ledger.addedTo(scopeOf(this.#scope))) {
-      const item = fromJsonText<Item>(json);
-      // Another batch of the same name takes only what its own items added.
-      if (this.#entries.has(by) && !this.#entries.has(this.#options.key(item))) {
-        all.push({ item, entry: this.#declare([{ item }])[0] });
-      }
-    }
-    return all.filter(({ entry }) => entry?.end === undefined).map(({ item }) => item);
+  get engineOptions(): JournaledOptions<Item, Value> {
+    const { sessions: _sessions, ...options } = this.#options;
+    const usesSessions = this.#sessions > 0;
+    return {
+      ...options,
+      ...(usesSessions ? { concurrency: this.#sessions } : {}),
+      maxConcurrency: usesSessions ? this.#sessions : Infinity,
+      key: (item) => this.#keyOf(item),
+      signal: this.#context.steps.signal,
+      journal: this,
+    };
   }
 
-  /** One attempt. What it comes to is written down before the batch is told, so that the counts are true at every moment. */
+  get earlierAdditions(): readonly EarlierAddition<Item>[] {
+    // A batch of the same name may have others: the engine takes only what items of this one added.
+    return this.#context.ledger
+      .addedTo(scopeOf(this.#scope))
+      .map(({ by, json }) => ({ by, item: fromJsonText<Item>(json) }));
+  }
+
+  declare(items: readonly DeclaredItem<Item>[]): (BatchResult<Value> | undefined)[] {
+    const { steps, ledger } = this.#context;
+    const declared = items.map(({ item, key, addedBy }) => {
+      if (this.#keyOf(item) !== key) {
+        throw new ActionError(
+          `The \`key\` of batch "${this.#name}" gave one item two names. It must depend on the item alone.`,
+        );
+      }
+      const id: StepId = { ...this.#scope, key };
+      const json = addedBy === undefined ? undefined : this.#toJson(item);
+      const added: AddedItem | undefined =
+        addedBy === undefined || json === undefined ? undefined : { by: addedBy, json };
+      return { id, ...(added && { added }) };
+    });
+    const entries = steps.declare(declared);
+    for (const { added } of declared) if (added !== undefined) ledger.rememberAdded(scopeOf(this.#scope), added);
+    for (const entry of entries) this.#entries.set(entry.id.key, entry);
+    return entries.map((entry) => toResult<Value>(entry));
+  }
+
+  /** One attempt. Its value is stored before the batch learns of it, so that the counts are true at every moment. */
   async work(item: Item, tools: BatchTools<Item>): Promise<Value> {
     const { steps, supervisor } = this.#context;
     const entry = this.#entryOf(tools.key);
-    // Given up for good, whatever attempts the batch would still allow.
-    if (entry.end?.status === 'failed') throw entry.end.error;
-    let skipReason: string | undefined;
-    const onSkip = (reason: string | undefined) => void (skipReason = reason);
+    const work: Work<Item> = { entry, tools, skipReason: undefined };
     steps.begin(entry, {
       session: this.#sessions === 0 ? supervisor.signal : undefined,
-      isAlone: this.#sessions > 0 || this.concurrency === 1,
+      isAlone: this.#sessions > 0 || this.#concurrency === 1,
     });
     try {
-      const work = { entry, tools, onSkip };
       return this.#sessions === 0 ? await this.#onSharedSession(item, work) : await this.#onPooledSession(item, work);
     } catch (thrown) {
-      const error = toError(thrown);
-      if (tools.signal.aborted) {
-        await steps.abandon(entry);
-      } else if (skipReason !== undefined) {
-        await steps.skip(entry, skipReason);
-        tools.skip(skipReason);
-      } else if (this.#isFinal(error, tools.attempt)) {
-        await steps.fail(entry, error);
-      }
-      throw error;
+      if (work.skipReason !== undefined) tools.skip(work.skipReason);
+      throw thrown;
     } finally {
       steps.leave();
     }
   }
 
-  /** The outcome of all items, those of earlier entries included, in input order. */
-  async settle(outcome: BatchOutcome<Value>): Promise<BatchOutcome<Value>> {
+  /** The default time limit covers all attempts: otherwise the retries would outlast the run's stuck timeout. */
+  isFinal(error: Error): boolean {
+    const isDefaultLimit = error instanceof ItemTimedOutError && this.#options.timeoutMs === undefined;
+    return isDefaultLimit || error instanceof PoisonedStepError;
+  }
+
+  async fail(key: string, error: Error): Promise<BatchResult<Value>> {
+    const entry = this.#entryOf(key);
+    await this.#context.steps.fail(entry, error);
+    return toResult<Value>(entry) ?? { key, status: 'failed', error };
+  }
+
+  async skip(key: string, reason: string): Promise<BatchResult<Value>> {
+    const entry = this.#entryOf(key);
+    await this.#context.steps.skip(entry, reason);
+    return toResult<Value>(entry) ?? { key, status: 'skipped', reason };
+  }
+
+  async abandon(key: string): Promise<BatchResult<Value> | undefined> {
     const { steps } = this.#context;
-    const fresh = new Map(outcome.results.map((result) => [result.key, result]));
-    const results: BatchResult<Value>[] = [];
-    for (const [key, entry] of this.#entries) {
-      const result = fresh.get(key);
-      // Workers that were waiting, waiting to be tried again, or that don't heed their signal.
-      if (entry.status === 'queued') steps.cancelQueued(entry);
-      else if (entry.status === 'running') await steps.abandon(entry);
-      results.push(
-        toResult<Value>(key, entry) ?? result ?? { key, status: 'cancelled', error: toError(outcome.stoppedBy) },
-      );
-    }
-    const count = (status: BatchResult<Value>['status']) => results.filter((result) => result.status === status).length;
-    return {
-      counts: {
-        total: results.length,
-        done: count('done'),
-        failed: count('failed'),
-        cancelled: count('cancelled'),
-        skipped: count('skipped'),
-      },
-      results,
-      stoppedBy: outcome.stoppedBy,
-    };
+    const entry = this.#entryOf(key);
+    // Items that waited, that waited to be tried again, or whose workers do not heed their signal.
+    if (entry.status === 'queued') steps.cancelQueued(entry);
+    else if (entry.status === 'running') await steps.abandon(entry);
+    return toResult<Value>(entry);
   }
 
-  #declare(items: readonly { readonly item: Item; readonly added?: AddedItem }[]): LedgerEntry[] {
-    const steps = items.map(({ item, added }) => ({ id: this.#idOf(item), ...(added && { added }) }));
-    const entries = this.#context.steps.declare(steps);
-    for (const entry of entries) this.#entries.set(entry.id.key, entry);
-    return entries;
+  get #concurrency(): number {
+    const { control, concurrency } = this.#options;
+    return control?.concurrency ?? concurrency ?? DEFAULT_CONCURRENCY;
   }
 
-  #idOf(item: Item): StepId {
-    const key = validateKey(this.#options.key(item), `An item of batch "${this.#name}"`);
-    return { ...this.#scope, key };
+  #keyOf(item: Item): string {
+    return validateKey(this.#options.key(item), `An item of batch "${this.#name}"`);
+  }
+
+  #toJson(item: Item): string | undefined {
+    return toJsonText(item, () => `An item added to batch "${this.#name}"`);
   }
 
   #entryOf(key: string): LedgerEntry {
     const entry = this.#entries.get(key);
-    if (entry === undefined) {
-      throw new ActionError(
-        `The \`key\` of batch "${this.#name}" gave one item two names. It must depend on the item alone.`,
-      );
-    }
+    if (entry === undefined) throw new InvariantError(`the item "${key}" was never declared`);
     return entry;
-  }
-
-  #isFinal(error: Error, attempt: number): boolean {
-    return attempt > (this.#options.retries ?? 0) || !isRetryable(error) || error instanceof PoisonedStepError;
   }
 
   #onSharedSession(item: Item, work: Work<Item>): Promise<Value> {
     const { tools } = work;
     const { api, signal } = tools;
-    // Taking it out by destructuring is no harm; using it is.
-    const driver = this.concurrency === 1 ? tools.driver : refusingDriver(tools);
-    return this.#attempt(item, { ...work, lane: { api, driver, signal } });
+    return this.#attempt(item, work, { api, driver: this.#lendDriver(tools), signal });
   }
 
-  /** The item's work on a session of the pool; a death there costs that session, not the batch. */
+  /** The item's work on a session of the pool. A death there costs that session, not the batch. */
   async #onPooledSession(item: Item, work: Work<Item>): Promise<Value> {
     const { pool, steps } = this.#context;
     const { entry, tools } = work;
     for (;;) {
       try {
         return await pool.use(
-          (lane) => {
-            steps.moveTo(entry, lane.session);
-            return this.#attempt(item, { ...work, lane });
+          ({ session, ...lane }) => {
+            steps.moveTo(entry, session);
+            return this.#attempt(item, work, { ...lane, api: narrowApi(lane.api, { limits: this.#limits }) });
           },
           { size: this.#sessions, signal: tools.signal },
         );
       } catch (thrown) {
-        // The run's own death, or any other end of the batch, is told by its signal.
+        // The end of the batch, also by the death of the run's own session, is known by its signal.
         if (tools.signal.aborted || !(thrown instanceof SessionDeathError)) throw thrown;
         await steps.written(entry);
         if (entry.end?.status === 'done') return fromJsonText<Value>(entry.end.value);
@@ -237,60 +249,85 @@ class ActionBatch<Item, Value> {
     }
   }
 
-  #attempt(item: Item, { entry, tools, lane, onSkip }: Work<Item> & { readonly lane: Lane }): Promise<Value> {
-    const { driver, signal } = lane;
+  #attempt(item: Item, work: Work<Item>, { api, driver, signal }: Lane): Promise<Value> {
+    const { entry, tools } = work;
     const { steps } = this.#context;
-    const api = watchEffects(lane.api, () => steps.noteEffect(entry));
+    const limit = new TimeLimit({ key: tools.key, timeoutMs: this.#timeoutMs, signal });
     let skipped: Error | undefined;
-    onSkip(undefined);
-    const work = async (records: RecordBuffer) => {
+    work.skipReason = undefined;
+    const callWorker = async (records: RecordBuffer) => {
       const value = await this.#worker(item, {
-        api,
+        get api() {
+          return watchEffects(narrowApi(api, { signal: limit.signal }), () => steps.noteEffect(entry));
+        },
         driver,
-        signal,
+        get signal() {
+          return limit.signal;
+        },
         attempt: tools.attempt,
-        save: records.save,
+        save: (record, options) => {
+          limit.throwIfExceeded();
+          records.save(record, options);
+        },
         skip: (reason) => {
-          onSkip(reason);
+          limit.throwIfExceeded();
+          work.skipReason = reason;
           skipped = new Error(`skipped: ${reason}`);
           throw skipped;
         },
-        add: (added) => this.#add(added, tools),
+        add: (added) => {
+          limit.throwIfExceeded();
+          return this.#add(added, tools);
+        },
       });
-      // Also where the worker caught what `skip` throws.
+      // Also if the worker caught what `skip` throws.
       if (skipped !== undefined) throw skipped;
       return value;
     };
-    const takesState = this.#sessions === 0;
-    return steps.attempt(entry, { work, fence: signal, takesState });
+    return steps.attempt(entry, {
+      work: (records) => limit.race(() => callWorker(records)),
+      fence: signal,
+      takesState: this.#sessions === 0,
+    });
   }
 
+  get #timeoutMs(): number {
+    const { timeoutMs = this.#context.stuckAfterMs * ITEM_PART_OF_STUCK_TIMEOUT } = this.#options;
+    return Math.min(timeoutMs, MAX_TIMER_MS);
+  }
+
+  /** A worker may take the driver out by destructuring; using it is refused if several workers share the window. */
+  #lendDriver(tools: BatchTools<Item>): WebDriver {
+    if (this.#concurrency > 1) return makeRefusingDriver(tools);
+    try {
+      return tools.driver;
+    } catch {
+      return makeRefusingDriver(tools);
+    }
+  }
+
+  /** Added items are parsed copies, so that the first entry of `run` sees what later ones will see. */
   #add(given: Item, tools: BatchTools<Item>): boolean {
-    const json = toJsonText(given, () => `An item added to batch "${this.#name}"`);
+    const json = this.#toJson(given);
     // A worker that was left behind must not take a key from a later entry of `run`.
     tools.signal.throwIfAborted();
-    const item = fromJsonText<Item>(json);
-    if (json === undefined || this.#entries.has(this.#options.key(item))) return false;
-    const added = { by: tools.key, json };
-    this.#declare([{ item, added }]);
-    this.#context.ledger.rememberAdded(scopeOf(this.#scope), added);
-    return tools.add(item);
+    return json !== undefined && tools.add(fromJsonText<Item>(json));
   }
 }
 
 interface Work<Item> {
   readonly entry: LedgerEntry;
   readonly tools: BatchTools<Item>;
-  /** Undefined when the item is begun again. */
-  readonly onSkip: (reason: string | undefined) => void;
+  /** What the worker said in its latest attempt, if it declined the item. */
+  skipReason: string | undefined;
 }
 
-function toResult<Value>(key: string, { end }: LedgerEntry): BatchResult<Value> | undefined {
+function toResult<Value>({ id: { key }, end }: LedgerEntry): BatchResult<Value> | undefined {
   if (end === undefined) return undefined;
   return end.status === 'done' ? { key, status: 'done', value: fromJsonText<Value>(end.value) } : { key, ...end };
 }
 
-/** Stands for the driver where workers share a window: whoever uses it is told why not. */
-function refusingDriver<Item>(tools: BatchTools<Item>): WebDriver {
+/** Stands in for the driver if workers share a window. Each use of it throws an `ActionError` that says why. */
+function makeRefusingDriver<Item>(tools: BatchTools<Item>): WebDriver {
   return new Proxy({} as WebDriver, { get: () => tools.driver });
 }

@@ -54,6 +54,11 @@ export interface ActionBatchOptions<Item> extends Omit<BatchOptions<Item>, 'key'
   readonly key: (item: Item) => string;
   /** So many browser sessions, each with one worker at a time, so that workers may use `driver`. */
   readonly sessions?: number;
+  /**
+   * The time limit of one attempt in milliseconds. @default 90 % of the time after which the run counts as stuck. An item that exceeds the
+   * default is not tried again.
+   */
+  readonly timeoutMs?: number;
 }
 
 /** What `prepare` gets. */
@@ -88,7 +93,7 @@ export interface ActionContext<Params = Record<string, unknown>> extends Prepare
    */
   readonly batch: <Item, Value>(
     name: string,
-    items: Iterable<Item>,
+    items: Iterable<Item> | AsyncIterable<Item>,
     worker: (item: Item, tools: ItemTools<Item>) => Promise<Value> | Value,
     options: ActionBatchOptions<Item>,
   ) => Promise<BatchOutcome<Value>>;

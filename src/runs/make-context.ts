@@ -29,6 +29,7 @@ export interface RunParts
   extends ContextParts, Omit<StepsOptions, 'log' | 'runSignal' | 'sessionSignal' | 'isSameSession'> {
   readonly pool: SessionPool;
   readonly sessions: number | undefined;
+  readonly stuckAfterMs: number;
   readonly onDisplay: (display: { done: number; total: number; label?: string }) => void;
 }
 
@@ -74,7 +75,7 @@ export interface RunEntry extends AsyncDisposable {
 }
 
 export function makeRunEntry(parts: RunParts): RunEntry {
-  const { supervisor, ledger, pool, sessions, onProgress, onDisplay } = parts;
+  const { supervisor, ledger, pool, sessions, stuckAfterMs, onProgress, onDisplay } = parts;
   const prepared = makePrepareContext(parts);
   const { signal: sessionSignal } = supervisor;
   const steps = new Steps({ ...parts, sessionSignal, isSameSession: () => supervisor.signal === sessionSignal });
@@ -91,7 +92,8 @@ export function makeRunEntry(parts: RunParts): RunEntry {
     api: watchEffects(prepared.api, noteEffect),
     step: (key, work, options) => calls.add(`the step "${key}"`, steps.step(key, work, options)),
     batch: (name, items, worker, options) => {
-      const batch = runActionBatch({ supervisor, steps, ledger, pool, sessions }, { name, items, worker, options });
+      const given = { supervisor, steps, ledger, pool, sessions, stuckAfterMs };
+      const batch = runActionBatch(given, { name, items, worker, options });
       return calls.add(`the batch "${name}"`, batch);
     },
     save: (record, options) => saves.add(calls.add('a save', steps.save(record, options)), options?.key),

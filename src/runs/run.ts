@@ -255,6 +255,7 @@ export class Run {
         pool,
         sessions: this.#plan.sessions,
         storesEffects: this.#action.effects === 'writes',
+        stuckAfterMs: this.#plan.stuckAfterMs,
         onProgress: () => this.#onProgress(),
         onBegin: () => (this.#figures.reused += 1),
         onContextLoss: () => (this.#figures.contextLosses += 1),

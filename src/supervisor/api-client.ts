@@ -5,11 +5,12 @@
 import fetchCookie from 'fetch-cookie';
 
 import { anySignal, delay, raceSignal } from '../core/abort.ts';
-import { SupervisorError, toError } from '../core/errors.ts';
+import { InvariantError, SupervisorError, toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
 import { retry } from '../core/retry.ts';
 import type { BrowserCookieJar } from './cookie-jar.ts';
 import type { Disposer } from '../core/events.ts';
+import type { HostLimits } from './host-limits.ts';
 
 /** An API call without a useful answer: `status` is null where none came at all. */
 export class ApiError extends SupervisorError {
@@ -18,11 +19,10 @@ export class ApiError extends SupervisorError {
   readonly status: number | null;
   /** Without credentials and secret query values. */
   readonly url: string;
+  /** How long the server asked to wait before the next call, in milliseconds (`Retry-After`); null if it did not. */
+  readonly retryAfterMs: number | null;
 
-  constructor(
-    { method, url, status, reason }: { method: string; url: string; status: number | null; reason: string },
-    cause?: unknown,
-  ) {
+  constructor({ method, url, status, reason, retryAfterMs = null }: ApiErrorFacts, cause?: unknown) {
     const shown = redactUrl(url);
     super(
       `${method} ${shown} ${status === null ? `got no answer: ${reason}` : `answered ${status} ${reason}`.trimEnd()}`,
@@ -33,7 +33,16 @@ export class ApiError extends SupervisorError {
     );
     this.status = status;
     this.url = shown;
+    this.retryAfterMs = retryAfterMs;
   }
+}
+
+interface ApiErrorFacts {
+  readonly method: string;
+  readonly url: string;
+  readonly status: number | null;
+  readonly reason: string;
+  readonly retryAfterMs?: number | null;
 }
 
 /** What `fetch` takes, and one option more. */
@@ -71,16 +80,38 @@ export interface ApiContext {
   readonly onOutcome: (status: number | null) => Promise<void>;
   readonly retries: number;
   readonly attemptTimeoutMs: number;
+  /** Each of them limits the requests, redirects included. */
+  readonly limits: readonly HostLimits[];
 }
 
 export const DEFAULT_API_RETRIES = 4;
 export const DEFAULT_API_TIMEOUT_MS = 30_000;
-/** Nobody waits longer than this because a server says so: the answer is then returned as it is. */
-const LONGEST_RETRY_AFTER_MS = 60_000;
+/** The longest `Retry-After` that is waited for. If a server asks for more, its answer is returned as it is. */
+export const MAX_RETRY_AFTER_MS = 60_000;
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
+const contexts = new WeakMap<Api, ApiContext>();
+
+/** Returns a client like `api` that also heeds `signal` and `limits`. */
+export function narrowApi(
+  api: Api,
+  { signal, limits }: { readonly signal?: AbortSignal; readonly limits?: HostLimits | undefined },
+): Api {
+  const context = contexts.get(api);
+  if (context === undefined) throw new InvariantError('an api was narrowed that no session made');
+  return makeApi({
+    ...context,
+    signal: anySignal(context.signal, signal),
+    limits: limits === undefined ? context.limits : [...context.limits, limits],
+    admit: () => {
+      signal?.throwIfAborted();
+      return context.admit();
+    },
+  });
+}
+
 export function makeApi(context: ApiContext): Api {
-  return {
+  const api: Api = {
     fetch: (pathOrUrl, init) => call(context, { pathOrUrl, init: init ?? {} }, async (response) => response),
     json: async <Value>(pathOrUrl: string | URL, init?: RequestInit) => {
       const { response, body } = await call(context, { pathOrUrl, init: init ?? {} }, async (answer) => ({
@@ -89,7 +120,8 @@ export function makeApi(context: ApiContext): Api {
       }));
       const method = init?.method?.toUpperCase() ?? 'GET';
       const failure = { method, url: response.url, status: response.status };
-      if (!response.ok) throw new ApiError({ ...failure, reason: response.statusText });
+      if (!response.ok)
+        throw new ApiError({ ...failure, reason: response.statusText, retryAfterMs: retryAfterMsOf(response) });
       try {
         return JSON.parse(body) as Value;
       } catch (thrown) {
@@ -97,6 +129,8 @@ export function makeApi(context: ApiContext): Api {
       }
     },
   };
+  contexts.set(api, context);
+  return api;
 }
 
 interface Call {
@@ -143,7 +177,7 @@ async function call<Result>(
 }
 
 async function attempt<Result>(
-  { jar, userAgent, attemptTimeoutMs }: ApiContext,
+  { jar, userAgent, attemptTimeoutMs, limits }: ApiContext,
   {
     url,
     init,
@@ -162,9 +196,12 @@ async function attempt<Result>(
     'user-agent': await raceSignal(userAgent(), caller),
     ...Object.fromEntries(new Headers(init.headers)),
   };
-  // The limit is the server's: where the browser takes its time to tell its cookies, no server is to blame.
+  // Called for each redirect, too. The time limit is the server's: it excludes the wait for the browser's cookies and for `limits`.
   const fetchInTime = (to: string, hop?: RequestInit) =>
-    fetch(to, { ...hop, signal: anySignal(caller, AbortSignal.timeout(attemptTimeoutMs)) });
+    limits.reduceRight<() => Promise<Response>>(
+      (request, limit) => () => limit.run(to, request, { signal: caller }),
+      () => fetch(to, { ...hop, signal: anySignal(caller, AbortSignal.timeout(attemptTimeoutMs)) }),
+    )();
   try {
     const response = await raceSignal(fetchCookie(fetchInTime, jar)(url, { ...init, headers }), caller);
     if (!anyStatus && isTemporary(response.status)) throw new Unsatisfying({ response });
@@ -193,7 +230,7 @@ class Unsatisfying extends Error {
   constructor({ response, cause }: { response: Response | null; cause?: unknown }) {
     super('an API call went wrong', { cause });
     this.response = response;
-    this.retryAfterMs = response === null ? null : parseRetryAfter(response.headers.get('retry-after'));
+    this.retryAfterMs = response === null ? null : retryAfterMsOf(response);
   }
 
   /** Gives the connection back and waits as long as the server asked for. */
@@ -208,13 +245,14 @@ function isTemporary(status: number): boolean {
 }
 
 function isWorthRepeating({ response, retryAfterMs }: Unsatisfying, method: string): boolean {
-  if (retryAfterMs !== null && retryAfterMs > LONGEST_RETRY_AFTER_MS) return false;
+  if (retryAfterMs !== null && retryAfterMs > MAX_RETRY_AFTER_MS) return false;
   if (IDEMPOTENT.has(method)) return true;
   return retryAfterMs !== null && (response?.status === 429 || response?.status === 503);
 }
 
-/** Seconds or an HTTP date (RFC 9110, section 10.2.3), as milliseconds from now. */
-function parseRetryAfter(value: string | null): number | null {
+/** The header's seconds or HTTP date (RFC 9110, section 10.2.3) as milliseconds from now; null if there is none. */
+function retryAfterMsOf({ headers }: Response): number | null {
+  const value = headers.get('retry-after');
   if (value === null) return null;
   if (/^\d+$/.test(value.trim())) return Number(value) * 1_000;
   const at = Date.parse(value);

@@ -1,6 +1,7 @@
 /** What a supervisor is given, what it tells, and what it shows of itself. */
 import type { Log } from '../core/log.ts';
 import type { BrowserOptions, CommandHook, Death, DeathReport } from '../driver/driver.ts';
+import type { HostLimitOptions } from './host-limits.ts';
 import type { RestartLimitOptions } from './restart-limit.ts';
 import type { SupervisorStatus } from './state.ts';
 import type { TargetOptions } from './target.ts';
@@ -20,6 +21,8 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
   readonly apiRetries?: number;
   /** The limit of one API attempt. Default 30 000 ms. */
   readonly apiTimeoutMs?: number;
+  /** Limits the API calls of a session to each host. @default no limit */
+  readonly perHost?: HostLimitOptions;
   /** So many API calls failing in a row are a critical failure. Default 10. */
   readonly criticalFailureThreshold?: number;
   readonly restartLimit?: RestartLimitOptions;

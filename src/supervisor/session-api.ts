@@ -6,6 +6,7 @@ import { DEFAULT_API_RETRIES, DEFAULT_API_TIMEOUT_MS, makeApi, type Api } from '
 import { BrowserCookieJar } from './cookie-jar.ts';
 import { DEFAULT_FAILURE_THRESHOLD, CriticalFailureError, FailureStreak } from './critical-failures.ts';
 import type { Epoch } from './epoch.ts';
+import { HostLimits } from './host-limits.ts';
 import type { SupervisorOptions } from './options.ts';
 
 export interface SessionApiOptions {
@@ -20,6 +21,7 @@ export class SessionApi {
   readonly #given: SessionApiOptions;
   readonly #jar: BrowserCookieJar;
   readonly #failures: FailureStreak;
+  readonly #limits: readonly HostLimits[];
   readonly #userAgent: () => Promise<string>;
   #critical: CriticalFailureError | undefined;
 
@@ -34,6 +36,8 @@ export class SessionApi {
     };
     this.#jar = new BrowserCookieJar(cookies, log);
     this.#userAgent = onceAnswered(() => this.#ask(() => session.userAgent()));
+    const { perHost } = given.options;
+    this.#limits = perHost === undefined ? [] : [new HostLimits(perHost)];
     this.#failures = new FailureStreak(given.options.criticalFailureThreshold ?? DEFAULT_FAILURE_THRESHOLD);
   }
 
@@ -61,6 +65,7 @@ export class SessionApi {
       onOutcome: (status) => this.#onOutcome(status),
       retries: options.apiRetries ?? DEFAULT_API_RETRIES,
       attemptTimeoutMs: options.apiTimeoutMs ?? DEFAULT_API_TIMEOUT_MS,
+      limits: this.#limits,
     });
   }
 

@@ -13,7 +13,7 @@ import {
   type WebDriver,
 } from '../driver/driver.ts';
 import type { Api } from './api-client.ts';
-import { runBatch, type BatchOptions, type BatchOutcome, type BatchWorker } from './batch.ts';
+import { runBatch, type BatchOutcome, type BatchWorker, type GivenOptions } from './batch/batch.ts';
 import type { CriticalFailureError } from './critical-failures.ts';
 import { Epoch } from './epoch.ts';
 import { describeHealth } from './health.ts';
@@ -173,9 +173,9 @@ export class SessionSupervisor implements AsyncDisposable {
 
   /** Runs `worker` over `items` under the session's halt. Always resolves; the outcome tells each item's fate. */
   async batch<Item, Value>(
-    items: Iterable<Item>,
+    items: Iterable<Item> | AsyncIterable<Item>,
     worker: BatchWorker<Item, Value>,
-    options: BatchOptions<Item> = {},
+    options: GivenOptions<Item, Value> = {},
   ): Promise<BatchOutcome<Value>> {
     const epoch = this.#epoch;
     const session = this.#currentSession;

@@ -29,7 +29,10 @@ export {
   type DeathReport,
   type WebDriver,
 } from '../driver/driver.ts';
-export { ApiError, type Api, type ApiInit } from './api-client.ts';
+export { ApiError, narrowApi, type Api, type ApiInit } from './api-client.ts';
+export { BatchControl } from './batch/control.ts';
+export type { BatchJournal, DeclaredItem, EarlierAddition, JournaledOptions } from './batch/journal.ts';
+export { ItemTimedOutError, TimeLimit } from './batch/time-limit.ts';
 export {
   DEFAULT_CONCURRENCY,
   type BatchCounts,
@@ -38,8 +41,9 @@ export {
   type BatchResult,
   type BatchTools,
   type BatchWorker,
-} from './batch.ts';
+} from './batch/options.ts';
 export { CriticalFailureError, type CriticalFailureCode } from './critical-failures.ts';
+export { HostLimits, type HostLimitOptions } from './host-limits.ts';
 export type { SupervisorEvents, SupervisorHealth, SupervisorOptions } from './options.ts';
 export { DEFAULT_HEARTBEAT_INTERVAL_MS } from './options.ts';
 export { toSupervisorOptions } from './from-config.ts';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { getEventListeners } from 'node:events';
 import { useFakeTimers, type SinonFakeTimers } from 'sinon';
-import { ActionError, CancelledError, DeadlineError } from '../../src/core/errors.ts';
+import { ActionError, CancelledError, DeadlineError, NonRetryableError } from '../../src/core/errors.ts';
 import { isRetryable, retry } from '../../src/core/retry.ts';
 
 describe('retry', () => {
@@ -48,6 +48,13 @@ describe('retry', () => {
     const error = new Error('the first and last');
     const { attempt, attempts } = failing(error);
     expect(await rejectionOf(retry(attempt, { signal: controller.signal }))).to.equal(error);
+    expect(attempts).to.have.length(1);
+  });
+
+  it('rejects with the original error of an AbortError, at once', async () => {
+    const originalError = new Error('not worth another attempt');
+    const { attempt, attempts } = failing(Object.assign(new Error('x'), { name: 'AbortError', originalError }));
+    expect(await rejectionOf(retry(attempt, { retries: 5, signal: controller.signal }))).to.equal(originalError);
     expect(attempts).to.have.length(1);
   });
 
@@ -166,6 +173,13 @@ describe('retry', () => {
 });
 
 describe('isRetryable', () => {
+  it('is false for a NonRetryableError, and for the AbortError of any copy of p-retry', () => {
+    const abortError = Object.assign(new Error('enough'), { name: 'AbortError', originalError: new Error('enough') });
+    expect(isRetryable(new NonRetryableError('no such page'))).to.equal(false);
+    expect(isRetryable(abortError)).to.equal(false);
+    expect(isRetryable(new DOMException('aborted', 'AbortError'))).to.equal(true);
+  });
+
   it('is true for foreign errors and failures of a step, false for what halts the session or aborts the run', () => {
     expect(isRetryable(new Error('foreign'))).to.equal(true);
     expect(isRetryable(new DeadlineError('It', 1))).to.equal(true);

@@ -1,0 +1,89 @@
+/**
+ * Decides when an attempt may begin. p-queue enforces the concurrency and the rate; the batch gives it only what can begin next, because a
+ * promise for each of 100 000 items would hold up the program. The rate has a queue of its own: a retry keeps its slot, and needs
+ * another permit.
+ */
+import PQueue from 'p-queue';
+
+import type { Disposer } from '../../core/events.ts';
+import { DEFAULT_CONCURRENCY, type BatchOptions } from './options.ts';
+
+export class Admission {
+  readonly #options: BatchOptions<never>;
+  readonly #maxConcurrency: number;
+  readonly #slots: PQueue;
+  readonly #permits: PQueue | undefined;
+  readonly #detach: Disposer | undefined;
+  #paused: PromiseWithResolvers<void> | undefined;
+
+  constructor(options: BatchOptions<never>, maxConcurrency: number) {
+    const { rateLimit, control } = options;
+    this.#options = options;
+    this.#maxConcurrency = maxConcurrency;
+    this.#slots = new PQueue({ concurrency: this.concurrency });
+    if (rateLimit !== undefined)
+      this.#permits = new PQueue({ intervalCap: rateLimit.count, interval: rateLimit.perMs, strict: true });
+    this.#detach = control?.attach(() => this.#followControl());
+    this.#followControl();
+  }
+
+  /** The maximum number of workers at the same time, as it is now. */
+  get concurrency(): number {
+    const { concurrency, control } = this.#options;
+    return Math.min(control?.concurrency ?? concurrency ?? DEFAULT_CONCURRENCY, this.#maxConcurrency);
+  }
+
+  /** Whether a task waits for a slot. */
+  get isFull(): boolean {
+    return this.#slots.size > 0;
+  }
+
+  /** Whether an attempt has to wait for a permit or for the end of a pause. */
+  get isGated(): boolean {
+    return this.#paused !== undefined || this.#permits !== undefined;
+  }
+
+  /** Runs `task`, which never rejects, when a slot is free. */
+  run(task: () => Promise<void>): void {
+    // It rejects only when `close` finds the task waiting, and p-queue handles that rejection.
+    void this.#slots.add(task);
+  }
+
+  /** Undefined if an attempt may begin at once; otherwise resolves when it may, or when the batch is closed. */
+  admit(): Promise<void> | undefined {
+    return this.isGated ? this.#wait() : undefined;
+  }
+
+  /** Nothing begins any more; what waits is released. */
+  close(): void {
+    this.#detach?.();
+    this.#slots.clear();
+    this.#permits?.clear();
+    this.#paused?.resolve();
+    this.#paused = undefined;
+  }
+
+  async #wait(): Promise<void> {
+    // A pause that comes after the permit lets the permit expire.
+    do {
+      await this.#paused?.promise;
+      await this.#permits?.add(() => undefined).catch(() => undefined);
+    } while (this.#paused !== undefined);
+  }
+
+  #followControl(): void {
+    const { control } = this.#options;
+    if (control === undefined) return;
+    if (control.isPaused) {
+      this.#paused ??= Promise.withResolvers();
+      this.#slots.pause();
+      this.#permits?.pause();
+    } else {
+      this.#paused?.resolve();
+      this.#paused = undefined;
+      this.#permits?.start();
+      this.#slots.start();
+    }
+    this.#slots.concurrency = this.concurrency;
+  }
+}

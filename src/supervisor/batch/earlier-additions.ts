@@ -1,0 +1,40 @@
+/** Items that workers added before the batch began anew. Each is taken as soon as the item is known whose worker added it. */
+import { Heap } from './backlog.ts';
+import type { EarlierAddition } from './journal.ts';
+
+interface Addition<Item> {
+  readonly item: Item;
+  /** The place in the order in which items were added. */
+  readonly rank: number;
+}
+
+export class EarlierAdditions<Item> {
+  /** Key of a taken addition -> its place in the order in which items were added. */
+  readonly ranks = new Map<string, number>();
+  readonly #byAdder: Map<string, Addition<Item>[]>;
+
+  constructor(additions: readonly EarlierAddition<Item>[]) {
+    const ranked = additions.map(({ by, item }, rank) => ({ by, item, rank }));
+    this.#byAdder = Map.groupBy(ranked, ({ by }) => by);
+  }
+
+  /**
+   * Calls `take` for each item that the workers of `keys` added, and for what those added in turn, in the order in which all of them were
+   * added. `take` returns the item's key, or undefined if the batch has the item already.
+   */
+  follow(keys: readonly string[], take: (item: Item) => string | undefined): void {
+    if (this.#byAdder.size === 0) return;
+    const waiting = new Heap<Addition<Item>>();
+    const open = (key: string) => {
+      for (const addition of this.#byAdder.get(key) ?? []) waiting.put(addition, -addition.rank);
+      this.#byAdder.delete(key);
+    };
+    keys.forEach(open);
+    for (let next = waiting.take(); next !== undefined; next = waiting.take()) {
+      const key = take(next.item);
+      if (key === undefined) continue;
+      this.ranks.set(key, next.rank);
+      open(key);
+    }
+  }
+}

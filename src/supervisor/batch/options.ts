@@ -1,0 +1,100 @@
+/** What a batch is given, what its workers get, and what comes out of it. */
+import { ActionError } from '../../core/errors.ts';
+import type { WebDriver } from '../../driver/driver.ts';
+import type { Api } from '../api-client.ts';
+import { validateHostLimits, type HostLimitOptions } from '../host-limits.ts';
+import { describeWrongConcurrency, type BatchControl } from './control.ts';
+
+export interface BatchOptions<Item> {
+  /** Names an item in the outcome. Two items with the same key are an `ActionError`. @default the item's position, from 0 */
+  readonly key?: (item: Item, index: number) => string;
+  /** The maximum number of workers at the same time; `Infinity` sets no limit. @default 5 */
+  readonly concurrency?: number;
+  /** Further attempts of an item whose worker fails. They count against `rateLimit`. @default 0 */
+  readonly retries?: number;
+  /**
+   * The time limit of one attempt in milliseconds. An attempt that exceeds it fails with `ItemTimedOutError`; its signal aborts, and
+   * its later results are dropped. @default no limit
+   */
+  readonly timeoutMs?: number;
+  /** At most `count` attempts begin within any `perMs` milliseconds. */
+  readonly rateLimit?: { readonly count: number; readonly perMs: number };
+  /** Limits the API calls of the workers to each host. @default no limit */
+  readonly perHost?: HostLimitOptions;
+  /** Waiting items with a higher number begin first; equal numbers keep their order. @default 0 for each item */
+  readonly priority?: (item: Item) => number;
+  /** Changes the concurrency of the batch, pauses it and resumes it while it runs. */
+  readonly control?: BatchControl;
+  /** Cancels what is left of the batch. Its reason becomes `stoppedBy` of the outcome. */
+  readonly signal?: AbortSignal;
+}
+
+export interface BatchTools<Item> {
+  /** Aborts when the session dies, the batch is cancelled, or the attempt exceeds `timeoutMs`. Pass it to everything that waits. */
+  readonly signal: AbortSignal;
+  readonly api: Api;
+  /** The session's driver. Throws if the concurrency is above 1, because workers that share one window disturb each other. */
+  readonly driver: WebDriver;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  readonly key: string;
+  /** Declines the item: it counts as skipped. Never returns. */
+  readonly skip: (reason: string) => never;
+  /** Appends an item to the batch. Returns false, and does nothing, if its key is known already. */
+  readonly add: (item: Item) => boolean;
+}
+
+export type BatchWorker<Item, Value> = (item: Item, tools: BatchTools<Item>) => Promise<Value> | Value;
+
+export type BatchResult<Value> =
+  | { readonly key: string; readonly status: 'done'; readonly value: Value }
+  | { readonly key: string; readonly status: 'failed'; readonly error: Error }
+  | { readonly key: string; readonly status: 'cancelled'; readonly error: Error }
+  | { readonly key: string; readonly status: 'skipped'; readonly reason: string };
+
+export interface BatchCounts {
+  readonly total: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly skipped: number;
+}
+
+export interface BatchOutcome<Value> {
+  readonly counts: BatchCounts;
+  /** In input order. Added items follow in the order in which they were added. */
+  readonly results: readonly BatchResult<Value>[];
+  /**
+   * Why items were cancelled: the session's death, an error that ends the run, the caller's signal, or an error of the iterable that
+   * supplied the items. Null if the batch ran to its end.
+   */
+  readonly stoppedBy: Error | null;
+}
+
+export const DEFAULT_CONCURRENCY = 5;
+/** The longest delay of a Node.js timer; a longer one fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Throws `ActionError` if an option can't be used. */
+export function validateOptions<Item>(options: BatchOptions<Item>): void {
+  const { concurrency = 1, retries = 0, timeoutMs, rateLimit } = options;
+  const wrong =
+    describeWrongConcurrency(concurrency) ??
+    (!Number.isInteger(retries) || retries < 0
+      ? `retries is ${retries}; it must be a whole number of at least 0`
+      : timeoutMs !== undefined && !isTimerDelay(timeoutMs)
+        ? `timeoutMs is ${timeoutMs}; it must be above 0 and at most 24 days`
+        : rateLimit !== undefined && !isRateLimit(rateLimit)
+          ? 'rateLimit needs a count that is a whole number of at least 1, and perMs above 0 and at most 24 days'
+          : undefined);
+  if (wrong !== undefined) throw new ActionError(`A batch can't start: ${wrong}.`);
+  if (options.perHost !== undefined) validateHostLimits(options.perHost);
+}
+
+function isRateLimit({ count, perMs }: { count: number; perMs: number }): boolean {
+  return Number.isInteger(count) && count >= 1 && isTimerDelay(perMs);
+}
+
+function isTimerDelay(ms: number): boolean {
+  return ms > 0 && ms <= MAX_TIMER_MS;
+}
