@@ -2,7 +2,7 @@
  * Crawls a site and reports the links on it that lead nowhere. Pages are read as the server sends them, so links that only a script
  * adds are not seen. A broken link is a finding and no failed step.
  */
-import { defineAction, z, ApiError, type Api } from 'webdriver-supervisor';
+import { defineAction, z, ApiError, HostLimits, type Api } from 'webdriver-supervisor';
 
 interface Link {
   readonly url: string;
@@ -17,6 +17,11 @@ interface Finding {
   readonly links: readonly Link[];
 }
 
+/** Limits for sites that did not ask to be checked. */
+const OUTSIDE_CONCURRENCY = 4;
+const OUTSIDE_MIN_DELAY_MS = 100;
+const OUTSIDE_TIMEOUT_MS = 20_000;
+
 export default defineAction({
   name: 'check-links',
   description: 'Crawls one site and reports its broken links.',
@@ -25,6 +30,7 @@ export default defineAction({
     maxPages: z.int().min(1).default(200).describe('pages read at most'),
     external: z.boolean().default(false).describe('also ask other sites whether their side of a link is there'),
     concurrency: z.int().min(1).max(50).default(8).describe('links checked at the same time'),
+    delayMs: z.int().min(0).max(60_000).default(20).describe('pause between two requests to one site, in milliseconds'),
   }),
 
   baseUrl: ({ url }) => url,
@@ -36,6 +42,10 @@ export default defineAction({
 
   async run({ params, batch, save, log }) {
     const site = new URL(params.url).origin;
+    const outside = new HostLimits({
+      concurrency: OUTSIDE_CONCURRENCY,
+      minDelayMs: Math.max(params.delayMs, OUTSIDE_MIN_DELAY_MS),
+    });
     const start = withoutFragment(new URL(params.url));
     const pages = new Set([start]);
     const checked = new Map<string, Finding>();
@@ -49,7 +59,7 @@ export default defineAction({
         `links ${clicks} clicks away`,
         level,
         async (link, { api, signal, add }) => {
-          const finding = await check(link, { api, signal, site });
+          const finding = await check(link, { api, signal, site, outside });
           // Only pages wait for the next level; other links are checked at once.
           for (const found of finding.links) {
             const isWanted = found.kind === 'resource' || (found.kind === 'outside' && params.external);
@@ -57,7 +67,7 @@ export default defineAction({
           }
           return finding;
         },
-        { key: ({ url }) => url, concurrency: params.concurrency },
+        { key: ({ url }) => url, concurrency: params.concurrency, perHost: { minDelayMs: params.delayMs } },
       );
 
       level = [];
@@ -89,12 +99,19 @@ export default defineAction({
   },
 });
 
-async function check(
-  link: Link,
-  { api, signal, site }: { api: Api; signal: AbortSignal; site: string },
-): Promise<Finding> {
+interface Surroundings {
+  readonly api: Api;
+  readonly signal: AbortSignal;
+  /** The origin of the site that is checked. */
+  readonly site: string;
+  /** The limits of all other sites. */
+  readonly outside: HostLimits;
+}
+
+async function check(link: Link, { site, ...surroundings }: Surroundings): Promise<Finding> {
+  const { signal } = surroundings;
   try {
-    const response = await ask(link, { api, signal });
+    const response = await ask(link, surroundings);
     const { status, statusText, url } = response;
     const isReadable = response.ok && (response.headers.get('content-type') ?? '').includes('html');
     // A page that redirects to another site is there, but what is on it isn't ours.
@@ -109,12 +126,16 @@ async function check(
   }
 }
 
-async function ask({ url, kind }: Link, { api, signal }: { api: Api; signal: AbortSignal }): Promise<Response> {
-  // Other sites are asked without `api`: ten of them failing in a row says nothing about the site that is being checked.
+async function ask({ url, kind }: Link, { api, signal, outside }: Omit<Surroundings, 'site'>): Promise<Response> {
+  // Other sites are asked without `api`: ten failures in a row there say nothing about the site that is checked.
+  const callOutside = (method: string) =>
+    outside.run(
+      url,
+      () => fetch(url, { method, signal: AbortSignal.any([signal, AbortSignal.timeout(OUTSIDE_TIMEOUT_MS)]) }),
+      { signal },
+    );
   const call = (method: string) =>
-    kind === 'outside'
-      ? fetch(url, { method, signal: AbortSignal.any([signal, AbortSignal.timeout(20_000)]) })
-      : api.fetch(url, { method, anyStatus: true });
+    kind === 'outside' ? callOutside(method) : api.fetch(url, { method, anyStatus: true });
   if (kind === 'page') return call('GET');
   const response = await call('HEAD');
   return response.status === 405 || response.status === 501 ? call('GET') : response;

@@ -14,7 +14,7 @@ interface BrokenLink {
 
 async function findBrokenLinks(
   url: string,
-  params: { maxPages?: number; external?: boolean } = {},
+  params: { maxPages?: number; external?: boolean; delayMs?: number } = {},
   onSession: (supervisor: SessionSupervisor) => void = () => undefined,
 ) {
   await using output = await makeTemporaryFolder();
@@ -68,7 +68,7 @@ describe('check-links', () => {
     await using site = await openSite(pages);
     const { broken } = await findBrokenLinks(`${site.url}/`);
     // With a base, even "#top" leads away from the page.
-    expect(site.requests).to.deep.include({ method: 'GET', path: '/deep/' });
+    expect(site.requests.map(({ method, path }) => `${method} ${path}`)).to.include('GET /deep/');
     expect(broken.map(({ url }) => url)).to.deep.equal([`${site.url}/deep/single?a=1&b=2`, `${site.url}/picture.png`]);
   });
 
@@ -96,6 +96,19 @@ describe('check-links', () => {
     const { outcome, broken } = await findBrokenLinks(`${site.url}/`, { maxPages: 2 });
     expect(broken).to.deep.equal([]);
     expect(outcome.counts.total).to.equal(2);
+  });
+
+  it('pauses between two requests to the site as long as it is told', async () => {
+    const links = Array.from({ length: 6 }, (_unused, index) => `/${index}`);
+    await using site = await openSite({
+      '/': page(links.map((link) => `<a href="${link}">x</a>`).join('')),
+      ...Object.fromEntries(links.map((link) => [link, page('')])),
+    });
+    await findBrokenLinks(`${site.url}/`, { delayMs: 100 });
+    const cameAt = site.requests.filter(({ path }) => links.includes(path)).map(({ atMs }) => atMs);
+    expect(cameAt).to.have.length(6);
+    // Requests are delayed on their way, each by another time.
+    expect(cameAt.at(-1)! - cameAt[0]!).to.be.at.least(450);
   });
 
   it('asks other sites only when told to, and reports one that does not answer without a status', async () => {

@@ -8,19 +8,25 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 /** Path -> HTML, or a status with HTML; everything else is a 404. */
 export type Pages = Readonly<Record<string, string | { readonly status: number; readonly html: string }>>;
 
+export interface SiteRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly atMs: number;
+}
+
 export interface Site extends AsyncDisposable {
   /** Ends without a slash. */
   readonly url: string;
-  /** Of each request, in the order of their coming. */
-  readonly requests: readonly { readonly method: string; readonly path: string }[];
+  /** In the order in which they came; `atMs` is a time of `performance.now()`. */
+  readonly requests: readonly SiteRequest[];
 }
 
 /** A handful of pages on 127.0.0.1. `$SITE` in a page stands for the site's address. */
 export async function openSite(pages: Pages): Promise<Site> {
-  const requests: { method: string; path: string }[] = [];
+  const requests: SiteRequest[] = [];
   let url = '';
   const server = createServer(({ method = '', url: target = '' }, response) => {
-    requests.push({ method, path: target });
+    requests.push({ method, path: target, atMs: performance.now() });
     const page = pages[target] ?? { status: 404, html: '<title>Not here</title>' };
     const { status, html } = typeof page === 'string' ? { status: 200, html: page } : page;
     response.writeHead(status, { 'content-type': 'text/html; charset=utf-8' });
