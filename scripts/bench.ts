@@ -6,12 +6,13 @@ import path from 'node:path';
 import { loadConfig, SessionSupervisor } from 'webdriver-supervisor';
 
 import { locateBrowser } from '../src/driver/locate.ts';
+import { measureBatches } from './bench/batches.ts';
 import { measureDetection, measureLoopingPage, measureRecovery } from './bench/detection.ts';
 import { measureCheckpoints } from './bench/main-job.ts';
 import type { Row } from './bench/measure.ts';
 import { measureMainJob, measureRegistries, measureReplay } from './bench/registry.ts';
 import { measureUpkeep } from './bench/upkeep.ts';
-import { measureBatches, measureCommands, measureHaltFlag, measureStarts } from './bench/overhead.ts';
+import { measureCommands, measureHaltFlag, measureStarts } from './bench/overhead.ts';
 
 // The alternatives leave their profiles behind at each quit; what this run leaves goes with its folder.
 const folder = mkdtempSync(path.join(tmpdir(), 'bench-'));

@@ -1,8 +1,4 @@
-/** What supervising costs: the halt flag, a command, a session's start, a batch; each beside the same without it. */
-import { setTimeout as sleep } from 'node:timers/promises';
-
-import PQueue from 'p-queue';
-import pRetry from 'p-retry';
+/** What supervising costs: the halt flag, a command, a session's start; each beside the same without it. */
 import { Builder, WebDriver } from 'selenium-webdriver';
 import chrome from 'selenium-webdriver/chrome.js';
 import { SessionSupervisor } from 'webdriver-supervisor';
@@ -12,10 +8,6 @@ import { inTurns, ms, type Row } from './measure.ts';
 const FLAG_READS = 5_000_000;
 const COMMANDS = 1_000;
 const STARTS = 15;
-const BATCHES = 9;
-const BATCH_ITEMS = 400;
-const TASK_MS = 5;
-const CONCURRENCY = 10;
 
 export interface BrowserPaths {
   readonly browserPath: string;
@@ -87,43 +79,6 @@ export async function measureStarts(paths: BrowserPaths): Promise<Row[]> {
       measured: `${ratio.toFixed(3)} (${ms(samples.supervised.median)} / ${ms(samples.bare.median)})`,
       goal: '≤ 1.10',
       isMet: ratio <= 1.1,
-    },
-  ];
-}
-
-export async function measureBatches(supervisor: SessionSupervisor): Promise<Row[]> {
-  const items = Array.from({ length: BATCH_ITEMS }, (_unused, index) => index);
-  const task = () => sleep(TASK_MS);
-  const { signal } = new AbortController();
-  const byHand = async () => {
-    const queue = new PQueue({ concurrency: CONCURRENCY });
-    const results = items.map((item) =>
-      queue.add(() => pRetry(async () => (await task(), item), { retries: 2, signal }), { signal }),
-    );
-    await Promise.allSettled(results);
-  };
-  const bareQueue = async () => {
-    const queue = new PQueue({ concurrency: CONCURRENCY });
-    await Promise.all(items.map((item) => queue.add(async () => (await task(), item))));
-  };
-  const supervised = () =>
-    supervisor.batch(items, async (item) => (await task(), item), { concurrency: CONCURRENCY, retries: 2 });
-  await Promise.all([byHand(), supervised(), bareQueue()]);
-  const samples = await inTurns({ byHand, bareQueue, supervised }, BATCHES);
-  const hand = samples.supervised.median / samples.byHand.median;
-  const bare = samples.supervised.median / samples.bareQueue.median;
-  return [
-    {
-      what: `supervised batch / the same by hand (p-queue + p-retry + signal), ${TASK_MS} ms tasks`,
-      measured: `${hand.toFixed(3)} (${ms(samples.supervised.median)} / ${ms(samples.byHand.median)})`,
-      goal: '≤ 1.10',
-      isMet: hand <= 1.1,
-    },
-    {
-      what: `supervised batch / bare p-queue, ${TASK_MS} ms tasks`,
-      measured: `${bare.toFixed(3)} (${ms(samples.supervised.median)} / ${ms(samples.bareQueue.median)})`,
-      goal: '≤ 1.05',
-      isMet: bare <= 1.05,
     },
   ];
 }
