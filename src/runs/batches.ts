@@ -69,6 +69,7 @@ export async function runActionBatch<Item, Value>(
 ): Promise<BatchOutcome<Value>> {
   const { supervisor, steps } = context;
   const { name, items, options } = parts;
+  const { stack } = new Error('call');
   steps.throwIfOver();
   if (typeof name !== 'string' || name === '')
     throw new ActionError('A batch needs a name that is a text and not empty.');
@@ -77,7 +78,7 @@ export async function runActionBatch<Item, Value>(
       `The batch "${name}" needs a \`key\`: a function that names each item, the same on every run, such as (item) => item.id.`,
     );
   }
-  const batch = new ActionBatch(context, parts);
+  const batch = new ActionBatch(context, parts, stack);
   const outcome = await supervisor.batch<Item, Value>(
     items,
     (item, tools) => batch.work(item, tools),
@@ -99,9 +100,12 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
   readonly #sessions: number;
   readonly #limits: HostLimits | undefined;
   readonly #entries = new Map<string, LedgerEntry>();
+  /** Of the call of `batch`. */
+  readonly #stack: string | undefined;
 
-  constructor(context: BatchesOptions, { name, worker, options }: BatchParts<Item, Value>) {
+  constructor(context: BatchesOptions, { name, worker, options }: BatchParts<Item, Value>, stack: string | undefined) {
     this.#context = context;
+    this.#stack = stack;
     this.#name = name;
     this.#scope = { batch: name, ...context.steps.scope('A batch') };
     this.#worker = worker;
@@ -151,7 +155,10 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
     });
     const entries = steps.declare(declared);
     for (const { added } of declared) if (added !== undefined) ledger.rememberAdded(scopeOf(this.#scope), added);
-    for (const entry of entries) this.#entries.set(entry.id.key, entry);
+    for (const entry of entries) {
+      this.#entries.set(entry.id.key, entry);
+      if (entry.end !== undefined) steps.noteReplay(entry, { stack: this.#stack, leavesPage: this.#leavesPage });
+    }
     return entries.map((entry) => toResult<Value>(entry));
   }
 
@@ -204,6 +211,11 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
   get #concurrency(): number {
     const { control, concurrency } = this.#options;
     return control?.concurrency ?? concurrency ?? DEFAULT_CONCURRENCY;
+  }
+
+  /** Whether items run one at a time in the window of the run's session, so that each may go on where the last one ended. */
+  get #leavesPage(): boolean {
+    return this.#sessions === 0 && this.#concurrency === 1;
   }
 
   #keyOf(item: Item): string {
@@ -288,6 +300,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
       work: (records) => limit.race(() => callWorker(records)),
       fence: signal,
       takesState: this.#sessions === 0,
+      leavesPage: this.#leavesPage,
     });
   }
 

@@ -6,6 +6,7 @@ import type { RunStore, StepEnd, StepId } from '../registry/registry.ts';
 import type { CommandGuard } from './command-guard.ts';
 import type { StepOptions } from './context.ts';
 import { describeStep, type Ledger, type StepMemory } from './ledger.ts';
+import type { RecordBuffer } from './record-buffer.ts';
 import type { ReplayWatch } from './replay-watch.ts';
 import type { RunState } from './state/run-state.ts';
 
@@ -31,6 +32,17 @@ export interface StepsOptions {
   readonly onBegin: () => void;
   /** A unit of work is done, and the session that it began with is not the one that there is. */
   readonly onContextLoss: () => void;
+}
+
+/** How one attempt at a step or an item is made. */
+export interface AttemptOptions<Value> {
+  readonly work: (records: RecordBuffer) => Promise<Value>;
+  /** The halt of the session that the work uses: nothing is stored of a session that died meanwhile. */
+  readonly fence: AbortSignal;
+  /** Whether the session is the run's own, whose state is taken with the work's end. @default true */
+  readonly takesState?: boolean;
+  /** Whether the work that comes next may go on with the page that this one leaves. @default true */
+  readonly leavesPage?: boolean;
 }
 
 /** Throws `ActionError` naming the step and the option that is wrong. */

@@ -18,7 +18,7 @@ import { RecordBuffer, toRecordEntry, validateKey } from './record-buffer.ts';
 import type { Checkpoint } from './state/run-state.ts';
 import { StepDeaths } from './step-deaths.ts';
 import { StepTimedOutError } from './step-errors.ts';
-import { toStepEnd, validateStepOptions, type StepsOptions } from './step-options.ts';
+import { toStepEnd, validateStepOptions, type AttemptOptions, type StepsOptions } from './step-options.ts';
 
 /** Further failures of one entry of `run` are not logged one by one. */
 const TOLD_FAILURES = 10;
@@ -34,14 +34,6 @@ interface OpenStep {
 interface Unit {
   readonly entry: LedgerEntry;
   readonly isItem: boolean;
-}
-
-export interface AttemptOptions<Value> {
-  readonly work: (records: RecordBuffer) => Promise<Value>;
-  /** The halt of the session that the work uses: nothing is stored of a session that died meanwhile. */
-  readonly fence: AbortSignal;
-  /** Whether the session is the run's own, whose state is taken with the work's end. @default true */
-  readonly takesState?: boolean;
 }
 
 /** The steps of one entry of `run`. */
@@ -74,7 +66,7 @@ export class Steps {
     work: (tools: StepTools) => Promise<Value> | Value,
     options: StepOptions<Value> = {},
   ): Promise<Value> {
-    const { sessionSignal, store, replay, state } = this.#options;
+    const { sessionSignal, store } = this.#options;
     const { retries = 0, whenInterrupted } = options;
     const { stack } = new Error('call');
     this.throwIfOver();
@@ -83,10 +75,7 @@ export class Steps {
     const [entry] = this.declare([{ id }]);
     if (entry === undefined) throw new InvariantError('a step was declared, and is not there');
     const { end, isInterrupted } = entry;
-    if (end !== undefined) {
-      state.expectPageOf(entry);
-      replay.onReplay(entry, stack);
-    }
+    if (end !== undefined) this.noteReplay(entry, { stack, leavesPage: true });
     if (end?.status === 'done') return fromJsonText<Value>(end.value);
     if (end?.status === 'failed') throw end.error;
     this.begin(entry, { session: sessionSignal, isAlone: true });
@@ -104,6 +93,13 @@ export class Steps {
     } finally {
       this.leave();
     }
+  }
+
+  /** A finished step or item is replayed for the call with this stack. Commands that follow expect the page that it left. */
+  noteReplay(entry: LedgerEntry, { stack, leavesPage }: { stack: string | undefined; leavesPage: boolean }): void {
+    const { replay, state } = this.#options;
+    if (leavesPage) state.expectPageOf(entry);
+    replay.onReplay(entry, stack);
   }
 
   /** The step that the current code belongs to, as a part of a {@link StepId}. Throws in an item: items have no parts. */
@@ -219,7 +215,10 @@ export class Steps {
   }
 
   /** Runs the work of a step or an item once, and stores its value and records together. */
-  async attempt<Value>(entry: LedgerEntry, { work, fence, takesState = true }: AttemptOptions<Value>): Promise<Value> {
+  async attempt<Value>(
+    entry: LedgerEntry,
+    { work, fence, takesState = true, leavesPage = true }: AttemptOptions<Value>,
+  ): Promise<Value> {
     const { store, state, replay, guard } = this.#options;
     const isItem = entry.id.batch !== null;
     const throwIfFenced = () => {
@@ -239,7 +238,7 @@ export class Steps {
     records.close();
     this.#noteContext(entry);
     await this.#write(entry, async () => {
-      await state.commit(entry, checkpoint, { isStep: !isItem });
+      await state.commit(entry, checkpoint, { leavesPage });
       const replaced = await store.endStep(entry.id, { status: 'done', value, records: records.list() }, entry.order);
       this.#end(entry, { status: 'done', value });
       for (const record of replaced) replay.onReplacedRecord(entry, record);
@@ -368,7 +367,7 @@ export class Steps {
     checkpoint?: Checkpoint,
   ): Promise<void> {
     await this.#write(entry, async () => {
-      await this.#options.state.commit(entry, checkpoint, { isStep: entry.id.batch === null });
+      await this.#options.state.commit(entry, checkpoint, { leavesPage: entry.id.batch === null });
       await this.#options.store.endStep(entry.id, toStepEnd(memory), entry.order);
       this.#end(entry, memory);
     });

@@ -146,19 +146,19 @@ export class RunState {
     return this.#next;
   }
 
-  /** The unit of work that `checkpoint` was taken for is about to be stored. With `isStep` the page is remembered with it. */
+  /** The unit of work that `checkpoint` was taken for is about to be stored. With `leavesPage` the page is remembered with it. */
   async commit(
     entry: LedgerEntry,
     checkpoint: Checkpoint | undefined,
-    { isStep }: { readonly isStep: boolean },
+    { leavesPage }: { readonly leavesPage: boolean },
   ): Promise<void> {
     if (checkpoint === undefined) {
       // DevTools was away for a moment: what this step left is not known.
-      if (isStep && this.#hasState) this.#isPartial = true;
+      if (leavesPage && this.#hasState) this.#isPartial = true;
       return;
     }
     const { state, number } = checkpoint;
-    if (isStep) this.#pages.set(entry.name, state.page);
+    if (leavesPage) this.#pages.set(entry.name, state.page);
     if (number < this.#lastNumber) return;
     const patch = diffStates(this.#last, state);
     const isChanged = !isEmptyPatch(patch);
@@ -168,7 +168,7 @@ export class RunState {
     const { file, userFile } = this.#options;
     const text = () => toStoredState({ base: this.#base, changes: this.#changes, pages: this.#pages }, this.#last);
     await Promise.all([
-      file?.write(text, { isUrgent: isStep && isChanged }),
+      file?.write(text, { isUrgent: leavesPage && isChanged }),
       userFile?.write(() => toUserState(this.#last), { isUrgent: false }),
     ]);
   }
