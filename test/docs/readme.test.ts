@@ -6,16 +6,18 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { isAction } from '../../src/runs/runs.ts';
 import { runAction, type Action } from 'webdriver-supervisor';
+import { NaturalSite } from '../fixtures/natural/site/natural-site.ts';
 import { openFaultSite } from 'webdriver-supervisor/testing';
 
 const run = promisify(execFile);
 
-describe('README', () => {
+describe('README and docs', () => {
   let folder: string;
   let examples: Map<string, string>;
 
   before(async () => {
-    const text = await readFile('README.md', 'utf8');
+    const texts = await Promise.all(['README.md', 'docs/actions.md'].map((file) => readFile(file, 'utf8')));
+    const text = texts.join('\n');
     examples = new Map(
       [...text.matchAll(/```ts\n\/\/ file: (\S+)\n([\s\S]*?)```/g)].map(([, file = '', code = '']) => [file, code]),
     );
@@ -40,6 +42,16 @@ describe('README', () => {
     expect(await readFile(outcome.outputs['records']!, 'utf8')).to.equal(
       '{"path":"/ok","title":"ok"}\n{"path":"/slow?ms=1","title":"slow"}\n',
     );
+  });
+
+  it('has an order form that orders each item once', async () => {
+    const file = path.join(folder, 'order.ts');
+    await writeFile(file, examples.get('actions/order.ts') ?? '');
+    const { default: action } = (await import(path.resolve(file))) as { default: Action };
+    await using site = await NaturalSite.open();
+    const outcome = await runAction(action, { url: site.url }, { output: false });
+    expect(outcome).to.include({ status: 'completed', records: 2, error: null });
+    expect(site.effects.orders.map(({ item }) => item)).to.deep.equal(['drum', 'globe']);
   });
 
   it('has a supervisor around existing code that works', async () => {
