@@ -93,9 +93,9 @@ function describeSessions({ sessions, deaths }: RunProgress): string {
   return `session ${Math.max(1, sessions)}${deaths.length === 0 ? '' : ` after ${count(deaths.length, 'death')}`}`;
 }
 
-/** What the action told, else its counted steps: all that are over. */
-function shownCounts({ display, counts }: RunProgress): { done: number; total: number } {
-  return display ?? { done: counts.done + counts.failed + counts.skipped, total: counts.total };
+/** What the action reported with `ctx.progress`, otherwise its units of work. */
+function shownCounts({ display, units }: RunProgress): { done: number; total: number } {
+  return display ?? units;
 }
 
 function clean(text: string): string {

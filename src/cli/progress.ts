@@ -95,10 +95,9 @@ class ProgressBar implements ProgressDisplay {
       // cli-progress asks this for the line at each drawing, so nothing needs to be told to it.
       format: () => {
         const progress = read();
-        const { done, failed, skipped } = progress.counts;
         return renderProgress(progress, {
           columns: this.#terminal.getWidth(),
-          rate: rate.update(done + failed + skipped),
+          rate: rate.update(progress.units.done),
         });
       },
       terminal: this.#terminal,

@@ -69,6 +69,8 @@ export class Ledger {
   readonly #victims = new Map<Death, LedgerEntry[]>();
   readonly #saved = new Map<string, Saved>();
   #savesInPass = new Map<Saved, number>();
+  /** Names of the steps that contain others. */
+  readonly #containers = new Set<string>();
   /** What the current entry of `run` has asked for, by the name of the step around it; '' for `run` itself. */
   readonly #used = new Map<string, Set<string>>();
   #order = 0;
@@ -81,6 +83,14 @@ export class Ledger {
     return { total: this.#entries.size, ...this.#counts };
   }
 
+  /** The same as a person counts them: a step that consists of others is not counted beside them. */
+  get units(): { readonly done: number; readonly total: number } {
+    const { done, failed, skipped } = this.#counts;
+    const isOver = (name: string) => this.#entries.get(name)?.end !== undefined;
+    const over = [...this.#containers].filter(isOver).length;
+    return { done: done + failed + skipped - over, total: this.#entries.size - this.#containers.size };
+  }
+
   /**
    * What earlier processes left. Steps that failed or were cancelled are at that until `run` asks for them again, and then to be done
    * again; the place of each stays.
@@ -91,8 +101,7 @@ export class Ledger {
       const entry = makeEntry(id, order, { status, end: memory, hasEffects, isKnown: true });
       // A step is stored when it begins, an item when its batch does.
       entry.isInterrupted = id.batch === null && end === undefined;
-      this.#entries.set(entry.name, entry);
-      this.#counts[status] += 1;
+      this.#add(entry);
       if (added !== undefined && id.batch !== null) this.rememberAdded(scopeOf(id), added);
       this.#order = Math.max(this.#order, order + 1);
     }
@@ -160,8 +169,7 @@ export class Ledger {
       return known;
     }
     const entry = makeEntry(id, this.#order++, { status: 'queued', end: undefined, hasEffects: false, isKnown: false });
-    this.#entries.set(name, entry);
-    this.#counts.queued += 1;
+    this.#add(entry);
     return entry;
   }
 
@@ -265,6 +273,12 @@ export class Ledger {
     for (const entry of this.#entries.values()) {
       if (entry.status === 'queued' || entry.status === 'running') this.#set(entry, 'cancelled');
     }
+  }
+
+  #add(entry: Mutable<LedgerEntry>): void {
+    this.#entries.set(entry.name, entry);
+    this.#counts[entry.status] += 1;
+    if (entry.id.within !== undefined) this.#containers.add(entry.id.within);
   }
 
   #set(entry: LedgerEntry, status: StepStatus): void {

@@ -21,6 +21,8 @@ export interface RunCounts {
 /** What somebody who watches a run may see of it at any time. */
 export interface RunProgress {
   readonly counts: RunCounts;
+  /** What is over, and what there is, as a person counts it: a step that consists of others is not counted beside them. */
+  readonly units: { readonly done: number; readonly total: number };
   /** What the action told with `ctx.progress`, if anything. */
   readonly display: { readonly done: number; readonly total: number; readonly label?: string } | null;
   readonly records: number;

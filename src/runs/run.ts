@@ -93,6 +93,7 @@ export class Run {
   get progress(): RunProgress {
     return {
       counts: this.#ledger.counts,
+      units: this.#ledger.units,
       display: this.#figures.display,
       records: this.#store?.recordCount ?? this.#plan.resumed?.records ?? 0,
       sessions: this.#figures.sessions,

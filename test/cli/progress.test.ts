@@ -11,7 +11,9 @@ import { openProgress } from '../../src/cli/progress.ts';
 function makeProgress(change: Partial<RunProgress> = {}): RunProgress {
   const counts = { total: 525, queued: 385, running: 20, done: 120, failed: 0, cancelled: 0, skipped: 0 };
   const deaths = [{} as RunProgress['deaths'][number]];
-  return { counts, display: null, records: 96, sessions: 2, deaths, state: 'running', ...change };
+  const shown = change.counts ?? counts;
+  const units = { done: shown.done + shown.failed + shown.skipped, total: shown.total };
+  return { counts, units, display: null, records: 96, sessions: 2, deaths, state: 'running', ...change };
 }
 
 /** As much of a terminal as the bar uses; narrowing wraps what is too long, as most terminals do. */

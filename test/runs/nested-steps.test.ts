@@ -107,6 +107,26 @@ describe('A step that contains steps and batches', () => {
     expect(outerEntries).to.equal(5);
   });
 
+  it('is counted beside its parts, and a person who watches sees the parts alone', async () => {
+    const seen: unknown[] = [];
+    const { outcome } = await runScripted({
+      run: async ({ step, batch }, { run }) => {
+        await step('page', async () => {
+          seen.push(run.progress.units);
+          await batch('items', ['a', 'b'], () => undefined, { key });
+          seen.push(run.progress.units);
+        });
+        seen.push(run.progress.units);
+      },
+    });
+    expect(seen).to.deep.equal([
+      { done: 0, total: 1 },
+      { done: 2, total: 2 },
+      { done: 2, total: 2 },
+    ]);
+    expect(outcome.counts).to.include({ total: 3, done: 3 });
+  });
+
   it('fails with its part, and counts both', async () => {
     const { outcome } = await runScripted({
       run: async ({ step }) => {
