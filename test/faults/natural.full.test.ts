@@ -35,7 +35,10 @@ describe(`Natural actions, disturbed (seed ${SEED})`, () => {
 
 /** The moments of an action do not depend on which other actions there are. */
 function seedOf(action: string): number {
-  return [...action].reduce((seed, character) => Math.imul(seed, 31) + character.charCodeAt(0), SEED);
+  return Array.from(action, (character) => character.charCodeAt(0)).reduce(
+    (seed, code) => Math.imul(seed, 31) + code,
+    SEED,
+  );
 }
 
 function collect(natural: NaturalCase, table: OutcomeTable) {
@@ -46,7 +49,8 @@ function collect(natural: NaturalCase, table: OutcomeTable) {
     table.add(natural.name, column, verdict);
     const where = strike === undefined ? '' : ` at ${describeMoment(strike.moment)}`;
     const what = `${natural.name}, ${column}${where}`;
-    if (!isAllowed(natural, verdict)) problems.push(`${what}: ${verdict}. ${reason}`);
+    if (!isAllowed(natural, verdict, { isDisturbed: strike !== undefined }))
+      problems.push(`${what}: ${verdict}. ${reason}`);
     if (seen.left.length > 0) problems.push(`${what}: left behind ${seen.left.join(', ')}`);
   };
   return { problems, add };
