@@ -18,6 +18,12 @@ export class OutcomeTable {
     return describe([...this.#cells.values()].flatMap((row) => [...row.values()].flat()));
   }
 
+  /** One action's outcomes, undisturbed and for each fault, in one line. */
+  describeRow(action: string): string {
+    const row = this.#cells.get(action);
+    return COLUMNS.map((column) => `${column}: ${describe(row?.get(column) ?? [])}`).join(' · ');
+  }
+
   toText(): string {
     const rows = [...this.#cells].map(([action, row]) => [
       action,

@@ -9,7 +9,7 @@ import type { Observation } from './trial.ts';
  * - `repeated`: exit code 0 and the right records; the site was changed twice, and the outcome names the step that did it.
  * - `refused`: not even begun, with a message.
  * - `failed`: another exit code, with a message that names where and what to do.
- * - `unclear`: another exit code, and a message that does not.
+ * - `unclear`: another exit code, and a message that does not, or a crash.
  * - `hung`: the program did not end.
  * - `SILENT`: exit code 0, and something is different.
  */
@@ -29,6 +29,9 @@ const WHERE =
 const WAY_OUT =
   /\b(put|use|move|give|add|return|declare|await|save|log in|check|raise|set|call|make|keep|resume|repeat|let)\b[^.]*|--resume/i;
 
+/** What Node.js prints when it ends a program that did not catch an error. */
+const CRASH = /^Node\.js v\d/m;
+
 export function judge({ records, effects }: NaturalCase, seen: Observation): Judgement {
   const { code, text, outcome } = seen;
   if (code === null) return { verdict: 'hung', reason: lastLines(text) };
@@ -36,8 +39,9 @@ export function judge({ records, effects }: NaturalCase, seen: Observation): Jud
     // Lines of the log are JSON.
     const message = `${text}\n${outcome?.error?.message ?? ''}`.replaceAll('\\"', '"');
     const reason = `exit code ${code}: ${lastLines(text)}`;
-    if (seen.requestCount === 0 && (outcome?.sessions ?? 0) === 0) return { verdict: 'refused', reason };
-    return { verdict: WHERE.test(message) && WAY_OUT.test(message) ? 'failed' : 'unclear', reason };
+    if (!WHERE.test(message) || !WAY_OUT.test(message) || CRASH.test(message)) return { verdict: 'unclear', reason };
+    const isBegun = seen.requestCount > 0 || (outcome?.sessions ?? 0) > 0;
+    return { verdict: isBegun ? 'failed' : 'refused', reason };
   }
   const wanted = records.map((record) => `records: ${JSON.stringify(record)}`);
   const differences = compareRecords(wanted, seen.records);
@@ -53,11 +57,16 @@ export function judge({ records, effects }: NaturalCase, seen: Observation): Jud
 }
 
 /** Whether an action's trial may end like this. */
-export function isAllowed({ ending }: NaturalCase, verdict: Verdict): boolean {
-  switch (ending) {
+export function isAllowed(
+  { ending }: NaturalCase,
+  verdict: Verdict,
+  { isDisturbed }: { readonly isDisturbed: boolean },
+): boolean {
+  switch (isDisturbed || ending !== 'right' ? ending : 'complete') {
     case 'complete':
       return verdict === 'complete';
     case 'right':
+    case 'never-silent':
       return ['complete', 'repeated', 'refused', 'failed'].includes(verdict);
     case 'fails':
       return verdict === 'refused' || verdict === 'failed';
