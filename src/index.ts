@@ -78,6 +78,7 @@ export {
 } from './upkeep/upkeep.ts';
 export {
   defineAction,
+  exitCodeOf,
   ExportError,
   PoisonedStepError,
   ReplayDivergedError,

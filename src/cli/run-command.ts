@@ -9,11 +9,11 @@ import { redactUrl } from '../core/redact.ts';
 import { quoteForShell } from '../core/shell-words.ts';
 import { openRegistry } from '../registry/registry.ts';
 import {
+  exitCodeOf,
   hiddenParameters,
   isTakenAway,
   prepareRun,
   rehearse,
-  toExitCode,
   type Action,
   type Run,
   type RunOutcome,
@@ -159,7 +159,7 @@ async function runRequest(
   if (rehearsal !== undefined) tell(describeRehearsal(rehearsal));
   if (isJson) process.stdout.write(`${JSON.stringify({ ...outcome, ...(rehearsal && { rehearsal }) })}\n`);
   if (rehearsal !== undefined && rehearsal.differences.length > 0) return EXIT_FAILED;
-  return toExitCode(outcome);
+  return exitCodeOf(outcome);
 }
 
 /** The outcome has only an error's code and message; where it was thrown helps its author. */

@@ -25,9 +25,9 @@ export type {
 export { defineAction, isAction, RUN_FLAGS, type Action, type ActionDefinition } from './define-action.ts';
 export { assertWritableFolder, EXPORT_FORMATS, ExportError, exportRecords, type ExportFormat } from './export.ts';
 export {
+  exitCodeOf,
   isTakenAway,
   RunTimeoutError,
-  toExitCode,
   type RunCounts,
   type RunOutcome,
   type RunProgress,

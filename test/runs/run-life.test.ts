@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { spy, useFakeTimers } from 'sinon';
 import { CancelledError, defineAction, runAction, z, type PrepareContext } from 'webdriver-supervisor';
 import { openFaultSite, openScriptedWebDriver } from 'webdriver-supervisor/testing';
-import { toExitCode } from '../../src/runs/runs.ts';
+import { exitCodeOf } from '../../src/runs/runs.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { makeTestConfig, runScripted } from '../support/scripted-run.ts';
 
@@ -82,7 +82,7 @@ describe('Run: prepare', () => {
 describe('Run: cancel by its signal', () => {
   const cancelled = (outcome: { status: string }) => {
     expect(outcome).to.include({ status: 'cancelled' });
-    expect(toExitCode(outcome as never)).to.equal(130);
+    expect(exitCodeOf(outcome as never)).to.equal(130);
   };
 
   it('is cancelled before it starts when its signal is aborted already, and asks for no session', async () => {
@@ -250,7 +250,7 @@ describe('Run: critical API failures (R106)', () => {
       });
       expect(outcome).to.include({ status: 'failed' });
       expect(told).to.equal(code);
-      expect(toExitCode(outcome)).to.equal(1);
+      expect(exitCodeOf(outcome)).to.equal(1);
       expect(site.requestCount(`/status/${status}`)).to.equal(3);
     });
   }
