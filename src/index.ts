@@ -98,6 +98,7 @@ export {
   type RunStatus,
   type SaveOptions,
   type SaveRecord,
+  type StepFunction,
   type StepOptions,
   type StepTools,
 } from './runs/runs.ts';

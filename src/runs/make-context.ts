@@ -5,14 +5,17 @@ import path from 'node:path';
 import { anySignal } from '../core/abort.ts';
 import { callSiteOf } from '../core/call-site.ts';
 import { ActionError, toError } from '../core/errors.ts';
+import { makeFolderSync } from '../core/folders.ts';
 import type { Log } from '../core/log.ts';
 import { redactText } from '../core/redact.ts';
+import type { StepId } from '../registry/registry.ts';
 import type { SessionSupervisor } from '../supervisor/supervisor.ts';
 import { runActionBatch } from './batches.ts';
 import { watchEffects } from './command-guard.ts';
 import type { ActionContext, PrepareContext } from './context.ts';
 import { toFileName } from './export.ts';
 import type { SessionPool } from './session-pool.ts';
+import { toStepFunction } from './step-function.ts';
 import type { StepsOptions } from './step-options.ts';
 import { Steps } from './steps.ts';
 
@@ -32,15 +35,24 @@ export interface RunParts
   readonly onDisplay: (display: { done: number; total: number; label?: string }) => void;
 }
 
-/** For `prepare`: the session, and nothing that is counted. */
-export function makePrepareContext({
+/** Makes the context of `prepare`: the session, without anything that is counted. */
+export function makePrepareContext(parts: ContextParts): PrepareContext {
+  return {
+    ...makeSessionContext(parts),
+    get folder() {
+      return openFolder(parts.folder);
+    },
+  };
+}
+
+function makeSessionContext({
   runId,
   params,
   supervisor,
   runSignal,
   folder,
   log,
-}: ContextParts): PrepareContext {
+}: ContextParts): Omit<PrepareContext, 'folder'> {
   // Taken now: after a death and a restart these still mean the session that this entry began on, which refuses them.
   const { driver, api } = supervisor;
   return {
@@ -62,6 +74,12 @@ export function makePrepareContext({
   };
 }
 
+/** Creates the run's folder if it does not exist. Returns its absolute path. */
+function openFolder(folder: string): string {
+  makeFolderSync(folder);
+  return path.resolve(folder);
+}
+
 /** One entry of `run`, from both sides. */
 export interface RunEntry extends AsyncDisposable {
   readonly context: ActionContext;
@@ -75,7 +93,7 @@ export interface RunEntry extends AsyncDisposable {
 
 export function makeRunEntry(parts: RunParts): RunEntry {
   const { supervisor, ledger, pool, sessions, onProgress, onDisplay } = parts;
-  const prepared = makePrepareContext(parts);
+  const session = makeSessionContext(parts);
   const { signal: sessionSignal } = supervisor;
   const steps = new Steps({ ...parts, sessionSignal, isSameSession: () => supervisor.signal === sessionSignal });
   const calls = new OpenCalls();
@@ -87,9 +105,15 @@ export function makeRunEntry(parts: RunParts): RunEntry {
     if (entry !== undefined) await steps.noteEffect(entry);
   };
   const context: ActionContext = {
-    ...prepared,
-    api: watchEffects(prepared.api, noteEffect),
-    step: (key, work, options) => calls.add(`the step "${key}"`, steps.step(key, work, options)),
+    ...session,
+    get folder() {
+      return openFolder(parts.folder);
+    },
+    api: watchEffects(session.api, noteEffect),
+    step: toStepFunction(
+      (key, work, options) => calls.add(`the step "${key}"`, steps.step(key, work, options)),
+      () => keyOf(steps.current?.id),
+    ),
     batch: (name, items, worker, options) => {
       const batch = runActionBatch({ supervisor, steps, ledger, pool, sessions }, { name, items, worker, options });
       return calls.add(`the batch "${name}"`, batch);
@@ -111,6 +135,10 @@ export function makeRunEntry(parts: RunParts): RunEntry {
     onPagePost: () => void noteEffect(),
     [Symbol.asyncDispose]: () => steps.close(),
   };
+}
+
+function keyOf(id: StepId | undefined): string | undefined {
+  return id === undefined || id.batch === null ? id?.key : `${id.batch}/${id.key}`;
 }
 
 /** What an action has begun and not finished. Its failures are in the counts, so none of them needs to be caught by the action. */

@@ -19,6 +19,7 @@ export type {
   PrepareContext,
   SaveOptions,
   SaveRecord,
+  StepFunction,
   StepOptions,
   StepTools,
 } from './context.ts';

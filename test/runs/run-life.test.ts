@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -35,6 +35,7 @@ describe('Run: prepare', () => {
       'log',
       'runId',
       'session',
+      'folder',
       'screenshot',
     ]);
   });
@@ -315,6 +316,29 @@ describe('Run: the context', () => {
     } finally {
       rmSync(output, { recursive: true });
     }
+  });
+
+  it('has the absolute path of the output folder', async () => {
+    const output = mkdtempSync(path.join(tmpdir(), 'run-'));
+    try {
+      let seen: string | undefined;
+      await runScripted({ options: { output }, run: ({ folder }) => void (seen = folder) });
+      expect(seen).to.equal(output);
+    } finally {
+      rmSync(output, { recursive: true });
+    }
+  });
+
+  it('creates the folder of a run without output files only if the action reads `folder`', async () => {
+    const { outcome: unread } = await runScripted({ run: () => undefined });
+    expect(existsSync(path.join('output', unread.runId))).to.equal(false);
+    let seen = '';
+    const { outcome } = await runScripted({
+      prepare: ({ folder }) => void (seen = folder),
+      run: ({ folder }) => void expect(statSync(folder).isDirectory()).to.equal(true),
+    });
+    expect(seen).to.equal(path.resolve('output', outcome.runId));
+    rmSync(seen, { recursive: true });
   });
 
   it('hands the parsed parameters over, defaults filled in', async () => {
