@@ -17,6 +17,8 @@ import {
   type Action,
   type Run,
   type RunOutcome,
+  warnOfEffects,
+  WatchedRun,
 } from '../runs/runs.ts';
 import { toActionParameters } from './action-flags.ts';
 import { ActionLoader } from './action-loader.ts';
@@ -91,8 +93,13 @@ async function load(target: string, args: readonly string[], surroundings: Surro
   await fits;
   signal.throwIfAborted();
   const again = repeatLine(target, args);
+  const { sessionState } = request.options;
+  const stateFlag = sessionState === undefined ? [] : ['--session-state', quoteForShell(sessionState)];
   const resumeLine = ({ runId }: RunOutcome) =>
-    commandLine('run', [quoteForShell(target), '--resume', runId, ...hiddenFlags(action, request.params)].join(' '));
+    commandLine(
+      'run',
+      [quoteForShell(target), '--resume', runId, ...stateFlag, ...hiddenFlags(action, request.params)].join(' '),
+    );
   // By its name it is found again without its file.
   const byFile = target === action.name ? {} : { target };
   const reloadAction = async () => keepFailures(await loader.reload(), surroundings.failures);
@@ -116,7 +123,7 @@ async function runRequest(
   request: RunRequest,
   { display, stop, failures, again, resumeLine, folder }: RunSurroundings,
 ): Promise<number> {
-  const { isVerbose, isJson, isRehearsal, config } = request;
+  const { isVerbose, isJson, rehearsal: scope, config } = request;
   const log = makeLog({ level: isVerbose ? 'debug' : config.logLevel, write: (line) => display.print(line) });
   forwardWarnings(log);
   for (const warning of request.options.sourceWarnings ?? []) log.warn(describeSourceWarning(warning));
@@ -133,7 +140,11 @@ async function runRequest(
       log.warn(`${describeDeath(death, run.progress.counts)}: ${death.evidence.message}; ${next}`);
     },
   };
-  const run: Run = await raceSignal(prepareRun(keepFailures(action, failures), request.params, options), stop.signal);
+  const watched = new WatchedRun();
+  if (scope !== undefined) warnOfEffects(action, options);
+  const first = scope === undefined ? { action, options } : watched.watch(action, options);
+  const prepared = prepareRun(keepFailures(first.action, failures), request.params, first.options);
+  const run: Run = await raceSignal(prepared, stop.signal);
   display.watch(() => run.progress);
   const outcome = await run.execute();
   display.stop();
@@ -147,17 +158,25 @@ async function runRequest(
   if (isVerbose && failure !== undefined) process.stderr.write(`${describeStack(failure)}\n`);
   tell(summarize(outcome, { again, resume: resumeLine(outcome), failedAt }));
   const rehearsal =
-    isRehearsal && outcome.status === 'completed'
-      ? await rehearse(outcome, registry, async (watched) => {
-          tell(['Rehearsing: the same once more, with its session killed between steps.']);
-          const second = await prepareRun(action, request.params, { ...options, ...watched, onDeath: () => undefined });
-          display.watch(() => second.progress);
-          return second.execute();
+    scope !== undefined && outcome.status === 'completed'
+      ? await rehearse(outcome, {
+          scope,
+          action,
+          options: { ...options, onDeath: () => undefined },
+          registry,
+          watched,
+          run: async (watchedAction, watchedOptions) => {
+            tell(['Rehearsing: the same work once more, while its sessions are killed.']);
+            const disturbed = await prepareRun(watchedAction, request.params, watchedOptions);
+            display.watch(() => disturbed.progress);
+            return disturbed.execute();
+          },
         })
       : undefined;
   display.stop();
   if (rehearsal !== undefined) tell(describeRehearsal(rehearsal));
   if (isJson) process.stdout.write(`${JSON.stringify({ ...outcome, ...(rehearsal && { rehearsal }) })}\n`);
+  if (rehearsal?.outcome.status === 'cancelled') return EXIT_CANCELLED;
   if (rehearsal !== undefined && rehearsal.differences.length > 0) return EXIT_FAILED;
   return exitCodeOf(outcome);
 }

@@ -14,6 +14,8 @@ export const RUN_FLAGS = [
   'grid',
   'headed',
   'resume',
+  'redo',
+  'session-state',
   'recover',
   'rehearse',
   'output',
@@ -35,6 +37,11 @@ export interface ActionDefinition<Params extends z.ZodObject> {
   baseUrl?(params: z.output<Params>): string;
   /** Whom the session belongs to. Default: the run itself. */
   owner?(params: z.output<Params>): string;
+  /**
+   * Whether the action changes anything on the site, such as an order or a form that is sent. Before a rehearsal does such work several
+   * times, it warns. Default `reads`.
+   */
+  readonly effects?: 'reads' | 'writes';
   /** Parameter sets that together do the same work, for many machines. */
   shards?(params: z.output<Params>): readonly z.input<Params>[];
   /**
@@ -56,6 +63,7 @@ export interface Action<Params extends z.ZodObject = z.ZodObject> extends Action
 }
 
 const FLAG = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+const EFFECTS: readonly string[] = ['reads', 'writes'];
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
 /** Checks and freezes an action. Throws `ActionError` naming what is wrong with it. */
@@ -72,6 +80,8 @@ export function defineAction<Params extends z.ZodObject>(definition: ActionDefin
   if (!(params instanceof z.ZodObject))
     complain('`params` must be a zod object, such as z.object({ url: z.url() }); import z from webdriver-supervisor');
   if (typeof definition.run !== 'function') complain('`run` is missing; it is the function that does the work');
+  if (definition.effects !== undefined && !EFFECTS.includes(definition.effects))
+    complain(`\`effects\` must be ${EFFECTS.map((effects) => `'${effects}'`).join(' or ')}`);
   for (const optional of ['baseUrl', 'owner', 'shards', 'prepare'] as const) {
     if (definition[optional] !== undefined && typeof definition[optional] !== 'function')
       complain(`\`${optional}\` must be a function`);

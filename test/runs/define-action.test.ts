@@ -18,6 +18,11 @@ describe('defineAction', () => {
     for (const other of [undefined, null, {}, 'gather', () => undefined]) expect(isAction(other)).to.equal(false);
   });
 
+  it('takes what the action does to the site', () => {
+    for (const effects of ['reads', 'writes', undefined])
+      expect(define({ effects })).to.have.property('effects', effects);
+  });
+
   it('refuses each missing or wrong part by name', () => {
     const wrong: [object, string][] = [
       [{ name: undefined }, '`name`'],
@@ -31,6 +36,7 @@ describe('defineAction', () => {
       [{ owner: 'me' }, '`owner`'],
       [{ shards: [] }, '`shards`'],
       [{ prepare: {} }, '`prepare`'],
+      [{ effects: 'none' }, '`effects`'],
     ];
     for (const [changes, named] of wrong) {
       expect(() => define(changes), JSON.stringify(changes)).to.throw(ActionError, named);
