@@ -37,11 +37,6 @@ export interface ActionDefinition<Params extends z.ZodObject> {
   baseUrl?(params: z.output<Params>): string;
   /** Whom the session belongs to. Default: the run itself. */
   owner?(params: z.output<Params>): string;
-  /**
-   * Whether the action changes anything on the site, such as an order or a form that is sent. Before a rehearsal does such work several
-   * times, it warns. Default `reads`.
-   */
-  readonly effects?: 'reads' | 'writes';
   /** Parameter sets that together do the same work, for many machines. */
   shards?(params: z.output<Params>): readonly z.input<Params>[];
   /**
@@ -49,7 +44,10 @@ export interface ActionDefinition<Params extends z.ZodObject> {
    * @default true: everything
    */
   restore?: boolean | RestoreParts;
-  /** Whether the action changes something at the site. Repeated effects then make the run `partial`. @default 'reads' */
+  /**
+   * Whether the action changes something at the site, such as an order. Repeated effects then make the run `partial`, and a rehearsal,
+   * which does the work several times, warns before it begins. @default 'reads'
+   */
   effects?: 'reads' | 'writes';
   /** Once on every new session: log in, set cookies. No steps, saves or batches; a throw fails the run. */
   prepare?(context: PrepareContext<z.output<Params>>): Promise<void> | void;
@@ -63,7 +61,6 @@ export interface Action<Params extends z.ZodObject = z.ZodObject> extends Action
 }
 
 const FLAG = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
-const EFFECTS: readonly string[] = ['reads', 'writes'];
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
 /** Checks and freezes an action. Throws `ActionError` naming what is wrong with it. */
@@ -80,8 +77,6 @@ export function defineAction<Params extends z.ZodObject>(definition: ActionDefin
   if (!(params instanceof z.ZodObject))
     complain('`params` must be a zod object, such as z.object({ url: z.url() }); import z from webdriver-supervisor');
   if (typeof definition.run !== 'function') complain('`run` is missing; it is the function that does the work');
-  if (definition.effects !== undefined && !EFFECTS.includes(definition.effects))
-    complain(`\`effects\` must be ${EFFECTS.map((effects) => `'${effects}'`).join(' or ')}`);
   for (const optional of ['baseUrl', 'owner', 'shards', 'prepare'] as const) {
     if (definition[optional] !== undefined && typeof definition[optional] !== 'function')
       complain(`\`${optional}\` must be a function`);

@@ -14,6 +14,7 @@ import { runActionBatch } from './batches.ts';
 import { watchEffects } from './command-guard.ts';
 import type { ActionContext, PrepareContext } from './context.ts';
 import { toFileName } from './export.ts';
+import { OpenCalls, type OpenCall } from './open-calls.ts';
 import type { SessionPool } from './session-pool.ts';
 import { toStepFunction } from './step-function.ts';
 import type { StepsOptions } from './step-options.ts';
@@ -83,8 +84,8 @@ function openFolder(folder: string): string {
 /** One entry of `run`, from both sides. */
 export interface RunEntry extends AsyncDisposable {
   readonly context: ActionContext;
-  /** What the action began and did not wait for, in words. */
-  readonly unfinished: () => readonly string[];
+  /** What the action has begun and what has not ended. */
+  readonly openCalls: () => readonly OpenCall[];
   /** Why a record was not saved that `ctx.save` was asked to save without being awaited; undefined if all are. */
   readonly unseenFailure: () => Error | undefined;
   /** Something that is not idempotent is sent by the page. */
@@ -96,7 +97,7 @@ export function makeRunEntry(parts: RunParts): RunEntry {
   const session = makeSessionContext(parts);
   const { signal: sessionSignal } = supervisor;
   const steps = new Steps({ ...parts, sessionSignal, isSameSession: () => supervisor.signal === sessionSignal });
-  const calls = new OpenCalls();
+  const calls = new OpenCalls(parts.runSignal);
   const saves = new UnseenFailures();
   ledger.beginPass();
   parts.guard.enter(steps);
@@ -130,31 +131,18 @@ export function makeRunEntry(parts: RunParts): RunEntry {
   };
   return {
     context,
-    unfinished: () => calls.names,
+    openCalls: () => calls.list(),
     unseenFailure: () => saves.first,
     onPagePost: () => void noteEffect(),
-    [Symbol.asyncDispose]: () => steps.close(),
+    [Symbol.asyncDispose]: async () => {
+      calls.close();
+      await steps.close();
+    },
   };
 }
 
 function keyOf(id: StepId | undefined): string | undefined {
   return id === undefined || id.batch === null ? id?.key : `${id.batch}/${id.key}`;
-}
-
-/** What an action has begun and not finished. Its failures are in the counts, so none of them needs to be caught by the action. */
-class OpenCalls {
-  readonly #names = new Map<Promise<unknown>, string>();
-
-  get names(): readonly string[] {
-    return [...this.#names.values()];
-  }
-
-  add<Value>(name: string, call: Promise<Value>): Promise<Value> {
-    const end = () => void this.#names.delete(call);
-    this.#names.set(call, name);
-    call.then(end, end);
-    return call;
-  }
 }
 
 /** Failures of promises that no code waits for: an `await` is missing, and what was to be saved is lost. */

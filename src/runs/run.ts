@@ -21,6 +21,7 @@ import { Ledger } from './ledger.ts';
 import { deathOf } from './death-signal.ts';
 import { makePrepareContext, makeRunEntry, type ContextParts } from './make-context.ts';
 import { isTakenAway, RunTimeoutError, toReport, toStatus, type RunOutcome, type RunProgress } from './outcome.ts';
+import type { OpenCall } from './open-calls.ts';
 import { openStore } from './open-store.ts';
 import { ReplayWatch } from './replay-watch.ts';
 import { RunFigures } from './run-figures.ts';
@@ -64,6 +65,7 @@ export class Run {
   readonly #figures: RunFigures;
   #store: RunStore | undefined;
   #state: RunProgress['state'] = 'starting';
+  #openCalls: () => readonly OpenCall[] = () => [];
 
   constructor(action: Action, params: Record<string, unknown>, { plan, registry, close }: RunParts) {
     const { resumed } = plan;
@@ -99,6 +101,11 @@ export class Run {
       deaths: this.#figures.deaths,
       state: this.#state,
     };
+  }
+
+  /** The steps, batches and saves that have not ended; when the run was stopped, those that had not ended then. */
+  get openCalls(): readonly OpenCall[] {
+    return this.#openCalls();
   }
 
   /** Runs to the end. Resolves with the outcome whatever happens in the action; nothing is left running then. */
@@ -264,10 +271,11 @@ export class Run {
         },
       });
       this.#onPagePost = entry.onPagePost;
+      this.#openCalls = entry.openCalls;
       await this.#untilOver('run', supervisor, async () => this.#action.run(entry.context));
-      const [forgotten] = entry.unfinished();
+      const [forgotten] = entry.openCalls();
       if (forgotten !== undefined) {
-        throw new ActionError(`\`run\` returned while ${forgotten} was not finished. Put \`await\` before it.`);
+        throw new ActionError(`\`run\` returned while ${forgotten.name} was not finished. Put \`await\` before it.`);
       }
       failure = entry.unseenFailure();
       this.#replay.check();

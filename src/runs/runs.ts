@@ -43,6 +43,7 @@ export { type Rehearsal, rehearse, warnOfEffects } from './rehearsal/rehearsal.t
 export type { RehearsalScope } from './rehearsal/plan.ts';
 export { WatchedRun } from './rehearsal/watched-run.ts';
 export { hiddenParameters } from './resume.ts';
+export type { OpenCall } from './open-calls.ts';
 export type { Run } from './run.ts';
 export { ReplayDivergedError } from './replay.ts';
 export { PoisonedStepError, StepTimedOutError } from './step-errors.ts';

@@ -6,7 +6,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 import { DEFAULT_CONCURRENCY, type SessionSupervisor } from '../../supervisor/supervisor.ts';
-import type { ActionBatchOptions, ActionContext, ItemTools, SaveOptions, SaveRecord, StepTools } from '../context.ts';
+import type {
+  ActionBatchOptions,
+  ActionContext,
+  ItemTools,
+  SaveOptions,
+  SaveRecord,
+  StepOptions,
+  StepTools,
+} from '../context.ts';
 import type { Action } from '../define-action.ts';
 import { describeStep } from '../ledger.ts';
 import type { RunOptions } from '../run-options.ts';
@@ -122,7 +130,7 @@ export class WatchedRun {
     const step = <Value>(
       key: string,
       work: (tools: StepTools) => Promise<Value> | Value,
-      options?: Parameters<ActionContext['step']>[2],
+      options?: StepOptions<Value>,
     ): Promise<Value> => {
       const unit = this.#unit(describeStep({ batch: null, key }), 'step');
       const watchedWork = (tools: StepTools) =>
