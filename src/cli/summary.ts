@@ -53,12 +53,12 @@ export function summarize(outcome: RunOutcome, options: SummaryOptions): string[
 
 /** Says whether the action replays well, and what to look at if it does not. */
 export function describeRehearsal(rehearsal: Rehearsal): string[] {
-  const { kills, killedAt, notReached, differences, outcome, repeatedEffects, warnings } = rehearsal;
+  const { kills, runs, killedAt, notReached, differences, repeatedEffects, warnings } = rehearsal;
   if (kills === 0 && differences.length === 0)
     return [
       'The rehearsal killed no session: the action has no steps. Put its work into steps, or all of it is done again after a death.',
     ];
-  const killed = `${count(kills, 'session')} killed, ${count(outcome.sessions, 'browser session')} used`;
+  const killed = `${count(kills, 'session')} killed in ${count(runs, 'run')}`;
   const verdict =
     differences.length === 0
       ? `The action replays well: ${killed}, and the data are the same.`

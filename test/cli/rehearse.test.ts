@@ -29,7 +29,7 @@ describe('run --rehearse', function () {
     const args = ['run', './mine.ts', '--grid', server.url, '--rehearse=all', '--json'];
     const { code, stdout, stderr } = await runCli(args, { cwd: folder.path });
     expect(stderr).to.include('Rehearsing: the same work once more');
-    expect(stderr).to.match(/^The action replays well: 5 sessions killed, 6 browser sessions used/m);
+    expect(stderr).to.match(/^The action replays well: 5 sessions killed in 1 run, and the data are the same/m);
     expect(stderr).to.include('  killed     in the step "1" after its 1st command\n');
     const { rehearsal, status } = JSON.parse(stdout) as { rehearsal: object; status: string };
     expect(status).to.equal('completed');

@@ -136,7 +136,7 @@ describe('the summary of a run', () => {
 describe('the report of a rehearsal', () => {
   function makeRehearsal(change: Partial<Rehearsal> = {}): Rehearsal {
     return {
-      outcome: makeOutcome({ sessions: 3 }),
+      outcome: makeOutcome(),
       runs: 1,
       kills: 2,
       killedAt: ['in the step "page 3" after its 2nd command', 'after the step "page 4"'],
@@ -151,7 +151,7 @@ describe('the report of a rehearsal', () => {
 
   it('says that the action replays well, and where its sessions were killed', () => {
     expect(describeRehearsal(makeRehearsal())).to.deep.equal([
-      'The action replays well: 2 sessions killed, 3 browser sessions used, and the data are the same.',
+      'The action replays well: 2 sessions killed in 1 run, and the data are the same.',
       '  killed     in the step "page 3" after its 2nd command',
       '             after the step "page 4"',
     ]);
@@ -168,7 +168,7 @@ describe('the report of a rehearsal', () => {
       }),
     );
     expect(lines).to.deep.equal([
-      'The action does not replay well: 2 sessions killed, 3 browser sessions used, and the result differs.',
+      'The action does not replay well: 2 sessions killed in 1 run, and the result differs.',
       '  not there  after the step "z"',
       '  different  Killed after the step "a": record "7" is missing.',
       '  warnings   The step "b" was not asked for again.',

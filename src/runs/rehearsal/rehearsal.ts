@@ -28,7 +28,10 @@ export interface Rehearsal {
   /** The number of disturbed runs. Several are needed if one run would have to kill the same step too often. */
   readonly runs: number;
   readonly kills: number;
-  /** Where sessions were killed, in words, such as `in the step "page 3" after its 2nd command`. The same on each rehearsal. */
+  /**
+   * Where sessions were killed, in words, such as `in the step "page 3" after its 2nd command`. The positions are the same on each
+   * rehearsal; only items that run at the same time can change places.
+   */
   readonly killedAt: readonly string[];
   /** Where a kill was planned and none was made, because no disturbed run came there. */
   readonly notReached: readonly string[];

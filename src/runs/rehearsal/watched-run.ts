@@ -223,10 +223,12 @@ export class WatchedRun {
       }
       if (!(await killSession(supervisor))) return;
       this.#kills.push(kill);
-      for (const { unit } of victims) {
-        unit.deaths += 1;
-        unit.isDone = false;
-        unit.killBefore = kill;
+      for (const victim of victims) {
+        victim.unit.deaths += 1;
+        // Between the kill and the declared death, an attempt can still have ended and been stored.
+        if (!this.#running.has(victim)) continue;
+        victim.unit.isDone = false;
+        victim.unit.killBefore = kill;
       }
     });
     return this.#killing;
