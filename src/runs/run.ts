@@ -14,7 +14,7 @@ import {
 import { SessionManager, type Acquisition } from '../sessions/sessions.ts';
 import type { SessionDeathError, SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
 import { sizeOf } from '../upkeep/upkeep.ts';
-import { CommandGuard } from './command-guard.ts';
+import { CommandGuard, inOrder } from './command-guard.ts';
 import type { Action } from './define-action.ts';
 import { exportRecords } from './export.ts';
 import { Ledger } from './ledger.ts';
@@ -143,7 +143,7 @@ export class Run {
     let session: Acquisition;
     try {
       session = await this.#acquire(manager, this.owner, {
-        beforeCommand: this.#guard.before,
+        beforeCommand: inOrder(this.#plan.supervisor.beforeCommand, this.#guard.before),
         onPagePost: () => this.#onPagePost(),
       });
       await this.#begin(session);

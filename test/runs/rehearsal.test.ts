@@ -1,5 +1,8 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -159,6 +162,45 @@ describe('rehearseAction: an action that replays well', () => {
     expect(rehearsal.runs).to.be.above(1);
   });
 
+  it('tells steps of the same key within two steps apart', async () => {
+    const rehearsal = await rehearseScripted(
+      async ({ driver, step }) => {
+        for (const shelf of ['a', 'b']) {
+          await step(shelf, async () => {
+            for (const book of ['1', '2', '3', '4']) await step(book, () => driver.getTitle());
+          });
+        }
+      },
+      { scope: 'all' },
+    );
+    expect(rehearsal.differences).to.deep.equal([]);
+    expect(rehearsal.notReached).to.deep.equal([]);
+    for (const shelf of ['a', 'b']) {
+      for (const book of ['1', '2', '3', '4'])
+        expect(rehearsal.killedAt).to.include(`in the step "${book}" within the step "${shelf}" after its 1st command`);
+    }
+    expect(rehearsal.runs).to.equal(1);
+  });
+
+  it('watches an action that is loaded anew after a death, too', async () => {
+    await using server = await openScriptedWebDriver();
+    const load = () =>
+      defineAction({ name: 'mine', description: 'Mine.', params: z.object({}), run: (context) => goodPages(context) });
+    const warning = { rule: 'outer-variable', file: '/mine.ts', line: 1, column: 1, message: 'a variable', call: null };
+    const { kills, differences } = await rehearseAction(
+      load(),
+      {},
+      {
+        output: false,
+        config: makeTestConfig(),
+        supervisor: { gridUrl: server.url },
+        sourceWarnings: [{ ...warning, rule: 'outer-variable', isModuleState: true }],
+        reloadAction: async () => Promise.resolve(load()),
+      },
+    );
+    expect({ kills, differences }).to.deep.equal({ kills: 5, differences: [] });
+  });
+
   it('kills nothing when there is nothing to kill in', async () => {
     const rehearsal = await rehearseScripted(() => undefined);
     expect(rehearsal).to.deep.include({ kills: 0, killedAt: [], differences: [] });
@@ -219,6 +261,27 @@ describe('rehearseAction: an action that does not replay well', () => {
     expect(differences[0]).to.match(
       /^Killed .*: the run ended as failed instead of completed with error: .*reading 'name'\)?; does the code there use/,
     );
+  });
+
+  it('names the steps of an action that changes things which have sent something twice', async () => {
+    const server = createServer((_request, response) => response.end('{}'));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    try {
+      const { differences, repeatedEffects } = await rehearseScripted(
+        async ({ api, step }) => {
+          await step('order', async () => void (await api.fetch(url, { method: 'POST' })));
+        },
+        { effects: 'writes' },
+      );
+      expect(repeatedEffects).to.deep.equal(['The step "order"']);
+      expect(differences).to.deep.equal([
+        'What an interrupted attempt had sent was sent again: The step "order"; give such a step the option `whenInterrupted`, which asks whether it happened.',
+      ]);
+    } finally {
+      server.closeAllConnections();
+      await once(server.close(), 'close');
+    }
   });
 
   it('reports a run that fails without any kill as the only difference', async () => {

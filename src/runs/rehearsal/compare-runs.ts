@@ -56,13 +56,24 @@ function toSentence({ kill, what, reason }: Difference): string {
 }
 
 function compareEndings(undisturbed: ComparedRun, disturbed: ComparedRun): Difference[] {
-  const { status, error } = disturbed.outcome;
+  const { status, error, repeatedEffects } = disturbed.outcome;
   if (status === undisturbed.outcome.status) return [];
+  const kill = disturbed.watched.kills.at(-1);
+  if (status === 'partial' && error === null && repeatedEffects.length > 0) {
+    const what = `what an interrupted attempt had sent was sent again: ${list(repeatedEffects)}`;
+    return [
+      {
+        kill: undefined,
+        what,
+        reason: 'give such a step the option `whenInterrupted`, which asks whether it happened',
+      },
+    ];
+  }
   const why = error === null ? '' : ` with ${error.code}: ${error.message.replace(/\.$/, '')}`;
   // Errors of this library say themselves what to do.
   const reason = error?.code === 'error' ? 'does the code there use a variable that an earlier step sets?' : '';
   const what = `the run ended as ${status} instead of ${undisturbed.outcome.status}${why}`;
-  return [{ kill: disturbed.watched.kills.at(-1), what, reason }];
+  return [{ kill, what, reason }];
 }
 
 /** Finds steps that only one of the two runs has done. A run that failed has left steps out for that reason. */

@@ -15,6 +15,7 @@ import type {
   StepOptions,
   StepTools,
 } from '../context.ts';
+import { inOrder } from '../command-guard.ts';
 import type { Action } from '../define-action.ts';
 import { describeStep } from '../ledger.ts';
 import type { RunOptions } from '../run-options.ts';
@@ -24,7 +25,7 @@ import type { PlannedKill, UnitOfWork } from './plan.ts';
 
 /**
  * The numbers of deaths that a unit survives, whatever else happens: one less than the number after which it is given up (see
- * `POISON_DEATHS` and `SHARED_POISON_DEATHS` in `steps.ts`).
+ * `step-deaths.ts`).
  */
 const MAX_DEATHS_OF_UNIT = 2;
 const MAX_DEATHS_OF_SHARED_ITEM = 5;
@@ -44,8 +45,12 @@ type Unit = { -readonly [Key in keyof WatchedUnit]: WatchedUnit[Key] } & { death
 /** One attempt of a unit, on one session. */
 interface Attempt {
   readonly unit: Unit;
+  /** The attempt of the step around it. */
+  readonly around: Attempt | undefined;
   readonly supervisor: SessionSupervisor | undefined;
   readonly epoch: number;
+  /** The halt of the session. */
+  readonly signal: AbortSignal | undefined;
   commands: number;
 }
 
@@ -99,28 +104,30 @@ export class WatchedRun {
 
   /** Returns what to run in place of `action` and `options`. */
   watch(action: Action, options: RunOptions): Watched {
+    const { reloadAction, supervisor: { beforeCommand } = {} } = options;
     return {
-      action: {
-        ...action,
-        run: (context) => {
-          const attempt = this.#begin(this.#unit(OUTSIDE, 'outside'), this.#supervisorOf(context.session.id));
-          return this.#inside.run(attempt, () => action.run(this.#watchContext(context, attempt)));
-        },
-      },
+      action: this.#watchAction(action),
       options: {
         ...options,
+        ...(reloadAction && { reloadAction: async () => this.#watchAction(await reloadAction()) }),
         onSession: (supervisor) => {
           this.#supervisors.push(supervisor);
           options.onSession?.(supervisor);
         },
         supervisor: {
           ...options.supervisor,
-          beforeCommand: (command) => {
-            const held = this.#beforeCommand();
-            const before = options.supervisor?.beforeCommand;
-            return held === undefined ? before?.(command) : held.then(() => before?.(command));
-          },
+          beforeCommand: inOrder(() => this.#beforeCommand(), beforeCommand ?? (() => undefined)),
         },
+      },
+    };
+  }
+
+  #watchAction(action: Action): Action {
+    return {
+      ...action,
+      run: (context) => {
+        const attempt = this.#begin(this.#unit(OUTSIDE, 'outside'), this.#supervisorOf(context.session.id));
+        return this.#inside.run(attempt, () => action.run(this.#watchContext(context, attempt)));
       },
     };
   }
@@ -132,9 +139,12 @@ export class WatchedRun {
       work: (tools: StepTools) => Promise<Value> | Value,
       options?: StepOptions<Value>,
     ): Promise<Value> => {
-      const unit = this.#unit(describeStep({ batch: null, key }), 'step');
+      const around = this.#around;
+      const unit = this.#unit(describeWithin(describeStep({ batch: null, key }), around), 'step');
       const watchedWork = (tools: StepTools) =>
-        this.#work(this.#begin(unit, main()), () => work(override(tools, { save: this.#watchSave(unit, tools.save) })));
+        this.#work(this.#begin(unit, main(), around), () =>
+          work(override(tools, { save: this.#watchSave(unit, tools.save) })),
+        );
       return this.#call(outside, unit, () => context.step(key, watchedWork, options));
     };
     const batch = <Item, Value>(
@@ -143,17 +153,19 @@ export class WatchedRun {
       worker: (item: Item, tools: ItemTools<Item>) => Promise<Value> | Value,
       options: ActionBatchOptions<Item>,
     ) => {
+      const around = this.#around;
       const watchedWorker = async (item: Item, tools: ItemTools<Item>) => {
-        const unit = this.#unit(describeStep({ batch: name, key: options.key(item) }), 'item');
+        const id = describeStep({ batch: name, key: options.key(item) });
+        const unit = this.#unit(describeWithin(id, around), 'item');
         const isPooled = options.sessions !== undefined;
         const isShared = !isPooled && (options.concurrency ?? DEFAULT_CONCURRENCY) > 1;
         if (isShared) unit.maxDeaths = MAX_DEATHS_OF_SHARED_ITEM;
         const supervisor = isPooled ? this.#supervisorOf((await tools.driver.getSession()).getId()) : main();
-        return this.#work(this.#begin(unit, supervisor), () =>
+        return this.#work(this.#begin(unit, supervisor, around), () =>
           worker(item, override(tools, { save: this.#watchSave(unit, tools.save) })),
         );
       };
-      const unit = this.#unit(`the batch "${name}"`, 'batch');
+      const unit = this.#unit(describeWithin(`the batch "${name}"`, around), 'batch');
       return this.#call(outside, unit, () => context.batch(name, items, watchedWorker, options));
     };
     return override(context, {
@@ -203,7 +215,14 @@ export class WatchedRun {
     const kill = this.#findKill(attempt.unit, (afterCommands) => afterCommands === attempt.commands);
     attempt.commands += 1;
     if (attempt.unit.kind === 'outside') attempt.unit.commands = Math.max(attempt.unit.commands, attempt.commands);
-    return kill === undefined ? undefined : this.#kill(kill, attempt);
+    // The hooks after this one see no command of a session that is dead by then.
+    return kill === undefined ? undefined : this.#kill(kill, attempt).then(() => attempt.signal?.throwIfAborted());
+  }
+
+  /** The attempt of the step that the current code belongs to. */
+  get #around(): Attempt | undefined {
+    const attempt = this.#inside.getStore();
+    return attempt?.unit.kind === 'step' ? attempt : undefined;
   }
 
   #findKill(unit: Unit, isMeant: (afterCommands: number | null) => boolean): PlannedKill | undefined {
@@ -217,14 +236,16 @@ export class WatchedRun {
       // Another kill may have ended the session meanwhile. The unit is then begun again, and with it comes this kill.
       if (supervisor?.state !== 'alive' || supervisor.epoch !== epoch || !this.#planned.delete(kill)) return;
       const victims = [...this.#running].filter((other) => other.supervisor === supervisor && other.epoch === epoch);
-      if (victims.some(({ unit }) => unit.deaths >= unit.maxDeaths)) {
+      // A death within a part of a step is not counted at the step around it.
+      const counted = victims.filter((victim) => !victims.some(({ around }) => around === victim));
+      if (counted.some(({ unit }) => unit.deaths >= unit.maxDeaths)) {
         this.#deferred.push(kill);
         return;
       }
       if (!(await killSession(supervisor))) return;
       this.#kills.push(kill);
+      for (const { unit } of counted) unit.deaths += 1;
       for (const victim of victims) {
-        victim.unit.deaths += 1;
         // Between the kill and the declared death, an attempt can still have ended and been stored.
         if (!this.#running.has(victim)) continue;
         victim.unit.isDone = false;
@@ -241,8 +262,8 @@ export class WatchedRun {
     };
   }
 
-  #begin(unit: Unit, supervisor: SessionSupervisor | undefined): Attempt {
-    return { unit, supervisor, epoch: supervisor?.epoch ?? 0, commands: 0 };
+  #begin(unit: Unit, supervisor: SessionSupervisor | undefined, around?: Attempt): Attempt {
+    return { unit, around, supervisor, epoch: supervisor?.epoch ?? 0, signal: supervisor?.signal, commands: 0 };
   }
 
   #unit(name: string, kind: UnitOfWork['kind']): Unit {
@@ -257,6 +278,11 @@ export class WatchedRun {
   #supervisorOf(sessionId: string): SessionSupervisor | undefined {
     return this.#supervisors.find((supervisor) => supervisor.sessionId === sessionId);
   }
+}
+
+/** Keys are unique only within the step around. */
+function describeWithin(unit: string, around: Attempt | undefined): string {
+  return around === undefined ? unit : `${unit} within ${around.unit.name}`;
 }
 
 function nameOfRecord({ dataset = 'records', key }: SaveOptions): string {
