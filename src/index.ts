@@ -83,9 +83,11 @@ export {
 } from './upkeep/upkeep.ts';
 export {
   defineAction,
+  exitCodeOf,
   ExportError,
   PoisonedStepError,
   ReplayDivergedError,
+  rehearseAction,
   RunTimeoutError,
   runAction,
   StepTimedOutError,
@@ -93,8 +95,12 @@ export {
   type ActionBatchOptions,
   type ActionContext,
   type ActionDefinition,
+  type ActionRehearsal,
   type ItemTools,
   type PrepareContext,
+  type Rehearsal,
+  type RehearsalOptions,
+  type RehearsalScope,
   type RunCounts,
   type RunOptions,
   type RunOutcome,
@@ -102,6 +108,7 @@ export {
   type RunStatus,
   type SaveOptions,
   type SaveRecord,
+  type StepFunction,
   type StepOptions,
   type StepTools,
 } from './runs/runs.ts';

@@ -11,6 +11,7 @@ export interface Flag {
   readonly description: string;
   /** Stands for the value in help texts. */
   readonly placeholder: string;
+  /** The texts that are allowed. A boolean flag with choices can be given alone or with one of them: `--flag`, `--flag=choice`. */
   readonly choices?: readonly string[];
   /** May be given several times; the value is a list then. */
   readonly isList?: boolean;
@@ -70,7 +71,7 @@ export function parseFlags(args: readonly string[], flags: readonly Flag[]): Par
       if (inline === undefined && isValue(rest[0])) rest.shift();
       continue;
     }
-    const text = inline ?? (flag.kind === 'boolean' || !isValue(rest[0]) ? undefined : rest.shift());
+    const text = inline ?? (takesValue(flag, rest[0]) ? rest.shift() : undefined);
     const value = toValue(text, flag);
     if ('problem' in value) problems.push({ flag: name, message: value.problem });
     else if (flag.isList === true)
@@ -91,11 +92,23 @@ function isValue(next: string | undefined): next is string {
   return next !== undefined && !/^-(-|[a-z])/i.test(next);
 }
 
+/** Whether the word after a flag is the value of the flag. */
+function takesValue({ kind, choices = [] }: Flag, next: string | undefined): boolean {
+  return kind === 'boolean' ? next !== undefined && choices.includes(next) : isValue(next);
+}
+
 function toValue(text: string | undefined, flag: Flag): { value: unknown } | { problem: string } {
   const { name, kind, choices, placeholder } = flag;
   if (kind === 'boolean') {
+    if (text !== undefined && choices?.includes(text)) return { value: text };
     const value = text === undefined ? true : BOOLEANS[text.toLowerCase()];
-    return value === undefined ? { problem: `--${name} takes no value; write --${name} or --no-${name}.` } : { value };
+    if (value !== undefined) return { value };
+    return {
+      problem:
+        choices === undefined
+          ? `--${name} takes no value; write --${name} or --no-${name}.`
+          : `--${name} is ${show(text ?? '')}; write --${name} or ${choices.map((choice) => `--${name}=${choice}`).join(' or ')}.`,
+    };
   }
   if (text === undefined) {
     return {

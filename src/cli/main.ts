@@ -14,7 +14,8 @@ import { commandLine } from './invocation.ts';
 import { makeMetricsCommand } from './metrics-command.ts';
 import { makeMonitorCommand } from './monitor-command.ts';
 import { makeNewCommand } from './new-command.ts';
-import { EXIT_FAILED, reportError } from './report-error.ts';
+import { ProgramEnd } from './program-end.ts';
+import { reportError } from './report-error.ts';
 import { makeResetStuckCommand } from './reset-stuck-command.ts';
 import { runAction } from './run-command.ts';
 import { makeRunHelp } from './run-help.ts';
@@ -25,22 +26,31 @@ import { makeSmokeCommand } from './smoke.ts';
 await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<void> {
-  // Until the end is reached: a program that runs out of work before that has not succeeded.
-  process.exitCode = EXIT_FAILED;
   // A reader that went away (`| head`) or a closed terminal is no reason to fail.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  const end = new ProgramEnd();
+  let code: number;
   try {
-    process.exitCode = 0;
-    await makeProgram().parseAsync([...args], { from: 'user' });
+    code = await runCommand(args, end);
   } catch (thrown) {
-    process.exitCode = reportError(thrown, { verbose: args.includes('--verbose') });
+    code = reportError(thrown, { verbose: args.includes('--verbose') });
   }
   // What an action left running must not keep the program; what was written must arrive.
   await Promise.all([process.stdout, process.stderr].map(flush));
-  process.exit();
+  end.exit(code);
 }
 
-function makeProgram(): Command {
+/** Returns the exit code. The code of a run does not depend on `process.exitCode`, which its action may have set. */
+async function runCommand(args: readonly string[], end: ProgramEnd): Promise<number> {
+  let runCode: number | undefined;
+  const run = makeRunCommand(async (words) => {
+    runCode = await runAction(words, end);
+  });
+  await makeProgram(run).parseAsync([...args], { from: 'user' });
+  return runCode ?? Number(process.exitCode ?? 0);
+}
+
+function makeProgram(run: Command): Command {
   const program = new Command('webdriver-supervisor')
     .description('Browser runs that survive the death of their browser.')
     .version(readVersion())
@@ -51,7 +61,6 @@ function makeProgram(): Command {
       'after',
       `\nExamples:\n  ${commandLine('actions')}\n  ${commandLine('run', 'gather-catalog --help')}\n  ${commandLine('doctor')}`,
     );
-  const run = makeRunCommand();
   const resetStuck = makeResetStuckCommand();
   const commands = [
     run,
@@ -83,14 +92,14 @@ function inherit(command: Command, parent: Command): Command {
 }
 
 /** An action's flags are known only when it is loaded, so commander leaves the words after `run` as they are. */
-function makeRunCommand(): Command {
+function makeRunCommand(runWords: (words: readonly string[]) => Promise<void>): Command {
   const command = new Command('run')
     .summary('run an action, by its name or file')
     .argument('[name|file...]')
     .allowUnknownOption()
     .action(async (words: string[]) => {
       if (words[0] === '--help' || words[0] === '-h') process.stdout.write(makeRunHelp());
-      else process.exitCode = await runAction(words);
+      else await runWords(words);
     });
   command.helpInformation = makeRunHelp;
   return command;

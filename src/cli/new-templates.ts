@@ -43,29 +43,40 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { expect } from 'chai';
-import { runAction } from 'webdriver-supervisor';
+import { rehearseAction, runAction } from 'webdriver-supervisor';
 
 import action from '../../actions/${name}.ts';
 
 const PAGE = '<!doctype html><title>A page</title><h1>Hello</h1><h2>World</h2>';
 
-describe('the action ${name}', () => {
-  it('saves one record for the page', async function () {
-    this.timeout(60_000);
-    const site = createServer((_request, response) => {
-      response.setHeader('content-type', 'text/html').end(PAGE);
-    });
+describe('the action ${name}', function () {
+  this.timeout(60_000);
+  const site = createServer((_request, response) => {
+    response.setHeader('content-type', 'text/html').end(PAGE);
+  });
+  let url = '';
+
+  before(async () => {
     await once(site.listen(0, '127.0.0.1'), 'listening');
-    const url = \`http://127.0.0.1:\${(site.address() as AddressInfo).port}/\`;
-    try {
-      const outcome = await runAction(action, { url }, { output: false });
-      expect(outcome.error).to.equal(null);
-      expect(outcome.status).to.equal('completed');
-      expect(outcome.records).to.equal(1);
-    } finally {
-      site.closeAllConnections();
-      await once(site.close(), 'close');
-    }
+    url = \`http://127.0.0.1:\${(site.address() as AddressInfo).port}/\`;
+  });
+
+  after(async () => {
+    site.closeAllConnections();
+    await once(site.close(), 'close');
+  });
+
+  it('saves one record for the page', async () => {
+    const outcome = await runAction(action, { url }, { output: false });
+    expect(outcome.error).to.equal(null);
+    expect(outcome.status).to.equal('completed');
+    expect(outcome.records).to.equal(1);
+  });
+
+  it('saves the same data when its browser is killed in the middle', async () => {
+    const { differences, kills } = await rehearseAction(action, { url }, { output: false });
+    expect(differences).to.deep.equal([]);
+    expect(kills).to.be.above(0);
   });
 });
 `;

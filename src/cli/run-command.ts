@@ -1,22 +1,22 @@
 /** The `run` command: finds the action, checks everything that can be known before a browser starts, runs it, tells how it ended. */
-import path from 'node:path';
-
 import { loadConfig } from '../config/config.ts';
 import { raceSignal } from '../core/abort.ts';
-import { ActionError, CancelledError, ConfigError, SupervisorError, toError } from '../core/errors.ts';
+import { CancelledError, ConfigError, SupervisorError, toError } from '../core/errors.ts';
 import { makeLog, type Log } from '../core/log.ts';
 import { redactUrl } from '../core/redact.ts';
 import { quoteForShell } from '../core/shell-words.ts';
 import { openRegistry } from '../registry/registry.ts';
 import {
+  exitCodeOf,
   hiddenParameters,
   isTakenAway,
   prepareRun,
   rehearse,
-  toExitCode,
   type Action,
   type Run,
   type RunOutcome,
+  warnOfEffects,
+  WatchedRun,
 } from '../runs/runs.ts';
 import { toActionParameters } from './action-flags.ts';
 import { ActionLoader } from './action-loader.ts';
@@ -24,7 +24,8 @@ import { assertBrowserFits } from './check-browser.ts';
 import { describeDeath } from './death-words.ts';
 import { findActionFile, knownActions } from './find-action.ts';
 import { commandLine } from './invocation.ts';
-import { placeInStack } from './load-errors.ts';
+import { MisuseWatch } from './misuse.ts';
+import type { ProgramEnd } from './program-end.ts';
 import { makeConsole, openProgress, type ProgressDisplay } from './progress.ts';
 import { describeStack, EXIT_CANCELLED, EXIT_FAILED } from './report-error.ts';
 import { parseRunFlags, type RunRequest } from './run-flags.ts';
@@ -33,8 +34,8 @@ import { listenForStop } from './stop-signals.ts';
 import { checkSource, describeSourceWarning } from './source-warnings.ts';
 import { describeRehearsal, summarize } from './summary.ts';
 
-/** Returns the exit code. Throws what is wrong before the run begins. */
-export async function runAction(args: readonly string[]): Promise<number> {
+/** Returns the exit code. Throws what is wrong before the run begins. From then on only `end` can end the program. */
+export async function runAction(args: readonly string[], end: ProgramEnd): Promise<number> {
   const [target, ...rest] = args;
   if (target === undefined || target.startsWith('-')) {
     const where = target === undefined ? '' : ` first, before ${target}`;
@@ -51,14 +52,14 @@ export async function runAction(args: readonly string[]): Promise<number> {
     },
     onKill: () => {
       display.stop();
-      process.exit(EXIT_CANCELLED);
+      end.exit(EXIT_CANCELLED);
     },
   });
   const failures: Error[] = [];
-  catchStrays(stop, failures);
+  const misuse = MisuseWatch.start({ end, stop, failures });
   globalThis.console = makeConsole(display);
   try {
-    return await load(target, rest, { display, stop, failures });
+    return await load(target, rest, { display, stop, failures, misuse });
   } finally {
     display.stop();
     unlisten();
@@ -70,6 +71,7 @@ interface Surroundings {
   readonly stop: AbortController;
   /** What the action's code threw, with its stack. */
   readonly failures: Error[];
+  readonly misuse: MisuseWatch;
 }
 
 async function load(target: string, args: readonly string[], surroundings: Surroundings): Promise<number> {
@@ -80,8 +82,10 @@ async function load(target: string, args: readonly string[], surroundings: Surro
   const isRemote = isHelp || args.some((arg) => /^--grid(=|$)/.test(arg));
   const fits = isRemote ? Promise.resolve() : assertBrowserFits(loadConfig());
   fits.catch(() => undefined);
+  surroundings.misuse.source = { file };
   const loader = ActionLoader.install();
   const action = await loader.load(file, signal);
+  surroundings.misuse.source = { file, action };
   if (isHelp) {
     process.stdout.write(makeActionHelp(action, target));
     return 0;
@@ -91,32 +95,31 @@ async function load(target: string, args: readonly string[], surroundings: Surro
   await fits;
   signal.throwIfAborted();
   const again = repeatLine(target, args);
+  const { sessionState } = request.options;
+  const stateFlag = sessionState === undefined ? [] : ['--session-state', quoteForShell(sessionState)];
   const resumeLine = ({ runId }: RunOutcome) =>
-    commandLine('run', [quoteForShell(target), '--resume', runId, ...hiddenFlags(action, request.params)].join(' '));
+    commandLine(
+      'run',
+      [quoteForShell(target), '--resume', runId, ...stateFlag, ...hiddenFlags(action, request.params)].join(' '),
+    );
   // By its name it is found again without its file.
   const byFile = target === action.name ? {} : { target };
   const reloadAction = async () => keepFailures(await loader.reload(), surroundings.failures);
   const options = { ...request.options, ...byFile, sourceWarnings, reloadAction };
-  return runRequest(
-    action,
-    { ...request, options },
-    { ...surroundings, again, resumeLine, folder: path.dirname(file) },
-  );
+  return runRequest(action, { ...request, options }, { ...surroundings, again, resumeLine });
 }
 
 interface RunSurroundings extends Surroundings {
   readonly again: string;
   readonly resumeLine: (outcome: RunOutcome) => string;
-  /** Of the action's file. */
-  readonly folder: string;
 }
 
 async function runRequest(
   action: Action,
   request: RunRequest,
-  { display, stop, failures, again, resumeLine, folder }: RunSurroundings,
+  { display, stop, failures, misuse, again, resumeLine }: RunSurroundings,
 ): Promise<number> {
-  const { isVerbose, isJson, isRehearsal, config } = request;
+  const { isVerbose, isJson, rehearsal: scope, config } = request;
   const log = makeLog({ level: isVerbose ? 'debug' : config.logLevel, write: (line) => display.print(line) });
   forwardWarnings(log);
   for (const warning of request.options.sourceWarnings ?? []) log.warn(describeSourceWarning(warning));
@@ -133,33 +136,48 @@ async function runRequest(
       log.warn(`${describeDeath(death, run.progress.counts)}: ${death.evidence.message}; ${next}`);
     },
   };
-  const run: Run = await raceSignal(prepareRun(keepFailures(action, failures), request.params, options), stop.signal);
+  const watched = new WatchedRun();
+  if (scope !== undefined) warnOfEffects(action, options);
+  const first = scope === undefined ? { action, options } : watched.watch(action, options);
+  const prepared = prepareRun(keepFailures(first.action, failures), request.params, first.options);
+  const run: Run = await raceSignal(prepared, stop.signal);
+  misuse.openCalls = () => run.openCalls;
   display.watch(() => run.progress);
   const outcome = await run.execute();
   display.stop();
 
-  const failure = failures.findLast(({ message }) => outcome.error?.message.includes(message));
-  const failedAt =
-    failure === undefined || failure instanceof SupervisorError ? undefined : placeInStack(failure, folder);
+  const matching = failures.filter(({ message }) => outcome.error?.message.includes(message));
+  const foreign = matching.findLast((error) => !(error instanceof SupervisorError));
+  const failure = foreign ?? matching.at(-1);
+  const isTimeout = outcome.error?.code === 'run-timed-out';
+  const failedAt = isTimeout || foreign !== undefined ? misuse.findPlace(foreign) : undefined;
   // A program reads stdout; whoever reads the log of it still gets the words.
   const tell = (lines: readonly string[]) =>
     (isJson ? process.stderr : process.stdout).write(lines.map((line) => `${line}\n`).join(''));
   if (isVerbose && failure !== undefined) process.stderr.write(`${describeStack(failure)}\n`);
   tell(summarize(outcome, { again, resume: resumeLine(outcome), failedAt }));
   const rehearsal =
-    isRehearsal && outcome.status === 'completed'
-      ? await rehearse(outcome, registry, async (watched) => {
-          tell(['Rehearsing: the same once more, with its session killed between steps.']);
-          const second = await prepareRun(action, request.params, { ...options, ...watched, onDeath: () => undefined });
-          display.watch(() => second.progress);
-          return second.execute();
+    scope !== undefined && outcome.status === 'completed'
+      ? await rehearse(outcome, {
+          scope,
+          action,
+          options: { ...options, onDeath: () => undefined },
+          registry,
+          watched,
+          run: async (watchedAction, watchedOptions) => {
+            tell(['Rehearsing: the same work once more, while its sessions are killed.']);
+            const disturbed = await prepareRun(watchedAction, request.params, watchedOptions);
+            display.watch(() => disturbed.progress);
+            return disturbed.execute();
+          },
         })
       : undefined;
   display.stop();
   if (rehearsal !== undefined) tell(describeRehearsal(rehearsal));
   if (isJson) process.stdout.write(`${JSON.stringify({ ...outcome, ...(rehearsal && { rehearsal }) })}\n`);
+  if (rehearsal?.outcome.status === 'cancelled') return EXIT_CANCELLED;
   if (rehearsal !== undefined && rehearsal.differences.length > 0) return EXIT_FAILED;
-  return toExitCode(outcome);
+  return exitCodeOf(outcome);
 }
 
 /** The outcome has only an error's code and message; where it was thrown helps its author. */
@@ -179,23 +197,6 @@ function keepFailures(action: Action, failures: Error[]): Action {
     run: watched((context) => action.run(context)),
     ...(action.prepare === undefined ? {} : { prepare: watched((context) => action.prepare?.(context)) }),
   };
-}
-
-/** What an action throws where nobody catches it would end the program with a stack trace, and its browser by the watchdog only. */
-function catchStrays(stop: AbortController, failures: Error[]): void {
-  const onStray = (what: string) => (thrown: unknown) => {
-    const error = toError(thrown);
-    // The work that was under way on a session that died, or is to end: its callers know.
-    if (error instanceof SupervisorError && (error.consequence === 'halt-session' || error instanceof CancelledError))
-      return;
-    failures.push(error);
-    stop.abort(new ActionError(`${what}: ${error.message}`, { cause: error }));
-  };
-  process.on('unhandledRejection', onStray('A promise was rejected that nobody awaits (look for a missing `await`)'));
-  process.on(
-    'uncaughtException',
-    onStray('An error was thrown where nobody catches it (in an event listener or a timer)'),
-  );
 }
 
 /** Node's own warnings, such as how it read the action's module, are for --verbose. */

@@ -1,7 +1,7 @@
 /** From the words after an action's name to what a run needs, or to everything that is wrong with them, at once. */
 import { loadConfig, type Config } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
-import type { Action, ExportFormat, RunOptions } from '../runs/runs.ts';
+import type { Action, ExportFormat, RehearsalScope, RunOptions } from '../runs/runs.ts';
 import { checkParameters, toActionParameters } from './action-flags.ts';
 import { parseFlags, type FlagProblem } from './flags.ts';
 import { commandLine, flagsKeptByNpm } from './invocation.ts';
@@ -15,7 +15,8 @@ export interface RunRequest {
   readonly config: Config;
   readonly isJson: boolean;
   readonly isVerbose: boolean;
-  readonly isRehearsal: boolean;
+  /** Undefined: no rehearsal. */
+  readonly rehearsal: RehearsalScope | undefined;
 }
 
 /** Throws `ConfigError` with one line per problem. */
@@ -51,9 +52,11 @@ export function parseRunFlags(action: Action, args: readonly string[], target: s
     config,
     isJson: values.get('json') === true,
     isVerbose: values.get('verbose') === true,
-    isRehearsal: values.get('rehearse') === true,
+    rehearsal: toRehearsalScope(values.get('rehearse')),
     options: {
       ...pick<'resume', string>('resume', values),
+      ...pick<'redo', string>('redo', values),
+      ...(values.has('session-state') ? { sessionState: values.get('session-state') as string } : {}),
       ...(values.has('wait') ? { waitMs: (values.get('wait') as number) * 1_000 } : {}),
       ...pick<'owner', string>('owner', values),
       ...pick<'sessions', number>('sessions', values),
@@ -69,6 +72,11 @@ function pick<Name extends string, Value>(
   values: ReadonlyMap<string, unknown>,
 ): { readonly [Key in Name]?: Value } {
   return (values.has(name) ? { [name]: values.get(name) } : {}) as { readonly [Key in Name]?: Value };
+}
+
+function toRehearsalScope(value: unknown): RehearsalScope | undefined {
+  if (value === 'all') return 'all';
+  return value === true ? 'some' : undefined;
 }
 
 function checkRunFlags(values: ReadonlyMap<string, unknown>): FlagProblem[] {
@@ -89,10 +97,19 @@ function checkRunFlags(values: ReadonlyMap<string, unknown>): FlagProblem[] {
   if (typeof wait === 'number' && !(wait >= 0 && wait <= LONGEST_WAIT_SECONDS)) {
     complain('wait', `--wait is ${wait}; it must be a number of seconds from 0 to ${LONGEST_WAIT_SECONDS}.`);
   }
-  if (values.get('rehearse') === true && values.has('resume')) {
-    complain('rehearse', '--rehearse begins two runs; it does not go with --resume.');
+  if (toRehearsalScope(values.get('rehearse')) !== undefined) {
+    if (values.has('resume')) complain('rehearse', '--rehearse starts new runs; it cannot be used with --resume.');
+    if (values.get('recover') === false) {
+      complain('recover', '--rehearse shows how a run recovers from deaths; it cannot be used with --no-recover.');
+    }
   }
-  for (const name of ['owner', 'output', 'resume']) {
+  if (values.has('redo') && !values.has('resume')) {
+    complain(
+      'redo',
+      '--redo does a step of an earlier run again; name that run with --resume <run>, or --resume last.',
+    );
+  }
+  for (const name of ['owner', 'output', 'resume', 'redo', 'session-state']) {
     if (values.get(name) === '') complain(name, `--${name} is empty.`);
   }
   return problems;

@@ -27,6 +27,18 @@ export const RUN_COMMAND_FLAGS: readonly Flag[] = [
     description: 'go on with this run (or the last one: last) instead of beginning one; its parameters are kept',
   },
   {
+    name: 'redo',
+    kind: 'text',
+    placeholder: 'key',
+    description: 'with --resume: do this step (or batch/key for an item) and everything after it again',
+  },
+  {
+    name: 'session-state',
+    kind: 'text',
+    placeholder: 'file',
+    description: 'load cookies and storage from this file into each new session, and save them to it',
+  },
+  {
     name: 'sessions',
     kind: 'number',
     placeholder: 'number',
@@ -50,7 +62,9 @@ export const RUN_COMMAND_FLAGS: readonly Flag[] = [
     name: 'rehearse',
     kind: 'boolean',
     placeholder: '',
-    description: 'run twice, the second time with the session killed between steps, and compare the data',
+    choices: ['all'],
+    description:
+      'run again with the session killed inside steps and between them, and compare the data; --rehearse=all disturbs each step once',
     defaultValue: false,
   },
   {
@@ -137,7 +151,8 @@ function describeExamples(lines: readonly string[]): string {
 }
 
 /** The part of a flag that a help text or a list shows: `--pages <number>`, `--no-recover`. */
-export function flagTerm({ name, kind, placeholder, defaultValue, isList }: Flag): string {
+export function flagTerm({ name, kind, placeholder, choices, defaultValue, isList }: Flag): string {
+  if (kind === 'boolean' && choices !== undefined) return `--${name}[=${choices.join('|')}]`;
   if (kind === 'boolean') return defaultValue === true ? `--no-${name}` : `--${name}`;
   return `--${name} <${placeholder}>${isList === true ? ' …' : ''}`;
 }
@@ -145,7 +160,7 @@ export function flagTerm({ name, kind, placeholder, defaultValue, isList }: Flag
 function toOption(flag: Flag): Option {
   const { description, choices, defaultValue, isRequired = false, isList = false, kind } = flag;
   const notes = [
-    ...(choices === undefined ? [] : [choices.join(' | ')]),
+    ...(choices === undefined || kind === 'boolean' ? [] : [choices.join(' | ')]),
     ...(isRequired ? ['required'] : []),
     ...(isList ? ['may be given several times'] : []),
     ...(kind === 'boolean' || defaultValue === undefined ? [] : [`default: ${showDefault(defaultValue)}`]),

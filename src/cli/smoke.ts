@@ -10,7 +10,7 @@ import { loadConfig, type Config } from '../config/config.ts';
 import { CancelledError, ConfigError, InvariantError, toError } from '../core/errors.ts';
 import { makeFolder } from '../core/folders.ts';
 import { makeLog } from '../core/log.ts';
-import { isAction, prepareRun, toExitCode, type Action, type RunOutcome } from '../runs/runs.ts';
+import { exitCodeOf, isAction, prepareRun, type Action, type RunOutcome } from '../runs/runs.ts';
 import { assertBrowserFits } from './check-browser.ts';
 import { commandLine } from './invocation.ts';
 import { toJunitXml, type PageResult } from './junit.ts';
@@ -103,7 +103,7 @@ async function smokePages({ urls, ignore }: Pages, flags: SmokeFlags): Promise<n
   }
   report(results, { unchecked, outcome, write: flags.json ? console.error : console.log });
   if (flags.json) console.log(JSON.stringify({ ...outcome, pages: results }));
-  if (outcome.status !== 'completed') return toExitCode(outcome);
+  if (outcome.status !== 'completed') return exitCodeOf(outcome);
   return results.every(({ passed }) => passed) ? 0 : 1;
 }
 

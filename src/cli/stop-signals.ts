@@ -1,6 +1,10 @@
 /**
- * How a person, a service or a vanished npm ends the program: asked once it stops by itself, asked again it goes at once. What it has
- * started is cleared by the driver's watchdog then.
+ * How a user, a service or the end of npm ends the program. The first request ends it gracefully, the second one at once; the driver's
+ * watchdog then clears away what the program has started.
+ *
+ * A signal for npm reaches this program in one of two ways. The scripts of this package replace npm's shell by this program (`exec`), so npm
+ * forwards SIGINT and SIGTERM to it and waits for its exit code. In another chain of commands the shell ends and this program does not get
+ * the signal; it then notices that its parent has gone.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -10,18 +14,20 @@ import { isNpmScript, type Environment } from './invocation.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** One Ctrl+C arrives twice under npm: from the terminal, and forwarded by npm. */
-const SAME_REQUEST_MS = 300;
+const SAME_REQUEST_MS = 500;
 const PARENT_POLL_MS = 500;
-/** With npm gone nobody waits for the summary; a stop that is under way may still write its files. */
-const ORPHAN_LIMIT_MS = 10_000;
+/** The limit of a graceful stop without a parent: nobody is left who could ask again. */
+const ORPHAN_LIMIT_MS = 30_000;
+/** Read as early as possible: a parent that has gone by then is not noticed. */
+const PARENT = process.ppid;
 const SHELL = /^-?(sh|dash|bash|zsh|ash|ksh|busybox)$/;
 
 export type StopSignal = (typeof SIGNALS)[number];
 
 export interface StopHandlers {
-  /** The first request. */
+  /** The first request; `SIGTERM` also if npm or its shell has ended. */
   readonly onStop: (signal: StopSignal) => void;
-  /** A second one, or npm was killed: end now. */
+  /** A second request, or a stop that takes too long without npm: end now. */
   readonly onKill: () => void;
 }
 
@@ -38,41 +44,42 @@ export function listenForStop({ onStop, onKill }: StopHandlers): () => void {
     }
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
+  let limit: NodeJS.Timeout | undefined;
   const unwatch = watchParent(() => {
-    if (firstAt === undefined) onKill();
-    else setTimeout(onKill, ORPHAN_LIMIT_MS).unref();
+    limit = setTimeout(onKill, ORPHAN_LIMIT_MS).unref();
+    if (firstAt === undefined) onSignal('SIGTERM');
   });
   return () => {
     for (const signal of SIGNALS) process.off(signal, onSignal);
+    clearTimeout(limit);
     unwatch();
   };
 }
 
-/** Under npm only: killing npm outright must not leave its script behind, which a terminal would have told by SIGHUP. */
+/** Calls `onGone` when npm or its shell has ended. Does nothing for a program that npm did not start. */
 function watchParent(onGone: () => void, environment: Environment = process.env): () => void {
   if (!isNpmScript(environment)) return () => undefined;
-  const parent = process.ppid;
-  const npm = parentBehindShell(parent);
+  const npm = parentBehindShell(PARENT);
   const timer = setInterval(() => {
-    if (process.ppid === parent && (npm === undefined || isRunning(npm))) return;
+    if (process.ppid === PARENT && (npm === undefined || isRunning(npm))) return;
     clearInterval(timer);
     onGone();
   }, PARENT_POLL_MS).unref();
   return () => clearInterval(timer);
 }
 
-/** npm starts scripts by a shell. Where that stays between us, it outlives npm, so that its own parent is the one to watch. */
+/** Returns the parent of a shell, which can outlive npm; undefined if `pid` is no shell. */
 function parentBehindShell(pid: number): number | undefined {
   try {
     const [name = '', parent = ''] = process.platform === 'linux' ? readProc(pid) : readPs(pid);
     return SHELL.test(name) ? Number(parent) : undefined;
   } catch {
-    // No such tool, or gone already: the parent itself is still watched.
+    // There is no such tool, or the process has gone already. The parent itself is still watched.
     return undefined;
   }
 }
 
-/** proc(5): the name in parentheses, the state, the parent. */
+/** See proc(5): the name in parentheses, the state, the parent. */
 function readProc(pid: number): string[] {
   const [, name = '', parent = ''] = /\((.*)\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
   return [name, parent];

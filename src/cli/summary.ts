@@ -6,6 +6,9 @@ import { count } from './progress-line.ts';
 
 const LAST_COMMANDS_SHOWN = 5;
 const CONSEQUENCES_SHOWN = 3;
+const MAX_WARNINGS_SHOWN = 10;
+const MAX_STEPS_SHOWN = 10;
+const MAX_KILLS_SHOWN = 10;
 /** Errors that are a death's doing: the run could not go on after it. */
 const CAUSED_BY_DEATH = ['session-dead', 'session-start-failed', 'restart-limit'];
 const VERBS: Readonly<Record<RunStatus, string>> = {
@@ -38,6 +41,8 @@ export function summarize(outcome: RunOutcome, options: SummaryOptions): string[
     ...(status === 'completed' || status === 'partial'
       ? describeSurvival(deaths)
       : describeEarlierDeaths(deaths, rootCause)),
+    ...describeWarnings(outcome),
+    ...describeRepeatedEffects(outcome),
     row('steps', describeCounts(outcome)),
     ...Object.entries(outcome.outputs).map(([dataset, file]) =>
       row('data', dataset === 'records' ? file : `${file} (${dataset})`),
@@ -46,21 +51,25 @@ export function summarize(outcome: RunOutcome, options: SummaryOptions): string[
   ];
 }
 
-/** Whether the action replays well, and what to look at where it doesn't. */
-export function describeRehearsal({ kills, differences, outcome }: Rehearsal): string[] {
-  const killed = `${count(kills, 'session')} killed, ${count(outcome.sessions, 'browser session')} used`;
-  if (kills === 0)
+/** Says whether the action replays well, and what to look at if it does not. */
+export function describeRehearsal(rehearsal: Rehearsal): string[] {
+  const { kills, runs, killedAt, notReached, differences, repeatedEffects, warnings } = rehearsal;
+  if (kills === 0 && differences.length === 0)
     return [
-      'The rehearsal killed no session: the action has no steps. Put its work into steps, or it is done anew after a death.',
+      'The rehearsal killed no session: the action has no steps. Put its work into steps, or all of it is done again after a death.',
     ];
-  if (differences.length === 0) return [`The action replays well: ${killed}, and the data are the same.`];
+  const killed = `${count(kills, 'session')} killed in ${count(runs, 'run')}`;
+  const verdict =
+    differences.length === 0
+      ? `The action replays well: ${killed}, and the data are the same.`
+      : `The action does not replay well: ${killed}, and the result differs.`;
   return [
-    `The action does not replay well: ${killed}, and the data differ.`,
-    ...differences.map((difference, index) => row(index === 0 ? 'different' : '', difference)),
-    row(
-      'next',
-      'see that keys are the same on each entry of `run`, and that no step relies on what another left in the browser',
-    ),
+    verdict,
+    ...rows('killed', killedAt.slice(0, MAX_KILLS_SHOWN), killedAt.length),
+    ...rows('not there', notReached.slice(0, MAX_KILLS_SHOWN), notReached.length),
+    ...rows('different', differences, differences.length),
+    ...describeWarnings({ warnings }),
+    ...describeRepeatedEffects({ repeatedEffects }),
   ];
 }
 
@@ -119,6 +128,24 @@ function describeEarlierDeaths(deaths: readonly Death[], rootCause: Death | unde
   ];
 }
 
+/** One line per warning; the number of those beyond {@link MAX_WARNINGS_SHOWN}. */
+function describeWarnings({ warnings }: Pick<RunOutcome, 'warnings'>): string[] {
+  const lines = warnings.map((warning) => warning.replaceAll(/\s*\n\s*/g, ' '));
+  return rows('warnings', lines.slice(0, MAX_WARNINGS_SHOWN), lines.length);
+}
+
+function describeRepeatedEffects({ repeatedEffects }: Pick<RunOutcome, 'repeatedEffects'>): string[] {
+  if (repeatedEffects.length === 0) return [];
+  const more = repeatedEffects.length - MAX_STEPS_SHOWN;
+  const names = [...repeatedEffects.slice(0, MAX_STEPS_SHOWN), ...(more > 0 ? [`and ${more} more`] : [])];
+  return [
+    row(
+      'repeated',
+      `These steps were done again although an interrupted attempt had already sent something: ${names.join(', ')}`,
+    ),
+  ];
+}
+
 function describeRecords({ records, sessions, outputs }: RunOutcome): string {
   const files = Object.keys(outputs).length;
   const kept = records > 0 && files === 0 ? ' (not written to a file)' : '';
@@ -146,6 +173,12 @@ function describeDuration(ms: number): string {
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1_000);
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** One row per text, the name only before the first, and a row with the number of those that are not shown. */
+function rows(name: string, shown: readonly string[], total: number): string[] {
+  const more = total - shown.length;
+  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].map((text, index) => row(index === 0 ? name : '', text));
 }
 
 function row(name: string, text: string): string {

@@ -1,3 +1,4 @@
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -16,5 +17,20 @@ export async function makeFolder(folder: string, options: { readonly mode?: numb
     await makeFolder(parent, options);
     // Somebody else may have been quicker.
     await makeFolder(folder, options);
+  }
+}
+
+/** Does the same as {@link makeFolder}, synchronously. */
+export function makeFolderSync(folder: string): void {
+  try {
+    mkdirSync(folder);
+  } catch (thrown) {
+    const { code } = toError(thrown) as NodeJS.ErrnoException;
+    const parent = path.dirname(folder);
+    if (code === 'EEXIST' && statSync(folder).isDirectory()) return;
+    if (code !== 'ENOENT' || parent === folder || existsSync(parent)) throw thrown;
+    makeFolderSync(parent);
+    // Another process may have created the folder meanwhile.
+    makeFolderSync(folder);
   }
 }

@@ -76,6 +76,15 @@ export class CommandGuard {
   }
 }
 
+/** One hook that calls `second` when `first` has let the command pass. */
+export function inOrder(first: CommandHook | undefined, second: CommandHook): CommandHook {
+  if (first === undefined) return second;
+  return (command) => {
+    const held = first(command);
+    return held === undefined ? second(command) : held.then(() => second(command));
+  };
+}
+
 /** RFC 9110, section 9.2.2: sending such a request again has no further effect. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 

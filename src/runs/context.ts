@@ -36,6 +36,19 @@ export interface StepOptions<Value = unknown> {
   readonly whenInterrupted?: (tools: StepTools) => Promise<Value | undefined> | Value | undefined;
 }
 
+export interface StepFunction {
+  <Value>(
+    key: string,
+    work: (tools: StepTools) => Promise<Value> | Value,
+    options?: StepOptions<Value>,
+  ): Promise<Value>;
+  /**
+   * The key of the step that is running in the current asynchronous context, `batch/key` for a batch item; undefined outside of steps. A
+   * helper function can use it, for example, as the idempotency key of a request.
+   */
+  readonly key: string | undefined;
+}
+
 export interface ItemTools<Item> {
   readonly api: Api;
   /** Of the worker's own session with `sessions`; without, only with `concurrency: 1`. */
@@ -71,6 +84,8 @@ export interface PrepareContext<Params = Record<string, unknown>> {
   readonly log: Log;
   readonly runId: string;
   readonly session: { readonly id: string; readonly owner: string; readonly epoch: number };
+  /** The run's output folder, as an absolute path. Reading it creates the folder if it does not exist, also for runs without output files. */
+  readonly folder: string;
   /** Saves a picture of the page into the run's folder; returns the file's path. */
   readonly screenshot: (name: string) => Promise<string>;
 }
@@ -82,11 +97,7 @@ export interface ActionContext<Params = Record<string, unknown>> extends Prepare
    * stored together. Values are JSON; the caller gets the stored copy the first time too. `work` may contain steps and batches: when
    * it is done again, its finished parts are replayed, and the code between them runs again. Keys are unique within the step around.
    */
-  readonly step: <Value>(
-    key: string,
-    work: (tools: StepTools) => Promise<Value> | Value,
-    options?: StepOptions<Value>,
-  ) => Promise<Value>;
+  readonly step: StepFunction;
   /**
    * Runs `worker` over `items` at the same time, each item once per run. Failed items are told in the outcome, not thrown; the
    * session's death rejects with a `SessionDeathError` that has the outcome so far as `outcome`.

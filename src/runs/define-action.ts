@@ -14,6 +14,8 @@ export const RUN_FLAGS = [
   'grid',
   'headed',
   'resume',
+  'redo',
+  'session-state',
   'recover',
   'rehearse',
   'output',
@@ -42,7 +44,10 @@ export interface ActionDefinition<Params extends z.ZodObject> {
    * @default true: everything
    */
   restore?: boolean | RestoreParts;
-  /** Whether the action changes something at the site. Repeated effects then make the run `partial`. @default 'reads' */
+  /**
+   * Whether the action changes something at the site, such as an order. Repeated effects then make the run `partial`, and a rehearsal,
+   * which does the work several times, warns before it begins. @default 'reads'
+   */
   effects?: 'reads' | 'writes';
   /** Once on every new session: log in, set cookies. No steps, saves or batches; a throw fails the run. */
   prepare?(context: PrepareContext<z.output<Params>>): Promise<void> | void;

@@ -5,14 +5,18 @@ import path from 'node:path';
 import { anySignal } from '../core/abort.ts';
 import { callSiteOf } from '../core/call-site.ts';
 import { ActionError, toError } from '../core/errors.ts';
+import { makeFolderSync } from '../core/folders.ts';
 import type { Log } from '../core/log.ts';
 import { redactText } from '../core/redact.ts';
+import type { StepId } from '../registry/registry.ts';
 import type { SessionSupervisor } from '../supervisor/supervisor.ts';
 import { runActionBatch } from './batches.ts';
 import { watchEffects } from './command-guard.ts';
 import type { ActionContext, PrepareContext } from './context.ts';
 import { toFileName } from './export.ts';
+import { OpenCalls, type OpenCall } from './open-calls.ts';
 import type { SessionPool } from './session-pool.ts';
+import { toStepFunction } from './step-function.ts';
 import type { StepsOptions } from './step-options.ts';
 import { Steps } from './steps.ts';
 
@@ -33,15 +37,24 @@ export interface RunParts
   readonly onDisplay: (display: { done: number; total: number; label?: string }) => void;
 }
 
-/** For `prepare`: the session, and nothing that is counted. */
-export function makePrepareContext({
+/** Makes the context of `prepare`: the session, without anything that is counted. */
+export function makePrepareContext(parts: ContextParts): PrepareContext {
+  return {
+    ...makeSessionContext(parts),
+    get folder() {
+      return openFolder(parts.folder);
+    },
+  };
+}
+
+function makeSessionContext({
   runId,
   params,
   supervisor,
   runSignal,
   folder,
   log,
-}: ContextParts): PrepareContext {
+}: ContextParts): Omit<PrepareContext, 'folder'> {
   // Taken now: after a death and a restart these still mean the session that this entry began on, which refuses them.
   const { driver, api } = supervisor;
   return {
@@ -63,11 +76,17 @@ export function makePrepareContext({
   };
 }
 
+/** Creates the run's folder if it does not exist. Returns its absolute path. */
+function openFolder(folder: string): string {
+  makeFolderSync(folder);
+  return path.resolve(folder);
+}
+
 /** One entry of `run`, from both sides. */
 export interface RunEntry extends AsyncDisposable {
   readonly context: ActionContext;
-  /** What the action began and did not wait for, in words. */
-  readonly unfinished: () => readonly string[];
+  /** What the action has begun and what has not ended. */
+  readonly openCalls: () => readonly OpenCall[];
   /** Why a record was not saved that `ctx.save` was asked to save without being awaited; undefined if all are. */
   readonly unseenFailure: () => Error | undefined;
   /** Something that is not idempotent is sent by the page. */
@@ -76,10 +95,10 @@ export interface RunEntry extends AsyncDisposable {
 
 export function makeRunEntry(parts: RunParts): RunEntry {
   const { supervisor, ledger, pool, sessions, stuckAfterMs, onProgress, onDisplay } = parts;
-  const prepared = makePrepareContext(parts);
+  const session = makeSessionContext(parts);
   const { signal: sessionSignal } = supervisor;
   const steps = new Steps({ ...parts, sessionSignal, isSameSession: () => supervisor.signal === sessionSignal });
-  const calls = new OpenCalls();
+  const calls = new OpenCalls(parts.runSignal);
   const saves = new UnseenFailures();
   ledger.beginPass();
   parts.guard.enter(steps);
@@ -88,9 +107,15 @@ export function makeRunEntry(parts: RunParts): RunEntry {
     if (entry !== undefined) await steps.noteEffect(entry);
   };
   const context: ActionContext = {
-    ...prepared,
-    api: watchEffects(prepared.api, noteEffect),
-    step: (key, work, options) => calls.add(`the step "${key}"`, steps.step(key, work, options)),
+    ...session,
+    get folder() {
+      return openFolder(parts.folder);
+    },
+    api: watchEffects(session.api, noteEffect),
+    step: toStepFunction(
+      (key, work, options) => calls.add(`the step "${key}"`, steps.step(key, work, options)),
+      () => keyOf(steps.current?.id),
+    ),
     batch: (name, items, worker, options) => {
       const given = { supervisor, steps, ledger, pool, sessions, stuckAfterMs };
       const batch = runActionBatch(given, { name, items, worker, options });
@@ -108,27 +133,18 @@ export function makeRunEntry(parts: RunParts): RunEntry {
   };
   return {
     context,
-    unfinished: () => calls.names,
+    openCalls: () => calls.list(),
     unseenFailure: () => saves.first,
     onPagePost: () => void noteEffect(),
-    [Symbol.asyncDispose]: () => steps.close(),
+    [Symbol.asyncDispose]: async () => {
+      calls.close();
+      await steps.close();
+    },
   };
 }
 
-/** What an action has begun and not finished. Its failures are in the counts, so none of them needs to be caught by the action. */
-class OpenCalls {
-  readonly #names = new Map<Promise<unknown>, string>();
-
-  get names(): readonly string[] {
-    return [...this.#names.values()];
-  }
-
-  add<Value>(name: string, call: Promise<Value>): Promise<Value> {
-    const end = () => void this.#names.delete(call);
-    this.#names.set(call, name);
-    call.then(end, end);
-    return call;
-  }
+function keyOf(id: StepId | undefined): string | undefined {
+  return id === undefined || id.batch === null ? id?.key : `${id.batch}/${id.key}`;
 }
 
 /** Failures of promises that no code waits for: an `await` is missing, and what was to be saved is lost. */

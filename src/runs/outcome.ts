@@ -84,8 +84,11 @@ export function toReport(error: Error | undefined): RunOutcome['error'] {
   return { code, message: redactText(message) };
 }
 
-/** 0 completed · 1 partial or failed · 3 halted · 4 owner busy or no place · 5 timed out · 130 cancelled; a first start that failed is 2. */
-export function toExitCode({ status, error, sessions }: Pick<RunOutcome, 'status' | 'error' | 'sessions'>): number {
+/**
+ * Returns the exit code of the `run` command for an outcome: 0 completed, 1 partial or failed, 2 no first session could be started,
+ * 3 halted, 4 the owner is busy or no capacity is free, 5 timed out, 130 cancelled.
+ */
+export function exitCodeOf({ status, error, sessions }: Pick<RunOutcome, 'status' | 'error' | 'sessions'>): number {
   const isStart = sessions === 0 && (error?.code === 'session-start-failed' || error?.code === 'invalid-config');
   if (isStart) return 2;
   if (error?.code === 'session-busy' || error?.code === 'session-capacity') return 4;

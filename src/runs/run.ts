@@ -14,13 +14,14 @@ import {
 import { SessionManager, type Acquisition } from '../sessions/sessions.ts';
 import type { SessionDeathError, SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
 import { sizeOf } from '../upkeep/upkeep.ts';
-import { CommandGuard } from './command-guard.ts';
+import { CommandGuard, inOrder } from './command-guard.ts';
 import type { Action } from './define-action.ts';
 import { exportRecords } from './export.ts';
 import { Ledger } from './ledger.ts';
 import { deathOf } from './death-signal.ts';
 import { makePrepareContext, makeRunEntry, type ContextParts } from './make-context.ts';
 import { isTakenAway, RunTimeoutError, toReport, toStatus, type RunOutcome, type RunProgress } from './outcome.ts';
+import type { OpenCall } from './open-calls.ts';
 import { openStore } from './open-store.ts';
 import { ReplayWatch } from './replay-watch.ts';
 import { RunFigures } from './run-figures.ts';
@@ -64,6 +65,7 @@ export class Run {
   readonly #figures: RunFigures;
   #store: RunStore | undefined;
   #state: RunProgress['state'] = 'starting';
+  #openCalls: () => readonly OpenCall[] = () => [];
 
   constructor(action: Action, params: Record<string, unknown>, { plan, registry, close }: RunParts) {
     const { resumed } = plan;
@@ -102,6 +104,11 @@ export class Run {
     };
   }
 
+  /** The steps, batches and saves that have not ended; when the run was stopped, those that had not ended then. */
+  get openCalls(): readonly OpenCall[] {
+    return this.#openCalls();
+  }
+
   /** Runs to the end. Resolves with the outcome whatever happens in the action; nothing is left running then. */
   async execute(): Promise<RunOutcome> {
     const { signal } = this.#plan;
@@ -137,7 +144,7 @@ export class Run {
     let session: Acquisition;
     try {
       session = await this.#acquire(manager, this.owner, {
-        beforeCommand: this.#guard.before,
+        beforeCommand: inOrder(this.#plan.supervisor.beforeCommand, this.#guard.before),
         onPagePost: () => this.#onPagePost(),
       });
       await this.#begin(session);
@@ -266,10 +273,11 @@ export class Run {
         },
       });
       this.#onPagePost = entry.onPagePost;
+      this.#openCalls = entry.openCalls;
       await this.#untilOver('run', supervisor, async () => this.#action.run(entry.context));
-      const [forgotten] = entry.unfinished();
+      const [forgotten] = entry.openCalls();
       if (forgotten !== undefined) {
-        throw new ActionError(`\`run\` returned while ${forgotten} was not finished. Put \`await\` before it.`);
+        throw new ActionError(`\`run\` returned while ${forgotten.name} was not finished. Put \`await\` before it.`);
       }
       failure = entry.unseenFailure();
       this.#replay.check();

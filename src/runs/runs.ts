@@ -5,9 +5,13 @@
 import type { z } from 'zod';
 
 import { loadConfig } from '../config/config.ts';
+import { ConfigError } from '../core/errors.ts';
 import { openRegistry } from '../registry/registry.ts';
 import type { Action } from './define-action.ts';
 import type { RunOutcome } from './outcome.ts';
+import type { RehearsalScope } from './rehearsal/plan.ts';
+import { rehearse, warnOfEffects, type Rehearsal } from './rehearsal/rehearsal.ts';
+import { WatchedRun } from './rehearsal/watched-run.ts';
 import { makeRunId, parseParams, planRun, type RunOptions } from './run-options.ts';
 import { assertSameOwner, findRun, resumeParams } from './resume.ts';
 import { Run } from './run.ts';
@@ -19,23 +23,27 @@ export type {
   PrepareContext,
   SaveOptions,
   SaveRecord,
+  StepFunction,
   StepOptions,
   StepTools,
 } from './context.ts';
 export { defineAction, isAction, RUN_FLAGS, type Action, type ActionDefinition } from './define-action.ts';
 export { assertWritableFolder, EXPORT_FORMATS, ExportError, exportRecords, type ExportFormat } from './export.ts';
 export {
+  exitCodeOf,
   isTakenAway,
   RunTimeoutError,
-  toExitCode,
   type RunCounts,
   type RunOutcome,
   type RunProgress,
   type RunStatus,
 } from './outcome.ts';
 export type { RunOptions } from './run-options.ts';
-export { rehearse, type Rehearsal } from './rehearse.ts';
+export { type Rehearsal, rehearse, warnOfEffects } from './rehearsal/rehearsal.ts';
+export type { RehearsalScope } from './rehearsal/plan.ts';
+export { WatchedRun } from './rehearsal/watched-run.ts';
 export { hiddenParameters } from './resume.ts';
+export type { OpenCall } from './open-calls.ts';
 export type { Run } from './run.ts';
 export { ReplayDivergedError } from './replay.ts';
 export { PoisonedStepError, StepTimedOutError } from './step-errors.ts';
@@ -51,6 +59,49 @@ export async function runAction<Params extends z.ZodObject>(
 ): Promise<RunOutcome> {
   const run = await prepareRun(action, params, options);
   return run.execute();
+}
+
+export interface RehearsalOptions extends Omit<RunOptions, 'resume' | 'redo' | 'recover'> {
+  /** `all`: each step and item is disturbed once. Default `some`: five kills, spread over the run. */
+  readonly scope?: RehearsalScope;
+}
+
+/** A rehearsal with the outcome of the run that it is compared with. */
+export interface ActionRehearsal extends Rehearsal {
+  readonly undisturbed: RunOutcome;
+}
+
+/**
+ * Runs an action undisturbed, then again while its sessions are killed, and compares the data: a test of an action expects no
+ * `differences`. The work is done at least twice. A first run that does not complete is reported as the only difference. Rejects like
+ * {@link runAction}.
+ *
+ * @example
+ * const { differences } = await rehearseAction(action, { url }, { output: false });
+ * expect(differences).to.deep.equal([]);
+ */
+export async function rehearseAction<Params extends z.ZodObject>(
+  action: Action<Params>,
+  params: z.input<Params>,
+  { scope = 'some', ...options }: RehearsalOptions = {},
+): Promise<ActionRehearsal> {
+  if ('resume' in options)
+    throw new ConfigError('A rehearsal starts new runs; it cannot be used with the option `resume`.');
+  const { config = loadConfig() } = options;
+  const registry = options.registry ?? (await openRegistry(config.registryUrl));
+  try {
+    const given = { ...options, config, registry };
+    warnOfEffects(action, given);
+    const watched = new WatchedRun();
+    const run = async (again: Action, againOptions: RunOptions) =>
+      (await prepareRun(again, params, againOptions)).execute();
+    const first = watched.watch(action, given);
+    const undisturbed = await run(first.action, first.options);
+    const rehearsal = await rehearse(undisturbed, { scope, action, options: given, registry, watched, run });
+    return { ...rehearsal, undisturbed };
+  } finally {
+    if (options.registry === undefined) await registry.close();
+  }
 }
 
 /** The same in two moves, for those who show the run's progress: what is refused is refused here, `execute` does the work. */

@@ -20,11 +20,13 @@ export interface RestartLimitOptions {
   readonly limit: number;
   /** Default 10 minutes. */
   readonly windowMs: number;
+  /** The wait before the second restart in the window; it doubles from one restart to the next. Default 250 ms. */
+  readonly firstBackoffMs?: number;
 }
 
 export const DEFAULT_RESTART_LIMIT: RestartLimitOptions = { limit: 10, windowMs: 600_000 };
 
-const FIRST_BACKOFF_MS = 250;
+const DEFAULT_FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = 30_000;
 const JITTER = 0.2;
 
@@ -47,7 +49,8 @@ export class RestartLimit {
     this.#restarts.push(now);
     const earlier = this.#restarts.length - 1;
     if (earlier === 0) return 0;
-    const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** (earlier - 1), LONGEST_BACKOFF_MS);
+    const { firstBackoffMs = DEFAULT_FIRST_BACKOFF_MS } = this.#options;
+    const backoffMs = Math.min(firstBackoffMs * 2 ** (earlier - 1), LONGEST_BACKOFF_MS);
     return backoffMs * (1 - JITTER + 2 * JITTER * Math.random());
   }
 }

@@ -12,7 +12,7 @@ describe('run: an action that hangs', () => {
     });
     expect(stderr).to.match(/No progress for 1 s; after 3 s the run is ended as timed out\./);
     expect(stdout).to.match(
-      /^run-timed-out: The run made no progress for 3 s and was ended\. .*SESSION_TIMEOUT_MINUTES/,
+      /^run-timed-out: The run made no progress for 3 s and was ended\. .*SESSION_TIMEOUT_MINUTES.*\(test\/fixtures\/actions\/faulty\.ts:\d+:\d+\)\n/,
     );
     expect(stdout + stderr).to.not.match(STACK_LINE);
     expect(code).to.equal(5);

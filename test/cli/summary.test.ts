@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 
 import type { Death } from '../../src/driver/driver.ts';
-import type { RunOutcome } from '../../src/runs/runs.ts';
-import { summarize } from '../../src/cli/summary.ts';
+import type { Rehearsal, RunOutcome } from '../../src/runs/runs.ts';
+import { describeRehearsal, summarize } from '../../src/cli/summary.ts';
 
 function makeDeath(change: Partial<Death> = {}): Death {
   return {
@@ -107,5 +107,77 @@ describe('the summary of a run', () => {
     const counts = { total: 10, done: 4, failed: 3, cancelled: 2, skipped: 1 };
     const lines = summarize(makeOutcome({ status: 'partial', counts }), { again });
     expect(lines).to.include('  steps      10 = 4 done + 3 failed + 2 cancelled + 1 skipped');
+  });
+
+  it('shows each warning on its own line, at most ten, then how many there are more', () => {
+    const warnings = Array.from({ length: 12 }, (_unused, index) => `warning ${index + 1}\nin two lines`);
+    const lines = summarize(makeOutcome({ warnings }), { again });
+    expect(lines.slice(1, 12)).to.deep.equal([
+      '  warnings   warning 1 in two lines',
+      ...Array.from({ length: 9 }, (_unused, index) => `             warning ${index + 2} in two lines`),
+      '             and 2 more',
+    ]);
+  });
+
+  it('names the steps that were done again after an interrupted attempt had sent something', () => {
+    const repeatedEffects = ['the step "order"', 'the item "7" of batch "mails"'];
+    const lines = summarize(makeOutcome({ repeatedEffects }), { again });
+    expect(lines).to.include(
+      '  repeated   These steps were done again although an interrupted attempt had already sent something: ' +
+        'the step "order", the item "7" of batch "mails"',
+    );
+  });
+
+  it('has no line for warnings and repeated effects when there are none', () => {
+    expect(summarize(makeOutcome(), { again }).join('\n')).to.not.match(/warnings|repeated/);
+  });
+});
+
+describe('the report of a rehearsal', () => {
+  function makeRehearsal(change: Partial<Rehearsal> = {}): Rehearsal {
+    return {
+      outcome: makeOutcome(),
+      runs: 1,
+      kills: 2,
+      killedAt: ['in the step "page 3" after its 2nd command', 'after the step "page 4"'],
+      notReached: [],
+      differences: [],
+      error: null,
+      warnings: [],
+      repeatedEffects: [],
+      ...change,
+    };
+  }
+
+  it('says that the action replays well, and where its sessions were killed', () => {
+    expect(describeRehearsal(makeRehearsal())).to.deep.equal([
+      'The action replays well: 2 sessions killed in 1 run, and the data are the same.',
+      '  killed     in the step "page 3" after its 2nd command',
+      '             after the step "page 4"',
+    ]);
+  });
+
+  it('shows the differences, the warnings and the repeated effects of the disturbed run', () => {
+    const lines = describeRehearsal(
+      makeRehearsal({
+        killedAt: [],
+        differences: ['Killed after the step "a": record "7" is missing.'],
+        warnings: ['The step "b" was not asked for again.'],
+        repeatedEffects: ['the step "order"'],
+        notReached: ['after the step "z"'],
+      }),
+    );
+    expect(lines).to.deep.equal([
+      'The action does not replay well: 2 sessions killed in 1 run, and the result differs.',
+      '  not there  after the step "z"',
+      '  different  Killed after the step "a": record "7" is missing.',
+      '  warnings   The step "b" was not asked for again.',
+      '  repeated   These steps were done again although an interrupted attempt had already sent something: the step "order"',
+    ]);
+  });
+
+  it('says that an action without steps can not be rehearsed', () => {
+    const [first] = describeRehearsal(makeRehearsal({ kills: 0, killedAt: [] }));
+    expect(first).to.include('killed no session: the action has no steps');
   });
 });

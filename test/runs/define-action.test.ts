@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { ActionError, ConfigError, defineAction, runAction, z } from 'webdriver-supervisor';
+import { ActionError, ConfigError, defineAction, exitCodeOf, runAction, z } from 'webdriver-supervisor';
 import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 
 import { toFlag } from '../../src/core/shell-words.ts';
-import { isAction, RUN_FLAGS, toExitCode, type RunStatus } from '../../src/runs/runs.ts';
+import { isAction, RUN_FLAGS, type RunStatus } from '../../src/runs/runs.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { makeTestConfig } from '../support/scripted-run.ts';
 
@@ -16,6 +16,11 @@ describe('defineAction', () => {
     expect(isAction(action)).to.equal(true);
     expect(Object.isFrozen(action)).to.equal(true);
     for (const other of [undefined, null, {}, 'gather', () => undefined]) expect(isAction(other)).to.equal(false);
+  });
+
+  it('takes what the action does to the site', () => {
+    for (const effects of ['reads', 'writes', undefined])
+      expect(define({ effects })).to.have.property('effects', effects);
   });
 
   it('refuses each missing or wrong part by name', () => {
@@ -31,6 +36,7 @@ describe('defineAction', () => {
       [{ owner: 'me' }, '`owner`'],
       [{ shards: [] }, '`shards`'],
       [{ prepare: {} }, '`prepare`'],
+      [{ effects: 'none' }, '`effects`'],
     ];
     for (const [changes, named] of wrong) {
       expect(() => define(changes), JSON.stringify(changes)).to.throw(ActionError, named);
@@ -109,7 +115,7 @@ describe('runAction: parameters', () => {
   });
 });
 
-describe('toExitCode', () => {
+describe('exitCodeOf', () => {
   const codes: Record<RunStatus, number> = {
     completed: 0,
     partial: 1,
@@ -121,15 +127,15 @@ describe('toExitCode', () => {
 
   for (const [status, code] of Object.entries(codes)) {
     it(`is ${code} for ${status}`, () => {
-      expect(toExitCode({ status: status as RunStatus, error: null, sessions: 1 })).to.equal(code);
+      expect(exitCodeOf({ status: status as RunStatus, error: null, sessions: 1 })).to.equal(code);
     });
   }
 
   it('is 2 for a first start that failed and for settings that were found wrong by then, and for no later one', () => {
     for (const code of ['session-start-failed', 'invalid-config']) {
       const error = { code, message: '' };
-      expect(toExitCode({ status: 'failed', error, sessions: 0 })).to.equal(2);
-      expect(toExitCode({ status: 'failed', error, sessions: 1 })).to.equal(1);
+      expect(exitCodeOf({ status: 'failed', error, sessions: 0 })).to.equal(2);
+      expect(exitCodeOf({ status: 'failed', error, sessions: 1 })).to.equal(1);
     }
   });
 });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { spy, useFakeTimers } from 'sinon';
 import { CancelledError, defineAction, runAction, z, type PrepareContext } from 'webdriver-supervisor';
 import { openFaultSite, openScriptedWebDriver } from 'webdriver-supervisor/testing';
-import { toExitCode } from '../../src/runs/runs.ts';
+import { exitCodeOf } from '../../src/runs/runs.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { makeTestConfig, runScripted } from '../support/scripted-run.ts';
 
@@ -35,6 +35,7 @@ describe('Run: prepare', () => {
       'log',
       'runId',
       'session',
+      'folder',
       'screenshot',
     ]);
   });
@@ -82,7 +83,7 @@ describe('Run: prepare', () => {
 describe('Run: cancel by its signal', () => {
   const cancelled = (outcome: { status: string }) => {
     expect(outcome).to.include({ status: 'cancelled' });
-    expect(toExitCode(outcome as never)).to.equal(130);
+    expect(exitCodeOf(outcome as never)).to.equal(130);
   };
 
   it('is cancelled before it starts when its signal is aborted already, and asks for no session', async () => {
@@ -250,7 +251,7 @@ describe('Run: critical API failures (R106)', () => {
       });
       expect(outcome).to.include({ status: 'failed' });
       expect(told).to.equal(code);
-      expect(toExitCode(outcome)).to.equal(1);
+      expect(exitCodeOf(outcome)).to.equal(1);
       expect(site.requestCount(`/status/${status}`)).to.equal(3);
     });
   }
@@ -315,6 +316,29 @@ describe('Run: the context', () => {
     } finally {
       rmSync(output, { recursive: true });
     }
+  });
+
+  it('has the absolute path of the output folder', async () => {
+    const output = mkdtempSync(path.join(tmpdir(), 'run-'));
+    try {
+      let seen: string | undefined;
+      await runScripted({ options: { output }, run: ({ folder }) => void (seen = folder) });
+      expect(seen).to.equal(output);
+    } finally {
+      rmSync(output, { recursive: true });
+    }
+  });
+
+  it('creates the folder of a run without output files only if the action reads `folder`', async () => {
+    const { outcome: unread } = await runScripted({ run: () => undefined });
+    expect(existsSync(path.join('output', unread.runId))).to.equal(false);
+    let seen = '';
+    const { outcome } = await runScripted({
+      prepare: ({ folder }) => void (seen = folder),
+      run: ({ folder }) => void expect(statSync(folder).isDirectory()).to.equal(true),
+    });
+    expect(seen).to.equal(path.resolve('output', outcome.runId));
+    rmSync(seen, { recursive: true });
   });
 
   it('hands the parsed parameters over, defaults filled in', async () => {

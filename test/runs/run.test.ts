@@ -6,7 +6,7 @@ import path from 'node:path';
 import { expect } from 'chai';
 import { CancelledError, ConfigError, type Death } from 'webdriver-supervisor';
 import { openFaultSite, openScriptedWebDriver } from 'webdriver-supervisor/testing';
-import { toExitCode } from '../../src/runs/runs.ts';
+import { exitCodeOf } from '../../src/runs/runs.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { makeTestConfig, runScripted } from '../support/scripted-run.ts';
 
@@ -26,7 +26,7 @@ describe('Run: its ends', () => {
     expect(outcome.deaths).to.deep.equal([]);
     expect(outcome.outputs).to.deep.equal({});
     expect(left).to.equal(0);
-    expect(toExitCode(outcome)).to.equal(0);
+    expect(exitCodeOf(outcome)).to.equal(0);
   });
 
   it('fails with the error that `run` throws, its secrets masked', async () => {
@@ -38,7 +38,7 @@ describe('Run: its ends', () => {
     expect(outcome).to.include({ status: 'failed' });
     expect(outcome.error?.code).to.equal('error');
     expect(outcome.error?.message).to.contain('shop.test').and.not.contain('hunter2');
-    expect(toExitCode(outcome)).to.equal(1);
+    expect(exitCodeOf(outcome)).to.equal(1);
   });
 
   it('is partial when a step was given up by its own CancelledError, for not everything was done', async () => {
@@ -69,7 +69,7 @@ describe('Run: its ends', () => {
     expect(outcome.counts).to.deep.equal({ total: 4, done: 1, failed: 0, cancelled: 3, skipped: 0 });
     expect(outcome.deaths).to.have.length(1);
     expect(outcome.deaths[0]).to.include({ cause: 'session-removed', detectedBy: 'command', epoch: 1 });
-    expect(toExitCode(outcome)).to.equal(3);
+    expect(exitCodeOf(outcome)).to.equal(3);
     expect(left).to.equal(0);
   });
 
@@ -107,7 +107,7 @@ describe('Run: its ends', () => {
     expect(entries).to.equal(3);
     expect(outcome).to.include({ status: 'halted', sessions: 3 });
     expect(code).to.equal('restart-limit');
-    expect(toExitCode(outcome)).to.equal(3);
+    expect(exitCodeOf(outcome)).to.equal(3);
   });
 
   it('ends as timed out when nothing makes progress for SESSION_TIMEOUT_MINUTES', async () => {
@@ -122,7 +122,7 @@ describe('Run: its ends', () => {
     expect(code).to.equal('run-timed-out');
     expect(outcome.error?.message).to.contain('SESSION_TIMEOUT_MINUTES');
     expect(outcome.counts).to.include({ total: 2, done: 1, cancelled: 1 });
-    expect(toExitCode(outcome)).to.equal(5);
+    expect(exitCodeOf(outcome)).to.equal(5);
     expect(left).to.equal(0);
   });
 
@@ -252,7 +252,7 @@ describe('Run: start', () => {
     expect(outcome).to.include({ status: 'failed', sessions: 0 });
     expect(code).to.equal('session-start-failed');
     expect(outcome.error?.message).to.contain('no more slots');
-    expect(toExitCode(outcome)).to.equal(2);
+    expect(exitCodeOf(outcome)).to.equal(2);
   });
 
   it('is no usage error any more when a session of a later slot can not be started', async () => {
@@ -269,7 +269,7 @@ describe('Run: start', () => {
     });
     expect(outcome).to.include({ status: 'failed', sessions: 1 });
     expect(outcome.error?.code).to.equal('session-start-failed');
-    expect(toExitCode(outcome)).to.equal(1);
+    expect(exitCodeOf(outcome)).to.equal(1);
   });
 
   it('refuses a folder that can not be written to before a browser starts, naming it and the flag', async () => {

@@ -70,6 +70,42 @@ describe('ctx.step: identity', () => {
   });
 });
 
+describe('ctx.step: the key of the running step', () => {
+  it('is readable as `step.key` and as a tool of the step, and undefined outside of steps', async () => {
+    const seen: unknown[] = [];
+    await runScripted({
+      run: async ({ step }) => {
+        const helper = async () => {
+          await Promise.resolve();
+          seen.push(step.key);
+        };
+        await helper();
+        await step('a', async ({ key }) => {
+          seen.push(key);
+          await helper();
+        });
+        await helper();
+      },
+    });
+    expect(seen).to.deep.equal([undefined, 'a', 'a', undefined]);
+  });
+
+  it('differs between steps and items that run at the same time', async () => {
+    const seen: Record<string, unknown> = {};
+    await runScripted({
+      run: async ({ step, batch }) => {
+        const work = (name: string) => async () => {
+          await new Promise((resolve) => setImmediate(resolve));
+          seen[name] = step.key;
+        };
+        await Promise.all(['a', 'b'].map((key) => step(key, work(key))));
+        await batch('pages', ['1', '2'], (item) => work(item)(), { key: String });
+      },
+    });
+    expect(seen).to.deep.equal({ a: 'a', b: 'b', 1: 'pages/1', 2: 'pages/2' });
+  });
+});
+
 describe('ctx.step: work that was not awaited', () => {
   it('fails the run when `run` returns while a step still runs, naming the step', async () => {
     const end = Promise.withResolvers<number>();

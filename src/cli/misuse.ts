@@ -1,0 +1,126 @@
+/**
+ * Watches for code of an action that ends the program, or that lets it end: `process.exit`, an error that nobody catches, a rejection that
+ * nobody awaits, a promise that never settles. The run then ends as failed, with its summary, and can be resumed.
+ */
+import path from 'node:path';
+import { setTimeout } from 'node:timers';
+
+import { ActionError, CancelledError, SupervisorError, toError } from '../core/errors.ts';
+import type { Action, OpenCall } from '../runs/runs.ts';
+import { placeInStack } from './load-errors.ts';
+import { placeOfText } from './place-of-text.ts';
+import type { ProgramEnd } from './program-end.ts';
+import { errorLabel, EXIT_FAILED } from './report-error.ts';
+
+/** A call of `process.exit` can be deep inside of a package that the action uses. */
+const STACK_LINES = 100;
+/** Keeps the event loop alive while the run is ended. Longer than that takes. */
+const END_LIMIT_MS = 60_000;
+
+export interface MisuseOptions {
+  readonly end: ProgramEnd;
+  readonly stop: AbortController;
+  /** What the action's code threw, with its stack. */
+  readonly failures: Error[];
+}
+
+export class MisuseWatch {
+  readonly #options: MisuseOptions;
+  #source: { readonly file: string; readonly action?: Action } | undefined;
+  #openCalls: () => readonly OpenCall[] = () => [];
+
+  /** Watches until the program ends. */
+  static start(options: MisuseOptions): MisuseWatch {
+    const watch = new MisuseWatch(options);
+    options.end.guard((call) => watch.#onEndCall(call));
+    process.on(
+      'unhandledRejection',
+      watch.#onStray('A promise was rejected that nobody awaits (look for a missing `await`)'),
+    );
+    process.on(
+      'uncaughtException',
+      watch.#onStray('An error was thrown where nobody catches it (in an event listener or a timer)'),
+    );
+    process.on('beforeExit', () => watch.#onExhausted());
+    return watch;
+  }
+
+  private constructor(options: MisuseOptions) {
+    this.#options = options;
+  }
+
+  /** Messages name places in the folder of this file. */
+  set source(source: { readonly file: string; readonly action?: Action }) {
+    this.#source = source;
+  }
+
+  /** Reads the calls of the action that have not ended. */
+  set openCalls(read: () => readonly OpenCall[]) {
+    this.#openCalls = read;
+  }
+
+  /** Where the action threw `failure`; otherwise where it is waiting now, or where its `run` begins. Undefined: unknown. */
+  findPlace(failure?: Error): string | undefined {
+    return (failure && this.#placeOf(failure)) ?? this.#findWaiting().place;
+  }
+
+  #findWaiting(): { readonly what: string; readonly place: string | undefined } {
+    const [call] = this.#openCalls();
+    if (call !== undefined) return { what: call.name, place: this.#placeOf(call.calledAt) };
+    const { file, action } = this.#source ?? {};
+    const place = file === undefined || action === undefined ? undefined : placeOfText(action.run.toString(), file);
+    return { what: '`run`', place };
+  }
+
+  #placeOf(error: Error): string | undefined {
+    return this.#source === undefined ? undefined : placeInStack(error, path.dirname(this.#source.file));
+  }
+
+  #onEndCall(call: string): Error {
+    const place = this.#placeOf(captureStack());
+    const error = new ActionError(
+      `${call} was called${place === undefined ? '' : ` at ${place}`}, and the run was ended instead. An action must not end the program: to end early, return from \`run\`; to fail, throw an error.`,
+    );
+    this.#options.stop.abort(error);
+    return error;
+  }
+
+  #onStray(what: string): (thrown: unknown) => void {
+    return (thrown) => {
+      const { stop, failures } = this.#options;
+      const error = toError(thrown);
+      // The reason why the run is being ended, thrown where nobody catches it.
+      if (error === stop.signal.reason) return;
+      // The work that was under way on a session that died, or is to end: its callers know.
+      if (error instanceof SupervisorError && (error.consequence === 'halt-session' || error instanceof CancelledError))
+        return;
+      failures.push(error);
+      stop.abort(new ActionError(`${what}: ${error.message}`, { cause: error }));
+    };
+  }
+
+  /** The event loop is empty, and the run has not ended. */
+  #onExhausted(): void {
+    const { end, stop } = this.#options;
+    if (stop.signal.aborted) {
+      process.stderr.write(`${errorLabel()} The program had nothing left to do before the run had ended.\n`);
+      end.exit(EXIT_FAILED);
+    }
+    setTimeout(() => undefined, END_LIMIT_MS);
+    const { what, place } = this.#findWaiting();
+    const where = place === undefined ? '' : ` (${place})`;
+    stop.abort(
+      new ActionError(
+        `The program had nothing left to do while it waited for ${what}${where}. The action awaits a promise that never settles: see that it is resolved or rejected in all cases.`,
+      ),
+    );
+  }
+}
+
+function captureStack(): Error {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = STACK_LINES;
+  const captured = new Error('captured');
+  Error.stackTraceLimit = stackTraceLimit;
+  return captured;
+}

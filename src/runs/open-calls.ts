@@ -1,0 +1,37 @@
+/** A step, a batch or a save that an action has begun. */
+export interface OpenCall {
+  /** In the middle of a sentence, such as `the step "page 3"`. */
+  readonly name: string;
+  /** Has the stack of the call. */
+  readonly calledAt: Error;
+}
+
+/** What an action has begun and not finished. Its failures are in the counts, so none of them needs to be caught by the action. */
+export class OpenCalls {
+  readonly #calls = new Map<Promise<unknown>, OpenCall>();
+  readonly #runSignal: AbortSignal;
+  #leftAtEnd: readonly OpenCall[] | undefined;
+
+  constructor(runSignal: AbortSignal) {
+    this.#runSignal = runSignal;
+    runSignal.addEventListener('abort', this.#onRunEnd, { once: true });
+  }
+
+  /** Those that are open now; after the end of the run, those that it ended. */
+  list(): readonly OpenCall[] {
+    return this.#leftAtEnd ?? [...this.#calls.values()];
+  }
+
+  close(): void {
+    this.#runSignal.removeEventListener('abort', this.#onRunEnd);
+  }
+
+  add<Value>(name: string, call: Promise<Value>): Promise<Value> {
+    const end = () => void this.#calls.delete(call);
+    this.#calls.set(call, { name, calledAt: new Error(name) });
+    call.then(end, end);
+    return call;
+  }
+
+  readonly #onRunEnd = () => void (this.#leftAtEnd = [...this.#calls.values()]);
+}

@@ -1,0 +1,297 @@
+/**
+ * Watches one run of a rehearsal from the outside: it wraps the action and the options of the run, notes which unit of work sends which
+ * commands and saves which records, and kills sessions where the plan says so. A kill is complete when the death is declared; until
+ * then the command, or the end of the step, is held. So the position of a kill does not depend on timing.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+import { DEFAULT_CONCURRENCY, type SessionSupervisor } from '../../supervisor/supervisor.ts';
+import type {
+  ActionBatchOptions,
+  ActionContext,
+  ItemTools,
+  SaveOptions,
+  SaveRecord,
+  StepOptions,
+  StepTools,
+} from '../context.ts';
+import { inOrder } from '../command-guard.ts';
+import type { Action } from '../define-action.ts';
+import { describeStep } from '../ledger.ts';
+import type { RunOptions } from '../run-options.ts';
+import { toStepFunction } from '../step-function.ts';
+import { killSession } from './kill-session.ts';
+import type { PlannedKill, UnitOfWork } from './plan.ts';
+
+/**
+ * The numbers of deaths that a unit survives, whatever else happens: one less than the number after which it is given up (see
+ * `step-deaths.ts`).
+ */
+const MAX_DEATHS_OF_UNIT = 2;
+const MAX_DEATHS_OF_SHARED_ITEM = 5;
+
+const OUTSIDE = 'the code outside of steps';
+
+/** A unit of work in one run. */
+export interface WatchedUnit extends UnitOfWork {
+  /** Whether its work has ended, and no kill has undone that. */
+  readonly isDone: boolean;
+  /** The last kill that ended an attempt of the unit, or that came before the attempt that counts. */
+  readonly killBefore: PlannedKill | undefined;
+}
+
+type Unit = { -readonly [Key in keyof WatchedUnit]: WatchedUnit[Key] } & { deaths: number; maxDeaths: number };
+
+/** One attempt of a unit, on one session. */
+interface Attempt {
+  readonly unit: Unit;
+  /** The attempt of the step around it. */
+  readonly around: Attempt | undefined;
+  readonly supervisor: SessionSupervisor | undefined;
+  readonly epoch: number;
+  /** The halt of the session. */
+  readonly signal: AbortSignal | undefined;
+  commands: number;
+}
+
+export interface Watched {
+  readonly action: Action;
+  readonly options: RunOptions;
+}
+
+export class WatchedRun {
+  readonly #units = new Map<string, Unit>();
+  readonly #unitOfRecord = new Map<string, WatchedUnit>();
+  readonly #supervisors: SessionSupervisor[] = [];
+  readonly #running = new Set<Attempt>();
+  /** The attempt that the current asynchronous context belongs to; undefined in the library's own code. */
+  readonly #inside = new AsyncLocalStorage<Attempt | undefined>();
+  readonly #planned: Set<PlannedKill>;
+  readonly #kills: PlannedKill[] = [];
+  /** Kills that would have made the run give a step up; they are left to another run. */
+  readonly #deferred: PlannedKill[] = [];
+  /** Resolves when the kill that is under way has been declared as a death. */
+  #killing: Promise<void> = Promise.resolve();
+
+  /** Without planned kills the run is only observed. */
+  constructor(planned: readonly PlannedKill[] = []) {
+    this.#planned = new Set(planned);
+  }
+
+  /** The units of work in the order of their first begin. */
+  get units(): readonly WatchedUnit[] {
+    return [...this.#units.values()];
+  }
+
+  /** The kills that took effect, in their order. */
+  get kills(): readonly PlannedKill[] {
+    return this.#kills;
+  }
+
+  /** The kills that are left to another run, then those whose position the run did not reach. */
+  get remaining(): readonly PlannedKill[] {
+    return [...this.#deferred, ...this.#planned];
+  }
+
+  findUnit(name: string): WatchedUnit | undefined {
+    return this.#units.get(name);
+  }
+
+  /** The unit of work that saved a record last. */
+  unitOfRecord(record: SaveOptions): WatchedUnit | undefined {
+    return this.#unitOfRecord.get(nameOfRecord(record));
+  }
+
+  /** Returns what to run in place of `action` and `options`. */
+  watch(action: Action, options: RunOptions): Watched {
+    const { reloadAction, supervisor: { beforeCommand } = {} } = options;
+    return {
+      action: this.#watchAction(action),
+      options: {
+        ...options,
+        ...(reloadAction && { reloadAction: async () => this.#watchAction(await reloadAction()) }),
+        onSession: (supervisor) => {
+          this.#supervisors.push(supervisor);
+          options.onSession?.(supervisor);
+        },
+        supervisor: {
+          ...options.supervisor,
+          beforeCommand: inOrder(() => this.#beforeCommand(), beforeCommand ?? (() => undefined)),
+        },
+      },
+    };
+  }
+
+  #watchAction(action: Action): Action {
+    return {
+      ...action,
+      run: (context) => {
+        const attempt = this.#begin(this.#unit(OUTSIDE, 'outside'), this.#supervisorOf(context.session.id));
+        return this.#inside.run(attempt, () => action.run(this.#watchContext(context, attempt)));
+      },
+    };
+  }
+
+  #watchContext(context: ActionContext, outside: Attempt): ActionContext {
+    const main = () => this.#supervisorOf(context.session.id);
+    const step = <Value>(
+      key: string,
+      work: (tools: StepTools) => Promise<Value> | Value,
+      options?: StepOptions<Value>,
+    ): Promise<Value> => {
+      const around = this.#around;
+      const unit = this.#unit(describeWithin(describeStep({ batch: null, key }), around), 'step');
+      const watchedWork = (tools: StepTools) =>
+        this.#work(this.#begin(unit, main(), around), () =>
+          work(override(tools, { save: this.#watchSave(unit, tools.save) })),
+        );
+      return this.#call(outside, unit, () => context.step(key, watchedWork, options));
+    };
+    const batch = <Item, Value>(
+      name: string,
+      items: Iterable<Item> | AsyncIterable<Item>,
+      worker: (item: Item, tools: ItemTools<Item>) => Promise<Value> | Value,
+      options: ActionBatchOptions<Item>,
+    ) => {
+      const around = this.#around;
+      const watchedWorker = async (item: Item, tools: ItemTools<Item>) => {
+        const id = describeStep({ batch: name, key: options.key(item) });
+        const unit = this.#unit(describeWithin(id, around), 'item');
+        const isPooled = options.sessions !== undefined;
+        const isShared = !isPooled && (options.concurrency ?? DEFAULT_CONCURRENCY) > 1;
+        if (isShared) unit.maxDeaths = MAX_DEATHS_OF_SHARED_ITEM;
+        const supervisor = isPooled ? this.#supervisorOf((await tools.driver.getSession()).getId()) : main();
+        return this.#work(this.#begin(unit, supervisor, around), () =>
+          worker(item, override(tools, { save: this.#watchSave(unit, tools.save) })),
+        );
+      };
+      const unit = this.#unit(describeWithin(`the batch "${name}"`, around), 'batch');
+      return this.#call(outside, unit, () => context.batch(name, items, watchedWorker, options));
+    };
+    return override(context, {
+      step: toStepFunction(step, () => context.step.key),
+      batch,
+      save: (record, options) => {
+        outside.unit.killBefore = this.#kills.at(-1);
+        this.#unitOfRecord.set(nameOfRecord(options), outside.unit);
+        return context.save(record, options);
+      },
+    });
+  }
+
+  /** Runs a step or a batch as a whole, and kills the session after it if the plan says so. */
+  #call<Value>(outside: Attempt, unit: Unit, call: () => Promise<Value>): Promise<Value> {
+    const result = this.#inside.run(undefined, call).then(async (value) => {
+      unit.isDone = true;
+      const kill = this.#findKill(unit, (afterCommands) => afterCommands === null);
+      if (kill !== undefined) await this.#kill(kill, outside);
+      return value;
+    });
+    // The library accounts for calls that the action does not await.
+    result.catch(() => undefined);
+    return result;
+  }
+
+  async #work<Value>(attempt: Attempt, work: () => Promise<Value> | Value): Promise<Value> {
+    const { unit } = attempt;
+    this.#running.add(attempt);
+    try {
+      const value = await this.#inside.run(attempt, async () => work());
+      unit.commands = attempt.commands;
+      unit.isDone = true;
+      unit.killBefore = this.#kills.at(-1);
+      const kill = this.#findKill(unit, (afterCommands) => afterCommands !== null);
+      if (kill !== undefined) await this.#kill(kill, attempt);
+      return value;
+    } finally {
+      this.#running.delete(attempt);
+    }
+  }
+
+  /** Holds the command while a kill that belongs before it takes effect; the session then refuses it. */
+  #beforeCommand(): Promise<void> | undefined {
+    const attempt = this.#inside.getStore();
+    if (attempt === undefined) return undefined;
+    const kill = this.#findKill(attempt.unit, (afterCommands) => afterCommands === attempt.commands);
+    attempt.commands += 1;
+    if (attempt.unit.kind === 'outside') attempt.unit.commands = Math.max(attempt.unit.commands, attempt.commands);
+    // The hooks after this one see no command of a session that is dead by then.
+    return kill === undefined ? undefined : this.#kill(kill, attempt).then(() => attempt.signal?.throwIfAborted());
+  }
+
+  /** The attempt of the step that the current code belongs to. */
+  get #around(): Attempt | undefined {
+    const attempt = this.#inside.getStore();
+    return attempt?.unit.kind === 'step' ? attempt : undefined;
+  }
+
+  #findKill(unit: Unit, isMeant: (afterCommands: number | null) => boolean): PlannedKill | undefined {
+    return [...this.#planned].find((kill) => kill.unit === unit.name && isMeant(kill.afterCommands));
+  }
+
+  /** Kills the session of `attempt`, one kill at a time. Resolves when the death is declared. */
+  #kill(kill: PlannedKill, attempt: Attempt): Promise<void> {
+    this.#killing = this.#killing.then(async () => {
+      const { supervisor, epoch } = attempt;
+      // Another kill may have ended the session meanwhile. The unit is then begun again, and with it comes this kill.
+      if (supervisor?.state !== 'alive' || supervisor.epoch !== epoch || !this.#planned.delete(kill)) return;
+      const victims = [...this.#running].filter((other) => other.supervisor === supervisor && other.epoch === epoch);
+      // A death within a part of a step is not counted at the step around it.
+      const counted = victims.filter((victim) => !victims.some(({ around }) => around === victim));
+      if (counted.some(({ unit }) => unit.deaths >= unit.maxDeaths)) {
+        this.#deferred.push(kill);
+        return;
+      }
+      if (!(await killSession(supervisor))) return;
+      this.#kills.push(kill);
+      for (const { unit } of counted) unit.deaths += 1;
+      for (const victim of victims) {
+        // Between the kill and the declared death, an attempt can still have ended and been stored.
+        if (!this.#running.has(victim)) continue;
+        victim.unit.isDone = false;
+        victim.unit.killBefore = kill;
+      }
+    });
+    return this.#killing;
+  }
+
+  #watchSave(unit: WatchedUnit, save: SaveRecord): SaveRecord {
+    return (record, options) => {
+      save(record, options);
+      this.#unitOfRecord.set(nameOfRecord(options), unit);
+    };
+  }
+
+  #begin(unit: Unit, supervisor: SessionSupervisor | undefined, around?: Attempt): Attempt {
+    return { unit, around, supervisor, epoch: supervisor?.epoch ?? 0, signal: supervisor?.signal, commands: 0 };
+  }
+
+  #unit(name: string, kind: UnitOfWork['kind']): Unit {
+    const known = this.#units.get(name);
+    if (known !== undefined) return known;
+    const state = { isDone: false, killBefore: undefined, deaths: 0, maxDeaths: MAX_DEATHS_OF_UNIT };
+    const unit: Unit = { name, kind, commands: 0, ...state };
+    this.#units.set(name, unit);
+    return unit;
+  }
+
+  #supervisorOf(sessionId: string): SessionSupervisor | undefined {
+    return this.#supervisors.find((supervisor) => supervisor.sessionId === sessionId);
+  }
+}
+
+/** Keys are unique only within the step around. */
+function describeWithin(unit: string, around: Attempt | undefined): string {
+  return around === undefined ? unit : `${unit} within ${around.unit.name}`;
+}
+
+function nameOfRecord({ dataset = 'records', key }: SaveOptions): string {
+  return JSON.stringify([dataset, key]);
+}
+
+/** Returns an object that reads like `target`, except for the properties of `changes`. A getter of `target` runs only when it is read. */
+function override<Target extends object>(target: Target, changes: Partial<Target>): Target {
+  return new Proxy(target, {
+    get: (whole, name): unknown => Reflect.get(Object.hasOwn(changes, name) ? changes : whole, name),
+  });
+}
