@@ -47,6 +47,7 @@ export { HostLimits, type HostLimitOptions } from './host-limits.ts';
 export type { SupervisorEvents, SupervisorHealth, SupervisorOptions } from './options.ts';
 export { DEFAULT_HEARTBEAT_INTERVAL_MS } from './options.ts';
 export { PageGate, type PageRefusal } from './restore/page-gate.ts';
+export { PageNotRestoredError } from './restore/page-not-restored.ts';
 export { formatSessionState, readSessionState, type SessionState } from './restore/session-state.ts';
 export { StateFile } from './restore/state-file.ts';
 export { toSupervisorOptions } from './from-config.ts';
