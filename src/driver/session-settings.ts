@@ -53,6 +53,11 @@ export class SessionSettings {
     return this.#isResized;
   }
 
+  /** The size of a window was changed, out of band. */
+  noteResized(): void {
+    this.#isResized = true;
+  }
+
   /** The page that was last navigated to, redacted. */
   get url(): string | null {
     return this.#url;

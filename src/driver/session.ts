@@ -61,6 +61,8 @@ export class BrowserSession {
   readonly #http: HttpClient;
   readonly #prober = new Prober();
   readonly #transport: CommandTransport;
+  /** The browser's cookies, storage and page as a whole. */
+  readonly browserState: StateAccess;
   #id = '';
   #driver: WebDriver | undefined;
   #capabilities: Capabilities | undefined;
@@ -129,6 +131,12 @@ export class BrowserSession {
         freePage: (handle) => this.#watch?.devtools?.freePage(handle),
       },
     });
+    this.browserState = new StateAccess({
+      devtools: () => this.#watch?.devtools,
+      tracker: () => this.#watch?.tracker,
+      settings: this.#transport.settings,
+      activity: () => this.#activity,
+    });
   }
 
   get id(): string {
@@ -176,16 +184,6 @@ export class BrowserSession {
       return change(cookie);
     };
     return { all: cookies.all, set: counted(cookies.set), remove: counted(cookies.remove) };
-  }
-
-  /** The browser's cookies, storage and page as a whole. */
-  get browserState(): StateAccess {
-    return new StateAccess({
-      devtools: () => this.#watch?.devtools,
-      tracker: this.#watch?.tracker,
-      settings: this.#transport.settings,
-      activity: () => this.#activity,
-    });
   }
 
   /** What the browser calls itself to servers. */

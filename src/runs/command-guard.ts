@@ -3,10 +3,10 @@
  * page opened that a replayed step had left.
  */
 import { SupervisorError } from '../core/errors.ts';
-import type { Api, CommandHook } from '../supervisor/supervisor.ts';
+import { PageGate, type Api, type CommandHook } from '../supervisor/supervisor.ts';
 import { describeStep, startSentence, type LedgerEntry } from './ledger.ts';
 import type { Divergence } from './replay.ts';
-import { PageGate } from './state/page-gate.ts';
+import { describeLostPage } from './state/lost-page.ts';
 
 /** A batch item sent a command to a window that another item was using. */
 export class WindowSharedError extends SupervisorError {
@@ -42,7 +42,7 @@ export class CommandGuard {
       const current = this.#steps?.current;
       return current === undefined ? 'The code between the steps' : startSentence(describeStep(current.id));
     };
-    this.gate = new PageGate({ divergence, sender });
+    this.gate = new PageGate({ refuse: (refusal) => divergence.note(describeLostPage(sender(), refusal)) });
   }
 
   /** `run` is entered: its steps send the commands that follow. */

@@ -1,23 +1,21 @@
 /** From what a caller gives to what a run needs; everything that can be refused is refused here, before a browser starts. */
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import type { z } from 'zod';
 
 import type { SourceWarning } from '../analysis/analysis.ts';
 import { childEnvironment, loadConfig, type Config } from '../config/config.ts';
-import { ConfigError, toError } from '../core/errors.ts';
+import { ConfigError } from '../core/errors.ts';
 import { silentLog, type Log } from '../core/log.ts';
 import { toFlag } from '../core/shell-words.ts';
 import type { Registry, StoredRun } from '../registry/registry.ts';
 import {
   assertLocalBrowser,
-  EMPTY_STATE,
-  parseStorageState,
+  readSessionState,
   toSupervisorOptions,
-  type BrowserState,
   type Death,
+  type SessionState,
   type SessionSupervisor,
   type SupervisorOptions,
 } from '../supervisor/supervisor.ts';
@@ -84,7 +82,7 @@ export interface PlannedRun {
   /** The step to forget, with everything after it. */
   readonly redo: string | undefined;
   /** The user's file of browser state, and what it held; undefined if none was named. */
-  readonly sessionState: { readonly file: string; readonly state: BrowserState } | undefined;
+  readonly sessionState: SessionState | undefined;
   readonly sourceWarnings: readonly SourceWarning[];
   readonly reloadAction: (() => Promise<Action>) | undefined;
   readonly sessions: number | undefined;
@@ -181,19 +179,6 @@ export async function planRun(
     onProgress: options.onProgress,
     onSession: options.onSession,
   };
-}
-
-/** A file that is not there yet is made at the end: log in once, and the next run is logged in. */
-async function readSessionState(file: string): Promise<NonNullable<PlannedRun['sessionState']>> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (thrown) {
-    const error: NodeJS.ErrnoException = toError(thrown);
-    if (error.code === 'ENOENT') return { file, state: EMPTY_STATE };
-    throw new ConfigError(`The file of browser state ${file} can't be read: ${error.message}.`, { cause: error });
-  }
-  return { file, state: parseStorageState(text, file) };
 }
 
 function describeIssue(issue: z.core.$ZodIssue, action: Action, given: unknown): string[] {

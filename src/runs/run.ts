@@ -309,7 +309,8 @@ export class Run {
       waitMs,
       signal: this.#stop.signal,
       runId: this.id,
-      supervisor: { ...hooks, ...(baseUrl !== undefined && { baseUrl }) },
+      // The run brings its state into the next session by itself.
+      supervisor: { ...hooks, restore: false, ...(baseUrl !== undefined && { baseUrl }) },
     });
     const { supervisor } = session;
     this.#figures.sessions += 1;

@@ -1,6 +1,6 @@
 /** What a supervisor is given, what it tells, and what it shows of itself. */
 import type { Log } from '../core/log.ts';
-import type { BrowserOptions, CommandHook, Death, DeathReport } from '../driver/driver.ts';
+import type { BrowserOptions, CommandHook, Death, DeathReport, RestoreParts } from '../driver/driver.ts';
 import type { HostLimitOptions } from './host-limits.ts';
 import type { RestartLimitOptions } from './restart-limit.ts';
 import type { SupervisorStatus } from './state.ts';
@@ -26,6 +26,17 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
   /** So many API calls failing in a row are a critical failure. Default 10. */
   readonly criticalFailureThreshold?: number;
   readonly restartLimit?: RestartLimitOptions;
+  /**
+   * What `restart()` brings into the next session: the cookies of all sites, the storage of the origins visited, and the page with the
+   * size of its window. The page is opened when the first command needs one; a page that can't be opened as it was makes that command
+   * throw `PageNotRestoredError`. An attached session has no next one. Default: everything.
+   */
+  readonly restore?: boolean | RestoreParts;
+  /**
+   * A file of browser state in the format of Playwright's `storageState`. Each session begins with what it held at the start, and the
+   * file is kept up to date. A file that does not exist is empty. Start throws `ConfigError` if the file holds something else.
+   */
+  readonly sessionState?: string;
   /**
    * Asked before a death is declared, by whoever knows of reasons behind the reported one (a lease that ran out while this program was
    * suspended). Undefined: the report stands, at once. A promise is waited for, for 2 s at the most.

@@ -1,17 +1,24 @@
 /** How a session is opened with a supervisor's options, and cleared away under a deadline of its own. */
-import { settlesWithin } from '../core/abort.ts';
+import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { BrowserSession, type SessionListener, type SessionTarget } from '../driver/driver.ts';
+import { BrowserSession, SessionStartError, type SessionListener, type SessionTarget } from '../driver/driver.ts';
 import { DEFAULT_COMMAND_TIMEOUT_MS, DEFAULT_HEARTBEAT_TIMEOUT_MS, type SupervisorOptions } from './options.ts';
+import type { AutoRestore } from './restore/auto-restore.ts';
 import { resolveTarget } from './target.ts';
 
 const CLEAN_UP_LIMIT_MS = 15_000;
 
-export interface OpenSessionOptions {
-  readonly options: SupervisorOptions;
+/** Where a session, and what it begins with, come from. */
+export interface SessionSource {
   /** Somebody else's session, instead of one of our own. */
-  readonly attachTo: SessionTarget | undefined;
+  readonly attachTo?: SessionTarget;
+  /** Brings the state of the last session into the next one. */
+  readonly restore?: AutoRestore | undefined;
+}
+
+export interface OpenSessionOptions extends SessionSource {
+  readonly options: SupervisorOptions;
   /** The epoch's halt. */
   readonly signal: AbortSignal;
   readonly startSignal: AbortSignal | undefined;
@@ -21,7 +28,8 @@ export interface OpenSessionOptions {
 
 /** Throws `SessionStartError`, with nothing left behind, when there is no session to be had. */
 export async function openSession(given: OpenSessionOptions): Promise<BrowserSession> {
-  const { options, attachTo, signal, startSignal, listener, log } = given;
+  const { options, attachTo, signal, startSignal, listener, restore, log } = given;
+  const beforeCommand = restore?.before ?? options.beforeCommand;
   const session = await BrowserSession.start({
     target: attachTo ?? (await resolveTarget(options)),
     browser: options,
@@ -30,13 +38,28 @@ export async function openSession(given: OpenSessionOptions): Promise<BrowserSes
     heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
     ...(startSignal === undefined ? {} : { startSignal }),
     ...(options.onPagePost === undefined ? {} : { onPagePost: options.onPagePost }),
-    ...(options.beforeCommand === undefined ? {} : { beforeCommand: options.beforeCommand }),
+    ...(beforeCommand === undefined ? {} : { beforeCommand }),
     log,
     listener,
   });
   // Its start was somebody else's, so nothing has shown yet that it lives.
   if (attachTo !== undefined) await session.probe('command');
+  if (restore !== undefined) await restoreInto(session, restore, anySignal(signal, startSignal));
   return session;
+}
+
+/** A session without its state would do other work than the last one: it is none. */
+async function restoreInto(session: BrowserSession, restore: AutoRestore, signal: AbortSignal): Promise<void> {
+  try {
+    await raceSignal(restore.begin(session), signal);
+  } catch (thrown) {
+    await session.killNow();
+    signal.throwIfAborted();
+    const cause = toError(thrown);
+    throw new SessionStartError(`The browser's state could not be brought into the new session: ${cause.message}`, {
+      cause,
+    });
+  }
 }
 
 /** Waits for `work` for so long as is sensible, and logs what went wrong with it. Never rejects. */

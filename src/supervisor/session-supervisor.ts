@@ -1,7 +1,8 @@
 /** The supervisor: one owner's session from its start to its end, and the next one. */
-import { anySignal, delay, withDeadline } from '../core/abort.ts';
+import { anySignal } from '../core/abort.ts';
 import { Events, type Disposer, type Listener } from '../core/events.ts';
 import { silentLog, type Log } from '../core/log.ts';
+import { Serial } from '../core/serial.ts';
 import {
   SessionDeathError,
   SessionEndedError,
@@ -15,6 +16,7 @@ import {
 import type { Api } from './api-client.ts';
 import { runBatch, type BatchOutcome, type BatchWorker, type GivenOptions } from './batch/batch.ts';
 import type { CriticalFailureError } from './critical-failures.ts';
+import { explainReport } from './death-explanation.ts';
 import { Epoch } from './epoch.ts';
 import { describeHealth } from './health.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -25,11 +27,11 @@ import {
   type SupervisorOptions,
 } from './options.ts';
 import { DEFAULT_RESTART_LIMIT, RestartLimit } from './restart-limit.ts';
+import { AutoRestore } from './restore/auto-restore.ts';
 import { SessionApi } from './session-api.ts';
-import { openSession, settleCleanUp } from './session-life.ts';
+import { openSession, settleCleanUp, type SessionSource } from './session-life.ts';
+import { startNext } from './start-next.ts';
 import { transition, type SupervisorState, type SupervisorStatus } from './state.ts';
-
-const EXPLAIN_LIMIT_MS = 2_000;
 
 /**
  * Keeps one owner's browser session honest: starts it, watches it, halts all its work when it dies, starts the next one when asked.
@@ -41,21 +43,21 @@ export class SessionSupervisor implements AsyncDisposable {
   readonly #log: Log;
   readonly #events: Events<SupervisorEvents>;
   readonly #restartLimit: RestartLimit;
-  readonly #attachTo: SessionTarget | undefined;
+  readonly #source: SessionSource;
   #state: SupervisorState = { status: 'idle' };
   #epoch = new Epoch(0);
   #session: BrowserSession | undefined;
   #heartbeat: Heartbeat | undefined;
   #api: SessionApi | undefined;
-  /** The one change of life that is under way; the next one waits for it. */
-  #changing: Promise<void> = Promise.resolve();
+  /** Start, restart and stop never overlap. */
+  readonly #changes = new Serial();
   #cleaningUp: Promise<void> = Promise.resolve();
   /** Aborted, and made anew, by each `stop()`: a restart that was asked for before is given up. */
   #untilStop = new AbortController();
 
   /** Starts a browser session and watches it. Throws `SessionStartError` when there is none to be had, with nothing left behind. */
   static async start(options: SupervisorOptions = {}): Promise<SessionSupervisor> {
-    const supervisor = new SessionSupervisor(options);
+    const supervisor = new SessionSupervisor(options, { restore: await AutoRestore.open(options) });
     await supervisor.#startEpoch();
     return supervisor;
   }
@@ -70,15 +72,16 @@ export class SessionSupervisor implements AsyncDisposable {
     capabilities: object,
     options: SupervisorOptions = {},
   ): Promise<SessionSupervisor> {
-    const supervisor = new SessionSupervisor(options, { kind: 'attached', url, sessionId, capabilities });
+    const attachTo: SessionTarget = { kind: 'attached', url, sessionId, capabilities };
+    const supervisor = new SessionSupervisor(options, { attachTo });
     await supervisor.#startEpoch();
     return supervisor;
   }
 
-  private constructor(options: SupervisorOptions, attachTo?: SessionTarget) {
+  private constructor(options: SupervisorOptions, source: SessionSource) {
     this.#options = options;
     this.owner = options.owner ?? 'anonymous';
-    this.#attachTo = attachTo;
+    this.#source = source;
     this.#log = (options.log ?? silentLog).child({ owner: this.owner });
     this.#restartLimit = new RestartLimit(options.restartLimit ?? DEFAULT_RESTART_LIMIT);
     this.#events = new Events((error, event) =>
@@ -145,6 +148,16 @@ export class SessionSupervisor implements AsyncDisposable {
     return this.#currentSession.browserState;
   }
 
+  /**
+   * Takes the browser's state now, so that a restart brings it back; see `SupervisorOptions.restore`. Resolves with false if there is
+   * none to take: the session is attached, its browser tells nothing, or nothing is to be restored.
+   */
+  async checkpoint(): Promise<boolean> {
+    const { signal } = this;
+    signal.throwIfAborted();
+    return (await this.#source.restore?.take(signal)) ?? false;
+  }
+
   /** The halt flag. Costs one look at memory. */
   shouldHaltOperations(): boolean {
     return this.#epoch.isHalted;
@@ -196,25 +209,24 @@ export class SessionSupervisor implements AsyncDisposable {
    * restart limit: throws `RestartLimitError` beyond it, and tries again, within it, when a start fails. A later `stop()` ends it.
    */
   async restart({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    if (this.#attachTo !== undefined)
+    if (this.#source.attachTo !== undefined)
       throw new SessionStartError('A session that somebody else started can only be started again by them.');
     const startSignal = anySignal(signal, this.#options.signal, this.#untilStop.signal);
-    return this.#change(async () => {
+    return this.#changes.run(async () => {
       startSignal.throwIfAborted();
+      await this.#source.restore?.takeLast();
       if (this.#state.status === 'alive') await this.#end();
-      let cause: unknown = this.#epoch.signal.reason;
-      for (;;) {
-        if (this.#state.status === 'dead') await delay(this.#restartLimit.take(cause), startSignal);
-        await this.#cleaningUp;
-        try {
-          return await this.#startEpoch(startSignal);
-        } catch (thrown) {
-          // Only the end of a session that had been alive is worth the patience; the first start's failure is told at once.
-          if (this.#state.status !== 'dead' || !(thrown instanceof SessionStartError)) throw thrown;
-          this.#log.warn('The next session could not be started; trying again', { reason: thrown.message });
-          cause = thrown;
-        }
-      }
+      await startNext({
+        start: async () => {
+          await this.#cleaningUp;
+          await this.#startEpoch(startSignal);
+        },
+        isAfterDeath: () => this.#state.status === 'dead',
+        limit: this.#restartLimit,
+        cause: this.#epoch.signal.reason,
+        signal: startSignal,
+        log: this.#log,
+      });
     });
   }
 
@@ -222,9 +234,10 @@ export class SessionSupervisor implements AsyncDisposable {
   async stop(): Promise<void> {
     this.#untilStop.abort(new SessionEndedError());
     this.#untilStop = new AbortController();
-    return this.#change(async () => {
+    return this.#changes.run(async () => {
       if (this.#state.status === 'alive') await this.#end();
       await this.#cleaningUp;
+      await this.#source.restore?.flush();
     });
   }
 
@@ -262,13 +275,6 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#state = transition(this.#state, next);
   }
 
-  /** Start, restart and stop never overlap. */
-  #change(change: () => Promise<void>): Promise<void> {
-    const changed = this.#changing.catch(() => undefined).then(change);
-    this.#changing = changed.catch(() => undefined);
-    return changed;
-  }
-
   async #startEpoch(startSignal = this.#options.signal): Promise<void> {
     const before = this.#state;
     const epoch = new Epoch(this.#epoch.number + 1);
@@ -277,7 +283,7 @@ export class SessionSupervisor implements AsyncDisposable {
     try {
       const session = await openSession({
         options: this.#options,
-        attachTo: this.#attachTo,
+        ...this.#source,
         signal: epoch.signal,
         startSignal,
         log: this.#log,
@@ -297,9 +303,12 @@ export class SessionSupervisor implements AsyncDisposable {
       this.#session = session;
       const checkSessionHealth = () => this.checkSessionHealth();
       this.#api = new SessionApi({ epoch, session, options: this.#options, log: this.#log, checkSessionHealth });
-      const intervalMs = this.#heartbeatIntervalMs;
-      this.#heartbeat = new Heartbeat({ intervalMs, probe: () => session.probe('heartbeat') });
+      this.#heartbeat = new Heartbeat({
+        intervalMs: this.#heartbeatIntervalMs,
+        probe: () => session.probe('heartbeat'),
+      });
       this.#transition({ status: 'alive', epoch, session });
+      this.#source.restore?.follow(session);
     } catch (thrown) {
       this.#transition(before);
       throw thrown;
@@ -315,20 +324,13 @@ export class SessionSupervisor implements AsyncDisposable {
     epoch.lastHeartbeatAt = new Date();
     if (epoch !== this.#epoch) return;
     this.#heartbeat?.beat();
+    this.#source.restore?.onAlive();
     this.#events.emit('heartbeat', { epoch: epoch.number, at: epoch.lastHeartbeatAt });
   }
 
-  /** Where somebody may know better why, he is asked first; nothing else waits for it. */
   #onReport(epoch: Epoch, report: DeathReport): void {
-    const explanation = epoch.isHalted ? undefined : this.#options.explainDeath?.(report);
-    if (explanation === undefined) {
-      this.#onDeath(epoch, report);
-      return;
-    }
-    withDeadline(explanation, EXPLAIN_LIMIT_MS, 'The explanation of a death').then(
-      (explained) => this.#onDeath(epoch, explained),
-      () => this.#onDeath(epoch, report),
-    );
+    const explain = epoch.isHalted ? undefined : this.#options.explainDeath;
+    explainReport(report, explain, (explained) => this.#onDeath(epoch, explained));
   }
 
   /**
@@ -344,13 +346,12 @@ export class SessionSupervisor implements AsyncDisposable {
     // Halted without a death: it was ended on purpose, and what is told after that is no death.
     if (epoch !== this.#epoch || epoch.isHalted || (state.status !== 'alive' && state.status !== 'stopping')) return;
     const { session } = state;
-    const death = epoch.die(report, {
-      evidence: session.evidence(report.message),
-      commandsInFlight: session.commandsInFlight,
-    });
+    const { commandsInFlight } = session;
+    const death = epoch.die(report, { evidence: session.evidence(report.message), commandsInFlight });
     this.#transition({ status: 'dead', epoch, death });
     epoch.halt(new SessionDeathError(death));
     this.#heartbeat?.stop();
+    this.#source.restore?.end();
     this.#cleanUp(session.killNow());
     const { cause, detectedBy, cancelled } = death;
     const { queued, inFlight } = cancelled;
@@ -387,6 +388,7 @@ export class SessionSupervisor implements AsyncDisposable {
   #finishEpoch(epoch: Epoch): void {
     epoch.halt(new SessionEndedError());
     this.#heartbeat?.stop();
+    this.#source.restore?.end();
     this.#events.emit('session:ended', { owner: this.owner, epoch: epoch.number });
   }
 

@@ -46,6 +46,10 @@ export { CriticalFailureError, type CriticalFailureCode } from './critical-failu
 export { HostLimits, type HostLimitOptions } from './host-limits.ts';
 export type { SupervisorEvents, SupervisorHealth, SupervisorOptions } from './options.ts';
 export { DEFAULT_HEARTBEAT_INTERVAL_MS } from './options.ts';
+export { PageGate, type PageRefusal } from './restore/page-gate.ts';
+export { PageNotRestoredError } from './restore/page-not-restored.ts';
+export { formatSessionState, readSessionState, type SessionState } from './restore/session-state.ts';
+export { StateFile } from './restore/state-file.ts';
 export { toSupervisorOptions } from './from-config.ts';
 export { RestartLimitError, type RestartLimitOptions } from './restart-limit.ts';
 export type { SupervisorStatus } from './state.ts';

@@ -11,9 +11,9 @@ import {
   type StatePatch,
   type WindowSize,
 } from './browser-state.ts';
-import { readPageFacts } from './page-facts.ts';
+import { readPageFacts, type PageFacts } from './page-facts.ts';
 import { applyPatch } from './state-restore.ts';
-import { obstacleOf, type StateTracker } from './state-tracker.ts';
+import { obstacleOf, type StateTracker, type TrackedDocument } from './state-tracker.ts';
 
 /** A page that is on its way to another document for longer is taken as it is. */
 const NAVIGATION_LIMIT_MS = 10_000;
@@ -28,12 +28,21 @@ export interface StateAccessOptions {
   /** Grows with everything that is sent to the browser. */
   readonly activity: () => number;
   readonly devtools: () => DevTools | undefined;
-  readonly tracker: StateTracker | undefined;
+  readonly tracker: () => StateTracker | undefined;
   readonly settings: SessionSettings;
+}
+
+/** What a dead browser is still known to have shown. */
+export interface KnownState {
+  readonly page: PageState | null;
+  /** Undefined if there is no current window. */
+  readonly origins: BrowserState['origins'] | undefined;
 }
 
 export class StateAccess {
   readonly #options: StateAccessOptions;
+  /** Of the documents as they were when they were looked at; a command that may change one makes another document of it. */
+  readonly #facts = new WeakMap<TrackedDocument, PageFacts>();
 
   constructor(options: StateAccessOptions) {
     this.#options = options;
@@ -46,7 +55,8 @@ export class StateAccess {
 
   /** Undefined without DevTools, or while the session has no current window. Rejects if the browser does not answer. */
   async capture(): Promise<BrowserState | undefined> {
-    const { settings, tracker } = this.#options;
+    const { settings } = this.#options;
+    const tracker = this.#options.tracker();
     const devtools = this.#options.devtools();
     const handle = settings.windowHandle;
     if (devtools === undefined || tracker === undefined || handle === null) return undefined;
@@ -59,14 +69,31 @@ export class StateAccess {
     return { cookies, origins: tracker.originsOf(handle), page, windowSize };
   }
 
+  /**
+   * What the browser's events have told, without asking it; also of use when it is dead. Cookies are not among it. Undefined without
+   * DevTools.
+   */
+  get known(): KnownState | undefined {
+    const { settings } = this.#options;
+    const tracker = this.#options.tracker();
+    if (tracker?.hasEvents !== true) return undefined;
+    const handle = settings.windowHandle;
+    if (handle === null) return { page: null, origins: undefined };
+    const document = tracker.documentOf(handle);
+    const page = document === undefined ? null : this.#toPageState(document, this.#facts.get(document));
+    return { page, origins: tracker.originsOf(handle) };
+  }
+
   /** Returns what the browser refused, in words; undefined without DevTools. */
   async apply(patch: StatePatch): Promise<readonly string[] | undefined> {
-    const { settings, tracker } = this.#options;
+    const { settings } = this.#options;
+    const tracker = this.#options.tracker();
     const devtools = this.#options.devtools();
     const handle = settings.windowHandle;
     if (devtools === undefined || tracker === undefined || handle === null) return undefined;
     const before = { ...EMPTY_STATE, origins: tracker.originsOf(handle) };
     const refused = await applyPatch(devtools, handle, patch);
+    if (patch.windowSize !== null) settings.noteResized();
     for (const [origin, storage] of patchState(before, patch).origins)
       if (patch.origins.has(origin)) tracker.setOrigin(handle, origin, storage);
     return refused;
@@ -81,21 +108,26 @@ export class StateAccess {
   }
 
   async #capturePage(devtools: DevTools, tracker: StateTracker, handle: string): Promise<PageState | null> {
-    const { settings } = this.#options;
     for (let tries = 1; ; tries += 1) {
       // The next command would wait for it, too.
       await settlesWithin(tracker.navigationOf(handle) ?? Promise.resolve(), NAVIGATION_LIMIT_MS);
       const document = tracker.documentOf(handle);
       if (document === undefined) return null;
-      const { url, isPostTarget, isTouched } = document;
+      const { isPostTarget, isTouched } = document;
       const facts = isPostTarget || isTouched ? await readPageFacts(devtools, handle) : undefined;
       const isMoving = tracker.documentOf(handle) !== document || tracker.navigationOf(handle) !== undefined;
       if (isMoving && tries < MAX_TRIES) continue;
-      // A POST that was answered by a redirect to its own URL: the page came by GET.
-      const isPost = isPostTarget && (facts?.redirects ?? 0) === 0;
-      const obstacle = settings.isInFrame ? 'frame' : isPost ? 'post' : obstacleOf(url);
-      return { url, obstacle, fingerprint: isTouched ? (facts?.fingerprint ?? UNKNOWN_FINGERPRINT) : null };
+      if (facts !== undefined) this.#facts.set(document, facts);
+      return this.#toPageState(document, facts);
     }
+  }
+
+  #toPageState({ url, isPostTarget, isTouched }: TrackedDocument, facts: PageFacts | undefined): PageState {
+    // A POST that was answered by a redirect to its own URL: the page came by GET.
+    const isPost = isPostTarget && (facts?.redirects ?? 0) === 0;
+    const obstacle = this.#options.settings.isInFrame ? 'frame' : isPost ? 'post' : obstacleOf(url);
+    const fingerprint = isTouched ? (facts?.fingerprint ?? UNKNOWN_FINGERPRINT) : null;
+    return { url, obstacle, fingerprint };
   }
 }
 

@@ -39,11 +39,17 @@ export class StateTracker {
   /** Local storage by origin. Maps are replaced and never changed, so that a state can hold on to them. */
   #local: ReadonlyMap<string, StorageItems> = new Map();
   #origins: { readonly handle: string; readonly value: ReadonlyMap<string, OriginStorage> } | undefined;
+  #hasEvents = false;
   /** Called when a page submits a form by POST. */
   onPost: (() => void) | undefined;
 
   constructor(devtools: () => DevTools | undefined) {
     this.#devtools = devtools;
+  }
+
+  /** Whether DevTools has told of a page: without it nothing is known here. */
+  get hasEvents(): boolean {
+    return this.#hasEvents;
   }
 
   documentOf(handle: string): TrackedDocument | undefined {
@@ -77,6 +83,7 @@ export class StateTracker {
   }
 
   onPageAttached(handle: string, devtools: DevTools): void {
+    this.#hasEvents = true;
     this.#pageOf(handle);
     // Best effort: a page that closes meanwhile has no state.
     for (const method of ['Page.enable', 'DOMStorage.enable']) devtools.callPage(handle, method).catch(() => undefined);

@@ -2,11 +2,10 @@
 import path from 'node:path';
 
 import { DEFAULT_REGISTRY_URL, type Registry } from '../../registry/registry.ts';
+import { StateFile, type PageGate } from '../../supervisor/supervisor.ts';
 import type { Action } from '../define-action.ts';
 import type { PlannedRun } from '../run-options.ts';
-import type { PageGate } from './page-gate.ts';
 import { RunState } from './run-state.ts';
-import { StateFile } from './state-file.ts';
 
 const FOLDER = 'state';
 

@@ -7,6 +7,7 @@ import type { Log } from '../../core/log.ts';
 import {
   diffStates,
   EMPTY_STATE,
+  formatSessionState,
   isEmptyPatch,
   joinPatches,
   patchState,
@@ -14,14 +15,14 @@ import {
   SessionDeathError,
   SessionEndedError,
   type BrowserState,
+  type PageGate,
   type PageState,
   type RestoreParts,
   type SessionSupervisor,
+  type StateFile,
 } from '../../supervisor/supervisor.ts';
 import { describeStep, type LedgerEntry } from '../ledger.ts';
-import type { PageGate } from './page-gate.ts';
-import type { StateFile } from './state-file.ts';
-import { fromStoredState, toStoredState, toUserState, type StateChange } from './stored-state.ts';
+import { fromStoredState, toStoredState, type StateChange } from './stored-state.ts';
 
 /** A state that is no older than this need not be taken again for an item that sent no command. */
 const FRESH_MS = 1_000;
@@ -111,7 +112,7 @@ export class RunState {
     if (!isEmptyPatch(patch)) {
       this.#report(await supervisor.browserState.apply(patch));
       // Writing storage takes the window away from the page that `prepare` had opened.
-      if (patch.origins.size > 0) gate.expect({ page: prepared.page, step: '`prepare`' });
+      if (patch.origins.size > 0) gate.expect({ page: prepared.page, leftBy: '`prepare`' });
     }
     this.#base = prepared;
     this.#last = patchState(prepared, patch);
@@ -169,7 +170,7 @@ export class RunState {
     const text = () => toStoredState({ base: this.#base, changes: this.#changes, pages: this.#pages }, this.#last);
     await Promise.all([
       file?.write(text, { isUrgent: leavesPage && isChanged }),
-      userFile?.write(() => toUserState(this.#last), { isUrgent: false }),
+      userFile?.write(() => formatSessionState(this.#last), { isUrgent: false }),
     ]);
   }
 
@@ -179,7 +180,7 @@ export class RunState {
     if (parts === false || parts.page === false) return;
     const isKnown = this.#pages.has(entry.name);
     if (!isKnown && !(this.#isPartial && this.#hasState)) return;
-    gate.expect({ page: this.#pages.get(entry.name), step: describeStep(entry.id) });
+    gate.expect({ page: this.#pages.get(entry.name), leftBy: describeStep(entry.id) });
   }
 
   /** The run is over. A completed one needs no state any more. */

@@ -90,8 +90,3 @@ export function fromStoredState(text: string): StoredRunState {
     pages: new Map(pages),
   };
 }
-
-/** A file for the user: what Playwright writes, indented. */
-export function toUserState(state: BrowserState): string {
-  return `${JSON.stringify(toStorageState(state), null, 2)}\n`;
-}

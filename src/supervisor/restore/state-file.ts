@@ -1,6 +1,6 @@
 /**
- * The private file in which a run keeps the state of its browser while it can be resumed. It holds secrets: its folder is readable by
- * its user alone, and it is removed when the run completes or the state is too old.
+ * A file in which the state of a browser is stored again and again: one that the user named, or the private one of a run that can be
+ * resumed. It holds secrets: it is readable by its user alone. A private file is removed when its run completes or when it is too old.
  */
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -16,7 +16,7 @@ const MIN_INTERVAL_MS = 1_000;
 
 export interface StateFileOptions {
   readonly file: string;
-  /** Whether the file is ours alone, in a folder of our own: old files beside it are removed then. */
+  /** Whether the file is of our own making, in a folder of our own: old files beside it are removed then. */
   readonly isPrivate: boolean;
   readonly log: Log;
 }

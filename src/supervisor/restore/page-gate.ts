@@ -1,0 +1,133 @@
+/**
+ * Opens the page that a dead session had left, when a command of the next session needs it. Code that navigates by itself costs no extra
+ * load. What can't be opened as it was makes the command fail: going on with another page would go wrong without an error.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { redactUrl } from '../../core/redact.ts';
+import type { CommandInfo, PageState, StateAccess, WebDriver } from '../../driver/driver.ts';
+
+/** The session whose commands pass the gate. */
+export interface GatedSession {
+  readonly browserState: StateAccess;
+  readonly driver: WebDriver;
+}
+
+/** The page that commands expect. */
+export interface ExpectedPage {
+  /** Undefined if it is not known. */
+  readonly page: PageState | null | undefined;
+  /** What left the page, in the middle of a sentence. */
+  readonly leftBy: string;
+}
+
+/** Why a command is refused. */
+export interface PageRefusal {
+  readonly leftBy: string;
+  /** Why the page can't be opened again, in the middle of a sentence. */
+  readonly reason: string;
+  /** Redacted; undefined if it is not known or of no importance. */
+  readonly url: string | undefined;
+}
+
+export interface PageGateOptions {
+  /** Makes the error of a command that needs a page which can't be opened again. */
+  readonly refuse: (refusal: PageRefusal) => Error;
+}
+
+/** Commands that have nothing to do with the page. */
+const PAGELESS =
+  /^((GET|POST) \/timeouts|(GET|POST|DELETE) \/window(\/.*)?|DELETE \/|POST \/session|POST \/(goog|chromium)\/.*|.* \/se\/.*)$/;
+const NAVIGATES = 'POST /url';
+const MOVES_IN_HISTORY = /^POST \/(back|forward)$/;
+/** A page may fill itself by scripts after its load. */
+const FILLED_WITHIN_MS = 5_000;
+const POLL_MS = 50;
+
+export class PageGate {
+  readonly #options: PageGateOptions;
+  #session: GatedSession | undefined;
+  #expected: ExpectedPage | undefined;
+  #opening: Promise<void> | undefined;
+
+  constructor(options: PageGateOptions) {
+    this.#options = options;
+  }
+
+  /** The page that commands still expect; undefined if they take the one that is there. */
+  get expected(): ExpectedPage | undefined {
+    return this.#expected;
+  }
+
+  /** Commands of this session pass from now on, and nothing is expected of its page. */
+  reset(session: GatedSession): void {
+    this.#session = session;
+    this.#expected = undefined;
+    this.#opening = undefined;
+  }
+
+  /** The next command that needs a page finds this one. */
+  expect(expected: ExpectedPage): void {
+    this.#expected = expected;
+  }
+
+  /** See `SupervisorOptions.beforeCommand`. */
+  before({ label, data }: CommandInfo): Promise<void> | undefined {
+    if (label === NAVIGATES) {
+      if (this.#opening === undefined) this.#expected = undefined;
+      return undefined;
+    }
+    if (this.#opening !== undefined) return this.#opening;
+    const expected = this.#expected;
+    if (expected === undefined || PAGELESS.test(label)) return undefined;
+    const opening = this.#open(expected, { label, data }).finally(() => {
+      // The gate may belong to another session by now.
+      if (this.#opening !== opening) return;
+      this.#expected = undefined;
+      this.#opening = undefined;
+    });
+    this.#opening = opening;
+    return opening;
+  }
+
+  async #open({ page, leftBy }: ExpectedPage, { label, data }: CommandInfo): Promise<void> {
+    const session = this.#session;
+    if (page === null || session === undefined) return;
+    const refuse = (reason: string, url?: string) =>
+      this.#options.refuse({ leftBy, reason, url: url === undefined ? undefined : redactUrl(url) });
+    if (page === undefined) throw refuse('it could not be stored before the end came');
+    const now = (await session.browserState.capture())?.page;
+    if (now?.url === page.url && now.obstacle === page.obstacle && (await isSame(session, page, 0))) return;
+    if (MOVES_IN_HISTORY.test(label)) throw refuse('the history of its window died with the session');
+    const isFrameLeft = label === 'POST /frame' && Reflect.get(data ?? {}, 'id') === null;
+    if (page.obstacle !== null && !(page.obstacle === 'frame' && isFrameLeft))
+      throw refuse(OBSTACLES[page.obstacle], page.url);
+    await session.driver.get(page.url);
+    const reached = (await session.browserState.capture())?.page?.url ?? page.url;
+    if (withoutFragment(reached) !== withoutFragment(page.url))
+      throw refuse(`the site now answers with ${redactUrl(reached)}`, page.url);
+    if (!(await isSame(session, page, FILLED_WITHIN_MS)))
+      throw refuse('what was typed, clicked or run there is not part of its address', page.url);
+  }
+}
+
+/** Whether the current page looks as the expected one did, or will within `limitMs`. */
+async function isSame({ browserState }: GatedSession, { fingerprint }: PageState, limitMs: number): Promise<boolean> {
+  if (fingerprint === null) return true;
+  const deadline = performance.now() + limitMs;
+  for (;;) {
+    if ((await browserState.fingerprint()) === fingerprint) return true;
+    if (performance.now() >= deadline) return false;
+    await sleep(POLL_MS);
+  }
+}
+
+const OBSTACLES = {
+  post: 'it was the answer to a POST',
+  frame: 'the driver was in a frame of it',
+  unloadable: 'its address names nothing that can be loaded',
+} as const;
+
+function withoutFragment(url: string): string {
+  return url.replace(/#.*$/s, '');
+}

@@ -1,0 +1,23 @@
+import { expect } from 'chai';
+
+import { Serial } from '../../src/core/serial.ts';
+
+describe('Serial', () => {
+  it('begins a piece of work when those before it have settled, also if one of them failed', async () => {
+    const serial = new Serial();
+    const events: string[] = [];
+    const gate = Promise.withResolvers<void>();
+    const first = serial.run(async () => {
+      events.push('first begins');
+      await gate.promise;
+      events.push('first fails');
+      throw new Error('first');
+    });
+    const second = serial.run(() => Promise.resolve(events.push('second')));
+    await Promise.resolve();
+    gate.resolve();
+    expect(await first.catch((error: Error) => error.message)).to.equal('first');
+    expect(await second).to.equal(3);
+    expect(events).to.deep.equal(['first begins', 'first fails', 'second']);
+  });
+});

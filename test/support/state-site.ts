@@ -1,0 +1,49 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** The page notes what its storage held when it was loaded, before any other script. */
+const BODY = `
+  <script>document.documentElement.dataset.seen = JSON.stringify([{ ...localStorage }, { ...sessionStorage }]);</script>
+  <form method="post" action="/answer"><button id="post">post</button></form>
+  <button id="more" onclick="document.body.append('more')">more</button><input id="text">
+  <iframe src="/inside" title="inside"></iframe>`;
+
+/** A site with a login, for tests of what a session carries into the next one. */
+export interface StateSite extends AsyncDisposable {
+  readonly url: string;
+  /** The same site under another name: another origin, with cookies of its own. */
+  readonly otherUrl: string;
+  /** Pages that were asked for, with the cookies that came along: `GET /page id=secret`. Frames are left out. */
+  readonly visits: readonly string[];
+}
+
+/** `/login` sets the cookies `id`, which is HttpOnly, and `theme`; all pages look alike, and their title is their path. */
+export async function openStateSite(): Promise<StateSite> {
+  const visits: string[] = [];
+  const server = createServer(({ method, url = '', headers }, response) => {
+    if (url === '/favicon.ico') {
+      response.writeHead(404).end();
+      return;
+    }
+    if (url === '/inside') {
+      response.setHeader('content-type', 'text/html').end('<!doctype html><p id="within">inside');
+      return;
+    }
+    visits.push(`${method} ${url}${headers.cookie === undefined ? '' : ` ${headers.cookie}`}`);
+    if (url === '/login')
+      response.setHeader('set-cookie', ['id=secret; HttpOnly; Path=/', 'theme=dark; Max-Age=600; SameSite=Lax']);
+    response.setHeader('content-type', 'text/html').end(`<!doctype html><title>${url}</title>${BODY}`);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    otherUrl: `http://localhost:${port}`,
+    visits,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await once(server.close(), 'close');
+    },
+  };
+}
