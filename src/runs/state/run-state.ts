@@ -16,12 +16,12 @@ import {
   SessionEndedError,
   type BrowserState,
   type PageGate,
-  type PageState,
   type RestoreParts,
   type SessionSupervisor,
   type StateFile,
 } from '../../supervisor/supervisor.ts';
 import { describeStep, type LedgerEntry } from '../ledger.ts';
+import { StepPages } from './step-pages.ts';
 import { fromStoredState, toStoredState, type StateChange } from './stored-state.ts';
 
 /** A state that is no older than this need not be taken again for an item that sent no command. */
@@ -56,10 +56,7 @@ export class RunState {
   /** What the steps changed, one after the other: together they lead from the base to the last state. */
   #changes: StateChange[] = [];
   #lastNumber = 0;
-  /** By the name of the step. */
-  readonly #pages = new Map<string, PageState | null>();
-  /** Whether a step may be finished whose page is not known: one of a program that was killed, say. */
-  #isPartial = false;
+  readonly #pages = new StepPages();
   /** Whether this browser has shown a state. */
   #hasState = false;
   #supervisor: SessionSupervisor | undefined;
@@ -77,7 +74,7 @@ export class RunState {
   /** Reads what an earlier process stored. What the `forgotten` steps changed is left out. */
   async load(forgotten: ReadonlySet<string>): Promise<void> {
     const { file, log, parts } = this.#options;
-    this.#isPartial = parts !== false;
+    this.#pages.isPartial = parts !== false;
     try {
       const text = await file?.read();
       if (text === undefined) return;
@@ -85,7 +82,7 @@ export class RunState {
       this.#base = base;
       this.#changes = changes.filter(({ name }) => !forgotten.has(name));
       this.#last = this.#changes.reduce((state, { patch }) => patchState(state, patch), base);
-      for (const [name, page] of pages) if (!forgotten.has(name)) this.#pages.set(name, page);
+      this.#pages.load([...pages].filter(([name]) => !forgotten.has(name)));
     } catch (thrown) {
       const reason = toError(thrown).message;
       log.warn('The stored state of the browser can not be read; the run goes on without it', { reason });
@@ -155,11 +152,11 @@ export class RunState {
   ): Promise<void> {
     if (checkpoint === undefined) {
       // DevTools was away for a moment: what this step left is not known.
-      if (leavesPage && this.#hasState) this.#isPartial = true;
+      if (leavesPage && this.#hasState) this.#pages.isPartial = true;
       return;
     }
     const { state, number } = checkpoint;
-    if (leavesPage) this.#pages.set(entry.name, state.page);
+    const isNewPage = leavesPage && this.#pages.set(entry.name, state.page);
     if (number < this.#lastNumber) return;
     const patch = diffStates(this.#last, state);
     const isChanged = !isEmptyPatch(patch);
@@ -167,9 +164,10 @@ export class RunState {
     this.#last = state;
     this.#lastNumber = number;
     const { file, userFile } = this.#options;
-    const text = () => toStoredState({ base: this.#base, changes: this.#changes, pages: this.#pages }, this.#last);
+    const text = () =>
+      toStoredState({ base: this.#base, changes: this.#changes, pages: this.#pages.stored }, this.#last);
     await Promise.all([
-      file?.write(text, { isUrgent: leavesPage && isChanged }),
+      file?.write(text, { isUrgent: isNewPage || (leavesPage && isChanged) }),
       userFile?.write(() => formatSessionState(this.#last), { isUrgent: false }),
     ]);
   }
@@ -178,9 +176,9 @@ export class RunState {
   expectPageOf(entry: LedgerEntry): void {
     const { parts, gate } = this.#options;
     if (parts === false || parts.page === false) return;
-    const isKnown = this.#pages.has(entry.name);
-    if (!isKnown && !(this.#isPartial && this.#hasState)) return;
-    gate.expect({ page: this.#pages.get(entry.name), leftBy: describeStep(entry.id) });
+    const page = this.#pages.find(entry.name);
+    if (page === 'never left' || !this.#hasState) return;
+    gate.expect({ page: page === 'unknown' ? undefined : page, leftBy: describeStep(entry.id) });
   }
 
   /** The run is over. A completed one needs no state any more. */

@@ -23,11 +23,8 @@ export interface StoredRunState {
   /** In the order of the steps' ends. */
   readonly changes: readonly StateChange[];
   /** The page that a step left, by the step's name. */
-  readonly pages: ReadonlyMap<string, PageState | null>;
+  readonly pages: readonly (readonly [name: string, page: PageState | null])[];
 }
-
-/** The pages of this many steps are stored, the newest ones. */
-const MAX_STORED_PAGES = 5_000;
 
 const page = z
   .object({
@@ -68,7 +65,7 @@ export function toStoredState({ base, changes, pages }: StoredRunState, last: Br
       origins: [...patch.origins].map(([origin, { local, session }]) => [origin, [...local], [...session]]),
       windowSize: patch.windowSize,
     })),
-    pages: [...pages].slice(-MAX_STORED_PAGES),
+    pages: pages.map(([name, left]) => [name, left]),
   };
   return JSON.stringify({ ...toStorageState(last), webdriverSupervisor });
 }
@@ -87,6 +84,6 @@ export function fromStoredState(text: string): StoredRunState {
         ),
       },
     })),
-    pages: new Map(pages),
+    pages,
   };
 }
