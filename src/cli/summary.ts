@@ -53,12 +53,12 @@ export function summarize(outcome: RunOutcome, options: SummaryOptions): string[
 
 /** Says whether the action replays well, and what to look at if it does not. */
 export function describeRehearsal(rehearsal: Rehearsal): string[] {
-  const { kills, runs, killedAt, notReached, differences, repeatedEffects, warnings } = rehearsal;
+  const { kills, killedAt, notReached, differences, repeatedEffects, warnings } = rehearsal;
   if (kills === 0 && differences.length === 0)
     return [
       'The rehearsal killed no session: the action has no steps. Put its work into steps, or all of it is done again after a death.',
     ];
-  const killed = `${count(kills, 'session')} killed in ${count(runs, 'run')}`;
+  const killed = `${count(kills, 'session')} killed`;
   const verdict =
     differences.length === 0
       ? `The action replays well: ${killed}, and the data are the same.`
@@ -66,7 +66,8 @@ export function describeRehearsal(rehearsal: Rehearsal): string[] {
   return [
     verdict,
     ...rows('killed', killedAt.slice(0, MAX_KILLS_SHOWN), killedAt.length),
-    ...rows('not there', notReached.slice(0, MAX_KILLS_SHOWN), notReached.length),
+    // A rehearsal that found a difference ends early.
+    ...(differences.length > 0 ? [] : rows('not there', notReached.slice(0, MAX_KILLS_SHOWN), notReached.length)),
     ...rows('different', differences, differences.length),
     ...describeWarnings({ warnings }),
     ...describeRepeatedEffects({ repeatedEffects }),

@@ -51,6 +51,8 @@ export interface RunOptions {
   readonly sessions?: number;
   /** False: the first death ends the run as `halted`. Default true. */
   readonly recover?: boolean;
+  /** False: a step is done again however many sessions died during it, and never fails as `step-poisoned`. Default true. */
+  readonly givesUpSteps?: boolean;
   /** Where files are written; false for no files. Default `output/<run id>`. */
   readonly output?: string | false;
   /** Default `jsonl`. */
@@ -87,6 +89,7 @@ export interface PlannedRun {
   readonly reloadAction: (() => Promise<Action>) | undefined;
   readonly sessions: number | undefined;
   readonly recover: boolean;
+  readonly givesUpSteps: boolean;
   readonly folder: string;
   readonly writesOutput: boolean;
   readonly format: ExportFormat;
@@ -166,6 +169,7 @@ export async function planRun(
     reloadAction: options.reloadAction,
     sessions,
     recover,
+    givesUpSteps: options.givesUpSteps ?? true,
     folder: output === false ? path.join('output', runId) : output,
     writesOutput: output !== false,
     format,

@@ -264,6 +264,7 @@ export class Run {
         sessions: this.#plan.sessions,
         storesEffects: this.#action.effects === 'writes',
         stuckAfterMs: this.#plan.stuckAfterMs,
+        givesUpSteps: this.#plan.givesUpSteps,
         onProgress: () => this.#onProgress(),
         onBegin: () => (this.#figures.reused += 1),
         onContextLoss: () => (this.#figures.contextLosses += 1),

@@ -13,11 +13,13 @@ const SHARED_POISON_DEATHS = 6;
 
 export class StepDeaths {
   readonly #ledger: Ledger;
+  readonly #givesUpSteps: boolean;
   /** Step -> the deaths that were counted at one of its parts. */
   readonly #within = new Map<string, Set<SessionDeathError['death']>>();
 
-  constructor(ledger: Ledger) {
+  constructor(ledger: Ledger, { givesUpSteps = true }: { readonly givesUpSteps?: boolean }) {
     this.#ledger = ledger;
+    this.#givesUpSteps = givesUpSteps;
   }
 
   /** A session died while the step ran. Throws {@link PoisonedStepError} if that was once too often. */
@@ -26,7 +28,7 @@ export class StepDeaths {
     for (let name = entry.id.within; name !== undefined; name = ledger.get(name)?.id.within)
       this.#within.set(name, (this.#within.get(name) ?? new Set()).add(error.death));
     const limit = isAlone ? POISON_DEATHS : SHARED_POISON_DEATHS;
-    if (ledger.countDeath(entry, error.death) < limit + ledger.deathsElsewhere(entry)) return;
+    if (ledger.countDeath(entry, error.death) < limit + ledger.deathsElsewhere(entry) || !this.#givesUpSteps) return;
     ledger.blame(entry);
     throw new PoisonedStepError(entry, error);
   }

@@ -26,6 +26,8 @@ export interface StepsOptions {
   readonly isSameSession: () => boolean;
   /** Whether each effect is stored before it is sent. */
   readonly storesEffects: boolean;
+  /** Whether a step is given up when too many sessions died during it. @default true */
+  readonly givesUpSteps?: boolean;
   readonly log: Log;
   readonly onProgress: () => void;
   /** A unit of work begins on the session that was handed down. */

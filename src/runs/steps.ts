@@ -57,7 +57,7 @@ export class Steps {
 
   constructor(options: StepsOptions) {
     this.#options = options;
-    this.#deaths = new StepDeaths(options.ledger);
+    this.#deaths = new StepDeaths(options.ledger, options);
     this.signal = anySignal(deathSignalOf(options.sessionSignal), options.runSignal, this.#over.signal);
   }
 

@@ -137,7 +137,6 @@ describe('the report of a rehearsal', () => {
   function makeRehearsal(change: Partial<Rehearsal> = {}): Rehearsal {
     return {
       outcome: makeOutcome(),
-      runs: 1,
       kills: 2,
       killedAt: ['in the step "page 3" after its 2nd command', 'after the step "page 4"'],
       notReached: [],
@@ -151,7 +150,7 @@ describe('the report of a rehearsal', () => {
 
   it('says that the action replays well, and where its sessions were killed', () => {
     expect(describeRehearsal(makeRehearsal())).to.deep.equal([
-      'The action replays well: 2 sessions killed in 1 run, and the data are the same.',
+      'The action replays well: 2 sessions killed, and the data are the same.',
       '  killed     in the step "page 3" after its 2nd command',
       '             after the step "page 4"',
     ]);
@@ -168,12 +167,17 @@ describe('the report of a rehearsal', () => {
       }),
     );
     expect(lines).to.deep.equal([
-      'The action does not replay well: 2 sessions killed in 1 run, and the result differs.',
-      '  not there  after the step "z"',
+      'The action does not replay well: 2 sessions killed, and the result differs.',
       '  different  Killed after the step "a": record "7" is missing.',
       '  warnings   The step "b" was not asked for again.',
       '  repeated   These steps were done again although an interrupted attempt had already sent something: the step "order"',
     ]);
+  });
+
+  it('shows the positions that no disturbed run came to', () => {
+    expect(describeRehearsal(makeRehearsal({ notReached: ['after the step "z"'] }))).to.include(
+      '  not there  after the step "z"',
+    );
   });
 
   it('says that an action without steps can not be rehearsed', () => {

@@ -5,7 +5,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-import { DEFAULT_CONCURRENCY, type SessionSupervisor } from '../../supervisor/supervisor.ts';
+import type { SessionSupervisor } from '../../supervisor/supervisor.ts';
 import type {
   ActionBatchOptions,
   ActionContext,
@@ -23,13 +23,6 @@ import { toStepFunction } from '../step-function.ts';
 import { killSession } from './kill-session.ts';
 import type { PlannedKill, UnitOfWork } from './plan.ts';
 
-/**
- * The numbers of deaths that a unit survives, whatever else happens: one less than the number after which it is given up (see
- * `step-deaths.ts`).
- */
-const MAX_DEATHS_OF_UNIT = 2;
-const MAX_DEATHS_OF_SHARED_ITEM = 5;
-
 const OUTSIDE = 'the code outside of steps';
 
 /** A unit of work in one run. */
@@ -40,13 +33,11 @@ export interface WatchedUnit extends UnitOfWork {
   readonly killBefore: PlannedKill | undefined;
 }
 
-type Unit = { -readonly [Key in keyof WatchedUnit]: WatchedUnit[Key] } & { deaths: number; maxDeaths: number };
+type Unit = { -readonly [Key in keyof WatchedUnit]: WatchedUnit[Key] };
 
 /** One attempt of a unit, on one session. */
 interface Attempt {
   readonly unit: Unit;
-  /** The attempt of the step around it. */
-  readonly around: Attempt | undefined;
   readonly supervisor: SessionSupervisor | undefined;
   readonly epoch: number;
   /** The halt of the session. */
@@ -68,8 +59,6 @@ export class WatchedRun {
   readonly #inside = new AsyncLocalStorage<Attempt | undefined>();
   readonly #planned: Set<PlannedKill>;
   readonly #kills: PlannedKill[] = [];
-  /** Kills that would have made the run give a step up; they are left to another run. */
-  readonly #deferred: PlannedKill[] = [];
   /** Resolves when the kill that is under way has been declared as a death. */
   #killing: Promise<void> = Promise.resolve();
 
@@ -88,9 +77,9 @@ export class WatchedRun {
     return this.#kills;
   }
 
-  /** The kills that are left to another run, then those whose position the run did not reach. */
-  get remaining(): readonly PlannedKill[] {
-    return [...this.#deferred, ...this.#planned];
+  /** The kills whose position the run did not reach. */
+  get notReached(): readonly PlannedKill[] {
+    return [...this.#planned];
   }
 
   findUnit(name: string): WatchedUnit | undefined {
@@ -142,9 +131,7 @@ export class WatchedRun {
       const around = this.#around;
       const unit = this.#unit(describeWithin(describeStep({ batch: null, key }), around), 'step');
       const watchedWork = (tools: StepTools) =>
-        this.#work(this.#begin(unit, main(), around), () =>
-          work(override(tools, { save: this.#watchSave(unit, tools.save) })),
-        );
+        this.#work(this.#begin(unit, main()), () => work(override(tools, { save: this.#watchSave(unit, tools.save) })));
       return this.#call(outside, unit, () => context.step(key, watchedWork, options));
     };
     const batch = <Item, Value>(
@@ -158,10 +145,8 @@ export class WatchedRun {
         const id = describeStep({ batch: name, key: options.key(item) });
         const unit = this.#unit(describeWithin(id, around), 'item');
         const isPooled = options.sessions !== undefined;
-        const isShared = !isPooled && (options.concurrency ?? DEFAULT_CONCURRENCY) > 1;
-        if (isShared) unit.maxDeaths = MAX_DEATHS_OF_SHARED_ITEM;
         const supervisor = isPooled ? this.#supervisorOf((await tools.driver.getSession()).getId()) : main();
-        return this.#work(this.#begin(unit, supervisor, around), () =>
+        return this.#work(this.#begin(unit, supervisor), () =>
           worker(item, override(tools, { save: this.#watchSave(unit, tools.save) })),
         );
       };
@@ -219,10 +204,10 @@ export class WatchedRun {
     return kill === undefined ? undefined : this.#kill(kill, attempt).then(() => attempt.signal?.throwIfAborted());
   }
 
-  /** The attempt of the step that the current code belongs to. */
-  get #around(): Attempt | undefined {
-    const attempt = this.#inside.getStore();
-    return attempt?.unit.kind === 'step' ? attempt : undefined;
+  /** The step that the current code belongs to. */
+  get #around(): WatchedUnit | undefined {
+    const unit = this.#inside.getStore()?.unit;
+    return unit?.kind === 'step' ? unit : undefined;
   }
 
   #findKill(unit: Unit, isMeant: (afterCommands: number | null) => boolean): PlannedKill | undefined {
@@ -236,15 +221,8 @@ export class WatchedRun {
       // Another kill may have ended the session meanwhile. The unit is then begun again, and with it comes this kill.
       if (supervisor?.state !== 'alive' || supervisor.epoch !== epoch || !this.#planned.delete(kill)) return;
       const victims = [...this.#running].filter((other) => other.supervisor === supervisor && other.epoch === epoch);
-      // A death within a part of a step is not counted at the step around it.
-      const counted = victims.filter((victim) => !victims.some(({ around }) => around === victim));
-      if (counted.some(({ unit }) => unit.deaths >= unit.maxDeaths)) {
-        this.#deferred.push(kill);
-        return;
-      }
       if (!(await killSession(supervisor))) return;
       this.#kills.push(kill);
-      for (const { unit } of counted) unit.deaths += 1;
       for (const victim of victims) {
         // Between the kill and the declared death, an attempt can still have ended and been stored.
         if (!this.#running.has(victim)) continue;
@@ -262,15 +240,14 @@ export class WatchedRun {
     };
   }
 
-  #begin(unit: Unit, supervisor: SessionSupervisor | undefined, around?: Attempt): Attempt {
-    return { unit, around, supervisor, epoch: supervisor?.epoch ?? 0, signal: supervisor?.signal, commands: 0 };
+  #begin(unit: Unit, supervisor: SessionSupervisor | undefined): Attempt {
+    return { unit, supervisor, epoch: supervisor?.epoch ?? 0, signal: supervisor?.signal, commands: 0 };
   }
 
   #unit(name: string, kind: UnitOfWork['kind']): Unit {
     const known = this.#units.get(name);
     if (known !== undefined) return known;
-    const state = { isDone: false, killBefore: undefined, deaths: 0, maxDeaths: MAX_DEATHS_OF_UNIT };
-    const unit: Unit = { name, kind, commands: 0, ...state };
+    const unit: Unit = { name, kind, commands: 0, isDone: false, killBefore: undefined };
     this.#units.set(name, unit);
     return unit;
   }
@@ -281,8 +258,8 @@ export class WatchedRun {
 }
 
 /** Keys are unique only within the step around. */
-function describeWithin(unit: string, around: Attempt | undefined): string {
-  return around === undefined ? unit : `${unit} within ${around.unit.name}`;
+function describeWithin(unit: string, around: WatchedUnit | undefined): string {
+  return around === undefined ? unit : `${unit} within ${around.name}`;
 }
 
 function nameOfRecord({ dataset = 'records', key }: SaveOptions): string {
