@@ -1,5 +1,5 @@
 /** Batches of a run: the supervisor's batch with a journal, so that each item is done once and stored with its records. */
-import { ActionError, InvariantError } from '../core/errors.ts';
+import { ActionError, InvariantError, toError } from '../core/errors.ts';
 import type { AddedItem, StepId } from '../registry/registry.ts';
 import {
   DEFAULT_CONCURRENCY,
@@ -7,6 +7,7 @@ import {
   ItemTimedOutError,
   narrowApi,
   SessionDeathError,
+  SessionEndedError,
   TimeLimit,
   type BatchJournal,
   type BatchOutcome,
@@ -24,8 +25,10 @@ import { fromJsonText, toJsonText } from './json-value.ts';
 import { scopeOf, type Ledger, type LedgerEntry } from './ledger.ts';
 import { validateKey, type RecordBuffer } from './record-buffer.ts';
 import type { Lane, SessionPool } from './session-pool.ts';
+import type { SessionRenewals } from './session-renewal.ts';
 import { PoisonedStepError } from './step-errors.ts';
 import type { Steps } from './steps.ts';
+import type { SessionTidier } from './tidy.ts';
 
 type Worker<Item, Value> = (item: Item, tools: ItemTools<Item>) => Promise<Value> | Value;
 
@@ -34,6 +37,9 @@ export interface BatchesOptions {
   readonly steps: Steps;
   readonly ledger: Ledger;
   readonly pool: SessionPool;
+  /** Of the run's own session. */
+  readonly tidier: SessionTidier;
+  readonly renewals: SessionRenewals;
   /** From the command line: overrides the number that a batch asks for. */
   readonly sessions: number | undefined;
   /** A run without progress for this long is stuck. */
@@ -67,9 +73,11 @@ export async function runActionBatch<Item, Value>(
   context: BatchesOptions,
   parts: BatchParts<Item, Value>,
 ): Promise<BatchOutcome<Value>> {
-  const { supervisor, steps } = context;
+  const { supervisor, steps, renewals } = context;
   const { name, items, options } = parts;
   const { stack } = new Error('call');
+  const { signal: session } = supervisor;
+  const wasAlive = !session.aborted;
   steps.throwIfOver();
   if (typeof name !== 'string' || name === '')
     throw new ActionError('A batch needs a name that is a text and not empty.');
@@ -85,6 +93,8 @@ export async function runActionBatch<Item, Value>(
     batch.engineOptions,
   );
   if (outcome.stoppedBy === null) return outcome;
+  if (wasAlive && supervisor.signal === session && outcome.stoppedBy instanceof SessionEndedError)
+    throw renewals.ask('ended');
   throw outcome.stoppedBy instanceof SessionDeathError
     ? new BatchDeathError(outcome.stoppedBy, outcome)
     : outcome.stoppedBy;
@@ -164,9 +174,13 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
 
   /** One attempt. Its value is stored before the batch learns of it, so that the counts are true at every moment. */
   async work(item: Item, tools: BatchTools<Item>): Promise<Value> {
-    const { steps, supervisor } = this.#context;
+    const { steps, supervisor, tidier } = this.#context;
     const entry = this.#entryOf(tools.key);
-    const work: Work<Item> = { entry, tools, skipReason: undefined };
+    const work: Work<Item> = { entry, tools, skipReason: undefined, session: undefined };
+    const isOnOwnSession = this.#sessions === 0 && this.#concurrency === 1;
+    if (isOnOwnSession && tidier.isDue(supervisor)) await this.#tidy(tools);
+    if (isOnOwnSession) work.session = supervisor.signal;
+    const takeBack = isOnOwnSession ? tidier.lend(supervisor) : undefined;
     steps.begin(entry, {
       session: this.#sessions === 0 ? supervisor.signal : undefined,
       isAlone: this.#sessions > 0 || this.#concurrency === 1,
@@ -174,17 +188,37 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
     try {
       return this.#sessions === 0 ? await this.#onSharedSession(item, work) : await this.#onPooledSession(item, work);
     } catch (thrown) {
+      takeBack?.();
+      if (isOnOwnSession && !tools.signal.aborted) await tidier.tidyAfter(supervisor, thrown);
+      await this.#keepOwnFailure(work, thrown);
       if (work.skipReason !== undefined) tools.skip(work.skipReason);
       throw thrown;
     } finally {
+      takeBack?.();
       steps.leave();
     }
   }
 
-  /** The default time limit covers all attempts: otherwise the retries would outlast the run's stuck timeout. */
+  /** Puts the run's own session right for the next item. Throws if that can't be done; `run` is then entered again. */
+  async #tidy({ signal }: BatchTools<Item>): Promise<void> {
+    const { supervisor, tidier, renewals } = this.#context;
+    const isTidy = await tidier.tidy(supervisor);
+    signal.throwIfAborted();
+    if (!isTidy) throw renewals.ask('stuck');
+  }
+
+  /** An item that has ended the run's own session, and with it the batch, fails by itself: it would end the next session, too. */
+  async #keepOwnFailure({ entry, session, skipReason }: Work<Item>, thrown: unknown): Promise<void> {
+    const { steps, supervisor } = this.#context;
+    if (session !== supervisor.signal || !(session.reason instanceof SessionEndedError)) return;
+    if (skipReason === undefined) await steps.fail(entry, toError(thrown));
+    else await steps.skip(entry, skipReason);
+  }
+
+  /** An item that has cost the run's own session is not tried on the next one. The default time limit covers all attempts: otherwise the retries would outlast the run's stuck timeout. */
   isFinal(error: Error): boolean {
     const isDefaultLimit = error instanceof ItemTimedOutError && this.#options.timeoutMs === undefined;
-    return isDefaultLimit || error instanceof PoisonedStepError;
+    return isDefaultLimit || this.#context.tidier.hasCost(error) || error instanceof PoisonedStepError;
   }
 
   async fail(key: string, error: Error): Promise<BatchResult<Value>> {
@@ -247,6 +281,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
         return await pool.use(
           ({ session, ...lane }) => {
             steps.moveTo(entry, session);
+            work.session = session;
             return this.#attempt(item, work, { ...lane, api: narrowApi(lane.api, { limits: this.#limits }) });
           },
           { size: this.#sessions, signal: tools.signal },
@@ -333,6 +368,8 @@ interface Work<Item> {
   readonly tools: BatchTools<Item>;
   /** What the worker said in its latest attempt, if it declined the item. */
   skipReason: string | undefined;
+  /** The session that it has to itself. */
+  session: AbortSignal | undefined;
 }
 
 function toResult<Value>({ id: { key }, end }: LedgerEntry): BatchResult<Value> | undefined {

@@ -1,12 +1,13 @@
 /**
- * Sees each command to the run's own session before it is sent: refuses those of two batch items that would mix in one window, and has the
- * page opened that a replayed step had left.
+ * Sees each command to the sessions of a run before it is sent: refuses those of items that have ended, and on the run's own session those
+ * of two batch items that would mix in one window; has the page opened there that a replayed step had left.
  */
 import { SupervisorError } from '../core/errors.ts';
 import { PageGate, type Api, type CommandHook } from '../supervisor/supervisor.ts';
 import { describeStep, startSentence, type LedgerEntry } from './ledger.ts';
 import type { Divergence } from './replay.ts';
 import { describeLostPage } from './state/lost-page.ts';
+import { SessionTidier } from './tidy.ts';
 
 /** A batch item sent a command to a window that another item was using. */
 export class WindowSharedError extends SupervisorError {
@@ -23,23 +24,42 @@ export class WindowSharedError extends SupervisorError {
   }
 }
 
+/** The code of a batch item went on after the item's end, and sent a command to a session that other items use by then. */
+export class ItemEndedError extends SupervisorError {
+  readonly code = 'item-ended';
+  readonly consequence = 'fail-step';
+
+  constructor(item: LedgerEntry) {
+    super(
+      `${startSentence(describeStep(item.id))} has ended, and its code sent a command to a session that other items use now. The command ` +
+        'was refused. Put `await` before everything that a worker does, and pass its `signal` to everything that waits.',
+      { data: { item: item.id } },
+    );
+  }
+}
+
 /** What the guard asks the steps of the current entry of `run`. */
 export interface GuardedSteps {
   /** The step or item that the current code belongs to. */
   readonly current: LedgerEntry | undefined;
+  /** The item that the current code belongs to, if it has ended and its session is free for other items. */
+  readonly ended: LedgerEntry | undefined;
   readonly isOpen: (entry: LedgerEntry) => boolean;
 }
 
 export class CommandGuard {
   readonly gate: PageGate;
-  #steps: GuardedSteps | undefined;
+  /** Of the run's own session. */
+  readonly tidier = new SessionTidier();
+  /** The steps of every entry of `run`, newest first: code of an earlier entry may still run. */
+  readonly #entries: GuardedSteps[] = [];
   /** The item that sent a command last. */
   #user: LedgerEntry | undefined;
   readonly #refused = new Map<LedgerEntry, WindowSharedError>();
 
   constructor(divergence: Divergence) {
     const sender = () => {
-      const current = this.#steps?.current;
+      const current = this.#entries[0]?.current;
       return current === undefined ? 'The code between the steps' : startSentence(describeStep(current.id));
     };
     this.gate = new PageGate({ refuse: (refusal) => divergence.note(describeLostPage(sender(), refusal)) });
@@ -47,17 +67,35 @@ export class CommandGuard {
 
   /** `run` is entered: its steps send the commands that follow. */
   enter(steps: GuardedSteps): void {
-    this.#steps = steps;
+    this.#entries.unshift(steps);
     this.#user = undefined;
     this.#refused.clear();
   }
 
   /** See `SupervisorOptions.beforeCommand`. */
   readonly before: CommandHook = (command) => {
-    const current = this.#steps?.current;
+    if (this.tidier.isListing(command)) return undefined;
+    this.#throwIfEnded();
+    if (this.tidier.isTidying) return undefined;
+    const current = this.#entries[0]?.current;
     if (current !== undefined && current.id.batch !== null) this.#claimWindow(current);
-    return this.gate.before(command);
+    const held = this.tidier.before(command);
+    if (held === undefined) return this.gate.before(command);
+    return held.then(() => {
+      this.#throwIfEnded();
+      return this.gate.before(command);
+    });
   };
+
+  /** The hook for the sessions of a slot of the pool. */
+  beforeOnSlot(tidier: SessionTidier): CommandHook {
+    return (command) => {
+      // It belongs to the session, also if the item that caused it has ended meanwhile.
+      if (tidier.isListing(command)) return undefined;
+      this.#throwIfEnded();
+      return tidier.before(command)?.then(() => this.#throwIfEnded());
+    };
+  }
 
   /** An item that was refused a command fails, also if its worker caught the refusal. */
   throwIfRefused(entry: LedgerEntry): void {
@@ -65,9 +103,13 @@ export class CommandGuard {
     if (error !== undefined) throw error;
   }
 
+  #throwIfEnded(): void {
+    for (const { ended } of this.#entries) if (ended !== undefined) throw new ItemEndedError(ended);
+  }
+
   #claimWindow(item: LedgerEntry): void {
     const user = this.#user;
-    if (user !== undefined && user !== item && this.#steps?.isOpen(user)) {
+    if (user !== undefined && user !== item && this.#entries[0]?.isOpen(user)) {
       const error = new WindowSharedError(item, user);
       this.#refused.set(item, error);
       throw error;

@@ -16,6 +16,7 @@ import type { ActionContext, PrepareContext } from './context.ts';
 import { toFileName } from './export.ts';
 import { OpenCalls, type OpenCall } from './open-calls.ts';
 import type { SessionPool } from './session-pool.ts';
+import type { SessionRenewals } from './session-renewal.ts';
 import { toStepFunction } from './step-function.ts';
 import type { StepsOptions } from './step-options.ts';
 import { Steps } from './steps.ts';
@@ -32,6 +33,7 @@ export interface ContextParts {
 export interface RunParts
   extends ContextParts, Omit<StepsOptions, 'log' | 'runSignal' | 'sessionSignal' | 'isSameSession'> {
   readonly pool: SessionPool;
+  readonly renewals: SessionRenewals;
   readonly sessions: number | undefined;
   readonly stuckAfterMs: number;
   readonly onDisplay: (display: { done: number; total: number; label?: string }) => void;
@@ -94,7 +96,8 @@ export interface RunEntry extends AsyncDisposable {
 }
 
 export function makeRunEntry(parts: RunParts): RunEntry {
-  const { supervisor, ledger, pool, sessions, stuckAfterMs, onProgress, onDisplay } = parts;
+  const { supervisor, ledger, pool, renewals, sessions, stuckAfterMs, onProgress, onDisplay } = parts;
+  const { tidier } = parts.guard;
   const session = makeSessionContext(parts);
   const { signal: sessionSignal } = supervisor;
   const steps = new Steps({ ...parts, sessionSignal, isSameSession: () => supervisor.signal === sessionSignal });
@@ -117,7 +120,7 @@ export function makeRunEntry(parts: RunParts): RunEntry {
       () => keyOf(steps.current?.id),
     ),
     batch: (name, items, worker, options) => {
-      const given = { supervisor, steps, ledger, pool, sessions, stuckAfterMs };
+      const given = { supervisor, steps, ledger, pool, tidier, renewals, sessions, stuckAfterMs };
       const batch = runActionBatch(given, { name, items, worker, options });
       return calls.add(`the batch "${name}"`, batch);
     },

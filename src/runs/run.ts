@@ -2,15 +2,11 @@
  * One run of an action: sessions come and go, the run stays. After each death `run` is entered again from the top on a new session, and
  * what was finished is not done again, until the action returns, fails, is cancelled, or no recovery is left.
  */
+import { anySignal } from '../core/abort.ts';
 import { ActionError, CancelledError, InvariantError, SupervisorError, toError } from '../core/errors.ts';
 import { describeSpan } from '../core/time-words.ts';
-import {
-  LeaseLostError,
-  type Registry,
-  type RegistryError,
-  type RunStore,
-  type StoredRun,
-} from '../registry/registry.ts';
+import { LeaseLostError } from '../registry/registry.ts';
+import type { Registry, RegistryError, RunStore, StoredRun } from '../registry/registry.ts';
 import { SessionManager, type Acquisition } from '../sessions/sessions.ts';
 import type { SessionDeathError, SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
 import { sizeOf } from '../upkeep/upkeep.ts';
@@ -28,15 +24,11 @@ import { RunFigures } from './run-figures.ts';
 import type { PlannedRun } from './run-options.ts';
 import { repeatCompleted } from './resume.ts';
 import { SessionPool } from './session-pool.ts';
+import { SessionRenewals, type Ending } from './session-renewal.ts';
 import { openRunState } from './state/open-run-state.ts';
 import type { RunState } from './state/run-state.ts';
 import { StallWatch } from './stall-watch.ts';
 import { untilOver } from './until-over.ts';
-
-type Ending =
-  | { readonly kind: 'returned' }
-  | { readonly kind: 'died'; readonly error: SessionDeathError }
-  | { readonly kind: 'failed'; readonly error: Error };
 
 /** What a run is given by whoever prepared it. */
 export interface RunParts {
@@ -58,6 +50,7 @@ export class Run {
   readonly #ledger = new Ledger();
   readonly #replay: ReplayWatch;
   readonly #guard: CommandGuard;
+  readonly #renewals = new SessionRenewals();
   readonly #browserState: RunState;
   /** Called when the page of the run's own session submits a form by POST. */
   #onPagePost: () => void = () => undefined;
@@ -153,7 +146,11 @@ export class Run {
     }
     const pool = new SessionPool({
       main: session.supervisor,
-      start: (number) => this.#acquire(manager, `${this.owner}#${number}`),
+      tidier: this.#guard.tidier,
+      start: (number, tidier) =>
+        this.#acquire(manager, `${this.owner}#${number}`, {
+          beforeCommand: inOrder(this.#plan.supervisor.beforeCommand, this.#guard.beforeOnSlot(tidier)),
+        }),
       prepare: async (slot, signal) => {
         await this.#browserState.open(slot);
         await this.#prepare(slot, signal);
@@ -164,6 +161,7 @@ export class Run {
       },
       // Also where the action catches what its batch then throws: without its sessions the run is not what was asked for.
       onFailure: (failure) => this.#stop.abort(failure),
+      onUnusable: () => this.#renewals.ask('stuck'),
     });
     try {
       return await this.#enterUntilDone(session, pool);
@@ -224,8 +222,8 @@ export class Run {
     for (;;) {
       this.#state = 'running';
       const ending = await this.#enter(session.supervisor, pool);
-      if (ending.kind !== 'died' || !this.#plan.recover || this.#stop.signal.aborted) return ending;
-      if (isTakenAway(ending.error.death)) return ending;
+      if (!this.#plan.recover || this.#stop.signal.aborted) return ending;
+      if (!this.#renewals.isNewEntryDue(ending, this.#ledger.counts)) return ending;
       this.#state = 'recovering';
       try {
         await session.restart({ signal: this.#stop.signal });
@@ -248,6 +246,7 @@ export class Run {
     const { signal: sessionSignal } = supervisor;
     const store = this.#store;
     if (store === undefined) throw new InvariantError('a run was entered before it was begun');
+    const unusable = this.#renewals.enter();
     let failure: Error | undefined;
     try {
       await this.#browserState.open(supervisor);
@@ -255,6 +254,8 @@ export class Run {
       await this.#browserState.merge(supervisor);
       await using entry = makeRunEntry({
         ...this.#contextParts(supervisor),
+        runSignal: anySignal(this.#stop.signal, unusable),
+        renewals: this.#renewals,
         store,
         ledger: this.#ledger,
         state: this.#browserState,
@@ -275,7 +276,8 @@ export class Run {
       });
       this.#onPagePost = entry.onPagePost;
       this.#openCalls = entry.openCalls;
-      await this.#untilOver('run', supervisor, async () => this.#action.run(entry.context));
+      const until = { session: sessionSignal, run: anySignal(this.#stop.signal, unusable), log: this.#plan.log };
+      await untilOver('run', async () => this.#action.run(entry.context), until);
       const [forgotten] = entry.openCalls();
       if (forgotten !== undefined) {
         throw new ActionError(`\`run\` returned while ${forgotten.name} was not finished. Put \`await\` before it.`);
@@ -286,21 +288,20 @@ export class Run {
       failure = toError(thrown);
     }
     if (this.#stop.signal.aborted) return { kind: 'failed', error: toError(this.#stop.signal.reason) };
-    const death = deathOf(sessionSignal);
     // What `run` returned or threw on a dead session is not its answer.
+    const death = deathOf(sessionSignal);
     if (death !== undefined) return { kind: 'died', error: death };
     const { error: divergence } = this.#replay.divergence;
-    const error = divergence ?? supervisor.criticalFailure ?? pool.criticalFailure ?? failure;
-    return error === undefined ? { kind: 'returned' } : { kind: 'failed', error };
+    const error = divergence ?? supervisor.criticalFailure ?? pool.criticalFailure;
+    if (error !== undefined) return { kind: 'failed', error };
+    if (unusable.aborted) return { kind: 'unusable', error: toError(unusable.reason) };
+    return failure === undefined ? { kind: 'returned' } : { kind: 'failed', error: failure };
   }
 
   async #prepare(supervisor: SessionSupervisor, signal: AbortSignal): Promise<void> {
     const context = makePrepareContext({ ...this.#contextParts(supervisor), runSignal: signal });
-    await this.#untilOver('prepare', supervisor, async () => this.#action.prepare?.(context));
-  }
-
-  #untilOver(what: string, { signal }: SessionSupervisor, code: () => Promise<void>): Promise<void> {
-    return untilOver(what, code, { session: signal, run: this.#stop.signal, log: this.#plan.log });
+    const until = { session: supervisor.signal, run: this.#stop.signal, log: this.#plan.log };
+    await untilOver('prepare', async () => this.#action.prepare?.(context), until);
   }
 
   async #acquire(manager: SessionManager, owner: string, hooks: SupervisorOptions = {}): Promise<Acquisition> {

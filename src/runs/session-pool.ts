@@ -2,12 +2,19 @@
  * Further sessions of one run, for batches whose workers need a browser each. Slot 1 is the run's own session: its death is the run's
  * affair. A death in another slot costs only that slot, which starts anew, and the item is done again.
  */
-import { anySignal, raceSignal } from '../core/abort.ts';
+import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Acquisition } from '../sessions/sessions.ts';
-import type { Api, CriticalFailureError, SessionSupervisor, WebDriver } from '../supervisor/supervisor.ts';
-import type { SessionDeathError } from '../supervisor/supervisor.ts';
+import {
+  SessionEndedError,
+  type Api,
+  type CriticalFailureError,
+  type SessionDeathError,
+  type SessionSupervisor,
+  type WebDriver,
+} from '../supervisor/supervisor.ts';
 import { deathOf, deathSignalOf } from './death-signal.ts';
+import { SessionTidier } from './tidy.ts';
 
 /** What a worker works with. */
 export interface Lane {
@@ -24,8 +31,10 @@ export interface PoolLane extends Lane {
 
 export interface SessionPoolOptions {
   readonly main: SessionSupervisor;
-  /** Starts the session of slot `number` (2, 3, …). */
-  readonly start: (number: number) => Promise<Acquisition>;
+  /** Of the run's own session. */
+  readonly tidier: SessionTidier;
+  /** Starts the session of slot `number` (2, 3, …). The tidier has to see its commands. */
+  readonly start: (number: number, tidier: SessionTidier) => Promise<Acquisition>;
   /** What each new session of a slot goes through before its first item. */
   readonly prepare: (slot: SessionSupervisor, signal: AbortSignal) => Promise<void>;
   /** Called before each use of a slot other than the first: brings the session up to what the run's own session has become. */
@@ -34,6 +43,8 @@ export interface SessionPoolOptions {
   readonly onDeath: (death: SessionDeathError) => void;
   /** A slot can't be had any more: its start, its restart or its `prepare` failed. No item is to blame. */
   readonly onFailure: (failure: Error) => void;
+  /** The run's own session can't be put right for the next item. Returns what that item's batch is ended with. */
+  readonly onUnusable: () => Error;
 }
 
 export interface UseOptions {
@@ -43,8 +54,12 @@ export interface UseOptions {
   readonly signal: AbortSignal;
 }
 
+/** An item that ends the run's own session, and with it the batch, gets this long to come to its own result. */
+const OWN_RESULT_LIMIT_MS = 1_500;
+
 interface Slot {
   readonly number: number;
+  readonly tidier: SessionTidier;
   session: Acquisition | undefined;
   /** The session that is being started, until it is there or failed. */
   starting: Promise<unknown>;
@@ -60,7 +75,7 @@ export class SessionPool {
 
   constructor(options: SessionPoolOptions) {
     this.#options = options;
-    this.#slots = [makeSlot(1)];
+    this.#slots = [makeSlot(1, options.tidier)];
   }
 
   /** The failure that ended one of the slots' APIs, if one did. */
@@ -77,12 +92,19 @@ export class SessionPool {
       const supervisor = await this.#ready(slot, signal);
       const { driver, api, signal: session } = supervisor;
       const end = anySignal(signal, deathSignalOf(session));
+      const takeBack = slot.tidier.lend(supervisor);
       try {
-        return await raceSignal(work({ driver, api, signal: end, session }), end);
+        const working = work({ driver, api, signal: end, session });
+        return await (slot.number === 1 ? raceEnd(working, end) : raceSignal(working, end));
       } catch (thrown) {
         const death = signal.aborted ? undefined : deathOf(session);
         if (death !== undefined) this.#options.onDeath(death);
+        takeBack();
+        // Now, because the item is not tried again if it has cost the run's own session.
+        if (slot.number === 1 && !signal.aborted) await slot.tidier.tidyAfter(supervisor, thrown);
         throw death ?? thrown;
+      } finally {
+        takeBack();
       }
     } finally {
       slot.isFree = true;
@@ -116,13 +138,18 @@ export class SessionPool {
   /** The slot's session, alive and prepared; a death in `prepare` starts the next one, for as long as the restart limit allows. */
   async #ready(slot: Slot, signal: AbortSignal): Promise<SessionSupervisor> {
     // The run's own session is prepared, watched and started anew by the run.
-    if (slot.number === 1) return this.#options.main;
+    if (slot.number === 1) {
+      const { main, onUnusable } = this.#options;
+      if (!(await slot.tidier.tidy(main))) throw signal.aborted ? toError(signal.reason) : onUnusable();
+      return main;
+    }
     try {
       for (;;) {
         const acquired = (slot.session ??= await this.#start(slot));
         const { supervisor } = acquired;
         signal.throwIfAborted();
-        if (supervisor.state !== 'alive') await this.#restart(acquired, signal);
+        if (supervisor.state !== 'alive' || !(await slot.tidier.tidy(supervisor)))
+          await this.#restart(acquired, signal);
         const { signal: session } = supervisor;
         if (slot.prepared !== session && !(await this.#prepare(supervisor, signal))) continue;
         slot.prepared = session;
@@ -136,7 +163,7 @@ export class SessionPool {
   }
 
   async #start(slot: Slot): Promise<Acquisition> {
-    const starting = this.#options.start(slot.number);
+    const starting = this.#options.start(slot.number, slot.tidier);
     slot.starting = starting.then(
       (session) => (slot.session = session),
       () => undefined,
@@ -163,6 +190,17 @@ export class SessionPool {
   }
 }
 
-function makeSlot(number: number): Slot {
-  return { number, session: undefined, starting: Promise.resolve(), prepared: undefined, isFree: true };
+/** As {@link raceSignal}, but work that has ended the session itself keeps its own result. */
+async function raceEnd<Value>(working: Promise<Value>, end: AbortSignal): Promise<Value> {
+  try {
+    return await raceSignal(working, end);
+  } catch (thrown) {
+    if (!(end.reason instanceof SessionEndedError) || !(await settlesWithin(working, OWN_RESULT_LIMIT_MS)))
+      throw thrown;
+    return working;
+  }
+}
+
+function makeSlot(number: number, tidier = new SessionTidier()): Slot {
+  return { number, tidier, session: undefined, starting: Promise.resolve(), prepared: undefined, isFree: true };
 }

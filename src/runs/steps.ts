@@ -2,8 +2,6 @@
  * Steps and batch items: done once, kept with their records, fenced by the session that they began on. Whatever their code returns or
  * swallows after that session's death is dropped; a later entry of `run` does them again.
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
-
 import { anySignal, raceSignal } from '../core/abort.ts';
 import { ActionError, CancelledError, InvariantError, toError } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
@@ -11,6 +9,7 @@ import { retry } from '../core/retry.ts';
 import { SessionEndedError, type SessionDeathError } from '../supervisor/supervisor.ts';
 import type { AddedItem, StepDeclaration, StepId } from '../registry/registry.ts';
 import type { SaveOptions, StepOptions, StepTools } from './context.ts';
+import { CurrentUnit } from './current-unit.ts';
 import { deathOf, deathSignalOf } from './death-signal.ts';
 import { fromJsonText, toJsonText } from './json-value.ts';
 import { describeStep, startSentence, type LedgerEntry, type StepMemory } from './ledger.ts';
@@ -30,18 +29,14 @@ interface OpenStep {
   readonly isAlone: boolean;
 }
 
-/** What the code of the current asynchronous context belongs to. */
-interface Unit {
-  readonly entry: LedgerEntry;
-  readonly isItem: boolean;
-}
-
 /** The steps of one entry of `run`. */
 export class Steps {
   /** Aborts when nothing of this entry counts any more: its session is dead, the run is over, or the entry itself is. */
   readonly signal: AbortSignal;
   readonly #options: StepsOptions;
-  readonly #inside = new AsyncLocalStorage<Unit>();
+  readonly #current = new CurrentUnit();
+  /** Items that have a session to themselves while they run. */
+  readonly #alone = new WeakSet<LedgerEntry>();
   readonly #over = new AbortController();
   /**
    * Begun here and not ended, with the session that it works on, if any. What is no longer in it is no longer ours to end: a later
@@ -104,17 +99,24 @@ export class Steps {
 
   /** The step that the current code belongs to, as a part of a {@link StepId}. Throws in an item: items have no parts. */
   scope(what: string): { readonly within?: string } {
-    const unit = this.#inside.getStore();
-    if (unit === undefined || !this.#open.has(unit.entry)) return {};
-    if (!unit.isItem) return { within: unit.entry.name };
+    const { current } = this;
+    if (current === undefined || !this.#open.has(current)) return {};
+    if (current.id.batch === null) return { within: current.name };
     throw new ActionError(
-      `${what} was begun inside ${describeStep(unit.entry.id)}. An item of a batch has no parts: finish it, then begin the next.`,
+      `${what} was begun inside ${describeStep(current.id)}. An item of a batch has no parts: finish it, then begin the next.`,
     );
   }
 
   /** The step or item that the current code belongs to. */
   get current(): LedgerEntry | undefined {
-    return this.#inside.getStore()?.entry;
+    return this.#current.entry;
+  }
+
+  /** The item that the current code belongs to, if it has ended and its session is free for other items. */
+  get ended(): LedgerEntry | undefined {
+    const { current } = this;
+    if (current === undefined || !this.#alone.has(current)) return undefined;
+    return this.#current.isOver || !this.#open.has(current) ? current : undefined;
   }
 
   isOpen(entry: LedgerEntry): boolean {
@@ -162,6 +164,7 @@ export class Steps {
     this.#running += 1;
     this.#options.onBegin();
     this.#open.set(entry, open);
+    if (open.isAlone && entry.id.batch !== null) this.#alone.add(entry);
     this.#options.ledger.begin(entry);
   }
 
@@ -226,7 +229,7 @@ export class Steps {
       if (fence.aborted && !(fence.reason instanceof SessionEndedError)) throw toError(fence.reason);
     };
     const records = new RecordBuffer(throwIfFenced);
-    const result = await this.#inside.run({ entry, isItem }, () => work(records));
+    const result = await this.#current.run(entry, () => work(records));
     const value = toJsonText(result, () => `The value of ${describeStep(entry.id)}`);
     throwIfFenced();
     replay.divergence.throwIfDiverged();
