@@ -1,6 +1,6 @@
 /**
  * Sees each command to the sessions of a run before it is sent: refuses those of items that have ended, and on the run's own session those
- * of two batch items that would mix in one window; has the page opened there that a replayed step had left.
+ * of two units of work that would mix in one window; has the page opened there that a replayed step had left.
  */
 import { SupervisorError } from '../core/errors.ts';
 import { PageGate, type Api, type CommandHook } from '../supervisor/supervisor.ts';
@@ -9,17 +9,21 @@ import type { Divergence } from './replay.ts';
 import { describeLostPage } from './state/lost-page.ts';
 import { SessionTidier } from './tidy.ts';
 
-/** A batch item sent a command to a window that another item was using. */
+/** A step or an item sent a command to a window that another one, beside it, was using. */
 export class WindowSharedError extends SupervisorError {
   readonly code = 'window-shared';
   readonly consequence = 'fail-step';
 
-  constructor(item: LedgerEntry, user: LedgerEntry) {
+  constructor({ id }: LedgerEntry, user: LedgerEntry) {
+    const way =
+      id.batch === null
+        ? 'Await one step before the next one begins.'
+        : 'Give each worker a session of its own (`sessions: 5`, and use the `driver` that the worker is given), or let one item run at a ' +
+          'time (`concurrency: 1`).';
     super(
-      `${startSentence(describeStep(item.id))} sent a command to the window that ${describeStep(user.id)} was using. Workers that share a ` +
-        'window change the page under each other. Give each worker a session of its own (`sessions: 5`, and use the `driver` that the ' +
-        'worker is given), or let one item run at a time (`concurrency: 1`).',
-      { data: { item: item.id, user: user.id } },
+      `${startSentence(describeStep(id))} sent a command to the window that ${describeStep(user.id)} was using. Work that shares a window ` +
+        `changes the page of its neighbour. ${way}`,
+      { data: { item: id, user: user.id } },
     );
   }
 }
@@ -53,7 +57,7 @@ export class CommandGuard {
   readonly tidier = new SessionTidier();
   /** The steps of every entry of `run`, newest first: code of an earlier entry may still run. */
   readonly #entries: GuardedSteps[] = [];
-  /** The item that sent a command last. */
+  /** The step or item that sent a command last. */
   #user: LedgerEntry | undefined;
   readonly #refused = new Map<LedgerEntry, WindowSharedError>();
 
@@ -78,7 +82,7 @@ export class CommandGuard {
     this.#throwIfEnded();
     if (this.tidier.isTidying) return undefined;
     const current = this.#entries[0]?.current;
-    if (current !== undefined && current.id.batch !== null) this.#claimWindow(current);
+    if (current !== undefined) this.#claimWindow(current);
     const held = this.tidier.before(command);
     if (held === undefined) return this.gate.before(command);
     return held.then(() => {
@@ -97,7 +101,7 @@ export class CommandGuard {
     };
   }
 
-  /** An item that was refused a command fails, also if its worker caught the refusal. */
+  /** A step or an item that was refused a command fails, also if its code caught the refusal. */
   throwIfRefused(entry: LedgerEntry): void {
     const error = this.#refused.get(entry);
     if (error !== undefined) throw error;
@@ -109,13 +113,19 @@ export class CommandGuard {
 
   #claimWindow(item: LedgerEntry): void {
     const user = this.#user;
-    if (user !== undefined && user !== item && this.#entries[0]?.isOpen(user)) {
+    const isBeside = user !== undefined && user !== item && !isWithin(user, item) && !isWithin(item, user);
+    if (isBeside && this.#entries[0]?.isOpen(user)) {
       const error = new WindowSharedError(item, user);
       this.#refused.set(item, error);
       throw error;
     }
     this.#user = item;
   }
+}
+
+/** Whether `part` is a direct part of the step `whole`: the code of both takes turns. */
+function isWithin(part: LedgerEntry, whole: LedgerEntry): boolean {
+  return part.id.within === whole.name;
 }
 
 /** One hook that calls `second` when `first` has let the command pass. */
