@@ -8,7 +8,7 @@ import { describeSpan } from '../core/time-words.ts';
 import { LeaseLostError } from '../registry/registry.ts';
 import type { Registry, RegistryError, RunStore, StoredRun } from '../registry/registry.ts';
 import { SessionManager, type Acquisition } from '../sessions/sessions.ts';
-import type { SessionDeathError, SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
+import type { SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
 import { sizeOf } from '../upkeep/upkeep.ts';
 import { CommandGuard, inOrder } from './command-guard.ts';
 import type { Action } from './define-action.ts';

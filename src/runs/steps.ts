@@ -223,7 +223,6 @@ export class Steps {
     { work, fence, takesState = true, leavesPage = true }: AttemptOptions<Value>,
   ): Promise<Value> {
     const { store, state, replay, guard } = this.#options;
-    const isItem = entry.id.batch !== null;
     const throwIfFenced = () => {
       this.throwIfOver();
       if (fence.aborted && !(fence.reason instanceof SessionEndedError)) throw toError(fence.reason);

@@ -212,7 +212,11 @@ describe('The code of an item that has ended', () => {
       const goOn = Promise.withResolvers<void>();
       const refused = new Map(late.map((item) => [item, Promise.withResolvers<unknown>()]));
       const { outcome } = await runScripted({
-        run: async ({ batch, driver: own }) => {
+        run: async ({ batch, driver: own }, { run }) => {
+          const areEnded = Promise.withResolvers<void>();
+          // The end of an item is counted once it is stored, which is no event.
+          const look = (): unknown =>
+            run.progress.counts.failed === late.length ? areEnded.resolve() : setImmediate(look);
           await batch(
             'b',
             [...late, 'next'],
@@ -220,14 +224,19 @@ describe('The code of an item that has ended', () => {
               const driver = 'sessions' in options ? tools.driver : own;
               await driver.getTitle();
               if (item === 'next') {
+                look();
+                await areEnded.promise;
                 goOn.resolve();
                 await Promise.all([...refused.values()].map(({ promise }) => promise));
                 return;
               }
-              await goOn.promise;
-              refused.get(item)?.resolve(await driver.get('http://late.test/').catch((thrown: unknown) => thrown));
+              void goOn.promise
+                .then(() => driver.get('http://late.test/'))
+                .catch((thrown: unknown) => thrown)
+                .then((end) => refused.get(item)?.resolve(end));
+              throw new Error('the worker ended before its code did');
             },
-            { key, ...options, timeoutMs: 500 },
+            { key, ...options },
           );
         },
       });
