@@ -3,7 +3,7 @@
  * of two units of work that would mix in one window; has the page opened there that a replayed step had left.
  */
 import { SupervisorError } from '../core/errors.ts';
-import { PageGate, type Api, type CommandHook } from '../supervisor/supervisor.ts';
+import { PageGate, type Api, type CommandHook, type CommandInfo } from '../supervisor/supervisor.ts';
 import { describeStep, startSentence, type LedgerEntry } from './ledger.ts';
 import type { Divergence } from './replay.ts';
 import { describeLostPage } from './state/lost-page.ts';
@@ -76,8 +76,13 @@ export class CommandGuard {
     this.#refused.clear();
   }
 
-  /** See `SupervisorOptions.beforeCommand`. */
-  readonly before: CommandHook = (command) => {
+  /** The hook of the run's own session. The run's own commands pass unseen by the hook of the `user`. */
+  before(user: CommandHook | undefined): CommandHook {
+    const isOwn = ({ label }: CommandInfo) => this.gate.isOpening && label === 'POST /url';
+    return inOrder((command) => (isOwn(command) ? undefined : hideTidying(this.tidier, user)(command)), this.#before);
+  }
+
+  readonly #before: CommandHook = (command) => {
     if (this.tidier.isListing(command)) return undefined;
     this.#throwIfEnded();
     if (this.tidier.isTidying) return undefined;
@@ -91,14 +96,14 @@ export class CommandGuard {
     });
   };
 
-  /** The hook for the sessions of a slot of the pool. */
-  beforeOnSlot(tidier: SessionTidier): CommandHook {
-    return (command) => {
+  /** The hook of the sessions of a slot of the pool. */
+  beforeOnSlot(tidier: SessionTidier, user: CommandHook | undefined): CommandHook {
+    return inOrder(hideTidying(tidier, user), (command) => {
       // It belongs to the session, also if the item that caused it has ended meanwhile.
       if (tidier.isListing(command)) return undefined;
       this.#throwIfEnded();
       return tidier.before(command)?.then(() => this.#throwIfEnded());
-    };
+    });
   }
 
   /** A step or an item that was refused a command fails, also if its code caught the refusal. */
@@ -126,6 +131,10 @@ export class CommandGuard {
 /** Whether `part` is a direct part of the step `whole`: the code of both takes turns. */
 function isWithin(part: LedgerEntry, whole: LedgerEntry): boolean {
   return part.id.within === whole.name;
+}
+
+function hideTidying(tidier: SessionTidier, user: CommandHook | undefined): CommandHook {
+  return (command) => (tidier.isListing(command) || tidier.isTidying ? undefined : user?.(command));
 }
 
 /** One hook that calls `second` when `first` has let the command pass. */

@@ -10,7 +10,7 @@ import type { Registry, RegistryError, RunStore, StoredRun } from '../registry/r
 import { SessionManager, type Acquisition } from '../sessions/sessions.ts';
 import type { SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
 import { sizeOf } from '../upkeep/upkeep.ts';
-import { CommandGuard, inOrder } from './command-guard.ts';
+import { CommandGuard } from './command-guard.ts';
 import type { Action } from './define-action.ts';
 import { exportRecords } from './export.ts';
 import { Ledger } from './ledger.ts';
@@ -137,7 +137,7 @@ export class Run {
     let session: Acquisition;
     try {
       session = await this.#acquire(manager, this.owner, {
-        beforeCommand: inOrder(this.#plan.supervisor.beforeCommand, this.#guard.before),
+        beforeCommand: this.#guard.before(this.#plan.supervisor.beforeCommand),
         onPagePost: () => this.#onPagePost(),
       });
       await this.#begin(session);
@@ -149,7 +149,7 @@ export class Run {
       tidier: this.#guard.tidier,
       start: (number, tidier) =>
         this.#acquire(manager, `${this.owner}#${number}`, {
-          beforeCommand: inOrder(this.#plan.supervisor.beforeCommand, this.#guard.beforeOnSlot(tidier)),
+          beforeCommand: this.#guard.beforeOnSlot(tidier, this.#plan.supervisor.beforeCommand),
         }),
       prepare: async (slot, signal) => {
         await this.#browserState.open(slot);

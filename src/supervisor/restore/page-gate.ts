@@ -59,6 +59,11 @@ export class PageGate {
     return this.#expected;
   }
 
+  /** Whether the gate opens a page now, by a command of its own. */
+  get isOpening(): boolean {
+    return this.#opening !== undefined;
+  }
+
   /** Commands of this session pass from now on, and nothing is expected of its page. */
   reset(session: GatedSession): void {
     this.#session = session;
