@@ -1,5 +1,6 @@
 /** What the commands of a session tell about it: its time limits, its current window, frame and page. */
 import { redactUrl } from '../core/redact.ts';
+import type { SessionTimeouts } from './state/browser-state.ts';
 
 /** A command gets this much more than the limit that the remote end itself keeps for it. */
 const MARGIN_MS = 10_000;
@@ -13,21 +14,16 @@ const START_LIMIT_MS = 300_000;
 /** Our own driver starts a browser in half a second, on a machine that is busy beyond reason in ten. */
 export const OWN_START_LIMIT_MS = 45_000;
 
-interface Timeouts {
-  readonly implicit?: number;
-  readonly pageLoad?: number;
-  readonly script?: number | null;
-}
-
 export class SessionSettings {
   readonly #commandTimeoutMs: number;
   readonly #startLimitMs: number;
   // The defaults of W3C WebDriver, section 8.5.
-  #timeouts: Timeouts = { implicit: 0, pageLoad: 300_000, script: 30_000 };
+  #timeouts: SessionTimeouts = { implicit: 0, pageLoad: 300_000, script: 30_000 };
   #windowHandle: string | null = null;
   #url: string | null = null;
   #frameDepth = 0;
   #isResized = false;
+  #hasOwnTimeouts = false;
 
   constructor(commandTimeoutMs: number, startLimitMs = START_LIMIT_MS) {
     this.#commandTimeoutMs = commandTimeoutMs;
@@ -48,6 +44,11 @@ export class SessionSettings {
     return this.#frameDepth > 0;
   }
 
+  /** The session's timeouts if a command changed them, otherwise null. */
+  get ownTimeouts(): SessionTimeouts | null {
+    return this.#hasOwnTimeouts ? this.#timeouts : null;
+  }
+
   /** Whether a command changed the size of a window. */
   get isResized(): boolean {
     return this.#isResized;
@@ -66,8 +67,10 @@ export class SessionSettings {
   /** Learns from a command that succeeded. */
   learn(label: string, data: unknown, body: string): void {
     if (label === 'POST /session') this.#timeouts = { ...this.#timeouts, ...sessionTimeouts(body) };
-    else if (label === 'POST /timeouts') this.#timeouts = { ...this.#timeouts, ...(data as Timeouts) };
-    else if (label === 'POST /window') this.#switchTo(stringField(data, 'handle'));
+    else if (label === 'POST /timeouts') {
+      this.#timeouts = { ...this.#timeouts, ...(data as Partial<SessionTimeouts>) };
+      this.#hasOwnTimeouts = true;
+    } else if (label === 'POST /window') this.#switchTo(stringField(data, 'handle'));
     else if (label === 'POST /frame') this.#frameDepth = isTopFrame(data) ? 0 : this.#frameDepth + 1;
     else if (label === 'POST /frame/parent') this.#frameDepth = Math.max(0, this.#frameDepth - 1);
     else if (RESIZES.test(label)) this.#isResized = true;
@@ -91,15 +94,15 @@ export class SessionSettings {
   /** The larger of the setting and of the limit that the session itself has for such a command, plus a margin. */
   deadlineFor(label: string): number {
     if (label === 'POST /session') return this.#startLimitMs;
-    const { implicit = 0, pageLoad = 0, script } = this.#timeouts;
+    const { implicit, pageLoad, script } = this.#timeouts;
     const own = LOADS_PAGE.test(label) ? pageLoad : RUNS_SCRIPT.test(label) ? (script ?? 0) : implicit;
     if (own === 0) return this.#commandTimeoutMs;
     return Math.min(Math.max(this.#commandTimeoutMs, own + MARGIN_MS), LONGEST_TIMER_MS);
   }
 }
 
-function sessionTimeouts(body: string): Timeouts {
-  const { value } = JSON.parse(body) as { value?: { capabilities?: { timeouts?: Timeouts } } };
+function sessionTimeouts(body: string): Partial<SessionTimeouts> {
+  const { value } = JSON.parse(body) as { value?: { capabilities?: { timeouts?: Partial<SessionTimeouts> } } };
   return value?.capabilities?.timeouts ?? {};
 }
 

@@ -136,6 +136,9 @@ export class BrowserSession {
       tracker: () => this.#watch?.tracker,
       settings: this.#transport.settings,
       activity: () => this.#activity,
+      setTimeouts: ({ script, ...timeouts }) =>
+        // The types of selenium-webdriver leave out that null means no limit.
+        this.driver.manage().setTimeouts({ ...timeouts, script: script as number }),
     });
   }
 

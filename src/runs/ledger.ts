@@ -99,8 +99,8 @@ export class Ledger {
     for (const { id, order, status, end, added, hasEffects } of steps) {
       const memory = end?.status === 'failed' ? undefined : end;
       const entry = makeEntry(id, order, { status, end: memory, hasEffects, isKnown: true });
-      // A step is stored when it begins, an item when its batch does.
-      entry.isInterrupted = id.batch === null && end === undefined;
+      // A step is stored when it begins, an item when its batch does; what has sent something has begun.
+      entry.isInterrupted = (id.batch === null || hasEffects) && end === undefined;
       this.#add(entry);
       if (added !== undefined && id.batch !== null) this.rememberAdded(scopeOf(id), added);
       this.#order = Math.max(this.#order, order + 1);

@@ -138,7 +138,7 @@ export function makeRunEntry(parts: RunParts): RunEntry {
     context,
     openCalls: () => calls.list(),
     unseenFailure: () => saves.first,
-    onPagePost: () => void noteEffect(),
+    onPagePost: () => void noteEffect().catch(() => undefined),
     [Symbol.asyncDispose]: async () => {
       calls.close();
       await steps.close();
@@ -166,14 +166,14 @@ class UnseenFailures {
       const place = callSiteOf(stack);
       const error = new ActionError(
         `The record "${String(key)}" was not saved: ${toError(thrown).message} Its \`save\`` +
-          `${place === undefined ? '' : ` (${place})`} is not awaited, so that no code could notice. Put \`await\` before it.`,
+          `${place === undefined ? '' : ` (${place})`} is not awaited, or drops its failure. Put \`await\` before it.`,
       );
       this.#failures.push(error);
     });
-    // `await` reads `then`, and so does everything else that waits.
+    // `await` reads `then`, and so does everything else that waits. `catch` alone drops the failure.
     return new Proxy(call, {
       get: (promise, name) => {
-        if (name === 'then' || name === 'catch' || name === 'finally') isWatched = true;
+        if (name === 'then') isWatched = true;
         const member: unknown = Reflect.get(promise, name);
         return typeof member === 'function' ? (member.bind(promise) as unknown) : member;
       },

@@ -263,7 +263,6 @@ export class Run {
         guard: this.#guard,
         pool,
         sessions: this.#plan.sessions,
-        storesEffects: this.#action.effects === 'writes',
         stuckAfterMs: this.#plan.stuckAfterMs,
         givesUpSteps: this.#plan.givesUpSteps,
         onProgress: () => this.#onProgress(),

@@ -24,8 +24,6 @@ export interface StepsOptions {
   readonly runSignal: AbortSignal;
   /** Whether the session that this entry of `run` began on is still the run's. */
   readonly isSameSession: () => boolean;
-  /** Whether each effect is stored before it is sent. */
-  readonly storesEffects: boolean;
   /** Whether a step is given up when too many sessions died during it. @default true */
   readonly givesUpSteps?: boolean;
   readonly log: Log;

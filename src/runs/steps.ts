@@ -73,7 +73,7 @@ export class Steps {
     if (end !== undefined) this.noteReplay(entry, { stack, leavesPage: true });
     if (end?.status === 'done') return fromJsonText<Value>(end.value);
     if (end?.status === 'failed') throw end.error;
-    this.begin(entry, { session: sessionSignal, isAlone: true });
+    this.begin(entry, { session: sessionSignal, isAlone: true }, { asksFirst: whenInterrupted !== undefined });
     try {
       if (whenInterrupted !== undefined) await store.beginStep({ id, order: entry.order });
       return await retry(
@@ -131,13 +131,10 @@ export class Steps {
 
   /** `entry` is about to send something that is not idempotent. Resolves when that may be sent. */
   async noteEffect(entry: LedgerEntry): Promise<void> {
-    const { ledger, store, storesEffects } = this.#options;
+    const { ledger, store } = this.#options;
     if (entry.hasEffects) return;
     ledger.noteEffect(entry);
-    const stored = store.noteEffect({ id: entry.id, order: entry.order });
-    // Its failure ends the run by itself.
-    stored.catch(() => undefined);
-    if (storesEffects) await stored;
+    await store.noteEffect({ id: entry.id, order: entry.order });
   }
 
   /** In the order given; the registry is told of the places of those that are new. */
@@ -160,7 +157,9 @@ export class Steps {
     return entries;
   }
 
-  begin(entry: LedgerEntry, open: OpenStep): void {
+  /** With `asksFirst` it is found out whether an interrupted attempt had happened before anything is sent again. */
+  begin(entry: LedgerEntry, open: OpenStep, { asksFirst = false }: { readonly asksFirst?: boolean } = {}): void {
+    if (entry.isInterrupted && entry.hasEffects && !asksFirst) this.#options.replay.onRepeatedEffect(entry);
     this.#running += 1;
     this.#options.onBegin();
     this.#open.set(entry, open);
@@ -206,8 +205,6 @@ export class Steps {
           const asked = isInterrupted && attempt === 1 ? whenInterrupted : undefined;
           const happened = await asked?.(tools);
           if (happened !== undefined) return happened;
-          if (isInterrupted && entry.hasEffects && whenInterrupted === undefined)
-            this.#options.replay.onRepeatedEffect(entry);
           return timer === undefined ? work(tools) : raceSignal(Promise.resolve(work(tools)), signal);
         },
         fence: signal,

@@ -65,7 +65,7 @@ function beginEntry(store: RunStore, ledger: Ledger): { steps: Steps; session: A
     userState: undefined,
     log: silentLog,
   });
-  return { steps: new Steps({ ...options, ...told, storesEffects: false, replay, guard, state }), session, run };
+  return { steps: new Steps({ ...options, ...told, replay, guard, state }), session, run };
 }
 
 describe('Steps: a commit that is under way', () => {

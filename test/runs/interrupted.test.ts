@@ -108,6 +108,23 @@ describe('An effect that is repeated', () => {
     expect(outcome.repeatedEffects).to.deep.equal(['The step "order"']);
   });
 
+  it('is named also for an item of a batch', async () => {
+    const { outcome } = await runScripted({
+      baseUrl: site.url,
+      run: ({ batch }, { entry, die }) =>
+        batch(
+          'orders',
+          ['a'],
+          async (_item, { api }) => {
+            await api.json('/echo', { method: 'POST' });
+            if (entry === 1) await die();
+          },
+          { key: String },
+        ).then(() => undefined),
+    });
+    expect(outcome.repeatedEffects).to.deep.equal(['The item "a" of batch "orders"']);
+  });
+
   it('is not named for a request that may be repeated', async () => {
     expect((await order('PUT')).outcome.repeatedEffects).to.deep.equal([]);
   });
@@ -166,10 +183,19 @@ describe('ctx.save that is not awaited', () => {
     expect(outcome.error?.message).to.match(/test\/runs\/interrupted\.test\.ts:\d+:\d+/);
   });
 
-  it('does not fail the run if the action handles the refusal', async () => {
+  it('fails the run also if the refusal is dropped', async () => {
     const { outcome } = await runScripted({
       run: async ({ save }) => {
         await save({ bad: () => undefined }, { key: 'x' }).catch(() => undefined);
+      },
+    });
+    expect(outcome.status).to.equal('failed');
+    expect(outcome.error?.message).to.contain('or drops its failure');
+  });
+
+  it('does not fail the run if the action handles the refusal', async () => {
+    const { outcome } = await runScripted({
+      run: async ({ save }) => {
         expect((await rejectionOf(save({ bad: 1n }, { key: 'y' }))).message).to.contain('bad');
       },
     });

@@ -44,6 +44,13 @@ export interface WindowSize {
   readonly height: number;
 }
 
+/** The time limits of a session (W3C WebDriver, section 8.5), in milliseconds; null means no limit. */
+export interface SessionTimeouts {
+  readonly implicit: number;
+  readonly pageLoad: number;
+  readonly script: number | null;
+}
+
 export interface BrowserState {
   readonly cookies: readonly StateCookie[];
   /** By origin, such as `https://example.com`. */
@@ -52,9 +59,17 @@ export interface BrowserState {
   readonly page: PageState | null;
   /** Null if no command changed the size of the window. */
   readonly windowSize: WindowSize | null;
+  /** Null if no command changed them. */
+  readonly timeouts: SessionTimeouts | null;
 }
 
-export const EMPTY_STATE: BrowserState = { cookies: [], origins: new Map(), page: null, windowSize: null };
+export const EMPTY_STATE: BrowserState = {
+  cookies: [],
+  origins: new Map(),
+  page: null,
+  windowSize: null,
+  timeouts: null,
+};
 
 /** Key -> new value; null removes the item. */
 type StoragePatch = ReadonlyMap<string, string | null>;
@@ -65,6 +80,7 @@ export interface StatePatch {
   readonly removedCookies: readonly StateCookie[];
   readonly origins: ReadonlyMap<string, { readonly local: StoragePatch; readonly session: StoragePatch }>;
   readonly windowSize: WindowSize | null;
+  readonly timeouts: SessionTimeouts | null;
 }
 
 /** Which parts of a state are restored. */
@@ -73,7 +89,7 @@ export interface RestoreParts {
   readonly cookies?: boolean;
   /** Local and session storage. @default true */
   readonly storage?: boolean;
-  /** The page that the last step left, and the size of the window. @default true */
+  /** The page that the last step left, the size of the window, and the session's timeouts. @default true */
   readonly page?: boolean;
 }
 
@@ -97,6 +113,7 @@ export function diffStates(before: BrowserState, after: BrowserState): StatePatc
     removedCookies: before.cookies.filter((cookie) => !kept.has(cookieName(cookie))),
     origins,
     windowSize: isSameSize(before.windowSize, after.windowSize) ? null : after.windowSize,
+    timeouts: isSameTimeouts(before.timeouts, after.timeouts) ? null : after.timeouts,
   };
 }
 
@@ -113,6 +130,7 @@ export function patchState(state: BrowserState, patch: StatePatch): BrowserState
     origins,
     page: state.page,
     windowSize: patch.windowSize ?? state.windowSize,
+    timeouts: patch.timeouts ?? state.timeouts,
   };
 }
 
@@ -133,11 +151,12 @@ export function joinPatches(first: StatePatch, second: StatePatch): StatePatch {
     removedCookies: [...first.removedCookies.filter(isLeft), ...second.removedCookies],
     origins,
     windowSize: second.windowSize ?? first.windowSize,
+    timeouts: second.timeouts ?? first.timeouts,
   };
 }
 
-export function isEmptyPatch({ cookies, removedCookies, origins, windowSize }: StatePatch): boolean {
-  return cookies.length + removedCookies.length + origins.size === 0 && windowSize === null;
+export function isEmptyPatch({ cookies, removedCookies, origins, windowSize, timeouts }: StatePatch): boolean {
+  return cookies.length + removedCookies.length + origins.size === 0 && windowSize === null && timeouts === null;
 }
 
 /** The patch without the parts that are not to be restored. */
@@ -150,6 +169,7 @@ export function selectParts(
     removedCookies: cookies ? patch.removedCookies : [],
     origins: storage ? patch.origins : new Map(),
     windowSize: page ? patch.windowSize : null,
+    timeouts: page ? patch.timeouts : null,
   };
 }
 
@@ -171,6 +191,10 @@ function isSameCookie(one: StateCookie | undefined, other: StateCookie): boolean
 
 function isSameSize(one: WindowSize | null, other: WindowSize | null): boolean {
   return one?.width === other?.width && one?.height === other?.height;
+}
+
+function isSameTimeouts(one: SessionTimeouts | null, other: SessionTimeouts | null): boolean {
+  return one?.implicit === other?.implicit && one?.pageLoad === other?.pageLoad && one?.script === other?.script;
 }
 
 function diffItems(before: StorageItems = NO_ITEMS, after: StorageItems = NO_ITEMS): StoragePatch {

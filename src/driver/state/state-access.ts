@@ -7,6 +7,7 @@ import {
   patchState,
   type BrowserState,
   type PageState,
+  type SessionTimeouts,
   type StateCookie,
   type StatePatch,
   type WindowSize,
@@ -30,6 +31,8 @@ export interface StateAccessOptions {
   readonly devtools: () => DevTools | undefined;
   readonly tracker: () => StateTracker | undefined;
   readonly settings: SessionSettings;
+  /** Sets the timeouts of the session, by a command. */
+  readonly setTimeouts: (timeouts: SessionTimeouts) => Promise<void>;
 }
 
 /** What a dead browser is still known to have shown. */
@@ -53,6 +56,11 @@ export class StateAccess {
     return this.#options.activity();
   }
 
+  /** Whether the session has a current window: after closing one it has none until it switches to another. */
+  get hasWindow(): boolean {
+    return this.#options.settings.windowHandle !== null;
+  }
+
   /** Undefined without DevTools, or while the session has no current window. Rejects if the browser does not answer. */
   async capture(): Promise<BrowserState | undefined> {
     const { settings } = this.#options;
@@ -66,7 +74,7 @@ export class StateAccess {
       settlesWithin(tracker.refresh(handle), STORAGE_LIMIT_MS),
       settings.isResized ? readWindowSize(devtools, handle) : null,
     ]);
-    return { cookies, origins: tracker.originsOf(handle), page, windowSize };
+    return { cookies, origins: tracker.originsOf(handle), page, windowSize, timeouts: settings.ownTimeouts };
   }
 
   /**
@@ -86,7 +94,8 @@ export class StateAccess {
 
   /** Returns what the browser refused, in words; undefined without DevTools. */
   async apply(patch: StatePatch): Promise<readonly string[] | undefined> {
-    const { settings } = this.#options;
+    const { settings, setTimeouts } = this.#options;
+    if (patch.timeouts !== null) await setTimeouts(patch.timeouts);
     const tracker = this.#options.tracker();
     const devtools = this.#options.devtools();
     const handle = settings.windowHandle;

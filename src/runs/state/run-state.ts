@@ -2,8 +2,9 @@
  * The checkpoints of a run: what its steps changed in the browser, and the page that each of them left. After a death the next session
  * is prepared as any other; then these changes are merged into it.
  */
-import { toError } from '../../core/errors.ts';
+import { DeadlineError, toError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { retry } from '../../core/retry.ts';
 import {
   diffStates,
   EMPTY_STATE,
@@ -12,7 +13,6 @@ import {
   joinPatches,
   patchState,
   selectParts,
-  SessionDeathError,
   SessionEndedError,
   type BrowserState,
   type PageGate,
@@ -26,6 +26,8 @@ import { fromStoredState, toStoredState, type StateChange } from './stored-state
 
 /** A state that is no older than this need not be taken again for an item that sent no command. */
 const FRESH_MS = 1_000;
+/** How long it is tried to take a state: about 3 s in all. */
+const PATIENCE = { retries: 6, minDelayMs: 50, maxDelayMs: 1_000 } as const;
 /** Changes of single steps that are kept apart. */
 const MAX_CHANGES = 1_000;
 
@@ -205,17 +207,26 @@ export class RunState {
     const { activity } = supervisor.browserState;
     const number = (this.#taken += 1);
     try {
-      const state = await supervisor.browserState.capture();
+      // A browser that is going refuses a moment before its death is declared, and a broken DevTools connection is made again.
+      const state = await retry(() => this.#capture(supervisor), { ...PATIENCE, signal });
       if (state === undefined) return undefined;
       this.#latest = { state, number, activity, at: performance.now() };
       return this.#latest;
     } catch (thrown) {
-      // A browser that is going refuses a moment before its death is declared.
-      if (await supervisor.checkSessionHealth()) throw thrown;
-      if (signal.reason instanceof SessionDeathError) throw signal.reason;
       if (signal.reason instanceof SessionEndedError) return undefined;
       throw thrown;
     }
+  }
+
+  /** Rejects if the browser has a state, and it can't be taken now: without it the step's changes would be lost. */
+  async #capture({ browserState }: SessionSupervisor): Promise<BrowserState | undefined> {
+    const state = await browserState.capture();
+    if (state === undefined && this.#hasState && browserState.hasWindow)
+      throw new DeadlineError(
+        'Taking the state of the browser, whose DevTools connection is broken,',
+        PATIENCE.maxDelayMs,
+      );
+    return state;
   }
 
   #report(refused: readonly string[] | undefined): void {

@@ -36,6 +36,10 @@ const page = z
 
 const cookies = z.array(z.custom<StateCookie>((value) => typeof value === 'object' && value !== null));
 const items = z.array(z.tuple([z.string(), z.string().nullable()]));
+const timeouts = z
+  .object({ implicit: z.number(), pageLoad: z.number(), script: z.number().nullable() })
+  .nullable()
+  .default(null);
 const windowSize = z.object({ width: z.number(), height: z.number() }).nullable();
 
 const extension = z.object({
@@ -48,6 +52,7 @@ const extension = z.object({
         removedCookies: cookies,
         origins: z.array(z.tuple([z.string(), items, items])),
         windowSize,
+        timeouts,
       }),
     ),
     pages: z.array(z.tuple([z.string(), page])),
@@ -64,6 +69,7 @@ export function toStoredState({ base, changes, pages }: StoredRunState, last: Br
       removedCookies: [...patch.removedCookies],
       origins: [...patch.origins].map(([origin, { local, session }]) => [origin, [...local], [...session]]),
       windowSize: patch.windowSize,
+      timeouts: patch.timeouts,
     })),
     pages: pages.map(([name, left]) => [name, left]),
   };
