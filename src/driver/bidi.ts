@@ -1,9 +1,13 @@
-/** The WebDriver BiDi socket as a sign of life, where there is no DevTools: it closes when browser or driver go. */
+/**
+ * The WebDriver BiDi socket of a session without DevTools. It is a sign of life, because it closes when browser or driver go, and it
+ * answers questions that no command has to wait for.
+ */
 import { WebSocket } from 'ws';
 
-import { raceSignal } from '../core/abort.ts';
+import { raceSignal, withDeadline } from '../core/abort.ts';
 
 const OPEN_LIMIT_MS = 10_000;
+const CALL_LIMIT_MS = 10_000;
 
 export interface BidiOptions {
   readonly url: string;
@@ -13,31 +17,69 @@ export interface BidiOptions {
   readonly onClosed: (description: string) => void;
 }
 
-export interface BidiWatch {
-  readonly close: () => void;
+interface Message {
+  readonly id?: number | null;
+  readonly type?: string;
+  readonly result?: unknown;
+  readonly error?: string;
+  readonly message?: string;
 }
 
-/** Resolves once the socket is open; several clients on one session are accepted (measured). */
-export async function watchBidi({ url, signal, onClosed }: BidiOptions): Promise<BidiWatch> {
-  const socket = new WebSocket(url.replace('localhost', '127.0.0.1'), { handshakeTimeout: OPEN_LIMIT_MS });
-  const opened = Promise.withResolvers<void>();
-  let isWatched = false;
-  socket.on('error', opened.reject);
-  socket.once('open', opened.resolve);
-  socket.once('close', (code) => {
-    if (isWatched) onClosed(`the BiDi socket closed (code ${code})`);
-  });
-  try {
-    await raceSignal(opened.promise, signal);
-  } catch (thrown) {
-    socket.terminate();
-    throw thrown;
-  }
-  isWatched = true;
-  return {
-    close: () => {
-      isWatched = false;
+export class Bidi {
+  readonly #socket: WebSocket;
+  readonly #pending = new Map<number, PromiseWithResolvers<unknown>>();
+  #lastId = 0;
+  /** Who connects is told of a failure by the promise; only later is a close worth reporting. */
+  #isWatched = false;
+
+  /** Resolves once the socket is open; several clients on one session are accepted (measured). */
+  static async connect({ url, signal, onClosed }: BidiOptions): Promise<Bidi> {
+    const socket = new WebSocket(url.replace('localhost', '127.0.0.1'), { handshakeTimeout: OPEN_LIMIT_MS });
+    const opened = Promise.withResolvers<void>();
+    socket.on('error', opened.reject);
+    socket.once('open', opened.resolve);
+    const bidi = new Bidi(socket, onClosed);
+    try {
+      await raceSignal(opened.promise, signal);
+    } catch (thrown) {
       socket.terminate();
-    },
-  };
+      throw thrown;
+    }
+    bidi.#isWatched = true;
+    return bidi;
+  }
+
+  private constructor(socket: WebSocket, onClosed: BidiOptions['onClosed']) {
+    this.#socket = socket;
+    socket.on('message', (data: Buffer) => this.#receive(JSON.parse(data.toString()) as Message));
+    socket.once('close', (code) => {
+      const description = `the BiDi socket closed (code ${code})`;
+      for (const { reject } of this.#pending.values()) reject(new Error(description));
+      this.#pending.clear();
+      if (this.#isWatched) onClosed(description);
+    });
+  }
+
+  /** Sends one command. Rejects when the browser refuses it, when the socket closes, or after 10 s. */
+  call(method: string, params: object = {}): Promise<unknown> {
+    if (this.#socket.readyState !== WebSocket.OPEN) return Promise.reject(new Error('the BiDi socket is closed'));
+    const id = ++this.#lastId;
+    const answer = Promise.withResolvers<unknown>();
+    this.#pending.set(id, answer);
+    this.#socket.send(JSON.stringify({ id, method, params }));
+    const what = `The BiDi command ${method}`;
+    return withDeadline(answer.promise, CALL_LIMIT_MS, what).finally(() => this.#pending.delete(id));
+  }
+
+  /** Ends the connection without calling `onClosed`. */
+  close(): void {
+    this.#isWatched = false;
+    this.#socket.terminate();
+  }
+
+  #receive({ id, type, result, error, message }: Message): void {
+    const answer = typeof id === 'number' ? this.#pending.get(id) : undefined;
+    if (type === 'error') answer?.reject(new Error(message ?? error ?? 'the browser refused a BiDi command'));
+    else answer?.resolve(result);
+  }
 }

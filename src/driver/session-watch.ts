@@ -7,18 +7,25 @@ import type { Capabilities } from 'selenium-webdriver';
 import { anySignal } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { watchBidi, type BidiWatch } from './bidi.ts';
+import { Bidi } from './bidi.ts';
+import type { CommandInfo } from './command-log.ts';
 import type { DeathReport, Detector } from './death.ts';
 import { DevTools, findDevToolsUrl } from './devtools.ts';
 import type { HttpClient } from './http-client.ts';
 import type { DriverProcess } from './launch.ts';
 import { explainLostBrowser } from './lost-browser.ts';
 import { isLoopback, type SessionTarget } from './session-target.ts';
+import { BidiChannel } from './state/bidi-channel.ts';
+import { CommandChannel, type Ask } from './state/command-channel.ts';
+import { FallbackState } from './state/fallback-state.ts';
 import { StateTracker } from './state/state-tracker.ts';
 import type { CommandTransport } from './transport.ts';
 
 /** A command in flight knows best why the browser went; its answer comes 50 ms after the socket closed (measured). */
 export const IN_FLIGHT_KNOWS_MS = 250;
+
+/** Browsers whose state is asked for by BiDi or by commands if they offer no DevTools. */
+const KNOWN_BROWSERS = /^(firefox|safari|chrome|chromium|chrome-headless-shell|msedge|microsoftedge)$/i;
 
 export interface SessionWatchOptions {
   readonly target: SessionTarget;
@@ -43,7 +50,8 @@ export class SessionWatch {
   readonly tracker: StateTracker;
   #devtools: DevTools | undefined;
   #devtoolsUrl = '';
-  #bidi: BidiWatch | undefined;
+  #bidi: Bidi | undefined;
+  #fallback: FallbackState | undefined;
 
   /** Opens what the session offers. Never rejects. */
   static async open(options: SessionWatchOptions): Promise<SessionWatch> {
@@ -60,6 +68,17 @@ export class SessionWatch {
   /** Undefined if the browser offers no DevTools, and while a broken connection is made again. */
   get devtools(): DevTools | undefined {
     return this.#devtools;
+  }
+
+  /** Undefined with DevTools, and for browsers that are not known to answer. */
+  get fallback(): FallbackState | undefined {
+    return this.#fallback;
+  }
+
+  /** Notes a command of the user before it is sent. */
+  onCommand({ label, data }: CommandInfo): void {
+    this.tracker.onCommand(this.#options.transport.settings.windowHandle, label, data);
+    this.#fallback?.onCommand(label, data);
   }
 
   close(): void {
@@ -80,9 +99,23 @@ export class SessionWatch {
     if (typeof url === 'string' && (this.#devtools === undefined || wantsBidi)) {
       await this.#tryTo('connect to BiDi', async () => {
         const onClosed = (message: string) => void this.#onBidiClosed(message);
-        this.#bidi = await watchBidi({ url, signal: this.#openSignal, onClosed });
+        this.#bidi = await Bidi.connect({ url, signal: this.#openSignal, onClosed });
       });
     }
+    if (this.#devtools === undefined && KNOWN_BROWSERS.test(String(capabilities.get('browserName'))))
+      this.#fallback = this.#makeFallback();
+  }
+
+  #makeFallback(): FallbackState {
+    const { transport, sessionId } = this.#options;
+    const ask: Ask = (method, route, data) => transport.ask(`/session/${sessionId}`, { method, route, data });
+    const commands = new CommandChannel(ask);
+    return new FallbackState({
+      ask,
+      channel: () => (this.#bidi === undefined ? commands : new BidiChannel(this.#bidi)),
+      settings: transport.settings,
+      commandsInFlight: () => transport.inFlight,
+    });
   }
 
   async #tryTo(what: string, work: () => Promise<void>): Promise<void> {

@@ -118,7 +118,7 @@ export class BrowserSession {
       ...(target.kind === 'attached' ? { attachTo: target } : {}),
       beforeCommand: (command) => {
         this.#activity += 1;
-        this.#watch?.tracker.onCommand(this.#transport.settings.windowHandle, command.label, command.data);
+        this.#watch?.onCommand(command);
         return options.beforeCommand?.(command);
       },
       ...(target.kind === 'own' ? { startLimitMs: OWN_START_LIMIT_MS } : {}),
@@ -134,6 +134,7 @@ export class BrowserSession {
     this.browserState = new StateAccess({
       devtools: () => this.#watch?.devtools,
       tracker: () => this.#watch?.tracker,
+      fallback: () => this.#watch?.fallback,
       settings: this.#transport.settings,
       activity: () => this.#activity,
       setTimeouts: ({ script, ...timeouts }) =>

@@ -4,8 +4,8 @@
  */
 import { Response, type Client, type Request } from 'selenium-webdriver/http/index.js';
 
-import { raceSignal, settlesWithin } from '../core/abort.ts';
-import { toError } from '../core/errors.ts';
+import { raceSignal, settlesWithin, withDeadline } from '../core/abort.ts';
+import { DeadlineError, toError } from '../core/errors.ts';
 import { CommandLog, toCommandLabel, type CommandInfo } from './command-log.ts';
 import { CommandTimeoutError, SessionEndedError, type DeathReport } from './death.ts';
 import type { HttpAnswer, HttpClient } from './http-client.ts';
@@ -14,6 +14,8 @@ import { verdictOfAnswer } from './verdicts.ts';
 
 /** How long a command may still take after its page was freed at the deadline. */
 const GRACE_AFTER_DEADLINE_MS = 3_000;
+/** The longest that a command of our own is waited for: a page load. */
+const ASK_LIMIT_MS = 30_000;
 /** Answered from the driver's memory, even for a dead browser (measured): no proof of life. */
 const ANSWERED_BY_DRIVER = new Set(['GET /timeouts', 'POST /timeouts', 'GET /window', 'POST /window']);
 /** Commands whose success means more than that the session lives. */
@@ -63,6 +65,14 @@ export interface TransportListener {
   readonly probe: () => Promise<void>;
   /** Ends what keeps the current page busy, where there is a way. */
   readonly freePage: (handle: string | null) => void;
+}
+
+/** A command of our own. */
+interface Question {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Below the session, such as `/cookie`. */
+  readonly route: string;
+  readonly data?: object | undefined;
 }
 
 /** Selenium's HTTP client, supervised. Made for one session; there is no way back from halted. */
@@ -128,6 +138,36 @@ export class CommandTransport implements Client {
     const command = this.#exchange(request, label, this.#inFlight.size > 0 ? this.settled : undefined);
     // Nothing but a quit ends the session before its first await.
     if (this.isEnded) this.#quit = command;
+    return this.#whileInFlight(command);
+  }
+
+  /**
+   * Sends a command of our own to the session at `path`: past selenium, its hooks and the log of commands. A command that is not answered
+   * rejects, and is no death: the page may be busy, while the user's code waits for nothing. Resolves with the value of the answer.
+   */
+  async ask(path: string, { method, route, data }: Question): Promise<unknown> {
+    const { signal } = this.#options;
+    signal.throwIfAborted();
+    if (this.#ended) throw new SessionEndedError();
+    const label = toCommandLabel(method, path + route);
+    this.settings.learnNavigation(label, data);
+    const body = method === 'POST' ? { body: JSON.stringify(data ?? {}) } : {};
+    const exchange = this.#options.http.send({ method, path: path + route, ...body, signal });
+    const answer = await this.#whileInFlight(this.#awaitOwn(exchange, label));
+    await this.#judge(answer, { label, data, isQuit: false });
+    if (answer.status !== 200) throw new Error(verdictOfAnswer(answer.body).message);
+    return (JSON.parse(answer.body) as { value?: unknown }).value;
+  }
+
+  async #awaitOwn(exchange: Promise<HttpAnswer>, label: string): Promise<HttpAnswer> {
+    try {
+      return await withDeadline(exchange, Math.min(this.settings.deadlineFor(label), ASK_LIMIT_MS), label);
+    } catch (thrown) {
+      throw thrown instanceof DeadlineError ? thrown : await this.#explainBrokenExchange(toError(thrown), false);
+    }
+  }
+
+  async #whileInFlight<Value>(command: Promise<Value>): Promise<Value> {
     this.#inFlight.set(command, performance.now());
     try {
       return await command;
@@ -170,14 +210,14 @@ export class CommandTransport implements Client {
     entry.end(String(answer.status));
     // Most commands end here; what follows is left out of their way.
     if (answer.status === 200 && !UNUSUAL.has(entry.label)) listener.onAlive();
-    else await this.#judge(answer, { entry, request, isQuit });
+    else await this.#judge(answer, { label: entry.label, data: request.data, isQuit });
     return new Response(answer.status, answer.headers, answer.body);
   }
 
   /** A status other than 200 is looked up in the table; a success is a heartbeat and teaches us the session's settings. */
   async #judge(
     answer: HttpAnswer,
-    { entry, request, isQuit }: { entry: { route: string; label: string }; request: Request; isQuit: boolean },
+    { label, data, isQuit }: { label: string; data: unknown; isQuit: boolean },
   ): Promise<void> {
     const { listener, signal } = this.#options;
     if (isQuit) {
@@ -185,15 +225,15 @@ export class CommandTransport implements Client {
       return;
     }
     if (answer.status === 200) {
-      this.settings.learn(entry.label, request.data, answer.body);
-      if (entry.label === 'DELETE /window' && isEmptyList(answer.body)) {
+      this.settings.learn(label, data, answer.body);
+      if (label === 'DELETE /window' && isEmptyList(answer.body)) {
         this.#ended = true;
         listener.onQuit();
-      } else if (entry.label === 'POST /execute/async' && isNull(answer.body)) {
+      } else if (label === 'POST /execute/async' && isNull(answer.body)) {
         // A driver answers an asynchronous script with null when the browser goes away under it (measured).
         await listener.probe();
         signal.throwIfAborted();
-      } else if (!ANSWERED_BY_DRIVER.has(entry.label)) listener.onAlive();
+      } else if (!ANSWERED_BY_DRIVER.has(label)) listener.onAlive();
       return;
     }
     const { verdict, message } = verdictOfAnswer(answer.body);

@@ -14,7 +14,7 @@ export interface StateSite extends AsyncDisposable {
   readonly url: string;
   /** The same site under another name: another origin, with cookies of its own. */
   readonly otherUrl: string;
-  /** Pages that were asked for, with the cookies that came along: `GET /page id=secret`. Frames are left out. */
+  /** Pages that were asked for, with the cookies that came along, sorted: `GET /page id=secret`. Frames are left out. */
   readonly visits: readonly string[];
 }
 
@@ -30,7 +30,8 @@ export async function openStateSite(): Promise<StateSite> {
       response.setHeader('content-type', 'text/html').end('<!doctype html><p id="within">inside');
       return;
     }
-    visits.push(`${method} ${url}${headers.cookie === undefined ? '' : ` ${headers.cookie}`}`);
+    const cookies = headers.cookie?.split('; ').sort().join('; ') ?? '';
+    visits.push(`${method} ${url} ${cookies}`.trim());
     if (url === '/login')
       response.setHeader('set-cookie', ['id=secret; HttpOnly; Path=/', 'theme=dark; Max-Age=600; SameSite=Lax']);
     response.setHeader('content-type', 'text/html').end(`<!doctype html><title>${url}</title>${BODY}`);

@@ -12,11 +12,15 @@ export interface PageFacts {
   readonly fingerprint: string;
 }
 
+/** Never equal to the fingerprint of a page. */
+export const UNKNOWN_FINGERPRINT = 'unknown';
+
 /**
- * Lets the page begin what its last events asked for, such as the submission of a form. Then FNV-1a over the text that is not code, and over the fields of forms. Hidden fields and passwords are left out: hidden ones often hold
- * tokens that differ with each load.
+ * An expression for the facts. It lets the page begin what its last events asked for, such as the submission of a form. Then FNV-1a over
+ * the text that is not code, and over the fields of forms. Hidden fields and passwords are left out: hidden ones often hold tokens that
+ * differ with each load.
  */
-const EXPRESSION = `new Promise((resolve) => setTimeout(resolve)).then(() => {
+export const PAGE_FACTS = `new Promise((resolve) => setTimeout(resolve)).then(() => {
   let hash = 0x811c9dc5;
   const add = (text) => { for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193); };
   const skipped = new Set(['SCRIPT', 'STYLE', 'NOSCRIPT', 'TEMPLATE']);
@@ -36,7 +40,7 @@ const EXPRESSION = `new Promise((resolve) => setTimeout(resolve)).then(() => {
 /** Undefined if the page doesn't answer in time: it is busy, or shows an alert. */
 export async function readPageFacts(devtools: DevTools, handle: string): Promise<PageFacts | undefined> {
   const call = devtools.callPage(handle, 'Runtime.evaluate', {
-    expression: EXPRESSION,
+    expression: PAGE_FACTS,
     awaitPromise: true,
     returnByValue: true,
     timeout: ANSWER_LIMIT_MS,

@@ -1,4 +1,7 @@
-/** Reads and writes the state of one session's browser, out of band. Needs DevTools; other browsers have no state here. */
+/**
+ * Reads and writes the state of one session's browser, out of band through DevTools. A browser that offers none is asked in another way,
+ * which knows less: see `fallback-state.ts`.
+ */
 import { settlesWithin } from '../../core/abort.ts';
 import type { DevTools } from '../devtools.ts';
 import type { SessionSettings } from '../session-settings.ts';
@@ -12,7 +15,8 @@ import {
   type StatePatch,
   type WindowSize,
 } from './browser-state.ts';
-import { readPageFacts, type PageFacts } from './page-facts.ts';
+import type { CaptureOptions, FallbackState } from './fallback-state.ts';
+import { readPageFacts, UNKNOWN_FINGERPRINT, type PageFacts } from './page-facts.ts';
 import { applyPatch } from './state-restore.ts';
 import { obstacleOf, type StateTracker, type TrackedDocument } from './state-tracker.ts';
 
@@ -22,14 +26,14 @@ const NAVIGATION_LIMIT_MS = 10_000;
 const STORAGE_LIMIT_MS = 250;
 /** A page that goes on to another document each time that it is looked at is taken as it is after so many times. */
 const MAX_TRIES = 5;
-/** Never equal to the fingerprint of a page. */
-export const UNKNOWN_FINGERPRINT = 'unknown';
 
 export interface StateAccessOptions {
   /** Grows with everything that is sent to the browser. */
   readonly activity: () => number;
   readonly devtools: () => DevTools | undefined;
   readonly tracker: () => StateTracker | undefined;
+  /** Undefined with DevTools, and for browsers that nothing is known of. */
+  readonly fallback: () => FallbackState | undefined;
   readonly settings: SessionSettings;
   /** Sets the timeouts of the session, by a command. */
   readonly setTimeouts: (timeouts: SessionTimeouts) => Promise<void>;
@@ -37,7 +41,8 @@ export interface StateAccessOptions {
 
 /** What a dead browser is still known to have shown. */
 export interface KnownState {
-  readonly page: PageState | null;
+  /** Undefined if the page may have changed since it was looked at. */
+  readonly page: PageState | null | undefined;
   /** Undefined if there is no current window. */
   readonly origins: BrowserState['origins'] | undefined;
 }
@@ -56,14 +61,19 @@ export class StateAccess {
     return this.#options.activity();
   }
 
-  /** Whether the session has a current window: after closing one it has none until it switches to another. */
-  get hasWindow(): boolean {
-    return this.#options.settings.windowHandle !== null;
+  /** Whether {@link capture} has a state to give: undefined then means that the DevTools connection is broken for the moment. */
+  get isExpected(): boolean {
+    return this.#options.fallback() === undefined && this.#options.settings.windowHandle !== null;
   }
 
-  /** Undefined without DevTools, or while the session has no current window. Rejects if the browser does not answer. */
-  async capture(): Promise<BrowserState | undefined> {
+  /**
+   * Undefined if the browser tells nothing of its state, or while the session has no current window; without DevTools also while an alert
+   * is open. Rejects if the browser does not answer.
+   */
+  async capture(options: CaptureOptions = {}): Promise<BrowserState | undefined> {
     const { settings } = this.#options;
+    const fallback = this.#options.fallback();
+    if (fallback !== undefined) return fallback.capture(options);
     const tracker = this.#options.tracker();
     const devtools = this.#options.devtools();
     const handle = settings.windowHandle;
@@ -78,13 +88,13 @@ export class StateAccess {
   }
 
   /**
-   * What the browser's events have told, without asking it; also of use when it is dead. Cookies are not among it. Undefined without
-   * DevTools.
+   * What the browser's events have told, without asking it; also of use when it is dead. Cookies are not among it. Undefined if the
+   * browser tells nothing.
    */
   get known(): KnownState | undefined {
     const { settings } = this.#options;
     const tracker = this.#options.tracker();
-    if (tracker?.hasEvents !== true) return undefined;
+    if (tracker?.hasEvents !== true) return this.#options.fallback()?.known;
     const handle = settings.windowHandle;
     if (handle === null) return { page: null, origins: undefined };
     const document = tracker.documentOf(handle);
@@ -92,10 +102,12 @@ export class StateAccess {
     return { page, origins: tracker.originsOf(handle) };
   }
 
-  /** Returns what the browser refused, in words; undefined without DevTools. */
+  /** Returns what the browser refused, in words; undefined if it takes no state. */
   async apply(patch: StatePatch): Promise<readonly string[] | undefined> {
     const { settings, setTimeouts } = this.#options;
     if (patch.timeouts !== null) await setTimeouts(patch.timeouts);
+    const fallback = this.#options.fallback();
+    if (fallback !== undefined) return fallback.apply(patch);
     const tracker = this.#options.tracker();
     const devtools = this.#options.devtools();
     const handle = settings.windowHandle;
@@ -110,6 +122,8 @@ export class StateAccess {
 
   /** The fingerprint of the current page; see {@link PageState}. */
   async fingerprint(): Promise<string> {
+    const fallback = this.#options.fallback();
+    if (fallback !== undefined) return fallback.fingerprint();
     const devtools = this.#options.devtools();
     const handle = this.#options.settings.windowHandle;
     const facts = devtools === undefined || handle === null ? undefined : await readPageFacts(devtools, handle);

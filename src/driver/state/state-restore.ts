@@ -100,7 +100,7 @@ async function writeStorage(devtools: DevTools, handle: string, origins: StatePa
 type Items = [key: string, value: string | null][];
 
 /** Runs in the page. */
-function writeItems(origin: string, [local, session]: [Items, Items]): string {
+export function writeItems(origin: string, [local, session]: [Items, Items]): string {
   const page = globalThis as unknown as Record<'localStorage' | 'sessionStorage', Storage> & { location: Location };
   if (page.location.origin !== origin) return 'elsewhere';
   const write = (storage: Storage, items: Items) => {

@@ -3,7 +3,8 @@
  * and none to the page's own thread.
  */
 import type { DevTools, DevToolsEvent } from '../devtools.ts';
-import type { OriginStorage, PageObstacle, StorageItems } from './browser-state.ts';
+import type { OriginStorage, PageObstacle } from './browser-state.ts';
+import { hasItems, OriginStore } from './origin-store.ts';
 
 /** The document that a page shows. */
 export interface TrackedDocument {
@@ -20,8 +21,6 @@ interface TrackedPage {
   posted: string | undefined;
   /** Settles when the navigation that is under way has ended; undefined if there is none. */
   navigation: PromiseWithResolvers<void> | undefined;
-  /** Session storage belongs to one page. By origin. */
-  session: ReadonlyMap<string, StorageItems>;
 }
 
 /**
@@ -31,14 +30,10 @@ interface TrackedPage {
 const TOUCHES = /^POST \/(element\/\{id\}\/(click|clear|value)|actions|execute\/(sync|async)|alert\/(accept|text))$/;
 const ATOM = /^\s*\/\*\s*\w+\s*\*\//;
 
-const NO_ITEMS: StorageItems = new Map();
-
 export class StateTracker {
   readonly #devtools: () => DevTools | undefined;
   readonly #pages = new Map<string, TrackedPage>();
-  /** Local storage by origin. Maps are replaced and never changed, so that a state can hold on to them. */
-  #local: ReadonlyMap<string, StorageItems> = new Map();
-  #origins: { readonly handle: string; readonly value: ReadonlyMap<string, OriginStorage> } | undefined;
+  readonly #storage = new OriginStore();
   #hasEvents = false;
   /** Called when a page submits a form by POST. */
   onPost: (() => void) | undefined;
@@ -63,21 +58,12 @@ export class StateTracker {
 
   /** The storage of the origins visited, as the page with this window handle sees it. */
   originsOf(handle: string): ReadonlyMap<string, OriginStorage> {
-    if (this.#origins?.handle === handle) return this.#origins.value;
-    const session = this.#pages.get(handle)?.session ?? new Map<string, StorageItems>();
-    const names = new Set([...this.#local.keys(), ...session.keys()]);
-    const storageOf = (origin: string): OriginStorage => ({
-      local: this.#local.get(origin) ?? NO_ITEMS,
-      session: session.get(origin) ?? NO_ITEMS,
-    });
-    const value = new Map([...names].map((origin) => [origin, storageOf(origin)]));
-    this.#origins = { handle, value };
-    return value;
+    return this.#storage.originsOf(handle);
   }
 
   /** Notes a command to the page with this window handle, before it is sent. */
   onCommand(handle: string | null, label: string, data: unknown): void {
-    if (handle === null || !TOUCHES.test(label) || isAtom(data)) return;
+    if (handle === null || !touchesPage(label, data)) return;
     const page = this.#pages.get(handle);
     if (page?.document !== undefined) page.document = { ...page.document, isTouched: true };
   }
@@ -91,6 +77,7 @@ export class StateTracker {
 
   onPageClosed(handle: string): void {
     this.#pages.delete(handle);
+    this.#storage.drop(handle);
   }
 
   onPageEvent(handle: string, { method, params }: DevToolsEvent): void {
@@ -105,12 +92,7 @@ export class StateTracker {
   }
 
   #pageOf(handle: string): TrackedPage {
-    const page = this.#pages.get(handle) ?? {
-      document: undefined,
-      posted: undefined,
-      navigation: undefined,
-      session: new Map<string, StorageItems>(),
-    };
+    const page = this.#pages.get(handle) ?? { document: undefined, posted: undefined, navigation: undefined };
     this.#pages.set(handle, page);
     return page;
   }
@@ -123,7 +105,7 @@ export class StateTracker {
     this.#endNavigation(page);
     // An origin may have items before its first page is open here: in a profile that was given, or by another window.
     const origin = originOf(url);
-    if (origin !== undefined && !page.session.has(origin)) void this.refresh(handle);
+    if (origin !== undefined && this.#storage.get(handle, 'session', origin) === undefined) void this.refresh(handle);
   }
 
   #onRequested(handle: string, { reason, url, disposition }: DevToolsEvent['params']): void {
@@ -156,16 +138,15 @@ export class StateTracker {
    * confirmed it, so that a change made by the last command could be missed.
    */
   async refresh(handle: string): Promise<void> {
-    const page = this.#pageOf(handle);
-    const origin = originOf(page.document?.url ?? '');
+    const origin = originOf(this.#pages.get(handle)?.document?.url ?? '');
     const devtools = this.#devtools();
     if (origin === undefined || devtools === undefined) return;
     const read = async (area: keyof OriginStorage) => {
       const storageId = { storageKey: `${origin}/`, isLocalStorage: area === 'local' };
       const answer = await devtools.callPage(handle, 'DOMStorage.getDOMStorageItems', { storageId });
       const { entries = [] } = (answer ?? {}) as { entries?: [string, string][] };
-      const known = (area === 'local' ? this.#local : page.session).get(origin);
-      if (!isSame(known, entries)) this.#set(page, area, origin, new Map(entries));
+      const known = this.#storage.get(handle, area, origin);
+      if (!hasItems(known, entries)) this.#storage.set(handle, area, origin, new Map(entries));
     };
     // A page that has gone on to another origin, or has no storage, refuses: its events say the rest.
     await Promise.allSettled([read('local'), read('session')]);
@@ -173,28 +154,20 @@ export class StateTracker {
 
   /** Notes what was written to the storage of an origin that no page shows any more. */
   setOrigin(handle: string, origin: string, { local, session }: OriginStorage): void {
-    const page = this.#pageOf(handle);
-    this.#set(page, 'local', origin, local);
-    this.#set(page, 'session', origin, session);
+    this.#storage.set(handle, 'local', origin, local);
+    this.#storage.set(handle, 'session', origin, session);
   }
 
   #onStorage(handle: string, method: string, { storageId, key, newValue }: StorageEvent): void {
     const origin = originOf(storageId.storageKey ?? '');
     if (origin === undefined) return;
-    const page = this.#pageOf(handle);
     const area = storageId.isLocalStorage ? 'local' : 'session';
-    const items = new Map((area === 'local' ? this.#local : page.session).get(origin));
+    const items = new Map(this.#storage.get(handle, area, origin));
     if (method === 'DOMStorage.domStorageItemsCleared') items.clear();
     else if (key === undefined) return;
     else if (newValue === undefined) items.delete(key);
     else items.set(key, newValue);
-    this.#set(page, area, origin, items);
-  }
-
-  #set(page: TrackedPage, area: keyof OriginStorage, origin: string, items: StorageItems): void {
-    if (area === 'local') this.#local = new Map(this.#local).set(origin, items);
-    else page.session = new Map(page.session).set(origin, items);
-    this.#origins = undefined;
+    this.#storage.set(handle, area, origin, items);
   }
 }
 
@@ -216,16 +189,17 @@ export function obstacleOf(url: string): PageObstacle | null {
 }
 
 /** Undefined for URLs that are not http or https, and for the storage keys of partitioned frames: those are not restored. */
-function originOf(url: string): string | undefined {
+export function originOf(url: string): string | undefined {
   return /^https?:[^^]*$/.test(url) ? URL.parse(url)?.origin : undefined;
-}
-
-function isSame(items: StorageItems | undefined, entries: readonly (readonly [string, string])[]): boolean {
-  return items?.size === entries.length && entries.every(([key, value]) => items.get(key) === value);
 }
 
 function withoutFragment(url: string): string {
   return url.replace(/#.*$/s, '');
+}
+
+/** Whether a command may change a page without leaving it. */
+export function touchesPage(label: string, data: unknown): boolean {
+  return TOUCHES.test(label) && !isAtom(data);
 }
 
 function isAtom(data: unknown): boolean {

@@ -221,7 +221,7 @@ export class RunState {
   /** Rejects if the browser has a state, and it can't be taken now: without it the step's changes would be lost. */
   async #capture({ browserState }: SessionSupervisor): Promise<BrowserState | undefined> {
     const state = await browserState.capture();
-    if (state === undefined && this.#hasState && browserState.hasWindow)
+    if (state === undefined && this.#hasState && browserState.isExpected)
       throw new DeadlineError(
         'Taking the state of the browser, whose DevTools connection is broken,',
         PATIENCE.maxDelayMs,

@@ -187,18 +187,19 @@ export class AutoRestore {
 
   async #takeBeside(): Promise<void> {
     try {
-      if (await this.#taking.run(() => this.#takeNow())) await this.#store({ isUrgent: false });
+      if (await this.#taking.run(() => this.#takeNow({ isBackground: true }))) await this.#store({ isUrgent: false });
     } catch {
       // A browser that is going refuses: its death is declared elsewhere. One that is only slow is asked after its next command.
     }
   }
 
-  async #takeNow(): Promise<boolean> {
+  async #takeNow({ isBackground = false } = {}): Promise<boolean> {
     const session = this.#session;
     if (session === undefined) return false;
     const { browserState } = session;
     const { activity } = browserState;
-    const state = await browserState.capture();
+    if (isBackground && activity === this.#takenActivity) return false;
+    const state = await browserState.capture({ isBackground });
     // The session may be over by now, with a newer state.
     if (state === undefined || session !== this.#session) return false;
     const { expected } = this.#gate;

@@ -1,0 +1,20 @@
+/** Which pages a cookie belongs to (RFC 6265, section 5.4). */
+import type { StateCookie } from './browser-state.ts';
+
+type Scope = Pick<StateCookie, 'domain' | 'path' | 'secure'>;
+
+/** Whether a request for `url` carries the cookie. */
+export function isSentTo(cookie: Scope, url: string): boolean {
+  const { pathname, protocol } = URL.parse(url) ?? {};
+  if (pathname === undefined || (cookie.secure && protocol !== 'https:')) return false;
+  const isPathMatched =
+    pathname === cookie.path || pathname.startsWith(cookie.path.endsWith('/') ? cookie.path : `${cookie.path}/`);
+  return isPathMatched && isOfSite(cookie, url);
+}
+
+/** Whether the host of `url` may set the cookie. */
+export function isOfSite({ domain }: Pick<Scope, 'domain'>, url: string): boolean {
+  const host = URL.parse(url)?.hostname;
+  if (host === undefined) return false;
+  return domain.startsWith('.') ? host === domain.slice(1) || host.endsWith(domain) : host === domain;
+}

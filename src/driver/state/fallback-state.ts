@@ -1,0 +1,154 @@
+/**
+ * Reads and writes the state of a browser without DevTools: over BiDi, otherwise by WebDriver commands. No events tell what happens
+ * between two looks, so less is known than with DevTools: storage of the pages that were looked at, and a page's way only by the commands
+ * that were sent.
+ */
+import { touchesPage } from './state-tracker.ts';
+import type { SessionSettings } from '../session-settings.ts';
+import {
+  EMPTY_STATE,
+  patchState,
+  type BrowserState,
+  type PageState,
+  type StateCookie,
+  type StatePatch,
+  type WindowSize,
+} from './browser-state.ts';
+import type { Ask } from './command-channel.ts';
+import { hasItems, OriginStore } from './origin-store.ts';
+import { UNKNOWN_FINGERPRINT } from './page-facts.ts';
+import { restoreByVisits } from './restore-by-visits.ts';
+import { viewPage, type PageView, type StateChannel } from './state-channel.ts';
+import { isSentTo } from './cookie-scope.ts';
+import { obstacleOf } from './state-tracker.ts';
+
+/** Commands after which the page may have come in another way than by the opening of its URL. */
+const MOVES = /^(POST \/(back|forward|refresh|window)|DELETE \/window)$/;
+/** A window that shows no page of a site. */
+const BLANK = /^(about:blank|data:,)$/;
+
+export interface FallbackStateOptions {
+  readonly ask: Ask;
+  /** Anew each time, because a socket may close. */
+  readonly channel: () => StateChannel;
+  readonly settings: SessionSettings;
+  readonly commandsInFlight: () => number;
+}
+
+/** How the current page came to be; a new object after each command that may have changed it. */
+interface PageOrigin {
+  /** Whether commands may have changed the page since its URL was opened. */
+  readonly isTouched: boolean;
+}
+
+export interface CaptureOptions {
+  /** Takes no state if commands of the user would have to wait for it. */
+  readonly isBackground?: boolean;
+}
+
+export class FallbackState {
+  readonly #options: FallbackStateOptions;
+  readonly #storage = new OriginStore();
+  #cookies: readonly StateCookie[] = [];
+  #pageOrigin: PageOrigin = { isTouched: false };
+  /** The page as it was looked at last. */
+  #seen: { readonly page: PageState | null; readonly pageOrigin: PageOrigin } = {
+    page: null,
+    pageOrigin: this.#pageOrigin,
+  };
+
+  constructor(options: FallbackStateOptions) {
+    this.#options = options;
+  }
+
+  /** See `StateAccess.known`. */
+  get known(): { readonly page: PageState | null | undefined; readonly origins: BrowserState['origins'] } {
+    const { page, pageOrigin } = this.#seen;
+    const origins = this.#storage.originsOf(this.#options.settings.windowHandle ?? '');
+    return { page: pageOrigin === this.#pageOrigin ? page : undefined, origins };
+  }
+
+  /** Notes a command of the user before it is sent. */
+  onCommand(label: string, data: unknown): void {
+    if (label === 'POST /url') this.#pageOrigin = { isTouched: false };
+    else if (MOVES.test(label) || touchesPage(label, data)) this.#pageOrigin = { isTouched: true };
+  }
+
+  /** See `StateAccess.capture`. */
+  async capture({ isBackground = false }: CaptureOptions = {}): Promise<BrowserState | undefined> {
+    const { settings, ask, commandsInFlight } = this.#options;
+    const channel = this.#options.channel();
+    if (isBackground && !channel.isOutOfBand && commandsInFlight() > 0) return undefined;
+    if (!(await channel.isFree())) return undefined;
+    const handle = await this.#findWindow();
+    if (handle === null) return undefined;
+    const pageOrigin = this.#pageOrigin;
+    const isSeen = channel.isOutOfBand || !settings.isInFrame;
+    const view = isSeen ? await viewPage(channel, handle) : undefined;
+    const url = view?.url ?? (await channel.url(handle));
+    if (view?.storage !== undefined) this.#noteStorage(handle, view.storage);
+    if (isSeen) this.#noteCookies(channel, url, await channel.cookies());
+    const page = this.#toPageState(url, pageOrigin, view);
+    this.#seen = { page, pageOrigin };
+    const windowSize = settings.isResized ? ((await ask('GET', '/window/rect')) as WindowSize) : null;
+    return {
+      cookies: this.#cookies,
+      origins: this.#storage.originsOf(handle),
+      page,
+      windowSize: windowSize && { width: windowSize.width, height: windowSize.height },
+      timeouts: settings.ownTimeouts,
+    };
+  }
+
+  /** See `StateAccess.apply`. The window visits the origins whose storage is written, and ends blank if there are any. */
+  async apply(patch: StatePatch): Promise<readonly string[] | undefined> {
+    const { settings, ask } = this.#options;
+    const channel = this.#options.channel();
+    const handle = await this.#findWindow();
+    if (handle === null) return undefined;
+    const refused = await restoreByVisits(patch, { ask, channel, handle });
+    this.#cookies = patchState({ ...EMPTY_STATE, cookies: this.#cookies }, patch).cookies;
+    const origins = patchState({ ...EMPTY_STATE, origins: this.#storage.originsOf(handle) }, patch).origins;
+    for (const origin of patch.origins.keys()) {
+      for (const area of ['local', 'session'] as const)
+        this.#storage.set(handle, area, origin, origins.get(origin)?.[area] ?? new Map());
+    }
+    if (patch.windowSize !== null) settings.noteResized();
+    return refused;
+  }
+
+  async fingerprint(): Promise<string> {
+    const channel = this.#options.channel();
+    const { windowHandle } = this.#options.settings;
+    if (windowHandle === null || !(await channel.isFree())) return UNKNOWN_FINGERPRINT;
+    return (await viewPage(channel, windowHandle))?.facts.fingerprint ?? UNKNOWN_FINGERPRINT;
+  }
+
+  /** The current window; null if it is closed. */
+  async #findWindow(): Promise<string | null> {
+    const { settings, ask } = this.#options;
+    // The answer teaches the settings, too.
+    if (settings.windowHandle === null) await ask('GET', '/window').catch(() => undefined);
+    return settings.windowHandle;
+  }
+
+  #noteStorage(handle: string, { origin, local, session }: NonNullable<PageView['storage']>): void {
+    for (const [area, entries] of [
+      ['local', local],
+      ['session', session],
+    ] as const)
+      if (!hasItems(this.#storage.get(handle, area, origin), entries))
+        this.#storage.set(handle, area, origin, new Map(entries));
+  }
+
+  #noteCookies({ isOutOfBand }: StateChannel, url: string, cookies: readonly StateCookie[]): void {
+    const others = isOutOfBand ? [] : this.#cookies.filter((cookie) => !isSentTo(cookie, url));
+    this.#cookies = [...others, ...cookies];
+  }
+
+  #toPageState(url: string, { isTouched }: PageOrigin, view: PageView | undefined): PageState | null {
+    if (BLANK.test(url)) return null;
+    const obstacle = this.#options.settings.isInFrame ? 'frame' : obstacleOf(url);
+    return { url, obstacle, fingerprint: isTouched ? (view?.facts.fingerprint ?? UNKNOWN_FINGERPRINT) : null };
+  }
+}
