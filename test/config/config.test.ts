@@ -63,6 +63,7 @@ describe('loadConfig', () => {
       isCleanupEnabled: true,
       maxMemoryBytes: 100_000_000,
       runRetentionMs: 30 * 86_400_000,
+      keepsState: true,
       slackWebhookUrl: undefined,
       alertWebhookUrl: undefined,
       alertEmail: undefined,
