@@ -27,8 +27,8 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
   readonly criticalFailureThreshold?: number;
   readonly restartLimit?: RestartLimitOptions;
   /**
-   * What `restart()` brings into the next session: the cookies of all sites, the storage of the origins visited, and the page with the
-   * size of its window. The page is opened when the first command needs one; a page that can't be opened as it was makes that command
+   * What `restart()` brings into the next session: the cookies of all sites, the storage of the origins visited, and the page with the size
+   * of its window and the timeouts. The page is opened when the first command needs one; a page that can't be opened as it was makes it
    * throw `PageNotRestoredError`. An attached session has no next one. Default: everything.
    */
   readonly restore?: boolean | RestoreParts;

@@ -139,6 +139,7 @@ describe('SessionSupervisor: the state of a session whose browser was killed', (
     await using supervisor = await SessionSupervisor.start(QUIET);
     await logIn(supervisor);
     await supervisor.driver.findElement(By.id('post')).click();
+    await supervisor.checkpoint();
     await killBrowser(supervisor);
     await supervisor.restart();
     const count = site.visits.length;
@@ -166,7 +167,7 @@ describe('SessionSupervisor: the state of a session whose browser was killed', (
     expect(refusal.message).to.contain('what was typed, clicked or run there is not part of its address');
   }).timeout(60_000);
 
-  it('calls the user’s own hook before each command, and the page is opened after it', async () => {
+  it('is brought back behind the user’s own hook, which sees the user’s commands alone', async () => {
     const labels: string[] = [];
     await using supervisor = await SessionSupervisor.start({
       ...QUIET,
@@ -175,11 +176,15 @@ describe('SessionSupervisor: the state of a session whose browser was killed', (
         return undefined;
       },
     });
+    await supervisor.driver.manage().setTimeouts({ implicit: 100 });
     await supervisor.driver.get(`${site.url}/page`);
+    await supervisor.checkpoint();
     await killBrowser(supervisor);
+    labels.length = 0;
     await supervisor.restart();
-    await supervisor.driver.getTitle();
-    expect(labels.slice(-2)).to.deep.equal(['GET /title', 'POST /url']);
+    expect(await supervisor.driver.getTitle()).to.equal('/page');
+    expect(await supervisor.driver.manage().getTimeouts()).to.include({ implicit: 100 });
+    expect(labels).to.deep.equal(['POST /session', 'GET /title', 'GET /timeouts']);
   });
 });
 

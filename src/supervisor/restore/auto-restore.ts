@@ -56,6 +56,7 @@ export class AutoRestore {
   readonly #background = new Throttle({ work: () => void this.#takeBeside(), intervalMs: INTERVAL_MS });
   /** The session whose state is taken; undefined between sessions. */
   #session: BrowserSession | undefined;
+  #isBeginning = false;
   #last: LastState | undefined;
   /** What had been sent to the browser when its state was taken last. */
   #takenActivity = 0;
@@ -80,23 +81,23 @@ export class AutoRestore {
     this.#options = options;
   }
 
-  /** To be called before each command; see `SupervisorOptions.beforeCommand`. The user's own hook comes first. */
+  /**
+   * To be called before each command; see `SupervisorOptions.beforeCommand`. The user's own hook comes first, and sees no command that is
+   * sent to restore something.
+   */
   readonly before: CommandHook = (command) => {
     const own = () => (command.label === 'DELETE /' ? this.#beforeQuit() : this.#gate.before(command));
-    const held = this.#options.beforeCommand?.(command);
+    const isOwn = this.#isBeginning || (this.#gate.isOpening && command.label === 'POST /url');
+    const held = isOwn ? undefined : this.#options.beforeCommand?.(command);
     return held === undefined ? own() : held.then(own);
   };
 
   /** Brings the state into a new session, before anybody else uses it. Rejects if the browser can't be asked. */
   async begin(session: BrowserSession): Promise<void> {
-    const { parts, log } = this.#options;
+    const { parts } = this.#options;
     this.#gate.reset(session);
     const patch = await this.#patchFor(session);
-    if (!isEmptyPatch(patch)) {
-      const refused = await session.browserState.apply(patch);
-      if (refused === undefined) log.warn('This browser takes no state: the next session begins without it');
-      else if (refused.length > 0) log.warn('The browser refused a part of its state', { parts: refused.join(', ') });
-    }
+    if (!isEmptyPatch(patch)) await this.#apply(session, patch);
     const page = this.#last?.page;
     const isPageDue = this.#last !== undefined && parts !== false && parts.page !== false && page !== null;
     if (isPageDue && !BLANK.test(page?.url ?? '')) this.#gate.expect({ page, leftBy: 'the last session' });
@@ -176,6 +177,18 @@ export class AutoRestore {
     const opened = patchState(fresh, opening);
     const restored = patchState(opened, selectParts(diffStates(opened, this.#last.state), parts));
     return diffStates(fresh, restored);
+  }
+
+  async #apply({ browserState }: BrowserSession, patch: StatePatch): Promise<void> {
+    const { log } = this.#options;
+    this.#isBeginning = true;
+    try {
+      const refused = await browserState.apply(patch);
+      if (refused === undefined) log.warn('This browser takes no state: the next session begins without it');
+      else if (refused.length > 0) log.warn('The browser refused a part of its state', { parts: refused.join(', ') });
+    } finally {
+      this.#isBeginning = false;
+    }
   }
 
   /** With a file, a session that is asked to quit is asked for its state first. */
