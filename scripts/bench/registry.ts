@@ -187,6 +187,7 @@ function forgetfulStore(): RunStore {
     declareSteps: () => undefined,
     beginStep: async () => undefined,
     noteEffect: async () => undefined,
+    findReplaced: async () => [],
     endStep: async (_id, end) => {
       if (end.status === 'done') recordCount += end.records.length;
       return [];

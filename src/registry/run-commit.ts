@@ -141,7 +141,7 @@ export class CommitGroup {
       this.#steps.set(id, { id, step, order, added, hasEffects, end });
       return;
     }
-    known.end = end;
+    known.end = end ?? known.end;
     known.hasEffects ||= hasEffects;
   }
 
@@ -207,7 +207,8 @@ async function upsertSteps(
     from ${dialect.jsonRows(json)} where true
     on conflict (run_id, id) do update set
       status = excluded.status, value = excluded.value, error_code = excluded.error_code, message = excluded.message,
-      effects = case when excluded.effects = 1 then 1 else steps.effects end`.execute(transaction);
+      effects = case when excluded.effects = 1 then 1 else steps.effects end
+    where not (excluded.status = 'queued' and steps.status in ('done', 'skipped'))`.execute(transaction);
 }
 
 /** Returns how many were not there before. Most never are, so those are tried first. */
@@ -273,4 +274,24 @@ async function replaceRecords(transaction: Connection, records: readonly RecordR
       .where('id', '=', id)
       .execute();
   }
+}
+
+/** Records of other steps that these records of the step at `order` would replace. */
+export async function findReplaced(
+  db: Connection,
+  records: readonly RecordEntry[],
+  { runId, order }: { readonly runId: string; readonly order: number },
+): Promise<ReplacedRecord[]> {
+  const byId = new Map(records.map((record) => [toRowId(record.dataset, record.key), record]));
+  const rows = await db
+    .selectFrom('records')
+    .select(['id', 'json'])
+    .where('run_id', '=', runId)
+    .where('ord', '!=', order)
+    .where('id', 'in', [...byId.keys()])
+    .execute();
+  return rows.flatMap(({ id, json }) => {
+    const record = byId.get(id);
+    return record === undefined ? [] : [{ ...record, isSame: record.json === json }];
+  });
 }

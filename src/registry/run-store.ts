@@ -98,6 +98,8 @@ export interface RunStore {
   noteEffect(step: StepDeclaration): Promise<void>;
   /** Ends a step, with its records, in one transaction. Returns the records of it that another step had saved before. */
   endStep(id: StepId, end: StepEnd, order: number): Promise<readonly ReplacedRecord[]>;
+  /** Records of another step, by now stored, that these records of the step at `order` would replace. */
+  findReplaced(records: readonly RecordEntry[], order: number): Promise<readonly ReplacedRecord[]>;
   /** Saves one record at once. */
   saveRecord(record: RecordEntry, place: SavePlace): Promise<void>;
   /** What the snapshot tells has changed; it is written soon. */

@@ -15,7 +15,7 @@ import { toError } from '../core/errors.ts';
 import type { Connection, Database } from './database.ts';
 import { LeaseLostError, RegistryError } from './errors.ts';
 import { appendEvent } from './events.ts';
-import { CommitGroup, writeGroup } from './run-commit.ts';
+import { CommitGroup, findReplaced, writeGroup } from './run-commit.ts';
 import { pageRecords, pageSaves, pageSteps } from './run-pages.ts';
 import type {
   RecordEntry,
@@ -90,6 +90,11 @@ export class RunWriter implements RunStore {
 
   endStep(id: StepId, end: StepEnd, order: number): Promise<readonly ReplacedRecord[]> {
     return this.#ask((group) => group.endStep(id, end, order));
+  }
+
+  findReplaced(records: readonly RecordEntry[], order: number): Promise<readonly ReplacedRecord[]> {
+    const { database, runId } = this.#options;
+    return database.read((db) => findReplaced(db, records, { runId, order }));
   }
 
   async saveRecord(record: RecordEntry, place: SavePlace): Promise<void> {

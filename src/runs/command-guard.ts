@@ -35,8 +35,8 @@ export class ItemEndedError extends SupervisorError {
 
   constructor(item: LedgerEntry) {
     super(
-      `${startSentence(describeStep(item.id))} has ended, and its code sent a command to a session that other items use now. The command ` +
-        'was refused. Put `await` before everything that a worker does, and pass its `signal` to everything that waits.',
+      `${startSentence(describeStep(item.id))} has ended, and its code sent a command to a session that other work uses now. The command ` +
+        'was refused. Put `await` before everything that it does, and pass its `signal` to everything that waits.',
       { data: { item: item.id } },
     );
   }
@@ -49,6 +49,8 @@ export interface GuardedSteps {
   /** The item that the current code belongs to, if it has ended and its session is free for other items. */
   readonly ended: LedgerEntry | undefined;
   readonly isOpen: (entry: LedgerEntry) => boolean;
+  /** Whether `part` is within the step `whole`: the code of both takes turns. */
+  readonly isWithin: (part: LedgerEntry, whole: LedgerEntry) => boolean;
 }
 
 export class CommandGuard {
@@ -106,6 +108,16 @@ export class CommandGuard {
     });
   }
 
+  /** An attempt at `entry` begins: what was refused to the one before is no matter of it. */
+  beginAttempt(entry: LedgerEntry): void {
+    this.#refused.delete(entry);
+  }
+
+  /** The window is free for others while `entry` waits to be tried again. */
+  endAttempt(entry: LedgerEntry): void {
+    if (this.#user === entry) this.#user = undefined;
+  }
+
   /** A step or an item that was refused a command fails, also if its code caught the refusal. */
   throwIfRefused(entry: LedgerEntry): void {
     const error = this.#refused.get(entry);
@@ -118,19 +130,16 @@ export class CommandGuard {
 
   #claimWindow(item: LedgerEntry): void {
     const user = this.#user;
-    const isBeside = user !== undefined && user !== item && !isWithin(user, item) && !isWithin(item, user);
-    if (isBeside && this.#entries[0]?.isOpen(user)) {
+    const steps = this.#entries[0];
+    const isBeside =
+      user !== undefined && user !== item && !steps?.isWithin(user, item) && !steps?.isWithin(item, user);
+    if (isBeside && steps?.isOpen(user)) {
       const error = new WindowSharedError(item, user);
       this.#refused.set(item, error);
       throw error;
     }
     this.#user = item;
   }
-}
-
-/** Whether `part` is a direct part of the step `whole`: the code of both takes turns. */
-function isWithin(part: LedgerEntry, whole: LedgerEntry): boolean {
-  return part.id.within === whole.name;
 }
 
 function hideTidying(tidier: SessionTidier, user: CommandHook | undefined): CommandHook {

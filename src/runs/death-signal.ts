@@ -7,11 +7,17 @@ export function deathOf(signal: AbortSignal): SessionDeathError | undefined {
   return reason instanceof SessionDeathError ? reason : undefined;
 }
 
+/** One for each session: very many items may ask for it. */
+const deathSignals = new WeakMap<AbortSignal, AbortSignal>();
+
 /** Aborts when `session` does by death. An end that was asked for is no reason to stop: a step may well be what ended it. */
 export function deathSignalOf(session: AbortSignal): AbortSignal {
+  const known = deathSignals.get(session);
+  if (known !== undefined) return known;
   const dead = new AbortController();
   const onAbort = () => deathOf(session) !== undefined && dead.abort(session.reason);
   if (session.aborted) onAbort();
   else session.addEventListener('abort', onAbort, { once: true });
+  deathSignals.set(session, dead.signal);
   return dead.signal;
 }

@@ -23,6 +23,10 @@ export class ReplayWatch {
     this.#options = options;
   }
 
+  get hasReplays(): boolean {
+    return this.#hasReplays;
+  }
+
   get warnings(): readonly string[] {
     return [...this.#warnings];
   }

@@ -31,6 +31,8 @@ export class Divergence {
 }
 
 const MAX_WARNINGS = 10;
+/** Finished steps that are compared with the new ones: if keys hold a time, the first ones show it. */
+const MAX_COMPARED = 100;
 
 /**
  * Compares what `run` asked for, now that it has returned, with what was known before it was entered. Notes a divergence if work was
@@ -43,7 +45,7 @@ export function checkReplay(ledger: Ledger, divergence: Divergence): string[] {
   const lost = missing.find(({ isInterrupted, end }) => end === undefined && isInterrupted);
   if (lost !== undefined) divergence.note(describeLost(ledger, lost), { step: lost.id });
   const finished = missing.filter(({ end }) => end?.status === 'done');
-  const renamed = finished.flatMap((entry) => {
+  const renamed = finished.slice(0, MAX_COMPARED).flatMap((entry) => {
     const substitute = substituteOf(ledger, entry, (other) => differOnlyInVolatileParts(entry.id.key, other.id.key));
     return substitute === undefined ? [] : [{ entry, substitute }];
   })[0];

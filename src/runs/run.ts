@@ -195,7 +195,7 @@ export class Run {
         onCancel: () => this.#stop.abort(new CancelledError('The run was cancelled from outside.')),
       });
     const { redo, log, resumed } = this.#plan;
-    const { store, forgotten } = await openStore({
+    this.#store = await openStore({
       registry: this.#registry,
       run,
       open,
@@ -205,8 +205,8 @@ export class Run {
       redo,
       log,
     });
-    this.#store = store;
-    if (resumed !== undefined) await this.#browserState.load(forgotten);
+    const isFinished = (name: string) => this.#ledger.get(name)?.end !== undefined;
+    if (resumed !== undefined) await this.#browserState.load(isFinished);
   }
 
   /** Nothing more can be kept: the run belongs to somebody else, or its memory is out of reach. Going on would be for nothing. */

@@ -2,7 +2,7 @@
  * Steps and batch items: done once, kept with their records, fenced by the session that they began on. Whatever their code returns or
  * swallows after that session's death is dropped; a later entry of `run` does them again.
  */
-import { anySignal, raceSignal } from '../core/abort.ts';
+import { anySignal } from '../core/abort.ts';
 import { ActionError, CancelledError, InvariantError, toError } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
 import { retry } from '../core/retry.ts';
@@ -16,7 +16,7 @@ import { describeStep, startSentence, type LedgerEntry, type StepMemory } from '
 import { RecordBuffer, toRecordEntry, validateKey } from './record-buffer.ts';
 import type { Checkpoint } from './state/run-state.ts';
 import { StepDeaths } from './step-deaths.ts';
-import { StepTimedOutError } from './step-errors.ts';
+import { attemptInTime } from './step-attempt.ts';
 import { toStepEnd, validateStepOptions, type AttemptOptions, type StepsOptions } from './step-options.ts';
 
 /** Further failures of one entry of `run` are not logged one by one. */
@@ -73,17 +73,24 @@ export class Steps {
     if (end !== undefined) this.noteReplay(entry, { stack, leavesPage: true });
     if (end?.status === 'done') return fromJsonText<Value>(end.value);
     if (end?.status === 'failed') throw end.error;
-    this.begin(entry, { session: sessionSignal, isAlone: true }, { asksFirst: whenInterrupted !== undefined });
+    const question = { isOpen: isInterrupted && whenInterrupted !== undefined };
+    this.begin(entry, { session: sessionSignal, isAlone: true }, { asksFirst: question.isOpen });
     try {
       if (whenInterrupted !== undefined) await store.beginStep({ id, order: entry.order });
       return await retry(
         (attempt) => {
           this.#options.ledger.beginParts(entry);
-          return this.#attemptInTime(entry, { work, attempt, isInterrupted, options });
+          return attemptInTime(
+            entry,
+            { work, attempt, isInterrupted, question, options },
+            { signal: this.signal, run: (inside, fence) => this.attempt(entry, { work: inside, fence }) },
+          );
         },
         { retries, signal: this.signal },
       );
     } catch (thrown) {
+      // As long as it is not known whether it had happened, it stays interrupted: a later entry asks again.
+      if (question.isOpen) await this.abandon(entry);
       throw await this.fail(entry, toError(thrown));
     } finally {
       this.leave();
@@ -119,6 +126,13 @@ export class Steps {
     return this.#current.isOver || !this.#open.has(current) ? current : undefined;
   }
 
+  /** Whether `part` is within the step `whole`, at any depth. */
+  isWithin(part: LedgerEntry, whole: LedgerEntry): boolean {
+    for (let name = part.id.within; name !== undefined; name = this.#options.ledger.get(name)?.id.within)
+      if (name === whole.name) return true;
+    return false;
+  }
+
   isOpen(entry: LedgerEntry): boolean {
     return this.#open.has(entry);
   }
@@ -132,7 +146,8 @@ export class Steps {
   /** `entry` is about to send something that is not idempotent. Resolves when that may be sent. */
   async noteEffect(entry: LedgerEntry): Promise<void> {
     const { ledger, store } = this.#options;
-    if (entry.hasEffects) return;
+    // What goes on after its end, or after the death of its session, is refused, or belongs to no step.
+    if (entry.hasEffects || !this.#open.has(entry) || this.signal.aborted) return;
     ledger.noteEffect(entry);
     await store.noteEffect({ id: entry.id, order: entry.order });
   }
@@ -163,55 +178,20 @@ export class Steps {
     this.#running += 1;
     this.#options.onBegin();
     this.#open.set(entry, open);
-    if (open.isAlone && entry.id.batch !== null) this.#alone.add(entry);
+    if (open.isAlone) this.#alone.add(entry);
     this.#options.ledger.begin(entry);
   }
 
   /** The step goes on with another session, whose death is the one that counts. */
   moveTo(entry: LedgerEntry, session: AbortSignal): void {
     const open = this.#open.get(entry);
+    const isAgain = open?.session !== undefined && open.session !== session && deathOf(open.session) !== undefined;
+    if (isAgain && entry.hasEffects) this.#options.replay.onRepeatedEffect(entry);
     if (open !== undefined) this.#open.set(entry, { ...open, session });
   }
 
   leave(): void {
     this.#running -= 1;
-  }
-
-  async #attemptInTime<Value>(
-    entry: LedgerEntry,
-    {
-      work,
-      attempt,
-      isInterrupted,
-      options,
-    }: {
-      readonly work: (tools: StepTools) => Promise<Value> | Value;
-      readonly attempt: number;
-      readonly isInterrupted: boolean;
-      readonly options: StepOptions<Value>;
-    },
-  ): Promise<Value> {
-    const { timeoutMs, whenInterrupted } = options;
-    const late = new AbortController();
-    const timer =
-      timeoutMs === undefined
-        ? undefined
-        : setTimeout(() => late.abort(new StepTimedOutError(entry, timeoutMs)), timeoutMs);
-    const signal = anySignal(this.signal, late.signal);
-    try {
-      return await this.attempt(entry, {
-        work: async (records) => {
-          const tools = { key: entry.id.key, save: records.save, signal, attempt, interrupted: isInterrupted };
-          const asked = isInterrupted && attempt === 1 ? whenInterrupted : undefined;
-          const happened = await asked?.(tools);
-          if (happened !== undefined) return happened;
-          return timer === undefined ? work(tools) : raceSignal(Promise.resolve(work(tools)), signal);
-        },
-        fence: signal,
-      });
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   /** Runs the work of a step or an item once, and stores its value and records together. */
@@ -225,12 +205,14 @@ export class Steps {
       if (fence.aborted && !(fence.reason instanceof SessionEndedError)) throw toError(fence.reason);
     };
     const records = new RecordBuffer(throwIfFenced);
-    const result = await this.#current.run(entry, () => work(records));
+    guard.beginAttempt(entry);
+    const result = await this.#current.run(entry, () => work(records)).finally(() => guard.endAttempt(entry));
     const value = toJsonText(result, () => `The value of ${describeStep(entry.id)}`);
     throwIfFenced();
     replay.divergence.throwIfDiverged();
     guard.throwIfRefused(entry);
     const checkpoint = takesState ? await state.take() : undefined;
+    if (replay.hasReplays) await this.#throwIfReplacing(entry, records);
     throwIfFenced();
     if (!this.#open.has(entry))
       throw new CancelledError(`${startSentence(describeStep(entry.id))} was given up before it ended.`);
@@ -243,6 +225,14 @@ export class Steps {
       for (const record of replaced) replay.onReplacedRecord(entry, record);
     });
     return fromJsonText<Value>(value);
+  }
+
+  /** Before anything is stored: a record that another step saved with other content would be lost for good. */
+  async #throwIfReplacing(entry: LedgerEntry, records: RecordBuffer): Promise<void> {
+    const { store, replay } = this.#options;
+    const replaced = records.list().length === 0 ? [] : await store.findReplaced(records.list(), entry.order);
+    for (const record of replaced) if (!record.isSame) replay.onReplacedRecord(entry, record);
+    replay.divergence.throwIfDiverged();
   }
 
   /** A death is none: what it ended is fenced, and done again. Left is a session that was ended and started anew under the work. */

@@ -74,7 +74,7 @@ export class SessionApi {
    * anew: neither is the end of a call.
    */
   #ask<Value>(question: () => Promise<Value>): Promise<Value> {
-    return retry(question, { retries: 6, minDelayMs: 100, maxDelayMs: 2_000, signal: this.#given.epoch.signal });
+    return retry(question, { retries: 3, minDelayMs: 250, signal: this.#given.epoch.signal });
   }
 
   /** A streak of failures is looked into once: the session's death explains it, else the API does. */

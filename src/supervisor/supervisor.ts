@@ -49,7 +49,7 @@ export { DEFAULT_HEARTBEAT_INTERVAL_MS } from './options.ts';
 export { PageGate, type PageRefusal } from './restore/page-gate.ts';
 export { PageNotRestoredError } from './restore/page-not-restored.ts';
 export { formatSessionState, readSessionState, type SessionState } from './restore/session-state.ts';
-export { StateFile } from './restore/state-file.ts';
+export { removeOldStateFiles, StateFile } from './restore/state-file.ts';
 export { toSupervisorOptions } from './from-config.ts';
 export { RestartLimitError, type RestartLimitOptions } from './restart-limit.ts';
 export type { SupervisorStatus } from './state.ts';

@@ -111,7 +111,8 @@ describe('The state of a run’s browser, on a real browser', () => {
     await driver.findElement(By.css('button')).click();
   };
   const countRows = async ({ driver }: ActionContext) => (await driver.findElements(By.css('li'))).length;
-  const stateFiles = () => (existsSync(path.join(folder, 'state')) ? readdirSync(path.join(folder, 'state')) : []);
+  const stateFiles = () =>
+    existsSync(path.join(folder, 'registry.db-state')) ? readdirSync(path.join(folder, 'registry.db-state')) : [];
 
   it('comes back after a death: the login of an earlier step, and the page that the last step left', async () => {
     const outcome = await run(async (context, { entry, kill }) => {
@@ -134,7 +135,7 @@ describe('The state of a run’s browser, on a real browser', () => {
       expect(await context.step('rows', () => countRows(context))).to.equal(1);
     };
     const { runId } = await run(work(true), { signal: stop.signal });
-    const file = path.join(folder, 'state', `${runId}.json`);
+    const file = path.join(folder, 'registry.db-state', `${runId}.json`);
     expect(statSync(file).mode & 0o777).to.equal(0o600);
     expect(statSync(path.dirname(file)).mode & 0o777).to.equal(0o700);
     expect((JSON.parse(readFileSync(file, 'utf8')) as { cookies: object[] }).cookies[0]).to.include({ name: 'in' });
@@ -154,7 +155,7 @@ describe('The state of a run’s browser, on a real browser', () => {
       },
       { signal: stop.signal },
     );
-    const file = path.join(folder, 'state', `${runId}.json`);
+    const file = path.join(folder, 'registry.db-state', `${runId}.json`);
     const yesterday = Date.now() / 1_000 - 25 * 3_600;
     utimesSync(file, yesterday, yesterday);
     await run(

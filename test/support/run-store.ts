@@ -13,6 +13,7 @@ export async function openTestStore(changes: Partial<RunStore> = {}): Promise<Ru
     beginStep: (step) => store.beginStep(step),
     noteEffect: (step) => store.noteEffect(step),
     endStep: (id, end, order) => store.endStep(id, end, order),
+    findReplaced: (records, order) => store.findReplaced(records, order),
     saveRecord: (record, place) => store.saveRecord(record, place),
     noteProgress: () => store.noteProgress(),
     loadSteps: () => store.loadSteps(),

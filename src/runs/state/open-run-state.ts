@@ -2,12 +2,10 @@
 import path from 'node:path';
 
 import { DEFAULT_REGISTRY_URL, type Registry } from '../../registry/registry.ts';
-import { StateFile, type PageGate } from '../../supervisor/supervisor.ts';
+import { removeOldStateFiles, StateFile, type PageGate } from '../../supervisor/supervisor.ts';
 import type { Action } from '../define-action.ts';
 import type { PlannedRun } from '../run-options.ts';
 import { RunState } from './run-state.ts';
-
-const FOLDER = 'state';
 
 export function openRunState(
   action: Action,
@@ -17,6 +15,7 @@ export function openRunState(
   const { restore = true } = action;
   const folder = stateFolder(registry);
   const isStored = config.keepsState && restore !== false && folder !== undefined;
+  if (folder !== undefined) removeOldStateFiles(folder);
   return new RunState({
     parts: restore === true ? {} : restore,
     gate,
@@ -31,5 +30,5 @@ export function openRunState(
 function stateFolder({ kind, place }: Registry): string | undefined {
   if (place === ':memory:') return undefined;
   const file = kind === 'sqlite' ? place : DEFAULT_REGISTRY_URL.slice('sqlite:'.length);
-  return path.join(path.dirname(file), FOLDER);
+  return `${file}-state`;
 }

@@ -73,8 +73,8 @@ export class RunState {
     this.#options = options;
   }
 
-  /** Reads what an earlier process stored. What the `forgotten` steps changed is left out. */
-  async load(forgotten: ReadonlySet<string>): Promise<void> {
+  /** Reads what an earlier process stored. Only what finished steps have changed counts: the others are done again. */
+  async load(isFinished: (name: string) => boolean): Promise<void> {
     const { file, log, parts } = this.#options;
     this.#pages.isPartial = parts !== false;
     try {
@@ -82,9 +82,9 @@ export class RunState {
       if (text === undefined) return;
       const { base, changes, pages } = fromStoredState(text);
       this.#base = base;
-      this.#changes = changes.filter(({ name }) => !forgotten.has(name));
+      this.#changes = changes.filter(({ name }) => isFinished(name));
       this.#last = this.#changes.reduce((state, { patch }) => patchState(state, patch), base);
-      this.#pages.load([...pages].filter(([name]) => !forgotten.has(name)));
+      this.#pages.load(pages.filter(([name]) => isFinished(name)));
     } catch (thrown) {
       const reason = toError(thrown).message;
       log.warn('The stored state of the browser can not be read; the run goes on without it', { reason });
@@ -104,10 +104,15 @@ export class RunState {
     this.#supervisor = supervisor;
     gate.reset(supervisor);
     if (parts === false) return;
-    const prepared = await supervisor.browserState.capture();
-    if (prepared === undefined) return;
-    this.#hasState = true;
     const patch = selectParts(diffStates(this.#base, this.#last), parts);
+    const prepared = await retry(() => this.#capture(supervisor), { ...PATIENCE, signal: supervisor.signal });
+    if (prepared === undefined) {
+      if (isEmptyPatch(patch)) return;
+      throw new Error(
+        'What the steps had changed in the browser can not be restored: the new session does not show its state.',
+      );
+    }
+    this.#hasState = true;
     if (!isEmptyPatch(patch)) {
       this.#report(await supervisor.browserState.apply(patch));
       // Writing storage takes the window away from the page that `prepare` had opened.
@@ -124,8 +129,10 @@ export class RunState {
     if (parts === false || slot === this.#supervisor) return;
     const before = this.#merged.get(slot.signal) ?? this.#base;
     const patch = selectParts(diffStates(before, this.#last), { ...parts, page: false });
-    this.#merged.set(slot.signal, this.#last);
+    const { signal } = slot;
+    const last = this.#last;
     if (!isEmptyPatch(patch)) this.#report(await slot.browserState.apply(patch));
+    this.#merged.set(signal, last);
   }
 
   /**

@@ -5,7 +5,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { redactUrl } from '../../core/redact.ts';
-import type { CommandInfo, PageState, StateAccess, WebDriver } from '../../driver/driver.ts';
+import {
+  UNKNOWN_FINGERPRINT,
+  type CommandInfo,
+  type PageState,
+  type StateAccess,
+  type WebDriver,
+} from '../../driver/driver.ts';
 
 /** The session whose commands pass the gate. */
 export interface GatedSession {
@@ -85,14 +91,23 @@ export class PageGate {
     if (this.#opening !== undefined) return this.#opening;
     const expected = this.#expected;
     if (expected === undefined || PAGELESS.test(label)) return undefined;
-    const opening = this.#open(expected, { label, data }).finally(() => {
-      // The gate may belong to another session by now.
-      if (this.#opening !== opening) return;
-      this.#expected = undefined;
-      this.#opening = undefined;
-    });
+    // A page that could not be opened stays expected: what is there in its place is not what the command means.
+    const opening: Promise<void> = this.#open(expected, { label, data }).then(
+      (): void => this.#finishOpening(opening, undefined),
+      (thrown: unknown): never => {
+        this.#finishOpening(opening, expected);
+        throw thrown;
+      },
+    );
     this.#opening = opening;
     return opening;
+  }
+
+  #finishOpening(opening: Promise<void>, expected: ExpectedPage | undefined): void {
+    // The gate may belong to another session by now.
+    if (this.#opening !== opening) return;
+    this.#expected = expected;
+    this.#opening = undefined;
   }
 
   async #open({ page, leftBy }: ExpectedPage, { label, data }: CommandInfo): Promise<void> {
@@ -119,6 +134,7 @@ export class PageGate {
 /** Whether the current page looks as the expected one did, or will within `limitMs`. */
 async function isSame({ browserState }: GatedSession, { fingerprint }: PageState, limitMs: number): Promise<boolean> {
   if (fingerprint === null) return true;
+  if (fingerprint === UNKNOWN_FINGERPRINT) return false;
   const deadline = performance.now() + limitMs;
   for (;;) {
     if ((await browserState.fingerprint()) === fingerprint) return true;

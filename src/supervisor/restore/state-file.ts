@@ -13,10 +13,12 @@ import type { Log } from '../../core/log.ts';
 /** After this time a stored state is of no use: logins have expired by then. */
 const MAX_AGE_MS = 24 * 60 * 60 * 1_000;
 const MIN_INTERVAL_MS = 1_000;
+/** A private file, or one that a killed program was writing. */
+const OWN_FILE = /^[\w-]+\.json(\.\d+\.tmp)?$/;
 
 export interface StateFileOptions {
   readonly file: string;
-  /** Whether the file is of our own making, in a folder of our own: old files beside it are removed then. */
+  /** Whether the file is of our own making, in a folder of our own, which only its user may read then. */
   readonly isPrivate: boolean;
   readonly log: Log;
 }
@@ -34,12 +36,10 @@ export class StateFile {
     this.path = options.file;
   }
 
-  /** Undefined if there is no file, or if it is a private one that is too old. */
+  /** Undefined if there is no file. */
   async read(): Promise<string | undefined> {
-    const { file, isPrivate } = this.#options;
-    if (isPrivate) removeOldFiles(path.dirname(file));
     try {
-      return await readFile(file, 'utf8');
+      return await readFile(this.path, 'utf8');
     } catch (thrown) {
       if ((toError(thrown) as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw thrown;
@@ -93,7 +93,8 @@ export class StateFile {
   }
 }
 
-function removeOldFiles(folder: string): void {
+/** Removes private files of runs that can't use them any more. Never throws: another program may remove the same ones. */
+export function removeOldStateFiles(folder: string): void {
   let names: string[];
   try {
     names = readdirSync(folder);
@@ -101,9 +102,9 @@ function removeOldFiles(folder: string): void {
     // There is no folder yet.
     return;
   }
-  for (const name of names) {
+  for (const name of names.filter((one) => OWN_FILE.test(one))) {
     const file = path.join(folder, name);
     const stats = statSync(file, { throwIfNoEntry: false });
-    if (stats !== undefined && Date.now() - stats.mtimeMs > MAX_AGE_MS) rmSync(file, { force: true });
+    if (stats?.isFile() === true && Date.now() - stats.mtimeMs > MAX_AGE_MS) rmSync(file, { force: true });
   }
 }
