@@ -33,6 +33,9 @@ export interface DevToolsEvent {
   readonly params: Readonly<Record<string, unknown>>;
 }
 
+/** The connection is gone: with its browser, whose death is declared soon, or by itself, and is then made again. */
+export class DevToolsClosedError extends Error {}
+
 interface PendingCall {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
@@ -94,7 +97,7 @@ export class DevTools {
     socket.on('error', () => undefined);
     socket.on('close', (code) => {
       const description = `the DevTools socket closed (code ${code})`;
-      for (const call of this.#pending.values()) call.reject(new Error(description));
+      for (const call of this.#pending.values()) call.reject(new DevToolsClosedError(description));
       this.#pending.clear();
       if (this.#isWatched) options.onClosed(description);
     });
@@ -132,7 +135,8 @@ export class DevTools {
     params: object = {},
     { sessionId, limitMs = CALL_LIMIT_MS }: CallOptions = {},
   ): Promise<unknown> {
-    if (this.#socket.readyState !== WebSocket.OPEN) return Promise.reject(new Error('the DevTools socket is closed'));
+    if (this.#socket.readyState !== WebSocket.OPEN)
+      return Promise.reject(new DevToolsClosedError('the DevTools socket is closed'));
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#pending.set(id, { resolve, reject });

@@ -1,13 +1,16 @@
 /** The API side of one session: cookies, user agent, base URL and the streak of failures, shared by all its clients. */
+import { delay } from '../core/abort.ts';
 import type { Log } from '../core/log.ts';
 import { retry } from '../core/retry.ts';
-import type { BrowserCookies, BrowserSession } from '../driver/driver.ts';
+import { DevToolsClosedError, type BrowserCookies, type BrowserSession } from '../driver/driver.ts';
 import { DEFAULT_API_RETRIES, DEFAULT_API_TIMEOUT_MS, makeApi, type Api } from './api-client.ts';
 import { BrowserCookieJar } from './cookie-jar.ts';
 import { DEFAULT_FAILURE_THRESHOLD, CriticalFailureError, FailureStreak } from './critical-failures.ts';
 import type { Epoch } from './epoch.ts';
 import { HostLimits } from './host-limits.ts';
 import type { SupervisorOptions } from './options.ts';
+
+const DEVTOOLS_EXPLAINED_MS = 500;
 
 export interface SessionApiOptions {
   readonly epoch: Epoch;
@@ -74,7 +77,12 @@ export class SessionApi {
    * anew: neither is the end of a call.
    */
   #ask<Value>(question: () => Promise<Value>): Promise<Value> {
-    return retry(question, { retries: 3, minDelayMs: 250, signal: this.#given.epoch.signal });
+    return retry(question, {
+      retries: 3,
+      minDelayMs: 100,
+      beforeRetry: waitForDevTools,
+      signal: this.#given.epoch.signal,
+    });
   }
 
   /** A streak of failures is looked into once: the session's death explains it, else the API does. */
@@ -89,6 +97,11 @@ export class SessionApi {
     this.#critical = new CriticalFailureError(streak);
     throw this.#critical;
   }
+}
+
+/** What the end of the connection means is known within a second. */
+async function waitForDevTools(error: Error): Promise<void> {
+  if (error instanceof DevToolsClosedError) await delay(DEVTOOLS_EXPLAINED_MS);
 }
 
 /** Asks once, and again only where that failed. */

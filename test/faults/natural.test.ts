@@ -6,9 +6,7 @@ import { judge } from './natural/verdict.ts';
 
 describe('Natural actions, disturbed once', () => {
   const trials: readonly (readonly [action: string, strike: Strike])[] = [
-    ['login-then-pages', { fault: 'browser-killed', moment: { request: 5, phase: 'unanswered' }, pick: 0 }],
     ['listing-then-api', { fault: 'program-killed', moment: { request: 9, phase: 'answered' }, pick: 0 }],
-    ['next-by-link', { fault: 'tab-crashed', moment: { request: 3, phase: 'lost' }, pick: 0 }],
   ];
 
   for (const [action, strike] of trials) {

@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
 import {
   defineAction,
   loadConfig,
@@ -14,6 +16,8 @@ import { openScriptedWebDriver, type ScriptedWebDriver } from 'webdriver-supervi
 
 import { MEMORY_REGISTRY_URL } from '../../src/registry/registry.ts';
 import { prepareRun, type Run } from '../../src/runs/runs.ts';
+
+const outside = AsyncLocalStorage.snapshot();
 
 /** What an action of a test gets beside its context. */
 export interface Stage {
@@ -67,7 +71,8 @@ export async function runScripted(given: ScriptedRun): Promise<ScriptedResult> {
     entry,
     die: async (supervisor = supervisors[0]!) => {
       server.endSession(supervisor.sessionId);
-      await supervisor.driver.getTitle().catch(() => undefined);
+      // As code of nobody's step: two steps that use one window at the same time would be refused.
+      await outside(() => supervisor.driver.getTitle()).catch(() => undefined);
     },
   });
   const action = defineAction({
