@@ -1,5 +1,9 @@
 /** A session's signal aborts on its death and on its end alike; work on it must not be told the one for the other. */
-import { SessionDeathError } from '../supervisor/supervisor.ts';
+import { settlesWithin } from '../core/abort.ts';
+import { DevToolsClosedError, SessionDeathError } from '../supervisor/supervisor.ts';
+
+/** What the end of a DevTools connection means is known within this time. */
+const EXPLAINED_WITHIN_MS = 2_000;
 
 /** The death that `signal` aborted with; undefined while the session lives, and where it was ended by `quit()` or `stop()`. */
 export function deathOf(signal: AbortSignal): SessionDeathError | undefined {
@@ -20,4 +24,14 @@ export function deathSignalOf(session: AbortSignal): AbortSignal {
   else session.addEventListener('abort', onAbort, { once: true });
   deathSignals.set(session, dead.signal);
   return dead.signal;
+}
+
+/** The death that `failure` comes from. A session that is just dying refuses DevTools calls a moment before its death is declared. */
+export async function deathBehind(failure: unknown, session: AbortSignal): Promise<SessionDeathError | undefined> {
+  if (failure instanceof DevToolsClosedError && !session.aborted) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    session.addEventListener('abort', () => resolve(), { once: true });
+    await settlesWithin(promise, EXPLAINED_WITHIN_MS);
+  }
+  return deathOf(session);
 }

@@ -14,7 +14,7 @@ import { CommandGuard } from './command-guard.ts';
 import type { Action } from './define-action.ts';
 import { exportRecords } from './export.ts';
 import { Ledger } from './ledger.ts';
-import { deathOf } from './death-signal.ts';
+import { deathBehind } from './death-signal.ts';
 import { makePrepareContext, makeRunEntry, type ContextParts } from './make-context.ts';
 import { isTakenAway, RunTimeoutError, toReport, toStatus, type RunOutcome, type RunProgress } from './outcome.ts';
 import type { OpenCall } from './open-calls.ts';
@@ -288,7 +288,7 @@ export class Run {
     }
     if (this.#stop.signal.aborted) return { kind: 'failed', error: toError(this.#stop.signal.reason) };
     // What `run` returned or threw on a dead session is not its answer.
-    const death = deathOf(sessionSignal);
+    const death = await deathBehind(failure, sessionSignal);
     if (death !== undefined) return { kind: 'died', error: death };
     const { error: divergence } = this.#replay.divergence;
     const error = divergence ?? supervisor.criticalFailure ?? pool.criticalFailure;

@@ -13,7 +13,7 @@ import {
   type SessionSupervisor,
   type WebDriver,
 } from '../supervisor/supervisor.ts';
-import { deathOf, deathSignalOf } from './death-signal.ts';
+import { deathBehind, deathOf, deathSignalOf } from './death-signal.ts';
 import { SessionTidier } from './tidy.ts';
 
 /** What a worker works with. */
@@ -151,10 +151,10 @@ export class SessionPool {
         if (supervisor.state !== 'alive' || !(await slot.tidier.tidy(supervisor)))
           await this.#restart(acquired, signal);
         const { signal: session } = supervisor;
-        if (slot.prepared !== session && !(await this.#prepare(supervisor, signal))) continue;
+        const { prepare, join } = this.#options;
+        if (slot.prepared !== session && !(await survives(session, signal, prepare(supervisor, signal)))) continue;
         slot.prepared = session;
-        await this.#options.join(supervisor);
-        return supervisor;
+        if (await survives(session, signal, join(supervisor))) return supervisor;
       }
     } catch (thrown) {
       if (!signal.aborted) this.#options.onFailure(toError(thrown));
@@ -177,17 +177,6 @@ export class SessionPool {
     if (death !== undefined) this.#options.onDeath(death);
     await session.restart({ signal });
   }
-
-  /** False where the session died of it. */
-  async #prepare(supervisor: SessionSupervisor, signal: AbortSignal): Promise<boolean> {
-    const { signal: session } = supervisor;
-    try {
-      await this.#options.prepare(supervisor, signal);
-    } catch (thrown) {
-      if (signal.aborted || deathOf(session) === undefined) throw thrown;
-    }
-    return deathOf(session) === undefined;
-  }
 }
 
 /** As {@link raceSignal}, but work that has ended the session itself keeps its own result. */
@@ -203,4 +192,14 @@ async function raceEnd<Value>(working: Promise<Value>, end: AbortSignal): Promis
 
 function makeSlot(number: number, tidier = new SessionTidier()): Slot {
   return { number, tidier, session: undefined, starting: Promise.resolve(), prepared: undefined, isFree: true };
+}
+
+/** False if the session died of `work`. Rejects as `work` does if it did not. */
+async function survives(session: AbortSignal, batch: AbortSignal, work: Promise<void>): Promise<boolean> {
+  try {
+    await work;
+  } catch (thrown) {
+    if (batch.aborted || (await deathBehind(thrown, session)) === undefined) throw thrown;
+  }
+  return deathOf(session) === undefined;
 }

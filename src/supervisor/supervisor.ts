@@ -5,6 +5,7 @@
 export { SessionSupervisor } from './session-supervisor.ts';
 // What the rooms above need of a session's end and of its driver; they don't reach below this room.
 export {
+  DevToolsClosedError,
   diffStates,
   EMPTY_STATE,
   isEmptyPatch,
