@@ -20,12 +20,13 @@ describe(`Natural actions, disturbed (seed ${SEED})`, () => {
 
   after(() => console.log(`\n${table.toText()}\n`));
 
-  for (const natural of NATURAL_CASES) {
+  for (const [index, natural] of NATURAL_CASES.entries()) {
     it(`${natural.name} never loses data in silence (law 5)`, async () => {
       const { problems, add } = collect(natural, table);
       const undisturbed = await runTrial(natural.name);
       add(undisturbed);
-      const strikes = pickStrikes(makeRandom(seedOf(natural.name)), undisturbed, MOMENTS);
+      const picked = pickStrikes(makeRandom(seedOf(natural.name)), undisturbed, MOMENTS);
+      const strikes = picked.filter(({ fault }) => isMet(fault, index));
       // An action that is refused before its first request can't be disturbed.
       if (undisturbed.requestCount > 0)
         await twoAtATime(strikes, async (strike) => add(await runTrial(natural.name, [strike]), strike));
