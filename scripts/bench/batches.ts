@@ -1,4 +1,4 @@
-/** What a supervised batch costs: beside p-queue, beside the same by hand, and in memory. */
+/** Measures a supervised batch beside p-queue and beside the same work by hand, and its memory. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import v8 from 'node:v8';
 import vm from 'node:vm';

@@ -34,7 +34,7 @@ export async function timeMainJob(
   return elapsedMs;
 }
 
-/** What checkpoints cost: the job with them, and with `restore: false`; the latter twice, for the noise. */
+/** Measures the job with checkpoints beside the job with `restore: false`. The latter runs twice, to show the noise. */
 export async function measureCheckpoints(): Promise<Row[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'bench-checkpoints-'));
   await using shop = await openJobShop();

@@ -1,4 +1,4 @@
-/** What supervising costs: the halt flag, a command, a session's start; each beside the same without it. */
+/** Measures the halt flag, a command and a session's start, each beside the same without supervision. */
 import { Builder, WebDriver } from 'selenium-webdriver';
 import chrome from 'selenium-webdriver/chrome.js';
 import { SessionSupervisor } from 'webdriver-supervisor';

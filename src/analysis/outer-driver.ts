@@ -37,7 +37,7 @@ function modeOf({ call }: Work, analysis: Analysis): 'alone' | 'sessions' | 'sha
   if (options.type !== 'ObjectExpression') return 'alone';
   let mode: 'alone' | 'shared' = 'shared';
   for (const property of options.properties) {
-    // What is spread in may say anything.
+    // A spread object may hold any option.
     if (property.type === 'SpreadElement') mode = 'alone';
     else if (keyName(property) === 'sessions') return 'sessions';
     else if (keyName(property) === 'concurrency') {

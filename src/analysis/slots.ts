@@ -105,7 +105,7 @@ export class Slots {
 
   #rootsOfBinding(binding: Binding, viewpoint: Viewpoint, depth: number): Slot[] {
     const { origin } = binding;
-    // What an action is given is there to be used.
+    // Changing the tools that an action is given is no loss.
     if (this.#tools.roles.roleOfBinding(binding) !== undefined) return [];
     if (origin.from === 'import') return [];
     if (binding.isRest) return [this.ofBinding(binding)];

@@ -20,7 +20,7 @@ const END_LIMIT_MS = 60_000;
 export interface MisuseOptions {
   readonly end: ProgramEnd;
   readonly stop: AbortController;
-  /** What the action's code threw, with its stack. */
+  /** Errors that the action's code threw, with their stacks. */
   readonly failures: Error[];
 }
 

@@ -93,7 +93,7 @@ function describeSessions({ sessions, deaths }: RunProgress): string {
   return `session ${Math.max(1, sessions)}${deaths.length === 0 ? '' : ` after ${count(deaths.length, 'death')}`}`;
 }
 
-/** What the action reported with `ctx.progress`, otherwise its units of work. */
+/** Returns the progress that the action reported with `ctx.progress`, otherwise its units of work. */
 function shownCounts({ display, units }: RunProgress): { done: number; total: number } {
   return display ?? units;
 }

@@ -69,7 +69,7 @@ export async function runAction(args: readonly string[], end: ProgramEnd): Promi
 interface Surroundings {
   readonly display: ProgressDisplay;
   readonly stop: AbortController;
-  /** What the action's code threw, with its stack. */
+  /** Errors that the action's code threw, with their stacks. */
   readonly failures: Error[];
   readonly misuse: MisuseWatch;
 }

@@ -16,7 +16,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** One Ctrl+C arrives twice under npm: from the terminal, and forwarded by npm. */
 const SAME_REQUEST_MS = 500;
 const PARENT_POLL_MS = 500;
-/** The limit of a graceful stop without a parent: nobody is left who could ask again. */
+/** The limit of a graceful stop without a parent process, which could ask a second time. */
 const ORPHAN_LIMIT_MS = 30_000;
 /** Read as early as possible: a parent that has gone by then is not noticed. */
 const PARENT = process.ppid;

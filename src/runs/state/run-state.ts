@@ -1,6 +1,6 @@
 /**
  * The checkpoints of a run: what its steps changed in the browser, and the page that each of them left. After a death the next session
- * is prepared as any other; then these changes are merged into it.
+ * is prepared like each session; then these changes are merged into it.
  */
 import { DeadlineError, toError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
