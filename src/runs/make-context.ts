@@ -10,16 +10,16 @@ import type { Log } from '../core/log.ts';
 import { redactText } from '../core/redact.ts';
 import type { StepId } from '../registry/registry.ts';
 import type { SessionSupervisor } from '../supervisor/supervisor.ts';
-import { runActionBatch } from './batches.ts';
-import { watchEffects } from './command-guard.ts';
+import { runActionBatch } from './steps/batches.ts';
+import { watchEffects } from './replay/command-guard.ts';
 import type { ActionContext, PrepareContext } from './context.ts';
 import { toFileName } from './export.ts';
-import { OpenCalls, type OpenCall } from './open-calls.ts';
-import type { SessionPool } from './session-pool.ts';
-import type { SessionRenewals } from './session-renewal.ts';
-import { toStepFunction } from './step-function.ts';
-import type { StepsOptions } from './step-options.ts';
-import { Steps } from './steps.ts';
+import { OpenCalls, type OpenCall } from './steps/open-calls.ts';
+import type { SessionPool } from './sessions/session-pool.ts';
+import type { SessionRenewals } from './sessions/session-renewal.ts';
+import { toStepFunction } from './steps/step-function.ts';
+import type { StepsOptions } from './steps/step-options.ts';
+import { Steps } from './steps/steps.ts';
 
 export interface ContextParts {
   readonly runId: string;

@@ -43,10 +43,10 @@ export { type Rehearsal, rehearse, warnOfEffects } from './rehearsal/rehearsal.t
 export type { RehearsalScope } from './rehearsal/plan.ts';
 export { WatchedRun } from './rehearsal/watched-run.ts';
 export { hiddenParameters } from './resume.ts';
-export type { OpenCall } from './open-calls.ts';
+export type { OpenCall } from './steps/open-calls.ts';
 export type { Run } from './run.ts';
-export { ReplayDivergedError } from './replay.ts';
-export { PoisonedStepError, StepTimedOutError } from './step-errors.ts';
+export { ReplayDivergedError } from './replay/replay.ts';
+export { PoisonedStepError, StepTimedOutError } from './steps/step-errors.ts';
 
 /**
  * Runs an action to its end. Rejects only with what is wrong before any work starts (`ConfigError`, `ActionError`, a browser that is

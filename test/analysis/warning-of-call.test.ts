@@ -101,7 +101,7 @@ describe('findWarningOfCall', () => {
   it('does not take the call of the step around for that of the step within', () => {
     const warning = warnings.find(({ call }) => call !== null)!;
     const { file, line, column } = warning.call!;
-    const library = new URL('../../src/runs/steps.ts', import.meta.url).href;
+    const library = new URL('../../src/runs/steps/steps.ts', import.meta.url).href;
     const author = pathToFileURL(file).href;
     const frames = (...places: string[]) => ['Error', ...places.map((place) => `    at name (${place})`)].join('\n');
     const stack = frames(`${library}:1:1`, `${author}:999:1`, `${library}:2:2`, `${author}:${line}:${column}`);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { settlesWithin } from '../../core/abort.ts';
 import { toError } from '../../core/errors.ts';
 import type { SessionSupervisor } from '../../supervisor/supervisor.ts';
-import { deathOf } from '../death-signal.ts';
+import { deathOf } from '../sessions/death-signal.ts';
 
 /** A killed browser is declared dead within milliseconds; the limit is for a machine that is overloaded. */
 const DECLARATION_LIMIT_MS = 10_000;

@@ -15,11 +15,11 @@ import type {
   StepOptions,
   StepTools,
 } from '../context.ts';
-import { inOrder } from '../command-guard.ts';
+import { inOrder } from '../replay/command-guard.ts';
 import type { Action } from '../define-action.ts';
-import { describeStep } from '../ledger.ts';
+import { describeStep } from '../replay/ledger.ts';
 import type { RunOptions } from '../run-options.ts';
-import { toStepFunction } from '../step-function.ts';
+import { toStepFunction } from '../steps/step-function.ts';
 import { killSession } from './kill-session.ts';
 import type { PlannedKill, UnitOfWork } from './plan.ts';
 

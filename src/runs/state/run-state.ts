@@ -20,7 +20,7 @@ import {
   type SessionSupervisor,
   type StateFile,
 } from '../../supervisor/supervisor.ts';
-import { describeStep, type LedgerEntry } from '../ledger.ts';
+import { describeStep, type LedgerEntry } from '../replay/ledger.ts';
 import { StepPages } from './step-pages.ts';
 import { fromStoredState, toStoredState, type StateChange } from './stored-state.ts';
 

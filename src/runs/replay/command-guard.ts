@@ -1,0 +1,176 @@
+/**
+ * Sees each command to the sessions of a run before it is sent: refuses those of items that have ended, and on the run's own session those
+ * of two units of work that would mix in one window; has the page opened there that a replayed step had left.
+ */
+import { SupervisorError } from '../../core/errors.ts';
+import { PageGate, type Api, type CommandHook, type CommandInfo } from '../../supervisor/supervisor.ts';
+import { describeStep, startSentence, type LedgerEntry } from './ledger.ts';
+import type { Divergence } from './replay.ts';
+import { describeLostPage } from '../state/lost-page.ts';
+import { SessionTidier } from '../sessions/tidy.ts';
+
+/** A step or an item sent a command to a window that another one, beside it, was using. */
+export class WindowSharedError extends SupervisorError {
+  readonly code = 'window-shared';
+  readonly consequence = 'fail-step';
+
+  constructor({ id }: LedgerEntry, user: LedgerEntry) {
+    const way =
+      id.batch === null
+        ? 'Await one step before the next one begins.'
+        : 'Give each worker a session of its own (`sessions: 5`, and use the `driver` that the worker is given), or let one item run at a ' +
+          'time (`concurrency: 1`).';
+    super(
+      `${startSentence(describeStep(id))} sent a command to the window that ${describeStep(user.id)} was using. Work that shares a window ` +
+        `changes the page of its neighbour. ${way}`,
+      { data: { item: id, user: user.id } },
+    );
+  }
+}
+
+/** The code of a batch item went on after the item's end, and sent a command to a session that other items use by then. */
+export class ItemEndedError extends SupervisorError {
+  readonly code = 'item-ended';
+  readonly consequence = 'fail-step';
+
+  constructor(item: LedgerEntry) {
+    super(
+      `${startSentence(describeStep(item.id))} has ended, and its code sent a command to a session that other work uses now. The command ` +
+        'was refused. Put `await` before everything that it does, and pass its `signal` to everything that waits.',
+      { data: { item: item.id } },
+    );
+  }
+}
+
+/** What the guard asks the steps of the current entry of `run`. */
+export interface GuardedSteps {
+  /** The step or item that the current code belongs to. */
+  readonly current: LedgerEntry | undefined;
+  /** The item that the current code belongs to, if it has ended and its session is free for other items. */
+  readonly ended: LedgerEntry | undefined;
+  readonly isOpen: (entry: LedgerEntry) => boolean;
+  /** Whether `part` is within the step `whole`: the code of both takes turns. */
+  readonly isWithin: (part: LedgerEntry, whole: LedgerEntry) => boolean;
+}
+
+export class CommandGuard {
+  readonly gate: PageGate;
+  /** Of the run's own session. */
+  readonly tidier = new SessionTidier();
+  /** The steps of every entry of `run`, newest first: code of an earlier entry may still run. */
+  readonly #entries: GuardedSteps[] = [];
+  /** The step or item that sent a command last. */
+  #user: LedgerEntry | undefined;
+  readonly #refused = new Map<LedgerEntry, WindowSharedError>();
+
+  constructor(divergence: Divergence) {
+    const sender = () => {
+      const current = this.#entries[0]?.current;
+      return current === undefined ? 'The code between the steps' : startSentence(describeStep(current.id));
+    };
+    this.gate = new PageGate({ refuse: (refusal) => divergence.note(describeLostPage(sender(), refusal)) });
+  }
+
+  /** `run` is entered: its steps send the commands that follow. */
+  enter(steps: GuardedSteps): void {
+    this.#entries.unshift(steps);
+    this.#user = undefined;
+    this.#refused.clear();
+  }
+
+  /** The hook of the run's own session. The run's own commands pass unseen by the hook of the `user`. */
+  before(user: CommandHook | undefined): CommandHook {
+    const isOwn = ({ label }: CommandInfo) => this.gate.isOpening && label === 'POST /url';
+    return inOrder((command) => (isOwn(command) ? undefined : hideTidying(this.tidier, user)(command)), this.#before);
+  }
+
+  readonly #before: CommandHook = (command) => {
+    if (this.tidier.isListing(command)) return undefined;
+    this.#throwIfEnded();
+    if (this.tidier.isTidying) return undefined;
+    const current = this.#entries[0]?.current;
+    if (current !== undefined) this.#claimWindow(current);
+    const held = this.tidier.before(command);
+    if (held === undefined) return this.gate.before(command);
+    return held.then(() => {
+      this.#throwIfEnded();
+      return this.gate.before(command);
+    });
+  };
+
+  /** The hook of the sessions of a slot of the pool. */
+  beforeOnSlot(tidier: SessionTidier, user: CommandHook | undefined): CommandHook {
+    return inOrder(hideTidying(tidier, user), (command) => {
+      // It belongs to the session, also if the item that caused it has ended meanwhile.
+      if (tidier.isListing(command)) return undefined;
+      this.#throwIfEnded();
+      return tidier.before(command)?.then(() => this.#throwIfEnded());
+    });
+  }
+
+  /** An attempt at `entry` begins: what was refused to the one before is no matter of it. */
+  beginAttempt(entry: LedgerEntry): void {
+    this.#refused.delete(entry);
+  }
+
+  /** The window is free for others while `entry` waits to be tried again. */
+  endAttempt(entry: LedgerEntry): void {
+    if (this.#user === entry) this.#user = undefined;
+  }
+
+  /** A step or an item that was refused a command fails, also if its code caught the refusal. */
+  throwIfRefused(entry: LedgerEntry): void {
+    const error = this.#refused.get(entry);
+    if (error !== undefined) throw error;
+  }
+
+  #throwIfEnded(): void {
+    for (const { ended } of this.#entries) if (ended !== undefined) throw new ItemEndedError(ended);
+  }
+
+  #claimWindow(item: LedgerEntry): void {
+    const user = this.#user;
+    const steps = this.#entries[0];
+    const isBeside =
+      user !== undefined && user !== item && !steps?.isWithin(user, item) && !steps?.isWithin(item, user);
+    if (isBeside && steps?.isOpen(user)) {
+      const error = new WindowSharedError(item, user);
+      this.#refused.set(item, error);
+      throw error;
+    }
+    this.#user = item;
+  }
+}
+
+function hideTidying(tidier: SessionTidier, user: CommandHook | undefined): CommandHook {
+  return (command) => (tidier.isListing(command) || tidier.isTidying ? undefined : user?.(command));
+}
+
+/** One hook that calls `second` when `first` has let the command pass. */
+export function inOrder(first: CommandHook | undefined, second: CommandHook): CommandHook {
+  if (first === undefined) return second;
+  return (command) => {
+    const held = first(command);
+    return held === undefined ? second(command) : held.then(() => second(command));
+  };
+}
+
+/** RFC 9110, section 9.2.2: sending such a request again has no further effect. */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+
+/** `api` with `onEffect` awaited before each request that is not idempotent. */
+export function watchEffects(api: Api, onEffect: () => Promise<void>): Api {
+  const before = async (init: RequestInit | undefined) => {
+    if (!IDEMPOTENT.has(init?.method?.toUpperCase() ?? 'GET')) await onEffect();
+  };
+  return {
+    fetch: async (pathOrUrl, init) => {
+      await before(init);
+      return api.fetch(pathOrUrl, init);
+    },
+    json: async <Value>(pathOrUrl: string | URL, init?: RequestInit) => {
+      await before(init);
+      return api.json<Value>(pathOrUrl, init);
+    },
+  };
+}

@@ -1,0 +1,36 @@
+/** Opens the store of a run that is begun or resumed, and loads what earlier processes left. */
+import type { Log } from '../../core/log.ts';
+import type { Registry, RunStore, StoredRun } from '../../registry/registry.ts';
+import type { Ledger } from './ledger.ts';
+import { describeForgotten, findRedone } from './redo.ts';
+
+export interface OpenStoreOptions {
+  readonly registry: Registry;
+  readonly run: StoredRun;
+  /** How the store of a row is opened; see `Runs.openStore`. */
+  readonly open: (run: StoredRun) => RunStore;
+  /** Of the lease under which the run is worked on. */
+  readonly token: number;
+  readonly ledger: Ledger;
+  readonly isResumed: boolean;
+  /** The step to forget, with everything after it. */
+  readonly redo: string | undefined;
+  readonly log: Log;
+}
+
+/** Throws `ConfigError` if `redo` names no step of the run. */
+export async function openStore(options: OpenStoreOptions): Promise<RunStore> {
+  const { registry, run, open, token, ledger, isResumed, redo, log } = options;
+  let store = open(run);
+  if (!isResumed) return store;
+  if (redo !== undefined) {
+    const steps = await store.loadSteps();
+    await store.close();
+    const { steps: redone, ...part } = findRedone(steps, redo, run.id);
+    log.warn(describeForgotten(redone));
+    await registry.runs.forgetSteps(run.id, { ...part, token });
+    store = open((await registry.runs.get(run.id)) ?? run);
+  }
+  ledger.load(await store.loadSteps(), await store.loadSaves());
+  return store;
+}

@@ -1,0 +1,76 @@
+/** Collects what a run's replays show about its action: divergences, warnings, and effects that were repeated. */
+import { findWarningOfCall, type SourceWarning } from '../../analysis/analysis.ts';
+import type { Log } from '../../core/log.ts';
+import type { ReplacedRecord } from '../../registry/registry.ts';
+import { describeStep, startSentence, type Ledger, type LedgerEntry } from './ledger.ts';
+import { checkReplay, Divergence } from './replay.ts';
+
+export interface ReplayWatchOptions {
+  readonly ledger: Ledger;
+  readonly sourceWarnings: readonly SourceWarning[];
+  readonly log: Log;
+}
+
+export class ReplayWatch {
+  readonly divergence = new Divergence();
+  readonly #options: ReplayWatchOptions;
+  readonly #warnings = new Set<string>();
+  readonly #repeatedEffects = new Set<string>();
+  /** Whether a finished step was replayed: what `run` does from then on depends on stored values. */
+  #hasReplays = false;
+
+  constructor(options: ReplayWatchOptions) {
+    this.#options = options;
+  }
+
+  get hasReplays(): boolean {
+    return this.#hasReplays;
+  }
+
+  get warnings(): readonly string[] {
+    return [...this.#warnings];
+  }
+
+  get repeatedEffects(): readonly string[] {
+    return [...this.#repeatedEffects];
+  }
+
+  /** A finished step is replayed; `stack` is that of the call that asked for it. */
+  onReplay(step: LedgerEntry, stack: string | undefined): void {
+    this.#hasReplays = true;
+    const warning = findWarningOfCall(this.#options.sourceWarnings, stack);
+    if (warning === undefined) return;
+    const what = `${startSentence(describeStep(step.id))} was finished before, so that its code did not run again`;
+    this.divergence.note(`${what}: ${warning.message}`, { step: step.id });
+  }
+
+  /** A record of `step` took the key of another step's record. */
+  onReplacedRecord(step: LedgerEntry, { dataset, key, isSame }: ReplacedRecord): void {
+    const place = dataset === 'records' ? '' : ` of ${dataset}`;
+    const what = `${startSentence(describeStep(step.id))} saved the record "${key}"${place}, which another step had saved`;
+    if (isSame || !this.#hasReplays) {
+      this.#warn(`${what}${isSame ? '' : ' with other content'}; the last one stays.`);
+      return;
+    }
+    const reason = 'Does the key come from a counter that begins again when `run` is entered?';
+    const data = { step: step.id, record: key };
+    this.divergence.note(`${what} with other content, after finished steps were replayed. ${reason}`, data);
+  }
+
+  /** A step is done again although an interrupted attempt has sent something that is not idempotent. */
+  onRepeatedEffect({ id }: LedgerEntry): void {
+    this.#repeatedEffects.add(startSentence(describeStep(id)));
+  }
+
+  /** `run` has returned: compares what it asked for with what was known before. */
+  check(): void {
+    for (const warning of checkReplay(this.#options.ledger, this.divergence)) this.#warn(warning);
+  }
+
+  /** Once for each text, in the log and in the outcome. */
+  #warn(text: string): void {
+    if (this.#warnings.has(text)) return;
+    this.#warnings.add(text);
+    this.#options.log.warn(text);
+  }
+}

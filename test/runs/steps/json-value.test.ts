@@ -1,0 +1,97 @@
+import vm from 'node:vm';
+
+import { expect } from 'chai';
+import { ActionError } from 'webdriver-supervisor';
+
+import { fromJsonText, toJsonText, toRecordText } from '../../../src/runs/steps/json-value.ts';
+import { runScripted } from '../../support/scripted-run.ts';
+
+class Product {
+  readonly sku = 'x';
+}
+
+const what = () => 'The value of the step "a"';
+
+describe('Stored values', () => {
+  it('come back equal and as copies', () => {
+    const shared = { x: 1 };
+    const values: unknown[] = [
+      null,
+      true,
+      0.1,
+      -1e21,
+      '',
+      '\u0000 \u2028 "\\ 👋 \ud800',
+      [],
+      [1, [2, { three: 3 }]],
+      { a: null, 'b.c': [''], __proto__: null },
+      { one: shared, two: shared },
+      JSON.parse('{"__proto__":{"polluted":1},"constructor":1}'),
+      Object.assign(Object.create(null) as object, { bare: 1 }),
+      vm.runInNewContext('({ other: ["realm"] })'),
+    ];
+    for (const value of values) {
+      const copy = fromJsonText<unknown>(toJsonText(value, what));
+      expect(JSON.stringify(copy)).to.equal(JSON.stringify(value));
+      if (typeof value === 'object' && value !== null) expect(copy).not.to.equal(value);
+    }
+    expect(({} as { polluted?: number }).polluted).to.equal(undefined);
+  });
+
+  it('may be undefined, also as a field, which is then left out', () => {
+    expect(toJsonText(undefined, what)).to.equal(undefined);
+    expect(fromJsonText(undefined)).to.equal(undefined);
+    expect(toJsonText({ a: undefined, b: 1 }, what)).to.equal('{"b":1}');
+  });
+
+  const cycle: Record<string, unknown> = { name: 'cycle' };
+  cycle['self'] = [cycle];
+  const refused: [name: string, value: unknown, path: string, reason: string][] = [
+    ['a Date', { when: new Date(0) }, 'when', 'a Date'],
+    ['a Map', [{ map: new Map() }], '[0].map', 'a Map'],
+    ['a Set', new Set(), 'it', 'a Set'],
+    ['a BigInt', { a: { b: [1, 2n] } }, 'a.b[1]', 'a bigint'],
+    ['a function', { run: () => 1 }, 'run', 'a function'],
+    ['a symbol', [Symbol('x')], '[0]', 'a symbol'],
+    ['a class instance', { product: new Product() }, 'product', 'a Product'],
+    ['an Error', { error: new Error('x') }, 'error', 'an? Error'],
+    ['bytes', { body: Buffer.from('x') }, 'body', 'a Buffer'],
+    ['a regular expression', { like: /x/ }, 'like', 'a RegExp'],
+    ['a boxed text', { text: Object('x') as unknown }, 'text', 'a String'],
+    ['NaN', { price: Number.NaN }, 'price', 'the number NaN'],
+    ['Infinity', [Infinity], '[0]', 'the number Infinity'],
+    ['a promise that was not awaited', { title: Promise.resolve('x') }, 'title', 'a Promise'],
+    ['toJSON, which would change it', { toJSON: () => 1 }, 'toJSON', 'a function'],
+    ['a cycle', cycle, 'self[0]', 'part of a circle'],
+  ];
+  for (const [name, value, path, reason] of refused) {
+    it(`are refused with their path where they hold ${name}`, () => {
+      expect(() => toJsonText(value, what)).to.throw(
+        ActionError,
+        new RegExp(`^The value of the step "a" can't be stored: ${path.replace(/[[\]]/g, '\\$&')} is ${reason}`),
+      );
+    });
+  }
+
+  it('are refused as records where they are no objects', () => {
+    for (const value of [undefined, null, 'text', 1, [1], true]) {
+      expect(() => toRecordText(value, () => 'The record "r"')).to.throw(
+        ActionError,
+        'The record "r" must be an object',
+      );
+    }
+  });
+
+  it('fail their step when they are no JSON, naming the step as it is written, without a further attempt', async () => {
+    let attempts = 0;
+    const { outcome, code } = await runScripted({
+      run: async ({ step }) => {
+        await step('Price of A', () => ({ at: new Date(0), n: (attempts += 1) }), { retries: 3 });
+      },
+    });
+    expect(attempts).to.equal(1);
+    expect(code).to.equal('action-error');
+    expect(outcome.error?.message).to.contain('the step "Price of A"').and.contain('at is a Date');
+    expect(outcome.counts).to.include({ total: 1, failed: 1 });
+  });
+});

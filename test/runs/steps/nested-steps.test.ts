@@ -1,0 +1,161 @@
+import { expect } from 'chai';
+import { CancelledError } from 'webdriver-supervisor';
+
+import { rejectionOf } from '../../support/rejection.ts';
+import { runScripted } from '../../support/scripted-run.ts';
+
+const key = (item: string) => item;
+
+describe('A step that contains steps and batches', () => {
+  it('replays its finished parts when it is done again, and runs the code between them again', async () => {
+    const works: string[] = [];
+    const { outcome } = await runScripted({
+      run: async ({ step, batch }, { entry, die }) => {
+        const value = await step('page 1', async ({ save }) => {
+          works.push(`outer ${entry}`);
+          const ids = await step('ids', () => {
+            works.push('ids');
+            return ['a', 'b'];
+          });
+          works.push(`between ${entry}`);
+          const { results } = await batch('details', ids, (id) => void works.push(id), { key });
+          if (entry === 1) await die();
+          save({ ids, count: results.length }, { key: 'page 1' });
+          return ids.length;
+        });
+        expect(value).to.equal(2);
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', records: 1, error: null });
+    expect(works).to.deep.equal(['outer 1', 'ids', 'between 1', 'a', 'b', 'outer 2', 'between 2']);
+    expect(outcome.counts).to.deep.equal({ total: 4, done: 4, failed: 0, cancelled: 0, skipped: 0 });
+  });
+
+  it('is not entered again once it is finished, and its parts are not missed', async () => {
+    const works: string[] = [];
+    const { outcome } = await runScripted({
+      run: async ({ step }, { entry, die }) => {
+        await step('outer', () => step('inner', () => works.push('inner')));
+        if (entry === 1) await die();
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', error: null });
+    expect(outcome.warnings).to.deep.equal([]);
+    expect(works).to.deep.equal(['inner']);
+  });
+
+  it('keeps the keys of its parts apart from those of other steps', async () => {
+    const values: unknown[] = [];
+    const { outcome } = await runScripted({
+      run: async ({ step, batch }, { entry, die }) => {
+        for (const product of ['a', 'b']) {
+          await step(product, async () => {
+            values.push(await step('reviews', () => `${product}, entry ${entry}`));
+            await batch('pictures', ['1'], () => product, { key });
+          });
+          if (entry === 1 && product === 'a') await die();
+        }
+        values.push(await step('reviews', () => 'of none'));
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', error: null });
+    expect(values).to.deep.equal(['a, entry 1', 'b, entry 2', 'of none']);
+    expect(outcome.counts).to.include({ total: 7, done: 7 });
+  });
+
+  it('may ask for its parts again when it is retried, and those that failed are done again', async () => {
+    const works: string[] = [];
+    const { outcome } = await runScripted({
+      run: ({ step }) =>
+        step(
+          'outer',
+          async ({ attempt }) => {
+            await step('good', () => works.push(`good ${attempt}`));
+            await step('bad', () => {
+              works.push(`bad ${attempt}`);
+              if (attempt === 1) throw new Error('not yet');
+            });
+          },
+          { retries: 1 },
+        ),
+    });
+    expect(outcome).to.include({ status: 'completed' });
+    expect(works).to.deep.equal(['good 1', 'bad 1', 'bad 2']);
+    expect(outcome.counts).to.deep.equal({ total: 3, done: 3, failed: 0, cancelled: 0, skipped: 0 });
+  });
+
+  it('is not given up for the deaths of its parts: each is counted at the innermost open step', async () => {
+    let outerEntries = 0;
+    const seen = new Set<string>();
+    const { outcome } = await runScripted({
+      options: { supervisor: { restartLimit: { limit: 20, windowMs: 600_000 } } },
+      run: ({ step }, { die }) =>
+        step('outer', async () => {
+          outerEntries += 1;
+          for (const part of ['1', '2', '3', '4']) {
+            let dies = false;
+            await step(`part ${part}`, async () => {
+              dies = !seen.has(part);
+              seen.add(part);
+              if (dies) await die();
+            });
+          }
+        }),
+    });
+    expect(outcome).to.include({ status: 'completed', error: null });
+    expect(outcome.deaths).to.have.length(4);
+    expect(outerEntries).to.equal(5);
+  });
+
+  it('is counted beside its parts, and a person who watches sees the parts alone', async () => {
+    const seen: unknown[] = [];
+    const { outcome } = await runScripted({
+      run: async ({ step, batch }, { run }) => {
+        await step('page', async () => {
+          seen.push(run.progress.units);
+          await batch('items', ['a', 'b'], () => undefined, { key });
+          seen.push(run.progress.units);
+        });
+        seen.push(run.progress.units);
+      },
+    });
+    expect(seen).to.deep.equal([
+      { done: 0, total: 1 },
+      { done: 2, total: 2 },
+      { done: 2, total: 2 },
+    ]);
+    expect(outcome.counts).to.include({ total: 3, done: 3 });
+  });
+
+  it('fails with its part, and counts both', async () => {
+    const { outcome } = await runScripted({
+      run: async ({ step }) => {
+        const error = await rejectionOf(
+          step('outer', () =>
+            step('inner', () => {
+              throw new Error('sold out');
+            }),
+          ),
+        );
+        expect(error.message).to.equal('sold out');
+      },
+    });
+    expect(outcome.counts).to.include({ total: 2, failed: 2 });
+  });
+
+  it('is cancelled with its parts, and a resumed run does both again', async () => {
+    const stop = new AbortController();
+    const { outcome } = await runScripted({
+      options: { signal: stop.signal },
+      run: ({ step }) =>
+        step('outer', () =>
+          step('inner', async ({ signal }) => {
+            stop.abort(new CancelledError());
+            await rejectionOf(Promise.reject(signal.reason as Error));
+          }),
+        ),
+    });
+    expect(outcome).to.include({ status: 'cancelled' });
+    expect(outcome.counts).to.deep.equal({ total: 2, done: 0, failed: 0, cancelled: 2, skipped: 0 });
+  });
+});

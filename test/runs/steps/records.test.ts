@@ -1,0 +1,176 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { expect } from 'chai';
+import { ActionError } from 'webdriver-supervisor';
+
+import { rejectionOf } from '../../support/rejection.ts';
+import { runScripted, type ScriptedRun } from '../../support/scripted-run.ts';
+
+/** The exported records of a run, in the order of its file. */
+async function exported(run: ScriptedRun['run']): Promise<unknown[]> {
+  const output = mkdtempSync(path.join(tmpdir(), 'records-'));
+  try {
+    const { outcome } = await runScripted({ options: { output }, run });
+    expect(outcome.error).to.equal(null);
+    const file = outcome.outputs['records'];
+    if (file === undefined) return [];
+    return readFileSync(file, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown);
+  } finally {
+    rmSync(output, { recursive: true });
+  }
+}
+
+const key = (item: string): string => item;
+
+describe('Records', () => {
+  it('are exported in the order of declaration, then of saving, whatever finished first', async () => {
+    const records = await exported(async ({ batch, step, save }) => {
+      await save({ n: 0 }, { key: 'first' });
+      const last = Promise.withResolvers<void>();
+      await batch(
+        'b',
+        ['slow', 'fast'],
+        async (item, { save: keep }) => {
+          if (item === 'slow') await last.promise;
+          keep({ item, n: 1 }, { key: `${item} 1` });
+          keep({ item, n: 2 }, { key: `${item} 2` });
+          keep({ item, n: 3 }, { key: `${item} 1` });
+          if (item === 'fast') last.resolve();
+        },
+        { key },
+      );
+      await step('s', ({ save: keep }) => keep({ n: 9 }, { key: 'last' }));
+    });
+    expect(records).to.deep.equal([
+      { n: 0 },
+      { item: 'slow', n: 3 },
+      { item: 'slow', n: 2 },
+      { item: 'fast', n: 3 },
+      { item: 'fast', n: 2 },
+      { n: 9 },
+    ]);
+  });
+
+  it('of a run whose sessions died come in the same order as those of an undisturbed one', async () => {
+    const work =
+      (disturbed: boolean): ScriptedRun['run'] =>
+      async ({ batch, step, save }, { entry, die }) => {
+        await step('a', ({ save: keep }) => keep({ step: 'a' }, { key: 'a' }));
+        await save({ between: 1 }, { key: 'between' });
+        await batch(
+          'b',
+          ['1', '2', '3', '4'],
+          async (item, { save: keep }) => {
+            keep({ item }, { key: item });
+            if (disturbed && entry === 1 && item === '2') await die();
+          },
+          { key, concurrency: 2 },
+        );
+        if (disturbed && entry === 2) await die();
+        await step('c', ({ save: keep }) => keep({ step: 'c' }, { key: 'c' }));
+      };
+    expect(await exported(work(true))).to.deep.equal(await exported(work(false)));
+  });
+
+  it('of one key from two steps: the last commit wins, with a warning that names both', async () => {
+    const { outcome, warnings } = await runScripted({
+      run: async ({ step }) => {
+        await step('one', ({ save }) => save({ from: 'one' }, { key: 'same' }));
+        await step('two', ({ save }) => save({ from: 'two' }, { key: 'same' }));
+        await step('three', ({ save }) => save({ from: 'three' }, { key: 'same', dataset: 'other' }));
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', records: 2 });
+    expect(warnings).to.have.length(1);
+    expect(outcome.warnings).to.deep.equal([
+      'The step "two" saved the record "same", which another step had saved with other content; the last one stays.',
+    ]);
+  });
+
+  it('saved outside of steps are kept at once and once, however often `run` is entered', async () => {
+    const { outcome } = await runScripted({
+      run: async ({ save }, { entry, die }) => {
+        await save({ entry }, { key: 'summary' });
+        if (entry === 1) await die();
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', records: 1 });
+  });
+
+  it('are refused by ctx.save while a step or an item runs, with what to use instead', async () => {
+    const told: Error[] = [];
+    await runScripted({
+      run: async ({ step, batch, save }) => {
+        await step('s', async () => void told.push(await rejectionOf(save({}, { key: 'x' }))));
+        const options = { key };
+        await batch('b', ['i'], async () => void told.push(await rejectionOf(save({}, { key: 'x' }))), options);
+        const slow = Promise.withResolvers<void>();
+        const sibling = step('sibling', () => slow.promise);
+        told.push(await rejectionOf(save({}, { key: 'x' })));
+        slow.resolve();
+        await sibling;
+        await save({}, { key: 'after' });
+      },
+    }).then(({ outcome }) => expect(outcome).to.include({ status: 'completed', records: 1 }));
+    expect(told).to.have.length(3);
+    for (const error of told) {
+      expect(error).to.be.instanceOf(ActionError);
+      expect(error.message).to.contain('`save` that the step or worker is given');
+    }
+  });
+
+  it('without a usable key or dataset, or that are no objects, are refused', async () => {
+    const wrong: [record: unknown, options: unknown][] = [
+      [{}, undefined],
+      [{}, { key: '' }],
+      [{}, { key: 7 }],
+      [{}, { key: 'a', dataset: '' }],
+      ['text', { key: 'a' }],
+      [{ when: new Date(0) }, { key: 'a' }],
+    ];
+    for (const [record, options] of wrong) {
+      for (const where of ['step', 'run'] as const) {
+        const { code } = await runScripted({
+          run: async ({ step, save }) => {
+            if (where === 'run') await save(record as object, options as never);
+            else await step('s', ({ save: keep }) => keep(record as object, options as never));
+          },
+        });
+        expect(code, JSON.stringify([record, options, where])).to.equal('action-error');
+      }
+    }
+  });
+
+  it('saved outside of steps are not put back over later ones when `run` is entered again', async () => {
+    const work: ScriptedRun['run'] = async ({ step, save }) => {
+      await save({ state: 'draft' }, { key: 'k' });
+      await step('finish', ({ save: keep }) => keep({ state: 'final' }, { key: 'k' }));
+      await save({ state: 'other' }, { key: 'o' });
+    };
+    const undisturbed = await exported(work);
+    const disturbed = await exported(async (context, stage) => {
+      await work(context, stage);
+      if (stage.entry === 1) await stage.die();
+    });
+    expect(undisturbed).to.deep.equal([{ state: 'final' }, { state: 'other' }]);
+    expect(disturbed).to.deep.equal(undisturbed);
+  });
+
+  it('are counted live', async () => {
+    const seen: number[] = [];
+    await runScripted({
+      run: async ({ step, save }, { run }) => {
+        await save({}, { key: 'a' });
+        seen.push(run.progress.records);
+        await step('s', ({ save: keep }) => keep({}, { key: 'b' }));
+        seen.push(run.progress.records);
+      },
+    });
+    expect(seen).to.deep.equal([1, 2]);
+  });
+});

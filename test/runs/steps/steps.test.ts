@@ -1,0 +1,298 @@
+import { expect } from 'chai';
+import { ActionError, SessionDeathError } from 'webdriver-supervisor';
+import { rejectionOf } from '../../support/rejection.ts';
+import { never, runScripted } from '../../support/scripted-run.ts';
+
+describe('ctx.step: done once', () => {
+  it('returns the stored value on re-entry without running the step again', async () => {
+    const works: string[] = [];
+    const values: unknown[] = [];
+    const { outcome, entries } = await runScripted({
+      run: async ({ step }, { entry, die }) => {
+        values.push(await step('a', () => ({ from: works.push('a') })));
+        if (entry === 1) await die();
+        values.push(await step('b', () => works.push('b')));
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', sessions: 2, error: null });
+    expect(outcome.counts).to.deep.equal({ total: 2, done: 2, failed: 0, cancelled: 0, skipped: 0 });
+    expect(entries).to.equal(2);
+    expect(works).to.deep.equal(['a', 'b']);
+    expect(values).to.deep.equal([{ from: 1 }, { from: 1 }, 2]);
+  });
+
+  it('gives the parsed copy the first time too, so that changing it changes nothing that is stored', async () => {
+    const source = { list: [1], left: undefined };
+    await runScripted({
+      run: async ({ step }, { entry, die }) => {
+        const value = await step('a', () => source);
+        expect(value).not.to.equal(source);
+        expect(value).to.deep.equal({ list: [1] });
+        value.list.push(2);
+        source.list.push(3);
+        if (entry === 1) await die();
+      },
+    });
+    expect(source.list).to.deep.equal([1, 3, 3]);
+  });
+
+  it('stores undefined as undefined', async () => {
+    const values: unknown[] = [];
+    await runScripted({
+      run: async ({ step }, { entry, die }) => {
+        values.push(await step('nothing', () => undefined));
+        if (entry === 1) await die();
+      },
+    });
+    expect(values).to.deep.equal([undefined, undefined]);
+  });
+
+  it('rethrows a stored failure on re-entry in the same process without running the step again', async () => {
+    const failure = new Error('sold out');
+    let works = 0;
+    const told: unknown[] = [];
+    const { outcome } = await runScripted({
+      run: async ({ step }, { entry, die }) => {
+        told.push(
+          await rejectionOf(
+            step('a', () => {
+              works += 1;
+              throw failure;
+            }),
+          ),
+        );
+        if (entry === 1) await die();
+      },
+    });
+    expect(works).to.equal(1);
+    expect(told).to.deep.equal([failure, failure]);
+    expect(outcome).to.include({ status: 'partial', error: null });
+    expect(outcome.counts).to.include({ total: 1, failed: 1 });
+  });
+
+  it('tries a failing step again as often as `retries` says, and tells the attempt', async () => {
+    const attempts: number[] = [];
+    const { outcome } = await runScripted({
+      run: async ({ step }) => {
+        await step(
+          'a',
+          ({ attempt }) => {
+            attempts.push(attempt);
+            if (attempt === 1) throw new TypeError('not yet');
+          },
+          { retries: 1 },
+        );
+      },
+    });
+    expect(attempts).to.deep.equal([1, 2]);
+    expect(outcome.counts).to.include({ total: 1, done: 1 });
+  });
+
+  it('refuses retries that are no whole number before it runs anything', async () => {
+    const { outcome, code } = await runScripted({ run: ({ step }) => step('a', never, { retries: -1 }) });
+    expect(code).to.equal('action-error');
+    expect(outcome.error?.message).to.contain('retries');
+    expect(outcome.counts.total).to.equal(0);
+  });
+
+  it('never charges a death to the retries of a step', async () => {
+    const attempts: number[] = [];
+    const { outcome } = await runScripted({
+      run: async ({ step }, { entry, die }) => {
+        await step(
+          'a',
+          async ({ attempt }) => {
+            attempts.push(attempt);
+            if (entry === 1) await die();
+            if (attempt === 1) throw new Error('an ordinary failure');
+          },
+          { retries: 1 },
+        );
+      },
+    });
+    expect(attempts).to.deep.equal([1, 1, 2]);
+    expect(outcome).to.include({ status: 'completed' });
+  });
+
+  it('keeps the value of a step that ends its own session, and completes when `run` returns after driver.quit()', async () => {
+    const { outcome, left } = await runScripted({
+      run: async ({ driver, step }) => {
+        expect(
+          await step('last', async () => {
+            await driver.quit();
+            return 'bye';
+          }),
+        ).to.equal('bye');
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', error: null, sessions: 1 });
+    expect(outcome.deaths).to.deep.equal([]);
+    expect(outcome.counts).to.include({ total: 1, done: 1 });
+    expect(left).to.equal(0);
+  });
+
+  it('quarantines a step during which three sessions died as failed with code step-poisoned, and the run goes on', async () => {
+    let begun = 0;
+    const { outcome } = await runScripted({
+      run: async ({ step }, { die }) => {
+        const told = await step('bad page', () => {
+          begun += 1;
+          return die();
+        }).catch((error: unknown) => error);
+        expect(told).to.include({ code: 'step-poisoned' });
+        expect((told as Error).message).to.contain('"bad page"');
+        await step('good page', () => 1);
+      },
+    });
+    expect(begun).to.equal(3);
+    expect(outcome).to.include({ status: 'partial', sessions: 4, error: null });
+    expect(outcome.counts).to.deep.equal({ total: 2, done: 1, failed: 1, cancelled: 0, skipped: 0 });
+  });
+});
+
+describe('ctx.step: fenced by its session', () => {
+  it('discards a step whose session died even when its callback swallowed the error', async () => {
+    const works: number[] = [];
+    const { outcome } = await runScripted({
+      run: async ({ step }, { entry, die }) => {
+        await step('a', async ({ save }) => {
+          works.push(entry);
+          save({ entry }, { key: 'before' });
+          if (entry === 1) await die();
+          return entry;
+        });
+      },
+    });
+    expect(works).to.deep.equal([1, 2]);
+    expect(outcome).to.include({ status: 'completed', records: 1 });
+    expect(outcome.counts).to.include({ total: 1, done: 1 });
+  });
+
+  it('refuses the save of a step once its session is dead, with that death', async () => {
+    let told: unknown;
+    await runScripted({
+      run: async ({ step }, { entry, die }) => {
+        await step('a', async ({ save }) => {
+          if (entry > 1) return;
+          await die();
+          try {
+            save({}, { key: 'late' });
+          } catch (error) {
+            told = error;
+          }
+        });
+      },
+    });
+    expect(told).to.be.instanceOf(SessionDeathError);
+  });
+
+  it('refuses step, batch, save and progress on a dead session, with that death', async () => {
+    const told: unknown[] = [];
+    await runScripted({
+      run: async ({ step, batch, save, progress }, { entry, die, supervisors }) => {
+        if (entry > 1) return;
+        await die();
+        told.push(
+          await rejectionOf(step('a', () => 1)),
+          await rejectionOf(batch('b', ['x'], () => 1, { key: (item) => item })),
+          await rejectionOf(save({}, { key: 'c' })),
+          await rejectionOf((async () => progress(1, 2))()),
+        );
+        expect(new Set(told)).to.deep.equal(new Set([supervisors[0]!.signal.reason]));
+      },
+    });
+    expect(told).to.have.length(4);
+    expect(told[0]).to.be.instanceOf(SessionDeathError);
+  });
+
+  it('ignores what `run` returned on a dead session', async () => {
+    const { outcome, entries } = await runScripted({
+      run: async (_context, { entry, die }) => {
+        if (entry === 1) await die();
+      },
+    });
+    expect(entries).to.equal(2);
+    expect(outcome).to.include({ status: 'completed', sessions: 2 });
+  });
+
+  it('ignores what `run` threw on a dead session', async () => {
+    const { outcome } = await runScripted({
+      run: async (_context, { entry, die }) => {
+        if (entry > 1) return;
+        await die();
+        throw new Error('a symptom');
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', error: null });
+  });
+
+  it('never lands the late commit of an abandoned earlier entry of `run`', async () => {
+    const late = Promise.withResolvers<void>();
+    const finished = Promise.withResolvers<unknown>();
+    const { outcome } = await runScripted({
+      run: async ({ step }, { entry, die }) => {
+        const work = step('a', async ({ save }) => {
+          if (entry > 1) {
+            late.resolve();
+            await finished.promise;
+            return 'second';
+          }
+          await die();
+          await late.promise;
+          try {
+            save({ late: true }, { key: 'late' });
+          } finally {
+            finished.resolve(undefined);
+          }
+          return 'first';
+        });
+        expect(await work).to.equal('second');
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', records: 0 });
+    expect(outcome.counts).to.deep.equal({ total: 1, done: 1, failed: 0, cancelled: 0, skipped: 0 });
+  });
+
+  it('keeps no records of a failed attempt', async () => {
+    const { outcome } = await runScripted({
+      run: async ({ step }) => {
+        await step(
+          'a',
+          ({ save, attempt }) => {
+            save({ attempt }, { key: `attempt ${attempt}` });
+            if (attempt === 1) throw new Error('again');
+          },
+          { retries: 1 },
+        );
+        await rejectionOf(
+          step('b', ({ save }) => {
+            save({}, { key: 'never kept' });
+            throw new Error('for ever');
+          }),
+        );
+      },
+    });
+    expect(outcome.records).to.equal(1);
+  });
+
+  it('refuses a save that comes after its step has ended', async () => {
+    let told: unknown;
+    await runScripted({
+      run: async ({ step }) => {
+        let escaped: (() => void) | undefined;
+        await step('a', ({ save }) => {
+          escaped = () => save({}, { key: 'late' });
+        });
+        try {
+          escaped!();
+        } catch (error) {
+          told = error;
+        }
+      },
+    });
+    expect(told).to.be.instanceOf(ActionError);
+    expect((told as Error).message)
+      .to.contain('"late"')
+      .and.contain('after its step had ended');
+  });
+});
