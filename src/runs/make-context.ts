@@ -31,7 +31,7 @@ export interface ContextParts {
 }
 
 export interface RunParts
-  extends ContextParts, Omit<StepsOptions, 'log' | 'runSignal' | 'sessionSignal' | 'isSameSession'> {
+  extends ContextParts, Omit<StepsOptions, 'log' | 'runSignal' | 'sessionSignal' | 'isSameSession' | 'calls'> {
   readonly pool: SessionPool;
   readonly renewals: SessionRenewals;
   readonly sessions: number | undefined;
@@ -100,8 +100,8 @@ export function makeRunEntry(parts: RunParts): RunEntry {
   const { tidier } = parts.guard;
   const session = makeSessionContext(parts);
   const { signal: sessionSignal } = supervisor;
-  const steps = new Steps({ ...parts, sessionSignal, isSameSession: () => supervisor.signal === sessionSignal });
   const calls = new OpenCalls(parts.runSignal);
+  const steps = new Steps({ ...parts, calls, sessionSignal, isSameSession: () => supervisor.signal === sessionSignal });
   const saves = new UnseenFailures();
   ledger.beginPass();
   parts.guard.enter(steps);
@@ -116,13 +116,13 @@ export function makeRunEntry(parts: RunParts): RunEntry {
     },
     api: watchEffects(session.api, noteEffect),
     step: toStepFunction(
-      (key, work, options) => calls.add(`the step "${key}"`, steps.step(key, work, options)),
+      (key, work, options) => calls.add(`the step "${key}"`, steps.step(key, work, options), steps.current),
       () => keyOf(steps.current?.id),
     ),
     batch: (name, items, worker, options) => {
       const given = { supervisor, steps, ledger, pool, tidier, renewals, sessions, stuckAfterMs };
       const batch = runActionBatch(given, { name, items, worker, options });
-      return calls.add(`the batch "${name}"`, batch);
+      return calls.add(`the batch "${name}"`, batch, steps.current);
     },
     save: (record, options) => saves.add(calls.add('a save', steps.save(record, options)), options?.key),
     progress: (done, total, label) => {

@@ -71,7 +71,7 @@ export class Run {
     this.owner = plan.owner;
     this.#figures = new RunFigures(resumed);
     this.#replay = new ReplayWatch({ ledger: this.#ledger, sourceWarnings: plan.sourceWarnings, log: plan.log });
-    this.#guard = new CommandGuard(this.#replay.divergence);
+    this.#guard = new CommandGuard(this.#ledger, this.#replay.divergence);
     this.#browserState = openRunState(action, { plan, registry, gate: this.#guard.gate });
     this.#stallWatch = new StallWatch({
       warnAfterMs: plan.warnAfterMs,

@@ -4,7 +4,7 @@
  */
 import { SupervisorError } from '../../core/errors.ts';
 import { PageGate, type Api, type CommandHook, type CommandInfo } from '../../supervisor/supervisor.ts';
-import { describeStep, startSentence, type LedgerEntry } from './ledger.ts';
+import { describeStep, startSentence, type Ledger, type LedgerEntry } from './ledger.ts';
 import type { Divergence } from './replay.ts';
 import { describeLostPage } from '../state/lost-page.ts';
 import { SessionTidier } from '../sessions/tidy.ts';
@@ -49,8 +49,6 @@ export interface GuardedSteps {
   /** The item that the current code belongs to, if it has ended and its session is free for other items. */
   readonly ended: LedgerEntry | undefined;
   readonly isOpen: (entry: LedgerEntry) => boolean;
-  /** Whether `part` is within the step `whole`: the code of both takes turns. */
-  readonly isWithin: (part: LedgerEntry, whole: LedgerEntry) => boolean;
 }
 
 export class CommandGuard {
@@ -62,8 +60,10 @@ export class CommandGuard {
   /** The step or item that sent a command last. */
   #user: LedgerEntry | undefined;
   readonly #refused = new Map<LedgerEntry, WindowSharedError>();
+  readonly #ledger: Ledger;
 
-  constructor(divergence: Divergence) {
+  constructor(ledger: Ledger, divergence: Divergence) {
+    this.#ledger = ledger;
     const sender = () => {
       const current = this.#entries[0]?.current;
       return current === undefined ? 'The code between the steps' : startSentence(describeStep(current.id));
@@ -131,8 +131,9 @@ export class CommandGuard {
   #claimWindow(item: LedgerEntry): void {
     const user = this.#user;
     const steps = this.#entries[0];
+    // The code of a step and of its parts takes turns.
     const isBeside =
-      user !== undefined && user !== item && !steps?.isWithin(user, item) && !steps?.isWithin(item, user);
+      user !== undefined && user !== item && !this.#ledger.isWithin(user, item) && !this.#ledger.isWithin(item, user);
     if (isBeside && steps?.isOpen(user)) {
       const error = new WindowSharedError(item, user);
       this.#refused.set(item, error);

@@ -128,6 +128,13 @@ export class Ledger {
     this.#used.delete(name);
   }
 
+  /** Whether `part` is within the step `whole`, at any depth. */
+  isWithin(part: LedgerEntry, whole: LedgerEntry): boolean {
+    for (let { within } = part.id; within !== undefined; within = this.#entries.get(within)?.id.within)
+      if (within === whole.name) return true;
+    return false;
+  }
+
   get(name: string): LedgerEntry | undefined {
     return this.#entries.get(name);
   }

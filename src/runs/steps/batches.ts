@@ -137,7 +137,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
       ...(usesSessions ? { concurrency: this.#sessions } : {}),
       maxConcurrency: usesSessions ? this.#sessions : Infinity,
       key: (item) => this.#keyOf(item),
-      signal: this.#context.steps.signal,
+      signal: this.#context.steps.scopeSignal,
       journal: this,
     };
   }

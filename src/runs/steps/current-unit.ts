@@ -5,6 +5,8 @@ import type { LedgerEntry } from '../replay/ledger.ts';
 
 interface Unit {
   readonly entry: LedgerEntry;
+  /** Aborts when nothing of the attempt counts any more. */
+  readonly signal: AbortSignal;
   isOver: boolean;
 }
 
@@ -15,14 +17,19 @@ export class CurrentUnit {
     return this.#inside.getStore()?.entry;
   }
 
+  /** Aborts when nothing of the attempt counts any more that the current code belongs to; undefined outside of steps and items. */
+  get signal(): AbortSignal | undefined {
+    return this.#inside.getStore()?.signal;
+  }
+
   /** Whether the attempt that the current code belongs to has ended. */
   get isOver(): boolean {
     return this.#inside.getStore()?.isOver ?? false;
   }
 
   /** Runs `work` as one attempt at `entry`. */
-  async run<Value>(entry: LedgerEntry, work: () => Promise<Value>): Promise<Value> {
-    const unit: Unit = { entry, isOver: false };
+  async run<Value>(entry: LedgerEntry, signal: AbortSignal, work: () => Promise<Value>): Promise<Value> {
+    const unit: Unit = { entry, signal, isOver: false };
     try {
       return await this.#inside.run(unit, work);
     } finally {

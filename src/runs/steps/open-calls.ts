@@ -1,9 +1,13 @@
+import type { LedgerEntry } from '../replay/ledger.ts';
+
 /** A step, a batch or a save that an action has begun. */
 export interface OpenCall {
   /** In the middle of a sentence, such as `the step "page 3"`. */
   readonly name: string;
   /** Has the stack of the call. */
   readonly calledAt: Error;
+  /** The step that it was begun in. */
+  readonly within: LedgerEntry | undefined;
 }
 
 /** What an action has begun and not finished. Its failures are in the counts, so none of them needs to be caught by the action. */
@@ -22,13 +26,23 @@ export class OpenCalls {
     return this.#leftAtEnd ?? [...this.#calls.values()];
   }
 
+  /** The parts of a step that are open now. */
+  partsOf(step: LedgerEntry): readonly OpenCall[] {
+    return [...this.#calls.values()].filter(({ within }) => within === step);
+  }
+
+  /** Resolves when every part of `step` that is open now has settled. Never rejects. */
+  async partsSettled(step: LedgerEntry): Promise<void> {
+    await Promise.allSettled([...this.#calls].flatMap(([call, { within }]) => (within === step ? [call] : [])));
+  }
+
   close(): void {
     this.#runSignal.removeEventListener('abort', this.#onRunEnd);
   }
 
-  add<Value>(name: string, call: Promise<Value>): Promise<Value> {
+  add<Value>(name: string, call: Promise<Value>, within?: LedgerEntry): Promise<Value> {
     const end = () => void this.#calls.delete(call);
-    this.#calls.set(call, { name, calledAt: new Error(name) });
+    this.#calls.set(call, { name, calledAt: new Error(name), within });
     call.then(end, end);
     return call;
   }

@@ -1,7 +1,10 @@
-/** One attempt at a step: whether it had happened already, and otherwise its work, within its time. */
+/** One attempt at a step: whether it had happened already, and otherwise its work with all its parts, within its time. */
 import { anySignal, raceSignal } from '../../core/abort.ts';
+import { ActionError, CancelledError } from '../../core/errors.ts';
 import type { StepOptions, StepTools } from '../context.ts';
-import type { LedgerEntry } from '../replay/ledger.ts';
+import { describeStep, startSentence, type LedgerEntry } from '../replay/ledger.ts';
+import type { CurrentUnit } from './current-unit.ts';
+import type { OpenCalls } from './open-calls.ts';
 import type { RecordBuffer } from './record-buffer.ts';
 import { StepTimedOutError } from './step-errors.ts';
 
@@ -21,9 +24,12 @@ export async function attemptInTime<Value>(
   { work, attempt, isInterrupted, question, options }: StepAttempt<Value>,
   {
     signal: outer,
+    isPart,
     run,
   }: {
     readonly signal: AbortSignal;
+    /** Whether it ends with the step around it, whatever its own work does. */
+    readonly isPart: boolean;
     readonly run: (work: (records: RecordBuffer) => Promise<Value>, fence: AbortSignal) => Promise<Value>;
   },
 ): Promise<Value> {
@@ -35,7 +41,7 @@ export async function attemptInTime<Value>(
       : setTimeout(() => late.abort(new StepTimedOutError(entry, timeoutMs)), timeoutMs);
   const signal = anySignal(outer, late.signal);
   const inTime = async <Result>(part: Promise<Result> | Result): Promise<Result> =>
-    timer === undefined ? part : raceSignal(Promise.resolve(part), signal);
+    timer === undefined && !isPart ? part : raceSignal(Promise.resolve(part), signal);
   try {
     return await run(async ({ save }) => {
       const tools = { key: entry.id.key, save, signal, attempt, interrupted: isInterrupted };
@@ -45,5 +51,35 @@ export async function attemptInTime<Value>(
     }, signal);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+export interface WorkWithParts<Value> {
+  /** Aborts when nothing of the attempt counts any more. */
+  readonly fence: AbortSignal;
+  readonly calls: OpenCalls;
+  readonly current: CurrentUnit;
+  readonly work: () => Promise<Value>;
+}
+
+/**
+ * Runs the work of an attempt at a step or an item. No part of a step outlasts it: a replay of the step would not ask for that part again.
+ * Throws `ActionError` naming the part if the work ended before it.
+ */
+export async function runWithParts<Value>(
+  entry: LedgerEntry,
+  { fence, calls, current, work }: WorkWithParts<Value>,
+): Promise<Value> {
+  if (entry.id.batch !== null) return current.run(entry, fence, work);
+  const over = new AbortController();
+  try {
+    const value = await current.run(entry, anySignal(fence, over.signal), work);
+    const [forgotten] = calls.partsOf(entry);
+    if (forgotten === undefined || fence.aborted) return value;
+    const message = `${startSentence(describeStep(entry.id))} ended while ${forgotten.name} was not finished. Put \`await\` before it.`;
+    over.abort(new CancelledError(message));
+    throw new ActionError(message);
+  } finally {
+    await calls.partsSettled(entry);
   }
 }

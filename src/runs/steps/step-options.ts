@@ -6,6 +6,7 @@ import type { RunStore, StepEnd, StepId } from '../../registry/registry.ts';
 import type { CommandGuard } from '../replay/command-guard.ts';
 import type { StepOptions } from '../context.ts';
 import { describeStep, type Ledger, type StepMemory } from '../replay/ledger.ts';
+import type { OpenCalls } from './open-calls.ts';
 import type { RecordBuffer } from './record-buffer.ts';
 import type { ReplayWatch } from '../replay/replay-watch.ts';
 import type { RunState } from '../state/run-state.ts';
@@ -19,6 +20,7 @@ export interface StepsOptions {
   readonly state: RunState;
   readonly replay: ReplayWatch;
   readonly guard: CommandGuard;
+  readonly calls: OpenCalls;
   /** The session that this entry of `run` began on, and the end of the run. */
   readonly sessionSignal: AbortSignal;
   readonly runSignal: AbortSignal;

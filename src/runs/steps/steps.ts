@@ -16,7 +16,7 @@ import { describeStep, startSentence, type LedgerEntry, type StepMemory } from '
 import { RecordBuffer, toRecordEntry, validateKey } from './record-buffer.ts';
 import type { Checkpoint } from '../state/run-state.ts';
 import { StepDeaths } from './step-deaths.ts';
-import { attemptInTime } from './step-attempt.ts';
+import { attemptInTime, runWithParts } from './step-attempt.ts';
 import { toStepEnd, validateStepOptions, type AttemptOptions, type StepsOptions } from './step-options.ts';
 
 /** Further failures of one entry of `run` are not logged one by one. */
@@ -61,10 +61,11 @@ export class Steps {
     work: (tools: StepTools) => Promise<Value> | Value,
     options: StepOptions<Value> = {},
   ): Promise<Value> {
-    const { sessionSignal, store } = this.#options;
+    const { sessionSignal, store, calls } = this.#options;
     const { retries = 0, whenInterrupted } = options;
     const { stack } = new Error('call');
     this.throwIfOver();
+    const signal = this.scopeSignal;
     const id: StepId = { batch: null, key: validateKey(key, 'A step'), ...this.scope('A step') };
     validateStepOptions(id, options);
     const [entry] = this.declare([{ id }]);
@@ -83,12 +84,18 @@ export class Steps {
           return attemptInTime(
             entry,
             { work, attempt, isInterrupted, question, options },
-            { signal: this.signal, run: (inside, fence) => this.attempt(entry, { work: inside, fence }) },
+            {
+              signal,
+              isPart: id.within !== undefined,
+              run: (inside, fence) => this.attempt(entry, { work: inside, fence }),
+            },
           );
         },
-        { retries, signal: this.signal },
+        { retries, signal },
       );
     } catch (thrown) {
+      // The end of the step around it does not wait for the attempt.
+      await calls.partsSettled(entry);
       // As long as it is not known whether it had happened, it stays interrupted: a later entry asks again.
       if (question.isOpen) await this.abandon(entry);
       throw await this.fail(entry, toError(thrown));
@@ -114,6 +121,11 @@ export class Steps {
     );
   }
 
+  /** Aborts when nothing counts any more of what the current code begins: for the parts of a step, also when its attempt is ended. */
+  get scopeSignal(): AbortSignal {
+    return this.#current.signal ?? this.signal;
+  }
+
   /** The step or item that the current code belongs to. */
   get current(): LedgerEntry | undefined {
     return this.#current.entry;
@@ -124,13 +136,6 @@ export class Steps {
     const { current } = this;
     if (current === undefined || !this.#alone.has(current)) return undefined;
     return this.#current.isOver || !this.#open.has(current) ? current : undefined;
-  }
-
-  /** Whether `part` is within the step `whole`, at any depth. */
-  isWithin(part: LedgerEntry, whole: LedgerEntry): boolean {
-    for (let name = part.id.within; name !== undefined; name = this.#options.ledger.get(name)?.id.within)
-      if (name === whole.name) return true;
-    return false;
   }
 
   isOpen(entry: LedgerEntry): boolean {
@@ -199,14 +204,19 @@ export class Steps {
     entry: LedgerEntry,
     { work, fence, takesState = true, leavesPage = true }: AttemptOptions<Value>,
   ): Promise<Value> {
-    const { store, state, replay, guard } = this.#options;
+    const { store, state, replay, guard, calls } = this.#options;
     const throwIfFenced = () => {
       this.throwIfOver();
       if (fence.aborted && !(fence.reason instanceof SessionEndedError)) throw toError(fence.reason);
     };
     const records = new RecordBuffer(throwIfFenced);
     guard.beginAttempt(entry);
-    const result = await this.#current.run(entry, () => work(records)).finally(() => guard.endAttempt(entry));
+    const result = await runWithParts(entry, {
+      fence,
+      calls,
+      current: this.#current,
+      work: () => work(records),
+    }).finally(() => guard.endAttempt(entry));
     const value = toJsonText(result, () => `The value of ${describeStep(entry.id)}`);
     throwIfFenced();
     replay.divergence.throwIfDiverged();
@@ -246,9 +256,10 @@ export class Steps {
     await this.written(entry);
     // A step that was finished stays so, whatever came after it.
     if (!this.#open.has(entry)) return failure;
-    if (this.signal.aborted || failure instanceof CancelledError) {
+    const { scopeSignal } = this;
+    if (scopeSignal.aborted || failure instanceof CancelledError) {
       await this.abandon(entry);
-      return this.signal.aborted ? toError(this.signal.reason) : failure;
+      return scopeSignal.aborted ? toError(scopeSignal.reason) : failure;
     }
     await this.#keepFailure(entry, failure);
     return failure;

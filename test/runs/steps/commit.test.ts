@@ -7,6 +7,7 @@ import { CommandGuard } from '../../../src/runs/replay/command-guard.ts';
 import { Ledger } from '../../../src/runs/replay/ledger.ts';
 import { ReplayWatch } from '../../../src/runs/replay/replay-watch.ts';
 import { RunState } from '../../../src/runs/state/run-state.ts';
+import { OpenCalls } from '../../../src/runs/steps/open-calls.ts';
 import { Steps } from '../../../src/runs/steps/steps.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { openTestStore } from '../../support/run-store.ts';
@@ -56,7 +57,7 @@ function beginEntry(store: RunStore, ledger: Ledger): { steps: Steps; session: A
   const nothing = () => undefined;
   const told = { onProgress: nothing, onBegin: nothing, onContextLoss: nothing, isSameSession: () => true };
   const replay = new ReplayWatch({ ledger, sourceWarnings: [], log: silentLog });
-  const guard = new CommandGuard(replay.divergence);
+  const guard = new CommandGuard(ledger, replay.divergence);
   const state = new RunState({
     parts: false,
     gate: guard.gate,
@@ -65,7 +66,11 @@ function beginEntry(store: RunStore, ledger: Ledger): { steps: Steps; session: A
     userState: undefined,
     log: silentLog,
   });
-  return { steps: new Steps({ ...options, ...told, replay, guard, state }), session, run };
+  return {
+    steps: new Steps({ ...options, ...told, replay, guard, state, calls: new OpenCalls(run.signal) }),
+    session,
+    run,
+  };
 }
 
 describe('Steps: a commit that is under way', () => {

@@ -180,7 +180,7 @@ describe('ctx.save that is not awaited', () => {
     expect(outcome.status).to.equal('failed');
     expect(code).to.equal('action-error');
     expect(outcome.error?.message).to.contain('The record "lost" was not saved');
-    expect(outcome.error?.message).to.match(/test\/runs\/interrupted\.test\.ts:\d+:\d+/);
+    expect(outcome.error?.message).to.match(/test\/runs\/steps\/interrupted\.test\.ts:\d+:\d+/);
   });
 
   it('fails the run also if the refusal is dropped', async () => {

@@ -159,3 +159,92 @@ describe('A step that contains steps and batches', () => {
     expect(outcome.counts).to.deep.equal({ total: 2, done: 0, failed: 0, cancelled: 2, skipped: 0 });
   });
 });
+
+describe('A part of a step that is not awaited', () => {
+  it('fails the step around it, which names the part: a finished step would never ask for it again', async () => {
+    const saved: string[] = [];
+    const { outcome } = await runScripted({
+      run: async ({ step }) => {
+        const ended = Promise.withResolvers<void>();
+        const failure = await rejectionOf(
+          step('outer', async () => {
+            void step('inner', async ({ save }) => {
+              await ended.promise;
+              save({ text: 'late' }, { key: 'late' });
+              saved.push('late');
+            }).catch(() => undefined);
+            await Promise.resolve();
+          }).finally(() => ended.resolve()),
+        );
+        throw failure;
+      },
+    });
+    expect(outcome).to.include({ status: 'failed', records: 0 });
+    expect(outcome.error?.message).to.equal(
+      'The step "outer" ended while the step "inner" was not finished. Put `await` before it.',
+    );
+    expect(outcome.counts).to.deep.equal({ total: 2, done: 0, failed: 1, cancelled: 1, skipped: 0 });
+    expect(saved).to.deep.equal([]);
+  });
+
+  it('fails the step around it also if the part is a batch', async () => {
+    const { outcome } = await runScripted({
+      run: ({ step, batch }) =>
+        step('outer', () => {
+          void batch('details', ['a', 'b'], () => Promise.resolve(), { key }).catch(() => undefined);
+        }),
+    });
+    expect(outcome.error?.message).to.match(/^The step "outer" ended while the batch "details" was not finished\./);
+  });
+
+  it('ends before its step is tried again, and is then not done twice', async () => {
+    const works: string[] = [];
+    const { outcome } = await runScripted({
+      run: ({ step }) =>
+        step(
+          'outer',
+          async ({ attempt }) => {
+            await Promise.all([
+              step('slow', async () => {
+                works.push('slow begins');
+                await new Promise((resolve) => setTimeout(resolve, 20));
+                works.push('slow ends');
+              }),
+              step('bad', () => {
+                works.push(`bad ${attempt}`);
+                if (attempt === 1) throw new Error('not yet');
+              }),
+            ]);
+          },
+          { retries: 1 },
+        ),
+    });
+    expect(outcome).to.include({ status: 'completed', error: null });
+    expect(works).to.deep.equal(['slow begins', 'bad 1', 'slow ends', 'bad 2']);
+  });
+
+  it('is ended with its step when that takes longer than its `timeoutMs`', async () => {
+    const { outcome } = await runScripted({
+      run: async ({ step, batch }) => {
+        const failure = await rejectionOf(
+          step(
+            'outer',
+            async () => {
+              await step('inner', ({ signal }) =>
+                Promise.all([
+                  batch('details', ['a', 'b'], () => new Promise(() => undefined), { key, concurrency: 1 }),
+                  new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted')))),
+                ]),
+              );
+            },
+            { timeoutMs: 50 },
+          ),
+        );
+        expect(failure).to.have.property('code', 'step-timed-out');
+        await step('next', () => 1);
+      },
+    });
+    expect(outcome.error?.message).to.equal(undefined);
+    expect(outcome.counts).to.deep.equal({ total: 5, done: 1, failed: 1, cancelled: 3, skipped: 0 });
+  });
+});
