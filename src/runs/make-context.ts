@@ -11,6 +11,7 @@ import { redactText } from '../core/redact.ts';
 import type { StepId } from '../registry/registry.ts';
 import type { SessionSupervisor } from '../supervisor/supervisor.ts';
 import { runActionBatch } from './steps/batches.ts';
+import type { LedgerEntry } from './replay/ledger.ts';
 import { watchEffects } from './replay/command-guard.ts';
 import type { ActionContext, PrepareContext } from './context.ts';
 import { toFileName } from './export.ts';
@@ -91,8 +92,8 @@ export interface RunEntry extends AsyncDisposable {
   readonly openCalls: () => readonly OpenCall[];
   /** Why a record was not saved that `ctx.save` was asked to save without being awaited; undefined if all are. */
   readonly unseenFailure: () => Error | undefined;
-  /** Something that is not idempotent is sent by the page. */
-  readonly onPagePost: () => void;
+  /** The page of a session of the run submits a form by POST. */
+  readonly onPagePost: (session: AbortSignal) => void;
 }
 
 export function makeRunEntry(parts: RunParts): RunEntry {
@@ -105,8 +106,7 @@ export function makeRunEntry(parts: RunParts): RunEntry {
   const saves = new UnseenFailures();
   ledger.beginPass();
   parts.guard.enter(steps);
-  const noteEffect = async () => {
-    const entry = steps.current ?? steps.onlyOpen;
+  const noteEffect = async (entry: LedgerEntry | undefined) => {
     if (entry !== undefined) await steps.noteEffect(entry);
   };
   const context: ActionContext = {
@@ -114,7 +114,7 @@ export function makeRunEntry(parts: RunParts): RunEntry {
     get folder() {
       return openFolder(parts.folder);
     },
-    api: watchEffects(session.api, noteEffect),
+    api: watchEffects(session.api, () => noteEffect(steps.current ?? steps.onlyOpen())),
     step: toStepFunction(
       (key, work, options) => calls.add(`the step "${key}"`, steps.step(key, work, options), steps.current),
       () => keyOf(steps.current?.id),
@@ -138,7 +138,7 @@ export function makeRunEntry(parts: RunParts): RunEntry {
     context,
     openCalls: () => calls.list(),
     unseenFailure: () => saves.first,
-    onPagePost: () => void noteEffect().catch(() => undefined),
+    onPagePost: (on) => void noteEffect(steps.onlyOpen(on)).catch(() => undefined),
     [Symbol.asyncDispose]: async () => {
       calls.close();
       await steps.close();

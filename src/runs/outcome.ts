@@ -78,6 +78,11 @@ export function isTakenAway({ cause }: Death): boolean {
   return cause === 'lease-lost' || cause === 'timed_out';
 }
 
+/** The error of a run that its caller ended: the abort reason if that is one of our errors, otherwise a `CancelledError` caused by it. */
+export function toCancelled(reason: unknown): Error {
+  return reason instanceof SupervisorError ? reason : new CancelledError(undefined, { cause: reason });
+}
+
 export function toReport(error: Error | undefined): RunOutcome['error'] {
   if (error === undefined) return null;
   const { code, message } = describeError(error);

@@ -3,8 +3,7 @@
  * what was finished is not done again, until the action returns, fails, is cancelled, or no recovery is left.
  */
 import { anySignal } from '../core/abort.ts';
-import { ActionError, CancelledError, InvariantError, SupervisorError, toError } from '../core/errors.ts';
-import { describeSpan } from '../core/time-words.ts';
+import { ActionError, CancelledError, InvariantError, toError } from '../core/errors.ts';
 import { LeaseLostError } from '../registry/registry.ts';
 import type { Registry, RegistryError, RunStore, StoredRun } from '../registry/registry.ts';
 import { SessionManager, type Acquisition } from '../sessions/sessions.ts';
@@ -16,7 +15,15 @@ import { exportRecords } from './export.ts';
 import { Ledger } from './replay/ledger.ts';
 import { deathBehind } from './sessions/death-signal.ts';
 import { makePrepareContext, makeRunEntry, type ContextParts } from './make-context.ts';
-import { isTakenAway, RunTimeoutError, toReport, toStatus, type RunOutcome, type RunProgress } from './outcome.ts';
+import {
+  isTakenAway,
+  RunTimeoutError,
+  toCancelled,
+  toReport,
+  toStatus,
+  type RunOutcome,
+  type RunProgress,
+} from './outcome.ts';
 import type { OpenCall } from './steps/open-calls.ts';
 import { openStore } from './replay/open-store.ts';
 import { ReplayWatch } from './replay/replay-watch.ts';
@@ -52,8 +59,8 @@ export class Run {
   readonly #guard: CommandGuard;
   readonly #renewals = new SessionRenewals();
   readonly #browserState: RunState;
-  /** Called when the page of the run's own session submits a form by POST. */
-  #onPagePost: () => void = () => undefined;
+  /** Called when the page of a session submits a form by POST. */
+  #onPagePost: (session: AbortSignal) => void = () => undefined;
   readonly #stallWatch: StallWatch;
   readonly #figures: RunFigures;
   #store: RunStore | undefined;
@@ -77,10 +84,7 @@ export class Run {
       warnAfterMs: plan.warnAfterMs,
       stuckAfterMs: plan.stuckAfterMs,
       size: () => sizeOf({ counts: this.#ledger.counts, display: this.#figures.display }),
-      onWarning: (afterMs, limitMs) =>
-        plan.log.warn(
-          `No progress for ${describeSpan(afterMs)}; after ${describeSpan(limitMs)} the run is ended as timed out. What is finished is kept, and --resume goes on`,
-        ),
+      log: plan.log,
       onStall: (limitMs) => this.#stop.abort(new RunTimeoutError(limitMs)),
     });
   }
@@ -138,7 +142,6 @@ export class Run {
     try {
       session = await this.#acquire(manager, this.owner, {
         beforeCommand: this.#guard.before(this.#plan.supervisor.beforeCommand),
-        onPagePost: () => this.#onPagePost(),
       });
       await this.#begin(session);
     } catch (thrown) {
@@ -205,8 +208,7 @@ export class Run {
       redo,
       log,
     });
-    const isFinished = (name: string) => this.#ledger.get(name)?.end !== undefined;
-    if (resumed !== undefined) await this.#browserState.load(isFinished);
+    if (resumed !== undefined) await this.#browserState.load((name) => this.#ledger.get(name)?.end !== undefined);
   }
 
   /** Nothing more can be kept: the run belongs to somebody else, or its memory is out of reach. Going on would be for nothing. */
@@ -306,14 +308,17 @@ export class Run {
   async #acquire(manager: SessionManager, owner: string, hooks: SupervisorOptions = {}): Promise<Acquisition> {
     this.#stop.signal.throwIfAborted();
     const { baseUrl, waitMs } = this.#plan;
+    let acquired: SessionSupervisor | undefined;
+    const onPagePost = () => acquired !== undefined && this.#onPagePost(acquired.signal);
     const session = await manager.acquire(owner, {
       waitMs,
       signal: this.#stop.signal,
       runId: this.id,
       // The run brings its state into the next session by itself.
-      supervisor: { ...hooks, restore: false, ...(baseUrl !== undefined && { baseUrl }) },
+      supervisor: { ...hooks, onPagePost, restore: false, ...(baseUrl !== undefined && { baseUrl }) },
     });
     const { supervisor } = session;
+    acquired = supervisor;
     this.#figures.sessions += 1;
     supervisor.on('session:started', () => (this.#figures.sessions += 1));
     supervisor.on('session:dead', ({ death }) => {
@@ -392,8 +397,4 @@ export class Run {
       return {};
     }
   }
-}
-
-function toCancelled(reason: unknown): Error {
-  return reason instanceof SupervisorError ? reason : new CancelledError(undefined, { cause: reason });
 }

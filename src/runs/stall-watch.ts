@@ -1,15 +1,17 @@
-/** A run's own watch on its progress. Whoever monitors the registry comes to the same, and may not be there. */
+/** The run's own watch on its progress. The monitor applies the same limits, if there is one. */
+import type { Log } from '../core/log.ts';
+import { describeSpan } from '../core/time-words.ts';
 import { allowanceOf } from '../upkeep/upkeep.ts';
 
-/** Node's timers fire at once beyond it. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** The longest delay of a Node.js timer; a longer one fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface StallWatchOptions {
   readonly warnAfterMs: number;
   readonly stuckAfterMs: number;
-  /** Units of work known of, now. */
+  /** The current number of known units of work. */
   readonly size: () => number;
-  readonly onWarning: (afterMs: number, limitMs: number) => void;
+  readonly log: Log;
   readonly onStall: (limitMs: number) => void;
 }
 
@@ -22,17 +24,17 @@ export class StallWatch {
     this.#options = options;
   }
 
-  /** There was progress: the time begins anew. */
+  /** Starts the time anew, because there was progress. */
   note(): void {
-    const { warnAfterMs, stuckAfterMs, size, onWarning, onStall } = this.#options;
+    const { warnAfterMs, stuckAfterMs, size, log, onStall } = this.#options;
     this.#clear();
     if (this.#isOver) return;
     const allowance = allowanceOf(size());
     const limitMs = stuckAfterMs * allowance;
     const warnMs = warnAfterMs * allowance;
     this.#timers = [
-      setTimeout(() => onWarning(warnMs, limitMs), Math.min(warnMs, LONGEST_TIMER_MS)),
-      setTimeout(() => onStall(limitMs), Math.min(limitMs, LONGEST_TIMER_MS)),
+      setTimeout(() => log.warn(describeWarning(warnMs, limitMs)), Math.min(warnMs, MAX_TIMER_MS)),
+      setTimeout(() => onStall(limitMs), Math.min(limitMs, MAX_TIMER_MS)),
     ];
   }
 
@@ -45,4 +47,11 @@ export class StallWatch {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers = [];
   }
+}
+
+function describeWarning(afterMs: number, limitMs: number): string {
+  return (
+    `No progress for ${describeSpan(afterMs)}; after ${describeSpan(limitMs)} the run is ended as timed out. ` +
+    'What is finished is kept, and --resume goes on'
+  );
 }

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { By, defineAction, runAction, until, z, type SessionSupervisor } from 'webdriver-supervisor';
+import { By, defineAction, runAction, until, z, type SessionSupervisor, type WebDriver } from 'webdriver-supervisor';
 import { killProcess } from 'webdriver-supervisor/testing';
 
 import { NaturalSite } from '../fixtures/natural/site/natural-site.ts';
@@ -89,5 +89,37 @@ describe('A login in the first step, then a batch on several browsers', () => {
         requests.every(({ isLoggedIn }) => isLoggedIn),
         id,
       ).to.equal(true);
+  });
+
+  it('names the item whose page had submitted a form on a further browser when that was killed', async () => {
+    const supervisors: SessionSupervisor[] = [];
+    let victim: string | undefined;
+    const action = defineAction({
+      name: 'orders-with-sessions',
+      description: 'Orders with several browsers.',
+      params: z.object({}),
+      async run({ batch }) {
+        const order = async (item: string, own: WebDriver) => {
+          await own.get(`${site.url}/order`);
+          await own.findElement(By.name('item')).sendKeys(item);
+          await own.findElement(By.css('button')).click();
+          const sessionId = (await own.getSession()).getId();
+          const target = supervisors.find((supervisor) => supervisor.sessionId === sessionId);
+          if (victim !== undefined || target?.owner.endsWith('#2') !== true) return;
+          victim = item;
+          killProcess(target.pids.browser!);
+          await own.getTitle();
+        };
+        await batch('orders', ['a', 'b', 'c', 'd'], (item, { driver: own }) => order(item, own), {
+          key: String,
+          sessions: SESSIONS,
+        });
+      },
+    });
+    const options = { output: false as const, onSession: (one: SessionSupervisor) => void supervisors.push(one) };
+    const outcome = await runAction(action, {}, options);
+    expect(outcome).to.include({ status: 'completed' });
+    expect(victim).to.be.a('string');
+    expect(outcome.repeatedEffects).to.deep.equal([`The item "${victim}" of batch "orders"`]);
   });
 });

@@ -142,10 +142,12 @@ export class Steps {
     return this.#open.has(entry);
   }
 
-  /** The step or item that code which lost its asynchronous context belongs to, if there is only one. */
-  get onlyOpen(): LedgerEntry | undefined {
-    const innermost = [...this.#open.keys()].filter((entry) => !this.#hasOpenPart(entry));
-    return innermost.length === 1 ? innermost[0] : undefined;
+  /** The innermost step or item that is open, if there is only one; with `session`, if there is only one on that session. */
+  onlyOpen(session?: AbortSignal): LedgerEntry | undefined {
+    const innermost = [...this.#open].filter(
+      ([entry, open]) => (session === undefined || open.session === session) && !this.#hasOpenPart(entry),
+    );
+    return innermost.length === 1 ? innermost[0]?.[0] : undefined;
   }
 
   /** `entry` is about to send something that is not idempotent. Resolves when that may be sent. */
