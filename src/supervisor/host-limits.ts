@@ -15,6 +15,9 @@ const MAX_KNOWN_HOSTS = 1_000;
 /** The longest delay of a Node.js timer; a longer one fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** p-queue measures between the moments when it lets tasks go, each of which starts up to this much later. */
+const START_LATENCY_MS = 1;
+
 interface Host {
   readonly queue: PQueue;
   lastUsedAt: number;
@@ -51,7 +54,7 @@ export class HostLimits {
   #open(name: string): Host {
     if (this.#hosts.size >= MAX_KNOWN_HOSTS) this.#forgetIdle();
     const { concurrency = Infinity, minDelayMs = 0 } = this.#options;
-    const delay = minDelayMs > 0 ? { intervalCap: 1, interval: minDelayMs, strict: true } : {};
+    const delay = minDelayMs > 0 ? { intervalCap: 1, interval: minDelayMs + START_LATENCY_MS, strict: true } : {};
     const host = { queue: new PQueue({ concurrency, ...delay }), lastUsedAt: 0 };
     this.#hosts.set(name, host);
     return host;
