@@ -116,11 +116,13 @@ export class CommandTimeoutError extends SupervisorError {
   readonly code = 'command-timeout';
   readonly consequence = 'fail-step';
 
-  constructor(command: string, deadlineMs: number) {
+  /** `url` is the page that was last navigated to, redacted. */
+  constructor(command: string, { deadlineMs, url }: { readonly deadlineMs: number; readonly url: string | null }) {
+    const page = url === null ? '' : ` on the page ${url}`;
     super(
-      `The command ${command} did not finish within ${deadlineMs / 1000} s and was ended; the session lives on. ` +
-        'Where it may take so long, raise COMMAND_TIMEOUT_SECONDS.',
-      { data: { command, deadlineMs } },
+      `The command ${command}${page} did not finish within ${deadlineMs / 1000} s and was ended; the session lives on. ` +
+        'If it may take that long, raise COMMAND_TIMEOUT_SECONDS.',
+      { data: { command, deadlineMs, url } },
     );
   }
 }

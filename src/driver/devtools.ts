@@ -10,6 +10,10 @@ import type { Disposer } from '../core/events.ts';
 /** How long the browser may take to accept the connection; on an idle machine it takes 20 ms. */
 const CONNECT_LIMIT_MS = 10_000;
 const CALL_LIMIT_MS = 10_000;
+/** A page whose scripts take longer than this to let a question in is busy. */
+const BUSY_AFTER_MS = 1_000;
+/** How long a page that was freed may take to answer. */
+const FREED_LIMIT_MS = 2_000;
 
 export interface DevToolsOptions {
   /** The socket's address: `ws://…/devtools/browser/…` or a Grid's `se:cdp`. */
@@ -155,6 +159,17 @@ export class DevTools {
       for (const method of ['Runtime.terminateExecution', 'Page.stopLoading'])
         this.callPage(page, method).catch(() => undefined);
     }
+  }
+
+  /** Frees the page with this window handle if it does not answer. Resolves when it answers again, or after 3 s. Never rejects. */
+  async freeBusyPage(handle: string | null): Promise<void> {
+    const page = handle ?? this.onlyPage;
+    if (page === null) return;
+    // Waits for the page's own scripts, and changes nothing.
+    const answer = this.callPage(page, 'Runtime.evaluate', { expression: '1' });
+    if (await settlesWithin(answer, BUSY_AFTER_MS)) return;
+    this.freePage(page);
+    await settlesWithin(answer, FREED_LIMIT_MS);
   }
 
   /** Calls `listener` with each event of the page with this window handle, until the disposer is called. */

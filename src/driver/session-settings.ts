@@ -4,11 +4,13 @@ import type { SessionTimeouts } from './state/browser-state.ts';
 
 /** A command gets this much more than the limit that the remote end itself keeps for it. */
 const MARGIN_MS = 10_000;
-const LOADS_PAGE = /^POST \/(url|refresh|back|forward|element\/\{id\}\/(click|value)|actions)$/;
+/** The driver ends these by itself after the page load limit, so one that it does not end is stuck. */
+const NAVIGATES = /^POST \/(url|refresh|back|forward)$/;
+const LOADS_PAGE = /^POST \/(element\/\{id\}\/(click|value)|actions)$/;
 const RUNS_SCRIPT = /^POST \/execute\//;
 const RESIZES = /^POST \/window\/(rect|maximize|minimize|fullscreen)$/;
-/** A timer set for longer than this fires at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** The longest delay of a Node.js timer; a longer one fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** A start that waits in a Grid's queue, which has limits of its own, takes minutes. */
 const START_LIMIT_MS = 300_000;
 /** Our own driver starts a browser in half a second, on a machine that is busy beyond reason in ten. */
@@ -91,13 +93,18 @@ export class SessionSettings {
     this.#frameDepth = 0;
   }
 
-  /** The larger of the setting and of the limit that the session itself has for such a command, plus a margin. */
+  /**
+   * The limit that the session itself has for such a command, plus a margin; for all but navigations at least the setting. A limit of null means that
+   * the caller wants none (W3C WebDriver, section 8.5).
+   */
   deadlineFor(label: string): number {
     if (label === 'POST /session') return this.#startLimitMs;
     const { implicit, pageLoad, script } = this.#timeouts;
-    const own = LOADS_PAGE.test(label) ? pageLoad : RUNS_SCRIPT.test(label) ? (script ?? 0) : implicit;
+    const navigates = NAVIGATES.test(label);
+    const own = navigates || LOADS_PAGE.test(label) ? pageLoad : RUNS_SCRIPT.test(label) ? script : implicit;
+    if (own === null) return MAX_TIMER_MS;
     if (own === 0) return this.#commandTimeoutMs;
-    return Math.min(Math.max(this.#commandTimeoutMs, own + MARGIN_MS), LONGEST_TIMER_MS);
+    return Math.min(Math.max(navigates ? 0 : this.#commandTimeoutMs, own + MARGIN_MS), MAX_TIMER_MS);
   }
 }
 

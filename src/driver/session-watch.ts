@@ -41,7 +41,7 @@ export interface SessionWatchOptions {
   readonly log: Log;
   readonly isOver: () => boolean;
   readonly report: (report: DeathReport) => void;
-  readonly probe: (detectedBy: Detector) => Promise<void>;
+  readonly probe: (detectedBy: Detector) => Promise<boolean>;
 }
 
 export class SessionWatch {

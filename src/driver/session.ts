@@ -19,6 +19,7 @@ import { terminateOwnSockets } from './sockets.ts';
 import { toStartError } from './start-errors.ts';
 import { IN_FLIGHT_KNOWS_MS, SessionWatch } from './session-watch.ts';
 import { OWN_START_LIMIT_MS } from './session-settings.ts';
+import type { SessionTimeouts } from './state/browser-state.ts';
 import { StateAccess } from './state/state-access.ts';
 import { CommandTransport, type CommandHook } from './transport.ts';
 
@@ -127,8 +128,9 @@ export class BrowserSession {
         onDeath: (report) => this.#report(report),
         onQuit: listener.onQuit,
         onRefused: listener.onRefused,
-        probe: () => this.probe('command'),
+        probe: (detectedBy) => this.probe(detectedBy),
         freePage: (handle) => this.#watch?.devtools?.freePage(handle),
+        freeBusyPage: async (handle) => this.#watch?.devtools?.freeBusyPage(handle),
       },
     });
     this.browserState = new StateAccess({
@@ -137,9 +139,8 @@ export class BrowserSession {
       fallback: () => this.#watch?.fallback,
       settings: this.#transport.settings,
       activity: () => this.#activity,
-      setTimeouts: ({ script, ...timeouts }) =>
-        // The types of selenium-webdriver leave out that null means no limit.
-        this.driver.manage().setTimeouts({ ...timeouts, script: script as number }),
+      // The types of selenium-webdriver leave out that null means no limit.
+      setTimeouts: (timeouts) => this.driver.manage().setTimeouts(timeouts as Record<keyof SessionTimeouts, number>),
     });
   }
 
@@ -211,10 +212,13 @@ export class BrowserSession {
     return { message, url: this.url, lastCommands: this.#transport.log.lines() };
   }
 
-  /** Asks browser and driver, out of band, whether they live; reports the death if they don't. Never rejects. */
-  async probe(detectedBy: Detector): Promise<void> {
+  /**
+   * Asks browser and driver, out of band, whether they live; reports the death if they don't. Resolves with true if they have answered; never
+   * rejects.
+   */
+  async probe(detectedBy: Detector): Promise<boolean> {
     const { target, heartbeatTimeoutMs, listener } = this.#options;
-    if (this.#isOver() || !this.#isStarted) return;
+    if (this.#isOver() || !this.#isStarted) return false;
     const result = await this.#prober.probe({
       http: this.#http,
       sessionId: this.#id,
@@ -224,12 +228,13 @@ export class BrowserSession {
       inFlight: () => this.#transport.inFlight,
       limitMs: heartbeatTimeoutMs,
     });
-    if (this.#isOver()) return;
+    if (this.#isOver()) return false;
     if (result.state === 'alive') listener.onAlive();
-    if (result.state !== 'dead') return;
+    if (result.state !== 'dead') return result.state === 'alive';
     if (result.cause !== 'driver-gone' || !(await this.#process?.exitsWithin(IN_FLIGHT_KNOWS_MS))) {
       this.#report({ cause: result.cause, detectedBy, message: result.message });
     }
+    return false;
   }
 
   /** Ends the session as politely as it lets us, then everything that is ours. Idempotent. An attached session is left running. */

@@ -7,10 +7,10 @@ import { Response, type Client, type Request } from 'selenium-webdriver/http/ind
 import { raceSignal, settlesWithin, withDeadline } from '../core/abort.ts';
 import { DeadlineError, toError } from '../core/errors.ts';
 import { CommandLog, toCommandLabel, type CommandInfo } from './command-log.ts';
-import { CommandTimeoutError, SessionEndedError, type DeathReport } from './death.ts';
+import { CommandTimeoutError, SessionEndedError, type DeathReport, type Detector } from './death.ts';
 import type { HttpAnswer, HttpClient } from './http-client.ts';
 import { SessionSettings } from './session-settings.ts';
-import { verdictOfAnswer } from './verdicts.ts';
+import { appendToMessage, parseFailure, verdictOfAnswer } from './verdicts.ts';
 
 /** How long a command may still take after its page was freed at the deadline. */
 const GRACE_AFTER_DEADLINE_MS = 3_000;
@@ -61,10 +61,15 @@ export interface TransportListener {
   readonly onQuit: () => void;
   /** A command came after the halt. A returned error is thrown in place of the halt's reason. */
   readonly onRefused: () => Error | undefined;
-  /** Finds out whether the session lives, after a failure that may mean anything; a death is declared before it resolves. */
-  readonly probe: () => Promise<void>;
+  /**
+   * Finds out whether the session lives, after a failure that may mean anything; a death is declared before it resolves. Resolves with true
+   * if browser and driver have answered.
+   */
+  readonly probe: (detectedBy: Detector) => Promise<boolean>;
   /** Ends what keeps the current page busy, where there is a way. */
   readonly freePage: (handle: string | null) => void;
+  /** The same, if the page does not answer. Resolves when the page answers again, or soon. */
+  readonly freeBusyPage: (handle: string | null) => Promise<void>;
 }
 
 /** A command of our own. */
@@ -83,6 +88,8 @@ export class CommandTransport implements Client {
   /** In the order of their start, with its time. */
   readonly #inFlight = new Map<Promise<unknown>, number>();
   #ended = false;
+  /** Set when a command was never answered although browser and driver live. If it happens again, the session is of no use. */
+  #isStuck = false;
   #quit: Promise<unknown> = Promise.resolve();
 
   constructor(options: TransportOptions) {
@@ -211,7 +218,20 @@ export class CommandTransport implements Client {
     // Most commands end here; what follows is left out of their way.
     if (answer.status === 200 && !UNUSUAL.has(entry.label)) listener.onAlive();
     else await this.#judge(answer, { label: entry.label, data: request.data, isQuit });
-    return new Response(answer.status, answer.headers, answer.body);
+    const isTimeout = answer.status !== 200 && parseFailure(answer.body).error === 'timeout';
+    const answered = isTimeout ? await this.#endTimeout(answer.body) : answer.body;
+    return new Response(answer.status, answer.headers, answered);
+  }
+
+  /**
+   * The driver gave up waiting for the page, which may loop for ever: every later command would time out too (measured). Returns the answer
+   * with the page's URL in its message.
+   */
+  async #endTimeout(body: string): Promise<string> {
+    const { signal, listener } = this.#options;
+    const { url, windowHandle } = this.settings;
+    await raceSignal(listener.freeBusyPage(windowHandle), signal);
+    return url === null ? body : appendToMessage(body, ` (page: ${url})`);
   }
 
   /** A status other than 200 is looked up in the table; a success is a heartbeat and teaches us the session's settings. */
@@ -231,14 +251,14 @@ export class CommandTransport implements Client {
         listener.onQuit();
       } else if (label === 'POST /execute/async' && isNull(answer.body)) {
         // A driver answers an asynchronous script with null when the browser goes away under it (measured).
-        await listener.probe();
+        await listener.probe('command');
         signal.throwIfAborted();
       } else if (!ANSWERED_BY_DRIVER.has(label)) listener.onAlive();
       return;
     }
     const { verdict, message } = verdictOfAnswer(answer.body);
     if (verdict.kind === 'dead') listener.onDeath({ cause: verdict.cause, detectedBy: 'command', message });
-    else if (verdict.kind === 'suspicious') await listener.probe();
+    else if (verdict.kind === 'suspicious') await listener.probe('command');
     else listener.onAlive();
     if (signal.aborted) throw toError(signal.reason);
     if (verdict.kind === 'dead' && this.#ended) throw new SessionEndedError();
@@ -248,7 +268,7 @@ export class CommandTransport implements Client {
   async #explainBrokenExchange(error: Error, isQuit: boolean): Promise<Error> {
     const { signal, listener } = this.#options;
     if (this.#ended && !isQuit && !signal.aborted) return new SessionEndedError();
-    if (!signal.aborted && !isQuit && !(error instanceof CommandTimeoutError)) await listener.probe();
+    if (!signal.aborted && !isQuit && !(error instanceof CommandTimeoutError)) await listener.probe('command');
     return signal.aborted ? toError(signal.reason) : error;
   }
 
@@ -273,12 +293,12 @@ export class CommandTransport implements Client {
       const answer = await exchange;
       // What the command came to is no longer of interest, unless it tells of the session's end.
       if (answer.status !== 200 && verdictOfAnswer(answer.body).verdict.kind === 'dead') return answer;
-    } else if (!signal.aborted) {
+    } else if (!signal.aborted && (this.#isStuck || !(await listener.probe('deadline'))) && !signal.aborted) {
       const message = `${label} was not answered within ${deadlineMs / 1000} s, nor ${GRACE_AFTER_DEADLINE_MS / 1000} s after its page was stopped`;
       listener.onDeath({ cause: 'frozen', detectedBy: 'deadline', message });
-    }
+    } else this.#isStuck = true;
     if (signal.aborted) throw toError(signal.reason);
-    throw new CommandTimeoutError(label, deadlineMs);
+    throw new CommandTimeoutError(label, { deadlineMs, url: this.settings.url });
   }
 }
 

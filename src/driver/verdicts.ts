@@ -114,6 +114,13 @@ export function parseFailure(body: string): { error: string; message: string } {
   }
 }
 
+/** Returns the body of a failed answer with `text` at the end of the first line of its message. */
+export function appendToMessage(body: string, text: string): string {
+  const answer = JSON.parse(body) as { value: { message?: string } };
+  const [first = '', ...rest] = (answer.value.message ?? '').split('\n');
+  return JSON.stringify({ ...answer, value: { ...answer.value, message: [first + text, ...rest].join('\n') } });
+}
+
 /** The first line, which is what chromedriver and Grid mean for people; stack traces follow it. */
 export function firstLine(text: string): string {
   return text.split('\n', 1)[0]?.trim() ?? '';

@@ -308,8 +308,8 @@ export class Run {
   async #acquire(manager: SessionManager, owner: string, hooks: SupervisorOptions = {}): Promise<Acquisition> {
     this.#stop.signal.throwIfAborted();
     const { baseUrl, waitMs } = this.#plan;
-    let acquired: SessionSupervisor | undefined;
-    const onPagePost = () => acquired !== undefined && this.#onPagePost(acquired.signal);
+    const acquired: { supervisor?: SessionSupervisor } = {};
+    const onPagePost = () => acquired.supervisor && this.#onPagePost(acquired.supervisor.signal);
     const session = await manager.acquire(owner, {
       waitMs,
       signal: this.#stop.signal,
@@ -318,7 +318,7 @@ export class Run {
       supervisor: { ...hooks, onPagePost, restore: false, ...(baseUrl !== undefined && { baseUrl }) },
     });
     const { supervisor } = session;
-    acquired = supervisor;
+    acquired.supervisor = supervisor;
     this.#figures.sessions += 1;
     supervisor.on('session:started', () => (this.#figures.sessions += 1));
     supervisor.on('session:dead', ({ death }) => {

@@ -3,7 +3,7 @@
 export interface HeartbeatOptions {
   readonly intervalMs: number;
   /** Asks for a proof of life; never rejects. A success calls {@link Heartbeat.beat}, a failure declares the death. */
-  readonly probe: () => Promise<void>;
+  readonly probe: () => Promise<unknown>;
 }
 
 export class Heartbeat {

@@ -31,7 +31,7 @@ const CATALOGUE = [
     consequence: 'abort-run',
   },
   {
-    error: new CommandTimeoutError('GET /title', 1),
+    error: new CommandTimeoutError('GET /title', { deadlineMs: 1, url: null }),
     name: 'CommandTimeoutError',
     code: 'command-timeout',
     consequence: 'fail-step',
@@ -53,8 +53,8 @@ describe('Error catalogue of driver', () => {
   });
 
   it('CommandTimeoutError names the command, its deadline and the setting', () => {
-    const { message, data } = new CommandTimeoutError('POST /url', 1_500);
+    const { message, data } = new CommandTimeoutError('POST /url', { deadlineMs: 1_500, url: 'http://shop.test/' });
     expect(message).to.contain('POST /url').and.to.contain('1.5 s').and.to.contain('COMMAND_TIMEOUT_SECONDS');
-    expect(data).to.deep.equal({ command: 'POST /url', deadlineMs: 1_500 });
+    expect(data).to.deep.equal({ command: 'POST /url', deadlineMs: 1_500, url: 'http://shop.test/' });
   });
 });

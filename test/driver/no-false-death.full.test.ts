@@ -9,18 +9,19 @@ import {
   openScriptedWebDriver,
   waitUntilGone,
 } from 'webdriver-supervisor/testing';
-import { SessionStartError } from '../../src/driver/death.ts';
+import { CommandTimeoutError, SessionStartError } from '../../src/driver/death.ts';
 import { HttpClient } from '../../src/driver/http-client.ts';
 import { startRealDriver } from '../support/real-driver.ts';
 import { send } from '../support/send.ts';
 import { localBrowser } from './support/local-browser.ts';
+import { rejectionOf } from './support/programs.ts';
 import { makeKeeper, openSession } from './support/sessions.ts';
 
 const COMMANDS = 10_000;
 const PROBE_EVERY_MS = 100;
 
 /** Probes like a heartbeat does, all the time, until it is disposed of. */
-function probeAllTheTime(session: { probe: (detectedBy: 'heartbeat') => Promise<void> }) {
+function probeAllTheTime(session: { probe: (detectedBy: 'heartbeat') => Promise<unknown> }) {
   let probes = 0;
   const end = new AbortController();
   const done = (async () => {
@@ -87,6 +88,18 @@ describe('No false death, at length', () => {
       await probing;
     }
     await s.driver.getTitle();
+    expect(s.deaths).to.deep.equal([]);
+  });
+
+  it('is declared when a script loops for ever: the command ends at its deadline', async () => {
+    await using s = await openSession(await localBrowser(), {
+      commandTimeoutMs: 1_000,
+      browser: { capabilities: { timeouts: { script: 500 } } },
+    });
+    const error = await rejectionOf(s.driver.executeScript('while (true);'));
+    // A driver that ends the script by itself would do as well; chromedriver 156 does not (measured).
+    expect(error).to.be.instanceOf(CommandTimeoutError);
+    expect(await s.driver.getTitle()).to.equal('');
     expect(s.deaths).to.deep.equal([]);
   });
 });

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { SessionSettings } from '../../src/driver/session-settings.ts';
 
 const COMMAND_TIMEOUT_MS = 20_000;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 const started = (timeouts: object | undefined) =>
   JSON.stringify({ value: { sessionId: '1', capabilities: timeouts === undefined ? {} : { timeouts } } });
 
@@ -15,8 +16,20 @@ function settingsWith(timeouts?: object): SessionSettings {
 describe('SessionSettings: deadlines', () => {
   it('are the setting, where the session itself has no limit for such a command', () => {
     expect(settingsWith().deadlineFor('GET /title')).to.equal(COMMAND_TIMEOUT_MS);
-    expect(settingsWith({ script: null }).deadlineFor('POST /execute/sync')).to.equal(COMMAND_TIMEOUT_MS);
-    expect(settingsWith({ pageLoad: null }).deadlineFor('POST /url')).to.equal(COMMAND_TIMEOUT_MS);
+    expect(settingsWith({ script: 0 }).deadlineFor('POST /execute/sync')).to.equal(COMMAND_TIMEOUT_MS);
+  });
+
+  it("are the session's own limit and 10 s for a navigation, also where that is less than the setting", () => {
+    const settings = settingsWith({ pageLoad: 2_000 });
+    for (const label of ['POST /url', 'POST /refresh', 'POST /back', 'POST /forward'])
+      expect(settings.deadlineFor(label), label).to.equal(12_000);
+    expect(settings.deadlineFor('POST /element/{id}/click')).to.equal(COMMAND_TIMEOUT_MS);
+  });
+
+  it('are none where the session was told that there is no limit', () => {
+    expect(settingsWith({ script: null }).deadlineFor('POST /execute/async')).to.equal(MAX_TIMER_MS);
+    expect(settingsWith({ pageLoad: null }).deadlineFor('POST /url')).to.equal(MAX_TIMER_MS);
+    expect(settingsWith({ script: null }).deadlineFor('GET /title')).to.equal(COMMAND_TIMEOUT_MS);
   });
 
   it("are the session's own limit and 10 s, where that is more than the setting", () => {
@@ -40,12 +53,12 @@ describe('SessionSettings: deadlines', () => {
     expect(settings.deadlineFor('POST /execute/sync')).to.equal(110_000);
     expect(settings.deadlineFor('POST /url')).to.equal(70_000);
     settings.learn('POST /timeouts', { script: null }, '{"value":null}');
-    expect(settings.deadlineFor('POST /execute/sync')).to.equal(COMMAND_TIMEOUT_MS);
+    expect(settings.deadlineFor('POST /execute/sync')).to.equal(MAX_TIMER_MS);
   });
 
   it('never pass what a timer can wait for: it would fire at once', () => {
     const settings = settingsWith({ pageLoad: Number.MAX_SAFE_INTEGER });
-    expect(settings.deadlineFor('POST /url')).to.equal(2 ** 31 - 1);
+    expect(settings.deadlineFor('POST /url')).to.equal(MAX_TIMER_MS);
   });
 
   it('give a start as long as the queue of a Grid may take', () => {

@@ -86,7 +86,12 @@ const TABLE: readonly [what: string, thrown: unknown, target: typeof OWN | typeo
     ENDPOINT,
     [/grid\.test/, /No nodes support/],
   ],
-  ['a start that took too long', new CommandTimeoutError('POST /session', 300_000), ENDPOINT, [/grid\.test/, /300 s/]],
+  [
+    'a start that took too long',
+    new CommandTimeoutError('POST /session', { deadlineMs: 300_000, url: null }),
+    ENDPOINT,
+    [/grid\.test/, /300 s/],
+  ],
   ['an error that says nothing', new Error(''), OWN, [/\/opt\/chromedriver/]],
   ['something that is no Error', 'a text', OWN, [/a text/]],
 ];

@@ -43,8 +43,12 @@ describe('CommandTransport: questions of our own', () => {
         },
         onQuit: () => void events.push('quit'),
         onRefused: () => void events.push('refused'),
-        probe: () => Promise.resolve(void events.push('probe')),
+        probe: async () => {
+          events.push('probe');
+          return false;
+        },
         freePage: () => void events.push('free'),
+        freeBusyPage: async () => void events.push('free if busy'),
       },
     });
     return { halt, events, transport };

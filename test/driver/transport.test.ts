@@ -15,7 +15,7 @@ const REASON = new Error('the session is dead');
 interface Setup {
   readonly attachTo?: { readonly sessionId: string; readonly capabilities: object };
   /** What the session's own probe does; it may halt. */
-  readonly probe?: (halt: AbortController) => Promise<void> | void;
+  readonly probe?: (halt: AbortController) => Promise<boolean | void> | boolean | void;
   /** Whether a death halts, as the supervisor sees to. Default true. */
   readonly haltsOnDeath?: boolean;
 }
@@ -41,8 +41,9 @@ async function openTransport({ attachTo, probe, haltsOnDeath = true }: Setup = {
       onRefused: () => void told.push('refused'),
       probe: async () => {
         told.push('probe');
-        await probe?.(halt);
+        return (await probe?.(halt)) ?? false;
       },
+      freeBusyPage: async (handle) => void told.push(`free ${handle} if it is busy`),
       freePage: (handle) => void told.push(`free ${handle}`),
     },
   });
@@ -252,8 +253,45 @@ describe('CommandTransport: deadlines', () => {
     await hold.caught;
     await clock.tickAsync(COMMAND_TIMEOUT_MS + GRACE_MS);
     expect(await title).to.equal(REASON);
-    expect(t.told).to.have.length(2);
-    expect(t.told[1]).to.match(/^dead: frozen \(deadline\) GET \/title was not answered within 20 s, nor 3 s after/);
+    expect(t.told).to.have.length(3);
+    expect(t.told[2]).to.match(/^dead: frozen \(deadline\) GET \/title was not answered within 20 s, nor 3 s after/);
+  });
+
+  it('a command that does not end even then is none if browser and driver answer, and the second such command is', async () => {
+    await using t = await openTransport({ probe: () => true });
+    await t.driver.get('http://shop.test/list?token=secret');
+    t.told.length = 0;
+    using hold = t.server.hold('GET /title');
+    const title = rejectionOf(t.driver.getTitle());
+    await hold.caught;
+    await clock.tickAsync(COMMAND_TIMEOUT_MS + GRACE_MS);
+    expect(await title)
+      .to.be.instanceOf(CommandTimeoutError)
+      .with.property('message')
+      .that.matches(
+        /^The command GET \/title on the page http:\/\/shop\.test\/list\?token=\S+ did not finish within 20 s/,
+      )
+      .and.does.not.contain('secret');
+    expect(t.told).to.deep.equal(['free null', 'probe']);
+    using secondHold = t.server.hold('GET /url');
+    const url = rejectionOf(t.driver.getCurrentUrl());
+    await secondHold.caught;
+    await clock.tickAsync(COMMAND_TIMEOUT_MS + GRACE_MS);
+    expect(await url).to.equal(REASON);
+    expect(t.told.at(-1)).to.match(/^dead: frozen \(deadline\)/);
+  });
+
+  it('of the driver itself frees the page if it is busy, and the message names the page', async () => {
+    await using t = await openTransport();
+    await t.driver.switchTo().window('window-1');
+    t.server.answer('POST /url', { error: 'timeout', message: 'timeout: renderer\n  (Session info: x)' });
+    const error = await rejectionOf(t.driver.get('http://user:word@shop.test/loop'));
+    expect(error).to.have.property('name', 'TimeoutError');
+    expect(error.message).to.match(
+      /^timeout: renderer \(page: http:\/\/\S*shop\.test\/loop\)\n {2}\(Session info: x\)$/,
+    );
+    expect(error.message).not.to.contain('word');
+    expect(t.told).to.deep.equal(['alive', 'free window-1 if it is busy']);
   });
 
   it('a connection that breaks after the deadline is a broken connection: it is probed', async () => {

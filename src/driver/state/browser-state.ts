@@ -47,7 +47,7 @@ export interface WindowSize {
 /** The time limits of a session (W3C WebDriver, section 8.5), in milliseconds; null means no limit. */
 export interface SessionTimeouts {
   readonly implicit: number;
-  readonly pageLoad: number;
+  readonly pageLoad: number | null;
   readonly script: number | null;
 }
 

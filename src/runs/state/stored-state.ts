@@ -37,7 +37,7 @@ const page = z
 const cookies = z.array(z.custom<StateCookie>((value) => typeof value === 'object' && value !== null));
 const items = z.array(z.tuple([z.string(), z.string().nullable()]));
 const timeouts = z
-  .object({ implicit: z.number(), pageLoad: z.number(), script: z.number().nullable() })
+  .object({ implicit: z.number(), pageLoad: z.number().nullable(), script: z.number().nullable() })
   .nullable()
   .default(null);
 const windowSize = z.object({ width: z.number(), height: z.number() }).nullable();
