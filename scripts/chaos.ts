@@ -2,33 +2,36 @@
  * `npm run chaos -- [--faults 200] [--seed 1]`: sessions of real runs die at random moments, until so many faults have happened.
  * `npm run chaos -- --natural 200 [--seed 1] [--action NAME] [--run N]`: so many runs of natural actions, each with one to three
  * faults; with `--run`, only that one of them.
+ * `npm run chaos -- --programs 50 [--seed 1] [--registry URL]`: so many runs whose whole program is killed and resumed.
  * Exit code 1 when anything is amiss.
  */
 import { parseArgs } from 'node:util';
 
 import { disturbNaturalActions } from './chaos/natural.ts';
+import { killPrograms } from './chaos/programs.ts';
 import { strikeSessions } from './chaos/sessions.ts';
 
 const { values: flags } = parseArgs({
   options: {
     faults: { type: 'string', default: '200' },
     natural: { type: 'string' },
+    programs: { type: 'string' },
+    registry: { type: 'string' },
     action: { type: 'string' },
     run: { type: 'string' },
     seed: { type: 'string', default: '1' },
   },
 });
 const seed = Number(flags.seed);
-const isWell =
-  flags.natural === undefined
-    ? await strikeSessions({ faults: toCount('faults', flags.faults), seed })
-    : await disturbNaturalActions({
-        runs: toCount('natural', flags.natural),
-        seed,
-        action: flags.action,
-        run: flags.run === undefined ? undefined : toCount('run', flags.run),
-      });
-process.exitCode = isWell ? 0 : 1;
+process.exitCode = (await run()) ? 0 : 1;
+
+function run(): Promise<boolean> {
+  const { natural, programs, registry, action } = flags;
+  if (programs !== undefined) return killPrograms({ runs: toCount('programs', programs), seed, registry });
+  if (natural === undefined) return strikeSessions({ faults: toCount('faults', flags.faults), seed });
+  const number = flags.run === undefined ? undefined : toCount('run', flags.run);
+  return disturbNaturalActions({ runs: toCount('natural', natural), seed, action, run: number });
+}
 
 function toCount(flag: string, text: string): number {
   const count = Number(text);
