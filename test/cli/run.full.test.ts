@@ -18,3 +18,20 @@ describe('run: an action that hangs', () => {
     expect(code).to.equal(5);
   });
 });
+
+describe('run: an action that fails', () => {
+  const FAILURES = [
+    { how: 'stray-error', code: 1, first: /^action-error: .*nobody catches it.*: nobody catches \(test.*:\d+\)$/ },
+    { how: 'no-json', code: 1, first: /^action-error: The value of the step "map" can't be stored: prices is a Map\./ },
+    { how: 'same-key', code: 1, first: /^action-error: The step "one" is used twice/ },
+  ];
+  for (const { how, code: expected, first } of FAILURES) {
+    it(`is ended with the reason in the first line: ${how}`, async () => {
+      using output = makeFolder();
+      const { code, stdout, stderr } = await runCli(['run', FAULTY, '--how', how, '--output', output.path]);
+      expect(stdout.split('\n')[0]).to.match(first);
+      expect(stdout + stderr).to.not.match(STACK_LINE);
+      expect(code).to.equal(expected);
+    });
+  }
+});
