@@ -33,6 +33,12 @@ const UNUSUAL = new Set([
   'POST /window/fullscreen',
 ]);
 
+const QUIT = 'DELETE /';
+/** The answer of a driver whose session has ended (W3C WebDriver, section 6.6). */
+const NO_SUCH_SESSION = JSON.stringify({
+  value: { error: 'invalid session id', message: 'invalid session id: its last window was closed', stacktrace: '' },
+});
+
 const { signal: NEVER } = new AbortController();
 
 export interface TransportOptions {
@@ -88,6 +94,8 @@ export class CommandTransport implements Client {
   /** In the order of their start, with its time. */
   readonly #inFlight = new Map<Promise<unknown>, number>();
   #ended = false;
+  /** Set when the last window was closed, which ends the session. */
+  #isWindowless = false;
   /** Set when a command was never answered although browser and driver live. If it happens again, the session is of no use. */
   #isStuck = false;
   #quit: Promise<unknown> = Promise.resolve();
@@ -135,8 +143,10 @@ export class CommandTransport implements Client {
       this.settings.learn('POST /session', request.data, body);
       return new Response(200, {}, body);
     }
-    this.#throwIfClosed();
     const label = toCommandLabel(request.method, request.path);
+    if (label === QUIT && (signal.aborted || this.#ended)) return this.#answerLateQuit();
+    if (this.#isWindowless) return new Response(404, {}, NO_SUCH_SESSION);
+    this.#throwIfClosed();
     const held = beforeCommand?.({ label, data: request.data });
     if (held !== undefined) {
       await raceSignal(held, signal);
@@ -183,6 +193,12 @@ export class CommandTransport implements Client {
     }
   }
 
+  /** A session that is dead or has ended is what `quit()` wants. Bare selenium resolves it too (measured). */
+  async #answerLateQuit(): Promise<Response> {
+    await Promise.allSettled([this.#quit]);
+    return new Response(200, {}, '{"value":null}');
+  }
+
   /** Throws when the session is dead or has ended. */
   #throwIfClosed(): void {
     const { signal, listener } = this.#options;
@@ -195,7 +211,7 @@ export class CommandTransport implements Client {
     const entry = this.log.begin(label);
     this.settings.learnNavigation(entry.label, request.data);
     const body = request.method === 'POST' ? JSON.stringify(request.data) : undefined;
-    const isQuit = request.method === 'DELETE' && entry.route === '/';
+    const isQuit = label === QUIT;
     if (isQuit) this.#ended = true;
     let answer: HttpAnswer;
     try {
@@ -248,6 +264,7 @@ export class CommandTransport implements Client {
       this.settings.learn(label, data, answer.body);
       if (label === 'DELETE /window' && isEmptyList(answer.body)) {
         this.#ended = true;
+        this.#isWindowless = true;
         listener.onQuit();
       } else if (label === 'POST /execute/async' && isNull(answer.body)) {
         // A driver answers an asynchronous script with null when the browser goes away under it (measured).

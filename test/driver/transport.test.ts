@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { useFakeTimers, type SinonFakeTimers } from 'sinon';
-import { WebDriver } from 'selenium-webdriver';
+import { error as seleniumErrors, WebDriver } from 'selenium-webdriver';
 import { Executor } from 'selenium-webdriver/http/index.js';
 import { openScriptedWebDriver, type ScriptedAnswer } from 'webdriver-supervisor/testing';
 import { toError } from '../../src/core/errors.ts';
@@ -200,7 +200,31 @@ describe('CommandTransport: the end that was asked for', () => {
     await t.driver.close();
     expect(t.told.at(-1)).to.equal('quit');
     expect(t.transport.isEnded).to.equal(true);
-    expect(await rejectionOf(t.driver.getTitle())).to.be.instanceOf(SessionEndedError);
+    expect(await rejectionOf(t.driver.getTitle())).to.be.instanceOf(seleniumErrors.NoSuchSessionError);
+    await t.driver.quit();
+    expect(
+      t.server.requests.filter(({ method, path }) => method === 'DELETE' && !path.endsWith('/window')),
+    ).to.deep.equal([]);
+  });
+
+  it('resolves for a session that is dead, that has ended, and that is being ended, and asks nobody twice', async () => {
+    await using dead = await openTransport();
+    dead.halt.abort(REASON);
+    await dead.driver.quit();
+    expect(dead.server.requests.filter(({ method }) => method === 'DELETE')).to.deep.equal([]);
+    expect(dead.told).to.deep.equal([]);
+
+    await using ending = await openTransport();
+    using hold = ending.server.hold('DELETE /');
+    const first = ending.send('DELETE ');
+    await hold.caught;
+    const second = ending.send('DELETE ');
+    hold.release();
+    await first;
+    await second;
+    await ending.send('DELETE ');
+    expect(ending.server.requests.filter(({ method }) => method === 'DELETE')).to.have.length(1);
+    expect(ending.told).to.deep.equal(['quit']);
   });
 
   it('ends what is in flight as ended and not as broken, without a probe', async () => {
