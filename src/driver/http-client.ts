@@ -4,6 +4,7 @@
  */
 import http from 'node:http';
 import https from 'node:https';
+import { createRequire } from 'node:module';
 
 import { toError } from '../core/errors.ts';
 
@@ -17,53 +18,92 @@ export interface HttpExchange {
   readonly method: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** JSON text. */
   readonly body?: string;
+  /**
+   * Whether it waits for the exchanges before it that are in order too. A session does one command at a time, and chromedriver's listen queue
+   * overflows at about 60 connections: the others wait for minutes (measured).
+   *
+   * @default false
+   */
+  readonly inOrder?: boolean;
   readonly signal: AbortSignal;
 }
 
 /** Idle connections are closed by us before any server does it, so that a command never meets a connection that is just closing. */
 const IDLE_CONNECTION_MS = 2_000;
 
+/** A cookie's name stands in the path as it is. */
+const UNESCAPED = /[^\x21-\x7e]|["'<>\\^`{|}]/g;
+const MAX_REDIRECTS = 5;
+const { version } = createRequire(import.meta.url)('selenium-webdriver/package.json') as { version: string };
+/** The headers of selenium's own client (http/index.js of selenium-webdriver 4.49). */
+const USER_AGENT = `selenium/${version} (js ${{ darwin: 'mac', win32: 'windows' }[process.platform as string] ?? 'linux'})`;
+const JSON_TYPE = 'application/json;charset=UTF-8';
+
 /** Talks to the remote end at `url`; user and password in it become basic authentication. */
 export class HttpClient {
   readonly url: string;
   readonly #base: URL;
   readonly #agent: http.Agent;
+  readonly #oneByOne: http.Agent;
   readonly #authorization: string | undefined;
 
   constructor(url: string) {
     this.url = url;
     this.#base = new URL(url);
+    const { Agent } = this.#base.protocol === 'https:' ? https : http;
     const options = { keepAlive: true, timeout: IDLE_CONNECTION_MS };
-    this.#agent = this.#base.protocol === 'https:' ? new https.Agent(options) : new http.Agent(options);
+    this.#agent = new Agent(options);
+    this.#oneByOne = new Agent({ ...options, maxSockets: 1 });
     if (this.#base.username !== '') {
       const credentials = `${decode(this.#base.username)}:${decode(this.#base.password)}`;
       this.#authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
     }
   }
 
-  /** Rejects with `signal.reason` when aborted, else with node's own error (`code` ECONNRESET, ECONNREFUSED, …). */
-  send({ method, path, headers, body, signal }: HttpExchange): Promise<HttpAnswer> {
+  /**
+   * Follows redirects with status 302 and 303 by GET. Rejects with `signal.reason` when aborted, otherwise with Node's own error (`code`
+   * ECONNRESET, ECONNREFUSED, …).
+   */
+  async send(exchange: HttpExchange): Promise<HttpAnswer> {
+    const path = this.#base.pathname.replace(/\/$/, '') + exchange.path.replace(UNESCAPED, encodeURIComponent);
+    let answer = await this.#sendTo(this.#base, { ...exchange, path });
+    let url = this.#base;
+    for (let redirects = 0; answer.status === 302 || answer.status === 303; redirects += 1) {
+      const { location } = answer.headers;
+      if (location === undefined || redirects === MAX_REDIRECTS) return answer;
+      url = new URL(location, url);
+      answer = await this.#sendTo(url, { method: 'GET', path: url.pathname + url.search, signal: exchange.signal });
+    }
+    return answer;
+  }
+
+  /** Sends one request to the host of `url`. */
+  #sendTo(url: URL, { method, path, headers, body, inOrder = false, signal }: HttpExchange): Promise<HttpAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
     const fail = (error: Error) => reject(signal.aborted ? toError(signal.reason) : error);
     if (signal.aborted) {
       fail(toError(signal.reason));
       return promise;
     }
-    const transport = this.#base.protocol === 'https:' ? https : http;
-    const request = transport.request(
+    const isOwn = url.origin === this.#base.origin;
+    const { request: begin } = url.protocol === 'https:' ? https : http;
+    const request = begin(
       {
-        protocol: this.#base.protocol,
-        hostname: this.#base.hostname.replace(/^\[|\]$/g, ''),
-        port: this.#base.port,
+        protocol: url.protocol,
+        hostname: url.hostname.replace(/^\[|\]$/g, ''),
+        port: url.port,
         method,
-        path: this.#base.pathname.replace(/\/$/, '') + path,
-        agent: this.#agent,
+        path,
+        ...(isOwn ? { agent: inOrder ? this.#oneByOne : this.#agent } : {}),
         headers: {
           accept: 'application/json; charset=utf-8',
-          ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }),
+          'user-agent': USER_AGENT,
+          ...(isOwn && this.#authorization !== undefined ? { authorization: this.#authorization } : {}),
           ...headers,
-          ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
+          'content-length': String(Buffer.byteLength(body ?? '')),
+          ...(body === undefined ? {} : { 'content-type': JSON_TYPE }),
         },
       },
       (response) => {
@@ -91,6 +131,7 @@ export class HttpClient {
   /** Closes all connections; an exchange that is still under way rejects with ECONNRESET. */
   close(): void {
     this.#agent.destroy();
+    this.#oneByOne.destroy();
   }
 }
 

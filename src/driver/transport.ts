@@ -169,7 +169,7 @@ export class CommandTransport implements Client {
     const label = toCommandLabel(method, path + route);
     this.settings.learnNavigation(label, data);
     const body = method === 'POST' ? { body: JSON.stringify(data ?? {}) } : {};
-    const exchange = this.#options.http.send({ method, path: path + route, ...body, signal });
+    const exchange = this.#options.http.send({ method, path: path + route, ...body, inOrder: true, signal });
     const answer = await this.#whileInFlight(this.#awaitOwn(exchange, label));
     await this.#judge(answer, { label, data, isQuit: false });
     if (answer.status !== 200) throw new Error(verdictOfAnswer(answer.body).message);
@@ -210,7 +210,8 @@ export class CommandTransport implements Client {
     const { http, signal, listener } = this.#options;
     const entry = this.log.begin(label);
     this.settings.learnNavigation(entry.label, request.data);
-    const body = request.method === 'POST' ? JSON.stringify(request.data) : undefined;
+    const hasBody = request.method === 'POST' || request.method === 'PUT';
+    const body = hasBody ? JSON.stringify(request.data) : undefined;
     const isQuit = label === QUIT;
     if (isQuit) this.#ended = true;
     let answer: HttpAnswer;
@@ -220,6 +221,7 @@ export class CommandTransport implements Client {
         path: request.path,
         headers: Object.fromEntries(request.headers),
         ...(body === undefined ? {} : { body }),
+        inOrder: true,
         // A start that is given up half-way may leave a session at the endpoint, and its answer is needed to end that.
         signal: entry.route === '/session' ? NEVER : signal,
       });

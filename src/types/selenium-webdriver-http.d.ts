@@ -7,6 +7,7 @@ declare module 'selenium-webdriver/http/index.js' {
 
   /** A WebDriver command as it goes over the wire. */
   export class Request {
+    constructor(method: string, path: string, data?: unknown);
     method: string;
     path: string;
     data: unknown;
@@ -23,6 +24,12 @@ declare module 'selenium-webdriver/http/index.js' {
 
   /** Whoever sends requests to the remote end; the public seam under {@link Executor}. */
   export interface Client {
+    send(request: Request): Promise<Response>;
+  }
+
+  /** Selenium's own client, which the tests compare ours with. */
+  export class HttpClient implements Client {
+    constructor(url: string);
     send(request: Request): Promise<Response>;
   }
 

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { getEventListeners, once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { HttpClient as SeleniumClient, Request } from 'selenium-webdriver/http/index.js';
 import { openFaultSite, openScriptedWebDriver } from 'webdriver-supervisor/testing';
 import { HttpClient, type HttpExchange } from '../../src/driver/http-client.ts';
 
@@ -65,6 +66,87 @@ describe('HttpClient: answers', () => {
     using http = openClient(server.url);
     for (let i = 0; i < 5; i++) await http.get('/status');
     expect(server.openConnections).to.equal(1);
+  });
+});
+
+describe('HttpClient: what it sends', () => {
+  /** Remembers each request as the wire has it, and answers with what `answer` says. */
+  async function openRecorder(
+    answer: (path: string) => { status: number; location?: string } = () => ({ status: 200 }),
+  ) {
+    const requests: { method: string; path: string; headers: Record<string, unknown>; body: string }[] = [];
+    const serve = async (request: IncomingMessage, response: ServerResponse) => {
+      const body = Buffer.concat(await Array.fromAsync(request as AsyncIterable<Buffer>)).toString();
+      const { method = '', url: path = '', headers } = request;
+      const { host: _host, ...others } = headers;
+      requests.push({ method, path, headers: others, body });
+      const { status, location } = answer(path);
+      response.writeHead(status, location === undefined ? {} : { location }).end('{"value":null}');
+    };
+    const server = createServer((request, response) => void serve(request, response));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return { url, requests, [Symbol.asyncDispose]: async () => void server.close() };
+  }
+
+  it('is what selenium’s own client sends, header by header', async () => {
+    await using recorder = await openRecorder();
+    const theirs = new SeleniumClient(`${recorder.url}/wd/hub`);
+    using ours = openClient(`${recorder.url}/wd/hub`);
+    for (const [method, path, data] of [
+      ['GET', '/session/1/title', undefined],
+      ['POST', '/session/1/url', { url: 'http://shop.test/ü' }],
+      ['POST', '/session/1/back', {}],
+      ['PUT', '/session/1/file', { name: 'ä' }],
+      ['DELETE', '/session/1/cookie/a b', undefined],
+    ] as const) {
+      const request = new Request(method, path, data);
+      await theirs.send(request);
+      const body = data === undefined ? {} : { body: JSON.stringify(data) };
+      await ours.client.send({ method, path, headers: Object.fromEntries(request.headers), ...body, signal: NEVER });
+      const [expected, sent] = recorder.requests.splice(0);
+      expect(sent, `${method} ${path}`).to.deep.equal(expected);
+    }
+  });
+
+  it('follows a redirect with status 302 or 303 by GET, and no endless one', async () => {
+    await using recorder = await openRecorder((path) =>
+      path === '/session'
+        ? { status: 303, location: '/session/1' }
+        : path === '/round'
+          ? { status: 302, location: '/round' }
+          : { status: 200 },
+    );
+    using http = openClient(recorder.url);
+    expect(await http.get('/session', { method: 'POST', body: '{}' })).to.include({ status: 200 });
+    expect(recorder.requests.map(({ method, path }) => `${method} ${path}`)).to.deep.equal([
+      'POST /session',
+      'GET /session/1',
+    ]);
+    expect(await http.get('/round')).to.include({ status: 302 });
+  });
+
+  it('keeps the password of the endpoint from the host of a redirect', async () => {
+    await using other = await openRecorder();
+    await using recorder = await openRecorder(() => ({ status: 302, location: `${other.url}/elsewhere` }));
+    using http = openClient(recorder.url.replace('//', '//ann:secret@'));
+    await http.get('/status');
+    expect(recorder.requests[0]?.headers).to.have.property('authorization');
+    expect(other.requests[0]?.headers).not.to.have.property('authorization');
+  });
+
+  it('has commands wait for one another on one connection, and lets a question pass them', async () => {
+    await using server = await openScriptedWebDriver();
+    using http = openClient(server.url);
+    using hold = server.hold('GET /title');
+    const ask = (path: string) => http.get(`/session/1${path}`, { inOrder: true });
+    const commands = [ask('/title'), ...Array.from({ length: 500 }, () => ask('/url'))];
+    await hold.caught;
+    expect(await http.get('/status')).to.include({ status: 200 });
+    expect(server.openConnections).to.equal(2);
+    hold.release();
+    await Promise.all(commands);
+    expect(server.openConnections).to.equal(2);
   });
 });
 

@@ -272,6 +272,24 @@ describe('Run: start', () => {
     expect(exitCodeOf(outcome)).to.equal(1);
   });
 
+  it('goes on when a session of a later slot can be started only at the third attempt', async () => {
+    await using server = await openScriptedWebDriver();
+    const { outcome } = await runScripted({
+      server,
+      run: async ({ batch }) => {
+        server.answer('POST /session', { error: 'session not created', message: 'no more slots' }, { times: 2 });
+        const both = new Set<string>();
+        const met = Promise.withResolvers<void>();
+        const meet = async (item: string) => {
+          if (both.add(item).size === 2) met.resolve();
+          await met.promise;
+        };
+        await batch('b', ['a', 'b'], meet, { key: (item) => item, sessions: 2 });
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', sessions: 2 });
+  });
+
   it('refuses a folder that can not be written to before a browser starts, naming it and the flag', async () => {
     await using server = await openScriptedWebDriver();
     const folder = mkdtempSync(path.join(tmpdir(), 'run-'));

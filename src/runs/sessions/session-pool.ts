@@ -4,9 +4,11 @@
  */
 import { anySignal, raceSignal, settlesWithin } from '../../core/abort.ts';
 import { toError } from '../../core/errors.ts';
+import { retry } from '../../core/retry.ts';
 import type { Acquisition } from '../../sessions/sessions.ts';
 import {
   SessionEndedError,
+  SessionStartError,
   type Api,
   type CriticalFailureError,
   type SessionDeathError,
@@ -54,6 +56,7 @@ export interface UseOptions {
   readonly signal: AbortSignal;
 }
 
+const START_RETRIES = 2;
 /** An item that ends the run's own session, and with it the batch, gets this long to come to its own result. */
 const OWN_RESULT_LIMIT_MS = 1_500;
 
@@ -145,7 +148,7 @@ export class SessionPool {
     }
     try {
       for (;;) {
-        const acquired = (slot.session ??= await this.#start(slot));
+        const acquired = (slot.session ??= await this.#start(slot, signal));
         const { supervisor } = acquired;
         signal.throwIfAborted();
         if (supervisor.state !== 'alive' || !(await slot.tidier.tidy(supervisor)))
@@ -162,13 +165,19 @@ export class SessionPool {
     }
   }
 
-  async #start(slot: Slot): Promise<Acquisition> {
-    const starting = this.#options.start(slot.number, slot.tidier);
-    slot.starting = starting.then(
-      (session) => (slot.session = session),
-      () => undefined,
-    );
-    return starting;
+  /** The run's own session was started with the same settings, so a start that fails is worth further attempts. */
+  async #start(slot: Slot, signal: AbortSignal): Promise<Acquisition> {
+    const start = () => {
+      const starting = this.#options.start(slot.number, slot.tidier);
+      // Set by each attempt, because `retry` does not wait for one that is under way when the signal aborts.
+      slot.starting = starting.then(
+        (session) => (slot.session = session),
+        () => undefined,
+      );
+      return starting;
+    };
+    const shouldRetry = (error: Error) => error instanceof SessionStartError;
+    return retry(start, { retries: START_RETRIES, shouldRetry, signal });
   }
 
   async #restart(session: Acquisition, signal: AbortSignal): Promise<void> {
