@@ -45,7 +45,15 @@ export function parseRunFlags(action: Action, args: readonly string[], target: s
     );
   }
   const config = loadConfig({
-    flags: { GRID_URL: values.get('grid'), ...(values.get('headed') === true ? { HEADLESS: false } : {}) },
+    flags: {
+      GRID_URL: values.get('grid'),
+      ...(values.get('headed') === true ? { HEADLESS: false } : {}),
+      ...(values.get('accept-insecure-certs') === true ? { ACCEPT_INSECURE_CERTS: true } : {}),
+      BROWSER_ARGUMENTS: values.get('browser-argument'),
+      BROWSER_PROXY: values.get('proxy'),
+      USER_DATA_DIR: values.get('user-data-dir'),
+      DOWNLOAD_DIR: values.get('download-dir'),
+    },
   });
   return {
     params,
@@ -109,7 +117,7 @@ function checkRunFlags(values: ReadonlyMap<string, unknown>): FlagProblem[] {
       '--redo does a step of an earlier run again; name that run with --resume <run>, or --resume last.',
     );
   }
-  for (const name of ['owner', 'output', 'resume', 'redo', 'session-state']) {
+  for (const name of ['owner', 'output', 'resume', 'redo', 'session-state', 'proxy', 'user-data-dir', 'download-dir']) {
     if (values.get(name) === '') complain(name, `--${name} is empty.`);
   }
   return problems;

@@ -52,6 +52,33 @@ export const RUN_COMMAND_FLAGS: readonly Flag[] = [
   },
   { name: 'headed', kind: 'boolean', placeholder: '', description: 'show the browser', defaultValue: false },
   {
+    name: 'browser-argument',
+    kind: 'text',
+    placeholder: 'switch',
+    isList: true,
+    description: 'a switch of the browser, such as --browser-argument=--lang=de',
+  },
+  { name: 'proxy', kind: 'text', placeholder: 'url', description: "the browser's proxy" },
+  {
+    name: 'accept-insecure-certs',
+    kind: 'boolean',
+    placeholder: '',
+    description: 'accept certificates that cannot be verified',
+    defaultValue: false,
+  },
+  {
+    name: 'user-data-dir',
+    kind: 'text',
+    placeholder: 'dir',
+    description: 'a browser profile that is used and kept',
+  },
+  {
+    name: 'download-dir',
+    kind: 'text',
+    placeholder: 'dir',
+    description: 'where the browser puts downloads (default: downloads in the output folder)',
+  },
+  {
     name: 'recover',
     kind: 'boolean',
     placeholder: '',

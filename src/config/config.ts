@@ -57,6 +57,32 @@ const settingsSchema = z.object({
   /** Browsers other than Chrome and Chromium need GRID_URL. */
   BROWSER: z.enum(['chrome', 'firefox', 'MicrosoftEdge']).default('chrome'),
   HEADLESS: flag(true),
+  /** Further switches of the browser: words separated by spaces, or a JSON list of texts. */
+  BROWSER_ARGUMENTS: z
+    .preprocess(
+      toWords,
+      z.array(z.string(), { error: 'must be switches separated by spaces, or a JSON list of texts' }),
+    )
+    .default([]),
+  /** W3C capabilities that are merged over the library's own. */
+  BROWSER_CAPABILITIES: z
+    .preprocess(
+      toJson,
+      z.record(z.string(), z.unknown(), { error: 'must be a JSON object, such as {"pageLoadStrategy":"eager"}' }),
+    )
+    .default({}),
+  /** The browser's proxy. Its URL takes no password: Chromium takes none. */
+  BROWSER_PROXY: z
+    .string()
+    .regex(/^(http|socks[45]|pac\+(https?|file|data)):/, {
+      error: 'must be a URL such as http://proxy.test:3128, socks5://proxy.test:1080 or pac+http://proxy.test/file.pac',
+    })
+    .optional(),
+  ACCEPT_INSECURE_CERTS: flag(false),
+  /** A profile folder that is used and kept; one session at a time can use it. Default: a new profile for each session. */
+  USER_DATA_DIR: optionalPath,
+  /** Default: the folder downloads in the output folder of the run. */
+  DOWNLOAD_DIR: optionalPath,
   HEARTBEAT_INTERVAL_SECONDS: seconds(5),
   HEARTBEAT_TIMEOUT_SECONDS: seconds(3),
   COMMAND_TIMEOUT_SECONDS: seconds(120),
@@ -125,6 +151,12 @@ export interface Config {
   readonly chromedriver: string | undefined;
   readonly browser: 'chrome' | 'firefox' | 'MicrosoftEdge';
   readonly headless: boolean;
+  readonly browserArguments: readonly string[];
+  readonly browserCapabilities: Readonly<Record<string, unknown>>;
+  readonly browserProxy: string | undefined;
+  readonly acceptsInsecureCerts: boolean;
+  readonly userDataDir: string | undefined;
+  readonly downloadDir: string | undefined;
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;
   readonly commandTimeoutMs: number;
@@ -213,6 +245,12 @@ function toConfig(settings: z.output<typeof settingsSchema>): Config {
     chromedriver: settings.CHROMEDRIVER,
     browser: settings.BROWSER,
     headless: settings.HEADLESS,
+    browserArguments: settings.BROWSER_ARGUMENTS,
+    browserCapabilities: settings.BROWSER_CAPABILITIES,
+    browserProxy: settings.BROWSER_PROXY,
+    acceptsInsecureCerts: settings.ACCEPT_INSECURE_CERTS,
+    userDataDir: settings.USER_DATA_DIR,
+    downloadDir: settings.DOWNLOAD_DIR,
     heartbeatIntervalMs: settings.HEARTBEAT_INTERVAL_SECONDS * 1_000,
     heartbeatTimeoutMs: settings.HEARTBEAT_TIMEOUT_SECONDS * 1_000,
     commandTimeoutMs: settings.COMMAND_TIMEOUT_SECONDS * 1_000,
@@ -270,12 +308,26 @@ function readSettingsFile(file: string): Record<string, unknown> {
 
 /** A URL may hold a password, and a token is one; such values are not repeated. */
 function describe(name: string, value: unknown): string {
-  return /_(URL|TOKEN)$/.test(name) ? 'not usable' : JSON.stringify(value);
+  return /_(URL|TOKEN|PROXY|CAPABILITIES)$/.test(name) ? 'not usable' : JSON.stringify(value);
 }
 
 /** From the environment all values come as texts. */
 function toNumber(value: unknown): unknown {
   return typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+}
+
+function toJson(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}
+
+function toWords(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  return value.trim().startsWith('[') ? toJson(value) : value.trim().split(/\s+/).filter(Boolean);
 }
 
 function duration(unit: string, most: number) {

@@ -2,10 +2,17 @@
  * The door to WebDriver. Laws of this room: every command passes one transport; a death is reported by whatever sees it, and decided
  * above; nothing that was started here outlives its session; nothing of the page is changed by watching it.
  */
-export { By, Key, until } from 'selenium-webdriver';
+export { By, Capabilities, Key, until } from 'selenium-webdriver';
 export type { WebDriver, WebElement } from 'selenium-webdriver';
 
-export { needsNoSandbox, type BrowserOptions } from './capabilities.ts';
+export {
+  BROWSER_OPTION_NAMES,
+  mergeBrowserOptions,
+  toProxyCapability,
+  validateBrowserOptions,
+  type BrowserOptions,
+} from './browser-options.ts';
+export { needsNoSandbox } from './capabilities.ts';
 export type { BrowserCookie, BrowserCookies } from './cookies.ts';
 export {
   CommandTimeoutError,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 import { ActionError } from '../core/errors.ts';
 import { toFlag } from '../core/shell-words.ts';
-import type { RestoreParts } from '../supervisor/supervisor.ts';
+import type { BrowserOptions, RestoreParts } from '../supervisor/supervisor.ts';
 import type { ActionContext, PrepareContext } from './context.ts';
 
 /** The flags of the `run` command; parameters become flags beside them, so no parameter may be named like one. */
@@ -13,6 +13,11 @@ export const RUN_FLAGS = [
   'sessions',
   'grid',
   'headed',
+  'browser-argument',
+  'proxy',
+  'accept-insecure-certs',
+  'user-data-dir',
+  'download-dir',
   'resume',
   'redo',
   'session-state',
@@ -37,6 +42,8 @@ export interface ActionDefinition<Params extends z.ZodObject> {
   baseUrl?(params: z.output<Params>): string;
   /** Whom the session belongs to. Default: the run itself. */
   owner?(params: z.output<Params>): string;
+  /** Options of the browser, such as its language. They are merged with the settings and flags of the user, which win. */
+  browser?(params: z.output<Params>): Omit<BrowserOptions, 'headless' | 'browserName'>;
   /** Parameter sets that together do the same work, for many machines. */
   shards?(params: z.output<Params>): readonly z.input<Params>[];
   /**
@@ -77,7 +84,7 @@ export function defineAction<Params extends z.ZodObject>(definition: ActionDefin
   if (!(params instanceof z.ZodObject))
     complain('`params` must be a zod object, such as z.object({ url: z.url() }); import z from webdriver-supervisor');
   if (typeof definition.run !== 'function') complain('`run` is missing; it is the function that does the work');
-  for (const optional of ['baseUrl', 'owner', 'shards', 'prepare'] as const) {
+  for (const optional of ['baseUrl', 'browser', 'owner', 'shards', 'prepare'] as const) {
     if (definition[optional] !== undefined && typeof definition[optional] !== 'function')
       complain(`\`${optional}\` must be a function`);
   }

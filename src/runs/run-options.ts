@@ -12,7 +12,11 @@ import { toFlag } from '../core/shell-words.ts';
 import type { Registry, StoredRun } from '../registry/registry.ts';
 import {
   assertLocalBrowser,
+  BROWSER_OPTION_NAMES,
+  validateBrowserOptions,
+  type BrowserOptions,
   readSessionState,
+  mergeSupervisorOptions,
   toSupervisorOptions,
   type Death,
   type SessionState,
@@ -141,12 +145,19 @@ export async function planRun(
   if (options.owner !== undefined && (sessions ?? 1) > 1) {
     throw new ConfigError('--owner names whom one session belongs to; it does not go with --sessions above 1.');
   }
-  const supervisor = { ...toSupervisorOptions(config), ...options.supervisor };
+  const supervisor = mergeSupervisorOptions(
+    readBrowserOptions(action, params),
+    toSupervisorOptions(config),
+    options.supervisor ?? {},
+  );
   const baseUrl = action.baseUrl?.(params);
   if (output !== false) await assertWritableFolder(output);
   if (supervisor.gridUrl === undefined) await assertLocalBrowser(supervisor);
   if (baseUrl !== undefined) {
-    await assertReachable(baseUrl, { hasProxy: hasProxy(), signal: options.signal ?? new AbortController().signal });
+    await assertReachable(baseUrl, {
+      hasProxy: hasProxy() || supervisor.proxy !== undefined,
+      signal: options.signal ?? new AbortController().signal,
+    });
   }
   return {
     runId,
@@ -196,6 +207,20 @@ function describeIssue(issue: z.core.$ZodIssue, action: Action, given: unknown):
   const value: unknown = typeof given === 'object' && given !== null ? Reflect.get(given, name) : undefined;
   const flag = `--${toFlag(String(name))}`;
   return [value === undefined ? `${flag} is missing (${issue.message}).` : `${flag}: ${issue.message}.`];
+}
+
+/** Throws `ConfigError` if the action asks for something that the browser does not know. */
+function readBrowserOptions(action: Action, params: Record<string, unknown>): BrowserOptions {
+  const browser = action.browser?.(params) ?? {};
+  const known = BROWSER_OPTION_NAMES.filter((name) => name !== 'headless' && name !== 'browserName');
+  const unknown = Object.keys(browser).filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    throw new ConfigError(
+      `\`browser\` of ${action.name} returns ${unknown.join(', ')}, which an action can't choose. It can choose ${known.join(', ')}.`,
+    );
+  }
+  validateBrowserOptions(browser);
+  return browser;
 }
 
 function hasProxy(): boolean {

@@ -1,6 +1,16 @@
 /** The settings, in the supervisor's words. */
 import type { Config } from '../config/config.ts';
+import { BROWSER_OPTION_NAMES, mergeBrowserOptions, type BrowserOptions } from '../driver/driver.ts';
 import type { SupervisorOptions } from './options.ts';
+
+/** Merges options: later ones win; those of the browser are merged as {@link mergeBrowserOptions} does. */
+export function mergeSupervisorOptions(...layers: readonly SupervisorOptions[]): SupervisorOptions {
+  return { ...Object.assign({}, ...layers), ...mergeBrowserOptions(...layers.map(pickBrowserOptions)) };
+}
+
+function pickBrowserOptions(options: SupervisorOptions): BrowserOptions {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => BROWSER_OPTION_NAMES.includes(name)));
+}
 
 export function toSupervisorOptions(config: Config): SupervisorOptions {
   return {
@@ -9,6 +19,12 @@ export function toSupervisorOptions(config: Config): SupervisorOptions {
     driverPath: config.chromedriver,
     browserName: config.browser,
     headless: config.headless,
+    arguments: config.browserArguments,
+    capabilities: config.browserCapabilities,
+    proxy: config.browserProxy,
+    ...(config.acceptsInsecureCerts && { acceptInsecureCerts: true }),
+    userDataDir: config.userDataDir,
+    downloadDir: config.downloadDir,
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     heartbeatTimeoutMs: config.heartbeatTimeoutMs,
     commandTimeoutMs: config.commandTimeoutMs,

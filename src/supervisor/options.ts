@@ -1,6 +1,16 @@
 /** What a supervisor is given, what it tells, and what it shows of itself. */
 import type { Log } from '../core/log.ts';
-import type { BrowserOptions, CommandHook, Death, DeathReport, RestoreParts } from '../driver/driver.ts';
+import { ConfigError } from '../core/errors.ts';
+import {
+  BROWSER_OPTION_NAMES,
+  Capabilities,
+  validateBrowserOptions,
+  type BrowserOptions,
+  type CommandHook,
+  type Death,
+  type DeathReport,
+  type RestoreParts,
+} from '../driver/driver.ts';
 import type { HostLimitOptions } from './host-limits.ts';
 import type { RestartLimitOptions } from './restart-limit.ts';
 import type { SupervisorStatus } from './state.ts';
@@ -50,6 +60,44 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
   readonly log?: Log;
   /** Ends a start that is under way, also that of a restart. */
   readonly signal?: AbortSignal;
+}
+
+const SUPERVISOR_OPTION_NAMES: readonly string[] = Object.keys({
+  gridUrl: true,
+  browserPath: true,
+  driverPath: true,
+  owner: true,
+  baseUrl: true,
+  heartbeatIntervalMs: true,
+  heartbeatTimeoutMs: true,
+  commandTimeoutMs: true,
+  apiRetries: true,
+  apiTimeoutMs: true,
+  perHost: true,
+  criticalFailureThreshold: true,
+  restartLimit: true,
+  restore: true,
+  sessionState: true,
+  explainDeath: true,
+  beforeCommand: true,
+  onPagePost: true,
+  log: true,
+  signal: true,
+} satisfies Record<Exclude<keyof SupervisorOptions, keyof BrowserOptions>, true>);
+
+/** Returns the options. Throws `ConfigError` for one that does not exist, and for one of the browser that it can't take. */
+export function validateSupervisorOptions(options: SupervisorOptions): SupervisorOptions {
+  if (options instanceof Capabilities) {
+    throw new ConfigError(
+      'SessionSupervisor takes options, and selenium’s Capabilities or chrome.Options as one of them: { capabilities: options }.',
+    );
+  }
+  const known = [...SUPERVISOR_OPTION_NAMES, ...BROWSER_OPTION_NAMES];
+  const unknown = Object.keys(options).filter((name) => !known.includes(name));
+  if (unknown.length > 0)
+    throw new ConfigError(`SessionSupervisor knows no option ${unknown.join(', ')}. It knows ${known.join(', ')}.`);
+  validateBrowserOptions(options);
+  return options;
 }
 
 /** What listeners are told; each is a fact that has happened. */

@@ -25,6 +25,7 @@ import {
   type SupervisorEvents,
   type SupervisorHealth,
   type SupervisorOptions,
+  validateSupervisorOptions,
 } from './options.ts';
 import { DEFAULT_RESTART_LIMIT, RestartLimit } from './restart-limit.ts';
 import { AutoRestore } from './restore/auto-restore.ts';
@@ -79,7 +80,7 @@ export class SessionSupervisor implements AsyncDisposable {
   }
 
   private constructor(options: SupervisorOptions, source: SessionSource) {
-    this.#options = options;
+    this.#options = validateSupervisorOptions(options);
     this.owner = options.owner ?? 'anonymous';
     this.#source = source;
     this.#log = (options.log ?? silentLog).child({ owner: this.owner });

@@ -5,6 +5,7 @@
 export { SessionSupervisor } from './session-supervisor.ts';
 // What the rooms above need of a session's end and of its driver; they don't reach below this room.
 export {
+  BROWSER_OPTION_NAMES,
   DevToolsClosedError,
   diffStates,
   EMPTY_STATE,
@@ -18,6 +19,8 @@ export {
   SessionStartError,
   StaleDriverError,
   toStorageState,
+  validateBrowserOptions,
+  type BrowserOptions,
   type BrowserState,
   type CommandHook,
   type CommandInfo,
@@ -51,7 +54,7 @@ export { PageGate, type PageRefusal } from './restore/page-gate.ts';
 export { PageNotRestoredError } from './restore/page-not-restored.ts';
 export { formatSessionState, readSessionState, type SessionState } from './restore/session-state.ts';
 export { removeOldStateFiles, StateFile } from './restore/state-file.ts';
-export { toSupervisorOptions } from './from-config.ts';
+export { mergeSupervisorOptions, toSupervisorOptions } from './from-config.ts';
 export { RestartLimitError, type RestartLimitOptions } from './restart-limit.ts';
 export type { SupervisorStatus } from './state.ts';
 export { assertLocalBrowser, type TargetOptions } from './target.ts';

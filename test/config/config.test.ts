@@ -40,6 +40,29 @@ describe('loadConfig', () => {
     return expect.fail('it was accepted');
   };
 
+  it('takes switches as words or as a JSON list, and capabilities as JSON', () => {
+    const environment = {
+      BROWSER_ARGUMENTS: ' --lang=de  --mute-audio',
+      BROWSER_CAPABILITIES: '{"pageLoadStrategy":"eager"}',
+    };
+    expect(load({ environment })).to.deep.include({
+      browserArguments: ['--lang=de', '--mute-audio'],
+      browserCapabilities: { pageLoadStrategy: 'eager' },
+    });
+    const list = load({ environment: { BROWSER_ARGUMENTS: '["--user-agent=a b"]' } });
+    expect(list.browserArguments).to.deep.equal(['--user-agent=a b']);
+    expect(problemOf({ environment: { BROWSER_CAPABILITIES: 'eager' } })).to.match(
+      /^BROWSER_CAPABILITIES .*must be a JSON object/,
+    );
+  });
+
+  it('never shows the password of a proxy', () => {
+    const message = problemOf({ environment: { BROWSER_PROXY: 'ftp://ann:secret@proxy.test' } });
+    expect(message)
+      .to.match(/^BROWSER_PROXY .*must be a URL/)
+      .and.not.contain('secret');
+  });
+
   it('has documented defaults', () => {
     expect(load()).to.deep.equal({
       registryUrl: 'sqlite:.supervisor/registry.db',
@@ -47,6 +70,12 @@ describe('loadConfig', () => {
       cleanupIntervalMs: 900_000,
       cleanupBatchSize: undefined,
       gridUrl: undefined,
+      browserArguments: [],
+      browserCapabilities: {},
+      browserProxy: undefined,
+      acceptsInsecureCerts: false,
+      userDataDir: undefined,
+      downloadDir: undefined,
       chromeBinary: undefined,
       chromedriver: undefined,
       browser: 'chrome',

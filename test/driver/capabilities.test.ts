@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { needsNoSandbox, toCapabilities, type BrowserOptions } from '../../src/driver/capabilities.ts';
+import type { BrowserOptions } from '../../src/driver/browser-options.ts';
+import { needsNoSandbox, toCapabilities } from '../../src/driver/capabilities.ts';
 
 /** Capabilities as they go over the wire. */
 function wire(options: BrowserOptions, where: { browserPath?: string; isLocal: boolean } = { isLocal: false }) {

@@ -1,0 +1,135 @@
+/** The options of the browser that a session is started with, from any source: code, settings or an action. */
+import { Capabilities } from 'selenium-webdriver';
+
+import { ConfigError } from '../core/errors.ts';
+
+export interface BrowserOptions {
+  /** Whether the browser has no window on a screen. @default true */
+  readonly headless?: boolean;
+  /** Further command-line switches of the browser, such as `--lang=de`. */
+  readonly arguments?: readonly string[];
+  /**
+   * W3C capabilities that are merged over the library's own, such as `goog:loggingPrefs`. Selenium's `Capabilities` and `chrome.Options`
+   * are accepted too.
+   */
+  readonly capabilities?: Readonly<Record<string, unknown>> | Capabilities;
+  /** Others than Chrome and Chromium are for endpoints that offer them. @default 'chrome' */
+  readonly browserName?: string;
+  /**
+   * Whether a WebDriver BiDi socket is asked for and watched, too. It is watched without asking if there is no DevTools; with DevTools it
+   * adds nothing but a slower start. @default false
+   */
+  readonly bidi?: boolean;
+  /**
+   * Whether the library adds switches that keep the browser from its first-run pages and from background requests. @default true
+   */
+  readonly quiet?: boolean;
+  /**
+   * The browser's proxy: `http://host:port`, `socks5://host:port`, or `pac+http://host/file.pac`. Loopback addresses are never sent to it.
+   */
+  readonly proxy?: string | undefined;
+  /** Whether certificates are accepted that can't be verified. @default false */
+  readonly acceptInsecureCerts?: boolean | undefined;
+  /** A profile folder that is used and kept. One session at a time can use it. Default: a new profile for each session. */
+  readonly userDataDir?: string | undefined;
+  /** The folder of downloads. */
+  readonly downloadDir?: string | undefined;
+}
+
+export const BROWSER_OPTION_NAMES: readonly string[] = Object.keys({
+  headless: true,
+  arguments: true,
+  capabilities: true,
+  browserName: true,
+  bidi: true,
+  quiet: true,
+  proxy: true,
+  acceptInsecureCerts: true,
+  userDataDir: true,
+  downloadDir: true,
+} satisfies Record<keyof BrowserOptions, true>);
+
+/** The parts of a proxy in capabilities (W3C WebDriver, section 7.1). */
+export type ProxyCapability =
+  | { readonly proxyType: 'manual'; readonly httpProxy: string; readonly sslProxy: string }
+  | { readonly proxyType: 'manual'; readonly socksProxy: string; readonly socksVersion: 4 | 5 }
+  | { readonly proxyType: 'pac'; readonly proxyAutoconfigUrl: string };
+
+/** Throws `ConfigError` naming the option if the browser could not take it, or would ignore it. */
+export function validateBrowserOptions(options: BrowserOptions): void {
+  const { arguments: switches = [], capabilities = {}, proxy } = options;
+  if (!Array.isArray(switches) || switches.some((one) => typeof one !== 'string'))
+    throw new ConfigError('The browser option `arguments` must be a list of texts, such as ["--lang=de"].');
+  if (typeof capabilities !== 'object' || capabilities === null || Array.isArray(capabilities))
+    throw new ConfigError('The browser option `capabilities` must be an object.');
+  if (proxy !== undefined) toProxyCapability(proxy);
+}
+
+/** Merges options: later ones win, lists of switches follow one another, and capabilities are merged in depth. */
+export function mergeBrowserOptions(...layers: readonly BrowserOptions[]): BrowserOptions {
+  return layers.reduce<BrowserOptions>((merged, layer) => {
+    const given = Object.fromEntries(Object.entries(layer).filter(([, value]) => value !== undefined));
+    const { arguments: switches = [], capabilities = {} } = merged;
+    return {
+      ...merged,
+      ...given,
+      arguments: [...switches, ...(layer.arguments ?? [])],
+      capabilities: mergeValues(
+        toPlainCapabilities(capabilities),
+        toPlainCapabilities(layer.capabilities ?? {}),
+      ) as Readonly<Record<string, unknown>>,
+    };
+  }, {});
+}
+
+/** Selenium's objects keep their entries in a Map, so that `Object.entries` finds none. */
+export function toPlainCapabilities(
+  capabilities: NonNullable<BrowserOptions['capabilities']>,
+): Record<string, unknown> {
+  if (!(capabilities instanceof Capabilities)) return { ...capabilities };
+  return Object.fromEntries([...capabilities.keys()].map((name) => [name, capabilities.get(name) as unknown]));
+}
+
+/** Throws `ConfigError` if the browser can't take the proxy. The message never holds a password. */
+export function toProxyCapability(proxy: string): ProxyCapability {
+  const isPac = proxy.startsWith('pac+');
+  const text = isPac ? proxy.slice('pac+'.length) : proxy;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.host === '' && !isPac)) {
+    throw new ConfigError(
+      'The browser proxy must be a URL, such as http://proxy.test:3128, socks5://proxy.test:1080 or pac+http://proxy.test/file.pac.',
+    );
+  }
+  if (isPac) return { proxyType: 'pac', proxyAutoconfigUrl: text };
+  if (url.username !== '' || url.password !== '') {
+    throw new ConfigError(
+      'The browser proxy has a user name or a password in its URL, and Chromium takes none there. Use a proxy that needs none, such as a ' +
+        'local one that adds them.',
+    );
+  }
+  const address = `${url.hostname}:${url.port || defaultPort(url.protocol)}`;
+  const socks = /^socks(4|5)h?:$/.exec(url.protocol);
+  if (socks !== null) return { proxyType: 'manual', socksProxy: address, socksVersion: socks[1] === '4' ? 4 : 5 };
+  if (url.protocol !== 'http:')
+    throw new ConfigError(
+      `The browser proxy begins with ${url.protocol}//; it must be http, socks4, socks5 or pac+http.`,
+    );
+  return { proxyType: 'manual', httpProxy: address, sslProxy: address };
+}
+
+function defaultPort(protocol: string): string {
+  return protocol.startsWith('socks') ? '1080' : '80';
+}
+
+/** Theirs over ours; lists, such as the browser's arguments, one after the other. */
+export function mergeValues(ours: unknown, theirs: unknown): unknown {
+  if (Array.isArray(ours) && Array.isArray(theirs)) return [...ours, ...theirs] as unknown[];
+  if (!isPlainObject(ours) || !isPlainObject(theirs)) return theirs;
+  const merged = { ...ours };
+  for (const [name, value] of Object.entries(theirs)) merged[name] = mergeValues(ours[name], value);
+  return merged;
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
