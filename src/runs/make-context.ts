@@ -88,9 +88,11 @@ function openFolder(folder: string): string {
 /** One entry of `run`, from both sides. */
 export interface RunEntry extends AsyncDisposable {
   readonly context: ActionContext;
+  /** Runs the code of `run`. */
+  readonly enter: <Value>(run: () => Value) => Value;
   /** What the action has begun and what has not ended. */
   readonly openCalls: () => readonly OpenCall[];
-  /** Why a record was not saved that `ctx.save` was asked to save without being awaited; undefined if all are. */
+  /** A failure that the code of `run` does not pass on: of a `ctx.save` that is not awaited, or of a refused command. */
   readonly unseenFailure: () => Error | undefined;
   /** The page of a session of the run submits a form by POST. */
   readonly onPagePost: (session: AbortSignal) => void;
@@ -137,7 +139,8 @@ export function makeRunEntry(parts: RunParts): RunEntry {
   return {
     context,
     openCalls: () => calls.list(),
-    unseenFailure: () => saves.first,
+    enter: (run) => steps.unit.runOutside(run),
+    unseenFailure: () => parts.guard.refusedOutside ?? saves.first,
     onPagePost: (on) => void noteEffect(steps.onlyOpen(on)).catch(() => undefined),
     [Symbol.asyncDispose]: async () => {
       calls.close();

@@ -278,7 +278,7 @@ export class Run {
       this.#onPagePost = entry.onPagePost;
       this.#openCalls = entry.openCalls;
       const until = { session: sessionSignal, run: anySignal(this.#stop.signal, unusable), log: this.#plan.log };
-      await untilOver('run', async () => this.#action.run(entry.context), until);
+      await untilOver('run', async () => entry.enter(() => this.#action.run(entry.context)), until);
       const [forgotten] = entry.openCalls();
       if (forgotten !== undefined) {
         throw new ActionError(`\`run\` returned while ${forgotten.name} was not finished. Put \`await\` before it.`);

@@ -5,25 +5,28 @@
 import { SupervisorError } from '../../core/errors.ts';
 import { PageGate, type Api, type CommandHook, type CommandInfo } from '../../supervisor/supervisor.ts';
 import { describeStep, startSentence, type Ledger, type LedgerEntry } from './ledger.ts';
+import type { CurrentUnit } from '../steps/current-unit.ts';
 import type { Divergence } from './replay.ts';
 import { describeLostPage } from '../state/lost-page.ts';
 import { SessionTidier } from '../sessions/tidy.ts';
 
-/** A step or an item sent a command to a window that another one, beside it, was using. */
+/** Code sent a command to a window that other work, beside it, was using. */
 export class WindowSharedError extends SupervisorError {
   readonly code = 'window-shared';
   readonly consequence = 'fail-step';
 
-  constructor({ id }: LedgerEntry, user: LedgerEntry) {
-    const way =
-      id.batch === null
-        ? 'Await one step before the next one begins.'
-        : 'Give each worker a session of its own (`sessions: 5`, and use the `driver` that the worker is given), or let one item run at a ' +
-          'time (`concurrency: 1`).';
+  /** `sender` is undefined for the code of `run` outside of steps. */
+  constructor(sender: LedgerEntry | undefined, user: LedgerEntry) {
+    const who = sender === undefined ? 'The code of `run` outside of steps' : startSentence(describeStep(sender.id));
+    const isItem = sender !== undefined && sender.id.batch !== null && user.id.batch === sender.id.batch;
+    const way = isItem
+      ? 'Let workers use `api`, or give each a browser session of its own (`sessions: 5`, and the `driver` that the worker is given), or let ' +
+        'one item run at a time (`concurrency: 1`).'
+      : 'Put `await` before each step and batch, so that one ends before the next one begins.';
     super(
-      `${startSentence(describeStep(id))} sent a command to the window that ${describeStep(user.id)} was using. Work that shares a window ` +
-        `changes the page of its neighbour. ${way}`,
-      { data: { item: id, user: user.id } },
+      `${who} sent a command to the window that ${describeStep(user.id)} was using. Work that shares a window changes the page of its ` +
+        `neighbour. ${way}`,
+      { data: { sender: sender?.id ?? null, user: user.id } },
     );
   }
 }
@@ -46,10 +49,14 @@ export class ItemEndedError extends SupervisorError {
 export interface GuardedSteps {
   /** The step or item that the current code belongs to. */
   readonly current: LedgerEntry | undefined;
+  readonly unit: Pick<CurrentUnit, 'isOutside'>;
   /** The item that the current code belongs to, if it has ended and its session is free for other items. */
   readonly ended: LedgerEntry | undefined;
   readonly isOpen: (entry: LedgerEntry) => boolean;
 }
+
+/** Commands that leave the page as it is, such as those of a timer that takes screenshots. */
+const KEEPS_PAGE = /^GET |^POST \/(timeouts|execute\/\w+|(element\/\{id\}\/|shadow\/\{id\}\/)?elements?)$/;
 
 export class CommandGuard {
   readonly gate: PageGate;
@@ -59,6 +66,11 @@ export class CommandGuard {
   readonly #entries: GuardedSteps[] = [];
   /** The step or item that sent a command last. */
   #user: LedgerEntry | undefined;
+  /** Counts commands. */
+  #clock = 0;
+  readonly #lastCommandAt = new WeakMap<LedgerEntry, number>();
+  readonly #askedAt = new WeakMap<LedgerEntry, number>();
+  #refusedOutside: WindowSharedError | undefined;
   readonly #refused = new Map<LedgerEntry, WindowSharedError>();
   readonly #ledger: Ledger;
 
@@ -76,6 +88,12 @@ export class CommandGuard {
     this.#entries.unshift(steps);
     this.#user = undefined;
     this.#refused.clear();
+    this.#refusedOutside = undefined;
+  }
+
+  /** Why a command of the code outside of steps was refused, if one was. */
+  get refusedOutside(): WindowSharedError | undefined {
+    return this.#refusedOutside;
   }
 
   /** The hook of the run's own session. The run's own commands pass unseen by the hook of the `user`. */
@@ -88,8 +106,9 @@ export class CommandGuard {
     if (this.tidier.isListing(command)) return undefined;
     this.#throwIfEnded();
     if (this.tidier.isTidying) return undefined;
-    const current = this.#entries[0]?.current;
-    if (current !== undefined) this.#claimWindow(current);
+    const steps = this.#entries[0];
+    if (steps?.current !== undefined) this.#claimWindow(steps.current);
+    else if (steps?.unit.isOutside === true && !KEEPS_PAGE.test(command.label)) this.#claimWindowOutside();
     const held = this.tidier.before(command);
     if (held === undefined) return this.gate.before(command);
     return held.then(() => {
@@ -113,6 +132,11 @@ export class CommandGuard {
     this.#refused.delete(entry);
   }
 
+  /** `run` asks for `entry`: the code around it goes on when it has ended. */
+  noteAsked(entry: LedgerEntry): void {
+    this.#askedAt.set(entry, this.#clock);
+  }
+
   /** The window is free for others while `entry` waits to be tried again. */
   endAttempt(entry: LedgerEntry): void {
     if (this.#user === entry) this.#user = undefined;
@@ -128,18 +152,36 @@ export class CommandGuard {
     for (const { ended } of this.#entries) if (ended !== undefined) throw new ItemEndedError(ended);
   }
 
-  #claimWindow(item: LedgerEntry): void {
-    const user = this.#user;
-    const steps = this.#entries[0];
-    // The code of a step and of its parts takes turns.
-    const isBeside =
-      user !== undefined && user !== item && !this.#ledger.isWithin(user, item) && !this.#ledger.isWithin(item, user);
-    if (isBeside && steps?.isOpen(user)) {
-      const error = new WindowSharedError(item, user);
-      this.#refused.set(item, error);
+  #claimWindow(sender: LedgerEntry): void {
+    const user = this.#findSharer(sender);
+    if (user !== undefined) {
+      const error = new WindowSharedError(sender, user);
+      this.#refused.set(sender, error);
       throw error;
     }
-    this.#user = item;
+    this.#user = sender;
+    this.#clock += 1;
+    this.#lastCommandAt.set(sender, this.#clock);
+  }
+
+  /** An awaited step ends before the code around it goes on. */
+  #claimWindowOutside(): void {
+    const user = this.#user;
+    if (user === undefined || this.#entries[0]?.isOpen(user) !== true) return;
+    this.#refusedOutside = new WindowSharedError(undefined, user);
+    throw this.#refusedOutside;
+  }
+
+  /**
+   * The open work that uses the window beside `sender`. A step and its parts take turns: the step sends no command while a part is open that
+   * has sent one, and a part sends none after the step has gone on without it.
+   */
+  #findSharer(sender: LedgerEntry): LedgerEntry | undefined {
+    const user = this.#user;
+    if (user === undefined || user === sender || this.#entries[0]?.isOpen(user) !== true) return undefined;
+    if (!this.#ledger.isWithin(sender, user)) return user;
+    const hasGoneOn = (this.#lastCommandAt.get(user) ?? 0) > (this.#askedAt.get(sender) ?? 0);
+    return hasGoneOn ? user : undefined;
   }
 }
 

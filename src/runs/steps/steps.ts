@@ -131,6 +131,11 @@ export class Steps {
     return this.#current.entry;
   }
 
+  /** Which step or item, or whether the code outside of steps, the current code belongs to. */
+  get unit(): CurrentUnit {
+    return this.#current;
+  }
+
   /** The item that the current code belongs to, if it has ended and its session is free for other items. */
   get ended(): LedgerEntry | undefined {
     const { current } = this;
@@ -161,13 +166,14 @@ export class Steps {
 
   /** In the order given; the registry is told of the places of those that are new. */
   declare(steps: readonly { readonly id: StepId; readonly added?: AddedItem }[]): LedgerEntry[] {
-    const { ledger, store } = this.#options;
+    const { ledger, store, guard } = this.#options;
     const entries: LedgerEntry[] = [];
     const news: StepDeclaration[] = [];
     try {
       for (const { id, added } of steps) {
         const entry = ledger.declare(id);
         entries.push(entry);
+        guard.noteAsked(entry);
         if (entry.isKnown) continue;
         ledger.noteKnown(entry);
         news.push({ id, order: entry.order, ...(added && { added }) });

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { CancelledError } from 'webdriver-supervisor';
+import { CancelledError, type ActionContext } from 'webdriver-supervisor';
 
 import { rejectionOf } from '../../support/rejection.ts';
 import { runScripted } from '../../support/scripted-run.ts';
@@ -246,5 +246,90 @@ describe('A part of a step that is not awaited', () => {
     });
     expect(outcome.error?.message).to.equal(undefined);
     expect(outcome.counts).to.deep.equal({ total: 5, done: 1, failed: 1, cancelled: 3, skipped: 0 });
+  });
+});
+
+describe('A window that a step and its parts use', () => {
+  const pages = (ctx: ActionContext, key: string) =>
+    ctx.step(key, async () => {
+      await ctx.driver.get(`http://shop.test/${key}`);
+      return ctx.driver.getTitle();
+    });
+
+  it('is refused to a step whose part uses it and is not awaited', async () => {
+    const { outcome } = await runScripted({
+      run: (ctx) =>
+        ctx.step('outer', async () => {
+          const inner = pages(ctx, 'inner');
+          await ctx.driver.get('http://shop.test/list');
+          await ctx.driver.getTitle();
+          await inner;
+        }),
+    });
+    expect(outcome).to.include({ status: 'failed' });
+    expect(outcome.error).to.include({ code: 'window-shared' });
+    expect(outcome.error?.message).to.match(/Put `await` before each step and batch/);
+  });
+
+  it('is refused also where the part has ended when the step goes on', async () => {
+    const { outcome } = await runScripted({
+      run: (ctx) =>
+        ctx.step('outer', async () => {
+          const inner = pages(ctx, 'inner');
+          await Promise.all([inner, ctx.driver.get('http://shop.test/list')]);
+          await ctx.driver.getTitle();
+        }),
+    });
+    expect(outcome.error).to.include({ code: 'window-shared' });
+  });
+
+  it('is shared by turns without a refusal: before, in and after a part that is awaited', async () => {
+    const { outcome } = await runScripted({
+      run: (ctx) =>
+        ctx.step('outer', async () => {
+          await ctx.driver.get('http://shop.test/list');
+          await pages(ctx, 'inner');
+          await ctx.driver.getTitle();
+          await ctx.step('deeper', () => pages(ctx, 'deepest'));
+          await ctx.batch('items', ['a'], () => ctx.driver.getTitle(), { key, concurrency: 1 });
+          await ctx.driver.getTitle();
+        }),
+    });
+    expect(outcome).to.include({ status: 'completed', error: null });
+  });
+
+  it('goes on beside a part that uses no window', async () => {
+    const { outcome } = await runScripted({
+      run: (ctx) =>
+        ctx.step('outer', async () => {
+          const details = ctx.batch('details', ['a', 'b'], (id) => id, { key });
+          await ctx.driver.get('http://shop.test/list');
+          await details;
+        }),
+    });
+    expect(outcome).to.include({ status: 'completed', error: null });
+  });
+
+  it('is refused to the code outside of steps that changes its page while a step uses it, and left to one that looks', async () => {
+    const blind = await runScripted({
+      run: async (ctx) => {
+        const first = pages(ctx, 'first');
+        await ctx.driver.getTitle();
+        await first;
+      },
+    });
+    expect(blind.outcome).to.include({ status: 'completed', error: null });
+    const { outcome } = await runScripted({
+      run: async (ctx, { server }) => {
+        const first = pages(ctx, 'first');
+        await server.waitForRequest('POST /url');
+        await ctx.driver.get('http://shop.test/other').catch(() => undefined);
+        await first;
+      },
+    });
+    expect(outcome.error).to.include({ code: 'window-shared' });
+    expect(outcome.error?.message).to.match(
+      /^The code of `run` outside of steps sent a command to the window that the step "first"/,
+    );
   });
 });
