@@ -163,11 +163,12 @@ function describeCounts({ counts }: RunOutcome): string {
   return `${total} = ${parts.map(([name, number]) => `${number} ${name}`).join(' + ')}`;
 }
 
-function describeNext({ status, outputs, sessions }: RunOutcome, { again, resume }: SummaryOptions): string {
+function describeNext({ status, outputs, sessions, error }: RunOutcome, { again, resume }: SummaryOptions): string {
   const [file] = Object.values(outputs);
   if (status === 'completed') return file === undefined ? again : `head -n 3 ${file}`;
   // Where no session was had there is no run to go on with.
-  return sessions === 0 || resume === undefined ? again : `${resume}   (does what is not done)`;
+  if (sessions === 0 || resume === undefined) return again;
+  return `${resume}   (${error?.code === 'replay-diverged' ? 'when the action is mended' : 'does what is not done'})`;
 }
 
 function describeDuration(ms: number): string {

@@ -113,6 +113,11 @@ export class DevTools {
     return others.length === 0 ? (handle ?? null) : null;
   }
 
+  /** The number of the browser's pages. */
+  get pageCount(): number {
+    return this.#pages.size;
+  }
+
   /** The URL of the page with this window handle, as the browser knows it now. */
   async pageUrl(handle: string): Promise<string> {
     const { targetInfo } = (await this.call('Target.getTargetInfo', { targetId: handle })) as {

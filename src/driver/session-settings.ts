@@ -1,6 +1,6 @@
 /** What the commands of a session tell about it: its time limits, its current window, frame and page. */
 import { redactUrl } from '../core/redact.ts';
-import type { SessionTimeouts } from './state/browser-state.ts';
+import { joinOverrides, type BrowserOverride, type SessionTimeouts } from './state/browser-state.ts';
 
 /** A command gets this much more than the limit that the remote end itself keeps for it. */
 const MARGIN_MS = 10_000;
@@ -9,6 +9,16 @@ const NAVIGATES = /^POST \/(url|refresh|back|forward)$/;
 const LOADS_PAGE = /^POST \/(element\/\{id\}\/(click|value)|actions)$/;
 const RUNS_SCRIPT = /^POST \/execute\//;
 const RESIZES = /^POST \/window\/(rect|maximize|minimize|fullscreen)$/;
+/** Selenium's `sendDevToolsCommand` and the like, and other libraries' own. */
+export const SENDS_DEVTOOLS: readonly string[] = [
+  'POST /goog/cdp/execute',
+  'POST /ms/cdp/execute',
+  'POST /chromium/send_command',
+  'POST /chromium/send_command_and_get_result',
+];
+/** DevTools commands whose effect lasts as long as the session; sending them again to the next one has the same effect. */
+const OVERRIDES =
+  /^(Emulation\.|Network\.(enable$|set|emulate)|Page\.(addScriptToEvaluateOnNewDocument|setBypassCSP)$|Browser\.(grantPermissions|setPermission)$)/;
 /** The longest delay of a Node.js timer; a longer one fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** A start that waits in a Grid's queue, which has limits of its own, takes minutes. */
@@ -26,6 +36,7 @@ export class SessionSettings {
   #frameDepth = 0;
   #isResized = false;
   #hasOwnTimeouts = false;
+  #overrides: readonly BrowserOverride[] = [];
 
   constructor(commandTimeoutMs: number, startLimitMs = START_LIMIT_MS) {
     this.#commandTimeoutMs = commandTimeoutMs;
@@ -49,6 +60,11 @@ export class SessionSettings {
   /** The session's timeouts if a command changed them, otherwise null. */
   get ownTimeouts(): SessionTimeouts | null {
     return this.#hasOwnTimeouts ? this.#timeouts : null;
+  }
+
+  /** The DevTools commands that change every page that follows. */
+  get overrides(): readonly BrowserOverride[] {
+    return this.#overrides;
   }
 
   /** Whether a command changed the size of a window. */
@@ -76,8 +92,15 @@ export class SessionSettings {
     else if (label === 'POST /frame') this.#frameDepth = isTopFrame(data) ? 0 : this.#frameDepth + 1;
     else if (label === 'POST /frame/parent') this.#frameDepth = Math.max(0, this.#frameDepth - 1);
     else if (RESIZES.test(label)) this.#isResized = true;
+    else if (SENDS_DEVTOOLS.includes(label)) this.#learnOverride(data);
     else if (label === 'GET /window') this.#windowHandle = stringField(JSON.parse(body), 'value');
     else if (label === 'DELETE /window') this.#switchTo(null);
+  }
+
+  #learnOverride(data: unknown): void {
+    const { cmd, params = {} } = data as Partial<BrowserOverride>;
+    if (typeof cmd === 'string' && OVERRIDES.test(cmd))
+      this.#overrides = joinOverrides(this.#overrides, [{ cmd, params }]);
   }
 
   /** Learns where a navigation goes, before it has got there: that page may be the one that kills the browser. */

@@ -3,6 +3,7 @@
  * what it sees and decides nothing: declaring a death, and ending the processes afterwards, is the supervisor's.
  */
 import type { Capabilities, WebDriver } from 'selenium-webdriver';
+import type chrome from 'selenium-webdriver/chrome.js';
 import { Executor } from 'selenium-webdriver/http/index.js';
 
 import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
@@ -141,6 +142,7 @@ export class BrowserSession {
       settings: this.#transport.settings,
       activity: () => this.#activity,
       // The types of selenium-webdriver leave out that null means no limit.
+      sendOverride: ({ cmd, params }) => (this.driver as chrome.Driver).sendDevToolsCommand(cmd, { ...params }),
       setTimeouts: (timeouts) => this.driver.manage().setTimeouts(timeouts as Record<keyof SessionTimeouts, number>),
     });
   }

@@ -9,7 +9,7 @@ import { DeadlineError, toError } from '../core/errors.ts';
 import { CommandLog, toCommandLabel, type CommandInfo } from './command-log.ts';
 import { CommandTimeoutError, SessionEndedError, type DeathReport, type Detector } from './death.ts';
 import type { HttpAnswer, HttpClient } from './http-client.ts';
-import { SessionSettings } from './session-settings.ts';
+import { SENDS_DEVTOOLS, SessionSettings } from './session-settings.ts';
 import { appendToMessage, parseFailure, verdictOfAnswer } from './verdicts.ts';
 
 /** How long a command may still take after its page was freed at the deadline. */
@@ -21,6 +21,7 @@ const ANSWERED_BY_DRIVER = new Set(['GET /timeouts', 'POST /timeouts', 'GET /win
 /** Commands whose success means more than that the session lives. */
 const UNUSUAL = new Set([
   ...ANSWERED_BY_DRIVER,
+  ...SENDS_DEVTOOLS,
   'POST /session',
   'DELETE /',
   'DELETE /window',

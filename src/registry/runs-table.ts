@@ -7,11 +7,11 @@ import { appendEvent } from './events.ts';
 import { toPage, type Page, type Place } from './page.ts';
 import { toStorableText, toStoredName } from './row-id.ts';
 import { forgetSteps, type ForgottenPart } from './run-forget.ts';
-import { pageRecords, readRecordsPage, type RecordsPage } from './run-pages.ts';
+import { pageRecords, pageSteps, readRecordsPage, type RecordsPage } from './run-pages.ts';
 import { missingRun, nextPosition, putRecord, recount, touchRun } from './run-records.ts';
 import { forgetRemoved, listHalfRemoved, removeRun } from './run-removal.ts';
 import { readRun, toStoredRun, type StoredRun } from './run-row.ts';
-import type { RecordEntry, RunSnapshot, RunStore } from './run-store.ts';
+import type { RecordEntry, RunSnapshot, RunStore, StoredStep } from './run-store.ts';
 import { RunWriter, type RunWriterOptions } from './run-writer.ts';
 import { RUN_STATUSES, type RunsTable, type StoredRunStatus } from './schema.ts';
 
@@ -282,6 +282,10 @@ export class Runs {
       }
       await recount(db, id);
     });
+  }
+
+  listSteps(id: string): AsyncIterable<StoredStep> {
+    return pageSteps({ database: this.#database, runId: id });
   }
 
   listRecords(id: string): AsyncIterable<RecordEntry> {

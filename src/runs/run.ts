@@ -59,7 +59,6 @@ export class Run {
   readonly #guard: CommandGuard;
   readonly #renewals = new SessionRenewals();
   readonly #browserState: RunState;
-  /** Called when the page of a session submits a form by POST. */
   #onPagePost: (session: AbortSignal) => void = () => undefined;
   readonly #stallWatch: StallWatch;
   readonly #figures: RunFigures;
@@ -125,7 +124,8 @@ export class Run {
   /** The owner is kept until the last word is written: whoever gets it next finds the run as it ended. */
   async #executeUnderLease(): Promise<RunOutcome> {
     const { config, supervisor, log, resumed } = this.#plan;
-    if (resumed?.status === 'completed') return repeatCompleted(resumed, this.#registry, this.#plan);
+    if (resumed?.status === 'completed' && this.#plan.redo === undefined)
+      return repeatCompleted(resumed, this.#registry, this.#plan);
     const manager = await SessionManager.open({ registry: this.#registry, config, supervisor, log });
     try {
       const ending = await this.#work(manager);

@@ -14,6 +14,7 @@ import { rehearse, warnOfEffects, type Rehearsal } from './rehearsal/rehearsal.t
 import { WatchedRun } from './rehearsal/watched-run.ts';
 import { makeRunId, parseParams, planRun, type RunOptions } from './run-options.ts';
 import { assertSameOwner, findRun, resumeParams } from './resume.ts';
+import { findRedone } from './replay/redo.ts';
 import { Run } from './run.ts';
 
 export type {
@@ -117,6 +118,8 @@ export async function prepareRun(action: Action, given: unknown, options: RunOpt
     const raw = resumed === undefined ? given : resumeParams(resumed, given, (params) => parseParams(action, params));
     const params = parseParams(action, raw);
     const runId = resumed?.id ?? makeRunId();
+    if (resumed !== undefined && options.redo !== undefined)
+      findRedone(await Array.fromAsync(registry.runs.listSteps(runId)), options.redo, runId);
     const plan = await planRun(action, params, { runId, given: raw, options: { ...options, config }, resumed });
     return new Run(action, params, { plan, registry, close });
   } catch (thrown) {

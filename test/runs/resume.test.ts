@@ -21,6 +21,31 @@ describe('Run: resume', () => {
   const runOnce = (run: ScriptedRun['run'], options: ScriptedRun['options'] = {}) =>
     runScripted({ run, server, options: { registry, ...options } });
 
+  it('does a step of a completed run again with `redo`, and everything after it', async () => {
+    const works: string[] = [];
+    const work: ScriptedRun['run'] = async ({ step }) => {
+      for (const key of ['a', 'b', 'c']) {
+        await step(key, ({ save }) => {
+          works.push(key);
+          save({ key }, { key });
+        });
+      }
+    };
+    const { outcome } = await runOnce(work);
+    const again = await runOnce(work, { resume: outcome.runId, redo: 'b' });
+    expect(again.outcome).to.include({ status: 'completed', records: 3, error: null });
+    expect(works).to.deep.equal(['a', 'b', 'c', 'b', 'c']);
+  });
+
+  it('refuses to redo a step that the run does not have, before a session is started', async () => {
+    const { outcome } = await runOnce(async ({ step }) => void (await step('a', () => 1)));
+    const sessions = server.requests.filter(({ path }) => path === '/session').length;
+    const error = await rejectionOf(runOnce(() => undefined, { resume: outcome.runId, redo: 'nope' }));
+    expect(error).to.have.property('code', 'invalid-config');
+    expect(error.message).to.match(/has no step "nope" to do again\. Its steps are "a"/);
+    expect(server.requests.filter(({ path }) => path === '/session')).to.have.length(sessions);
+  });
+
   it('does not do again what is done, returns its stored values, and tries what failed or was cut off (law 5)', async () => {
     const stop = new AbortController();
     const works: string[] = [];

@@ -37,6 +37,8 @@ export interface PageState {
    * the page was opened again it must have the same one.
    */
   readonly fingerprint: string | null;
+  /** The number of open windows. Only the current one is opened again. */
+  readonly windows: number;
 }
 
 export interface WindowSize {
@@ -51,6 +53,13 @@ export interface SessionTimeouts {
   readonly script: number | null;
 }
 
+/** A command of Chromium's DevTools protocol that the user's code sent, and that changes every page that follows. */
+export interface BrowserOverride {
+  /** Such as `Emulation.setTimezoneOverride`. */
+  readonly cmd: string;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
 export interface BrowserState {
   readonly cookies: readonly StateCookie[];
   /** By origin, such as `https://example.com`. */
@@ -61,6 +70,8 @@ export interface BrowserState {
   readonly windowSize: WindowSize | null;
   /** Null if no command changed them. */
   readonly timeouts: SessionTimeouts | null;
+  /** In the order of their sending; a later one of the same kind replaces an earlier one. */
+  readonly overrides: readonly BrowserOverride[];
 }
 
 export const EMPTY_STATE: BrowserState = {
@@ -69,6 +80,7 @@ export const EMPTY_STATE: BrowserState = {
   page: null,
   windowSize: null,
   timeouts: null,
+  overrides: [],
 };
 
 /** Key -> new value; null removes the item. */
@@ -81,6 +93,7 @@ export interface StatePatch {
   readonly origins: ReadonlyMap<string, { readonly local: StoragePatch; readonly session: StoragePatch }>;
   readonly windowSize: WindowSize | null;
   readonly timeouts: SessionTimeouts | null;
+  readonly overrides: readonly BrowserOverride[];
 }
 
 /** Which parts of a state are restored. */
@@ -89,7 +102,7 @@ export interface RestoreParts {
   readonly cookies?: boolean;
   /** Local and session storage. @default true */
   readonly storage?: boolean;
-  /** The page that the last step left, the size of the window, and the session's timeouts. @default true */
+  /** The page that the last step left, the size of the window, the session's timeouts, and overrides by DevTools commands. @default true */
   readonly page?: boolean;
 }
 
@@ -114,6 +127,7 @@ export function diffStates(before: BrowserState, after: BrowserState): StatePatc
     origins,
     windowSize: isSameSize(before.windowSize, after.windowSize) ? null : after.windowSize,
     timeouts: isSameTimeouts(before.timeouts, after.timeouts) ? null : after.timeouts,
+    overrides: diffOverrides(before.overrides, after.overrides),
   };
 }
 
@@ -131,6 +145,7 @@ export function patchState(state: BrowserState, patch: StatePatch): BrowserState
     page: state.page,
     windowSize: patch.windowSize ?? state.windowSize,
     timeouts: patch.timeouts ?? state.timeouts,
+    overrides: joinOverrides(state.overrides, patch.overrides),
   };
 }
 
@@ -152,11 +167,41 @@ export function joinPatches(first: StatePatch, second: StatePatch): StatePatch {
     origins,
     windowSize: second.windowSize ?? first.windowSize,
     timeouts: second.timeouts ?? first.timeouts,
+    overrides: joinOverrides(first.overrides, second.overrides),
   };
 }
 
-export function isEmptyPatch({ cookies, removedCookies, origins, windowSize, timeouts }: StatePatch): boolean {
-  return cookies.length + removedCookies.length + origins.size === 0 && windowSize === null && timeouts === null;
+export function isEmptyPatch({
+  cookies,
+  removedCookies,
+  origins,
+  windowSize,
+  timeouts,
+  overrides,
+}: StatePatch): boolean {
+  const size = cookies.length + removedCookies.length + origins.size + overrides.length;
+  return size === 0 && windowSize === null && timeouts === null;
+}
+
+/** `first` and then `second`, without those of the first that the second replaces. */
+export function joinOverrides(
+  first: readonly BrowserOverride[],
+  second: readonly BrowserOverride[],
+): readonly BrowserOverride[] {
+  if (second.length === 0) return first;
+  const replaced = new Set(second.map(overrideKind));
+  return [...first.filter((override) => !replaced.has(overrideKind(override))), ...second];
+}
+
+function diffOverrides(before: readonly BrowserOverride[], after: readonly BrowserOverride[]): BrowserOverride[] {
+  if (before === after) return [];
+  const known = new Set(before.map((override) => JSON.stringify(override)));
+  return after.filter((override) => !known.has(JSON.stringify(override)));
+}
+
+/** Scripts for new documents add up; all other overrides are settings. */
+function overrideKind({ cmd, params }: BrowserOverride): string {
+  return cmd.startsWith('Page.addScript') ? JSON.stringify([cmd, params]) : cmd;
 }
 
 /** The patch without the parts that are not to be restored. */
@@ -170,6 +215,7 @@ export function selectParts(
     origins: storage ? patch.origins : new Map(),
     windowSize: page ? patch.windowSize : null,
     timeouts: page ? patch.timeouts : null,
+    overrides: page ? patch.overrides : [],
   };
 }
 

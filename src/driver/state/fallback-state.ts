@@ -97,6 +97,7 @@ export class FallbackState {
       page,
       windowSize: windowSize && { width: windowSize.width, height: windowSize.height },
       timeouts: settings.ownTimeouts,
+      overrides: settings.overrides,
     };
   }
 
@@ -149,6 +150,8 @@ export class FallbackState {
   #toPageState(url: string, { isTouched }: PageOrigin, view: PageView | undefined): PageState | null {
     if (BLANK.test(url)) return null;
     const obstacle = this.#options.settings.isInFrame ? 'frame' : obstacleOf(url);
-    return { url, obstacle, fingerprint: isTouched ? (view?.facts.fingerprint ?? UNKNOWN_FINGERPRINT) : null };
+    const fingerprint = isTouched ? (view?.facts.fingerprint ?? UNKNOWN_FINGERPRINT) : null;
+    // Other windows are not looked at without DevTools.
+    return { url, obstacle, fingerprint, windows: 1 };
   }
 }

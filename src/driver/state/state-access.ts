@@ -8,6 +8,7 @@ import type { SessionSettings } from '../session-settings.ts';
 import {
   EMPTY_STATE,
   patchState,
+  type BrowserOverride,
   type BrowserState,
   type PageState,
   type SessionTimeouts,
@@ -37,6 +38,8 @@ export interface StateAccessOptions {
   readonly settings: SessionSettings;
   /** Sets the timeouts of the session, by a command. */
   readonly setTimeouts: (timeouts: SessionTimeouts) => Promise<void>;
+  /** Sends a DevTools command by the driver, whose own DevTools session keeps its effect. */
+  readonly sendOverride: (override: BrowserOverride) => Promise<void>;
 }
 
 /** What a dead browser is still known to have shown. */
@@ -84,7 +87,14 @@ export class StateAccess {
       settlesWithin(tracker.refresh(handle), STORAGE_LIMIT_MS),
       settings.isResized ? readWindowSize(devtools, handle) : null,
     ]);
-    return { cookies, origins: tracker.originsOf(handle), page, windowSize, timeouts: settings.ownTimeouts };
+    return {
+      cookies,
+      origins: tracker.originsOf(handle),
+      page,
+      windowSize,
+      timeouts: settings.ownTimeouts,
+      overrides: settings.overrides,
+    };
   }
 
   /**
@@ -104,8 +114,9 @@ export class StateAccess {
 
   /** Returns what the browser refused, in words; undefined if it takes no state. */
   async apply(patch: StatePatch): Promise<readonly string[] | undefined> {
-    const { settings, setTimeouts } = this.#options;
+    const { settings, setTimeouts, sendOverride } = this.#options;
     if (patch.timeouts !== null) await setTimeouts(patch.timeouts);
+    for (const override of patch.overrides) await sendOverride(override);
     const fallback = this.#options.fallback();
     if (fallback !== undefined) return fallback.apply(patch);
     const tracker = this.#options.tracker();
@@ -150,7 +161,7 @@ export class StateAccess {
     const isPost = isPostTarget && (facts?.redirects ?? 0) === 0;
     const obstacle = this.#options.settings.isInFrame ? 'frame' : isPost ? 'post' : obstacleOf(url);
     const fingerprint = isTouched ? (facts?.fingerprint ?? UNKNOWN_FINGERPRINT) : null;
-    return { url, obstacle, fingerprint };
+    return { url, obstacle, fingerprint, windows: this.#options.devtools()?.pageCount ?? 1 };
   }
 }
 

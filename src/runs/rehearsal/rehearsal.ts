@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import type { ErrorReport } from '../../core/errors.ts';
+import { loadConfig } from '../../config/config.ts';
 import type { Registry } from '../../registry/registry.ts';
 import type { Action } from '../define-action.ts';
 import type { RunOutcome } from '../outcome.ts';
@@ -111,7 +112,9 @@ async function runDisturbed(
       ...options.supervisor,
       restartLimit: { limit, windowMs: RESTART_WINDOW_MS, firstBackoffMs: 0 },
     };
-    const changes = { recover: true, givesUpSteps: false, output: folder, supervisor };
+    // Nobody resumes the disturbed run.
+    const config = { ...(options.config ?? loadConfig()), keepsState: false };
+    const changes = { config, recover: true, givesUpSteps: false, output: folder, supervisor };
     const watched = disturbed.watch(action, { ...options, ...changes });
     return await run(watched.action, watched.options);
   } finally {

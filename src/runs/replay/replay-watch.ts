@@ -1,4 +1,6 @@
 /** Collects what a run's replays show about its action: divergences, warnings, and effects that were repeated. */
+import path from 'node:path';
+
 import { findWarningOfCall, type SourceWarning } from '../../analysis/analysis.ts';
 import type { Log } from '../../core/log.ts';
 import type { ReplacedRecord } from '../../registry/registry.ts';
@@ -38,10 +40,25 @@ export class ReplayWatch {
   /** A finished step is replayed; `stack` is that of the call that asked for it. */
   onReplay(step: LedgerEntry, stack: string | undefined): void {
     this.#hasReplays = true;
+    this.#noteFlagged(step, stack, 'was finished before, so its code did not run again.');
+  }
+
+  /** The session of a running item died, and the item is done again within the same entry of `run`. */
+  onDoneAgain(step: LedgerEntry, stack: string | undefined): void {
+    this.#noteFlagged(step, stack, 'was interrupted by the death of its session and is done again.');
+  }
+
+  /** Notes a divergence if the source of the call has a warning. */
+  #noteFlagged({ id }: LedgerEntry, stack: string | undefined, what: string): void {
     const warning = findWarningOfCall(this.#options.sourceWarnings, stack);
     if (warning === undefined) return;
-    const what = `${startSentence(describeStep(step.id))} was finished before, so that its code did not run again`;
-    this.divergence.note(`${what}: ${warning.message}`, { step: step.id });
+    const { file, line, message } = warning;
+    const key = JSON.stringify(id.batch === null ? id.key : `${id.batch}/${id.key}`);
+    this.divergence.note(
+      `${startSentence(describeStep(id))} ${what} ${startSentence(message)} (${path.relative('', file)}:${line}) ` +
+        `When the action is mended, go on with \`--resume\` and \`--redo ${key}\`.`,
+      { step: id },
+    );
   }
 
   /** A record of `step` took the key of another step's record. */

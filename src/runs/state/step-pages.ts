@@ -56,5 +56,10 @@ export class StepPages {
 }
 
 function isSamePage(one: PageState | null, other: PageState | null): boolean {
-  return one?.url === other?.url && one?.obstacle === other?.obstacle && one?.fingerprint === other?.fingerprint;
+  return (
+    one?.url === other?.url &&
+    one?.windows === other?.windows &&
+    one?.obstacle === other?.obstacle &&
+    one?.fingerprint === other?.fingerprint
+  );
 }

@@ -31,6 +31,7 @@ const page = z
     url: z.string(),
     obstacle: z.enum(['post', 'frame', 'unloadable']).nullable(),
     fingerprint: z.string().nullable(),
+    windows: z.number().default(1),
   })
   .nullable();
 
@@ -53,6 +54,7 @@ const extension = z.object({
         origins: z.array(z.tuple([z.string(), items, items])),
         windowSize,
         timeouts,
+        overrides: z.array(z.object({ cmd: z.string(), params: z.record(z.string(), z.unknown()) })).default([]),
       }),
     ),
     pages: z.array(z.tuple([z.string(), page])),
@@ -70,6 +72,7 @@ export function toStoredState({ base, changes, pages }: StoredRunState, last: Br
       origins: [...patch.origins].map(([origin, { local, session }]) => [origin, [...local], [...session]]),
       windowSize: patch.windowSize,
       timeouts: patch.timeouts,
+      overrides: [...patch.overrides],
     })),
     pages: pages.map(([name, left]) => [name, left]),
   };

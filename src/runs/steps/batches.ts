@@ -280,7 +280,8 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
       try {
         return await pool.use(
           ({ session, ...lane }) => {
-            steps.moveTo(entry, session);
+            steps.moveTo(entry, session, { stack: this.#stack });
+            steps.throwIfOver();
             work.session = session;
             return this.#attempt(item, work, { ...lane, api: narrowApi(lane.api, { limits: this.#limits }) });
           },

@@ -195,11 +195,13 @@ export class Steps {
     this.#options.ledger.begin(entry);
   }
 
-  /** The step goes on with another session, whose death is the one that counts. */
-  moveTo(entry: LedgerEntry, session: AbortSignal): void {
+  /** The step goes on with another session, whose death is the one that counts; `stack` is that of its call. */
+  moveTo(entry: LedgerEntry, session: AbortSignal, { stack }: { readonly stack: string | undefined }): void {
+    const { replay } = this.#options;
     const open = this.#open.get(entry);
     const isAgain = open?.session !== undefined && open.session !== session && deathOf(open.session) !== undefined;
-    if (isAgain && entry.hasEffects) this.#options.replay.onRepeatedEffect(entry);
+    if (isAgain && entry.hasEffects) replay.onRepeatedEffect(entry);
+    if (isAgain) replay.onDoneAgain(entry, stack);
     if (open !== undefined) this.#open.set(entry, { ...open, session });
   }
 
@@ -312,7 +314,11 @@ export class Steps {
   async save(record: object, options: SaveOptions): Promise<void> {
     const { store, ledger, onProgress } = this.#options;
     this.throwIfOver();
-    this.#assertNoneRuns('ctx.save');
+    if (this.#running > 0) {
+      throw new ActionError(
+        'ctx.save was used while a step or a batch runs. Use the `save` that the step or worker is given: its records are stored with it.',
+      );
+    }
     const entry = toRecordEntry(record, options);
     const place = ledger.beginSave(entry);
     if (place === null) return;
@@ -342,14 +348,6 @@ export class Steps {
   throwIfOver(): void {
     this.signal.throwIfAborted();
     this.#options.replay.divergence.throwIfDiverged();
-  }
-
-  #assertNoneRuns(what: string): void {
-    if (this.#running > 0) {
-      throw new ActionError(
-        `${what} was used while a step or a batch runs. Use the \`save\` that the step or worker is given: its records are kept with it.`,
-      );
-    }
   }
 
   /** Keeps a failure and tells of it; a thousand of them are one trouble and not a thousand lines. */

@@ -45,6 +45,8 @@ export interface PageGateOptions {
 const PAGELESS =
   /^((GET|POST) \/timeouts|(GET|POST|DELETE) \/window(\/.*)?|DELETE \/|POST \/session|POST \/(goog|chromium)\/.*|.* \/se\/.*)$/;
 const NAVIGATES = 'POST /url';
+const OPENS_WINDOW = 'POST /window/new';
+const LISTS_WINDOWS = 'GET /window/handles';
 const MOVES_IN_HISTORY = /^POST \/(back|forward)$/;
 /** A page may fill itself by scripts after its load. */
 const FILLED_WITHIN_MS = 5_000;
@@ -55,6 +57,8 @@ export class PageGate {
   #session: GatedSession | undefined;
   #expected: ExpectedPage | undefined;
   #opening: Promise<void> | undefined;
+  /** What left further windows, which are not opened again. */
+  #lostWindows: string | undefined;
 
   constructor(options: PageGateOptions) {
     this.#options = options;
@@ -74,16 +78,22 @@ export class PageGate {
   reset(session: GatedSession): void {
     this.#session = session;
     this.#expected = undefined;
+    this.#lostWindows = undefined;
     this.#opening = undefined;
   }
 
   /** The next command that needs a page finds this one. */
   expect(expected: ExpectedPage): void {
+    const { page, leftBy } = expected;
     this.#expected = expected;
+    this.#lostWindows = (page?.windows ?? 1) > 1 ? leftBy : undefined;
   }
 
   /** See `SupervisorOptions.beforeCommand`. */
   before({ label, data }: CommandInfo): Promise<void> | undefined {
+    if (label === OPENS_WINDOW) this.#lostWindows = undefined;
+    if (label === LISTS_WINDOWS && this.#lostWindows !== undefined)
+      throw this.#options.refuse({ leftBy: this.#lostWindows, reason: 'it had further windows', url: undefined });
     if (label === NAVIGATES) {
       if (this.#opening === undefined) this.#expected = undefined;
       return undefined;

@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { descendantsOf, findBrowserProcess, listProcesses, type ProcessInfo } from 'webdriver-supervisor/testing';
 
 const POLL_MS = 10;
-/** What a new tab shows before its first page. */
-const BLANK_TITLE = 'data:,';
+/** What a new tab, or one that was put right for the next item, shows before its first page. */
+const BLANK_TITLES = ['data:,', 'about:blank'];
 
 export interface OutsideSession {
   readonly driver: ProcessInfo;
@@ -50,7 +50,7 @@ export async function filterShown(sessions: readonly OutsideSession[], signal: A
 }
 
 function isShown({ type, title }: Page): boolean {
-  return type === 'page' && title !== BLANK_TITLE;
+  return type === 'page' && !BLANK_TITLES.includes(title);
 }
 
 interface Page {

@@ -6,7 +6,8 @@ import type { Observation } from './trial.ts';
 
 /**
  * - `complete`: exit code 0, and records and effects are those of an undisturbed run.
- * - `repeated`: exit code 0 and the right records; the site was changed twice, and the outcome names the step that did it.
+ * - `repeated`: exit code 0; the site was changed twice, and the outcome names the step that did it. The records are right, or show what the
+ *   site then has.
  * - `refused`: not even begun, with a message.
  * - `failed`: another exit code, with a message that names where and what to do.
  * - `unclear`: another exit code, and a message that does not, or a crash.
@@ -53,7 +54,9 @@ export function judge({ records, effects }: NaturalCase, seen: Observation): Jud
   const warnings = outcome?.warnings.map((warning) => `warning: ${warning}`) ?? [];
   const reason = [...differences, ...effect, ...warnings].join('\n');
   const isTold = (outcome?.repeatedEffects.length ?? 0) > 0;
-  return { verdict: differences.length === 0 && isTold ? 'repeated' : 'SILENT', reason };
+  // Records may show what was posted twice, but none may be missing.
+  const isComplete = seen.records.length === wanted.length && (differences.length === 0 || !isSameEffect);
+  return { verdict: isComplete && isTold ? 'repeated' : 'SILENT', reason };
 }
 
 /** Whether an action's trial may end like this. */

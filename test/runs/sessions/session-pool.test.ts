@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 
 import { expect } from 'chai';
+import type { ItemTools } from 'webdriver-supervisor';
 import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 
 import { runScripted } from '../../support/scripted-run.ts';
@@ -350,6 +352,34 @@ describe('ctx.batch with sessions: prepare', () => {
     expect(outcome.error?.message).to.equal('no login for slot 2');
     expect(code).to.equal('error');
     expect(left).to.equal(0);
+  });
+
+  it('fails the run when an item with a source warning is done again after a death, and names the place', async () => {
+    const { stack } = new Error('here');
+    const line = Number(/session-pool\.test\.ts:(\d+)/.exec(stack ?? '')?.[1]) + 18;
+    const file = fileURLToPath(import.meta.url);
+    const warning = { rule: 'outer-variable', file, line, column: 1, message: 'it changes `rows`.' } as const;
+    const rows: string[] = [];
+    const { outcome } = await runScripted({
+      options: { sourceWarnings: [{ ...warning, call: { file, line, column: 15 }, isModuleState: false }] },
+      run: async ({ batch }, { supervisors, die }) => {
+        const meet = makeMeeting(2);
+        let hasDied = false;
+        const work = async (item: string, { driver }: ItemTools<string>) => {
+          await meet();
+          const own = supervisors.find(({ driver: other }) => other === driver);
+          rows.push(item);
+          if (own !== supervisors[1] || hasDied) return;
+          hasDied = true;
+          await die(own);
+        };
+        await batch('b', items(2), work, { key, sessions: 2 });
+      },
+    });
+    expect(outcome.error).to.include({ code: 'replay-diverged' });
+    expect(outcome.error?.message).to.match(
+      /^The item "item \d" of batch "b" was interrupted by the death of its session and is done again\. It changes `rows`\. \(test\/runs\/sessions\/session-pool\.test\.ts:\d+\) .*`--redo "b\/item \d"`\.$/,
+    );
   });
 
   it('restarts a slot that dies in prepare, and charges that to no item', async () => {

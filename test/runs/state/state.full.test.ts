@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { expect } from 'chai';
+import type chrome from 'selenium-webdriver/chrome.js';
 import {
   By,
   defineAction,
@@ -37,6 +38,11 @@ interface Stage {
   /** Kills the browser; resolves when its death is declared. */
   readonly kill: () => Promise<void>;
 }
+
+/** The same action in a later process: no fault meets it. */
+const undisturbed =
+  (work: (context: ActionContext, stage: Stage) => Promise<void>) => (context: ActionContext, stage: Stage) =>
+    work(context, { ...stage, entry: 2 });
 
 describe('The state of a run’s browser, on a real browser', () => {
   let site: Server;
@@ -124,6 +130,49 @@ describe('The state of a run’s browser, on a real browser', () => {
     expect(outcome).to.include({ status: 'completed', error: null, sessions: 2 });
     expect(logins).to.equal(1);
     expect(stateFiles()).to.deep.equal([]);
+  });
+
+  for (const how of ['after a death', 'for a resumed run'] as const) {
+    it(`has the overrides that steps made by DevTools commands, ${how}`, async () => {
+      const stop = new AbortController();
+      const seen: unknown[] = [];
+      const work = async ({ driver, step }: ActionContext, { entry, kill }: Stage) => {
+        await step('be a phone', async () => {
+          const chromium = driver as chrome.Driver;
+          await chromium.sendDevToolsCommand('Emulation.setUserAgentOverride', { userAgent: 'phone 1' });
+          await chromium.sendDevToolsCommand('Emulation.setUserAgentOverride', { userAgent: 'phone 2' });
+          await chromium.sendDevToolsCommand('Emulation.setTimezoneOverride', { timezoneId: 'Asia/Tokyo' });
+        });
+        if (entry === 1 && how === 'after a death') await kill();
+        if (entry === 1 && how === 'for a resumed run') stop.abort();
+        await step('page', async () => {
+          await driver.get(`${url}/rows`);
+          const script = 'return [navigator.userAgent, Intl.DateTimeFormat().resolvedOptions().timeZone]';
+          seen.push(await driver.executeScript(script));
+        });
+      };
+      const first = await run(work, { signal: stop.signal });
+      const outcome = first.status === 'completed' ? first : await run(undisturbed(work), { resume: first.runId });
+      expect(outcome).to.include({ status: 'completed', error: null });
+      expect(seen).to.deep.equal([['phone 2', 'Asia/Tokyo']]);
+    });
+  }
+
+  it('fails the step that lists the windows of an earlier step, naming both', async () => {
+    const outcome = await run(async ({ driver, step }, { entry, kill }) => {
+      await step('open tabs', async () => {
+        await driver.get(`${url}/rows`);
+        await driver.switchTo().newWindow('tab');
+        await driver.get(`${url}/rows`);
+      });
+      if (entry === 1) await kill();
+      await step('other', () => driver.get(`${url}/rows`));
+      await step('read tabs', async () => (await driver.getAllWindowHandles()).length);
+    });
+    expect(outcome.error).to.include({ code: 'replay-diverged' });
+    expect(outcome.error?.message).to.match(
+      /^The step "read tabs" goes on with .*the step "open tabs".*further windows/,
+    );
   });
 
   it('is stored for a resumed run in a file that only its user can read, and goes when the run completes', async () => {

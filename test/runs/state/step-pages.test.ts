@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { StepPages } from '../../../src/runs/state/step-pages.ts';
 
-const page = (name: string) => ({ url: `https://shop.test/${name}`, obstacle: null, fingerprint: null });
+const page = (name: string) => ({ url: `https://shop.test/${name}`, obstacle: null, fingerprint: null, windows: 1 });
 
 describe('The pages that steps left', () => {
   it('are found by the step, and tell whether a step moved on to another page', () => {

@@ -250,9 +250,9 @@ describe('A part of a step that is not awaited', () => {
 });
 
 describe('A window that a step and its parts use', () => {
-  const pages = (ctx: ActionContext, key: string) =>
-    ctx.step(key, async () => {
-      await ctx.driver.get(`http://shop.test/${key}`);
+  const pages = (ctx: ActionContext, name: string) =>
+    ctx.step(name, async () => {
+      await ctx.driver.get(`http://shop.test/${name}`);
       return ctx.driver.getTitle();
     });
 
