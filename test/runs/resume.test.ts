@@ -37,6 +37,29 @@ describe('Run: resume', () => {
     expect(works).to.deep.equal(['a', 'b', 'c', 'b', 'c']);
   });
 
+  it('warns of a record that only an earlier process saved outside of steps', async () => {
+    let isBroken = true;
+    const work: ScriptedRun['run'] = async ({ step, save }) => {
+      try {
+        await step('page', ({ save: saveInStep }) => {
+          if (isBroken) throw new Error('not today');
+          saveInStep({ page: 1 }, { key: 'page' });
+        });
+      } catch {
+        await save({ page: 1 }, { key: 'page 1', dataset: 'broken' });
+      }
+      await save({ done: true }, { key: 'done' });
+    };
+    const { outcome } = await runOnce(work);
+    expect(outcome).to.include({ status: 'partial' });
+    isBroken = false;
+    const again = await runOnce(work, { resume: outcome.runId });
+    expect(again.outcome).to.include({ status: 'completed' });
+    expect(again.outcome.warnings).to.deep.equal([
+      'The record "page 1" of broken was saved by an earlier entry of `run`, outside of steps, and not by this one. It stays.',
+    ]);
+  });
+
   it('refuses to redo a step that the run does not have, before a session is started', async () => {
     const { outcome } = await runOnce(async ({ step }) => void (await step('a', () => 1)));
     const sessions = server.requests.filter(({ path }) => path === '/session').length;

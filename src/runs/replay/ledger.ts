@@ -218,6 +218,16 @@ export class Ledger {
     saved.kept = Math.max(saved.kept, nth);
   }
 
+  /** Stored records outside of steps that the current entry of `run` has not saved again. */
+  get unaskedSaves(): readonly RecordName[] {
+    return [...this.#saved]
+      .filter(([, saved]) => saved.kept > 0 && !this.#savesInPass.has(saved))
+      .map(([name]) => {
+        const [dataset, key] = JSON.parse(name) as [string, string];
+        return { dataset, key };
+      });
+  }
+
   #savedOf({ dataset, key }: RecordName): Saved {
     const name = JSON.stringify([dataset, key]);
     const saved = this.#saved.get(name) ?? { order: this.#order++, kept: 0 };

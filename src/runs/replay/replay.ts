@@ -51,12 +51,17 @@ export function checkReplay(ledger: Ledger, divergence: Divergence): string[] {
   })[0];
   if (renamed !== undefined)
     divergence.note(describeRenamed(renamed.entry, renamed.substitute), { step: renamed.entry.id });
+  const saves = ledger.unaskedSaves.map(({ dataset, key }) => {
+    const place = dataset === 'records' ? '' : ` of ${dataset}`;
+    return `The record "${key}"${place} was saved by an earlier entry of \`run\`, outside of steps, and not by this one. It stays.`;
+  });
   const unfinished = missing.filter(({ end }) => end === undefined);
   return limit([
     ...finished.map(
       ({ id }) =>
         `${startSentence(describeStep(id))} was finished, and was not asked for when \`run\` was entered again. Its records are kept.`,
     ),
+    ...saves,
     ...unfinished.map(
       ({ id }) =>
         `${startSentence(describeStep(id))} was planned, and was not asked for when \`run\` was entered again.`,
