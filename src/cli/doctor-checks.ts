@@ -113,7 +113,7 @@ function checkSandbox(): CheckResult {
   return {
     name: 'sandbox',
     status: 'warning',
-    message: 'you are root, so the browser is started with --no-sandbox: pages are less well shut in.',
+    message: 'you are root, so the browser is started with --no-sandbox: pages are less well isolated.',
     advice: 'Visit only pages that you trust, or run as another user.',
   };
 }

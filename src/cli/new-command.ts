@@ -49,7 +49,7 @@ function validateName(name: string): void {
     .replace(/^[^a-z]+|-$/g, '');
   const hint = NAME.test(better) ? ` Try ${commandLine('new', better)}` : '';
   throw new ConfigError(
-    `"${name}" is no name for an action: it must be lower case letters and digits with single dashes, such as gather-prices.${hint}`,
+    `"${name}" is not a valid name for an action: use lower case letters and digits with single dashes, such as gather-prices.${hint}`,
   );
 }
 

@@ -115,7 +115,7 @@ export function failToFind(
   }: { readonly ids: readonly string[]; readonly handles: readonly string[]; readonly place: string },
 ): void {
   const list = noun === 'run' ? commandLine('runs') : commandLine('sessions', 'list --all');
-  const known = ids.length === 0 ? `It has no ${noun}s yet.` : `Those that there are: ${list}`;
+  const known = ids.length === 0 ? `It has no ${noun}s yet.` : `Known: ${list}`;
   fail(`There is no ${noun} "${typed}" in the registry ${place}.${didYouMean(typed, [...handles, ...ids])} ${known}`);
 }
 

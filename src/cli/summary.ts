@@ -13,7 +13,7 @@ const MAX_KILLS_SHOWN = 10;
 const CAUSED_BY_DEATH = ['session-dead', 'session-start-failed', 'restart-limit'];
 const VERBS: Readonly<Record<RunStatus, string>> = {
   completed: 'completed',
-  partial: 'finished, but not all of it succeeded',
+  partial: 'ended with failures',
   failed: 'failed',
   halted: 'was halted',
   timed_out: 'timed out',

@@ -33,7 +33,7 @@ export async function explainLostBrowser(lost: LostBrowser): Promise<Explanation
   const { oldestCommandMs, commandsSettled, devtoolsUrl } = lost;
   const gone: Explanation = {
     cause: 'browser-gone',
-    message: 'the browser takes no more connections',
+    message: 'the browser accepts no more connections',
   };
   if (oldestCommandMs !== null) {
     // The driver does one thing at a time: it can't have quit the browser while it worked on a command.

@@ -94,7 +94,7 @@ export function resumeParams(
   );
   if (differences.length === 0) return merged;
   const lines = differences.map(
-    (name) => `  ${toName(name)} was ${show(name, before[name])}, and is ${show(name, now[name])}`,
+    (name) => `  ${toName(name)} was ${show(name, before[name])}, and is now ${show(name, now[name])}`,
   );
   throw new ConfigError(
     `The run ${run.id} was begun with other parameters:\n${lines.join('\n')}\n` +

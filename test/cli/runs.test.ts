@@ -342,7 +342,7 @@ describe('runs', () => {
       ['cancel'],
     );
     expect(typo.stderr).to.match(
-      /There is no run "bbbbbc" in .* Did you mean bbbbbb\? Those that there are: \S+ runs\n$/,
+      /There is no run "bbbbbc" in .* Did you mean bbbbbb\? Known: \S+ runs\n$/,
     );
     expect(typo.code).to.equal(1);
     expect(several.stderr).to.match(

@@ -227,7 +227,7 @@ describe('Run: resume', () => {
       const resume = await begin({ pages: 5 });
       const error = await rejectionOf(runAction(shop, { pages: 6 }, options({ resume })));
       expect(error).to.have.property('code', 'invalid-config');
-      expect(error.message).to.contain('--pages was 5, and is 6').and.to.contain(resume);
+      expect(error.message).to.contain('--pages was 5, and is now 6').and.to.contain(resume);
     });
 
     it('not with the same ones, however they are given', async () => {
