@@ -28,7 +28,7 @@ const EXIT_LIMIT_MS = 5_000;
 /** A Unix socket's path ends at 104 characters (macOS) and Chromium appends about 60 to the folder. */
 const LONGEST_TEMP_ROOT = 30;
 /** What is kept of the driver's own words, for a start that fails. */
-const OUTPUT_TAIL = 2_000;
+const OUTPUT_TAIL = 4_000;
 
 export interface LaunchOptions {
   readonly driverPath: string;
@@ -43,6 +43,7 @@ interface DriverParts {
   readonly watchdog: Watchdog;
   /** Resolves, with a description, when the process is gone or could not be started. */
   readonly exited: Promise<string>;
+  readonly output: DriverOutput;
 }
 
 /** A listening driver process and everything that belongs to it. */
@@ -75,7 +76,7 @@ export class DriverProcess {
     }
     let child: ChildProcess;
     try {
-      child = spawn(driverPath, ['--port=0'], {
+      child = spawn(driverPath, ['--port=0', '--enable-chrome-logs'], {
         detached: true,
         env: childEnvironment({ TMPDIR: folder }),
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -92,9 +93,9 @@ export class DriverProcess {
       );
       child.once('error', (error) => resolve(error.message));
     });
-    const parts = { child, folder, watchdog, exited };
+    const parts = { child, folder, watchdog, exited, output: collectOutput(child) };
     try {
-      const port = await waitForPort({ output: collectOutput(child), exited, driverPath, signal });
+      const port = await waitForPort({ output: parts.output, exited, driverPath, signal });
       return new DriverProcess(parts, { port, onExit });
     } catch (thrown) {
       await endParts(parts);
@@ -117,6 +118,11 @@ export class DriverProcess {
 
   get folder(): string {
     return this.#parts.folder;
+  }
+
+  /** The last words of the driver and its browser. */
+  get lastWords(): string {
+    return this.#parts.output.tail();
   }
 
   /** Whether the process has exited or does so within `limitMs`. */

@@ -105,7 +105,8 @@ export class BrowserSession {
       return session;
     } catch (thrown) {
       if (session !== undefined) await session.#abandon();
-      throw signal.aborted ? toError(signal.reason) : toStartError(thrown, describeTarget(target));
+      const words = session?.driverProcess?.lastWords ?? '';
+      throw signal.aborted ? toError(signal.reason) : toStartError(thrown, { ...describeTarget(target), words });
     }
   }
 
@@ -163,7 +164,7 @@ export class BrowserSession {
   }
 
   /** The driver's process, where it is ours; its id is also its process group's. */
-  get driverProcess(): { readonly pid: number; readonly folder: string } | undefined {
+  get driverProcess(): Pick<DriverProcess, 'pid' | 'folder' | 'lastWords'> | undefined {
     return this.#process;
   }
 

@@ -1,4 +1,8 @@
 /** Why no session came to be, in words that say what to do. Rows from chromedriver's and Grid's own messages (measured or their sources). */
+import { readlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
 import { toError } from '../core/errors.ts';
 import { redactText, redactUrl } from '../core/redact.ts';
 import { SessionStartError } from './death.ts';
@@ -8,6 +12,8 @@ interface StartTarget {
   readonly endpointUrl?: string;
   readonly driverPath?: string;
   readonly browserPath?: string;
+  /** What driver and browser printed. */
+  readonly words?: string;
 }
 
 export function toStartError(thrown: unknown, target: StartTarget): SessionStartError {
@@ -17,7 +23,80 @@ export function toStartError(thrown: unknown, target: StartTarget): SessionStart
   return new SessionStartError(explain(`${code} ${error.message}`.trim(), target), { cause: error });
 }
 
-function explain(text: string, { endpointUrl, driverPath, browserPath }: StartTarget): string {
+interface Reason {
+  /** In the words of Chromium, of its driver, or of the operating system (each provoked on Chromium 156). */
+  readonly words: RegExp;
+  /** What is wrong, and the way out. */
+  readonly explanation: (match: RegExpExecArray) => string;
+}
+
+/** First match wins. */
+const REASONS: readonly Reason[] = [
+  {
+    words: /No usable sandbox/,
+    explanation: () =>
+      'Chromium found no usable sandbox: this user may not create user namespaces, as in most containers. Allow them, or set ' +
+      'BROWSER_ARGUMENTS=--no-sandbox if every page that is visited is trusted',
+  },
+  {
+    words: /Missing X server or \$DISPLAY|Cannot open (X )?display/i,
+    explanation: () =>
+      'there is no display for a window of the browser. Leave out --headed (HEADLESS=false), or set DISPLAY, or run under xvfb-run',
+  },
+  {
+    words: /Failed to create (\S+)\/SingletonLock|user data directory is already in use/,
+    explanation: ([, folder]) => describeUsedProfile(folder),
+  },
+  {
+    words: /Too many open files|EMFILE/,
+    explanation: () =>
+      'the limit of open files is too low. Raise it with `ulimit -n 4096`; a browser needs several hundred',
+  },
+  {
+    words: /FILE_ERROR_NO_SPACE|No space left on device|ENOSPC/,
+    explanation: () => `the temporary folder ${tmpdir()} is full. Make room there, or set TMPDIR to another folder`,
+  },
+  {
+    words: /\/dev\/shm|shared memory (file|region)/i,
+    explanation: () =>
+      'the shared memory is too small. Set BROWSER_ARGUMENTS=--disable-dev-shm-usage, or give the container more (--shm-size=1g)',
+  },
+  {
+    words: /error while loading shared libraries: ([^\s:]+)/,
+    explanation: ([, library]) => `the library ${library} is missing. Install the browser with its dependencies`,
+  },
+  {
+    words: /ENOENT[^\n]*mkdir '([^']+)\/[^'/]+'/,
+    explanation: ([, folder]) => `the temporary folder ${folder} does not exist. Create it, or correct TMPDIR`,
+  },
+  {
+    words: /(EACCES|EROFS)[^\n]*mkdir '([^']+)\/[^'/]+'/,
+    explanation: ([, , folder]) => `the temporary folder ${folder} can't be written to. Set TMPDIR to another folder`,
+  },
+  {
+    words: /Exec format error|ENOEXEC/,
+    explanation: () => 'the program is for another kind of machine. Install the right one',
+  },
+];
+
+/** The holder of a profile is in the target of the link that Chromium makes there, as `host-pid`. */
+function describeUsedProfile(folder: string | undefined): string {
+  const what = `the profile ${folder ?? 'folder'} is in use`;
+  const way = 'One session at a time can use a profile: end the other one, or set another USER_DATA_DIR';
+  try {
+    const holder = folder === undefined ? undefined : readlinkSync(path.join(folder, 'SingletonLock'));
+    const [, host, pid] = /^(.*)-(\d+)$/.exec(holder ?? '') ?? [];
+    return `${what}${pid === undefined ? '' : ` by process ${pid} on ${host}`}. ${way}`;
+  } catch {
+    return `${what}. ${way}`;
+  }
+}
+
+function explain(text: string, { endpointUrl, driverPath, browserPath, words: printed = '' }: StartTarget): string {
+  for (const { words, explanation } of REASONS) {
+    const match = words.exec(text) ?? words.exec(printed);
+    if (match !== null) return `The browser could not be started: ${explanation(match)}.`;
+  }
   const where = endpointUrl === undefined ? `The driver ${driverPath}` : `The endpoint ${redactUrl(endpointUrl)}`;
   const words = firstLine(redactText(text));
   const versions = /only supports Chrome version (\d+)[\s\S]*?Current browser version is ([\d.]+)/.exec(text);
@@ -42,9 +121,16 @@ function explain(text: string, { endpointUrl, driverPath, browserPath }: StartTa
   }
   if (/DevToolsActivePort file doesn't exist|Chrome failed to start|Chrome instance exited/i.test(text)) {
     return (
-      `The browser${browserPath === undefined ? '' : ` ${browserPath}`} ended as soon as it was started: ${words} ` +
+      `The browser${browserPath === undefined ? '' : ` ${browserPath}`} ended as soon as it was started: ${words}${lastErrors(printed)} ` +
       'Start it by hand with --headless=new to see why; in a container, check that /dev/shm is large enough.'
     );
   }
   return `${where} could not start a browser session${words === '' ? '.' : `: ${words}`}`;
+}
+
+/** The last lines that Chromium printed as errors, without those about D-Bus, which say nothing. */
+function lastErrors(printed: string): string {
+  const errors = [...printed.matchAll(/:(?:ERROR|FATAL):\S+\] (.+)/g)].map(([, error]) => error ?? '');
+  const telling = errors.filter((error) => !/\bbus\b/.test(error)).slice(-2);
+  return telling.length === 0 ? '' : ` It said: ${redactText(telling.join('; '))}.`;
 }

@@ -65,7 +65,9 @@ describe('new', () => {
   it('refuses a bad name and suggests a good one', async () => {
     using folder = makeFolder();
     const { code, stderr } = await runCli(['new', 'GatherPrices'], { cwd: folder.path });
-    expect(stderr).to.include('"GatherPrices" is not a valid name').and.include('Try webdriver-supervisor new gather-prices');
+    expect(stderr)
+      .to.include('"GatherPrices" is not a valid name')
+      .and.include('Try webdriver-supervisor new gather-prices');
     expect(code).to.equal(2);
   });
 });

@@ -341,9 +341,7 @@ describe('runs', () => {
       ['shwo', 'last'],
       ['cancel'],
     );
-    expect(typo.stderr).to.match(
-      /There is no run "bbbbbc" in .* Did you mean bbbbbb\? Known: \S+ runs\n$/,
-    );
+    expect(typo.stderr).to.match(/There is no run "bbbbbc" in .* Did you mean bbbbbb\? Known: \S+ runs\n$/);
     expect(typo.code).to.equal(1);
     expect(several.stderr).to.match(
       /^error: "20261127-00000" fits 6: .*-eeeeee, .* and 1 more\. Give more of the id\.\n$/,

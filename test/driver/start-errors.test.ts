@@ -116,4 +116,36 @@ describe('toStartError', () => {
     const error = toStartError(new Error('cannot reach https://ann:hunter2@node.test/'), ENDPOINT);
     expect(error.message).to.contain('node.test').and.not.to.contain('hunter2');
   });
+
+  for (const [what, words, parts] of [
+    [
+      'no usable sandbox',
+      'zygote_host_impl_linux.cc:130] No usable sandbox! If this is',
+      [/user namespaces/, /--no-sandbox/],
+    ],
+    ['no display', 'ozone_platform_x11.cc:257] Missing X server or $DISPLAY', [/no display/, /--headed/, /xvfb-run/]],
+    ['too few descriptors', 'GLib: Creating pipes for GWakeup: Too many open files', [/ulimit -n/]],
+    ['a full disk', 'IO error: MANIFEST-000001: FILE_ERROR_NO_SPACE', [/temporary folder .* is full/, /TMPDIR/]],
+    ['small shared memory', 'Creating shared memory in /dev/shm/.x failed', [/--disable-dev-shm-usage/]],
+    ['a missing library', 'error while loading shared libraries: libnss3.so: cannot open', [/libnss3\.so is missing/]],
+    ['another architecture', 'chrome: cannot execute: Exec format error', [/another kind of machine/]],
+    [
+      'a profile in use',
+      'Failed to create /no/profile/SingletonLock: File exists (17)',
+      [/\/no\/profile is in use/, /USER_DATA_DIR/],
+    ],
+  ] as const) {
+    it(`names the reason in Chromium's own words: ${what}`, () => {
+      const thrown = new Error('session not created: Chrome instance exited. Examine ChromeDriver verbose log.');
+      const { message } = toStartError(thrown, { ...OWN, words });
+      for (const part of parts) expect(message).to.match(part);
+    });
+  }
+
+  it("shows Chromium's last errors if they are none of these, without those of D-Bus", () => {
+    const words =
+      '[1:1:1130/0:ERROR:dbus/bus.cc:405] Failed to connect to the bus: x\n[1:1:1130/0:ERROR:a/b.cc:1] The moon is full';
+    const { message } = toStartError(new Error('session not created: Chrome instance exited.'), { ...OWN, words });
+    expect(message).to.contain('It said: The moon is full.').and.not.contain('Failed to connect');
+  });
 });
