@@ -148,9 +148,10 @@ async function call<Result>(
   try {
     const method = init.method?.toUpperCase() ?? 'GET';
     const caller = anySignal(signal, init.signal);
-    const url = await raceSignal(resolveUrl(pathOrUrl, method, context), caller);
-    validateInit(url, { ...init, method });
-    const settled = await retry(() => attempt(context, { url, init: { ...init, method }, caller, read, anyStatus }), {
+    const { url, credentials } = splitCredentials(await raceSignal(resolveUrl(pathOrUrl, method, context), caller));
+    const given = { ...init, method, headers: { ...credentials, ...Object.fromEntries(new Headers(init.headers)) } };
+    validateInit(url, given);
+    const settled = await retry(() => attempt(context, { url, init: given, caller, read, anyStatus }), {
       retries: isReplayable(init.body) ? retries : 0,
       signal: caller,
       shouldRetry: (error) => error instanceof Unsatisfying && isWorthRepeating(error, method),
@@ -200,7 +201,7 @@ async function attempt<Result>(
   const fetchInTime = (to: string, hop?: RequestInit) =>
     limits.reduceRight<() => Promise<Response>>(
       (request, limit) => () => limit.run(to, request, { signal: caller }),
-      () => fetch(to, { ...hop, signal: anySignal(caller, AbortSignal.timeout(attemptTimeoutMs)) }),
+      () => fetch(to, { ...toHop(url, to, hop), signal: anySignal(caller, AbortSignal.timeout(attemptTimeoutMs)) }),
     )();
   try {
     const response = await raceSignal(fetchCookie(fetchInTime, jar)(url, { ...init, headers }), caller);
@@ -210,6 +211,14 @@ async function attempt<Result>(
     if (caller.aborted) throw toError(caller.reason);
     throw isFetchFailure(thrown) ? new Unsatisfying({ response: null, cause: thrown }) : thrown;
   }
+}
+
+/** The request to `to`, which the answer of `from` may have led to. A password is for its own origin alone (Fetch, section 4.4). */
+function toHop(from: string, to: string, hop: RequestInit = {}): RequestInit {
+  if (new URL(from).origin === new URL(to).origin) return hop;
+  const headers = new Headers(hop.headers);
+  headers.delete('authorization');
+  return { ...hop, headers };
 }
 
 /** What fetch itself rejects with. Everything else comes from the browser, which was asked for its cookies. */
@@ -277,6 +286,24 @@ async function resolveUrl(pathOrUrl: string | URL, method: string, { baseUrl }: 
   if (!/^https?:$/.test(url.protocol))
     throw refusal('only http and https can be called. Write the URL with its `https://`.');
   return url.href;
+}
+
+/** User and password of a URL, as browsers send them. fetch refuses a URL that has any. */
+function splitCredentials(href: string): { url: string; credentials: { authorization?: string } } {
+  const url = new URL(href);
+  const { username, password } = url;
+  if (username === '' && password === '') return { url: href, credentials: {} };
+  url.username = '';
+  url.password = '';
+  const text = `${decodePart(username)}:${decodePart(password)}`;
+  return { url: url.href, credentials: { authorization: `Basic ${Buffer.from(text).toString('base64')}` } };
+}
+
+/** A `%` that begins no escape stands for itself. */
+function decodePart(part: string): string {
+  return part.replace(/(%[\da-f]{2})+/gi, (escapes) =>
+    Buffer.from(escapes.replaceAll('%', ''), 'hex').toString('utf8'),
+  );
 }
 
 /** fetch says only "fetch failed" and keeps the reason in its cause. */

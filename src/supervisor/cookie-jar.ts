@@ -2,6 +2,8 @@
  * The browser's cookie store as a jar for `fetch`: read before each request, HttpOnly cookies included, and Set-Cookie written back, so
  * that API calls and pages share one login. Matching and parsing are tough-cookie's.
  */
+import { isUtf8 } from 'node:buffer';
+
 import { Cookie, CookieJar } from 'tough-cookie';
 
 import { toError } from '../core/errors.ts';
@@ -26,12 +28,12 @@ export class BrowserCookieJar {
       if (isForHost(cookie, new URL(url).hostname))
         await jar.setCookie(toJarCookie(cookie), urlOf(cookie), { ignoreError: true });
     }
-    return jar.getCookieString(url);
+    return toWire(await jar.getCookieString(url));
   }
 
   /** One Set-Cookie header of an answer from `url`. What no browser would accept is passed over, as a browser does. */
   async setCookie(header: string, url: string): Promise<void> {
-    const cookie = Cookie.parse(header, { loose: true });
+    const cookie = Cookie.parse(fromWire(header), { loose: true });
     if (cookie === undefined) return;
     const { hostname, protocol } = new URL(url);
     if (cookie.secure && protocol !== 'https:' && !isLocal(hostname)) return;
@@ -72,6 +74,17 @@ export class BrowserCookieJar {
     })();
     return this.#next;
   }
+}
+
+/** Browsers send UTF-8; Node's fetch sends each character of a header as one byte (measured). */
+function toWire(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** The reverse; bytes that are not UTF-8 stay as they are. */
+function fromWire(header: string): string {
+  const bytes = Buffer.from(header, 'latin1');
+  return isUtf8(bytes) ? bytes.toString('utf8') : header;
 }
 
 function isForHost({ domain }: { domain: string }, hostname: string): boolean {

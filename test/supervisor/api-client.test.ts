@@ -53,6 +53,39 @@ describe('supervisor.api, with a real browser', () => {
       expect(cookies).to.deep.equal({ session: 'secret', plain: 'seen by scripts' });
     });
 
+    it('sends the very bytes that the page sends: cookies with other letters and signs, and without a name', async () => {
+      await browser.driver.executeScript(
+        "document.cookie = 'name=Grüße 世界 €'; document.cookie = 'nameless'; document.cookie = 'quoted=\"a b\"';",
+      );
+      const sent: (string | undefined)[] = [];
+      answer = (request, response) => {
+        sent.push(request.headers.cookie?.split('; ').sort().join('; '));
+        response.setHeader('content-type', 'text/html').end('<title>ok</title>');
+      };
+      await browser.driver.get(own);
+      await browser.api.fetch(own);
+      expect(sent[1]).to.be.a('string').and.to.equal(sent[0]);
+    });
+
+    it('sends user and password of the URL as the page does, and not to another host', async () => {
+      const sent: (string | undefined)[] = [];
+      answer = ({ url, headers }, response) => {
+        sent.push(headers.authorization);
+        if (url === '/away') response.writeHead(302, { location: `${site.url}/echo` }).end();
+        else if (headers.authorization === undefined)
+          response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
+        else response.setHeader('content-type', 'text/html').end('<title>in</title>');
+      };
+      const withPassword = own.replace('//', '//ann:p%40ss%20w%C3%B6rd@');
+      await browser.driver.get(withPassword);
+      expect(await browser.driver.getTitle()).to.equal('in');
+      const { status } = await browser.api.fetch(withPassword);
+      expect(status).to.equal(200);
+      expect(sent.at(-1)).to.equal(sent.find((header) => header !== undefined));
+      const { headers } = await browser.api.json<Echo>(`${withPassword}/away`);
+      expect(headers).not.to.have.property('authorization');
+    });
+
     it('sends a cookie that a command has just set, also when other calls are reading the cookies right then', async () => {
       for (let round = 0; round < 5; round++) {
         const before = browser.api.json<Echo>(`${site.url}/echo`);
