@@ -30,12 +30,13 @@ export interface Binding {
   readonly name: string;
   /** The node within which the name is known. */
   readonly scope: AnyNode;
-  readonly declaration: Identifier;
+  /** Its name where it is declared, or the statement `export default …`. */
+  readonly declaration: AnyNode;
   readonly origin: Origin;
   /** Whether it holds the rest of a pattern (`...x`), which is a copy. */
   readonly isRest: boolean;
-  /** The uses of the variable in all files, without its declaration. */
-  readonly references: Identifier[];
+  /** The uses of the variable in all files, without its declaration: names, and `state.rows` for a variable of another module. */
+  readonly references: AnyNode[];
 }
 
 export type Scopes = ReadonlyMap<AnyNode, ReadonlyMap<string, Binding>>;

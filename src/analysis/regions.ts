@@ -1,8 +1,13 @@
 /** The code that runs when a function is called: its own, that of functions within it, and that of local functions that it calls. */
-import { isFunction, unwrap, type AnyNode, type FunctionNode } from './ast.ts';
+import { isFunction, propertyName, unwrap, type AnyNode, type FunctionNode } from './ast.ts';
+import type { Origin, Path } from './bindings.ts';
 import type { Functions } from './functions.ts';
+import { Listeners } from './listeners.ts';
 import type { SourceModel } from './source-model.ts';
+import { argumentOf } from './values.ts';
 import { runsInBrowser, type Work } from './work-calls.ts';
+
+const MAX_DEPTH = 8;
 
 /** One function of a region. */
 export interface Part {
@@ -23,6 +28,7 @@ export class Regions {
   readonly #functions: Functions;
   readonly #works: ReadonlySet<FunctionNode>;
   readonly #known = new Map<FunctionNode, Region>();
+  #listeners: Listeners | undefined;
 
   constructor(model: SourceModel, functions: Functions, works: readonly Work[]) {
     this.#model = model;
@@ -40,51 +46,117 @@ export class Regions {
   }
 
   #make(root: FunctionNode): Region {
-    const parts: Part[] = [];
+    const parts = new Map<FunctionNode, Part>();
     const members = new Set<AnyNode>();
     const queue: { readonly owner: FunctionNode; readonly isThisOuter: boolean }[] = [
       { owner: root, isThisOuter: true },
     ];
     for (const { owner, isThisOuter } of queue) {
-      if (members.has(owner)) continue;
+      const known = parts.get(owner);
+      const isWithinPart = known === undefined && members.has(owner);
+      if (isWithinPart || (known !== undefined && (known.isThisOuter || !isThisOuter))) continue;
       const isElsewhere = (node: AnyNode) =>
         isFunction(node) && (this.#works.has(node) || runsInBrowser(node, this.#model));
-      const nodes = this.#model.nodesWithin(owner, isElsewhere);
-      parts.push({ owner, nodes, isThisOuter });
+      const nodes = known?.nodes ?? this.#model.nodesWithin(owner, isElsewhere);
+      parts.set(owner, { owner, nodes, isThisOuter });
       for (const node of nodes) members.add(node);
-      for (const { target, callee } of nodes.flatMap((node) => this.#calledBy(node))) {
-        if (members.has(target) || this.#works.has(target)) continue;
+      for (const { target, callee } of nodes.flatMap((node) => this.#calledBy(node, members))) {
+        if (this.#works.has(target)) continue;
         queue.push({ owner: target, isThisOuter: this.#isObjectOuter(callee, { members, isThisOuter }) });
       }
     }
-    return { root, parts, has: (node) => members.has(node) };
+    return { root, parts: [...parts.values()], has: (node) => members.has(node) };
   }
 
-  /** Functions given to other calls, such as `rows.map(parse)`, count as called. */
-  #calledBy(node: AnyNode): { readonly target: FunctionNode; readonly callee: AnyNode }[] {
+  /** Functions given to other calls, such as `rows.map(parse)`, and listeners of an event that is emitted count as called. */
+  #calledBy(node: AnyNode, members: ReadonlySet<AnyNode>): readonly Call[] {
     if (node.type === 'NewExpression') {
       return this.#functions.constructorsOf(node).map((target) => ({ target, callee: node }));
     }
     if (node.type !== 'CallExpression') return [];
     const named = node.arguments.filter(({ type }) => type === 'Identifier' || type === 'MemberExpression');
-    return [node.callee, ...named].flatMap((callee) =>
-      this.#functions.resolve(callee).map((target) => ({ target, callee })),
+    const called = [node.callee, ...named].flatMap((callee) =>
+      this.#resolve(callee, members).map((target) => ({ target, callee })),
     );
+    this.#listeners ??= new Listeners(this.#model, this.#functions);
+    return [...called, ...this.#listeners.calledBy(node).map((target) => ({ target, callee: target }))];
+  }
+
+  /** The functions that `callee` can mean, if parameters have only what calls within the region give them. */
+  #resolve(callee: AnyNode, members: ReadonlySet<AnyNode>, path: Path = [], depth = 0): readonly FunctionNode[] {
+    const { values } = this.#functions;
+    const expression = unwrap(callee);
+    if (expression.type === 'MemberExpression' && this.#parameterOf(expression.object) !== undefined)
+      return this.#resolve(expression.object, members, [propertyName(expression) ?? null, ...path], depth);
+    const origin = this.#parameterOf(expression);
+    const sites = origin === undefined ? [] : this.#functions.sitesOf(origin.owner).filter((site) => members.has(site));
+    if (origin === undefined || !members.has(origin.owner) || sites.length === 0 || depth > MAX_DEPTH)
+      return values.at(expression, path).filter(isFunction);
+    return sites.flatMap((site) => {
+      const argument = argumentOf(site, origin.index);
+      return argument === undefined ? [] : this.#resolve(argument, members, [...origin.path, ...path], depth + 1);
+    });
+  }
+
+  #parameterOf(node: AnyNode): (Origin & { readonly from: 'parameter' }) | undefined {
+    const origin = this.#model.bindingOf(unwrap(node))?.origin;
+    return origin?.from === 'parameter' ? origin : undefined;
   }
 
   /** Whether the object of a called method was there before the region was entered. */
-  #isObjectOuter(
-    callee: AnyNode,
-    { members, isThisOuter }: { readonly members: ReadonlySet<AnyNode>; readonly isThisOuter: boolean },
-  ): boolean {
+  #isObjectOuter(callee: AnyNode, surroundings: Surroundings): boolean {
     const expression = unwrap(callee);
     if (expression.type === 'NewExpression') return false;
-    if (expression.type !== 'MemberExpression') return isThisOuter;
-    let object = unwrap(expression.object);
-    while (object.type === 'MemberExpression') object = unwrap(object.object);
-    if (object.type === 'ThisExpression') return isThisOuter;
-    if (object.type !== 'Identifier') return false;
-    const declaration = this.#model.bindingOf(object)?.declaration;
-    return declaration !== undefined && !members.has(declaration);
+    if (expression.type === 'MemberExpression') return this.#isOuter(expression.object, surroundings);
+    return expression.type !== 'Identifier' || surroundings.isThisOuter;
   }
+
+  #isOuter(node: AnyNode, surroundings: Surroundings, depth = 0): boolean {
+    const expression = unwrap(node);
+    const next = (inner: AnyNode) => this.#isOuter(inner, surroundings, depth + 1);
+    const { members, isThisOuter } = surroundings;
+    if (depth > MAX_DEPTH) return false;
+    switch (expression.type) {
+      case 'ThisExpression':
+      case 'Super':
+        return isThisOuter;
+      case 'MemberExpression':
+        return next(expression.object);
+      case 'AwaitExpression':
+        return next(expression.argument);
+      case 'ConditionalExpression':
+        return next(expression.consequent) || next(expression.alternate);
+      case 'LogicalExpression':
+        return next(expression.left) || next(expression.right);
+      case 'CallExpression': {
+        const functions = this.#functions.resolve(expression.callee);
+        return functions.some((owner) => this.#functions.returnsOf(owner).some(next));
+      }
+      case 'Identifier':
+        break;
+      default:
+        return false;
+    }
+    const binding = this.#model.bindingOf(expression);
+    if (binding === undefined) return false;
+    if (!members.has(binding.declaration)) return true;
+    const { origin } = binding;
+    if (origin.from === 'value' || origin.from === 'each') return next(origin.node);
+    if (origin.from !== 'parameter') return false;
+    const sites = this.#functions.sitesOf(origin.owner).filter((site) => members.has(site));
+    return sites.some((site) => {
+      const [argument] = this.#functions.argumentAt(site, origin) ?? [];
+      return argument !== undefined && next(argument);
+    });
+  }
+}
+
+interface Surroundings {
+  readonly members: ReadonlySet<AnyNode>;
+  readonly isThisOuter: boolean;
+}
+
+interface Call {
+  readonly target: FunctionNode;
+  readonly callee: AnyNode;
 }
