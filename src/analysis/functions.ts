@@ -76,6 +76,17 @@ export class Functions {
     return this.#values.returnsOf(owner);
   }
 
+  /** Whether code runs only when its module is loaded, also as a part of functions that are called then. */
+  runsAtLoad(node: AnyNode, depth = 0): boolean {
+    for (const ancestor of this.#model.ancestors(node)) {
+      if (ancestor.type === 'PropertyDefinition' && !ancestor.static) return false;
+      if (!isFunction(ancestor)) continue;
+      const sites = this.sitesOf(ancestor);
+      return depth < 3 && sites.length > 0 && sites.every((site) => this.runsAtLoad(site, depth + 1));
+    }
+    return true;
+  }
+
   /** The class whose instance the expression is. */
   classOf(node: AnyNode): ClassNode | undefined {
     if (unwrap(node).type === 'ThisExpression') return this.#model.classAround(unwrap(node));

@@ -20,7 +20,14 @@ export function findOuterVariables(analysis: Analysis): SourceWarning[] {
   );
   const warnings: SourceWarning[] = [];
   for (const [work, changes] of changesOf) {
-    for (const change of changes) if (reads.isMissed(change, work)) warnings.push(describe(change, work, analysis));
+    // One change can be visible in several slots, such as a list and a field that holds it.
+    const reported = new Set<AnyNode>();
+    for (const change of changes) {
+      const targets = change.writes.map(({ target }) => target);
+      if (targets.every((target) => reported.has(target)) || !reads.isMissed(change, work)) continue;
+      for (const target of targets) reported.add(target);
+      warnings.push(describe(change, work, analysis));
+    }
   }
   return [...warnings, ...findModuleState(analysis, reads)];
 }
@@ -80,9 +87,10 @@ function findModuleState(analysis: Analysis, reads: Reads): SourceWarning[] {
 }
 
 /** Whether `run` or `prepare` gives the variable a new value each time, by a statement of its own body. */
-function isSetOnEntry(slot: Slot, entries: readonly FunctionNode[], { regions, model, slots }: Analysis): boolean {
+function isSetOnEntry(slot: Slot, entries: readonly FunctionNode[], analysis: Analysis): boolean {
+  const { regions, model } = analysis;
   return entries.some((entry) => {
-    const writes = findOuterWrites(regions.of(entry), { model, slots });
+    const writes = findOuterWrites(regions.of(entry), analysis);
     return writes.some((write) => {
       const statement = model.parentOf(write.node);
       if (write.slot !== slot || statement?.type !== 'ExpressionStatement') return false;
