@@ -12,7 +12,7 @@ import {
 } from './ast.ts';
 import type { SourceFile } from './source-file.ts';
 
-/** The properties that lead from a value to a part of it; null stands for any element or property. */
+/** The properties that lead from a value to a part of it: names, and numbers of elements; null stands for any of them. */
 export type Path = readonly (string | null)[];
 
 export type Origin =
@@ -66,8 +66,8 @@ export function findBindings({ nodes, parents, program }: SourceFile): Scopes {
       if (argument.type === 'Identifier') declare(argument, scope, makeOrigin(path), true);
       else next(argument);
     } else if (pattern.type === 'ArrayPattern') {
-      for (const element of pattern.elements) {
-        if (element !== null) next(element, element.type === 'RestElement' ? path : [...path, null]);
+      for (const [index, element] of pattern.elements.entries()) {
+        if (element !== null) next(element, element.type === 'RestElement' ? path : [...path, String(index)]);
       }
     } else if (pattern.type === 'ObjectPattern') {
       for (const property of pattern.properties) {

@@ -131,7 +131,8 @@ export class Fields {
       values,
       isKnown: values.length > 0,
       references: this.#findReferences(options),
-      declaration: owner,
+      // A function that has the field is no part of the state that it changes.
+      declaration: isFunction(owner) ? this.#programOf(owner) : owner,
     };
     fields.set(key, slot);
     return slot;

@@ -7,7 +7,7 @@ import type { Roles } from './roles.ts';
 import type { Slot } from './slots.ts';
 import type { SourceModel } from './source-model.ts';
 import type { Work } from './work-calls.ts';
-import { isOnlyWritten, type Write } from './writes.ts';
+import { isOnlyWritten, isValueUsed, type Write } from './writes.ts';
 
 /** Objects whose methods show text to the user: a replay that leaves it out loses no data. */
 const LOGGERS = /^(log|logger|console)$/;
@@ -41,7 +41,7 @@ export class Reads {
   isMissed(change: Change, work: Work): boolean {
     const reads = this.readsOf(change.slot);
     const inside = reads.filter((node) => change.region.has(node));
-    const outside = reads.filter((node) => !change.region.has(node));
+    const outside = reads.flatMap((node) => (change.region.has(node) ? this.#sitesElsewhere(node, change) : [node]));
     const others = this.#changesOf(change.slot);
     const isInner = change.writes.every((write) => changesPartOnly(write));
     const isNeeded = (node: AnyNode) =>
@@ -50,8 +50,22 @@ export class Reads {
       this.#canFollow(node, work.site, change.slot) &&
       !others.some((other) => other.region.has(node) && this.#setsBefore(other, node));
     if (outside.some(isNeeded)) return true;
-    return (
-      this.#isRepeated(work.site, change.slot, work.kind === 'batch') && isCarried(change, inside, this.#tools.model)
+    const isRepeated = this.#isRepeated(work.site, change.slot, work.kind === 'batch') || this.#isShared(change, others);
+    return isRepeated && isCarried(change, inside, this.#tools.model);
+  }
+
+  /** The calls of a function that reads the slot, such as `() => rows`, from outside of the region that it is a part of. */
+  #sitesElsewhere(node: AnyNode, { region, writes }: Change): readonly AnyNode[] {
+    const { model, functions } = this.#tools;
+    const owner = model.functionAround(node);
+    if (owner === undefined || owner === region.root || writes.some((write) => isWithin(write.node, owner))) return [];
+    return functions.sitesOf(owner).filter((site) => !region.has(site) && isValueUsed(site, model));
+  }
+
+  /** Whether another step makes the same change by the same code. */
+  #isShared({ region, writes }: Change, others: readonly Change[]): boolean {
+    return others.some(
+      (other) => other.region !== region && other.writes.some(({ node }) => writes.some((write) => write.node === node)),
     );
   }
 
@@ -68,7 +82,7 @@ export class Reads {
   readsOf(slot: Slot): AnyNode[] {
     const { model } = this.#tools;
     const references = slot.references.flatMap((node) => this.#followArgument(node));
-    return references.filter((node) => !isOnlyWritten(node, model) && !this.#isShown(node));
+    return references.filter((node) => !isOnlyWritten(node, this.#tools) && !this.#isShown(node));
   }
 
   /** For an argument of a local function, the uses of its parameter; otherwise the use itself. */

@@ -226,7 +226,7 @@ export class Slots {
     // Fields of an instance are slots of their own.
     const isInstance = typeof path[0] === 'string' && functions.classOf(value) !== undefined;
     if (isInstance && path.length > 0) return found;
-    const isMade = /^(ObjectExpression|ArrayExpression|NewExpression|CallExpression)$/.test(value.type);
+    const isMade = /^(ObjectExpression|ArrayExpression|NewExpression|CallExpression|AwaitExpression)$/.test(value.type);
     return isMade && !isPartCall(value) ? [self, ...found] : orElse(found, self);
   }
 

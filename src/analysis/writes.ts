@@ -63,7 +63,8 @@ export function findOuterWrites(region: Region, tools: WriteTools): Write[] {
 }
 
 /** Whether `node` only changes what it names, so that nothing is read: `x = 1`, `x.push(1)` as a statement. */
-export function isOnlyWritten(node: AnyNode, model: SourceModel): boolean {
+export function isOnlyWritten(node: AnyNode, tools: Pick<WriteTools, 'model' | 'functions'>): boolean {
+  const { model } = tools;
   let top = node;
   let parent = model.parentOf(top);
   while (parent !== undefined && isPartOf(top, parent)) {
@@ -71,14 +72,22 @@ export function isOnlyWritten(node: AnyNode, model: SourceModel): boolean {
     parent = model.parentOf(top);
   }
   if (parent === undefined) return false;
-  if (parent.type === 'AssignmentExpression') return parent.left === top && !isValueUsed(parent, model);
-  if (parent.type === 'UpdateExpression') return !isValueUsed(parent, model);
+  if (parent.type === 'AssignmentExpression') return parent.left === top && !isResultUsed(parent, tools);
+  if (parent.type === 'UpdateExpression') return !isResultUsed(parent, tools);
   if (parent.type === 'UnaryExpression') return parent.operator === 'delete';
   if (parent.type.endsWith('Pattern') || parent.type === 'RestElement') return isAssignedPattern(top, model);
   if ((parent.type === 'ForOfStatement' || parent.type === 'ForInStatement') && parent.left === top) return true;
   if (parent.type !== 'CallExpression') return false;
   const isChange = parent.callee === top ? isChangingMethod(methodName(parent)) : isObjectAssign(parent, top);
   return isChange && !isValueUsed(parent, model);
+}
+
+/** Whether anything is done with the value of an expression, also by callers of `() => ++count`. */
+function isResultUsed(node: AnyNode, { model, functions }: Pick<WriteTools, 'model' | 'functions'>): boolean {
+  if (isValueUsed(node, model)) return true;
+  const parent = model.parentOf(node);
+  if (parent === undefined || !isFunction(parent) || parent.body !== node) return false;
+  return functions.sitesOf(parent).some((site) => isValueUsed(site, model));
 }
 
 /** Whether anything is done with the value of an expression. */
