@@ -34,9 +34,9 @@ function checkName(workCall: WorkCall, analysis: Analysis): SourceWarning[] {
   if (found === undefined) return checkIndex(workCall, key, analysis);
   const change =
     found.period === 'day'
-      ? 'which changes once a day: in a run that goes on after midnight the finished work is not found'
-      : 'which is different each time: after a restart the finished work is not found';
-  const message = `The ${what} depends on \`${found.name}\`, ${change}, and is done again. Build the key from what is worked on, or keep the value by a step: \`const id = await step('id', () => …)\`.`;
+      ? `the date of \`${found.name}\`, which changes once a day: after a restart on the next day the finished work is not found`
+      : `\`${found.name}\`, which is different each time: after a restart the finished work is not found`;
+  const message = `The ${what} depends on ${change}, and is done again. Build the key from what is worked on, or keep the value by a step: \`const id = await step('id', () => …)\`.`;
   return [warnAt(isIn(found.node, key) ? found.node : key, { rule: 'changing-key', message })];
 }
 

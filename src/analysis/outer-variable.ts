@@ -1,6 +1,6 @@
 /**
  * Rules `outer-variable` and `kept-element` for what the work of a step leaves in the variables around it. A finished step is not done
- * again after a death: such a change is then missing.
+ * again after a death: such a change is then missing. An item of a batch that is tried again makes it twice.
  */
 import type { AnyNode, FunctionNode } from './ast.ts';
 import { isElement } from './elements.ts';
@@ -66,7 +66,11 @@ function describe({ slot, writes }: Change, work: Work, analysis: Analysis): Sou
       ? 'Return the value instead: `const value = await step(…)`, and change the variable outside of the step'
       : 'Return the value instead, and read it from the `results` of the batch';
   const also = isModuleState ? ' Declare the variable in `run`, not in the module.' : '';
-  const message = `${startSentence(where)} changes \`${slot.name}\`, which is declared outside of it. A finished ${unit} is not done again after a restart, so the change is then missing. ${better}.${also}`;
+  const loss =
+    work.kind === 'step'
+      ? 'A finished step is not done again after a restart, so the change is then missing'
+      : 'After a restart the change of a finished item is missing, and an item that is done again makes its change twice';
+  const message = `${startSentence(where)} changes \`${slot.name}\`, which is declared outside of it. ${loss}. ${better}.${also}`;
   return warnAt(node, { rule: 'outer-variable', message, site, isModuleState });
 }
 

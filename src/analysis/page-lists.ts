@@ -51,8 +51,12 @@ function findCounted({ origin, scope, references }: Binding, key: AnyNode, { mod
   if (!isCounted || loop === undefined) return undefined;
   if (loop.type === 'ForOfStatement') return { list: loop.right, scope: loop };
   if (loop.type !== 'ForStatement' || scope !== loop || loop.test?.type !== 'BinaryExpression') return undefined;
-  const { left, right } = loop.test;
-  const size = [left, right].map(unwrap).find((side) => side.type === 'MemberExpression');
+  // What begins at 1 is the number of a page.
+  if (origin.node.value !== 0) return undefined;
+  const size = [loop.test.left, loop.test.right].map((side) => {
+    const limit = model.bindingOf(side)?.origin;
+    return unwrap(limit?.from === 'value' && limit.path.length === 0 ? limit.node : side);
+  }).find((side) => side.type === 'MemberExpression');
   return size?.type === 'MemberExpression' && propertyName(size) === 'length'
     ? { list: size.object, scope: loop }
     : undefined;

@@ -1,16 +1,14 @@
 /** Decides whether a change that a replay leaves out would be missed: whether anything reads what the work of a step changes. */
-import { isFunction, isLoop, isWithin, keyName, methodName, propertyName, unwrap, type AnyNode } from './ast.ts';
+import { isFunction, isLoop, isWithin, keyName, methodName, propertyName, type AnyNode } from './ast.ts';
 import type { Binding } from './bindings.ts';
 import type { Functions } from './functions.ts';
 import type { Region, Regions } from './regions.ts';
 import type { Roles } from './roles.ts';
+import { isOnlyShown } from './shown.ts';
 import type { Slot } from './slots.ts';
 import type { SourceModel } from './source-model.ts';
 import type { Work } from './work-calls.ts';
 import { isOnlyWritten, isValueUsed, type Write } from './writes.ts';
-
-/** Objects whose methods show text to the user: a replay that leaves it out loses no data. */
-const LOGGERS = /^(log|logger|console)$/;
 
 export interface ReadTools {
   readonly model: SourceModel;
@@ -63,10 +61,9 @@ export class Reads {
   }
 
   /** Whether another step makes the same change by the same code. */
-  #isShared({ region, writes }: Change, others: readonly Change[]): boolean {
-    return others.some(
-      (other) => other.region !== region && other.writes.some(({ node }) => writes.some((write) => write.node === node)),
-    );
+  #isShared({ writes }: Change, others: readonly Change[]): boolean {
+    const sharing = others.filter((other) => other.writes.some(({ node }) => writes.some((write) => write.node === node)));
+    return sharing.length > 1;
   }
 
   /** Whether a work gives the slot a value of its own before it reads it: in each case, or if nothing is there. */
@@ -82,7 +79,7 @@ export class Reads {
   readsOf(slot: Slot): AnyNode[] {
     const { model } = this.#tools;
     const references = slot.references.flatMap((node) => this.#followArgument(node));
-    return references.filter((node) => !isOnlyWritten(node, this.#tools) && !this.#isShown(node));
+    return references.filter((node) => !isOnlyWritten(node, this.#tools) && !isOnlyShown(node, this.#tools));
   }
 
   /** For an argument of a local function, the uses of its parameter; otherwise the use itself. */
@@ -162,27 +159,6 @@ export class Reads {
       if (sites.length > 1) return true;
       const [only] = sites;
       if (only !== undefined && this.#isRepeated(only, slot, false, depth + 1)) return true;
-    }
-    return false;
-  }
-
-  #isShown(node: AnyNode, depth = 0): boolean {
-    const { model, roles } = this.#tools;
-    for (const ancestor of model.ancestors(node)) {
-      if (isFunction(ancestor)) return false;
-      // `const id = count++`, where `id` is only shown.
-      if (ancestor.type === 'VariableDeclarator' && ancestor.id.type === 'Identifier' && depth === 0) {
-        const uses = model.bindingOf(ancestor.id)?.references ?? [];
-        return uses.every((use) => this.#isShown(use, 1));
-      }
-      if (ancestor.type !== 'CallExpression' || isWithin(node, ancestor.callee)) continue;
-      const callee = unwrap(ancestor.callee);
-      if (roles.roleOf(callee)?.member === 'progress') return true;
-      if (callee.type !== 'MemberExpression') continue;
-      if (roles.roleOf(callee.object)?.member === 'log') return true;
-      const { object } = callee;
-      if (object.type === 'Identifier' && LOGGERS.test(object.name)) return true;
-      if (object.type === 'MemberExpression' && LOGGERS.test(propertyName(object) ?? '')) return true;
     }
     return false;
   }
