@@ -167,11 +167,11 @@ function findInVariable(
 
 /** The date of a time: `….toISOString().slice(0, 10)`, `….toISOString().split('T')[0]`, `….toDateString()`. */
 function withPeriod(found: Found | undefined, part: AnyNode): Found | undefined {
-  if (found === undefined || !isDate(part)) return found;
+  if (found === undefined || !takesDate(part)) return found;
   return { ...found, period: 'day' };
 }
 
-function isDate(part: AnyNode): boolean {
+function takesDate(part: AnyNode): boolean {
   if (part.type === 'MemberExpression') {
     const { object } = part;
     const [separator] = object.type === 'CallExpression' && methodName(object) === 'split' ? object.arguments : [];

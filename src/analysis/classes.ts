@@ -33,7 +33,7 @@ export class Classes {
   /** The class and the classes of these files that it extends, the nearest first. */
   lineOf(owner: ClassNode): readonly ClassNode[] {
     const line: ClassNode[] = [];
-    for (let next: ClassNode | undefined = owner; next !== undefined && line.length < MAX_PARENTS; ) {
+    for (let next: ClassNode | undefined = owner; next !== undefined && line.length < MAX_PARENTS;) {
       line.push(next);
       next = this.parentOf(next);
     }

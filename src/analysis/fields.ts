@@ -3,7 +3,7 @@ import { fileOf, isClass, isFunction, propertyName, unwrap, type AnyNode, type C
 import type { Binding } from './bindings.ts';
 import type { Functions } from './functions.ts';
 import type { Roles } from './roles.ts';
-import type { Slot } from './slots.ts';
+import type { Slot } from './slot.ts';
 import type { SourceModel } from './source-model.ts';
 
 export interface FieldTools {
@@ -23,7 +23,7 @@ interface FieldOptions {
   readonly isModuleState: boolean;
   readonly scope: AnyNode;
   /** Whether an expression is an object with the field. */
-  isOwner(node: AnyNode): boolean;
+  readonly isOwner: (node: AnyNode) => boolean;
 }
 
 export class Fields {
@@ -179,9 +179,7 @@ export class Fields {
     const mentions = (one: ClassNode) =>
       model.nodesWithin(one.body).some((node) => {
         if (node.type === 'PropertyDefinition') return classes.ownMembers(one, name, { isStatic: false }).length > 0;
-        return (
-          node.type === 'MemberExpression' && node.object.type === 'ThisExpression' && propertyName(node) === name
-        );
+        return node.type === 'MemberExpression' && node.object.type === 'ThisExpression' && propertyName(node) === name;
       });
     return classes.lineOf(owner).findLast(mentions) ?? owner;
   }

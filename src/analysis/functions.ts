@@ -135,7 +135,10 @@ function constructorsOf({ callee }: NewExpression, values: Values): FunctionNode
 }
 
 /** The constructor that `super(…)` calls. */
-function superOf(node: AnyNode, { model, values }: { readonly model: SourceModel; readonly values: Values }): AnyNode[] {
+function superOf(
+  node: AnyNode,
+  { model, values }: { readonly model: SourceModel; readonly values: Values },
+): AnyNode[] {
   const owner = model.classAround(node);
   const parent = owner === undefined ? undefined : values.classes.parentOf(owner);
   return parent === undefined ? [] : [...values.classes.membersOf(parent, 'constructor', { isStatic: false })];

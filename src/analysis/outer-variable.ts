@@ -6,9 +6,10 @@ import type { AnyNode, FunctionNode } from './ast.ts';
 import { isElement } from './elements.ts';
 import { isCarried, Reads, type Change } from './reads.ts';
 import type { Region } from './regions.ts';
-import { describeCall, describeTarget, warnAt, type Analysis } from './rule.ts';
-import type { Slot } from './slots.ts';
+import { describeCall, warnAt, type Analysis } from './rule.ts';
+import type { Slot } from './slot.ts';
 import type { SourceWarning } from './source-warning.ts';
+import { isTransient } from './transient.ts';
 import type { Work } from './work-calls.ts';
 import { findOuterWrites, type Write } from './writes.ts';
 
@@ -38,15 +39,8 @@ function findChanges(region: Region, analysis: Analysis): Change[] {
   for (const write of findOuterWrites(region, analysis))
     bySlot.set(write.slot, [...(bySlot.get(write.slot) ?? []), write]);
   return [...bySlot]
-    .filter(([, writes]) => !writes.every(({ values }) => values.length > 0 && values.every(isTime)))
+    .filter(([slot, writes]) => !isTransient(slot, writes, analysis.model))
     .map(([slot, writes]) => ({ slot, writes, region }));
-}
-
-/** Whether the value is the present time: what a pause between requests needs, and no data. */
-function isTime(value: AnyNode): boolean {
-  if (value.type === 'BinaryExpression') return isTime(value.left) || isTime(value.right);
-  if (value.type === 'CallExpression') return /^(Date|performance)\.now$/.test(describeTarget(value.callee) ?? '');
-  return value.type === 'NewExpression' && describeTarget(value.callee) === 'Date' && value.arguments.length === 0;
 }
 
 function describe({ slot, writes }: Change, work: Work, analysis: Analysis): SourceWarning {

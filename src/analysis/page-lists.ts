@@ -1,5 +1,14 @@
 /** Finds the variables that count the elements of a list which is read from the page outside of steps. */
-import { isFunction, isLoop, isWithin, methodName, propertyName, unwrap, type AnyNode, type CallExpression } from './ast.ts';
+import {
+  isFunction,
+  isLoop,
+  isWithin,
+  methodName,
+  propertyName,
+  unwrap,
+  type AnyNode,
+  type CallExpression,
+} from './ast.ts';
 import type { Binding } from './bindings.ts';
 import { isElement } from './elements.ts';
 import type { Analysis } from './rule.ts';
@@ -40,12 +49,16 @@ function findCounted({ origin, scope, references }: Binding, key: AnyNode, { mod
   if (origin.from === 'parameter' && origin.index === 1) {
     const call = model.parentOf(origin.owner);
     if (call?.type !== 'CallExpression' || call.callee.type !== 'MemberExpression') return undefined;
-    return ITERATING_METHODS.test(methodName(call) ?? '') ? { list: call.callee.object, scope: origin.owner } : undefined;
+    return ITERATING_METHODS.test(methodName(call) ?? '')
+      ? { list: call.callee.object, scope: origin.owner }
+      : undefined;
   }
   if (origin.from !== 'value' || origin.node.type !== 'Literal') return undefined;
   const isCounted = references.some((reference) => {
     const parent = model.parentOf(reference);
-    return parent?.type === 'UpdateExpression' || (parent?.type === 'AssignmentExpression' && parent.left === reference);
+    return (
+      parent?.type === 'UpdateExpression' || (parent?.type === 'AssignmentExpression' && parent.left === reference)
+    );
   });
   const loop = [...model.ancestors(key)].find((ancestor) => isLoop(ancestor) || isFunction(ancestor));
   if (!isCounted || loop === undefined) return undefined;
@@ -53,10 +66,12 @@ function findCounted({ origin, scope, references }: Binding, key: AnyNode, { mod
   if (loop.type !== 'ForStatement' || scope !== loop || loop.test?.type !== 'BinaryExpression') return undefined;
   // What begins at 1 is the number of a page.
   if (origin.node.value !== 0) return undefined;
-  const size = [loop.test.left, loop.test.right].map((side) => {
-    const limit = model.bindingOf(side)?.origin;
-    return unwrap(limit?.from === 'value' && limit.path.length === 0 ? limit.node : side);
-  }).find((side) => side.type === 'MemberExpression');
+  const size = [loop.test.left, loop.test.right]
+    .map((side) => {
+      const limit = model.bindingOf(side)?.origin;
+      return unwrap(limit?.from === 'value' && limit.path.length === 0 ? limit.node : side);
+    })
+    .find((side) => side.type === 'MemberExpression');
   return size?.type === 'MemberExpression' && propertyName(size) === 'length'
     ? { list: size.object, scope: loop }
     : undefined;
@@ -122,7 +137,8 @@ function isVariableFromPage(binding: Binding, analysis: Analysis, next: (inner: 
   return references.some((reference) => {
     const parent = model.parentOf(reference);
     if (parent?.type === 'AssignmentExpression') return parent.left === reference && next(parent.right);
-    const call = parent?.type === 'MemberExpression' && parent.object === reference ? model.parentOf(parent) : undefined;
+    const call =
+      parent?.type === 'MemberExpression' && parent.object === reference ? model.parentOf(parent) : undefined;
     if (call?.type !== 'CallExpression' || call.callee !== parent) return false;
     return ADDING_METHODS.test(methodName(call) ?? '') && call.arguments.some(next);
   });

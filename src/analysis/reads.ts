@@ -5,7 +5,7 @@ import type { Functions } from './functions.ts';
 import type { Region, Regions } from './regions.ts';
 import type { Roles } from './roles.ts';
 import { isOnlyShown } from './shown.ts';
-import type { Slot } from './slots.ts';
+import type { Slot } from './slot.ts';
 import type { SourceModel } from './source-model.ts';
 import type { Work } from './work-calls.ts';
 import { isOnlyWritten, isValueUsed, type Write } from './writes.ts';
@@ -48,7 +48,8 @@ export class Reads {
       this.#canFollow(node, work.site, change.slot) &&
       !others.some((other) => other.region.has(node) && this.#setsBefore(other, node));
     if (outside.some(isNeeded)) return true;
-    const isRepeated = this.#isRepeated(work.site, change.slot, work.kind === 'batch') || this.#isShared(change, others);
+    const isRepeated =
+      this.#isRepeated(work.site, change.slot, work.kind === 'batch') || this.#isShared(change, others);
     return isRepeated && isCarried(change, inside, this.#tools.model);
   }
 
@@ -62,7 +63,9 @@ export class Reads {
 
   /** Whether another step makes the same change by the same code. */
   #isShared({ writes }: Change, others: readonly Change[]): boolean {
-    const sharing = others.filter((other) => other.writes.some(({ node }) => writes.some((write) => write.node === node)));
+    const sharing = others.filter((other) =>
+      other.writes.some(({ node }) => writes.some((write) => write.node === node)),
+    );
     return sharing.length > 1;
   }
 
@@ -77,7 +80,6 @@ export class Reads {
 
   /** Returns the uses of the slot that see its content; a use that is only logged does not count. */
   readsOf(slot: Slot): AnyNode[] {
-    const { model } = this.#tools;
     const references = slot.references.flatMap((node) => this.#followArgument(node));
     return references.filter((node) => !isOnlyWritten(node, this.#tools) && !isOnlyShown(node, this.#tools));
   }

@@ -21,7 +21,8 @@ export function isOnlyShown(node: AnyNode, tools: ShownTools, depth = 0): boolea
       const uses = model.bindingOf(ancestor.id)?.references ?? [];
       return uses.every((use) => isOnlyShown(use, tools, 1));
     }
-    if (ancestor.type === 'CallExpression' && !isWithin(node, ancestor.callee) && isShowing(ancestor, tools)) return true;
+    if (ancestor.type === 'CallExpression' && !isWithin(node, ancestor.callee) && isShowing(ancestor, tools))
+      return true;
     if (isCondition(inner, ancestor)) return branchesOf(ancestor).every((branch) => onlyShows(branch, tools));
     // `errors.forEach((error) => log.warn(error))`
     if (ancestor.type === 'CallExpression' && methodName(ancestor) === 'forEach' && isWithin(node, ancestor.callee)) {

@@ -1,10 +1,11 @@
-/** A slot is what code can change and other code can see: a variable, or a field of a class. Finds which slots an expression leads to. */
+/** Finds the slots that an expression leads to. */
 import { isClass, methodName, propertyName, unwrap, type AnyNode, type CallExpression } from './ast.ts';
 import type { Binding, Origin, Path } from './bindings.ts';
 import { Fields } from './fields.ts';
 import type { Functions } from './functions.ts';
 import type { Part, Region } from './regions.ts';
 import type { Role, Roles } from './roles.ts';
+import type { Slot } from './slot.ts';
 import type { SourceModel } from './source-model.ts';
 import type { Work } from './work-calls.ts';
 
@@ -22,19 +23,6 @@ const COPYING_METHODS = /^(filter|slice|concat|toSorted|toReversed|toSpliced|spl
 const ITERATING_METHODS = /^(forEach|map|filter|flatMap|some|every|find|findLast|findIndex|sort)$/;
 /** What an action is given: changing it is no loss. `params` is none of these. */
 const TOOLS = /^(driver|api|signal|log|runId|session|folder|screenshot|step|batch|save|progress)$/;
-
-export interface Slot {
-  readonly name: string;
-  /** The node within which the slot lives: each time that it is entered, there is a new one. */
-  readonly scope: AnyNode;
-  readonly isModuleState: boolean;
-  /** The value at the declaration; for a field also the values that its class assigns. */
-  readonly values: readonly AnyNode[];
-  /** Whether `values` is all that it can be; a parameter can be anything. */
-  readonly isKnown: boolean;
-  readonly references: readonly AnyNode[];
-  readonly declaration: AnyNode;
-}
 
 export interface Viewpoint {
   readonly region: Region;
@@ -181,7 +169,8 @@ export class Slots {
     const { functions } = this.#tools;
     const { callee } = call;
     const owners = functions.resolve(callee);
-    if (owners.length > 0) return owners.flatMap((owner) => functions.returnsOf(owner).flatMap((one) => next(one, path)));
+    if (owners.length > 0)
+      return owners.flatMap((owner) => functions.returnsOf(owner).flatMap((one) => next(one, path)));
     if (callee.type !== 'MemberExpression') return [];
     const name = methodName(call) ?? '';
     const { object } = callee;

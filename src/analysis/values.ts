@@ -199,7 +199,8 @@ export class Values {
   #ofThis(node: AnyNode): readonly AnyNode[] {
     for (const ancestor of this.#model.ancestors(node)) {
       if (isClass(ancestor)) return [node];
-      if (ancestor.type === 'StaticBlock') return [this.#model.classAround(node)].filter((owner) => owner !== undefined);
+      if (ancestor.type === 'StaticBlock')
+        return [this.#model.classAround(node)].filter((owner) => owner !== undefined);
       const isMember = ancestor.type === 'MethodDefinition' || ancestor.type === 'PropertyDefinition';
       if (isMember && ancestor.static) return [this.#model.classAround(node)].filter((owner) => owner !== undefined);
       if (isMember || !isFunction(ancestor) || ancestor.type === 'ArrowFunctionExpression') continue;

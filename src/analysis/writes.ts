@@ -2,7 +2,8 @@
 import { isFunction, methodName, propertyName, unwrap, type AnyNode, type CallExpression } from './ast.ts';
 import type { Functions } from './functions.ts';
 import type { Region } from './regions.ts';
-import type { Slot, Slots } from './slots.ts';
+import type { Slot } from './slot.ts';
+import type { Slots } from './slots.ts';
 import type { SourceModel } from './source-model.ts';
 
 /**
