@@ -144,6 +144,8 @@ function* targetsOfCall(call: CallExpression, { model, functions }: WriteTools):
   // What is awaited is no method of a list, a map or a set: selenium's `await input.clear()`, or a store outside of the program.
   const parent = model.parentOf(call);
   if (parent?.type === 'AwaitExpression') return;
+  // The changes of a local function are found in its own code.
+  if (functions.resolve(callee).length > 0) return;
   const name = methodName(call) ?? '';
   const { object } = callee;
   // `Array.prototype.push.apply(rows, more)`
