@@ -111,7 +111,7 @@ export default new Store();`,
     'a.ts': action(
       `    for (const url of params.urls) {
       await step(url, async () => {
-        useStore('rows').push(await driver.getTitle()); //! outer-variable
+        useStore('rows').push(await driver.getTitle());
       });
     }
     await step('save', ({ save }) => save({ rows: useStore('rows') }, { key: 'all' }));`,
@@ -120,7 +120,7 @@ function useStore(name: string) {
   let store = stores.get(name);
   if (!store) {
     store = [];
-    stores.set(name, store);
+    stores.set(name, store); //! outer-variable
   }
   return store;
 }`,
