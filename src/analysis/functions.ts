@@ -26,6 +26,7 @@ export class Functions {
   readonly #model: SourceModel;
   readonly #sites: Sites;
   readonly #values: Values;
+  readonly #fields = new Map<ClassNode, Map<string, readonly AnyNode[]>>();
 
   constructor(model: SourceModel) {
     this.#model = model;
@@ -98,10 +99,14 @@ export class Functions {
   }
 
   /** Returns the values that a class, or one that it extends or that extends it, assigns to a field of its instances. */
-  fieldValues(owner: ClassNode, name: string): AnyNode[] {
+  fieldValues(owner: ClassNode, name: string): readonly AnyNode[] {
+    const fields = this.#fields.get(owner) ?? new Map<string, readonly AnyNode[]>();
+    this.#fields.set(owner, fields);
+    const known = fields.get(name);
+    if (known !== undefined) return known;
     const { classes } = this.#values;
     const family = [...classes.lineOf(owner), ...classes.heirsOf(owner)];
-    return family.flatMap((one) =>
+    const found = family.flatMap((one) =>
       this.#model.nodesWithin(one.body).flatMap((node) => {
         if (node.type === 'PropertyDefinition' && keyName(node) === name) return node.value ?? [];
         if (node.type !== 'AssignmentExpression' || node.left.type !== 'MemberExpression') return [];
@@ -109,6 +114,8 @@ export class Functions {
         return isField && this.#model.classAround(node) === one ? node.right : [];
       }),
     );
+    fields.set(name, found);
+    return found;
   }
 }
 

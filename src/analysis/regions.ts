@@ -83,19 +83,27 @@ export class Regions {
   }
 
   /** The functions that `callee` can mean, if parameters have only what calls within the region give them. */
-  #resolve(callee: AnyNode, members: ReadonlySet<AnyNode>, path: Path = [], depth = 0): readonly FunctionNode[] {
-    const { values } = this.#functions;
+  #resolve(
+    callee: AnyNode,
+    members: ReadonlySet<AnyNode>,
+    path: Path = [],
+    seen: ReadonlySet<AnyNode> = new Set(),
+  ): readonly FunctionNode[] {
     const expression = unwrap(callee);
     if (expression.type === 'MemberExpression' && this.#parameterOf(expression.object) !== undefined)
-      return this.#resolve(expression.object, members, [propertyName(expression) ?? null, ...path], depth);
+      return this.#resolve(expression.object, members, [propertyName(expression) ?? null, ...path], seen);
+    const possible = this.#functions.values.at(expression, path).filter(isFunction);
     const origin = this.#parameterOf(expression);
     const sites = origin === undefined ? [] : this.#functions.sitesOf(origin.owner).filter((site) => members.has(site));
-    if (origin === undefined || !members.has(origin.owner) || sites.length === 0 || depth > MAX_DEPTH)
-      return values.at(expression, path).filter(isFunction);
-    return sites.flatMap((site) => {
+    const isGiven = origin !== undefined && members.has(origin.owner) && sites.length > 0;
+    // Only a parameter that can be several functions is followed to its calls.
+    if (!isGiven || possible.length < 2 || seen.has(origin.owner) || seen.size > MAX_DEPTH) return possible;
+    const within = new Set([...seen, origin.owner]);
+    const found = sites.flatMap((site) => {
       const argument = argumentOf(site, origin.index);
-      return argument === undefined ? [] : this.#resolve(argument, members, [...origin.path, ...path], depth + 1);
+      return argument === undefined ? [] : this.#resolve(argument, members, [...origin.path, ...path], within);
     });
+    return [...new Set(found)];
   }
 
   #parameterOf(node: AnyNode): (Origin & { readonly from: 'parameter' }) | undefined {
@@ -111,11 +119,12 @@ export class Regions {
     return expression.type !== 'Identifier' || surroundings.isThisOuter;
   }
 
-  #isOuter(node: AnyNode, surroundings: Surroundings, depth = 0): boolean {
+  #isOuter(node: AnyNode, surroundings: Surroundings, seen = new Set<AnyNode>()): boolean {
     const expression = unwrap(node);
-    const next = (inner: AnyNode) => this.#isOuter(inner, surroundings, depth + 1);
+    const next = (inner: AnyNode) => this.#isOuter(inner, surroundings, seen);
     const { members, isThisOuter } = surroundings;
-    if (depth > MAX_DEPTH) return false;
+    if (seen.has(expression)) return false;
+    seen.add(expression);
     switch (expression.type) {
       case 'ThisExpression':
       case 'Super':

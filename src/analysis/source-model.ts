@@ -35,6 +35,8 @@ export class SourceModel {
   readonly #scopes = new Map<AnyNode, ReadonlyMap<string, Binding>>();
   readonly #byFile: ReadonlyMap<string, SourceFile>;
   readonly #bindingOf = new Map<AnyNode, Binding>();
+  /** The positions of the nodes in the lists of their files. */
+  readonly #indexes = new Map<AnyNode, number>();
   /** The variables that stand for the expressions of `export default …`, by these expressions. */
   readonly #defaults = new Map<AnyNode, Binding>();
 
@@ -100,10 +102,24 @@ export class SourceModel {
 
   /** Nodes within `root`, without those in `skip` and what they contain. */
   nodesWithin(root: AnyNode, skip: (node: AnyNode) => boolean = () => false): AnyNode[] {
-    const source = this.#byFile.get(fileOf(root));
-    const inside = source?.nodes.filter((node) => node.start >= root.start && node.end <= root.end) ?? [];
-    const skipped = inside.filter((node) => node !== root && skip(node));
-    return inside.filter((node) => !skipped.some((outer) => node.start >= outer.start && node.end <= outer.end));
+    const nodes = this.#byFile.get(fileOf(root))?.nodes ?? [];
+    const found: AnyNode[] = [];
+    let skipped: AnyNode | undefined;
+    // The nodes within a node come directly before it.
+    for (let index = this.#indexOf(root); index >= 0; index -= 1) {
+      const node = nodes[index];
+      if (node === undefined || !isWithin(node, root)) break;
+      if (skipped !== undefined && isWithin(node, skipped)) continue;
+      if (node !== root && skip(node)) skipped = node;
+      else found.push(node);
+    }
+    return found.reverse();
+  }
+
+  #indexOf(node: AnyNode): number {
+    if (this.#indexes.size === 0)
+      for (const { nodes } of this.files) for (const [index, one] of nodes.entries()) this.#indexes.set(one, index);
+    return this.#indexes.get(node) ?? -1;
   }
 
   /** The variable that another module gets when it imports `name` of `file`. */

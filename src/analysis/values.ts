@@ -26,7 +26,9 @@ export type CallSite = CallExpression | NewExpression;
 /** Names lead to other names; a chain longer than this is not followed. */
 const MAX_DEPTH = 24;
 /** The maximum number of expressions that are visited for one question. */
-const MAX_VISITS = 3000;
+const MAX_VISITS = 1000;
+/** The number of visits after which incomplete values are stored as well. */
+const MAX_UNSURE_VISITS = 200;
 /** Methods of a list whose result is the list itself or a list with the same elements. */
 const COPYING_METHODS = /^(filter|slice|concat|sort|reverse|toSorted|toReversed|splice|with|flat|values|entries)$/;
 /** Methods whose result is an element of a list or a map. */
@@ -73,8 +75,9 @@ export class Values {
     this.#active.add(expression);
     const values = [...new Set(this.#find(expression))];
     this.#active.delete(expression);
-    // What was cut short, because it depends on itself, is complete only for the expression that was asked for.
-    if (isFirst || !this.#isCut) this.#known.set(expression, values);
+    // What was cut short, because it depends on itself, is complete only for the expression that was asked for. In code with many such
+    // expressions the incomplete values are used.
+    if (isFirst || !this.#isCut || this.#visits > MAX_UNSURE_VISITS) this.#known.set(expression, values);
     return values;
   }
 
@@ -82,7 +85,8 @@ export class Values {
   at(node: AnyNode, path: Path): readonly AnyNode[] {
     const [name, ...rest] = path;
     if (name === undefined) return this.of(node);
-    return this.of(node).flatMap((value) => this.membersOf(value, name).flatMap((member) => this.at(member, rest)));
+    const members = new Set(this.of(node).flatMap((value) => this.membersOf(value, name)));
+    return [...new Set([...members].flatMap((member) => this.at(member, rest)))];
   }
 
   /** The expressions whose value a member of an object can have. A name of null stands for any member. */
@@ -193,7 +197,8 @@ export class Values {
       const parent = owner === undefined ? undefined : this.#classes.parentOf(owner);
       return parent === undefined || name === null ? [] : this.#classes.ownMembers(parent, name, { isStatic: false });
     }
-    return this.of(node.object).flatMap((value) => this.membersOf(value, name).flatMap((member) => this.of(member)));
+    const members = new Set(this.of(node.object).flatMap((value) => this.membersOf(value, name)));
+    return [...members].flatMap((member) => this.of(member));
   }
 
   #ofThis(node: AnyNode): readonly AnyNode[] {
