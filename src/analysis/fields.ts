@@ -1,5 +1,14 @@
 /** The slots that are fields of objects: of the instances of a class, of an object literal, of a function, and of the context of an action. */
-import { fileOf, isClass, isFunction, propertyName, unwrap, type AnyNode, type ClassNode } from './ast.ts';
+import {
+  fileOf,
+  isClass,
+  isFunction,
+  propertyName,
+  unwrap,
+  type AnyNode,
+  type ClassNode,
+  type MemberExpression,
+} from './ast.ts';
 import type { Binding } from './bindings.ts';
 import type { Functions } from './functions.ts';
 import type { Roles } from './roles.ts';
@@ -26,9 +35,16 @@ interface FieldOptions {
   readonly isOwner: (node: AnyNode) => boolean;
 }
 
+interface Uses {
+  readonly members: ReadonlyMap<string, readonly MemberExpression[]>;
+  /** The objects that go to code which can read all of their fields. */
+  readonly handedOn: readonly AnyNode[];
+}
+
 export class Fields {
   readonly #tools: FieldTools;
   readonly #known = new Map<AnyNode, Map<string, Slot>>();
+  #uses: Uses | undefined;
 
   constructor(tools: FieldTools) {
     this.#tools = tools;
@@ -140,13 +156,26 @@ export class Fields {
 
   #findReferences({ name, isOwner }: FieldOptions): readonly AnyNode[] {
     const { model } = this.#tools;
-    const members = model.files.flatMap(({ nodes }) =>
-      nodes.filter((node) => {
-        if (node.type === 'MemberExpression') return propertyName(node) === name && isOwner(node.object);
-        return this.#isHandedOn(node) && isOwner(node);
-      }),
-    );
-    return [...members, ...model.bindings.flatMap((binding) => this.#takenOut(binding, name, isOwner))];
+    const { members, handedOn } = (this.#uses ??= this.#findUses());
+    const named = (members.get(name) ?? []).filter(({ object }) => isOwner(object));
+    return [
+      ...named,
+      ...handedOn.filter(isOwner),
+      ...model.bindings.flatMap((binding) => this.#takenOut(binding, name, isOwner)),
+    ];
+  }
+
+  #findUses(): Uses {
+    const nodes = this.#tools.model.files.flatMap((file) => file.nodes);
+    const members = new Map<string, MemberExpression[]>();
+    for (const node of nodes) {
+      const name = node.type === 'MemberExpression' ? propertyName(node) : undefined;
+      if (node.type !== 'MemberExpression' || name === undefined) continue;
+      const named = members.get(name) ?? [];
+      members.set(name, named);
+      named.push(node);
+    }
+    return { members, handedOn: nodes.filter((node) => this.#isHandedOn(node)) };
   }
 
   /** The uses of a variable that holds the field: `const { rows } = store`. */
