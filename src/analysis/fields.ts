@@ -50,9 +50,8 @@ export class Fields {
     this.#tools = tools;
   }
 
-  /** A field of the instances of a class. */
-  ofClass(instanceOf: ClassNode, name: string): Slot {
-    const owner = this.#declaringClass(instanceOf, name);
+  /** A field of the instances of a class, including what the classes that it extends and that extend it do with the field. */
+  ofClass(owner: ClassNode, name: string): Slot {
     return this.#slot(owner, name, () => {
       const { functions, model } = this.#tools;
       const creations = model.files.flatMap(({ nodes }) =>
@@ -199,18 +198,6 @@ export class Fields {
     const literal = model.parentOf(property);
     const call = literal?.type === 'ObjectExpression' ? model.parentOf(literal) : undefined;
     return call?.type === 'CallExpression' && functions.resolve(call.callee).length === 0;
-  }
-
-  /** The class that declares a field: the uppermost one that has it. */
-  #declaringClass(owner: ClassNode, name: string): ClassNode {
-    const { functions, model } = this.#tools;
-    const { classes } = functions.values;
-    const mentions = (one: ClassNode) =>
-      model.nodesWithin(one.body).some((node) => {
-        if (node.type === 'PropertyDefinition') return classes.ownMembers(one, name, { isStatic: false }).length > 0;
-        return node.type === 'MemberExpression' && node.object.type === 'ThisExpression' && propertyName(node) === name;
-      });
-    return classes.lineOf(owner).findLast(mentions) ?? owner;
   }
 
   #programOf(node: AnyNode): AnyNode {

@@ -1,5 +1,5 @@
 /** The code that runs when a function is called: its own, that of functions within it, and that of local functions that it calls. */
-import { isFunction, propertyName, unwrap, type AnyNode, type FunctionNode } from './ast.ts';
+import { isFunction, propertyName, unwrap, type AnyNode, type ClassNode, type FunctionNode } from './ast.ts';
 import type { Origin, Path } from './bindings.ts';
 import type { Functions } from './functions.ts';
 import { Listeners } from './listeners.ts';
@@ -15,6 +15,8 @@ export interface Part {
   readonly nodes: readonly AnyNode[];
   /** Whether `this` is an object that was there before the region was entered. */
   readonly isThisOuter: boolean;
+  /** The classes whose instance `this` can be, as far as calls of the function show them. */
+  readonly receivers: ReadonlySet<ClassNode>;
 }
 
 export interface Region {
@@ -48,21 +50,25 @@ export class Regions {
   #make(root: FunctionNode): Region {
     const parts = new Map<FunctionNode, Part>();
     const members = new Set<AnyNode>();
-    const queue: { readonly owner: FunctionNode; readonly isThisOuter: boolean }[] = [
-      { owner: root, isThisOuter: true },
-    ];
-    for (const { owner, isThisOuter } of queue) {
+    const queue: Omit<Part, 'nodes'>[] = [{ owner: root, isThisOuter: true, receivers: new Set() }];
+    for (const { owner, isThisOuter, receivers: given } of queue) {
       const known = parts.get(owner);
-      const isWithinPart = known === undefined && members.has(owner);
-      if (isWithinPart || (known !== undefined && (known.isThisOuter || !isThisOuter))) continue;
+      if (known === undefined && members.has(owner)) continue;
+      const receivers = new Set([...(known?.receivers ?? []), ...(isThisOuter ? given : [])]);
+      const isOuterKnown = known?.isThisOuter === true || !isThisOuter;
+      if (known !== undefined && isOuterKnown && receivers.size === known.receivers.size) continue;
       const isElsewhere = (node: AnyNode) =>
         isFunction(node) && (this.#works.has(node) || runsInBrowser(node, this.#model));
       const nodes = known?.nodes ?? this.#model.nodesWithin(owner, isElsewhere);
-      parts.set(owner, { owner, nodes, isThisOuter });
+      parts.set(owner, { owner, nodes, isThisOuter, receivers });
       for (const node of nodes) members.add(node);
       for (const { target, callee } of nodes.flatMap((node) => this.#calledBy(node, members))) {
         if (this.#works.has(target)) continue;
-        queue.push({ owner: target, isThisOuter: this.#isObjectOuter(callee, { members, isThisOuter }) });
+        queue.push({
+          owner: target,
+          isThisOuter: this.#isObjectOuter(callee, { members, isThisOuter }),
+          receivers: this.#receiversOf(callee) ?? receivers,
+        });
       }
     }
     return { root, parts: [...parts.values()], has: (node) => members.has(node) };
@@ -109,6 +115,16 @@ export class Regions {
   #parameterOf(node: AnyNode): (Origin & { readonly from: 'parameter' }) | undefined {
     const origin = this.#model.bindingOf(unwrap(node))?.origin;
     return origin?.from === 'parameter' ? origin : undefined;
+  }
+
+  /** The classes of the object of a called method; undefined if `this` is the same as in the caller. */
+  #receiversOf(callee: AnyNode): ReadonlySet<ClassNode> | undefined {
+    const expression = unwrap(callee);
+    if (expression.type !== 'MemberExpression') return undefined;
+    const object = unwrap(expression.object);
+    if (object.type === 'ThisExpression' || object.type === 'Super') return undefined;
+    const { values } = this.#functions;
+    return new Set(values.of(object).flatMap((value) => values.classOf(value) ?? []));
   }
 
   /** Whether the object of a called method was there before the region was entered. */

@@ -1,5 +1,5 @@
 /** Finds the slots that an expression leads to. */
-import { isClass, methodName, propertyName, unwrap, type AnyNode, type CallExpression } from './ast.ts';
+import { isClass, methodName, propertyName, unwrap, type AnyNode, type CallExpression, type ClassNode } from './ast.ts';
 import type { Binding, Origin, Path } from './bindings.ts';
 import { Fields } from './fields.ts';
 import type { Functions } from './functions.ts';
@@ -137,19 +137,27 @@ export class Slots {
       const [name] = path;
       if (value.type === 'ObjectExpression') return this.#rootsOfLiteral(value, path, next);
       if (isClass(value)) return typeof name === 'string' ? [this.#fields.ofLiteral(value, name)] : [];
-      const isOuter = value.type === 'ThisExpression' ? part.isThisOuter : !region.has(value);
-      return this.#rootsOfInstance(value, path, next, { isOuter });
+      const isThis = value.type === 'ThisExpression';
+      const isOuter = isThis ? part.isThisOuter : !region.has(value);
+      const receivers = isThis ? [...part.receivers] : [];
+      return this.#rootsOfInstance(value, path, next, { isOuter, receivers });
     });
   }
 
   /** A field of an instance, and what its class assigns to the field. */
-  #rootsOfInstance(value: AnyNode, path: Path, next: Next, { isOuter }: { readonly isOuter: boolean }): Slot[] {
+  #rootsOfInstance(
+    value: AnyNode,
+    path: Path,
+    next: Next,
+    { isOuter, receivers = [] }: { readonly isOuter: boolean; readonly receivers?: readonly ClassNode[] },
+  ): Slot[] {
     const { functions } = this.#tools;
     const owner = functions.values.classOf(value);
     const [name, ...rest] = path;
     if (owner === undefined || typeof name !== 'string') return [];
     const followed = rest.length === 0 ? [] : functions.fieldValues(owner, name).flatMap((one) => next(one, rest));
-    return isOuter ? [this.#fields.ofClass(owner, name), ...followed] : followed;
+    const owners = receivers.length > 0 ? receivers : [owner];
+    return isOuter ? [...owners.map((one) => this.#fields.ofClass(one, name)), ...followed] : followed;
   }
 
   #rootsOfLiteral(literal: AnyNode & { readonly type: 'ObjectExpression' }, path: Path, next: Next): Slot[] {
