@@ -156,7 +156,9 @@ export class Slots {
     const [name, ...rest] = path;
     if (owner === undefined || typeof name !== 'string') return [];
     const followed = rest.length === 0 ? [] : functions.fieldValues(owner, name).flatMap((one) => next(one, rest));
-    const owners = receivers.length > 0 ? receivers : [owner];
+    // An arrow function has the `this` of the class around it, whatever calls it.
+    const related = receivers.filter((one) => functions.values.classes.areRelated(one, owner));
+    const owners = related.length > 0 ? related : [owner];
     return isOuter ? [...owners.map((one) => this.#fields.ofClass(one, name)), ...followed] : followed;
   }
 

@@ -248,6 +248,55 @@ async function readPage(url: string, report: Report) {
 }`,
     ),
   },
+  'a class that extends an emitter, and a listener in another class': {
+    'a.ts': action(
+      `    const bus = new Bus();
+    const collector = new Collector(bus);
+    await step('a', async () => bus.notify(await driver.getTitle()));
+    await save({ rows: collector.rows }, { key: 'all' });`,
+      `import { EventEmitter } from 'node:events';
+class Bus extends EventEmitter {
+  notify(row: string) {
+    this.emit('row', row);
+  }
+}
+class Collector {
+  rows: string[] = [];
+  constructor(bus: Bus) {
+    bus.on('row', (row) => this.rows.push(row)); //! outer-variable
+  }
+}`,
+    ),
+  },
+  'a field with an object that a function makes': {
+    'a.ts': `import { defineAction, z } from 'webdriver-supervisor';
+function createStore() {
+  const rows: string[] = [];
+  const add = (row: string) => rows.push(row); //! outer-variable
+  return { add, all: () => [...rows] };
+}
+class App {
+  store = createStore();
+  #seen = new Set<string>();
+  ctx: any;
+  constructor(ctx: any) {
+    this.ctx = ctx;
+  }
+  async run() {
+    for (const url of this.ctx.params.urls) {
+      await this.ctx.step(url, () => {
+        this.store.add(url);
+        this.#mark(url);
+      });
+    }
+    await this.ctx.save({ all: this.store.all(), seen: [...this.#seen] }, { key: 'all' });
+  }
+  #mark(url: string) {
+    this.#seen.add(url); //! outer-variable
+  }
+}
+export default defineAction({ name: 'a', description: 'a', params: z.object({}), run: (ctx) => new App(ctx).run() });`,
+  },
   'an instance that a static method makes': {
     'a.ts': action(
       `    const report = await Report.create();
