@@ -42,6 +42,8 @@ export class Values {
   readonly #sitesOf: (owner: FunctionNode) => readonly CallSite[];
   readonly #known = new Map<AnyNode, readonly AnyNode[]>();
   readonly #active = new Set<AnyNode>();
+  /** The objects whose members are being looked for. */
+  readonly #opened = new Set<AnyNode>();
   readonly #returns = new Map<FunctionNode, readonly AnyNode[]>();
   #visits = 0;
   #isCut = false;
@@ -91,6 +93,15 @@ export class Values {
 
   /** The expressions whose value a member of an object can have. A name of null stands for any member. */
   membersOf(value: AnyNode, name: string | null): readonly AnyNode[] {
+    // `rows = [...rows, row]`
+    if (this.#opened.has(value)) return [];
+    this.#opened.add(value);
+    const members = this.#findMembers(value, name);
+    this.#opened.delete(value);
+    return members;
+  }
+
+  #findMembers(value: AnyNode, name: string | null): readonly AnyNode[] {
     if (value.type === 'ArrayExpression')
       return value.elements.flatMap((element, index) => {
         if (element === null || (name !== null && name !== String(index))) return [];

@@ -20,6 +20,20 @@ export const GOOD_HELPERS: Readonly<Record<string, string>> = {
     const collector = createCollector();
     for (const url of params.urls) collector.add(await step(url, () => driver.getTitle()));
     await save({ rows: collector.all() }, { key: 'all' });`,
+  'values that are made of themselves': `
+    let options: Record<string, unknown> = { url: '/' };
+    let rows: string[] = [];
+    let visit = (url: string): unknown => api.text(url);
+    const before = visit;
+    visit = (url) => before(url + '?');
+    for (const url of params.urls) {
+      options = { ...options, url };
+      rows = [...rows, ...rows.slice(1), url];
+      const given = options;
+      const [first] = rows;
+      await step(url, ({ save }) => save({ given, first, visited: visit(url) }, { key: url }));
+    }
+    await save({ ...options, rows }, { key: 'all' });`,
   'a page object without state': `
     const createPage = (css: string) => ({
       open: (url: string) => driver.get(url),
