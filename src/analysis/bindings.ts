@@ -12,7 +12,7 @@ import {
 } from './ast.ts';
 import type { SourceFile } from './source-file.ts';
 
-/** The properties that lead from a value to a part of it; null stands for any element or property. */
+/** The properties that lead from a value to a part of it: names, and numbers of elements; null stands for any of them. */
 export type Path = readonly (string | null)[];
 
 export type Origin =
@@ -30,12 +30,13 @@ export interface Binding {
   readonly name: string;
   /** The node within which the name is known. */
   readonly scope: AnyNode;
-  readonly declaration: Identifier;
+  /** Its name where it is declared, or the statement `export default …`. */
+  readonly declaration: AnyNode;
   readonly origin: Origin;
   /** Whether it holds the rest of a pattern (`...x`), which is a copy. */
   readonly isRest: boolean;
-  /** The uses of the variable in all files, without its declaration. */
-  readonly references: Identifier[];
+  /** The uses of the variable in all files, without its declaration: names, and `state.rows` for a variable of another module. */
+  readonly references: AnyNode[];
 }
 
 export type Scopes = ReadonlyMap<AnyNode, ReadonlyMap<string, Binding>>;
@@ -65,8 +66,8 @@ export function findBindings({ nodes, parents, program }: SourceFile): Scopes {
       if (argument.type === 'Identifier') declare(argument, scope, makeOrigin(path), true);
       else next(argument);
     } else if (pattern.type === 'ArrayPattern') {
-      for (const element of pattern.elements) {
-        if (element !== null) next(element, element.type === 'RestElement' ? path : [...path, null]);
+      for (const [index, element] of pattern.elements.entries()) {
+        if (element !== null) next(element, element.type === 'RestElement' ? path : [...path, String(index)]);
       }
     } else if (pattern.type === 'ObjectPattern') {
       for (const property of pattern.properties) {

@@ -1,5 +1,6 @@
 /** Rule `changing-key`: keys that are not the same on the next entry of `run`, so that finished work is done again. */
-import { keyName, methodName, propertyName, unwrap, type AnyNode, type CallExpression } from './ast.ts';
+import { isFunction, keyName, methodName, propertyName, unwrap, type AnyNode, type CallExpression } from './ast.ts';
+import { isPageIndex } from './page-lists.ts';
 import { describeCall, warnAt, type Analysis } from './rule.ts';
 import type { SourceWarning } from './source-warning.ts';
 import type { WorkCall } from './work-calls.ts';
@@ -7,6 +8,8 @@ import type { WorkCall } from './work-calls.ts';
 const MAX_DEPTH = 8;
 const CHANGING_METHODS =
   /^(Date\.now|performance\.now|Math\.random|crypto\.randomUUID|process\.hrtime|hrtime\.bigint)$/;
+/** Methods of a date whose result stays the same for a day or longer. */
+const DATE_METHODS = /^(toDateString|toLocaleDateString|get(UTC)?(Date|Day|Month|FullYear))$/;
 const CHANGING_FUNCTIONS = /^(randomUUID|randomInt|randomBytes|nanoid|Date)$/;
 /** Functions whose result says what they were given. */
 const PASSING = /^(String|Number|BigInt|parseInt|encodeURIComponent|stringify|floor|round|trunc|join|concat|format)$/;
@@ -15,6 +18,8 @@ interface Found {
   readonly node: AnyNode;
   /** The expression in the source, such as `Date.now()`. */
   readonly name: string;
+  /** The time after which it is another one; undefined if it is different each time. */
+  readonly period?: 'day';
 }
 
 export function findChangingKeys(analysis: Analysis): SourceWarning[] {
@@ -23,11 +28,28 @@ export function findChangingKeys(analysis: Analysis): SourceWarning[] {
 
 function checkName(workCall: WorkCall, analysis: Analysis): SourceWarning[] {
   const [key] = workCall.call.arguments;
-  const found = key === undefined ? undefined : findChanging(key, analysis);
-  if (key === undefined || found === undefined) return [];
   const what = workCall.kind === 'step' ? 'key of a step' : 'name of a batch';
-  const message = `The ${what} depends on \`${found.name}\`, which is different each time: after a restart the finished work is not found, and is done again. Build the key from what is worked on, or keep the value by a step: \`const id = await step('id', () => …)\`.`;
+  if (key === undefined) return [];
+  const found = findChanging(key, analysis);
+  if (found === undefined) return checkIndex(workCall, key, analysis);
+  const change =
+    found.period === 'day'
+      ? `the date of \`${found.name}\`, which changes once a day: after a restart on the next day the finished work is not found`
+      : `\`${found.name}\`, which is different each time: after a restart the finished work is not found`;
+  const message = `The ${what} depends on ${change}, and is done again. Build the key from what is worked on, or keep the value by a step: \`const id = await step('id', () => …)\`.`;
   return [warnAt(isIn(found.node, key) ? found.node : key, { rule: 'changing-key', message })];
+}
+
+/** The index of an element in a list that is read from the page on each entry of `run`. */
+function checkIndex({ kind }: WorkCall, key: AnyNode, analysis: Analysis): SourceWarning[] {
+  const { model } = analysis;
+  const index = model.nodesWithin(key, isFunction).find((node) => {
+    return node.type === 'Identifier' && isPageIndex(node, key, analysis);
+  });
+  if (index === undefined) return [];
+  const what = kind === 'step' ? 'key of a step' : 'name of a batch';
+  const message = `The ${what} depends on \`${textOf(index)}\`, the index of an element in a list that is read from the page. The list can be another one after a restart: finished items are mixed up or done again. Build the key from the element, or read the list in a step: \`const links = await step('links', …)\`.`;
+  return [warnAt(index, { rule: 'changing-key', message })];
 }
 
 function checkItemKey(workCall: WorkCall, analysis: Analysis): SourceWarning[] {
@@ -80,7 +102,7 @@ function findChanging(node: AnyNode, analysis: Analysis, search: Search = {}): F
     case 'ArrayExpression':
       return next(...expression.elements);
     case 'MemberExpression':
-      return next(expression.object);
+      return withPeriod(next(expression.object), expression);
     case 'AwaitExpression':
     case 'SpreadElement':
     case 'UnaryExpression':
@@ -123,7 +145,10 @@ function findInCall(call: CallExpression, { analysis, next, isItemKey }: CallSea
   if (isItemKey && /^(indexOf|findIndex|lastIndexOf)$/.test(method ?? '')) return { node: call, name: `${name}(…)` };
   const owners = functions.resolve(callee);
   if (owners.length > 0) return next(...owners.flatMap((owner) => functions.returnsOf(owner)));
-  const found = callee.type === 'MemberExpression' && callee.object.type !== 'Super' ? next(callee.object) : undefined;
+  const found =
+    callee.type === 'MemberExpression' && callee.object.type !== 'Super'
+      ? withPeriod(next(callee.object), call)
+      : undefined;
   return found ?? (PASSING.test(method ?? name) ? next(...call.arguments) : undefined);
 }
 
@@ -137,7 +162,27 @@ function findInVariable(
   if (binding?.origin.from !== 'value') return undefined;
   if (works.some(({ owner }) => regions.of(owner).has(binding.declaration))) return undefined;
   const found = next(binding.origin.node);
-  return found === undefined ? undefined : { node, name: found.name };
+  return found === undefined ? undefined : { ...found, node };
+}
+
+/** The date of a time: `….toISOString().slice(0, 10)`, `….toISOString().split('T')[0]`, `….toDateString()`. */
+function withPeriod(found: Found | undefined, part: AnyNode): Found | undefined {
+  if (found === undefined || !takesDate(part)) return found;
+  return { ...found, period: 'day' };
+}
+
+function takesDate(part: AnyNode): boolean {
+  if (part.type === 'MemberExpression') {
+    const { object } = part;
+    const [separator] = object.type === 'CallExpression' && methodName(object) === 'split' ? object.arguments : [];
+    return separator?.type === 'Literal' && separator.value === 'T' && propertyName(part) === '0';
+  }
+  if (part.type !== 'CallExpression') return false;
+  const name = methodName(part) ?? '';
+  if (DATE_METHODS.test(name)) return true;
+  const [from, to] = part.arguments;
+  const isHead = /^(slice|substring|substr)$/.test(name) && from?.type === 'Literal' && from.value === 0;
+  return isHead && to?.type === 'Literal' && typeof to.value === 'number' && to.value <= 10;
 }
 
 function isGlobalOrImport(node: AnyNode & { readonly type: 'Identifier' }, { model }: Analysis): boolean {

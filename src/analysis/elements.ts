@@ -74,7 +74,7 @@ function isElementVariable(
   if (origin.from === 'each') return origin.path.length === 0 && next(origin.node);
   if (origin.from === 'value') {
     const [reached, rest] = followPath(origin.node, origin.path);
-    return rest.every((name) => name === null) && next(reached);
+    return rest.every((name) => name === null || /^\d+$/.test(name)) && next(reached);
   }
   if (origin.from !== 'nothing') return false;
   return binding.references.some((reference) => {

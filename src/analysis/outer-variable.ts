@@ -1,14 +1,15 @@
 /**
  * Rules `outer-variable` and `kept-element` for what the work of a step leaves in the variables around it. A finished step is not done
- * again after a death: such a change is then missing.
+ * again after a death: such a change is then missing. An item of a batch that is tried again makes it twice.
  */
 import type { AnyNode, FunctionNode } from './ast.ts';
 import { isElement } from './elements.ts';
 import { isCarried, Reads, type Change } from './reads.ts';
 import type { Region } from './regions.ts';
-import { describeCall, describeTarget, warnAt, type Analysis } from './rule.ts';
-import type { Slot } from './slots.ts';
+import { describeCall, warnAt, type Analysis } from './rule.ts';
+import type { Slot } from './slot.ts';
 import type { SourceWarning } from './source-warning.ts';
+import { isTransient } from './transient.ts';
 import type { Work } from './work-calls.ts';
 import { findOuterWrites, type Write } from './writes.ts';
 
@@ -20,7 +21,14 @@ export function findOuterVariables(analysis: Analysis): SourceWarning[] {
   );
   const warnings: SourceWarning[] = [];
   for (const [work, changes] of changesOf) {
-    for (const change of changes) if (reads.isMissed(change, work)) warnings.push(describe(change, work, analysis));
+    // One change can be visible in several slots, such as a list and a field that holds it.
+    const reported = new Set<AnyNode>();
+    for (const change of changes) {
+      const targets = change.writes.map(({ target }) => target);
+      if (targets.every((target) => reported.has(target)) || !reads.isMissed(change, work)) continue;
+      for (const target of targets) reported.add(target);
+      warnings.push(describe(change, work, analysis));
+    }
   }
   return [...warnings, ...findModuleState(analysis, reads)];
 }
@@ -31,15 +39,8 @@ function findChanges(region: Region, analysis: Analysis): Change[] {
   for (const write of findOuterWrites(region, analysis))
     bySlot.set(write.slot, [...(bySlot.get(write.slot) ?? []), write]);
   return [...bySlot]
-    .filter(([, writes]) => !writes.every(({ values }) => values.length > 0 && values.every(isTime)))
+    .filter(([slot, writes]) => !isTransient(slot, writes, analysis.model))
     .map(([slot, writes]) => ({ slot, writes, region }));
-}
-
-/** Whether the value is the present time: what a pause between requests needs, and no data. */
-function isTime(value: AnyNode): boolean {
-  if (value.type === 'BinaryExpression') return isTime(value.left) || isTime(value.right);
-  if (value.type === 'CallExpression') return /^(Date|performance)\.now$/.test(describeTarget(value.callee) ?? '');
-  return value.type === 'NewExpression' && describeTarget(value.callee) === 'Date' && value.arguments.length === 0;
 }
 
 function describe({ slot, writes }: Change, work: Work, analysis: Analysis): SourceWarning {
@@ -59,7 +60,11 @@ function describe({ slot, writes }: Change, work: Work, analysis: Analysis): Sou
       ? 'Return the value instead: `const value = await step(…)`, and change the variable outside of the step'
       : 'Return the value instead, and read it from the `results` of the batch';
   const also = isModuleState ? ' Declare the variable in `run`, not in the module.' : '';
-  const message = `${startSentence(where)} changes \`${slot.name}\`, which is declared outside of it. A finished ${unit} is not done again after a restart, so the change is then missing. ${better}.${also}`;
+  const loss =
+    work.kind === 'step'
+      ? 'A finished step is not done again after a restart, so the change is then missing'
+      : 'After a restart the change of a finished item is missing, and an item that is done again makes its change twice';
+  const message = `${startSentence(where)} changes \`${slot.name}\`, which is declared outside of it. ${loss}. ${better}.${also}`;
   return warnAt(node, { rule: 'outer-variable', message, site, isModuleState });
 }
 
@@ -80,9 +85,10 @@ function findModuleState(analysis: Analysis, reads: Reads): SourceWarning[] {
 }
 
 /** Whether `run` or `prepare` gives the variable a new value each time, by a statement of its own body. */
-function isSetOnEntry(slot: Slot, entries: readonly FunctionNode[], { regions, model, slots }: Analysis): boolean {
+function isSetOnEntry(slot: Slot, entries: readonly FunctionNode[], analysis: Analysis): boolean {
+  const { regions, model } = analysis;
   return entries.some((entry) => {
-    const writes = findOuterWrites(regions.of(entry), { model, slots });
+    const writes = findOuterWrites(regions.of(entry), analysis);
     return writes.some((write) => {
       const statement = model.parentOf(write.node);
       if (write.slot !== slot || statement?.type !== 'ExpressionStatement') return false;

@@ -1,16 +1,14 @@
 /** Decides whether a change that a replay leaves out would be missed: whether anything reads what the work of a step changes. */
-import { isFunction, isLoop, isWithin, keyName, methodName, propertyName, unwrap, type AnyNode } from './ast.ts';
+import { isFunction, isLoop, isWithin, keyName, methodName, propertyName, type AnyNode } from './ast.ts';
 import type { Binding } from './bindings.ts';
 import type { Functions } from './functions.ts';
 import type { Region, Regions } from './regions.ts';
 import type { Roles } from './roles.ts';
-import type { Slot } from './slots.ts';
+import { isOnlyShown } from './shown.ts';
+import type { Slot } from './slot.ts';
 import type { SourceModel } from './source-model.ts';
 import type { Work } from './work-calls.ts';
-import { isOnlyWritten, type Write } from './writes.ts';
-
-/** Objects whose methods show text to the user: a replay that leaves it out loses no data. */
-const LOGGERS = /^(log|logger|console)$/;
+import { isOnlyWritten, isValueUsed, type Write } from './writes.ts';
 
 export interface ReadTools {
   readonly model: SourceModel;
@@ -41,7 +39,7 @@ export class Reads {
   isMissed(change: Change, work: Work): boolean {
     const reads = this.readsOf(change.slot);
     const inside = reads.filter((node) => change.region.has(node));
-    const outside = reads.filter((node) => !change.region.has(node));
+    const outside = reads.flatMap((node) => (change.region.has(node) ? this.#sitesElsewhere(node, change) : [node]));
     const others = this.#changesOf(change.slot);
     const isInner = change.writes.every((write) => changesPartOnly(write));
     const isNeeded = (node: AnyNode) =>
@@ -50,9 +48,25 @@ export class Reads {
       this.#canFollow(node, work.site, change.slot) &&
       !others.some((other) => other.region.has(node) && this.#setsBefore(other, node));
     if (outside.some(isNeeded)) return true;
-    return (
-      this.#isRepeated(work.site, change.slot, work.kind === 'batch') && isCarried(change, inside, this.#tools.model)
+    const isRepeated =
+      this.#isRepeated(work.site, change.slot, work.kind === 'batch') || this.#isShared(change, others);
+    return isRepeated && isCarried(change, inside, this.#tools.model);
+  }
+
+  /** The calls of a function that reads the slot, such as `() => rows`, from outside of the region that it is a part of. */
+  #sitesElsewhere(node: AnyNode, { region, writes }: Change): readonly AnyNode[] {
+    const { model, functions } = this.#tools;
+    const owner = model.functionAround(node);
+    if (owner === undefined || owner === region.root || writes.some((write) => isWithin(write.node, owner))) return [];
+    return functions.sitesOf(owner).filter((site) => !region.has(site) && isValueUsed(site, model));
+  }
+
+  /** Whether another step makes the same change by the same code. */
+  #isShared({ writes }: Change, others: readonly Change[]): boolean {
+    const sharing = others.filter((other) =>
+      other.writes.some(({ node }) => writes.some((write) => write.node === node)),
     );
+    return sharing.length > 1;
   }
 
   /** Whether a work gives the slot a value of its own before it reads it: in each case, or if nothing is there. */
@@ -66,9 +80,8 @@ export class Reads {
 
   /** Returns the uses of the slot that see its content; a use that is only logged does not count. */
   readsOf(slot: Slot): AnyNode[] {
-    const { model } = this.#tools;
     const references = slot.references.flatMap((node) => this.#followArgument(node));
-    return references.filter((node) => !isOnlyWritten(node, model) && !this.#isShown(node));
+    return references.filter((node) => !isOnlyWritten(node, this.#tools) && !isOnlyShown(node, this.#tools));
   }
 
   /** For an argument of a local function, the uses of its parameter; otherwise the use itself. */
@@ -148,27 +161,6 @@ export class Reads {
       if (sites.length > 1) return true;
       const [only] = sites;
       if (only !== undefined && this.#isRepeated(only, slot, false, depth + 1)) return true;
-    }
-    return false;
-  }
-
-  #isShown(node: AnyNode, depth = 0): boolean {
-    const { model, roles } = this.#tools;
-    for (const ancestor of model.ancestors(node)) {
-      if (isFunction(ancestor)) return false;
-      // `const id = count++`, where `id` is only shown.
-      if (ancestor.type === 'VariableDeclarator' && ancestor.id.type === 'Identifier' && depth === 0) {
-        const uses = model.bindingOf(ancestor.id)?.references ?? [];
-        return uses.every((use) => this.#isShown(use, 1));
-      }
-      if (ancestor.type !== 'CallExpression' || isWithin(node, ancestor.callee)) continue;
-      const callee = unwrap(ancestor.callee);
-      if (roles.roleOf(callee)?.member === 'progress') return true;
-      if (callee.type !== 'MemberExpression') continue;
-      if (roles.roleOf(callee.object)?.member === 'log') return true;
-      const { object } = callee;
-      if (object.type === 'Identifier' && LOGGERS.test(object.name)) return true;
-      if (object.type === 'MemberExpression' && LOGGERS.test(propertyName(object) ?? '')) return true;
     }
     return false;
   }

@@ -1,29 +1,28 @@
-/** A slot is what code can change and other code can see: a variable, or a field of a class. Finds which slots an expression leads to. */
-import { methodName, propertyName, unwrap, type AnyNode, type CallExpression, type ClassNode } from './ast.ts';
-import type { Binding, Origin } from './bindings.ts';
-import { followPath, type Functions } from './functions.ts';
+/** Finds the slots that an expression leads to. */
+import { isClass, methodName, propertyName, unwrap, type AnyNode, type CallExpression, type ClassNode } from './ast.ts';
+import type { Binding, Origin, Path } from './bindings.ts';
+import { Fields } from './fields.ts';
+import type { Functions } from './functions.ts';
 import type { Part, Region } from './regions.ts';
-import type { Roles } from './roles.ts';
+import type { Role, Roles } from './roles.ts';
+import type { Slot } from './slot.ts';
 import type { SourceModel } from './source-model.ts';
 import type { Work } from './work-calls.ts';
 
-const MAX_DEPTH = 8;
-/** Methods whose result is a part of the object, or leads to its parts. */
-const PART_METHODS = /^(get|at|find|findLast|values|entries|keys)$/;
+const MAX_DEPTH = 12;
+/** The maximum number of expressions that are visited for one change. */
+const MAX_VISITS = 1000;
+/** Methods whose result is an element of the object. */
+const ELEMENT_METHODS = /^(get|at|find|findLast|pop|shift)$/;
+/** Methods whose result leads to the elements of the object by one step more. */
+const PAIR_METHODS = /^(entries)$/;
+/** Methods whose result has the elements of the object, and is changed with it. */
+const SAME_METHODS = /^(values|keys|sort|reverse|fill)$/;
+/** Methods whose result is a new list of the same elements. */
+const COPYING_METHODS = /^(filter|slice|concat|toSorted|toReversed|toSpliced|splice|with|flat)$/;
 const ITERATING_METHODS = /^(forEach|map|filter|flatMap|some|every|find|findLast|findIndex|sort)$/;
-
-export interface Slot {
-  readonly name: string;
-  /** The node within which the slot lives: each time that it is entered, there is a new one. */
-  readonly scope: AnyNode;
-  readonly isModuleState: boolean;
-  /** The value at the declaration; for a field also the values that its class assigns. */
-  readonly values: readonly AnyNode[];
-  /** Whether `values` is all that it can be; a parameter can be anything. */
-  readonly isKnown: boolean;
-  readonly references: readonly AnyNode[];
-  readonly declaration: AnyNode;
-}
+/** What an action is given: changing it is no loss. `params` is none of these. */
+const TOOLS = /^(driver|api|signal|log|runId|session|folder|screenshot|step|batch|save|progress)$/;
 
 export interface Viewpoint {
   readonly region: Region;
@@ -37,18 +36,29 @@ export interface SlotTools {
   readonly works: readonly Work[];
 }
 
+/** Returns the slots that another expression leads to, by a path of properties that begins there. */
+type Next = (inner: AnyNode, path: Path) => Slot[];
+
 export class Slots {
   readonly #tools: SlotTools;
+  readonly #fields: Fields;
   readonly #ofBinding = new Map<Binding, Slot>();
-  readonly #ofField = new Map<ClassNode, Map<string, Slot>>();
+  #visits = 0;
 
   constructor(tools: SlotTools) {
     this.#tools = tools;
+    this.#fields = new Fields(tools);
   }
 
-  /** The slots outside of the region whose content `node` is, or a part of it. */
-  outerRootsOf(node: AnyNode, viewpoint: Viewpoint): Slot[] {
-    const found = this.#rootsOf(node, viewpoint, 0).filter(({ declaration }) => !viewpoint.region.has(declaration));
+  /**
+   * The slots outside of the region that a change is visible in. The path leads from `node` to what is changed: it is empty for an assignment
+   * to `node`, and null for a change of its content.
+   */
+  outerRootsOf(node: AnyNode, path: Path, viewpoint: Viewpoint): Slot[] {
+    this.#visits = 0;
+    const found = this.#rootsOf(node, path, viewpoint, 0).filter(
+      ({ declaration }) => !viewpoint.region.has(declaration),
+    );
     return [...new Set(found)];
   }
 
@@ -58,139 +68,216 @@ export class Slots {
     const { name, scope, origin, references, declaration } = binding;
     const values = origin.from === 'value' && origin.path.length === 0 ? [unwrap(origin.node)] : [];
     const isKnown = values.length > 0 || origin.from === 'nothing';
-    const isModuleState = scope.type === 'Program';
+    const isModuleState = scope.type === 'Program' || this.#tools.functions.runsAtLoad(declaration);
     const slot = { name, scope, isModuleState, values, isKnown, references, declaration };
     this.#ofBinding.set(binding, slot);
     return slot;
   }
 
-  /** The slots of the variables that are declared in these files. */
-  *all(): Generator<Slot> {
-    for (const binding of this.#tools.model.bindings) yield this.ofBinding(binding);
-  }
-
-  #rootsOf(node: AnyNode, viewpoint: Viewpoint, depth: number): Slot[] {
+  #rootsOf(node: AnyNode, path: Path, viewpoint: Viewpoint, depth: number): Slot[] {
+    const { model, roles } = this.#tools;
     const expression = unwrap(node);
-    const next = (inner: AnyNode) => this.#rootsOf(inner, viewpoint, depth + 1);
-    if (depth > MAX_DEPTH) return [];
+    const binding = model.bindingOf(expression);
+    // An assignment to a variable changes that variable, and not what it was made from.
+    if (path.length === 0 && binding !== undefined) return [this.ofBinding(binding)];
+    const next: Next = (inner, rest) => this.#rootsOf(inner, rest, viewpoint, depth + 1);
+    this.#visits += 1;
+    if (depth > MAX_DEPTH || this.#visits > MAX_VISITS) return [];
+    const role = roles.roleOf(expression);
+    if (role !== undefined) return this.#contextRoots(role, path);
+    if (binding !== undefined) return this.#rootsOfBinding(binding, path, viewpoint, next);
+    const [first] = path;
     switch (expression.type) {
-      case 'Identifier': {
-        const binding = this.#tools.model.bindingOf(expression);
-        return binding === undefined ? [] : this.#rootsOfBinding(binding, viewpoint, depth);
-      }
+      case 'Identifier':
+        return this.#fields.isGlobal(expression) && typeof first === 'string' ? [this.#fields.ofGlobal(first)] : [];
+      case 'ThisExpression':
+        return this.#rootsOfThis(expression, path, viewpoint, next);
       case 'MemberExpression':
-        return this.#fieldRoots(expression, viewpoint) ?? next(expression.object);
+        return next(expression.object, [propertyName(expression) ?? null, ...path]);
       case 'CallExpression':
-        return this.#rootsOfCall(expression, next);
+        return this.#rootsOfCall(expression, path, next);
+      case 'AwaitExpression':
+      case 'SpreadElement':
+        return next(expression.argument, path);
       case 'AssignmentExpression':
-        return next(expression.left);
+        return [...next(expression.left, path), ...next(expression.right, path)];
       case 'LogicalExpression':
-        return [...next(expression.left), ...next(expression.right)];
+        return [...next(expression.left, path), ...next(expression.right, path)];
       case 'ConditionalExpression':
-        return [...next(expression.consequent), ...next(expression.alternate)];
+        return [...next(expression.consequent, path), ...next(expression.alternate, path)];
+      case 'NewExpression':
+        return this.#rootsOfInstance(expression, path, next, { isOuter: !viewpoint.region.has(expression) });
+      case 'ObjectExpression':
+        return this.#rootsOfLiteral(expression, path, next);
+      case 'ArrayExpression': {
+        // A change of the list itself is none of its elements.
+        const rest = path.slice(1);
+        if (rest.length === 0) return [];
+        return expression.elements.flatMap((element) => {
+          if (element === null) return [];
+          return element.type === 'SpreadElement' ? next(element.argument, path) : next(element, rest);
+        });
+      }
       default:
         return [];
     }
   }
 
-  /** `rows.get(x)`, `Object.values(rows)`. */
-  #rootsOfCall(call: CallExpression, next: (inner: AnyNode) => Slot[]): Slot[] {
-    const { callee } = call;
-    if (callee.type !== 'MemberExpression' || !PART_METHODS.test(methodName(call) ?? '')) return [];
-    const isObject = callee.object.type === 'Identifier' && callee.object.name === 'Object';
-    const [argument] = call.arguments;
-    if (isObject) return argument === undefined ? [] : next(argument);
-    return next(callee.object);
+  #contextRoots({ owner, member }: Role, path: Path): Slot[] {
+    const [name, ...rest] = member === '' ? path : [member, ...path];
+    const [run] = this.#tools.roles.runs;
+    if (owner !== 'run' || run === undefined || typeof name !== 'string' || TOOLS.test(name)) return [];
+    if (name === 'params' && rest.length === 0) return [];
+    return [this.#fields.ofContext(run, [name, rest[0] ?? null])];
   }
 
-  #rootsOfBinding(binding: Binding, viewpoint: Viewpoint, depth: number): Slot[] {
-    const { origin } = binding;
-    // Changing the tools that an action is given is no loss.
-    if (this.#tools.roles.roleOfBinding(binding) !== undefined) return [];
-    if (origin.from === 'import') return [];
-    if (binding.isRest) return [this.ofBinding(binding)];
-    const next = (inner: AnyNode) => this.#rootsOf(inner, viewpoint, depth + 1);
-    if (origin.from === 'each') return orElse(next(origin.node), this.ofBinding(binding));
-    if (origin.from === 'value') {
-      const [reached] = followPath(origin.node, origin.path);
-      return orElse(next(reached), this.ofBinding(binding));
+  #rootsOfThis(node: AnyNode, path: Path, { part, region }: Viewpoint, next: Next): Slot[] {
+    const { values } = this.#tools.functions;
+    return values.of(node).flatMap((value) => {
+      const [name] = path;
+      if (value.type === 'ObjectExpression') return this.#rootsOfLiteral(value, path, next);
+      if (isClass(value)) return typeof name === 'string' ? [this.#fields.ofLiteral(value, name)] : [];
+      const isThis = value.type === 'ThisExpression';
+      const isOuter = isThis ? part.isThisOuter : !region.has(value);
+      const receivers = isThis ? [...part.receivers] : [];
+      return this.#rootsOfInstance(value, path, next, { isOuter, receivers });
+    });
+  }
+
+  /** A field of an instance, and what its class assigns to the field. */
+  #rootsOfInstance(
+    value: AnyNode,
+    path: Path,
+    next: Next,
+    { isOuter, receivers = [] }: { readonly isOuter: boolean; readonly receivers?: readonly ClassNode[] },
+  ): Slot[] {
+    const { functions } = this.#tools;
+    const owner = functions.values.classOf(value);
+    const [name, ...rest] = path;
+    if (owner === undefined || typeof name !== 'string') return [];
+    const followed = rest.length === 0 ? [] : functions.fieldValues(owner, name).flatMap((one) => next(one, rest));
+    // An arrow function has the `this` of the class around it, whatever calls it.
+    const related = receivers.filter((one) => functions.values.classes.areRelated(one, owner));
+    const owners = related.length > 0 ? related : [owner];
+    return isOuter ? [...owners.map((one) => this.#fields.ofClass(one, name)), ...followed] : followed;
+  }
+
+  #rootsOfLiteral(literal: AnyNode & { readonly type: 'ObjectExpression' }, path: Path, next: Next): Slot[] {
+    const [name, ...rest] = path;
+    if (name === undefined || (name === null && rest.length === 0)) return [];
+    const spreads = literal.properties.filter(({ type }) => type === 'SpreadElement');
+    const members = this.#tools.functions.values.membersOf(literal, name);
+    const followed =
+      rest.length === 0
+        ? []
+        : [...members.flatMap((one) => next(one, rest)), ...spreads.flatMap((one) => next(one, path))];
+    return name === null ? followed : [this.#fields.ofLiteral(literal, name), ...followed];
+  }
+
+  /** `rows.get(x)`, `Object.values(rows)`, `rows.filter(…)`, and calls of local functions. */
+  #rootsOfCall(call: CallExpression, path: Path, next: Next): Slot[] {
+    const { functions } = this.#tools;
+    const { callee } = call;
+    const owners = functions.resolve(callee);
+    if (owners.length > 0)
+      return owners.flatMap((owner) => functions.returnsOf(owner).flatMap((one) => next(one, path)));
+    if (callee.type !== 'MemberExpression') return [];
+    const name = methodName(call) ?? '';
+    const { object } = callee;
+    const [argument] = call.arguments;
+    const isStatic = object.type === 'Identifier' && /^(Object|Array|Promise)$/.test(object.name);
+    const subject = isStatic ? argument : object;
+    if (subject === undefined) return [];
+    if (isStatic && /^(freeze|seal|assign|resolve)$/.test(name)) return next(subject, path);
+    if (ELEMENT_METHODS.test(name)) return next(subject, [null, ...path]);
+    if (SAME_METHODS.test(name)) return next(subject, path);
+    if (PAIR_METHODS.test(name)) return path.length > 1 ? next(subject, path.slice(1)) : next(subject, path);
+    if (COPYING_METHODS.test(name) || (isStatic && name === 'from')) return path.length > 1 ? next(subject, path) : [];
+    return [];
+  }
+
+  #rootsOfBinding(binding: Binding, path: Path, viewpoint: Viewpoint, next: Next): Slot[] {
+    const { origin, isRest } = binding;
+    const self = this.ofBinding(binding);
+    if (isRest) return [self];
+    switch (origin.from) {
+      case 'import':
+        return [];
+      case 'each':
+        return orElse(next(origin.node, [null, ...origin.path, ...path]), self);
+      case 'value':
+        return this.#rootsOfValue(origin.node, [...origin.path, ...path], self, next);
+      case 'nothing':
+        return [self, ...this.#assignedTo(binding).flatMap((value) => next(value, path))];
+      case 'parameter':
+        return this.#rootsOfParameter(origin, path, viewpoint, next) ?? [self];
+      case 'function':
+        return typeof path[0] === 'string' ? [this.#fields.ofLiteral(origin.node, path[0])] : [];
+      case 'class':
+        return typeof path[0] === 'string' ? [this.#fields.ofLiteral(origin.node, path[0])] : [self];
     }
-    if (origin.from !== 'parameter') return [this.ofBinding(binding)];
-    return this.#rootsOfParameter(origin, next, viewpoint) ?? [this.ofBinding(binding)];
+  }
+
+  #rootsOfValue(node: AnyNode, path: Path, self: Slot, next: Next): Slot[] {
+    const found = next(node, path);
+    const { functions } = this.#tools;
+    const value = unwrap(node);
+    // Fields of an instance are slots of their own.
+    const isInstance = typeof path[0] === 'string' && functions.classOf(value) !== undefined;
+    if (isInstance && path.length > 0) return found;
+    const isMade = /^(ObjectExpression|ArrayExpression|NewExpression|CallExpression|AwaitExpression)$/.test(value.type);
+    return isMade && !isPartCall(value) ? [self, ...found] : orElse(found, self);
+  }
+
+  #assignedTo({ references }: Binding): readonly AnyNode[] {
+    return references.flatMap((reference) => {
+      const parent = this.#tools.model.parentOf(reference);
+      return parent?.type === 'AssignmentExpression' && parent.left === reference ? parent.right : [];
+    });
   }
 
   /** Undefined if what the parameter gets is not known. */
   #rootsOfParameter(
-    origin: Origin & { readonly from: 'parameter' },
-    next: (inner: AnyNode) => Slot[],
+    { owner, index, path: inner }: Origin & { readonly from: 'parameter' },
+    path: Path,
     { region }: Viewpoint,
+    next: Next,
   ): Slot[] | undefined {
     const { model, functions, works } = this.#tools;
-    const { owner, index } = origin;
+    const whole = [...inner, ...path];
     const work = works.find((candidate) => candidate.owner === owner);
     if (work !== undefined) {
       const items = work.call.arguments[1];
-      return work.kind === 'batch' && index === 0 && items !== undefined ? next(items) : undefined;
+      return work.kind === 'batch' && index === 0 && items !== undefined ? next(items, [null, ...whole]) : undefined;
     }
     const parent = model.parentOf(owner);
     if (
       parent?.type === 'CallExpression' &&
       parent.callee.type === 'MemberExpression' &&
-      parent.arguments[0] === owner
+      parent.arguments[0] === owner &&
+      functions.resolve(parent.callee).length === 0
     ) {
-      return index === 0 && ITERATING_METHODS.test(methodName(parent) ?? '') ? next(parent.callee.object) : undefined;
+      return index === 0 && ITERATING_METHODS.test(methodName(parent) ?? '')
+        ? next(parent.callee.object, [null, ...whole])
+        : undefined;
     }
     const sites = functions.sitesOf(owner);
     // A helper that the region calls gets there what the region gives it, whatever others give it elsewhere.
     const inside = sites.filter((site) => region.has(site));
-    const given = (region.has(owner) && inside.length > 0 ? inside : sites).map((site) =>
-      functions.argumentAt(site, origin),
-    );
+    const parameter = owner.params[index];
+    const byDefault = parameter?.type === 'AssignmentPattern' ? parameter.right : undefined;
+    const given = (region.has(owner) && inside.length > 0 ? inside : sites).map((site) => {
+      const isSpread = site.arguments.slice(0, index + 1).some(({ type }) => type === 'SpreadElement');
+      return isSpread ? undefined : (site.arguments[index] ?? byDefault);
+    });
     if (given.length === 0 || given.includes(undefined)) return undefined;
-    return given.flatMap((found) => (found === undefined ? [] : next(found[0])));
+    return given.flatMap((found) => (found === undefined ? [] : next(found, whole)));
   }
+}
 
-  /** `this.rows`, and `shop.rows` where the class of `shop` is known; undefined for other members. */
-  #fieldRoots(node: AnyNode & { readonly type: 'MemberExpression' }, { part, region }: Viewpoint): Slot[] | undefined {
-    const { model, functions } = this.#tools;
-    const object = unwrap(node.object);
-    const name = propertyName(node);
-    const owner = name === undefined ? undefined : functions.classOf(object);
-    if (owner === undefined || name === undefined) return undefined;
-    if (object.type === 'ThisExpression') return part.isThisOuter ? [this.#field(owner, name)] : [];
-    if (object.type === 'Identifier') {
-      const declaration = model.bindingOf(object)?.declaration;
-      return declaration !== undefined && !region.has(declaration) ? [this.#field(owner, name)] : [];
-    }
-    return undefined;
-  }
-
-  #field(owner: ClassNode, name: string): Slot {
-    const fields = this.#ofField.get(owner) ?? new Map<string, Slot>();
-    this.#ofField.set(owner, fields);
-    const known = fields.get(name);
-    if (known !== undefined) return known;
-    const { model, functions } = this.#tools;
-    const references = model.files.flatMap(({ nodes }) =>
-      nodes.filter(
-        (node) =>
-          node.type === 'MemberExpression' && propertyName(node) === name && functions.classOf(node.object) === owner,
-      ),
-    );
-    const values = functions.fieldValues(owner, name).map(unwrap);
-    const isKnown = values.length > 0;
-    const slot = {
-      name: `this.${name}`,
-      scope: owner,
-      isModuleState: false,
-      values,
-      isKnown,
-      references,
-      declaration: owner,
-    };
-    fields.set(name, slot);
-    return slot;
-  }
+/** Whether a call leads to a part of what was there before. */
+function isPartCall(node: AnyNode): boolean {
+  return node.type === 'CallExpression' && ELEMENT_METHODS.test(methodName(node) ?? '');
 }
 
 function orElse(found: Slot[], otherwise: Slot): Slot[] {

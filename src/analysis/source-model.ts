@@ -6,11 +6,15 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { findBindings, type Binding, type Path, type Scopes } from './bindings.ts';
+import type { ExportDefaultDeclaration } from 'acorn';
+
+import { findBindings, type Binding, type Origin, type Path, type Scopes } from './bindings.ts';
 import {
   fileOf,
   isClass,
   isFunction,
+  isWithin,
+  propertyName,
   type AnyNode,
   type CallExpression,
   type ClassNode,
@@ -30,7 +34,11 @@ export class SourceModel {
   readonly bindings: readonly Binding[];
   readonly #scopes = new Map<AnyNode, ReadonlyMap<string, Binding>>();
   readonly #byFile: ReadonlyMap<string, SourceFile>;
-  readonly #bindingOf = new Map<Identifier, Binding>();
+  readonly #bindingOf = new Map<AnyNode, Binding>();
+  /** The positions of the nodes in the lists of their files. */
+  readonly #indexes = new Map<AnyNode, number>();
+  /** The variables that stand for the expressions of `export default …`, by these expressions. */
+  readonly #defaults = new Map<AnyNode, Binding>();
 
   /** Returns undefined if `file` can't be parsed. */
   static async load(file: string): Promise<SourceModel | undefined> {
@@ -52,18 +60,20 @@ export class SourceModel {
     for (const source of files) for (const [node, names] of findBindings(source)) this.#scopes.set(node, names);
     this.calls = files.flatMap(({ nodes }) => nodes.filter((node) => node.type === 'CallExpression'));
     this.bindings = [...this.#scopes.values()].flatMap((names) => [...names.values()]);
-    const declarations = new Set(this.bindings.map(({ declaration }) => declaration));
+    const declarations = new Set<AnyNode>(this.bindings.map(({ declaration }) => declaration));
     for (const identifier of files.flatMap(({ identifiers }) => identifiers)) {
       const binding = this.#resolve(identifier);
       if (binding === undefined) continue;
       this.#bindingOf.set(identifier, binding);
-      if (!declarations.has(identifier)) binding.references.push(identifier);
+      if (declarations.has(identifier)) continue;
+      binding.references.push(identifier);
+      this.#resolveMember(identifier, binding);
     }
   }
 
-  /** The variable that a name means, in the file that declares it; undefined for a global name. */
-  bindingOf(identifier: Identifier): Binding | undefined {
-    return this.#bindingOf.get(identifier);
+  /** The variable that `state.rows` or a name means, in the file that declares it; undefined for a global name. */
+  bindingOf(node: AnyNode): Binding | undefined {
+    return this.#bindingOf.get(node);
   }
 
   parentOf(node: AnyNode): AnyNode | undefined {
@@ -92,33 +102,89 @@ export class SourceModel {
 
   /** Nodes within `root`, without those in `skip` and what they contain. */
   nodesWithin(root: AnyNode, skip: (node: AnyNode) => boolean = () => false): AnyNode[] {
-    const source = this.#byFile.get(fileOf(root));
-    const inside = source?.nodes.filter((node) => node.start >= root.start && node.end <= root.end) ?? [];
-    const skipped = inside.filter((node) => node !== root && skip(node));
-    return inside.filter((node) => !skipped.some((outer) => node.start >= outer.start && node.end <= outer.end));
+    const nodes = this.#byFile.get(fileOf(root))?.nodes ?? [];
+    const found: AnyNode[] = [];
+    let skipped: AnyNode | undefined;
+    // The nodes within a node come directly before it.
+    for (let index = this.#indexOf(root); index >= 0; index -= 1) {
+      const node = nodes[index];
+      if (node === undefined || !isWithin(node, root)) break;
+      if (skipped !== undefined && isWithin(node, skipped)) continue;
+      if (node !== root && skip(node)) skipped = node;
+      else found.push(node);
+    }
+    return found.reverse();
+  }
+
+  #indexOf(node: AnyNode): number {
+    if (this.#indexes.size === 0)
+      for (const { nodes } of this.files) for (const [index, one] of nodes.entries()) this.#indexes.set(one, index);
+    return this.#indexes.get(node) ?? -1;
   }
 
   /** The variable that another module gets when it imports `name` of `file`. */
-  exportOf(file: string, name: string): Binding | AnyNode | undefined {
-    const program = this.#byFile.get(file)?.program;
-    for (const statement of program?.body ?? []) {
+  exportOf(file: string, name: string, seen: ReadonlySet<string> = new Set()): Binding | undefined {
+    if (seen.has(file)) return undefined;
+    const inFile = (source: AnyNode, exported: string) => {
+      const from = source.type === 'Literal' ? resolveImport(String(source.value), file) : undefined;
+      return from === undefined ? undefined : this.exportOf(from, exported, new Set([...seen, file]));
+    };
+    const statements = this.#byFile.get(file)?.program.body ?? [];
+    for (const statement of statements) {
       if (statement.type === 'ExportDefaultDeclaration' && name === 'default') {
         const { declaration } = statement;
-        return declaration.type === 'Identifier' ? this.#topLevel(file, declaration.name) : declaration;
+        return declaration.type === 'Identifier' ? this.#imported(file, declaration.name) : this.#default(statement);
       }
       if (statement.type !== 'ExportNamedDeclaration') continue;
       const specifier = statement.specifiers.find(({ exported }) => nameOf(exported) === name);
       if (specifier !== undefined) {
         const local = nameOf(specifier.local);
-        if (!statement.source) return this.#topLevel(file, local);
-        const from = resolveImport(String(statement.source.value), file);
-        return from === undefined ? undefined : this.exportOf(from, local);
+        return statement.source ? inFile(statement.source, local) : this.#imported(file, local);
       }
       const found = this.#topLevel(file, name);
-      if (statement.declaration && found !== undefined && isInside(found.declaration, statement.declaration))
+      if (statement.declaration && found !== undefined && isWithin(found.declaration, statement.declaration))
         return found;
     }
+    for (const statement of statements) {
+      const isAll = statement.type === 'ExportAllDeclaration' && !statement.exported && name !== 'default';
+      const found = isAll ? inFile(statement.source, name) : undefined;
+      if (found !== undefined) return found;
+    }
     return undefined;
+  }
+
+  #default(statement: ExportDefaultDeclaration): Binding {
+    const { declaration } = statement;
+    const known = this.#defaults.get(declaration);
+    if (known !== undefined) return known;
+    const isNamed = isFunction(declaration) || isClass(declaration);
+    const named = isNamed && declaration.id ? this.#topLevel(fileOf(statement), declaration.id.name) : undefined;
+    const binding = named ?? {
+      name: this.#nameOfDefault(fileOf(statement)),
+      scope: this.#byFile.get(fileOf(statement))?.program ?? statement,
+      declaration: statement,
+      origin: originOfDefault(declaration),
+      isRest: false,
+      references: [],
+    };
+    this.#defaults.set(declaration, binding);
+    return binding;
+  }
+
+  /** The first name under which other files import the default export of `file`. */
+  #nameOfDefault(file: string): string {
+    for (const binding of this.bindings) {
+      const { origin, declaration } = binding;
+      if (origin.from !== 'import' || origin.name !== 'default') continue;
+      if (resolveImport(origin.source, fileOf(declaration)) === file) return binding.name;
+    }
+    return 'default';
+  }
+
+  /** A variable of the module, followed to the module that it is imported from. */
+  #imported(file: string, name: string): Binding | undefined {
+    const found = this.#topLevel(file, name);
+    return found === undefined ? undefined : this.#followImport(found, file);
   }
 
   #topLevel(file: string, name: string): Binding | undefined {
@@ -127,12 +193,27 @@ export class SourceModel {
   }
 
   #resolve(identifier: Identifier): Binding | undefined {
-    const { name } = identifier;
-    const found = this.#lookUp(identifier, name);
-    if (found?.origin.from !== 'import') return found;
-    const file = resolveImport(found.origin.source, fileOf(identifier));
-    const target = file === undefined ? undefined : this.exportOf(file, found.origin.name);
-    return target !== undefined && 'references' in target ? target : found;
+    const found = this.#lookUp(identifier, identifier.name);
+    return found === undefined ? undefined : this.#followImport(found, fileOf(identifier));
+  }
+
+  #followImport(binding: Binding, importer: string): Binding {
+    if (binding.origin.from !== 'import' || binding.origin.name === '*') return binding;
+    const file = resolveImport(binding.origin.source, importer);
+    return (file === undefined ? undefined : this.exportOf(file, binding.origin.name)) ?? binding;
+  }
+
+  /** `state.rows`, where `state` is a whole module. */
+  #resolveMember(identifier: Identifier, { origin }: Binding): void {
+    const parent = this.parentOf(identifier);
+    if (origin.from !== 'import' || origin.name !== '*') return;
+    if (parent?.type !== 'MemberExpression' || parent.object !== identifier) return;
+    const file = resolveImport(origin.source, fileOf(identifier));
+    const name = propertyName(parent);
+    const target = file === undefined || name === undefined ? undefined : this.exportOf(file, name);
+    if (target === undefined) return;
+    this.#bindingOf.set(parent, target);
+    target.references.push(parent);
   }
 
   #lookUp(identifier: Identifier, name: string): Binding | undefined {
@@ -146,8 +227,10 @@ export class SourceModel {
 
 export type { Binding, Path, Scopes };
 
-function isInside(inner: AnyNode, outer: AnyNode): boolean {
-  return inner.start >= outer.start && inner.end <= outer.end;
+function originOfDefault(node: ExportDefaultDeclaration['declaration']): Origin {
+  if (isFunction(node)) return { from: 'function', node };
+  if (isClass(node)) return { from: 'class', node };
+  return { from: 'value', node, path: [] };
 }
 
 function nameOf(node: AnyNode): string {

@@ -80,10 +80,9 @@ function isFunctionLike(node: AnyNode, { model, functions }: Tools): boolean {
 /** The functions that `given` can be; for a parameter, those that callers of its function give for it. */
 function findWorks(given: AnyNode, found: Omit<Work, 'owner'>, tools: Tools, depth = 0): Work[] {
   const { model, functions } = tools;
-  const owners = functions.resolve(given);
-  if (owners.length > 0) return owners.map((owner) => ({ ...found, owner }));
   const origin = given.type === 'Identifier' ? model.bindingOf(given)?.origin : undefined;
-  if (origin?.from !== 'parameter' || depth > 3) return [];
+  if (origin?.from !== 'parameter') return functions.resolve(given).map((owner) => ({ ...found, owner }));
+  if (depth > 3) return [];
   return functions.sitesOf(origin.owner).flatMap((site) => {
     const [argument, rest] = functions.argumentAt(site, origin) ?? [];
     return argument === undefined || rest?.length !== 0

@@ -1,7 +1,9 @@
 /** Finds where code changes a variable, or what a variable holds. */
 import { isFunction, methodName, propertyName, unwrap, type AnyNode, type CallExpression } from './ast.ts';
-import type { Part, Region } from './regions.ts';
-import type { Slot, Slots } from './slots.ts';
+import type { Functions } from './functions.ts';
+import type { Region } from './regions.ts';
+import type { Slot } from './slot.ts';
+import type { Slots } from './slots.ts';
 import type { SourceModel } from './source-model.ts';
 
 /**
@@ -13,6 +15,8 @@ export type WriteKind = 'replace' | 'fill' | 'entry' | 'grow';
 export interface Write {
   readonly slot: Slot;
   readonly node: AnyNode;
+  /** The expression for what is changed. */
+  readonly target: AnyNode;
   readonly kind: WriteKind;
   /** The expressions whose values are put there. */
   readonly values: readonly AnyNode[];
@@ -32,20 +36,26 @@ interface Target {
   readonly values: readonly AnyNode[];
   /** Present only for calls of methods. */
   readonly certainty?: Certainty;
+  /** Whether the content of the target changes, and not the target itself. */
+  readonly isContent?: boolean;
+}
+
+export interface WriteTools {
+  readonly model: SourceModel;
+  readonly slots: Slots;
+  readonly functions: Functions;
 }
 
 /** The changes that a region makes to what was there before it was entered. */
-export function findOuterWrites(
-  region: Region,
-  { model, slots }: { readonly model: SourceModel; readonly slots: Slots },
-): Write[] {
+export function findOuterWrites(region: Region, tools: WriteTools): Write[] {
+  const { slots, functions } = tools;
   const writes: Write[] = [];
   for (const part of region.parts) {
     for (const node of part.nodes) {
-      for (const { target, kind, values, certainty } of targetsOf(node, model)) {
-        for (const slot of rootsOfTarget(target, { region, part, model, slots })) {
-          if (certainty !== undefined && !isCollection(slot, certainty)) continue;
-          writes.push({ slot, node, kind, values });
+      for (const { target, kind, values, certainty, isContent = false } of targetsOf(node, tools)) {
+        for (const slot of slots.outerRootsOf(target, isContent ? [null] : [], { region, part })) {
+          if (certainty !== undefined && !isCollection(slot, certainty, functions)) continue;
+          writes.push({ slot, node, kind, values, target });
         }
       }
     }
@@ -54,7 +64,8 @@ export function findOuterWrites(
 }
 
 /** Whether `node` only changes what it names, so that nothing is read: `x = 1`, `x.push(1)` as a statement. */
-export function isOnlyWritten(node: AnyNode, model: SourceModel): boolean {
+export function isOnlyWritten(node: AnyNode, tools: Pick<WriteTools, 'model' | 'functions'>): boolean {
+  const { model } = tools;
   let top = node;
   let parent = model.parentOf(top);
   while (parent !== undefined && isPartOf(top, parent)) {
@@ -62,14 +73,22 @@ export function isOnlyWritten(node: AnyNode, model: SourceModel): boolean {
     parent = model.parentOf(top);
   }
   if (parent === undefined) return false;
-  if (parent.type === 'AssignmentExpression') return parent.left === top && !isValueUsed(parent, model);
-  if (parent.type === 'UpdateExpression') return !isValueUsed(parent, model);
+  if (parent.type === 'AssignmentExpression') return parent.left === top && !isResultUsed(parent, tools);
+  if (parent.type === 'UpdateExpression') return !isResultUsed(parent, tools);
   if (parent.type === 'UnaryExpression') return parent.operator === 'delete';
   if (parent.type.endsWith('Pattern') || parent.type === 'RestElement') return isAssignedPattern(top, model);
   if ((parent.type === 'ForOfStatement' || parent.type === 'ForInStatement') && parent.left === top) return true;
   if (parent.type !== 'CallExpression') return false;
   const isChange = parent.callee === top ? isChangingMethod(methodName(parent)) : isObjectAssign(parent, top);
   return isChange && !isValueUsed(parent, model);
+}
+
+/** Whether anything is done with the value of an expression, also by callers of `() => ++count`. */
+function isResultUsed(node: AnyNode, { model, functions }: Pick<WriteTools, 'model' | 'functions'>): boolean {
+  if (isValueUsed(node, model)) return true;
+  const parent = model.parentOf(node);
+  if (parent === undefined || !isFunction(parent) || parent.body !== node) return false;
+  return functions.sitesOf(parent).some((site) => isValueUsed(site, model));
 }
 
 /** Whether anything is done with the value of an expression. */
@@ -86,12 +105,12 @@ export function isValueUsed(node: AnyNode, model: SourceModel): boolean {
   return !(isFunction(parent) && parent.body === node);
 }
 
-function* targetsOf(node: AnyNode, model: SourceModel): Generator<Target> {
+function* targetsOf(node: AnyNode, tools: WriteTools): Generator<Target> {
   if (node.type === 'AssignmentExpression') {
     const { operator, left, right } = node;
     if (operator === '=') {
       for (const { node: target, kind } of patternTargets(left))
-        yield { target, kind: isGuarded(node, target, model) ? 'fill' : kind, values: [right] };
+        yield { target, kind: isGuarded(node, target, tools.model) ? 'fill' : kind, values: [right] };
     } else {
       const kind = operator === '??=' || operator === '||=' ? 'fill' : operator === '&&=' ? 'replace' : 'grow';
       yield { target: left, kind, values: [right] };
@@ -104,25 +123,49 @@ function* targetsOf(node: AnyNode, model: SourceModel): Generator<Target> {
     node.left.type !== 'VariableDeclaration'
   ) {
     for (const { node: target, kind } of patternTargets(node.left)) yield { target, kind, values: [] };
-  } else if (node.type === 'CallExpression') yield* targetsOfCall(node, model);
+  } else if (node.type === 'CallExpression') yield* targetsOfCall(node, tools);
 }
 
-function* targetsOfCall(call: CallExpression, model: SourceModel): Generator<Target> {
+function* targetsOfCall(call: CallExpression, { model, functions }: WriteTools): Generator<Target> {
   const { callee, arguments: values } = call;
-  const [first] = values;
-  if (callee.type !== 'MemberExpression') return;
-  const name = methodName(call) ?? '';
-  if (first !== undefined && isObjectAssign(call, first)) yield { target: first, kind: 'replace', values };
+  const [first, ...others] = values;
+  if (first !== undefined && isObjectAssign(call, first))
+    yield { target: first, kind: 'replace', values, isContent: true };
+  if (callee.type !== 'MemberExpression') {
+    // `const keep = rows.push.bind(rows)`
+    for (const value of functions.values.of(callee)) {
+      const bound = value.type === 'CallExpression' && methodName(value) === 'bind' ? value.arguments[0] : undefined;
+      const method = value.type === 'CallExpression' ? objectOf(value.callee) : undefined;
+      if (bound !== undefined && method?.type === 'MemberExpression')
+        yield* targetsOfMethod(propertyName(method) ?? '', bound, values);
+    }
+    return;
+  }
   // What is awaited is no method of a list, a map or a set: selenium's `await input.clear()`, or a store outside of the program.
   const parent = model.parentOf(call);
   if (parent?.type === 'AwaitExpression') return;
-  const { object: target } = callee;
-  if (ARRAY_METHODS.test(name)) yield { target, kind: 'grow', values, certainty: 'likely' };
-  else if (ORDERING_METHODS.test(name)) yield { target, kind: 'replace', values, certainty: 'likely' };
+  // The changes of a local function are found in its own code.
+  if (functions.resolve(callee).length > 0) return;
+  const name = methodName(call) ?? '';
+  const { object } = callee;
+  // `Array.prototype.push.apply(rows, more)`
+  if (/^(apply|call)$/.test(name) && object.type === 'MemberExpression' && first !== undefined)
+    yield* targetsOfMethod(propertyName(object) ?? '', first, others);
+  else yield* targetsOfMethod(name, object, values);
+}
+
+function objectOf(node: AnyNode): AnyNode | undefined {
+  return node.type === 'MemberExpression' ? unwrap(node.object) : undefined;
+}
+
+function* targetsOfMethod(name: string, target: AnyNode, values: readonly AnyNode[]): Generator<Target> {
+  const isContent = true;
+  if (ARRAY_METHODS.test(name)) yield { target, kind: 'grow', values, certainty: 'likely', isContent };
+  else if (ORDERING_METHODS.test(name)) yield { target, kind: 'replace', values, certainty: 'likely', isContent };
   else if (COLLECTION_METHODS.test(name)) {
-    const isFixed = name === 'clear' || (name === 'set' && first?.type === 'Literal');
+    const isFixed = name === 'clear' || (name === 'set' && values[0]?.type === 'Literal');
     const kind = isFixed ? 'replace' : name === 'set' ? 'entry' : 'grow';
-    yield { target, kind, values, certainty: 'unsure' };
+    yield { target, kind, values, certainty: 'unsure', isContent };
   }
 }
 
@@ -139,19 +182,6 @@ function patternTargets(pattern: AnyNode): { readonly node: AnyNode; readonly ki
   }
   const isEntry = pattern.type === 'MemberExpression' && propertyName(pattern) === undefined;
   return [{ node: pattern, kind: isEntry ? 'entry' : 'replace' }];
-}
-
-function rootsOfTarget(
-  target: AnyNode,
-  { region, part, model, slots }: { region: Region; part: Part; model: SourceModel; slots: Slots },
-): Slot[] {
-  const node = unwrap(target);
-  // Assigning to a variable changes that variable, and not what it was made from.
-  const isVariable = node.type === 'Identifier' && model.parentOf(node)?.type !== 'MemberExpression';
-  const isReplaced = isVariable && model.parentOf(node)?.type !== 'CallExpression';
-  if (!isReplaced) return slots.outerRootsOf(node, { region, part });
-  const binding = model.bindingOf(node);
-  return binding === undefined || region.has(binding.declaration) ? [] : [slots.ofBinding(binding)];
 }
 
 /** `if (!x) x = …`, `x = x ?? …`. */
@@ -190,12 +220,22 @@ function sourceName(node: AnyNode): string | undefined {
 }
 
 /** Whether the method that is called is one of a list, a map or a set. Without a sign of that, an unsure one is none. */
-function isCollection({ values, isKnown }: Slot, certainty: Certainty): boolean {
-  const isForeign = (value: AnyNode) =>
-    value.type === 'NewExpression' && !(value.callee.type === 'Identifier' && COLLECTIONS.test(value.callee.name));
+function isCollection({ values: given, isKnown }: Slot, certainty: Certainty, functions: Functions): boolean {
+  const values = given.flatMap((value) => {
+    const found = functions.values.of(value);
+    return found.length > 0 ? found : [value];
+  });
+  const isForeign = (value: AnyNode) => value.type === 'NewExpression' && !isNewCollection(value, functions);
   if (certainty === 'likely') return !values.some(isForeign);
   const isMade = ({ type }: AnyNode) => /^(ArrayExpression|ObjectExpression|Literal|NewExpression)$/.test(type);
   return isKnown && values.every((value) => isMade(value) && !isForeign(value));
+}
+
+/** `new Set()`, or `new Seen()` for a class that extends a set. */
+function isNewCollection(node: AnyNode & { readonly type: 'NewExpression' }, { values }: Functions): boolean {
+  const owner = values.classOf(node);
+  const made = owner === undefined ? node.callee : values.classes.lineOf(owner).at(-1)?.superClass;
+  return made?.type === 'Identifier' && COLLECTIONS.test(made.name);
 }
 
 function isChangingMethod(name = ''): boolean {

@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { checkActionFile } from '../../src/analysis/analysis.ts';
 import { actionTemplate } from '../../src/cli/new-templates.ts';
 import { GOOD_FILES } from './good-files.ts';
+import { GOOD_HELPERS } from './good-helpers.ts';
 import { checkSources, inRun } from './marked-source.ts';
 
 const GOOD: Readonly<Record<string, string>> = {
@@ -313,7 +314,7 @@ const GOOD: Readonly<Record<string, string>> = {
 };
 
 describe('good actions', () => {
-  for (const [title, body] of Object.entries(GOOD)) {
+  for (const [title, body] of Object.entries({ ...GOOD, ...GOOD_HELPERS })) {
     it(`give no warning for ${title}`, async () => {
       const { warnings } = await checkSources({ 'a.ts': inRun(body) });
       expect(warnings).to.deep.equal([]);

@@ -143,6 +143,46 @@ export default defineAction({ name: 'a', description: 'a', params: z.object({ ur
   },
 });`,
   },
+  'page objects of two classes with a common base': {
+    'a.ts': `import { defineAction, z } from 'webdriver-supervisor';
+abstract class BasePage {
+  title = '';
+  driver: any;
+  constructor(driver: any) {
+    this.driver = driver;
+  }
+  async open(url: string) {
+    await this.driver.get(url);
+    this.title = await this.driver.getTitle();
+  }
+}
+class ListPage extends BasePage {
+  links() {
+    return this.driver.executeScript('return links');
+  }
+}
+class ProductPage extends BasePage {
+  read() {
+    return { title: this.title };
+  }
+}
+const createPages = (driver: any) => ({ list: new ListPage(driver), product: new ProductPage(driver) });
+export default defineAction({ name: 'a', description: 'a', params: z.object({ url: z.string() }),
+  async run({ driver, params, step }) {
+    const { list, product } = createPages(driver);
+    const links: string[] = await step('list', async () => {
+      await list.open(params.url);
+      return list.links();
+    });
+    for (const link of links) {
+      await step(link, async ({ save }) => {
+        await product.open(link);
+        save(product.read(), { key: link });
+      });
+    }
+  },
+});`,
+  },
   'a file that is no action': { 'a.ts': 'export default 1; const step = (n: number) => n; step(1);' },
   'a file that can not be parsed': { 'a.mjs': 'export default {;' },
   'a CommonJS file': { 'a.cjs': "const { x } = require('./x'); return; module.exports = { x };" },

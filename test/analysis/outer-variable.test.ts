@@ -1,5 +1,7 @@
 import { expect } from 'chai';
 
+import { HIDDEN_CHANGE_FILES } from './hidden-change-files.ts';
+import { HIDDEN_CHANGES } from './hidden-changes.ts';
 import { checkSources, inRun } from './marked-source.ts';
 import { BAD_FILES } from './outer-variable-files.ts';
 
@@ -225,14 +227,14 @@ const BAD: Readonly<Record<string, string>> = {
 };
 
 describe('outer-variable', () => {
-  for (const [title, body] of Object.entries(BAD)) {
+  for (const [title, body] of Object.entries({ ...BAD, ...HIDDEN_CHANGES })) {
     it(`warns about ${title}`, async () => {
       const { found, expected } = await checkSources({ 'a.ts': inRun(body) });
       expect(found).to.deep.equal(expected).and.not.deep.equal([]);
     });
   }
 
-  for (const [title, files] of Object.entries(BAD_FILES)) {
+  for (const [title, files] of Object.entries({ ...BAD_FILES, ...HIDDEN_CHANGE_FILES })) {
     it(`warns about ${title}`, async () => {
       const { found, expected } = await checkSources(files);
       expect(found).to.deep.equal(expected).and.not.deep.equal([]);
@@ -244,6 +246,11 @@ describe('outer-variable', () => {
     expect(warnings[0]?.message).to.match(/^The step "a" changes `rows`.*const value = await step\(.*[^\n]$/);
     expect(warnings[0]?.call).to.include({ line: 6, column: 11 });
     expect(warnings[0]?.isModuleState).to.equal(false);
+  });
+
+  it('says of an item of a batch that its change can be missing or made twice', async () => {
+    const { warnings } = await checkSources({ 'a.ts': inRun(BAD['a sum over the items of a batch']!) });
+    expect(warnings[0]?.message).to.match(/finished item is missing.*makes its change twice.*`results` of the batch/);
   });
 
   it('says of a variable of the module that it is one', async () => {

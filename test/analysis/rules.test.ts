@@ -116,6 +116,24 @@ const BAD: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     await step(\`prices of \${today}\`, () => 1); //! changing-key
     await step(\`prices at \${stamp()}\`, () => 1); //! changing-key
     await batch(\`prices \${today}\`, params.urls, (url) => url, { key: (url) => url }); //! changing-key`,
+    'the date': `
+    await step('prices of ' + new Date().toDateString(), () => 1); //! changing-key
+    await batch(new Date().toISOString().split('T')[0]!, params.urls, (url) => url, { key: (url) => url }); //! changing-key`,
+    'the index of an element in a list that is read from the page': `
+    const links: string[] = [];
+    for (const link of await driver.findElements(By.css('a'))) links.push(await link.getText());
+    for (const [index, link] of links.entries()) await step(\`link \${index}\`, () => api.text(link)); //! changing-key
+    const texts = await Promise.all((await driver.findElements(By.css('b'))).map((one) => one.getText()));
+    await Promise.all(texts.map((text, index) => step('text ' + index, () => api.text(text)))); //! changing-key
+    const names = await driver.executeScript<string[]>('return names');
+    for (let i = 0; i < names.length; i += 1) await step(\`name \${i}\`, () => api.text(names[i]!)); //! changing-key
+    let number = 0;
+    for (const name of names) {
+      number += 1;
+      await step(\`number \${number}\`, () => api.text(name)); //! changing-key
+    }
+    const count = (await driver.findElements(By.css('i'))).length;
+    for (let i = 0; i < count; i += 1) await step(\`row \${i}\`, () => api.text('/')); //! changing-key`,
     'the index of an item': `
     const urls = params.urls;
     let number = 0;
@@ -143,6 +161,20 @@ for (const [rule, sources] of Object.entries(BAD)) {
     });
   });
 }
+
+describe('a key with the date', () => {
+  it('gives a warning that it changes once a day', async () => {
+    const body = `
+    const today = new Date().toISOString().slice(0, 10);
+    await step(\`prices of \${today}\`, () => 1);
+    await step(\`prices at \${new Date().toISOString()}\`, () => 1);`;
+    const { warnings } = await checkSources({ 'a.ts': inRun(body) });
+    expect(warnings.map(({ message }) => /once a day|each time/.exec(message)?.[0])).to.deep.equal([
+      'once a day',
+      'each time',
+    ]);
+  });
+});
 
 describe('warnings of a context that is not destructured', () => {
   it('are the same as of a context that is', async () => {
