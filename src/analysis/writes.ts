@@ -25,7 +25,8 @@ export interface Write {
 const ARRAY_METHODS = /^(push|unshift|splice|pop|shift|copyWithin)$/;
 const ORDERING_METHODS = /^(sort|reverse|fill)$/;
 const COLLECTION_METHODS = /^(set|add|delete|clear|append)$/;
-const COLLECTIONS = /^(Map|Set|WeakMap|WeakSet|Array|Headers|URLSearchParams|FormData|URL|Object|\w+Array)$/;
+// A WeakMap or a WeakSet can't be listed: what it remembers belongs to objects of one entry of `run`, such as drivers.
+const COLLECTIONS = /^(Map|Set|Array|Headers|URLSearchParams|FormData|URL|Object|\w+Array)$/;
 
 /** The probability, judged by its name alone, that a method changes a list, a map or a set. */
 type Certainty = 'likely' | 'unsure';

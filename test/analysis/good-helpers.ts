@@ -20,6 +20,16 @@ export const GOOD_HELPERS: Readonly<Record<string, string>> = {
     const collector = createCollector();
     for (const url of params.urls) collector.add(await step(url, () => driver.getTitle()));
     await save({ rows: collector.all() }, { key: 'all' });`,
+  'a weak set of drivers that are logged in': `
+    const loggedIn = new WeakSet();
+    await batch('pages', params.urls, async (url, { driver: own, save }) => {
+      if (!loggedIn.has(own)) {
+        await own.get('/login');
+        loggedIn.add(own);
+      }
+      await own.get(url);
+      save({ title: await own.getTitle() }, { key: url });
+    }, { key: String, sessions: 2 });`,
   'values that are made of themselves': `
     let options: Record<string, unknown> = { url: '/' };
     let rows: string[] = [];
