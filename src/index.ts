@@ -85,6 +85,7 @@ export {
 } from './upkeep/upkeep.ts';
 export {
   defineAction,
+  DownloadTimedOutError,
   exitCodeOf,
   ExportError,
   ItemEndedError,
@@ -101,6 +102,7 @@ export {
   type ActionContext,
   type ActionDefinition,
   type ActionRehearsal,
+  type DownloadOptions,
   type ItemTools,
   type PrepareContext,
   type Rehearsal,

@@ -32,7 +32,7 @@ export interface BrowserOptions {
   readonly acceptInsecureCerts?: boolean | undefined;
   /** A profile folder that is used and kept. One session at a time can use it. Default: a new profile for each session. */
   readonly userDataDir?: string | undefined;
-  /** The folder of downloads. */
+  /** The folder of downloads. Default: a folder that is removed with the session, and never the user's own. */
   readonly downloadDir?: string | undefined;
 }
 

@@ -77,11 +77,7 @@ export function toCapabilities(
 }
 
 function toDownloadPreferences(folder: string): object {
-  return {
-    download: { default_directory: path.resolve(folder), prompt_for_download: false },
-    // Otherwise a PDF is shown, and not downloaded.
-    plugins: { always_open_pdf_externally: true },
-  };
+  return { download: { default_directory: path.resolve(folder), prompt_for_download: false } };
 }
 
 function isEdge(browserName: string): boolean {

@@ -2,6 +2,8 @@
  * One WebDriver session with everything that belongs to it: driver process, transport, DevTools, selenium's driver object. It reports
  * what it sees and decides nothing: declaring a death, and ending the processes afterwards, is the supervisor's.
  */
+import path from 'node:path';
+
 import type { Capabilities, WebDriver } from 'selenium-webdriver';
 import type chrome from 'selenium-webdriver/chrome.js';
 import { Executor } from 'selenium-webdriver/http/index.js';
@@ -286,11 +288,15 @@ export class BrowserSession {
 
   async #create(): Promise<void> {
     const { target, browser } = this.#options;
-    const wanted = toCapabilities(browser, {
-      // A driver that somebody runs on this machine has this user's trouble with the sandbox too.
-      isLocal: target.kind === 'own' || isLoopback(target.url),
-      ...(target.kind === 'own' ? { browserPath: target.browserPath } : {}),
-    });
+    const downloadDir = browser.downloadDir ?? (this.#process && path.join(this.#process.folder, 'downloads'));
+    const wanted = toCapabilities(
+      { ...browser, downloadDir },
+      {
+        // A driver that somebody runs on this machine has this user's trouble with the sandbox too.
+        isLocal: target.kind === 'own' || isLoopback(target.url),
+        ...(target.kind === 'own' ? { browserPath: target.browserPath } : {}),
+      },
+    );
     const driver = createDriver(browser.browserName ?? 'chrome', wanted, new Executor(this.#transport));
     const session = await driver.getSession();
     this.#driver = driver;

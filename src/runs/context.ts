@@ -1,6 +1,7 @@
 /** What an action is given: ordinary selenium, and a few functions that make its work countable, repeatable and storable. */
 import type { Log } from '../core/log.ts';
 import type { Api, BatchOptions, BatchOutcome, WebDriver } from '../supervisor/supervisor.ts';
+import type { DownloadOptions } from './downloads.ts';
 
 /** Saves a record with the step that it belongs to: both are kept, or neither. */
 export type SaveRecord = (record: object, options: SaveOptions) => void;
@@ -108,6 +109,12 @@ export interface ActionContext<Params = Record<string, unknown>> extends Prepare
     worker: (item: Item, tools: ItemTools<Item>) => Promise<Value> | Value,
     options: ActionBatchOptions<Item>,
   ) => Promise<BatchOutcome<Value>>;
+  /**
+   * Does `work`, which starts a download, and returns the absolute path of the file when it is complete. The file is in the folder
+   * `downloads` of the run's output folder, in a folder of its own for each step; a step that is done again replaces it. Rejects with the
+   * code `download-timed-out` if no file comes. Only for browsers on this machine.
+   */
+  readonly download: (work: () => unknown, options?: DownloadOptions) => Promise<string>;
   /** Saves a record outside of steps, kept at once. */
   readonly save: (record: object, options: SaveOptions) => Promise<void>;
   /** What the progress display shows instead of the counted steps. */

@@ -14,6 +14,7 @@ import { runActionBatch } from './steps/batches.ts';
 import type { LedgerEntry } from './replay/ledger.ts';
 import { watchEffects } from './replay/command-guard.ts';
 import type { ActionContext, PrepareContext } from './context.ts';
+import { download } from './downloads.ts';
 import { toFileName } from './export.ts';
 import { OpenCalls, type OpenCall } from './steps/open-calls.ts';
 import type { SessionPool } from './sessions/session-pool.ts';
@@ -127,6 +128,14 @@ export function makeRunEntry(parts: RunParts): RunEntry {
       return calls.add(`the batch "${name}"`, batch, steps.current);
     },
     save: (record, options) => saves.add(calls.add('a save', steps.save(record, options)), options?.key),
+    download: (work, options) => {
+      steps.throwIfOver();
+      const { key } = steps.current?.id ?? {};
+      const downloads = path.join(path.resolve(parts.folder), 'downloads');
+      const folder = key === undefined ? downloads : path.join(downloads, toFileName(key));
+      const setFolder = (to: string) => supervisor.browserState.setDownloadFolder(to);
+      return download(work, { ...options, folder, setFolder, signal: steps.scopeSignal });
+    },
     progress: (done, total, label) => {
       steps.throwIfOver();
       if (!Number.isFinite(done) || !Number.isFinite(total) || done < 0 || total < 0) {

@@ -150,6 +150,9 @@ export async function planRun(
     toSupervisorOptions(config),
     options.supervisor ?? {},
   );
+  const folder = output === false ? path.join('output', runId) : output;
+  // On a Grid the files are on the machine of the browser.
+  const hasOwnDownloads = output !== false && supervisor.downloadDir === undefined && supervisor.gridUrl === undefined;
   const baseUrl = action.baseUrl?.(params);
   if (output !== false) await assertWritableFolder(output);
   if (supervisor.gridUrl === undefined) await assertLocalBrowser(supervisor);
@@ -181,14 +184,14 @@ export async function planRun(
     sessions,
     recover,
     givesUpSteps: options.givesUpSteps ?? true,
-    folder: output === false ? path.join('output', runId) : output,
+    folder,
     writesOutput: output !== false,
     format,
     baseUrl,
     stuckAfterMs: config.sessionTimeoutMs,
     warnAfterMs: config.warningThresholdMs,
     signal: options.signal,
-    supervisor,
+    supervisor: hasOwnDownloads ? { ...supervisor, downloadDir: path.join(folder, 'downloads') } : supervisor,
     log: (options.log ?? silentLog).child({ runId, action: action.name }),
     onDeath: options.onDeath,
     onProgress: options.onProgress,

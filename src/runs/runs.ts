@@ -47,6 +47,7 @@ export { hiddenParameters } from './resume.ts';
 export type { OpenCall } from './steps/open-calls.ts';
 export type { Run } from './run.ts';
 export { ReplayDivergedError } from './replay/replay.ts';
+export { DownloadTimedOutError, type DownloadOptions } from './downloads.ts';
 export { ItemEndedError, WindowSharedError } from './replay/command-guard.ts';
 export { SessionUnusableError } from './sessions/session-renewal.ts';
 export { PoisonedStepError, StepTimedOutError } from './steps/step-errors.ts';

@@ -131,6 +131,14 @@ export class StateAccess {
     return refused;
   }
 
+  /** Has the browser put downloads into `folder` from now on. Rejects if the browser offers no DevTools. */
+  async setDownloadFolder(folder: string): Promise<void> {
+    const devtools = this.#options.devtools();
+    if (devtools === undefined)
+      throw new Error('This browser offers no DevTools, by which its download folder is set.');
+    await devtools.call('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: folder });
+  }
+
   /** The fingerprint of the current page; see {@link PageState}. */
   async fingerprint(): Promise<string> {
     const fallback = this.#options.fallback();

@@ -1,0 +1,117 @@
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { expect } from 'chai';
+import { By, defineAction, runAction, z, type ActionContext, type SessionSupervisor } from 'webdriver-supervisor';
+import { killProcess } from 'webdriver-supervisor/testing';
+
+import { makeTestConfig } from '../support/scripted-run.ts';
+
+describe('ctx.download, on a real browser', function () {
+  this.timeout(60_000);
+  let site: Server;
+  let url: string;
+  let output: string;
+
+  before(async () => {
+    site = createServer((request, response) => {
+      if (request.url?.startsWith('/report') === true) {
+        response.writeHead(200, {
+          'content-type': 'text/csv',
+          'content-disposition': 'attachment; filename="report.csv"',
+        });
+        response.write(`${request.url}\n`);
+        response.end('1,2,3\n'.repeat(1_000));
+      } else
+        response
+          .setHeader('content-type', 'text/html')
+          .end('<a id="a" href="/report/a">a</a><a id="b" href="/report/b">b</a>');
+    });
+    await once(site.listen(0, '127.0.0.1'), 'listening');
+    url = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
+  });
+
+  after(async () => {
+    site.closeAllConnections();
+    await once(site.close(), 'close');
+  });
+
+  beforeEach(() => (output = mkdtempSync(path.join(tmpdir(), 'downloads-'))));
+  afterEach(() => rmSync(output, { recursive: true }));
+
+  const run = (
+    work: (context: ActionContext, stage: { entry: number; supervisor: SessionSupervisor }) => Promise<void>,
+  ) => {
+    let entry = 0;
+    let supervisor: SessionSupervisor | undefined;
+    const action = defineAction({
+      name: 'downloads',
+      description: 'An action of a test.',
+      params: z.object({}),
+      run: (context) => work(context, { entry: (entry += 1), supervisor: supervisor! }),
+    });
+    const onSession = (started: SessionSupervisor) => (supervisor ??= started);
+    return runAction(action, {}, { output, config: makeTestConfig(), onSession });
+  };
+
+  const fetchReport = async ({ driver, download }: ActionContext, id: string) => {
+    await driver.get(`${url}/`);
+    return download(() => driver.findElement(By.id(id)).click());
+  };
+
+  it('returns the complete file, one for each step, also where a step is done again after a death', async () => {
+    const files: string[] = [];
+    const outcome = await run(async (context, { entry, supervisor }) => {
+      for (const id of ['a', 'b']) {
+        await context.step(`report ${id}`, async () => {
+          files.push(await fetchReport(context, id));
+          if (entry > 1) return;
+          killProcess(supervisor.pids.browser!);
+          await once(supervisor.signal, 'abort');
+        });
+      }
+    });
+    expect(outcome).to.include({ status: 'completed', error: null });
+    const folder = path.join(output, 'downloads');
+    expect(files).to.deep.equal([
+      path.join(folder, 'report-a', 'report.csv'),
+      path.join(folder, 'report-a', 'report.csv'),
+      path.join(folder, 'report-b', 'report.csv'),
+    ]);
+    for (const id of ['a', 'b']) {
+      expect(readdirSync(path.join(folder, `report-${id}`))).to.deep.equal(['report.csv']);
+      expect(readFileSync(path.join(folder, `report-${id}`, 'report.csv'), 'utf8')).to.match(
+        new RegExp(`^/report/${id}\n(1,2,3\n){1000}$`),
+      );
+    }
+  });
+
+  it('puts a download that nobody waits for into the run’s folder, and not into that of the user', async () => {
+    const users = path.join(homedir(), 'Downloads', 'report.csv');
+    const isThere = existsSync(users);
+    await run(async ({ driver, step, signal }) => {
+      await step('click', async () => {
+        await driver.get(`${url}/`);
+        await driver.findElement(By.id('a')).click();
+        const file = path.join(output, 'downloads', 'report.csv');
+        while (!existsSync(file) && !signal.aborted) await driver.getTitle();
+      });
+    });
+    expect(existsSync(users)).to.equal(isThere);
+  });
+
+  it('fails the step where no download comes', async () => {
+    const outcome = await run(async ({ driver, step, download }) => {
+      await step('none', async () => {
+        await driver.get(`${url}/`);
+        await download(() => driver.getTitle(), { timeoutMs: 100 });
+      });
+    });
+    expect(outcome.error).to.include({ code: 'download-timed-out' });
+    expect(readdirSync(path.join(output, 'downloads', 'none'))).to.deep.equal([]);
+  });
+});
