@@ -17,6 +17,8 @@ export interface LostBrowser {
   readonly http: HttpClient;
   readonly sessionId: string;
   readonly devtoolsUrl: string;
+  /** Whether the session has a BiDi socket. chromedriver then drops a session whose browser is gone by itself, and its list proves nothing. */
+  readonly hasBidi: boolean;
   /** How long the oldest command in flight has been so; null where none is. */
   readonly oldestCommandMs: number | null;
   /** Settles when no command is in flight. */
@@ -30,7 +32,7 @@ export type Explanation = { readonly cause: DeathCause; readonly message: string
  * first, with a better reason; then this one comes too late, which does no harm.
  */
 export async function explainLostBrowser(lost: LostBrowser): Promise<Explanation | undefined> {
-  const { oldestCommandMs, commandsSettled, devtoolsUrl } = lost;
+  const { oldestCommandMs, commandsSettled, devtoolsUrl, hasBidi } = lost;
   const gone: Explanation = {
     cause: 'browser-gone',
     message: 'the browser accepts no more connections',
@@ -40,7 +42,7 @@ export async function explainLostBrowser(lost: LostBrowser): Promise<Explanation
     if (oldestCommandMs > LONGEST_QUIT_MS && !(await isDevToolsReachable(devtoolsUrl, ASK_LIMIT_MS))) return gone;
     await settlesWithin(commandsSettled, COMMAND_KNOWS_MS);
   }
-  if ((await isSessionListed(lost)) === false) {
+  if (!hasBidi && (await isSessionListed(lost)) === false) {
     return { cause: 'session-removed', message: 'the session was quit by another client of the driver' };
   }
   return (await isDevToolsReachable(devtoolsUrl, ASK_LIMIT_MS)) ? undefined : gone;

@@ -9,8 +9,8 @@ import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { Bidi } from './bidi.ts';
 import type { CommandInfo } from './command-log.ts';
-import type { DeathReport, Detector } from './death.ts';
-import { DevTools, findDevToolsUrl } from './devtools.ts';
+import type { DeathCause, DeathReport, Detector } from './death.ts';
+import { DevTools, findDevToolsUrl, isDevToolsReachable } from './devtools.ts';
 import type { HttpClient } from './http-client.ts';
 import type { DriverProcess } from './launch.ts';
 import { explainLostBrowser } from './lost-browser.ts';
@@ -153,6 +153,17 @@ export class SessionWatch {
     transport.settings.windowHandle ??= this.#devtools.onlyPage;
   }
 
+  get #hasBidi(): boolean {
+    return typeof this.#options.capabilities.get('webSocketUrl') === 'string';
+  }
+
+  /** The cause behind an answer that the session was removed: with BiDi chromedriver says so also of one whose browser is gone. */
+  async causeOfRemoval(): Promise<DeathCause> {
+    const isSure = this.#options.target.kind !== 'own' || !this.#hasBidi || this.#devtoolsUrl === '';
+    if (isSure || (await isDevToolsReachable(this.#devtoolsUrl, IN_FLIGHT_KNOWS_MS))) return 'session-removed';
+    return 'browser-gone';
+  }
+
   /** A Grid offers a socket of its own; a browser's own address is valid only on the machine where it runs. */
   async #findDevTools(): Promise<string | undefined> {
     const { target, capabilities } = this.#options;
@@ -178,6 +189,7 @@ export class SessionWatch {
         http,
         sessionId,
         devtoolsUrl: this.#devtoolsUrl,
+        hasBidi: this.#hasBidi,
         oldestCommandMs: transport.oldestCommandMs,
         commandsSettled: transport.settled,
       });

@@ -130,7 +130,7 @@ export class BrowserSession {
       ...(target.kind === 'own' ? { startLimitMs: OWN_START_LIMIT_MS } : {}),
       listener: {
         onAlive: listener.onAlive,
-        onDeath: (report) => this.#report(report),
+        onDeath: (report) => this.#reportAnswer(report),
         onQuit: listener.onQuit,
         onRefused: listener.onRefused,
         probe: (detectedBy) => this.probe(detectedBy),
@@ -330,6 +330,12 @@ export class BrowserSession {
 
   #isOver(): boolean {
     return this.#options.signal.aborted || this.#transport.isEnded || this.#releasing !== undefined;
+  }
+
+  /** Reports a death that the answer of a command means. */
+  #reportAnswer(report: DeathReport): Promise<void> | void {
+    if (report.cause !== 'session-removed' || this.#watch === undefined) return this.#report(report);
+    return this.#watch.causeOfRemoval().then((cause) => this.#report({ ...report, cause }));
   }
 
   #report(report: DeathReport): void {

@@ -63,7 +63,8 @@ export type CommandHook = (command: CommandInfo) => Promise<void> | undefined;
 /** What the transport tells and asks its session. */
 export interface TransportListener {
   readonly onAlive: () => void;
-  readonly onDeath: (report: DeathReport) => void;
+  /** A returned promise is awaited: the death is declared when it resolves. */
+  readonly onDeath: (report: DeathReport) => Promise<void> | void;
   /** The action itself ended the session, by `quit()` or by closing the last window. */
   readonly onQuit: () => void;
   /** A command came after the halt. A returned error is thrown in place of the halt's reason. */
@@ -277,7 +278,7 @@ export class CommandTransport implements Client {
       return;
     }
     const { verdict, message } = verdictOfAnswer(answer.body);
-    if (verdict.kind === 'dead') listener.onDeath({ cause: verdict.cause, detectedBy: 'command', message });
+    if (verdict.kind === 'dead') await listener.onDeath({ cause: verdict.cause, detectedBy: 'command', message });
     else if (verdict.kind === 'suspicious') await listener.probe('command');
     else listener.onAlive();
     if (signal.aborted) throw toError(signal.reason);
@@ -315,7 +316,7 @@ export class CommandTransport implements Client {
       if (answer.status !== 200 && verdictOfAnswer(answer.body).verdict.kind === 'dead') return answer;
     } else if (!signal.aborted && (this.#isStuck || !(await listener.probe('deadline'))) && !signal.aborted) {
       const message = `${label} was not answered within ${deadlineMs / 1000} s, nor ${GRACE_AFTER_DEADLINE_MS / 1000} s after its page was stopped`;
-      listener.onDeath({ cause: 'frozen', detectedBy: 'deadline', message });
+      await listener.onDeath({ cause: 'frozen', detectedBy: 'deadline', message });
     } else this.#isStuck = true;
     if (signal.aborted) throw toError(signal.reason);
     throw new CommandTimeoutError(label, { deadlineMs, url: this.settings.url });

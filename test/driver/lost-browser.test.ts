@@ -10,6 +10,7 @@ interface Situation {
   readonly sessions: ScriptedAnswer;
   readonly isBrowserReachable: boolean;
   readonly oldestCommandMs?: number;
+  readonly hasBidi?: boolean;
   readonly expected: string;
   /** Whether the driver has to be asked at all. Default true. */
   readonly isDriverAsked?: boolean;
@@ -29,6 +30,14 @@ const TABLE: readonly Situation[] = [
     sessions: { value: [] },
     isBrowserReachable: false,
     expected: 'session-removed',
+  },
+  {
+    what: 'a killed browser in a session with BiDi, which the driver has dropped',
+    sessions: { value: [] },
+    isBrowserReachable: false,
+    hasBidi: true,
+    expected: 'browser-gone',
+    isDriverAsked: false,
   },
   { what: 'a socket that only broke', sessions: LISTED, isBrowserReachable: true, expected: 'nothing' },
   {
@@ -61,7 +70,9 @@ const TABLE: readonly Situation[] = [
 ];
 
 describe('explainLostBrowser', () => {
-  for (const { what, sessions, isBrowserReachable, oldestCommandMs, expected, isDriverAsked = true } of TABLE) {
+  for (const situation of TABLE) {
+    const { what, sessions, isBrowserReachable, oldestCommandMs, expected } = situation;
+    const { hasBidi = false, isDriverAsked = true } = situation;
     it(`finds ${expected} for ${what}`, async () => {
       await using driver = await openScriptedWebDriver({ answers: { 'GET /sessions': sessions } });
       const browser = await openDevToolsServer();
@@ -71,6 +82,7 @@ describe('explainLostBrowser', () => {
         http,
         sessionId: 'mine',
         devtoolsUrl: browser.url,
+        hasBidi,
         oldestCommandMs: oldestCommandMs ?? null,
         commandsSettled: Promise.resolve(),
       });
