@@ -270,7 +270,7 @@ export class BrowserSession {
     if (this.#transport.isEnded || this.#id === '') return void (await this.#transport.quit);
     this.#transport.end();
     const signal = AbortSignal.timeout(QUIT_LIMIT_MS);
-    await this.#http.send({ method: 'DELETE', path: `/session/${this.#id}`, signal });
+    await this.#http.send({ method: 'DELETE', path: `/session/${this.#id}`, inOrder: true, signal });
   }
 
   /** What somebody's endpoint was asked for may still come to be after the start was given up; nobody else would end it. */

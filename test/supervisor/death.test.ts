@@ -102,7 +102,7 @@ describe('SessionSupervisor: one death (R108)', () => {
     supervisor.on('session:dead', ({ death }) => deaths.push(death));
     using hold = server.hold('GET /title');
     const told = Array.from({ length: 20 }, () => rejectionOf(supervisor.driver.getTitle()));
-    await server.waitForRequest('GET /title', { count: 20 });
+    await server.waitForRequest('GET /title');
     server.endSession(undefined, GONE.message);
     hold.release();
     const errors = new Set(await Promise.all(told));
