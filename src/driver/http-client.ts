@@ -128,6 +128,11 @@ export class HttpClient {
     return promise;
   }
 
+  /** Gives up the exchange in order that is under way, which rejects with ECONNRESET; the next one gets a new connection. */
+  dropConnection(): void {
+    this.#oneByOne.destroy();
+  }
+
   /** Closes all connections; an exchange that is still under way rejects with ECONNRESET. */
   close(): void {
     this.#agent.destroy();

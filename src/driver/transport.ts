@@ -98,7 +98,7 @@ export class CommandTransport implements Client {
   #ended = false;
   /** Set when the last window was closed, which ends the session. */
   #isWindowless = false;
-  /** Set when a command was never answered although browser and driver live. If it happens again, the session is of no use. */
+  /** Set when a command was never answered although browser and driver live. If the next one isn't either, the session is of no use. */
   #isStuck = false;
   #quit: Promise<unknown> = Promise.resolve();
 
@@ -235,6 +235,7 @@ export class CommandTransport implements Client {
       throw await this.#explainBrokenExchange(error, isQuit);
     }
     entry.end(String(answer.status));
+    this.#isStuck = false;
     // Most commands end here; what follows is left out of their way.
     if (answer.status === 200 && !UNUSUAL.has(entry.label)) listener.onAlive();
     else await this.#judge(answer, { label: entry.label, data: request.data, isQuit });
@@ -317,7 +318,11 @@ export class CommandTransport implements Client {
     } else if (!signal.aborted && (this.#isStuck || !(await listener.probe('deadline'))) && !signal.aborted) {
       const message = `${label} was not answered within ${deadlineMs / 1000} s, nor ${GRACE_AFTER_DEADLINE_MS / 1000} s after its page was stopped`;
       await listener.onDeath({ cause: 'frozen', detectedBy: 'deadline', message });
-    } else this.#isStuck = true;
+    } else {
+      // Only the answer may be lost: the commands behind it need not wait for it.
+      this.#isStuck = true;
+      this.#options.http.dropConnection();
+    }
     if (signal.aborted) throw toError(signal.reason);
     throw new CommandTimeoutError(label, { deadlineMs, url: this.settings.url });
   }

@@ -297,10 +297,27 @@ describe('CommandTransport: deadlines', () => {
       )
       .and.does.not.contain('secret');
     expect(t.told).to.deep.equal(['free null', 'probe']);
+    using urlHold = t.server.hold('GET /url');
     const url = rejectionOf(t.driver.getCurrentUrl());
+    await urlHold.caught;
     await clock.tickAsync(COMMAND_TIMEOUT_MS + GRACE_MS);
     expect(await url).to.equal(REASON);
     expect(t.told.at(-1)).to.match(/^dead: frozen \(deadline\)/);
+  });
+
+  it('a command whose answer alone is lost holds up none of those behind it', async () => {
+    await using t = await openTransport({ probe: () => true });
+    for (let round = 1; round <= 2; round += 1) {
+      const hold = t.server.hold('GET /title');
+      const title = rejectionOf(t.driver.getTitle());
+      await hold.caught;
+      const url = t.driver.getCurrentUrl();
+      await clock.tickAsync(COMMAND_TIMEOUT_MS + GRACE_MS);
+      expect(await title).to.be.instanceOf(CommandTimeoutError);
+      expect(await url).to.equal('about:blank');
+      hold.release();
+    }
+    expect(t.told.filter((word) => word.startsWith('dead'))).to.deep.equal([]);
   });
 
   it('of the driver itself frees the page if it is busy, and the message names the page', async () => {

@@ -20,6 +20,8 @@ export interface Fault {
   readonly name: string;
   /** Null: not a death; the command that it hits fails, and the session goes on. */
   readonly cause: DeathCause | null;
+  /** The code of the error of the command that it hits, if it is not a death. */
+  readonly code?: string;
   readonly detectedBy: readonly Detector[];
   /** It needs a command to happen to. */
   readonly hitsCommand: boolean;
@@ -45,14 +47,16 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'connection cut in mid-body',
     cause: null,
+    code: 'ECONNRESET',
     detectedBy: [],
     hitsCommand: true,
     strike: ({ remote }) => remote.cutNextBody(/title/),
   },
   {
     name: 'response never comes',
-    cause: 'frozen',
-    detectedBy: ['deadline'],
+    cause: null,
+    code: 'command-timeout',
+    detectedBy: [],
     hitsCommand: true,
     strike: ({ remote }) => remote.swallowNext(/title/),
   },
