@@ -36,6 +36,23 @@ export function isClass(node: AnyNode): node is ClassNode {
   return node.type === 'ClassDeclaration' || node.type === 'ClassExpression';
 }
 
+/** The expressions one of which an expression has as its value, or as an element of it: `await x`, `[x, y]`, `x ?? y`; undefined for others. */
+export function alternativesOf(node: AnyNode): readonly AnyNode[] | undefined {
+  switch (node.type) {
+    case 'AwaitExpression':
+    case 'SpreadElement':
+      return [node.argument];
+    case 'ArrayExpression':
+      return node.elements.filter((element) => element !== null);
+    case 'LogicalExpression':
+      return [node.left, node.right];
+    case 'ConditionalExpression':
+      return [node.consequent, node.alternate];
+    default:
+      return undefined;
+  }
+}
+
 export function isLoop(node: AnyNode): boolean {
   return /^(For|ForIn|ForOf|While|DoWhile)Statement$/.test(node.type);
 }

@@ -1,5 +1,13 @@
 /** Decides which expressions are elements of a page, or lists of them. */
-import { isFunction, methodName, propertyName, unwrap, type AnyNode, type CallExpression } from './ast.ts';
+import {
+  alternativesOf,
+  isFunction,
+  methodName,
+  propertyName,
+  unwrap,
+  type AnyNode,
+  type CallExpression,
+} from './ast.ts';
 import { followPath } from './functions.ts';
 import type { Analysis } from './rule.ts';
 
@@ -15,18 +23,11 @@ export function isElement(node: AnyNode, tools: Tools, depth = 0): boolean {
   const expression = unwrap(node);
   const next = (inner: AnyNode) => isElement(inner, tools, depth + 1);
   if (depth > MAX_DEPTH) return false;
+  const alternatives = alternativesOf(expression);
+  if (alternatives !== undefined) return alternatives.some(next);
   switch (expression.type) {
-    case 'AwaitExpression':
-    case 'SpreadElement':
-      return next(expression.argument);
     case 'CallExpression':
       return isElementCall(expression, tools, next);
-    case 'ArrayExpression':
-      return expression.elements.some((element) => element !== null && next(element));
-    case 'LogicalExpression':
-      return next(expression.left) || next(expression.right);
-    case 'ConditionalExpression':
-      return next(expression.consequent) || next(expression.alternate);
     case 'MemberExpression':
       return propertyName(expression) === undefined || /^\d+$/.test(propertyName(expression) ?? '')
         ? next(expression.object)

@@ -46,7 +46,7 @@ export class Listeners {
     return value?.type === 'Literal' ? String(value.value) : undefined;
   }
 
-  /** What identifies the object of a call: the variable, or the values that it can have. */
+  /** The identities of the object of a call: its variable, and the values that it can have. */
   #objectsOf({ callee }: CallExpression): readonly unknown[] {
     if (callee.type !== 'MemberExpression') return [];
     const object = unwrap(callee.object);

@@ -1,5 +1,6 @@
 /** Finds the variables that count the elements of a list which is read from the page outside of steps. */
 import {
+  alternativesOf,
   isFunction,
   isLoop,
   isWithin,
@@ -64,7 +65,7 @@ function findCounted({ origin, scope, references }: Binding, key: AnyNode, { mod
   if (!isCounted || loop === undefined) return undefined;
   if (loop.type === 'ForOfStatement') return { list: loop.right, scope: loop };
   if (loop.type !== 'ForStatement' || scope !== loop || loop.test?.type !== 'BinaryExpression') return undefined;
-  // What begins at 1 is the number of a page.
+  // A counter that begins at 1 is the number of a page.
   if (origin.node.value !== 0) return undefined;
   const size = [loop.test.left, loop.test.right]
     .map((side) => {
@@ -82,16 +83,9 @@ function isFromPage(node: AnyNode, analysis: Analysis, depth = 0): boolean {
   const expression = unwrap(node);
   const next = (inner: AnyNode) => isFromPage(inner, analysis, depth + 1);
   if (depth > MAX_DEPTH) return false;
+  const alternatives = alternativesOf(expression);
+  if (alternatives !== undefined) return alternatives.some(next);
   switch (expression.type) {
-    case 'AwaitExpression':
-    case 'SpreadElement':
-      return next(expression.argument);
-    case 'ArrayExpression':
-      return expression.elements.some((element) => element !== null && next(element));
-    case 'LogicalExpression':
-      return next(expression.left) || next(expression.right);
-    case 'ConditionalExpression':
-      return next(expression.consequent) || next(expression.alternate);
     case 'MemberExpression':
       return next(expression.object);
     case 'NewExpression':

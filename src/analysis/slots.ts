@@ -21,7 +21,7 @@ const SAME_METHODS = /^(values|keys|sort|reverse|fill)$/;
 /** Methods whose result is a new list of the same elements. */
 const COPYING_METHODS = /^(filter|slice|concat|toSorted|toReversed|toSpliced|splice|with|flat)$/;
 const ITERATING_METHODS = /^(forEach|map|filter|flatMap|some|every|find|findLast|findIndex|sort)$/;
-/** What an action is given: changing it is no loss. `params` is none of these. */
+/** The tools of an action, whose change is no loss. `params` is not one of them. */
 const TOOLS = /^(driver|api|signal|log|runId|session|folder|screenshot|step|batch|save|progress)$/;
 
 export interface Viewpoint {

@@ -77,8 +77,8 @@ export class Values {
     this.#active.add(expression);
     const values = [...new Set(this.#find(expression))];
     this.#active.delete(expression);
-    // What was cut short, because it depends on itself, is complete only for the expression that was asked for. In code with many such
-    // expressions the incomplete values are used.
+    // A search that was cut short, because a value depends on itself, is complete only for the expression that was asked for. In code with
+    // many such expressions the incomplete values are used.
     if (isFirst || !this.#isCut || this.#visits > MAX_UNSURE_VISITS) this.#known.set(expression, values);
     return values;
   }

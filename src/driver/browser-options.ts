@@ -65,9 +65,13 @@ export function validateBrowserOptions(options: BrowserOptions): void {
   if (proxy !== undefined) toProxyCapability(proxy);
 }
 
-/** Merges options: later ones win, lists of switches follow one another, and capabilities are merged in depth. */
+/**
+ * Merges options: later ones win, lists of switches follow one another, and capabilities are merged in depth. Throws as
+ * {@link validateBrowserOptions} does.
+ */
 export function mergeBrowserOptions(...layers: readonly BrowserOptions[]): BrowserOptions {
   return layers.reduce<BrowserOptions>((merged, layer) => {
+    validateBrowserOptions(layer);
     const given = Object.fromEntries(Object.entries(layer).filter(([, value]) => value !== undefined));
     const { arguments: switches = [], capabilities = {} } = merged;
     return {

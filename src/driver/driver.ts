@@ -8,7 +8,6 @@ export type { WebDriver, WebElement } from 'selenium-webdriver';
 export {
   BROWSER_OPTION_NAMES,
   mergeBrowserOptions,
-  toProxyCapability,
   validateBrowserOptions,
   type BrowserOptions,
 } from './browser-options.ts';

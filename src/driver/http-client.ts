@@ -6,6 +6,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { createRequire } from 'node:module';
 
+import { toBasicAuth } from '../core/basic-auth.ts';
 import { toError } from '../core/errors.ts';
 
 export interface HttpAnswer {
@@ -56,10 +57,7 @@ export class HttpClient {
     const options = { keepAlive: true, timeout: IDLE_CONNECTION_MS };
     this.#agent = new Agent(options);
     this.#oneByOne = new Agent({ ...options, maxSockets: 1 });
-    if (this.#base.username !== '') {
-      const credentials = `${decode(this.#base.username)}:${decode(this.#base.password)}`;
-      this.#authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
-    }
+    this.#authorization = toBasicAuth(this.#base);
   }
 
   /**
@@ -137,15 +135,6 @@ export class HttpClient {
   close(): void {
     this.#agent.destroy();
     this.#oneByOne.destroy();
-  }
-}
-
-/** A `%` that begins no escape stands for itself. */
-function decode(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
   }
 }
 

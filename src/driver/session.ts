@@ -144,8 +144,8 @@ export class BrowserSession {
       fallback: () => this.#watch?.fallback,
       settings: this.#transport.settings,
       activity: () => this.#activity,
-      // The types of selenium-webdriver leave out that null means no limit.
       sendOverride: ({ cmd, params }) => (this.driver as chrome.Driver).sendDevToolsCommand(cmd, { ...params }),
+      // The types of selenium-webdriver leave out that null means no limit.
       setTimeouts: (timeouts) => this.driver.manage().setTimeouts(timeouts as Record<keyof SessionTimeouts, number>),
     });
   }

@@ -12,7 +12,7 @@ interface StartTarget {
   readonly endpointUrl?: string;
   readonly driverPath?: string;
   readonly browserPath?: string;
-  /** What driver and browser printed. */
+  /** The output of the driver and its browser. */
   readonly words?: string;
 }
 
@@ -24,9 +24,9 @@ export function toStartError(thrown: unknown, target: StartTarget): SessionStart
 }
 
 interface Reason {
-  /** In the words of Chromium, of its driver, or of the operating system (each provoked on Chromium 156). */
+  /** Text of Chromium, its driver, or the operating system. Provoked on Chromium 156, except shared memory, libraries and architecture. */
   readonly words: RegExp;
-  /** What is wrong, and the way out. */
+  /** A sentence without its full stop: the reason, and the way out. */
   readonly explanation: (match: RegExpExecArray) => string;
 }
 
@@ -93,7 +93,8 @@ function describeUsedProfile(folder: string | undefined): string {
 }
 
 function explain(text: string, { endpointUrl, driverPath, browserPath, words: printed = '' }: StartTarget): string {
-  for (const { words, explanation } of REASONS) {
+  // These are about this machine.
+  for (const { words, explanation } of endpointUrl === undefined ? REASONS : []) {
     const match = words.exec(text) ?? words.exec(printed);
     if (match !== null) return `The browser could not be started: ${explanation(match)}.`;
   }

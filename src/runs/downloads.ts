@@ -1,16 +1,20 @@
 /** Files that the browser downloads for a run. Each step has a folder of its own, so that a step that is done again leaves one copy. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 import { delay } from '../core/abort.ts';
-import { SupervisorError } from '../core/errors.ts';
+import { ActionError, SupervisorError } from '../core/errors.ts';
+import { Serial } from '../core/serial.ts';
 import { describeSpan } from '../core/time-words.ts';
+import { toStepRowId, type StepId } from '../registry/registry.ts';
+import { toFileName } from './export.ts';
+import { describeStep } from './replay/ledger.ts';
 
 /** Chromium's name for a file that is not complete. */
 const UNFINISHED = /\.crdownload$|^\.(com\.google\.Chrome|org\.chromium\.Chromium)\./;
 const POLL_MS = 50;
-export const DEFAULT_DOWNLOAD_TIMEOUT_MS = 60_000;
+const DEFAULT_TIMEOUT_MS = 60_000;
 
 export interface DownloadOptions {
   /** How long the file may take, from the end of the work that starts it. @default 60_000 */
@@ -32,33 +36,67 @@ export class DownloadTimedOutError extends SupervisorError {
   }
 }
 
-export interface DownloadParts extends DownloadOptions {
-  /** The final folder of the file. */
+export interface DownloadsOptions {
+  /** The folder that has a folder for each step. */
   readonly folder: string;
+  /** The browser's own folder of downloads, where files go that nothing waits for. */
+  readonly browserFolder: string;
   /** Has the browser put its downloads into a folder. */
   readonly setFolder: (folder: string) => Promise<void>;
-  readonly signal: AbortSignal;
 }
 
-/**
- * Returns the absolute path of the file whose download `work` starts, once it is complete. A file of the same name is replaced. If several
- * files come, all of them are kept, and the first by name is returned.
- */
-export async function download(
-  work: () => unknown,
-  { folder, setFolder, signal, timeoutMs = DEFAULT_DOWNLOAD_TIMEOUT_MS }: DownloadParts,
-): Promise<string> {
-  const incoming = path.join(folder, `.incoming-${randomBytes(4).toString('hex')}`);
-  await mkdir(incoming, { recursive: true });
-  try {
-    await setFolder(incoming);
-    await work();
-    const names = await waitForFiles(incoming, { timeoutMs, signal });
-    for (const name of names) await rename(path.join(incoming, name), path.join(folder, name));
-    return path.join(folder, names[0] ?? '');
-  } finally {
-    await rm(incoming, { recursive: true, force: true });
+/** Waits for the downloads of one browser, one after the other: the browser has one folder for all of them. */
+export class Downloads {
+  readonly #options: DownloadsOptions;
+  readonly #serial = new Serial();
+
+  constructor(options: DownloadsOptions) {
+    this.#options = options;
   }
+
+  /**
+   * Returns the absolute path of the file whose download `work` starts, once it is complete in the folder of `step`. A file of the same name
+   * is replaced. If several files come, all of them are kept, and the first by name is returned. Throws `ActionError` for an item of a batch.
+   */
+  async fetch(
+    work: () => unknown,
+    {
+      step,
+      signal,
+      timeoutMs = DEFAULT_TIMEOUT_MS,
+    }: DownloadOptions & { step: StepId | undefined; signal: AbortSignal },
+  ): Promise<string> {
+    const { folder, browserFolder, setFolder } = this.#options;
+    if (step !== undefined && step.batch !== null) {
+      throw new ActionError(
+        `ctx.download was used in ${describeStep(step)}. It waits for the run's own browser: download in steps, one after the other.`,
+      );
+    }
+    const target = path.resolve(folder, step === undefined ? '' : toStepFolder(step));
+    const incoming = path.join(target, `.incoming-${randomBytes(4).toString('hex')}`);
+    return this.#serial.run(async () => {
+      signal.throwIfAborted();
+      await mkdir(incoming, { recursive: true });
+      try {
+        await setFolder(incoming);
+        await work();
+        const names = await waitForFiles(incoming, { timeoutMs, signal });
+        for (const name of names) await rename(path.join(incoming, name), path.join(target, name));
+        return path.join(target, names[0] ?? '');
+      } finally {
+        // A browser that is gone needs no folder.
+        await Promise.allSettled([setFolder(path.resolve(browserFolder))]);
+        await rm(incoming, { recursive: true, force: true });
+      }
+    });
+  }
+}
+
+/** A name of its own for each step, also for those whose keys differ only in what a file name can't have. */
+function toStepFolder(id: StepId): string {
+  const name = toFileName(id.key);
+  if (id.within === undefined && name === id.key && name === name.toLowerCase()) return name;
+  return `${name}-${createHash('sha256').update(toStepRowId(id)).digest('hex').slice(0, 8)}`;
 }
 
 async function waitForFiles(

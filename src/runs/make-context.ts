@@ -14,7 +14,7 @@ import { runActionBatch } from './steps/batches.ts';
 import type { LedgerEntry } from './replay/ledger.ts';
 import { watchEffects } from './replay/command-guard.ts';
 import type { ActionContext, PrepareContext } from './context.ts';
-import { download } from './downloads.ts';
+import { Downloads } from './downloads.ts';
 import { toFileName } from './export.ts';
 import { OpenCalls, type OpenCall } from './steps/open-calls.ts';
 import type { SessionPool } from './sessions/session-pool.ts';
@@ -38,6 +38,8 @@ export interface RunParts
   readonly renewals: SessionRenewals;
   readonly sessions: number | undefined;
   readonly stuckAfterMs: number;
+  /** The browser's own folder of downloads, if it is known. */
+  readonly downloadDir: string | undefined;
   readonly onDisplay: (display: { done: number; total: number; label?: string }) => void;
 }
 
@@ -107,6 +109,13 @@ export function makeRunEntry(parts: RunParts): RunEntry {
   const calls = new OpenCalls(parts.runSignal);
   const steps = new Steps({ ...parts, calls, sessionSignal, isSameSession: () => supervisor.signal === sessionSignal });
   const saves = new UnseenFailures();
+  const folder = path.join(parts.folder, 'downloads');
+  const { browserState } = supervisor;
+  const downloads = new Downloads({
+    folder,
+    browserFolder: parts.downloadDir ?? folder,
+    setFolder: (to) => browserState.setDownloadFolder(to),
+  });
   ledger.beginPass();
   parts.guard.enter(steps);
   const noteEffect = async (entry: LedgerEntry | undefined) => {
@@ -128,13 +137,9 @@ export function makeRunEntry(parts: RunParts): RunEntry {
       return calls.add(`the batch "${name}"`, batch, steps.current);
     },
     save: (record, options) => saves.add(calls.add('a save', steps.save(record, options)), options?.key),
-    download: (work, options) => {
+    download: async (work, options) => {
       steps.throwIfOver();
-      const { key } = steps.current?.id ?? {};
-      const downloads = path.join(path.resolve(parts.folder), 'downloads');
-      const folder = key === undefined ? downloads : path.join(downloads, toFileName(key));
-      const setFolder = (to: string) => supervisor.browserState.setDownloadFolder(to);
-      return download(work, { ...options, folder, setFolder, signal: steps.scopeSignal });
+      return downloads.fetch(work, { ...options, step: steps.current?.id, signal: steps.scopeSignal });
     },
     progress: (done, total, label) => {
       steps.throwIfOver();

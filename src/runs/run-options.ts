@@ -13,7 +13,6 @@ import type { Registry, StoredRun } from '../registry/registry.ts';
 import {
   assertLocalBrowser,
   BROWSER_OPTION_NAMES,
-  validateBrowserOptions,
   type BrowserOptions,
   readSessionState,
   mergeSupervisorOptions,
@@ -212,7 +211,7 @@ function describeIssue(issue: z.core.$ZodIssue, action: Action, given: unknown):
   return [value === undefined ? `${flag} is missing (${issue.message}).` : `${flag}: ${issue.message}.`];
 }
 
-/** Throws `ConfigError` if the action asks for something that the browser does not know. */
+/** Throws `ConfigError` if the action returns an option that is not its to choose. */
 function readBrowserOptions(action: Action, params: Record<string, unknown>): BrowserOptions {
   const browser = action.browser?.(params) ?? {};
   const known = BROWSER_OPTION_NAMES.filter((name) => name !== 'headless' && name !== 'browserName');
@@ -222,7 +221,6 @@ function readBrowserOptions(action: Action, params: Record<string, unknown>): Br
       `\`browser\` of ${action.name} returns ${unknown.join(', ')}, which an action can't choose. It can choose ${known.join(', ')}.`,
     );
   }
-  validateBrowserOptions(browser);
   return browser;
 }
 

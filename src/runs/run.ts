@@ -11,7 +11,6 @@ import type { SessionSupervisor, SupervisorOptions } from '../supervisor/supervi
 import { sizeOf } from '../upkeep/upkeep.ts';
 import { CommandGuard } from './replay/command-guard.ts';
 import type { Action } from './define-action.ts';
-import { exportRecords } from './export.ts';
 import { Ledger } from './replay/ledger.ts';
 import { deathBehind } from './sessions/death-signal.ts';
 import { makePrepareContext, makeRunEntry, type ContextParts } from './make-context.ts';
@@ -36,6 +35,7 @@ import { openRunState } from './state/open-run-state.ts';
 import type { RunState } from './state/run-state.ts';
 import { StallWatch } from './stall-watch.ts';
 import { untilOver } from './until-over.ts';
+import { writeOutputs } from './write-outputs.ts';
 
 /** What a run is given by whoever prepared it. */
 export interface RunParts {
@@ -59,6 +59,7 @@ export class Run {
   readonly #guard: CommandGuard;
   readonly #renewals = new SessionRenewals();
   readonly #browserState: RunState;
+  /** Called when the page of a session submits a form by POST. */
   #onPagePost: (session: AbortSignal) => void = () => undefined;
   readonly #stallWatch: StallWatch;
   readonly #figures: RunFigures;
@@ -266,6 +267,7 @@ export class Run {
         pool,
         sessions: this.#plan.sessions,
         stuckAfterMs: this.#plan.stuckAfterMs,
+        downloadDir: this.#plan.supervisor.downloadDir,
         givesUpSteps: this.#plan.givesUpSteps,
         onProgress: () => this.#onProgress(),
         onBegin: () => (this.#figures.reused += 1),
@@ -352,11 +354,12 @@ export class Run {
   async #finish(ending: Ending): Promise<RunOutcome> {
     this.#ledger.cancelOpen();
     let error = ending.kind === 'returned' ? undefined : ending.error;
-    const outputs = await this.#export((thrown) => {
-      // What ended the run comes first.
-      if (error !== undefined) this.#plan.log.error(thrown.message);
-      error ??= thrown;
-    });
+    // The files of a run that another process has now are not ours to write.
+    const isTaken = this.#stop.signal.reason instanceof LeaseLostError || this.#figures.ownDeaths.some(isTakenAway);
+    const { outputs, failure } = await writeOutputs(isTaken ? undefined : this.#store, this.#plan);
+    // The error that ended the run comes first.
+    if (error !== undefined && failure !== undefined) this.#plan.log.error(failure.message);
+    error ??= failure;
     const { queued: _queued, running: _running, ...counts } = this.#ledger.counts;
     const isRepeated = this.#action.effects === 'writes' && this.#replay.repeatedEffects.length > 0;
     const isPartial = counts.failed + counts.cancelled > 0 || isRepeated;
@@ -383,18 +386,5 @@ export class Run {
       durationMs: this.#figures.durationMs,
       outputs,
     };
-  }
-
-  /** The files of whoever has the run now are not ours to write. */
-  async #export(onFailure: (error: Error) => void): Promise<Record<string, string>> {
-    const { folder, format, writesOutput } = this.#plan;
-    const isTaken = this.#stop.signal.reason instanceof LeaseLostError || this.#figures.ownDeaths.some(isTakenAway);
-    if (this.#store === undefined || !writesOutput || isTaken) return {};
-    try {
-      return await exportRecords(await Array.fromAsync(this.#store.listRecords()), { folder, format });
-    } catch (thrown) {
-      onFailure(toError(thrown));
-      return {};
-    }
   }
 }

@@ -5,6 +5,7 @@
 import fetchCookie from 'fetch-cookie';
 
 import { anySignal, delay, raceSignal } from '../core/abort.ts';
+import { toBasicAuth } from '../core/basic-auth.ts';
 import { InvariantError, SupervisorError, toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
 import { retry } from '../core/retry.ts';
@@ -288,22 +289,14 @@ async function resolveUrl(pathOrUrl: string | URL, method: string, { baseUrl }: 
   return url.href;
 }
 
-/** User and password of a URL, as browsers send them. fetch refuses a URL that has any. */
+/** `href` without its user and password, which fetch refuses, and the header that browsers send in their place. */
 function splitCredentials(href: string): { url: string; credentials: { authorization?: string } } {
   const url = new URL(href);
-  const { username, password } = url;
-  if (username === '' && password === '') return { url: href, credentials: {} };
+  const authorization = toBasicAuth(url);
+  if (authorization === undefined) return { url: href, credentials: {} };
   url.username = '';
   url.password = '';
-  const text = `${decodePart(username)}:${decodePart(password)}`;
-  return { url: url.href, credentials: { authorization: `Basic ${Buffer.from(text).toString('base64')}` } };
-}
-
-/** A `%` that begins no escape stands for itself. */
-function decodePart(part: string): string {
-  return part.replace(/(%[\da-f]{2})+/gi, (escapes) =>
-    Buffer.from(escapes.replaceAll('%', ''), 'hex').toString('utf8'),
-  );
+  return { url: url.href, credentials: { authorization } };
 }
 
 /** fetch says only "fetch failed" and keeps the reason in its cause. */

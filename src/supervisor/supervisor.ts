@@ -19,7 +19,6 @@ export {
   SessionStartError,
   StaleDriverError,
   toStorageState,
-  validateBrowserOptions,
   type BrowserOptions,
   type BrowserState,
   type CommandHook,

@@ -14,13 +14,13 @@ import { CommandTimeoutError, SessionStartError } from '../../src/driver/death.t
 import { HttpClient } from '../../src/driver/http-client.ts';
 import { startRealDriver } from '../support/real-driver.ts';
 import { send } from '../support/send.ts';
+import { COMMAND_TIMEOUT_MS, openLimitedSession, toUrl } from './support/limited-session.ts';
 import { localBrowser } from './support/local-browser.ts';
 import { rejectionOf } from './support/programs.ts';
 import { makeKeeper, openSession } from './support/sessions.ts';
 
 const COMMANDS = 10_000;
 const PROBE_EVERY_MS = 100;
-const SHORT_TIMEOUT_MS = 1_500;
 const GRACE_MS = 3_000;
 
 /** Probes like a heartbeat does, all the time, until it is disposed of. */
@@ -173,28 +173,19 @@ describe('A start that goes wrong, at any moment', () => {
 });
 
 describe('No false death where the session has limits of its own, at length (law 3)', () => {
-  let s: Awaited<ReturnType<typeof openSession>>;
+  let s: Awaited<ReturnType<typeof openLimitedSession>>;
 
   before(async () => {
-    s = await openSession(await localBrowser(), {
-      commandTimeoutMs: SHORT_TIMEOUT_MS,
-      browser: { capabilities: { timeouts: { pageLoad: 1_000, script: null } } },
-    });
+    s = await openLimitedSession();
   });
 
   after(() => s[Symbol.asyncDispose]());
-
-  const expectAlive = async () => {
-    await s.driver.get(toUrl('<title>ok</title>'));
-    expect(await s.driver.getTitle()).to.equal('ok');
-    expect(s.deaths).to.deep.equal([]);
-  };
 
   it('a frame that loops while it loads: the next command works', async () => {
     const page = '<title>loop</title><iframe srcdoc="<script>while (true);</script>"></iframe>';
     expect(await rejectionOf(s.driver.get(toUrl(page)))).to.be.instanceOf(seleniumErrors.TimeoutError);
     expect(await s.driver.getTitle()).to.equal('loop');
-    await expectAlive();
+    await s.expectAlive();
   });
 
   it('a page that loops when it is left: the driver gives the next one up, and the next command works', async () => {
@@ -203,16 +194,12 @@ describe('No false death where the session has limits of its own, at length (law
     await s.driver.executeScript("addEventListener('pagehide', () => { while (true); })");
     expect(await rejectionOf(s.driver.get(`${site.url}/ok`))).to.be.instanceOf(seleniumErrors.TimeoutError);
     await s.driver.getTitle();
-    await expectAlive();
+    await s.expectAlive();
   });
 
   it('an asynchronous script without a limit that takes longer than any command: it ends with its value', async () => {
-    const script = `setTimeout(arguments[0], ${SHORT_TIMEOUT_MS + GRACE_MS + 1_000}, 'late')`;
+    const script = `setTimeout(arguments[0], ${COMMAND_TIMEOUT_MS + GRACE_MS + 1_000}, 'late')`;
     expect(await s.driver.executeAsyncScript(script)).to.equal('late');
-    await expectAlive();
+    await s.expectAlive();
   });
 });
-
-function toUrl(page: string): string {
-  return `data:text/html,${encodeURIComponent(page)}`;
-}

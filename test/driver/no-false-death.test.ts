@@ -3,6 +3,7 @@ import { error as seleniumErrors } from 'selenium-webdriver';
 import { openFaultSite, type FaultSite } from 'webdriver-supervisor/testing';
 import { CommandTimeoutError } from '../../src/driver/death.ts';
 import { crashPage } from './support/crash-page.ts';
+import { openLimitedSession, toUrl } from './support/limited-session.ts';
 import { localBrowser } from './support/local-browser.ts';
 import { rejectionOf } from './support/programs.ts';
 import { openSession } from './support/sessions.ts';
@@ -153,22 +154,13 @@ describe('No false death, on a real browser (law 3)', () => {
 });
 
 describe('No false death where the session has limits of its own, on a real browser (law 3)', () => {
-  let s: Awaited<ReturnType<typeof openSession>>;
+  let s: Awaited<ReturnType<typeof openLimitedSession>>;
 
   before(async () => {
-    s = await openSession(await localBrowser(), {
-      commandTimeoutMs: COMMAND_TIMEOUT_MS,
-      browser: { capabilities: { timeouts: { pageLoad: 1_000, script: null } } },
-    });
+    s = await openLimitedSession();
   });
 
   after(() => s[Symbol.asyncDispose]());
-
-  const expectAlive = async () => {
-    await s.driver.get(toUrl('<title>ok</title>'));
-    expect(await s.driver.getTitle()).to.equal('ok');
-    expect(s.deaths).to.deep.equal([]);
-  };
 
   it('a page that loops while it loads: the driver gives it up, its URL is named, and the next command works', async () => {
     const error = await rejectionOf(
@@ -179,10 +171,6 @@ describe('No false death where the session has limits of its own, on a real brow
     const startedAt = performance.now();
     expect(await s.driver.getTitle()).to.equal('loop');
     expect(performance.now() - startedAt).to.be.below(COMMAND_TIMEOUT_MS);
-    await expectAlive();
+    await s.expectAlive();
   });
 });
-
-function toUrl(page: string): string {
-  return `data:text/html,${encodeURIComponent(page)}`;
-}

@@ -66,6 +66,24 @@ describe('SessionSettings: deadlines', () => {
   });
 });
 
+describe('SessionSettings: overrides by DevTools commands', () => {
+  it('are the newest of each kind, in order, and all scripts for new documents', () => {
+    const settings = settingsWith();
+    const send = (cmd: string, params: object) =>
+      settings.learn('POST /chromium/send_command', { cmd, params }, '{"value":null}');
+    send('Emulation.setTimezoneOverride', { timezoneId: 'UTC' });
+    send('Page.addScriptToEvaluateOnNewDocument', { source: '1' });
+    send('Page.addScriptToEvaluateOnNewDocument', { source: '2' });
+    send('Page.captureScreenshot', {});
+    send('Emulation.setTimezoneOverride', { timezoneId: 'Asia/Tokyo' });
+    expect(settings.overrides.map(({ cmd, params }) => [cmd, ...Object.values(params)])).to.deep.equal([
+      ['Page.addScriptToEvaluateOnNewDocument', '1'],
+      ['Page.addScriptToEvaluateOnNewDocument', '2'],
+      ['Emulation.setTimezoneOverride', 'Asia/Tokyo'],
+    ]);
+  });
+});
+
 describe('SessionSettings: where the session is', () => {
   it('knows the window after a switch, and no window after a close', () => {
     const settings = settingsWith();

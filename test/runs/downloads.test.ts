@@ -25,7 +25,8 @@ describe('ctx.download, on a real browser', function () {
           'content-disposition': 'attachment; filename="report.csv"',
         });
         response.write(`${request.url}\n`);
-        response.end('1,2,3\n'.repeat(1_000));
+        // A file that takes a while: it is not complete when it is there.
+        setTimeout(() => response.end('1,2,3\n'.repeat(1_000)), 300);
       } else
         response
           .setHeader('content-type', 'text/html')
@@ -76,26 +77,51 @@ describe('ctx.download, on a real browser', function () {
       }
     });
     expect(outcome).to.include({ status: 'completed', error: null });
-    const folder = path.join(output, 'downloads');
-    expect(files).to.deep.equal([
-      path.join(folder, 'report-a', 'report.csv'),
-      path.join(folder, 'report-a', 'report.csv'),
-      path.join(folder, 'report-b', 'report.csv'),
-    ]);
-    for (const id of ['a', 'b']) {
-      expect(readdirSync(path.join(folder, `report-${id}`))).to.deep.equal(['report.csv']);
-      expect(readFileSync(path.join(folder, `report-${id}`, 'report.csv'), 'utf8')).to.match(
-        new RegExp(`^/report/${id}\n(1,2,3\n){1000}$`),
-      );
+    const [first, again, second] = files;
+    expect(first).to.equal(again).and.not.equal(second);
+    expect(readdirSync(path.join(output, 'downloads'))).to.have.length(2);
+    for (const [id, file] of [
+      ['a', first!],
+      ['b', second!],
+    ] as const) {
+      expect(readdirSync(path.dirname(file))).to.deep.equal(['report.csv']);
+      expect(readFileSync(file, 'utf8')).to.match(new RegExp(`^/report/${id}\n(1,2,3\n){1000}$`));
     }
+  });
+
+  it('keeps the files of steps apart whose keys are alike, and those that are asked for at the same time', async () => {
+    const files: string[] = [];
+    await run(async (context) => {
+      for (const key of ['report/1', 'report-1', 'REPORT-1'])
+        files.push(await context.step(key, () => fetchReport(context, 'a')));
+      const { driver, download } = context;
+      const both = ['a', 'b'].map(
+        async (id) =>
+          readFileSync(await download(() => driver.findElement(By.id(id)).click()), 'utf8').split('\n', 1)[0]!,
+      );
+      files.push(...(await Promise.all(both)));
+    });
+    const [one, two, three, ...texts] = files;
+    expect(new Set([one, two, three].map((file) => file!.toLowerCase())).size).to.equal(3);
+    expect(texts).to.deep.equal(['/report/a', '/report/b']);
+  });
+
+  it('is refused in an item of a batch', async () => {
+    const outcome = await run(async ({ driver, batch, download }) => {
+      await batch('items', ['a'], () => download(() => driver.getTitle()), { key: String, concurrency: 1 });
+    });
+    expect(outcome.error?.message).to.match(
+      /^ctx\.download was used in the item "a" of batch "items"\..* download in steps/,
+    );
   });
 
   it('puts a download that nobody waits for into the run’s folder, and not into that of the user', async () => {
     const users = path.join(homedir(), 'Downloads', 'report.csv');
     const isThere = existsSync(users);
-    await run(async ({ driver, step, signal }) => {
+    await run(async ({ driver, step, download, signal }) => {
       await step('click', async () => {
         await driver.get(`${url}/`);
+        await download(() => driver.findElement(By.id('b')).click());
         await driver.findElement(By.id('a')).click();
         const file = path.join(output, 'downloads', 'report.csv');
         while (!existsSync(file) && !signal.aborted) await driver.getTitle();

@@ -112,7 +112,7 @@ async function runDisturbed(
       ...options.supervisor,
       restartLimit: { limit, windowMs: RESTART_WINDOW_MS, firstBackoffMs: 0 },
     };
-    // Nobody resumes the disturbed run.
+    // The disturbed run is never resumed.
     const config = { ...(options.config ?? loadConfig()), keepsState: false };
     const changes = { config, recover: true, givesUpSteps: false, output: folder, supervisor };
     const watched = disturbed.watch(action, { ...options, ...changes });

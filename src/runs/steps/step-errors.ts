@@ -4,7 +4,7 @@ import { describeSpan } from '../../core/time-words.ts';
 import type { SessionDeathError } from '../../supervisor/supervisor.ts';
 import { describeStep, startSentence, type LedgerEntry } from '../replay/ledger.ts';
 
-/** Sessions died again and again while this step ran: it is quarantined, so that one bad page can't eat the run. */
+/** Sessions died again and again while this step ran: it is given up, so that one bad page does not use up the run. */
 export class PoisonedStepError extends SupervisorError {
   readonly code = 'step-poisoned';
   readonly consequence = 'fail-step';

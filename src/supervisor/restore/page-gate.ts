@@ -43,7 +43,7 @@ export interface PageGateOptions {
 
 /** Commands that have nothing to do with the page. */
 const PAGELESS =
-  /^((GET|POST) \/timeouts|(GET|POST|DELETE) \/window(\/.*)?|DELETE \/|POST \/session|POST \/(goog|chromium)\/.*|.* \/se\/.*)$/;
+  /^((GET|POST) \/timeouts|(GET|POST|DELETE) \/window(\/.*)?|DELETE \/|POST \/session|POST \/(goog|ms|chromium)\/.*|.* \/se\/.*)$/;
 const NAVIGATES = 'POST /url';
 const OPENS_WINDOW = 'POST /window/new';
 const LISTS_WINDOWS = 'GET /window/handles';
@@ -57,7 +57,7 @@ export class PageGate {
   #session: GatedSession | undefined;
   #expected: ExpectedPage | undefined;
   #opening: Promise<void> | undefined;
-  /** What left further windows, which are not opened again. */
+  /** The name of the step that left further windows, which are not opened again. */
   #lostWindows: string | undefined;
 
   constructor(options: PageGateOptions) {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { descendantsOf, findBrowserProcess, listProcesses, type ProcessInfo } from 'webdriver-supervisor/testing';
 
 const POLL_MS = 10;
-/** What a new tab, or one that was put right for the next item, shows before its first page. */
+/** The titles of a tab before its first page: a new one, and one that was put right for the next item. */
 const BLANK_TITLES = ['data:,', 'about:blank'];
 
 export interface OutsideSession {

@@ -255,7 +255,7 @@ describeOnSqlite('Notifier', (registries) => {
       const delivery = notifier.deliver(registry);
       await eventually(async () => asked().webhook.length === 1, 'the request that has no answer');
       await eventually(async () => asked().slack.length + asked().email.length === 2, 'the others');
-      // What a sink was told is stored a moment after it was told.
+      // A delivery is stored a moment after the sink has answered.
       await eventually(async () => Object.keys((await registry.alerts.list())[0]!.delivered).length === 2, 'that');
       return { notifier, delivery };
     };

@@ -283,6 +283,26 @@ describe('A window that a step and its parts use', () => {
     expect(outcome.error).to.include({ code: 'window-shared' });
   });
 
+  it('is refused to a part that begins to use it after the step has gone on', async () => {
+    const { outcome } = await runScripted({
+      run: (ctx) =>
+        ctx.step('outer', async () => {
+          const gate = Promise.withResolvers<void>();
+          const inner = ctx.step('inner', async () => {
+            await gate.promise;
+            return ctx.driver.get('http://shop.test/item');
+          });
+          await ctx.driver.get('http://shop.test/list');
+          gate.resolve();
+          await inner;
+        }),
+    });
+    expect(outcome.error).to.include({ code: 'window-shared' });
+    expect(outcome.error?.message).to.match(
+      /^The step "inner" sent a command to the window that the step "outer" was using/,
+    );
+  });
+
   it('is shared by turns without a refusal: before, in and after a part that is awaited', async () => {
     const { outcome } = await runScripted({
       run: (ctx) =>
@@ -323,7 +343,8 @@ describe('A window that a step and its parts use', () => {
       run: async (ctx, { server }) => {
         const first = pages(ctx, 'first');
         await server.waitForRequest('POST /url');
-        await ctx.driver.get('http://shop.test/other').catch(() => undefined);
+        const refusal = await rejectionOf(ctx.driver.get('http://shop.test/other'));
+        expect(refusal).to.have.property('code', 'window-shared');
         await first;
       },
     });

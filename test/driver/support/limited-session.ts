@@ -1,0 +1,27 @@
+import { expect } from 'chai';
+
+import { localBrowser } from './local-browser.ts';
+import { openSession } from './sessions.ts';
+
+export const COMMAND_TIMEOUT_MS = 1_500;
+
+/** A session that gives up a page after a second, and a script never. */
+export async function openLimitedSession() {
+  const s = await openSession(await localBrowser(), {
+    commandTimeoutMs: COMMAND_TIMEOUT_MS,
+    browser: { capabilities: { timeouts: { pageLoad: 1_000, script: null } } },
+  });
+  return {
+    ...s,
+    /** The session loads a page, and was not declared dead. */
+    expectAlive: async () => {
+      await s.driver.get(toUrl('<title>ok</title>'));
+      expect(await s.driver.getTitle()).to.equal('ok');
+      expect(s.deaths).to.deep.equal([]);
+    },
+  };
+}
+
+export function toUrl(page: string): string {
+  return `data:text/html,${encodeURIComponent(page)}`;
+}
