@@ -10,6 +10,8 @@ import { z } from 'zod';
 import { ConfigError, toError } from '../core/errors.ts';
 import { LOG_LEVELS } from '../core/log.ts';
 
+export { browserEnvironment } from './environment.ts';
+
 /** A day; and less than the 2^31 ms (24.8 days) beyond which a timer fires at once. */
 const MOST_SECONDS = 86_400;
 const MOST_MINUTES = 24 * 24 * 60;
@@ -71,6 +73,10 @@ const settingsSchema = z.object({
       z.record(z.string(), z.unknown(), { error: 'must be a JSON object, such as {"pageLoadStrategy":"eager"}' }),
     )
     .default({}),
+  /** Names of further environment variables that the browser and its driver see. Those that are not set are left out. */
+  BROWSER_ENVIRONMENT: z
+    .preprocess(toWords, z.array(z.string(), { error: 'must be names of variables separated by spaces' }))
+    .default([]),
   /** The browser's proxy. Its URL takes no password: Chromium takes none. */
   BROWSER_PROXY: z
     .string()
@@ -153,6 +159,7 @@ export interface Config {
   readonly headless: boolean;
   readonly browserArguments: readonly string[];
   readonly browserCapabilities: Readonly<Record<string, unknown>>;
+  readonly browserEnvironment: Readonly<Record<string, string>>;
   readonly browserProxy: string | undefined;
   readonly acceptsInsecureCerts: boolean;
   readonly userDataDir: string | undefined;
@@ -218,15 +225,10 @@ export function loadConfig({ flags = {}, environment = process.env, folder = 'co
     });
     throw new ConfigError(problems.join('\n'));
   }
-  return toConfig(parsed.data);
+  return toConfig(parsed.data, environment);
 }
 
-/** The whole environment of this process with `additions`, for a child process. */
-export function childEnvironment(additions: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  return { ...process.env, ...additions };
-}
-
-function toConfig(settings: z.output<typeof settingsSchema>): Config {
+function toConfig(settings: z.output<typeof settingsSchema>, environment: ConfigSources['environment'] = {}): Config {
   if (settings.BROWSER !== 'chrome' && settings.GRID_URL === undefined) {
     throw new ConfigError(
       `BROWSER=${settings.BROWSER} needs GRID_URL: this program starts only Chrome and Chromium by itself.`,
@@ -247,6 +249,7 @@ function toConfig(settings: z.output<typeof settingsSchema>): Config {
     headless: settings.HEADLESS,
     browserArguments: settings.BROWSER_ARGUMENTS,
     browserCapabilities: settings.BROWSER_CAPABILITIES,
+    browserEnvironment: pickVariables(settings.BROWSER_ENVIRONMENT, environment),
     browserProxy: settings.BROWSER_PROXY,
     acceptsInsecureCerts: settings.ACCEPT_INSECURE_CERTS,
     userDataDir: settings.USER_DATA_DIR,
@@ -309,6 +312,12 @@ function readSettingsFile(file: string): Record<string, unknown> {
 /** A URL may hold a password, and a token is one; such values are not repeated. */
 function describe(name: string, value: unknown): string {
   return /_(URL|TOKEN|PROXY|CAPABILITIES)$/.test(name) ? 'not usable' : JSON.stringify(value);
+}
+
+function pickVariables(names: readonly string[], environment: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
+  );
 }
 
 /** From the environment all values come as texts. */

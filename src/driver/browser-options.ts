@@ -32,6 +32,11 @@ export interface BrowserOptions {
   readonly acceptInsecureCerts?: boolean | undefined;
   /** A profile folder that is used and kept. One session at a time can use it. Default: a new profile for each session. */
   readonly userDataDir?: string | undefined;
+  /**
+   * Further environment variables of the browser and its driver. Of this process's own they see those that browsers read (`PATH`, `HOME`,
+   * `DISPLAY`, `LANG`, `TZ`, `https_proxy` and the like), and no others.
+   */
+  readonly environment?: Readonly<Record<string, string>>;
   /** The folder of downloads. Default: a folder that is removed with the session, and never the user's own. */
   readonly downloadDir?: string | undefined;
 }
@@ -46,6 +51,7 @@ export const BROWSER_OPTION_NAMES: readonly string[] = Object.keys({
   proxy: true,
   acceptInsecureCerts: true,
   userDataDir: true,
+  environment: true,
   downloadDir: true,
 } satisfies Record<keyof BrowserOptions, true>);
 
@@ -57,26 +63,29 @@ export type ProxyCapability =
 
 /** Throws `ConfigError` naming the option if the browser could not take it, or would ignore it. */
 export function validateBrowserOptions(options: BrowserOptions): void {
-  const { arguments: switches = [], capabilities = {}, proxy } = options;
+  const { arguments: switches = [], capabilities = {}, environment = {}, proxy } = options;
   if (!Array.isArray(switches) || switches.some((one) => typeof one !== 'string'))
     throw new ConfigError('The browser option `arguments` must be a list of texts, such as ["--lang=de"].');
   if (typeof capabilities !== 'object' || capabilities === null || Array.isArray(capabilities))
     throw new ConfigError('The browser option `capabilities` must be an object.');
+  if (!isPlainObject(environment) || Object.values(environment).some((value) => typeof value !== 'string'))
+    throw new ConfigError('The browser option `environment` must be an object of texts, such as { "TZ": "UTC" }.');
   if (proxy !== undefined) toProxyCapability(proxy);
 }
 
 /**
- * Merges options: later ones win, lists of switches follow one another, and capabilities are merged in depth. Throws as
+ * Merges options: later ones win, lists of switches follow one another, variables are put together, and capabilities are merged in depth. Throws as
  * {@link validateBrowserOptions} does.
  */
 export function mergeBrowserOptions(...layers: readonly BrowserOptions[]): BrowserOptions {
   return layers.reduce<BrowserOptions>((merged, layer) => {
     validateBrowserOptions(layer);
     const given = Object.fromEntries(Object.entries(layer).filter(([, value]) => value !== undefined));
-    const { arguments: switches = [], capabilities = {} } = merged;
+    const { arguments: switches = [], capabilities = {}, environment = {} } = merged;
     return {
       ...merged,
       ...given,
+      ...(layer.environment && { environment: { ...environment, ...layer.environment } }),
       arguments: [...switches, ...(layer.arguments ?? [])],
       capabilities: mergeValues(
         toPlainCapabilities(capabilities),

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { settlesWithin } from '../core/abort.ts';
-import { childEnvironment } from '../config/config.ts';
+import { browserEnvironment } from '../config/config.ts';
 import { toError } from '../core/errors.ts';
 import { SessionStartError } from './death.ts';
 import { FOLDER_PREFIX, killGroup } from './reap.ts';
@@ -32,6 +32,8 @@ const OUTPUT_TAIL = 4_000;
 
 export interface LaunchOptions {
   readonly driverPath: string;
+  /** Further variables of the driver and its browser. */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
   /** Told once, when the driver has exited without being asked to. */
   readonly onExit: (description: string) => void;
   readonly signal: AbortSignal;
@@ -63,7 +65,7 @@ export class DriverProcess {
     }
   }
 
-  static async #launchOnce({ driverPath, onExit, signal }: LaunchOptions): Promise<DriverProcess> {
+  static async #launchOnce({ driverPath, environment, onExit, signal }: LaunchOptions): Promise<DriverProcess> {
     signal.throwIfAborted();
     const folder = path.join(temporaryRoot(), `${FOLDER_PREFIX}${randomBytes(4).toString('base64url')}`);
     // Before there is a folder: a program that is killed between the two must not leave one.
@@ -78,7 +80,7 @@ export class DriverProcess {
     try {
       child = spawn(driverPath, ['--port=0', '--enable-chrome-logs'], {
         detached: true,
-        env: childEnvironment({ TMPDIR: folder }),
+        env: browserEnvironment({ ...environment, TMPDIR: folder }),
         stdio: ['ignore', 'pipe', 'pipe'],
       });
     } catch (thrown) {

@@ -9,6 +9,8 @@ import { homedir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { browserEnvironment } from '../config/config.ts';
+
 const VERSION_TIMEOUT_MS = 5_000;
 const BROWSER_NAMES = ['google-chrome', 'google-chrome-stable', 'chromium', 'chromium-browser', 'chrome'];
 const DRIVER_NAMES = ['chromedriver', 'chromium.chromedriver'];
@@ -137,7 +139,7 @@ function listCached(folder: string, files: readonly string[]): string[] {
 }
 
 async function readVersion(path: string, ...flags: string[]): Promise<string> {
-  const limits = { timeout: VERSION_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
+  const limits = { timeout: VERSION_TIMEOUT_MS, killSignal: 'SIGKILL', env: browserEnvironment({}) } as const;
   const { stdout } = await promisify(execFile)(path, ['--version', ...flags], limits).catch(
     (error: ExecFileException) => {
       const words = error.killed

@@ -92,6 +92,7 @@ export class BrowserSession {
         target.kind === 'own'
           ? await DriverProcess.launch({
               driverPath: target.driverPath,
+              environment: options.browser.environment,
               signal,
               onExit: (message) => {
                 if (session !== undefined)

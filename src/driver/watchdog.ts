@@ -4,6 +4,8 @@
  */
 import { spawn } from 'node:child_process';
 
+import { browserEnvironment } from '../config/config.ts';
+
 /**
  * Reads lines until the pipe ends. A number is the process group to guard, an empty line is none; `done` disarms: group ids are used again by the system, so
  * a shell that lingered could hit a stranger. Of the ways to write it, `kill -s KILL -- -N` is the one that every sh takes (dash
@@ -34,6 +36,7 @@ export interface Watchdog {
 export function startWatchdog(folder: string): Watchdog {
   const shell = spawn('/bin/sh', ['-c', SCRIPT, 'webdriver-supervisor-watchdog', folder], {
     detached: true,
+    env: browserEnvironment({}),
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   const gone = new Promise<void>((resolve) => {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { z } from 'zod';
 
 import type { SourceWarning } from '../analysis/analysis.ts';
-import { childEnvironment, loadConfig, type Config } from '../config/config.ts';
+import { browserEnvironment, loadConfig, type Config } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
 import { silentLog, type Log } from '../core/log.ts';
 import { toFlag } from '../core/shell-words.ts';
@@ -225,7 +225,7 @@ function readBrowserOptions(action: Action, params: Record<string, unknown>): Br
 }
 
 function hasProxy(): boolean {
-  const environment = childEnvironment({});
+  const environment = browserEnvironment({});
   return ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'http_proxy', 'https_proxy', 'all_proxy'].some(
     (name) => environment[name],
   );

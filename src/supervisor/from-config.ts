@@ -21,6 +21,7 @@ export function toSupervisorOptions(config: Config): SupervisorOptions {
     headless: config.headless,
     arguments: config.browserArguments,
     capabilities: config.browserCapabilities,
+    environment: config.browserEnvironment,
     proxy: config.browserProxy,
     ...(config.acceptsInsecureCerts && { acceptInsecureCerts: true }),
     userDataDir: config.userDataDir,

@@ -1,5 +1,5 @@
 /** Where a session is to come from, out of what the caller gave and what this machine has. */
-import { childEnvironment } from '../config/config.ts';
+import { browserEnvironment } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
 import { locateBrowser, SessionStartError, type SessionTarget } from '../driver/driver.ts';
 
@@ -22,7 +22,7 @@ export async function assertLocalBrowser({
   browserPath,
   driverPath,
 }: TargetOptions): Promise<{ browserPath: string; driverPath: string }> {
-  const { PATH } = childEnvironment({});
+  const { PATH } = browserEnvironment({});
   const located = await locateBrowser({ chromeBinary: browserPath, chromedriver: driverPath, env: { PATH } });
   if (located.found) return { browserPath: located.browserPath, driverPath: located.driverPath };
   if ('invalid' in located) {

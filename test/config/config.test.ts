@@ -2,13 +2,7 @@ import { expect } from 'chai';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  childEnvironment,
-  loadConfig,
-  SETTING_NAMES,
-  type ConfigSources,
-  type SettingName,
-} from '../../src/config/config.ts';
+import { loadConfig, SETTING_NAMES, type ConfigSources, type SettingName } from '../../src/config/config.ts';
 import { ConfigError } from '../../src/core/errors.ts';
 
 /** Settings as JSON text by file name, in a folder of their own. */
@@ -56,6 +50,11 @@ describe('loadConfig', () => {
     );
   });
 
+  it('takes the variables that BROWSER_ENVIRONMENT names, if they are set', () => {
+    const environment = { BROWSER_ENVIRONMENT: 'LICENCE  MISSING', LICENCE: '42', OTHER: 'no' };
+    expect(load({ environment }).browserEnvironment).to.deep.equal({ LICENCE: '42' });
+  });
+
   it('never shows the password of a proxy', () => {
     const message = problemOf({ environment: { BROWSER_PROXY: 'ftp://ann:secret@proxy.test' } });
     expect(message)
@@ -72,6 +71,7 @@ describe('loadConfig', () => {
       gridUrl: undefined,
       browserArguments: [],
       browserCapabilities: {},
+      browserEnvironment: {},
       browserProxy: undefined,
       acceptsInsecureCerts: false,
       userDataDir: undefined,
@@ -255,13 +255,5 @@ describe('loadConfig', () => {
 
   it('is frozen', () => {
     expect(Object.isFrozen(load())).to.equal(true);
-  });
-});
-
-describe('childEnvironment', () => {
-  it('is the whole environment of this process, with additions that win', () => {
-    const environment = childEnvironment({ HOME: '/elsewhere', ADDED: 'yes' });
-    expect(environment).to.deep.equal({ ...process.env, HOME: '/elsewhere', ADDED: 'yes' });
-    expect(process.env).not.to.have.property('ADDED');
   });
 });

@@ -13,6 +13,7 @@ import {
   waitUntilGone,
 } from 'webdriver-supervisor/testing';
 import { SessionStartError } from '../../src/driver/death.ts';
+import { listProcesses, readProcessVariable } from '../../src/driver/process-table.ts';
 import { startRealDriver } from '../support/real-driver.ts';
 import { send } from '../support/send.ts';
 import { crashPage } from './support/crash-page.ts';
@@ -95,6 +96,22 @@ describe('BrowserSession with a driver of our own, on a real browser', () => {
     s.halt.abort(REASON);
     await s.session.killNow();
     for (const socket of sockets) if (socket.readyState !== WebSocket.CLOSED) await once(socket, 'close');
+  });
+
+  it('shows browser, driver and watchdog none of our secrets', async () => {
+    process.env['REGISTRY_PASSWORD_OF_TEST'] = 'secret';
+    try {
+      await using s = await openSession(await localBrowser(), { browser: { environment: { LICENCE: '42' } } });
+      const { pid, folder } = s.session.driverProcess!;
+      const family = listProcesses().filter(({ pgid, command }) => pgid === pid || command.includes(folder));
+      expect(family.map(({ command }) => command).join('\n')).to.match(/watchdog[^]*chromedriver[^]*--type=renderer/);
+      for (const member of family) {
+        expect(readProcessVariable(member.pid, 'REGISTRY_PASSWORD_OF_TEST'), member.command).to.equal(undefined);
+      }
+      expect(readProcessVariable(s.session.browserPid!, 'LICENCE')).to.equal('42');
+    } finally {
+      delete process.env['REGISTRY_PASSWORD_OF_TEST'];
+    }
   });
 
   for (const [what, browserPath, words] of [
