@@ -2,7 +2,7 @@
  * The words for a session's end, and the errors that carry it. Types only below, so that every room above can name a death without
  * knowing how it is found out.
  */
-import { SupervisorError } from '../core/errors.ts';
+import { SupervisorError, type SupervisorErrorOptions } from '../core/errors.ts';
 
 export const DEATH_CAUSES = [
   'browser-gone',
@@ -106,6 +106,17 @@ export class SessionEndedError extends SupervisorError {
 export class SessionStartError extends SupervisorError {
   readonly code = 'session-start-failed';
   readonly consequence = 'abort-run';
+  /** Whether browser or driver went away while they were being started, so that another start may succeed. */
+  readonly isInterrupted: boolean;
+
+  constructor(message: string, { isInterrupted = false, ...details }: StartErrorDetails = {}) {
+    super(message, details);
+    this.isInterrupted = isInterrupted;
+  }
+}
+
+interface StartErrorDetails extends SupervisorErrorOptions {
+  readonly isInterrupted?: boolean;
 }
 
 /**

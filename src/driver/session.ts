@@ -284,7 +284,9 @@ export class BrowserSession {
   #finishStart(): void {
     this.#isStarted = true;
     if (this.#diedEarly === undefined) return;
-    throw new SessionStartError(`The browser session died as soon as it was started: ${this.#diedEarly.message}`);
+    throw new SessionStartError(`The browser session died as soon as it was started: ${this.#diedEarly.message}`, {
+      isInterrupted: true,
+    });
   }
 
   async #create(): Promise<void> {

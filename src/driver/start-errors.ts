@@ -20,8 +20,15 @@ export function toStartError(thrown: unknown, target: StartTarget): SessionStart
   const error = toError(thrown);
   if (error instanceof SessionStartError) return error;
   const { code = '' } = error as NodeJS.ErrnoException;
-  return new SessionStartError(explain(`${code} ${error.message}`.trim(), target), { cause: error });
+  const text = `${code} ${error.message}`.trim();
+  const reason = findReason(text, target);
+  if (reason !== undefined) return new SessionStartError(reason, { cause: error });
+  const isInterrupted = target.endpointUrl === undefined && (BROKEN.test(text) || ENDED_AT_ONCE.test(text));
+  return new SessionStartError(explain(text, target), { cause: error, isInterrupted });
 }
+
+const BROKEN = /ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE/;
+const ENDED_AT_ONCE = /DevToolsActivePort file doesn't exist|Chrome failed to start|Chrome instance exited/i;
 
 interface Reason {
   /** Text of Chromium, its driver, or the operating system. Provoked on Chromium 156, except shared memory, libraries and architecture. */
@@ -92,12 +99,16 @@ function describeUsedProfile(folder: string | undefined): string {
   }
 }
 
-function explain(text: string, { endpointUrl, driverPath, browserPath, words: printed = '' }: StartTarget): string {
-  // These are about this machine.
+/** A reason on this machine that is known. */
+function findReason(text: string, { endpointUrl, words: printed = '' }: StartTarget): string | undefined {
   for (const { words, explanation } of endpointUrl === undefined ? REASONS : []) {
     const match = words.exec(text) ?? words.exec(printed);
     if (match !== null) return `The browser could not be started: ${explanation(match)}.`;
   }
+  return undefined;
+}
+
+function explain(text: string, { endpointUrl, driverPath, browserPath, words: printed = '' }: StartTarget): string {
   const where = endpointUrl === undefined ? `The driver ${driverPath}` : `The endpoint ${redactUrl(endpointUrl)}`;
   const words = firstLine(redactText(text));
   const versions = /only supports Chrome version (\d+)[\s\S]*?Current browser version is ([\d.]+)/.exec(text);
@@ -107,8 +118,7 @@ function explain(text: string, { endpointUrl, driverPath, browserPath, words: pr
       'Install a chromedriver of the same major version, or set CHROMEDRIVER and CHROME_BINARY to a pair that fits.'
     );
   }
-  const [broken] =
-    /ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE/.exec(text) ?? [];
+  const [broken] = BROKEN.exec(text) ?? [];
   if (broken !== undefined && endpointUrl !== undefined) {
     return `No WebDriver endpoint answers at ${redactUrl(endpointUrl)} (${broken}). Start it, or correct GRID_URL (--grid).`;
   }
@@ -120,7 +130,7 @@ function explain(text: string, { endpointUrl, driverPath, browserPath, words: pr
       ? `${where} found no browser at ${browserPath}. Set CHROME_BINARY to the browser's path.`
       : `${where} found no browser on its machine: ${words}`;
   }
-  if (/DevToolsActivePort file doesn't exist|Chrome failed to start|Chrome instance exited/i.test(text)) {
+  if (ENDED_AT_ONCE.test(text)) {
     return (
       `The browser${browserPath === undefined ? '' : ` ${browserPath}`} ended as soon as it was started: ${words}${lastErrors(printed)} ` +
       'Start it by hand with --headless=new to see why; in a container, check that /dev/shm is large enough.'

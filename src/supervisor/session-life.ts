@@ -2,12 +2,15 @@
 import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { retry } from '../core/retry.ts';
 import { BrowserSession, SessionStartError, type SessionListener, type SessionTarget } from '../driver/driver.ts';
 import { DEFAULT_COMMAND_TIMEOUT_MS, DEFAULT_HEARTBEAT_TIMEOUT_MS, type SupervisorOptions } from './options.ts';
 import type { AutoRestore } from './restore/auto-restore.ts';
 import { resolveTarget } from './target.ts';
 
 const CLEAN_UP_LIMIT_MS = 15_000;
+/** Starts after the first, if browser or driver went away during it. */
+const START_RETRIES = 2;
 
 /** Where a session, and what it begins with, come from. */
 export interface SessionSource {
@@ -30,17 +33,26 @@ export interface OpenSessionOptions extends SessionSource {
 export async function openSession(given: OpenSessionOptions): Promise<BrowserSession> {
   const { options, attachTo, signal, startSignal, listener, restore, log } = given;
   const beforeCommand = restore?.before ?? options.beforeCommand;
-  const session = await BrowserSession.start({
-    target: attachTo ?? (await resolveTarget(options)),
-    browser: options,
-    signal,
-    commandTimeoutMs: options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS,
-    heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
-    ...(startSignal === undefined ? {} : { startSignal }),
-    ...(options.onPagePost === undefined ? {} : { onPagePost: options.onPagePost }),
-    ...(beforeCommand === undefined ? {} : { beforeCommand }),
-    log,
-    listener,
+  const target = attachTo ?? (await resolveTarget(options));
+  const start = () =>
+    BrowserSession.start({
+      target,
+      browser: options,
+      signal,
+      commandTimeoutMs: options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS,
+      heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
+      ...(startSignal === undefined ? {} : { startSignal }),
+      ...(options.onPagePost === undefined ? {} : { onPagePost: options.onPagePost }),
+      ...(beforeCommand === undefined ? {} : { beforeCommand }),
+      log,
+      listener,
+    });
+  const session = await retry(start, {
+    retries: START_RETRIES,
+    shouldRetry: (error) => target.kind === 'own' && error instanceof SessionStartError && error.isInterrupted,
+    beforeRetry: ({ message }) =>
+      log.warn('The browser session could not be started; trying again', { reason: message }),
+    signal: anySignal(signal, startSignal),
   });
   // Its start was somebody else's, so nothing has shown yet that it lives.
   if (attachTo !== undefined) await session.probe('command');

@@ -1,0 +1,68 @@
+import { expect } from 'chai';
+
+import { silentLog, type Log, type LogFields } from '../../src/core/log.ts';
+import { SessionStartError, SessionSupervisor } from '../../src/supervisor/supervisor.ts';
+import { localBrowser } from '../driver/support/local-browser.ts';
+import { writeProgram } from '../driver/support/programs.ts';
+import { rejectionOf } from '../support/rejection.ts';
+
+/** A log that keeps the reasons of its warnings. */
+function makeLogOfReasons() {
+  const reasons: string[] = [];
+  const keep = (_message: string, fields?: LogFields) => void reasons.push(String(fields?.['reason']));
+  const log: Log = { ...silentLog, warn: keep, child: () => log };
+  return { reasons, log };
+}
+
+/** A shell script that does `first` when it is started for the first time, and `later` afterwards. */
+function writeProgramOf({ first, later }: { readonly first: string; readonly later: string }) {
+  return writeProgram(`#!/bin/sh\nif mkdir "$0.begun" 2>/dev/null; then\n${first}\nfi\n${later}\n`);
+}
+
+describe('The start of a session that is interrupted', () => {
+  it('is made again if the driver dies in it', async () => {
+    const { browserPath, driverPath } = await localBrowser();
+    // It ends when it is asked for a session: the first connection closes without an answer.
+    const first = `timeout 20 ${process.execPath} -e "
+      const server = require('node:net').createServer((socket) => process.exit(socket.destroy() && 1)).listen(0, '127.0.0.1', () =>
+        console.log('ChromeDriver was started successfully on port ' + server.address().port + '.'));"
+      exit 1`;
+    await using driver = await writeProgramOf({ first, later: `exec ${driverPath} "$@"` });
+    const { reasons, log } = makeLogOfReasons();
+    await using supervisor = await SessionSupervisor.start({ browserPath, driverPath: driver.path, log });
+    await supervisor.driver.get('data:text/html,<title>alive</title>');
+    expect(await supervisor.driver.getTitle()).to.equal('alive');
+    expect(reasons).to.have.length(1);
+    expect(reasons[0]).to.match(/went away while it started the browser/);
+  });
+
+  it('is made again if the browser dies in it', async () => {
+    const { browserPath, driverPath } = await localBrowser();
+    await using browser = await writeProgramOf({ first: 'kill -9 $$', later: `exec ${browserPath} "$@"` });
+    const { reasons, log } = makeLogOfReasons();
+    await using supervisor = await SessionSupervisor.start({ browserPath: browser.path, driverPath, log });
+    expect(supervisor.state).to.equal('alive');
+    expect(reasons).to.have.length(1);
+    expect(reasons[0]).to.match(/ended as soon as it was started/);
+  });
+
+  it('fails if it is interrupted again and again', async () => {
+    const { driverPath } = await localBrowser();
+    await using browser = await writeProgram('#!/bin/sh\necho >> "$0.starts"\nkill -9 $$\n');
+    const { reasons, log } = makeLogOfReasons();
+    const error = await rejectionOf(SessionSupervisor.start({ browserPath: browser.path, driverPath, log }));
+    expect(error).to.be.instanceOf(SessionStartError);
+    expect(reasons).to.have.length(2);
+  });
+
+  it('is not made again for a reason that stays', async () => {
+    const { driverPath } = await localBrowser();
+    await using browser = await writeProgram(
+      '#!/bin/sh\necho "error while loading shared libraries: libnss3.so: cannot open" >&2\nexit 127\n',
+    );
+    const { reasons, log } = makeLogOfReasons();
+    const error = await rejectionOf(SessionSupervisor.start({ browserPath: browser.path, driverPath, log }));
+    expect(error.message).to.match(/library libnss3.so is missing/);
+    expect(reasons).to.deep.equal([]);
+  });
+});
