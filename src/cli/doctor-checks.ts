@@ -11,6 +11,8 @@ import { locateBrowser, needsNoSandbox, readVersions, versionsFit } from '../dri
 import { describeMisfit } from './check-browser.ts';
 import { checkRegistry } from './check-registry.ts';
 import type { CheckResult } from './check-result.ts';
+import { checkStart } from './check-start.ts';
+import { checkZombies } from './check-zombies.ts';
 import { installAdvice, readMachine } from './install-advice.ts';
 
 const NODE_MAJOR = 24;
@@ -33,9 +35,13 @@ export async function runChecks(): Promise<CheckResult[]> {
     };
     return [node, settings, await checkTemporaryFolder(), ...checkPlatform()];
   }
+  const zombies = checkZombies();
   const browsers = config.gridUrl === undefined ? await checkBrowser(config) : [await checkGrid(config.gridUrl)];
+  const temporary = await checkTemporaryFolder();
+  const canStart = ![...browsers, temporary].some(({ status }) => status === 'problem');
+  const start = canStart ? [await checkStart(config)] : [];
   const registry = await checkRegistry(config);
-  return [node, checkSettings(), ...browsers, registry, await checkTemporaryFolder(), ...checkPlatform()];
+  return [node, checkSettings(), ...browsers, ...start, registry, temporary, await zombies, ...checkPlatform()];
 }
 
 function checkNode(): CheckResult {

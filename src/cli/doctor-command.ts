@@ -11,7 +11,7 @@ export function makeDoctorCommand(): Command {
   return new Command('doctor')
     .summary('check what a run needs, and what to do where it is missing')
     .description(
-      'Checks Node, the browser and its driver, the settings, the registry, the Selenium Grid if one is set, and the folder for temporary files.',
+      'Checks Node, the settings, the browser and its driver (or the Selenium Grid) by starting a session, the registry, and the machine.',
     )
     .configureHelp({ commandUsage: () => commandLine('doctor', '[options]') })
     .option('--json', 'print the results as one line of JSON')

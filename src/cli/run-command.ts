@@ -21,6 +21,7 @@ import {
 import { toActionParameters } from './action-flags.ts';
 import { ActionLoader } from './action-loader.ts';
 import { assertBrowserFits } from './check-browser.ts';
+import { warnOfZombies } from './check-zombies.ts';
 import { describeDeath } from './death-words.ts';
 import { findActionFile, knownActions } from './find-action.ts';
 import { commandLine } from './invocation.ts';
@@ -122,6 +123,7 @@ async function runRequest(
   const { isVerbose, isJson, rehearsal: scope, config } = request;
   const log = makeLog({ level: isVerbose ? 'debug' : config.logLevel, write: (line) => display.print(line) });
   forwardWarnings(log);
+  void warnOfZombies(log);
   for (const warning of request.options.sourceWarnings ?? []) log.warn(describeSourceWarning(warning));
   await using registry = await openRegistry(config.registryUrl);
   const options = {

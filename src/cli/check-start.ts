@@ -1,0 +1,30 @@
+/** Starts a browser for real, as a run would, and ends it. What keeps a run from working is seen here first, with its way out. */
+import type { Config } from '../config/config.ts';
+import { toError } from '../core/errors.ts';
+import { SessionSupervisor, toSupervisorOptions } from '../supervisor/supervisor.ts';
+import type { CheckResult } from './check-result.ts';
+
+/** A Grid may keep a session waiting for a free place. */
+const START_LIMIT_MS = 30_000;
+
+export async function checkStart(config: Config): Promise<CheckResult> {
+  const name = 'start';
+  const startedAt = performance.now();
+  const signal = AbortSignal.timeout(START_LIMIT_MS);
+  try {
+    await using supervisor = await SessionSupervisor.start({ ...toSupervisorOptions(config), signal });
+    await supervisor.driver.get('data:text/html,<title>ready</title>');
+    const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
+    return { name, status: 'ok', message: `a browser was started and opened a page in ${seconds} s` };
+  } catch (thrown) {
+    if (!signal.aborted) return { name, status: 'problem', message: toError(thrown).message };
+    const message = `no browser was ready within ${START_LIMIT_MS / 1_000} s.`;
+    return { name, status: 'problem', message, advice: describeLateStart(config) };
+  }
+}
+
+function describeLateStart({ gridUrl }: Config): string {
+  return gridUrl === undefined
+    ? 'The machine may be overloaded: look at its load and memory, and try again.'
+    : 'All places of the Grid may be taken, or none has this browser: look at its page.';
+}

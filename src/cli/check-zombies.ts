@@ -1,0 +1,54 @@
+/**
+ * Whether processes whose parent is gone are cleared away once they end. It is process 1's task, and in a container that is often Node or npm,
+ * which leave them as zombies until no process can be started any more.
+ */
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+
+import { delay } from '../core/abort.ts';
+import { toError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { readProcessState } from '../driver/driver.ts';
+import type { CheckResult } from './check-result.ts';
+
+/** Some clear away only every few seconds (measured: 4 s). */
+const POLLS = 80;
+const POLL_MS = 100;
+/** Clear away what ends; most machines have one of them. */
+const KNOWN_INITS = /^(systemd|init|launchd|tini|dumb-init|docker-init)$/;
+
+const MESSAGE = 'process 1 of this container leaves ended processes behind as zombies, some for each session';
+const ADVICE = 'Start the container with an init: docker run --init, or `init: true` in a compose file.';
+
+export async function checkZombies(): Promise<CheckResult> {
+  const name = 'processes';
+  try {
+    if (await leavesZombies()) return { name, status: 'warning', message: `${MESSAGE}.`, advice: ADVICE };
+    return { name, status: 'ok', message: 'ended processes are cleared away' };
+  } catch (thrown) {
+    return { name, status: 'problem', message: `none can be started: ${toError(thrown).message}` };
+  }
+}
+
+/** Says it in the log, too: a run works with zombies, until there are too many. */
+export async function warnOfZombies(log: Log): Promise<void> {
+  if (process.platform !== 'linux' || KNOWN_INITS.test(readFileSync('/proc/1/comm', 'utf8').trim())) return;
+  const found = await checkZombies();
+  if (found.status !== 'ok') log.warn(`Of this machine's processes: ${found.message}`, { advice: found.advice });
+}
+
+async function leavesZombies(): Promise<boolean> {
+  // The orphan holds the pipe open: when that closes, it has ended.
+  const shell = spawn('/bin/sh', ['-c', 'sleep 0.02 & echo $!'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const started = new Promise<void>((resolve, reject) => {
+    shell.once('spawn', resolve);
+    shell.once('error', reject);
+  });
+  const [pid] = await Promise.all([text(shell.stdout).then(Number), started]);
+  for (let poll = 0; poll < POLLS; poll += 1) {
+    if (readProcessState(pid) !== 'Z') return false;
+    await delay(POLL_MS);
+  }
+  return true;
+}
