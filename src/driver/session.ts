@@ -19,7 +19,7 @@ import { HttpClient } from './http-client.ts';
 import { DriverProcess } from './launch.ts';
 import { Prober } from './probe.ts';
 import { describeTarget, isLoopback, type SessionTarget } from './session-target.ts';
-import { terminateOwnSockets } from './sockets.ts';
+import { OwnSockets } from './sockets.ts';
 import { toStartError } from './start-errors.ts';
 import { IN_FLIGHT_KNOWS_MS, SessionWatch } from './session-watch.ts';
 import { OWN_START_LIMIT_MS } from './session-settings.ts';
@@ -70,6 +70,7 @@ export class BrowserSession {
   readonly browserState: StateAccess;
   #id = '';
   #driver: WebDriver | undefined;
+  #ownSockets: OwnSockets | undefined;
   #capabilities: Capabilities | undefined;
   #watch: SessionWatch | undefined;
   #creating: Promise<void> = Promise.resolve();
@@ -303,6 +304,7 @@ export class BrowserSession {
     const driver = createDriver(browser.browserName ?? 'chrome', wanted, new Executor(this.#transport));
     const session = await driver.getSession();
     this.#driver = driver;
+    this.#ownSockets = new OwnSockets(driver, anySignal(this.#options.signal, this.#released.signal));
     this.#id = session.getId();
     this.#capabilities = session.getCapabilities();
     // A session that isn't there is told at once, and so is the window that its commands go to.
@@ -353,7 +355,7 @@ export class BrowserSession {
       this.#released.abort(new SessionEndedError());
       this.#watch?.close();
       try {
-        if (this.#driver !== undefined) await terminateOwnSockets(this.#driver);
+        this.#ownSockets?.terminate();
       } finally {
         await this.#process?.killNow();
         this.#http.close();

@@ -1,16 +1,117 @@
 /**
  * Sockets that an action opened beside the transport: `driver.getBidi()`, a BiDi module, `driver.createCDPConnection()`. They pass no
- * door, so at the session's end they are terminated, and what waits on them is told.
+ * door. Whatever waits on them is told of the session's end with its reason, as commands are, and at that end they are terminated.
  */
+import { once } from 'node:events';
+
 import type { WebDriver } from 'selenium-webdriver';
-import { closeBidiConnection } from 'selenium-webdriver/lib/bidi_connection.js';
+import { closeBidiConnection, getBidiConnection, type BidiConnection } from 'selenium-webdriver/lib/bidi_connection.js';
+import { WebSocket } from 'ws';
 
-import { settlesWithin } from '../core/abort.ts';
+import { raceSignal, settlesWithin } from '../core/abort.ts';
+import { toError } from '../core/errors.ts';
 
-const CLOSE_LIMIT_MS = 200;
+/** Selenium's CDP connection, as far as it matters here. */
+interface CdpConnection {
+  readonly _wsConnection: WebSocket;
+  /** Of the next command. */
+  readonly cmd_id: number;
+  send(method: string, params: object): Promise<unknown>;
+}
 
-export async function terminateOwnSockets(driver: WebDriver): Promise<void> {
-  const { _cdpWsConnection: cdp } = driver as { _cdpWsConnection?: { terminate(): void } };
-  cdp?.terminate();
-  await settlesWithin(closeBidiConnection(driver), CLOSE_LIMIT_MS);
+/** Selenium's driver, with what its types leave out. */
+interface SocketDriver extends WebDriver {
+  /** Set as soon as the connection is being made. */
+  readonly _cdpWsConnection?: WebSocket;
+}
+
+/** How long a socket that closed waits for the session's death to be declared. It takes 250 ms at most (measured). */
+const DEATH_KNOWN_MS = 1_000;
+
+export class OwnSockets {
+  readonly #driver: SocketDriver;
+  readonly #signal: AbortSignal;
+  readonly #sockets = new Set<WebSocket>();
+  #bidi: BidiConnection | undefined;
+  /** Set while it is looked whether there is a BiDi connection; told if selenium would make one. */
+  #onBidiMissing: (() => never) | undefined;
+
+  /** `signal` aborts with the reason of the session's end. */
+  constructor(driver: WebDriver, signal: AbortSignal) {
+    this.#driver = driver;
+    this.#signal = signal;
+    const { createCDPConnection, getCapabilities } = driver;
+    driver.createCDPConnection = async (target) => {
+      const connection = await this.#race(() => createCDPConnection.call(driver, target));
+      this.#watchCdp(connection as unknown as CdpConnection);
+      return connection;
+    };
+    // Selenium asks for them when it makes a BiDi connection, and tells of the connection in no other way.
+    driver.getCapabilities = async () => {
+      this.#onBidiMissing?.();
+      signal.throwIfAborted();
+      queueMicrotask(() => this.#watchBidi());
+      return getCapabilities.call(driver);
+    };
+  }
+
+  terminate(): void {
+    this.#driver._cdpWsConnection?.terminate();
+    for (const socket of this.#sockets) socket.terminate();
+    void closeBidiConnection(this.#driver);
+    this.#bidi?.socket.terminate();
+  }
+
+  #watchCdp(connection: CdpConnection): void {
+    const { _wsConnection: socket } = connection;
+    const send = connection.send.bind(connection);
+    this.#sockets.add(socket);
+    connection.send = async (method, params) => {
+      const id = connection.cmd_id;
+      try {
+        return await this.#race(() => send(method, params));
+      } finally {
+        // Selenium waits 30 s for an answer, even of a socket that is closed. With this one it stops.
+        if (this.#signal.aborted) socket.emit('message', JSON.stringify({ id }));
+      }
+    };
+  }
+
+  #watchBidi(): void {
+    let isMissing = false;
+    this.#onBidiMissing = () => {
+      isMissing = true;
+      throw new Error('there is no BiDi connection');
+    };
+    const connecting = getBidiConnection(this.#driver);
+    this.#onBidiMissing = undefined;
+    // Selenium has kept the attempt, and would give it to the next who asks.
+    if (isMissing) void closeBidiConnection(this.#driver);
+    connecting.then(
+      (connection) => this.#adoptBidi(connection),
+      () => undefined,
+    );
+  }
+
+  #adoptBidi(connection: BidiConnection): void {
+    if (this.#bidi === connection) return;
+    this.#bidi = connection;
+    const signal = this.#signal;
+    const send = connection.send.bind(connection);
+    const fail = connection._failPending.bind(connection);
+    connection.send = (command) => (signal.aborted ? Promise.reject(toError(signal.reason)) : send(command));
+    connection._failPending = (error) => {
+      if (signal.aborted || connection.socket.readyState !== WebSocket.CLOSED) return fail(error);
+      // The socket is often the first to know.
+      return void settlesWithin(once(signal, 'abort'), DEATH_KNOWN_MS).then(() =>
+        fail(signal.aborted ? toError(signal.reason) : error),
+      );
+    };
+    signal.addEventListener('abort', () => fail(toError(signal.reason)), { once: true });
+  }
+
+  #race<Value>(work: () => Promise<Value>): Promise<Value> {
+    this.#signal.throwIfAborted();
+    return raceSignal(work(), this.#signal);
+  }
 }

@@ -87,17 +87,6 @@ describe('BrowserSession with a driver of our own, on a real browser', () => {
     expect(newLeftovers(before).folders).to.deep.equal([]);
   });
 
-  it('ends the sockets that an action opened beside its commands: nothing waits on them for ever', async () => {
-    await using s = await openSession(await localBrowser(), { browser: { bidi: true } });
-    const cdp = (await s.driver.createCDPConnection('page')) as unknown as { _wsConnection: WebSocket };
-    const bidi = (await s.driver.getBidi()) as unknown as { socket: WebSocket };
-    const sockets = [cdp._wsConnection, bidi.socket];
-    for (const socket of sockets) if (socket.readyState !== WebSocket.OPEN) await once(socket, 'open');
-    s.halt.abort(REASON);
-    await s.session.killNow();
-    for (const socket of sockets) if (socket.readyState !== WebSocket.CLOSED) await once(socket, 'close');
-  });
-
   it('shows browser, driver and watchdog none of our secrets', async () => {
     process.env['REGISTRY_PASSWORD_OF_TEST'] = 'secret';
     try {
