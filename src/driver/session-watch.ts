@@ -206,8 +206,10 @@ export class SessionWatch {
     this.#bidi = undefined;
     if (isOver()) return;
     // The socket runs through the driver. If our own driver is gone, its exit is reported too, and says more.
-    if (target.kind === 'own' && (await process?.exitsWithin(IN_FLIGHT_KNOWS_MS / 5))) return;
-    if (target.kind === 'own') report({ cause: 'browser-gone', detectedBy: 'bidi', message });
+    if (target.kind === 'own' && (await process?.exitsWithin(IN_FLIGHT_KNOWS_MS))) return;
+    const isBrowserKnown = target.kind === 'own' && this.#devtoolsUrl !== '';
+    if (isBrowserKnown && !(await isDevToolsReachable(this.#devtoolsUrl, IN_FLIGHT_KNOWS_MS)))
+      report({ cause: 'browser-gone', detectedBy: 'bidi', message });
     else await probe('bidi');
   }
 }

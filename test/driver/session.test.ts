@@ -1,8 +1,5 @@
 import { expect } from 'chai';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { useFakeTimers } from 'sinon';
-import { WebSocketServer } from 'ws';
 import {
   killProcess,
   leftovers,
@@ -12,6 +9,7 @@ import {
   type WebDriverScript,
 } from 'webdriver-supervisor/testing';
 import { SessionEndedError, SessionStartError } from '../../src/driver/death.ts';
+import { openBidiServer } from './support/bidi-server.ts';
 import { openDevToolsServer } from './support/devtools-server.ts';
 import { driverProgramFor, rejectionOf } from './support/programs.ts';
 import { makeKeeper, makeWarnings, openSession } from './support/sessions.ts';
@@ -29,23 +27,6 @@ async function openEndpoint(script: WebDriverScript = {}) {
     server,
     target: { kind: 'endpoint', url: server.url } as const,
     [Symbol.asyncDispose]: () => server.close(),
-  };
-}
-
-/** A socket of WebDriver BiDi that says nothing. */
-async function openBidiServer() {
-  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `ws://127.0.0.1:${port}/session/1`,
-    drop: () => {
-      for (const client of server.clients) client.terminate();
-    },
-    async [Symbol.asyncDispose]() {
-      for (const client of server.clients) client.terminate();
-      await new Promise((resolve) => server.close(resolve));
-    },
   };
 }
 
