@@ -7,7 +7,7 @@ import path from 'node:path';
 import { loadConfig, type Config } from '../config/config.ts';
 import { toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
-import { locateBrowser, needsNoSandbox, readVersions, versionsFit } from '../driver/driver.ts';
+import { HttpClient, locateBrowser, needsNoSandbox, readVersions, versionsFit } from '../driver/driver.ts';
 import { describeMisfit } from './check-browser.ts';
 import { checkRegistry } from './check-registry.ts';
 import type { CheckResult } from './check-result.ts';
@@ -36,7 +36,8 @@ export async function runChecks(): Promise<CheckResult[]> {
     return [node, settings, await checkTemporaryFolder(), ...checkPlatform()];
   }
   const zombies = checkZombies();
-  const browsers = config.gridUrl === undefined ? await checkBrowser(config) : [await checkGrid(config.gridUrl)];
+  const browsers =
+    config.gridUrl === undefined ? await checkBrowser(config) : [await checkGrid(config.gridUrl, config.gridProxy)];
   const temporary = await checkTemporaryFolder();
   const canStart = ![...browsers, temporary].some(({ status }) => status === 'problem');
   const start = canStart ? [await checkStart(config)] : [];
@@ -124,37 +125,31 @@ function checkSandbox(): CheckResult {
   };
 }
 
-async function checkGrid(url: string): Promise<CheckResult> {
-  const shown = redactUrl(url);
+async function checkGrid(url: string, proxy: string | undefined): Promise<CheckResult> {
+  const name = 'Grid';
+  const shown = `${redactUrl(url)}${proxy === undefined ? '' : ` through the proxy ${redactUrl(proxy)}`}`;
+  const http = new HttpClient(url, { proxy });
   try {
-    const { username, password, href } = new URL(`${url.replace(/\/$/, '')}/status`);
-    const headers: Record<string, string> =
-      username === ''
-        ? {}
-        : {
-            authorization: `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}`,
-          };
-    const target = new URL(href);
-    target.username = '';
-    target.password = '';
-    const response = await fetch(target, { headers, signal: AbortSignal.timeout(GRID_LIMIT_MS) });
-    const { value } = (await response.json()) as { value?: { ready?: boolean; message?: string } };
-    if (value?.ready === true) return { name: 'Grid', status: 'ok', message: `${shown} is ready` };
+    const signal = AbortSignal.timeout(GRID_LIMIT_MS);
+    const { status, body } = await http.send({ method: 'GET', path: '/status', signal });
+    const { value } = JSON.parse(body) as { value?: { ready?: boolean; message?: string } };
+    if (value?.ready === true) return { name, status: 'ok', message: `${shown} is ready` };
     return {
-      name: 'Grid',
+      name,
       status: 'problem',
-      message: `${shown} is not ready: ${value?.message ?? `HTTP ${response.status}`}`,
+      message: `${shown} is not ready: ${value?.message ?? `HTTP ${status}`}`,
       advice: 'Start a node for it, or wait until it is up.',
     };
   } catch (thrown) {
-    const error = toError(thrown);
-    const why = (error.cause as NodeJS.ErrnoException | undefined)?.code ?? error.message;
+    const { code, message } = toError(thrown) as NodeJS.ErrnoException;
     return {
-      name: 'Grid',
+      name,
       status: 'problem',
-      message: `${shown} does not answer (${why}).`,
-      advice: 'Start it, correct GRID_URL, or unset it to use a browser of this machine.',
+      message: `${shown} does not answer (${code ?? message}).`,
+      advice: 'Start it, correct GRID_URL and GRID_PROXY, or unset them to use a browser of this machine.',
     };
+  } finally {
+    http.close();
   }
 }
 

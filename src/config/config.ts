@@ -53,7 +53,9 @@ const settingsSchema = z.object({
     })
     .default('sqlite:.supervisor/registry.db'),
   /** A WebDriver endpoint to use instead of a driver of our own: a Selenium Grid or a running driver. */
-  GRID_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
+  GRID_URL: webAddress.optional(),
+  /** An HTTP proxy on the way to GRID_URL. */
+  GRID_PROXY: webAddress.optional(),
   CHROME_BINARY: optionalPath,
   CHROMEDRIVER: optionalPath,
   /** Browsers other than Chrome and Chromium need GRID_URL. */
@@ -153,6 +155,7 @@ export const SETTING_NAMES = Object.keys(settingsSchema.shape) as SettingName[];
 export interface Config {
   readonly registryUrl: string;
   readonly gridUrl: string | undefined;
+  readonly gridProxy: string | undefined;
   readonly chromeBinary: string | undefined;
   readonly chromedriver: string | undefined;
   readonly browser: 'chrome' | 'firefox' | 'MicrosoftEdge';
@@ -243,6 +246,7 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Config
   return Object.freeze({
     registryUrl: settings.REGISTRY_URL,
     gridUrl: settings.GRID_URL,
+    gridProxy: settings.GRID_PROXY,
     chromeBinary: settings.CHROME_BINARY,
     chromedriver: settings.CHROMEDRIVER,
     browser: settings.BROWSER,

@@ -2,6 +2,8 @@
  * The WebDriver BiDi socket of a session without DevTools. It is a sign of life, because it closes when browser or driver go, and it
  * answers questions that no command has to wait for.
  */
+import type { Agent } from 'node:http';
+
 import { WebSocket } from 'ws';
 
 import { raceSignal, withDeadline } from '../core/abort.ts';
@@ -11,6 +13,7 @@ const CALL_LIMIT_MS = 10_000;
 
 export interface BidiOptions {
   readonly url: string;
+  readonly agent?: Agent | undefined;
   /** Ends the attempt to connect. */
   readonly signal: AbortSignal;
   /** The open socket closed and we did not close it. */
@@ -33,8 +36,11 @@ export class Bidi {
   #isWatched = false;
 
   /** Resolves once the socket is open; several clients on one session are accepted (measured). */
-  static async connect({ url, signal, onClosed }: BidiOptions): Promise<Bidi> {
-    const socket = new WebSocket(url.replace('localhost', '127.0.0.1'), { handshakeTimeout: OPEN_LIMIT_MS });
+  static async connect({ url, agent, signal, onClosed }: BidiOptions): Promise<Bidi> {
+    const socket = new WebSocket(url.replace('localhost', '127.0.0.1'), {
+      handshakeTimeout: OPEN_LIMIT_MS,
+      agent,
+    });
     const opened = Promise.withResolvers<void>();
     socket.on('error', opened.reject);
     socket.once('open', opened.resolve);

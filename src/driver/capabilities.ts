@@ -84,10 +84,21 @@ function isEdge(browserName: string): boolean {
   return /edge/i.test(browserName);
 }
 
+export interface DriverOptions {
+  readonly browserName: string;
+  readonly wanted: Capabilities;
+  readonly executor: Executor;
+  /** Whether the browser may be on another machine, so that files have to be sent to it. */
+  readonly isRemote: boolean;
+}
+
 /** Selenium's driver object of the browser's own class, which knows its vendor's commands. */
-export function createDriver(browserName: string, wanted: Capabilities, executor: Executor): WebDriver {
+export function createDriver({ browserName, wanted, executor, isRemote }: DriverOptions): WebDriver {
   if (!isChromium(browserName)) return WebDriver.createSession(executor, wanted);
   // The types of Edge's driver leave out that it takes an executor, as Chrome's does.
   const { Driver } = isEdge(browserName) ? (edge as unknown as typeof chrome) : chrome;
-  return Driver.createSession(wanted, executor);
+  const driver: WebDriver = Driver.createSession(wanted, executor);
+  // The vendors' classes ignore file detectors, and selenium's own builder gives them back for remote browsers.
+  if (isRemote) driver.setFileDetector = WebDriver.prototype.setFileDetector.bind(driver);
+  return driver;
 }

@@ -2,6 +2,8 @@
  * Our own DevTools connection to a Chromium browser. It notices the end of the browser while no command is in flight, answers while one
  * is, reads cookies without queueing behind commands, and frees a page that loops. It never changes what a page does.
  */
+import type { Agent } from 'node:http';
+
 import { WebSocket } from 'ws';
 
 import { raceSignal, settlesWithin, withDeadline } from '../core/abort.ts';
@@ -18,6 +20,7 @@ const FREED_LIMIT_MS = 2_000;
 export interface DevToolsOptions {
   /** The socket's address: `ws://…/devtools/browser/…` or a Grid's `se:cdp`. */
   readonly url: string;
+  readonly agent?: Agent | undefined;
   readonly signal: AbortSignal;
   /** The socket closed and we did not close it. */
   readonly onClosed: (description: string) => void;
@@ -76,7 +79,8 @@ export class DevTools {
   #isWatched = false;
 
   static async connect(options: DevToolsOptions): Promise<DevTools> {
-    const socket = new WebSocket(options.url, { perMessageDeflate: false, maxPayload: 1 << 30 });
+    const { url, agent } = options;
+    const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: 1 << 30, agent });
     const devtools = new DevTools(socket, options);
     try {
       await withDeadline(opened(socket, options.signal), CONNECT_LIMIT_MS, 'Connecting to the DevTools socket');

@@ -41,6 +41,7 @@ export {
   thisProcess,
   type ProcessIdentity,
 } from './process-identity.ts';
+export { HttpClient, type Route } from './http-client.ts';
 export { deleteRemoteSession, endLeftProcesses, type LeftProcesses } from './reap.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';
 export type { CommandInfo } from './command-log.ts';

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 
 import { toBasicAuth } from '../core/basic-auth.ts';
 import { toError } from '../core/errors.ts';
+import { Serial } from '../core/serial.ts';
 
 export interface HttpAnswer {
   readonly status: number;
@@ -42,21 +43,40 @@ const { version } = createRequire(import.meta.url)('selenium-webdriver/package.j
 const USER_AGENT = `selenium/${version} (js ${{ darwin: 'mac', win32: 'windows' }[process.platform as string] ?? 'linux'})`;
 const JSON_TYPE = 'application/json;charset=UTF-8';
 
+/** The way to an endpoint. */
+export interface Route {
+  /** Of the kind that the URL's protocol needs. It stays open when the client is closed. */
+  readonly agent?: http.Agent | undefined;
+  /** Such as `http://user:password@proxy.test:3128`. An agent of one's own goes its own way. */
+  readonly proxy?: string | undefined;
+}
+
 /** Talks to the remote end at `url`; user and password in it become basic authentication. */
 export class HttpClient {
   readonly url: string;
+  /** For sockets beside the exchanges; undefined if they need none. */
+  readonly socketAgent: http.Agent | undefined;
   readonly #base: URL;
   readonly #agent: http.Agent;
   readonly #oneByOne: http.Agent;
+  /** Keeps the order with an agent that is not ours. */
+  readonly #turns: Serial | undefined;
+  #inTurn: http.ClientRequest | undefined;
   readonly #authorization: string | undefined;
 
-  constructor(url: string) {
+  constructor(url: string, { agent, proxy }: Route = {}) {
     this.url = url;
     this.#base = new URL(url);
     const { Agent } = this.#base.protocol === 'https:' ? https : http;
-    const options = { keepAlive: true, timeout: IDLE_CONNECTION_MS };
-    this.#agent = new Agent(options);
-    this.#oneByOne = new Agent({ ...options, maxSockets: 1 });
+    const options = {
+      keepAlive: true,
+      timeout: IDLE_CONNECTION_MS,
+      ...(proxy === undefined ? {} : { proxyEnv: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } }),
+    };
+    this.#agent = agent ?? new Agent(options);
+    this.#oneByOne = agent ?? new Agent({ ...options, maxSockets: 1 });
+    this.#turns = agent === undefined ? undefined : new Serial();
+    this.socketAgent = agent !== undefined || proxy !== undefined ? this.#agent : undefined;
     this.#authorization = toBasicAuth(this.#base);
   }
 
@@ -66,7 +86,8 @@ export class HttpClient {
    */
   async send(exchange: HttpExchange): Promise<HttpAnswer> {
     const path = this.#base.pathname.replace(/\/$/, '') + exchange.path.replace(UNESCAPED, encodeURIComponent);
-    let answer = await this.#sendTo(this.#base, { ...exchange, path });
+    const first = () => this.#sendTo(this.#base, { ...exchange, path });
+    let answer = await (exchange.inOrder === true && this.#turns !== undefined ? this.#turns.run(first) : first());
     let url = this.#base;
     for (let redirects = 0; answer.status === 302 || answer.status === 303; redirects += 1) {
       const { location } = answer.headers;
@@ -122,17 +143,20 @@ export class HttpClient {
     const onAbort = () => request.destroy(toError(signal.reason));
     signal.addEventListener('abort', onAbort, { once: true });
     request.once('close', () => signal.removeEventListener('abort', onAbort));
+    if (inOrder) this.#inTurn = request;
     request.end(body);
     return promise;
   }
 
   /** Gives up the exchange in order that is under way, which rejects with ECONNRESET; the next one gets a new connection. */
   dropConnection(): void {
-    this.#oneByOne.destroy();
+    if (this.#turns === undefined) this.#oneByOne.destroy();
+    else this.#inTurn?.destroy();
   }
 
   /** Closes all connections; an exchange that is still under way rejects with ECONNRESET. */
   close(): void {
+    if (this.#turns !== undefined) return this.dropConnection();
     this.#agent.destroy();
     this.#oneByOne.destroy();
   }

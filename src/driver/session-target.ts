@@ -1,8 +1,16 @@
+import type { Route } from './http-client.ts';
+
 /** Where the session comes from: a driver of our own, somebody's endpoint (a Grid, a running driver), or an existing session there. */
 export type SessionTarget =
   | { readonly kind: 'own'; readonly driverPath: string; readonly browserPath: string }
-  | { readonly kind: 'endpoint'; readonly url: string }
-  | { readonly kind: 'attached'; readonly url: string; readonly sessionId: string; readonly capabilities: object };
+  | { readonly kind: 'endpoint'; readonly url: string; readonly route?: Route }
+  | {
+      readonly kind: 'attached';
+      readonly url: string;
+      readonly route?: Route;
+      readonly sessionId: string;
+      readonly capabilities: object;
+    };
 
 export function isLoopback(url: string): boolean {
   const { hostname } = new URL(url);
@@ -12,10 +20,11 @@ export function isLoopback(url: string): boolean {
 /** What an error about the start names. */
 export function describeTarget(target: SessionTarget): {
   endpointUrl?: string;
+  proxy?: string | undefined;
   driverPath?: string;
   browserPath?: string;
 } {
   return target.kind === 'own'
     ? { driverPath: target.driverPath, browserPath: target.browserPath }
-    : { endpointUrl: target.url };
+    : { endpointUrl: target.url, proxy: target.route?.proxy };
 }

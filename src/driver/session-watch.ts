@@ -2,6 +2,8 @@
  * The sockets that watch one session beside its commands: DevTools if the browser offers it, otherwise BiDi. They are opened after the
  * session's start, explained when they close, and closed with the session. A session works without them; it is only watched less well.
  */
+import type { Agent } from 'node:http';
+
 import type { Capabilities } from 'selenium-webdriver';
 
 import { anySignal } from '../core/abort.ts';
@@ -99,7 +101,7 @@ export class SessionWatch {
     if (typeof url === 'string' && (this.#devtools === undefined || wantsBidi)) {
       await this.#tryTo('connect to BiDi', async () => {
         const onClosed = (message: string) => void this.#onBidiClosed(message);
-        this.#bidi = await Bidi.connect({ url, signal: this.#openSignal, onClosed });
+        this.#bidi = await Bidi.connect({ url, agent: this.#agentFor(url), signal: this.#openSignal, onClosed });
       });
     }
     if (this.#devtools === undefined && KNOWN_BROWSERS.test(String(capabilities.get('browserName'))))
@@ -116,6 +118,11 @@ export class SessionWatch {
       settings: transport.settings,
       commandsInFlight: () => transport.inFlight,
     });
+  }
+
+  /** This machine's own sockets need no proxy. */
+  #agentFor(url: string): Agent | undefined {
+    return isLoopback(url) ? undefined : this.#options.http.socketAgent;
   }
 
   async #tryTo(what: string, work: () => Promise<void>): Promise<void> {
@@ -137,6 +144,7 @@ export class SessionWatch {
     const { report, transport } = this.#options;
     this.#devtools = await DevTools.connect({
       url: this.#devtoolsUrl,
+      agent: this.#agentFor(this.#devtoolsUrl),
       signal: this.#openSignal,
       onClosed: (message) => void this.#onDevToolsClosed(message),
       onTabCrashed: (handle) => {

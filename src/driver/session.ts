@@ -118,7 +118,7 @@ export class BrowserSession {
     const { target, signal, commandTimeoutMs, listener } = options;
     this.#options = options;
     this.#process = process_;
-    this.#http = new HttpClient(process_?.url ?? (target.kind === 'own' ? '' : target.url));
+    this.#http = target.kind === 'own' ? new HttpClient(process_?.url ?? '') : new HttpClient(target.url, target.route);
     this.#transport = new CommandTransport({
       http: this.#http,
       signal,
@@ -301,7 +301,12 @@ export class BrowserSession {
         ...(target.kind === 'own' ? { browserPath: target.browserPath } : {}),
       },
     );
-    const driver = createDriver(browser.browserName ?? 'chrome', wanted, new Executor(this.#transport));
+    const driver = createDriver({
+      browserName: browser.browserName ?? 'chrome',
+      wanted,
+      executor: new Executor(this.#transport),
+      isRemote: target.kind !== 'own',
+    });
     const session = await driver.getSession();
     this.#driver = driver;
     this.#ownSockets = new OwnSockets(driver, anySignal(this.#options.signal, this.#released.signal));

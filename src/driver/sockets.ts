@@ -40,10 +40,11 @@ export class OwnSockets {
   constructor(driver: WebDriver, signal: AbortSignal) {
     this.#driver = driver;
     this.#signal = signal;
-    const { createCDPConnection, getCapabilities } = driver;
+    const createCdpConnection = driver.createCDPConnection.bind(driver);
+    const getCapabilities = driver.getCapabilities.bind(driver);
     driver.createCDPConnection = async (target) => {
-      const connection = await this.#race(() => createCDPConnection.call(driver, target));
-      this.#watchCdp(connection as unknown as CdpConnection);
+      const connection = await this.#race(() => createCdpConnection(target));
+      this.#watchCdp(connection);
       return connection;
     };
     // Selenium asks for them when it makes a BiDi connection, and tells of the connection in no other way.
@@ -51,7 +52,7 @@ export class OwnSockets {
       this.#onBidiMissing?.();
       signal.throwIfAborted();
       queueMicrotask(() => this.#watchBidi());
-      return getCapabilities.call(driver);
+      return getCapabilities();
     };
   }
 
@@ -101,13 +102,16 @@ export class OwnSockets {
     const fail = connection._failPending.bind(connection);
     connection.send = (command) => (signal.aborted ? Promise.reject(toError(signal.reason)) : send(command));
     connection._failPending = (error) => {
-      if (signal.aborted || connection.socket.readyState !== WebSocket.CLOSED) return fail(error);
-      // The socket is often the first to know.
-      return void settlesWithin(once(signal, 'abort'), DEATH_KNOWN_MS).then(() =>
-        fail(signal.aborted ? toError(signal.reason) : error),
-      );
+      // The socket is often the first to know of a death.
+      if (!signal.aborted && connection.socket.readyState === WebSocket.CLOSED) void this.#failOnceKnown(fail, error);
+      else fail(signal.aborted ? toError(signal.reason) : error);
     };
     signal.addEventListener('abort', () => fail(toError(signal.reason)), { once: true });
+  }
+
+  async #failOnceKnown(fail: (error: Error) => void, error: Error): Promise<void> {
+    await settlesWithin(once(this.#signal, 'abort'), DEATH_KNOWN_MS);
+    fail(this.#signal.aborted ? toError(this.#signal.reason) : error);
   }
 
   #race<Value>(work: () => Promise<Value>): Promise<Value> {

@@ -10,6 +10,8 @@ import { firstLine } from './verdicts.ts';
 
 interface StartTarget {
   readonly endpointUrl?: string;
+  /** On the way to the endpoint. */
+  readonly proxy?: string | undefined;
   readonly driverPath?: string;
   readonly browserPath?: string;
   /** The output of the driver and its browser. */
@@ -27,7 +29,7 @@ export function toStartError(thrown: unknown, target: StartTarget): SessionStart
   return new SessionStartError(explain(text, target), { cause: error, isInterrupted });
 }
 
-const BROKEN = /ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE/;
+const BROKEN = /ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE|ERR_PROXY_TUNNEL/;
 const ENDED_AT_ONCE = /DevToolsActivePort file doesn't exist|Chrome failed to start|Chrome instance exited/i;
 
 interface Reason {
@@ -108,7 +110,8 @@ function findReason(text: string, { endpointUrl, words: printed = '' }: StartTar
   return undefined;
 }
 
-function explain(text: string, { endpointUrl, driverPath, browserPath, words: printed = '' }: StartTarget): string {
+function explain(text: string, target: StartTarget): string {
+  const { endpointUrl, proxy, driverPath, browserPath, words: printed = '' } = target;
   const where = endpointUrl === undefined ? `The driver ${driverPath}` : `The endpoint ${redactUrl(endpointUrl)}`;
   const words = firstLine(redactText(text));
   const versions = /only supports Chrome version (\d+)[\s\S]*?Current browser version is ([\d.]+)/.exec(text);
@@ -120,7 +123,9 @@ function explain(text: string, { endpointUrl, driverPath, browserPath, words: pr
   }
   const [broken] = BROKEN.exec(text) ?? [];
   if (broken !== undefined && endpointUrl !== undefined) {
-    return `No WebDriver endpoint answers at ${redactUrl(endpointUrl)} (${broken}). Start it, or correct GRID_URL (--grid).`;
+    const way = proxy === undefined ? '' : ` through the proxy ${redactUrl(proxy)}`;
+    const settings = proxy === undefined ? 'GRID_URL (--grid)' : 'GRID_URL (--grid) or GRID_PROXY';
+    return `No WebDriver endpoint answers at ${redactUrl(endpointUrl)}${way} (${broken}). Start it, or correct ${settings}.`;
   }
   if (broken !== undefined) {
     return `${where} went away while it started the browser (${broken}). See \`npm run doctor\`.`;

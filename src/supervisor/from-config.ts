@@ -15,6 +15,7 @@ function pickBrowserOptions(options: SupervisorOptions): BrowserOptions {
 export function toSupervisorOptions(config: Config): SupervisorOptions {
   return {
     gridUrl: config.gridUrl,
+    gridProxy: config.gridProxy,
     browserPath: config.chromeBinary,
     driverPath: config.chromedriver,
     browserName: config.browser,

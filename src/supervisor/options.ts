@@ -64,6 +64,8 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
 
 const SUPERVISOR_OPTION_NAMES: readonly string[] = Object.keys({
   gridUrl: true,
+  gridProxy: true,
+  gridAgent: true,
   browserPath: true,
   driverPath: true,
   owner: true,

@@ -9,7 +9,6 @@ import {
   SessionStartError,
   type BrowserSession,
   type DeathReport,
-  type SessionTarget,
   type StateAccess,
   type WebDriver,
 } from '../driver/driver.ts';
@@ -32,6 +31,7 @@ import { AutoRestore } from './restore/auto-restore.ts';
 import { SessionApi } from './session-api.ts';
 import { openSession, settleCleanUp, type SessionSource } from './session-life.ts';
 import { startNext } from './start-next.ts';
+import { routeOf } from './target.ts';
 import { transition, type SupervisorState, type SupervisorStatus } from './state.ts';
 
 /**
@@ -73,7 +73,7 @@ export class SessionSupervisor implements AsyncDisposable {
     capabilities: object,
     options: SupervisorOptions = {},
   ): Promise<SessionSupervisor> {
-    const attachTo: SessionTarget = { kind: 'attached', url, sessionId, capabilities };
+    const attachTo = { kind: 'attached', url, route: routeOf(options), sessionId, capabilities } as const;
     const supervisor = new SessionSupervisor(options, { attachTo });
     await supervisor.#startEpoch();
     return supervisor;

@@ -69,6 +69,7 @@ describe('loadConfig', () => {
       cleanupIntervalMs: 900_000,
       cleanupBatchSize: undefined,
       gridUrl: undefined,
+      gridProxy: undefined,
       browserArguments: [],
       browserCapabilities: {},
       browserEnvironment: {},

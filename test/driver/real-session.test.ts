@@ -1,7 +1,5 @@
 import { expect } from 'chai';
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
-import { WebSocket } from 'ws';
 import {
   freeze,
   isAlive,
