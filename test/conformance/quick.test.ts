@@ -1,0 +1,26 @@
+import { compareBodies, type Body } from './compare.ts';
+import { errorBodies } from './errors.ts';
+import { actionBodies } from './input.ts';
+import { cookieBodies, elementBodies, frameBodies, scriptBodies } from './pages.ts';
+import { linkBodies, windowLifeBodies, windowOpenBodies } from './windows.ts';
+
+/** The bodies of every list whose names contain one of these words; `conformance/*.full.test.ts` runs all of them. */
+const QUICK =
+  /with a URL|with noopener|from a frame|rel=opener opens|and no rel|newWindow\('tab'|closes itself is gone|is closed leaves|removes itself|is stale|shadow root|asynchronous script returns|are set, read|dragged|(ElementClick|Javascript|NoSuchAlert|ScriptTimeout)/;
+
+const all: readonly Body[] = [
+  ...windowOpenBodies,
+  ...linkBodies,
+  ...windowLifeBodies,
+  ...frameBodies,
+  ...elementBodies,
+  ...scriptBodies,
+  ...cookieBodies,
+  ...actionBodies,
+  ...errorBodies,
+];
+
+compareBodies(
+  'The short comparison',
+  all.filter(({ name }) => QUICK.test(name)),
+);
