@@ -42,6 +42,11 @@ export class CommandLog {
     };
   }
 
+  /** Whether a command with this label is in flight. */
+  isUnanswered(label: string): boolean {
+    return this.#lines.some((line) => line.label === label && line.endedAt === null);
+  }
+
   /** Oldest first, such as `POST /url 200 34ms`. */
   lines(): string[] {
     const now = performance.now();

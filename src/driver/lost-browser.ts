@@ -12,6 +12,8 @@ const ASK_LIMIT_MS = 1_000;
 const LONGEST_QUIT_MS = 150;
 /** A command learns of the browser's end some 50 ms after the socket (measured). */
 const COMMAND_KNOWS_MS = 250;
+/** The driver answers the closing of the last window when the browser has ended, which takes it longer on a busy machine. */
+const CLOSING_LIMIT_MS = 2_000;
 
 export interface LostBrowser {
   readonly http: HttpClient;
@@ -21,6 +23,8 @@ export interface LostBrowser {
   readonly hasBidi: boolean;
   /** How long the oldest command in flight has been so; null where none is. */
   readonly oldestCommandMs: number | null;
+  /** Whether a window is being closed by a command in flight. The browser ends with its last window, and nobody has killed it then. */
+  readonly isWindowClosing: boolean;
   /** Settles when no command is in flight. */
   readonly commandsSettled: Promise<unknown>;
 }
@@ -32,12 +36,14 @@ export type Explanation = { readonly cause: DeathCause; readonly message: string
  * first, with a better reason; then this one comes too late, which does no harm.
  */
 export async function explainLostBrowser(lost: LostBrowser): Promise<Explanation | undefined> {
-  const { oldestCommandMs, commandsSettled, devtoolsUrl, hasBidi } = lost;
+  const { oldestCommandMs, commandsSettled, devtoolsUrl, hasBidi, isWindowClosing } = lost;
   const gone: Explanation = {
     cause: 'browser-gone',
     message: 'the browser accepts no more connections',
   };
-  if (oldestCommandMs !== null) {
+  if (isWindowClosing) {
+    await settlesWithin(commandsSettled, CLOSING_LIMIT_MS);
+  } else if (oldestCommandMs !== null) {
     // The driver does one thing at a time: it can't have quit the browser while it worked on a command.
     if (oldestCommandMs > LONGEST_QUIT_MS && !(await isDevToolsReachable(devtoolsUrl, ASK_LIMIT_MS))) return gone;
     await settlesWithin(commandsSettled, COMMAND_KNOWS_MS);

@@ -199,6 +199,7 @@ export class SessionWatch {
         devtoolsUrl: this.#devtoolsUrl,
         hasBidi: this.#hasBidi,
         oldestCommandMs: transport.oldestCommandMs,
+        isWindowClosing: transport.log.isUnanswered('DELETE /window'),
         commandsSettled: transport.settled,
       });
       if (found !== undefined) {

@@ -251,7 +251,8 @@ export class CommandTransport implements Client {
   async #endTimeout(body: string): Promise<string> {
     const { signal, listener } = this.#options;
     const { url, windowHandle } = this.settings;
-    await raceSignal(listener.freeBusyPage(windowHandle), signal);
+    // A quit that waits behind this command ends the page anyway.
+    if (!this.#ended) await raceSignal(listener.freeBusyPage(windowHandle), signal);
     return url === null ? body : appendToMessage(body, ` (page: ${url})`);
   }
 

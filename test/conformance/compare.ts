@@ -1,10 +1,14 @@
 /**
  * Runs the same code on a bare selenium driver and on a supervised one, and compares what comes of it.
  *
- * Differences that are meant, and therefore left out of the comparison: see the end of this comment.
+ * Some differences are meant, and no body compares them:
  *
- * - A supervised session has its own download folder, where a bare one uses the user's. The bodies name a folder.
- * - The first line of a page load timeout's message ends with the URL of the page.
+ * - The first line of the message of a page load timeout ends with the URL of the page.
+ * - Two calls of `quit()` at the same time both resolve. Bare selenium rejects the second with a transport error.
+ * - Downloads go to a folder of the session if no folder is named. Bare selenium uses the folder of the user.
+ * - After a death commands reject with `SessionDeathError`, and `quit()` resolves. A browser that ends because a page closes its last window
+ *   has died, because no command asked for it.
+ * - The supervisor adds switches that keep the browser quiet (`quiet: false` leaves them out).
  */
 import { expect } from 'chai';
 import type chrome from 'selenium-webdriver/chrome.js';

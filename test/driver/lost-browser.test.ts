@@ -11,6 +11,7 @@ interface Situation {
   readonly isBrowserReachable: boolean;
   readonly oldestCommandMs?: number;
   readonly hasBidi?: boolean;
+  readonly isWindowClosing?: boolean;
   readonly expected: string;
   /** Whether the driver has to be asked at all. Default true. */
   readonly isDriverAsked?: boolean;
@@ -67,12 +68,20 @@ const TABLE: readonly Situation[] = [
     oldestCommandMs: 10,
     expected: 'session-removed',
   },
+  {
+    what: 'the closing of the last window, which takes its time',
+    sessions: { value: [] },
+    isBrowserReachable: false,
+    oldestCommandMs: 400,
+    isWindowClosing: true,
+    expected: 'session-removed',
+  },
 ];
 
 describe('explainLostBrowser', () => {
   for (const situation of TABLE) {
     const { what, sessions, isBrowserReachable, oldestCommandMs, expected } = situation;
-    const { hasBidi = false, isDriverAsked = true } = situation;
+    const { hasBidi = false, isWindowClosing = false, isDriverAsked = true } = situation;
     it(`finds ${expected} for ${what}`, async () => {
       await using driver = await openScriptedWebDriver({ answers: { 'GET /sessions': sessions } });
       const browser = await openDevToolsServer();
@@ -84,6 +93,7 @@ describe('explainLostBrowser', () => {
         devtoolsUrl: browser.url,
         hasBidi,
         oldestCommandMs: oldestCommandMs ?? null,
+        isWindowClosing,
         commandsSettled: Promise.resolve(),
       });
       http.close();
