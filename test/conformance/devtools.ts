@@ -1,6 +1,7 @@
 /** DevTools connections and commands of selenium's own. */
 import { By, logging } from 'selenium-webdriver';
 import type chrome from 'selenium-webdriver/chrome.js';
+import type { WebSocket } from 'ws';
 import { eventually } from '../support/eventually.ts';
 import { errorName, type SessionBody } from './compare.ts';
 import type { Site } from './site.ts';
@@ -11,8 +12,8 @@ interface Connection {
   execute(method: string, params: object, callback: null): void;
 }
 
-async function connect(driver: chrome.Driver): Promise<Connection> {
-  return (await driver.createCDPConnection('page')) as unknown as Connection;
+async function connect(driver: chrome.Driver): Promise<Connection & WebSocket> {
+  return (await driver.createCDPConnection('page')) as unknown as Connection & WebSocket;
 }
 
 /** A page that wants a user and a password. */
