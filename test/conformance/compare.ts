@@ -18,6 +18,9 @@ import path from 'node:path';
 import { KINDS, startSession, type Configure, type Kind, type StartedSession } from './sessions.ts';
 import { Site } from './site.ts';
 
+/** The time limit of one body on both sides. */
+const LIMIT_MS = 60_000;
+
 /** Code that runs on both drivers. Its value describes everything that the comparison is about. */
 export interface Body {
   readonly name: string;
@@ -44,7 +47,8 @@ export interface SessionBody {
 
 /** Defines a suite whose bodies share one session of each kind. */
 export function compareBodies(title: string, bodies: readonly Body[], configure?: Configure): void {
-  describe(`${title}, bare beside supervised`, () => {
+  describe(`${title}, bare beside supervised`, function () {
+    this.timeout(LIMIT_MS);
     let sides: readonly (StartedSession & { readonly site: Site })[];
 
     before(async () => {
@@ -75,7 +79,9 @@ export function compareBodies(title: string, bodies: readonly Body[], configure?
 
 /** Defines a suite whose bodies start sessions of their own. */
 export function compareSessions(title: string, bodies: readonly SessionBody[]): void {
-  describe(`${title}, bare beside supervised`, () => {
+  describe(`${title}, bare beside supervised`, function () {
+    this.timeout(LIMIT_MS);
+
     for (const { name, run, expected } of bodies) {
       it(name, async () => {
         expectSame(await Promise.allSettled(KINDS.map((kind) => onStage(kind, run))), expected);

@@ -13,7 +13,12 @@ interface Connection {
 }
 
 async function connect(driver: chrome.Driver): Promise<Connection & WebSocket> {
-  return (await driver.createCDPConnection('page')) as unknown as Connection & WebSocket;
+  return (await driver.createCDPConnection('page')) as Connection & WebSocket;
+}
+
+/** Waits until the browser has done what was sent before: selenium does not wait for the commands that make it listen. */
+async function settle(connection: Connection): Promise<void> {
+  await connection.send('Runtime.evaluate', { expression: '1' });
 }
 
 /** A page that wants a user and a password. */
@@ -64,10 +69,12 @@ export const devtoolsBodies: readonly SessionBody[] = [
     async run({ start, site }) {
       const { driver } = await start();
       const heard: unknown[] = [];
-      await driver.onLogEvent(await connect(driver), (event: unknown) => {
+      const connection = await connect(driver);
+      await driver.onLogEvent(connection, (event: unknown) => {
         const { type, args } = event as { type: string; args: { value: unknown }[] };
         heard.push([type, args.map(({ value }) => value)]);
       });
+      await settle(connection);
       await driver.get(site.page('/page', '<script>console.log("one", 2); console.error("three")</script>'));
       await eventually(async () => heard.length === 2, 'two log events');
       return heard;
@@ -82,11 +89,13 @@ export const devtoolsBodies: readonly SessionBody[] = [
     async run({ start, site }) {
       const { driver } = await start();
       const heard: string[] = [];
-      await driver.onLogException(await connect(driver), (event: unknown) => {
+      const connection = await connect(driver);
+      await driver.onLogException(connection, (event: unknown) => {
         heard.push(
           (event as { exceptionDetails: { exception: { className: string } } }).exceptionDetails.exception.className,
         );
       });
+      await settle(connection);
       await driver.get(site.page('/page', '<script>throw new RangeError("x")</script>'));
       await eventually(async () => heard.length === 1, 'an exception');
       return heard;
@@ -98,10 +107,12 @@ export const devtoolsBodies: readonly SessionBody[] = [
     async run({ start, site }) {
       const { driver } = await start();
       const heard: unknown[] = [];
-      await driver.logMutationEvents(await connect(driver), (event: unknown) => {
+      const connection = await connect(driver);
+      await driver.logMutationEvents(connection, (event: unknown) => {
         const { attribute_name, current_value } = event as Record<string, unknown>;
         heard.push([attribute_name, current_value]);
       });
+      await settle(connection);
       await driver.get(site.page('/page', '<p onclick="this.className = &quot;new&quot;">x</p>'));
       await driver.findElement(By.css('p')).click();
       await eventually(async () => heard.length > 0, 'a mutation');
@@ -136,7 +147,9 @@ export const devtoolsBodies: readonly SessionBody[] = [
         headers: [{ name: 'content-type', value: 'text/html' }],
         body: Buffer.from('<title>from the program</title>').toString('base64'),
       };
-      await driver.onIntercept(await connect(driver), answer as never, () => (calls += 1));
+      const connection = await connect(driver);
+      await driver.onIntercept(connection, answer as never, () => (calls += 1));
+      await settle(connection);
       await driver.get(`${site.url}/intercepted`);
       const title = await driver.getTitle();
       await driver.get(site.page('/page'));

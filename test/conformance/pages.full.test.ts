@@ -1,11 +1,6 @@
 import { compareBodies } from './compare.ts';
-import { cookieBodies, elementBodies, frameBodies, pictureBodies, scriptBodies, waitBodies } from './pages.ts';
+import { cookieBodies, elementBodies, frameBodies, pictureBodies } from './pages.ts';
+import { parallelBodies, scriptBodies, waitBodies } from './scripts.ts';
 
-compareBodies('Pages', [
-  ...frameBodies,
-  ...elementBodies,
-  ...scriptBodies,
-  ...waitBodies,
-  ...cookieBodies,
-  ...pictureBodies,
-]);
+compareBodies('Pages', [...frameBodies, ...elementBodies, ...cookieBodies, ...pictureBodies]);
+compareBodies('Scripts', [...scriptBodies, ...waitBodies, ...parallelBodies]);

@@ -1,10 +1,9 @@
-/** Frames, elements, shadow roots, scripts, waits, cookies, pictures and prints of pages. */
+/** Frames, elements, shadow roots, cookies, pictures and prints of pages. */
 import { expect } from 'chai';
-import { By, until, type WebElement } from 'selenium-webdriver';
+import { By, until } from 'selenium-webdriver';
 import { errorName, type Body } from './compare.ts';
 
 const WAIT_MS = 10_000;
-const LARGE = 20 * 1024 * 1024;
 
 export const frameBodies: readonly Body[] = [
   {
@@ -134,108 +133,6 @@ export const elementBodies: readonly Body[] = [
       label: 'mark',
       states: [true, false, true],
       rect: { x: 10, y: 20, width: 30, height: 40 },
-    },
-  },
-];
-
-export const scriptBodies: readonly Body[] = [
-  {
-    name: 'a script takes and returns every kind of value',
-    async run(driver, site) {
-      await driver.get(site.page('/page', '<p>x</p>'));
-      const values = [null, true, 1.5, -0, 'ü\u0000😀', [1, [2]], { a: { b: [] } }];
-      const back: unknown = await driver.executeScript('return arguments[0]', values);
-      const none: unknown = await driver.executeScript('');
-      const [element] = await driver.executeScript<[WebElement]>('return [document.querySelector("p")]');
-      const cyclic = await errorName(driver.executeScript('const a = {}; a.a = a; return a'));
-      return { back, none, text: await element.getText(), cyclic };
-    },
-    expected: (value: { back: unknown; none: unknown; text: string; cyclic: string }) => {
-      expect(value.back).to.deep.equal([null, true, 1.5, 0, 'ü\u0000😀', [1, [2]], { a: { b: [] } }]);
-      expect(value).to.include({ none: null, text: 'x', cyclic: 'JavascriptError' });
-    },
-  },
-  {
-    name: 'an asynchronous script returns a value, a resolved promise, and null',
-    async run(driver, site) {
-      await driver.get(site.page('/page'));
-      return [
-        await driver.executeAsyncScript(
-          'setTimeout(arguments[arguments.length - 1], 50, [...arguments].slice(0, -1))',
-          1,
-          'b',
-        ),
-        await driver.executeAsyncScript('arguments[0](null)'),
-        await driver.executeAsyncScript('arguments[0](fetch("/page").then((answer) => answer.status))'),
-        await driver.executeScript('return Promise.resolve("awaited")'),
-        await errorName(driver.executeScript('return Promise.reject(new TypeError("no"))')),
-        await errorName(driver.executeAsyncScript('throw new Error("no")')),
-      ];
-    },
-    expected: [[1, 'b'], null, 200, 'awaited', 'JavascriptError', 'JavascriptError'],
-  },
-  {
-    name: '20 MB go to a script and come back',
-    async run(driver, site) {
-      await driver.get(site.page('/page'));
-      const text = `${'x'.repeat(LARGE - 1)}ü`;
-      const length = await driver.executeScript<number>('return arguments[0].length', text);
-      const back = await driver.executeScript<string>('return "y".repeat(arguments[0]) + "ü"', LARGE);
-      return { length, back: back.length, end: back.at(-1) };
-    },
-    expected: { length: LARGE, back: LARGE + 1, end: 'ü' },
-  },
-  {
-    name: 'the source of a page of 20 MB comes back',
-    async run(driver, site) {
-      await driver.get(site.page('/page', '<p></p>'));
-      await driver.executeScript('document.querySelector("p").textContent = "z".repeat(arguments[0])', LARGE);
-      return (await driver.getPageSource()).length;
-    },
-    expected: (length: number) => expect(length).to.be.above(LARGE),
-  },
-];
-
-export const waitBodies: readonly Body[] = [
-  {
-    name: 'driver.wait resolves with what it waited for, and gives up in time',
-    async run(driver, site) {
-      await driver.get(
-        site.page(
-          '/page',
-          '<p hidden>late</p><script>setTimeout(() => { document.querySelector("p").hidden = false; document.title = "late" }, 100)</script>',
-        ),
-      );
-      const element = await driver.findElement(By.css('p'));
-      await driver.wait(until.elementIsVisible(element), WAIT_MS);
-      await driver.wait(until.titleIs('late'), WAIT_MS);
-      const located = await driver.wait(until.elementLocated(By.css('p')), WAIT_MS);
-      return {
-        text: await located.getText(),
-        late: await errorName(driver.wait(until.titleIs('never'), 50, 'in vain')),
-        thrown: await errorName(driver.wait(() => Promise.reject(new RangeError('mine')), 50)),
-        promise: await driver.wait(Promise.resolve(7), 50),
-      };
-    },
-    expected: { text: 'late', late: 'TimeoutError', thrown: 'RangeError', promise: 7 },
-  },
-  {
-    name: 'an implicit wait finds an element that comes later, and gives up in time',
-    async run(driver, site) {
-      await driver.manage().setTimeouts({ implicit: 400 });
-      await driver.get(
-        site.page('/page', '<script>setTimeout(() => document.body.append(document.createElement("p")), 150)</script>'),
-      );
-      const tag = await (await driver.findElement(By.css('p'))).getTagName();
-      const startedAt = performance.now();
-      const name = await errorName(driver.findElement(By.css('i')));
-      return { tag, name, waited: performance.now() - startedAt >= 350, timeouts: await driver.manage().getTimeouts() };
-    },
-    expected: {
-      tag: 'p',
-      name: 'NoSuchElementError',
-      waited: true,
-      timeouts: { implicit: 400, pageLoad: 300_000, script: 30_000 },
     },
   },
 ];

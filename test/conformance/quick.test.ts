@@ -1,12 +1,13 @@
 import { compareBodies, type Body } from './compare.ts';
 import { errorBodies } from './errors.ts';
 import { actionBodies } from './input.ts';
-import { cookieBodies, elementBodies, frameBodies, scriptBodies } from './pages.ts';
+import { cookieBodies, elementBodies, frameBodies } from './pages.ts';
+import { parallelBodies, scriptBodies } from './scripts.ts';
 import { linkBodies, windowLifeBodies, windowOpenBodies } from './windows.ts';
 
 /** The bodies of every list whose names contain one of these words; `conformance/*.full.test.ts` runs all of them. */
 const QUICK =
-  /with a URL|with noopener|from a frame|rel=opener opens|and no rel|newWindow\('tab'|closes itself is gone|is closed leaves|removes itself|is stale|shadow root|asynchronous script returns|are set, read|dragged|(ElementClick|Javascript|NoSuchAlert|ScriptTimeout)/;
+  /with a URL|with noopener|from a frame|rel=opener opens|and no rel|newWindow\('tab'|closes itself is gone|is closed leaves|removes itself|is stale|shadow root|asynchronous script returns|are set, read|many commands|dragged|(ElementClick|Javascript|NoSuchAlert|ScriptTimeout)/;
 
 const all: readonly Body[] = [
   ...windowOpenBodies,
@@ -15,6 +16,7 @@ const all: readonly Body[] = [
   ...frameBodies,
   ...elementBodies,
   ...scriptBodies,
+  ...parallelBodies,
   ...cookieBodies,
   ...actionBodies,
   ...errorBodies,
