@@ -1,16 +1,21 @@
 /** How a session is opened with a supervisor's options, and cleared away under a deadline of its own. */
-import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
+import { anySignal, delay, raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { retry } from '../core/retry.ts';
-import { BrowserSession, SessionStartError, type SessionListener, type SessionTarget } from '../driver/driver.ts';
+import {
+  BrowserSession,
+  SessionStartError,
+  type SessionListener,
+  type SessionOptions,
+  type SessionTarget,
+} from '../driver/driver.ts';
 import { DEFAULT_COMMAND_TIMEOUT_MS, DEFAULT_HEARTBEAT_TIMEOUT_MS, type SupervisorOptions } from './options.ts';
 import type { AutoRestore } from './restore/auto-restore.ts';
 import { resolveTarget } from './target.ts';
 
 const CLEAN_UP_LIMIT_MS = 15_000;
-/** Starts after the first, if browser or driver went away during it. */
-const START_RETRIES = 2;
+const START_ATTEMPTS = 3;
+const START_PAUSE_MS = 200;
 
 /** Where a session, and what it begins with, come from. */
 export interface SessionSource {
@@ -34,30 +39,36 @@ export async function openSession(given: OpenSessionOptions): Promise<BrowserSes
   const { options, attachTo, signal, startSignal, listener, restore, log } = given;
   const beforeCommand = restore?.before ?? options.beforeCommand;
   const target = attachTo ?? (await resolveTarget(options));
-  const start = () =>
-    BrowserSession.start({
-      target,
-      browser: options,
-      signal,
-      commandTimeoutMs: options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS,
-      heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
-      ...(startSignal === undefined ? {} : { startSignal }),
-      ...(options.onPagePost === undefined ? {} : { onPagePost: options.onPagePost }),
-      ...(beforeCommand === undefined ? {} : { beforeCommand }),
-      log,
-      listener,
-    });
-  const session = await retry(start, {
-    retries: START_RETRIES,
-    shouldRetry: (error) => target.kind === 'own' && error instanceof SessionStartError && error.isInterrupted,
-    beforeRetry: ({ message }) =>
-      log.warn('The browser session could not be started; trying again', { reason: message }),
-    signal: anySignal(signal, startSignal),
+  const session = await startSession({
+    target,
+    browser: options,
+    signal,
+    commandTimeoutMs: options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS,
+    heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
+    ...(startSignal === undefined ? {} : { startSignal }),
+    ...(options.onPagePost === undefined ? {} : { onPagePost: options.onPagePost }),
+    ...(beforeCommand === undefined ? {} : { beforeCommand }),
+    log,
+    listener,
   });
   // Its start was somebody else's, so nothing has shown yet that it lives.
   if (attachTo !== undefined) await session.probe('command');
   if (restore !== undefined) await restoreInto(session, restore, anySignal(signal, startSignal));
   return session;
+}
+
+/** Starts again if browser or driver went away during the start. An aborted start rejects when nothing of it is left. */
+async function startSession(options: SessionOptions): Promise<BrowserSession> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await BrowserSession.start(options);
+    } catch (thrown) {
+      const isWorthIt = options.target.kind === 'own' && thrown instanceof SessionStartError && thrown.isInterrupted;
+      if (!isWorthIt || attempt === START_ATTEMPTS) throw thrown;
+      options.log.warn('The browser session could not be started; trying again', { reason: thrown.message });
+      await delay(START_PAUSE_MS, anySignal(options.signal, options.startSignal));
+    }
+  }
 }
 
 /** A session without its state would do other work than the last one: it is none. */
