@@ -4,7 +4,7 @@
  */
 import path from 'node:path';
 
-import type { Capabilities, WebDriver } from 'selenium-webdriver';
+import type { WebDriver } from 'selenium-webdriver';
 import type chrome from 'selenium-webdriver/chrome.js';
 import { Executor } from 'selenium-webdriver/http/index.js';
 
@@ -19,6 +19,7 @@ import { HttpClient } from './http-client.ts';
 import { DriverProcess } from './launch.ts';
 import { Prober } from './probe.ts';
 import { describeTarget, isLoopback, type SessionTarget } from './session-target.ts';
+import type { Created, Phase } from './session-phase.ts';
 import { OwnSockets } from './sockets.ts';
 import { toStartError } from './start-errors.ts';
 import { IN_FLIGHT_KNOWS_MS, SessionWatch } from './session-watch.ts';
@@ -68,19 +69,11 @@ export class BrowserSession {
   readonly #transport: CommandTransport;
   /** The browser's cookies, storage and page as a whole. */
   readonly browserState: StateAccess;
-  #id = '';
-  #driver: WebDriver | undefined;
-  #ownSockets: OwnSockets | undefined;
-  #capabilities: Capabilities | undefined;
-  #watch: SessionWatch | undefined;
-  #creating: Promise<void> = Promise.resolve();
-  #isStarted = false;
-  #activity = 0;
-  #diedEarly: DeathReport | undefined;
-  #stopping: Promise<void> | undefined;
-  #killing: Promise<void> | undefined;
-  #releasing: Promise<void> | undefined;
+  /** Aborts when the session is released. */
   readonly #released = new AbortController();
+  #phase: Phase = { status: 'starting' };
+  /** Grows with each command and each change of the cookies. */
+  #activity = 0;
 
   /** Throws `SessionStartError`, with nothing left behind, when there is no session to be had. */
   static async start(options: SessionOptions): Promise<BrowserSession> {
@@ -88,6 +81,7 @@ export class BrowserSession {
     const signal = anySignal(options.signal, options.startSignal);
     signal.throwIfAborted();
     let session: BrowserSession | undefined;
+    let creating: Promise<void> | undefined;
     try {
       const process_ =
         target.kind === 'own'
@@ -102,13 +96,13 @@ export class BrowserSession {
             })
           : undefined;
       session = new BrowserSession(options, process_);
-      session.#creating = session.#create();
-      await raceSignal(session.#creating, signal);
+      creating = session.#create();
+      await raceSignal(creating, signal);
       await raceSignal(session.#watchSockets(), signal);
-      session.#finishStart();
+      session.#open();
       return session;
     } catch (thrown) {
-      if (session !== undefined) await session.#abandon();
+      if (session !== undefined) await session.#abandon(creating);
       const words = session?.driverProcess?.lastWords ?? '';
       throw signal.aborted ? toError(signal.reason) : toStartError(thrown, { ...describeTarget(target), words });
     }
@@ -126,7 +120,7 @@ export class BrowserSession {
       ...(target.kind === 'attached' ? { attachTo: target } : {}),
       beforeCommand: (command) => {
         this.#activity += 1;
-        this.#watch?.onCommand(command);
+        this.#phase.watch?.onCommand(command);
         return options.beforeCommand?.(command);
       },
       ...(target.kind === 'own' ? { startLimitMs: OWN_START_LIMIT_MS } : {}),
@@ -136,14 +130,14 @@ export class BrowserSession {
         onQuit: listener.onQuit,
         onRefused: listener.onRefused,
         probe: (detectedBy) => this.probe(detectedBy),
-        freePage: (handle) => this.#watch?.devtools?.freePage(handle),
-        freeBusyPage: async (handle) => this.#watch?.devtools?.freeBusyPage(handle),
+        freePage: (handle) => this.#phase.watch?.devtools?.freePage(handle),
+        freeBusyPage: async (handle) => this.#phase.watch?.devtools?.freeBusyPage(handle),
       },
     });
     this.browserState = new StateAccess({
-      devtools: () => this.#watch?.devtools,
-      tracker: () => this.#watch?.tracker,
-      fallback: () => this.#watch?.fallback,
+      devtools: () => this.#phase.watch?.devtools,
+      tracker: () => this.#phase.watch?.tracker,
+      fallback: () => this.#phase.watch?.fallback,
       settings: this.#transport.settings,
       activity: () => this.#activity,
       sendOverride: ({ cmd, params }) => (this.driver as chrome.Driver).sendDevToolsCommand(cmd, { ...params }),
@@ -153,17 +147,16 @@ export class BrowserSession {
   }
 
   get id(): string {
-    return this.#id;
+    return this.#phase.created?.id ?? '';
   }
 
   /** Selenium's own driver object; it passes our transport. */
   get driver(): WebDriver {
-    if (this.#driver === undefined) throw new Error('the session is not started');
-    return this.#driver;
+    return this.#created.driver;
   }
 
   get capabilities(): Readonly<Record<string, unknown>> {
-    const { map_ } = this.#capabilities as unknown as { map_: Map<string, unknown> };
+    const { map_ } = this.#created.capabilities as unknown as { map_: Map<string, unknown> };
     return Object.fromEntries(map_);
   }
 
@@ -177,7 +170,8 @@ export class BrowserSession {
   }
 
   get browserPid(): number | undefined {
-    const pid: unknown = this.#capabilities?.get('goog:processID') ?? this.#capabilities?.get('moz:processID');
+    const { capabilities } = this.#phase.created ?? {};
+    const pid: unknown = capabilities?.get('goog:processID') ?? capabilities?.get('moz:processID');
     return typeof pid === 'number' ? pid : undefined;
   }
 
@@ -191,7 +185,7 @@ export class BrowserSession {
   }
 
   get cookies(): BrowserCookies {
-    const cookies = cookiesOf(this.driver, this.#watch?.devtools);
+    const cookies = cookiesOf(this.driver, this.#phase.watch?.devtools);
     const counted = (change: (cookie: BrowserCookie) => Promise<void>) => (cookie: BrowserCookie) => {
       this.#activity += 1;
       return change(cookie);
@@ -201,7 +195,7 @@ export class BrowserSession {
 
   /** What the browser calls itself to servers. */
   async userAgent(): Promise<string> {
-    const devtools = this.#watch?.devtools;
+    const devtools = this.#phase.watch?.devtools;
     if (devtools === undefined) return this.driver.executeScript<string>('return navigator.userAgent');
     const { userAgent } = (await devtools.call('Browser.getVersion')) as { userAgent: string };
     return userAgent;
@@ -209,7 +203,7 @@ export class BrowserSession {
 
   /** The current page's URL, as it is; through DevTools it doesn't queue behind commands. Null before the first page. */
   async pageUrl(): Promise<string | null> {
-    const devtools = this.#watch?.devtools;
+    const devtools = this.#phase.watch?.devtools;
     const handle = this.#transport.settings.windowHandle;
     const url =
       devtools === undefined || handle === null ? await this.driver.getCurrentUrl() : await devtools.pageUrl(handle);
@@ -226,11 +220,11 @@ export class BrowserSession {
    */
   async probe(detectedBy: Detector): Promise<boolean> {
     const { target, heartbeatTimeoutMs, listener } = this.#options;
-    if (this.#isOver() || !this.#isStarted) return false;
+    if (this.#isOver() || this.#phase.status === 'starting') return false;
     const result = await this.#prober.probe({
       http: this.#http,
-      sessionId: this.#id,
-      devtools: this.#watch?.devtools,
+      sessionId: this.id,
+      devtools: this.#phase.watch?.devtools,
       isOwnDriver: target.kind === 'own',
       pids: [this.#process?.pid, this.browserPid].filter((pid) => pid !== undefined),
       inFlight: () => this.#transport.inFlight,
@@ -247,47 +241,56 @@ export class BrowserSession {
 
   /** Ends the session as politely as it lets us, then everything that is ours. Idempotent. An attached session is left running. */
   stop(): Promise<void> {
-    this.#stopping ??= (async () => {
-      const { signal, target } = this.#options;
-      if (signal.aborted) return this.killNow();
-      const isQuitDue = !this.#transport.isEnded && target.kind !== 'attached';
-      // The action's own quit may still be under way.
-      await settlesWithin(isQuitDue ? this.driver.quit() : this.#transport.quit, QUIT_LIMIT_MS);
-      return this.#release();
-    })();
-    return this.#stopping;
+    const phase = this.#phase;
+    if (phase.status === 'stopping') return phase.done;
+    if (phase.status !== 'open' || this.#options.signal.aborted) return this.killNow();
+    const done = this.#quit().then(() => this.#release());
+    this.#phase = { ...phase, status: 'stopping', done };
+    return done;
   }
 
   /** Ends what is ours without asking. On somebody else's endpoint the session gets its one DELETE. Idempotent. */
   killNow(): Promise<void> {
-    this.#killing ??= (async () => {
-      if (this.#options.target.kind === 'endpoint') await settlesWithin(this.#delete(), QUIT_LIMIT_MS);
-      await this.#release();
-    })();
-    return this.#killing;
+    if (this.#phase.status === 'released') return this.#phase.done;
+    const asked = this.#options.target.kind === 'endpoint' ? settlesWithin(this.#delete(), QUIT_LIMIT_MS) : undefined;
+    return this.#release(asked);
+  }
+
+  async #quit(): Promise<void> {
+    const isDue = !this.#transport.isEnded && this.#options.target.kind !== 'attached';
+    // The action's own quit may still be under way.
+    await settlesWithin(isDue ? this.driver.quit() : this.#transport.quit, QUIT_LIMIT_MS);
   }
 
   /** Past the halt: the one command that a dead session still gets. */
   async #delete(): Promise<void> {
-    if (this.#transport.isEnded || this.#id === '') return void (await this.#transport.quit);
+    if (this.#transport.isEnded || this.id === '') return void (await this.#transport.quit);
     this.#transport.end();
     const signal = AbortSignal.timeout(QUIT_LIMIT_MS);
-    await this.#http.send({ method: 'DELETE', path: `/session/${this.#id}`, inOrder: true, signal });
+    await this.#http.send({ method: 'DELETE', path: `/session/${this.id}`, inOrder: true, signal });
   }
 
   /** What somebody's endpoint was asked for may still come to be after the start was given up; nobody else would end it. */
-  async #abandon(): Promise<void> {
-    if (this.#options.target.kind === 'endpoint') await settlesWithin(this.#creating, ABANDON_LIMIT_MS);
+  async #abandon(creating: Promise<void> = Promise.resolve()): Promise<void> {
+    if (this.#options.target.kind === 'endpoint') await settlesWithin(creating, ABANDON_LIMIT_MS);
     await this.killNow();
   }
 
   /** Throws where the session died while it was still being started. */
-  #finishStart(): void {
-    this.#isStarted = true;
-    if (this.#diedEarly === undefined) return;
-    throw new SessionStartError(`The browser session died as soon as it was started: ${this.#diedEarly.message}`, {
-      isInterrupted: true,
-    });
+  #open(): void {
+    const { created, watch, ...phase } = this.#phase;
+    if (phase.status !== 'starting' || created === undefined || watch === undefined)
+      throw new SessionStartError('The session was ended while it was being started.');
+    if (phase.death !== undefined) {
+      const message = `The browser session died as soon as it was started: ${phase.death.message}`;
+      throw new SessionStartError(message, { isInterrupted: true });
+    }
+    this.#phase = { status: 'open', created, watch };
+  }
+
+  get #created(): Created {
+    if (this.#phase.created === undefined) throw new Error('the session is not started');
+    return this.#phase.created;
   }
 
   async #create(): Promise<void> {
@@ -308,21 +311,24 @@ export class BrowserSession {
       isRemote: target.kind !== 'own',
     });
     const session = await driver.getSession();
-    this.#driver = driver;
-    this.#ownSockets = new OwnSockets(driver, anySignal(this.#options.signal, this.#released.signal));
-    this.#id = session.getId();
-    this.#capabilities = session.getCapabilities();
+    const created: Created = {
+      id: session.getId(),
+      driver,
+      capabilities: session.getCapabilities(),
+      ownSockets: new OwnSockets(driver, anySignal(this.#options.signal, this.#released.signal)),
+    };
+    this.#phase = { ...this.#phase, created };
     // A session that isn't there is told at once, and so is the window that its commands go to.
     if (target.kind === 'attached') await driver.getWindowHandle();
   }
 
   async #watchSockets(): Promise<void> {
     const { target, browser, signal, log } = this.#options;
-    if (this.#capabilities === undefined) throw new SessionStartError('The session has no capabilities.');
-    this.#watch = await SessionWatch.open({
+    const { id: sessionId, capabilities } = this.#created;
+    const watch = await SessionWatch.open({
       target,
-      sessionId: this.#id,
-      capabilities: this.#capabilities,
+      sessionId,
+      capabilities,
       wantsBidi: browser.bidi === true,
       process: this.#process,
       http: this.#http,
@@ -333,39 +339,47 @@ export class BrowserSession {
       report: (report) => this.#report(report),
       probe: (detectedBy) => this.probe(detectedBy),
     });
-    this.#watch.tracker.onPost = this.#options.onPagePost;
-    // The session may have been released meanwhile.
-    if (this.#releasing !== undefined) this.#watch.close();
+    watch.tracker.onPost = this.#options.onPagePost;
+    if (this.#phase.status === 'starting') this.#phase = { ...this.#phase, watch };
+    // It was released meanwhile.
+    else watch.close();
   }
 
   #isOver(): boolean {
-    return this.#options.signal.aborted || this.#transport.isEnded || this.#releasing !== undefined;
+    return this.#options.signal.aborted || this.#transport.isEnded || this.#phase.status === 'released';
   }
 
   /** Reports a death that the answer of a command means. */
   #reportAnswer(report: DeathReport): Promise<void> | void {
-    if (report.cause !== 'session-removed' || this.#watch === undefined) return this.#report(report);
-    return this.#watch.causeOfRemoval().then((cause) => this.#report({ ...report, cause }));
+    const { watch } = this.#phase;
+    if (report.cause !== 'session-removed' || watch === undefined) return this.#report(report);
+    return watch.causeOfRemoval().then((cause) => this.#report({ ...report, cause }));
   }
 
   #report(report: DeathReport): void {
-    if (this.#transport.isEnded || this.#releasing !== undefined) return;
-    if (this.#isStarted) this.#options.listener.onDeath(report);
-    else this.#diedEarly ??= report;
+    const phase = this.#phase;
+    if (this.#transport.isEnded || phase.status === 'released') return;
+    if (phase.status === 'starting') this.#phase = { death: report, ...phase };
+    else this.#options.listener.onDeath(report);
   }
 
-  #release(): Promise<void> {
-    this.#releasing ??= (async () => {
+  /** Ends what is ours, after `asked` where the session gets a last command. */
+  #release(asked?: Promise<unknown>): Promise<void> {
+    const phase = this.#phase;
+    if (phase.status === 'released') return phase.done;
+    const done = (async () => {
+      if (asked !== undefined) await asked;
       this.#transport.end();
       this.#released.abort(new SessionEndedError());
-      this.#watch?.close();
+      phase.watch?.close();
       try {
-        this.#ownSockets?.terminate();
+        phase.created?.ownSockets.terminate();
       } finally {
         await this.#process?.killNow();
         this.#http.close();
       }
     })();
-    return this.#releasing;
+    this.#phase = { ...phase, status: 'released', done };
+    return done;
   }
 }

@@ -1,0 +1,41 @@
+/** The life of one session, as a union whose variants carry their data. */
+import type { Capabilities, WebDriver } from 'selenium-webdriver';
+
+import type { DeathReport } from './death.ts';
+import type { SessionWatch } from './session-watch.ts';
+import type { OwnSockets } from './sockets.ts';
+
+/** What the remote end's answer to the start makes known. */
+export interface Created {
+  readonly id: string;
+  readonly driver: WebDriver;
+  readonly capabilities: Capabilities;
+  readonly ownSockets: OwnSockets;
+}
+
+/**
+ * The life of a session. What went before it is kept after its end: a report of a death still names the page.
+ *
+ *     starting -> open -> stopping -> released
+ *          `-------`----------------------^
+ */
+export type Phase =
+  | {
+      readonly status: 'starting';
+      readonly created?: Created;
+      readonly watch?: SessionWatch;
+      readonly death?: DeathReport;
+    }
+  | { readonly status: 'open'; readonly created: Created; readonly watch: SessionWatch }
+  | {
+      readonly status: 'stopping';
+      readonly created: Created;
+      readonly watch: SessionWatch;
+      readonly done: Promise<void>;
+    }
+  | {
+      readonly status: 'released';
+      readonly created?: Created;
+      readonly watch?: SessionWatch;
+      readonly done: Promise<void>;
+    };
