@@ -1,10 +1,7 @@
 /**
- * One owner's session in this process: the supervisor, and the rows in the registry that its sessions leave, one per epoch. What the
- * supervisor tells is written down in its order, behind its back: a slow registry holds up no death. A death hands the owner on to the
- * next session's row in one transaction, so that nobody comes between, until the session is released.
+ * One owner's session in this process: the supervisor, and the rows in the registry that its sessions leave. The owner stays this
+ * process's from one session to the next, until it is released or the lease is lost.
  */
-import { randomUUID } from 'node:crypto';
-
 import { anySignal, raceSignal } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -19,6 +16,7 @@ import {
 } from '../supervisor/supervisor.ts';
 import { toReport, withoutEvidence } from './death-reports.ts';
 import type { LeaseHolding, LeaseKeeper } from './lease-keeper.ts';
+import { SessionRows } from './session-rows.ts';
 
 export interface HeldSessionOptions {
   readonly claimed: StoredSession;
@@ -41,18 +39,12 @@ export class HeldSession implements LeaseHolding {
   readonly #options: HeldSessionOptions;
   /** Aborts when it is over for this process, lost or given back: no browser is started for it from then on. */
   readonly #over = new AbortController();
-  #row: StoredSession;
-  #livedId: string | undefined;
+  readonly #rows: SessionRows;
+  /** Undefined until its first session is started. */
   #supervisor: SessionSupervisor | undefined;
-  #writes: Promise<void> = Promise.resolve();
-  #writeFailure: Error | undefined;
-  /** Rows that become history and get a successor: what a renewal finds meanwhile says nothing. */
-  #handingOn = 0;
-  #releasing: Promise<void> | undefined;
   #restarting: Promise<void> | undefined;
   #restarts = 0;
-  /** A death that its row does not tell yet. */
-  #untold: object | undefined;
+  #releasing: Promise<void> | undefined;
   #lastUsedAt = new Date();
   /** Acquisitions that have not been released. Its start counts as one. */
   users = 1;
@@ -71,11 +63,19 @@ export class HeldSession implements LeaseHolding {
   }
 
   private constructor(options: HeldSessionOptions) {
-    const { claimed } = options;
+    const { claimed, leases, keeper, log } = options;
     this.#options = options;
     this.owner = claimed.owner;
     this.token = claimed.token;
-    this.#row = claimed;
+    this.#rows = new SessionRows({
+      claimed,
+      leases,
+      lostBy: () => this.lostBy,
+      onRefused: async () => {
+        if (!this.isOver) await keeper.renew();
+      },
+      log,
+    });
   }
 
   get supervisor(): SessionSupervisor {
@@ -85,17 +85,17 @@ export class HeldSession implements LeaseHolding {
 
   /** Of the current epoch's row. */
   get id(): string {
-    return this.#row.id;
+    return this.#rows.current.id;
   }
 
   /** As it was written last. */
   get stored(): StoredSession {
-    return this.#row;
+    return this.#rows.current;
   }
 
   /** Of the last session that lived: a row that waits for the next one is none yet. */
   get livedId(): string {
-    return this.#livedId ?? this.#row.id;
+    return this.#rows.livedId;
   }
 
   /** Set once the lease is lost. */
@@ -110,7 +110,7 @@ export class HeldSession implements LeaseHolding {
   }
 
   get isUsable(): boolean {
-    return !this.isOver && this.#writeFailure === undefined && this.supervisor.state === 'alive';
+    return !this.isOver && !this.#rows.hasFailed && this.supervisor.state === 'alive';
   }
 
   /** Whether it did not end on purpose. */
@@ -143,7 +143,7 @@ export class HeldSession implements LeaseHolding {
   }
 
   lose(now: StoredSession | null): void {
-    if (this.isOver || this.#handingOn > 0) return;
+    if (this.isOver || this.#rows.isHandingOn) return;
     const report = toReport(now);
     const error = new LeaseLostError(`The session of "${this.owner}" is no longer this process's: ${report.message}.`, {
       data: { owner: this.owner, sessionId: this.id, status: now?.status ?? 'removed' },
@@ -177,27 +177,17 @@ export class HeldSession implements LeaseHolding {
   }
 
   async #restart(limit: AbortSignal): Promise<void> {
-    await raceSignal(this.#writes, limit);
-    this.#throwIfUnwritten();
+    await this.#rows.written(limit);
     await this.supervisor.restart({ signal: limit });
     this.#restarts += 1;
-    await raceSignal(this.#writes, limit);
-    this.#throwIfUnwritten();
+    await this.#rows.written(limit);
   }
 
   async #release(message?: string): Promise<void> {
-    const { leases, keeper, claimed } = this.#options;
     this.#over.abort(new SessionEndedError());
     await this.#supervisor?.stop();
-    this.#write('its end', () =>
-      leases.release(this.id, claimed.holder, {
-        status: this.#untold === undefined ? 'ended' : 'dead',
-        ...(this.#untold === undefined ? {} : { death: this.#untold }),
-        ...(message === undefined ? {} : { message }),
-      }),
-    );
-    await this.#writes;
-    keeper.remove(this);
+    await this.#rows.giveBack(message);
+    this.#options.keeper.remove(this);
   }
 
   async #start(): Promise<void> {
@@ -223,8 +213,7 @@ export class HeldSession implements LeaseHolding {
     this.#supervisor.on('session:dead', ({ death }) => this.#onEnd('dead', withoutEvidence(death)));
     this.#supervisor.on('session:ended', () => this.#onEnd('ended'));
     this.#onStarted();
-    await this.#writes;
-    this.#throwIfUnwritten();
+    await this.#rows.written();
     const { death } = this.#supervisor.health;
     if (death !== null)
       throw new SessionStartError(`The browser session died as soon as it was started: ${death.evidence.message}`);
@@ -237,66 +226,21 @@ export class HeldSession implements LeaseHolding {
   }
 
   #onStarted(): void {
-    const { leases, claimed } = this.#options;
     const { sessionId = '', pids, endpointUrl, driverFolder } = this.supervisor;
-    this.#write('its start', async () => {
-      this.#row = await leases.activate(this.id, claimed.holder, {
-        webdriverId: sessionId,
-        driverPid: pids.driver,
-        browserPid: pids.browser,
-        folder: driverFolder,
-        endpoint: driverFolder !== undefined || endpointUrl === undefined ? undefined : redactUrl(endpointUrl),
-      });
-      this.#livedId = this.id;
+    this.#rows.begin({
+      webdriverId: sessionId,
+      driverPid: pids.driver,
+      browserPid: pids.browser,
+      folder: driverFolder,
+      endpoint: driverFolder !== undefined || endpointUrl === undefined ? undefined : redactUrl(endpointUrl),
     });
   }
 
   #onEnd(status: 'dead' | 'ended', death?: object): void {
-    this.#untold = death;
+    this.#rows.end(death);
     // What ends while it is being released is told by its release.
     if (this.isOver) return;
     if (this.users === 0) this.#options.onOver(this);
-    else this.#handOn(status, death);
-  }
-
-  /** The owner stays ours: the next session's row stands before anybody can ask for it. */
-  #handOn(status: 'dead' | 'ended', death: object | undefined): void {
-    const { leases, claimed } = this.#options;
-    const nextId = randomUUID();
-    this.#handingOn += 1;
-    this.#write('its death', async () => {
-      try {
-        this.#row = await leases.succeed(this.id, claimed.holder, { status, nextId, ...(death && { death }) });
-        this.#untold = undefined;
-      } finally {
-        this.#handingOn -= 1;
-      }
-    });
-  }
-
-  #isLost(): boolean {
-    return this.lostBy !== undefined;
-  }
-
-  /** In order, one after the other. What fails is told where the session goes on or is given back. */
-  #write(what: string, write: () => Promise<unknown>): void {
-    const { log } = this.#options;
-    this.#writes = this.#writes.then(async () => {
-      if (this.lostBy !== undefined) return;
-      try {
-        await write();
-      } catch (thrown) {
-        const error = toError(thrown);
-        if (error instanceof LeaseLostError && !this.isOver) await this.#options.keeper.renew();
-        this.#writeFailure ??= error;
-        const level = this.#isLost() ? 'debug' : 'warn';
-        log[level](`The registry does not know of a session: ${what} could not be written`, { reason: error.message });
-      }
-    });
-  }
-
-  #throwIfUnwritten(): void {
-    if (this.lostBy !== undefined) throw this.lostBy;
-    if (this.#writeFailure !== undefined) throw this.#writeFailure;
+    else this.#rows.handOn(status);
   }
 }
