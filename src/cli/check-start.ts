@@ -4,13 +4,15 @@ import { toError } from '../core/errors.ts';
 import { SessionSupervisor, toSupervisorOptions } from '../supervisor/supervisor.ts';
 import type { CheckResult } from './check-result.ts';
 
-/** A Grid may keep a session waiting for a free place. */
-const START_LIMIT_MS = 30_000;
+/** A Grid may keep a session waiting for a free place. A driver of our own has a limit of its own, and a better reason then. */
+const GRID_LIMIT_MS = 30_000;
+const OWN_LIMIT_MS = 180_000;
 
 export async function checkStart(config: Config): Promise<CheckResult> {
   const name = 'start';
   const startedAt = performance.now();
-  const signal = AbortSignal.timeout(START_LIMIT_MS);
+  const limitMs = config.gridUrl === undefined ? OWN_LIMIT_MS : GRID_LIMIT_MS;
+  const signal = AbortSignal.timeout(limitMs);
   try {
     await using supervisor = await SessionSupervisor.start({ ...toSupervisorOptions(config), signal });
     await supervisor.driver.get('data:text/html,<title>ready</title>');
@@ -18,7 +20,7 @@ export async function checkStart(config: Config): Promise<CheckResult> {
     return { name, status: 'ok', message: `a browser was started and opened a page in ${seconds} s` };
   } catch (thrown) {
     if (!signal.aborted) return { name, status: 'problem', message: toError(thrown).message };
-    const message = `no browser was ready within ${START_LIMIT_MS / 1_000} s.`;
+    const message = `no browser was ready within ${limitMs / 1_000} s.`;
     return { name, status: 'problem', message, advice: describeLateStart(config) };
   }
 }

@@ -18,6 +18,7 @@ import { installAdvice, readMachine } from './install-advice.ts';
 const NODE_MAJOR = 24;
 const GRID_LIMIT_MS = 5_000;
 const SMALLEST_SHARED_MEMORY = 128 * 2 ** 20;
+const LEAST_FREE_SPACE = 50 * 2 ** 20;
 /** A Unix socket's path ends at 104 characters on macOS, and Chromium appends about 60. */
 const LONGEST_TEMP_FOLDER = 30;
 
@@ -160,6 +161,11 @@ async function checkTemporaryFolder(): Promise<CheckResult> {
     const folder = await mkdtemp(path.join(root, 'webdriver-doctor-'));
     await writeFile(path.join(folder, 'probe'), '');
     await rm(folder, { recursive: true });
+    const { bsize, bavail } = statfsSync(root);
+    if (bsize * bavail < LEAST_FREE_SPACE) {
+      const message = `${root} has only ${Math.round((bsize * bavail) / 2 ** 20)} MB free; a browser writes some 50 MB there.`;
+      return { name, status: 'problem', message, advice: 'Make room or set TMPDIR to another folder.' };
+    }
   } catch (thrown) {
     return {
       name,

@@ -92,13 +92,6 @@ describe('doctor', () => {
     expect(code).to.equal(0);
   });
 
-  it('says why a browser does not start', async () => {
-    const environment = { HEADLESS: 'false', DISPLAY: '', WAYLAND_DISPLAY: '' };
-    const { code, stdout } = await runCli(['doctor'], { environment });
-    expect(stdout).to.match(/^problem +start +The browser could not be started: there is no display/m);
-    expect(code).to.equal(1);
-  });
-
   const PROBLEMS: readonly { title: string; environment: Record<string, string>; name: string; says: string }[] = [
     { title: 'a setting', environment: { HEADLESS: 'maybe' }, name: 'settings', says: 'HEADLESS' },
     { title: 'a browser', environment: { CHROME_BINARY: '/nowhere' }, name: 'browser', says: 'does not exist' },

@@ -79,7 +79,15 @@ describe("BrowserSession at somebody's endpoint: its end", () => {
     e.server.answer('GET /title', { fault: 'never' });
     const title = rejectionOf(s.driver.getTitle());
     await e.server.waitForRequest('GET /title');
-    await s.session.stop();
+    const clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const stopped = s.session.stop();
+      // The DELETE waits behind the command.
+      await clock.tickAsync(5_000);
+      await stopped;
+    } finally {
+      clock.restore();
+    }
     expect(await title).to.be.instanceOf(SessionEndedError);
     expect(s.deaths).to.deep.equal([]);
   });
