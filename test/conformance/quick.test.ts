@@ -7,7 +7,7 @@ import { linkBodies, windowLifeBodies, windowOpenBodies } from './windows.ts';
 
 /** The bodies of every list whose names contain one of these words; `conformance/*.full.test.ts` runs all of them. */
 const QUICK =
-  /with a URL|with noopener|from a frame|rel=opener opens|and no rel|newWindow\('tab'|closes itself is gone|is closed leaves|removes itself|is stale|shadow root|asynchronous script returns|are set, read|many commands|dragged|(ElementClick|Javascript|NoSuchAlert|ScriptTimeout)/;
+  /with a URL|with noopener|rel=opener opens|and no rel|closes itself is gone|is closed leaves|removes itself|is stale|are set, read|many commands|(Javascript|NoSuchAlert|ScriptTimeout)Error/;
 
 const all: readonly Body[] = [
   ...windowOpenBodies,
