@@ -1,10 +1,26 @@
 /** Pages that a watched browser could easily treat in another way: workers, prerendering, caches, isolation, other schemes. */
 import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { By, until } from 'selenium-webdriver';
 import { errorName, type Body, type SessionBody } from './compare.ts';
 import { sendHtml, type Site } from './site.ts';
 import { page } from '../../src/testing/fault-pages.ts';
+
+/** The parts of selenium that its types leave out. */
+interface Authenticator {
+  addVirtualAuthenticator(options: object): Promise<void>;
+  getCredentials(): Promise<object[]>;
+  removeVirtualAuthenticator(): Promise<void>;
+}
+const { VirtualAuthenticatorOptions } = createRequire(import.meta.url)(
+  'selenium-webdriver/lib/virtual_authenticator.js',
+) as {
+  VirtualAuthenticatorOptions: new () => Record<
+    'setProtocol' | 'setHasResidentKey' | 'setHasUserVerification' | 'setIsUserVerified',
+    (value: unknown) => void
+  >;
+};
 
 const WAIT_MS = 10_000;
 
@@ -267,6 +283,61 @@ export const specialSessionBodies: readonly SessionBody[] = [
       return { visits, title: await driver.getTitle(), windows: (await driver.getAllWindowHandles()).length };
     },
     expected: { visits: 1, title: 'target', windows: 1 },
+  },
+  ...(['--incognito', '--remote-debugging-pipe', '--site-per-process'] as const).map((argument): SessionBody => ({
+    name: `a browser with ${argument} opens pages, windows and cookies`,
+    async run({ start, site }) {
+      const { driver } = await start((options) => void options.addArguments(argument));
+      await driver.get(site.page('/page', '<p>x</p>'));
+      await driver.manage().addCookie({ name: 'a', value: '1' });
+      await driver.executeScript('window.open(arguments[0])', site.page('/child'));
+      await site.visit('/child');
+      await driver.switchTo().newWindow('tab');
+      await driver.get(`${site.url}/page`);
+      const cookies = (await driver.manage().getCookies()).map(({ name }) => name);
+      const count = (await driver.getAllWindowHandles()).length;
+      return { cookies, count, title: await driver.getTitle(), quit: await errorName(driver.quit()) };
+    },
+    expected: { cookies: ['a'], count: 3, title: 'page', quit: 'no error: undefined' },
+  })),
+  {
+    name: 'a driver that joins a running browser uses it, and leaves it running',
+    async run({ start, site }) {
+      const { driver: owner } = await start();
+      await owner.get(site.page('/page'));
+      const { debuggerAddress } = (await owner.getCapabilities()).get('goog:chromeOptions') as {
+        debuggerAddress: string;
+      };
+      const { driver: guest } = await start((options) => void options.debuggerAddress(debuggerAddress));
+      const title = await guest.getTitle();
+      await guest.get(site.page('/next'));
+      const quit = await errorName(guest.quit());
+      return { title, quit, after: await errorName(owner.getTitle()) };
+    },
+    expected: { title: 'page', quit: 'no error: undefined', after: 'no error: "next"' },
+  },
+  {
+    name: 'a virtual authenticator makes credentials',
+    async run({ start, site }) {
+      const { driver } = await start();
+      const options = new VirtualAuthenticatorOptions();
+      options.setProtocol('ctap2');
+      options.setHasResidentKey(true);
+      options.setHasUserVerification(true);
+      options.setIsUserVerified(true);
+      await driver.get(site.page('/page').replace('127.0.0.1', 'localhost'));
+      const authenticator = driver as unknown as Authenticator;
+      await authenticator.addVirtualAuthenticator(options);
+      const kind: unknown = await driver.executeAsyncScript(`
+        navigator.credentials.create({ publicKey: {
+          challenge: new Uint8Array(16), rp: { name: 'x' }, user: { id: new Uint8Array(8), name: 'ann', displayName: 'ann' },
+          pubKeyCredParams: [{ type: 'public-key', alg: -7 }],
+        } }).then(({ type }) => arguments[0](type), (error) => arguments[0](String(error)))`);
+      const count = (await authenticator.getCredentials()).length;
+      await authenticator.removeVirtualAuthenticator();
+      return { kind, count };
+    },
+    expected: { kind: 'public-key', count: 1 },
   },
   {
     name: 'a file of the machine is opened',
