@@ -1,13 +1,11 @@
 import { compareBodies, type Body } from './compare.ts';
 import { errorBodies } from './errors.ts';
-import { actionBodies } from './input.ts';
 import { cookieBodies, elementBodies, frameBodies } from './pages.ts';
-import { parallelBodies, scriptBodies } from './scripts.ts';
 import { linkBodies, windowLifeBodies, windowOpenBodies } from './windows.ts';
 
-/** The bodies of every list whose names contain one of these words; `conformance/*.full.test.ts` runs all of them. */
+/** The bodies of every list whose names contain one of these words (15 s at the most); `conformance/*.full.test.ts` runs all of them. */
 const QUICK =
-  /with a URL|with noopener|rel=opener opens|and no rel|closes itself is gone|is closed leaves|removes itself|is stale|are set, read|many commands|(Javascript|NoSuchAlert|ScriptTimeout)Error/;
+  /with a URL|with noopener|rel=opener opens|and no rel|closes itself is gone|is closed leaves|removes itself|is stale|are set, read|a script that throws/;
 
 const all: readonly Body[] = [
   ...windowOpenBodies,
@@ -15,10 +13,7 @@ const all: readonly Body[] = [
   ...windowLifeBodies,
   ...frameBodies,
   ...elementBodies,
-  ...scriptBodies,
-  ...parallelBodies,
   ...cookieBodies,
-  ...actionBodies,
   ...errorBodies,
 ];
 
