@@ -8,10 +8,11 @@ import path from 'node:path';
 import { By, until } from 'selenium-webdriver';
 import { LocalServer } from '../../src/testing/local-server.ts';
 import { page } from '../../src/testing/fault-pages.ts';
+import { localBrowser } from '../driver/support/local-browser.ts';
 import { errorName, type SessionBody } from './compare.ts';
 import { sendHtml } from './site.ts';
 
-/** An https server with a certificate that nobody vouches for. */
+/** An https server with a self-signed certificate. */
 async function openUntrustedSite(folder: string): Promise<AsyncDisposable & { readonly url: string }> {
   const [key, cert] = [path.join(folder, 'key.pem'), path.join(folder, 'cert.pem')];
   const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
@@ -65,6 +66,20 @@ export const settingsBodies: readonly SessionBody[] = [
     async run({ start, site, folder }) {
       const extension = writeExtension(folder);
       const { driver } = await start((options) => options.addArguments(`--load-extension=${extension}`));
+      await driver.get(site.page('/page'));
+      await driver.wait(until.elementLocated(By.css('[data-mark=extension]')), 10_000);
+      return driver.findElement(By.css('html')).getAttribute('data-mark');
+    },
+    expected: 'extension',
+  },
+  {
+    name: 'a packed extension is loaded by addExtensions',
+    async run({ start, site, folder }) {
+      const extension = writeExtension(folder);
+      const { browserPath } = await localBrowser();
+      const switches = ['--headless=new', '--no-sandbox', `--user-data-dir=${path.join(folder, 'packer')}`];
+      execFileSync(browserPath, [...switches, `--pack-extension=${extension}`], { stdio: 'ignore' });
+      const { driver } = await start((options) => void options.addExtensions(`${extension}.crx`));
       await driver.get(site.page('/page'));
       await driver.wait(until.elementLocated(By.css('[data-mark=extension]')), 10_000);
       return driver.findElement(By.css('html')).getAttribute('data-mark');

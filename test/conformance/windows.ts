@@ -5,7 +5,7 @@ import type { Site } from './site.ts';
 
 const WAIT_MS = 10_000;
 
-/** The new window's page tells of its opener and its name. */
+/** The body of the page in a new window. */
 const CHILD = `<p id="child">child</p>`;
 const ABOUT_ITSELF = 'return { title: document.title, hasOpener: window.opener !== null, name: window.name };';
 
@@ -14,7 +14,7 @@ export async function waitForWindows(driver: WebDriver, count: number): Promise<
   return driver.getAllWindowHandles();
 }
 
-/** Switches to the one other window, waits until its page is there, and returns what it says of itself. */
+/** Switches to the one other window, waits until its page is there, and returns its title, its name and whether it has an opener. */
 async function lookAtNewWindow(driver: WebDriver, url: string): Promise<unknown> {
   const own = await driver.getWindowHandle();
   const handles = await waitForWindows(driver, 2);
