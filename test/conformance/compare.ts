@@ -8,8 +8,8 @@
  * - Downloads go to a folder of the session if no folder is named. Bare selenium uses the folder of the user.
  * - After a death commands reject with `SessionDeathError`, and `quit()` resolves. A browser that ends because a page closes its last window
  *   has died, because no command asked for it.
- * - A supervised browser renders no page in advance (speculation rules): Chromium does not for a page that DevTools is attached to other than
- *   through its tab. The page loads when its link is followed, and its window keeps its handle, which it does not in a bare session.
+ * - A supervised browser renders no page in advance (speculation rules): Chromium does not if DevTools is attached to
+ *   the page without its tab target (measured on 156). The page loads when its link is followed, and its window keeps its handle. In a bare session the handle changes, and going back times out.
  * - The supervisor adds switches that keep the browser quiet (`quiet: false` leaves them out).
  */
 import { expect } from 'chai';
@@ -31,7 +31,7 @@ export interface Body {
   readonly expected: unknown;
 }
 
-/** What a body gets that starts its sessions itself. */
+/** The surroundings of a body that starts its sessions itself. */
 export interface Stage {
   readonly site: Site;
   /** An empty folder that is removed afterwards. */

@@ -6,7 +6,7 @@ import { waitForWindows } from './windows.ts';
 const OK = 'no error: undefined';
 const NO_SESSION = 'NoSuchSessionError';
 
-/** What commands of several kinds say. */
+/** The names of the errors of commands of several kinds. */
 async function namesOfCommands(driver: WebDriver): Promise<string[]> {
   return [
     await errorName(driver.getTitle()),

@@ -128,7 +128,7 @@ export const promptBodies: readonly Body[] = [
   },
 ];
 
-/** What each behaviour does to a prompt that a command meets. */
+/** The effect of each behaviour on a prompt that a command meets. */
 export const BEHAVIOURS = {
   accept: { answer: true, name: 'no error: "page"' },
   dismiss: { answer: false, name: 'no error: "page"' },
