@@ -77,18 +77,18 @@ describe("BrowserSession at somebody's endpoint: its end", () => {
     await using e = await openEndpoint();
     await using s = await openSession(e.target);
     e.server.answer('GET /title', { fault: 'never' });
-    const title = rejectionOf(s.driver.getTitle());
-    await e.server.waitForRequest('GET /title');
     const clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
+      const title = rejectionOf(s.driver.getTitle());
+      await e.server.waitForRequest('GET /title');
       const stopped = s.session.stop();
       // The DELETE waits behind the command.
       await clock.tickAsync(5_000);
       await stopped;
+      expect(await title).to.be.instanceOf(SessionEndedError);
     } finally {
       clock.restore();
     }
-    expect(await title).to.be.instanceOf(SessionEndedError);
     expect(s.deaths).to.deep.equal([]);
   });
 
