@@ -13,7 +13,7 @@ const LONGEST_QUIT_MS = 150;
 /** A command learns of the browser's end some 50 ms after the socket (measured). */
 const COMMAND_KNOWS_MS = 250;
 /** The driver answers the closing of the last window when the browser has ended, which takes it longer on a busy machine. */
-const CLOSING_LIMIT_MS = 2_000;
+export const CLOSING_LIMIT_MS = 2_000;
 
 export interface LostBrowser {
   readonly http: HttpClient;

@@ -6,7 +6,7 @@ import type { Agent } from 'node:http';
 
 import type { Capabilities } from 'selenium-webdriver';
 
-import { anySignal } from '../core/abort.ts';
+import { anySignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { Bidi } from './bidi.ts';
@@ -15,7 +15,7 @@ import type { DeathCause, DeathReport, Detector } from './death.ts';
 import { DevTools, findDevToolsUrl, isDevToolsReachable } from './devtools.ts';
 import type { HttpClient } from './http-client.ts';
 import type { DriverProcess } from './launch.ts';
-import { explainLostBrowser } from './lost-browser.ts';
+import { CLOSING_LIMIT_MS, explainLostBrowser } from './lost-browser.ts';
 import { isLoopback, type SessionTarget } from './session-target.ts';
 import { BidiChannel } from './state/bidi-channel.ts';
 import { CommandChannel, type Ask } from './state/command-channel.ts';
@@ -161,6 +161,11 @@ export class SessionWatch {
     transport.settings.windowHandle ??= this.#devtools.onlyPage;
   }
 
+  /** Whether a command in flight closes a window. The browser ends with its last one, and nobody has killed it then. */
+  get #isWindowClosing(): boolean {
+    return this.#options.transport.log.isUnanswered('DELETE /window');
+  }
+
   get #hasBidi(): boolean {
     return typeof this.#options.capabilities.get('webSocketUrl') === 'string';
   }
@@ -199,7 +204,7 @@ export class SessionWatch {
         devtoolsUrl: this.#devtoolsUrl,
         hasBidi: this.#hasBidi,
         oldestCommandMs: transport.oldestCommandMs,
-        isWindowClosing: transport.log.isUnanswered('DELETE /window'),
+        isWindowClosing: this.#isWindowClosing,
         commandsSettled: transport.settled,
       });
       if (found !== undefined) {
@@ -211,8 +216,9 @@ export class SessionWatch {
   }
 
   async #onBidiClosed(message: string): Promise<void> {
-    const { target, isOver, process, report, probe } = this.#options;
+    const { target, isOver, process, report, probe, transport } = this.#options;
     this.#bidi = undefined;
+    if (this.#isWindowClosing) await settlesWithin(transport.settled, CLOSING_LIMIT_MS);
     if (isOver()) return;
     // The socket runs through the driver. If our own driver is gone, its exit is reported too, and says more.
     if (target.kind === 'own' && (await process?.exitsWithin(IN_FLIGHT_KNOWS_MS))) return;
