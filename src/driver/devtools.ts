@@ -136,10 +136,15 @@ export class DevTools {
   }
 
   /** Calls a domain of the page with this window handle. Rejects as {@link call} does, and if DevTools is not attached to it. */
-  callPage(handle: string, method: string, params: object = {}): Promise<unknown> {
+  callPage(
+    handle: string,
+    method: string,
+    params: object = {},
+    { limitMs = CALL_LIMIT_MS }: Pick<CallOptions, 'limitMs'> = {},
+  ): Promise<unknown> {
     const sessionId = this.#pages.get(handle)?.sessionId;
     if (sessionId === undefined) return Promise.reject(new Error('DevTools is not attached to that window'));
-    return this.call(method, params, { sessionId });
+    return this.call(method, params, { sessionId, limitMs });
   }
 
   /** Sends one protocol call. Rejects when the browser refuses it, when the socket closes, or after `limitMs` (default 10 s). */

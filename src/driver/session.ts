@@ -10,7 +10,9 @@ import { Executor } from 'selenium-webdriver/http/index.js';
 
 import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
+import { browserEnvironment } from '../config/config.ts';
 import type { Log } from '../core/log.ts';
+import { languagesOf, switchesOf, userAgentOf } from './browser-facts.ts';
 import type { BrowserOptions } from './browser-options.ts';
 import { createDriver, toCapabilities } from './capabilities.ts';
 import { cookiesOf, type BrowserCookie, type BrowserCookies } from './cookies.ts';
@@ -82,19 +84,13 @@ export class BrowserSession {
     signal.throwIfAborted();
     let session: BrowserSession | undefined;
     let creating: Promise<void> | undefined;
+    const onExit = (message: string) => {
+      if (session !== undefined) session.#report({ cause: 'driver-gone', detectedBy: 'driver-exit', message });
+    };
     try {
-      const process_ =
-        target.kind === 'own'
-          ? await DriverProcess.launch({
-              driverPath: target.driverPath,
-              environment: options.browser.environment,
-              signal,
-              onExit: (message) => {
-                if (session !== undefined)
-                  session.#report({ cause: 'driver-gone', detectedBy: 'driver-exit', message });
-              },
-            })
-          : undefined;
+      const { environment } = options.browser;
+      const launch = { environment, signal, onExit };
+      const process_ = target.kind === 'own' ? await DriverProcess.launch({ ...target, ...launch }) : undefined;
       session = new BrowserSession(options, process_);
       creating = session.#create();
       await raceSignal(creating, signal);
@@ -193,12 +189,27 @@ export class BrowserSession {
     return { all: cookies.all, set: counted(cookies.set), remove: counted(cookies.remove) };
   }
 
-  /** What the browser calls itself to servers. */
-  async userAgent(): Promise<string> {
-    const devtools = this.#phase.watch?.devtools;
-    if (devtools === undefined) return this.driver.executeScript<string>('return navigator.userAgent');
-    const { userAgent } = (await devtools.call('Browser.getVersion')) as { userAgent: string };
-    return userAgent;
+  /** Returns the name by which the browser introduces itself to servers. */
+  userAgent(): Promise<string> {
+    return userAgentOf(this.driver, this.#phase.watch?.devtools);
+  }
+
+  /** Returns the user's languages, the preferred one first; an empty list if the page does not tell. */
+  languages(): Promise<readonly string[]> {
+    const handle = this.#transport.settings.windowHandle;
+    return languagesOf(this.driver, { devtools: this.#phase.watch?.devtools, handle });
+  }
+
+  /** Returns the browser's command-line switches. */
+  switches(): Promise<readonly string[]> {
+    return switchesOf(this.#phase.watch?.devtools, { browser: this.#options.browser, capabilities: this.capabilities });
+  }
+
+  /** The environment that the browser was started in; undefined if another program started it. */
+  get environment(): Readonly<Record<string, string | undefined>> | undefined {
+    return this.#options.target.kind === 'own'
+      ? browserEnvironment({ ...this.#options.browser.environment })
+      : undefined;
   }
 
   /** The current page's URL, as it is; through DevTools it doesn't queue behind commands. Null before the first page. */

@@ -11,6 +11,7 @@ import { redactUrl } from '../core/redact.ts';
 import { retry } from '../core/retry.ts';
 import type { BrowserCookieJar } from './cookie-jar.ts';
 import type { Disposer } from '../core/events.ts';
+import { toFetchFailure } from './route/fetch-failure.ts';
 import type { HostLimits } from './host-limits.ts';
 
 /** An API call without a useful answer: `status` is null where none came at all. */
@@ -58,9 +59,10 @@ export interface ApiInit extends RequestInit {
 /** `fetch` and `json` as an action uses them. */
 export interface Api {
   /**
-   * Like the global `fetch`, with the browser's cookies and user agent. Relative URLs stand against the action's base URL, else the
+   * Like the global `fetch`, with the browser's cookies, user agent, `Accept-Language`, proxy and decision about certificates. Relative URLs stand against the action's base URL, else the
    * page's. Repeats network errors and the statuses 429, 502, 503, 504 for idempotent methods (others only on 429 and 503 with
-   * Retry-After), then returns whatever answer there is. Rejects with {@link ApiError} when no answer came, with `SessionDeathError`
+   * Retry-After), then returns whatever answer there is. Rejects with {@link ApiError} when no answer came: at once
+   * if the certificate is not trusted, or if no client would send the call (a blocked port, a header of the connection). Rejects with `SessionDeathError`
    * when the session dies, and with the browser's own error when it doesn't tell its cookies.
    */
   readonly fetch: (pathOrUrl: string | URL, init?: ApiInit) => Promise<Response>;
@@ -73,7 +75,10 @@ export interface ApiContext {
   /** The session's halt, or that of the batch within it. */
   readonly signal: AbortSignal;
   readonly jar: BrowserCookieJar;
-  readonly userAgent: () => Promise<string>;
+  /** The headers that every request of the browser has. */
+  readonly headers: () => Promise<Readonly<Record<string, string>>>;
+  /** Sends one request the way that the browser's own take. Rejects as the global `fetch` does. */
+  readonly request: (url: string, init: RequestInit) => Promise<Response>;
   readonly baseUrl: () => Promise<string | null>;
   /** Throws where the session takes no more work, and counts the refusal. */
   readonly admit: () => Disposer;
@@ -167,8 +172,9 @@ async function call<Result>(
       return settled.result;
     }
     const { response, cause } = settled;
-    await onOutcome(response?.status ?? null);
-    if (response === null) throw new ApiError({ method, url, status: null, reason: reasonOf(cause) }, cause);
+    const { reason, kind } = toFetchFailure(cause);
+    if (kind !== 'call') await onOutcome(response?.status ?? null);
+    if (response === null) throw new ApiError({ method, url, status: null, reason }, cause);
     return await read(response).catch((thrown: unknown) => {
       if (caller.aborted) throw toError(caller.reason);
       throw new ApiError({ method, url, status: response.status, reason: 'with a body that broke off' }, thrown);
@@ -179,7 +185,7 @@ async function call<Result>(
 }
 
 async function attempt<Result>(
-  { jar, userAgent, attemptTimeoutMs, limits }: ApiContext,
+  { jar, headers: browserHeaders, request: send, attemptTimeoutMs, limits }: ApiContext,
   {
     url,
     init,
@@ -195,14 +201,14 @@ async function attempt<Result>(
   },
 ): Promise<{ status: number; result: Result }> {
   const headers = {
-    'user-agent': await raceSignal(userAgent(), caller),
+    ...(await raceSignal(browserHeaders(), caller)),
     ...Object.fromEntries(new Headers(init.headers)),
   };
   // Called for each redirect, too. The time limit is the server's: it excludes the wait for the browser's cookies and for `limits`.
   const fetchInTime = (to: string, hop?: RequestInit) =>
     limits.reduceRight<() => Promise<Response>>(
       (request, limit) => () => limit.run(to, request, { signal: caller }),
-      () => fetch(to, { ...toHop(url, to, hop), signal: anySignal(caller, AbortSignal.timeout(attemptTimeoutMs)) }),
+      () => send(to, { ...toHop(url, to, hop), signal: anySignal(caller, AbortSignal.timeout(attemptTimeoutMs)) }),
     )();
   try {
     const response = await raceSignal(fetchCookie(fetchInTime, jar)(url, { ...init, headers }), caller);
@@ -254,7 +260,8 @@ function isTemporary(status: number): boolean {
   return status === 429 || (status >= 502 && status <= 504);
 }
 
-function isWorthRepeating({ response, retryAfterMs }: Unsatisfying, method: string): boolean {
+function isWorthRepeating({ response, retryAfterMs, cause }: Unsatisfying, method: string): boolean {
+  if (response === null && toFetchFailure(cause).kind !== 'network') return false;
   if (retryAfterMs !== null && retryAfterMs > MAX_RETRY_AFTER_MS) return false;
   if (IDEMPOTENT.has(method)) return true;
   return retryAfterMs !== null && (response?.status === 429 || response?.status === 503);
@@ -297,13 +304,4 @@ function splitCredentials(href: string): { url: string; credentials: { authoriza
   url.username = '';
   url.password = '';
   return { url: url.href, credentials: { authorization } };
-}
-
-/** fetch says only "fetch failed" and keeps the reason in its cause. */
-function reasonOf(thrown: unknown): string {
-  const error = toError(thrown);
-  if (error.name === 'TimeoutError') return 'it took too long';
-  const cause = error.cause instanceof Error ? error.cause : error;
-  const { code } = cause as NodeJS.ErrnoException;
-  return cause.message || code || error.message;
 }

@@ -4,6 +4,8 @@ import type { Log } from '../core/log.ts';
 import { retry } from '../core/retry.ts';
 import { DevToolsClosedError, type BrowserCookies, type BrowserSession } from '../driver/driver.ts';
 import { DEFAULT_API_RETRIES, DEFAULT_API_TIMEOUT_MS, makeApi, type Api } from './api-client.ts';
+import { ApiRoute } from './route/api-route.ts';
+import { toAcceptLanguage } from './route/accept-language.ts';
 import { BrowserCookieJar } from './cookie-jar.ts';
 import { DEFAULT_FAILURE_THRESHOLD, CriticalFailureError, FailureStreak } from './critical-failures.ts';
 import type { Epoch } from './epoch.ts';
@@ -25,7 +27,8 @@ export class SessionApi {
   readonly #jar: BrowserCookieJar;
   readonly #failures: FailureStreak;
   readonly #limits: readonly HostLimits[];
-  readonly #userAgent: () => Promise<string>;
+  readonly #headers: () => Promise<Readonly<Record<string, string>>>;
+  readonly #route: ApiRoute;
   #critical: CriticalFailureError | undefined;
 
   constructor(given: SessionApiOptions) {
@@ -38,7 +41,18 @@ export class SessionApi {
       remove: (cookie) => session.cookies.remove(cookie),
     };
     this.#jar = new BrowserCookieJar(cookies, log);
-    this.#userAgent = onceAnswered(() => this.#ask(() => session.userAgent()));
+    this.#headers = toBrowserHeaders({
+      userAgent: onceAnswered(() => this.#ask(() => session.userAgent())),
+      languages: onceAnswered(() => session.languages()),
+    });
+    const { environment, capabilities } = session;
+    this.#route = new ApiRoute({
+      switches: () => this.#ask(() => session.switches()),
+      // Chromium reads these variables on Linux alone.
+      environment: process.platform === 'linux' ? environment : undefined,
+      acceptsInsecureCerts: capabilities['acceptInsecureCerts'] === true,
+      log,
+    });
     const { perHost } = given.options;
     this.#limits = perHost === undefined ? [] : [new HostLimits(perHost)];
     this.#failures = new FailureStreak(given.options.criticalFailureThreshold ?? DEFAULT_FAILURE_THRESHOLD);
@@ -57,7 +71,8 @@ export class SessionApi {
     return makeApi({
       signal,
       jar: this.#jar,
-      userAgent: this.#userAgent,
+      headers: this.#headers,
+      request: (url, init) => this.#route.fetch(url, init),
       baseUrl: async () => options.baseUrl ?? (await page()),
       admit: () => {
         if (epoch.isHalted) epoch.refuse();
@@ -102,6 +117,18 @@ export class SessionApi {
 /** What the end of the connection means is known within a second. */
 async function waitForDevTools(error: Error): Promise<void> {
   if (error instanceof DevToolsClosedError) await delay(DEVTOOLS_EXPLAINED_MS);
+}
+
+/** The headers that a page's requests have, too. Languages that are not known now are asked for again with the next call. */
+function toBrowserHeaders(ask: {
+  readonly userAgent: () => Promise<string>;
+  readonly languages: () => Promise<readonly string[]>;
+}): () => Promise<Readonly<Record<string, string>>> {
+  return async () => {
+    const userAgent = await ask.userAgent();
+    const language = toAcceptLanguage(await ask.languages().catch(() => []));
+    return { 'user-agent': userAgent, ...(language === undefined ? {} : { 'accept-language': language }) };
+  };
 }
 
 /** Asks once, and again only where that failed. */

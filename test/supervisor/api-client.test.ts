@@ -52,6 +52,24 @@ describe('supervisor.api, with a real browser', () => {
       });
     }
 
+    for (const [what, address, headers] of [
+      ['a port that no browser opens', 'http://127.0.0.1:1/', {}],
+      ['a redirect to such a port', '', {}],
+      ['a header that belongs to the connection', '', { 'transfer-encoding': 'gzip' }],
+      ['a length that is not the body’s', '', { 'content-length': '7' }],
+    ] as const) {
+      it(`and what no client would send is an ApiError at once, and no failure of the API: ${what}`, async () => {
+        await using supervisor = await withOptions({ criticalFailureThreshold: 1, apiRetries: 4 });
+        stage.answer = (_request, response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end();
+        const begunAt = performance.now();
+        const init = { method: 'PUT', body: 'text', headers };
+        const error = await rejectionOf(supervisor.api.fetch(address === '' ? own : address, init));
+        expect(error).to.be.instanceOf(ApiError).and.include({ status: null });
+        expect(performance.now() - begunAt, 'without the wait before a repetition').to.be.below(200);
+        expect(supervisor.criticalFailure).to.equal(undefined);
+      });
+    }
+
     it('and options that fetch itself refuses are its own error, at once, and no failure of the API', async () => {
       await using supervisor = await withOptions({ criticalFailureThreshold: 1, apiRetries: 4 });
       const error = await rejectionOf(supervisor.api.fetch(`${site.url}/echo`, { method: 'GET', body: 'text' }));

@@ -39,6 +39,20 @@ describe('supervisor.api: what it sends of the browser', () => {
       expect(sent[1]).to.be.a('string').and.to.equal(sent[0]);
     });
 
+    it('sends a cookie of 4 KB, and 149 others, as the page does', async () => {
+      await browser.driver.executeScript(
+        "document.cookie = 'big=' + 'x'.repeat(4_000); for (let i = 0; i < 149; i++) document.cookie = `c${i}=${i}`; return document.cookie",
+      );
+      const sent: (readonly string[] | undefined)[] = [];
+      stage.answer = (request, response) => {
+        sent.push(request.headers.cookie?.split('; ').sort());
+        response.setHeader('content-type', 'text/html').end('<title>ok</title>');
+      };
+      await browser.driver.get(own);
+      await browser.api.fetch(own);
+      expect(sent[1]).to.have.length(150).and.to.deep.equal(sent[0]);
+    });
+
     it('sends user and password of the URL as the page does, and not to another host', async () => {
       const sent: (string | undefined)[] = [];
       stage.answer = ({ url, headers }, response) => {

@@ -1,0 +1,87 @@
+/** Facts about a running browser that decide how its own requests look and which way they take. */
+import type { WebDriver } from 'selenium-webdriver';
+
+import { toPlainCapabilities, type BrowserOptions } from './browser-options.ts';
+import type { DevTools } from './devtools.ts';
+
+/** A page whose dialog is open does not answer. */
+const LANGUAGES_LIMIT_MS = 1_000;
+
+/** Returns the name by which the browser introduces itself to servers (the `User-Agent` header). */
+export async function userAgentOf(driver: WebDriver, devtools: DevTools | undefined): Promise<string> {
+  if (devtools === undefined) return driver.executeScript<string>('return navigator.userAgent');
+  const { userAgent } = (await devtools.call('Browser.getVersion')) as { userAgent: string };
+  return userAgent;
+}
+
+/** Returns the user's languages, the preferred one first, such as `['de-DE', 'en']`. The list is empty if the page does not tell. */
+export async function languagesOf(
+  driver: WebDriver,
+  page: { readonly devtools: DevTools | undefined; readonly handle: string | null },
+): Promise<readonly string[]> {
+  const text =
+    page.devtools === undefined ? await askByCommand(driver) : await askByDevTools(page.devtools, page.handle);
+  return typeof text === 'string' ? text.split(',').filter((language) => /^[\w-]+$/.test(language)) : [];
+}
+
+function askByCommand(driver: WebDriver): Promise<unknown> {
+  return driver.executeScript('return navigator.languages.join()');
+}
+
+async function askByDevTools(devtools: DevTools, handle: string | null): Promise<unknown> {
+  const page = handle ?? devtools.onlyPage;
+  if (page === null) return undefined;
+  const question = { expression: 'navigator.languages.join()', returnByValue: true, timeout: LANGUAGES_LIMIT_MS };
+  const { result } = (await devtools.callPage(page, 'Runtime.evaluate', question, { limitMs: LANGUAGES_LIMIT_MS })) as {
+    result: { value?: unknown };
+  };
+  return result.value;
+}
+
+/**
+ * Returns the browser's command-line switches. chromedriver turns the `proxy` of the capabilities into switches (measured), so they say it
+ * all; if the browser does not tell them, they are made of what is known.
+ */
+export async function switchesOf(
+  devtools: DevTools | undefined,
+  known: { readonly browser: BrowserOptions; readonly capabilities: Readonly<Record<string, unknown>> },
+): Promise<readonly string[]> {
+  // Chromium answers only where it was started with --enable-automation, which chromedriver adds.
+  const answer = devtools?.call('Browser.getBrowserCommandLine').catch(() => undefined);
+  const told = (await answer) as { arguments: string[] } | undefined;
+  if (told !== undefined) return told.arguments;
+  const { arguments: switches = [], capabilities: wanted = {} } = known.browser;
+  const options = toPlainCapabilities(wanted)['goog:chromeOptions'] as { args?: string[] } | undefined;
+  return [...switches, ...(options?.args ?? []), ...toProxySwitches(known.capabilities['proxy'])];
+}
+
+/** Returns the switches that chromedriver makes of a `proxy` capability (W3C WebDriver, section 7.1). */
+function toProxySwitches(capability: unknown): string[] {
+  const {
+    proxyType,
+    httpProxy,
+    sslProxy,
+    socksProxy,
+    socksVersion = 5,
+    noProxy = [],
+    proxyAutoconfigUrl,
+  } = (capability ?? {}) as Readonly<Record<string, string | number | readonly string[] | undefined>>;
+  switch (proxyType) {
+    case 'direct':
+      return ['--no-proxy-server'];
+    case 'autodetect':
+      return ['--proxy-auto-detect'];
+    case 'pac':
+      return [`--proxy-pac-url=${String(proxyAutoconfigUrl)}`];
+    case 'manual': {
+      const servers = [
+        ...(httpProxy === undefined ? [] : [`http=${String(httpProxy)}`]),
+        ...(sslProxy === undefined ? [] : [`https=${String(sslProxy)}`]),
+        ...(socksProxy === undefined ? [] : [`socks=socks${String(socksVersion)}://${String(socksProxy)}`]),
+      ];
+      return [`--proxy-server=${servers.join(';')}`, `--proxy-bypass-list=${String(noProxy)}`];
+    }
+    default:
+      return [];
+  }
+}

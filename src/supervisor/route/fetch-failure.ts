@@ -1,0 +1,56 @@
+/** Tells the failures of `fetch` apart by whether a repetition can help. */
+import { toError } from '../../core/errors.ts';
+
+/**
+ * `network`: another attempt may succeed. `certificate`: the server is not trusted, whatever the number of attempts. `call`: nothing was
+ * sent, because no client would send it.
+ */
+export interface FetchFailure {
+  readonly kind: 'network' | 'certificate' | 'call';
+  /** In the middle of a sentence. */
+  readonly reason: string;
+}
+
+/** The browser's proxy can't be followed. */
+export class ProxyUnusableError extends Error {}
+
+/** The codes of OpenSSL's verification and of Node's own check of the host name. */
+const CERTIFICATE_CODE =
+  /^(CERT_|ERR_TLS_CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)_|INVALID_(CA|PURPOSE)$|HOSTNAME_MISMATCH$|PATH_LENGTH_EXCEEDED$)/;
+/** undici's codes for requests that it refuses to send. */
+const CALL_CODES: ReadonlySet<string | undefined> = new Set([
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_NOT_SUPPORTED',
+  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+]);
+/** The words of Node's fetch that come without a code. */
+const CALL_WORDS =
+  /^(bad port|URL scheme must be a HTTP\(S\) scheme|unknown scheme|unexpected redirect)( \(through .*)?$/;
+/** A proxy that wants a password; Chromium can't give it one either. */
+const PROXY_PASSWORD = /\b407\b/;
+
+/** Returns why `fetch` rejected with `thrown`. It says only "fetch failed" itself, and keeps the reason in its cause. */
+export function toFetchFailure(thrown: unknown): FetchFailure {
+  const error = toError(thrown);
+  if (error.name === 'TimeoutError') return { kind: 'network', reason: 'it took too long' };
+  const cause = innermostCause(error);
+  const { code } = cause as NodeJS.ErrnoException;
+  const reason = cause.message || code || error.message;
+  if (PROXY_PASSWORD.test(reason))
+    return {
+      kind: 'call',
+      reason: 'the proxy wants a user name and a password (407), and the browser has none for it',
+    };
+  if (code !== undefined && CERTIFICATE_CODE.test(code)) {
+    const advice =
+      'If it is to be trusted all the same, set ACCEPT_INSECURE_CERTS=true: browser and api then accept it.';
+    return { kind: 'certificate', reason: `its certificate is not trusted: ${reason} (${code}). ${advice}` };
+  }
+  const isRefused = cause instanceof ProxyUnusableError || CALL_CODES.has(code) || CALL_WORDS.test(reason);
+  return { kind: isRefused ? 'call' : 'network', reason };
+}
+
+/** Returns the error at the end of the chain of causes. */
+export function innermostCause(error: Error): Error {
+  return error.cause instanceof Error ? innermostCause(error.cause) : error;
+}
