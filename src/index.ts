@@ -37,6 +37,7 @@ export {
   RestartLimitError,
   SessionSupervisor,
   type Api,
+  type ApiCallInit,
   type ApiInit,
   type BatchCounts,
   type BatchOptions,

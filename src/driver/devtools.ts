@@ -64,6 +64,8 @@ interface Message {
 interface Page {
   sessionId: string | undefined;
   attached: Promise<void>;
+  /** Whether an alert, or another dialog of the page's scripts, is open. */
+  isDialogOpen: boolean;
 }
 
 /** Calls that only this connection makes; the shapes are Chromium's protocol, domains Browser, Storage, Target, Page and Runtime. */
@@ -128,6 +130,11 @@ export class DevTools {
       targetInfo: { url: string };
     };
     return targetInfo.url;
+  }
+
+  /** Whether a dialog of the page's scripts is open, as far as it opened while DevTools was attached to the page. */
+  isDialogOpen(handle: string): boolean {
+    return this.#pages.get(handle)?.isDialogOpen === true;
   }
 
   /** Resolves when DevTools is attached to the page with this window handle, or the attempt has failed. */
@@ -209,14 +216,22 @@ export class DevTools {
     } else if (method !== undefined) {
       const handle = this.#handleOf(sessionId);
       if (handle === undefined) return;
+      this.#noteDialog(handle, method);
       this.#options.onPageEvent?.(handle, { method, params });
       for (const entry of this.#listeners) if (entry.handle === handle) entry.listener({ method, params });
     }
   }
 
+  #noteDialog(handle: string, method: string): void {
+    const page = this.#pages.get(handle);
+    if (page === undefined) return;
+    if (method === 'Page.javascriptDialogOpening') page.isDialogOpen = true;
+    if (method === 'Page.javascriptDialogClosed') page.isDialogOpen = false;
+  }
+
   #receiveTargetEvent(method: string | undefined, { targetId = '', targetInfo }: NonNullable<Message['params']>): void {
     if (method === 'Target.targetCreated' && targetInfo?.type === 'page') {
-      const page: Page = { sessionId: undefined, attached: Promise.resolve() };
+      const page: Page = { sessionId: undefined, attached: Promise.resolve(), isDialogOpen: false };
       this.#pages.set(targetInfo.targetId, page);
       page.attached = this.#attach(targetInfo.targetId, page);
     } else if (method === 'Target.targetDestroyed') {

@@ -19,6 +19,7 @@ import { cookiesOf, type BrowserCookie, type BrowserCookies } from './cookies.ts
 import { SessionEndedError, SessionStartError, type DeathEvidence, type DeathReport, type Detector } from './death.ts';
 import { HttpClient } from './http-client.ts';
 import { DriverProcess } from './launch.ts';
+import { callInPage, throwWithoutDevTools, type PageFunction } from './page-function.ts';
 import { Prober } from './probe.ts';
 import { describeTarget, isLoopback, type SessionTarget } from './session-target.ts';
 import type { Created, Phase } from './session-phase.ts';
@@ -219,6 +220,13 @@ export class BrowserSession {
     const url =
       devtools === undefined || handle === null ? await this.driver.getCurrentUrl() : await devtools.pageUrl(handle);
     return /^https?:/.test(url) ? url : null;
+  }
+
+  /** Runs a function in the main frame of the current page, beside the commands. See {@link callInPage}. */
+  async callInPage(work: PageFunction): Promise<unknown> {
+    const { devtools, tracker } = this.#watch ?? {};
+    if (devtools === undefined) throwWithoutDevTools(tracker?.hasEvents === true);
+    return callInPage(devtools, this.#transport.settings.windowHandle ?? devtools.onlyPage ?? '', work);
   }
 
   evidence(message: string): DeathEvidence {

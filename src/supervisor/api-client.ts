@@ -47,8 +47,18 @@ interface ApiErrorFacts {
   readonly retryAfterMs?: number | null;
 }
 
-/** What `fetch` takes, and one option more. */
-export interface ApiInit extends RequestInit {
+/** What the global `fetch` takes, and the way of the call. */
+export interface ApiCallInit extends RequestInit {
+  /**
+   * `page`: the page that is open makes the call, as its own scripts do: with its TLS fingerprint, headers, cookies and origin, and within the
+   * rules of CORS. The call fails if no page of a website or an alert is open, if the page navigates away, and for headers that pages can't
+   * set. Needs DevTools. Default: the call is made beside the page.
+   */
+  readonly via?: 'page' | undefined;
+}
+
+/** What {@link Api.fetch} takes. */
+export interface ApiInit extends ApiCallInit {
   /**
    * The status itself is what is asked, as when links are checked: no answer is repeated, and none counts as a failure of the API.
    * Default false.
@@ -59,15 +69,15 @@ export interface ApiInit extends RequestInit {
 /** `fetch` and `json` as an action uses them. */
 export interface Api {
   /**
-   * Like the global `fetch`, with the browser's cookies, user agent, `Accept-Language`, proxy and decision about certificates. Relative URLs stand against the action's base URL, else the
-   * page's. Repeats network errors and the statuses 429, 502, 503, 504 for idempotent methods (others only on 429 and 503 with
-   * Retry-After), then returns whatever answer there is. Rejects with {@link ApiError} when no answer came: at once
-   * if the certificate is not trusted, or if no client would send the call (a blocked port, a header of the connection). Rejects with `SessionDeathError`
-   * when the session dies, and with the browser's own error when it doesn't tell its cookies.
+   * Like the global `fetch`, with the browser's cookies, user agent, `Accept-Language`, proxy and decision about certificates. Relative URLs
+   * stand against the action's base URL, else the page's. Repeats network errors and the statuses 429, 502, 503, 504 for idempotent methods
+   * (others only on 429 and 503 with Retry-After), then returns whatever answer there is. Rejects with {@link ApiError} when no answer came:
+   * at once if the certificate is not trusted, or if no client would send the call (a blocked port, a header of the connection). Rejects with
+   * `SessionDeathError` when the session dies, and with the browser's own error when it doesn't tell its cookies.
    */
   readonly fetch: (pathOrUrl: string | URL, init?: ApiInit) => Promise<Response>;
   /** The parsed body; rejects with {@link ApiError} on any status but 2xx, and on a body that is not JSON. */
-  readonly json: <Value = unknown>(pathOrUrl: string | URL, init?: RequestInit) => Promise<Value>;
+  readonly json: <Value = unknown>(pathOrUrl: string | URL, init?: ApiCallInit) => Promise<Value>;
 }
 
 /** What an api client needs of its session. */
@@ -79,6 +89,8 @@ export interface ApiContext {
   readonly headers: () => Promise<Readonly<Record<string, string>>>;
   /** Sends one request the way that the browser's own take. Rejects as the global `fetch` does. */
   readonly request: (url: string, init: RequestInit) => Promise<Response>;
+  /** Has the page send one request. Rejects as the global `fetch` does. */
+  readonly requestInPage: (url: string, init: RequestInit) => Promise<Response>;
   readonly baseUrl: () => Promise<string | null>;
   /** Throws where the session takes no more work, and counts the refusal. */
   readonly admit: () => Disposer;
@@ -119,7 +131,7 @@ export function narrowApi(
 export function makeApi(context: ApiContext): Api {
   const api: Api = {
     fetch: (pathOrUrl, init) => call(context, { pathOrUrl, init: init ?? {} }, async (response) => response),
-    json: async <Value>(pathOrUrl: string | URL, init?: RequestInit) => {
+    json: async <Value>(pathOrUrl: string | URL, init?: ApiCallInit) => {
       const { response, body } = await call(context, { pathOrUrl, init: init ?? {} }, async (answer) => ({
         response: answer,
         body: await answer.text(),
@@ -146,7 +158,7 @@ interface Call {
 
 async function call<Result>(
   context: ApiContext,
-  { pathOrUrl, init: { anyStatus = false, ...init } }: Call,
+  { pathOrUrl, init: { anyStatus = false, via, ...init } }: Call,
   read: (response: Response) => Promise<Result>,
 ): Promise<Result> {
   const { signal, onOutcome, admit, retries } = context;
@@ -157,7 +169,7 @@ async function call<Result>(
     const { url, credentials } = splitCredentials(await raceSignal(resolveUrl(pathOrUrl, method, context), caller));
     const given = { ...init, method, headers: { ...credentials, ...Object.fromEntries(new Headers(init.headers)) } };
     validateInit(url, given);
-    const settled = await retry(() => attempt(context, { url, init: given, caller, read, anyStatus }), {
+    const settled = await retry(() => attempt(context, { url, init: given, caller, read, anyStatus, via }), {
       retries: isReplayable(init.body) ? retries : 0,
       signal: caller,
       shouldRetry: (error) => error instanceof Unsatisfying && isWorthRepeating(error, method),
@@ -185,33 +197,39 @@ async function call<Result>(
 }
 
 async function attempt<Result>(
-  { jar, headers: browserHeaders, request: send, attemptTimeoutMs, limits }: ApiContext,
+  { jar, headers: browserHeaders, request, requestInPage, attemptTimeoutMs, limits }: ApiContext,
   {
     url,
     init,
     caller,
     read,
     anyStatus,
+    via,
   }: {
     url: string;
     init: RequestInit;
     caller: AbortSignal;
     read: (response: Response) => Promise<Result>;
     anyStatus: boolean;
+    via: ApiCallInit['via'];
   },
 ): Promise<{ status: number; result: Result }> {
-  const headers = {
-    ...(await raceSignal(browserHeaders(), caller)),
-    ...Object.fromEntries(new Headers(init.headers)),
-  };
   // Called for each redirect, too. The time limit is the server's: it excludes the wait for the browser's cookies and for `limits`.
   const fetchInTime = (to: string, hop?: RequestInit) =>
     limits.reduceRight<() => Promise<Response>>(
-      (request, limit) => () => limit.run(to, request, { signal: caller }),
-      () => send(to, { ...toHop(url, to, hop), signal: anySignal(caller, AbortSignal.timeout(attemptTimeoutMs)) }),
+      (next, limit) => () => limit.run(to, next, { signal: caller }),
+      () =>
+        (via === 'page' ? requestInPage : request)(to, {
+          ...toHop(url, to, hop),
+          signal: anySignal(caller, AbortSignal.timeout(attemptTimeoutMs)),
+        }),
     )();
+  const fetchAsBrowser = async () => {
+    const headers = { ...(await browserHeaders()), ...Object.fromEntries(new Headers(init.headers)) };
+    return fetchCookie(fetchInTime, jar)(url, { ...init, headers });
+  };
   try {
-    const response = await raceSignal(fetchCookie(fetchInTime, jar)(url, { ...init, headers }), caller);
+    const response = await raceSignal(via === 'page' ? fetchInTime(url, init) : fetchAsBrowser(), caller);
     if (!anyStatus && isTemporary(response.status)) throw new Unsatisfying({ response });
     return { status: response.status, result: await read(response) };
   } catch (thrown) {

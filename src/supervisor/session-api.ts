@@ -5,6 +5,7 @@ import { retry } from '../core/retry.ts';
 import { DevToolsClosedError, type BrowserCookies, type BrowserSession } from '../driver/driver.ts';
 import { DEFAULT_API_RETRIES, DEFAULT_API_TIMEOUT_MS, makeApi, type Api } from './api-client.ts';
 import { ApiRoute } from './route/api-route.ts';
+import { fetchInPage } from './route/page-fetch.ts';
 import { toAcceptLanguage } from './route/accept-language.ts';
 import { BrowserCookieJar } from './cookie-jar.ts';
 import { DEFAULT_FAILURE_THRESHOLD, CriticalFailureError, FailureStreak } from './critical-failures.ts';
@@ -73,6 +74,8 @@ export class SessionApi {
       jar: this.#jar,
       headers: this.#headers,
       request: (url, init) => this.#route.fetch(url, init),
+      requestInPage: (url, init) =>
+        fetchInPage({ url: () => this.#openPage(), run: (work) => session.callInPage(work) }, url, init),
       baseUrl: async () => options.baseUrl ?? (await page()),
       admit: () => {
         if (epoch.isHalted) epoch.refuse();
@@ -85,6 +88,15 @@ export class SessionApi {
       attemptTimeoutMs: options.apiTimeoutMs ?? DEFAULT_API_TIMEOUT_MS,
       limits: this.#limits,
     });
+  }
+
+  /** The page's URL. After a death the page comes back with the next command that needs it. */
+  async #openPage(): Promise<string | null> {
+    const { session } = this.#given;
+    const url = await this.#ask(() => session.pageUrl());
+    if (url !== null) return url;
+    await session.driver.getCurrentUrl();
+    return this.#ask(() => session.pageUrl());
   }
 
   /**

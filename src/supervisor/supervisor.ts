@@ -32,7 +32,7 @@ export {
   type DeathReport,
   type WebDriver,
 } from '../driver/driver.ts';
-export { ApiError, narrowApi, type Api, type ApiInit } from './api-client.ts';
+export { ApiError, narrowApi, type Api, type ApiCallInit, type ApiInit } from './api-client.ts';
 export { BatchControl } from './batch/control.ts';
 export type { BatchJournal, DeclaredItem, EarlierAddition, JournaledOptions } from './batch/journal.ts';
 export { ItemTimedOutError, TimeLimit } from './batch/time-limit.ts';

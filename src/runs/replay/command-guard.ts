@@ -3,7 +3,13 @@
  * of two units of work that would mix in one window; has the page opened there that a replayed step had left.
  */
 import { SupervisorError } from '../../core/errors.ts';
-import { PageGate, type Api, type CommandHook, type CommandInfo } from '../../supervisor/supervisor.ts';
+import {
+  PageGate,
+  type Api,
+  type ApiCallInit,
+  type CommandHook,
+  type CommandInfo,
+} from '../../supervisor/supervisor.ts';
 import { describeStep, startSentence, type Ledger, type LedgerEntry } from './ledger.ts';
 import type { CurrentUnit } from '../steps/current-unit.ts';
 import type { Divergence } from './replay.ts';
@@ -211,7 +217,7 @@ export function watchEffects(api: Api, onEffect: () => Promise<void>): Api {
       await before(init);
       return api.fetch(pathOrUrl, init);
     },
-    json: async <Value>(pathOrUrl: string | URL, init?: RequestInit) => {
+    json: async <Value>(pathOrUrl: string | URL, init?: ApiCallInit) => {
       await before(init);
       return api.json<Value>(pathOrUrl, init);
     },

@@ -8,7 +8,7 @@ import { Agent, buildConnector, Dispatcher1Wrapper, ProxyAgent, type Dispatcher 
 
 import { toError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import { innermostCause, ProxyUnusableError } from './fetch-failure.ts';
+import { innermostCause, UnsendableError } from './fetch-failure.ts';
 import { PacFile } from './pac-file.ts';
 import { DIRECT, hasSwitch, toProxyRules, type ProxyRules, type ProxyServer } from './proxy-rules.ts';
 import { BypassList } from './bypass-list.ts';
@@ -79,7 +79,7 @@ export class ApiRoute {
   async #serversFor(url: string, rules: ProxyRules): Promise<readonly ProxyServer[]> {
     if ((rules.kind === 'servers' ? rules.bypass : NO_BYPASS).has(url)) return DIRECT;
     if (rules.kind === 'servers') return url.startsWith('https:') ? rules.https : rules.http;
-    if (rules.kind === 'unusable') throw new TypeError('fetch failed', { cause: new ProxyUnusableError(rules.reason) });
+    if (rules.kind === 'unusable') throw new TypeError('fetch failed', { cause: new UnsendableError(rules.reason) });
     this.#pac ??= this.#orDirect(PacFile.load(rules.url));
     const file = await this.#pac;
     return (await this.#orDirect(file?.serversFor(url))) ?? DIRECT;

@@ -11,8 +11,8 @@ export interface FetchFailure {
   readonly reason: string;
 }
 
-/** The browser's proxy can't be followed. */
-export class ProxyUnusableError extends Error {}
+/** The call can't be made the way that it is to go; the message says why. No repetition changes that. */
+export class UnsendableError extends Error {}
 
 /** The codes of OpenSSL's verification and of Node's own check of the host name. */
 const CERTIFICATE_CODE =
@@ -46,7 +46,7 @@ export function toFetchFailure(thrown: unknown): FetchFailure {
       'If it is to be trusted all the same, set ACCEPT_INSECURE_CERTS=true: browser and api then accept it.';
     return { kind: 'certificate', reason: `its certificate is not trusted: ${reason} (${code}). ${advice}` };
   }
-  const isRefused = cause instanceof ProxyUnusableError || CALL_CODES.has(code) || CALL_WORDS.test(reason);
+  const isRefused = cause instanceof UnsendableError || CALL_CODES.has(code) || CALL_WORDS.test(reason);
   return { kind: isRefused ? 'call' : 'network', reason };
 }
 

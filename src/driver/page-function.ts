@@ -1,0 +1,74 @@
+/** Runs a function in the page itself, beside the commands: no frame, timeout or queue of the session is touched. */
+import { raceSignal } from '../core/abort.ts';
+import { DevToolsClosedError, type DevTools } from './devtools.ts';
+
+/** The page can't be reached, and no repetition changes that. The message says why, in the middle of a sentence. */
+export class PageUnreachableError extends Error {}
+
+export interface PageFunction {
+  /** The source of a function. Its `this` is an `AbortController` of the page that is aborted with `signal`. */
+  readonly source: string;
+  /** Plain JSON. */
+  readonly argument: unknown;
+  readonly signal: AbortSignal;
+}
+
+/** Longer than any limit of a call; `signal` ends it before. */
+const NO_LIMIT_MS = 86_400_000;
+
+/**
+ * Returns what the function resolves with in the main frame of the page, which must be plain JSON. Rejects with the reason of `signal`,
+ * with what the function throws, or if the page navigates away.
+ */
+export async function callInPage(
+  devtools: DevTools,
+  handle: string,
+  { source, argument, signal }: PageFunction,
+): Promise<unknown> {
+  if (devtools.isDialogOpen(handle))
+    throw new PageUnreachableError(
+      'an alert is open in the page, whose scripts wait for it. Accept or dismiss it first',
+    );
+  const made = devtools.callPage(handle, 'Runtime.evaluate', { expression: 'new AbortController()' });
+  const { result } = (await raceSignal(made, signal)) as { result: { objectId: string } };
+  const controller = { objectId: result.objectId };
+  const abort = () => {
+    const params = { ...controller, functionDeclaration: 'function () { this.abort(); }' };
+    devtools.callPage(handle, 'Runtime.callFunctionOn', params).catch(() => undefined);
+  };
+  signal.addEventListener('abort', abort, { once: true });
+  // Chromium freezes a page that was left, for the way back: its scripts are not answered for many seconds (measured).
+  const left = Promise.withResolvers<never>();
+  const stopListening = devtools.listen(handle, ({ method, params: { frame } }) => {
+    if (method !== 'Page.frameNavigated' || (frame as { parentId?: string }).parentId !== undefined) return;
+    abort();
+    left.reject(new Error('the page navigated away'));
+  });
+  try {
+    const params = {
+      ...controller,
+      functionDeclaration: source,
+      arguments: [{ value: argument }],
+      awaitPromise: true,
+      returnByValue: true,
+    };
+    const answer = devtools.callPage(handle, 'Runtime.callFunctionOn', params, { limitMs: NO_LIMIT_MS });
+    const { result: returned, exceptionDetails } = (await raceSignal(Promise.race([answer, left.promise]), signal)) as {
+      result: { value?: unknown };
+      exceptionDetails?: { exception?: { description?: string }; text: string };
+    };
+    if (exceptionDetails !== undefined)
+      throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    return returned.value;
+  } finally {
+    signal.removeEventListener('abort', abort);
+    stopListening();
+    devtools.callPage(handle, 'Runtime.releaseObject', controller).catch(() => undefined);
+  }
+}
+
+/** Throws what a session without DevTools means: a connection that is made again, or a browser that offers none. */
+export function throwWithoutDevTools(wasThere: boolean): never {
+  if (wasThere) throw new DevToolsClosedError('the DevTools connection is being made again');
+  throw new PageUnreachableError('the session offers no DevTools, through which calls in the page are made');
+}
