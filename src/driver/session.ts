@@ -10,16 +10,13 @@ import { Executor } from 'selenium-webdriver/http/index.js';
 
 import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
-import { browserEnvironment } from '../config/config.ts';
 import type { Log } from '../core/log.ts';
-import { languagesOf, switchesOf, userAgentOf } from './browser-facts.ts';
+import { BrowserAccess } from './browser-access.ts';
 import type { BrowserOptions } from './browser-options.ts';
 import { createDriver, toCapabilities } from './capabilities.ts';
-import { cookiesOf, type BrowserCookie, type BrowserCookies } from './cookies.ts';
 import { SessionEndedError, SessionStartError, type DeathEvidence, type DeathReport, type Detector } from './death.ts';
 import { HttpClient } from './http-client.ts';
 import { DriverProcess } from './launch.ts';
-import { callInPage, throwWithoutDevTools, type PageFunction } from './page-function.ts';
 import { Prober } from './probe.ts';
 import { describeTarget, isLoopback, type SessionTarget } from './session-target.ts';
 import type { Created, Phase } from './session-phase.ts';
@@ -70,6 +67,8 @@ export class BrowserSession {
   readonly #http: HttpClient;
   readonly #prober = new Prober();
   readonly #transport: CommandTransport;
+  /** The browser beside the commands. */
+  readonly browser: BrowserAccess;
   /** The browser's cookies, storage and page as a whole. */
   readonly browserState: StateAccess;
   /** Aborts when the session is released. */
@@ -131,6 +130,16 @@ export class BrowserSession {
         freeBusyPage: async (handle) => this.#phase.watch?.devtools?.freeBusyPage(handle),
       },
     });
+    this.browser = new BrowserAccess({
+      driver: () => this.driver,
+      devtools: () => this.#phase.watch?.devtools,
+      hadDevTools: () => this.#phase.watch?.tracker.hasEvents === true,
+      windowHandle: () => this.#transport.settings.windowHandle,
+      capabilities: () => this.capabilities,
+      options: options.browser,
+      isOwn: target.kind === 'own',
+      onChange: () => (this.#activity += 1),
+    });
     this.browserState = new StateAccess({
       devtools: () => this.#phase.watch?.devtools,
       tracker: () => this.#phase.watch?.tracker,
@@ -179,54 +188,6 @@ export class BrowserSession {
   /** The page that was last navigated to, redacted. */
   get url(): string | null {
     return this.#transport.settings.url;
-  }
-
-  get cookies(): BrowserCookies {
-    const cookies = cookiesOf(this.driver, this.#phase.watch?.devtools);
-    const counted = (change: (cookie: BrowserCookie) => Promise<void>) => (cookie: BrowserCookie) => {
-      this.#activity += 1;
-      return change(cookie);
-    };
-    return { all: cookies.all, set: counted(cookies.set), remove: counted(cookies.remove) };
-  }
-
-  /** Returns the name by which the browser introduces itself to servers. */
-  userAgent(): Promise<string> {
-    return userAgentOf(this.driver, this.#phase.watch?.devtools);
-  }
-
-  /** Returns the user's languages, the preferred one first; an empty list if the page does not tell. */
-  languages(): Promise<readonly string[]> {
-    const handle = this.#transport.settings.windowHandle;
-    return languagesOf(this.driver, { devtools: this.#phase.watch?.devtools, handle });
-  }
-
-  /** Returns the browser's command-line switches. */
-  switches(): Promise<readonly string[]> {
-    return switchesOf(this.#phase.watch?.devtools, { browser: this.#options.browser, capabilities: this.capabilities });
-  }
-
-  /** The environment that the browser was started in; undefined if another program started it. */
-  get environment(): Readonly<Record<string, string | undefined>> | undefined {
-    return this.#options.target.kind === 'own'
-      ? browserEnvironment({ ...this.#options.browser.environment })
-      : undefined;
-  }
-
-  /** The current page's URL, as it is; through DevTools it doesn't queue behind commands. Null before the first page. */
-  async pageUrl(): Promise<string | null> {
-    const devtools = this.#phase.watch?.devtools;
-    const handle = this.#transport.settings.windowHandle;
-    const url =
-      devtools === undefined || handle === null ? await this.driver.getCurrentUrl() : await devtools.pageUrl(handle);
-    return /^https?:/.test(url) ? url : null;
-  }
-
-  /** Runs a function in the main frame of the current page, beside the commands. See {@link callInPage}. */
-  async callInPage(work: PageFunction): Promise<unknown> {
-    const { devtools, tracker } = this.#watch ?? {};
-    if (devtools === undefined) throwWithoutDevTools(tracker?.hasEvents === true);
-    return callInPage(devtools, this.#transport.settings.windowHandle ?? devtools.onlyPage ?? '', work);
   }
 
   evidence(message: string): DeathEvidence {

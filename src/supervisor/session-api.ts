@@ -37,18 +37,19 @@ export class SessionApi {
     const { session, log } = given;
     // Asked for anew each time: which way leads to them changes with the DevTools connection.
     const cookies: BrowserCookies = {
-      all: () => this.#ask(() => session.cookies.all()),
-      set: (cookie) => session.cookies.set(cookie),
-      remove: (cookie) => session.cookies.remove(cookie),
+      all: () => this.#ask(() => session.browser.cookies.all()),
+      set: (cookie) => session.browser.cookies.set(cookie),
+      remove: (cookie) => session.browser.cookies.remove(cookie),
     };
     this.#jar = new BrowserCookieJar(cookies, log);
     this.#headers = toBrowserHeaders({
-      userAgent: onceAnswered(() => this.#ask(() => session.userAgent())),
-      languages: onceAnswered(() => session.languages()),
+      userAgent: onceAnswered(() => this.#ask(() => session.browser.userAgent())),
+      languages: onceAnswered(() => session.browser.languages()),
     });
-    const { environment, capabilities } = session;
+    const { capabilities } = session;
+    const { environment } = session.browser;
     this.#route = new ApiRoute({
-      switches: () => this.#ask(() => session.switches()),
+      switches: () => this.#ask(() => session.browser.switches()),
       // Chromium reads these variables on Linux alone.
       environment: process.platform === 'linux' ? environment : undefined,
       acceptsInsecureCerts: capabilities['acceptInsecureCerts'] === true,
@@ -68,14 +69,14 @@ export class SessionApi {
   client(signal: AbortSignal, { isPartOfBatch = false }: { readonly isPartOfBatch?: boolean } = {}): Api {
     const { epoch, session, options } = this.#given;
     // The page may move on while work runs; relative URLs keep to where it stood at this client's first one.
-    const page = onceAnswered(() => this.#ask(() => session.pageUrl()));
+    const page = onceAnswered(() => this.#ask(() => session.browser.pageUrl()));
     return makeApi({
       signal,
       jar: this.#jar,
       headers: this.#headers,
       request: (url, init) => this.#route.fetch(url, init),
       requestInPage: (url, init) =>
-        fetchInPage({ url: () => this.#openPage(), run: (work) => session.callInPage(work) }, url, init),
+        fetchInPage({ url: () => this.#openPage(), run: (work) => session.browser.callInPage(work) }, url, init),
       baseUrl: async () => options.baseUrl ?? (await page()),
       admit: () => {
         if (epoch.isHalted) epoch.refuse();
@@ -93,10 +94,10 @@ export class SessionApi {
   /** The page's URL. After a death the page comes back with the next command that needs it. */
   async #openPage(): Promise<string | null> {
     const { session } = this.#given;
-    const url = await this.#ask(() => session.pageUrl());
+    const url = await this.#ask(() => session.browser.pageUrl());
     if (url !== null) return url;
     await session.driver.getCurrentUrl();
-    return this.#ask(() => session.pageUrl());
+    return this.#ask(() => session.browser.pageUrl());
   }
 
   /**

@@ -118,7 +118,7 @@ describe('BrowserSession with a driver of our own, on a real browser', () => {
     await using site = await openFaultSite();
     await using s = await openSession(await localBrowser());
     await s.driver.get(`${site.url}/set-cookie`);
-    const { cookies } = s.session;
+    const { cookies } = s.session.browser;
     const [cookie] = await cookies.all();
     expect(cookie).to.include({ name: 'session', httpOnly: true, domain: '127.0.0.1' });
     await cookies.set({ ...cookie!, name: 'added', value: 'by us' });
@@ -133,15 +133,15 @@ describe('BrowserSession with a driver of our own, on a real browser', () => {
   it('tells page and user agent without queueing behind a command', async () => {
     await using site = await openFaultSite();
     await using s = await openSession(await localBrowser());
-    expect(await s.session.pageUrl()).to.equal(null);
+    expect(await s.session.browser.pageUrl()).to.equal(null);
     await s.driver.get(`${site.url}/ok`);
     const userAgent = await s.driver.executeScript<string>('return navigator.userAgent');
     using hold = site.hold('/slow');
     const load = s.driver.get(`${site.url}/slow?ms=1`);
     await hold.caught;
     // Chromium tells the page that is being loaded.
-    expect(await s.session.pageUrl()).to.match(new RegExp(`^${site.url}/(ok|slow)`));
-    expect(await s.session.userAgent()).to.equal(userAgent);
+    expect(await s.session.browser.pageUrl()).to.match(new RegExp(`^${site.url}/(ok|slow)`));
+    expect(await s.session.browser.userAgent()).to.equal(userAgent);
     expect(s.session.commandsInFlight).to.equal(1);
     hold.release();
     await load;

@@ -1,0 +1,82 @@
+/** The browser of a session beside its commands: cookies, page, and the facts that decide how its own requests look. */
+import type { WebDriver } from 'selenium-webdriver';
+
+import { browserEnvironment } from '../config/config.ts';
+import { languagesOf, switchesOf, userAgentOf } from './browser-facts.ts';
+import type { BrowserOptions } from './browser-options.ts';
+import { cookiesOf, type BrowserCookie, type BrowserCookies } from './cookies.ts';
+import type { DevTools } from './devtools.ts';
+import { callInPage, throwWithoutDevTools, type PageFunction } from './page-function.ts';
+
+/** The parts of a session; those that change are asked for each time. */
+export interface AccessParts {
+  readonly driver: () => WebDriver;
+  /** Undefined if the browser offers none, and while a broken connection is made again. */
+  readonly devtools: () => DevTools | undefined;
+  /** Whether the browser has offered DevTools. */
+  readonly hadDevTools: () => boolean;
+  readonly windowHandle: () => string | null;
+  readonly capabilities: () => Readonly<Record<string, unknown>>;
+  readonly options: BrowserOptions;
+  /** Whether the browser was started by our own driver. */
+  readonly isOwn: boolean;
+  /** Called before something of the browser is changed. */
+  readonly onChange: () => void;
+}
+
+export class BrowserAccess {
+  readonly #parts: AccessParts;
+
+  constructor(parts: AccessParts) {
+    this.#parts = parts;
+  }
+
+  get cookies(): BrowserCookies {
+    const { driver, devtools, onChange } = this.#parts;
+    const cookies = cookiesOf(driver(), devtools());
+    const told = (change: (cookie: BrowserCookie) => Promise<void>) => (cookie: BrowserCookie) => {
+      onChange();
+      return change(cookie);
+    };
+    return { all: cookies.all, set: told(cookies.set), remove: told(cookies.remove) };
+  }
+
+  /** Returns the name by which the browser introduces itself to servers. */
+  userAgent(): Promise<string> {
+    return userAgentOf(this.#parts.driver(), this.#parts.devtools());
+  }
+
+  /** Returns the user's languages, the preferred one first; an empty list if the page does not tell. */
+  languages(): Promise<readonly string[]> {
+    const { driver, devtools, windowHandle } = this.#parts;
+    return languagesOf(driver(), { devtools: devtools(), handle: windowHandle() });
+  }
+
+  /** Returns the browser's command-line switches. */
+  switches(): Promise<readonly string[]> {
+    const { devtools, options, capabilities } = this.#parts;
+    return switchesOf(devtools(), { browser: options, capabilities: capabilities() });
+  }
+
+  /** The environment that the browser was started in; undefined if another program started it. */
+  get environment(): Readonly<Record<string, string | undefined>> | undefined {
+    const { isOwn, options } = this.#parts;
+    return isOwn ? browserEnvironment({ ...options.environment }) : undefined;
+  }
+
+  /** The current page's URL, as it is; through DevTools it doesn't queue behind commands. Null before the first page. */
+  async pageUrl(): Promise<string | null> {
+    const devtools = this.#parts.devtools();
+    const handle = this.#parts.windowHandle();
+    const isAskedByCommand = devtools === undefined || handle === null;
+    const url = isAskedByCommand ? await this.#parts.driver().getCurrentUrl() : await devtools.pageUrl(handle);
+    return /^https?:/.test(url) ? url : null;
+  }
+
+  /** Runs a function in the main frame of the current page, beside the commands. See {@link callInPage}. */
+  async callInPage(work: PageFunction): Promise<unknown> {
+    const devtools = this.#parts.devtools();
+    if (devtools === undefined) throwWithoutDevTools(this.#parts.hadDevTools());
+    return callInPage(devtools, this.#parts.windowHandle() ?? devtools.onlyPage ?? '', work);
+  }
+}
