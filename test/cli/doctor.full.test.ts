@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 
 import { expect } from 'chai';
 
+import { itInNamespaces, OWN_MOUNTS } from '../support/namespaces.ts';
 import { CLI, cleanEnvironment, ROOT, runCli } from './cli.ts';
 
 /** Runs doctor below a shell line, which ends with `doctor`; resolves with what it prints. */
@@ -31,11 +32,11 @@ describe('doctor: a browser that does not start', () => {
     expect(said).to.match(/problem start .*limit of open files is too low.*ulimit -n 4096/);
   });
 
-  it('says that the temporary folder is full, before it starts one', async () => {
+  itInNamespaces(OWN_MOUNTS)('says that the temporary folder is full, before it starts one', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'full-'));
     try {
       const line = `mount -t tmpfs -o size=64k none ${folder} && TMPDIR=${folder} exec doctor`;
-      const said = await doctorUnder('unshare', '--user', '--map-root-user', '--mount', '/bin/sh', '-c', line);
+      const said = await doctorUnder('unshare', ...OWN_MOUNTS, '/bin/sh', '-c', line);
       expect(said).to.match(/problem temp folder .*has only 0 MB free/);
       expect(said).not.to.match(/ start /);
     } finally {

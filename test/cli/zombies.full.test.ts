@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
-const IN_OWN_NAMESPACE = ['--user', '--map-root-user', '--pid', '--fork', '--mount-proc'];
+import { itInNamespaces, OWN_PROCESSES } from '../support/namespaces.ts';
+
 const PROGRAM = "import('./src/cli/check-zombies.ts').then(({ checkZombies }) => checkZombies()).then(console.log);";
 
 /** Runs the check in a namespace of processes, as in a container. */
@@ -14,16 +15,18 @@ async function checkAsContainer(command: string): Promise<string> {
     `'${PROGRAM.replaceAll("'", '"')}'`,
   ];
   const line = command.replace('node', () => node.join(' '));
-  const { stdout } = await promisify(execFile)('unshare', [...IN_OWN_NAMESPACE, '/bin/sh', '-c', line]);
+  const { stdout } = await promisify(execFile)('unshare', [...OWN_PROCESSES, '/bin/sh', '-c', line]);
   return stdout;
 }
 
 describe('checkZombies', () => {
-  it('is content where process 1 clears ended processes away', async () => {
+  const itAsContainer = itInNamespaces(OWN_PROCESSES);
+
+  itAsContainer('is content where process 1 clears ended processes away', async () => {
     expect(await checkAsContainer('node; true')).to.include("status: 'ok'");
   });
 
-  it('warns where Node is process 1, and says what to do', async () => {
+  itAsContainer('warns where Node is process 1, and says what to do', async () => {
     expect(await checkAsContainer('exec node'))
       .to.include("status: 'warning'")
       .and.include('--init');

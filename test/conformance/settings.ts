@@ -8,18 +8,14 @@ import path from 'node:path';
 import { By, until } from 'selenium-webdriver';
 import { LocalServer } from '../../src/testing/local-server.ts';
 import { page } from '../../src/testing/fault-pages.ts';
+import { SELF_SIGNED } from '../support/self-signed.ts';
 import { localBrowser } from '../driver/support/local-browser.ts';
 import { errorName, type SessionBody } from './compare.ts';
 import { sendHtml } from './site.ts';
 
 /** An https server with a self-signed certificate. */
-async function openUntrustedSite(folder: string): Promise<AsyncDisposable & { readonly url: string }> {
-  const [key, cert] = [path.join(folder, 'key.pem'), path.join(folder, 'cert.pem')];
-  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-  execFileSync('openssl', ['req', ...kind, ...subject, '-keyout', key, '-out', cert], { stdio: 'ignore' });
-  const options = { key: readFileSync(key), cert: readFileSync(cert) };
-  const server = createServer(options, (_request, response) => sendHtml(response, page('secret', '')));
+async function openUntrustedSite(): Promise<AsyncDisposable & { readonly url: string }> {
+  const server = createServer(SELF_SIGNED, (_request, response) => sendHtml(response, page('secret', '')));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `https://127.0.0.1:${(server.address() as AddressInfo).port}/`,
@@ -108,8 +104,8 @@ export const settingsBodies: readonly SessionBody[] = [
   },
   {
     name: 'an untrusted certificate is refused, and accepted if that was asked for',
-    async run({ start, folder }) {
-      await using site = await openUntrustedSite(folder);
+    async run({ start }) {
+      await using site = await openUntrustedSite();
       const { driver: careful } = await start();
       const refused = [await errorName(careful.get(site.url)), await careful.getTitle()];
       const { driver } = await start((options) => void options.setAcceptInsecureCerts(true));
