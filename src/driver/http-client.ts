@@ -140,7 +140,11 @@ export class HttpClient {
     );
     request.on('error', fail);
     // By hand, because node's own `signal` option costs a tenth of a short command.
-    const onAbort = () => request.destroy(toError(signal.reason));
+    const onAbort = () => {
+      request.destroy(toError(signal.reason));
+      // A request that waits for a connection tells of its end only when it gets one.
+      fail(toError(signal.reason));
+    };
     signal.addEventListener('abort', onAbort, { once: true });
     request.once('close', () => signal.removeEventListener('abort', onAbort));
     if (inOrder) this.#inTurn = request;

@@ -21,6 +21,7 @@ const LISTEN_LIMIT_MS = 20_000;
 /** chromedriver takes a free port for IPv6 and then wants the same for IPv4, which somebody else may have got meanwhile (seen on 156). */
 const PORT_TAKEN = /Address already in use/;
 const BIND_ATTEMPTS = 3;
+const ENDED_BY_SIGNAL = 'the driver was ended by';
 /** How long the words of a driver that has exited may be on their way. */
 const LAST_WORDS_MS = 100;
 /** How long killed processes may take to leave the process table. */
@@ -91,7 +92,7 @@ export class DriverProcess {
     if (child.pid !== undefined) watchdog.guard(child.pid);
     const exited = new Promise<string>((resolve) => {
       child.once('exit', (code, exitSignal) =>
-        resolve(exitSignal === null ? `the driver exited with code ${code}` : `the driver was ended by ${exitSignal}`),
+        resolve(exitSignal === null ? `the driver exited with code ${code}` : `${ENDED_BY_SIGNAL} ${exitSignal}`),
       );
       child.once('error', (error) => resolve(error.message));
     });
@@ -224,9 +225,11 @@ async function waitForPort({
 
 function notStarted(driverPath: string, what: string, output = ''): SessionStartError {
   const words = output.trim().slice(-300);
+  // Killed by somebody, or by a system without memory.
+  const isInterrupted = what.startsWith(ENDED_BY_SIGNAL);
   return new SessionStartError(
     `The driver ${driverPath} did not start: ${what}${words === '' ? '' : `; it said: ${words}`}. ` +
       'See `npm run doctor`, or set CHROMEDRIVER to a chromedriver that fits the browser.',
-    { data: { driverPath } },
+    { data: { driverPath }, isInterrupted },
   );
 }

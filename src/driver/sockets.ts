@@ -19,17 +19,14 @@ interface CdpConnection {
   send(method: string, params: object): Promise<unknown>;
 }
 
-/** Selenium's driver, with what its types leave out. */
-interface SocketDriver extends WebDriver {
-  /** Set as soon as the connection is being made. */
-  readonly _cdpWsConnection?: WebSocket;
-}
+/** What is told when browser or driver go away while a connection is being made. */
+const BROKEN = /ECONN|EPIPE|socket hang up/;
 
 /** How long a socket that closed waits for the session's death to be declared. It takes 250 ms at most (measured). */
 const DEATH_KNOWN_MS = 1_000;
 
 export class OwnSockets {
-  readonly #driver: SocketDriver;
+  readonly #driver: WebDriver;
   readonly #signal: AbortSignal;
   readonly #sockets = new Set<WebSocket>();
   #bidi: BidiConnection | undefined;
@@ -43,10 +40,23 @@ export class OwnSockets {
     const createCdpConnection = driver.createCDPConnection.bind(driver);
     const getCapabilities = driver.getCapabilities.bind(driver);
     driver.createCDPConnection = async (target) => {
-      const connection = await this.#race(() => createCdpConnection(target));
+      const connection = await this.#race(() => createCdpConnection(target)).catch(async (thrown: unknown) => {
+        throw BROKEN.test(toError(thrown).message) ? await this.#reasonFor(toError(thrown)) : thrown;
+      });
       this.#watchCdp(connection);
       return connection;
     };
+    // Where selenium keeps a socket as soon as it makes one, long before it hands the connection out.
+    let cdpSocket: WebSocket | undefined;
+    Object.defineProperty(driver, '_cdpWsConnection', {
+      configurable: true,
+      get: () => cdpSocket,
+      set: (socket: WebSocket) => {
+        cdpSocket = socket;
+        this.#sockets.add(socket);
+        if (signal.aborted) this.terminate();
+      },
+    });
     // Selenium asks for them when it makes a BiDi connection, and tells of the connection in no other way.
     driver.getCapabilities = async () => {
       this.#onBidiMissing?.();
@@ -57,8 +67,11 @@ export class OwnSockets {
   }
 
   terminate(): void {
-    this.#driver._cdpWsConnection?.terminate();
-    for (const socket of this.#sockets) socket.terminate();
+    for (const socket of this.#sockets) {
+      // One that is being opened tells of its end as an error.
+      socket.on('error', () => undefined);
+      socket.terminate();
+    }
     void closeBidiConnection(this.#driver);
     this.#bidi?.socket.terminate();
   }
@@ -66,7 +79,6 @@ export class OwnSockets {
   #watchCdp(connection: CdpConnection): void {
     const { _wsConnection: socket } = connection;
     const send = connection.send.bind(connection);
-    this.#sockets.add(socket);
     connection.send = async (method, params) => {
       const id = connection.cmd_id;
       try {
@@ -103,15 +115,16 @@ export class OwnSockets {
     connection.send = (command) => (signal.aborted ? Promise.reject(toError(signal.reason)) : send(command));
     connection._failPending = (error) => {
       // The socket is often the first to know of a death.
-      if (!signal.aborted && connection.socket.readyState === WebSocket.CLOSED) void this.#failOnceKnown(fail, error);
-      else fail(signal.aborted ? toError(signal.reason) : error);
+      if (connection.socket.readyState < WebSocket.CLOSING) fail(signal.aborted ? toError(signal.reason) : error);
+      else void this.#reasonFor(error).then(fail);
     };
     signal.addEventListener('abort', () => fail(toError(signal.reason)), { once: true });
   }
 
-  async #failOnceKnown(fail: (error: Error) => void, error: Error): Promise<void> {
-    await settlesWithin(once(this.#signal, 'abort'), DEATH_KNOWN_MS);
-    fail(this.#signal.aborted ? toError(this.#signal.reason) : error);
+  /** The reason of the session's end, if that is behind `error`; it may be declared a little later. */
+  async #reasonFor(error: Error): Promise<Error> {
+    if (!this.#signal.aborted) await settlesWithin(once(this.#signal, 'abort'), DEATH_KNOWN_MS);
+    return this.#signal.aborted ? toError(this.#signal.reason) : error;
   }
 
   #race<Value>(work: () => Promise<Value>): Promise<Value> {

@@ -5,7 +5,7 @@ import path from 'node:path';
 
 import { toError } from '../core/errors.ts';
 import { redactText, redactUrl } from '../core/redact.ts';
-import { SessionStartError } from './death.ts';
+import { CommandTimeoutError, SessionStartError } from './death.ts';
 import { firstLine } from './verdicts.ts';
 
 interface StartTarget {
@@ -21,6 +21,14 @@ interface StartTarget {
 export function toStartError(thrown: unknown, target: StartTarget): SessionStartError {
   const error = toError(thrown);
   if (error instanceof SessionStartError) return error;
+  if (error instanceof CommandTimeoutError) {
+    const { deadlineMs } = error.data as { deadlineMs: number };
+    const what = target.endpointUrl === undefined ? 'The browser' : `The endpoint ${redactUrl(target.endpointUrl)}`;
+    const advice = 'Look at the load and the memory of its machine, and try again.';
+    return new SessionStartError(`${what} had no session ready within ${deadlineMs / 1_000} s. ${advice}`, {
+      cause: error,
+    });
+  }
   const { code = '' } = error as NodeJS.ErrnoException;
   const text = `${code} ${error.message}`.trim();
   const reason = findReason(text, target);

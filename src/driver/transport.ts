@@ -198,7 +198,7 @@ export class CommandTransport implements Client {
   /** A session that is dead or has ended is what `quit()` wants. Bare selenium resolves it too (measured). */
   async #answerLateQuit(): Promise<Response> {
     await Promise.allSettled([this.#quit]);
-    return new Response(200, {}, '{"value":null}');
+    return quitAnswer();
   }
 
   /** Throws when the session is dead or has ended. */
@@ -232,6 +232,7 @@ export class CommandTransport implements Client {
       const error = toError(thrown);
       entry.end((error as NodeJS.ErrnoException).code ?? error.name);
       if (isQuit) listener.onQuit();
+      if (isQuit && signal.aborted) return quitAnswer();
       throw await this.#explainBrokenExchange(error, isQuit);
     }
     entry.end(String(answer.status));
@@ -327,6 +328,11 @@ export class CommandTransport implements Client {
     if (signal.aborted) throw toError(signal.reason);
     throw new CommandTimeoutError(label, { deadlineMs, url: this.settings.url });
   }
+}
+
+/** The success of a quit. */
+function quitAnswer(): Response {
+  return new Response(200, {}, '{"value":null}');
 }
 
 function isEmptyList(body: string): boolean {

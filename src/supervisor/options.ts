@@ -98,6 +98,11 @@ export function validateSupervisorOptions(options: SupervisorOptions): Superviso
   const unknown = Object.keys(options).filter((name) => !known.includes(name));
   if (unknown.length > 0)
     throw new ConfigError(`SessionSupervisor knows no option ${unknown.join(', ')}. It knows ${known.join(', ')}.`);
+  const { maxSockets = Infinity, maxTotalSockets = Infinity } = options.gridAgent ?? {};
+  if (Math.min(maxSockets, maxTotalSockets) < 2)
+    throw new ConfigError(
+      'The option gridAgent allows only one connection at a time; a session needs a second one for its heartbeat. Raise its maxSockets.',
+    );
   validateBrowserOptions(options);
   return options;
 }

@@ -10,7 +10,10 @@ export interface TargetOptions {
   readonly gridUrl?: string | undefined;
   /** A proxy on the way to `gridUrl`, such as `http://user:password@proxy.test:3128`. */
   readonly gridProxy?: string | undefined;
-  /** Node's own `http.Agent` or `https.Agent` for requests to `gridUrl`, such as one with certificates, in place of ours and of `gridProxy`. */
+  /**
+   * Node's own `http.Agent` or `https.Agent` for requests to `gridUrl`, such as one with certificates, in place of ours and of `gridProxy`.
+   * Each session takes two connections.
+   */
   readonly gridAgent?: Agent | undefined;
   /** Default: found in PATH and the usual places. */
   readonly browserPath?: string | undefined;

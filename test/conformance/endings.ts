@@ -68,6 +68,11 @@ export const endingBodies: readonly SessionBody[] = [
     ['no error: []', NO_SESSION, OK],
   ),
   ends(
+    'a last window is closed while the session is quit',
+    (driver) => Promise.all([errorName(driver.close()), errorName(driver.quit())]),
+    ['no error: []', OK],
+  ),
+  ends(
     'a session with several windows is quit',
     async (driver) => {
       await driver.switchTo().newWindow('tab');

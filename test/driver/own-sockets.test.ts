@@ -68,6 +68,15 @@ describe('Sockets that an action opened beside its commands', () => {
     expect(cdp).to.be.instanceOf(SessionEndedError);
   });
 
+  it('are closed when they are only being opened at the end, of a session of somebody else too', async () => {
+    await using owner = await openSession(await localBrowser());
+    const { id, capabilities, endpointUrl: url } = owner.session;
+    const s = await openSession({ kind: 'attached', url, sessionId: id, capabilities });
+    const opening = [1, 2].map(() => rejectionOf(s.driver.createCDPConnection('page')));
+    await s.session.stop();
+    for (const error of await Promise.all(opening)) expect(error).to.be.instanceOf(SessionEndedError);
+  });
+
   it('answer as ever while the session lives, and no connection is made unasked', async () => {
     await using s = await openSession(await localBrowser(), { browser: { bidi: true } });
     expect((await s.driver.getCapabilities()).get('webSocketUrl')).to.match(/^ws:/);

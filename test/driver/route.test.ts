@@ -53,6 +53,28 @@ describe('The way to an endpoint', () => {
     agent.destroy();
   });
 
+  it('is refused if it is an agent with a single connection, which a command would keep from the heartbeat', async () => {
+    const gridAgent = new Agent({ maxSockets: 1 });
+    const error = await rejectionOf(SessionSupervisor.start({ gridUrl: 'http://grid.test', gridAgent }));
+    expect(error.message).to.match(/gridAgent .*one connection .*maxSockets/);
+  });
+
+  it('ends an exchange that waits for a connection when its signal aborts', async () => {
+    await using server = await openScriptedWebDriver();
+    server.answer('/session/1/a', { fault: 'never' });
+    const agent = new Agent({ maxSockets: 1 });
+    using http = openClient(server, { agent });
+    const lost = rejectionOf(http.send('/session/1/a'));
+    await server.waitForRequest('/session/1/a');
+    const stop = new AbortController();
+    const waiting = rejectionOf(http.client.send({ method: 'GET', path: '/status', signal: stop.signal }));
+    stop.abort(new Error('no longer wanted'));
+    expect((await waiting).message).to.equal('no longer wanted');
+    http.client.dropConnection();
+    await lost;
+    agent.destroy();
+  });
+
   it('goes on with the next command after the answer of one was given up, with an agent of one’s own too', async () => {
     await using server = await openScriptedWebDriver();
     server.answer('/session/1/a', { fault: 'never' });

@@ -148,4 +148,11 @@ describe('toStartError', () => {
     const { message } = toStartError(new Error('session not created: Chrome instance exited.'), { ...OWN, words });
     expect(message).to.contain('It said: The moon is full.').and.not.contain('Failed to connect');
   });
+
+  it('says that no session was ready in time, and no word of one that lives on', () => {
+    const thrown = new CommandTimeoutError('POST /session', { deadlineMs: 45_000, url: null });
+    expect(toStartError(thrown, OWN).message)
+      .to.match(/no session ready within 45 s/)
+      .and.not.match(/lives on|COMMAND_TIMEOUT/);
+  });
 });

@@ -36,6 +36,15 @@ describe('The start of a session that is interrupted', () => {
     expect(reasons[0]).to.match(/went away while it started the browser/);
   });
 
+  it('is made again if the driver is killed before it listens', async () => {
+    const { browserPath, driverPath } = await localBrowser();
+    await using driver = await writeProgramOf({ first: 'kill -9 $$', later: `exec ${driverPath} "$@"` });
+    const { reasons, log } = makeLogOfReasons();
+    await using supervisor = await SessionSupervisor.start({ browserPath, driverPath: driver.path, log });
+    expect(supervisor.state).to.equal('alive');
+    expect(reasons[0]).to.match(/did not start: the driver was ended by SIGKILL/);
+  });
+
   it('is made again if the browser dies in it', async () => {
     const { browserPath, driverPath } = await localBrowser();
     await using browser = await writeProgramOf({ first: 'kill -9 $$', later: `exec ${browserPath} "$@"` });
