@@ -26,8 +26,11 @@ export interface OriginStorage {
   readonly session: StorageItems;
 }
 
-/** Why a page can't be opened again: it answered a POST, the driver was in a frame of it, or its URL names nothing that can be loaded. */
-export type PageObstacle = 'post' | 'frame' | 'unloadable';
+/**
+ * Why a page can't be opened again as it was: it answered a POST, the driver was in a frame of it, a script left something in its memory, or
+ * its URL names nothing that can be loaded.
+ */
+export type PageObstacle = 'post' | 'frame' | 'script' | 'unloadable';
 
 export interface PageState {
   readonly url: string;

@@ -3,7 +3,6 @@
  * between two looks, so less is known than with DevTools: storage of the pages that were looked at, and a page's way only by the commands
  * that were sent.
  */
-import { touchesPage } from './state-tracker.ts';
 import type { SessionSettings } from '../session-settings.ts';
 import {
   EMPTY_STATE,
@@ -17,6 +16,7 @@ import {
 import type { Ask } from './command-channel.ts';
 import { hasItems, OriginStore } from './origin-store.ts';
 import { UNKNOWN_FINGERPRINT } from './page-facts.ts';
+import { touch, UNTOUCHED, type PageTouch } from './page-touch.ts';
 import { restoreByVisits } from './restore-by-visits.ts';
 import { viewPage, type PageView, type StateChannel } from './state-channel.ts';
 import { isSentTo } from './cookie-scope.ts';
@@ -35,12 +35,6 @@ export interface FallbackStateOptions {
   readonly commandsInFlight: () => number;
 }
 
-/** How the current page came to be; a new object after each command that may have changed it. */
-interface PageOrigin {
-  /** Whether commands may have changed the page since its URL was opened. */
-  readonly isTouched: boolean;
-}
-
 export interface CaptureOptions {
   /** Takes no state if commands of the user would have to wait for it. */
   readonly isBackground?: boolean;
@@ -50,9 +44,10 @@ export class FallbackState {
   readonly #options: FallbackStateOptions;
   readonly #storage = new OriginStore();
   #cookies: readonly StateCookie[] = [];
-  #pageOrigin: PageOrigin = { isTouched: false };
+  /** What was done to the current page since its URL was opened. */
+  #pageOrigin: PageTouch = UNTOUCHED;
   /** The page as it was looked at last. */
-  #seen: { readonly page: PageState | null; readonly pageOrigin: PageOrigin } = {
+  #seen: { readonly page: PageState | null; readonly pageOrigin: PageTouch } = {
     page: null,
     pageOrigin: this.#pageOrigin,
   };
@@ -70,8 +65,9 @@ export class FallbackState {
 
   /** Notes a command of the user before it is sent. */
   onCommand(label: string, data: unknown): void {
-    if (label === 'POST /url') this.#pageOrigin = { isTouched: false };
-    else if (MOVES.test(label) || touchesPage(label, data)) this.#pageOrigin = { isTouched: true };
+    if (label === 'POST /url') this.#pageOrigin = { ...UNTOUCHED };
+    else if (MOVES.test(label)) this.#pageOrigin = { ...UNTOUCHED, isTouched: true };
+    else this.#pageOrigin = touch(this.#pageOrigin, label, data);
   }
 
   /** See `StateAccess.capture`. */
@@ -147,9 +143,9 @@ export class FallbackState {
     this.#cookies = [...others, ...cookies];
   }
 
-  #toPageState(url: string, { isTouched }: PageOrigin, view: PageView | undefined): PageState | null {
+  #toPageState(url: string, { isTouched, hasMemory }: PageTouch, view: PageView | undefined): PageState | null {
     if (BLANK.test(url)) return null;
-    const obstacle = this.#options.settings.isInFrame ? 'frame' : obstacleOf(url);
+    const obstacle = this.#options.settings.isInFrame ? 'frame' : hasMemory ? 'script' : obstacleOf(url);
     const fingerprint = isTouched ? (view?.facts.fingerprint ?? UNKNOWN_FINGERPRINT) : null;
     // Other windows are not looked at without DevTools.
     return { url, obstacle, fingerprint, windows: 1 };

@@ -164,10 +164,12 @@ export class StateAccess {
     }
   }
 
-  #toPageState({ url, isPostTarget, isTouched }: TrackedDocument, facts: PageFacts | undefined): PageState {
+  #toPageState(document: TrackedDocument, facts: PageFacts | undefined): PageState {
+    const { url, isPostTarget, isTouched, hasMemory } = document;
     // A POST that was answered by a redirect to its own URL: the page came by GET.
     const isPost = isPostTarget && (facts?.redirects ?? 0) === 0;
-    const obstacle = this.#options.settings.isInFrame ? 'frame' : isPost ? 'post' : obstacleOf(url);
+    const { isInFrame } = this.#options.settings;
+    const obstacle = isInFrame ? 'frame' : isPost ? 'post' : hasMemory ? 'script' : obstacleOf(url);
     const fingerprint = isTouched ? (facts?.fingerprint ?? UNKNOWN_FINGERPRINT) : null;
     return { url, obstacle, fingerprint, windows: this.#options.devtools()?.pageCount ?? 1 };
   }

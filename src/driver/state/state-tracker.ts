@@ -5,14 +5,13 @@
 import type { DevTools, DevToolsEvent } from '../devtools.ts';
 import type { OriginStorage, PageObstacle } from './browser-state.ts';
 import { hasItems, OriginStore } from './origin-store.ts';
+import { touch, UNTOUCHED, type PageTouch } from './page-touch.ts';
 
 /** The document that a page shows. */
-export interface TrackedDocument {
+export interface TrackedDocument extends PageTouch {
   readonly url: string;
   /** Whether the navigation to it began with the submission of a form by POST to this very URL. */
   readonly isPostTarget: boolean;
-  /** Whether commands were sent that may have changed the document. */
-  readonly isTouched: boolean;
 }
 
 interface TrackedPage {
@@ -22,13 +21,6 @@ interface TrackedPage {
   /** Settles when the navigation that is under way has ended; undefined if there is none. */
   navigation: PromiseWithResolvers<void> | undefined;
 }
-
-/**
- * Commands that may change a page without leaving it. Scripts are among them, except selenium's own atoms (`getAttribute`,
- * `isDisplayed`), which begin with a comment that names them (selenium-webdriver 4.49, lib/http.js).
- */
-const TOUCHES = /^POST \/(element\/\{id\}\/(click|clear|value)|actions|execute\/(sync|async)|alert\/(accept|text))$/;
-const ATOM = /^\s*\/\*\s*\w+\s*\*\//;
 
 export class StateTracker {
   readonly #devtools: () => DevTools | undefined;
@@ -63,9 +55,10 @@ export class StateTracker {
 
   /** Notes a command to the page with this window handle, before it is sent. */
   onCommand(handle: string | null, label: string, data: unknown): void {
-    if (handle === null || !touchesPage(label, data)) return;
-    const page = this.#pages.get(handle);
-    if (page?.document !== undefined) page.document = { ...page.document, isTouched: true };
+    const page = handle === null ? undefined : this.#pages.get(handle);
+    if (page?.document === undefined) return;
+    const touched = touch(page.document, label, data);
+    if (touched !== page.document) page.document = { ...page.document, ...touched };
   }
 
   onPageAttached(handle: string, devtools: DevTools): void {
@@ -100,7 +93,7 @@ export class StateTracker {
   #onNavigated(handle: string, { id, url, parentId }: Frame): void {
     if (parentId !== undefined || id !== handle) return;
     const page = this.#pageOf(handle);
-    page.document = { url, isPostTarget: page.posted === withoutFragment(url), isTouched: false };
+    page.document = { url, isPostTarget: page.posted === withoutFragment(url), ...UNTOUCHED };
     page.posted = undefined;
     this.#endNavigation(page);
     // An origin may have items before its first page is open here: in a profile that was given, or by another window.
@@ -195,14 +188,4 @@ export function originOf(url: string): string | undefined {
 
 function withoutFragment(url: string): string {
   return url.replace(/#.*$/s, '');
-}
-
-/** Whether a command may change a page without leaving it. */
-export function touchesPage(label: string, data: unknown): boolean {
-  return TOUCHES.test(label) && !isAtom(data);
-}
-
-function isAtom(data: unknown): boolean {
-  const script: unknown = typeof data === 'object' && data !== null ? Reflect.get(data, 'script') : undefined;
-  return typeof script === 'string' && ATOM.test(script);
 }

@@ -29,7 +29,7 @@ export interface StoredRunState {
 const page = z
   .object({
     url: z.string(),
-    obstacle: z.enum(['post', 'frame', 'unloadable']).nullable(),
+    obstacle: z.enum(['post', 'frame', 'script', 'unloadable']).nullable(),
     fingerprint: z.string().nullable(),
     windows: z.number().default(1),
   })

@@ -156,6 +156,7 @@ async function isSame({ browserState }: GatedSession, { fingerprint }: PageState
 const OBSTACLES = {
   post: 'it was the answer to a POST',
   frame: 'the driver was in a frame of it',
+  script: 'a script has left something in its memory, such as a variable of `window` or a listener',
   unloadable: 'its address names nothing that can be loaded',
 } as const;
 

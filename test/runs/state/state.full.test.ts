@@ -175,6 +175,21 @@ describe('The state of a run’s browser, on a real browser', () => {
     );
   });
 
+  it('fails the step that goes on with what a script left in the memory of the page, which looks the same', async () => {
+    const outcome = await run(async ({ driver, step }, { entry, kill }) => {
+      await step('hover', async () => {
+        await driver.get(`${url}/rows`);
+        await driver.executeScript('window.seen = 1');
+      });
+      if (entry === 1) await kill();
+      await step('look', async ({ save }) =>
+        save({ seen: await driver.executeScript('return window.seen ?? 0') }, { key: 'seen' }),
+      );
+    });
+    expect(outcome.error).to.include({ code: 'replay-diverged' });
+    expect(outcome.error?.message).to.match(/^The step "look" goes on with .*the step "hover".*script .*memory/);
+  });
+
   it('is stored for a resumed run in a file that only its user can read, and goes when the run completes', async () => {
     const stop = new AbortController();
     const work = (dies: boolean) => async (context: ActionContext) => {

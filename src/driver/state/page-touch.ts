@@ -1,0 +1,29 @@
+/** What a command may have done to the page that it is sent to, as far as the command tells it. */
+
+/** Commands that may change a page without leaving it. Scripts are among them. */
+const TOUCHES = /^POST \/(element\/\{id\}\/(click|clear|value)|actions|execute\/(sync|async)|alert\/(accept|text))$/;
+/** Selenium's own scripts begin with a comment that names them (selenium-webdriver 4.49, lib/http.js). They only read. */
+const ATOM = /^\s*\/\*\s*\w+\s*\*\//;
+/**
+ * A value that is kept in the page's memory: `window.seen = 1`, `window['a'].b += 1`, `addEventListener(…)`, a changed prototype. An
+ * address that is assigned is none.
+ */
+const KEPT =
+  /\b(window|globalThis|self)\s*(\.\s*(?!location\b)[\w$]+|\[[^\]]+\])+\s*(=(?![=>])|[-+*/%&|^?]{1,2}=(?!=)|\+\+|--)|\b(addEventListener|setInterval)\s*\(|\.prototype\b[^;=]*=(?![=>])|\bObject\s*\.\s*(assign|defineProperty)\s*\(\s*(window|globalThis|self)\b/;
+
+export interface PageTouch {
+  /** Whether the page may look different. */
+  readonly isTouched: boolean;
+  /** Whether a script has left something in the page's memory, which no look at the page shows. */
+  readonly hasMemory: boolean;
+}
+
+export const UNTOUCHED: PageTouch = { isTouched: false, hasMemory: false };
+
+/** Returns a new object for each command that may have changed the page, otherwise `before` itself. */
+export function touch(before: PageTouch, label: string, data: unknown): PageTouch {
+  const script = typeof data === 'object' && data !== null ? (Reflect.get(data, 'script') as unknown) : undefined;
+  const isScript = typeof script === 'string';
+  if (!TOUCHES.test(label) || (isScript && ATOM.test(script))) return before;
+  return { isTouched: true, hasMemory: before.hasMemory || (isScript && KEPT.test(script)) };
+}
