@@ -79,6 +79,15 @@ export class ReplayWatch {
     this.#repeatedEffects.add(startSentence(describeStep(id)));
   }
 
+  /** A step ends on the page with this URL. An untrusted certificate shows an error page, and `driver.get` resolves all the same. */
+  onPageLeft({ id }: LedgerEntry, url: string | undefined): void {
+    if (url?.startsWith('chrome-error:') !== true) return;
+    const way = 'If the certificate of the site is not trusted, ACCEPT_INSECURE_CERTS=true accepts it';
+    this.#warn(
+      `${startSentence(describeStep(id))} has ended on an error page of the browser, not on a page of a site. ${way}.`,
+    );
+  }
+
   /** `run` has returned: compares what it asked for with what was known before. */
   check(): void {
     for (const warning of checkReplay(this.#options.ledger, this.divergence)) this.#warn(warning);

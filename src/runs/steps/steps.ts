@@ -232,6 +232,7 @@ export class Steps {
     replay.divergence.throwIfDiverged();
     guard.throwIfRefused(entry);
     const checkpoint = takesState ? await state.take() : undefined;
+    replay.onPageLeft(entry, checkpoint?.state.page?.url);
     if (replay.hasReplays) await this.#throwIfReplacing(entry, records);
     throwIfFenced();
     if (!this.#open.has(entry))

@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -28,6 +29,7 @@ import {
 } from 'webdriver-supervisor';
 import { killProcess } from 'webdriver-supervisor/testing';
 
+import { SELF_SIGNED } from '../../support/self-signed.ts';
 import { makeTestConfig } from '../../support/scripted-run.ts';
 
 const LOGIN = `<form method="post" action="/login"><button>log in</button></form>`;
@@ -188,6 +190,18 @@ describe('The state of a run’s browser, on a real browser', () => {
     });
     expect(outcome.error).to.include({ code: 'replay-diverged' });
     expect(outcome.error?.message).to.match(/^The step "look" goes on with .*the step "hover".*script .*memory/);
+  });
+
+  it('warns of a step that ended on the error page of an untrusted certificate, which `driver.get` does not tell', async () => {
+    const server = createTlsServer(SELF_SIGNED, (_request, response) => void response.end('<title>secret</title>'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const outcome = await run(async ({ driver, step }) => {
+      await step('open', () => driver.get(`https://127.0.0.1:${(server.address() as AddressInfo).port}/`));
+    });
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    expect(outcome.warnings).to.have.length(1);
+    expect(outcome.warnings[0]).to.match(/^The step "open" has ended on an error page .*ACCEPT_INSECURE_CERTS/);
   });
 
   it('is stored for a resumed run in a file that only its user can read, and goes when the run completes', async () => {
