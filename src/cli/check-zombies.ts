@@ -31,11 +31,30 @@ export async function checkZombies(): Promise<CheckResult> {
   }
 }
 
-/** Says it in the log, too: a run works with zombies, until there are too many. */
-export async function warnOfZombies(log: Log): Promise<void> {
-  if (process.platform !== 'linux' || KNOWN_INITS.test(readFileSync('/proc/1/comm', 'utf8').trim())) return;
-  const found = await checkZombies();
+/**
+ * Logs a warning if ended processes stay behind as zombies: a run works with zombies, until there are too many. Never rejects. `nameFile`
+ * holds the name of process 1; if it can't be read (as with the mount option hidepid), process 1 counts as unknown and is checked.
+ */
+export async function warnOfZombies(
+  log: Log,
+  { nameFile = '/proc/1/comm', check = checkZombies }: ZombieSources = {},
+): Promise<void> {
+  if (process.platform !== 'linux' || KNOWN_INITS.test(readName(nameFile))) return;
+  const found = await check();
   if (found.status !== 'ok') log.warn(`Of this machine's processes: ${found.message}`, { advice: found.advice });
+}
+
+interface ZombieSources {
+  readonly nameFile?: string;
+  readonly check?: () => Promise<CheckResult>;
+}
+
+function readName(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return '';
+  }
 }
 
 async function leavesZombies(): Promise<boolean> {
