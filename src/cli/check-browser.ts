@@ -6,16 +6,19 @@ import { assertLocalBrowser } from '../supervisor/supervisor.ts';
 import { commandLine } from './invocation.ts';
 
 /** Throws, naming both versions and the way out. A Grid brings its own browsers, so nothing is checked then. */
-export async function assertBrowserFits({ gridUrl, chromeBinary, chromedriver }: Config): Promise<void> {
+export async function assertBrowserFits(config: Config): Promise<void> {
+  const { gridUrl, chromeBinary, chromedriver, browserEnvironment } = config;
   if (gridUrl !== undefined) return;
   const { browserPath, driverPath } = await assertLocalBrowser({ browserPath: chromeBinary, driverPath: chromedriver });
-  const { browser, driver } = await readVersions(browserPath, driverPath).catch((thrown: unknown) => {
-    const { message } = toError(thrown);
-    throw new SessionStartError(
-      `The browser or its driver does not start: ${message}. See \`${commandLine('doctor')}\`.`,
-      { cause: thrown },
-    );
-  });
+  const { browser, driver } = await readVersions(browserPath, driverPath, browserEnvironment).catch(
+    (thrown: unknown) => {
+      const { message } = toError(thrown);
+      throw new SessionStartError(
+        `The browser or its driver does not start: ${message}. See \`${commandLine('doctor')}\`.`,
+        { cause: thrown },
+      );
+    },
+  );
   if (versionsFit(browser, driver)) return;
   throw new SessionStartError(describeMisfit({ browserPath, browser, driverPath, driver }), {
     data: { browser, driver },

@@ -71,7 +71,7 @@ function checkSettings(): CheckResult {
   };
 }
 
-async function checkBrowser({ chromeBinary, chromedriver }: Config): Promise<CheckResult[]> {
+async function checkBrowser({ chromeBinary, chromedriver, browserEnvironment }: Config): Promise<CheckResult[]> {
   const advice = `Type: ${installAdvice(readMachine())}. Or name your own by CHROME_BINARY and CHROMEDRIVER, or a Selenium Grid by GRID_URL.`;
   const location = await locateBrowser({ chromeBinary, chromedriver, env: { PATH: process.env['PATH'] } });
   if (!location.found) {
@@ -98,7 +98,7 @@ async function checkBrowser({ chromeBinary, chromedriver }: Config): Promise<Che
   }
   const { browserPath, driverPath } = location;
   try {
-    const { browser, driver } = await readVersions(browserPath, driverPath);
+    const { browser, driver } = await readVersions(browserPath, driverPath, browserEnvironment);
     const isFit = versionsFit(browser, driver);
     const misfit: CheckResult = {
       name: 'fit',

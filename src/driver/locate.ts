@@ -97,13 +97,20 @@ export async function locateBrowser(options: LocateOptions = {}): Promise<Browse
   return { found: false, missing, browserPath, driverPath, lookedIn };
 }
 
-/** Asks both programs for their version, at the same time. Rejects with the program's own words when one fails or takes longer than 5 s. */
+/**
+ * Asks both programs for their version, at the same time. `environment` has further variables that both see, as in a session. Rejects with
+ * the program's own words when one fails or takes longer than 5 s.
+ */
 export async function readVersions(
   browserPath: string,
   driverPath: string,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<Record<'browser' | 'driver', string>> {
   // Chromium refuses to start as root without --no-sandbox, even only to tell its version.
-  const [browser, driver] = await Promise.all([readVersion(browserPath, '--no-sandbox'), readVersion(driverPath)]);
+  const [browser, driver] = await Promise.all([
+    readVersion(browserPath, ['--version', '--no-sandbox'], environment),
+    readVersion(driverPath, ['--version'], environment),
+  ]);
   return { browser, driver };
 }
 
@@ -138,16 +145,19 @@ function listCached(folder: string, files: readonly string[]): string[] {
   return newestFirst.flatMap((versionFolder) => files.map((file) => join(folder, versionFolder, file)));
 }
 
-async function readVersion(path: string, ...flags: string[]): Promise<string> {
-  const limits = { timeout: VERSION_TIMEOUT_MS, killSignal: 'SIGKILL', env: browserEnvironment({}) } as const;
-  const { stdout } = await promisify(execFile)(path, ['--version', ...flags], limits).catch(
-    (error: ExecFileException) => {
-      const words = error.killed
-        ? `no answer within ${VERSION_TIMEOUT_MS / 1000} s`
-        : error.stderr?.trim().split('\n').at(-1);
-      throw new Error(`${path} --version: ${words || error.message}`, { cause: error });
-    },
-  );
+async function readVersion(
+  path: string,
+  flags: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): Promise<string> {
+  const env = browserEnvironment(environment);
+  const limits = { timeout: VERSION_TIMEOUT_MS, killSignal: 'SIGKILL', env } as const;
+  const { stdout } = await promisify(execFile)(path, flags, limits).catch((error: ExecFileException) => {
+    const words = error.killed
+      ? `no answer within ${VERSION_TIMEOUT_MS / 1000} s`
+      : error.stderr?.trim().split('\n').at(-1);
+    throw new Error(`${path} --version: ${words || error.message}`, { cause: error });
+  });
   const version = /\d+(?:\.\d+)+/.exec(stdout)?.[0];
   if (version === undefined) throw new Error(`${path} --version: no version in "${stdout.trim()}"`);
   return version;

@@ -125,6 +125,16 @@ describe('readVersions', () => {
     expect(await readVersions(browser, driver)).to.deep.equal({ browser: '156.0.8078.79', driver: '155.0.1' });
   });
 
+  it('gives both programs the further variables of a session', async () => {
+    await using machine = await makeMachine();
+    const text = '#!/bin/sh\necho "Chromium ${LICENCE:?is not set}"\n';
+    const programs = [await writeProgram(machine.at('chrome'), text), await writeProgram(machine.at('driver'), text)];
+    expect(await readVersions(programs[0]!, programs[1]!, { LICENCE: '42.1' })).to.deep.equal({
+      browser: '42.1',
+      driver: '42.1',
+    });
+  });
+
   it("rejects with a failing program's own words", async () => {
     await using machine = await makeMachine();
     const driver = await writeProgram(machine.at('chromedriver'), '#!/bin/sh\necho "ChromeDriver 155.0.1"\n');
