@@ -1,17 +1,84 @@
 /** The environment of the programs that this one starts: browser and driver. They visit other people's pages, and see none of our secrets. */
 
 /**
- * Variables that a browser, its driver or a script around them reads: paths and user, language and time, display, sound and fonts,
- * graphics, proxies, certificates, libraries, and Debian's own `CHROMIUM_FLAGS`. Chromium takes the system's proxy from the desktop's.
+ * Names of the variables that a browser, its driver or a script around them reads. `LC_*` stands for all names that begin with `LC_`. The
+ * names count in capitals and in small letters.
  */
-const PASSED_ON =
-  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TZDIR|TMPDIR|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|XDG_\w+|DESKTOP_SESSION|KDE_\w+|GNOME_\w+|DBUS_SESSION_BUS_ADDRESS|GTK_\w+|QT_\w+|FONTCONFIG_\w+|PULSE_\w+|ALSA_\w+|LIBGL_\w+|MESA_\w+|VK_\w+|EGL_\w+|LIBVA_\w+|(HTTP|HTTPS|FTP|ALL|NO|AUTO|SOCKS)_(PROXY|SERVER)|SSL_CERT_(FILE|DIR)|NSS_\w+|SSLKEYLOGFILE|LD_LIBRARY_PATH|LD_PRELOAD|DYLD_\w+|CHROM(E|IUM)_(FLAGS|USER_FLAGS|DEVEL_SANDBOX|WRAPPER|CONFIG_HOME|LOG_FILE)|SNAP(_\w+)?|__CF_USER_TEXT_ENCODING)$/i;
+const PASSED_ON = [
+  // Paths and user
+  ...['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'TMPDIR', '__CF_USER_TEXT_ENCODING'],
+  // Language and time
+  ...['LANG', 'LANGUAGE', 'LC_*', 'LOCALE_ARCHIVE', 'TZ', 'TZDIR'],
+  // Display, desktop and input; Chromium takes the system's proxy from the desktop's settings.
+  ...['DISPLAY', 'WAYLAND_DISPLAY', 'WAYLAND_SOCKET', 'XAUTHORITY', 'XDG_*', 'XCURSOR_*', 'XMODIFIERS', 'IBUS_*'],
+  ...[
+    'DESKTOP_SESSION',
+    'KDE_*',
+    'GNOME_*',
+    'DBUS_SESSION_BUS_ADDRESS',
+    'GTK_*',
+    'GDK_*',
+    'GSETTINGS_*',
+    'GIO_*',
+    'QT_*',
+  ],
+  // Fonts and sound
+  ...['FONTCONFIG_*', 'FREETYPE_PROPERTIES', 'PULSE_*', 'PIPEWIRE_*', 'ALSA_*'],
+  // Graphics
+  ...[
+    'LIBGL_*',
+    'MESA_*',
+    'GALLIUM_DRIVER',
+    'DRI_PRIME',
+    'VK_*',
+    'EGL_*',
+    '__EGL_*',
+    '__GLX_*',
+    'LIBVA_*',
+    'VDPAU_DRIVER',
+  ],
+  // Network, sign-on by Kerberos, certificates
+  ...['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'ALL_PROXY', 'NO_PROXY', 'AUTO_PROXY', 'SOCKS_PROXY', 'SOCKS_SERVER'],
+  ...[
+    'SOCKS_VERSION',
+    'RES_OPTIONS',
+    'KRB5CCNAME',
+    'KRB5_CONFIG',
+    'SSL_CERT_FILE',
+    'SSL_CERT_DIR',
+    'NSS_*',
+    'SSLKEYLOGFILE',
+  ],
+  // Libraries and packages
+  ...['LD_LIBRARY_PATH', 'LD_PRELOAD', 'DYLD_*', 'NIX_*', 'NIXOS_OZONE_WL', 'SNAP', 'SNAP_*'],
+  // The browser's own
+  ...['FLAGS', 'USER_FLAGS', 'DEVEL_SANDBOX', 'WRAPPER', 'CONFIG_HOME', 'LOG_FILE'].flatMap((name) => [
+    `CHROME_${name}`,
+    `CHROMIUM_${name}`,
+  ]),
+];
+const PASSED_NAMES: ReadonlySet<string> = new Set(PASSED_ON.filter((name) => !name.endsWith('*')));
+const PASSED_PREFIXES = PASSED_ON.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1));
+/** A secret of the desktop's session, such as `XDG_SESSION_COOKIE` or `SNAP_COOKIE`. */
+const SECRET_SUFFIX = '_COOKIE';
 
 /** What of `from`, by default this process's environment, a browser sees, with `additions` over it. */
 export function browserEnvironment(
   additions: Readonly<Record<string, string | undefined>>,
   from: NodeJS.ProcessEnv = process.env,
 ): NodeJS.ProcessEnv {
-  const passed = Object.entries(from).filter(([name]) => PASSED_ON.test(name));
-  return { ...Object.fromEntries(passed), ...additions };
+  const passed = Object.entries(from).filter(([name]) => isPassedOn(name.toUpperCase()));
+  return { ...Object.fromEntries(passed.map(([name, value]) => [name, withoutPassword(name, value)])), ...additions };
+}
+
+function isPassedOn(name: string): boolean {
+  if (name.endsWith(SECRET_SUFFIX)) return false;
+  return PASSED_NAMES.has(name) || PASSED_PREFIXES.some((prefix) => name.startsWith(prefix));
+}
+
+/** Removes user and password from the address of a proxy. Chromium takes none from there (measured), so that they would only leak. */
+function withoutPassword(name: string, value = ''): string {
+  // The address of a file has a path, and a path may have an @. Elsewhere what precedes the last @ may be a password with a slash.
+  if (/^auto_proxy$/i.test(name)) return value.replace(/^([\w+.-]+:\/\/)[^/?#]*@/, '$1');
+  return /_(PROXY|SERVER)$/i.test(name) ? value.replace(/^([\w+.-]+:\/\/)?.*@/s, '$1') : value;
 }
