@@ -9,7 +9,9 @@ import { z } from 'zod';
 
 import { ConfigError, toError } from '../core/errors.ts';
 import { LOG_LEVELS } from '../core/log.ts';
+import { assertSwitches } from './browser-switches.ts';
 
+export { assertSwitches } from './browser-switches.ts';
 export { browserEnvironment } from './environment.ts';
 
 /** A day; and less than the 2^31 ms (24.8 days) beyond which a timer fires at once. */
@@ -64,7 +66,7 @@ const settingsSchema = z.object({
   /** Further switches of the browser: words separated by spaces, or a JSON list of texts. */
   BROWSER_ARGUMENTS: z
     .preprocess(
-      toWords,
+      toUnquotedWords,
       z.array(z.string(), { error: 'must be switches separated by spaces, or a JSON list of texts' }),
     )
     .default([]),
@@ -77,13 +79,25 @@ const settingsSchema = z.object({
     .default({}),
   /** Names of further environment variables that the browser and its driver see. Those that are not set are left out. */
   BROWSER_ENVIRONMENT: z
-    .preprocess(toWords, z.array(z.string(), { error: 'must be names of variables separated by spaces' }))
+    .preprocess(
+      toWords,
+      z.array(
+        z.string().regex(/^[^=]+$/, {
+          error: ({ input }) =>
+            `must be names of variables, and ${JSON.stringify(input?.split('=')[0])} is given with a value. Set the variable itself and ` +
+            'name it: TZ=Asia/Tokyo BROWSER_ENVIRONMENT=TZ …',
+        }),
+        { error: 'must be names of variables separated by spaces' },
+      ),
+    )
     .default([]),
   /** The browser's proxy. Its URL takes no password: Chromium takes none. */
   BROWSER_PROXY: z
     .string()
     .regex(/^(http|socks[45]|pac\+(https?|file|data)):/, {
-      error: 'must be a URL such as http://proxy.test:3128, socks5://proxy.test:1080 or pac+http://proxy.test/file.pac',
+      error: ({ input }) =>
+        `${/^https:/i.test(input ?? '') ? 'has the scheme https, which is not supported; it ' : ''}must be a URL such as ` +
+        'http://proxy.test:3128, socks5://proxy.test:1080 or pac+http://proxy.test/file.pac',
     })
     .optional(),
   ACCEPT_INSECURE_CERTS: flag(false),
@@ -237,6 +251,8 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Config
       `BROWSER=${settings.BROWSER} needs GRID_URL: this program starts only Chrome and Chromium by itself.`,
     );
   }
+  // Firefox takes values as words of their own: -width 800.
+  if (settings.BROWSER !== 'firefox') assertSwitches(settings.BROWSER_ARGUMENTS, 'BROWSER_ARGUMENTS');
   const { SESSION_TIMEOUT_MINUTES, SESSION_WARNING_THRESHOLD = SESSION_TIMEOUT_MINUTES / 2 } = settings;
   if (SESSION_WARNING_THRESHOLD >= SESSION_TIMEOUT_MINUTES) {
     throw new ConfigError(
@@ -313,9 +329,9 @@ function readSettingsFile(file: string): Record<string, unknown> {
   return content as Record<string, unknown>;
 }
 
-/** A URL may hold a password, and a token is one; such values are not repeated. */
+/** A URL or a variable may hold a password, and a token is one; such values are not repeated. */
 function describe(name: string, value: unknown): string {
-  return /_(URL|TOKEN|PROXY|CAPABILITIES)$/.test(name) ? 'not usable' : JSON.stringify(value);
+  return /_(URL|TOKEN|PROXY|CAPABILITIES|ENVIRONMENT)$/.test(name) ? 'not usable' : JSON.stringify(value);
 }
 
 function pickVariables(names: readonly string[], environment: NodeJS.ProcessEnv): Record<string, string> {
@@ -341,6 +357,14 @@ function toJson(value: unknown): unknown {
 function toWords(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   return value.trim().startsWith('[') ? toJson(value) : value.trim().split(/\s+/).filter(Boolean);
+}
+
+/** Words are separated by spaces alone, so that a quoted value would be torn apart. */
+function toUnquotedWords(value: unknown, context: z.core.$RefinementCtx): unknown {
+  const words = toWords(value);
+  if (typeof value === 'string' && !value.trim().startsWith('[') && /["']/.test(value))
+    context.addIssue('must be a JSON list if there are spaces or quotes in a switch: ["--user-agent=my agent"]');
+  return words;
 }
 
 function duration(unit: string, most: number) {

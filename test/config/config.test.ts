@@ -50,6 +50,29 @@ describe('loadConfig', () => {
     );
   });
 
+  it('refuses switches with quotes or without dashes, and says what to write', () => {
+    const quoted = problemOf({ environment: { BROWSER_ARGUMENTS: '--mute-audio --user-agent="my agent"' } });
+    expect(quoted).to.contain('BROWSER_ARGUMENTS (from the environment)').and.contain('["--user-agent=my agent"]');
+    for (const value of ['--mute-audio lang=de', '["lang=de"]', ['lang=de']])
+      expect(problemOf({ flags: { BROWSER_ARGUMENTS: value } })).to.match(/^BROWSER_ARGUMENTS has "lang=de".*dashes/);
+    const firefox = { BROWSER: 'firefox', GRID_URL: 'http://grid.test', BROWSER_ARGUMENTS: '-width 800' };
+    expect(load({ environment: firefox }).browserArguments).to.deep.equal(['-width', '800']);
+  });
+
+  it('refuses a variable with its value, without showing the value', () => {
+    const problem = problemOf({ environment: { BROWSER_ENVIRONMENT: 'TZ LICENCE=secret' } });
+    expect(problem)
+      .to.match(/^BROWSER_ENVIRONMENT .*"LICENCE" is given with a value.*TZ=Asia\/Tokyo BROWSER_ENVIRONMENT=TZ/)
+      .and.not.contain('secret');
+  });
+
+  it('says that a proxy with the scheme https is not supported', () => {
+    const problem = problemOf({ environment: { BROWSER_PROXY: 'https://ann:secret@proxy.test' } });
+    expect(problem)
+      .to.match(/^BROWSER_PROXY .*the scheme https, which is not supported/)
+      .and.not.contain('secret');
+  });
+
   it('takes the variables that BROWSER_ENVIRONMENT names, if they are set', () => {
     const environment = { BROWSER_ENVIRONMENT: 'LICENCE  MISSING', LICENCE: '42', OTHER: 'no' };
     expect(load({ environment }).browserEnvironment).to.deep.equal({ LICENCE: '42' });
