@@ -56,7 +56,7 @@ export const RUN_COMMAND_FLAGS: readonly Flag[] = [
     kind: 'text',
     placeholder: 'switch',
     isList: true,
-    description: 'a switch of the browser, such as --browser-argument=--lang=de',
+    description: 'a switch of the browser, such as --browser-argument=--accept-lang=de',
   },
   { name: 'proxy', kind: 'text', placeholder: 'url', description: "the browser's proxy" },
   {

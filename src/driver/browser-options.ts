@@ -6,7 +6,7 @@ import { ConfigError } from '../core/errors.ts';
 export interface BrowserOptions {
   /** Whether the browser has no window on a screen. @default true */
   readonly headless?: boolean;
-  /** Further command-line switches of the browser, such as `--lang=de`. */
+  /** Further command-line switches of the browser, such as `--accept-lang=de`. */
   readonly arguments?: readonly string[];
   /**
    * W3C capabilities that are merged over the library's own, such as `goog:loggingPrefs`. Selenium's `Capabilities` and `chrome.Options`
@@ -65,7 +65,7 @@ export type ProxyCapability =
 export function validateBrowserOptions(options: BrowserOptions): void {
   const { arguments: switches = [], capabilities = {}, environment = {}, proxy } = options;
   if (!Array.isArray(switches) || switches.some((one) => typeof one !== 'string'))
-    throw new ConfigError('The browser option `arguments` must be a list of texts, such as ["--lang=de"].');
+    throw new ConfigError('The browser option `arguments` must be a list of texts, such as ["--accept-lang=de"].');
   if (typeof capabilities !== 'object' || capabilities === null || Array.isArray(capabilities))
     throw new ConfigError('The browser option `capabilities` must be an object.');
   if (!isPlainObject(environment) || Object.values(environment).some((value) => typeof value !== 'string'))
@@ -125,7 +125,7 @@ export function toProxyCapability(proxy: string): ProxyCapability {
   if (socks !== null) return { proxyType: 'manual', socksProxy: address, socksVersion: socks[1] === '4' ? 4 : 5 };
   if (url.protocol !== 'http:')
     throw new ConfigError(
-      `The browser proxy begins with ${url.protocol}//; it must be http, socks4, socks5 or pac+http.`,
+      `The browser proxy begins with ${url.protocol}//, which is not supported; it must be http, socks4, socks5 or pac+http.`,
     );
   return { proxyType: 'manual', httpProxy: address, sslProxy: address };
 }
