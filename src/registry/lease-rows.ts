@@ -73,8 +73,12 @@ export async function findLive(db: Connection, owner: string): Promise<StoredSes
   return row === undefined ? undefined : toStoredSession(row);
 }
 
-/** The next session after a death, or after a holder that vanished, is none. */
-export async function isRapidCreate(db: Connection, owner: string): Promise<boolean> {
+/**
+ * Whether the owner had another session within the last ten seconds. The next session after a death, or after a holder that vanished, does
+ * not count, and neither does a session of a run's own owner: it is the run that was stopped and is resumed.
+ */
+export async function isRapidCreate(db: Connection, { owner, runId = null }: RunOwner): Promise<boolean> {
+  if (isOwnedByRun(owner, runId)) return false;
   const since = new Date(Date.now() - RAPID_MS).toISOString();
   const recent = await db
     .selectFrom('sessions')
@@ -89,7 +93,17 @@ export async function isRapidCreate(db: Connection, owner: string): Promise<bool
 
 /** Owners that are only their run's name are counted as one: there are as many as runs. */
 export function toOwnerLabel({ owner, run_id }: Pick<SessionsTable, 'owner' | 'run_id'>): string {
-  return run_id !== null && owner.replace(/#\d+$/, '') === run_id ? '' : owner;
+  return isOwnedByRun(owner, run_id) ? '' : owner;
+}
+
+/** Whether the owner is the run's id, with the number of a session if the run has several. */
+function isOwnedByRun(owner: string, runId: string | null): boolean {
+  return runId !== null && owner.replace(/#\d+$/, '') === runId;
+}
+
+interface RunOwner {
+  readonly owner: string;
+  readonly runId?: string | null | undefined;
 }
 
 /** The session before it died, and the owner was kept for this one: how long nobody could work. */

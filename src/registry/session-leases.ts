@@ -52,7 +52,7 @@ export class SessionLeases {
       if (!isOver) return { isClaimed: false, heldBy: holder, leaseLeftMs };
       if (!(await this.#expire(db, holder))) return undefined;
     }
-    const isRapid = await isRapidCreate(db, claim.owner);
+    const isRapid = await isRapidCreate(db, claim);
     const token = await count(db, 'lease_token');
     const inserted = await db
       .insertInto('sessions')

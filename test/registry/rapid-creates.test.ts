@@ -63,6 +63,15 @@ describeOnBoth('SessionLeases: creates in quick succession', (registries) => {
     expect(third.isRapid).to.equal(false);
   });
 
+  it('calls no create rapid by which a stopped run is resumed at once', async () => {
+    const runId = owner;
+    for (const owned of [runId, `${runId}#2`]) {
+      const { session } = await claim({ owner: owned, runId });
+      await registry.leases.release(session.id, 'me', ENDED);
+      expect((await claim({ owner: owned, runId })).isRapid).to.equal(false);
+    }
+  });
+
   it('calls no create rapid that comes later than ten seconds after the one before', async () => {
     const {
       session: { id },
