@@ -85,8 +85,8 @@ export class StaleDriverError extends SessionDeathError {
   constructor(death: Death) {
     super(death);
     this.message =
-      `This driver belongs to session ${death.epoch}, which died (${death.cause}). Is it kept in a variable outside \`run\`? ` +
-      'Use the `driver` that `run` is given each time it is entered.';
+      `This driver belongs to session ${death.epoch}, which died (${death.cause}); a newer session has a driver of its own. ` +
+      'After `restart()`, take `supervisor.driver` again; in an action, use the `driver` that `run` is given each time it is entered.';
   }
 }
 

@@ -34,8 +34,8 @@ describe('SessionSupervisor: restarting', () => {
     expect(refusal, 'the old driver stays halted').to.be.instanceOf(SessionDeathError);
     expect((refusal as SessionDeathError).death).to.equal((firstSignal.reason as SessionDeathError).death);
     expect(refusal.message).to.equal(
-      'This driver belongs to session 1, which died (lease-lost). Is it kept in a variable outside `run`? ' +
-        'Use the `driver` that `run` is given each time it is entered.',
+      'This driver belongs to session 1, which died (lease-lost); a newer session has a driver of its own. ' +
+        'After `restart()`, take `supervisor.driver` again; in an action, use the `driver` that `run` is given each time it is entered.',
     );
     expect(supervisor.health.cascadeCount, 'which is not charged to the new session').to.equal(0);
     expect(await supervisor.driver.getTitle()).to.contain('Title');
