@@ -61,6 +61,15 @@ describe('README and docs', () => {
     expect(stdout).to.contain('hello\n').and.to.contain('done: 3');
   });
 
+  it('has a suite that goes on with a new session after a death', async () => {
+    const file = path.join(folder, 'pages.test.ts');
+    const death = "it('dies', () => driver.get('chrome://crash').catch(() => undefined));\n\n";
+    await writeFile(file, (examples.get('pages.test.ts') ?? '').replace("it('has", `${death}it('has`));
+    const mocha = ['node_modules/mocha/bin/mocha.js', '--no-config', '--timeout', '60000'];
+    const { stdout } = await run(process.execPath, ['--conditions=webdriver-supervisor:source', ...mocha, file]);
+    expect(stdout).to.contain('2 passing');
+  });
+
   it('has an owner’s session that works', async () => {
     const file = path.resolve(folder, 'owners.ts');
     await writeFile(file, examples.get('owners.ts') ?? '');
