@@ -9,9 +9,7 @@ import { z } from 'zod';
 
 import { ConfigError, toError } from '../core/errors.ts';
 import { LOG_LEVELS } from '../core/log.ts';
-import { assertSwitches } from './browser-switches.ts';
 
-export { assertSwitches } from './browser-switches.ts';
 export { browserEnvironment } from './environment.ts';
 
 /** A day; and less than the 2^31 ms (24.8 days) beyond which a timer fires at once. */
@@ -251,8 +249,6 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Config
       `BROWSER=${settings.BROWSER} needs GRID_URL: this program starts only Chrome and Chromium by itself.`,
     );
   }
-  // Firefox takes values as words of their own: -width 800.
-  if (settings.BROWSER !== 'firefox') assertSwitches(settings.BROWSER_ARGUMENTS, 'BROWSER_ARGUMENTS');
   const { SESSION_TIMEOUT_MINUTES, SESSION_WARNING_THRESHOLD = SESSION_TIMEOUT_MINUTES / 2 } = settings;
   if (SESSION_WARNING_THRESHOLD >= SESSION_TIMEOUT_MINUTES) {
     throw new ConfigError(

@@ -6,7 +6,6 @@ import edge from 'selenium-webdriver/edge.js';
 import { Capabilities, WebDriver } from 'selenium-webdriver';
 import type { Executor } from 'selenium-webdriver/http/index.js';
 
-import { assertSwitches } from '../config/config.ts';
 import { mergeValues, toPlainCapabilities, toProxyCapability, type BrowserOptions } from './browser-options.ts';
 
 /**
@@ -53,7 +52,6 @@ export function toCapabilities(
 ): Capabilities {
   let wanted: Capabilities;
   if (isChromium(browserName)) {
-    assertSwitches(switches, 'The browser option `arguments`');
     const options = isEdge(browserName) ? new edge.Options() : new chrome.Options();
     options.addArguments(...(quiet ? QUIET_ARGUMENTS : []), ...switches);
     if (userDataDir !== undefined) options.addArguments(`--user-data-dir=${path.resolve(userDataDir)}`);
