@@ -43,7 +43,8 @@ export async function disturbNaturalActions({ runs, seed, action, run }: Natural
     const faults = strikes.map(({ fault, moment }) => `${fault} at ${describeMoment(moment)}`).join(', ');
     const line = `seed ${seed}, run ${number}: ${natural.name}: ${verdict}; ${faults}; ${seen.struck.length} struck`;
     console.log(line);
-    if (verdict === 'SILENT' || verdict === 'hung' || verdict === 'unclear') problems.push(`${line}\n  ${reason.replaceAll('\n', '\n  ')}`);
+    if (verdict === 'SILENT' || verdict === 'hung' || verdict === 'unclear')
+      problems.push(`${line}\n  ${reason.replaceAll('\n', '\n  ')}`);
     if (seen.left.length > 0) problems.push(`${line}\n  left behind: ${seen.left.join(', ')}`);
   });
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });

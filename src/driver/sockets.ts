@@ -116,7 +116,7 @@ export class OwnSockets {
     connection._failPending = (error) => {
       // The socket is often the first to know of a death.
       if (connection.socket.readyState < WebSocket.CLOSING) fail(signal.aborted ? toError(signal.reason) : error);
-      else void this.#reasonFor(error).then(fail);
+      else void this.#failWithReason(fail, error);
     };
     signal.addEventListener('abort', () => fail(toError(signal.reason)), { once: true });
   }
@@ -125,6 +125,10 @@ export class OwnSockets {
   async #reasonFor(error: Error): Promise<Error> {
     if (!this.#signal.aborted) await settlesWithin(once(this.#signal, 'abort'), DEATH_KNOWN_MS);
     return this.#signal.aborted ? toError(this.#signal.reason) : error;
+  }
+
+  async #failWithReason(fail: (error: Error) => void, error: Error): Promise<void> {
+    fail(await this.#reasonFor(error));
   }
 
   #race<Value>(work: () => Promise<Value>): Promise<Value> {
