@@ -1,13 +1,9 @@
 /** The way that API calls take: through the browser's proxy, and with its decision about certificates. */
-import { isIPv4, isIPv6, type LookupFunction, type Socket } from 'node:net';
-import { lookup as lookUp } from 'node:dns';
-import { lookup } from 'node:dns/promises';
-
-import { SocksClient } from 'socks';
-import { Agent, buildConnector, Dispatcher1Wrapper, ProxyAgent, type Dispatcher } from 'undici';
+import { Dispatcher1Wrapper, type Dispatcher } from 'undici';
 
 import { toError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { isUnsent, LOCAL_NAME, makeDispatcher, nameOf } from './dispatchers.ts';
 import { innermostCause, UnsendableError } from './fetch-failure.ts';
 import { PacFile } from './pac-file.ts';
 import { DIRECT, hasSwitch, toProxyRules, type ProxyRules, type ProxyServer } from './proxy-rules.ts';
@@ -23,20 +19,12 @@ export interface ApiRouteOptions {
   readonly log: Log;
 }
 
-/** Failures to reach a proxy, after which Chromium tries the next one. */
-const UNREACHABLE = /^(ECONN|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)/;
-const CONNECT_LIMIT_MS = 10_000;
-/** Chromium takes all of these names for this machine; many resolvers don't know them. */
-const LOCAL_NAME = /\.localhost\.?$/;
 const NO_BYPASS = new BypassList();
 
 interface Decision {
   readonly rules: ProxyRules;
   readonly isInsecure: boolean;
 }
-
-type RealProxy = Exclude<ProxyServer, { kind: 'direct' }>;
-type Connector = ReturnType<typeof buildConnector>;
 
 export class ApiRoute {
   readonly #options: ApiRouteOptions;
@@ -57,7 +45,7 @@ export class ApiRoute {
         return await fetch(url, { ...init, ...this.#dispatcherInit(server, { url, isInsecure }) });
       } catch (thrown) {
         const isLast = index === servers.length - 1 || init.body instanceof ReadableStream;
-        if (isLast || !isUnreachable(thrown)) throw withProxyName(thrown, server);
+        if (isLast || !isUnsent(thrown)) throw withProxyName(thrown, server);
       }
     }
     throw new TypeError('fetch failed', { cause: new Error('the browser has an empty list of proxies') });
@@ -111,63 +99,6 @@ export class ApiRoute {
     }
     return { dispatcher };
   }
-}
-
-type TlsOptions = buildConnector.BuildOptions;
-
-function makeDispatcher(server: ProxyServer, tls: TlsOptions): Dispatcher {
-  if (server.kind === 'direct') return new Agent({ connect: { ...tls, lookup: lookUpAsChromium } });
-  // Chromium asks a proxy for http URLs by name and opens tunnels for https only; many proxies allow no other tunnels.
-  if (server.kind === 'http' || server.kind === 'https')
-    return new ProxyAgent({ uri: nameOf(server), requestTls: tls, proxyTls: tls, proxyTunnel: false });
-  const connectTls = buildConnector(tls);
-  return new Agent({ connect: (target, callback) => void connectBySocks({ server, target, connectTls }, callback) });
-}
-
-const lookUpAsChromium: LookupFunction = (name, options, callback) =>
-  lookUp(LOCAL_NAME.test(name) ? 'localhost' : name, options, callback);
-
-async function connectBySocks(
-  { server, target, connectTls }: { server: RealProxy; target: buildConnector.Options; connectTls: Connector },
-  callback: buildConnector.Callback,
-): Promise<void> {
-  let socket;
-  try {
-    socket = await openSocks(server, target);
-  } catch (thrown) {
-    callback(toError(thrown), null);
-    return;
-  }
-  if (target.protocol === 'https:') connectTls({ ...target, httpSocket: socket }, callback);
-  else callback(null, socket);
-}
-
-async function openSocks(
-  { kind, host, port }: RealProxy,
-  { hostname, port: toPort, protocol }: buildConnector.Options,
-): Promise<Socket> {
-  const name = hostname.replace(/^\[|\]$/g, '');
-  // SOCKS 4 has no names; Chromium looks them up itself.
-  const to = kind === 'socks4' && !isIPv4(name) ? (await lookup(name, 4)).address : name;
-  const { socket } = await SocksClient.createConnection({
-    proxy: { host: host.replace(/^\[|\]$/g, ''), port, type: kind === 'socks4' ? 4 : 5 },
-    command: 'connect',
-    destination: { host: to, port: Number(toPort) || (protocol === 'https:' ? 443 : 80) },
-    timeout: CONNECT_LIMIT_MS,
-  });
-  return socket;
-}
-
-function nameOf(server: ProxyServer): string {
-  if (server.kind === 'direct') return 'direct://';
-  const host = isIPv6(server.host) ? `[${server.host}]` : server.host;
-  return `${server.kind}://${host}:${server.port}`;
-}
-
-function isUnreachable(thrown: unknown): boolean {
-  const { cause } = toError(thrown);
-  if (!(cause instanceof Error)) return false;
-  return UNREACHABLE.test((cause as NodeJS.ErrnoException).code ?? '') || /\bconnect E[A-Z]+/.test(cause.message);
 }
 
 /** Adds the proxy's name to the innermost cause, which is the one that is reported. */
