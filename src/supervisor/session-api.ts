@@ -53,6 +53,7 @@ export class SessionApi {
       // Chromium reads these variables on Linux alone.
       environment: process.platform === 'linux' ? environment : undefined,
       acceptsInsecureCerts: capabilities['acceptInsecureCerts'] === true,
+      signal: given.epoch.signal,
       log,
     });
     const { perHost } = given.options;

@@ -16,6 +16,8 @@ export interface ApiRouteOptions {
   readonly environment: Readonly<Record<string, string | undefined>> | undefined;
   /** Whether the session accepts certificates that can't be verified, besides the switch that says so. */
   readonly acceptsInsecureCerts: boolean;
+  /** Aborted when the session ends; it ends all connections. */
+  readonly signal: AbortSignal;
   readonly log: Log;
 }
 
@@ -93,8 +95,11 @@ export class ApiRoute {
     const key = nameOf(server);
     let dispatcher = this.#dispatchers.get(key);
     if (dispatcher === undefined) {
+      const { signal } = this.#options;
+      signal.throwIfAborted();
+      const tls = { rejectUnauthorized: !isInsecure, allowH2: false };
       // Node's own fetch speaks the protocol of an older undici.
-      dispatcher = new Dispatcher1Wrapper(makeDispatcher(server, { rejectUnauthorized: !isInsecure, allowH2: false }));
+      dispatcher = new Dispatcher1Wrapper(makeDispatcher(server, { tls, signal }));
       this.#dispatchers.set(key, dispatcher);
     }
     return { dispatcher };

@@ -1,7 +1,9 @@
 /** The connections of API calls: one undici dispatcher for each way to a server. */
-import { isIPv4, isIPv6, type LookupFunction, type Socket } from 'node:net';
 import { lookup as lookUp } from 'node:dns';
 import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
+import { connect, isIPv4, isIPv6, type LookupFunction, type Socket } from 'node:net';
+import { addAbortSignal, Duplex } from 'node:stream';
 
 import { SocksClient } from 'socks';
 import { Agent, buildConnector, Pool, ProxyAgent, type Dispatcher } from 'undici';
@@ -23,8 +25,21 @@ const SOCKS_REFUSAL = /rejected/;
 type RealProxy = Exclude<ProxyServer, { kind: 'direct' }>;
 type Connector = ReturnType<typeof buildConnector>;
 
-export function makeDispatcher(server: ProxyServer, tls: buildConnector.BuildOptions): Dispatcher {
-  if (server.kind === 'direct') return new Agent({ connect: { ...tls, lookup: lookUpAsChromium } });
+export interface DispatcherOptions {
+  readonly tls: buildConnector.BuildOptions;
+  /** Ends all connections, those included that are only being opened. */
+  readonly signal: AbortSignal;
+}
+
+export function makeDispatcher(server: ProxyServer, { tls, signal }: DispatcherOptions): Dispatcher {
+  const dispatcher = toDispatcher(server, { tls, signal });
+  signal.addEventListener('abort', () => void dispatcher.destroy().catch(() => undefined), { once: true });
+  return dispatcher;
+}
+
+function toDispatcher(server: ProxyServer, { tls, signal }: DispatcherOptions): Dispatcher {
+  if (server.kind === 'direct')
+    return new Agent({ connect: endedBy(signal, buildConnector({ ...tls, lookup: lookUpAsChromium })) });
   // Chromium asks a proxy for http URLs by name and opens tunnels for https only; many proxies allow no other tunnels.
   if (server.kind === 'http' || server.kind === 'https')
     return new ProxyAgent({
@@ -32,10 +47,13 @@ export function makeDispatcher(server: ProxyServer, tls: buildConnector.BuildOpt
       requestTls: tls,
       proxyTls: tls,
       proxyTunnel: false,
-      clientFactory: makeTunnelPool,
+      factory: (origin, options: Pool.Options) => new Pool(origin, toEnding(options, signal)),
+      clientFactory: (origin, options: Pool.Options) => makeTunnelPool(origin, { options, signal }),
     });
   const connectTls = buildConnector(tls);
-  return new Agent({ connect: (target, callback) => void connectBySocks({ server, target, connectTls }, callback) });
+  return new Agent({
+    connect: (target, callback) => void connectBySocks({ server, target, connectTls, signal }, callback),
+  });
 }
 
 /** Such as `http://proxy.test:3128`. */
@@ -62,12 +80,30 @@ function isConnectFailure(error: unknown): boolean {
 }
 
 /** Returns the connections to a proxy on which tunnels are asked for. */
-function makeTunnelPool(origin: URL, options: object): Pool {
-  const pool = new Pool(origin, options);
+function makeTunnelPool(origin: URL, { options, signal }: { options: Pool.Options; signal: AbortSignal }): Pool {
+  const pool = new Pool(origin, { ...toEnding(options, signal), headersTimeout: CONNECT_LIMIT_MS });
   const open: (asked: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData> = pool.connect.bind(pool);
   return Object.assign(pool, {
-    connect: (asked: Dispatcher.ConnectOptions) => open(asked).catch(throwAsUnsent),
+    connect: async (asked: Dispatcher.ConnectOptions) => {
+      const data = await open(asked).catch(throwAsUnsent);
+      // The pool has handed the socket over, and does not close it any more.
+      addAbortSignal(signal, data.socket);
+      return data;
+    },
   });
+}
+
+function toEnding(options: Pool.Options, signal: AbortSignal): Pool.Options {
+  return typeof options.connect === 'function' ? { ...options, connect: endedBy(signal, options.connect) } : options;
+}
+
+/** undici itself waits for a connection that is being opened when it is destroyed. */
+function endedBy(signal: AbortSignal, open: Connector): Connector {
+  return (target, callback) => {
+    // undici's connectors return the socket; its types don't say so.
+    const socket: unknown = open(target, callback);
+    if (socket instanceof Duplex) addAbortSignal(signal, socket);
+  };
 }
 
 function throwAsUnsent(cause: unknown): never {
@@ -77,37 +113,46 @@ function throwAsUnsent(cause: unknown): never {
 const lookUpAsChromium: LookupFunction = (name, options, callback) =>
   lookUp(LOCAL_NAME.test(name) ? 'localhost' : name, options, callback);
 
+interface SocksTarget {
+  readonly server: RealProxy;
+  readonly target: buildConnector.Options;
+  readonly signal: AbortSignal;
+}
+
 async function connectBySocks(
-  { server, target, connectTls }: { server: RealProxy; target: buildConnector.Options; connectTls: Connector },
+  { connectTls, ...asked }: SocksTarget & { readonly connectTls: Connector },
   callback: buildConnector.Callback,
 ): Promise<void> {
   let socket;
   try {
-    socket = await openSocks(server, target);
+    socket = await openSocks(asked);
   } catch (thrown) {
     callback(toError(thrown), null);
     return;
   }
-  if (target.protocol === 'https:') connectTls({ ...target, httpSocket: socket }, callback);
+  if (asked.target.protocol === 'https:') connectTls({ ...asked.target, httpSocket: socket }, callback);
   else callback(null, socket);
 }
 
-async function openSocks(
-  { kind, host, port }: RealProxy,
-  { hostname, port: toPort, protocol }: buildConnector.Options,
-): Promise<Socket> {
-  const name = hostname.replace(/^\[|\]$/g, '');
+async function openSocks({ server: { kind, host, port }, target, signal }: SocksTarget): Promise<Socket> {
+  const name = target.hostname.replace(/^\[|\]$/g, '');
   // SOCKS 4 has no names; Chromium looks them up itself.
   const to = kind === 'socks4' && !isIPv4(name) ? (await lookup(name, 4)).address : name;
+  const proxy = { host: host.replace(/^\[|\]$/g, ''), port };
+  const socket = connect({ ...proxy, signal });
+  socket.on('error', () => undefined);
   try {
-    const { socket } = await SocksClient.createConnection({
-      proxy: { host: host.replace(/^\[|\]$/g, ''), port, type: kind === 'socks4' ? 4 : 5 },
+    await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_LIMIT_MS) });
+    await SocksClient.createConnection({
+      proxy: { ...proxy, type: kind === 'socks4' ? 4 : 5 },
       command: 'connect',
-      destination: { host: to, port: Number(toPort) || (protocol === 'https:' ? 443 : 80) },
+      destination: { host: to, port: Number(target.port) || (target.protocol === 'https:' ? 443 : 80) },
       timeout: CONNECT_LIMIT_MS,
+      existing_socket: socket,
     });
     return socket;
   } catch (thrown) {
+    socket.destroy();
     if (SOCKS_REFUSAL.test(toError(thrown).message)) throw thrown;
     return throwAsUnsent(thrown);
   }

@@ -28,11 +28,12 @@ describe('ApiRoute and proxies that fail', () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     return `127.0.0.1:${(server.address() as AddressInfo).port}`;
   };
-  const routeThrough = (proxies: string) =>
+  const routeThrough = (proxies: string, signal = new AbortController().signal) =>
     new ApiRoute({
       switches: async () => [`--proxy-server=${proxies}`],
       environment: undefined,
       acceptsInsecureCerts: false,
+      signal,
       log: silentLog,
     });
   const answerOk = (socket: Socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
@@ -68,4 +69,28 @@ describe('ApiRoute and proxies that fail', () => {
     await rejectionOf(routeThrough(`${first},${second}`).fetch('https://shop.test/', { method: 'POST' }));
     expect(asked).to.match(/^CONNECT shop\.test:443 /);
   });
+
+  for (const [title, scheme, url] of [
+    ['a tunnel that is asked for', 'http', 'https://shop.test/'],
+    ['a tunnel that was opened', 'http', 'https://open.test/'],
+    ['a call by name', 'http', 'http://shop.test/'],
+    ['a SOCKS proxy', 'socks5', 'http://shop.test/'],
+  ] as const)
+    it(`closes the connections when the session ends: ${title}`, async () => {
+      const hasData = Promise.withResolvers<Socket>();
+      const proxy = await open((socket, text) => {
+        if (text.startsWith('CONNECT open')) socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        else hasData.resolve(socket);
+      });
+      const session = new AbortController();
+      // The call itself was given up, which leaves a connection that is being opened.
+      const caller = new AbortController();
+      const call = routeThrough(`${scheme}://${proxy}`, session.signal).fetch(url, { signal: caller.signal });
+      const socket = await hasData.promise;
+      caller.abort();
+      await rejectionOf(call);
+      const closed = once(socket, 'close');
+      session.abort();
+      await closed;
+    });
 });
