@@ -3,6 +3,7 @@ import { Dispatcher1Wrapper, type Dispatcher } from 'undici';
 
 import { toError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { redactText } from '../../core/redact.ts';
 import { isUnsent, LOCAL_NAME, makeDispatcher, nameOf } from './dispatchers.ts';
 import { innermostCause, UnsendableError } from './fetch-failure.ts';
 import { PacFile } from './pac-file.ts';
@@ -21,6 +22,8 @@ export interface ApiRouteOptions {
   readonly log: Log;
 }
 
+/** The time after which a PAC file that could not be loaded is asked for again. Chromium's first pause is as long. */
+const PAC_RELOAD_MS = 8_000;
 const NO_BYPASS = new BypassList();
 
 interface Decision {
@@ -70,9 +73,16 @@ export class ApiRoute {
     if ((rules.kind === 'servers' ? rules.bypass : NO_BYPASS).has(url)) return DIRECT;
     if (rules.kind === 'servers') return url.startsWith('https:') ? rules.https : rules.http;
     if (rules.kind === 'unusable') throw new TypeError('fetch failed', { cause: new UnsendableError(rules.reason) });
-    this.#pac ??= this.#orDirect(PacFile.load(rules.url));
-    const file = await this.#pac;
+    const file = await this.#pacFile(rules.url);
     return (await this.#orDirect(file?.serversFor(url))) ?? DIRECT;
+  }
+
+  #pacFile(url: string): Promise<PacFile | undefined> {
+    this.#pac ??= this.#orDirect(PacFile.load(url, this.#options.signal)).then((file) => {
+      if (file === undefined) setTimeout(() => (this.#pac = undefined), PAC_RELOAD_MS).unref();
+      return file;
+    });
+    return this.#pac;
   }
 
   /** Chromium goes without a proxy if a PAC file can't be loaded, or fails. */
@@ -80,7 +90,8 @@ export class ApiRoute {
     try {
       return await work;
     } catch (thrown) {
-      const reason = toError(thrown).message;
+      this.#options.signal.throwIfAborted();
+      const reason = redactText(innermostCause(toError(thrown)).message);
       this.#options.log.warn('The proxy’s PAC file failed: the call goes without a proxy, as in Chromium', { reason });
       return undefined;
     }

@@ -4,38 +4,85 @@ import { fileURLToPath } from 'node:url';
 
 import { createPacResolver } from 'pac-resolver';
 import { QuickJS } from 'quickjs-wasi';
+import { Agent, Dispatcher1Wrapper } from 'undici';
 
+import { anySignal, withDeadline } from '../../core/abort.ts';
+import { toBasicAuth } from '../../core/basic-auth.ts';
 import { redactUrl } from '../../core/redact.ts';
 import { parsePacAnswer, type ProxyServer } from './proxy-rules.ts';
 
 const INTERPRETER = fileURLToPath(import.meta.resolve('quickjs-wasi/quickjs.wasm'));
 /** The time in which a server must have answered with the file. */
 const LOAD_LIMIT_MS = 10_000;
+/** The time that the script may hold up the program without a pause. */
+const RUN_LIMIT_MS = 750;
+/** The time that an answer may take, the look-ups of names included. */
+const ANSWER_LIMIT_MS = 10_000;
+const MEMORY_LIMIT_BYTES = 64 * 1024 * 1024;
 
 export class PacFile {
   readonly #resolve: (url: string) => Promise<string>;
+  readonly #watch: RunWatch;
 
   /** Loads the file from an `http`, `https`, `file` or `data` URL. Rejects if there is none, or if it is no such script. */
-  static async load(url: string): Promise<PacFile> {
-    const script = url.startsWith('file:') ? await readFile(fileURLToPath(url), 'utf8') : await download(url);
+  static async load(url: string, signal?: AbortSignal): Promise<PacFile> {
+    const script = url.startsWith('file:') ? await readFile(fileURLToPath(url), 'utf8') : await download(url, signal);
+    const watch = new RunWatch();
+    const interpreter = await QuickJS.create({
+      wasm: await readFile(INTERPRETER),
+      memoryLimit: MEMORY_LIMIT_BYTES,
+      interruptHandler: () => watch.isOver(),
+    });
     const sandbox = { alert: () => undefined };
-    return new PacFile(createPacResolver(await QuickJS.create(await readFile(INTERPRETER)), script, { sandbox }));
+    return new PacFile(createPacResolver(interpreter, script, { sandbox }), watch);
   }
 
-  private constructor(resolve: (url: string) => Promise<string>) {
+  private constructor(resolve: (url: string) => Promise<string>, watch: RunWatch) {
     this.#resolve = resolve;
+    this.#watch = watch;
   }
 
-  /** Returns the ways to `url`, the preferred one first. */
+  /** Returns the ways to `url`, the preferred one first. Rejects from then on if the script takes too long once. */
   async serversFor(url: string): Promise<readonly ProxyServer[]> {
+    if (this.#watch.hasRunOver) throw new Error('the script took too long before');
     const { protocol, origin, href } = new URL(url);
     // Chromium shows a PAC file only the origin of a secure URL.
-    return parsePacAnswer(await this.#resolve(protocol === 'https:' ? `${origin}/` : href));
+    const answer = this.#resolve(protocol === 'https:' ? `${origin}/` : href);
+    return parsePacAnswer(await withDeadline(answer, ANSWER_LIMIT_MS, 'The answer of the PAC file'));
   }
 }
 
-async function download(url: string): Promise<string> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(LOAD_LIMIT_MS) });
-  if (!response.ok) throw new Error(`${redactUrl(url)} answered ${response.status}`);
-  return response.text();
+/** Measures how long the interpreter runs while the program can do nothing else. */
+class RunWatch {
+  hasRunOver = false;
+  #startedAt: number | undefined;
+
+  /** Called by the interpreter time and again while it runs. */
+  isOver(): boolean {
+    if (this.#startedAt === undefined) {
+      this.#startedAt = performance.now();
+      setImmediate(() => (this.#startedAt = undefined));
+    }
+    this.hasRunOver ||= performance.now() - this.#startedAt > RUN_LIMIT_MS;
+    return this.hasRunOver;
+  }
+}
+
+/** Takes the way without a proxy, whatever the environment says, as Chromium does. */
+async function download(href: string, session: AbortSignal | undefined): Promise<string> {
+  const url = new URL(href);
+  const authorization = toBasicAuth(url);
+  url.username = '';
+  url.password = '';
+  const agent = new Agent();
+  try {
+    const signal = anySignal(session, AbortSignal.timeout(LOAD_LIMIT_MS));
+    const headers = authorization === undefined ? {} : { authorization };
+    const way: object = { dispatcher: new Dispatcher1Wrapper(agent) };
+    const response = await fetch(url, { signal, headers, ...way });
+    if (!response.ok) throw new Error(`${redactUrl(href)} answered ${response.status}`);
+    return await response.text();
+  } finally {
+    await agent.destroy();
+  }
 }
