@@ -8,6 +8,7 @@ import { WebSocket } from 'ws';
 
 import { raceSignal, settlesWithin, withDeadline } from '../core/abort.ts';
 import type { Disposer } from '../core/events.ts';
+import { HttpClient } from './http-client.ts';
 
 /** How long the browser may take to accept the connection; on an idle machine it takes 20 ms. */
 const CONNECT_LIMIT_MS = 10_000;
@@ -269,8 +270,12 @@ export async function findDevToolsUrl(debuggerAddress: string, signal: AbortSign
   // `localhost` may mean ::1 first, where Chromium does not listen.
   const address = debuggerAddress.replace(/^localhost:/, '127.0.0.1:');
   const limit = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_LIMIT_MS)]);
-  const answer = await fetch(`http://${address}/json/version`, { signal: limit });
-  const { webSocketDebuggerUrl } = (await answer.json()) as { webSocketDebuggerUrl?: string };
+  // The global fetch can have a proxy, which leads to another machine's address of that name.
+  const client = new HttpClient(`http://${address}`);
+  const answer = await client
+    .send({ method: 'GET', path: '/json/version', signal: limit })
+    .finally(() => client.close());
+  const { webSocketDebuggerUrl } = JSON.parse(answer.body) as { webSocketDebuggerUrl?: string };
   if (webSocketDebuggerUrl === undefined) throw new Error(`no DevTools socket is offered at ${address}`);
   return webSocketDebuggerUrl;
 }

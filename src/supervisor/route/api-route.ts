@@ -4,7 +4,7 @@ import { Dispatcher1Wrapper, type Dispatcher } from 'undici';
 import { toError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { redactText } from '../../core/redact.ts';
-import { isUnsent, LOCAL_NAME, makeDispatcher, nameOf } from './dispatchers.ts';
+import { isUnsent, makeDispatcher, nameOf } from './dispatchers.ts';
 import { innermostCause, UnsendableError } from './fetch-failure.ts';
 import { PacFile } from './pac-file.ts';
 import { DIRECT, hasSwitch, toProxyRules, type ProxyRules, type ProxyServer } from './proxy-rules.ts';
@@ -36,6 +36,7 @@ export class ApiRoute {
   readonly #dispatchers = new Map<string, Dispatcher>();
   #decision: Promise<Decision> | undefined;
   #pac: Promise<PacFile | undefined> | undefined;
+  #pacReloadAt = Infinity;
 
   constructor(options: ApiRouteOptions) {
     this.#options = options;
@@ -47,7 +48,7 @@ export class ApiRoute {
     const servers = await this.#serversFor(url, rules);
     for (const [index, server] of servers.entries()) {
       try {
-        return await fetch(url, { ...init, ...this.#dispatcherInit(server, { url, isInsecure }) });
+        return await fetch(url, { ...init, ...this.#dispatcherInit(server, { isInsecure }) });
       } catch (thrown) {
         const isLast = index === servers.length - 1 || init.body instanceof ReadableStream;
         if (isLast || !isUnsent(thrown)) throw withProxyName(thrown, server);
@@ -78,11 +79,16 @@ export class ApiRoute {
   }
 
   #pacFile(url: string): Promise<PacFile | undefined> {
-    this.#pac ??= this.#orDirect(PacFile.load(url, this.#options.signal)).then((file) => {
-      if (file === undefined) setTimeout(() => (this.#pac = undefined), PAC_RELOAD_MS).unref();
-      return file;
-    });
+    if (performance.now() >= this.#pacReloadAt) this.#pac = undefined;
+    this.#pac ??= this.#loadPacFile(url);
     return this.#pac;
+  }
+
+  async #loadPacFile(url: string): Promise<PacFile | undefined> {
+    this.#pacReloadAt = Infinity;
+    const file = await this.#orDirect(PacFile.load(url, this.#options.signal));
+    if (file === undefined) this.#pacReloadAt = performance.now() + PAC_RELOAD_MS;
+    return file;
   }
 
   /** Chromium goes without a proxy if a PAC file can't be loaded, or fails. */
@@ -97,12 +103,8 @@ export class ApiRoute {
     }
   }
 
-  /** Without a proxy and with checked certificates, calls share the connections of the global `fetch`. */
-  #dispatcherInit(
-    server: ProxyServer,
-    { url, isInsecure }: { readonly url: string; readonly isInsecure: boolean },
-  ): object {
-    if (server.kind === 'direct' && !isInsecure && !LOCAL_NAME.test(new URL(url).hostname)) return {};
+  /** The global `fetch` by itself would follow the proxies of Node's own environment, even to this machine. */
+  #dispatcherInit(server: ProxyServer, { isInsecure }: Pick<Decision, 'isInsecure'>): object {
     const key = nameOf(server);
     let dispatcher = this.#dispatchers.get(key);
     if (dispatcher === undefined) {

@@ -15,7 +15,7 @@ import type { ProxyServer } from './proxy-rules.ts';
 export class NoProxyConnectionError extends Error {}
 
 /** Chromium takes all of these names for this machine; many resolvers don't know them. */
-export const LOCAL_NAME = /\.localhost\.?$/;
+const LOCAL_NAME = /\.localhost\.?$/;
 const CONNECT_LIMIT_MS = 10_000;
 /** The calls to the system that come before anything is sent. */
 const CONNECT_SYSCALL = /^(connect|getaddrinfo)/;

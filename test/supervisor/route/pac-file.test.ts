@@ -69,7 +69,7 @@ describe('ApiRoute and PAC files', () => {
     });
 
   it('loads a file again some seconds after it could not be loaded', async () => {
-    const clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const clock = useFakeTimers({ toFake: ['performance'] });
     try {
       let loads = 0;
       answer = (_, response) => {
