@@ -26,8 +26,9 @@ const CALL_CODES: ReadonlySet<string | undefined> = new Set([
 /** The words of Node's fetch that come without a code. */
 const CALL_WORDS =
   /^(bad port|URL scheme must be a HTTP\(S\) scheme|unknown scheme|unexpected redirect)( \(through .*)?$/;
-/** A proxy that wants a password; Chromium can't give it one either. */
-const PROXY_PASSWORD = /\b407\b/;
+/** undici's words, with the proxy's name, for a proxy that wants a password; Chromium can't give it one either. */
+const PROXY_PASSWORD =
+  /^(Proxy Authentication Required \(407\)|Proxy response \(407\) !== 200 when HTTP Tunneling) \(through the proxy /;
 
 /** Returns why `fetch` rejected with `thrown`. It says only "fetch failed" itself, and keeps the reason in its cause. */
 export function toFetchFailure(thrown: unknown): FetchFailure {
