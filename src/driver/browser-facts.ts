@@ -28,11 +28,25 @@ function askByCommand(driver: WebDriver): Promise<unknown> {
   return driver.executeScript('return navigator.languages.join()');
 }
 
+/** Asks in a world of its own, where scripts of the page can't have changed the answer. */
 async function askByDevTools(devtools: DevTools, handle: string | null): Promise<unknown> {
   const page = handle ?? devtools.onlyPage;
-  if (page === null) return undefined;
-  const question = { expression: 'navigator.languages.join()', returnByValue: true, timeout: LANGUAGES_LIMIT_MS };
-  const { result } = (await devtools.callPage(page, 'Runtime.evaluate', question, { limitMs: LANGUAGES_LIMIT_MS })) as {
+  if (page === null || devtools.isDialogOpen(page)) return undefined;
+  const limits = { limitMs: LANGUAGES_LIMIT_MS };
+  const { frameTree } = (await devtools.callPage(page, 'Page.getFrameTree', {}, limits)) as {
+    frameTree: { frame: { id: string } };
+  };
+  const world = { frameId: frameTree.frame.id };
+  const { executionContextId } = (await devtools.callPage(page, 'Page.createIsolatedWorld', world, limits)) as {
+    executionContextId: number;
+  };
+  const question = {
+    expression: 'navigator.languages.join()',
+    contextId: executionContextId,
+    returnByValue: true,
+    timeout: LANGUAGES_LIMIT_MS,
+  };
+  const { result } = (await devtools.callPage(page, 'Runtime.evaluate', question, limits)) as {
     result: { value?: unknown };
   };
   return result.value;

@@ -14,6 +14,8 @@ import { HostLimits } from './host-limits.ts';
 import type { SupervisorOptions } from './options.ts';
 
 const DEVTOOLS_EXPLAINED_MS = 500;
+/** The time after which languages that a page did not tell are asked for again. */
+const LANGUAGES_PAUSE_MS = 5_000;
 
 export interface SessionApiOptions {
   readonly epoch: Epoch;
@@ -44,7 +46,7 @@ export class SessionApi {
     this.#jar = new BrowserCookieJar(cookies, log);
     this.#headers = toBrowserHeaders({
       userAgent: onceAnswered(() => this.#ask(() => session.browser.userAgent())),
-      languages: onceAnswered(() => session.browser.languages()),
+      languages: onceKnown(() => session.browser.languages()),
     });
     const { capabilities } = session;
     const { environment } = session.browser;
@@ -133,15 +135,31 @@ async function waitForDevTools(error: Error): Promise<void> {
   if (error instanceof DevToolsClosedError) await delay(DEVTOOLS_EXPLAINED_MS);
 }
 
-/** The headers that a page's requests have, too. Languages that are not known now are asked for again with the next call. */
+/** The headers that a page's requests have, too. */
 function toBrowserHeaders(ask: {
   readonly userAgent: () => Promise<string>;
   readonly languages: () => Promise<readonly string[]>;
 }): () => Promise<Readonly<Record<string, string>>> {
   return async () => {
     const userAgent = await ask.userAgent();
-    const language = toAcceptLanguage(await ask.languages().catch(() => []));
+    const language = toAcceptLanguage(await ask.languages());
     return { 'user-agent': userAgent, ...(language === undefined ? {} : { 'accept-language': language }) };
+  };
+}
+
+/** Asks until there is an answer, with a pause after each failure. Resolves with an empty list until then. */
+function onceKnown<Item>(ask: () => Promise<readonly Item[]>): () => Promise<readonly Item[]> {
+  let answer: Promise<readonly Item[]> | undefined;
+  let askAgainAt = Infinity;
+  return () => {
+    if (performance.now() >= askAgainAt) answer = undefined;
+    answer ??= (async () => {
+      askAgainAt = Infinity;
+      const items = await ask().catch(() => []);
+      if (items.length === 0) askAgainAt = performance.now() + LANGUAGES_PAUSE_MS;
+      return items;
+    })();
+    return answer;
   };
 }
 

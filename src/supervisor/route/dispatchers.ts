@@ -23,6 +23,7 @@ const CONNECT_SYSCALL = /^(connect|getaddrinfo)/;
 const SOCKS_REFUSAL = /rejected/;
 
 type RealProxy = Exclude<ProxyServer, { kind: 'direct' }>;
+type Headers = NonNullable<Dispatcher.DispatchOptions['headers']>;
 type Connector = ReturnType<typeof buildConnector>;
 
 export interface DispatcherOptions {
@@ -34,7 +35,20 @@ export interface DispatcherOptions {
 export function makeDispatcher(server: ProxyServer, { tls, signal }: DispatcherOptions): Dispatcher {
   const dispatcher = toDispatcher(server, { tls, signal });
   signal.addEventListener('abort', () => void dispatcher.destroy().catch(() => undefined), { once: true });
-  return dispatcher;
+  return dispatcher.compose(withoutAnyLanguage);
+}
+
+/** `fetch` adds `Accept-Language: *`, which no browser sends, to a call that has none. */
+function withoutAnyLanguage(dispatch: Dispatcher['dispatch']): Dispatcher['dispatch'] {
+  return (options, handler) => dispatch({ ...options, headers: dropAnyLanguage(options.headers ?? {}) }, handler);
+}
+
+function dropAnyLanguage(headers: Headers): Headers {
+  // `fetch` gives them as an object.
+  if (Array.isArray(headers) || Symbol.iterator in headers) return headers;
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name, value]) => name.toLowerCase() !== 'accept-language' || value !== '*'),
+  );
 }
 
 function toDispatcher(server: ProxyServer, { tls, signal }: DispatcherOptions): Dispatcher {

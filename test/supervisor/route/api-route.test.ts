@@ -38,6 +38,48 @@ describe('supervisor.api and the network of the browser', () => {
     expect(sent).to.deep.equal(['de-DE,de;q=0.9,fr;q=0.8', 'de-DE,de;q=0.9,fr;q=0.8', 'nl']);
   });
 
+  it('sends the languages of the browser, whatever the page makes its scripts believe', async () => {
+    await using supervisor = await SessionSupervisor.attach(
+      browser.endpointUrl!,
+      browser.sessionId!,
+      browser.capabilities,
+    );
+    await browser.driver.get(stage.httpUrl);
+    await browser.driver.executeScript(
+      "Object.defineProperty(Navigator.prototype, 'languages', { get: () => ['xx-YY'], configurable: true })",
+    );
+    stage.takeSeen();
+    await supervisor.api.fetch(stage.httpUrl);
+    expect(stage.takeSeen().headers[0]?.['accept-language']).to.equal('de-DE,de;q=0.9,fr;q=0.8');
+  });
+
+  it('sends no Accept-Language, and does not wait, while a dialog keeps the page from telling it', async () => {
+    await using supervisor = await SessionSupervisor.attach(
+      browser.endpointUrl!,
+      browser.sessionId!,
+      browser.capabilities,
+    );
+    await browser.driver.get(stage.httpUrl);
+    await supervisor.driver.getTitle();
+    await browser.driver.executeScript('setTimeout(() => alert(1))');
+    while (
+      !(await browser.driver
+        .switchTo()
+        .alert()
+        .then(
+          () => true,
+          () => false,
+        ))
+    );
+    stage.takeSeen();
+    const startedAt = performance.now();
+    for (let calls = 0; calls < 3; calls += 1) await supervisor.api.fetch(stage.httpUrl);
+    expect(performance.now() - startedAt).to.be.below(900);
+    const sent = stage.takeSeen().headers.map((headers) => headers['accept-language']);
+    await browser.driver.switchTo().alert().accept();
+    expect(sent).to.deep.equal([undefined, undefined, undefined]);
+  });
+
   for (const way of ['direct', 'tunnel'] as const) {
     it(`refuses a certificate that is not trusted at once, with the reason and the setting (${way})`, async () => {
       stage.takeSeen();
