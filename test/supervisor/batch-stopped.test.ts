@@ -222,6 +222,8 @@ describe('SessionSupervisor.batch, stopped', () => {
     process.on('warning', warned);
     try {
       const listeners = () => getEventListeners(supervisor.signal, 'abort').length;
+      // The way of the calls is made with the first one, and lasts as long as the session.
+      await supervisor.api.fetch(`${scripted.server.url}/status`);
       const before = listeners();
       for (let batch = 0; batch < 100; batch++) await supervisor.batch(numbers(10), (item) => item, { retries: 1 });
       const { counts } = await supervisor.batch(

@@ -3,7 +3,7 @@ import { lookup as lookUp } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect, isIPv4, isIPv6, type LookupFunction, type Socket } from 'node:net';
-import { addAbortSignal, Duplex } from 'node:stream';
+import { Duplex } from 'node:stream';
 
 import { SocksClient } from 'socks';
 import { Agent, buildConnector, Pool, ProxyAgent, type Dispatcher } from 'undici';
@@ -33,9 +33,35 @@ export interface DispatcherOptions {
 }
 
 export function makeDispatcher(server: ProxyServer, { tls, signal }: DispatcherOptions): Dispatcher {
-  const dispatcher = toDispatcher(server, { tls, signal });
-  signal.addEventListener('abort', () => void dispatcher.destroy().catch(() => undefined), { once: true });
+  const sockets = new OpenSockets();
+  const dispatcher = toDispatcher(server, { tls, sockets });
+  const end = () => {
+    sockets.end();
+    void dispatcher.destroy().catch(() => undefined);
+  };
+  signal.addEventListener('abort', end, { once: true });
   return dispatcher.compose(withoutAnyLanguage);
+}
+
+class SessionOverError extends Error {
+  override readonly message = 'the session has ended';
+}
+
+/** The sockets of one dispatcher, those included that are only being opened: undici waits for those when it is destroyed. */
+class OpenSockets {
+  readonly #sockets = new Set<Duplex>();
+  #isOver = false;
+
+  add(socket: Duplex): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    if (this.#isOver) socket.destroy(new SessionOverError());
+  }
+
+  end(): void {
+    this.#isOver = true;
+    for (const socket of this.#sockets) socket.destroy(new SessionOverError());
+  }
 }
 
 /** `fetch` adds `Accept-Language: *`, which no browser sends, to a call that has none. */
@@ -51,9 +77,14 @@ function dropAnyLanguage(headers: Headers): Headers {
   );
 }
 
-function toDispatcher(server: ProxyServer, { tls, signal }: DispatcherOptions): Dispatcher {
+interface Parts {
+  readonly tls: buildConnector.BuildOptions;
+  readonly sockets: OpenSockets;
+}
+
+function toDispatcher(server: ProxyServer, { tls, sockets }: Parts): Dispatcher {
   if (server.kind === 'direct')
-    return new Agent({ connect: endedBy(signal, buildConnector({ ...tls, lookup: lookUpAsChromium })) });
+    return new Agent({ connect: noted(sockets, buildConnector({ ...tls, lookup: lookUpAsChromium })) });
   // Chromium asks a proxy for http URLs by name and opens tunnels for https only; many proxies allow no other tunnels.
   if (server.kind === 'http' || server.kind === 'https')
     return new ProxyAgent({
@@ -61,12 +92,12 @@ function toDispatcher(server: ProxyServer, { tls, signal }: DispatcherOptions): 
       requestTls: tls,
       proxyTls: tls,
       proxyTunnel: false,
-      factory: (origin, options: Pool.Options) => new Pool(origin, toEnding(options, signal)),
-      clientFactory: (origin, options: Pool.Options) => makeTunnelPool(origin, { options, signal }),
+      factory: (origin, options: Pool.Options) => new Pool(origin, toNoting(options, sockets)),
+      clientFactory: (origin, options: Pool.Options) => makeTunnelPool(origin, { options, sockets }),
     });
   const connectTls = buildConnector(tls);
   return new Agent({
-    connect: (target, callback) => void connectBySocks({ server, target, connectTls, signal }, callback),
+    connect: (target, callback) => void connectBySocks({ server, target, connectTls, sockets }, callback),
   });
 }
 
@@ -94,29 +125,28 @@ function isConnectFailure(error: unknown): boolean {
 }
 
 /** Returns the connections to a proxy on which tunnels are asked for. */
-function makeTunnelPool(origin: URL, { options, signal }: { options: Pool.Options; signal: AbortSignal }): Pool {
-  const pool = new Pool(origin, { ...toEnding(options, signal), headersTimeout: CONNECT_LIMIT_MS });
+function makeTunnelPool(origin: URL, { options, sockets }: { options: Pool.Options; sockets: OpenSockets }): Pool {
+  const pool = new Pool(origin, { ...toNoting(options, sockets), headersTimeout: CONNECT_LIMIT_MS });
   const open: (asked: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData> = pool.connect.bind(pool);
   return Object.assign(pool, {
     connect: async (asked: Dispatcher.ConnectOptions) => {
       const data = await open(asked).catch(throwAsUnsent);
       // The pool has handed the socket over, and does not close it any more.
-      addAbortSignal(signal, data.socket);
+      sockets.add(data.socket);
       return data;
     },
   });
 }
 
-function toEnding(options: Pool.Options, signal: AbortSignal): Pool.Options {
-  return typeof options.connect === 'function' ? { ...options, connect: endedBy(signal, options.connect) } : options;
+function toNoting(options: Pool.Options, sockets: OpenSockets): Pool.Options {
+  return typeof options.connect === 'function' ? { ...options, connect: noted(sockets, options.connect) } : options;
 }
 
-/** undici itself waits for a connection that is being opened when it is destroyed. */
-function endedBy(signal: AbortSignal, open: Connector): Connector {
+function noted(sockets: OpenSockets, open: Connector): Connector {
   return (target, callback) => {
     // undici's connectors return the socket; its types don't say so.
     const socket: unknown = open(target, callback);
-    if (socket instanceof Duplex) addAbortSignal(signal, socket);
+    if (socket instanceof Duplex) sockets.add(socket);
   };
 }
 
@@ -130,7 +160,7 @@ const lookUpAsChromium: LookupFunction = (name, options, callback) =>
 interface SocksTarget {
   readonly server: RealProxy;
   readonly target: buildConnector.Options;
-  readonly signal: AbortSignal;
+  readonly sockets: OpenSockets;
 }
 
 async function connectBySocks(
@@ -148,12 +178,13 @@ async function connectBySocks(
   else callback(null, socket);
 }
 
-async function openSocks({ server: { kind, host, port }, target, signal }: SocksTarget): Promise<Socket> {
+async function openSocks({ server: { kind, host, port }, target, sockets }: SocksTarget): Promise<Socket> {
   const name = target.hostname.replace(/^\[|\]$/g, '');
   // SOCKS 4 has no names; Chromium looks them up itself.
   const to = kind === 'socks4' && !isIPv4(name) ? (await lookup(name, 4)).address : name;
   const proxy = { host: host.replace(/^\[|\]$/g, ''), port };
-  const socket = connect({ ...proxy, signal });
+  const socket = connect(proxy);
+  sockets.add(socket);
   socket.on('error', () => undefined);
   try {
     await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_LIMIT_MS) });
