@@ -3,7 +3,7 @@ import path from 'node:path';
 
 import { expect } from 'chai';
 
-import { makeFakeBrowser, makeFolder, runCli, STACK_LINE } from './cli.ts';
+import { makeFolder, runCli } from './cli.ts';
 
 interface Listed {
   readonly name: string;
@@ -90,30 +90,5 @@ describe('doctor', () => {
     }
     expect(stdout).to.match(/Ready to run\.\n$/);
     expect(code).to.equal(0);
-  });
-
-  const PROBLEMS: readonly { title: string; environment: Record<string, string>; name: string; says: string }[] = [
-    { title: 'a setting', environment: { HEADLESS: 'maybe' }, name: 'settings', says: 'HEADLESS' },
-    { title: 'a browser', environment: { CHROME_BINARY: '/nowhere' }, name: 'browser', says: 'does not exist' },
-    { title: 'a Grid', environment: { GRID_URL: 'http://127.0.0.1:2' }, name: 'Grid', says: 'ECONNREFUSED' },
-    { title: 'a temp folder', environment: { TMPDIR: '/nowhere' }, name: 'temp folder', says: 'TMPDIR' },
-  ];
-  for (const { title, environment, name, says } of PROBLEMS) {
-    it(`ends with 1, naming what is wrong and what to do: ${title}`, async () => {
-      const { code, stdout, stderr } = await runCli(['doctor', '--json'], { environment });
-      const results = JSON.parse(stdout) as { name: string; status: string; message: string; advice: string }[];
-      const problem = results.find(({ status }) => status === 'problem');
-      expect(problem?.name).to.equal(name);
-      expect(`${problem?.message} ${problem?.advice}`).to.include(says);
-      expect(stderr).to.not.match(STACK_LINE);
-      expect(code).to.equal(1);
-    });
-  }
-
-  it('names both versions when they do not fit', async () => {
-    using browser = makeFakeBrowser({ driver: '120.0.9.9' });
-    const { code, stdout } = await runCli(['doctor', '--json'], { environment: browser.environment });
-    expect(stdout).to.include('is 150.0.1.2, but the driver').and.include('is 120.0.9.9');
-    expect(code).to.equal(1);
   });
 });

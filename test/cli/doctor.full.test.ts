@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 
 import { itInNamespaces, OWN_MOUNTS } from '../support/namespaces.ts';
-import { CLI, cleanEnvironment, ROOT, runCli } from './cli.ts';
+import { CLI, cleanEnvironment, makeFakeBrowser, ROOT, runCli, STACK_LINE } from './cli.ts';
+import { makeWrappers } from './version-wrappers.ts';
 
 /** Runs doctor below a shell line, which ends with `doctor`; resolves with what it prints. */
 async function doctorUnder(program: string, ...args: readonly string[]): Promise<string> {
@@ -42,5 +43,38 @@ describe('doctor: a browser that does not start', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+describe('doctor: what is wrong', () => {
+  const PROBLEMS: readonly { title: string; environment: Record<string, string>; name: string; says: string }[] = [
+    { title: 'a setting', environment: { HEADLESS: 'maybe' }, name: 'settings', says: 'HEADLESS' },
+    { title: 'a browser', environment: { CHROME_BINARY: '/nowhere' }, name: 'browser', says: 'does not exist' },
+    { title: 'a Grid', environment: { GRID_URL: 'http://127.0.0.1:2' }, name: 'Grid', says: 'ECONNREFUSED' },
+    { title: 'a temp folder', environment: { TMPDIR: '/nowhere' }, name: 'temp folder', says: 'TMPDIR' },
+  ];
+  for (const { title, environment, name, says } of PROBLEMS) {
+    it(`ends with 1, naming what is wrong and what to do: ${title}`, async () => {
+      const { code, stdout, stderr } = await runCli(['doctor', '--json'], { environment });
+      const results = JSON.parse(stdout) as { name: string; status: string; message: string; advice: string }[];
+      const problem = results.find(({ status }) => status === 'problem');
+      expect(problem?.name).to.equal(name);
+      expect(`${problem?.message} ${problem?.advice}`).to.include(says);
+      expect(stderr).to.not.match(STACK_LINE);
+      expect(code).to.equal(1);
+    });
+  }
+
+  it('names both versions when they do not fit', async () => {
+    using browser = makeFakeBrowser({ driver: '120.0.9.9' });
+    const { code, stdout } = await runCli(['doctor', '--json'], { environment: browser.environment });
+    expect(stdout).to.include('is 150.0.1.2, but the driver').and.include('is 120.0.9.9');
+    expect(code).to.equal(1);
+  });
+
+  it('reads versions with the variables of BROWSER_ENVIRONMENT', async () => {
+    await using wrappers = await makeWrappers();
+    const { stdout } = await runCli(['doctor'], { environment: wrappers.environment });
+    expect(stdout.replaceAll(/\s+/g, ' ')).to.contain('is 156.0').and.contain('is 155.0');
   });
 });

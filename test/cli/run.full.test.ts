@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { makeFolder, runCli, STACK_LINE } from './cli.ts';
+import { makeFolder, openSite, runCli, STACK_LINE } from './cli.ts';
 
 const FAULTY = 'test/fixtures/actions/faulty.ts';
 
@@ -21,6 +21,8 @@ describe('run: an action that hangs', () => {
 
 describe('run: an action that fails', () => {
   const FAILURES = [
+    { how: 'throw', code: 1, first: /^error: the shelf is empty \(test\/fixtures\/actions\/faulty\.ts:\d+:\d+\)$/ },
+    { how: 'stray-rejection', code: 1, first: /^action-error: .*missing `await`.*: nobody listens \(test.*:\d+\)$/ },
     { how: 'stray-error', code: 1, first: /^action-error: .*nobody catches it.*: nobody catches \(test.*:\d+\)$/ },
     { how: 'no-json', code: 1, first: /^action-error: The value of the step "map" can't be stored: prices is a Map\./ },
     { how: 'same-key', code: 1, first: /^action-error: The step "one" is used twice/ },
@@ -34,4 +36,21 @@ describe('run: an action that fails', () => {
       expect(code).to.equal(expected);
     });
   }
+});
+
+describe('run', () => {
+  it('ends although the action left a timer running', async () => {
+    using output = makeFolder();
+    const { code } = await runCli(['run', FAULTY, '--how', 'lingers', '--output', output.path]);
+    expect(code).to.equal(0);
+  });
+
+  it('runs an action by its name, from the folder of the working directory first', async () => {
+    using folder = makeFolder();
+    await runCli(['new', 'smoke'], { cwd: folder.path });
+    await using site = await openSite();
+    const { code, stdout } = await runCli(['run', 'smoke', '--url', site.url], { cwd: folder.path });
+    expect(stdout).to.match(/^smoke completed after [\d.]+ s: 1 record,/);
+    expect(code).to.equal(0);
+  });
 });

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 
 import type { RunOutcome } from '../../src/runs/runs.ts';
 import { descendantsOf, findBrowserProcess, killProcess } from '../../src/testing.ts';
-import { makeFolder, openSite, runCli, startCli, STACK_LINE } from './cli.ts';
+import { makeFolder, openSite, runCli, startCli } from './cli.ts';
 
 const PAGES = 'test/fixtures/actions/pages.ts';
 const FAULTY = 'test/fixtures/actions/faulty.ts';
@@ -85,39 +85,10 @@ describe('run', function () {
     expect(code).to.equal(3);
   });
 
-  const FAILURES = [
-    { how: 'throw', code: 1, first: /^error: the shelf is empty \(test\/fixtures\/actions\/faulty\.ts:\d+:\d+\)$/ },
-    { how: 'stray-rejection', code: 1, first: /^action-error: .*missing `await`.*: nobody listens \(test.*:\d+\)$/ },
-  ];
-  for (const { how, code: expected, first } of FAILURES) {
-    it(`tells in its first line why the action failed: ${how}`, async () => {
-      using output = makeFolder();
-      const { code, stdout, stderr } = await runCli(['run', FAULTY, '--how', how, '--output', output.path]);
-      expect(stdout.split('\n')[0]).to.match(first);
-      expect(stdout + stderr).to.not.match(STACK_LINE);
-      expect(code).to.equal(expected);
-    });
-  }
-
   it('keeps what an action says on the console away from stdout', async () => {
     using output = makeFolder();
     const { stdout, stderr } = await runCli(['run', FAULTY, '--how', 'chatty', '--output', output.path]);
     expect(stderr).to.include('a word on stdout');
     expect(stdout).to.not.include('a word on stdout');
-  });
-
-  it('ends although the action left a timer running', async () => {
-    using output = makeFolder();
-    const { code } = await runCli(['run', FAULTY, '--how', 'lingers', '--output', output.path]);
-    expect(code).to.equal(0);
-  });
-
-  it('runs an action by its name, from the folder of the working directory first', async () => {
-    using folder = makeFolder();
-    await runCli(['new', 'smoke'], { cwd: folder.path });
-    await using site = await openSite();
-    const { code, stdout } = await runCli(['run', 'smoke', '--url', site.url], { cwd: folder.path });
-    expect(stdout).to.match(/^smoke completed after [\d.]+ s: 1 record,/);
-    expect(code).to.equal(0);
   });
 });
