@@ -19,7 +19,7 @@ import { openDemoShop, type DemoShop } from '../../scripts/demo-shop/demo-shop.t
 import { findChromedriver } from '../support/real-driver.ts';
 import { Program } from './program.ts';
 
-const KILLS = 5;
+const KILLS = 3;
 /** Detection of what is frozen takes the interval and the timeout; the rest is told by a socket. */
 const QUICK_HEARTBEAT = { HEARTBEAT_INTERVAL_SECONDS: '1', HEARTBEAT_TIMEOUT_SECONDS: '1' };
 const ON_THE_WIRE_MS = 50;
