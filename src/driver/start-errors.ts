@@ -40,6 +40,12 @@ export function toStartError(thrown: unknown, target: StartTarget): SessionStart
 const BROKEN = /ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE|ERR_PROXY_TUNNEL/;
 const ENDED_AT_ONCE = /DevToolsActivePort file doesn't exist|Chrome failed to start|Chrome instance exited/i;
 
+/** The way out where the answer shows that `GRID_URL` leads to something else. */
+const ADVICE: readonly { readonly pattern: RegExp; readonly words: string }[] = [
+  { pattern: /<!doctype|<html/i, words: '(This is a web page, and no WebDriver endpoint. Correct GRID_URL, --grid.)' },
+  { pattern: /unknown command: \S*session/i, words: '(Is the path of GRID_URL right? chromedriver has none.)' },
+];
+
 interface Reason {
   /** Text of Chromium, its driver, or the operating system. Provoked on Chromium 156, except shared memory, libraries and architecture. */
   readonly words: RegExp;
@@ -149,7 +155,9 @@ function explain(text: string, target: StartTarget): string {
       'Start it by hand with --headless=new to see why; in a container, check that /dev/shm is large enough.'
     );
   }
-  return `${where} could not start a browser session${words === '' ? '.' : `: ${words}`}`;
+  const advice = endpointUrl === undefined ? undefined : ADVICE.find(({ pattern }) => pattern.test(text))?.words;
+  const reason = words === '' ? '.' : `: ${words}`;
+  return `${where} could not start a browser session${reason}${advice === undefined ? '' : ` ${advice}`}`;
 }
 
 /** The last lines that Chromium printed as errors, without those about D-Bus, which say nothing. */

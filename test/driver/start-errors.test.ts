@@ -155,4 +155,14 @@ describe('toStartError', () => {
       .to.match(/no session ready within 45 s/)
       .and.not.match(/lives on|COMMAND_TIMEOUT/);
   });
+
+  for (const [what, text, advice] of [
+    ['a web site', 'newSession: <!doctype html><title>404</title>', /no WebDriver endpoint.*GRID_URL/],
+    ['a wrong path', 'unknown command: unknown command: wd/hub/session', /path of GRID_URL/],
+  ] as const) {
+    it(`says what is wrong with the address of the endpoint: ${what}`, () => {
+      const { message } = toStartError(new Error(text), { endpointUrl: 'http://grid.test/wd/hub' });
+      expect(message).to.contain('http://grid.test/wd/hub').and.to.match(advice);
+    });
+  }
 });
