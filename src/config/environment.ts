@@ -62,7 +62,7 @@ const PASSED_PREFIXES = PASSED_ON.filter((name) => name.endsWith('*')).map((name
 /** A secret of the desktop's session, such as `XDG_SESSION_COOKIE` or `SNAP_COOKIE`. */
 const SECRET_SUFFIX = '_COOKIE';
 
-/** What of `from`, by default this process's environment, a browser sees, with `additions` over it. */
+/** The variables of `from` (default: this process's environment) that a browser may see, and `additions`, which win. */
 export function browserEnvironment(
   additions: Readonly<Record<string, string | undefined>>,
   from: NodeJS.ProcessEnv = process.env,

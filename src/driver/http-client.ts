@@ -45,7 +45,7 @@ const JSON_TYPE = 'application/json;charset=UTF-8';
 
 /** The way to an endpoint. */
 export interface Route {
-  /** Of the kind that the URL's protocol needs. It stays open when the client is closed. */
+  /** An `http.Agent` for an http URL, an `https.Agent` for an https URL. It stays open when the client is closed. */
   readonly agent?: http.Agent | undefined;
   /** Such as `http://user:password@proxy.test:3128`. An agent of one's own goes its own way. */
   readonly proxy?: string | undefined;

@@ -5,7 +5,7 @@ import type { DeathReport } from './death.ts';
 import type { SessionWatch } from './session-watch.ts';
 import type { OwnSockets } from './sockets.ts';
 
-/** What the remote end's answer to the start makes known. */
+/** The parts of a session that are known once the remote end has answered the start. */
 export interface Created {
   readonly id: string;
   readonly driver: WebDriver;

@@ -14,12 +14,12 @@ import { toError } from '../core/errors.ts';
 /** Selenium's CDP connection, as far as it matters here. */
 interface CdpConnection {
   readonly _wsConnection: WebSocket;
-  /** Of the next command. */
+  /** The id of the next command. */
   readonly cmd_id: number;
   send(method: string, params: object): Promise<unknown>;
 }
 
-/** What is told when browser or driver go away while a connection is being made. */
+/** The words of an error if browser or driver go away while a connection is being made. */
 const BROKEN = /ECONN|EPIPE|socket hang up/;
 
 /** How long a socket that closed waits for the session's death to be declared. It takes 250 ms at most (measured). */
@@ -46,7 +46,7 @@ export class OwnSockets {
       this.#watchCdp(connection);
       return connection;
     };
-    // Where selenium keeps a socket as soon as it makes one, long before it hands the connection out.
+    // Selenium puts each socket into this field as soon as it makes one, long before it returns the connection.
     let cdpSocket: WebSocket | undefined;
     Object.defineProperty(driver, '_cdpWsConnection', {
       configurable: true,

@@ -93,7 +93,7 @@ export class HeldSession implements LeaseHolding {
     return this.#rows.current;
   }
 
-  /** Of the last session that lived: a row that waits for the next one is none yet. */
+  /** The id of the last session that lived. A row that waits for the next session does not count. */
   get livedId(): string {
     return this.#rows.livedId;
   }

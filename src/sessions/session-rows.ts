@@ -41,7 +41,7 @@ export class SessionRows {
     return this.#current;
   }
 
-  /** Of the last session that lived: a row that waits for the next one is none yet. */
+  /** The id of the last session that lived. A row that waits for the next session does not count. */
   get livedId(): string {
     return this.#livedId ?? this.#current.id;
   }

@@ -47,7 +47,7 @@ interface ApiErrorFacts {
   readonly retryAfterMs?: number | null;
 }
 
-/** What the global `fetch` takes, and the way of the call. */
+/** The options of the global `fetch`, and the way that the call takes. */
 export interface ApiCallInit extends RequestInit {
   /**
    * `page`: the page that is open makes the call, as its own scripts do: with its TLS fingerprint, headers, cookies and origin, and within the
@@ -57,7 +57,7 @@ export interface ApiCallInit extends RequestInit {
   readonly via?: 'page' | undefined;
 }
 
-/** What {@link Api.fetch} takes. */
+/** The options of {@link Api.fetch}. */
 export interface ApiInit extends ApiCallInit {
   /**
    * The status itself is what is asked, as when links are checked: no answer is repeated, and none counts as a failure of the API.

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { getEventListeners } from 'node:events';
-import { useFakeTimers, type SinonFakeTimers } from 'sinon';
 import { anySignal, delay, raceSignal, settlesWithin, withDeadline } from '../../src/core/abort.ts';
+import { useClockInEachTest } from '../support/fake-clock.ts';
 import { DeadlineError } from '../../src/core/errors.ts';
 
 const REASON = new Error('the reason');
@@ -77,16 +77,7 @@ describe('raceSignal', () => {
 });
 
 describe('withDeadline and settlesWithin', () => {
-  let clock: SinonFakeTimers;
-
-  beforeEach(() => {
-    clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  });
-
-  afterEach(() => {
-    expect(clock.countTimers(), 'timers left').to.equal(0);
-    clock.restore();
-  });
+  const clock = useClockInEachTest();
 
   it('settle as work in time does, and clear their timers', async () => {
     const failure = new Error('failed');
@@ -98,7 +89,7 @@ describe('withDeadline and settlesWithin', () => {
 
   it('reject with an error that names the work and its limit, at the limit', async () => {
     const late = rejectionOf(withDeadline(new Promise(() => undefined), 250, 'Counting the sheep'));
-    await clock.tickAsync(250);
+    await clock().tickAsync(250);
     expect(await late)
       .to.be.instanceOf(DeadlineError)
       .with.property('message', 'Counting the sheep took longer than 250 ms.');
@@ -106,7 +97,7 @@ describe('withDeadline and settlesWithin', () => {
 
   it('tell that work has not settled within the limit', async () => {
     const settled = settlesWithin(new Promise(() => undefined), 250);
-    await clock.tickAsync(250);
+    await clock().tickAsync(250);
     expect(await settled).to.equal(false);
   });
 
@@ -115,7 +106,7 @@ describe('withDeadline and settlesWithin', () => {
       const work = Promise.withResolvers<never>();
       const late = rejectionOf(withDeadline(work.promise, 10, 'The work'));
       const settled = settlesWithin(work.promise, 10);
-      await clock.tickAsync(10);
+      await clock().tickAsync(10);
       await Promise.all([late, settled]);
       work.reject(new Error('too late'));
     });

@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 import { getEventListeners, once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { useFakeTimers, type SinonFakeTimers } from 'sinon';
+import { useFakeTimers } from 'sinon';
 import { DeadlineError, toError } from '../../src/core/errors.ts';
 import { DevTools, findDevToolsUrl, isDevToolsReachable } from '../../src/driver/devtools.ts';
+import { useClockInEachTest } from '../support/fake-clock.ts';
 import { openDevToolsServer, type DevToolsServer } from './support/devtools-server.ts';
 
 const REASON = new Error('halted');
@@ -221,16 +222,7 @@ describe('findDevToolsUrl', () => {
 });
 
 describe('isDevToolsReachable', () => {
-  let clock: SinonFakeTimers;
-
-  beforeEach(() => {
-    clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  });
-
-  afterEach(() => {
-    expect(clock.countTimers(), 'timers left').to.equal(0);
-    clock.restore();
-  });
+  const clock = useClockInEachTest();
 
   it('is true where a connection is accepted, false where nobody listens', async () => {
     const server = await openDevToolsServer();
@@ -243,7 +235,7 @@ describe('isDevToolsReachable', () => {
     await using server = await openSilentServer();
     const reachable = isDevToolsReachable(server.url, 1_000);
     await server.connected;
-    await clock.tickAsync(1_000);
+    await clock().tickAsync(1_000);
     expect(await reachable).to.equal(false);
   });
 });

@@ -1,22 +1,13 @@
 import { expect } from 'chai';
-import { useFakeTimers, type SinonFakeTimers } from 'sinon';
 
 import { CommandTimeoutError } from '../../src/driver/death.ts';
+import { useClockInEachTest } from '../support/fake-clock.ts';
 import { COMMAND_TIMEOUT_MS, openTransport, REASON, rejectionOf } from './support/open-transport.ts';
 
 const GRACE_MS = 3_000;
 
 describe('CommandTransport: deadlines', () => {
-  let clock: SinonFakeTimers;
-
-  beforeEach(() => {
-    clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  });
-
-  afterEach(() => {
-    expect(clock.countTimers(), 'timers left').to.equal(0);
-    clock.restore();
-  });
+  const clock = useClockInEachTest();
 
   it('a command that ends once its page is freed is a CommandTimeoutError, and the session lives on', async () => {
     await using t = await openTransport();
@@ -24,9 +15,9 @@ describe('CommandTransport: deadlines', () => {
     using hold = t.server.hold('GET /title');
     const title = rejectionOf(t.driver.getTitle());
     await hold.caught;
-    await clock.tickAsync(COMMAND_TIMEOUT_MS - 1);
+    await clock().tickAsync(COMMAND_TIMEOUT_MS - 1);
     expect(t.told).to.deep.equal([]);
-    await clock.tickAsync(1);
+    await clock().tickAsync(1);
     expect(t.told).to.deep.equal(['free window-1']);
     hold.release();
     expect(await title)
@@ -42,7 +33,7 @@ describe('CommandTransport: deadlines', () => {
     using hold = t.server.hold('GET /title');
     const title = rejectionOf(t.driver.getTitle());
     await hold.caught;
-    await clock.tickAsync(COMMAND_TIMEOUT_MS + GRACE_MS);
+    await clock().tickAsync(COMMAND_TIMEOUT_MS + GRACE_MS);
     expect(await title).to.equal(REASON);
     expect(t.told).to.have.length(3);
     expect(t.told[2]).to.match(/^dead: frozen \(deadline\) GET \/title was not answered within 20 s, nor 3 s after/);
@@ -55,7 +46,7 @@ describe('CommandTransport: deadlines', () => {
     using hold = t.server.hold('GET /title');
     const title = rejectionOf(t.driver.getTitle());
     await hold.caught;
-    await clock.tickAsync(COMMAND_TIMEOUT_MS + GRACE_MS);
+    await clock().tickAsync(COMMAND_TIMEOUT_MS + GRACE_MS);
     expect(await title)
       .to.be.instanceOf(CommandTimeoutError)
       .with.property('message')
@@ -67,7 +58,7 @@ describe('CommandTransport: deadlines', () => {
     using urlHold = t.server.hold('GET /url');
     const url = rejectionOf(t.driver.getCurrentUrl());
     await urlHold.caught;
-    await clock.tickAsync(COMMAND_TIMEOUT_MS + GRACE_MS);
+    await clock().tickAsync(COMMAND_TIMEOUT_MS + GRACE_MS);
     expect(await url).to.equal(REASON);
     expect(t.told.at(-1)).to.match(/^dead: frozen \(deadline\)/);
   });
@@ -79,7 +70,7 @@ describe('CommandTransport: deadlines', () => {
       const title = rejectionOf(t.driver.getTitle());
       await hold.caught;
       const url = t.driver.getCurrentUrl();
-      await clock.tickAsync(COMMAND_TIMEOUT_MS + GRACE_MS);
+      await clock().tickAsync(COMMAND_TIMEOUT_MS + GRACE_MS);
       expect(await title).to.be.instanceOf(CommandTimeoutError);
       expect(await url).to.equal('about:blank');
       hold.release();
@@ -106,7 +97,7 @@ describe('CommandTransport: deadlines', () => {
     t.server.answer('GET /title', { fault: 'reset' });
     const title = rejectionOf(t.driver.getTitle());
     await hold.caught;
-    await clock.tickAsync(COMMAND_TIMEOUT_MS);
+    await clock().tickAsync(COMMAND_TIMEOUT_MS);
     hold.release();
     expect(await title).to.have.property('code', 'ECONNRESET');
     expect(t.told).to.deep.equal(['free null', 'probe']);
@@ -118,7 +109,7 @@ describe('CommandTransport: deadlines', () => {
     t.server.answer('GET /title', { error: 'unknown error', message: 'tab crashed' });
     const title = rejectionOf(t.driver.getTitle());
     await hold.caught;
-    await clock.tickAsync(COMMAND_TIMEOUT_MS);
+    await clock().tickAsync(COMMAND_TIMEOUT_MS);
     hold.release();
     expect(await title).to.equal(REASON);
     expect(t.told.at(-1)).to.equal('dead: tab-crashed (command) tab crashed');
@@ -130,9 +121,9 @@ describe('CommandTransport: deadlines', () => {
     using hold = t.server.hold('POST /url');
     const navigation = rejectionOf(t.driver.get('http://shop.test/'));
     await hold.caught;
-    await clock.tickAsync(69_999);
+    await clock().tickAsync(69_999);
     expect(t.told).to.deep.equal([]);
-    await clock.tickAsync(1);
+    await clock().tickAsync(1);
     expect(t.told).to.deep.equal(['free null']);
     hold.release();
     expect(await navigation).to.be.instanceOf(CommandTimeoutError);
@@ -146,14 +137,14 @@ describe('CommandTransport: deadlines', () => {
     const navigation = t.driver.get('http://shop.test/');
     await navigationHold.caught;
     const title = rejectionOf(t.driver.getTitle());
-    await clock.tickAsync(60_000);
+    await clock().tickAsync(60_000);
     expect(t.told).to.deep.equal([]);
     navigationHold.release();
     await navigation;
     await titleHold.caught;
-    await clock.tickAsync(COMMAND_TIMEOUT_MS - 1);
+    await clock().tickAsync(COMMAND_TIMEOUT_MS - 1);
     expect(t.told).to.deep.equal(['alive']);
-    await clock.tickAsync(1 + GRACE_MS);
+    await clock().tickAsync(1 + GRACE_MS);
     expect(await title).to.equal(REASON);
   });
 
@@ -165,6 +156,6 @@ describe('CommandTransport: deadlines', () => {
     await t.server.waitForRequest('GET /title', { count: 2 });
     t.halt.abort(REASON);
     await title;
-    expect(clock.countTimers()).to.equal(0);
+    expect(clock().countTimers()).to.equal(0);
   });
 });

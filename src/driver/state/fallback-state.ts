@@ -44,7 +44,7 @@ export class FallbackState {
   readonly #options: FallbackStateOptions;
   readonly #storage = new OriginStore();
   #cookies: readonly StateCookie[] = [];
-  /** What was done to the current page since its URL was opened. */
+  /** The changes that commands may have made to the current page since its URL was opened. */
   #pageOrigin: PageTouch = UNTOUCHED;
   /** The page as it was looked at last. */
   #seen: { readonly page: PageState | null; readonly pageOrigin: PageTouch } = {

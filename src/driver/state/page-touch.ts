@@ -1,4 +1,4 @@
-/** What a command may have done to the page that it is sent to, as far as the command tells it. */
+/** Tells from a command whether it may have changed the page, and whether it may have left something in the page's memory. */
 
 /** Commands that may change a page without leaving it. Scripts are among them. */
 const TOUCHES = /^POST \/(element\/\{id\}\/(click|clear|value)|actions|execute\/(sync|async)|alert\/(accept|text))$/;
