@@ -1,4 +1,4 @@
-/** Starts a browser for real, as a run would, and ends it. What keeps a run from working is seen here first, with its way out. */
+/** Starts a browser for real, as a run would, and ends it. A reason why runs fail shows here first, with its way out. */
 import type { Config } from '../config/config.ts';
 import { toError } from '../core/errors.ts';
 import { SessionSupervisor, toSupervisorOptions } from '../supervisor/supervisor.ts';

@@ -1,6 +1,6 @@
 /**
- * Whether processes whose parent is gone are cleared away once they end. It is process 1's task, and in a container that is often Node or npm,
- * which leave them as zombies until no process can be started any more.
+ * Finds out whether ended processes without a parent are cleared away. Process 1 has to do it. In a container that is often Node or npm, which
+ * leave them as zombies until no process can be started any more.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -12,10 +12,10 @@ import type { Log } from '../core/log.ts';
 import { readProcessState } from '../driver/driver.ts';
 import type { CheckResult } from './check-result.ts';
 
-/** Some clear away only every few seconds (measured: 4 s). */
+/** Some programs clear away only every few seconds (measured: 4 s). */
 const POLLS = 80;
 const POLL_MS = 100;
-/** Clear away what ends; most machines have one of them. */
+/** Programs that clear ended processes away. Most machines have one of them as process 1. */
 const KNOWN_INITS = /^(systemd|init|launchd|tini|dumb-init|docker-init)$/;
 
 const MESSAGE = 'process 1 of this container leaves ended processes behind as zombies, some for each session';
