@@ -18,8 +18,8 @@ export async function timeMs(work: () => Promise<unknown>): Promise<number> {
 }
 
 /**
- * Runs all candidates in turns, in an order that changes with each round, so that whatever slows the machine down slows all of them. `after`
- * runs after each turn, outside of its time.
+ * Runs all candidates in turns, so that whatever slows the machine down slows all of them. The order changes with each round, so that
+ * each candidate comes equally often after each other one. `after` runs after each turn, outside of its time.
  */
 export async function inTurns<Name extends string>(
   candidates: Readonly<Record<Name, () => Promise<unknown>>>,
@@ -30,7 +30,8 @@ export async function inTurns<Name extends string>(
   const values = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
   for (let round = 0; round < rounds; round += 1) {
     for (let turn = 0; turn < names.length; turn += 1) {
-      const name = names[(turn + round) % names.length];
+      const place = (turn + (round >> 1)) % names.length;
+      const name = round % 2 === 0 ? names[place] : names.at(-1 - place);
       if (name === undefined) continue;
       values[name].push(await timeMs(candidates[name]));
       await after();

@@ -6,7 +6,7 @@ import { SessionSupervisor } from 'webdriver-supervisor';
 import { inTurns, ms, type Row } from './measure.ts';
 
 const FLAG_READS = 5_000_000;
-const COMMANDS = 1_000;
+const COMMANDS = 1_500;
 const STARTS = 15;
 
 export interface BrowserPaths {
@@ -35,10 +35,14 @@ export async function measureCommands(paths: BrowserPaths): Promise<Row[]> {
     await using supervisor = await SessionSupervisor.attach(url, session.getId(), Object.fromEntries(map_));
     await bare.get('data:text/html,<title>bench</title>');
     const other = new WebDriver(bare.getSession(), bare.getExecutor());
-    const samples = await inTurns(
-      { bare: () => bare.getTitle(), again: () => other.getTitle(), supervised: () => supervisor.driver.getTitle() },
-      COMMANDS,
-    );
+    const candidates = {
+      bare: () => bare.getTitle(),
+      again: () => other.getTitle(),
+      supervised: () => supervisor.driver.getTitle(),
+    };
+    // Node.js compiles what is called often.
+    await inTurns(candidates, COMMANDS / 2);
+    const samples = await inTurns(candidates, COMMANDS);
     const ratio = samples.supervised.median / samples.bare.median;
     const noise = samples.again.median / samples.bare.median;
     return [
@@ -77,8 +81,8 @@ export async function measureStarts(paths: BrowserPaths): Promise<Row[]> {
     {
       what: 'supervised session start / bare',
       measured: `${ratio.toFixed(3)} (${ms(samples.supervised.median)} / ${ms(samples.bare.median)})`,
-      goal: '≤ 1.10',
-      isMet: ratio <= 1.1,
+      goal: '≤ 1.05',
+      isMet: ratio <= 1.05,
     },
   ];
 }

@@ -28,7 +28,9 @@ export class Events<EventMap extends object> {
   }
 
   emit<Name extends keyof EventMap>(name: Name, event: EventMap[Name]): void {
-    for (const listener of [...(this.#listeners.get(name) ?? [])] as Listener<EventMap[Name]>[]) {
+    const listeners = this.#listeners.get(name);
+    if (listeners === undefined) return;
+    for (const listener of [...listeners] as Listener<EventMap[Name]>[]) {
       try {
         const returned: unknown = listener(event);
         if (returned instanceof Promise) returned.catch((thrown: unknown) => this.#tell(thrown, name));

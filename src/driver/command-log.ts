@@ -2,14 +2,6 @@
 
 const KEPT = 50;
 
-interface Entry {
-  /** The path without the session: `/url`, `/element/{id}/click`; `/` is the session itself. */
-  readonly route: string;
-  /** `POST /url`. */
-  readonly label: string;
-  end(outcome: string): void;
-}
-
 /** A command as hooks see it. */
 export interface CommandInfo {
   /** Method and route with ids left out, such as `POST /url` or `GET /element/{id}/text`. */
@@ -23,36 +15,51 @@ export function toCommandLabel(method: string, path: string): string {
   return `${method} ${toRoute(path)}`;
 }
 
+/** One command in the log. */
+class LoggedCommand {
+  readonly #label: string;
+  readonly #startedAt = performance.now();
+  #outcome = 'unanswered';
+  #endedAt: number | undefined;
+
+  constructor(label: string) {
+    this.#label = label;
+  }
+
+  end(outcome: string): void {
+    this.#outcome = outcome;
+    this.#endedAt = performance.now();
+  }
+
+  isUnanswered(label: string): boolean {
+    return this.#endedAt === undefined && this.#label === label;
+  }
+
+  toString(): string {
+    const tookMs = (this.#endedAt ?? performance.now()) - this.#startedAt;
+    return `${this.#label} ${this.#outcome} ${Math.round(tookMs)}ms`;
+  }
+}
+
 export class CommandLog {
-  readonly #lines: { label: string; outcome: string; startedAt: number; endedAt: number | null }[] = [];
+  /** The newest at the end; as many again as are kept, so that they need not move up for each command. */
+  #commands: LoggedCommand[] = [];
 
   /** `label` as {@link toCommandLabel} makes it. */
-  begin(label: string): Entry {
-    const route = label.slice(label.indexOf(' ') + 1);
-    const line = { label, outcome: 'unanswered', startedAt: performance.now(), endedAt: null as number | null };
-    this.#lines.push(line);
-    if (this.#lines.length > KEPT) this.#lines.shift();
-    return {
-      route,
-      label,
-      end: (outcome) => {
-        line.outcome = outcome;
-        line.endedAt = performance.now();
-      },
-    };
+  begin(label: string): Pick<LoggedCommand, 'end'> {
+    const command = new LoggedCommand(label);
+    if (this.#commands.push(command) === 2 * KEPT) this.#commands = this.#commands.slice(KEPT);
+    return command;
   }
 
   /** Whether a command with this label is in flight. */
   isUnanswered(label: string): boolean {
-    return this.#lines.some((line) => line.label === label && line.endedAt === null);
+    return this.#commands.some((command) => command.isUnanswered(label));
   }
 
   /** Oldest first, such as `POST /url 200 34ms`. */
   lines(): string[] {
-    const now = performance.now();
-    return this.#lines.map(
-      ({ label, outcome, startedAt, endedAt }) => `${label} ${outcome} ${Math.round((endedAt ?? now) - startedAt)}ms`,
-    );
+    return this.#commands.slice(-KEPT).map(String);
   }
 }
 
@@ -60,6 +67,9 @@ const SESSION_PREFIX = '/session/';
 
 function toRoute(path: string): string {
   const end = path.startsWith(SESSION_PREFIX) ? path.indexOf('/', SESSION_PREFIX.length) : 0;
-  const route = end === -1 ? '/' : path.slice(end);
+  if (end === -1) return '/';
+  const route = path.slice(end);
+  // Most commands have no id, and this is the fastest way to see it.
+  if (!route.includes('/', 1)) return route;
   return route.replace(/\/(element|shadow|cookie|authenticator|credentials)\/(?!active$)[^/]+/g, '/$1/{id}');
 }

@@ -123,6 +123,7 @@ export class SessionSettings {
   deadlineFor(label: string): number {
     if (label === 'POST /session') return this.#startLimitMs;
     const { implicit, pageLoad, script } = this.#timeouts;
+    if (implicit === 0 && label.startsWith('GET')) return this.#commandTimeoutMs;
     const navigates = NAVIGATES.test(label);
     const own = navigates || LOADS_PAGE.test(label) ? pageLoad : RUNS_SCRIPT.test(label) ? script : implicit;
     if (own === null) return MAX_TIMER_MS;

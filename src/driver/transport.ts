@@ -5,6 +5,7 @@
 import { Response, type Client, type Request } from 'selenium-webdriver/http/index.js';
 
 import { raceSignal, settlesWithin, withDeadline } from '../core/abort.ts';
+import { Deadlines } from '../core/deadlines.ts';
 import { DeadlineError, toError } from '../core/errors.ts';
 import { CommandLog, toCommandLabel, type CommandInfo } from './command-log.ts';
 import { CommandTimeoutError, SessionEndedError, type DeathReport, type Detector } from './death.ts';
@@ -34,6 +35,7 @@ const UNUSUAL = new Set([
   'POST /window/fullscreen',
 ]);
 
+const CREATE = 'POST /session';
 const QUIT = 'DELETE /';
 /** The answer of a driver whose session has ended (W3C WebDriver, section 6.6). */
 const NO_SUCH_SESSION = JSON.stringify({
@@ -95,6 +97,7 @@ export class CommandTransport implements Client {
   readonly #options: TransportOptions;
   /** In the order of their start, with its time. */
   readonly #inFlight = new Map<Promise<unknown>, number>();
+  readonly #deadlines = new Deadlines();
   #ended = false;
   /** Set when the last window was closed, which ends the session. */
   #isWindowless = false;
@@ -119,6 +122,7 @@ export class CommandTransport implements Client {
   /** No more commands: the session is being ended, and what is in flight ends with it. */
   end(): void {
     this.#ended = true;
+    this.#deadlines.clear();
   }
 
   /** Settles with the action's own quit, if there is one under way. */
@@ -211,7 +215,7 @@ export class CommandTransport implements Client {
   async #exchange(request: Request, label: string, ahead: Promise<unknown> | undefined): Promise<Response> {
     const { http, signal, listener } = this.#options;
     const entry = this.log.begin(label);
-    this.settings.learnNavigation(entry.label, request.data);
+    this.settings.learnNavigation(label, request.data);
     const hasBody = request.method === 'POST' || request.method === 'PUT';
     const body = hasBody ? JSON.stringify(request.data) : undefined;
     const isQuit = label === QUIT;
@@ -225,9 +229,9 @@ export class CommandTransport implements Client {
         ...(body === undefined ? {} : { body }),
         inOrder: true,
         // A start that is given up half-way may leave a session at the endpoint, and its answer is needed to end that.
-        signal: entry.route === '/session' ? NEVER : signal,
+        signal: label === CREATE ? NEVER : signal,
       });
-      answer = await this.#withinDeadline(exchange, { label: entry.label, ahead });
+      answer = await this.#withinDeadline(exchange, { label, ahead });
     } catch (thrown) {
       const error = toError(thrown);
       entry.end((error as NodeJS.ErrnoException).code ?? error.name);
@@ -238,8 +242,8 @@ export class CommandTransport implements Client {
     entry.end(String(answer.status));
     this.#isStuck = false;
     // Most commands end here; what follows is left out of their way.
-    if (answer.status === 200 && !UNUSUAL.has(entry.label)) listener.onAlive();
-    else await this.#judge(answer, { label: entry.label, data: request.data, isQuit });
+    if (answer.status === 200 && !UNUSUAL.has(label)) listener.onAlive();
+    else await this.#judge(answer, { label, data: request.data, isQuit });
     const isTimeout = answer.status !== 200 && parseFailure(answer.body).error === 'timeout';
     const answered = isTimeout ? await this.#endTimeout(answer.body) : answer.body;
     return new Response(answer.status, answer.headers, answered);
@@ -296,6 +300,23 @@ export class CommandTransport implements Client {
     return signal.aborted ? toError(signal.reason) : error;
   }
 
+  /** Settles as the exchange does, or resolves with undefined at the deadline. */
+  #answerWithin(deadlineMs: number, exchange: Promise<HttpAnswer>): Promise<HttpAnswer | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer | undefined>();
+    const callOff = this.#deadlines.set(deadlineMs, () => resolve(undefined));
+    exchange.then(
+      (answer) => {
+        callOff();
+        resolve(answer);
+      },
+      (thrown: unknown) => {
+        callOff();
+        reject(toError(thrown));
+      },
+    );
+    return promise;
+  }
+
   async #withinDeadline(
     exchange: Promise<HttpAnswer>,
     { label, ahead }: { label: string; ahead: Promise<unknown> | undefined },
@@ -304,14 +325,8 @@ export class CommandTransport implements Client {
     // A session does one command at a time: the time of this one begins when those before it, which have deadlines too, are through.
     if (ahead !== undefined) await Promise.race([ahead, exchange.catch(() => undefined)]);
     const deadlineMs = this.settings.deadlineFor(label);
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(() => late.resolve(), deadlineMs);
-    try {
-      const first = await Promise.race([exchange, late.promise]);
-      if (typeof first === 'object') return first;
-    } finally {
-      clearTimeout(timer);
-    }
+    const first = await this.#answerWithin(deadlineMs, exchange);
+    if (first !== undefined) return first;
     listener.freePage(this.settings.windowHandle);
     if (await settlesWithin(exchange, GRACE_AFTER_DEADLINE_MS)) {
       const answer = await exchange;

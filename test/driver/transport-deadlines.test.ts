@@ -7,7 +7,7 @@ import { COMMAND_TIMEOUT_MS, openTransport, REASON, rejectionOf } from './suppor
 const GRACE_MS = 3_000;
 
 describe('CommandTransport: deadlines', () => {
-  const clock = useClockInEachTest();
+  const clock = useClockInEachTest('performance');
 
   it('a command that ends once its page is freed is a CommandTimeoutError, and the session lives on', async () => {
     await using t = await openTransport();
@@ -148,7 +148,7 @@ describe('CommandTransport: deadlines', () => {
     expect(await title).to.equal(REASON);
   });
 
-  it('leaves no timer behind a command that is answered, or aborted', async () => {
+  it('has one timer for all commands, and none when the session has ended', async () => {
     await using t = await openTransport();
     await t.driver.getTitle();
     t.server.answer('GET /title', { fault: 'never' });
@@ -156,6 +156,8 @@ describe('CommandTransport: deadlines', () => {
     await t.server.waitForRequest('GET /title', { count: 2 });
     t.halt.abort(REASON);
     await title;
+    expect(clock().countTimers()).to.equal(1);
+    t.transport.end();
     expect(clock().countTimers()).to.equal(0);
   });
 });

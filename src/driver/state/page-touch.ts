@@ -22,8 +22,9 @@ export const UNTOUCHED: PageTouch = { isTouched: false, hasMemory: false };
 
 /** Returns a new object for each command that may have changed the page, otherwise `before` itself. */
 export function touch(before: PageTouch, label: string, data: unknown): PageTouch {
+  if (label.startsWith('GET') || !TOUCHES.test(label)) return before;
   const script = typeof data === 'object' && data !== null ? (Reflect.get(data, 'script') as unknown) : undefined;
   const isScript = typeof script === 'string';
-  if (!TOUCHES.test(label) || (isScript && ATOM.test(script))) return before;
+  if (isScript && ATOM.test(script)) return before;
   return { isTouched: true, hasMemory: before.hasMemory || (isScript && KEPT.test(script)) };
 }

@@ -61,6 +61,7 @@ export async function openTransport({ attachTo, probe, haltsOnDeath = true }: Se
       return transport.send({ method, path: sessionPath + route, data, headers: new Map() });
     },
     async [Symbol.asyncDispose]() {
+      transport.end();
       http.close();
       await server.close();
     },

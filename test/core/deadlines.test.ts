@@ -1,0 +1,62 @@
+import { expect } from 'chai';
+
+import { Deadlines } from '../../src/core/deadlines.ts';
+import { useClockInEachTest } from '../support/fake-clock.ts';
+
+describe('Deadlines', () => {
+  const clock = useClockInEachTest('performance');
+  let deadlines: Deadlines;
+  let late: string[];
+  const set = (name: string, limitMs: number) => deadlines.set(limitMs, () => void late.push(name));
+
+  beforeEach(() => {
+    deadlines = new Deadlines();
+    late = [];
+  });
+
+  it('tell each wait that is late, once, at its own time', () => {
+    set('b', 20);
+    set('a', 10);
+    set('c', 30);
+    clock().tick(9);
+    expect(late).to.deep.equal([]);
+    clock().tick(1);
+    expect(late).to.deep.equal(['a']);
+    clock().tick(100);
+    expect(late).to.deep.equal(['a', 'b', 'c']);
+  });
+
+  it('tell nothing of a wait that was called off', () => {
+    const callOff = set('a', 10);
+    set('b', 10);
+    callOff();
+    clock().tick(10);
+    expect(late).to.deep.equal(['b']);
+  });
+
+  it('share one timer, which a later wait does not set anew', () => {
+    const callOff = set('a', 10);
+    callOff();
+    set('b', 15);
+    expect(clock().countTimers()).to.equal(1);
+    clock().tick(14);
+    expect(late).to.deep.equal([]);
+    clock().tick(1);
+    expect(late).to.deep.equal(['b']);
+  });
+
+  it('may be set while others are told', () => {
+    deadlines.set(10, () => void set('b', 5));
+    clock().tick(15);
+    expect(late).to.deep.equal(['b']);
+  });
+
+  it('are forgotten by clear, and can be set again', () => {
+    set('a', 10);
+    deadlines.clear();
+    expect(clock().countTimers()).to.equal(0);
+    set('b', 10);
+    clock().tick(10);
+    expect(late).to.deep.equal(['b']);
+  });
+});
