@@ -1,8 +1,8 @@
 /** Who of many does what only one may do. A lease, and no lock of the database's: one that hangs or is cut off must lose it. */
 import { sql } from 'kysely';
 
-import type { Connection, Database } from './database.ts';
-import type { LeadersTable } from './schema.ts';
+import type { Connection, Database } from './sql/database.ts';
+import type { LeadersTable } from './sql/schema.ts';
 
 /** The office of the one monitor that does the work. */
 export const MONITOR_OFFICE = 'monitor';

@@ -5,30 +5,30 @@
  */
 import { ConfigError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
-import { AlertLog } from './alert-log.ts';
-import { Database } from './database.ts';
-import { EventLog } from './event-log.ts';
+import { AlertLog } from './log/alert-log.ts';
+import { Database } from './sql/database.ts';
+import { EventLog } from './log/event-log.ts';
 import { Leadership } from './leadership.ts';
-import { Metrics } from './metrics.ts';
-import { postgresDialect } from './postgres.ts';
-import { Runs } from './runs-table.ts';
-import { SessionLeases } from './session-leases.ts';
-import { SessionStore } from './session-store.ts';
-import { MEMORY, sqliteDialect } from './sqlite.ts';
+import { Metrics } from './log/metrics.ts';
+import { postgresDialect } from './sql/postgres.ts';
+import { Runs } from './runs/runs-table.ts';
+import { SessionLeases } from './sessions/session-leases.ts';
+import { SessionStore } from './sessions/session-store.ts';
+import { MEMORY, sqliteDialect } from './sql/sqlite.ts';
 import { StuckWork } from './stuck-work.ts';
 
-export type { AlertLog, AlertStatus, NewAlert, StoredAlert } from './alert-log.ts';
-export { giveWay } from './database.ts';
-export type { EventFilter, EventLog, StoredEvent } from './event-log.ts';
-export { EVENT_TYPES, type EventType, type NewEvent } from './events.ts';
+export type { AlertLog, AlertStatus, NewAlert, StoredAlert } from './log/alert-log.ts';
+export { giveWay } from './sql/database.ts';
+export type { EventFilter, EventLog, StoredEvent } from './log/event-log.ts';
+export { EVENT_TYPES, type EventType, type NewEvent } from './log/events.ts';
 export { MONITOR_OFFICE, type Candidate, type Leader, type Leadership } from './leadership.ts';
 export type { StuckFinding, StuckWork, TimedOut } from './stuck-work.ts';
 export { LeaseLostError, RegistryError } from './errors.ts';
-export type { StoredHistogram } from './histograms.ts';
-export { type RegistryMetrics } from './metrics.ts';
-export type { Page, Place } from './page.ts';
-export type { RecordsPage } from './run-pages.ts';
-export type { StoredRun } from './run-row.ts';
+export type { StoredHistogram } from './log/histograms.ts';
+export { type RegistryMetrics } from './log/metrics.ts';
+export type { Page, Place } from './sql/page.ts';
+export type { RecordsPage } from './runs/run-pages.ts';
+export type { StoredRun } from './runs/run-row.ts';
 export type {
   AddedItem,
   RecordEntry,
@@ -43,14 +43,20 @@ export type {
   StepStatus,
   StoredSave,
   StoredStep,
-} from './run-store.ts';
-export type { NewRun, RunFilter, RunLease, Runs } from './runs-table.ts';
-export { toStepRowId } from './row-id.ts';
-export { LIVE_STATUSES, RUN_STATUSES, SESSION_STATUSES, type SessionStatus, type StoredRunStatus } from './schema.ts';
-export type { Claim, ClaimResult, Renewal, SessionFacts } from './claim.ts';
-export type { SessionLeases } from './session-leases.ts';
-export { isLive, type StoredSession } from './session-row.ts';
-export type { SessionFilter, SessionGroup, SessionPatch, SessionStore } from './session-store.ts';
+} from './runs/run-store.ts';
+export type { NewRun, RunFilter, RunLease, Runs } from './runs/runs-table.ts';
+export { toStepRowId } from './sql/row-id.ts';
+export {
+  LIVE_STATUSES,
+  RUN_STATUSES,
+  SESSION_STATUSES,
+  type SessionStatus,
+  type StoredRunStatus,
+} from './sql/schema.ts';
+export type { Claim, ClaimResult, Renewal, SessionFacts } from './sessions/claim.ts';
+export type { SessionLeases } from './sessions/session-leases.ts';
+export { isLive, type StoredSession } from './sessions/session-row.ts';
+export type { SessionFilter, SessionGroup, SessionPatch, SessionStore } from './sessions/session-store.ts';
 
 export const DEFAULT_REGISTRY_URL = 'sqlite:.supervisor/registry.db';
 /** For tests, and runs that nobody wants to resume: gone with the program. */

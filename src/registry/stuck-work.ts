@@ -1,11 +1,11 @@
 /** Ends what makes no progress: many at once, by statements whose number does not grow with them. */
 import { sql, type RawBuilder } from 'kysely';
 
-import { giveWay, type Connection, type Database } from './database.ts';
-import type { EventType } from './events.ts';
-import { toStorableText } from './row-id.ts';
-import type { SessionsTable } from './schema.ts';
-import { readSession, type StoredSession } from './session-row.ts';
+import { giveWay, type Connection, type Database } from './sql/database.ts';
+import type { EventType } from './log/events.ts';
+import { toStorableText } from './sql/row-id.ts';
+import type { SessionsTable } from './sql/schema.ts';
+import { readSession, type StoredSession } from './sessions/session-row.ts';
 
 /** SQLite works in our thread, and nothing may hold that up for long. */
 const AT_ONCE = 250;

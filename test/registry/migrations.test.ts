@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 
-import { Database } from '../../src/registry/database.ts';
-import { postgresDialect } from '../../src/registry/postgres.ts';
+import { Database } from '../../src/registry/sql/database.ts';
+import { postgresDialect } from '../../src/registry/sql/postgres.ts';
 import { openRegistry, RegistryError, type Registry } from '../../src/registry/registry.ts';
-import { sqliteDialect } from '../../src/registry/sqlite.ts';
+import { sqliteDialect } from '../../src/registry/sql/sqlite.ts';
 import { startChildScript } from '../support/child-script.ts';
 import { insertSession, rawSql } from '../support/raw-sql.ts';
 import { rejectionOf } from '../support/rejection.ts';

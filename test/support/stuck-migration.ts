@@ -4,9 +4,9 @@
  */
 import type { Dialect, Driver } from 'kysely';
 
-import { Database } from '../../src/registry/database.ts';
-import { postgresDialect } from '../../src/registry/postgres.ts';
-import { sqliteDialect } from '../../src/registry/sqlite.ts';
+import { Database } from '../../src/registry/sql/database.ts';
+import { postgresDialect } from '../../src/registry/sql/postgres.ts';
+import { sqliteDialect } from '../../src/registry/sql/sqlite.ts';
 
 const STOP_AT = /^create table events/;
 

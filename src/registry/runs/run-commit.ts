@@ -1,9 +1,9 @@
 /** One commit of a run: what goes into it, and how it is written by few statements whose texts never change. */
 import { sql } from 'kysely';
 
-import type { Connection } from './database.ts';
-import type { RegistryDialect } from './dialect.ts';
-import { toRowId, toStepRowId, toStorableText, toStoredName } from './row-id.ts';
+import type { Connection } from '../sql/database.ts';
+import type { RegistryDialect } from '../sql/dialect.ts';
+import { toRowId, toStepRowId, toStorableText, toStoredName } from '../sql/row-id.ts';
 import type { RecordEntry, ReplacedRecord, SavePlace, StepDeclaration, StepEnd, StepId } from './run-store.ts';
 
 /** Bounds of one transaction: SQLite works in our thread, and nothing may hold that up for long. */

@@ -1,6 +1,6 @@
 /** Durations that were seen, kept as counters, so that they outlive every process and every row. */
 import { count, type CounterName } from './counters.ts';
-import type { Connection } from './database.ts';
+import type { Connection } from '../sql/database.ts';
 
 /** Upper bounds in ms: from a socket that closes to a machine that slept. */
 const BOUNDS_MS = [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000] as const;

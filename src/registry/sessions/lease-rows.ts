@@ -1,11 +1,11 @@
 /** Looks and changes that belong to a transaction on leases. */
 import { sql } from 'kysely';
 
-import type { Connection } from './database.ts';
-import { LeaseLostError } from './errors.ts';
-import { appendEvent, type EventType } from './events.ts';
-import { observe } from './histograms.ts';
-import { LIVE_STATUSES, type SessionsTable } from './schema.ts';
+import type { Connection } from '../sql/database.ts';
+import { LeaseLostError } from '../errors.ts';
+import { appendEvent, type EventType } from '../log/events.ts';
+import { observe } from '../log/histograms.ts';
+import { LIVE_STATUSES, type SessionsTable } from '../sql/schema.ts';
 import { toStoredSession, type StoredSession } from './session-row.ts';
 
 /** Two sessions of one owner within it, and none of them for a death, are one too many. */

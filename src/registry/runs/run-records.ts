@@ -1,7 +1,7 @@
 /** Records of a run that are written from outside of it, by whoever builds on the registry: in a transaction of the caller's. */
-import type { Connection } from './database.ts';
-import { RegistryError } from './errors.ts';
-import { toRowId, toStoredName } from './row-id.ts';
+import type { Connection } from '../sql/database.ts';
+import { RegistryError } from '../errors.ts';
+import { toRowId, toStoredName } from '../sql/row-id.ts';
 import type { RecordEntry } from './run-store.ts';
 
 /** Behind all that were put so far. */

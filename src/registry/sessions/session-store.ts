@@ -3,11 +3,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { sql } from 'kysely';
 
-import type { Connection, Database } from './database.ts';
-import { appendEvent } from './events.ts';
-import { toPage, type Page, type Place } from './page.ts';
-import { toStorableText } from './row-id.ts';
-import { LIVE_STATUSES, SESSION_STATUSES, type SessionsTable, type SessionStatus } from './schema.ts';
+import type { Connection, Database } from '../sql/database.ts';
+import { appendEvent } from '../log/events.ts';
+import { toPage, type Page, type Place } from '../sql/page.ts';
+import { toStorableText } from '../sql/row-id.ts';
+import { LIVE_STATUSES, SESSION_STATUSES, type SessionsTable, type SessionStatus } from '../sql/schema.ts';
 import { isLive, isTime, readSession, toStoredSession, type StoredSession } from './session-row.ts';
 
 /** Rows that are read and checked at a time. */

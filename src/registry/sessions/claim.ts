@@ -1,5 +1,5 @@
 /** A claim on an owner, and what is known of a session that came of one. */
-import type { SessionsTable } from './schema.ts';
+import type { SessionsTable } from '../sql/schema.ts';
 import type { StoredSession } from './session-row.ts';
 
 /** Who asks for an owner. */

@@ -1,8 +1,8 @@
 /** What a run has kept, read in pages: nobody waits for a long list, and none is ever whole in the database's hands. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import type { Database } from './database.ts';
-import { fromStoredName } from './row-id.ts';
+import type { Database } from '../sql/database.ts';
+import { fromStoredName } from '../sql/row-id.ts';
 import type { RecordEntry, StepStatus, StoredSave, StoredStep } from './run-store.ts';
 
 /** Read within a few milliseconds. */

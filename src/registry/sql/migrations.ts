@@ -5,9 +5,9 @@
 import { sql, type Kysely } from 'kysely';
 import { Migrator, type Migration } from 'kysely/migration';
 
-import { toError } from '../core/errors.ts';
+import { toError } from '../../core/errors.ts';
 import type { RegistryDialect } from './dialect.ts';
-import { RegistryError } from './errors.ts';
+import { RegistryError } from '../errors.ts';
 import type { Tables } from './schema.ts';
 
 const HISTORY = 'kysely_migration';

@@ -1,8 +1,8 @@
 /** What is wrong now, and who has been told: kept, so that a monitor that starts anew tells nothing twice and forgets nothing. */
-import type { Database } from './database.ts';
+import type { Database } from '../sql/database.ts';
 import { appendEvent } from './events.ts';
-import { toStorableText } from './row-id.ts';
-import type { AlertsTable } from './schema.ts';
+import { toStorableText } from '../sql/row-id.ts';
+import type { AlertsTable } from '../sql/schema.ts';
 
 export const ALERT_STATUSES = ['firing', 'recovered', 'closed'] as const;
 /** `closed`: it is over, and nothing to be glad of; nobody is told. */

@@ -1,6 +1,6 @@
 /** Forgets a part of a run, so that it is done again. */
-import type { Database } from './database.ts';
-import { LeaseLostError } from './errors.ts';
+import type { Database } from '../sql/database.ts';
+import { LeaseLostError } from '../errors.ts';
 import { recount } from './run-records.ts';
 
 export interface ForgottenPart {

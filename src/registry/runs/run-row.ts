@@ -1,9 +1,9 @@
 /** A run's row in the words of the program. */
 import { z } from 'zod';
 
-import { RegistryError } from './errors.ts';
+import { RegistryError } from '../errors.ts';
 import type { StepStatus } from './run-store.ts';
-import { RUN_STATUSES, type RunsTable, type StoredRunStatus } from './schema.ts';
+import { RUN_STATUSES, type RunsTable, type StoredRunStatus } from '../sql/schema.ts';
 
 /** A run as it stands in the registry. Times are UTC, ISO 8601. */
 export interface StoredRun {

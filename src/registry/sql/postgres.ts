@@ -3,7 +3,7 @@ import { PostgresDialect, sql } from 'kysely';
 import { Pool, types as pgTypes, TypeOverrides } from 'pg';
 
 import type { RegistryDialect } from './dialect.ts';
-import { redactUrl } from '../core/redact.ts';
+import { redactUrl } from '../../core/redact.ts';
 
 /** Small: one program writes few things at a time, and a server has a hundred connections by default. */
 const CONNECTIONS = 4;

@@ -2,10 +2,10 @@
  * Runs that go. The run itself goes at once; its steps and records, of which there may be very many, follow in batches, so that neither
  * other writers nor this process's timers wait for them. What a program that is killed meanwhile leaves, the next clean-up takes.
  */
-import { count } from './counters.ts';
-import { giveWay, type Connection, type Database } from './database.ts';
-import { appendEvent } from './events.ts';
-import { ENDED_STEPS } from './schema.ts';
+import { count } from '../log/counters.ts';
+import { giveWay, type Connection, type Database } from '../sql/database.ts';
+import { appendEvent } from '../log/events.ts';
+import { ENDED_STEPS } from '../sql/schema.ts';
 
 /** Of one table: removed within a few milliseconds. */
 const BATCH = 1_000;

@@ -11,10 +11,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { sql, type Updateable } from 'kysely';
 
-import { toError } from '../core/errors.ts';
-import type { Connection, Database } from './database.ts';
-import { LeaseLostError, RegistryError } from './errors.ts';
-import { appendEvent } from './events.ts';
+import { toError } from '../../core/errors.ts';
+import type { Connection, Database } from '../sql/database.ts';
+import { LeaseLostError, RegistryError } from '../errors.ts';
+import { appendEvent } from '../log/events.ts';
 import { CommitGroup, findReplaced, writeGroup } from './run-commit.ts';
 import { pageRecords, pageSaves, pageSteps } from './run-pages.ts';
 import type {
@@ -30,8 +30,8 @@ import type {
   StoredSave,
   StoredStep,
 } from './run-store.ts';
-import { toStorableText } from './row-id.ts';
-import type { RunsTable } from './schema.ts';
+import { toStorableText } from '../sql/row-id.ts';
+import type { RunsTable } from '../sql/schema.ts';
 
 /** Of declared steps and of progress that nothing else carries along. */
 const LAZY_WRITE_MS = 500;

@@ -1,9 +1,9 @@
 /** The audit trail as it is read: in the order in which it was written, and nothing of it twice or left out. */
 import type { Selectable } from 'kysely';
 
-import type { Database } from './database.ts';
+import type { Database } from '../sql/database.ts';
 import { appendEvent, type EventType, type NewEvent } from './events.ts';
-import type { EventsTable } from './schema.ts';
+import type { EventsTable } from '../sql/schema.ts';
 
 type EventRow = Selectable<EventsTable>;
 

@@ -1,8 +1,8 @@
 /** A session's row, checked as it is read: what somebody or something has spoilt must be told and mended, not believed. */
 import { z } from 'zod';
 
-import { RegistryError } from './errors.ts';
-import { LIVE_STATUSES, SESSION_STATUSES, type SessionsTable, type SessionStatus } from './schema.ts';
+import { RegistryError } from '../errors.ts';
+import { LIVE_STATUSES, SESSION_STATUSES, type SessionsTable, type SessionStatus } from '../sql/schema.ts';
 
 /** A session as it stands in the registry. Times are UTC, ISO 8601. */
 export interface StoredSession {

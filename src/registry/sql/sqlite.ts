@@ -18,8 +18,8 @@ import {
   type QueryResult,
 } from 'kysely';
 
-import { ConfigError, toError } from '../core/errors.ts';
-import { makeFolder } from '../core/folders.ts';
+import { ConfigError, toError } from '../../core/errors.ts';
+import { makeFolder } from '../../core/folders.ts';
 import type { RegistryDialect } from './dialect.ts';
 
 export const MEMORY = ':memory:';

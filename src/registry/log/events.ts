@@ -1,6 +1,6 @@
 /** The audit trail: appended with the change that it tells of, in one transaction, and never changed. */
-import type { Connection } from './database.ts';
-import { toStorableText } from './row-id.ts';
+import type { Connection } from '../sql/database.ts';
+import { toStorableText } from '../sql/row-id.ts';
 
 export const EVENT_TYPES = [
   'session_starting',

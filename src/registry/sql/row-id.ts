@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-import type { StepId } from './run-store.ts';
+import type { StepId } from '../runs/run-store.ts';
 
 /** PostgreSQL's indexes take about 2 700 bytes; a key may be a URL of any length. */
 const LONGEST_PLAIN = 200;

@@ -1,11 +1,11 @@
 /** Runs as rows: begun, looked at, changed from outside. What a working run keeps goes through its `RunWriter`. */
 import { sql, type Updateable } from 'kysely';
 
-import type { Connection, Database } from './database.ts';
-import { LeaseLostError } from './errors.ts';
-import { appendEvent } from './events.ts';
-import { toPage, type Page, type Place } from './page.ts';
-import { toStorableText, toStoredName } from './row-id.ts';
+import type { Connection, Database } from '../sql/database.ts';
+import { LeaseLostError } from '../errors.ts';
+import { appendEvent } from '../log/events.ts';
+import { toPage, type Page, type Place } from '../sql/page.ts';
+import { toStorableText, toStoredName } from '../sql/row-id.ts';
 import { forgetSteps, type ForgottenPart } from './run-forget.ts';
 import { pageRecords, pageSteps, readRecordsPage, type RecordsPage } from './run-pages.ts';
 import { missingRun, nextPosition, putRecord, recount, touchRun } from './run-records.ts';
@@ -13,7 +13,7 @@ import { forgetRemoved, listHalfRemoved, removeRun } from './run-removal.ts';
 import { readRun, toStoredRun, type StoredRun } from './run-row.ts';
 import type { RecordEntry, RunSnapshot, RunStore, StoredStep } from './run-store.ts';
 import { RunWriter, type RunWriterOptions } from './run-writer.ts';
-import { RUN_STATUSES, type RunsTable, type StoredRunStatus } from './schema.ts';
+import { RUN_STATUSES, type RunsTable, type StoredRunStatus } from '../sql/schema.ts';
 
 const DEFAULT_DATASET = 'records';
 

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 
-import type { Connection } from './database.ts';
+import type { Connection } from '../sql/database.ts';
 
 /** Totals by name; the label tells owners, causes or states apart, and is empty where there is nothing to tell apart. */
 export const COUNTERS = [

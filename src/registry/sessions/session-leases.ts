@@ -5,10 +5,10 @@
 import { sql, type Updateable } from 'kysely';
 
 import { toRow, type Claim, type ClaimResult, type Renewal, type SessionFacts } from './claim.ts';
-import { count } from './counters.ts';
-import type { Connection, Database } from './database.ts';
-import type { EventType } from './events.ts';
-import { observe } from './histograms.ts';
+import { count } from '../log/counters.ts';
+import type { Connection, Database } from '../sql/database.ts';
+import type { EventType } from '../log/events.ts';
+import { observe } from '../log/histograms.ts';
 import {
   closeRuns,
   endOfRun,
@@ -20,8 +20,8 @@ import {
   tell,
   toOwnerLabel,
 } from './lease-rows.ts';
-import { toStorableText } from './row-id.ts';
-import { LIVE_STATUSES, type SessionsTable, type SessionStatus } from './schema.ts';
+import { toStorableText } from '../sql/row-id.ts';
+import { LIVE_STATUSES, type SessionsTable, type SessionStatus } from '../sql/schema.ts';
 import { isLive, readSession, toStoredSession, type StoredSession } from './session-row.ts';
 
 export class SessionLeases {

@@ -2,11 +2,17 @@
 import { sql } from 'kysely';
 
 import { count, type CounterName } from './counters.ts';
-import type { Database } from './database.ts';
+import type { Database } from '../sql/database.ts';
 import { appendEvent } from './events.ts';
 import { toHistogram, type StoredHistogram } from './histograms.ts';
-import { ENDED_STEPS, LIVE_STATUSES, SESSION_STATUSES, type SessionStatus, type StoredRunStatus } from './schema.ts';
-import { isLive } from './session-row.ts';
+import {
+  ENDED_STEPS,
+  LIVE_STATUSES,
+  SESSION_STATUSES,
+  type SessionStatus,
+  type StoredRunStatus,
+} from '../sql/schema.ts';
+import { isLive } from '../sessions/session-row.ts';
 
 export interface RegistryMetrics {
   /** By owner, restarts included; under the empty name those of runs without an owner of their own. */

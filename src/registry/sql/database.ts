@@ -4,11 +4,11 @@
  */
 import { Kysely, type Transaction } from 'kysely';
 
-import { delay } from '../core/abort.ts';
-import { SupervisorError, toError } from '../core/errors.ts';
-import { retry } from '../core/retry.ts';
+import { delay } from '../../core/abort.ts';
+import { SupervisorError, toError } from '../../core/errors.ts';
+import { retry } from '../../core/retry.ts';
 import type { RegistryDialect } from './dialect.ts';
-import { RegistryError } from './errors.ts';
+import { RegistryError } from '../errors.ts';
 import { migrate } from './migrations.ts';
 import type { Tables } from './schema.ts';
 
