@@ -1,6 +1,9 @@
 /** The library's face. Everything that an action, or a program with a supervisor of its own, needs. */
 export { z } from 'zod';
 
+export type { Death, DeathCause, DeathEvidence, Detector } from './model/death.ts';
+export type { SessionStatus, StoredSession } from './model/session.ts';
+export type { StoredRun, StoredRunStatus } from './model/run.ts';
 export {
   ActionError,
   CancelledError,
@@ -20,10 +23,6 @@ export {
   SessionEndedError,
   SessionStartError,
   until,
-  type Death,
-  type DeathCause,
-  type DeathEvidence,
-  type Detector,
   type WebDriver,
   type WebElement,
 } from './driver/driver.ts';
@@ -60,10 +59,6 @@ export {
   type RegistryMetrics,
   type SessionFilter,
   type SessionPatch,
-  type SessionStatus,
-  type StoredRun,
-  type StoredRunStatus,
-  type StoredSession,
 } from './registry/registry.ts';
 export {
   SessionBusyError,

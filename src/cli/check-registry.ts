@@ -1,10 +1,11 @@
 /** Doctor's look at the registry: whether it can be used, and what is in it. */
 import { existsSync } from 'node:fs';
 
+import { LIVE_STATUSES } from '../model/session.ts';
 import type { Config } from '../config/config.ts';
 import { toError } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
-import { LIVE_STATUSES, MONITOR_OFFICE, openRegistry } from '../registry/registry.ts';
+import { MONITOR_OFFICE, openRegistry } from '../registry/registry.ts';
 import type { CheckResult } from './check-result.ts';
 import { count } from './progress-line.ts';
 

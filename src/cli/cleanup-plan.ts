@@ -1,7 +1,8 @@
 /** What `sessions cleanup` is asked for, and what that would do: worked out from rows, with nothing changed. */
+import type { SessionStatus, StoredSession } from '../model/session.ts';
 import { ConfigError } from '../core/errors.ts';
 import { isProcessThere } from '../driver/driver.ts';
-import { type Registry, type SessionStatus, type StoredSession } from '../registry/registry.ts';
+import { type Registry } from '../registry/registry.ts';
 import type { CleanupPolicy } from '../upkeep/upkeep.ts';
 import { isSessionLeft } from './sessions-report.ts';
 

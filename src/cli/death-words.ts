@@ -1,5 +1,5 @@
 /** A session's death in words for people. */
-import type { Death, DeathCause } from '../driver/driver.ts';
+import type { Death, DeathCause } from '../model/death.ts';
 import type { RunCounts } from '../runs/runs.ts';
 
 const WHAT_HAPPENED: Readonly<Record<DeathCause, string>> = {

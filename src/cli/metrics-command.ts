@@ -1,7 +1,9 @@
 /** The `metrics` command: the registry's numbers with a verdict for a person; `--json` has them as they are. */
 import { Command } from 'commander';
 
-import { RUN_STATUSES, SESSION_STATUSES, type RegistryMetrics } from '../registry/registry.ts';
+import { RUN_STATUSES } from '../model/run.ts';
+import { SESSION_STATUSES } from '../model/session.ts';
+import { type RegistryMetrics } from '../registry/registry.ts';
 import { countCreated, LEAST_UNITS } from '../upkeep/upkeep.ts';
 import { commandLine } from './invocation.ts';
 import { judge, nameOwner, nameOwners, summarizeVerdicts, type Verdict } from './metrics-verdicts.ts';

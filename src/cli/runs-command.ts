@@ -3,9 +3,10 @@ import path from 'node:path';
 
 import type { Command } from 'commander';
 
+import { RUN_STATUSES, type StoredRun } from '../model/run.ts';
 import { ConfigError } from '../core/errors.ts';
 import { quoteForShell } from '../core/shell-words.ts';
-import { RUN_STATUSES, type Registry, type StoredRun } from '../registry/registry.ts';
+import { type Registry } from '../registry/registry.ts';
 import { assertWritableFolder, EXPORT_FORMATS, exportRecords, type ExportFormat } from '../runs/runs.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';

@@ -1,5 +1,6 @@
 /** The table of runs. */
-import { RUN_STATUSES, type Registry, type StoredRun } from '../registry/registry.ts';
+import { RUN_STATUSES, type StoredRun } from '../model/run.ts';
+import { type Registry } from '../registry/registry.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
 import { describeNumbers, printJson, toChoice, toWhole } from './registry-commands.ts';

@@ -1,6 +1,7 @@
 /** Everything that is known of a run, one line per field. */
+import type { Death } from '../model/death.ts';
+import type { StoredRun } from '../model/run.ts';
 import { redactValue } from '../core/redact.ts';
-import type { StoredRun } from '../registry/registry.ts';
 import { quoteForShell, toFlag } from '../core/shell-words.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
@@ -78,18 +79,8 @@ function describeRecords({ records, outputs }: StoredRun): string {
   return Object.keys(outputs).length > 0 ? String(records) : `${records}; the run wrote no file of them`;
 }
 
-/** What is there of it: rows of older versions may have less. */
-function describeDeath(death: StoredRun['deaths'][number]): string {
-  const { cause = 'unknown', detectedBy = 'unknown', at, epoch, evidence } = death;
-  const message =
-    typeof evidence === 'object' && evidence !== null && 'message' in evidence ? evidence.message : undefined;
-  const parts = [
-    `${String(cause)}, noticed by ${String(detectedBy)}`,
-    typeof at === 'string' ? ` at ${at}` : '',
-    typeof epoch === 'number' ? ` (session ${epoch})` : '',
-    typeof message === 'string' ? `: ${message}` : '',
-  ];
-  return parts.join('');
+function describeDeath({ cause, detectedBy, at, epoch, evidence }: Death): string {
+  return `${cause}, noticed by ${detectedBy} at ${at} (session ${epoch}): ${evidence.message}`;
 }
 
 function describeNext(run: StoredRun): string[] {

@@ -1,5 +1,5 @@
 /** What is told of a run from its row, wherever that is. */
-import type { StoredRun } from '../registry/registry.ts';
+import type { StoredRun } from '../model/run.ts';
 import { toResumeWords } from '../upkeep/upkeep.ts';
 import { commandLine } from './invocation.ts';
 import { isLeft } from './registry-commands.ts';

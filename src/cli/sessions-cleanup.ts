@@ -1,9 +1,10 @@
 /** `sessions cleanup`: says what would go; with `--execute` it goes. Sessions that other processes hold never do. */
 import type { Command } from 'commander';
 
+import { LIVE_STATUSES, SESSION_STATUSES } from '../model/session.ts';
 import type { Config } from '../config/config.ts';
 import { makeLog } from '../core/log.ts';
-import { LIVE_STATUSES, SESSION_STATUSES, type Registry } from '../registry/registry.ts';
+import { type Registry } from '../registry/registry.ts';
 import { SessionManager } from '../sessions/sessions.ts';
 import { CleanupError } from '../upkeep/upkeep.ts';
 import {

@@ -1,10 +1,11 @@
 /** The `sessions` command: which browser sessions there are and were, what became of them, and how to end one. */
 import type { Command } from 'commander';
 
+import { type StoredSession, isLive } from '../model/session.ts';
 import type { Config } from '../config/config.ts';
 import { makeLog } from '../core/log.ts';
 import { thisProcess } from '../driver/driver.ts';
-import { isLive, type Registry, type StoredSession } from '../registry/registry.ts';
+import { type Registry } from '../registry/registry.ts';
 import { SessionManager } from '../sessions/sessions.ts';
 import { commandLine } from './invocation.ts';
 import { fail, failToFind, findById, makeGroup, makeSubcommand, printJson, withRegistry } from './registry-commands.ts';

@@ -1,6 +1,6 @@
 /** Everything that is known of a session, one line per field. */
+import { type StoredSession, isLive } from '../model/session.ts';
 import { redactValue } from '../core/redact.ts';
-import { isLive, type StoredSession } from '../registry/registry.ts';
 import { commandLine } from './invocation.ts';
 import { isLeft } from './registry-commands.ts';
 import { renderFields, type Field } from './text-table.ts';

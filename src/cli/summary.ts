@@ -1,5 +1,5 @@
 /** How a run ended, for people: what went wrong first, then the evidence, the symptoms, the counts, the files and what to type next. */
-import type { Death } from '../driver/driver.ts';
+import type { Death } from '../model/death.ts';
 import { isTakenAway, type Rehearsal, type RunOutcome, type RunStatus } from '../runs/runs.ts';
 import { describeDeath, tallyCauses } from './death-words.ts';
 import { count } from './progress-line.ts';

@@ -1,62 +1,6 @@
-/**
- * The words for a session's end, and the errors that carry it. Types only below, so that every room above can name a death without
- * knowing how it is found out.
- */
+/** The errors that carry a session's end. */
 import { SupervisorError, type SupervisorErrorOptions } from '../core/errors.ts';
-
-export const DEATH_CAUSES = [
-  'browser-gone',
-  'driver-gone',
-  'tab-crashed',
-  'frozen',
-  'session-removed',
-  'network-lost',
-  'timed_out',
-  'lease-lost',
-] as const;
-/** Why a session ended without being asked to. */
-export type DeathCause = (typeof DEATH_CAUSES)[number];
-
-export const DETECTORS = ['command', 'deadline', 'bidi', 'devtools', 'driver-exit', 'heartbeat', 'registry'] as const;
-/** What noticed a death first. */
-export type Detector = (typeof DETECTORS)[number];
-
-/** What one signal says; the supervisor makes a {@link Death} of the first and a consequence of each later one. */
-export interface DeathReport {
-  readonly cause: DeathCause;
-  readonly detectedBy: Detector;
-  /** The remote end's or the operating system's own words. */
-  readonly message: string;
-}
-
-/** What is known about the last moments of a session; never holds bodies, cookies or secret parts of URLs. */
-export interface DeathEvidence {
-  readonly message: string;
-  /** The page that was last navigated to, if any. */
-  readonly url: string | null;
-  /** Up to 50 commands, oldest first, such as `POST /url 200 34ms`. */
-  readonly lastCommands: readonly string[];
-}
-
-/** A declared death: plain data, made once per epoch. */
-export interface Death {
-  readonly cause: DeathCause;
-  readonly detectedBy: Detector;
-  /** UTC, ISO 8601. */
-  readonly at: string;
-  /**
-   * How long the session had shown no sign of life when it was declared dead, an upper bound of the delay; null where the signal is
-   * the death itself (a socket closing, a process exiting).
-   */
-  readonly detectedAfterMs: number | null;
-  readonly lastHeartbeatAt: string | null;
-  readonly evidence: DeathEvidence;
-  readonly epoch: number;
-  /** Work that the halt ended: waiting, running, and asked for afterwards. `refused` goes on counting. */
-  readonly cancelled: { readonly queued: number; readonly inFlight: number; readonly refused: number };
-  /** Later signals of the same death, as `cause (detectedBy): message`. */
-  readonly consequences: readonly string[];
-}
+import type { Death } from '../model/death.ts';
 
 /**
  * The session is dead: thrown by everything that was under way on it and by everything asked of it afterwards. Restart the

@@ -15,17 +15,10 @@ export { needsNoSandbox } from './capabilities.ts';
 export type { BrowserCookie, BrowserCookies } from './cookies.ts';
 export {
   CommandTimeoutError,
-  DEATH_CAUSES,
-  DETECTORS,
   SessionDeathError,
   SessionEndedError,
   SessionStartError,
   StaleDriverError,
-  type Death,
-  type DeathCause,
-  type DeathEvidence,
-  type DeathReport,
-  type Detector,
 } from './death.ts';
 export {
   listProcesses,
@@ -34,13 +27,7 @@ export {
   readProcessVariable,
   type ProcessInfo,
 } from './process-table.ts';
-export {
-  isProcessGone,
-  isProcessRunning,
-  isProcessThere,
-  thisProcess,
-  type ProcessIdentity,
-} from './process-identity.ts';
+export { isProcessGone, isProcessRunning, isProcessThere, thisProcess } from './process-identity.ts';
 export { HttpClient, type Route } from './http-client.ts';
 export { deleteRemoteSession, endLeftProcesses, type LeftProcesses } from './reap.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';

@@ -2,8 +2,8 @@
  * A DevTools socket that closed: the browser may have been killed, quit by another client through the driver, or only the socket
  * broke. Its process tells nothing (chromedriver itself ends a browser that it quits by SIGKILL: measured), so the driver is asked.
  */
+import type { DeathCause } from '../model/death.ts';
 import { settlesWithin } from '../core/abort.ts';
-import type { DeathCause } from './death.ts';
 import { isDevToolsReachable } from './devtools.ts';
 import type { HttpClient } from './http-client.ts';
 

@@ -2,9 +2,9 @@
  * Is it alive? Asked out of band, so that an answer does not wait for the command that may never end: DevTools for the browser and
  * `GET /status` for our own driver. Never the page: it may be busy without anything being wrong.
  */
+import type { DeathCause } from '../model/death.ts';
 import { delay } from '../core/abort.ts';
 import { DeadlineError, toError } from '../core/errors.ts';
-import type { DeathCause } from './death.ts';
 import type { DevTools } from './devtools.ts';
 import { readProcessState } from './process-table.ts';
 import { verdictOfAnswer } from './verdicts.ts';

@@ -2,14 +2,8 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
+import type { ProcessIdentity } from '../model/process.ts';
 import { readProcess } from './process-table.ts';
-
-export interface ProcessIdentity {
-  readonly host: string;
-  readonly pid: number;
-  /** The start of the machine, the pid's name space and the start of the process: what makes a pid mean one process. */
-  readonly identity: string;
-}
 
 const SEPARATOR = '/';
 

@@ -1,7 +1,7 @@
 /** The life of one session, as a union whose variants carry their data. */
 import type { Capabilities, WebDriver } from 'selenium-webdriver';
 
-import type { DeathReport } from './death.ts';
+import type { DeathReport } from '../model/death.ts';
 import type { SessionWatch } from './session-watch.ts';
 import type { OwnSockets } from './sockets.ts';
 

@@ -6,12 +6,12 @@ import type { Agent } from 'node:http';
 
 import type { Capabilities } from 'selenium-webdriver';
 
+import type { DeathCause, DeathReport, Detector } from '../model/death.ts';
 import { anySignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { Bidi } from './bidi.ts';
 import type { CommandInfo } from './command-log.ts';
-import type { DeathCause, DeathReport, Detector } from './death.ts';
 import { DevTools, findDevToolsUrl, isDevToolsReachable } from './devtools.ts';
 import type { HttpClient } from './http-client.ts';
 import type { DriverProcess } from './launch.ts';

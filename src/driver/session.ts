@@ -8,13 +8,14 @@ import type { WebDriver } from 'selenium-webdriver';
 import type chrome from 'selenium-webdriver/chrome.js';
 import { Executor } from 'selenium-webdriver/http/index.js';
 
+import type { DeathEvidence, DeathReport, Detector } from '../model/death.ts';
 import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { BrowserAccess } from './browser-access.ts';
 import type { BrowserOptions } from './browser-options.ts';
 import { createDriver, toCapabilities } from './capabilities.ts';
-import { SessionEndedError, SessionStartError, type DeathEvidence, type DeathReport, type Detector } from './death.ts';
+import { SessionEndedError, SessionStartError } from './death.ts';
 import { HttpClient } from './http-client.ts';
 import { DriverProcess } from './launch.ts';
 import { Prober } from './probe.ts';

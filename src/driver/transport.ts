@@ -4,11 +4,12 @@
  */
 import { Response, type Client, type Request } from 'selenium-webdriver/http/index.js';
 
+import type { DeathReport, Detector } from '../model/death.ts';
 import { raceSignal, settlesWithin, withDeadline } from '../core/abort.ts';
 import { Deadlines } from '../core/deadlines.ts';
 import { DeadlineError, toError } from '../core/errors.ts';
 import { CommandLog, toCommandLabel, type CommandInfo } from './command-log.ts';
-import { CommandTimeoutError, SessionEndedError, type DeathReport, type Detector } from './death.ts';
+import { CommandTimeoutError, SessionEndedError } from './death.ts';
 import type { HttpAnswer, HttpClient } from './http-client.ts';
 import { SENDS_DEVTOOLS, SessionSettings } from './session-settings.ts';
 import { appendToMessage, parseFailure, verdictOfAnswer } from './verdicts.ts';

@@ -2,8 +2,8 @@
  * The one table that says what a failure means for its session. Each row has its origin; an unknown failure is never guessed: it is
  * `suspicious`, and the caller probes once before deciding.
  */
+import type { DeathCause } from '../model/death.ts';
 import { redactText } from '../core/redact.ts';
-import type { DeathCause } from './death.ts';
 
 /**
  * `dead`: the session is gone, whatever a probe says. `suspicious`: maybe; probe. `harmless`: an answer about the page, or about the

@@ -1,7 +1,8 @@
 /** The registry's events as they happen, and the progress of what is being worked on, for any number of readers by few questions. */
 import { EventEmitter, once } from 'node:events';
 
-import type { StoredEvent, StoredRun } from '../registry/registry.ts';
+import type { StoredRun } from '../model/run.ts';
+import type { StoredEvent } from '../registry/registry.ts';
 import { Periodic } from '../core/periodic.ts';
 import type { RegistryLink } from './registry-link.ts';
 import type { Log } from '../core/log.ts';

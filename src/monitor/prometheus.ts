@@ -1,13 +1,9 @@
 /** The numbers for Prometheus. All of them come from the registry at each scrape, so that they survive any restart of the monitor. */
 import { Counter, Gauge, Registry as Scrape, type Metric } from 'prom-client';
 
-import {
-  RUN_STATUSES,
-  SESSION_STATUSES,
-  type RegistryMetrics,
-  type StoredHistogram,
-  type StoredSession,
-} from '../registry/registry.ts';
+import { RUN_STATUSES } from '../model/run.ts';
+import { SESSION_STATUSES, type StoredSession } from '../model/session.ts';
+import { type RegistryMetrics, type StoredHistogram } from '../registry/registry.ts';
 import type { StuckReport } from '../upkeep/upkeep.ts';
 import { measureData } from './memory.ts';
 

@@ -1,6 +1,7 @@
 /** One look over everything that works: what its process has left is cleared, what is stuck is timed out. */
+import { LIVE_STATUSES } from '../model/session.ts';
 import type { Log } from '../core/log.ts';
-import { LIVE_STATUSES, type Registry } from '../registry/registry.ts';
+import { type Registry } from '../registry/registry.ts';
 import {
   findStuck,
   reapAbandoned,

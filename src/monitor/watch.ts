@@ -1,9 +1,10 @@
 /** What is behind the monitor's server. */
+import { isLive } from '../model/session.ts';
 import type { Config } from '../config/config.ts';
 import { delay, settlesWithin } from '../core/abort.ts';
 import type { Log } from '../core/log.ts';
 import { thisProcess } from '../driver/driver.ts';
-import { isLive, type Registry, type TimedOut } from '../registry/registry.ts';
+import { type Registry, type TimedOut } from '../registry/registry.ts';
 import { endRemains, endTimedOut, graceFor, isAwake, timeOutStuck, type StuckReport } from '../upkeep/upkeep.ts';
 import type { Sink } from './alerts/notice.ts';
 import type { CommandLine } from './command-line.ts';

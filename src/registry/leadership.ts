@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 
 import type { Connection, Database } from './sql/database.ts';
-import type { LeadersTable } from './sql/schema.ts';
+import type { LeadersTable } from './sql/tables.ts';
 
 /** The office of the one monitor that does the work. */
 export const MONITOR_OFFICE = 'monitor';
@@ -37,7 +37,7 @@ export class Leadership {
     return this.#database.write(async (db) => {
       await db
         .insertInto('leaders')
-        .values({ office, holder, host: process.host, pid: process.pid, since, expires_ms: expires })
+        .values({ office, holder, host: process.host, pid: process.pid, since, expiresMs: expires })
         .onConflict((conflict) =>
           conflict
             .column('office')
@@ -46,10 +46,10 @@ export class Leadership {
               host: process.host,
               pid: process.pid,
               since: sql`case when leaders.holder = ${holder} then leaders.since else ${since} end`,
-              expires_ms: expires,
+              expiresMs: expires,
             })
             .where((eb) =>
-              eb.or([eb('leaders.holder', '=', holder), eb('leaders.expires_ms', '<', sql<number>`${dialect.nowMs}`)]),
+              eb.or([eb('leaders.holder', '=', holder), eb('leaders.expiresMs', '<', sql<number>`${dialect.nowMs}`)]),
             ),
         )
         .execute();
@@ -73,7 +73,7 @@ export class Leadership {
         .selectFrom('leaders')
         .selectAll()
         .where('office', '=', office)
-        .where('expires_ms', '>=', sql<number>`${dialect.nowMs}`)
+        .where('expiresMs', '>=', sql<number>`${dialect.nowMs}`)
         .executeTakeFirst(),
     );
     return row === undefined ? undefined : toLeader(row);

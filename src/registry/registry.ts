@@ -28,7 +28,6 @@ export type { StoredHistogram } from './log/histograms.ts';
 export { type RegistryMetrics } from './log/metrics.ts';
 export type { Page, Place } from './sql/page.ts';
 export type { RecordsPage } from './runs/run-pages.ts';
-export type { StoredRun } from './runs/run-row.ts';
 export type {
   AddedItem,
   RecordEntry,
@@ -40,22 +39,13 @@ export type {
   StepDeclaration,
   StepEnd,
   StepId,
-  StepStatus,
   StoredSave,
   StoredStep,
 } from './runs/run-store.ts';
 export type { NewRun, RunFilter, RunLease, Runs } from './runs/runs-table.ts';
 export { toStepRowId } from './sql/row-id.ts';
-export {
-  LIVE_STATUSES,
-  RUN_STATUSES,
-  SESSION_STATUSES,
-  type SessionStatus,
-  type StoredRunStatus,
-} from './sql/schema.ts';
 export type { Claim, ClaimResult, Renewal, SessionFacts } from './sessions/claim.ts';
 export type { SessionLeases } from './sessions/session-leases.ts';
-export { isLive, type StoredSession } from './sessions/session-row.ts';
 export type { SessionFilter, SessionGroup, SessionPatch, SessionStore } from './sessions/session-store.ts';
 
 export const DEFAULT_REGISTRY_URL = 'sqlite:.supervisor/registry.db';

@@ -1,11 +1,11 @@
 /** Ends what makes no progress: many at once, by statements whose number does not grow with them. */
 import { sql, type RawBuilder } from 'kysely';
 
+import type { SessionRow, StoredSession } from '../model/session.ts';
 import { giveWay, type Connection, type Database } from './sql/database.ts';
 import type { EventType } from './log/events.ts';
 import { toStorableText } from './sql/row-id.ts';
-import type { SessionsTable } from './sql/schema.ts';
-import { readSession, type StoredSession } from './sessions/session-row.ts';
+import { readSession } from './sessions/session-row.ts';
 
 /** SQLite works in our thread, and nothing may hold that up for long. */
 const AT_ONCE = 250;
@@ -76,19 +76,19 @@ export class StuckWork {
     // Sessions are locked before runs, as everywhere: whoever works on both never waits for each other.
     await sql`${runsSeen} update sessions set lease_expires_ms = lease_expires_ms from seen
       where sessions.run_id = seen.seen_id and status in ('starting', 'active')`.execute(db);
-    const { rows: runs } = await sql<{ id: string; owner: string; error_message: string }>`
+    const { rows: runs } = await sql<{ id: string; owner: string; errorMessage: string }>`
       ${runsSeen} update runs set token = null, status = 'timed_out', error_code = 'run-timed-out', error_message = seen.why,
         ended_at = ${now}, updated_at = ${now}, cancelled = cancelled + queued + running, queued = 0, running = 0
       from seen
       where runs.id = seen.seen_id and status = 'processing'
         and coalesce(last_progress_at, started_at, created_at) = seen.seen_at
       returning runs.id, owner, error_message`.execute(db);
-    const ended = this.#asRows(runs.map(({ id, error_message }) => [id, now, error_message]));
-    const { rows: ofRuns } = await sql<SessionsTable>`
+    const ended = this.#asRows(runs.map(({ id, errorMessage }) => [id, now, errorMessage]));
+    const { rows: ofRuns } = await sql<SessionRow>`
       ${ended} update sessions set status = 'timed_out', ended_at = ${now}, error_message = seen.why
       from seen
       where sessions.run_id = seen.seen_id and status in ('starting', 'active') returning *`.execute(db);
-    const { rows: alone } = await sql<SessionsTable>`
+    const { rows: alone } = await sql<SessionRow>`
       ${sessionsSeen} update sessions set status = 'timed_out', ended_at = ${now}, error_message = seen.why
       from seen
       where sessions.id = seen.seen_id and last_used_at = seen.seen_at and status in ('starting', 'active')
@@ -102,11 +102,11 @@ export class StuckWork {
       message,
     ];
     const events = [
-      ...closed.map(({ id, owner, run_id, error_message }) =>
-        event('session_timeout', owner, { sessionId: id, runId: run_id, message: error_message }),
+      ...closed.map(({ id, owner, runId, errorMessage }) =>
+        event('session_timeout', owner, { sessionId: id, runId, message: errorMessage }),
       ),
-      ...runs.map(({ id, owner, error_message }) =>
-        event('run_ended', owner, { sessionId: null, runId: id, message: error_message }),
+      ...runs.map(({ id, owner, errorMessage }) =>
+        event('run_ended', owner, { sessionId: null, runId: id, message: errorMessage }),
       ),
     ];
     await sql`insert into events (at, type, owner, session_id, run_id, status, message)

@@ -1,9 +1,10 @@
 /** How a run ended, in the one shape that people's summaries, `--json` and the library share. */
+import type { Death } from '../model/death.ts';
 import { CancelledError, describeError, SupervisorError, type ErrorReport } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
 import { describeSpan } from '../core/time-words.ts';
 import { LeaseLostError } from '../registry/registry.ts';
-import { RestartLimitError, SessionDeathError, type Death } from '../supervisor/supervisor.ts';
+import { RestartLimitError, SessionDeathError } from '../supervisor/supervisor.ts';
 
 export type RunStatus = 'completed' | 'partial' | 'failed' | 'halted' | 'timed_out' | 'cancelled';
 

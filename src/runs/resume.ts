@@ -1,12 +1,12 @@
 /** What of a run is kept so that it can be gone on with, and what keeps it from becoming another run on the way. */
 import { isDeepStrictEqual } from 'node:util';
 
+import type { StoredRun } from '../model/run.ts';
 import { ConfigError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { redactValue } from '../core/redact.ts';
 import { toFlag } from '../core/shell-words.ts';
-import type { Registry, StoredRun } from '../registry/registry.ts';
-import type { Death } from '../supervisor/supervisor.ts';
+import type { Registry } from '../registry/registry.ts';
 import type { Action } from './define-action.ts';
 import { EXPORT_FORMATS, exportRecords, type ExportFormat } from './export.ts';
 import type { RunOutcome } from './outcome.ts';
@@ -120,7 +120,7 @@ export async function repeatCompleted(
     counts,
     records: records.length,
     sessions: run.sessions,
-    deaths: run.deaths as unknown as readonly Death[],
+    deaths: run.deaths,
     error: null,
     warnings: [],
     repeatedEffects: [],

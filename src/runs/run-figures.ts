@@ -1,6 +1,7 @@
 /** The numbers of one run over all its processes, as they change. */
-import type { RunSnapshot, StoredRun } from '../registry/registry.ts';
-import type { Death } from '../supervisor/supervisor.ts';
+import type { StoredRun } from '../model/run.ts';
+import type { Death } from '../model/death.ts';
+import type { RunSnapshot } from '../registry/registry.ts';
 import type { RunCounts } from './outcome.ts';
 
 export class RunFigures {
@@ -18,7 +19,7 @@ export class RunFigures {
 
   /** `resumed` is the run as earlier processes left it. */
   constructor(resumed: StoredRun | undefined) {
-    this.deaths = [...((resumed?.deaths ?? []) as unknown as Death[])];
+    this.deaths = [...(resumed?.deaths ?? [])];
     this.sessions = resumed?.sessions ?? 0;
     this.display = resumed?.display ?? null;
     this.#earlierDeaths = this.deaths.length;

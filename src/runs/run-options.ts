@@ -4,12 +4,14 @@ import path from 'node:path';
 
 import type { z } from 'zod';
 
+import type { StoredRun } from '../model/run.ts';
+import type { Death } from '../model/death.ts';
 import type { SourceWarning } from '../analysis/analysis.ts';
 import { browserEnvironment, loadConfig, type Config } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
 import { silentLog, type Log } from '../core/log.ts';
 import { toFlag } from '../core/shell-words.ts';
-import type { Registry, StoredRun } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import {
   assertLocalBrowser,
   BROWSER_OPTION_NAMES,
@@ -17,7 +19,6 @@ import {
   readSessionState,
   mergeSupervisorOptions,
   toSupervisorOptions,
-  type Death,
   type SessionState,
   type SessionSupervisor,
   type SupervisorOptions,

@@ -2,10 +2,11 @@
  * One run of an action: sessions come and go, the run stays. After each death `run` is entered again from the top on a new session, and
  * what was finished is not done again, until the action returns, fails, is cancelled, or no recovery is left.
  */
+import type { StoredRun } from '../model/run.ts';
 import { anySignal } from '../core/abort.ts';
 import { ActionError, CancelledError, InvariantError, toError } from '../core/errors.ts';
 import { LeaseLostError } from '../registry/registry.ts';
-import type { Registry, RegistryError, RunStore, StoredRun } from '../registry/registry.ts';
+import type { Registry, RegistryError, RunStore } from '../registry/registry.ts';
 import { SessionManager, type Acquisition } from '../sessions/sessions.ts';
 import type { SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
 import { sizeOf } from '../upkeep/upkeep.ts';

@@ -1,7 +1,8 @@
 /** Takes an owner for this manager, also from a process that is certain to be gone, whose lease needs not run out first. */
+import type { StoredSession } from '../model/session.ts';
 import { ConfigError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { Claim, SessionLeases, StoredSession } from '../registry/registry.ts';
+import type { Claim, SessionLeases } from '../registry/registry.ts';
 import { SessionBusyError } from './errors.ts';
 import { isAbandoned } from '../upkeep/upkeep.ts';
 

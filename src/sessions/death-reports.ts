@@ -1,6 +1,6 @@
 /** A death as the registry is told of it, and what the registry tells as a death. */
-import type { StoredSession } from '../registry/registry.ts';
-import type { Death, DeathReport } from '../supervisor/supervisor.ts';
+import type { StoredSession } from '../model/session.ts';
+import type { Death, DeathReport } from '../model/death.ts';
 
 /** Commands and pages stay in the run's outcome; the session's row has what happened. */
 export function withoutEvidence({ evidence, ...death }: Death): object {

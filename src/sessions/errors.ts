@@ -1,5 +1,5 @@
+import type { StoredSession } from '../model/session.ts';
 import { SupervisorError } from '../core/errors.ts';
-import type { StoredSession } from '../registry/registry.ts';
 
 /** Somebody else holds the owner's one live session. The message names who, and since when. */
 export class SessionBusyError extends SupervisorError {

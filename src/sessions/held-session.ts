@@ -2,16 +2,17 @@
  * One owner's session in this process: the supervisor, and the rows in the registry that its sessions leave. The owner stays this
  * process's from one session to the next, until it is released or the lease is lost.
  */
+import type { StoredSession } from '../model/session.ts';
+import type { DeathReport } from '../model/death.ts';
 import { anySignal, raceSignal } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { redactUrl } from '../core/redact.ts';
-import { LeaseLostError, type Renewal, type SessionLeases, type StoredSession } from '../registry/registry.ts';
+import { LeaseLostError, type Renewal, type SessionLeases } from '../registry/registry.ts';
 import {
   SessionEndedError,
   SessionStartError,
   SessionSupervisor,
-  type DeathReport,
   type SupervisorOptions,
 } from '../supervisor/supervisor.ts';
 import { toReport, withoutEvidence } from './death-reports.ts';

@@ -1,7 +1,8 @@
 /** Renews the leases of all sessions of a manager by one statement per tick, and tells those who lost theirs. */
+import type { StoredSession } from '../model/session.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { Renewal, SessionLeases, StoredSession } from '../registry/registry.ts';
+import type { Renewal, SessionLeases } from '../registry/registry.ts';
 
 /** What a lease is kept for. */
 export interface LeaseHolding {

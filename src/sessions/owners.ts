@@ -6,11 +6,12 @@
  */
 import { randomUUID } from 'node:crypto';
 
+import type { ProcessIdentity } from '../model/process.ts';
+import type { StoredSession } from '../model/session.ts';
 import { anySignal, delay, raceSignal } from '../core/abort.ts';
 import { ActionError, CancelledError, toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { ProcessIdentity } from '../driver/driver.ts';
-import type { Registry, StoredSession } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import type { SupervisorOptions } from '../supervisor/supervisor.ts';
 import type { AcquireOptions, Acquisition, SessionManagerEvents } from './acquisition.ts';
 import { claimOwner, validateOwner } from './claim.ts';

@@ -1,20 +1,14 @@
 /** The manager: who wants a session of an owner gets it here, and everything about sessions can be asked and ordered here. */
 import { randomUUID } from 'node:crypto';
 
+import { LIVE_STATUSES, type StoredSession, isLive } from '../model/session.ts';
 import type { Config } from '../config/config.ts';
 import { settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import { Events, type Disposer, type Listener } from '../core/events.ts';
 import { silentLog, type Log } from '../core/log.ts';
 import { thisProcess } from '../driver/driver.ts';
-import {
-  isLive,
-  LIVE_STATUSES,
-  type Registry,
-  type SessionFilter,
-  type SessionPatch,
-  type StoredSession,
-} from '../registry/registry.ts';
+import { type Registry, type SessionFilter, type SessionPatch } from '../registry/registry.ts';
 import {
   DEFAULT_HEARTBEAT_INTERVAL_MS,
   toSupervisorOptions,

@@ -4,10 +4,11 @@
  */
 import { randomUUID } from 'node:crypto';
 
+import type { StoredSession } from '../model/session.ts';
 import { raceSignal } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { LeaseLostError, type SessionFacts, type SessionLeases, type StoredSession } from '../registry/registry.ts';
+import { LeaseLostError, type SessionFacts, type SessionLeases } from '../registry/registry.ts';
 
 export interface SessionRowsOptions {
   readonly claimed: StoredSession;

@@ -1,6 +1,6 @@
 /** Whoever knows of reasons behind the reported one is asked before a death is declared. */
+import type { DeathReport } from '../model/death.ts';
 import { withDeadline } from '../core/abort.ts';
-import type { DeathReport } from '../driver/driver.ts';
 import type { SupervisorOptions } from './options.ts';
 
 const EXPLAIN_LIMIT_MS = 2_000;

@@ -2,14 +2,8 @@
  * One session's time: its number, its halt and its work. The halt is a one-way latch; all work holds on to the epoch that it began in
  * and is fenced by it.
  */
-import {
-  StaleDriverError,
-  type Death,
-  type DeathEvidence,
-  type DeathReport,
-  type SessionDeathError,
-  type SessionEndedError,
-} from '../driver/driver.ts';
+import type { Death, DeathEvidence, DeathReport } from '../model/death.ts';
+import { StaleDriverError, type SessionDeathError, type SessionEndedError } from '../driver/driver.ts';
 import { WorkLedger } from './work.ts';
 
 export class Epoch {

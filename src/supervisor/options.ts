@@ -1,4 +1,5 @@
 /** What a supervisor is given, what it tells, and what it shows of itself. */
+import type { Death, DeathReport } from '../model/death.ts';
 import type { Log } from '../core/log.ts';
 import { ConfigError } from '../core/errors.ts';
 import {
@@ -7,8 +8,6 @@ import {
   validateBrowserOptions,
   type BrowserOptions,
   type CommandHook,
-  type Death,
-  type DeathReport,
   type RestoreParts,
 } from '../driver/driver.ts';
 import type { HostLimitOptions } from './host-limits.ts';

@@ -1,4 +1,5 @@
 /** The supervisor: one owner's session from its start to its end, and the next one. */
+import type { DeathReport } from '../model/death.ts';
 import { anySignal } from '../core/abort.ts';
 import { Events, type Disposer, type Listener } from '../core/events.ts';
 import { silentLog, type Log } from '../core/log.ts';
@@ -8,7 +9,6 @@ import {
   SessionEndedError,
   SessionStartError,
   type BrowserSession,
-  type DeathReport,
   type StateAccess,
   type WebDriver,
 } from '../driver/driver.ts';

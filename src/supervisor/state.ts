@@ -5,8 +5,9 @@
  *                           \         \
  *                            `---------`----> dead -> starting (a restart: the next epoch)
  */
+import type { Death } from '../model/death.ts';
 import { InvariantError } from '../core/errors.ts';
-import type { BrowserSession, Death } from '../driver/driver.ts';
+import type { BrowserSession } from '../driver/driver.ts';
 import type { Epoch } from './epoch.ts';
 
 export type SupervisorState =

@@ -28,8 +28,6 @@ export {
   type StateAccess,
   type StateCookie,
   type StatePatch,
-  type Death,
-  type DeathReport,
   type WebDriver,
 } from '../driver/driver.ts';
 export { ApiError, narrowApi, type Api, type ApiCallInit, type ApiInit } from './api-client.ts';

@@ -1,6 +1,7 @@
 /** Ends what sessions left whose process is gone, and gives their owners back. */
 import { existsSync } from 'node:fs';
 
+import { LIVE_STATUSES, type StoredSession } from '../model/session.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { redactUrl } from '../core/redact.ts';
@@ -11,7 +12,7 @@ import {
   isProcessRunning,
   isProcessThere,
 } from '../driver/driver.ts';
-import { LIVE_STATUSES, type Registry, type StoredSession } from '../registry/registry.ts';
+import { type Registry } from '../registry/registry.ts';
 
 /** What a browser takes to end. */
 const END_MS = 2_000;

@@ -1,6 +1,6 @@
 /** How a run is gone on with: the same words for a person's terminal, an alert and the monitor's page. */
+import type { StoredRun } from '../model/run.ts';
 import { quoteForShell, toFlag } from '../core/shell-words.ts';
-import type { StoredRun } from '../registry/registry.ts';
 
 /** What follows `run`: the action, or its file, and a place for each parameter that may be secret and is not kept. */
 export function toResumeWords({

@@ -1,5 +1,6 @@
 /** What nobody needs any more: old runs with their records, and old events. */
-import { giveWay, type Registry, type SessionStatus } from '../registry/registry.ts';
+import type { SessionStatus } from '../model/session.ts';
+import { giveWay, type Registry } from '../registry/registry.ts';
 
 /** So many sessions that resist are no exceptions: the store is in trouble, and whoever comes next tries again. */
 const MOST_RESISTING = 100;

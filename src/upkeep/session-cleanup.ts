@@ -1,10 +1,11 @@
 /** Clears away what is over: sessions nobody uses, rows that are old enough. In batches, beside running work, and by itself if asked. */
 
+import type { SessionStatus, StoredSession } from '../model/session.ts';
 import { settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { Periodic } from '../core/periodic.ts';
-import { giveWay, type Registry, type SessionStatus, type StoredSession } from '../registry/registry.ts';
+import { giveWay, type Registry } from '../registry/registry.ts';
 import { CleanupError } from './errors.ts';
 import { removeOldEvents, removeOldRuns, removeOldSessions, type RetentionOptions } from './retention.ts';
 import type { SessionStatistics } from './statistics.ts';

@@ -1,5 +1,6 @@
 /** Numbers about sessions, worked out from what the registry has: pure, so that any process comes to the same. */
-import { SESSION_STATUSES, type RegistryMetrics, type SessionGroup, type SessionStatus } from '../registry/registry.ts';
+import { SESSION_STATUSES, type SessionStatus } from '../model/session.ts';
+import { type RegistryMetrics, type SessionGroup } from '../registry/registry.ts';
 
 /** Steps, items and the sessions created for them: one session that does twenty steps is at 95 %; fewer say nothing of the reuse. */
 export const LEAST_UNITS = 20;

@@ -1,8 +1,9 @@
 /** Times out what is stuck: its rows first, so that its process learns of it, then what of it runs on this machine. */
+import type { StoredSession } from '../model/session.ts';
 import { delay } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import { describeSpan } from '../core/time-words.ts';
-import type { Registry, StoredSession, StuckFinding, TimedOut } from '../registry/registry.ts';
+import type { Registry, StuckFinding, TimedOut } from '../registry/registry.ts';
 import { endRemains, graceFor, isAbandoned, isAwake, type ReaperOptions } from './reaper.ts';
 import type { Idle } from './stuck.ts';
 

@@ -2,7 +2,8 @@
  * What is stuck: pure, so that the run itself, the monitor and a person's command come to the same. Progress is a finished step, a record or
  * the action's own word; a probe or a heartbeat is none.
  */
-import { isLive, type StoredRun, type StoredSession } from '../registry/registry.ts';
+import { type StoredSession, isLive } from '../model/session.ts';
+import type { StoredRun } from '../model/run.ts';
 
 /** A run of so many units is allowed twice as long; the last finished unit of a long run tells less about the next one. */
 const UNITS_PER_ALLOWANCE = 1_000;

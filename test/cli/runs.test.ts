@@ -10,6 +10,7 @@ import { eventually } from '../support/eventually.ts';
 import { rawSql } from '../support/raw-sql.ts';
 import { makeTestConfig, runScripted, type ScriptedRun } from '../support/scripted-run.ts';
 import { makeFolder, runCli, STACK_LINE, type CliResult, type Folder } from './cli.ts';
+import { makeDeath } from '../support/make-death.ts';
 
 const LIVE = thisProcess();
 /** The same pid, given to another process since. */
@@ -78,7 +79,7 @@ describe('runs', () => {
   /** One run of each kind; the newest comes first. */
   async function fillKinds(): Promise<void> {
     const counts = { ...NOTHING.counts, total: 4, done: 3, failed: 1 };
-    const death = { cause: 'browser-gone', detectedBy: 'devtools', at: '2026-11-27T04:14:37.070Z', epoch: 1 };
+    const death = makeDeath({ at: '2026-11-27T04:14:37.070Z' });
     await fill({ id: `20261127-000001-${'long'.repeat(60)}`, action: `gather-${'everything-'.repeat(30)}`, end: {} });
     await fill({ id: '20261127-000002-aaaaaa', action: '\u001b[31mred\nlines', end: { status: 'cancelled' } });
     await fill({
@@ -145,7 +146,8 @@ describe('runs', () => {
       "params    --url 'http://127.0.0.1/a b' --no-is-deep --pages 1 --pages 2 --offset=-5",
       'steps     4 = 3 done + 1 failed',
       'progress  3 of 4 (75 %): page 3',
-      'deaths    browser-gone, noticed by devtools at 2026-11-27T04:14:37.070Z (session 1)',
+      'deaths    browser-gone, noticed by devtools at 2026-11-27T04:14:37.070Z (session 1): the browser',
+      '          process was ended by signal 9',
       'took      3.4 s',
       'next      webdriver-supervisor run gather --resume 20261127-000003-bbbbbb',
     ]);

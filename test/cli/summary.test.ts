@@ -1,27 +1,8 @@
 import { expect } from 'chai';
 
-import type { Death } from '../../src/driver/driver.ts';
 import type { Rehearsal, RunOutcome } from '../../src/runs/runs.ts';
 import { describeRehearsal, summarize } from '../../src/cli/summary.ts';
-
-function makeDeath(change: Partial<Death> = {}): Death {
-  return {
-    cause: 'browser-gone',
-    detectedBy: 'devtools',
-    at: '2026-11-20T18:15:30.123Z',
-    detectedAfterMs: null,
-    lastHeartbeatAt: null,
-    evidence: {
-      message: 'the browser process was ended by signal 9',
-      url: 'http://shop/1',
-      lastCommands: ['POST /url 200 34ms'],
-    },
-    epoch: 1,
-    cancelled: { queued: 41, inFlight: 5, refused: 3 },
-    consequences: ['driver-gone (driver-exit): gone'],
-    ...change,
-  };
-}
+import { makeDeath } from '../support/make-death.ts';
 
 function makeOutcome(change: Partial<RunOutcome> = {}): RunOutcome {
   return {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { killProcess, openScriptedWebDriver, type ScriptedWebDriver } from 'webdriver-supervisor/testing';
 
-import type { DeathCause } from '../../src/driver/death.ts';
+import type { DeathCause } from '../../src/model/death.ts';
 import { openBidiServer } from './support/bidi-server.ts';
 import { openDevToolsServer, type DevToolsServer } from './support/devtools-server.ts';
 import { driverProgramFor } from './support/programs.ts';

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
+import type { Death } from '../../src/model/death.ts';
 import { SupervisorError } from '../../src/core/errors.ts';
 import {
   CommandTimeoutError,
   SessionDeathError,
   SessionEndedError,
   SessionStartError,
-  type Death,
 } from '../../src/driver/death.ts';
 
 const DEATH: Death = {

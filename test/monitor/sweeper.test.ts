@@ -3,11 +3,13 @@ import { once } from 'node:events';
 
 import { expect } from 'chai';
 
-import { thisProcess, type ProcessIdentity } from '../../src/driver/driver.ts';
+import type { ProcessIdentity } from '../../src/model/process.ts';
+import type { StoredSession } from '../../src/model/session.ts';
+import { thisProcess } from '../../src/driver/driver.ts';
 import { readProcess } from '../../src/driver/process-table.ts';
 import { Duties } from '../../src/monitor/duties.ts';
 import { sweep, type SweeperOptions } from '../../src/monitor/sweeper.ts';
-import { openRegistry, type Registry, type StoredSession } from '../../src/registry/registry.ts';
+import { openRegistry, type Registry } from '../../src/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
 import { literal, rawSql } from '../support/raw-sql.ts';
 import { describeOnSqliteAndInFullOnPostgres } from '../support/registries.ts';

@@ -12,6 +12,7 @@ import {
 } from '../../src/registry/registry.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { describeOnBoth } from '../support/registries.ts';
+import { makeDeath } from '../support/make-death.ts';
 
 const PROCESS = { host: 'here', pid: 1, identity: 'one' };
 const step = (key: string, batch: string | null = null): StepId => ({ batch, key });
@@ -229,10 +230,15 @@ describeOnBoth('RunStore', (registries) => {
 
   it('writes the run’s numbers with each commit, for whoever looks from elsewhere (R515)', async () => {
     const counts = { total: 4, queued: 1, running: 1, done: 2, failed: 0, cancelled: 0, skipped: 0 };
-    snapshot = { ...snapshot, counts, display: { done: 1, total: 2, label: 'half\0' }, deaths: [{ cause: 'frozen' }] };
+    snapshot = {
+      ...snapshot,
+      counts,
+      display: { done: 1, total: 2, label: 'half\0' },
+      deaths: [makeDeath({ cause: 'frozen' })],
+    };
     await end('a', 0, [record('a')]);
     const run = await registry.runs.get('run');
-    expect(run).to.deep.include({ counts, records: 1, status: 'processing', deaths: [{ cause: 'frozen' }] });
+    expect(run).to.deep.include({ counts, records: 1, status: 'processing', deaths: [makeDeath({ cause: 'frozen' })] });
     expect(run?.display).to.deep.equal({ done: 1, total: 2, label: 'half\ufffd' });
     expect(Date.parse(run?.lastProgressAt ?? '')).to.be.greaterThan(0);
   });

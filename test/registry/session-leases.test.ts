@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import type { StoredSession } from '../../src/model/session.ts';
 import {
   LeaseLostError,
   openRegistry,
@@ -7,7 +8,6 @@ import {
   type ClaimResult,
   type Registry,
   type RunStore,
-  type StoredSession,
 } from '../../src/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
 import { literal, rawSql } from '../support/raw-sql.ts';

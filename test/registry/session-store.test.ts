@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
-import { openRegistry, RegistryError, type Registry, type SessionStatus } from '../../src/registry/registry.ts';
+import type { SessionStatus } from '../../src/model/session.ts';
+import { openRegistry, RegistryError, type Registry } from '../../src/registry/registry.ts';
 import { insertSession, literal, rawSql } from '../support/raw-sql.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { describeOnBoth } from '../support/registries.ts';

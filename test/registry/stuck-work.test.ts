@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
-import { openRegistry, type Registry, type StoredSession } from '../../src/registry/registry.ts';
+import type { StoredSession } from '../../src/model/session.ts';
+import { openRegistry, type Registry } from '../../src/registry/registry.ts';
 import { literal, rawSql } from '../support/raw-sql.ts';
 import { describeOnBoth } from '../support/registries.ts';
 

@@ -5,7 +5,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'chai';
 import { Client } from 'pg';
 
-import { openRegistry, type Registry, type RunStore, type StoredSession } from '../../src/registry/registry.ts';
+import type { StoredSession } from '../../src/model/session.ts';
+import { openRegistry, type Registry, type RunStore } from '../../src/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
 import { literal, rawSql, type RawRow } from '../support/raw-sql.ts';
 import { describeOnSqliteAndInFullOnPostgres, describeOnPostgres, type TestRegistries } from '../support/registries.ts';

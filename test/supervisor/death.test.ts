@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { spy, useFakeTimers } from 'sinon';
-import { SessionDeathError, type Death, type SupervisorHealth } from '../../src/supervisor/supervisor.ts';
+import type { Death } from '../../src/model/death.ts';
+import { SessionDeathError, type SupervisorHealth } from '../../src/supervisor/supervisor.ts';
 import { kill, rejectionOf, startScripted, turn } from './support.ts';
 
 const GONE = { error: 'invalid session id', message: 'Session timed out or not found: 17' };

@@ -1,4 +1,5 @@
-import type { StoredRun, StoredSession } from '../../src/registry/registry.ts';
+import type { StoredRun } from '../../src/model/run.ts';
+import type { StoredSession } from '../../src/model/session.ts';
 
 const TIME = '2026-01-01T12:00:00.000Z';
 

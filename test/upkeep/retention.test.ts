@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
-import type { Registry, StoredRunStatus } from '../../src/registry/registry.ts';
+import type { StoredRunStatus } from '../../src/model/run.ts';
+import type { Registry } from '../../src/registry/registry.ts';
 import {
   removeOldEvents,
   removeOldRuns,

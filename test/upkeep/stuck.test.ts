@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { array, assert, integer, nat, property, tuple } from 'fast-check';
 
-import type { StoredRun, StoredSession } from '../../src/registry/registry.ts';
+import type { StoredRun } from '../../src/model/run.ts';
+import type { StoredSession } from '../../src/model/session.ts';
 import { allowanceOf, findStuck, type StuckFacts } from '../../src/upkeep/upkeep.ts';
 import { makeStoredRun, makeStoredSession } from '../support/stored-rows.ts';
 

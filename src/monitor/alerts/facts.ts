@@ -1,5 +1,7 @@
 /** What the rules of alerts look at: read from the registry at one time, so that any monitor comes to the same. */
-import { LIVE_STATUSES, type Registry, type StoredRun, type StoredSession } from '../../registry/registry.ts';
+import { LIVE_STATUSES, type StoredSession } from '../../model/session.ts';
+import type { StoredRun } from '../../model/run.ts';
+import { type Registry } from '../../registry/registry.ts';
 import { countCreated, type StuckReport } from '../../upkeep/upkeep.ts';
 
 const DAY_MS = 86_400_000;

@@ -1,6 +1,6 @@
 /** When somebody is to be told, as data: each rule looks at the facts and says what it finds. */
+import type { StoredRun } from '../../model/run.ts';
 import { describeSpan } from '../../core/time-words.ts';
-import type { StoredRun } from '../../registry/registry.ts';
 import { describeIdle, LEAST_UNITS, REUSE_WATCH_FROM, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
 import type { CommandLine } from '../command-line.ts';
 import { MOST_ACTIVE } from '../health.ts';

@@ -1,8 +1,9 @@
 /** What the routes are given. */
 import type { z } from 'zod';
 
+import type { StoredRun } from '../../model/run.ts';
 import type { Log } from '../../core/log.ts';
-import type { Registry, StoredRun, TimedOut } from '../../registry/registry.ts';
+import type { Registry, TimedOut } from '../../registry/registry.ts';
 import type { StuckReport } from '../../upkeep/upkeep.ts';
 import type { EventFeed } from '../event-feed.ts';
 import type { HealthLimits } from '../health.ts';

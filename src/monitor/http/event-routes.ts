@@ -3,7 +3,8 @@ import type { ServerResponse } from 'node:http';
 
 import { z } from 'zod';
 
-import { LIVE_STATUSES, type Registry, type StoredEvent } from '../../registry/registry.ts';
+import { LIVE_STATUSES } from '../../model/session.ts';
+import { type Registry, type StoredEvent } from '../../registry/registry.ts';
 import type { FeedItem } from '../event-feed.ts';
 import { renderMetrics, type RegistryNumbers } from '../prometheus.ts';
 import type { RouteContext } from './context.ts';

@@ -1,7 +1,9 @@
 /** What requests may say, with limits: the routes' schemas are made from these. */
 import { z } from 'zod';
 
-import { RUN_STATUSES, SESSION_STATUSES, type Page, type Place } from '../../registry/registry.ts';
+import { RUN_STATUSES } from '../../model/run.ts';
+import { SESSION_STATUSES } from '../../model/session.ts';
+import { type Page, type Place } from '../../registry/registry.ts';
 
 const LONGEST_ID = 200;
 const LONGEST_OWNER = 500;

@@ -3,8 +3,8 @@
  * names are written as the world's JSON over HTTP is.
  */
 import { z } from 'zod';
-
-import { RUN_STATUSES, SESSION_STATUSES } from '../../registry/registry.ts';
+import { RUN_STATUSES } from '../../model/run.ts';
+import { SESSION_STATUSES } from '../../model/session.ts';
 
 const time = z.iso.datetime();
 const count = z.int().min(0);

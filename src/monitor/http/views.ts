@@ -1,15 +1,10 @@
 /** From what the registry has to what is answered. Folders, tokens and parameters stay behind; texts are redacted once more. */
 import type { z } from 'zod';
 
+import { type StoredSession, isLive } from '../../model/session.ts';
+import type { StoredRun } from '../../model/run.ts';
 import { redactText } from '../../core/redact.ts';
-import {
-  isLive,
-  type RegistryMetrics,
-  type StoredAlert,
-  type StoredEvent,
-  type StoredRun,
-  type StoredSession,
-} from '../../registry/registry.ts';
+import { type RegistryMetrics, type StoredAlert, type StoredEvent } from '../../registry/registry.ts';
 import { countCreated, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
 import type { CommandLine } from '../command-line.ts';
 import type { HealthLimits, HealthReport } from '../health.ts';

@@ -2,7 +2,7 @@
 import type { Database } from '../sql/database.ts';
 import { appendEvent } from './events.ts';
 import { toStorableText } from '../sql/row-id.ts';
-import type { AlertsTable } from '../sql/schema.ts';
+import type { AlertsTable } from '../sql/tables.ts';
 
 export const ALERT_STATUSES = ['firing', 'recovered', 'closed'] as const;
 /** `closed`: it is over, and nothing to be glad of; nobody is told. */
@@ -51,7 +51,7 @@ export class AlertLog {
     const { key, rule, severity, next, owner, runId, sessionId } = alert;
     const now = new Date().toISOString();
     const message = toStorableText(alert.message);
-    const columns = { rule, severity, message, next, owner, run_id: runId, session_id: sessionId, updated_at: now };
+    const columns = { rule, severity, message, next, owner, runId, sessionId, updatedAt: now };
     return this.#database.write(async (db) => {
       const inserted = await db
         .insertInto('alerts')
@@ -91,13 +91,13 @@ export class AlertLog {
     return this.#database.write(async (db) => {
       const row = await db
         .updateTable('alerts')
-        .set({ status, message: toStorableText(message), next: null, updated_at: new Date().toISOString() })
+        .set({ status, message: toStorableText(message), next: null, updatedAt: new Date().toISOString() })
         .where('key', '=', key)
         .where('status', '=', 'firing')
         .returningAll()
         .executeTakeFirst();
       if (row === undefined) return false;
-      const { owner, session_id: sessionId, run_id: runId } = row;
+      const { owner, sessionId, runId } = row;
       if (status === 'recovered')
         await appendEvent(db, { type: 'alert_recovered', owner, sessionId, runId, status, message });
       return true;
@@ -131,7 +131,7 @@ export class AlertLog {
   /** Forgets those that were over before `before`. */
   async removeEnded(before: string): Promise<number> {
     const { numDeletedRows } = await this.#database.write((db) =>
-      db.deleteFrom('alerts').where('status', '!=', 'firing').where('updated_at', '<', before).executeTakeFirst(),
+      db.deleteFrom('alerts').where('status', '!=', 'firing').where('updatedAt', '<', before).executeTakeFirst(),
     );
     return Number(numDeletedRows);
   }
@@ -146,10 +146,10 @@ function toAlert(row: AlertsTable): StoredAlert {
     message: row.message,
     next: row.next,
     owner: row.owner,
-    runId: row.run_id,
-    sessionId: row.session_id,
+    runId: row.runId,
+    sessionId: row.sessionId,
     since: row.since,
-    updatedAt: row.updated_at,
+    updatedAt: row.updatedAt,
     delivered: toDelivered(row.delivered),
   };
 }

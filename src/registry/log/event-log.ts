@@ -3,7 +3,7 @@ import type { Selectable } from 'kysely';
 
 import type { Database } from '../sql/database.ts';
 import { appendEvent, type EventType, type NewEvent } from './events.ts';
-import type { EventsTable } from '../sql/schema.ts';
+import type { EventsTable } from '../sql/tables.ts';
 
 type EventRow = Selectable<EventsTable>;
 
@@ -147,8 +147,8 @@ function toStoredEvent(row: EventRow): StoredEvent {
     at: row.at,
     type: row.type as EventType,
     owner: row.owner,
-    sessionId: row.session_id,
-    runId: row.run_id,
+    sessionId: row.sessionId,
+    runId: row.runId,
     status: row.status,
     message: row.message,
     data: row.data === null ? null : toData(row.data),

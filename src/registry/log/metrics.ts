@@ -1,18 +1,12 @@
 /** What the registry knows in numbers. Totals outlive the rows they were counted from. */
 import { sql } from 'kysely';
 
+import { ENDED_STEPS, type StoredRunStatus } from '../../model/run.ts';
+import { LIVE_STATUSES, SESSION_STATUSES, type SessionStatus, isLive } from '../../model/session.ts';
 import { count, type CounterName } from './counters.ts';
 import type { Database } from '../sql/database.ts';
 import { appendEvent } from './events.ts';
 import { toHistogram, type StoredHistogram } from './histograms.ts';
-import {
-  ENDED_STEPS,
-  LIVE_STATUSES,
-  SESSION_STATUSES,
-  type SessionStatus,
-  type StoredRunStatus,
-} from '../sql/schema.ts';
-import { isLive } from '../sessions/session-row.ts';
 
 export interface RegistryMetrics {
   /** By owner, restarts included; under the empty name those of runs without an owner of their own. */
@@ -173,19 +167,19 @@ export class Metrics {
 
   /** Times are text, which both databases subtract in ways of their own; of the last thousand of each status that is done here. */
   async #averageSessionSeconds(): Promise<number | null> {
-    const endedAt = sql<string>`coalesce(ended_at, created_at)`;
+    const over = sql<string>`coalesce(ended_at, created_at)`;
     const seconds: number[] = [];
     for (const status of SESSION_STATUSES.filter((one) => !isLive({ status: one }) && one !== 'standby')) {
       const rows = await this.#database.read((db) =>
         db
           .selectFrom('sessions')
-          .select(['started_at', 'ended_at'])
+          .select(['startedAt', 'endedAt'])
           .where('status', '=', status)
-          .orderBy(endedAt, 'desc')
+          .orderBy(over, 'desc')
           .limit(1_000)
           .execute(),
       );
-      const lasted = rows.map(({ started_at, ended_at }) => Date.parse(ended_at ?? '') - Date.parse(started_at ?? ''));
+      const lasted = rows.map(({ startedAt, endedAt }) => Date.parse(endedAt ?? '') - Date.parse(startedAt ?? ''));
       seconds.push(...lasted.filter((ms) => !Number.isNaN(ms)).map((ms) => ms / 1_000));
     }
     return seconds.length === 0 ? null : seconds.reduce((sum, value) => sum + value, 0) / seconds.length;

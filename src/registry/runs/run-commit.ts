@@ -249,8 +249,8 @@ function insertRecords(transaction: Connection, records: readonly RecordRow[], {
 async function replaceRecords(transaction: Connection, records: readonly RecordRow[], { runId }: Place): Promise<void> {
   const before = await transaction
     .selectFrom('records')
-    .select(['id', 'json', 'ord', 'position', 'save_ord', 'saves'])
-    .where('run_id', '=', runId)
+    .select(['id', 'json', 'ord', 'position', 'saveOrd', 'saves'])
+    .where('runId', '=', runId)
     .where(
       'id',
       'in',
@@ -268,9 +268,9 @@ async function replaceRecords(transaction: Connection, records: readonly RecordR
         json: record.json,
         ord: order,
         position: isSamePlace ? old.position : position,
-        ...(save === undefined ? {} : { save_ord: save.order, saves: save.nth }),
+        ...(save === undefined ? {} : { saveOrd: save.order, saves: save.nth }),
       })
-      .where('run_id', '=', runId)
+      .where('runId', '=', runId)
       .where('id', '=', id)
       .execute();
   }
@@ -286,7 +286,7 @@ export async function findReplaced(
   const rows = await db
     .selectFrom('records')
     .select(['id', 'json'])
-    .where('run_id', '=', runId)
+    .where('runId', '=', runId)
     .where('ord', '!=', order)
     .where('id', 'in', [...byId.keys()])
     .execute();

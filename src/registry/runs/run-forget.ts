@@ -22,7 +22,7 @@ export async function forgetSteps(
   return database.write(async (db) => {
     const owned = await db
       .updateTable('runs')
-      .set({ updated_at: new Date().toISOString() })
+      .set({ updatedAt: new Date().toISOString() })
       .where('id', '=', runId)
       .where('token', '=', token)
       .executeTakeFirst();
@@ -32,7 +32,7 @@ export async function forgetSteps(
       });
     const removed = await db
       .deleteFrom('steps')
-      .where('run_id', '=', runId)
+      .where('runId', '=', runId)
       .where((eb) =>
         around.length === 0 ? eb('ord', '>=', fromOrder) : eb.or([eb('ord', '>=', fromOrder), eb('id', 'in', around)]),
       )
@@ -40,7 +40,7 @@ export async function forgetSteps(
       .execute();
     await db
       .deleteFrom('records')
-      .where('run_id', '=', runId)
+      .where('runId', '=', runId)
       .where((eb) => {
         const earlier = removed.map(({ ord }) => ord).filter((ord) => ord < fromOrder);
         return earlier.length === 0

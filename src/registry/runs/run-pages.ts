@@ -1,9 +1,10 @@
 /** What a run has kept, read in pages: nobody waits for a long list, and none is ever whole in the database's hands. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
+import type { StepStatus } from '../../model/run.ts';
 import type { Database } from '../sql/database.ts';
 import { fromStoredName } from '../sql/row-id.ts';
-import type { RecordEntry, StepStatus, StoredSave, StoredStep } from './run-store.ts';
+import type { RecordEntry, StoredSave, StoredStep } from './run-store.ts';
 
 /** Read within a few milliseconds. */
 const PAGE = 1_000;
@@ -19,13 +20,13 @@ export async function* pageSteps({ database, runId }: RunPlace): AsyncGenerator<
       db
         .selectFrom('steps')
         .selectAll()
-        .where('run_id', '=', runId)
+        .where('runId', '=', runId)
         .where('ord', '>', after)
         .orderBy('ord')
         .limit(PAGE)
         .execute(),
     );
-    for (const { batch, key, within, ord, status, value, error_code, message, added_by, item, effects } of rows) {
+    for (const { batch, key, within, ord, status, value, errorCode, message, addedBy, item, effects } of rows) {
       yield {
         id: {
           batch: batch === null ? null : fromStoredName(batch),
@@ -35,8 +36,8 @@ export async function* pageSteps({ database, runId }: RunPlace): AsyncGenerator<
         order: ord,
         status: status as StepStatus,
         hasEffects: effects === 1,
-        end: toEnd(status, { value, code: error_code, message }),
-        ...(added_by === null || item === null ? {} : { added: { by: fromStoredName(added_by), json: item } }),
+        end: toEnd(status, { value, code: errorCode, message }),
+        ...(addedBy === null || item === null ? {} : { added: { by: fromStoredName(addedBy), json: item } }),
       };
     }
     if (rows.length < PAGE) return;
@@ -88,7 +89,7 @@ function readRecords(
     db
       .selectFrom('records')
       .select(['id', 'dataset', 'key', 'json', 'ord', 'position'])
-      .where('run_id', '=', runId)
+      .where('runId', '=', runId)
       // Records that were set from outside may share a place: none may be lost at a page's end.
       .where((eb) => eb(eb.refTuple('ord', 'position', 'id'), '>', eb.tuple(after.ord, after.position, after.id)))
       .orderBy('ord')
@@ -113,13 +114,13 @@ export async function* pageSaves({ database, runId }: RunPlace): AsyncGenerator<
   const rows = await database.read((db) =>
     db
       .selectFrom('records')
-      .select(['dataset', 'key', 'save_ord', 'saves'])
-      .where('run_id', '=', runId)
-      .where('save_ord', 'is not', null)
+      .select(['dataset', 'key', 'saveOrd', 'saves'])
+      .where('runId', '=', runId)
+      .where('saveOrd', 'is not', null)
       .execute(),
   );
-  for (const { dataset, key, save_ord, saves } of rows)
-    yield { dataset: fromStoredName(dataset), key: fromStoredName(key), order: save_ord ?? 0, nth: saves };
+  for (const { dataset, key, saveOrd, saves } of rows)
+    yield { dataset: fromStoredName(dataset), key: fromStoredName(key), order: saveOrd ?? 0, nth: saves };
 }
 
 function toEnd(

@@ -9,7 +9,7 @@ export async function nextPosition(db: Connection, runId: string): Promise<numbe
   const last = await db
     .selectFrom('records')
     .select((eb) => eb.fn.max('position').as('position'))
-    .where('run_id', '=', runId)
+    .where('runId', '=', runId)
     .where('ord', '=', 0)
     .executeTakeFirst();
   return (last?.position ?? -1) + 1;
@@ -20,17 +20,17 @@ export async function putRecord(db: Connection, runId: string, record: RecordEnt
   await db
     .insertInto('records')
     .values({
-      run_id: runId,
+      runId,
       id: toRowId(dataset, key),
       dataset: toStoredName(dataset),
       key: toStoredName(key),
       json,
       ord: 0,
       position,
-      save_ord: null,
+      saveOrd: null,
       saves: 0,
     })
-    .onConflict((conflict) => conflict.columns(['run_id', 'id']).doUpdateSet({ json }))
+    .onConflict((conflict) => conflict.columns(['runId', 'id']).doUpdateSet({ json }))
     .execute();
 }
 
@@ -39,7 +39,7 @@ export async function touchRun(db: Connection, runId: string): Promise<void> {
   const now = new Date().toISOString();
   const { numUpdatedRows } = await db
     .updateTable('runs')
-    .set({ updated_at: now, last_progress_at: now, outputs: '{}' })
+    .set({ updatedAt: now, lastProgressAt: now, outputs: '{}' })
     .where('id', '=', runId)
     .executeTakeFirst();
   if (numUpdatedRows === 0n) throw missingRun(runId);
@@ -52,7 +52,7 @@ export async function recount(db: Connection, runId: string): Promise<void> {
       records: eb
         .selectFrom('records')
         .select((inner) => inner.fn.countAll<number>().as('number'))
-        .where('run_id', '=', runId),
+        .where('runId', '=', runId),
     }))
     .where('id', '=', runId)
     .execute();

@@ -2,10 +2,10 @@
  * Runs that go. The run itself goes at once; its steps and records, of which there may be very many, follow in batches, so that neither
  * other writers nor this process's timers wait for them. What a program that is killed meanwhile leaves, the next clean-up takes.
  */
+import { ENDED_STEPS } from '../../model/run.ts';
 import { count } from '../log/counters.ts';
 import { giveWay, type Connection, type Database } from '../sql/database.ts';
 import { appendEvent } from '../log/events.ts';
-import { ENDED_STEPS } from '../sql/schema.ts';
 
 /** Of one table: removed within a few milliseconds. */
 const BATCH = 1_000;
@@ -20,15 +20,15 @@ export async function removeRun(database: Database, id: string): Promise<boolean
 
 /** Ids of those whose removal was cut short; {@link removeRun} ends it. */
 export async function listHalfRemoved(database: Database): Promise<string[]> {
-  const rows = await database.read((db) => db.selectFrom('removals').select('run_id').execute());
-  return rows.map(({ run_id: id }) => id);
+  const rows = await database.read((db) => db.selectFrom('removals').select('runId').execute());
+  return rows.map(({ runId: id }) => id);
 }
 
 /** For a run that is created with the name of one that went: nothing of that is left to it. */
 export async function forgetRemoved(db: Connection, id: string): Promise<void> {
-  const { numDeletedRows } = await db.deleteFrom('removals').where('run_id', '=', id).executeTakeFirst();
+  const { numDeletedRows } = await db.deleteFrom('removals').where('runId', '=', id).executeTakeFirst();
   if (numDeletedRows === 0n) return;
-  for (const table of BELONGINGS) await db.deleteFrom(table).where('run_id', '=', id).execute();
+  for (const table of BELONGINGS) await db.deleteFrom(table).where('runId', '=', id).execute();
 }
 
 async function removeRow(db: Connection, id: string): Promise<boolean> {
@@ -39,10 +39,10 @@ async function removeRow(db: Connection, id: string): Promise<boolean> {
     .returningAll()
     .executeTakeFirst();
   if (row === undefined) return false;
-  await db.insertInto('removals').values({ run_id: id }).execute();
+  await db.insertInto('removals').values({ runId: id }).execute();
   // The totals go on without the row.
   if (row.reused > 0) await count(db, 'sessions_reused', { by: row.reused });
-  if (row.context_losses > 0) await count(db, 'context_losses', { by: row.context_losses });
+  if (row.contextLosses > 0) await count(db, 'context_losses', { by: row.contextLosses });
   for (const status of ENDED_STEPS)
     if (row[status] > 0) await count(db, 'run_steps', { by: row[status], label: status });
   await appendEvent(db, { type: 'run_removed', owner: row.owner, runId: id });
@@ -54,18 +54,18 @@ async function removeBatch(db: Connection, id: string): Promise<boolean> {
   // Locks it, too: a run of the same name is created before this batch or after it.
   const { numUpdatedRows } = await db
     .updateTable('removals')
-    .set({ run_id: id })
-    .where('run_id', '=', id)
+    .set({ runId: id })
+    .where('runId', '=', id)
     .executeTakeFirst();
   if (numUpdatedRows === 0n) return false;
   for (const table of BELONGINGS) {
     const { numDeletedRows } = await db
       .deleteFrom(table)
-      .where('run_id', '=', id)
-      .where('id', 'in', (eb) => eb.selectFrom(table).select('id').where('run_id', '=', id).limit(BATCH))
+      .where('runId', '=', id)
+      .where('id', 'in', (eb) => eb.selectFrom(table).select('id').where('runId', '=', id).limit(BATCH))
       .executeTakeFirst();
     if (numDeletedRows > 0n) return true;
   }
-  await db.deleteFrom('removals').where('run_id', '=', id).execute();
+  await db.deleteFrom('removals').where('runId', '=', id).execute();
   return false;
 }

@@ -1,4 +1,6 @@
 /** What a run asks of its memory. */
+import type { Death } from '../../model/death.ts';
+import type { StepCounts, StepStatus } from '../../model/run.ts';
 
 /** Names a step: its own key, or its batch and the item's key. */
 export interface StepId {
@@ -8,8 +10,6 @@ export interface StepId {
   /** The row id of the step that contains this one or its batch; absent for one that `run` itself asked for. */
   readonly within?: string;
 }
-
-export type StepStatus = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'skipped';
 
 /** How a step ended, as it is kept. */
 export type StepEnd =
@@ -66,13 +66,13 @@ export interface StoredSave extends SavePlace, Pick<RecordEntry, 'dataset' | 'ke
 
 /** Everything about a run that changes while it works, at one moment; written with each commit, for whoever watches. */
 export interface RunSnapshot {
-  readonly counts: Readonly<Record<'total' | StepStatus, number>>;
+  readonly counts: StepCounts;
   readonly display: { readonly done: number; readonly total: number; readonly label?: string } | null;
   readonly sessions: number;
   /** Units of work begun on a session that was handed down; and those that met another one than they began with. */
   readonly reused: number;
   readonly contextLosses: number;
-  readonly deaths: readonly object[];
+  readonly deaths: readonly Death[];
   readonly durationMs: number;
 }
 

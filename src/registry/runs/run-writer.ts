@@ -11,6 +11,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { sql, type Updateable } from 'kysely';
 
+import type { RunRow } from '../../model/run.ts';
 import { toError } from '../../core/errors.ts';
 import type { Connection, Database } from '../sql/database.ts';
 import { LeaseLostError, RegistryError } from '../errors.ts';
@@ -31,7 +32,6 @@ import type {
   StoredStep,
 } from './run-store.ts';
 import { toStorableText } from '../sql/row-id.ts';
-import type { RunsTable } from '../sql/schema.ts';
 
 /** Of declared steps and of progress that nothing else carries along. */
 const LAZY_WRITE_MS = 500;
@@ -125,11 +125,11 @@ export class RunWriter implements RunStore {
     const end = {
       status,
       token: null,
-      cancel_requested_at: null,
-      error_code: error?.code ?? null,
-      error_message: error === null ? null : toStorableText(error.message),
+      cancelRequestedAt: null,
+      errorCode: error?.code ?? null,
+      errorMessage: error === null ? null : toStorableText(error.message),
       outputs: JSON.stringify(outputs),
-      ended_at: now,
+      endedAt: now,
     };
     // From here on no timer begins another commit: it would find the run over, and call that a loss.
     this.#isClosed = true;
@@ -220,7 +220,7 @@ export class RunWriter implements RunStore {
   /** The fence. */
   async #updateRun(
     transaction: Connection,
-    columns: Updateable<RunsTable>,
+    columns: Updateable<RunRow>,
     newRecords: number,
     isProgress = false,
   ): Promise<void> {
@@ -231,16 +231,16 @@ export class RunWriter implements RunStore {
       .updateTable('runs')
       .set({
         ...columns,
-        commit_number: number,
-        updated_at: now,
-        ...(isProgress ? { last_progress_at: now } : {}),
+        commitNumber: number,
+        updatedAt: now,
+        ...(isProgress ? { lastProgressAt: now } : {}),
       })
       .$if(newRecords > 0, (query) => query.set({ records: sql`records + ${newRecords}` }))
       .where('id', '=', runId)
       .where('token', '=', token)
-      .returning(['cancel_requested_at', 'records'])
+      .returning(['cancelRequestedAt', 'records'])
       .executeTakeFirst();
-    const { records, cancel_requested_at: cancelled } = updated ?? (await this.#explainRefusal(transaction, number));
+    const { records, cancelRequestedAt: cancelled } = updated ?? (await this.#explainRefusal(transaction, number));
     this.#recordCount = records;
     if (cancelled !== null) onCancel();
   }
@@ -249,19 +249,19 @@ export class RunWriter implements RunStore {
   async #explainRefusal(
     transaction: Connection,
     number: number,
-  ): Promise<Pick<RunsTable, 'records' | 'cancel_requested_at'>> {
+  ): Promise<Pick<RunRow, 'records' | 'cancelRequestedAt'>> {
     const { runId, token } = this.#options;
     const row = await transaction
       .selectFrom('runs')
-      .select(['token', 'commit_number', 'status', 'error_message', 'records', 'cancel_requested_at'])
+      .select(['token', 'commitNumber', 'status', 'errorMessage', 'records', 'cancelRequestedAt'])
       .where('id', '=', runId)
       .executeTakeFirst();
-    if (row?.commit_number === number && (row.token === token || row.token === null)) return row;
+    if (row?.commitNumber === number && (row.token === token || row.token === null)) return row;
     const why =
       row === undefined
         ? 'it was removed from the registry'
         : row.token === null
-          ? `it is ${row.status} by now${row.error_message === null ? '' : `: ${row.error_message}`}`
+          ? `it is ${row.status} by now${row.errorMessage === null ? '' : `: ${row.errorMessage}`}`
           : 'another process goes on with it';
     throw new LeaseLostError(`The run ${runId} is no longer this process's: ${why}. Nothing more is kept of it here.`, {
       data: { runId, status: row?.status ?? 'removed' },
@@ -276,16 +276,16 @@ export class RunWriter implements RunStore {
     contextLosses,
     deaths,
     durationMs,
-  }: RunSnapshot): Updateable<RunsTable> {
+  }: RunSnapshot): Updateable<RunRow> {
     return {
       ...counts,
-      display_done: display?.done ?? null,
-      display_total: display?.total ?? null,
-      display_label: display?.label === undefined ? null : toStorableText(display.label),
+      displayDone: display?.done ?? null,
+      displayTotal: display?.total ?? null,
+      displayLabel: display?.label === undefined ? null : toStorableText(display.label),
       sessions,
       reused,
-      context_losses: contextLosses,
-      duration_ms: durationMs,
+      contextLosses,
+      durationMs,
       ...(deaths.length === this.#deathsWritten ? {} : { deaths: toStorableText(JSON.stringify(deaths)) }),
     };
   }

@@ -1,6 +1,7 @@
 /** Runs as rows: begun, looked at, changed from outside. What a working run keeps goes through its `RunWriter`. */
 import { sql, type Updateable } from 'kysely';
 
+import { RUN_STATUSES, type RunRow, type StoredRun, type StoredRunStatus } from '../../model/run.ts';
 import type { Connection, Database } from '../sql/database.ts';
 import { LeaseLostError } from '../errors.ts';
 import { appendEvent } from '../log/events.ts';
@@ -10,10 +11,9 @@ import { forgetSteps, type ForgottenPart } from './run-forget.ts';
 import { pageRecords, pageSteps, readRecordsPage, type RecordsPage } from './run-pages.ts';
 import { missingRun, nextPosition, putRecord, recount, touchRun } from './run-records.ts';
 import { forgetRemoved, listHalfRemoved, removeRun } from './run-removal.ts';
-import { readRun, toStoredRun, type StoredRun } from './run-row.ts';
+import { readRun, toStoredRun } from './run-row.ts';
 import type { RecordEntry, RunSnapshot, RunStore, StoredStep } from './run-store.ts';
 import { RunWriter, type RunWriterOptions } from './run-writer.ts';
-import { RUN_STATUSES, type RunsTable, type StoredRunStatus } from '../sql/schema.ts';
 
 const DEFAULT_DATASET = 'records';
 
@@ -54,15 +54,15 @@ export class Runs {
   /** A run that waits to be worked on. Returns the one that has the id, as it stands, where there is one already. */
   async create({ id, action, params, owner, options = {} }: NewRun): Promise<StoredRun> {
     const now = new Date().toISOString();
-    const row: RunsTable = {
+    const row: RunRow = {
       id,
       action,
       params: JSON.stringify(params),
       owner,
       status: 'pending',
       token: null,
-      cancel_requested_at: null,
-      commit_number: 0,
+      cancelRequestedAt: null,
+      commitNumber: 0,
       total: 0,
       queued: 0,
       running: 0,
@@ -73,24 +73,24 @@ export class Runs {
       records: 0,
       sessions: 0,
       reused: 0,
-      context_losses: 0,
+      contextLosses: 0,
       deaths: '[]',
-      display_done: null,
-      display_total: null,
-      display_label: null,
-      error_code: null,
-      error_message: null,
+      displayDone: null,
+      displayTotal: null,
+      displayLabel: null,
+      errorCode: null,
+      errorMessage: null,
       outputs: '{}',
       options: JSON.stringify(options),
       host: null,
       pid: null,
-      process_identity: null,
-      created_at: now,
-      started_at: null,
-      ended_at: null,
-      updated_at: now,
-      last_progress_at: null,
-      duration_ms: 0,
+      processIdentity: null,
+      createdAt: now,
+      startedAt: null,
+      endedAt: null,
+      updatedAt: now,
+      lastProgressAt: null,
+      durationMs: 0,
     };
     const stored = await this.#database.write(async (db) => {
       await forgetRemoved(db, id);
@@ -123,7 +123,7 @@ export class Runs {
     return (await this.#rows({})).filter((row) => readRun(row) === undefined).map(({ id }) => id);
   }
 
-  #rows({ status, owner, action, limit, after }: RunFilter): Promise<RunsTable[]> {
+  #rows({ status, owner, action, limit, after }: RunFilter): Promise<RunRow[]> {
     return this.#database.read((db) =>
       db
         .selectFrom('runs')
@@ -131,12 +131,12 @@ export class Runs {
         .$if(status !== undefined, (query) => query.where('status', 'in', toList(status)))
         .$if(after !== undefined, (query) =>
           query.where((eb) =>
-            eb(eb.refTuple('created_at', 'id'), '<', eb.tuple(after?.createdAt ?? '', after?.id ?? '')),
+            eb(eb.refTuple('createdAt', 'id'), '<', eb.tuple(after?.createdAt ?? '', after?.id ?? '')),
           ),
         )
         .$if(owner !== undefined, (query) => query.where('owner', '=', owner ?? ''))
         .$if(action !== undefined, (query) => query.where('action', '=', action ?? ''))
-        .orderBy('created_at', 'desc')
+        .orderBy('createdAt', 'desc')
         .orderBy('id', 'desc')
         .$if(limit !== undefined, (query) => query.limit(limit ?? 0))
         .execute(),
@@ -166,25 +166,25 @@ export class Runs {
         .set({
           token,
           status: 'processing',
-          started_at: sql`coalesce(started_at, ${now})`,
-          ended_at: null,
-          updated_at: now,
-          last_progress_at: now,
-          cancel_requested_at: null,
+          startedAt: sql`coalesce(started_at, ${now})`,
+          endedAt: null,
+          updatedAt: now,
+          lastProgressAt: now,
+          cancelRequestedAt: null,
           // What it saves from now on is in none of them.
           outputs: '{}',
-          error_code: null,
-          error_message: null,
+          errorCode: null,
+          errorMessage: null,
           host: process.host,
           pid: process.pid,
-          process_identity: process.identity,
+          processIdentity: process.identity,
         })
         .where('id', '=', id)
         .where((eb) => eb.or([eb('token', 'is', null), eb('token', '<=', token)]))
         .returningAll()
         .executeTakeFirst();
       if (begun === undefined) throw await whyNotBegun(db, id);
-      const type = begun.commit_number > 0 ? 'run_resumed' : 'run_started';
+      const type = begun.commitNumber > 0 ? 'run_resumed' : 'run_started';
       await appendEvent(db, { type, owner: begun.owner, runId: id, status: 'processing' });
       return begun;
     });
@@ -204,12 +204,12 @@ export class Runs {
   /** Asks the run's process to end it; it is looked at within seconds. A run that nobody works on is cancelled at once. */
   async requestCancel(id: string): Promise<'requested' | 'cancelled' | 'over' | 'missing'> {
     const now = new Date().toISOString();
-    const cancelled = { status: 'cancelled', error_code: 'cancelled', error_message: 'cancelled by a person' } as const;
+    const cancelled = { status: 'cancelled', errorCode: 'cancelled', errorMessage: 'cancelled by a person' } as const;
     return this.#database.write(async (db) => {
       for (;;) {
         const working = await db
           .updateTable('runs')
-          .set({ cancel_requested_at: now })
+          .set({ cancelRequestedAt: now })
           .where('id', '=', id)
           .where('token', 'is not', null)
           .where('status', '=', 'processing')
@@ -233,8 +233,8 @@ export class Runs {
     return this.#database.write((db) =>
       setStatus(db, id, {
         status,
-        error_code: error?.code ?? null,
-        error_message: error === undefined ? null : toStorableText(error.message),
+        errorCode: error?.code ?? null,
+        errorMessage: error === undefined ? null : toStorableText(error.message),
       }),
     );
   }
@@ -243,10 +243,10 @@ export class Runs {
   async setProgress(id: string, progress: NonNullable<RunSnapshot['display']>): Promise<void> {
     const now = new Date().toISOString();
     await this.#change(id, {
-      display_done: progress.done,
-      display_total: progress.total,
-      display_label: progress.label === undefined ? null : toStorableText(progress.label),
-      last_progress_at: now,
+      displayDone: progress.done,
+      displayTotal: progress.total,
+      displayLabel: progress.label === undefined ? null : toStorableText(progress.label),
+      lastProgressAt: now,
     });
   }
 
@@ -274,7 +274,7 @@ export class Runs {
     const all = [...records];
     await this.#database.write(async (db) => {
       await touchRun(db, id);
-      await db.deleteFrom('records').where('run_id', '=', id).where('dataset', '=', toStoredName(dataset)).execute();
+      await db.deleteFrom('records').where('runId', '=', id).where('dataset', '=', toStoredName(dataset)).execute();
       let position = 0;
       for (const { key, record } of all) {
         await putRecord(db, id, { dataset, key, json: JSON.stringify(record) }, position);
@@ -310,9 +310,9 @@ export class Runs {
         .select('id')
         .where('token', 'is', null)
         .where('status', 'not in', ['pending', 'processing'])
-        .where('updated_at', '<', before)
+        .where('updatedAt', '<', before)
         .where((eb) => eb.or([eb('records', '=', 0), eb('outputs', '!=', '{}')]))
-        .orderBy('updated_at')
+        .orderBy('updatedAt')
         .limit(limit)
         .execute(),
     );
@@ -329,11 +329,11 @@ export class Runs {
     return listHalfRemoved(this.#database);
   }
 
-  async #change(id: string, columns: Updateable<RunsTable>): Promise<void> {
+  async #change(id: string, columns: Updateable<RunRow>): Promise<void> {
     const { numUpdatedRows } = await this.#database.write((db) =>
       db
         .updateTable('runs')
-        .set({ ...columns, updated_at: new Date().toISOString() })
+        .set({ ...columns, updatedAt: new Date().toISOString() })
         .where('id', '=', id)
         .executeTakeFirst(),
     );
@@ -346,16 +346,16 @@ function toList(status: RunFilter['status']): readonly StoredRunStatus[] {
   return typeof status === 'string' ? [status] : status;
 }
 
-function findRow(db: Connection, id: string): Promise<RunsTable | undefined> {
+function findRow(db: Connection, id: string): Promise<RunRow | undefined> {
   return db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
-async function setStatus(db: Connection, id: string, columns: Updateable<RunsTable>): Promise<boolean> {
+async function setStatus(db: Connection, id: string, columns: Updateable<RunRow>): Promise<boolean> {
   const now = new Date().toISOString();
   const isOver = columns.status !== 'pending' && columns.status !== 'processing';
   const row = await db
     .updateTable('runs')
-    .set({ ...columns, ended_at: isOver ? now : null, updated_at: now })
+    .set({ ...columns, endedAt: isOver ? now : null, updatedAt: now })
     .where('id', '=', id)
     .where('token', 'is', null)
     .returning('owner')
@@ -367,7 +367,7 @@ async function setStatus(db: Connection, id: string, columns: Updateable<RunsTab
       owner: row.owner,
       runId: id,
       status: String(columns.status),
-      message: typeof columns.error_message === 'string' ? columns.error_message : null,
+      message: typeof columns.errorMessage === 'string' ? columns.errorMessage : null,
     });
   return true;
 }

@@ -1,6 +1,7 @@
 /** A claim on an owner, and what is known of a session that came of one. */
-import type { SessionsTable } from '../sql/schema.ts';
-import type { StoredSession } from './session-row.ts';
+import type { Insertable } from 'kysely';
+
+import type { SessionRow, StoredSession } from '../../model/session.ts';
 
 /** Who asks for an owner. */
 export interface Claim {
@@ -44,7 +45,7 @@ export interface Renewal {
 export function toRow(
   { id, owner, holder, process, runId }: Claim,
   { token, epoch, leaseExpiresMs }: { token: number; epoch: number; leaseExpiresMs: number },
-): SessionsTable {
+): Insertable<SessionRow> {
   const now = new Date().toISOString();
   return {
     id,
@@ -52,25 +53,20 @@ export function toRow(
     status: 'starting',
     token,
     holder,
-    lease_expires_ms: leaseExpiresMs,
-    webdriver_id: null,
+    leaseExpiresMs,
     epoch,
-    run_id: runId ?? null,
+    runId: runId ?? null,
     host: process.host,
     pid: process.pid,
-    process_identity: process.identity,
-    driver_pid: null,
-    browser_pid: null,
-    folder: null,
-    endpoint: null,
-    created_at: now,
-    started_at: null,
-    last_heartbeat_at: null,
-    last_used_at: now,
-    ended_at: null,
-    death: null,
-    error_message: null,
-    label: null,
-    data: null,
+    processIdentity: process.identity,
+    createdAt: now,
+    lastUsedAt: now,
   };
+}
+
+/** The row of the session that follows one that died: the same holder, the same token. */
+export function toNextRow(dead: SessionRow, id: string): Insertable<SessionRow> {
+  const { webdriverId, driverPid, browserPid, folder, endpoint, startedAt, endedAt, death, errorMessage, ...kept } =
+    dead;
+  return { ...kept, id, status: 'starting', epoch: dead.epoch + 1, createdAt: new Date().toISOString() };
 }

@@ -1,12 +1,12 @@
 /** Looks and changes that belong to a transaction on leases. */
 import { sql } from 'kysely';
 
+import { LIVE_STATUSES, type SessionRow, type StoredSession } from '../../model/session.ts';
 import type { Connection } from '../sql/database.ts';
 import { LeaseLostError } from '../errors.ts';
 import { appendEvent, type EventType } from '../log/events.ts';
 import { observe } from '../log/histograms.ts';
-import { LIVE_STATUSES, type SessionsTable } from '../sql/schema.ts';
-import { toStoredSession, type StoredSession } from './session-row.ts';
+import { toStoredSession } from './session-row.ts';
 
 /** Two sessions of one owner within it, and none of them for a death, are one too many. */
 const RAPID_MS = 10_000;
@@ -36,10 +36,10 @@ export async function closeRuns(
     .set({
       token: null,
       status,
-      error_code: code,
-      error_message: why,
-      ended_at: now,
-      updated_at: now,
+      errorCode: code,
+      errorMessage: why,
+      endedAt: now,
+      updatedAt: now,
       queued: 0,
       running: 0,
       cancelled: sql`cancelled + queued + running`,
@@ -56,9 +56,9 @@ export async function closeRuns(
 export async function keepAsSeen(db: Connection, id: string, leaseExpiresMs: number): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('sessions')
-    .set({ lease_expires_ms: leaseExpiresMs })
+    .set({ leaseExpiresMs })
     .where('id', '=', id)
-    .where('lease_expires_ms', '=', leaseExpiresMs)
+    .where('leaseExpiresMs', '=', leaseExpiresMs)
     .executeTakeFirst();
   return numUpdatedRows > 0n;
 }
@@ -84,7 +84,7 @@ export async function isRapidCreate(db: Connection, { owner, runId = null }: Run
     .selectFrom('sessions')
     .select(['epoch', 'status'])
     .where('owner', '=', owner)
-    .where('created_at', '>', since)
+    .where('createdAt', '>', since)
     .orderBy('token', 'desc')
     .orderBy('epoch', 'desc')
     .execute();
@@ -92,8 +92,8 @@ export async function isRapidCreate(db: Connection, { owner, runId = null }: Run
 }
 
 /** Owners that are only their run's name are counted as one: there are as many as runs. */
-export function toOwnerLabel({ owner, run_id }: Pick<SessionsTable, 'owner' | 'run_id'>): string {
-  return isOwnedByRun(owner, run_id) ? '' : owner;
+export function toOwnerLabel({ owner, runId }: Pick<SessionRow, 'owner' | 'runId'>): string {
+  return isOwnedByRun(owner, runId) ? '' : owner;
 }
 
 /** Whether the owner is the run's id, with the number of a session if the run has several. */
@@ -107,23 +107,23 @@ interface RunOwner {
 }
 
 /** The session before it died, and the owner was kept for this one: how long nobody could work. */
-export async function observeRecovery(db: Connection, { token, epoch, started_at }: SessionsTable): Promise<void> {
-  if (epoch === 1 || started_at === null) return;
+export async function observeRecovery(db: Connection, { token, epoch, startedAt }: SessionRow): Promise<void> {
+  if (epoch === 1 || startedAt === null) return;
   const before = await db
     .selectFrom('sessions')
-    .select('ended_at')
+    .select('endedAt')
     .where('token', '=', token)
     .where('epoch', '=', epoch - 1)
     .where('status', '=', 'dead')
     .executeTakeFirst();
-  if (typeof before?.ended_at !== 'string') return;
-  await observe(db, 'session_recovery', Date.parse(started_at) - Date.parse(before.ended_at));
+  if (typeof before?.endedAt !== 'string') return;
+  await observe(db, 'session_recovery', Date.parse(startedAt) - Date.parse(before.endedAt));
 }
 
 export async function lost(db: Connection, id: string): Promise<LeaseLostError> {
   const row = await db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
   const now = row === undefined ? 'gone from the registry' : `${row.status} by now`;
-  const { error_message: reason = null } = row ?? {};
+  const { errorMessage: reason = null } = row ?? {};
   const why = reason === null ? '' : `: ${reason}`;
   return new LeaseLostError(`The session ${id} is no longer this process's; it is ${now}${why}.`, {
     data: { sessionId: id, status: row?.status ?? 'removed' },
@@ -133,22 +133,16 @@ export async function lost(db: Connection, id: string): Promise<LeaseLostError> 
 export async function tell(
   db: Connection,
   type: EventType,
-  {
-    id,
-    owner,
-    run_id,
-    status,
-    error_message,
-  }: Pick<SessionsTable, 'id' | 'owner' | 'run_id' | 'status' | 'error_message'>,
+  { id, owner, runId, status, errorMessage }: Pick<SessionRow, 'id' | 'owner' | 'runId' | 'status' | 'errorMessage'>,
   data?: object,
 ): Promise<void> {
   await appendEvent(db, {
     type,
     owner,
     sessionId: id,
-    runId: run_id,
+    runId,
     status,
-    message: error_message,
+    message: errorMessage,
     ...(data === undefined ? {} : { data }),
   });
 }

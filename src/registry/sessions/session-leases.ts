@@ -4,7 +4,8 @@
  */
 import { sql, type Updateable } from 'kysely';
 
-import { toRow, type Claim, type ClaimResult, type Renewal, type SessionFacts } from './claim.ts';
+import { LIVE_STATUSES, type SessionRow, type SessionStatus, type StoredSession, isLive } from '../../model/session.ts';
+import { toNextRow, toRow, type Claim, type ClaimResult, type Renewal, type SessionFacts } from './claim.ts';
 import { count } from '../log/counters.ts';
 import type { Connection, Database } from '../sql/database.ts';
 import type { EventType } from '../log/events.ts';
@@ -21,8 +22,7 @@ import {
   toOwnerLabel,
 } from './lease-rows.ts';
 import { toStorableText } from '../sql/row-id.ts';
-import { LIVE_STATUSES, type SessionsTable, type SessionStatus } from '../sql/schema.ts';
-import { isLive, readSession, toStoredSession, type StoredSession } from './session-row.ts';
+import { readSession, toStoredSession } from './session-row.ts';
 
 export class SessionLeases {
   readonly #database: Database;
@@ -76,13 +76,13 @@ export class SessionLeases {
     const now = new Date().toISOString();
     return this.#change(id, holder, 'session_started', {
       status: 'active',
-      webdriver_id: facts.webdriverId,
-      driver_pid: facts.driverPid ?? null,
-      browser_pid: facts.browserPid ?? null,
+      webdriverId: facts.webdriverId,
+      driverPid: facts.driverPid ?? null,
+      browserPid: facts.browserPid ?? null,
       folder: facts.folder ?? null,
       endpoint: facts.endpoint ?? null,
-      started_at: now,
-      last_heartbeat_at: now,
+      startedAt: now,
+      lastHeartbeatAt: now,
     });
   }
 
@@ -100,25 +100,9 @@ export class SessionLeases {
       const known = await db.selectFrom('sessions').selectAll().where('id', '=', nextId).executeTakeFirst();
       if (known !== undefined) return toStoredSession(known);
       const dead = await this.#close(db, { id, holder, status, ...(death && { death }) });
-      const { id: _id, webdriver_id, driver_pid, browser_pid, folder, endpoint, ...kept } = dead;
       const next = await db
         .insertInto('sessions')
-        .values({
-          ...kept,
-          id: nextId,
-          status: 'starting',
-          epoch: dead.epoch + 1,
-          webdriver_id: null,
-          driver_pid: null,
-          browser_pid: null,
-          folder: null,
-          endpoint: null,
-          created_at: new Date().toISOString(),
-          started_at: null,
-          ended_at: null,
-          death: null,
-          error_message: null,
-        })
+        .values(toNextRow(dead, nextId))
         .returningAll()
         .executeTakeFirstOrThrow();
       return toStoredSession(next);
@@ -227,18 +211,18 @@ export class SessionLeases {
     const why = `its process (pid ${pid} on ${host}) did not renew its lease; another one took over`;
     const { numUpdatedRows } = await db
       .updateTable('sessions')
-      .set({ status: 'expired', ended_at: new Date().toISOString(), error_message: why })
+      .set({ status: 'expired', endedAt: new Date().toISOString(), errorMessage: why })
       .where('id', '=', id)
       .where('status', 'in', LIVE_STATUSES)
-      .where('lease_expires_ms', '=', leaseExpiresMs)
+      .where('leaseExpiresMs', '=', leaseExpiresMs)
       .executeTakeFirst();
     if (numUpdatedRows === 0n) return false;
     await closeRuns(db, token, why);
-    await tell(db, 'session_expired', { ...session, status: 'expired', run_id: session.runId, error_message: why });
+    await tell(db, 'session_expired', { ...session, status: 'expired', runId: session.runId, errorMessage: why });
     return true;
   }
 
-  #change(id: string, holder: string, type: EventType, columns: Updateable<SessionsTable>): Promise<StoredSession> {
+  #change(id: string, holder: string, type: EventType, columns: Updateable<SessionRow>): Promise<StoredSession> {
     return this.#database.write(async (db) => {
       const row = await db
         .updateTable('sessions')
@@ -258,7 +242,7 @@ export class SessionLeases {
     });
   }
 
-  async #close(db: Connection, end: SessionClose): Promise<SessionsTable> {
+  async #close(db: Connection, end: SessionClose): Promise<SessionRow> {
     const row = await this.#tryClose(db, end);
     if (row === undefined) throw await lost(db, end.id);
     return row;
@@ -268,14 +252,14 @@ export class SessionLeases {
   async #tryClose(
     db: Connection,
     { id, holder, status, death, message }: SessionClose,
-  ): Promise<SessionsTable | undefined> {
+  ): Promise<SessionRow | undefined> {
     const row = await db
       .updateTable('sessions')
       .set({
         status,
-        ended_at: new Date().toISOString(),
+        endedAt: new Date().toISOString(),
         ...(death === undefined ? {} : { death: toStorableText(JSON.stringify(death)) }),
-        ...(message === undefined ? {} : { error_message: toStorableText(message) }),
+        ...(message === undefined ? {} : { errorMessage: toStorableText(message) }),
       })
       .where('id', '=', id)
       .where('holder', '=', holder)
@@ -291,8 +275,8 @@ export class SessionLeases {
       await count(db, 'session_deaths', { label: `${cause} ${detectedBy}` });
       for (const [state, by] of Object.entries(cancelled ?? {}))
         if (by > 0) await count(db, 'work_cancelled', { by, label: state });
-      const why = row.error_message ?? `${cause}, noticed by ${detectedBy}`;
-      await tell(db, 'session_dead', { ...row, error_message: why }, death);
+      const why = row.errorMessage ?? `${cause}, noticed by ${detectedBy}`;
+      await tell(db, 'session_dead', { ...row, errorMessage: why }, death);
     }
     return row;
   }

@@ -3,12 +3,20 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { sql } from 'kysely';
 
+import {
+  LIVE_STATUSES,
+  SESSION_STATUSES,
+  type SessionRow,
+  type SessionStatus,
+  type StoredSession,
+  isLive,
+} from '../../model/session.ts';
+import { isTime } from '../../model/fields.ts';
 import type { Connection, Database } from '../sql/database.ts';
 import { appendEvent } from '../log/events.ts';
 import { toPage, type Page, type Place } from '../sql/page.ts';
 import { toStorableText } from '../sql/row-id.ts';
-import { LIVE_STATUSES, SESSION_STATUSES, type SessionsTable, type SessionStatus } from '../sql/schema.ts';
-import { isLive, isTime, readSession, toStoredSession, type StoredSession } from './session-row.ts';
+import { readSession, toStoredSession } from './session-row.ts';
 
 /** Rows that are read and checked at a time. */
 const PAGE = 200;
@@ -84,7 +92,7 @@ export class SessionStore {
   /** Of all rows, by status and the minute of their creation: enough for statistics, and few however many rows there are. */
   async listGroups(): Promise<SessionGroup[]> {
     const groups = new Map<string, SessionGroup>();
-    for await (const { status, created_at: at } of this.#allRows()) {
+    for await (const { status, createdAt: at } of this.#allRows()) {
       const key = `${status} ${at.slice(0, MINUTE)}`;
       const { number, oldest, newest } = groups.get(key) ?? { number: 0, oldest: at, newest: at };
       groups.set(key, {
@@ -150,7 +158,7 @@ export class SessionStore {
     const row = await this.#database.read((db) =>
       db
         .updateTable('sessions')
-        .set({ last_used_at: new Date().toISOString() })
+        .set({ lastUsedAt: new Date().toISOString() })
         .where('id', '=', id)
         .returningAll()
         .executeTakeFirst(),
@@ -164,7 +172,7 @@ export class SessionStore {
       const row = await findRow(db, id);
       if (row === undefined || isLive(row)) return false;
       await db.deleteFrom('sessions').where('id', '=', id).execute();
-      await appendEvent(db, { type: 'session_removed', owner: row.owner, sessionId: id, runId: row.run_id });
+      await appendEvent(db, { type: 'session_removed', owner: row.owner, sessionId: id, runId: row.runId });
       return true;
     });
   }
@@ -203,8 +211,8 @@ export class SessionStore {
         .selectFrom('sessions')
         .selectAll()
         .where('status', 'in', LIVE_STATUSES)
-        .where('lease_expires_ms', '<', sql<number>`${dialect.nowMs} - cast(${Math.round(forMs)} as bigint)`)
-        .orderBy('lease_expires_ms')
+        .where('leaseExpiresMs', '<', sql<number>`${dialect.nowMs} - cast(${Math.round(forMs)} as bigint)`)
+        .orderBy('leaseExpiresMs')
         .limit(limit)
         .execute(),
     );
@@ -233,14 +241,14 @@ export class SessionStore {
         owner: safe.owner,
         sessionId: id,
         status: 'dead',
-        message: safe.error_message,
+        message: safe.errorMessage,
       });
       return 'dead';
     });
   }
 
   /** In pages: there may be very many, and others get their turn. Those that come or go meanwhile may be among them or not. */
-  async *#allRows(): AsyncGenerator<SessionsTable> {
+  async *#allRows(): AsyncGenerator<SessionRow> {
     for (let after = ''; ; await nextTurn()) {
       const rows = await this.#database.read((db) =>
         db.selectFrom('sessions').selectAll().where('id', '>', after).orderBy('id').limit(PAGE).execute(),
@@ -252,7 +260,7 @@ export class SessionStore {
     }
   }
 
-  async #rows({ status, owner, host, limit, after }: SessionFilter): Promise<SessionsTable[]> {
+  async #rows({ status, owner, host, limit, after }: SessionFilter): Promise<SessionRow[]> {
     if (status?.length === 0) return [];
     return this.#database.read((db) =>
       db
@@ -263,10 +271,10 @@ export class SessionStore {
         .$if(host !== undefined, (query) => query.where('host', '=', host ?? ''))
         .$if(after !== undefined, (query) =>
           query.where((eb) =>
-            eb(eb.refTuple('created_at', 'id'), '<', eb.tuple(after?.createdAt ?? '', after?.id ?? '')),
+            eb(eb.refTuple('createdAt', 'id'), '<', eb.tuple(after?.createdAt ?? '', after?.id ?? '')),
           ),
         )
-        .orderBy('created_at', 'desc')
+        .orderBy('createdAt', 'desc')
         .orderBy('id', 'desc')
         .$if(limit !== undefined, (query) => query.limit(limit ?? 0))
         .execute(),
@@ -286,7 +294,7 @@ function selectEnded(db: Connection, { status, before = END_OF_TIME, except = []
     .limit(limit);
 }
 
-function findRow(db: Connection, id: string): Promise<SessionsTable | undefined> {
+function findRow(db: Connection, id: string): Promise<SessionRow | undefined> {
   return db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
@@ -296,25 +304,25 @@ function toList(status: SessionFilter['status']): readonly SessionStatus[] {
 }
 
 /** Keeps what can be kept; what can't is emptied. */
-function toSafeRow(row: SessionsTable): SessionsTable {
+function toSafeRow(row: SessionRow): SessionRow {
   const now = new Date().toISOString();
   return {
     ...row,
     status: 'dead',
     token: wholeOr(row.token, 0),
-    lease_expires_ms: 0,
+    leaseExpiresMs: 0,
     epoch: wholeOr(row.epoch, 0),
     pid: wholeOr(row.pid, 0),
-    driver_pid: wholeOr(row.driver_pid, null),
-    browser_pid: wholeOr(row.browser_pid, null),
-    created_at: timeOr(row.created_at, now),
-    started_at: timeOr(row.started_at, null),
-    last_heartbeat_at: timeOr(row.last_heartbeat_at, null),
-    last_used_at: timeOr(row.last_used_at, now),
-    ended_at: timeOr(row.ended_at, now),
+    driverPid: wholeOr(row.driverPid, null),
+    browserPid: wholeOr(row.browserPid, null),
+    createdAt: timeOr(row.createdAt, now),
+    startedAt: timeOr(row.startedAt, null),
+    lastHeartbeatAt: timeOr(row.lastHeartbeatAt, null),
+    lastUsedAt: timeOr(row.lastUsedAt, now),
+    endedAt: timeOr(row.endedAt, now),
     death: null,
     data: null,
-    error_message: 'its row was damaged; it was brought to a safe state',
+    errorMessage: 'its row was damaged; it was brought to a safe state',
   };
 }
 

@@ -2,7 +2,7 @@
  * The way to the tables: every statement goes through here, so that what passes (a lock of another process, a server that restarts) is
  * waited out, and what doesn't is told in words that help.
  */
-import { Kysely, type Transaction } from 'kysely';
+import { CamelCasePlugin, Kysely, type Transaction } from 'kysely';
 
 import { delay } from '../../core/abort.ts';
 import { SupervisorError, toError } from '../../core/errors.ts';
@@ -10,7 +10,7 @@ import { retry } from '../../core/retry.ts';
 import type { RegistryDialect } from './dialect.ts';
 import { RegistryError } from '../errors.ts';
 import { migrate } from './migrations.ts';
-import type { Tables } from './schema.ts';
+import type { Tables } from './tables.ts';
 
 /** A restart of PostgreSQL takes seconds; whoever writes waits for it. */
 const PATIENCE_MS = 30_000;
@@ -44,7 +44,7 @@ export class Database {
 
   private constructor(dialect: RegistryDialect) {
     this.dialect = dialect;
-    this.#kysely = new Kysely<Tables>({ dialect: dialect.kysely });
+    this.#kysely = new Kysely<Tables>({ dialect: dialect.kysely, plugins: [new CamelCasePlugin()] });
   }
 
   /** One look; done again where it failed for something that passes. */

@@ -1,7 +1,7 @@
 /** What differs between the databases, as a value; everything else of this room is written once. */
 import type { Dialect, Kysely, RawBuilder } from 'kysely';
 
-import type { Tables } from './schema.ts';
+import type { Tables } from './tables.ts';
 
 export interface RegistryDialect {
   readonly name: 'sqlite' | 'postgres';

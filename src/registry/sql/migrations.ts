@@ -8,7 +8,7 @@ import { Migrator, type Migration } from 'kysely/migration';
 import { toError } from '../../core/errors.ts';
 import type { RegistryDialect } from './dialect.ts';
 import { RegistryError } from '../errors.ts';
-import type { Tables } from './schema.ts';
+import type { Tables } from './tables.ts';
 
 const HISTORY = 'kysely_migration';
 

@@ -14,7 +14,7 @@ export interface Page<Row> {
 }
 
 /** `read` gives undefined for a damaged row, which is left out and ends no page. */
-export function toPage<Raw extends { readonly id: string; readonly created_at: string }, Row>(
+export function toPage<Raw extends { readonly id: string; readonly createdAt: string }, Row>(
   raw: readonly Raw[],
   limit: number,
   read: (row: Raw) => Row | undefined,
@@ -22,6 +22,6 @@ export function toPage<Raw extends { readonly id: string; readonly created_at: s
   const last = raw.length < limit ? undefined : raw.at(-1);
   return {
     rows: raw.map(read).filter((row) => row !== undefined),
-    last: last === undefined ? null : { createdAt: last.created_at, id: last.id },
+    last: last === undefined ? null : { createdAt: last.createdAt, id: last.id },
   };
 }

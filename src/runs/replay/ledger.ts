@@ -2,6 +2,8 @@
  * Every step of a run at its latest status, counted once over all sessions. The counts are kept as they change, so that they add up at
  * every moment and cost nothing to read.
  */
+import type { StepStatus } from '../../model/run.ts';
+import type { Death } from '../../model/death.ts';
 import { ActionError } from '../../core/errors.ts';
 import {
   toStepRowId,
@@ -9,11 +11,9 @@ import {
   type RecordEntry,
   type SavePlace,
   type StepId,
-  type StepStatus,
   type StoredSave,
   type StoredStep,
 } from '../../registry/registry.ts';
-import type { Death } from '../../supervisor/supervisor.ts';
 import type { RunCounts } from '../outcome.ts';
 
 /** A step in this process. */

@@ -1,6 +1,7 @@
 /** Opens the store of a run that is begun or resumed, and loads what earlier processes left. */
+import type { StoredRun } from '../../model/run.ts';
 import type { Log } from '../../core/log.ts';
-import type { Registry, RunStore, StoredRun } from '../../registry/registry.ts';
+import type { Registry, RunStore } from '../../registry/registry.ts';
 import type { Ledger } from './ledger.ts';
 import { describeForgotten, findRedone } from './redo.ts';
 

@@ -1,5 +1,6 @@
+import type { Death, DeathReport } from '../../../src/model/death.ts';
 import { silentLog, type Log, type LogFields } from '../../../src/core/log.ts';
-import { SessionDeathError, type Death, type DeathReport } from '../../../src/driver/death.ts';
+import { SessionDeathError } from '../../../src/driver/death.ts';
 import { BrowserSession, type SessionOptions, type SessionTarget } from '../../../src/driver/session.ts';
 
 /** A listener that keeps what it is told, and halts on a death or a quit as the supervisor does. */

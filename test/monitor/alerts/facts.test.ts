@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 
+import type { StoredSession } from '../../../src/model/session.ts';
 import { readFacts, type AlertFacts, type OwnFacts } from '../../../src/monitor/alerts/facts.ts';
-import type { Registry, StoredSession } from '../../../src/registry/registry.ts';
+import type { Registry } from '../../../src/registry/registry.ts';
 import { literal, rawSql } from '../../support/raw-sql.ts';
 import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
 import { useEmptyRegistry } from '../support/empty-registry.ts';

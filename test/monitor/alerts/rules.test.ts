@@ -1,10 +1,12 @@
 import { expect } from 'chai';
 
+import type { StoredRun } from '../../../src/model/run.ts';
+import type { StoredSession } from '../../../src/model/session.ts';
 import type { AlertFacts } from '../../../src/monitor/alerts/facts.ts';
 import { ALERT_RULES, type AlertLimits, type Finding } from '../../../src/monitor/alerts/rules.ts';
-import type { StoredRun, StoredSession } from '../../../src/registry/registry.ts';
 import type { Idle } from '../../../src/upkeep/upkeep.ts';
 import { makeStoredRun, makeStoredSession } from '../../support/stored-rows.ts';
+import { makeDeath } from '../../support/make-death.ts';
 
 const MINUTE_MS = 60_000;
 const TIME = '2026-01-01T12:00:00.000Z';
@@ -309,7 +311,7 @@ describe('ALERT_RULES', () => {
       params: { password: secret },
       options: { output: secret, hidden: ['password'] },
       outputs: { records: secret },
-      deaths: [{ cause: secret }],
+      deaths: [makeDeath({ evidence: { message: secret, url: secret, lastCommands: [secret] } })],
       display: { done: 1, total: 2, label: secret },
       host: secret,
     };

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
 
-import { openRegistry, RUN_STATUSES, SESSION_STATUSES, type Registry } from '../../../src/registry/registry.ts';
+import { RUN_STATUSES } from '../../../src/model/run.ts';
+import { SESSION_STATUSES } from '../../../src/model/session.ts';
+import { openRegistry, type Registry } from '../../../src/registry/registry.ts';
 import { literal, rawSql } from '../../support/raw-sql.ts';
 import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
 import { openMonitor, type OpenedMonitor } from '../support/opened-monitor.ts';

@@ -9,6 +9,7 @@ import { insertSession, literal, rawSql } from '../../support/raw-sql.ts';
 import { describeOnPostgres } from '../../support/registries.ts';
 import { openMonitor, TOKEN, type AskOptions, type OpenedMonitor } from '../support/opened-monitor.ts';
 import { ageRun, startRun, startSession } from '../support/rows.ts';
+import { makeDeath } from '../../support/make-death.ts';
 
 /** Of design 6.5, and what the dashboard needs besides. */
 const ROUTES = [
@@ -220,7 +221,7 @@ async function fill(registry: Registry, url: string): Promise<void> {
   await runs.setStatus('failed', 'failed', { code: 'units-failed', message: 'two of them failed' });
   await rawSql(
     url,
-    `update runs set deaths = ${literal(JSON.stringify([DEATH, {}]))}, duration_ms = 7, display_done = 7, display_total = 3 where id = 'failed'`,
+    `update runs set deaths = ${literal(JSON.stringify([makeDeath()]))}, duration_ms = 7, display_done = 7, display_total = 3 where id = 'failed'`,
   );
   await registry.alerts.raise({
     key: 'planted',

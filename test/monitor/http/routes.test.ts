@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
-import { openRegistry, SESSION_STATUSES, type Registry } from '../../../src/registry/registry.ts';
+import { SESSION_STATUSES } from '../../../src/model/session.ts';
+import { openRegistry, type Registry } from '../../../src/registry/registry.ts';
 import { numbers } from '../../support/opened-run.ts';
 import { insertSession, rawSql } from '../../support/raw-sql.ts';
 import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';

@@ -13,6 +13,7 @@ import { openMailServer, type MailServer } from '../support/mail-server.ts';
 import { openMonitor, type OpenedMonitor } from '../support/opened-monitor.ts';
 import { startRun } from '../support/rows.ts';
 import { openWebhookServer, type WebhookServer } from '../support/webhook-server.ts';
+import { makeDeath } from '../../support/make-death.ts';
 
 const SECRETS = {
   parameter: 'planted1parameter',
@@ -209,6 +210,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: secrets stay secret (R411)', (regi
   it('in what is answered of rows that somebody else has written', async () => {
     const text = `https://me:${SECRETS.row}@shop.example/?token=${SECRETS.row} password=${SECRETS.row}`;
     const death = JSON.stringify({ cause: 'browser-gone', detectedBy: 'devtools', message: text });
+    const declared = makeDeath({ evidence: { message: text, url: text, lastCommands: [text] } });
     await rawSql(
       url,
       insertSession({
@@ -224,7 +226,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: secrets stay secret (R411)', (regi
     await registry.runs.create({ id: 'row', action: 'row', params: { text }, owner: 'row' });
     await rawSql(
       url,
-      `update runs set error_code = 'x', error_message = ${literal(text)}, display_done = 1, display_total = 2, display_label = ${literal(text)}, deaths = ${literal(`[${death}]`)}, status = 'processing' where id = 'row'`,
+      `update runs set error_code = 'x', error_message = ${literal(text)}, display_done = 1, display_total = 2, display_label = ${literal(text)}, deaths = ${literal(JSON.stringify([declared]))}, status = 'processing' where id = 'row'`,
     );
     await registry.events.append({ type: 'session_dead', message: text, data: { message: text } });
     await registry.alerts.raise({

@@ -1,6 +1,8 @@
-import { RUN_STATUSES, type Registry, type StoredRunStatus } from '../../../src/registry/registry.ts';
+import { RUN_STATUSES, type StoredRunStatus } from '../../../src/model/run.ts';
+import { type Registry } from '../../../src/registry/registry.ts';
 import { insertSession, literal, rawSql } from '../../support/raw-sql.ts';
 import { ageRun, ageSession, startRun, startSession } from './rows.ts';
+import { makeDeath } from '../../support/make-death.ts';
 
 export const ODD_OWNER = 'Zoë "O\'Neil" & Söhne/№ 7?a=b#c%41 <i>\n日本';
 const DEATH = {
@@ -11,6 +13,7 @@ const DEATH = {
   detectedAfterMs: 40,
   cancelled: { queued: 2, inFlight: 1, refused: 0 },
 };
+const DECLARED = makeDeath({ evidence: { message: DEATH.message, url: null, lastCommands: [] } });
 export const ENDED_RUNS = RUN_STATUSES.filter((status) => status !== 'pending' && status !== 'processing');
 
 /** Sessions and runs in all statuses; some of them slow, some stuck. */
@@ -52,7 +55,7 @@ export async function fillRegistry(registry: Registry, url: string): Promise<voi
   await rawSql(
     url,
     `update runs set total = 8, done = 4, failed = 2, cancelled = 1, skipped = 1, sessions = 2, duration_ms = 1234,
-      deaths = ${literal(JSON.stringify([DEATH]))} where id = 'failed'`,
+      deaths = ${literal(JSON.stringify([DECLARED]))} where id = 'failed'`,
   );
   await create(registry, 'with records');
   for (const key of ['b', 'a', ODD_OWNER, 'x'.repeat(180), 'x'.repeat(3_000), ''])

@@ -1,4 +1,6 @@
-import type { Registry, StoredRun, StoredSession } from '../../../src/registry/registry.ts';
+import type { StoredRun } from '../../../src/model/run.ts';
+import type { StoredSession } from '../../../src/model/session.ts';
+import type { Registry } from '../../../src/registry/registry.ts';
 import { literal, rawSql } from '../../support/raw-sql.ts';
 
 const MINUTE_MS = 60_000;
