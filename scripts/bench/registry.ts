@@ -196,6 +196,7 @@ function forgetfulStore(): RunStore {
     noteProgress: () => undefined,
     loadSteps: async () => [],
     loadSaves: async () => [],
+    prove: async () => undefined,
     listRecords: async function* () {
       // Nothing was kept.
     },

@@ -35,8 +35,12 @@ const runRowSchema = z.object({
   status: z.enum(RUN_STATUSES),
   /** Of the session under which it is being worked on; null when no process works on it. */
   token: whole.nullable(),
+  /** The newest token that it was ever worked on under: an older one never begins it again. */
+  lastToken: whole,
+  /** Names the writer that began it last. A token could be issued a second time by a registry that was restored from a copy. */
+  writer: z.string().nullable(),
   cancelRequestedAt: time.nullable(),
-  /** Grows with each commit: a commit that was done again after a lost answer is told from one that was not. */
+  /** Grows with each commit. A writer that meets another number than that of its last commit writes nothing. */
   commitNumber: whole,
   total: whole,
   queued: whole,

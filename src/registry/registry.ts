@@ -23,13 +23,14 @@ export type { EventFilter, EventLog, StoredEvent } from './log/event-log.ts';
 export { EVENT_TYPES, type EventType, type NewEvent } from './log/events.ts';
 export { MONITOR_OFFICE, type Candidate, type Leader, type Leadership } from './leadership.ts';
 export type { StuckFinding, StuckWork, TimedOut } from './stuck-work.ts';
-export { LeaseLostError, RegistryError } from './errors.ts';
+export { LeaseLostError, RegistryDivergedError, RegistryError } from './errors.ts';
 export type { StoredHistogram } from './log/histograms.ts';
 export { type RegistryMetrics } from './log/metrics.ts';
 export type { Page, Place } from './sql/page.ts';
 export type { RecordsPage } from './runs/run-pages.ts';
 export type {
   AddedItem,
+  EndingStep,
   RecordEntry,
   RunEnd,
   RunSnapshot,

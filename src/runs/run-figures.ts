@@ -43,6 +43,6 @@ export class RunFigures {
 
   snapshot(counts: RunCounts): RunSnapshot {
     const { display, sessions, reused, contextLosses, deaths, durationMs } = this;
-    return { counts, display, sessions, reused, contextLosses, deaths, durationMs };
+    return { counts, display, sessions, reused, contextLosses, deaths: [...deaths], durationMs };
   }
 }

@@ -195,7 +195,7 @@ export class Run {
     const open = (row: StoredRun) =>
       runs.openStore(row, {
         token: session.lease.token,
-        snapshot: () => this.#figures.snapshot(this.#ledger.counts),
+        snapshot: (ending) => this.#figures.snapshot(this.#ledger.countsAfter(ending)),
         onFailure: (error) => this.#onUnkept(error, session),
         onCancel: () => this.#stop.abort(new CancelledError('The run was cancelled from outside.')),
       });

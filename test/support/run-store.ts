@@ -19,6 +19,7 @@ export async function openTestStore(changes: Partial<RunStore> = {}): Promise<Ru
     loadSteps: () => store.loadSteps(),
     loadSaves: () => store.loadSaves(),
     listRecords: () => store.listRecords(),
+    prove: () => store.prove(),
     finish: (end) => store.finish(end),
     close: () => store.close(),
     ...changes,

@@ -12,6 +12,8 @@ export function makeStoredRun(parts: Partial<StoredRun> = {}): StoredRun {
     owner: 'ann',
     status: 'processing',
     token: 1,
+    lastToken: 1,
+    writer: 'writer',
     isCancelRequested: false,
     commitNumber: 0,
     counts: { total: 0, queued: 0, running: 0, done: 0, failed: 0, cancelled: 0, skipped: 0 },

@@ -32,6 +32,17 @@ export interface NewEvent {
   readonly data?: object;
 }
 
+/** Whether the run was removed, as far as the audit trail goes back. */
+export async function isRunRemoved(db: Connection, runId: string): Promise<boolean> {
+  const event = await db
+    .selectFrom('events')
+    .select('id')
+    .where('type', '=', 'run_removed')
+    .where('runId', '=', runId)
+    .executeTakeFirst();
+  return event !== undefined;
+}
+
 export async function appendEvent(transaction: Connection, event: NewEvent): Promise<void> {
   const { type, owner = null, sessionId = null, runId = null, status = null, message = null, data } = event;
   await transaction

@@ -4,7 +4,15 @@ import { sql } from 'kysely';
 import type { Connection } from '../sql/database.ts';
 import type { RegistryDialect } from '../sql/dialect.ts';
 import { toRowId, toStepRowId, toStorableText, toStoredName } from '../sql/row-id.ts';
-import type { RecordEntry, ReplacedRecord, SavePlace, StepDeclaration, StepEnd, StepId } from './run-store.ts';
+import type {
+  EndingStep,
+  RecordEntry,
+  ReplacedRecord,
+  SavePlace,
+  StepDeclaration,
+  StepEnd,
+  StepId,
+} from './run-store.ts';
 
 /** Bounds of one transaction: SQLite works in our thread, and nothing may hold that up for long. */
 const MOST_ROWS = 250;
@@ -41,9 +49,6 @@ export class CommitGroup {
   readonly #answers: Answer[] = [];
   /** Parts in the order of their coming; a part is never divided. */
   #parts: { readonly rows: number; readonly bytes: number; readonly put: (group: CommitGroup) => void }[] = [];
-  /** Records that were not there before; known once it is written. */
-  newRecords = 0;
-
   get isEmpty(): boolean {
     return this.#parts.length === 0 && this.#steps.size === 0 && this.#records.size === 0;
   }
@@ -59,6 +64,15 @@ export class CommitGroup {
 
   get records(): readonly RecordRow[] {
     return [...this.#records.values()];
+  }
+
+  get ending(): readonly EndingStep[] {
+    return this.steps.flatMap(({ id, end }) => (end === undefined ? [] : [{ id, status: end.status }]));
+  }
+
+  /** Adds nothing; resolves when the group is stored. */
+  prove(): Promise<void> {
+    return this.#ask(0, 0, () => () => undefined);
   }
 
   declare(declaration: StepDeclaration): void {
@@ -158,14 +172,15 @@ export class CommitGroup {
   }
 }
 
+/** Returns the number of records that were not there before. */
 export async function writeGroup(
   transaction: Connection,
   group: CommitGroup,
   { dialect, runId }: { readonly dialect: RegistryDialect; readonly runId: string },
-): Promise<void> {
+): Promise<number> {
   const { steps, records } = group;
   if (steps.length > 0) await upsertSteps(transaction, steps, { dialect, runId });
-  group.newRecords = records.length === 0 ? 0 : await writeRecords(transaction, records, { dialect, runId });
+  return records.length === 0 ? 0 : writeRecords(transaction, records, { dialect, runId });
 }
 
 interface Place {

@@ -64,6 +64,13 @@ export interface SavePlace {
 
 export interface StoredSave extends SavePlace, Pick<RecordEntry, 'dataset' | 'key'> {}
 
+/** A step that ends with the commit under way. */
+export interface EndingStep {
+  /** Of its row. */
+  readonly id: string;
+  readonly status: StepEnd['status'];
+}
+
 /** Everything about a run that changes while it works, at one moment; written with each commit, for whoever watches. */
 export interface RunSnapshot {
   readonly counts: StepCounts;
@@ -111,6 +118,8 @@ export interface RunStore {
   listRecords(): AsyncIterable<RecordEntry>;
   /** Records kept so far. */
   readonly recordCount: number;
+  /** Resolves if everything stored so far is there, and the run still belongs to this process. */
+  prove(): Promise<void>;
   /** The last word: waits for all that was asked before. Nothing is kept after it. */
   finish(end: RunEnd): Promise<void>;
   /** Stops without a last word. */

@@ -4,21 +4,23 @@
  * commit under way and those waiting for it, never more than work at the same time. They are done again on resume, and what they had
  * saved with them was not kept either, so nothing is lost and nothing is there twice.
  *
- * Each commit is fenced: it changes the run's row only while that carries our token. One whose answer got lost with its connection is done
- * again, and comes to the same; only the last word, which gives the token back, has to be known again: by its number.
+ * Each commit begins with its fence: it writes nothing unless the run's row carries our token, names us as its writer, and has the number of our
+ * last commit. So a process that was suspended while another one took over writes nothing, and commits that went missing are noticed.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { sql, type Updateable } from 'kysely';
+import { sql, type Updateable, type UpdateObject } from 'kysely';
 
-import type { RunRow } from '../../model/run.ts';
+import type { RunRow, StoredRun } from '../../model/run.ts';
 import { toError } from '../../core/errors.ts';
 import type { Connection, Database } from '../sql/database.ts';
-import { LeaseLostError, RegistryError } from '../errors.ts';
-import { appendEvent } from '../log/events.ts';
+import type { Tables } from '../sql/tables.ts';
+import { LeaseLostError, RegistryDivergedError, RegistryError } from '../errors.ts';
+import { appendEvent, isRunRemoved } from '../log/events.ts';
 import { CommitGroup, findReplaced, writeGroup } from './run-commit.ts';
-import { pageRecords, pageSaves, pageSteps } from './run-pages.ts';
+import { pageRecords, pageSaves, pageSteps, type RunPlace } from './run-pages.ts';
 import type {
+  EndingStep,
   RecordEntry,
   ReplacedRecord,
   RunEnd,
@@ -40,11 +42,10 @@ const LOOK_EVERY_MS = 2_000;
 
 export interface RunWriterOptions {
   readonly database: Database;
-  readonly runId: string;
-  readonly owner: string;
   /** Of the session that the run works under. */
   readonly token: number;
-  readonly snapshot: () => RunSnapshot;
+  /** As of the moment when these steps have ended. */
+  readonly snapshot: (ending: readonly EndingStep[]) => RunSnapshot;
   /** Told once, when nothing more can be kept. */
   readonly onFailure: (error: RegistryError | LeaseLostError) => void;
   /** Somebody asked for the run's end. */
@@ -53,6 +54,7 @@ export interface RunWriterOptions {
 
 export class RunWriter implements RunStore {
   readonly #options: RunWriterOptions;
+  readonly #run: StoredRun;
   #waiting = new CommitGroup();
   #isUrgent = false;
   #writing: Promise<void> | undefined;
@@ -63,11 +65,11 @@ export class RunWriter implements RunStore {
   #deathsWritten = -1;
   #isClosed = false;
 
-  /** `from` is what the run's row says. */
-  constructor(options: RunWriterOptions, from: { readonly commitNumber: number; readonly records: number }) {
+  constructor(options: RunWriterOptions, run: StoredRun) {
     this.#options = options;
-    this.#commitNumber = from.commitNumber;
-    this.#recordCount = from.records;
+    this.#run = run;
+    this.#commitNumber = run.commitNumber;
+    this.#recordCount = run.records;
     this.#schedule(LOOK_EVERY_MS);
   }
 
@@ -93,8 +95,7 @@ export class RunWriter implements RunStore {
   }
 
   findReplaced(records: readonly RecordEntry[], order: number): Promise<readonly ReplacedRecord[]> {
-    const { database, runId } = this.#options;
-    return database.read((db) => findReplaced(db, records, { runId, order }));
+    return this.#options.database.read((db) => findReplaced(db, records, { runId: this.#run.id, order }));
   }
 
   async saveRecord(record: RecordEntry, place: SavePlace): Promise<void> {
@@ -106,19 +107,27 @@ export class RunWriter implements RunStore {
   }
 
   loadSteps(): Promise<readonly StoredStep[]> {
-    return Array.fromAsync(pageSteps(this.#options));
+    return Array.fromAsync(pageSteps(this.#place));
   }
 
   loadSaves(): Promise<readonly StoredSave[]> {
-    return Array.fromAsync(pageSaves(this.#options));
+    return Array.fromAsync(pageSaves(this.#place));
   }
 
   listRecords(): AsyncIterable<RecordEntry> {
-    return pageRecords(this.#options);
+    return pageRecords(this.#place);
+  }
+
+  get #place(): RunPlace {
+    return { database: this.#options.database, runId: this.#run.id };
+  }
+
+  async prove(): Promise<void> {
+    await this.#ask((group) => group.prove());
   }
 
   async finish({ status, error, outputs }: RunEnd): Promise<void> {
-    const { runId, owner } = this.#options;
+    const { id: runId, owner } = this.#run;
     const now = new Date().toISOString();
     await this.#drain();
     this.#throwIfFailed();
@@ -135,7 +144,7 @@ export class RunWriter implements RunStore {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#writing = this.#commit(new CommitGroup(), async (transaction, snapshot) => {
-      await this.#updateRun(transaction, { ...this.#toColumns(snapshot), ...end }, 0);
+      await this.#fence(transaction, { ...this.#toColumns(snapshot), ...end });
       await appendEvent(transaction, { type: 'run_ended', owner, runId, status, message: error?.message ?? null });
     });
     await this.close();
@@ -191,7 +200,7 @@ export class RunWriter implements RunStore {
     write: (transaction: Connection, snapshot: RunSnapshot) => Promise<void>,
   ): Promise<void> {
     const number = this.#commitNumber + 1;
-    const snapshot = this.#options.snapshot();
+    const snapshot = this.#options.snapshot(group.ending);
     try {
       await this.#options.database.write((transaction) => write(transaction, snapshot));
       this.#commitNumber = number;
@@ -212,60 +221,63 @@ export class RunWriter implements RunStore {
   }
 
   async #writeGroup(transaction: Connection, group: CommitGroup, snapshot: RunSnapshot): Promise<void> {
-    const { database, runId } = this.#options;
-    await writeGroup(transaction, group, { dialect: database.dialect, runId });
-    await this.#updateRun(transaction, this.#toColumns(snapshot), group.newRecords, group.isProgress);
+    const { dialect } = this.#options.database;
+    const { id: runId } = this.#run;
+    const progress = group.isProgress ? { lastProgressAt: new Date().toISOString() } : {};
+    // Most records were not there before; the others are taken off again.
+    const most = group.records.length;
+    const records = await this.#fence(transaction, {
+      ...this.#toColumns(snapshot),
+      ...progress,
+      ...(most > 0 && { records: sql<number>`records + ${most}` }),
+    });
+    const known = most - (await writeGroup(transaction, group, { dialect, runId }));
+    if (known > 0)
+      await transaction
+        .updateTable('runs')
+        .set({ records: records - known })
+        .where('id', '=', runId)
+        .execute();
+    this.#recordCount = records - known;
   }
 
-  /** The fence. */
-  async #updateRun(
-    transaction: Connection,
-    columns: Updateable<RunRow>,
-    newRecords: number,
-    isProgress = false,
-  ): Promise<void> {
-    const { runId, token, onCancel } = this.#options;
-    const now = new Date().toISOString();
-    const number = this.#commitNumber + 1;
+  /** Returns the number of records. */
+  async #fence(transaction: Connection, columns: UpdateObject<Tables, 'runs'>): Promise<number> {
+    const { token, onCancel } = this.#options;
+    const { id, writer } = this.#run;
     const updated = await transaction
       .updateTable('runs')
-      .set({
-        ...columns,
-        commitNumber: number,
-        updatedAt: now,
-        ...(isProgress ? { lastProgressAt: now } : {}),
-      })
-      .$if(newRecords > 0, (query) => query.set({ records: sql`records + ${newRecords}` }))
-      .where('id', '=', runId)
+      .set({ ...columns, commitNumber: this.#commitNumber + 1, updatedAt: new Date().toISOString() })
+      .where('id', '=', id)
       .where('token', '=', token)
+      .where('writer', '=', writer)
+      .where('commitNumber', '=', this.#commitNumber)
       .returning(['cancelRequestedAt', 'records'])
       .executeTakeFirst();
-    const { records, cancelRequestedAt: cancelled } = updated ?? (await this.#explainRefusal(transaction, number));
-    this.#recordCount = records;
-    if (cancelled !== null) onCancel();
+    if (updated === undefined) throw await this.#explainRefusal(transaction);
+    if (updated.cancelRequestedAt !== null) onCancel();
+    return updated.records;
   }
 
-  /** Returns where this very commit was made before, and only its answer was lost. */
-  async #explainRefusal(
-    transaction: Connection,
-    number: number,
-  ): Promise<Pick<RunRow, 'records' | 'cancelRequestedAt'>> {
-    const { runId, token } = this.#options;
-    const row = await transaction
-      .selectFrom('runs')
-      .select(['token', 'commitNumber', 'status', 'errorMessage', 'records', 'cancelRequestedAt'])
-      .where('id', '=', runId)
-      .executeTakeFirst();
-    if (row?.commitNumber === number && (row.token === token || row.token === null)) return row;
+  async #explainRefusal(transaction: Connection): Promise<Error> {
+    const { id: runId } = this.#run;
+    const row = await transaction.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirst();
+    if (row === undefined && !(await isRunRemoved(transaction, runId)))
+      return diverged(runId, 'it is not there any more');
+    if (row !== undefined && row.commitNumber < this.#commitNumber)
+      return diverged(runId, `it is at commit ${row.commitNumber}, after commit ${this.#commitNumber} was confirmed`);
     const why =
       row === undefined
         ? 'it was removed from the registry'
         : row.token === null
           ? `it is ${row.status} by now${row.errorMessage === null ? '' : `: ${row.errorMessage}`}`
           : 'another process goes on with it';
-    throw new LeaseLostError(`The run ${runId} is no longer this process's: ${why}. Nothing more is kept of it here.`, {
-      data: { runId, status: row?.status ?? 'removed' },
-    });
+    return new LeaseLostError(
+      `The run ${runId} is no longer this process's: ${why}. Nothing more is stored of it here.`,
+      {
+        data: { runId, status: row?.status ?? 'removed' },
+      },
+    );
   }
 
   #toColumns({
@@ -295,6 +307,14 @@ export class RunWriter implements RunStore {
     if (this.#isClosed || this.#failure !== undefined) return;
     this.#timer = setTimeout(() => void (this.#writing ??= this.#write()), inMs);
   }
+}
+
+function diverged(runId: string, what: string): RegistryDivergedError {
+  return new RegistryDivergedError(
+    `The registry has lost commits of the run ${runId}: ${what}. It was restored from a copy, or another server took over. ` +
+      'Nothing more is stored of the run here. Resume it: what the registry lacks is done again.',
+    { data: { runId } },
+  );
 }
 
 function toRegistryError(error: Error): RegistryError {

@@ -1,4 +1,6 @@
 /** Runs as rows: begun, looked at, changed from outside. What a working run keeps goes through its `RunWriter`. */
+import { randomUUID } from 'node:crypto';
+
 import { sql, type Updateable } from 'kysely';
 
 import { RUN_STATUSES, type RunRow, type StoredRun, type StoredRunStatus } from '../../model/run.ts';
@@ -61,6 +63,8 @@ export class Runs {
       owner,
       status: 'pending',
       token: null,
+      lastToken: 0,
+      writer: null,
       cancelRequestedAt: null,
       commitNumber: 0,
       total: 0,
@@ -165,6 +169,8 @@ export class Runs {
         .updateTable('runs')
         .set({
           token,
+          lastToken: token,
+          writer: randomUUID(),
           status: 'processing',
           startedAt: sql`coalesce(started_at, ${now})`,
           endedAt: null,
@@ -180,7 +186,7 @@ export class Runs {
           processIdentity: process.identity,
         })
         .where('id', '=', id)
-        .where((eb) => eb.or([eb('token', 'is', null), eb('token', '<=', token)]))
+        .where('lastToken', '<=', token)
         .returningAll()
         .executeTakeFirst();
       if (begun === undefined) throw await whyNotBegun(db, id);
@@ -191,9 +197,9 @@ export class Runs {
     return toStoredRun(row);
   }
 
-  /** The one that may write to a run that was begun under `token`. */
+  /** The one that may write to a run: `run` is as `begin` returned it, or newer. */
   openStore(run: StoredRun, given: Omit<RunWriterOptions, 'database' | 'runId' | 'owner'>): RunStore {
-    return new RunWriter({ ...given, database: this.#database, runId: run.id, owner: run.owner }, run);
+    return new RunWriter({ ...given, database: this.#database }, run);
   }
 
   /** Forgets steps of a run that was begun under `token`; see {@link forgetSteps}. */

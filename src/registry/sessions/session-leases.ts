@@ -5,6 +5,7 @@
 import { sql, type Updateable } from 'kysely';
 
 import { LIVE_STATUSES, type SessionRow, type SessionStatus, type StoredSession, isLive } from '../../model/session.ts';
+import { RegistryError } from '../errors.ts';
 import { toNextRow, toRow, type Claim, type ClaimResult, type Renewal, type SessionFacts } from './claim.ts';
 import { count } from '../log/counters.ts';
 import type { Connection, Database } from '../sql/database.ts';
@@ -31,18 +32,37 @@ export class SessionLeases {
     this.#database = database;
   }
 
-  /** Takes the owner where nobody holds it, or whoever did let its lease run out. One transaction: of many callers one wins. */
-  claim(claim: Claim): Promise<ClaimResult> {
+  /** Takes the owner if it is free, or if its holder's lease has run out. One transaction: of many callers one wins. */
+  async claim(claim: Claim): Promise<ClaimResult> {
+    const token = await this.#nextToken();
     return this.#database.write(async (db) => {
       for (;;) {
-        const answer = await this.#tryClaim(db, claim);
+        const answer = await this.#tryClaim(db, claim, token);
         if (answer !== undefined) return answer;
       }
     });
   }
 
+  /**
+   * Each is greater than all before it, also in a database that was restored from a copy: none is below the time in milliseconds. A statement of
+   * its own, so that nobody waits for its row while a transaction is open.
+   */
+  async #nextToken(): Promise<number> {
+    const { nowMs } = this.#database.dialect;
+    const { rows } = await this.#database.read((db) =>
+      sql<{ value: number }>`
+        insert into counters (name, label, value) values ('lease_token', '', ${nowMs})
+        on conflict (name, label) do update set
+          value = case when counters.value < excluded.value then excluded.value else counters.value + 1 end
+        returning value`.execute(db),
+    );
+    const [row] = rows;
+    if (row === undefined) throw new RegistryError('The registry gave no lease token.');
+    return row.value;
+  }
+
   /** Undefined where the owner changed hands between the look and the word. */
-  async #tryClaim(db: Connection, claim: Claim): Promise<ClaimResult | undefined> {
+  async #tryClaim(db: Connection, claim: Claim, token: number): Promise<ClaimResult | undefined> {
     const nowMs = await this.#now(db);
     const holder = await findLive(db, claim.owner);
     if (holder?.id === claim.id) return { isClaimed: true, session: holder, expired: null, isRapid: false };
@@ -53,7 +73,6 @@ export class SessionLeases {
       if (!(await this.#expire(db, holder))) return undefined;
     }
     const isRapid = await isRapidCreate(db, claim);
-    const token = await count(db, 'lease_token');
     const inserted = await db
       .insertInto('sessions')
       .values(toRow(claim, { token, epoch: 1, leaseExpiresMs: nowMs + Math.round(claim.leaseMs) }))

@@ -8,7 +8,7 @@ import { delay } from '../../core/abort.ts';
 import { SupervisorError, toError } from '../../core/errors.ts';
 import { retry } from '../../core/retry.ts';
 import type { RegistryDialect } from './dialect.ts';
-import { RegistryError } from '../errors.ts';
+import { RegistryError, UnansweredCommitError } from '../errors.ts';
 import { migrate } from './migrations.ts';
 import type { Tables } from './tables.ts';
 
@@ -53,11 +53,28 @@ export class Database {
   }
 
   /**
-   * All of `work` or nothing. It may be done again from its beginning, also after a commit whose answer was lost, so it must come to the
-   * same the second time. Nothing but the database is to be awaited in it.
+   * All of `work` or nothing. It may be done again from its beginning if the database has forgotten it. After a commit whose answer was lost the
+   * database is asked whether it was made, so that nothing is done twice. Nothing but the database is to be awaited in it.
    */
   write<Value>(work: (transaction: Connection) => Promise<Value>, patienceMs = PATIENCE_MS): Promise<Value> {
-    return this.#try((db) => db.transaction().execute(work), patienceMs);
+    let unanswered: { readonly transactionId: string; readonly value: Value } | undefined;
+    return this.#try(async (db) => {
+      if (unanswered !== undefined) {
+        const isCommitted = await this.dialect.isCommitted(db, unanswered.transactionId);
+        if (isCommitted === true) return unanswered.value;
+        if (isCommitted === undefined) throw new StillCommittingError();
+        unanswered = undefined;
+      }
+      const done: { value?: Value } = {};
+      try {
+        await db.transaction().execute(async (transaction) => void (done.value = await work(transaction)));
+      } catch (thrown) {
+        if (thrown instanceof UnansweredCommitError)
+          unanswered = { transactionId: thrown.transactionId, value: done.value as Value };
+        throw thrown;
+      }
+      return done.value as Value;
+    }, patienceMs);
   }
 
   async close(): Promise<void> {
@@ -65,14 +82,20 @@ export class Database {
     await this.#kysely.destroy();
   }
 
+  async #verified<Value>(attempt: (db: Kysely<Tables>) => Promise<Value>): Promise<Value> {
+    this.dialect.verify();
+    return attempt(this.#kysely);
+  }
+
   async #try<Value>(attempt: (db: Kysely<Tables>) => Promise<Value>, patienceMs: number): Promise<Value> {
     const deadline = performance.now() + patienceMs;
     try {
-      return await retry(() => attempt(this.#kysely), {
+      return await retry(() => this.#verified(attempt), {
         retries: Infinity,
         minDelayMs: FIRST_PAUSE_MS,
         maxDelayMs: this.dialect.longestPauseMs,
-        shouldRetry: (error) => this.dialect.isPassing(error) && performance.now() < deadline,
+        shouldRetry: (error) =>
+          (error instanceof StillCommittingError || this.dialect.isPassing(error)) && performance.now() < deadline,
         signal: this.#closing.signal,
       });
     } catch (thrown) {
@@ -82,3 +105,6 @@ export class Database {
     }
   }
 }
+
+/** The server still works on a commit whose answer was lost. */
+class StillCommittingError extends Error {}

@@ -44,6 +44,7 @@ function makeMigrations(dialect: RegistryDialect): Record<string, Migration> {
     '002_one_live_session_per_owner': { up: (db: Kysely<Tables>) => enforceOneLiveSession(db) },
     '003_monitor': { up: (db: Kysely<unknown>) => createMonitorTables(db) },
     '004_nested_steps': { up: (db: Kysely<unknown>) => addNestedSteps(db) },
+    '005_fence': { up: (db: Kysely<unknown>) => addFence(db) },
   };
 }
 
@@ -209,6 +210,15 @@ async function addNestedSteps(db: Kysely<unknown>): Promise<void> {
     .alterTable('steps')
     .addColumn('effects', 'integer', (column) => column.notNull().defaultTo(0))
     .execute();
+}
+
+async function addFence(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('runs').addColumn('writer', 'text').execute();
+  await db.schema
+    .alterTable('runs')
+    .addColumn('last_token', 'bigint', (column) => column.notNull().defaultTo(0))
+    .execute();
+  await sql`update runs set last_token = coalesce(token, 0)`.execute(db);
 }
 
 /** Of an owner's live sessions the newest stays; the others are history. */

@@ -1,17 +1,34 @@
 /** PostgreSQL, for many machines. */
-import { PostgresDialect, sql } from 'kysely';
+import {
+  CompiledQuery,
+  PostgresDialect,
+  PostgresDriver,
+  sql,
+  type DatabaseConnection,
+  type Dialect,
+  type TransactionSettings,
+} from 'kysely';
 import { Pool, types as pgTypes, TypeOverrides } from 'pg';
 
-import type { RegistryDialect } from './dialect.ts';
 import { redactUrl } from '../../core/redact.ts';
+import { toError } from '../../core/errors.ts';
+import { UnansweredCommitError } from '../errors.ts';
+import type { RegistryDialect } from './dialect.ts';
 
 /** Small: one program writes few things at a time, and a server has a hundred connections by default. */
 const CONNECTIONS = 4;
 const CONNECT_LIMIT_MS = 5_000;
 /** A server that hangs must not hang us; statements of ours take milliseconds. */
 const QUERY_LIMIT_MS = 15_000;
-/** Of https://www.postgresql.org/docs/current/errcodes-appendix.html: connection trouble, shutdown and start, clashes, too many clients. */
-const PASSING_CODES = /^(08...|57P0[1-3]|40001|40P01|55P03|53300|25P0[34])$/;
+/** A lock is waited for anew after it, for as long as an outage. */
+const LOCK_LIMIT_MS = 5_000;
+/** A program that was suspended, or cut off, in a transaction holds its locks for no longer. Ours await nothing but the database. */
+const IDLE_LIMIT_MS = 3_000;
+/**
+ * Of https://www.postgresql.org/docs/current/errcodes-appendix.html: connection trouble, shutdown and start, clashes, too many clients; a
+ * server that has become a read-only one, or was too slow.
+ */
+const PASSING_CODES = /^(08...|57P0[1-3]|57014|40001|40P01|55P03|53300|25P0[34]|25006)$/;
 const PASSING_SYSTEM_CODES = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)$/;
 /** pg's own errors have no code. */
 const PASSING_WORDS =
@@ -22,7 +39,7 @@ export function postgresDialect(url: string): RegistryDialect {
   return {
     name: 'postgres',
     place,
-    kysely: new PostgresDialect({ pool: async () => openPool(url) }),
+    kysely: kyselyDialect(url),
     nowMs: sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`,
     autoIncrement: sql`bigint generated always as identity primary key`,
     numbersInOrder: false,
@@ -30,11 +47,50 @@ export function postgresDialect(url: string): RegistryDialect {
     longestPauseMs: 250,
     isPassing,
     explain: (error) => explain(error, place),
+    isCommitted: async (db, transactionId) => {
+      const { rows } = await sql<{ status: string | null }>`
+        select pg_xact_status(cast(${transactionId} as xid8)) as status`.execute(db);
+      const status = rows[0]?.status;
+      return status === 'in progress' ? undefined : status === 'committed';
+    },
+    verify: () => undefined,
     sizeBytes: async (db) => {
       const { rows } = await sql<{ bytes: number }>`select pg_database_size(current_database()) as bytes`.execute(db);
       return rows[0]?.bytes ?? 0;
     },
   };
+}
+
+function kyselyDialect(url: string): Dialect {
+  const config = { pool: async () => openPool(url) };
+  const dialect = new PostgresDialect(config);
+  return {
+    createAdapter: () => dialect.createAdapter(),
+    createDriver: () => new CertainDriver(config),
+    createIntrospector: (db) => dialect.createIntrospector(db),
+    createQueryCompiler: () => dialect.createQueryCompiler(),
+  };
+}
+
+/** Knows each transaction by its id, so that the database can be asked later if it was committed (PostgreSQL 13 and later). */
+class CertainDriver extends PostgresDriver {
+  readonly #ids = new WeakMap<DatabaseConnection, string>();
+
+  override async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
+    await super.beginTransaction(connection, settings);
+    const query = CompiledQuery.raw('select cast(pg_current_xact_id() as text) as id');
+    const { rows } = await connection.executeQuery<{ id: string }>(query);
+    this.#ids.set(connection, rows[0]?.id ?? '');
+  }
+
+  override async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    try {
+      await super.commitTransaction(connection);
+    } catch (thrown) {
+      const error = toError(thrown);
+      throw isPassing(error) ? new UnansweredCommitError(this.#ids.get(connection) ?? '', error) : error;
+    }
+  }
 }
 
 function openPool(url: string): Pool {
@@ -46,6 +102,9 @@ function openPool(url: string): Pool {
     max: CONNECTIONS,
     connectionTimeoutMillis: CONNECT_LIMIT_MS,
     query_timeout: QUERY_LIMIT_MS,
+    statement_timeout: QUERY_LIMIT_MS,
+    lock_timeout: LOCK_LIMIT_MS,
+    idle_in_transaction_session_timeout: IDLE_LIMIT_MS,
     keepAlive: true,
     application_name: 'webdriver-supervisor',
     types,
@@ -58,6 +117,7 @@ function openPool(url: string): Pool {
 }
 
 function isPassing(error: Error): boolean {
+  if (error instanceof UnansweredCommitError) return true;
   // Where a host has several addresses, each one's failure is in a list.
   if (error instanceof AggregateError) return error.errors.every((one) => one instanceof Error && isPassing(one));
   const code: unknown = 'code' in error ? error.code : undefined;

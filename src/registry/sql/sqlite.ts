@@ -2,6 +2,7 @@
  * SQLite by Node's own module. It works in our thread, so it must never wait: a lock of another process is an error here, which whoever
  * asked tries again after a pause (`Database`). Transactions begin as writers, so that none fails in its middle for a lock.
  */
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -20,6 +21,7 @@ import {
 
 import { ConfigError, toError } from '../../core/errors.ts';
 import { makeFolder } from '../../core/folders.ts';
+import { RegistryDivergedError } from '../errors.ts';
 import type { RegistryDialect } from './dialect.ts';
 
 export const MEMORY = ':memory:';
@@ -37,10 +39,12 @@ const NOTADB = 26;
 const MOST_STATEMENTS = 100;
 
 export function sqliteDialect(file: string): RegistryDialect {
+  let opened: string | undefined;
+  const onOpen = () => (opened = identityOf(file));
   return {
     name: 'sqlite',
     place: file,
-    kysely: kyselyDialect(file),
+    kysely: kyselyDialect(file, onOpen),
     nowMs: sql<number>`cast(unixepoch('now', 'subsec') * 1000 as integer)`,
     autoIncrement: sql`integer primary key autoincrement`,
     // One writer at a time.
@@ -50,6 +54,15 @@ export function sqliteDialect(file: string): RegistryDialect {
     longestPauseMs: 20,
     isPassing: (error) => [BUSY, LOCKED].includes(resultCode(error)),
     explain: (error) => explain(error, file),
+    // A commit is answered in this process, or was not made.
+    isCommitted: async () => false,
+    verify: () => {
+      if (opened === undefined || opened === identityOf(file)) return;
+      throw new RegistryDivergedError(
+        `The registry ${file} was replaced or deleted while this program used it; what was stored since then is not in it. ` +
+          'Put the file back, or go on with the one that is there: resume the run.',
+      );
+    },
     sizeBytes: async (db) => {
       const { rows } = await sql<{ bytes: number }>`
         select page_count * page_size as bytes from pragma_page_count(), pragma_page_size()`.execute(db);
@@ -58,10 +71,10 @@ export function sqliteDialect(file: string): RegistryDialect {
   };
 }
 
-function kyselyDialect(file: string): Dialect {
+function kyselyDialect(file: string, onOpen: () => void): Dialect {
   return {
     createAdapter: () => new ImmediateAdapter(),
-    createDriver: () => new SqliteDriver(file),
+    createDriver: () => new SqliteDriver(file, onOpen),
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   };
@@ -76,10 +89,12 @@ class ImmediateAdapter extends SqliteAdapter {
 
 class SqliteDriver implements Driver {
   readonly #file: string;
+  readonly #onOpen: () => void;
   #connection: SqliteConnection | undefined;
 
-  constructor(file: string) {
+  constructor(file: string, onOpen: () => void) {
     this.#file = file;
+    this.#onOpen = onOpen;
   }
 
   async init(): Promise<void> {
@@ -92,6 +107,7 @@ class SqliteDriver implements Driver {
         'pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = off; pragma wal_autocheckpoint = 250',
       );
       this.#connection = new SqliteConnection(database);
+      if (this.#file !== MEMORY) this.#onOpen();
     } catch (thrown) {
       database.close();
       throw thrown;
@@ -193,6 +209,12 @@ async function makePrivateFolder(folder: string): Promise<void> {
       { cause: thrown },
     );
   }
+}
+
+/** Tells files apart that had the same path; undefined if there is none. */
+function identityOf(file: string): string | undefined {
+  const { dev, ino } = statSync(file, { throwIfNoEntry: false, bigint: true }) ?? {};
+  return dev === undefined ? undefined : `${dev}:${ino}`;
 }
 
 function resultCode(error: Error): number {

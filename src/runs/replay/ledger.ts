@@ -8,6 +8,7 @@ import { ActionError } from '../../core/errors.ts';
 import {
   toStepRowId,
   type AddedItem,
+  type EndingStep,
   type RecordEntry,
   type SavePlace,
   type StepId,
@@ -81,6 +82,18 @@ export class Ledger {
 
   get counts(): RunCounts {
     return { total: this.#entries.size, ...this.#counts };
+  }
+
+  /** The counts once these steps have ended, too. */
+  countsAfter(ending: readonly EndingStep[]): RunCounts {
+    const counts = { ...this.counts };
+    for (const { id, status } of ending) {
+      const entry = this.#entries.get(id);
+      if (entry === undefined) continue;
+      counts[entry.status] -= 1;
+      counts[status] += 1;
+    }
+    return counts;
   }
 
   /** The same as a person counts them: a step that consists of others is not counted beside them. */
