@@ -5,7 +5,7 @@
 import type { StoredRun } from '../model/run.ts';
 import { anySignal } from '../core/abort.ts';
 import { ActionError, CancelledError, InvariantError, toError } from '../core/errors.ts';
-import { LeaseLostError } from '../registry/registry.ts';
+import { LeaseLostError, RegistryDivergedError } from '../registry/registry.ts';
 import type { Registry, RegistryError, RunStore } from '../registry/registry.ts';
 import { SessionManager, type Acquisition } from '../sessions/sessions.ts';
 import type { SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
@@ -355,8 +355,12 @@ export class Run {
   async #finish(ending: Ending): Promise<RunOutcome> {
     this.#ledger.cancelOpen();
     let error = ending.kind === 'returned' ? undefined : ending.error;
-    // The files of a run that another process has now are not ours to write.
-    const isTaken = this.#stop.signal.reason instanceof LeaseLostError || this.#figures.ownDeaths.some(isTakenAway);
+    // The files of a run that another process has now are not ours to write, and what the registry has lost is in no file.
+    const { reason } = this.#stop.signal;
+    const isTaken =
+      reason instanceof LeaseLostError ||
+      reason instanceof RegistryDivergedError ||
+      this.#figures.ownDeaths.some(isTakenAway);
     const { outputs, failure } = await writeOutputs(isTaken ? undefined : this.#store, this.#plan);
     // The error that ended the run comes first.
     if (error !== undefined && failure !== undefined) this.#plan.log.error(failure.message);

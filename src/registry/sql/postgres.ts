@@ -75,6 +75,7 @@ function kyselyDialect(url: string): Dialect {
 /** Knows each transaction by its id, so that the database can be asked later if it was committed (PostgreSQL 13 and later). */
 class CertainDriver extends PostgresDriver {
   readonly #ids = new WeakMap<DatabaseConnection, string>();
+  readonly #unanswered = new WeakSet<DatabaseConnection>();
 
   override async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
     await super.beginTransaction(connection, settings);
@@ -88,10 +89,21 @@ class CertainDriver extends PostgresDriver {
       await super.commitTransaction(connection);
     } catch (thrown) {
       const error = toError(thrown);
-      throw isPassing(error) ? new UnansweredCommitError(this.#ids.get(connection) ?? '', error) : error;
+      if (!isPassing(error)) throw error;
+      this.#unanswered.add(connection);
+      throw new UnansweredCommitError(this.#ids.get(connection) ?? '', error);
     }
   }
+
+  /** After a commit that was not answered the connection is gone: there is nothing to roll back by it. */
+  override async rollbackTransaction(connection: PostgresConnection): Promise<void> {
+    const rollback = super.rollbackTransaction(connection);
+    await (this.#unanswered.has(connection) ? Promise.allSettled([rollback]) : rollback);
+  }
 }
+
+/** The type that Kysely keeps to itself. */
+type PostgresConnection = Parameters<PostgresDriver['rollbackTransaction']>[0];
 
 function openPool(url: string): Pool {
   const types = new TypeOverrides();
