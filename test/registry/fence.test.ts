@@ -62,7 +62,9 @@ describeOnBoth('The fence of a run', (registries) => {
   afterEach(() => registry.close());
 
   const stored = async () => ({
-    records: (await rawSql(url, 'select key, json from records order by ord')).map(({ key, json }) => `${key} ${json}`),
+    records: (await rawSql(url, 'select key, json from records order by ord')).map(({ key, json }) =>
+      [key, json].join(' '),
+    ),
     steps: (await rawSql(url, 'select key from steps order by ord')).map(({ key }) => key),
   });
 
