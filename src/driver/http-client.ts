@@ -6,6 +6,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { createRequire } from 'node:module';
 
+import { raceSignal } from '../core/abort.ts';
 import { toBasicAuth } from '../core/basic-auth.ts';
 import { toError } from '../core/errors.ts';
 import { Serial } from '../core/serial.ts';
@@ -29,6 +30,8 @@ export interface HttpExchange {
    * @default false
    */
   readonly inOrder?: boolean;
+  /** Called when its turn has come, right before it is sent. A returned promise is awaited; a rejection is the exchange's. */
+  readonly beforeSend?: (() => Promise<void> | undefined) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -58,9 +61,9 @@ export class HttpClient {
   readonly socketAgent: http.Agent | undefined;
   readonly #base: URL;
   readonly #agent: http.Agent;
-  readonly #oneByOne: http.Agent;
-  /** Keeps the order with an agent that is not ours. */
-  readonly #turns: Serial | undefined;
+  /** Whether the agent was made here, and is closed here. */
+  readonly #isOwnAgent: boolean;
+  readonly #turns = new Serial();
   #inTurn: http.ClientRequest | undefined;
   readonly #authorization: string | undefined;
 
@@ -68,14 +71,14 @@ export class HttpClient {
     this.url = url;
     this.#base = new URL(url);
     const { Agent } = this.#base.protocol === 'https:' ? https : http;
-    const options = {
-      keepAlive: true,
-      timeout: IDLE_CONNECTION_MS,
-      ...(proxy === undefined ? {} : { proxyEnv: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } }),
-    };
-    this.#agent = agent ?? new Agent(options);
-    this.#oneByOne = agent ?? new Agent({ ...options, maxSockets: 1 });
-    this.#turns = agent === undefined ? undefined : new Serial();
+    this.#isOwnAgent = agent === undefined;
+    this.#agent =
+      agent ??
+      new Agent({
+        keepAlive: true,
+        timeout: IDLE_CONNECTION_MS,
+        ...(proxy === undefined ? {} : { proxyEnv: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } }),
+      });
     this.socketAgent = agent !== undefined || proxy !== undefined ? this.#agent : undefined;
     this.#authorization = toBasicAuth(this.#base);
   }
@@ -86,8 +89,8 @@ export class HttpClient {
    */
   async send(exchange: HttpExchange): Promise<HttpAnswer> {
     const path = this.#base.pathname.replace(/\/$/, '') + exchange.path.replace(UNESCAPED, encodeURIComponent);
-    const first = () => this.#sendTo(this.#base, { ...exchange, path });
-    let answer = await (exchange.inOrder === true && this.#turns !== undefined ? this.#turns.run(first) : first());
+    const first = () => this.#sendWhenAllowed({ ...exchange, path });
+    let answer = await (exchange.inOrder === true ? this.#turns.run(first) : first());
     let url = this.#base;
     for (let redirects = 0; answer.status === 302 || answer.status === 303; redirects += 1) {
       const { location } = answer.headers;
@@ -96,6 +99,12 @@ export class HttpClient {
       answer = await this.#sendTo(url, { method: 'GET', path: url.pathname + url.search, signal: exchange.signal });
     }
     return answer;
+  }
+
+  async #sendWhenAllowed(exchange: HttpExchange): Promise<HttpAnswer> {
+    const held = exchange.beforeSend?.();
+    if (held !== undefined) await raceSignal(held, exchange.signal);
+    return this.#sendTo(this.#base, exchange);
   }
 
   /** Sends one request to the host of `url`. */
@@ -115,7 +124,7 @@ export class HttpClient {
         port: url.port,
         method,
         path,
-        ...(isOwn ? { agent: inOrder ? this.#oneByOne : this.#agent } : {}),
+        ...(isOwn ? { agent: this.#agent } : {}),
         headers: {
           accept: 'application/json; charset=utf-8',
           'user-agent': USER_AGENT,
@@ -154,15 +163,13 @@ export class HttpClient {
 
   /** Gives up the exchange in order that is under way, which rejects with ECONNRESET; the next one gets a new connection. */
   dropConnection(): void {
-    if (this.#turns === undefined) this.#oneByOne.destroy();
-    else this.#inTurn?.destroy();
+    this.#inTurn?.destroy();
   }
 
   /** Closes all connections; an exchange that is still under way rejects with ECONNRESET. */
   close(): void {
-    if (this.#turns !== undefined) return this.dropConnection();
-    this.#agent.destroy();
-    this.#oneByOne.destroy();
+    if (this.#isOwnAgent) this.#agent.destroy();
+    else this.dropConnection();
   }
 }
 

@@ -52,6 +52,8 @@ export interface SessionOptions {
   readonly heartbeatTimeoutMs: number;
   readonly listener: SessionListener;
   readonly beforeCommand?: CommandHook;
+  /** See `TransportOptions`. */
+  readonly beforeSend?: () => Promise<void> | undefined;
   /** A page submits a form by POST. */
   readonly onPagePost?: () => void;
   readonly log: Log;
@@ -120,6 +122,7 @@ export class BrowserSession {
         this.#phase.watch?.onCommand(command);
         return options.beforeCommand?.(command);
       },
+      ...(options.beforeSend === undefined ? {} : { beforeSend: options.beforeSend }),
       ...(target.kind === 'own' ? { startLimitMs: OWN_START_LIMIT_MS } : {}),
       listener: {
         onAlive: listener.onAlive,

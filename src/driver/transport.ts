@@ -58,6 +58,8 @@ export interface TransportOptions {
   readonly listener: TransportListener;
   /** Called before each command is sent. A returned promise is awaited; a throw refuses the command. */
   readonly beforeCommand?: CommandHook;
+  /** Called before everything that is sent but a quit. A returned promise is awaited; a rejection refuses the command. */
+  readonly beforeSend?: () => Promise<void> | undefined;
 }
 
 /** Sees each command before it is sent: returns nothing to let it pass at once, or a promise to hold it. Throws to refuse it. */
@@ -176,7 +178,8 @@ export class CommandTransport implements Client {
     const label = toCommandLabel(method, path + route);
     this.settings.learnNavigation(label, data);
     const body = method === 'POST' ? { body: JSON.stringify(data ?? {}) } : {};
-    const exchange = this.#options.http.send({ method, path: path + route, ...body, inOrder: true, signal });
+    const { http, beforeSend } = this.#options;
+    const exchange = http.send({ method, path: path + route, ...body, inOrder: true, beforeSend, signal });
     const answer = await this.#whileInFlight(this.#awaitOwn(exchange, label));
     await this.#judge(answer, { label, data, isQuit: false });
     if (answer.status !== 200) throw new Error(verdictOfAnswer(answer.body).message);
@@ -214,7 +217,7 @@ export class CommandTransport implements Client {
   }
 
   async #exchange(request: Request, label: string, ahead: Promise<unknown> | undefined): Promise<Response> {
-    const { http, signal, listener } = this.#options;
+    const { http, signal, listener, beforeSend } = this.#options;
     const entry = this.log.begin(label);
     this.settings.learnNavigation(label, request.data);
     const hasBody = request.method === 'POST' || request.method === 'PUT';
@@ -229,6 +232,7 @@ export class CommandTransport implements Client {
         headers: Object.fromEntries(request.headers),
         ...(body === undefined ? {} : { body }),
         inOrder: true,
+        beforeSend: isQuit ? undefined : beforeSend,
         // A start that is given up half-way may leave a session at the endpoint, and its answer is needed to end that.
         signal: label === CREATE ? NEVER : signal,
       });

@@ -1,5 +1,6 @@
 /** Takes an owner for this manager, also from a process that is certain to be gone, whose lease needs not run out first. */
 import type { StoredSession } from '../model/session.ts';
+import { delay } from '../core/abort.ts';
 import { ConfigError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Claim, SessionLeases } from '../registry/registry.ts';
@@ -14,14 +15,25 @@ export interface ClaimedOwner {
   readonly expired: StoredSession | null;
 }
 
+interface ClaimOptions {
+  readonly leases: SessionLeases;
+  /** A holder whose lease has run out gets this long to renew it. */
+  readonly renewEveryMs: number;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+}
+
 /** Throws {@link SessionBusyError} where somebody else holds the owner. */
 export async function claimOwner(
   claim: Claim,
-  { leases, log }: { readonly leases: SessionLeases; readonly log: Log },
+  { leases, renewEveryMs, signal, log }: ClaimOptions,
 ): Promise<ClaimedOwner> {
   let result = await leases.claim(claim);
   if (!result.isClaimed && isAbandoned(result.heldBy)) {
     result = await leases.claim({ ...claim, goneIds: [result.heldBy.id] });
+  } else if (!result.isClaimed && result.leaseLeftMs <= 0) {
+    await delay(renewEveryMs, signal);
+    result = await leases.claim({ ...claim, lapsed: result.heldBy });
   }
   if (!result.isClaimed) throw new SessionBusyError(result.heldBy, { waitedMs: 0 });
   const { session, expired, isRapid } = result;

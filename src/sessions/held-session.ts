@@ -204,6 +204,7 @@ export class HeldSession implements LeaseHolding {
         owner: this.owner,
         signal: anySignal(starting.signal, options.signal, this.#over.signal),
         log,
+        beforeSend: () => keeper.prove(),
         // Suspended: a browser that is gone may have been ended by whoever took over, or timed the run out.
         explainDeath: (report) => (keeper.isUncertain ? this.#explain(report) : undefined),
       });

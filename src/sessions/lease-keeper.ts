@@ -1,5 +1,6 @@
 /** Renews the leases of all sessions of a manager by one statement per tick, and tells those who lost theirs. */
 import type { StoredSession } from '../model/session.ts';
+import { delay } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Renewal, SessionLeases } from '../registry/registry.ts';
@@ -21,12 +22,14 @@ export interface LeaseKeeperOptions {
 
 /** A timer that is later than this was not merely waiting for its turn. */
 const HELD_MS = 1_000;
+const PROOF_PAUSE_MS = 250;
 
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #holdings = new Set<LeaseHolding>();
   #timer: NodeJS.Timeout | undefined;
   #renewing: Promise<void> | undefined;
+  #proving: Promise<void> | undefined;
   /** By both clocks: the one goes on while the machine sleeps, the other while somebody sets the time. */
   #renewedAt = now();
   #tickedAt = now();
@@ -52,14 +55,31 @@ export class LeaseKeeper {
     this.#timer = undefined;
   }
 
-  /** Nothing was renewed for longer than a lease lasts: somebody else may hold the owner by now. */
-  get isLapsed(): boolean {
-    return since(this.#renewedAt) > this.#options.leaseMs;
+  /**
+   * The leases run out soon, or this process was suspended and has not asked since: another one may hold an owner by now, and what this one
+   * held may have been ended from outside.
+   */
+  get isUncertain(): boolean {
+    const { leaseMs, renewEveryMs } = this.#options;
+    return since(this.#renewedAt) > leaseMs - renewEveryMs || this.#wasHeld || this.#isTickLate;
   }
 
-  /** This process was suspended and has not asked since: what it held may have been ended from outside. */
-  get isUncertain(): boolean {
-    return this.isLapsed || this.#wasHeld || this.#isTickLate;
+  /**
+   * Undefined if the leases are certain. Otherwise resolves when they are renewed; those that were lost have been told by then. A registry that
+   * can't be reached is asked until it can.
+   */
+  prove(): Promise<void> | undefined {
+    if (!this.isUncertain) return undefined;
+    this.#proving ??= this.#renewUntilCertain().finally(() => (this.#proving = undefined));
+    return this.#proving;
+  }
+
+  async #renewUntilCertain(): Promise<void> {
+    for (;;) {
+      await this.renew();
+      if (!this.isUncertain || this.#holdings.size === 0) return;
+      await delay(PROOF_PAUSE_MS);
+    }
   }
 
   get #isTickLate(): boolean {

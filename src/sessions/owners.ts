@@ -187,11 +187,11 @@ export class Owners {
 
   /** Claims the owner and starts its browser. */
   async #open(owner: string, { runId, ...options }: AcquireOptions, signal: AbortSignal): Promise<HeldSession> {
-    const { registry, holder, process, leaseMs, supervisor, log } = this.#options;
+    const { registry, holder, process, leaseMs, renewEveryMs, supervisor, log } = this.#options;
     const { leases } = registry;
     await this.#takePlace(owner, signal);
     const claim = { id: randomUUID(), owner, holder, process, leaseMs, runId };
-    const { session, expired } = await claimOwner(claim, { leases, log });
+    const { session, expired } = await claimOwner(claim, { leases, renewEveryMs, signal, log });
     return HeldSession.start({
       claimed: session,
       leases,

@@ -53,6 +53,11 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
   readonly explainDeath?: (report: DeathReport) => Promise<DeathReport> | undefined;
   /** Called before each WebDriver command of a session. A returned promise is awaited; a throw refuses the command. */
   readonly beforeCommand?: CommandHook;
+  /**
+   * Called before each WebDriver command but a quit, and before each attempt of an API call, by whoever must prove first that the session is
+   * still its own. A returned promise is awaited; a rejection refuses the command or fails the attempt.
+   */
+  readonly beforeSend?: () => Promise<void> | undefined;
   /** Called when a page submits a form by POST, if DevTools can tell. */
   readonly onPagePost?: () => void;
   /** Default: nothing is logged. */
@@ -81,6 +86,7 @@ const SUPERVISOR_OPTION_NAMES: readonly string[] = Object.keys({
   sessionState: true,
   explainDeath: true,
   beforeCommand: true,
+  beforeSend: true,
   onPagePost: true,
   log: true,
   signal: true,

@@ -1,5 +1,5 @@
 /** The API side of one session: cookies, user agent, base URL and the streak of failures, shared by all its clients. */
-import { delay } from '../core/abort.ts';
+import { delay, raceSignal } from '../core/abort.ts';
 import type { Log } from '../core/log.ts';
 import { retry } from '../core/retry.ts';
 import { DevToolsClosedError, type BrowserCookies, type BrowserSession } from '../driver/driver.ts';
@@ -77,9 +77,14 @@ export class SessionApi {
       signal,
       jar: this.#jar,
       headers: this.#headers,
-      request: (url, init) => this.#route.fetch(url, init),
-      requestInPage: (url, init) =>
-        fetchInPage({ url: () => this.#openPage(), run: (work) => session.browser.callInPage(work) }, url, init),
+      request: async (url, init) => {
+        await this.#prove(signal);
+        return this.#route.fetch(url, init);
+      },
+      requestInPage: async (url, init) => {
+        await this.#prove(signal);
+        return fetchInPage({ url: () => this.#openPage(), run: (work) => session.browser.callInPage(work) }, url, init);
+      },
       baseUrl: async () => options.baseUrl ?? (await page()),
       admit: () => {
         if (epoch.isHalted) epoch.refuse();
@@ -92,6 +97,11 @@ export class SessionApi {
       attemptTimeoutMs: options.apiTimeoutMs ?? DEFAULT_API_TIMEOUT_MS,
       limits: this.#limits,
     });
+  }
+
+  async #prove(signal: AbortSignal): Promise<void> {
+    const proof = this.#given.options.beforeSend?.();
+    if (proof !== undefined) await raceSignal(proof, signal);
   }
 
   /** The page's URL. After a death the page comes back with the next command that needs it. */

@@ -48,6 +48,7 @@ export async function openSession(given: OpenSessionOptions): Promise<BrowserSes
     ...(startSignal === undefined ? {} : { startSignal }),
     ...(options.onPagePost === undefined ? {} : { onPagePost: options.onPagePost }),
     ...(beforeCommand === undefined ? {} : { beforeCommand }),
+    ...(options.beforeSend === undefined ? {} : { beforeSend: options.beforeSend }),
     log,
     listener,
   });

@@ -118,9 +118,25 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(await registry.sessions.get(theirs.id)).to.include({ status: 'starting', token: theirs.token });
   });
 
+  it('leaves a holder whose lease ran out a while to renew it, and takes over only from one that did not', async () => {
+    const old = await takeLapsed();
+    const first = await ask();
+    expect(first).to.deep.include({ isClaimed: false, heldBy: old });
+    expect(first.isClaimed || first.leaseLeftMs).to.be.at.most(0);
+    await registry.leases.renew(
+      'late',
+      [{ id: old.id, lastHeartbeatAt: null, lastUsedAt: new Date().toISOString() }],
+      -9_000,
+    );
+    expect(await ask({ lapsed: old })).to.include({ isClaimed: false });
+    expect(await registry.sessions.get(old.id)).to.include({ status: 'starting' });
+    const seen = (await registry.sessions.get(old.id))!;
+    expect(claimed(await ask({ lapsed: seen })).expired?.id).to.equal(old.id);
+  });
+
   it('takes over when the lease ran out: the older session is history, and its token too old', async () => {
     const old = await takeLapsed();
-    const { session, expired } = claimed(await ask());
+    const { session, expired } = claimed(await ask({ lapsed: old }));
     expect(expired?.id).to.equal(old.id);
     expect(session.token).to.be.greaterThan(old.token);
     const history = await registry.sessions.get(old.id);
@@ -134,8 +150,8 @@ describeOnBoth('SessionLeases', (registries) => {
     await using crowd = await openSeveral(url, 4);
     for (let round = 0; round < 5; round += 1) {
       owner = `owner ${(number += 1)}`;
-      await takeLapsed();
-      const all = Array.from({ length: 12 }, (_unused, index) => ask({}, crowd.registries[index % 4]));
+      const lapsed = await takeLapsed();
+      const all = Array.from({ length: 12 }, (_unused, index) => ask({ lapsed }, crowd.registries[index % 4]));
       const answers = await Promise.all(all);
       const winner = claimed(answers.find(({ isClaimed }) => isClaimed)!).session;
       const named = answers.map((answer) => (answer.isClaimed ? answer.session : answer.heldBy).id);
@@ -147,7 +163,7 @@ describeOnBoth('SessionLeases', (registries) => {
     const old = await takeLapsed({ runId: owner });
     await using run = await beginRun(registry, { id: owner, token: old.token });
     await run.store.endStep({ batch: null, key: 'a' }, { status: 'done', value: '1', records: [] }, 0);
-    await ask();
+    await ask({ lapsed: old });
     const { counts, ...row } = (await registry.runs.get(owner))!;
     expect(row).to.deep.include({ status: 'halted', token: null });
     expect(row.error?.code).to.equal('lease-lost');
@@ -166,7 +182,7 @@ describeOnBoth('SessionLeases', (registries) => {
 
   it('refuses every late word of a holder that lost its session, and tells what became of it', async () => {
     const old = await takeLapsed();
-    await ask();
+    await ask({ lapsed: old });
     const { leases } = registry;
     for (const late of [leases.activate(old.id, 'late', FACTS), leases.succeed(old.id, 'late', next())]) {
       const refused = await rejectionOf(late);

@@ -2,9 +2,11 @@ import { expect } from 'chai';
 import { freeze, openScriptedWebDriver, unfreeze, type ScriptedWebDriver } from 'webdriver-supervisor/testing';
 
 import { openRegistry, type Registry } from '../../src/registry/registry.ts';
-import { SessionManager } from '../../src/sessions/sessions.ts';
+import { SessionBusyError, SessionManager } from '../../src/sessions/sessions.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeOnSqliteAndInFullOnPostgres } from '../support/registries.ts';
+import { rawSql } from '../support/raw-sql.ts';
+import { rejectionOf } from '../support/rejection.ts';
 import { makeTestConfig } from '../support/scripted-run.ts';
 import { Holder } from './support/holder.ts';
 
@@ -63,6 +65,37 @@ describeOnSqliteAndInFullOnPostgres('Leases of sessions', (registries) => {
     expect(taken.supervisor.state).to.equal('alive');
     expect(await registry.sessions.get(taken.sessionId)).to.include({ status: 'active' });
   }).timeout(30_000);
+
+  it('are proven before anything is sent: a process that wakes after another took over sends nothing', async () => {
+    const asks = `${server.url}/asked`;
+    const order = { registryUrl, owner: 'ann', gridUrl: server.url, heartbeatIntervalMs: HEARTBEAT_MS, asks };
+    await using holder = Holder.start(order);
+    await holder.nextOf('got');
+    await server.waitForRequest('GET /title', { count: 3 });
+    await freeze(holder.pid);
+    await using taken = await manager.acquire('ann', { waitMs: 10_000 });
+    const before = server.requests.length;
+    const mine = server.requestsFor(taken.supervisor.sessionId!).length;
+    unfreeze(holder.pid);
+    await holder.nextOf('death');
+    await holder.nextOf('restart');
+    const later = server.requests.slice(before).filter(({ sessionId }) => sessionId !== taken.supervisor.sessionId);
+    expect(later.filter(({ method, path }) => method !== 'DELETE' && path !== '/status')).to.deep.equal([]);
+    expect(server.requestsFor(taken.supervisor.sessionId!).length).to.be.at.least(mine);
+  }).timeout(30_000);
+
+  it('stay with a process whose lease seems to have run out by another clock, as long as it renews it', async () => {
+    const session = await manager.acquire('ann');
+    await using rivals = await SessionManager.open({
+      registry,
+      config: makeTestConfig(),
+      supervisor: { gridUrl: server.url, heartbeatIntervalMs: HEARTBEAT_MS * 5 },
+    });
+    await rawSql(registryUrl, 'update sessions set lease_expires_ms = 1');
+    expect(await rejectionOf(rivals.acquire('ann'))).to.be.instanceOf(SessionBusyError);
+    expect(session.supervisor.state).to.equal('alive');
+    expect(await registry.sessions.get(session.sessionId)).to.include({ status: 'active' });
+  });
 
   it('outlast a process that is suspended for shorter than they last', async () => {
     const order = { registryUrl, owner: 'ann', gridUrl: server.url, heartbeatIntervalMs: 1_000 };

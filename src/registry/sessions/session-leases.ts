@@ -32,7 +32,7 @@ export class SessionLeases {
     this.#database = database;
   }
 
-  /** Takes the owner if it is free, or if its holder's lease has run out. One transaction: of many callers one wins. */
+  /** Takes the owner if it is free, or if its holder is gone or silent. One transaction: of many callers one wins. */
   async claim(claim: Claim): Promise<ClaimResult> {
     const token = await this.#nextToken();
     return this.#database.write(async (db) => {
@@ -68,7 +68,9 @@ export class SessionLeases {
     if (holder?.id === claim.id) return { isClaimed: true, session: holder, expired: null, isRapid: false };
     if (holder !== undefined) {
       const leaseLeftMs = holder.leaseExpiresMs - nowMs;
-      const isOver = leaseLeftMs <= 0 || claim.goneIds?.includes(holder.id) === true;
+      const { goneIds = [], lapsed } = claim;
+      const isSilent = lapsed?.id === holder.id && lapsed.leaseExpiresMs === holder.leaseExpiresMs;
+      const isOver = (leaseLeftMs <= 0 && isSilent) || goneIds.includes(holder.id);
       if (!isOver) return { isClaimed: false, heldBy: holder, leaseLeftMs };
       if (!(await this.#expire(db, holder))) return undefined;
     }

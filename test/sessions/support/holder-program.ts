@@ -15,6 +15,8 @@ export interface HolderOrder {
   readonly heartbeatIntervalMs: number;
   readonly callers: number;
   readonly waitMs: number;
+  /** An address that the session's API is to ask, between commands, without end. */
+  readonly asks?: string;
 }
 
 export type HolderLine =
@@ -72,4 +74,7 @@ function watch(sessions: readonly Acquisition[]): void {
   });
 }
 
+const [{ supervisor } = { supervisor: undefined }] = got;
+while (order.asks !== undefined && supervisor !== undefined)
+  await Promise.allSettled([supervisor.driver.getTitle(), supervisor.api.fetch(order.asks, { anyStatus: true })]);
 setInterval(() => undefined, 60_000);
