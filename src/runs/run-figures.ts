@@ -5,31 +5,27 @@ import type { RunSnapshot } from '../registry/registry.ts';
 import type { RunCounts } from './outcome.ts';
 
 export class RunFigures {
-  readonly deaths: Death[];
+  readonly deaths: Death[] = [];
   /** Browser sessions that were started. */
-  sessions: number;
+  sessions = 0;
   /** Units of work that began on a session that was handed down. */
   reused = 0;
   /** Units of work that ended with another session than they began with. */
   contextLosses = 0;
-  display: RunSnapshot['display'];
-  readonly #earlierDeaths: number;
-  readonly #earlierMs: number;
+  display: RunSnapshot['display'] = null;
+  #earlierDeaths = 0;
+  #earlierMs = 0;
   readonly #startedAt = performance.now();
 
-  /** `resumed` is the run as earlier processes left it. */
-  constructor(resumed: StoredRun | undefined) {
-    this.deaths = [...(resumed?.deaths ?? [])];
-    this.sessions = resumed?.sessions ?? 0;
-    this.display = resumed?.display ?? null;
-    this.#earlierDeaths = this.deaths.length;
-    this.#earlierMs = resumed?.durationMs ?? 0;
-  }
-
-  /** Takes over what is counted by the run's row. */
-  begin({ reused, contextLosses }: StoredRun): void {
-    this.reused = reused;
-    this.contextLosses = contextLosses;
+  /** Takes over the numbers of earlier processes, as the run's row has them now. */
+  begin({ deaths, sessions, display, reused, contextLosses, durationMs }: StoredRun): void {
+    this.deaths.unshift(...deaths);
+    this.#earlierDeaths = deaths.length;
+    this.sessions += sessions;
+    this.display ??= display;
+    this.reused += reused;
+    this.contextLosses += contextLosses;
+    this.#earlierMs = durationMs;
   }
 
   /** Without those of the processes before. */

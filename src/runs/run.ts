@@ -63,13 +63,12 @@ export class Run {
   /** Called when the page of a session submits a form by POST. */
   #onPagePost: (session: AbortSignal) => void = () => undefined;
   readonly #stallWatch: StallWatch;
-  readonly #figures: RunFigures;
+  readonly #figures = new RunFigures();
   #store: RunStore | undefined;
   #state: RunProgress['state'] = 'starting';
   #openCalls: () => readonly OpenCall[] = () => [];
 
   constructor(action: Action, params: Record<string, unknown>, { plan, registry, close }: RunParts) {
-    const { resumed } = plan;
     this.#action = action;
     this.#params = params;
     this.#plan = plan;
@@ -77,7 +76,6 @@ export class Run {
     this.#close = close;
     this.id = plan.runId;
     this.owner = plan.owner;
-    this.#figures = new RunFigures(resumed);
     this.#replay = new ReplayWatch({ ledger: this.#ledger, sourceWarnings: plan.sourceWarnings, log: plan.log });
     this.#guard = new CommandGuard(this.#ledger, this.#replay.divergence);
     this.#browserState = openRunState(action, { plan, registry, gate: this.#guard.gate });
@@ -126,12 +124,12 @@ export class Run {
   /** The owner is kept until the last word is written: whoever gets it next finds the run as it ended. */
   async #executeUnderLease(): Promise<RunOutcome> {
     const { config, supervisor, log, resumed } = this.#plan;
-    if (resumed?.status === 'completed' && this.#plan.redo === undefined)
-      return repeatCompleted(resumed, this.#registry, this.#plan);
+    if (this.#isComplete(resumed)) return repeatCompleted(resumed, this.#registry, this.#plan);
     const manager = await SessionManager.open({ registry: this.#registry, config, supervisor, log });
     try {
       const ending = await this.#work(manager);
       this.#state = 'finishing';
+      if (ending.kind === 'completed') return await repeatCompleted(ending.run, this.#registry, this.#plan);
       return await this.#finish(ending);
     } finally {
       await this.#store?.close();
@@ -139,12 +137,19 @@ export class Run {
     }
   }
 
-  async #work(manager: SessionManager): Promise<Ending> {
+  #isComplete(run: StoredRun | undefined): run is StoredRun {
+    return run?.status === 'completed' && this.#plan.redo === undefined;
+  }
+
+  async #work(manager: SessionManager): Promise<Ending | { readonly kind: 'completed'; readonly run: StoredRun }> {
     let session: Acquisition;
     try {
       session = await this.#acquire(manager, this.owner, {
         beforeCommand: this.#guard.before(this.#plan.supervisor.beforeCommand),
       });
+      const now = this.#plan.resumed && (await this.#registry.runs.get(this.id));
+      // Another process may have worked on it while this one waited for the owner.
+      if (this.#isComplete(now)) return { kind: 'completed', run: now };
       await this.#begin(session);
     } catch (thrown) {
       return { kind: 'failed', error: this.#stop.signal.aborted ? toError(this.#stop.signal.reason) : toError(thrown) };

@@ -345,6 +345,22 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(await registry.sessions.get(other.id)).to.include({ lastUsedAt: at });
   });
 
+  it('proves that a claim is possible, and leaves nothing of the proof', async () => {
+    const before = await rawSql(
+      url,
+      'select (select count(*) from sessions) as sessions, (select count(*) from events) as events',
+    );
+    await registry.leases.prove(1_000);
+    const after = await rawSql(
+      url,
+      'select (select count(*) from sessions) as sessions, (select count(*) from events) as events',
+    );
+    expect(after).to.deep.equal(before);
+    await rawSql(url, 'alter table sessions rename to elsewhere');
+    expect((await rejectionOf(registry.leases.prove(1_000))).message).to.match(/sessions/);
+    await rawSql(url, 'alter table elsewhere rename to sessions');
+  });
+
   it('takes leases of any length', async () => {
     const year = 365 * 24 * 60 * 60_000 + 0.5;
     const { id, leaseExpiresMs } = await take({ leaseMs: year });

@@ -3,6 +3,7 @@ import { defineAction, openRegistry, runAction, z, type ActionContext, type Regi
 import { openScriptedWebDriver, type ScriptedWebDriver } from 'webdriver-supervisor/testing';
 
 import { MEMORY_REGISTRY_URL } from '../../src/registry/registry.ts';
+import { eventually } from '../support/eventually.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { makeTestConfig, runScripted, type ScriptedRun } from '../support/scripted-run.ts';
 
@@ -35,6 +36,46 @@ describe('Run: resume', () => {
     const again = await runOnce(work, { resume: outcome.runId, redo: 'b' });
     expect(again.outcome).to.include({ status: 'completed', records: 3, error: null });
     expect(works).to.deep.equal(['a', 'b', 'c', 'b', 'c']);
+  });
+
+  it('that had to wait for another process goes by what the run is then: completed, with nothing done again', async () => {
+    const works: string[] = [];
+    const first = Promise.withResolvers<void>();
+    const work: ScriptedRun['run'] = async ({ step }, { entry, die }) => {
+      await step('a', () => void works.push('a'));
+      if (entry === 1) await die();
+      await first.promise;
+      await step('b', () => void works.push('b'));
+    };
+    const interrupted = await runOnce(({ step }) =>
+      step('a', () => void works.push('a')).then(() => Promise.reject(new Error('no'))),
+    );
+    const { runId } = interrupted.outcome;
+    const holding = runOnce(work, { resume: runId });
+    await eventually(async () => (await registry.runs.get(runId))?.status === 'processing', 'the first resume');
+    const waiting = runOnce(work, { resume: runId, waitMs: 20_000 });
+    first.resolve();
+    const outcomes = [(await holding).outcome, (await waiting).outcome];
+    expect(outcomes.map(({ status }) => status)).to.deep.equal(['completed', 'completed']);
+    expect(works).to.deep.equal(['a', 'b']);
+    expect(outcomes[1]).to.deep.include({ deaths: outcomes[0]!.deaths, sessions: outcomes[0]!.sessions });
+    expect(outcomes[1]!.deaths).to.have.length(1);
+  });
+
+  it('takes over the deaths and sessions that the run had when its turn came', async () => {
+    let attempt = 0;
+    const work: ScriptedRun['run'] = async ({ step }, { entry, die }) => {
+      if (entry === 1) attempt += 1;
+      await step('a', () => undefined);
+      if (entry === 1) await die();
+      if (attempt < 3) throw new Error('not yet');
+    };
+    const { outcome } = await runOnce(work);
+    const again = await runOnce(work, { resume: outcome.runId });
+    const last = await runOnce(work, { resume: outcome.runId });
+    expect([again.outcome.deaths.length, last.outcome.deaths.length]).to.deep.equal([2, 3]);
+    expect(last.outcome).to.include({ status: 'completed', sessions: 6 });
+    expect((await registry.runs.get(outcome.runId))?.deaths).to.deep.equal(last.outcome.deaths);
   });
 
   it('warns of a record that only an earlier process saved outside of steps', async () => {

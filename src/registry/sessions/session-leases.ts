@@ -2,6 +2,8 @@
  * Who holds an owner: claimed, renewed, handed from a session that died to the next one, given back. The unique index on live sessions is
  * what decides between callers; everything here only asks it.
  */
+import { randomUUID } from 'node:crypto';
+
 import { sql, type Updateable } from 'kysely';
 
 import { LIVE_STATUSES, type SessionRow, type SessionStatus, type StoredSession, isLive } from '../../model/session.ts';
@@ -44,17 +46,38 @@ export class SessionLeases {
   }
 
   /**
+   * Resolves if an owner could be claimed now: a claim is made and taken back. Rejects with `RegistryError` if that was not possible within
+   * `limitMs`.
+   */
+  async prove(limitMs: number): Promise<void> {
+    const process = { host: 'none', pid: 0, identity: 'none' };
+    const id = randomUUID();
+    const token = await this.#nextToken(limitMs);
+    const undone = new Error('taken back');
+    try {
+      await this.#database.write(async (db) => {
+        await this.#tryClaim(db, { id, owner: id, holder: id, process, leaseMs: 0 }, token);
+        throw undone;
+      }, limitMs);
+    } catch (thrown) {
+      if (!(thrown instanceof RegistryError) || thrown.cause !== undone) throw thrown;
+    }
+  }
+
+  /**
    * Each is greater than all before it, also in a database that was restored from a copy: none is below the time in milliseconds. A statement of
    * its own, so that nobody waits for its row while a transaction is open.
    */
-  async #nextToken(): Promise<number> {
+  async #nextToken(patienceMs?: number): Promise<number> {
     const { nowMs } = this.#database.dialect;
-    const { rows } = await this.#database.read((db) =>
-      sql<{ value: number }>`
+    const { rows } = await this.#database.read(
+      (db) =>
+        sql<{ value: number }>`
         insert into counters (name, label, value) values ('lease_token', '', ${nowMs})
         on conflict (name, label) do update set
           value = case when counters.value < excluded.value then excluded.value else counters.value + 1 end
         returning value`.execute(db),
+      patienceMs,
     );
     const [row] = rows;
     if (row === undefined) throw new RegistryError('The registry gave no lease token.');

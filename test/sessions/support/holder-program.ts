@@ -74,7 +74,10 @@ function watch(sessions: readonly Acquisition[]): void {
   });
 }
 
-const [{ supervisor } = { supervisor: undefined }] = got;
-while (order.asks !== undefined && supervisor !== undefined)
-  await Promise.allSettled([supervisor.driver.getTitle(), supervisor.api.fetch(order.asks, { anyStatus: true })]);
 setInterval(() => undefined, 60_000);
+if (order.asks !== undefined) await workOn(got[0]!, order.asks);
+
+/** Sends commands and API calls without end. */
+async function workOn({ supervisor }: Acquisition, url: string): Promise<never> {
+  for (;;) await Promise.allSettled([supervisor.driver.getTitle(), supervisor.api.fetch(url, { anyStatus: true })]);
+}
