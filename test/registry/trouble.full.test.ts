@@ -6,10 +6,12 @@ import path from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 import { expect } from 'chai';
+import { killProcess, processState, unfreeze } from 'webdriver-supervisor/testing';
 
 import { ConfigError } from '../../src/core/errors.ts';
 import { openRegistry, RegistryError } from '../../src/registry/registry.ts';
 import { startChildScript } from '../support/child-script.ts';
+import { eventually } from '../support/eventually.ts';
 import { keptBy, numbers, openRun, RUN } from '../support/opened-run.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { isPending } from '../support/send.ts';
@@ -68,6 +70,19 @@ describe('A registry in SQLite, in trouble', () => {
         expect(performance.now() - begun).to.be.greaterThan(LOCK_MS / 2);
       }
       expect(Math.min(...stalls), `${stalls.join(', ')} ms`).to.be.at.most(LONGEST_STALL_MS);
+    });
+
+    it('is never kept locked by a program that Ctrl+Z suspends while it writes', async () => {
+      await using child = startChildScript('restless-writer.ts', url);
+      expect(await child.nextLine()).to.equal('writing');
+      await using registry = await openRegistry(url);
+      for (let round = 0; round < 20; round += 1) {
+        killProcess(child.pid, 'SIGTSTP');
+        await eventually(async () => processState(child.pid) === 'T', 'the program to be suspended');
+        await registry.leases.prove(1_000);
+        unfreeze(child.pid);
+        await eventually(async () => processState(child.pid) !== 'T', 'the program to go on');
+      }
     });
 
     it('ends the run with its last word although that had to wait for longer than the run is looked after', async () => {

@@ -107,6 +107,7 @@ class SqliteDriver implements Driver {
         'pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = off; pragma wal_autocheckpoint = 250',
       );
       this.#connection = new SqliteConnection(database);
+      suspendBetweenTransactions(1);
       if (this.#file !== MEMORY) this.#onOpen();
     } catch (thrown) {
       database.close();
@@ -138,8 +139,26 @@ class SqliteDriver implements Driver {
   }
 
   async destroy(): Promise<void> {
-    this.#connection?.close();
+    if (this.#connection === undefined) return;
+    this.#connection.close();
+    suspendBetweenTransactions(-1);
   }
+}
+
+let openDatabases = 0;
+
+/**
+ * Ctrl+Z stops a program at any instruction, also in a transaction, whose lock would then keep all other programs from writing. A listener is
+ * called between transactions, which take no turn of the event loop in their middle.
+ */
+function suspendBetweenTransactions(opened: 1 | -1): void {
+  openDatabases += opened;
+  process.off('SIGTSTP', suspend);
+  if (openDatabases > 0) process.on('SIGTSTP', suspend);
+}
+
+function suspend(): void {
+  process.kill(process.pid, 'SIGSTOP');
 }
 
 class SqliteConnection implements DatabaseConnection {
