@@ -35,6 +35,8 @@ export interface LaunchOptions {
   readonly driverPath: string;
   /** Further variables of the driver and its browser. */
   readonly environment?: Readonly<Record<string, string>> | undefined;
+  /** See `SupervisorOptions`. */
+  readonly onFolder?: (folder: string) => Promise<void>;
   /** Told once, when the driver has exited without being asked to. */
   readonly onExit: (description: string) => void;
   readonly signal: AbortSignal;
@@ -66,9 +68,17 @@ export class DriverProcess {
     }
   }
 
-  static async #launchOnce({ driverPath, environment, onExit, signal }: LaunchOptions): Promise<DriverProcess> {
+  static async #launchOnce({
+    driverPath,
+    environment,
+    onFolder,
+    onExit,
+    signal,
+  }: LaunchOptions): Promise<DriverProcess> {
     signal.throwIfAborted();
     const folder = path.join(temporaryRoot(), `${FOLDER_PREFIX}${randomBytes(4).toString('base64url')}`);
+    await onFolder?.(folder);
+    signal.throwIfAborted();
     // Before there is a folder: a program that is killed between the two must not leave one.
     const watchdog = startWatchdog(folder);
     try {

@@ -52,6 +52,8 @@ export interface SessionOptions {
   readonly heartbeatTimeoutMs: number;
   readonly listener: SessionListener;
   readonly beforeCommand?: CommandHook;
+  /** See `SupervisorOptions`. */
+  readonly onFolder?: (folder: string) => Promise<void>;
   /** See `TransportOptions`. */
   readonly beforeSend?: () => Promise<void> | undefined;
   /** A page submits a form by POST. */
@@ -92,7 +94,7 @@ export class BrowserSession {
     };
     try {
       const { environment } = options.browser;
-      const launch = { environment, signal, onExit };
+      const launch = { environment, signal, onExit, ...(options.onFolder && { onFolder: options.onFolder }) };
       const process_ = target.kind === 'own' ? await DriverProcess.launch({ ...target, ...launch }) : undefined;
       session = new BrowserSession(options, process_);
       creating = session.#create();

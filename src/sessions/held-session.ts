@@ -205,6 +205,7 @@ export class HeldSession implements LeaseHolding {
         signal: anySignal(starting.signal, options.signal, this.#over.signal),
         log,
         beforeSend: () => keeper.prove(),
+        onFolder: (folder) => this.#rows.prepare(folder),
         // Suspended: a browser that is gone may have been ended by whoever took over, or timed the run out.
         explainDeath: (report) => (keeper.isUncertain ? this.#explain(report) : undefined),
       });

@@ -56,6 +56,13 @@ export class SessionRows {
     return this.#failure !== undefined;
   }
 
+  /** A session is about to be started in this folder: it is on record before anything of it is there. */
+  async prepare(folder: string): Promise<void> {
+    const { leases, claimed } = this.#options;
+    await this.#writes;
+    await leases.prepare(this.#current.id, claimed.holder, folder);
+  }
+
   /** A session lives. */
   begin(facts: SessionFacts): void {
     const { leases, claimed } = this.#options;

@@ -58,6 +58,11 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
    * still its own. A returned promise is awaited; a rejection refuses the command or fails the attempt.
    */
   readonly beforeSend?: () => Promise<void> | undefined;
+  /**
+   * Called with the temporary folder that a session on this machine is about to get, before the folder is made and the driver is started. The
+   * start waits for the promise, and fails if it rejects.
+   */
+  readonly onFolder?: (folder: string) => Promise<void>;
   /** Called when a page submits a form by POST, if DevTools can tell. */
   readonly onPagePost?: () => void;
   /** Default: nothing is logged. */
@@ -87,6 +92,7 @@ const SUPERVISOR_OPTION_NAMES: readonly string[] = Object.keys({
   explainDeath: true,
   beforeCommand: true,
   beforeSend: true,
+  onFolder: true,
   onPagePost: true,
   log: true,
   signal: true,

@@ -49,6 +49,7 @@ export async function openSession(given: OpenSessionOptions): Promise<BrowserSes
     ...(options.onPagePost === undefined ? {} : { onPagePost: options.onPagePost }),
     ...(beforeCommand === undefined ? {} : { beforeCommand }),
     ...(options.beforeSend === undefined ? {} : { beforeSend: options.beforeSend }),
+    ...(options.onFolder === undefined ? {} : { onFolder: options.onFolder }),
     log,
     listener,
   });

@@ -115,6 +115,20 @@ export class SessionLeases {
     return { isClaimed: true, session: toStoredSession(inserted), expired: holder ?? null, isRapid };
   }
 
+  /** The session is about to be started in this folder. Rejects with `LeaseLostError` if it is no longer ours. */
+  async prepare(id: string, holder: string, folder: string): Promise<void> {
+    await this.#database.write(async (db) => {
+      const { numUpdatedRows } = await db
+        .updateTable('sessions')
+        .set({ folder })
+        .where('id', '=', id)
+        .where('holder', '=', holder)
+        .where('status', '=', 'starting')
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) throw await lost(db, id);
+    });
+  }
+
   /** The browser runs. Rejects with `LeaseLostError` where the session is no longer ours. */
   activate(id: string, holder: string, facts: SessionFacts): Promise<StoredSession> {
     const now = new Date().toISOString();
