@@ -117,7 +117,7 @@ async function checkBrowser({ chromeBinary, chromedriver, browserEnvironment }: 
 }
 
 function checkSandbox(): CheckResult {
-  if (!needsNoSandbox()) return { name: 'sandbox', status: 'ok', message: "the browser's sandbox is on" };
+  if (!needsNoSandbox()) return { name: 'sandbox', status: 'ok', message: 'the browser is started with its sandbox' };
   return {
     name: 'sandbox',
     status: 'warning',
@@ -216,7 +216,7 @@ function checkSharedMemory(): CheckResult[] {
         name,
         status: 'warning',
         message: `/dev/shm has only ${megabytes} MB: tabs may crash on big pages.`,
-        advice: 'In Docker: --shm-size=1g',
+        advice: 'In Docker: --shm-size=1g. Elsewhere: BROWSER_ARGUMENTS=--disable-dev-shm-usage.',
       },
     ];
   } catch (thrown) {

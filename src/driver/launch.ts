@@ -14,6 +14,7 @@ import { browserEnvironment } from '../config/config.ts';
 import { toError } from '../core/errors.ts';
 import { SessionStartError } from './death.ts';
 import { FOLDER_PREFIX, killGroup } from './reap.ts';
+import { findStartReason } from './start-reasons.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 
 /** How long a driver may take until it listens. On an idle machine it takes 20 ms. */
@@ -235,11 +236,14 @@ async function waitForPort({
 
 function notStarted(driverPath: string, what: string, output = ''): SessionStartError {
   const words = output.trim().slice(-300);
+  const reason = findStartReason(`${what}\n${output}`, [driverPath]);
   // Killed by somebody, or by a system without memory.
   const isInterrupted = what.startsWith(ENDED_BY_SIGNAL);
+  const advice = 'set CHROMEDRIVER to a chromedriver that fits the browser.';
   return new SessionStartError(
-    `The driver ${driverPath} did not start: ${what}${words === '' ? '' : `; it said: ${words}`}. ` +
-      'See `npm run doctor`, or set CHROMEDRIVER to a chromedriver that fits the browser.',
+    reason === undefined
+      ? `The driver ${driverPath} did not start: ${what}${words === '' ? '' : `; it said: ${words}`}. See \`npm run doctor\`, or ${advice}`
+      : `The driver ${driverPath} did not start: ${reason}, or ${advice}`,
     { data: { driverPath }, isInterrupted },
   );
 }

@@ -10,6 +10,7 @@ import { basename, delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { browserEnvironment } from '../config/config.ts';
+import { findStartReason } from './start-reasons.ts';
 
 const VERSION_TIMEOUT_MS = 5_000;
 const BROWSER_NAMES = ['google-chrome', 'google-chrome-stable', 'chromium', 'chromium-browser', 'chrome'];
@@ -155,7 +156,7 @@ async function readVersion(
   const { stdout } = await promisify(execFile)(path, flags, limits).catch((error: ExecFileException) => {
     const words = error.killed
       ? `no answer within ${VERSION_TIMEOUT_MS / 1000} s`
-      : error.stderr?.trim().split('\n').at(-1);
+      : (findStartReason(`${error.message}\n${error.stderr ?? ''}`, [path]) ?? error.stderr?.trim().split('\n').at(-1));
     throw new Error(`${path} --version: ${words || error.message}`, { cause: error });
   });
   const version = /\d+(?:\.\d+)+/.exec(stdout)?.[0];

@@ -1,11 +1,8 @@
 /** Why no session came to be, in words that say what to do. Rows from chromedriver's and Grid's own messages (measured or their sources). */
-import { readlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-
 import { toError } from '../core/errors.ts';
 import { redactText, redactUrl } from '../core/redact.ts';
 import { CommandTimeoutError, SessionStartError } from './death.ts';
+import { describeSmallSharedMemory, findStartReason } from './start-reasons.ts';
 import { firstLine } from './verdicts.ts';
 
 interface StartTarget {
@@ -21,6 +18,10 @@ interface StartTarget {
 export function toStartError(thrown: unknown, target: StartTarget): SessionStartError {
   const error = toError(thrown);
   if (error instanceof SessionStartError) return error;
+  const { code = '' } = error as NodeJS.ErrnoException;
+  const text = `${code} ${error.message}`.trim();
+  const reason = findReason(text, target);
+  if (reason !== undefined) return new SessionStartError(reason, { cause: error });
   if (error instanceof CommandTimeoutError) {
     const { deadlineMs } = error.data as { deadlineMs: number };
     const what = target.endpointUrl === undefined ? 'The browser' : `The endpoint ${redactUrl(target.endpointUrl)}`;
@@ -29,16 +30,20 @@ export function toStartError(thrown: unknown, target: StartTarget): SessionStart
       cause: error,
     });
   }
-  const { code = '' } = error as NodeJS.ErrnoException;
-  const text = `${code} ${error.message}`.trim();
-  const reason = findReason(text, target);
-  if (reason !== undefined) return new SessionStartError(reason, { cause: error });
-  const isInterrupted = target.endpointUrl === undefined && (BROKEN.test(text) || ENDED_AT_ONCE.test(text));
+  const isInterrupted =
+    target.endpointUrl === undefined && [BROKEN, ENDED_AT_ONCE, LOST].some((pattern) => pattern.test(text));
   return new SessionStartError(explain(text, target), { cause: error, isInterrupted });
 }
 
 const BROKEN = /ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE|ERR_PROXY_TUNNEL/;
 const ENDED_AT_ONCE = /DevToolsActivePort file doesn't exist|Chrome failed to start|Chrome instance exited/i;
+/** The browser, or its first tab, went while the session began (provoked by shared memory of 1 MB). */
+const LOST = /browser has closed the connection|disconnected:|Unable to receive message from renderer|tab crashed/;
+
+const DRIVER_LISTENS = /started successfully on port \d+\.?/;
+/** Also of its driver, and the line that says where its DevTools are. */
+const CHROMIUM_LINE = /^\[[\d:./]+|^DevTools listening/;
+const LONGEST_QUOTE = 300;
 
 /** The way out where the answer shows that `GRID_URL` leads to something else. */
 const ADVICE: readonly { readonly pattern: RegExp; readonly words: string }[] = [
@@ -46,88 +51,19 @@ const ADVICE: readonly { readonly pattern: RegExp; readonly words: string }[] = 
   { pattern: /unknown command: \S*session/i, words: '(Is the path of GRID_URL right? chromedriver has none.)' },
 ];
 
-interface Reason {
-  /** Text of Chromium, its driver, or the operating system. Provoked on Chromium 156, except shared memory, libraries and architecture. */
-  readonly words: RegExp;
-  /** A sentence without its full stop: the reason, and the way out. */
-  readonly explanation: (match: RegExpExecArray) => string;
-}
-
-/** First match wins. */
-const REASONS: readonly Reason[] = [
-  {
-    words: /No usable sandbox/,
-    explanation: () =>
-      'Chromium found no usable sandbox: this user may not create user namespaces, as in most containers. Allow them, or set ' +
-      'BROWSER_ARGUMENTS=--no-sandbox if every page that is visited is trusted',
-  },
-  {
-    words: /Missing X server or \$DISPLAY|Cannot open (X )?display/i,
-    explanation: () =>
-      'there is no display for a window of the browser. Leave out --headed (HEADLESS=false), or set DISPLAY, or run under xvfb-run',
-  },
-  {
-    words: /Failed to create (\S+)\/SingletonLock|user data directory is already in use/,
-    explanation: ([, folder]) => describeUsedProfile(folder),
-  },
-  {
-    words: /Too many open files|EMFILE/,
-    explanation: () =>
-      'the limit of open files is too low. Raise it with `ulimit -n 4096`; a browser needs several hundred',
-  },
-  {
-    words: /FILE_ERROR_NO_SPACE|No space left on device|ENOSPC/,
-    explanation: () => `the temporary folder ${tmpdir()} is full. Make room there, or set TMPDIR to another folder`,
-  },
-  {
-    words: /\/dev\/shm|shared memory (file|region)/i,
-    explanation: () =>
-      'the shared memory is too small. Set BROWSER_ARGUMENTS=--disable-dev-shm-usage, or give the container more (--shm-size=1g)',
-  },
-  {
-    words: /error while loading shared libraries: ([^\s:]+)/,
-    explanation: ([, library]) => `the library ${library} is missing. Install the browser with its dependencies`,
-  },
-  {
-    words: /ENOENT[^\n]*mkdir '([^']+)\/[^'/]+'/,
-    explanation: ([, folder]) => `the temporary folder ${folder} does not exist. Create it, or correct TMPDIR`,
-  },
-  {
-    words: /(EACCES|EROFS)[^\n]*mkdir '([^']+)\/[^'/]+'/,
-    explanation: ([, , folder]) => `the temporary folder ${folder} can't be written to. Set TMPDIR to another folder`,
-  },
-  {
-    words: /Exec format error|ENOEXEC/,
-    explanation: () => 'the program is for another kind of machine. Install the right one',
-  },
-];
-
-/** The holder of a profile is in the target of the link that Chromium makes there, as `host-pid`. */
-function describeUsedProfile(folder: string | undefined): string {
-  const what = `the profile ${folder ?? 'folder'} is in use`;
-  const way = 'One session at a time can use a profile: end the other one, or set another USER_DATA_DIR';
-  try {
-    const holder = folder === undefined ? undefined : readlinkSync(path.join(folder, 'SingletonLock'));
-    const [, host, pid] = /^(.*)-(\d+)$/.exec(holder ?? '') ?? [];
-    return `${what}${pid === undefined ? '' : ` by process ${pid} on ${host}`}. ${way}`;
-  } catch {
-    return `${what}. ${way}`;
-  }
-}
-
 /** A reason on this machine that is known. */
-function findReason(text: string, { endpointUrl, words: printed = '' }: StartTarget): string | undefined {
-  for (const { words, explanation } of endpointUrl === undefined ? REASONS : []) {
-    const match = words.exec(text) ?? words.exec(printed);
-    if (match !== null) return `The browser could not be started: ${explanation(match)}.`;
-  }
-  return undefined;
+function findReason(text: string, { endpointUrl, browserPath, words = '' }: StartTarget): string | undefined {
+  if (endpointUrl !== undefined) return undefined;
+  // The driver runs: it has answered.
+  const reason = findStartReason(`${text}\n${words}`, browserPath === undefined ? [] : [browserPath]);
+  return reason === undefined ? undefined : `The browser could not be started: ${reason}.`;
 }
 
 function explain(text: string, target: StartTarget): string {
   const { endpointUrl, proxy, driverPath, browserPath, words: printed = '' } = target;
   const where = endpointUrl === undefined ? `The driver ${driverPath}` : `The endpoint ${redactUrl(endpointUrl)}`;
-  const words = firstLine(redactText(text));
+  // chromedriver may give the reason in the second line alone.
+  const words = firstLine(redactText(text).replace(/^session not created\n/, 'session not created '));
   const versions = /only supports Chrome version (\d+)[\s\S]*?Current browser version is ([\d.]+)/.exec(text);
   if (versions !== null) {
     return (
@@ -149,20 +85,27 @@ function explain(text: string, target: StartTarget): string {
       ? `${where} found no browser at ${browserPath}. Set CHROME_BINARY to the browser's path.`
       : `${where} found no browser on its machine: ${words}`;
   }
-  if (ENDED_AT_ONCE.test(text)) {
-    return (
-      `The browser${browserPath === undefined ? '' : ` ${browserPath}`} ended as soon as it was started: ${words}${lastErrors(printed)} ` +
-      'Start it by hand with --headless=new to see why; in a container, check that /dev/shm is large enough.'
-    );
+  if (ENDED_AT_ONCE.test(text) || (endpointUrl === undefined && LOST.test(text))) {
+    const program = `The browser${browserPath === undefined ? '' : ` ${browserPath}`}`;
+    const way =
+      (endpointUrl === undefined ? describeSmallSharedMemory() : undefined) ??
+      'Start it by hand with --headless=new to see why.';
+    return `${program} ended as soon as it was started: ${words}${lastErrors(printed)} ${way}`;
   }
   const advice = endpointUrl === undefined ? undefined : ADVICE.find(({ pattern }) => pattern.test(text))?.words;
   const reason = words === '' ? '.' : `: ${words}`;
   return `${where} could not start a browser session${reason}${advice === undefined ? '' : ` ${advice}`}`;
 }
 
-/** The last lines that Chromium printed as errors, without those about D-Bus, which say nothing. */
+/** The last lines that Chromium printed as errors, without those that say nothing about it; of another program, its last line. */
 function lastErrors(printed: string): string {
-  const errors = [...printed.matchAll(/:(?:ERROR|FATAL):\S+\] (.+)/g)].map(([, error]) => error ?? '');
-  const telling = errors.filter((error) => !/\bbus\b/.test(error)).slice(-2);
-  return telling.length === 0 ? '' : ` It said: ${redactText(telling.join('; '))}.`;
+  const errors = [...printed.matchAll(/:(?:ERROR|FATAL):(\S+)\] (.+)/g)];
+  const telling = errors.filter(([, file = '']) => !/dbus|crashpad/.test(file)).slice(-2);
+  const lines = printed.split(DRIVER_LISTENS).at(-1)?.trim().split('\n') ?? [];
+  const plain = lines.some((line) => CHROMIUM_LINE.test(line)) ? [] : lines.slice(-1);
+  const said = redactText((telling.length > 0 ? telling.map(([, , error]) => error) : plain).join('; ')).slice(
+    0,
+    LONGEST_QUOTE,
+  );
+  return said === '' ? '' : ` It said: ${said.replace(/\.$/, '')}.`;
 }

@@ -43,7 +43,7 @@ describe('DriverProcess: a driver that does not start', () => {
       what: 'is no program for this machine',
       text: '\u007fELF of another machine',
       mode: 0o755,
-      words: /ENOEXEC|exited with code|EACCES/,
+      words: /another kind of machine/,
     },
   ]) {
     it(`is named in a SessionStartError when it ${what}, and nothing is left`, async () => {
@@ -57,7 +57,7 @@ describe('DriverProcess: a driver that does not start', () => {
   it('is named in a SessionStartError when it does not exist, and nothing is left', async () => {
     const error = await expectNothingLeft(() => launch('/nowhere/chromedriver'));
     expect(error).to.be.instanceOf(SessionStartError);
-    expect(error.message).to.contain('/nowhere/chromedriver').and.to.contain('ENOENT');
+    expect(error.message).to.contain('/nowhere/chromedriver is not there any more');
   });
 
   it('is named in a SessionStartError when it never listens, and nothing is left', async () => {

@@ -126,8 +126,26 @@ describe('toStartError', () => {
     ['no display', 'ozone_platform_x11.cc:257] Missing X server or $DISPLAY', [/no display/, /--headed/, /xvfb-run/]],
     ['too few descriptors', 'GLib: Creating pipes for GWakeup: Too many open files', [/ulimit -n/]],
     ['a full disk', 'IO error: MANIFEST-000001: FILE_ERROR_NO_SPACE', [/temporary folder .* is full/, /TMPDIR/]],
-    ['small shared memory', 'Creating shared memory in /dev/shm/.x failed', [/--disable-dev-shm-usage/]],
-    ['a missing library', 'error while loading shared libraries: libnss3.so: cannot open', [/libnss3\.so is missing/]],
+    [
+      'shared memory that is full, which is no full disk',
+      'Creating shared memory in /dev/shm/.org.chromium.X failed: No space left on device (28)',
+      [/shared memory in \/dev\/shm can't be used \(No space left on device\)/, /--disable-dev-shm-usage/],
+    ],
+    [
+      'a missing library',
+      'error while loading shared libraries: libnss3.so: cannot open shared object file: No such file or directory',
+      [/libnss3\.so is missing/],
+    ],
+    [
+      'a library that is too old',
+      "/opt/chrome: /lib/libc.so.6: version `GLIBC_2.38' not found (required by /opt/chrome)",
+      [/lacks GLIBC_2\.38/],
+    ],
+    [
+      'a program that was removed',
+      'LaunchProcess: failed to execvp:\n/no/chrome',
+      [/\/no\/chrome is not there any more/],
+    ],
     ['another architecture', 'chrome: cannot execute: Exec format error', [/another kind of machine/]],
     [
       'a profile in use',
@@ -147,6 +165,30 @@ describe('toStartError', () => {
       '[1:1:1130/0:ERROR:dbus/bus.cc:405] Failed to connect to the bus: x\n[1:1:1130/0:ERROR:a/b.cc:1] The moon is full';
     const { message } = toStartError(new Error('session not created: Chrome instance exited.'), { ...OWN, words });
     expect(message).to.contain('It said: The moon is full.').and.not.contain('Failed to connect');
+  });
+
+  it('shows the last line of a program that is no Chromium', () => {
+    const words = 'ChromeDriver was started successfully on port 4.\nloading\n/opt/chrome: 3: jq: not found\n';
+    const { message } = toStartError(new Error('session not created: Chrome instance exited.'), { ...OWN, words });
+    expect(message).to.contain('It said: /opt/chrome: 3: jq: not found.').and.not.contain('loading');
+  });
+
+  it('says that the browser went while its session began', () => {
+    const text = 'invalid session id: session deleted as the browser has closed the connection\nfrom disconnected: x';
+    const error = toStartError(new Error(text), OWN);
+    expect(error.message).to.match(/\/opt\/chrome ended as soon as .*browser has closed the connection/);
+    expect(error.isInterrupted).to.equal(true);
+  });
+
+  it("shows chromedriver's second line if the first says nothing", () => {
+    const text = 'session not created\nfrom unknown error: the moon is full';
+    expect(toStartError(new Error(text), OWN).message).to.contain('the moon is full');
+  });
+
+  it('names the reason of a start that took too long, if the browser printed it', () => {
+    const thrown = new CommandTimeoutError('POST /session', { deadlineMs: 45_000, url: null });
+    const words = 'IO error: MANIFEST-000001: FILE_ERROR_NO_SPACE';
+    expect(toStartError(thrown, { ...OWN, words }).message).to.match(/temporary folder .* is full/);
   });
 
   it('says that no session was ready in time, and no word of one that lives on', () => {

@@ -67,7 +67,7 @@ describe('The start of a session that is interrupted', () => {
   it('is not made again for a reason that stays', async () => {
     const { driverPath } = await localBrowser();
     await using browser = await writeProgram(
-      '#!/bin/sh\necho "error while loading shared libraries: libnss3.so: cannot open" >&2\nexit 127\n',
+      '#!/bin/sh\necho "error while loading shared libraries: libnss3.so: cannot open shared object file" >&2\nexit 127\n',
     );
     const { reasons, log } = makeLogOfReasons();
     const error = await rejectionOf(SessionSupervisor.start({ browserPath: browser.path, driverPath, log }));

@@ -1,0 +1,26 @@
+/** A program that starts a session as its environment says, and prints why it could not. */
+import { silentLog } from '../../../src/core/log.ts';
+import { toError } from '../../../src/core/errors.ts';
+import { locateBrowser } from '../../../src/driver/locate.ts';
+import { BrowserSession } from '../../../src/driver/session.ts';
+import { makeKeeper } from './sessions.ts';
+
+const { PATH, CHROME_BINARY, CHROMEDRIVER, LD_LIBRARY_PATH } = process.env;
+const located = await locateBrowser({ chromeBinary: CHROME_BINARY, chromedriver: CHROMEDRIVER, env: { PATH } });
+if (!located.found) throw new Error(`No browser is here: ${JSON.stringify(located)}`);
+const { listener, halt } = makeKeeper();
+try {
+  const session = await BrowserSession.start({
+    target: { kind: 'own', browserPath: located.browserPath, driverPath: located.driverPath },
+    browser: LD_LIBRARY_PATH === undefined ? {} : { environment: { LD_LIBRARY_PATH } },
+    signal: halt.signal,
+    commandTimeoutMs: 20_000,
+    heartbeatTimeoutMs: 1_000,
+    listener,
+    log: silentLog,
+  });
+  await session.stop();
+  process.stdout.write('It was started.\n');
+} catch (thrown) {
+  process.stdout.write(`${toError(thrown).message}\n`);
+}
