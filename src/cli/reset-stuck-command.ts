@@ -118,10 +118,19 @@ async function reset(
 ): Promise<void> {
   const { host } = thisProcess();
   const log = makeLog({ level: 'warn' });
-  const { gridUrl, heartbeatIntervalMs } = config;
+  const { gridUrl, gridProxy, heartbeatIntervalMs } = config;
+  const gridRoute = { proxy: gridProxy };
   // First: programs that still run are given seconds to end their browsers themselves.
   if (!json && found.length > 0) process.stdout.write(`${renderIdle(found)}\n`);
-  const done = await resetStuck(found, { registry, host, gridUrl, heartbeatIntervalMs, log, by: 'a person' });
+  const done = await resetStuck(found, {
+    registry,
+    host,
+    gridUrl,
+    gridRoute,
+    heartbeatIntervalMs,
+    log,
+    by: 'a person',
+  });
   const ids = new Set([...done.runIds, ...done.sessionIds]);
   const changed = found.filter((idle) => ids.has(subjectOf(idle)));
   const remaining = await look(registry, timeoutMs);

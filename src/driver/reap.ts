@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { SupervisorError, toError } from '../core/errors.ts';
-import { HttpClient } from './http-client.ts';
+import { HttpClient, type Route } from './http-client.ts';
 import { listProcesses, readProcessVariable, type ProcessInfo } from './process-table.ts';
 
 /** Temporary folders of sessions begin with this. */
@@ -65,8 +65,8 @@ async function untilNone(
 }
 
 /** Asks an endpoint to end a session that is nobody's any more. Rejects where it can't be reached; a session that is gone is no error. */
-export async function deleteRemoteSession(url: string, sessionId: string): Promise<void> {
-  const http = new HttpClient(url);
+export async function deleteRemoteSession(url: string, sessionId: string, route?: Route): Promise<void> {
+  const http = new HttpClient(url, route);
   try {
     const signal = AbortSignal.timeout(DELETE_LIMIT_MS);
     await http.send({ method: 'DELETE', path: `/session/${encodeURIComponent(sessionId)}`, signal });

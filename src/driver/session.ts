@@ -19,6 +19,7 @@ import { SessionEndedError, SessionStartError } from './death.ts';
 import { HttpClient } from './http-client.ts';
 import { DriverProcess } from './launch.ts';
 import { Prober } from './probe.ts';
+import { describeProxy } from './proxy-words.ts';
 import { describeTarget, isLoopback, type SessionTarget } from './session-target.ts';
 import type { Created, Phase } from './session-phase.ts';
 import { OwnSockets } from './sockets.ts';
@@ -126,6 +127,7 @@ export class BrowserSession {
       },
       ...(options.beforeSend === undefined ? {} : { beforeSend: options.beforeSend }),
       ...(target.kind === 'own' ? { startLimitMs: OWN_START_LIMIT_MS } : {}),
+      describeProxy: () => describeProxy(options.browser, this.browser.environment),
       listener: {
         onAlive: listener.onAlive,
         onDeath: (report) => this.#reportAnswer(report),

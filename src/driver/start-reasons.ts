@@ -103,13 +103,13 @@ export function findStartReason(words: string, programs: readonly string[]): str
   return `the program ${foreign} is for another kind of machine than this one (${process.platform} ${process.arch}). Install the right one`;
 }
 
-/** Returns what there is to say about small shared memory, as a likely reason; undefined if there is enough. */
+/** Returns what there is to say about small shared memory, as a possible reason; undefined if there is enough. */
 export function describeSmallSharedMemory(): string | undefined {
   const freeBytes = freeSharedMemory();
   if (freeBytes > LEAST_SHARED_MEMORY_BYTES) return undefined;
   const free = freeBytes < 2 ** 20 ? `${Math.floor(freeBytes / 2 ** 10)} KB` : `${Math.floor(freeBytes / 2 ** 20)} MB`;
   return (
-    `The likely reason: the shared memory is too small, for /dev/shm has only ${free} left. Set BROWSER_ARGUMENTS=--disable-dev-shm-usage, ` +
+    `A possible reason: the shared memory is too small, for /dev/shm has only ${free} left. Set BROWSER_ARGUMENTS=--disable-dev-shm-usage, ` +
     'or give the container more (--shm-size=1g).'
   );
 }

@@ -11,6 +11,7 @@ import { DeadlineError, toError } from '../core/errors.ts';
 import { CommandLog, toCommandLabel, type CommandInfo } from './command-log.ts';
 import { CommandTimeoutError, SessionEndedError } from './death.ts';
 import type { HttpAnswer, HttpClient } from './http-client.ts';
+import { isProxyFailure } from './proxy-words.ts';
 import { SENDS_DEVTOOLS, SessionSettings } from './session-settings.ts';
 import { appendToMessage, parseFailure, verdictOfAnswer } from './verdicts.ts';
 
@@ -56,6 +57,8 @@ export interface TransportOptions {
   /** The session's first answer, where it was not started through this door. */
   readonly attachTo?: { readonly sessionId: string; readonly capabilities: object };
   readonly listener: TransportListener;
+  /** The browser's proxy in words; undefined if it has none. */
+  readonly describeProxy?: () => string | undefined;
   /** Called before each command is sent. A returned promise is awaited; a throw refuses the command. */
   readonly beforeCommand?: CommandHook;
   /** Called before everything that is sent but a quit. A returned promise is awaited; a rejection refuses the command. */
@@ -249,9 +252,16 @@ export class CommandTransport implements Client {
     // Most commands end here; what follows is left out of their way.
     if (answer.status === 200 && !UNUSUAL.has(label)) listener.onAlive();
     else await this.#judge(answer, { label, data: request.data, isQuit });
-    const isTimeout = answer.status !== 200 && parseFailure(answer.body).error === 'timeout';
-    const answered = isTimeout ? await this.#endTimeout(answer.body) : answer.body;
+    const answered = answer.status === 200 ? answer.body : await this.#explainFailure(answer.body);
     return new Response(answer.status, answer.headers, answered);
+  }
+
+  /** Returns the answer with what this library knows about its cause. */
+  async #explainFailure(body: string): Promise<string> {
+    const { error, message } = parseFailure(body);
+    if (error === 'timeout') return this.#endTimeout(body);
+    const proxy = isProxyFailure(message) ? this.#options.describeProxy?.() : undefined;
+    return proxy === undefined ? body : appendToMessage(body, ` (through ${proxy})`);
   }
 
   /**

@@ -11,6 +11,7 @@ import { thisProcess } from '../driver/driver.ts';
 import { type Registry, type SessionFilter, type SessionPatch } from '../registry/registry.ts';
 import {
   DEFAULT_HEARTBEAT_INTERVAL_MS,
+  routeOf,
   toSupervisorOptions,
   type SupervisorOptions,
 } from '../supervisor/supervisor.ts';
@@ -81,7 +82,7 @@ export class SessionManager implements AsyncDisposable {
     this.#log = log;
     this.#heartbeatIntervalMs = renewEveryMs;
     this.#sessionTimeoutMs = config.sessionTimeoutMs;
-    this.#reaper = { registry, host: process.host, gridUrl, log };
+    this.#reaper = { registry, host: process.host, gridUrl, gridRoute: routeOf(supervisor), log };
     this.#events = new Events((error, event) =>
       log.warn('A listener failed; nothing else is harmed', { event, error: error.message }),
     );

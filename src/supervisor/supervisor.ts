@@ -54,4 +54,4 @@ export { removeOldStateFiles, StateFile } from './restore/state-file.ts';
 export { mergeSupervisorOptions, toSupervisorOptions } from './from-config.ts';
 export { RestartLimitError, type RestartLimitOptions } from './restart-limit.ts';
 export type { SupervisorStatus } from './state.ts';
-export { assertLocalBrowser, type TargetOptions } from './target.ts';
+export { assertLocalBrowser, routeOf, type TargetOptions } from './target.ts';

@@ -11,6 +11,7 @@ import {
   isProcessGone,
   isProcessRunning,
   isProcessThere,
+  type Route,
 } from '../driver/driver.ts';
 import { type Registry } from '../registry/registry.ts';
 
@@ -25,6 +26,8 @@ export interface ReaperOptions {
   readonly host: string;
   /** The endpoint that this program uses, credentials included: what the registry has of it can't be used. */
   readonly gridUrl: string | undefined;
+  /** The way there. Default: the direct one. */
+  readonly gridRoute?: Route | undefined;
   readonly log: Log;
 }
 
@@ -102,14 +105,14 @@ export async function reapForgotten(options: ReaperOptions & { readonly heartbea
 /** The browser of a session that is nobody's any more: its processes where they are here, a DELETE at the endpoint we share. */
 export async function endRemains(
   session: StoredSession,
-  { host, gridUrl, log, graceMs = 0 }: Omit<ReaperOptions, 'registry'> & { readonly graceMs?: number },
+  { host, gridUrl, gridRoute, log, graceMs = 0 }: Omit<ReaperOptions, 'registry'> & { readonly graceMs?: number },
 ): Promise<void> {
   const { driverPid, folder } = session;
   if (session.host === host) await endLeftProcesses({ driverPid, folder, graceMs });
   if (session.endpoint === null || session.webdriverId === null) return;
   if (gridUrl === undefined || redactUrl(gridUrl) !== session.endpoint) return;
   try {
-    await deleteRemoteSession(gridUrl, session.webdriverId);
+    await deleteRemoteSession(gridUrl, session.webdriverId, gridRoute);
   } catch (thrown) {
     log.warn('The session of another process could not be ended at its endpoint; its idle limit will', {
       owner: session.owner,

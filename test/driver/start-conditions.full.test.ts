@@ -96,7 +96,7 @@ describe('A browser that can not be started, and doctor under the same condition
       return { line: `mount -t tmpfs -o ${options} none /dev/shm`, namespaces: OWN_MOUNTS, environment, says };
     };
     await checkAll([
-      withMount('size=64k', /likely reason: the shared memory is too small, for \/dev\/shm has only 64 KB left/),
+      withMount('size=64k', /possible reason: the shared memory is too small, for \/dev\/shm has only 64 KB left/),
       withMount('nr_inodes=1', /shared memory in \/dev\/shm can't be used \(No space left on device\)/),
       withMount('ro', /shared memory in \/dev\/shm can't be used \(Read-only file system\)/),
     ]);

@@ -8,8 +8,9 @@ import { expect } from 'chai';
 import { isAlive } from 'webdriver-supervisor/testing';
 
 import { silentLog } from '../../src/core/log.ts';
-import { openRegistry } from '../../src/registry/registry.ts';
-import { reapForgotten } from '../../src/upkeep/upkeep.ts';
+import { openRegistry, type StoredSession } from '../../src/registry/registry.ts';
+import { endRemains, reapForgotten } from '../../src/upkeep/upkeep.ts';
+import { openForwardProxy } from '../support/forward-proxy.ts';
 import { insertSession, rawSql } from '../support/raw-sql.ts';
 import { describeOnSqlite } from '../support/registries.ts';
 
@@ -76,5 +77,25 @@ describeOnSqlite('reapForgotten', (registries) => {
         log: silentLog,
       });
     }
+  });
+});
+
+describe('endRemains', () => {
+  it('takes the proxy on the way to the endpoint', async () => {
+    await using proxy = await openForwardProxy();
+    const session = {
+      host: 'elsewhere',
+      driverPid: null,
+      folder: null,
+      endpoint: 'http://127.0.0.1:1/',
+      webdriverId: 'w',
+    };
+    await endRemains(session as StoredSession, {
+      host: hostname(),
+      gridUrl: 'http://127.0.0.1:1/',
+      gridRoute: { proxy: proxy.url },
+      log: silentLog,
+    });
+    expect(proxy.requests).to.deep.equal(['DELETE http://127.0.0.1:1/session/w']);
   });
 });
