@@ -6,8 +6,9 @@ import type { Log } from '../../core/log.ts';
 import { redactText } from '../../core/redact.ts';
 import { isUnsent, makeDispatcher, nameOf } from './dispatchers.ts';
 import { innermostCause, UnsendableError } from './fetch-failure.ts';
+import { HostRules } from './host-rules.ts';
 import { PacFile } from './pac-file.ts';
-import { DIRECT, hasSwitch, toProxyRules, type ProxyRules, type ProxyServer } from './proxy-rules.ts';
+import { DIRECT, hasSwitch, toProxyRules, valueOf, type ProxyRules, type ProxyServer } from './proxy-rules.ts';
 import { BypassList } from './bypass-list.ts';
 
 export interface ApiRouteOptions {
@@ -28,6 +29,7 @@ const NO_BYPASS = new BypassList();
 
 interface Decision {
   readonly rules: ProxyRules;
+  readonly hosts: HostRules;
   readonly isInsecure: boolean;
 }
 
@@ -44,11 +46,11 @@ export class ApiRoute {
 
   /** Like the global `fetch`. Tries the proxies of `url` in turn while they can't be reached. */
   async fetch(url: string, init: RequestInit): Promise<Response> {
-    const { rules, isInsecure } = await this.#decide();
-    const servers = await this.#serversFor(url, rules);
+    const decision = await this.#decide();
+    const servers = await this.#serversFor(url, decision.rules);
     for (const [index, server] of servers.entries()) {
       try {
-        return await fetch(url, { ...init, ...this.#dispatcherInit(server, { isInsecure }) });
+        return await fetch(url, { ...init, ...this.#dispatcherInit(server, decision) });
       } catch (thrown) {
         const isLast = index === servers.length - 1 || init.body instanceof ReadableStream;
         if (isLast || !isUnsent(thrown)) throw withProxyName(thrown, server);
@@ -62,7 +64,8 @@ export class ApiRoute {
       const { switches, environment, acceptsInsecureCerts } = this.#options;
       const given = await switches();
       const isInsecure = acceptsInsecureCerts || hasSwitch(given, 'ignore-certificate-errors');
-      return { rules: toProxyRules(given, environment), isInsecure };
+      const hosts = new HostRules(valueOf(given, 'host-resolver-rules'));
+      return { rules: toProxyRules(given, environment), hosts, isInsecure };
     })().catch((thrown: unknown) => {
       this.#decision = undefined;
       throw thrown;
@@ -104,7 +107,7 @@ export class ApiRoute {
   }
 
   /** The global `fetch` by itself would follow the proxies of Node's own environment, even to this machine. */
-  #dispatcherInit(server: ProxyServer, { isInsecure }: Pick<Decision, 'isInsecure'>): object {
+  #dispatcherInit(server: ProxyServer, { hosts, isInsecure }: Decision): object {
     const key = nameOf(server);
     let dispatcher = this.#dispatchers.get(key);
     if (dispatcher === undefined) {
@@ -112,7 +115,7 @@ export class ApiRoute {
       signal.throwIfAborted();
       const tls = { rejectUnauthorized: !isInsecure, allowH2: false };
       // Node's own fetch speaks the protocol of an older undici.
-      dispatcher = new Dispatcher1Wrapper(makeDispatcher(server, { tls, signal }));
+      dispatcher = new Dispatcher1Wrapper(makeDispatcher(server, { tls, hosts, signal }));
       this.#dispatchers.set(key, dispatcher);
     }
     return { dispatcher };

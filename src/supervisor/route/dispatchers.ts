@@ -2,13 +2,14 @@
 import { lookup as lookUp } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
-import { connect, isIPv4, isIPv6, type LookupFunction, type Socket } from 'node:net';
+import { connect, isIP, isIPv4, isIPv6, type LookupFunction, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
 import { SocksClient } from 'socks';
 import { Agent, buildConnector, Pool, ProxyAgent, type Dispatcher } from 'undici';
 
 import { toError } from '../../core/errors.ts';
+import type { HostAndPort, HostRules } from './host-rules.ts';
 import type { ProxyServer } from './proxy-rules.ts';
 
 /** No connection through the proxy came about, and nothing of the call was sent. */
@@ -28,13 +29,14 @@ type Connector = ReturnType<typeof buildConnector>;
 
 export interface DispatcherOptions {
   readonly tls: buildConnector.BuildOptions;
+  readonly hosts: HostRules;
   /** Ends all connections, those included that are only being opened. */
   readonly signal: AbortSignal;
 }
 
-export function makeDispatcher(server: ProxyServer, { tls, signal }: DispatcherOptions): Dispatcher {
+export function makeDispatcher(server: ProxyServer, { tls, hosts, signal }: DispatcherOptions): Dispatcher {
   const sockets = new OpenSockets();
-  const dispatcher = toDispatcher(server, { tls, sockets });
+  const dispatcher = toDispatcher(server, { tls, hosts, sockets });
   const end = () => {
     sockets.end();
     void dispatcher.destroy().catch(() => undefined);
@@ -79,26 +81,57 @@ function dropAnyLanguage(headers: Headers): Headers {
 
 interface Parts {
   readonly tls: buildConnector.BuildOptions;
+  readonly hosts: HostRules;
   readonly sockets: OpenSockets;
 }
 
-function toDispatcher(server: ProxyServer, { tls, sockets }: Parts): Dispatcher {
-  if (server.kind === 'direct')
-    return new Agent({ connect: noted(sockets, buildConnector({ ...tls, lookup: lookUpAsChromium })) });
+function toDispatcher(server: ProxyServer, { tls, hosts, sockets }: Parts): Dispatcher {
+  if (server.kind === 'direct') {
+    const open = buildConnector({ ...tls, lookup: lookUpAsChromium });
+    return new Agent({ connect: noted(sockets, mapped(hosts, open)) });
+  }
+  let reached: RealProxy;
+  try {
+    reached = { ...server, ...hosts.apply({ host: unbracketed(server.host), port: server.port }) };
+  } catch (thrown) {
+    return new Agent({ connect: (_target, callback) => callback(toError(thrown), null) });
+  }
   // Chromium asks a proxy for http URLs by name and opens tunnels for https only; many proxies allow no other tunnels.
   if (server.kind === 'http' || server.kind === 'https')
     return new ProxyAgent({
-      uri: nameOf(server),
+      uri: nameOf(reached),
       requestTls: tls,
-      proxyTls: tls,
+      proxyTls: isIP(server.host) === 0 ? { ...tls, servername: server.host } : tls,
       proxyTunnel: false,
       factory: (origin, options: Pool.Options) => new Pool(origin, toNoting(options, sockets)),
       clientFactory: (origin, options: Pool.Options) => makeTunnelPool(origin, { options, sockets }),
     });
   const connectTls = buildConnector(tls);
   return new Agent({
-    connect: (target, callback) => void connectBySocks({ server, target, connectTls, sockets }, callback),
+    connect: (target, callback) =>
+      void connectBySocks({ server: reached, target, connectTls, hosts, sockets }, callback),
   });
+}
+
+/** Connects to the host that the rules name. The name that TLS proves is the one of the URL all the same. */
+function mapped(hosts: HostRules, open: Connector): Connector {
+  return (target, callback) => {
+    try {
+      const { host, port } = hosts.apply({ host: unbracketed(target.hostname), port: portOf(target) });
+      return open({ ...target, hostname: host, port: String(port) }, callback);
+    } catch (thrown) {
+      callback(toError(thrown), null);
+      return undefined;
+    }
+  };
+}
+
+function portOf({ port, protocol }: buildConnector.Options): number {
+  return Number(port) || (protocol === 'https:' ? 443 : 80);
+}
+
+function unbracketed(host: string): string {
+  return host.replace(/^\[|\]$/g, '');
 }
 
 /** Such as `http://proxy.test:3128`. */
@@ -160,6 +193,7 @@ const lookUpAsChromium: LookupFunction = (name, options, callback) =>
 interface SocksTarget {
   readonly server: RealProxy;
   readonly target: buildConnector.Options;
+  readonly hosts: HostRules;
   readonly sockets: OpenSockets;
 }
 
@@ -178,11 +212,10 @@ async function connectBySocks(
   else callback(null, socket);
 }
 
-async function openSocks({ server: { kind, host, port }, target, sockets }: SocksTarget): Promise<Socket> {
-  const name = target.hostname.replace(/^\[|\]$/g, '');
-  // SOCKS 4 has no names; Chromium looks them up itself.
-  const to = kind === 'socks4' && !isIPv4(name) ? (await lookup(name, 4)).address : name;
-  const proxy = { host: host.replace(/^\[|\]$/g, ''), port };
+async function openSocks({ server: { kind, host, port }, target, hosts, sockets }: SocksTarget): Promise<Socket> {
+  const asked = { host: unbracketed(target.hostname), port: portOf(target) };
+  const destination = kind === 'socks4' ? await lookUpForSocks4(asked, hosts) : asked;
+  const proxy = { host: unbracketed(host), port };
   const socket = connect(proxy);
   sockets.add(socket);
   socket.on('error', () => undefined);
@@ -191,7 +224,7 @@ async function openSocks({ server: { kind, host, port }, target, sockets }: Sock
     await SocksClient.createConnection({
       proxy: { ...proxy, type: kind === 'socks4' ? 4 : 5 },
       command: 'connect',
-      destination: { host: to, port: Number(target.port) || (target.protocol === 'https:' ? 443 : 80) },
+      destination,
       timeout: CONNECT_LIMIT_MS,
       existing_socket: socket,
     });
@@ -201,4 +234,10 @@ async function openSocks({ server: { kind, host, port }, target, sockets }: Sock
     if (SOCKS_REFUSAL.test(toError(thrown).message)) throw thrown;
     return throwAsUnsent(thrown);
   }
+}
+
+/** SOCKS 4 has no names; Chromium looks them up itself. Of a rule it takes the host, and not the port (measured). */
+async function lookUpForSocks4({ host, port }: HostAndPort, hosts: HostRules): Promise<HostAndPort> {
+  const { host: reached } = hosts.apply({ host, port });
+  return { host: isIPv4(reached) ? reached : (await lookup(reached, 4)).address, port };
 }

@@ -140,8 +140,8 @@ function toEnvironmentRules(environment: Readonly<Record<string, string | undefi
   return { kind: 'servers', http: http ?? others, https: https ?? others, bypass };
 }
 
-/** The value of the last switch of this name; empty if it has none, undefined if the switch is not there. */
-function valueOf(switches: readonly string[], name: string): string | undefined {
+/** Returns the value of the last switch of this name; empty if it has none, undefined if the switch is not there. */
+export function valueOf(switches: readonly string[], name: string): string | undefined {
   const found = switches.findLast((one) => one.replace(/^-{0,2}/, '').split('=', 1)[0] === name);
   if (found === undefined) return undefined;
   const at = found.indexOf('=');

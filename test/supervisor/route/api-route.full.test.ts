@@ -4,6 +4,7 @@ import { SessionSupervisor } from '../../../src/supervisor/supervisor.ts';
 import { openProxyStage, type ProxyStage } from './proxy-stage.ts';
 import { compare, withEnvironment, type Situation } from './situations.ts';
 
+const hostOf = (url: string) => new URL(url).host;
 const PAC = (body: string) => `data:,${encodeURIComponent(`function FindProxyForURL(url, host) { ${body} }`)}`;
 
 describe('supervisor.api and the proxy of the browser', () => {
@@ -12,7 +13,7 @@ describe('supervisor.api and the proxy of the browser', () => {
   before(async () => (stage = await openProxyStage()));
   after(() => stage[Symbol.asyncDispose]());
 
-  const situations = ({ proxy, socks }: ProxyStage): readonly Situation[] => {
+  const situations = ({ proxy, socks, httpUrl, httpsUrl }: ProxyStage): readonly Situation[] => {
     const manual = { proxyType: 'manual', httpProxy: proxy, sslProxy: proxy };
     const withProxy = (capability: object) => ({ capabilities: { proxy: capability } });
     const withSwitches = (...switches: string[]) => ({ arguments: switches });
@@ -69,6 +70,35 @@ describe('supervisor.api and the proxy of the browser', () => {
       },
       { title: '--proxy-pac-url of no script', options: withSwitches('--proxy-pac-url=data:,no') },
       {
+        title: '--host-resolver-rules for the ports of a host',
+        options: withSwitches(
+          `--host-resolver-rules=MAP only-proxy.test:80 ${hostOf(httpUrl)}, MAP *.test:443 ${hostOf(httpsUrl)}`,
+        ),
+      },
+      {
+        title: '--host-resolver-rules that deny all hosts but one',
+        options: withSwitches('--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'),
+      },
+      {
+        title: '--host-resolver-rules beside a proxy, which is one of their hosts',
+        options: withSwitches(
+          '--proxy-server=the-proxy:1',
+          `--host-resolver-rules=MAP *.test 127.0.0.1:1, MAP the-proxy ${proxy}`,
+        ),
+      },
+      {
+        title: '--host-resolver-rules that deny the proxy',
+        options: withSwitches(`--proxy-server=the-proxy:1,${proxy}`, '--host-resolver-rules=MAP the-proxy ~NOTFOUND'),
+      },
+      {
+        title: '--host-resolver-rules beside SOCKS 4, which takes no names',
+        options: withSwitches(
+          `--proxy-server=socks4://${socks}`,
+          '--proxy-bypass-list=<-loopback>',
+          '--host-resolver-rules=MAP localhost ~NOTFOUND, MAP sub.localhost 127.0.0.1:1',
+        ),
+      },
+      {
         title: '--no-proxy-server',
         options: withSwitches(`--proxy-server=${proxy}`, '--no-proxy-server'),
       },
@@ -96,7 +126,12 @@ describe('supervisor.api and the proxy of the browser', () => {
   };
 
   /** Fixed, so that mocha can name the tests before the stage has its ports. */
-  const titles = situations({ proxy: 'x:1', socks: 'x:2' } as ProxyStage).map(({ title }) => title);
+  const titles = situations({
+    proxy: 'x:1',
+    socks: 'x:2',
+    httpUrl: 'http://x:3',
+    httpsUrl: 'https://x:4',
+  } as ProxyStage).map(({ title }) => title);
 
   for (const title of titles) {
     it(`api takes the way of the page, and fails where it fails: ${title}`, async () => {
