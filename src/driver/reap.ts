@@ -10,6 +10,7 @@ import { listProcesses, readProcessVariable, type ProcessInfo } from './process-
 /** Temporary folders of sessions begin with this. */
 export const FOLDER_PREFIX = 'wds-';
 const GONE_LIMIT_MS = 5_000;
+const HANDLERS_LIMIT_MS = 2_000;
 const POLL_MS = 10;
 /** The whole table of processes is read each time. */
 const GRACE_POLL_MS = 250;
@@ -53,6 +54,15 @@ export async function endLeftProcesses({ driverPid, folder, graceMs = 0 }: LeftP
   await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   if (left.length > 0) throw new ProcessesLeftError(left);
   return found.length;
+}
+
+/**
+ * Resolves when no process of the session with this folder is left, and after 2 s at the latest: Chromium's crash handlers have groups of their
+ * own, and end by themselves a moment after their browser (100 ms, measured). Reads the whole table of processes each time.
+ */
+export function waitForProcesses(folder: string): Promise<void> {
+  const find = () => listProcesses().filter((info) => isOfSession(info, folder));
+  return untilNone(find, { limitMs: HANDLERS_LIMIT_MS, everyMs: POLL_MS });
 }
 
 /** The end of somebody else's child is no event. */

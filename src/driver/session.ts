@@ -22,6 +22,7 @@ import { Prober } from './probe.ts';
 import { describeProxy } from './proxy-words.ts';
 import { describeTarget, isLoopback, type SessionTarget } from './session-target.ts';
 import type { Created, Phase } from './session-phase.ts';
+import { waitForProcesses } from './reap.ts';
 import { OwnSockets } from './sockets.ts';
 import { toStartError } from './start-errors.ts';
 import { IN_FLIGHT_KNOWS_MS, SessionWatch } from './session-watch.ts';
@@ -262,6 +263,7 @@ export class BrowserSession {
   async #abandon(creating: Promise<void> = Promise.resolve()): Promise<void> {
     if (this.#options.target.kind === 'endpoint') await settlesWithin(creating, ABANDON_LIMIT_MS);
     await this.killNow();
+    if (this.#process !== undefined) await waitForProcesses(this.#process.folder);
   }
 
   /** Throws where the session died while it was still being started. */

@@ -1,6 +1,19 @@
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+
 import { expect } from 'chai';
 import { SessionStartError, SessionSupervisor } from 'webdriver-supervisor';
-import { descendantsOf, freeze, listProcesses } from 'webdriver-supervisor/testing';
+import {
+  descendantsOf,
+  freeze,
+  isAlive,
+  killProcess,
+  listProcesses,
+  waitUntilGone,
+} from 'webdriver-supervisor/testing';
+
+import { readProcessVariable } from '../../src/driver/process-table.ts';
 
 const LIMIT_MS = 60_000;
 
@@ -23,5 +36,51 @@ describe('A browser that freezes while its session starts', () => {
     const error = await starting;
     expect(error).to.be.instanceOf(SessionStartError);
     expect(performance.now() - startedAt).to.be.below(LIMIT_MS);
+  });
+});
+
+describe('A start that is given up', () => {
+  /** The processes of this test's browsers: their temporary folders are in its own. */
+  const listOwn = () =>
+    listProcesses().filter(({ pid, command }) => {
+      const isOfBrowser = readProcessVariable(pid, 'TMPDIR')?.startsWith(path.join(tmpdir(), 'wds-')) === true;
+      return isOfBrowser && !command.includes('watchdog') && isAlive(pid);
+    });
+
+  /** Gives a start up when its browser has a page, after `prepare` got the browser's crash handlers. */
+  const giveUpStart = async (prepare: (handlers: readonly number[]) => Promise<unknown>) => {
+    const giveUp = new AbortController();
+    let isStarting = true;
+    const starting = SessionSupervisor.start({ signal: giveUp.signal })
+      .catch((error: unknown) => error)
+      .finally(() => (isStarting = false));
+    const hasPage = () => descendantsOf(process.pid).some(({ command }) => command.includes('--type=renderer'));
+    while (isStarting && !hasPage()) await setImmediate();
+    expect(isStarting).to.equal(true);
+    const handlers = listOwn().filter(({ command }) => command.includes('crashpad'));
+    expect(handlers).not.to.deep.equal([]);
+    await prepare(handlers.map(({ pid }) => pid));
+    const givenUpAt = performance.now();
+    giveUp.abort(new Error('given up'));
+    expect(await starting).to.be.instanceOf(Error);
+    return performance.now() - givenUpAt;
+  };
+
+  it('rejects after the last of its processes, crash handlers included, is gone', async () => {
+    await giveUpStart(async () => undefined);
+    expect(listOwn()).to.deep.equal([]);
+  });
+
+  it('waits for crash handlers that do not end, and no longer than 2 s', async () => {
+    const frozen: number[] = [];
+    try {
+      const took = await giveUpStart(async (handlers) => {
+        for (const pid of handlers) frozen.push(...(await freeze(pid)));
+      });
+      expect(took).to.be.within(1_900, 6_000);
+    } finally {
+      for (const pid of frozen) killProcess(pid);
+    }
+    await waitUntilGone(frozen);
   });
 });
