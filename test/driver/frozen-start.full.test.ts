@@ -1,6 +1,5 @@
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 
 import { expect } from 'chai';
 import { SessionStartError, SessionSupervisor } from 'webdriver-supervisor';
@@ -14,6 +13,7 @@ import {
 } from 'webdriver-supervisor/testing';
 
 import { readProcessVariable } from '../../src/driver/process-table.ts';
+import { eventually } from '../support/eventually.ts';
 
 const LIMIT_MS = 60_000;
 
@@ -50,13 +50,9 @@ describe('A start that is given up', () => {
   /** Gives a start up when its browser has a page, after `prepare` got the browser's crash handlers. */
   const giveUpStart = async (prepare: (handlers: readonly number[]) => Promise<unknown>) => {
     const giveUp = new AbortController();
-    let isStarting = true;
-    const starting = SessionSupervisor.start({ signal: giveUp.signal })
-      .catch((error: unknown) => error)
-      .finally(() => (isStarting = false));
+    const starting = SessionSupervisor.start({ signal: giveUp.signal }).catch((error: unknown) => error);
     const hasPage = () => descendantsOf(process.pid).some(({ command }) => command.includes('--type=renderer'));
-    while (isStarting && !hasPage()) await setImmediate();
-    expect(isStarting).to.equal(true);
+    await eventually(async () => hasPage(), 'a page of the browser');
     const handlers = listOwn().filter(({ command }) => command.includes('crashpad'));
     expect(handlers).not.to.deep.equal([]);
     await prepare(handlers.map(({ pid }) => pid));

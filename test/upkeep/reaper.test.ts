@@ -8,7 +8,8 @@ import { expect } from 'chai';
 import { isAlive } from 'webdriver-supervisor/testing';
 
 import { silentLog } from '../../src/core/log.ts';
-import { openRegistry, type StoredSession } from '../../src/registry/registry.ts';
+import type { StoredSession } from '../../src/model/session.ts';
+import { openRegistry } from '../../src/registry/registry.ts';
 import { endRemains, reapForgotten } from '../../src/upkeep/upkeep.ts';
 import { openForwardProxy } from '../support/forward-proxy.ts';
 import { insertSession, rawSql } from '../support/raw-sql.ts';
