@@ -1,6 +1,8 @@
 /** From the words after an action's name to what a run needs, or to everything that is wrong with them, at once. */
 import { loadConfig, type Config } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
+import { findSecrets } from '../core/redact.ts';
+import { secrets } from '../core/secrets.ts';
 import type { Action, ExportFormat, RehearsalScope, RunOptions } from '../runs/runs.ts';
 import { checkParameters, toActionParameters } from './action-flags.ts';
 import { parseFlags, type FlagProblem } from './flags.ts';
@@ -25,6 +27,7 @@ export function parseRunFlags(action: Action, args: readonly string[], target: s
   const { values, positionals, problems } = parseFlags(args, [...parameters, ...RUN_COMMAND_FLAGS]);
   const given = parameters.filter(({ name }) => values.has(name));
   const params = Object.fromEntries(given.map(({ parameter, name }) => [parameter, values.get(name)]));
+  secrets.add(findSecrets(params));
   const names = [...parameters, ...RUN_COMMAND_FLAGS].map(({ name }) => name);
   const kept = flagsKeptByNpm(names, { args });
   const told = new Set([...kept, ...problems.map(({ flag }) => flag)]);

@@ -9,6 +9,8 @@ import { z } from 'zod';
 
 import { ConfigError, toError } from '../core/errors.ts';
 import { LOG_LEVELS } from '../core/log.ts';
+import { findAddressSecrets, findSecrets } from '../core/redact.ts';
+import { secrets } from '../core/secrets.ts';
 
 export { browserEnvironment } from './environment.ts';
 
@@ -216,7 +218,10 @@ export interface ConfigSources {
   readonly folder?: string;
 }
 
-/** Throws {@link ConfigError} naming the setting, its value's source and what is allowed. */
+/**
+ * Throws {@link ConfigError} naming the setting, its value's source and what is allowed. From then on the secrets among the settings are
+ * masked in all that this process writes.
+ */
 export function loadConfig({ flags = {}, environment = process.env, folder = 'config' }: ConfigSources = {}): Config {
   const fromFiles = readSettingsFiles(folder, environment['NODE_ENV']);
   const layers: readonly [source: string, values: Readonly<Record<string, unknown>>][] = [
@@ -240,7 +245,11 @@ export function loadConfig({ flags = {}, environment = process.env, folder = 'co
     });
     throw new ConfigError(problems.join('\n'));
   }
-  return toConfig(parsed.data, environment);
+  const config = toConfig(parsed.data, environment);
+  secrets.add(findSecrets(config));
+  for (const address of [config.slackWebhookUrl, config.alertWebhookUrl])
+    secrets.add(findAddressSecrets(address ?? ''));
+  return config;
 }
 
 function toConfig(settings: z.output<typeof settingsSchema>, environment: ConfigSources['environment'] = {}): Config {

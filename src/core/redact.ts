@@ -1,24 +1,49 @@
 /**
- * Nothing sensitive leaves the program: what goes to logs, rows, pages and errors passes here first.
+ * Nothing sensitive leaves the program: what goes to logs, rows, pages and errors passes here first. Secrets are found by their value
+ * (`secrets.ts`), by the name beside them, and by their form.
  */
+import { MASK, MIN_SECRET_LENGTH, maskSecrets } from './secrets.ts';
+
 const SECRET_NAME =
-  /password|passwd|passphrase|passcode|secret|token|(api|access|private|session)[-_]?key|authorization|cookie|credential|signature|jwt|(^|[-_.])(pass|pwd|auth|sig)$/i;
-/** In a query `key` is an API's key; elsewhere it is the key of a record. */
-const SECRET_PARAMETER = /^key$/i;
+  /password|passwd|passphrase|passcode|secret|token|(api|access|private|session)[-_]?key|authorization|cookie|credential|signature|jwt|(php|j)sess(ion)?id|(^|[-_.])(pass|pwd|auth|sig|otp)$/i;
+/** Names that are secret in a query; elsewhere `key` is the key of a record, and `code` that of an error. */
+const SECRET_PARAMETER = /^(key|code|sid|session|sess(ion)?_?id)$/i;
+/** Names that are secret before a `=` in text, if the value is no plain word. */
+const SESSION_NAME = /^(code|sid|connect\.sid|session)$/i;
+/** A short number, a constant such as `ECONNRESET`, a word or an error code such as `invalid-config`: no secret. */
+const PLAIN_WORD = /^(\d{1,5}|[A-Z][A-Z_]*|[A-Za-z]?[a-z]+([-_][a-z]+)*)[.:]?$/;
 const HEADER_NAME = /authorization|cookie/i;
+/** The name of a header in a list of names and values. */
+const SECRET_HEADER = /^((proxy-)?authorization|(set-)?cookie|x-api-key)$/i;
+/** Fields that a cookie has beside its name and value. */
+const COOKIE_FIELD = /^(domain|httpOnly|secure|sameSite|expiry|expires|expirationDate)$/;
+const COOKIE_FIELD_IN_TEXT = /\b(domain|httpOnly|secure|sameSite|expiry|expires|expirationDate)\\?["']?\s*:/;
 /** A name and its separator, as in `token=`, `"token": ` and, in JSON within JSON, `\"token\":`. Begins only where a name does: linear. */
-const NAME_IN_TEXT = /(?<![\w.-])([\w.-]+)\\?["']?\s*[=:]\s*/g;
+const NAME_IN_TEXT = /(?<![\w.-])([\w.-]+)\\?["']?\s*([=:])\s*/g;
 const QUOTED_VALUE = /\\"[^"]*"?|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?/y;
 const BARE_VALUE = /(?:(?:bearer|basic)\s+)?[^\s&"',;}\])]+/iy;
 const REST_OF_LINE = /[^\r\n"'}]+/y;
 const URL_IN_TEXT = /(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*:\/\/[^\s"'<>`]+/gi;
-const MASK = '***';
+/** An object without objects in it, as JSON or as Node.js prints it. Its length is limited so that the search is linear. */
+const FLAT_OBJECT = /\{[^{}]{1,4000}\}/g;
+const NAME_FIELD = /\bname\\?["']?\s*:\s*\\?["']([^"'\\]*)/;
+const VALUE_FIELD = /(\bvalue\\?["']?\s*:\s*)(\\"[^"]*"|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')/;
+/** Tokens that are known by their form: JWTs, keys of AWS, GitHub, GitLab, Slack, Stripe and Google, private keys. */
+const KNOWN_TOKEN =
+  /(?<![\w-])eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)*|\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}\b|\b(?:gh[oprsu]_|github_pat_|glpat-|xox[a-z]-|sk_live_|rk_live_|AIza)[\w-]{12,}|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?/g;
+/** `Bearer token` and `bearer of news` are ordinary words. */
+const BEARER =
+  /\b(Bearer)\s+(?!(?:tokens?|auth\w*|of|is|was|in|and|or|as)\b)[\w.~+/-]+=*|\b(bearer)\s+(?=[\w.~+/=-]*\d)[\w.~+/-]{6,}=*/g;
+const BASIC = /\b(basic)\s+([A-Za-z0-9+/]{4,}={0,2})/gi;
+/** User and password, as `Basic` encodes them. */
+const CREDENTIALS = /^[^\p{Cc}\ufffd:]*:[^\p{Cc}\ufffd]*$/u;
 /** Query values longer than this look like tokens and are never needed to recognise a page. */
 const LONGEST_QUERY_VALUE = 64;
 const DEEPEST = 6;
 
 /** A URL without user and password, without a fragment and the values of query parameters that sound secret or are overlong. */
-export function redactUrl(text: string): string {
+export function redactUrl(given: string): string {
+  const text = maskSecrets(given);
   let url: URL;
   try {
     url = new URL(text);
@@ -34,20 +59,25 @@ export function redactUrl(text: string): string {
     masked = true;
   }
   for (const [name, value] of [...url.searchParams]) {
-    if (!isSecretName(name) && !SECRET_PARAMETER.test(name) && value.length <= LONGEST_QUERY_VALUE) continue;
+    if (!isSecretParameter(name) && value.length <= LONGEST_QUERY_VALUE) continue;
     url.searchParams.set(name, MASK);
     masked = true;
   }
-  if (isSecretName(url.hash) || url.hash.length > LONGEST_QUERY_VALUE) {
+  if (hasSecretFragment(url) || url.hash.length > LONGEST_QUERY_VALUE) {
     url.hash = '';
+    masked = true;
+  }
+  if (/;jsessionid=/i.test(url.pathname)) {
+    url.pathname = url.pathname.replace(/(;jsessionid=)[^;/]*/gi, `$1${MASK}`);
     masked = true;
   }
   return masked ? url.href : text;
 }
 
-/** Free text with URLs cleaned by {@link redactUrl} and the values behind secret-sounding names masked. */
+/** Free text without secret values, with URLs cleaned by {@link redactUrl} and what has a secret-sounding name or the form of a token masked. */
 export function redactText(text: string): string {
-  return maskPairs(text.replace(URL_IN_TEXT, redactUrl));
+  const known = maskCookies(maskSecrets(text).replace(URL_IN_TEXT, redactUrl));
+  return maskTokens(maskPairs(known));
 }
 
 /** A JSON-like value with every text redacted and every value under a secret-sounding name masked. */
@@ -57,15 +87,73 @@ export function redactValue(value: unknown, depth = 0): unknown {
   if (value instanceof Error) return { name: value.name, message: redactText(value.message) };
   if (typeof value !== 'object' || value === null) return value;
   if (depth >= DEEPEST) return '…';
-  if (Array.isArray(value)) return value.map((item) => redactValue(item, depth + 1));
+  if (Array.isArray(value))
+    return value.map((item, at) => (isSecretHeader(value[at - 1]) ? MASK : redactValue(item, depth + 1)));
   // Dates and URLs have no fields of their own.
   if ('toJSON' in value && typeof value.toJSON === 'function') return redactValue(value.toJSON(), depth + 1);
+  const isSecretPair = hasSecretPair(value);
   return Object.fromEntries(
     Object.entries(value).map(([name, item]) => [
       name,
-      isSecretName(name) && item !== null && item !== undefined ? MASK : redactValue(item, depth + 1),
+      (isSecretName(name) || (isSecretPair && name === 'value')) && item !== null && item !== undefined
+        ? MASK
+        : redactValue(item, depth + 1),
     ]),
   );
+}
+
+/**
+ * The secrets in a JSON-like value: the texts under secret-sounding names, passwords in URLs, and secret parameters of URLs. For
+ * `secrets.add`.
+ */
+export function findSecrets(value: unknown): string[] {
+  return [...secretsIn(value, { isSecret: false, depth: 0 })].filter((secret) => secret !== '');
+}
+
+/** The parts of a URL that is a secret as a whole, such as the address of a webhook. */
+export function findAddressSecrets(address: string): string[] {
+  const url = URL.parse(address);
+  if (url === null) return [address];
+  const parts = url.pathname.split('/').filter((part) => part.length >= 16 || (part.length >= 8 && /\d/.test(part)));
+  return [address, url.href, ...parts, ...url.searchParams.values(), ...findSecrets(address)];
+}
+
+function* secretsIn(value: unknown, { isSecret, depth }: { isSecret: boolean; depth: number }): Generator<string> {
+  if (typeof value === 'string') yield* isSecret ? [value] : secretsInText(value);
+  if (typeof value === 'number' && isSecret && String(value).length >= MIN_SECRET_LENGTH) yield String(value);
+  if (typeof value !== 'object' || value === null || depth >= DEEPEST) return;
+  const isSecretPair = !Array.isArray(value) && hasSecretPair(value);
+  for (const [name, item] of Object.entries(value) as [string, unknown][]) {
+    const isNamed = Array.isArray(value)
+      ? isSecretHeader(value[Number(name) - 1])
+      : isSecretName(name) || (isSecretPair && name === 'value');
+    yield* secretsIn(item, { isSecret: isSecret || isNamed, depth: depth + 1 });
+  }
+}
+
+function* secretsInText(text: string): Generator<string> {
+  for (const [address] of text.matchAll(URL_IN_TEXT)) {
+    const url = URL.parse(address);
+    if (url === null) {
+      const password = /\/\/[^/]*?:(\S*)@/.exec(address)?.[1];
+      if (password !== undefined) yield password;
+      continue;
+    }
+    // A name without a password may be a key.
+    const password = url.password || url.username;
+    yield* [password, decode(password)];
+    for (const [name, parameter] of url.searchParams) if (isSecretName(name)) yield parameter;
+  }
+  for (const { value, isSessionName } of findPairs(text)) if (!isSessionName) yield value;
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    // A `%` that begins no escape stands for itself.
+    return part;
+  }
 }
 
 /** `dbPass` is read as `db_Pass`: `pass` is a secret's name, and `compass` is none. */
@@ -73,20 +161,91 @@ function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name.replace(/(?<=[a-z])(?=[A-Z])/g, '_'));
 }
 
+function isSecretParameter(name: string): boolean {
+  return isSecretName(name) || SECRET_PARAMETER.test(name);
+}
+
+/** Fragments such as `#access_token=…&code=…`, also behind a path. */
+function hasSecretFragment({ hash }: URL): boolean {
+  if (isSecretName(hash)) return true;
+  return hash.split(/[#?&]/).some((part) => part.includes('=') && isSecretParameter(part.split('=')[0] ?? ''));
+}
+
+function isSecretHeader(name: unknown): boolean {
+  return typeof name === 'string' && SECRET_HEADER.test(name);
+}
+
+/** A cookie, or a header or setting with a secret-sounding name, as `{ name, value }`. */
+function hasSecretPair(object: object): boolean {
+  if (!('name' in object) || !('value' in object) || typeof object.name !== 'string') return false;
+  const isNamed = isSecretName(object.name) || SESSION_NAME.test(object.name);
+  return isNamed || Object.keys(object).some((field) => COOKIE_FIELD.test(field));
+}
+
+/** The same in text. */
+function maskCookies(text: string): string {
+  if (!text.includes('value')) return text;
+  return text.replace(FLAT_OBJECT, (object) => {
+    const name = NAME_FIELD.exec(object)?.[1];
+    if (name === undefined) return object;
+    if (!isSecretName(name) && !SESSION_NAME.test(name) && !COOKIE_FIELD_IN_TEXT.test(object)) return object;
+    return object.replace(VALUE_FIELD, (_field, before: string, value: string) => `${before}${quoteLike(value)}`);
+  });
+}
+
+function maskTokens(text: string): string {
+  return text
+    .replace(KNOWN_TOKEN, MASK)
+    .replace(BEARER, (_all, ...[upper, lower]: (string | undefined)[]) => `${upper ?? lower} ${MASK}`)
+    .replace(BASIC, (all, scheme: string, encoded: string) =>
+      CREDENTIALS.test(Buffer.from(encoded, 'base64').toString('utf8')) ? `${scheme} ${MASK}` : all,
+    );
+}
+
+interface Pair {
+  /** Where the value begins and ends, its quotes included. */
+  readonly start: number;
+  readonly end: number;
+  readonly quote: string;
+  readonly value: string;
+  /** Whether its name is a secret one only before some values. */
+  readonly isSessionName: boolean;
+}
+
+/** Values that follow a secret-sounding name, none within another. */
+function* findPairs(text: string): Generator<Pair> {
+  let done = 0;
+  for (const { 0: pair, 1: name = '', 2: separator, index } of text.matchAll(NAME_IN_TEXT)) {
+    const start = index + pair.length;
+    const isSessionName = separator === '=' && SESSION_NAME.test(name) && !isSecretName(name);
+    if (index < done || (!isSessionName && !isSecretName(name))) continue;
+    const quoted = matchAt(QUOTED_VALUE, text, start);
+    const found = quoted ?? matchAt(HEADER_NAME.test(name) ? REST_OF_LINE : BARE_VALUE, text, start);
+    if (found === undefined || (isSessionName && PLAIN_WORD.test(found))) continue;
+    const quote = quoted === undefined ? '' : quoteOf(quoted);
+    done = start + found.length;
+    const value = found.slice(quote.length, found.endsWith(quote) ? found.length - quote.length : undefined);
+    yield { start, end: done, quote, value, isSessionName };
+  }
+}
+
 function maskPairs(text: string): string {
   let masked = '';
   let done = 0;
-  for (const { 0: pair, 1: name = '', index } of text.matchAll(NAME_IN_TEXT)) {
-    const valueAt = index + pair.length;
-    if (index < done || !isSecretName(name)) continue;
-    const quoted = matchAt(QUOTED_VALUE, text, valueAt);
-    const value = quoted ?? matchAt(HEADER_NAME.test(name) ? REST_OF_LINE : BARE_VALUE, text, valueAt);
-    if (value === undefined) continue;
-    const quote = quoted === undefined ? '' : (/^\\?["']/.exec(quoted)?.[0] ?? '');
-    masked += `${text.slice(done, valueAt)}${quote}${MASK}${quote}`;
-    done = valueAt + value.length;
+  for (const { start, end, quote } of findPairs(text)) {
+    masked += `${text.slice(done, start)}${quote}${MASK}${quote}`;
+    done = end;
   }
   return masked + text.slice(done);
+}
+
+function quoteLike(value: string): string {
+  const quote = quoteOf(value);
+  return `${quote}${MASK}${quote}`;
+}
+
+function quoteOf(value: string): string {
+  return /^\\?["']/.exec(value)?.[0] ?? '';
 }
 
 function matchAt(sticky: RegExp, text: string, index: number): string | undefined {

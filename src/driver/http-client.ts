@@ -9,6 +9,8 @@ import { createRequire } from 'node:module';
 import { raceSignal } from '../core/abort.ts';
 import { toBasicAuth } from '../core/basic-auth.ts';
 import { toError } from '../core/errors.ts';
+import { findSecrets } from '../core/redact.ts';
+import { secrets } from '../core/secrets.ts';
 import { Serial } from '../core/serial.ts';
 
 export interface HttpAnswer {
@@ -69,6 +71,7 @@ export class HttpClient {
 
   constructor(url: string, { agent, proxy }: Route = {}) {
     this.url = url;
+    secrets.add(findSecrets([url, proxy]));
     this.#base = new URL(url);
     const { Agent } = this.#base.protocol === 'https:' ? https : http;
     this.#isOwnAgent = agent === undefined;

@@ -4,7 +4,8 @@
  * to be kept. One implementation over Kysely; what differs between SQLite and PostgreSQL is a value (`dialect.ts`).
  */
 import { ConfigError } from '../core/errors.ts';
-import { redactUrl } from '../core/redact.ts';
+import { findSecrets, redactUrl } from '../core/redact.ts';
+import { secrets } from '../core/secrets.ts';
 import { AlertLog } from './log/alert-log.ts';
 import { Database } from './sql/database.ts';
 import { EventLog } from './log/event-log.ts';
@@ -73,6 +74,7 @@ export interface Registry extends AsyncDisposable {
  * `sqlite:.supervisor/registry.db`. Throws `ConfigError` for any other, `RegistryError` where it can't be used.
  */
 export async function openRegistry(url = DEFAULT_REGISTRY_URL): Promise<Registry> {
+  secrets.add(findSecrets(url));
   const database = await Database.open(toDialect(url));
   const close = () => database.close();
   return {

@@ -10,6 +10,8 @@ import type { SourceWarning } from '../analysis/analysis.ts';
 import { browserEnvironment, loadConfig, type Config } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
 import { silentLog, type Log } from '../core/log.ts';
+import { findSecrets } from '../core/redact.ts';
+import { secrets } from '../core/secrets.ts';
 import { toFlag } from '../core/shell-words.ts';
 import type { Registry } from '../registry/registry.ts';
 import {
@@ -108,10 +110,17 @@ export interface PlannedRun {
   readonly onSession: ((supervisor: SessionSupervisor) => void) | undefined;
 }
 
-/** The parameters as the action's schema has them, defaults filled in. Throws `ConfigError` naming each wrong one. */
+/**
+ * The parameters as the action's schema has them, defaults filled in. Throws `ConfigError` naming each wrong one. From then on the secrets
+ * among them are masked in all that this process writes.
+ */
 export function parseParams(action: Action, given: unknown): Record<string, unknown> {
+  secrets.add(findSecrets(given));
   const parsed = action.params.safeParse(given ?? {});
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    secrets.add(findSecrets(parsed.data));
+    return parsed.data;
+  }
   const problems = parsed.error.issues.flatMap((issue) => describeIssue(issue, action, given));
   throw new ConfigError(
     `The parameters of ${action.name} are wrong:\n${problems.map((problem) => `  ${problem}`).join('\n')}`,

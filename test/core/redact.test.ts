@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { redactText, redactUrl, redactValue } from '../../src/core/redact.ts';
+import { inspect } from 'node:util';
+import { findAddressSecrets, findSecrets, redactText, redactUrl, redactValue } from '../../src/core/redact.ts';
 
 /** Planted in every place where a secret may stand; it must be nowhere in what comes out. */
 const SECRET = 'hunter2';
@@ -19,6 +20,12 @@ describe('redactUrl', () => {
     ['an overlong value', `https://shop.test/?state=${SECRET}${'x'.repeat(80)}`],
     ['an overlong fragment', `https://shop.test/#${SECRET}${'x'.repeat(80)}`],
     ['a data URL', `data:text/html,${SECRET}`],
+    [
+      'a code, a session and a one-time password',
+      `https://shop.test/?code=${SECRET}&sid=${SECRET}&session=${SECRET}&otp=${SECRET}`,
+    ],
+    ['the same in a fragment', `https://shop.test/#/callback?code=${SECRET}&page=2`],
+    ['a session id in the path', `https://shop.test/cart;jsessionid=${SECRET}?page=2`],
   ] as const) {
     it(`hides ${what}`, () => {
       expect(redactUrl(url)).not.to.contain(SECRET);
@@ -52,9 +59,39 @@ describe('redactText', () => {
     ['a prefixed name', `MY_APP_TOKEN=${SECRET} and x-api-key: ${SECRET}`],
     ['a form body', `user=ann&passphrase=${SECRET}&pwd=${SECRET}`],
     ['credentials', `credential=${SECRET}; session_key=${SECRET}`],
+    ['a bearer token without its header', `the server refused Bearer ${SECRET}, and bearer ${SECRET}`],
+    ['basic authentication without its header', `sent Basic ${btoa(`ann:${SECRET}`)}`],
+    [
+      'a code, a session and a one-time password',
+      `code=${SECRET}, sid=${SECRET} session=${SECRET} otp=${SECRET} otp: ${SECRET}`,
+    ],
+    ['session ids of PHP and Java', `PHPSESSID=${SECRET}; JSESSIONID=${SECRET}`],
+    ['a cookie in JSON', `[{"name":"a","value":"${SECRET}","domain":"shop.test","httpOnly":true}]`],
+    ['a cookie in JSON within JSON', JSON.stringify(JSON.stringify({ value: SECRET, name: 'a', domain: 'shop.test' }))],
+    ['a cookie as Node.js prints it', inspect({ name: 'a', value: SECRET, path: '/', domain: 'shop.test' })],
+    ['a session cookie without a domain', `{ "name": "sid", "value": "${SECRET}" }`],
+    [
+      'headers as Node.js prints them',
+      inspect(new Headers({ cookie: `a=${SECRET}`, authorization: `Bearer ${SECRET}` })),
+    ],
   ] as const) {
     it(`hides ${what}`, () => {
       expect(redactText(text)).not.to.contain(SECRET);
+    });
+  }
+
+  for (const [what, token] of [
+    [
+      'a JWT',
+      `${btoa('{"alg":"HS256"}').replace(/=+$/, '')}.${btoa('{"sub":"ann"}').replace(/=+$/, '')}.c2lnbmF0dXJl-_`,
+    ],
+    ['a key of AWS', 'AKIAIOSFODNN7EXAMPLE'],
+    ['a token of GitHub', `ghp_${'a1'.repeat(18)}`],
+    ['a token of Slack', 'xoxb-1234567890-abcdef'],
+    ['a private key', '-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----'],
+  ] as const) {
+    it(`hides ${what} by its form`, () => {
+      expect(redactText(`it is (${token}).`)).to.equal('it is (***).');
     });
   }
 
@@ -66,6 +103,15 @@ describe('redactText', () => {
       'passed: 12, bypassed: 3',
       'The session id is invalid: deleted',
       'POST /url 200 34ms',
+      'MONITOR_TOKEN is sent as a Bearer token',
+      'the bearer of the ticket, basic authentication, Basic plan',
+      'it exited with code=1, code=ECONNRESET, code=invalid-config; session=2',
+      'the code: 42, sid: none, session: two',
+      'the otp was sent; opt=1',
+      '{"name":"Oak table","value":"129.00","currency":"EUR"}',
+      "{ name: 'colour', value: 'red', path: '/tables' }",
+      'eyJ is how a token begins, AKIA too',
+      'https://shop.test/list?page=2&promo=SUMMER24#session',
     ]) {
       expect(redactText(text)).to.equal(text);
     }
@@ -75,6 +121,11 @@ describe('redactText', () => {
     const startedAt = performance.now();
     redactText('a-'.repeat(100_000));
     redactText('a_b:'.repeat(100_000));
+    redactText('-eyJ'.repeat(100_000));
+    redactText('{"name":"a","value":'.repeat(20_000));
+    redactText('{ value name: '.repeat(20_000));
+    redactText('Bearer bearer basic '.repeat(20_000));
+    redactText('-----BEGIN PRIVATE KEY-----'.repeat(10_000));
     expect(performance.now() - startedAt).to.be.below(2_000);
   });
 });
@@ -87,6 +138,15 @@ describe('redactValue', () => {
       url: `https://ann:${SECRET}@shop.test/`,
       nested: { deep: { deeper: { apiKey: { value: SECRET } } } },
       error: new Error(`token=${SECRET}`),
+      cookies: [{ name: 'a', value: SECRET }],
+      stored: [
+        { name: 'a', value: SECRET, domain: 'shop.test' },
+        { name: 'sid', value: SECRET },
+      ],
+      har: [{ name: 'Authorization', value: SECRET }],
+      raw: ['Cookie', `a=${SECRET}`, 'Accept', '*/*'],
+      entries: [['set-cookie', `a=${SECRET}`]],
+      otp: SECRET,
       token: 12345,
     };
     expect(JSON.stringify(redactValue(value))).not.to.contain(SECRET);
@@ -96,6 +156,14 @@ describe('redactValue', () => {
   it('keeps names, numbers, counts and times', () => {
     const at = new Date(0);
     const value = { passed: 12, bypass: true, url: 'https://shop.test/', items: [1, null, false], missing: undefined };
+    const product = {
+      name: 'Oak table',
+      value: '129',
+      facets: [{ name: 'colour', value: 'red' }],
+      code: 'T-12',
+      session: 2,
+    };
+    expect(redactValue(product)).to.deep.equal(product);
     expect(redactValue(value)).to.deep.equal(value);
     expect(redactValue({ at, link: new URL('https://ann:b@shop.test/') })).to.deep.equal({
       at: at.toISOString(),
@@ -109,5 +177,38 @@ describe('redactValue', () => {
     expect(JSON.stringify(redactValue(loop)))
       .to.contain('"name":"loop","count":"10"')
       .and.to.contain('…');
+  });
+});
+
+describe('findSecrets', () => {
+  it('returns what has a secret-sounding name, and the secret parts of URLs', () => {
+    const value = {
+      user: 'ann',
+      password: 'pass-one',
+      nested: { apiKeys: ['key-two', { deep: 'key-three' }], pin_token: 123456 },
+      grid: 'https://ann:pass%2Dfour@grid.test/',
+      place: 'postgres://ann:pa#five/x@db.test/shop',
+      keyOnly: 'https://key-six@grid.test/',
+      page: 'https://shop.test/?page=2&access_token=token-seven',
+      arguments: ['--proxy-password=pass-eight', '--lang=de'],
+      headers: [{ name: 'Authorization', value: 'value-nine' }],
+      query: 'code=T12-34',
+      passed: 12,
+      cookie: null,
+    };
+    expect(new Set(findSecrets(value))).to.deep.equal(
+      new Set([
+        ...['pass-one', 'key-two', 'key-three', '123456', 'pass%2Dfour', 'pass-four', 'pa#five/x', 'key-six'],
+        ...['token-seven', 'pass-eight', 'value-nine'],
+      ]),
+    );
+  });
+
+  it('returns the parts of a secret address, and none of its ordinary words', () => {
+    const found = findAddressSecrets(
+      'https://hooks.test/services/T0123ABCD/B0123ABCD/abcdefghijklmnopqrstuvwx?v=token-one',
+    );
+    expect(found).to.include.members(['T0123ABCD', 'B0123ABCD', 'abcdefghijklmnopqrstuvwx', 'token-one']);
+    expect(found).not.to.include.members(['services', 'hooks.test']);
   });
 });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 
+import { maskSecrets } from '../../core/secrets.ts';
 import type { StepId } from '../runs/run-store.ts';
 
 /** PostgreSQL's indexes take about 2 700 bytes; a key may be a URL of any length. */
@@ -26,7 +27,10 @@ export function fromStoredName(stored: string): string {
   return JSON.parse(`"${stored}"`) as string;
 }
 
-/** PostgreSQL takes no NUL in texts, and UTF-8 no half of a surrogate pair; messages of pages and browsers may hold either. */
+/**
+ * A text that people read, such as a message or a label, without secret values. PostgreSQL takes no NUL in texts, and UTF-8 no half of a
+ * surrogate pair; messages of pages and browsers may hold either. Values and records are data, and are stored as they are.
+ */
 export function toStorableText(text: string): string {
-  return text.replaceAll('\0', '\ufffd').toWellFormed();
+  return maskSecrets(text).replaceAll('\0', '\ufffd').toWellFormed();
 }
