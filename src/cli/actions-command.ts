@@ -13,6 +13,7 @@ import { flagTerm } from './run-help.ts';
 import { checkSource, describeSourceWarning } from './source-warnings.ts';
 import { renderTable } from './text-table.ts';
 import type { Action } from '../runs/runs.ts';
+import { printJson, printResult } from './terminal.ts';
 
 type Entry = ActionFile &
   ({ readonly action: Action; readonly warnings: readonly SourceWarning[] } | { readonly error: string });
@@ -30,7 +31,8 @@ export function makeActionsCommand(): Command {
     .action(async ({ json = false }: { json?: boolean }) => {
       globalThis.console = makeConsole(openProgress());
       const entries = await loadAll(listActionFiles());
-      process.stdout.write(json ? `${JSON.stringify(entries.map(toJson))}\n` : renderList(entries));
+      if (json) printJson(entries.map(toJson));
+      else printResult(renderList(entries));
     });
 }
 

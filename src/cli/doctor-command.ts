@@ -6,6 +6,7 @@ import { runChecks } from './doctor-checks.ts';
 import { commandLine } from './invocation.ts';
 import { EXIT_FAILED } from './report-error.ts';
 import { renderTable } from './text-table.ts';
+import { printJson, printResult } from './terminal.ts';
 
 export function makeDoctorCommand(): Command {
   return new Command('doctor')
@@ -23,7 +24,8 @@ export function makeDoctorCommand(): Command {
     .action(async ({ json = false }: { json?: boolean }) => {
       const results = await runChecks();
       const problems = results.filter(({ status }) => status === 'problem').length;
-      process.stdout.write(json ? `${JSON.stringify(results)}\n` : render(results));
+      if (json) printJson(results);
+      else printResult(render(results));
       if (problems > 0) process.exitCode = EXIT_FAILED;
     });
 }

@@ -16,12 +16,13 @@ import {
 import { MONITOR_OFFICE, type Leader, type Registry, type StoredAlert } from '../registry/registry.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
-import { printJson, withRegistry } from './registry-commands.ts';
+import { withRegistry } from './registry-commands.ts';
 import { EXIT_FAILED } from './report-error.ts';
 import { shortRunId } from './runs-words.ts';
 import { shortId } from './sessions-report.ts';
 import { renderIdle } from './stuck-list.ts';
 import { renderLines, renderTable, shorten, toPlainLine } from './text-table.ts';
+import { printJson, printResult } from './terminal.ts';
 
 const ALERTS_SHOWN = 10;
 /** Alerts name owners, which are whatever people call them. */
@@ -53,7 +54,7 @@ export function makeHealthCommand(): Command {
         const findings = await read(registry, config);
         const { health, limits } = findings;
         if (json) printJson({ ...toHealthView(health, limits), stuck_sessions: health.report.stuck.map(toStuckView) });
-        else process.stdout.write(render(findings));
+        else printResult(render(findings));
         if (health.status === 'critical') process.exitCode = EXIT_FAILED;
       }),
     );

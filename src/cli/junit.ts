@@ -1,6 +1,8 @@
 /** The results of a smoke test as JUnit XML, the one format that every CI service reads. */
 import XmlBuilder from 'fast-xml-builder';
 
+import { toTerminalText } from './terminal.ts';
+
 /** A row of the dataset `smoke`, as far as reports need it. */
 export interface PageResult {
   readonly url: string;
@@ -60,9 +62,13 @@ function toTestCase({ url, passed, problems, loadMs, screenshot }: PageResult): 
   return { ...test, failure, ...attachment };
 }
 
-/** Without what XML 1.0 can't hold even escaped (its production 2, Char): console messages may have anything in them. */
+/**
+ * Without what XML 1.0 can't hold even escaped (its production 2, Char), and what a terminal would act on: console messages may have
+ * anything in them.
+ */
 function toXmlText(text: string): string {
-  return text.toWellFormed().replace(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, '\u{FFFD}');
+  const unholdable = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
+  return toTerminalText(text.toWellFormed().replace(unholdable, '\u{FFFD}'));
 }
 
 function toSeconds(ms: number): string {

@@ -22,6 +22,7 @@ import { makeRunHelp } from './run-help.ts';
 import { makeRunsCommand } from './runs-command.ts';
 import { makeSessionsCommand } from './sessions-command.ts';
 import { makeSmokeCommand } from './smoke.ts';
+import { printNote, printResult } from './terminal.ts';
 
 await main(process.argv.slice(2));
 
@@ -56,6 +57,7 @@ function makeProgram(run: Command): Command {
     .version(readVersion())
     .enablePositionalOptions()
     .exitOverride()
+    .configureOutput({ writeOut: printResult, writeErr: printNote })
     .showHelpAfterError('Run again with --help to see what is possible.')
     .addHelpText(
       'after',
@@ -98,7 +100,7 @@ function makeRunCommand(runWords: (words: readonly string[]) => Promise<void>): 
     .argument('[name|file...]')
     .allowUnknownOption()
     .action(async (words: string[]) => {
-      if (words[0] === '--help' || words[0] === '-h') process.stdout.write(makeRunHelp());
+      if (words[0] === '--help' || words[0] === '-h') printResult(makeRunHelp());
       else await runWords(words);
     });
   command.helpInformation = makeRunHelp;

@@ -8,10 +8,11 @@ import { countCreated, LEAST_UNITS } from '../upkeep/upkeep.ts';
 import { commandLine } from './invocation.ts';
 import { judge, nameOwner, nameOwners, summarizeVerdicts, type Verdict } from './metrics-verdicts.ts';
 import { count } from './progress-line.ts';
-import { describeNumbers, printJson, withRegistry } from './registry-commands.ts';
+import { describeNumbers, withRegistry } from './registry-commands.ts';
 import { EXIT_FAILED } from './report-error.ts';
 import { renderLines, renderTable, toPlainLine } from './text-table.ts';
 import { describeAgo, describeDuration } from '../core/time-words.ts';
+import { printJson, printResult } from './terminal.ts';
 
 const OWNERS_SHOWN = 10;
 const STATES: Readonly<Record<string, string>> = { inFlight: 'under way', refused: 'refused afterwards' };
@@ -33,7 +34,7 @@ export function makeMetricsCommand(): Command {
       withRegistry(async ({ metrics, place }) => {
         const numbers = await metrics.read();
         if (json) printJson(numbers);
-        else process.stdout.write(render(numbers, place));
+        else printResult(render(numbers, place));
         if (numbers.duplicateOwners.length > 0) process.exitCode = EXIT_FAILED;
       }),
     );

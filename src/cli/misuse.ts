@@ -10,7 +10,8 @@ import type { Action, OpenCall } from '../runs/runs.ts';
 import { placeInStack } from './load-errors.ts';
 import { placeOfText } from './place-of-text.ts';
 import type { ProgramEnd } from './program-end.ts';
-import { errorLabel, EXIT_FAILED } from './report-error.ts';
+import { EXIT_FAILED } from './report-error.ts';
+import { printProblem } from './terminal.ts';
 
 /** A call of `process.exit` can be deep inside of a package that the action uses. */
 const STACK_LINES = 100;
@@ -103,7 +104,7 @@ export class MisuseWatch {
   #onExhausted(): void {
     const { end, stop } = this.#options;
     if (stop.signal.aborted) {
-      process.stderr.write(`${errorLabel()} The program had nothing left to do before the run had ended.\n`);
+      printProblem('The program had nothing left to do before the run had ended.');
       end.exit(EXIT_FAILED);
     }
     setTimeout(() => undefined, END_LIMIT_MS);

@@ -9,6 +9,7 @@ import { ConfigError, toError } from '../core/errors.ts';
 import { toFlag } from '../core/shell-words.ts';
 import { commandLine, isNpmScript } from './invocation.ts';
 import { actionTemplate, testTemplate } from './new-templates.ts';
+import { printResult } from './terminal.ts';
 
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 const ENDINGS = ['.ts', '.js', '.mjs'];
@@ -34,7 +35,7 @@ export function makeNewCommand(): Command {
         throw new ConfigError(`${taken} is there already and is not written over. Choose another name.`);
       await writeNew(action, actionTemplate(name));
       await writeNew(test, testTemplate(name));
-      process.stdout.write(
+      printResult(
         `Written: ${action} and ${test}\n\n` +
           `Run it:   ${commandLine('run', `${name} --url https://example.com/`)}\n` +
           `Test it:  ${testLine(test)}\n`,

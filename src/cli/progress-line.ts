@@ -1,11 +1,11 @@
 /** A run's progress in words, and as one line that fits the terminal. */
+import { toPlainLine } from '../core/plain-text.ts';
 import type { RunProgress } from '../runs/runs.ts';
 
 const LONGEST_BAR = 30;
 const SHORTEST_BAR = 8;
 /** The rate is that of the last so many milliseconds. */
 const RATE_WINDOW_MS = 10_000;
-const CONTROL = /\p{Cc}/gu;
 /** Characters that take two columns. */
 const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
@@ -14,7 +14,7 @@ const WIDE =
 export function describeProgress(progress: RunProgress): string {
   const { done, total } = shownCounts(progress);
   const { counts, display } = progress;
-  const label = display?.label === undefined ? '' : ` (${clean(display.label)})`;
+  const label = display?.label === undefined ? '' : ` (${toPlainLine(display.label)})`;
   const failed = counts.failed === 0 ? [] : [`${counts.failed} failed`];
   const parts = [
     total === 0 ? `nothing counted yet` : `${done}/${total} done${label}`,
@@ -55,7 +55,7 @@ export function renderProgress(
     count(progress.records, 'record'),
     words,
     rate === undefined || rate === 0 ? '' : `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`,
-    clean(progress.display?.label ?? ''),
+    toPlainLine(progress.display?.label ?? ''),
   ].filter(Boolean);
   while (parts.length > 1 && widthOf(parts.join(' · ')) + SHORTEST_BAR + 6 > columns) parts.pop();
   const text = parts.join(' · ');
@@ -96,8 +96,4 @@ function describeSessions({ sessions, deaths }: RunProgress): string {
 /** Returns the progress that the action reported with `ctx.progress`, otherwise its units of work. */
 function shownCounts({ display, units }: RunProgress): { done: number; total: number } {
   return display ?? units;
-}
-
-function clean(text: string): string {
-  return text.replace(CONTROL, ' ');
 }

@@ -9,11 +9,15 @@ import type { WriteStream } from 'node:tty';
 import { SingleBar, type Options } from 'cli-progress';
 
 import type { RunProgress } from '../runs/runs.ts';
+import { toTerminalText } from './terminal.ts';
 import { describeProgress, RateMeter, renderProgress, widthOf } from './progress-line.ts';
 
 const DRAWS_PER_SECOND = 5;
 const LINE_INTERVAL_MS = 5_000;
 const CLEAR_DOWN = '\u001b[J';
+// oxlint-disable-next-line no-control-regex
+const COLOUR = /\u001b\[[\d;:]{0,20}m/g;
+const LIKE_LOG_LINE = /^(?=\{|(?:error|warning|debug): )/gm;
 
 export interface ProgressDisplay {
   /** Writes lines above the bar. `text` ends with a line break. */
@@ -44,11 +48,16 @@ export function makeConsole(display: Pick<ProgressDisplay, 'print'>): Console {
   const sink = new Writable({
     decodeStrings: false,
     write: (chunk: string | Buffer, _encoding, done) => {
-      display.print(chunk.toString());
+      display.print(toConsoleText(chunk.toString()));
       done();
     },
   });
   return new Console({ stdout: sink, stderr: sink });
+}
+
+/** Without colours, and with an indent before what could be taken for a line of the log. */
+function toConsoleText(text: string): string {
+  return text.replace(COLOUR, '').replace(LIKE_LOG_LINE, '  ');
 }
 
 class ProgressLines implements ProgressDisplay {
@@ -60,7 +69,7 @@ class ProgressLines implements ProgressDisplay {
   }
 
   print(text: string): void {
-    this.#stream.write(text);
+    this.#stream.write(toTerminalText(text));
   }
 
   watch(read: () => RunProgress): void {
@@ -84,7 +93,7 @@ class ProgressBar implements ProgressDisplay {
   }
 
   print(text: string): void {
-    this.#terminal.printAbove(text);
+    this.#terminal.printAbove(toTerminalText(text));
   }
 
   watch(read: () => RunProgress): void {

@@ -7,8 +7,9 @@ import { redactText } from '../core/redact.ts';
 import { isProcessGone } from '../driver/driver.ts';
 import { openRegistry, type Registry } from '../registry/registry.ts';
 import { commandLine, flagsKeptByNpm, type CommandName } from './invocation.ts';
-import { EXIT_FAILED, errorLabel } from './report-error.ts';
+import { EXIT_FAILED } from './report-error.ts';
 import { didYouMean } from './suggest.ts';
+import { printProblem } from './terminal.ts';
 
 const CANDIDATES_SHOWN = 5;
 
@@ -100,10 +101,6 @@ export function isLeft({
   return host !== null && pid !== null && identity !== null && isProcessGone({ host, pid, identity });
 }
 
-export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
-}
-
 /** Says that no id of `place` is, begins or ends like `typed`, and which of them may have been meant. */
 export function failToFind(
   noun: 'run' | 'session',
@@ -121,7 +118,7 @@ export function failToFind(
 
 /** Says what could not be done; the program ends with 1. */
 export function fail(message: string): void {
-  process.stderr.write(`${errorLabel()} ${redactText(message)}\n`);
+  printProblem(redactText(message));
   process.exitCode = EXIT_FAILED;
 }
 

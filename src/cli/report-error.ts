@@ -1,10 +1,9 @@
 /** One message for every error, and the exit code that goes with it. */
-import { styleText } from 'node:util';
-
 import { CommanderError } from 'commander';
 
 import { CancelledError, describeError, InvariantError, SupervisorError, toError } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
+import { printNote, printProblem } from './terminal.ts';
 
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
@@ -18,9 +17,9 @@ export function reportError(thrown: unknown, { verbose }: { readonly verbose: bo
   const isExpected = error instanceof SupervisorError && !(error instanceof InvariantError);
   const { message } = describeError(error);
   const text = isExpected ? message : `Unexpected ${error.name}: ${message}`;
-  process.stderr.write(`${errorLabel()} ${redactText(text)}\n`);
-  if (verbose) process.stderr.write(`${redactText(describeStack(error))}\n`);
-  else if (!isExpected) process.stderr.write('Run again with --verbose for the details.\n');
+  printProblem(redactText(text));
+  if (verbose) printNote(`${redactText(describeStack(error))}\n`);
+  else if (!isExpected) printNote('Run again with --verbose for the details.\n');
   if (error instanceof CancelledError) return EXIT_CANCELLED;
   return isExpected ? EXIT_USAGE : EXIT_FAILED;
 }
@@ -31,8 +30,4 @@ export function describeStack(error: Error): string {
   return [error.stack ?? error.message, ...(cause instanceof Error ? [`caused by: ${describeStack(cause)}`] : [])].join(
     '\n',
   );
-}
-
-export function errorLabel(): string {
-  return styleText('red', 'error:', { stream: process.stderr });
 }

@@ -11,12 +11,13 @@ import type { Registry } from '../registry/registry.ts';
 import { resetStuck, type Idle, type StuckReset } from '../upkeep/upkeep.ts';
 import { commandLine, flagsKeptByNpm } from './invocation.ts';
 import { count } from './progress-line.ts';
-import { printJson, withRegistry } from './registry-commands.ts';
+import { withRegistry } from './registry-commands.ts';
 import { EXIT_FAILED } from './report-error.ts';
 import { resumeLine } from './runs-words.ts';
 import { shortId } from './sessions-report.ts';
 import { countIdle, renderIdle, subjectOf } from './stuck-list.ts';
 import { renderLines } from './text-table.ts';
+import { printJson, printResult } from './terminal.ts';
 
 const MINUTE_MS = 60_000;
 const FLAGS = ['timeout', 'execute', 'json', 'verbose'];
@@ -99,7 +100,7 @@ function tell(found: readonly Idle[], { timeoutMs, words, json }: Request): void
     return;
   }
   if (found.length === 0) {
-    process.stdout.write(renderLines([describeNothing(timeoutMs)]));
+    printResult(renderLines([describeNothing(timeoutMs)]));
     return;
   }
   const lines = [
@@ -108,7 +109,7 @@ function tell(found: readonly Idle[], { timeoutMs, words, json }: Request): void
     'Nothing is changed yet. To do it:',
     `  ${command}`,
   ];
-  process.stdout.write(`${renderIdle(found)}\n${renderLines(lines)}`);
+  printResult(`${renderIdle(found)}\n${renderLines(lines)}`);
 }
 
 async function reset(
@@ -121,7 +122,7 @@ async function reset(
   const { gridUrl, gridProxy, heartbeatIntervalMs } = config;
   const gridRoute = { proxy: gridProxy };
   // First: programs that still run are given seconds to end their browsers themselves.
-  if (!json && found.length > 0) process.stdout.write(`${renderIdle(found)}\n`);
+  if (!json && found.length > 0) printResult(`${renderIdle(found)}\n`);
   const done = await resetStuck(found, {
     registry,
     host,
@@ -152,7 +153,7 @@ async function reset(
     return;
   }
   if (found.length === 0) {
-    process.stdout.write(renderLines([describeNothing(timeoutMs)]));
+    printResult(renderLines([describeNothing(timeoutMs)]));
     return;
   }
   const lines = [
@@ -172,7 +173,7 @@ async function reset(
       ? ['All that are timed out:', `  ${commandLine('runs', 'list --status timed_out')}`]
       : []),
   ];
-  process.stdout.write(renderLines(lines));
+  printResult(renderLines(lines));
 }
 
 function describeReset({

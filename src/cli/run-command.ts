@@ -3,7 +3,7 @@ import { loadConfig } from '../config/config.ts';
 import { raceSignal } from '../core/abort.ts';
 import { CancelledError, ConfigError, SupervisorError, toError } from '../core/errors.ts';
 import { makeLog, type Log } from '../core/log.ts';
-import { redactUrl } from '../core/redact.ts';
+import { redactText, redactUrl } from '../core/redact.ts';
 import { quoteForShell } from '../core/shell-words.ts';
 import { openRegistry } from '../registry/registry.ts';
 import {
@@ -34,6 +34,7 @@ import { makeActionHelp } from './run-help.ts';
 import { listenForStop } from './stop-signals.ts';
 import { checkSource, describeSourceWarning } from './source-warnings.ts';
 import { describeRehearsal, summarize } from './summary.ts';
+import { printJson, printNote, printResult } from './terminal.ts';
 
 /** Returns the exit code. Throws what is wrong before the run begins. From then on only `end` can end the program. */
 export async function runAction(args: readonly string[], end: ProgramEnd): Promise<number> {
@@ -88,7 +89,7 @@ async function load(target: string, args: readonly string[], surroundings: Surro
   const action = await loader.load(file, signal);
   surroundings.misuse.source = { file, action };
   if (isHelp) {
-    process.stdout.write(makeActionHelp(action, target));
+    printResult(makeActionHelp(action, target));
     return 0;
   }
   const request = parseRunFlags(action, args, target);
@@ -155,8 +156,8 @@ async function runRequest(
   const failedAt = isTimeout || foreign !== undefined ? misuse.findPlace(foreign) : undefined;
   // A program reads stdout; whoever reads the log of it still gets the words.
   const tell = (lines: readonly string[]) =>
-    (isJson ? process.stderr : process.stdout).write(lines.map((line) => `${line}\n`).join(''));
-  if (isVerbose && failure !== undefined) process.stderr.write(`${describeStack(failure)}\n`);
+    (isJson ? printNote : printResult)(lines.map((line) => `${line}\n`).join(''));
+  if (isVerbose && failure !== undefined) printNote(`${redactText(describeStack(failure))}\n`);
   tell(summarize(outcome, { again, resume: resumeLine(outcome), failedAt }));
   const rehearsal =
     scope !== undefined && outcome.status === 'completed'
@@ -176,7 +177,7 @@ async function runRequest(
       : undefined;
   display.stop();
   if (rehearsal !== undefined) tell(describeRehearsal(rehearsal));
-  if (isJson) process.stdout.write(`${JSON.stringify({ ...outcome, ...(rehearsal && { rehearsal }) })}\n`);
+  if (isJson) printJson({ ...outcome, ...(rehearsal && { rehearsal }) });
   if (rehearsal?.outcome.status === 'cancelled') return EXIT_CANCELLED;
   if (rehearsal !== undefined && rehearsal.differences.length > 0) return EXIT_FAILED;
   return exitCodeOf(outcome);

@@ -10,21 +10,13 @@ import { type Registry } from '../registry/registry.ts';
 import { assertWritableFolder, EXPORT_FORMATS, exportRecords, type ExportFormat } from '../runs/runs.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
-import {
-  fail,
-  failToFind,
-  findById,
-  makeGroup,
-  makeSubcommand,
-  printJson,
-  toChoice,
-  withRegistry,
-} from './registry-commands.ts';
+import { fail, failToFind, findById, makeGroup, makeSubcommand, toChoice, withRegistry } from './registry-commands.ts';
 import { renderRun, runToJson } from './runs-report.ts';
 import { isRunLeft, resumeLine, shortRunId } from './runs-words.ts';
 import { listRuns, type RunListOptions } from './runs-list.ts';
 import { renderLines, toPlainLine } from './text-table.ts';
 import { describeAgo } from '../core/time-words.ts';
+import { printJson, printResult } from './terminal.ts';
 
 const DEFAULT_LIMIT = '20';
 interface JsonOption {
@@ -75,7 +67,7 @@ async function show(registry: Registry, typed: string, { json = false }: JsonOpt
   const run = await find(registry, typed);
   if (run === undefined) return;
   if (json) printJson(runToJson(run));
-  else process.stdout.write(renderRun(run));
+  else printResult(renderRun(run));
 }
 
 async function writeFiles(registry: Registry, typed: string, options: ExportOptions): Promise<void> {
@@ -98,17 +90,17 @@ async function writeFiles(registry: Registry, typed: string, options: ExportOpti
     return;
   }
   if (records.length === 0) {
-    process.stdout.write(`The run ${run.id} has no records${isOver ? '' : ' so far'}; nothing is written.\n`);
+    printResult(`The run ${run.id} has no records${isOver ? '' : ' so far'}; nothing is written.\n`);
     return;
   }
   const files = Object.entries(outputs).map(
     ([dataset, file]) => `  ${file}${dataset === 'records' ? '' : ` (${dataset})`}\n`,
   );
-  process.stdout.write(
+  printResult(
     `${count(records.length, 'record')} of ${toPlainLine(run.action)}, run ${run.id}${isOver ? '' : `, which is ${run.status}: those so far`}.\n${files.join('')}`,
   );
   const [first] = Object.values(outputs);
-  if (first !== undefined) process.stdout.write(`Look: head -n 3 ${quoteForShell(first)}\n`);
+  if (first !== undefined) printResult(`Look: head -n 3 ${quoteForShell(first)}\n`);
 }
 
 async function cancel(registry: Registry, typed: string, { json = false }: JsonOption): Promise<void> {
@@ -121,7 +113,7 @@ async function cancel(registry: Registry, typed: string, { json = false }: JsonO
     return;
   }
   if (json) printJson({ runId: run.id, result, status: now.status, isProcessGone: isRunLeft(now) });
-  else process.stdout.write(renderLines(describeCancel(now, result)));
+  else printResult(renderLines(describeCancel(now, result)));
 }
 
 function describeCancel(run: StoredRun, result: 'requested' | 'cancelled' | 'over'): readonly string[] {

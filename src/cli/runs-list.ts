@@ -3,11 +3,12 @@ import { RUN_STATUSES, type StoredRun } from '../model/run.ts';
 import { type Registry } from '../registry/registry.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
-import { describeNumbers, printJson, toChoice, toWhole } from './registry-commands.ts';
+import { describeNumbers, toChoice, toWhole } from './registry-commands.ts';
 import { runToJson } from './runs-report.ts';
 import { isRunLeft, resumeLine, shortRunId, shownProgress } from './runs-words.ts';
 import { renderColumns, renderLines } from './text-table.ts';
 import { describeDuration, describeSpan } from '../core/time-words.ts';
+import { printJson, printResult } from './terminal.ts';
 
 export interface RunListOptions {
   readonly limit: string;
@@ -29,9 +30,8 @@ export async function listRuns(
   }
   const damaged = await registry.runs.listDamaged();
   const total = await registry.runs.count(filter);
-  process.stdout.write(renderList(runs, { total, status, limit }));
-  if (damaged.length > 0)
-    process.stdout.write(renderLines([`Left out, for the row is damaged: ${damaged.join(', ')}.`]));
+  printResult(renderList(runs, { total, status, limit }));
+  if (damaged.length > 0) printResult(renderLines([`Left out, for the row is damaged: ${damaged.join(', ')}.`]));
 }
 
 function renderList(

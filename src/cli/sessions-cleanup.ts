@@ -17,9 +17,10 @@ import {
 } from './cleanup-plan.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
-import { describeNumbers, fail, makeSubcommand, printJson, withRegistry } from './registry-commands.ts';
+import { describeNumbers, fail, makeSubcommand, withRegistry } from './registry-commands.ts';
 import { isSessionLeft } from './sessions-report.ts';
 import { renderLines } from './text-table.ts';
+import { printJson, printResult } from './terminal.ts';
 
 interface CommandOptions extends CleanupOptions {
   readonly execute?: boolean;
@@ -78,7 +79,7 @@ function tellPlan({ kind, words }: CleanupRequest, plan: CleanupPlan, json: bool
     ...(sum(plan.keep) === 0 ? [] : [`Would keep ${describeNumbers(plan.keep, SESSION_STATUSES)}.`]),
     ...(isNothing ? [] : ['', 'Nothing is changed yet. To do it:', `  ${command}`]),
   ];
-  process.stdout.write(renderLines(lines));
+  printResult(renderLines(lines));
 }
 
 async function cleanUp(
@@ -111,7 +112,7 @@ async function cleanUp(
     ...(closed === 0 ? [] : [`Closed ${count(closed, 'session')} that no process holds any more.`]),
     ...(mended === 0 ? [] : [`Mended ${count(mended, 'damaged row')}.`]),
   ];
-  process.stdout.write(renderLines(lines));
+  printResult(renderLines(lines));
 }
 
 async function clean(

@@ -8,13 +8,14 @@ import { thisProcess } from '../driver/driver.ts';
 import { type Registry } from '../registry/registry.ts';
 import { SessionManager } from '../sessions/sessions.ts';
 import { commandLine } from './invocation.ts';
-import { fail, failToFind, findById, makeGroup, makeSubcommand, printJson, withRegistry } from './registry-commands.ts';
+import { fail, failToFind, findById, makeGroup, makeSubcommand, withRegistry } from './registry-commands.ts';
 import { resumeLine } from './runs-words.ts';
 import { isSessionLeft, renderSession, sessionToJson, shortId } from './sessions-report.ts';
 import { makeCleanupCommand } from './sessions-cleanup.ts';
 import { listSessions, type SessionListOptions } from './sessions-list.ts';
 import { renderLines, toPlainLine } from './text-table.ts';
 import { describeAgo } from '../core/time-words.ts';
+import { printJson, printResult } from './terminal.ts';
 
 interface JsonOption {
   readonly json?: boolean;
@@ -51,7 +52,7 @@ async function show(registry: Registry, typed: string, { json = false }: JsonOpt
   const session = await find(registry, typed);
   if (session === undefined) return;
   if (json) printJson(sessionToJson(session));
-  else process.stdout.write(renderSession(session));
+  else printResult(renderSession(session));
 }
 
 async function end(
@@ -69,7 +70,7 @@ async function end(
   }
   const now = (await registry.sessions.get(session.id)) ?? session;
   if (json) printJson(sessionToJson(now));
-  else process.stdout.write(renderLines(await describeEnd(registry, now, { wasLive, wasLeft })));
+  else printResult(renderLines(await describeEnd(registry, now, { wasLive, wasLeft })));
 }
 
 async function describeEnd(

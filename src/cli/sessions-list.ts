@@ -3,10 +3,11 @@ import { LIVE_STATUSES, SESSION_STATUSES, type SessionStatus, type StoredSession
 import { type Registry } from '../registry/registry.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
-import { describeNumbers, printJson } from './registry-commands.ts';
+import { describeNumbers } from './registry-commands.ts';
 import { isSessionLeft, sessionToJson, shortId } from './sessions-report.ts';
 import { renderColumns, renderLines } from './text-table.ts';
 import { describeAgo, describeSpan } from '../core/time-words.ts';
+import { printJson, printResult } from './terminal.ts';
 
 /** Standbys hold no owner, but they hold a browser. */
 const CURRENT: readonly SessionStatus[] = [...LIVE_STATUSES, 'standby'];
@@ -34,7 +35,7 @@ export async function listSessions(
   // Looked for only where the numbers differ: that reads all rows.
   const isShort = sessions.length < sum(all ? byStatus : pickCurrent(byStatus));
   const damaged = isShort ? (await registry.sessions.listDamaged()).length : 0;
-  process.stdout.write(renderList(sessions, { lapsed, byStatus, damaged, all }));
+  printResult(renderList(sessions, { lapsed, byStatus, damaged, all }));
 }
 
 function renderList(

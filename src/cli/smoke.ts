@@ -10,6 +10,7 @@ import { loadConfig, type Config } from '../config/config.ts';
 import { CancelledError, ConfigError, InvariantError, toError } from '../core/errors.ts';
 import { makeFolder } from '../core/folders.ts';
 import { makeLog } from '../core/log.ts';
+import { toPlainLine } from '../core/plain-text.ts';
 import { exitCodeOf, isAction, prepareRun, type Action, type RunOutcome } from '../runs/runs.ts';
 import { assertBrowserFits } from './check-browser.ts';
 import { commandLine } from './invocation.ts';
@@ -18,6 +19,7 @@ import { count } from './progress-line.ts';
 import { openProgress } from './progress.ts';
 import { EXIT_CANCELLED } from './report-error.ts';
 import { listenForStop } from './stop-signals.ts';
+import { printJson, printNote, printResult } from './terminal.ts';
 
 interface SmokeFlags {
   readonly junit?: string;
@@ -75,8 +77,8 @@ async function smoke(given: readonly string[], flags: SmokeFlags): Promise<numbe
     throw new ConfigError(`Name the pages to check, such as: ${commandLine('smoke', 'https://example.com/')}`);
   const demo = (await import(pathToFileURL(DEMO_SHOP).href)) as DemoShopModule;
   await using shop = await demo.openDemoShop();
-  console.error(
-    'No page was named, so this checks the bundled demo shop (and ignores its link to /clearance, broken on purpose).',
+  printNote(
+    'No page was named, so this checks the bundled demo shop (and ignores its link to /clearance, broken on purpose).\n',
   );
   return await smokePages(
     { urls: DEMO_PAGES.map((page) => shop.url + page), ignore: ['/clearance', ...(flags.ignore ?? [])] },
@@ -101,8 +103,8 @@ async function smokePages({ urls, ignore }: Pages, flags: SmokeFlags): Promise<n
       toJunitXml(results, { startedAt, durationMs, unchecked: { urls: unchecked, reason } }),
     );
   }
-  report(results, { unchecked, outcome, write: flags.json ? console.error : console.log });
-  if (flags.json) console.log(JSON.stringify({ ...outcome, pages: results }));
+  report(results, { unchecked, outcome, print: flags.json ? printNote : printResult });
+  if (flags.json) printJson({ ...outcome, pages: results });
   if (outcome.status !== 'completed') return exitCodeOf(outcome);
   return results.every(({ passed }) => passed) ? 0 : 1;
 }
@@ -137,8 +139,10 @@ async function runSmoke(
 
 function report(
   results: readonly PageResult[],
-  { unchecked, outcome, write }: { unchecked: readonly string[]; outcome: RunOutcome; write: (line: string) => void },
+  { unchecked, outcome, print }: { unchecked: readonly string[]; outcome: RunOutcome; print: (text: string) => void },
 ): void {
+  // Pages write to their console what they like.
+  const write = (line: string) => print(`${toPlainLine(line)}\n`);
   if (outcome.error !== null) write(outcome.error.message);
   for (const { url, passed, problems, loadMs, screenshot } of results) {
     write(passed ? `ok      ${url}  (${loadMs} ms)` : `FAILED  ${url}`);

@@ -1,4 +1,5 @@
 /** How a run ended, for people: what went wrong first, then the evidence, the symptoms, the counts, the files and what to type next. */
+import { toPlainLine } from '../core/plain-text.ts';
 import type { Death } from '../model/death.ts';
 import { isTakenAway, type Rehearsal, type RunOutcome, type RunStatus } from '../runs/runs.ts';
 import { describeDeath, tallyCauses } from './death-words.ts';
@@ -29,7 +30,7 @@ export interface SummaryOptions {
   readonly failedAt?: string | undefined;
 }
 
-/** Lines without line breaks. */
+/** Lines without line breaks, whatever a page or an error has in its text. */
 export function summarize(outcome: RunOutcome, options: SummaryOptions): string[] {
   const { deaths, status } = outcome;
   const rootCause = findRootCause(outcome);
@@ -48,7 +49,7 @@ export function summarize(outcome: RunOutcome, options: SummaryOptions): string[
       row('data', dataset === 'records' ? file : `${file} (${dataset})`),
     ),
     row('next', describeNext(outcome, options)),
-  ];
+  ].map(toPlainLine);
 }
 
 /** Says whether the action replays well, and what to look at if it does not. */
@@ -71,7 +72,7 @@ export function describeRehearsal(rehearsal: Rehearsal): string[] {
     ...rows('different', differences, differences.length),
     ...describeWarnings({ warnings }),
     ...describeRepeatedEffects({ repeatedEffects }),
-  ];
+  ].map(toPlainLine);
 }
 
 /** The death that ended the run, if one did; the error is only what came of it. */

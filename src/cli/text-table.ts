@@ -1,4 +1,5 @@
 /** Tables that fit the terminal: texts beside their names, wrapped; and rows of columns, shortened. */
+import { toPlainLine as withoutControls } from '../core/plain-text.ts';
 import { redactText } from '../core/redact.ts';
 import { cut, widthOf } from './progress-line.ts';
 
@@ -7,8 +8,6 @@ const WIDEST = 120;
 const DEFAULT_WIDTH = 100;
 const GAP = 2;
 const LINE_BREAK = /\r\n|\n/g;
-/** Letters that a terminal would act on, those that turn the direction of writing included. */
-const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 export interface TableRow {
   readonly name: string;
@@ -50,7 +49,11 @@ export function renderFields(fields: readonly Field[], next: readonly string[]):
     const texts = given === null ? [] : typeof given === 'string' ? [given] : given;
     return { name, texts: texts.map(toPlainText), isWhole: false };
   });
-  return renderTable([...rows, { name: 'next', texts: next, isWhole: true }].filter(({ texts }) => texts.length > 0));
+  return renderTable(
+    [...rows, { name: 'next', texts: next.map(withoutControls), isWhole: true }].filter(
+      ({ texts }) => texts.length > 0,
+    ),
+  );
 }
 
 /** Sentences, wrapped; what is indented is a command, and is left whole. */
@@ -105,7 +108,7 @@ export function shorten(text: string, width: number): string {
 
 /** What others wrote, as one line without anything that a terminal would act on. */
 export function toPlainLine(text: string): string {
-  return redactText(text).replace(CONTROL, ' ');
+  return withoutControls(redactText(text));
 }
 
 /** The same with its line breaks. */

@@ -1,11 +1,13 @@
 /**
  * The only door to winston: readable lines on a terminal, JSON lines otherwise, always on stderr (stdout belongs to results), always
- * redacted.
+ * redacted, one line each whatever a page has in its text.
  */
+import { EOL } from 'node:os';
 import { Writable } from 'node:stream';
 
 import winston from 'winston';
 
+import { toPlainJson, toPlainLine } from './plain-text.ts';
 import { redactText, redactValue } from './redact.ts';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -39,7 +41,12 @@ export function makeLog({ level = 'info', format, write }: LogOptions = {}): Log
     level,
     levels: { error: 0, warn: 1, info: 2, debug: 3 },
     format: winston.format.combine(winston.format(redactEntry)(), text ? textFormat : jsonFormat),
-    transports: [new winston.transports.Stream({ stream: lineStream(destination) })],
+    transports: [
+      // Titles, messages and labels come from pages, and must not forge a line or reach a terminal's controls.
+      new winston.transports.Stream({
+        stream: lineStream((line) => destination(`${text ? toPlainLine(line) : toPlainJson(line)}\n`)),
+      }),
+    ],
   });
   return toLog(logger);
 }
@@ -85,7 +92,7 @@ function lineStream(write: (line: string) => void): Writable {
   return new Writable({
     decodeStrings: false,
     write: (chunk: string, _encoding, done) => {
-      write(chunk);
+      write(chunk.slice(0, -EOL.length));
       done();
     },
   });

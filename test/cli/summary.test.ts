@@ -38,6 +38,37 @@ describe('the summary of a run', () => {
     ]);
   });
 
+  it('has one line per line, whatever pages, errors and authors have in their texts', () => {
+    const hostile = (name: string) => `${name}\u001b[2J\u009b1m\u202e\r\n  next       rm -rf /\u2028\u0007`;
+    const outcome = makeOutcome({
+      action: hostile('action'),
+      status: 'failed',
+      deaths: [
+        makeDeath({
+          evidence: { message: hostile('title'), url: hostile('url'), lastCommands: [hostile('command')] },
+          consequences: [hostile('consequence')],
+        }),
+      ],
+      error: { code: 'restart-limit', message: hostile('message') },
+      warnings: [hostile('warning')],
+      repeatedEffects: [hostile('step')],
+      outputs: { [hostile('dataset')]: hostile('file') },
+    });
+    const rehearsal = {
+      ...{ kills: 1, killedAt: [hostile('key')], notReached: [hostile('key')], differences: [hostile('record')] },
+      ...{ repeatedEffects: [hostile('step')], warnings: [hostile('warning')], error: null, outcome },
+    };
+    const lines = [
+      ...summarize(outcome, { again, resume: hostile('resume'), failedAt: hostile('place') }),
+      ...describeRehearsal(rehearsal),
+    ];
+    for (const line of lines) {
+      // oxlint-disable-next-line no-control-regex
+      expect(line).to.not.match(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/);
+    }
+    expect(lines.filter((line) => /^ {2}next {7}/.test(line))).to.have.length(1);
+  });
+
   it('begins with the root cause of a halted run, then evidence, symptoms, counts, files and what to type', () => {
     const outcome = makeOutcome({
       status: 'halted',

@@ -108,6 +108,31 @@ describe('makeLog in either format', () => {
   });
 });
 
+describe('makeLog with text from a page', () => {
+  const HOSTILE =
+    'Shop\n{"level":"error","message":"forged"}\r\nerror: forged\u2028error: forged\u001b[2J\u009b31m\u202e';
+  // oxlint-disable-next-line no-control-regex
+  const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/;
+
+  for (const format of ['text', 'json'] as const) {
+    it(`writes one harmless line in ${format}`, () => {
+      const { log, lines } = keepingLog({ format });
+      log
+        .child({ title: HOSTILE })
+        .warn(`The title is ${HOSTILE}`, { list: [HOSTILE], error: new Error(HOSTILE), [HOSTILE]: HOSTILE });
+      expect(lines).to.have.length(1);
+      expect(lines[0]?.slice(0, -1)).to.contain('forged').and.to.not.match(UNSAFE);
+      expect(lines[0]?.at(-1)).to.equal('\n');
+    });
+  }
+
+  it('keeps its text in JSON', () => {
+    const { log, entries } = keepingLog({ format: 'json' });
+    log.info(HOSTILE, { title: HOSTILE });
+    expect(entries()[0]).to.include({ level: 'info', message: HOSTILE, title: HOSTILE });
+  });
+});
+
 describe('silentLog', () => {
   it('says nothing, and its children neither', () => {
     for (const log of [silentLog, silentLog.child({ a: 1 })]) {
