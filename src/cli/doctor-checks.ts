@@ -9,6 +9,7 @@ import { toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
 import { HttpClient, locateBrowser, needsNoSandbox, readVersions, versionsFit } from '../driver/driver.ts';
 import { describeMisfit } from './check-browser.ts';
+import { checkPrivacy } from './check-privacy.ts';
 import { checkRegistry } from './check-registry.ts';
 import type { CheckResult } from './check-result.ts';
 import { checkStart } from './check-start.ts';
@@ -43,7 +44,17 @@ export async function runChecks(): Promise<CheckResult[]> {
   const canStart = ![...browsers, temporary].some(({ status }) => status === 'problem');
   const start = canStart ? [await checkStart(config)] : [];
   const registry = await checkRegistry(config);
-  return [node, checkSettings(), ...browsers, ...start, registry, temporary, await zombies, ...checkPlatform()];
+  return [
+    node,
+    checkSettings(),
+    ...browsers,
+    ...start,
+    registry,
+    checkPrivacy(config),
+    temporary,
+    await zombies,
+    ...checkPlatform(),
+  ];
 }
 
 function checkNode(): CheckResult {

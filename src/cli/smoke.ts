@@ -177,7 +177,8 @@ function validateUrl(url: string): void {
 async function assertWritable(file: string): Promise<void> {
   const folder = path.dirname(file);
   try {
-    await makeFolder(folder);
+    // The report is for others: for a CI service.
+    await makeFolder(folder, { mode: 0o777 });
     await access(existsSync(file) ? file : folder, constants.W_OK);
   } catch (thrown) {
     throw new ConfigError(`${file} can't be written: ${toError(thrown).message}. Choose another file with --junit.`, {

@@ -4,10 +4,19 @@ import path from 'node:path';
 
 import { toError } from './errors.ts';
 
+/** Modes of what this program creates: scraped data and browser states are readable by their user alone. A umask can only take more away. */
+export const PRIVATE_FOLDER_MODE = 0o700;
+export const PRIVATE_FILE_MODE = 0o600;
+
+export interface FolderOptions {
+  /** The mode of folders that are created; those that exist stay as they are. @default PRIVATE_FOLDER_MODE */
+  readonly mode?: number;
+}
+
 /** Like `mkdir` with `recursive`, which never returns below folders that take none, such as /proc (Node 24). */
-export async function makeFolder(folder: string, options: { readonly mode?: number } = {}): Promise<void> {
+export async function makeFolder(folder: string, options: FolderOptions = {}): Promise<void> {
   try {
-    await mkdir(folder, options);
+    await mkdir(folder, { mode: PRIVATE_FOLDER_MODE, ...options });
   } catch (thrown) {
     const { code } = toError(thrown) as NodeJS.ErrnoException;
     const parent = path.dirname(folder);
@@ -23,7 +32,7 @@ export async function makeFolder(folder: string, options: { readonly mode?: numb
 /** Does the same as {@link makeFolder}, synchronously. */
 export function makeFolderSync(folder: string): void {
   try {
-    mkdirSync(folder);
+    mkdirSync(folder, { mode: PRIVATE_FOLDER_MODE });
   } catch (thrown) {
     const { code } = toError(thrown) as NodeJS.ErrnoException;
     const parent = path.dirname(folder);

@@ -1,10 +1,11 @@
 /** Files that the browser downloads for a run. Each step has a folder of its own, so that a step that is done again leaves one copy. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 import { delay } from '../core/abort.ts';
 import { ActionError, SupervisorError } from '../core/errors.ts';
+import { makeFolder, PRIVATE_FILE_MODE } from '../core/folders.ts';
 import { Serial } from '../core/serial.ts';
 import { describeSpan } from '../core/time-words.ts';
 import { toStepRowId, type StepId } from '../registry/registry.ts';
@@ -76,12 +77,16 @@ export class Downloads {
     const incoming = path.join(target, `.incoming-${randomBytes(4).toString('hex')}`);
     return this.#serial.run(async () => {
       signal.throwIfAborted();
-      await mkdir(incoming, { recursive: true });
+      await makeFolder(incoming);
       try {
         await setFolder(incoming);
         await work();
         const names = await waitForFiles(incoming, { timeoutMs, signal });
-        for (const name of names) await rename(path.join(incoming, name), path.join(target, name));
+        for (const name of names) {
+          // The browser leaves the mode to the umask.
+          await chmod(path.join(incoming, name), PRIVATE_FILE_MODE);
+          await rename(path.join(incoming, name), path.join(target, name));
+        }
         return path.join(target, names[0] ?? '');
       } finally {
         // A browser that is gone needs no folder.

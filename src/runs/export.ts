@@ -5,7 +5,7 @@ import path from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 
 import { ConfigError, SupervisorError, toError } from '../core/errors.ts';
-import { makeFolder } from '../core/folders.ts';
+import { makeFolder, PRIVATE_FILE_MODE } from '../core/folders.ts';
 import type { RecordEntry } from '../registry/registry.ts';
 
 export const EXPORT_FORMATS = ['jsonl', 'csv'] as const;
@@ -122,7 +122,7 @@ function unfinished(file: string): string {
 }
 
 async function writeUnfinished(file: string, text: string): Promise<void> {
-  const handle = await open(unfinished(file), 'w');
+  const handle = await open(unfinished(file), 'w', PRIVATE_FILE_MODE);
   try {
     await handle.writeFile(text);
     await handle.sync();

@@ -1,11 +1,11 @@
 /** Builds what one entry of `run` is given, out of the session that it begins on. */
-import { writeFile, mkdir } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { anySignal } from '../core/abort.ts';
 import { callSiteOf } from '../core/call-site.ts';
 import { ActionError, toError } from '../core/errors.ts';
-import { makeFolderSync } from '../core/folders.ts';
+import { makeFolder, makeFolderSync, PRIVATE_FILE_MODE } from '../core/folders.ts';
 import type { Log } from '../core/log.ts';
 import { redactText } from '../core/redact.ts';
 import type { StepId } from '../registry/registry.ts';
@@ -75,8 +75,8 @@ function makeSessionContext({
       const folderOfPictures = path.join(folder, 'screenshots');
       const file = path.join(folderOfPictures, `${toFileName(name)}.png`);
       const picture = await driver.takeScreenshot();
-      await mkdir(folderOfPictures, { recursive: true });
-      await writeFile(file, picture, 'base64');
+      await makeFolder(folderOfPictures);
+      await writeFile(file, picture, { encoding: 'base64', mode: PRIVATE_FILE_MODE });
       return file;
     },
   };

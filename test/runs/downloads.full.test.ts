@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
@@ -86,6 +86,25 @@ describe('ctx.download, on a real browser', function () {
     ] as const) {
       expect(readdirSync(path.dirname(file))).to.deep.equal(['report.csv']);
       expect(readFileSync(file, 'utf8')).to.match(new RegExp(`^/report/${id}\n(1,2,3\n){1000}$`));
+    }
+  });
+
+  it('keeps files and folders from other users, whatever the umask', async () => {
+    const umask = process.umask(0);
+    try {
+      await run(async (context) => {
+        const file = await context.step('report', () => fetchReport(context, 'a'));
+        // This one goes where nothing waits for it.
+        await context.driver.findElement(By.id('b')).click();
+        const other = path.join(output, 'downloads', 'report.csv');
+        while (!existsSync(other)) await context.driver.getTitle();
+        const modes = [file, path.dirname(file), path.join(output, 'downloads')].map(
+          (one) => statSync(one).mode & 0o777,
+        );
+        expect(modes).to.deep.equal([0o600, 0o700, 0o700]);
+      });
+    } finally {
+      process.umask(umask);
     }
   });
 

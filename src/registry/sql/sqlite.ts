@@ -2,7 +2,7 @@
  * SQLite by Node's own module. It works in our thread, so it must never wait: a lock of another process is an error here, which whoever
  * asked tries again after a pause (`Database`). Transactions begin as writers, so that none fails in its middle for a lock.
  */
-import { statSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -20,7 +20,7 @@ import {
 } from 'kysely';
 
 import { ConfigError, toError } from '../../core/errors.ts';
-import { makeFolder } from '../../core/folders.ts';
+import { makeFolder, PRIVATE_FILE_MODE } from '../../core/folders.ts';
 import { RegistryDivergedError } from '../errors.ts';
 import type { RegistryDialect } from './dialect.ts';
 
@@ -98,7 +98,7 @@ class SqliteDriver implements Driver {
   }
 
   async init(): Promise<void> {
-    if (this.#file !== MEMORY) await makePrivateFolder(path.dirname(this.#file));
+    if (this.#file !== MEMORY) await makePrivateFile(this.#file);
     const database = new DatabaseSync(this.#file, { timeout: 0 });
     try {
       // A commit that the power's end takes back takes step and records back together; the step is done again. Nothing can be torn.
@@ -218,15 +218,21 @@ function readAll(statement: StatementSync, values: readonly SQLInputValue[]): Re
   }
 }
 
-/** Scraped data is nobody else's business. */
-async function makePrivateFolder(folder: string): Promise<void> {
+/** Creates the file if there is none, readable by its user alone. SQLite gives its files beside it, such as the `-wal`, the same mode. */
+async function makePrivateFile(file: string): Promise<void> {
+  const folder = path.dirname(file);
   try {
-    await makeFolder(folder, { mode: 0o700 });
+    await makeFolder(folder);
   } catch (thrown) {
     throw new ConfigError(
       `The registry's folder ${folder} can't be made: ${toError(thrown).message}. Choose another with REGISTRY_URL.`,
       { cause: thrown },
     );
+  }
+  try {
+    closeSync(openSync(file, 'wx', PRIVATE_FILE_MODE));
+  } catch {
+    // It exists, or SQLite says better why it can't be created.
   }
 }
 

@@ -7,7 +7,7 @@ import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { toError } from '../../core/errors.ts';
-import { makeFolder } from '../../core/folders.ts';
+import { makeFolder, PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from '../../core/folders.ts';
 import type { Log } from '../../core/log.ts';
 
 /** After this time a stored state is of no use: logins have expired by then. */
@@ -80,11 +80,11 @@ export class StateFile {
     const { isPrivate, log } = this.#options;
     const temporary = `${this.path}.${process.pid}.tmp`;
     try {
-      await makeFolder(path.dirname(this.path), { mode: 0o700 });
-      if (isPrivate) await chmod(path.dirname(this.path), 0o700);
+      await makeFolder(path.dirname(this.path));
+      if (isPrivate) await chmod(path.dirname(this.path), PRIVATE_FOLDER_MODE);
       // A file of that name may be somebody else's: it is made anew.
       await rm(temporary, { force: true });
-      await writeFile(temporary, text(), { mode: 0o600, flag: 'wx' });
+      await writeFile(temporary, text(), { mode: PRIVATE_FILE_MODE, flag: 'wx' });
       await rename(temporary, this.path);
     } catch (thrown) {
       await rm(temporary, { force: true }).catch(() => undefined);
