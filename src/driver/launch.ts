@@ -54,6 +54,7 @@ interface DriverParts {
 
 /** A listening driver process and everything that belongs to it. */
 export class DriverProcess {
+  /** Its path is random: whoever knows it can use the driver. */
   readonly url: string;
   readonly #parts: DriverParts;
   #ending: Promise<void> | undefined;
@@ -88,9 +89,11 @@ export class DriverProcess {
       await watchdog.disarm();
       throw thrown;
     }
+    // Pages of this machine and users of another container reach the port, and do not know the path.
+    const basePath = `/${randomBytes(16).toString('hex')}`;
     let child: ChildProcess;
     try {
-      child = spawn(driverPath, ['--port=0', '--enable-chrome-logs'], {
+      child = spawn(driverPath, ['--port=0', `--url-base=${basePath}`, '--enable-chrome-logs'], {
         detached: true,
         env: browserEnvironment({ ...environment, TMPDIR: folder }),
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -110,16 +113,16 @@ export class DriverProcess {
     const parts = { child, folder, watchdog, exited, output: collectOutput(child) };
     try {
       const port = await waitForPort({ output: parts.output, exited, driverPath, signal });
-      return new DriverProcess(parts, { port, onExit });
+      return new DriverProcess(parts, { url: `http://127.0.0.1:${port}${basePath}`, onExit });
     } catch (thrown) {
       await endParts(parts);
       throw thrown;
     }
   }
 
-  private constructor(parts: DriverParts, { port, onExit }: { port: number; onExit: (description: string) => void }) {
+  private constructor(parts: DriverParts, { url, onExit }: { url: string; onExit: (description: string) => void }) {
     this.#parts = parts;
-    this.url = `http://127.0.0.1:${port}`;
+    this.url = url;
     void parts.exited.then((description) => {
       if (this.#ending === undefined) onExit(description);
     });

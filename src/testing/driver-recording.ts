@@ -14,7 +14,8 @@ export type DriverLogLine =
       /** The real chromedriver, a child of the stand-in in the same process group. */
       readonly driverPid: number;
       readonly port: number;
-      readonly driverPort: number;
+      /** The real driver's address. */
+      readonly driverUrl: string;
       readonly controlPort: number;
       readonly atEpochMs: number;
     }

@@ -32,6 +32,7 @@ if (import.meta.main) {
 function runRecordingDriver(chromedriver: string, { log, args }: { log: string; args: readonly string[] }): void {
   const writeLog = openLog(log);
   const { port, rest } = takePort(args);
+  const basePath = args.find((arg) => arg.startsWith('--url-base='))?.slice('--url-base='.length) ?? '';
   const driver = spawn(chromedriver, [...rest, '--port=0'], { stdio: ['ignore', 'pipe', 'pipe'] });
   shareFate(driver, writeLog);
   process.stdout.on('error', () => undefined); // Who started us may have stopped listening.
@@ -44,14 +45,15 @@ function runRecordingDriver(chromedriver: string, { log, args }: { log: string; 
   });
 
   async function announce(driverPort: number): Promise<void> {
-    const proxy = await openRecordingProxy(`http://127.0.0.1:${driverPort}`, {
+    const driverUrl = `http://127.0.0.1:${driverPort}${basePath}`;
+    const proxy = await openRecordingProxy(driverUrl, {
       port,
       onRequest: ({ method, path, sessionId }) =>
         writeLog({ event: 'command', pid: process.pid, method, path, sessionId, atEpochMs: epochNowMs() }),
     });
     const control = await openControl(proxy);
     const [pid, driverPid, controlPort] = [process.pid, driver.pid ?? 0, control.port];
-    writeLog({ event: 'started', pid, driverPid, port: proxy.port, driverPort, controlPort, atEpochMs: epochNowMs() });
+    writeLog({ event: 'started', pid, driverPid, port: proxy.port, driverUrl, controlPort, atEpochMs: epochNowMs() });
     process.stdout.write(`ChromeDriver was started successfully on port ${proxy.port}.\n`);
   }
 }

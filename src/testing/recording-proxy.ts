@@ -150,7 +150,9 @@ export class RecordingProxy implements AsyncDisposable {
     if (index >= 0) this.#faults.splice(index, 1);
   }
 
-  #record({ method = 'GET', url: path = '/' }: IncomingMessage): RecordedRequest {
+  #record({ method = 'GET', url = '/' }: IncomingMessage): RecordedRequest {
+    const base = this.#basePath;
+    const path = url.startsWith(`${base}/`) ? url.slice(base.length) : url;
     const request = { method, path, sessionId: sessionIdOf(path), at: performance.now() };
     this.#onRequest?.(request);
     this.#log.record(request);

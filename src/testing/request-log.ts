@@ -1,7 +1,7 @@
 /** One request as a test server saw it arrive. */
 export interface RecordedRequest {
   readonly method: string;
-  /** Path as sent, with its query. */
+  /** Path as sent, with its query, without the path of the proxy's target. */
   readonly path: string;
   /** The WebDriver session that it addresses; undefined for `POST /session`, `/status` and what is no WebDriver. */
   readonly sessionId: string | undefined;
@@ -88,11 +88,15 @@ export function sessionIdOf(path: string): string | undefined {
   return /\/session\/([^/?#]+)/.exec(path)?.[1];
 }
 
-/** The path without query and session prefix: `/title` for `/session/1/title`, `/` for the session itself. */
+/**
+ * The path without query and session prefix: `/title` for `/session/1/title`, `/` for the session itself. The commands of an endpoint, such as
+ * `/status`, come without its base path.
+ */
 export function commandPathOf(path: string): string {
   const bare = path.replace(/[?#].*$/, '');
   const inSession = /\/session\/[^/]+(\/.*)?$/.exec(bare);
-  return inSession ? (inSession[1] ?? '/') : bare;
+  if (inSession !== null) return inSession[1] ?? '/';
+  return /\/(?:status|sessions?)$/.exec(bare)?.[0] ?? bare;
 }
 
 /** The predicate that a {@link RequestMatcher} stands for. */

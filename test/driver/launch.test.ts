@@ -5,6 +5,8 @@ import { useFakeTimers } from 'sinon';
 import { isAlive, killProcess, leftovers, newLeftovers, waitUntilGone } from 'webdriver-supervisor/testing';
 import { SessionStartError } from '../../src/driver/death.ts';
 import { DriverProcess } from '../../src/driver/launch.ts';
+import { send } from '../support/send.ts';
+import { localBrowser } from './support/local-browser.ts';
 import { rejectionOf, writeProgram } from './support/programs.ts';
 
 const { signal: NEVER } = new AbortController();
@@ -101,11 +103,32 @@ describe('DriverProcess: a driver that listens', () => {
     );
     const driver = await launch(program.path);
     try {
-      expect(driver.url).to.equal('http://127.0.0.1:12345');
+      expect(driver.url).to.match(/^http:\/\/127\.0\.0\.1:12345\/[0-9a-f]{32}$/);
       expect(readFileSync(join(driver.folder, 'seen'), 'utf8')).to.equal(driver.folder);
       expect(driver.folder.length).to.be.below(40);
       expect(isAlive(driver.pid)).to.equal(true);
       expect(await driver.exitsWithin(1)).to.equal(false);
+    } finally {
+      await driver.killNow();
+    }
+  });
+
+  it('does nothing for those who do not know its path, such as pages and other users of the machine', async () => {
+    const driver = await launch((await localBrowser()).driverPath);
+    try {
+      const { origin } = new URL(driver.url);
+      for (const path of [
+        '/status',
+        '/sessions',
+        '/session',
+        '/shutdown',
+        '/wd/hub/status',
+        `/${'0'.repeat(32)}/status`,
+      ]) {
+        const method = path === '/session' ? 'POST' : 'GET';
+        expect((await send(origin + path, { method })).status, path).to.equal(400);
+      }
+      expect((await send(`${driver.url}/status`)).status).to.equal(200);
     } finally {
       await driver.killNow();
     }
@@ -117,7 +140,7 @@ describe('DriverProcess: a driver that listens', () => {
     );
     const driver = await launch(program.path);
     await driver.killNow();
-    expect(driver.url).to.equal('http://127.0.0.1:12345');
+    expect(driver.url).to.match(/^http:\/\/127\.0\.0\.1:12345\/[0-9a-f]{32}$/);
   });
 
   it('tells once how it exited without being asked to', async () => {

@@ -61,7 +61,7 @@ describe('Fault table, on a real browser', () => {
     const target = {
       pids: { driver: remote.driverPid, browser: supervisor.pids.browser },
       sessionId: supervisor.sessionId,
-      endpointUrl: `http://127.0.0.1:${started!.driverPort}`,
+      endpointUrl: started!.driverUrl,
     };
     return { supervisor, remote, target };
   };
