@@ -16,7 +16,8 @@ export function reportError(thrown: unknown, { verbose }: { readonly verbose: bo
   const error = toError(thrown);
   const isExpected = error instanceof SupervisorError && !(error instanceof InvariantError);
   const { message } = describeError(error);
-  const text = isExpected ? message : `Unexpected ${error.name}: ${message}`;
+  // Our own messages may have lines; the lines of a foreign one must not look like ours.
+  const text = isExpected ? message : `Unexpected ${error.name}: ${message.replaceAll('\n', '\n  ')}`;
   printProblem(redactText(text));
   if (verbose) printNote(`${redactText(describeStack(error))}\n`);
   else if (!isExpected) printNote('Run again with --verbose for the details.\n');

@@ -218,12 +218,16 @@ function hiddenFlags(action: Action, params: Readonly<Record<string, unknown>>):
 
 /** Secrets are left out, as everywhere. */
 function repeatLine(target: string, args: readonly string[]): string {
-  const isSecret = /^--[\w-]*(pass|secret|token|key|credential)/i;
+  const isSecret = (flag = '') => /^--[\w-]*(pass|secret|token|key|credential)/i.test(flag) || hidesValueOf(flag);
   const words = args.map((arg, index) => {
-    if (isSecret.test(arg)) return arg.replace(/=.*$/s, '=…');
-    return isSecret.test(args[index - 1] ?? '') && !(args[index - 1] ?? '').includes('=')
-      ? '…'
-      : quoteForShell(redactUrl(arg));
+    if (isSecret(arg)) return arg.replace(/=.*$/s, '=…');
+    return isSecret(args[index - 1]) && !(args[index - 1] ?? '').includes('=') ? '…' : quoteForShell(redactUrl(arg));
   });
   return commandLine('run', [quoteForShell(target), ...words].join(' '));
+}
+
+/** Whether the log would mask the value of a parameter with this flag. */
+function hidesValueOf(flag: string): boolean {
+  const name = /^--([\w-]+)/.exec(flag)?.[1];
+  return name !== undefined && hiddenParameters({ [name]: 'value' }).length > 0;
 }

@@ -12,6 +12,9 @@ const SECRET_PARAMETER = /^(key|code|sid|session|sess(ion)?_?id)$/i;
 const SESSION_NAME = /^(code|sid|connect\.sid|session)$/i;
 /** A short number, a constant such as `ECONNRESET`, a word or an error code such as `invalid-config`: no secret. */
 const PLAIN_WORD = /^(\d{1,5}|[A-Z][A-Z_]*|[A-Za-z]?[a-z]+([-_][a-z]+)*)[.:]?$/;
+/** Names of what belongs to a secret and is none: its value is masked beside its name, and not wherever else it appears. */
+const ORDINARY_NAME =
+  /(name|user|login|email|ur[il]|type|field|selector|banner|policy|style|file|path|dir|folder|count|size|length|limit|expir\w*|ttl|timeout|ms|seconds|mode|format|label|button|page|consent|host|domain|sameSite)$/i;
 const HEADER_NAME = /authorization|cookie/i;
 /** The name of a header in a list of names and values. */
 const SECRET_HEADER = /^((proxy-)?authorization|(set-)?cookie|x-api-key)$/i;
@@ -119,16 +122,23 @@ export function findAddressSecrets(address: string): string[] {
 }
 
 function* secretsIn(value: unknown, { isSecret, depth }: { isSecret: boolean; depth: number }): Generator<string> {
-  if (typeof value === 'string') yield* isSecret ? [value] : secretsInText(value);
+  if (typeof value === 'string') yield* isSecret ? [value, ...secretsInCookies(value)] : secretsInText(value);
   if (typeof value === 'number' && isSecret && String(value).length >= MIN_SECRET_LENGTH) yield String(value);
   if (typeof value !== 'object' || value === null || depth >= DEEPEST) return;
   const isSecretPair = !Array.isArray(value) && hasSecretPair(value);
   for (const [name, item] of Object.entries(value) as [string, unknown][]) {
     const isNamed = Array.isArray(value)
-      ? isSecretHeader(value[Number(name) - 1])
-      : isSecretName(name) || (isSecretPair && name === 'value');
-    yield* secretsIn(item, { isSecret: isSecret || isNamed, depth: depth + 1 });
+      ? isSecret || isSecretHeader(value[Number(name) - 1])
+      : (isSecret || isSecretName(name) || (isSecretPair && name === 'value')) && !ORDINARY_NAME.test(name);
+    // `acceptCookies: 'always'` is no cookie.
+    const isPlainWord = /cookies?$/i.test(name) && typeof item === 'string' && PLAIN_WORD.test(item);
+    yield* secretsIn(item, { isSecret: isNamed && !isPlainWord, depth: depth + 1 });
   }
+}
+
+/** The values of a `Cookie` header: a page may show one without the others. */
+function* secretsInCookies(text: string): Generator<string> {
+  for (const [, value = ''] of text.matchAll(/[\w.-]+=([^;\s]+)/g)) if (!PLAIN_WORD.test(value)) yield value;
 }
 
 function* secretsInText(text: string): Generator<string> {

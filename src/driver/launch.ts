@@ -12,6 +12,7 @@ import path from 'node:path';
 import { settlesWithin } from '../core/abort.ts';
 import { browserEnvironment } from '../config/config.ts';
 import { toError } from '../core/errors.ts';
+import { redactText } from '../core/redact.ts';
 import { SessionStartError } from './death.ts';
 import { FOLDER_PREFIX, killGroup } from './reap.ts';
 import { findStartReason } from './start-reasons.ts';
@@ -238,7 +239,7 @@ async function waitForPort({
 }
 
 function notStarted(driverPath: string, what: string, output = ''): SessionStartError {
-  const words = output.trim().slice(-300);
+  const words = redactText(output.trim()).slice(-300);
   const reason = findStartReason(`${what}\n${output}`, [driverPath]);
   // Killed by somebody, or by a system without memory.
   const isInterrupted = what.startsWith(ENDED_BY_SIGNAL);

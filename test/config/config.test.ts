@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { redactText } from '../../src/core/redact.ts';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -275,5 +276,32 @@ describe('loadConfig', () => {
 
   it('is frozen', () => {
     expect(Object.isFrozen(load())).to.equal(true);
+  });
+});
+
+describe('Secrets among the settings', () => {
+  it('are masked from then on in all that the process writes, in each form', () => {
+    const environment = {
+      GRID_URL: 'https://ann:grid%2Dpass@grid.test/wd/hub',
+      REGISTRY_URL: 'postgres://ann:registry-pass@db.test/runs',
+      BROWSER_PROXY: 'http://ann:proxy-pass@proxy.test:3128',
+      BROWSER_CAPABILITIES: '{"cloud:options":{"accessKey":"access-value"}}',
+      BROWSER_ENVIRONMENT: 'LICENCE_TOKEN',
+      LICENCE_TOKEN: 'licence-value',
+      SMTP_URL: 'smtps://ann:smtp-pass@mail.test',
+      ALERT_EMAIL: 'ann@shop.test',
+      MONITOR_TOKEN: 'monitor-value',
+      SLACK_WEBHOOK_URL: 'https://hooks.test/services/T0123ABCD/B0123ABCD/slack0value0of0a0hook',
+      ALERT_WEBHOOK_URL: 'https://alerts.test/in?id=alert-value',
+    };
+    loadConfig({ environment, folder: '/nonexistent' });
+    const values = ['grid-pass', 'grid%2Dpass', 'registry-pass', 'proxy-pass', 'access-value', 'licence-value'];
+    values.push('smtp-pass', 'monitor-value', 'T0123ABCD', 'slack0value0of0a0hook', 'alert-value');
+    for (const value of values) {
+      expect(redactText(`it answered ${value}.`)).to.equal('it answered ***.');
+      expect(redactText(`Sent ${Buffer.from(`ann:${value}`).toString('base64')}.`)).to.match(/^Sent [\w+/]{0,8}\*\*\*/);
+    }
+    const ordinary = 'grid.test, services, ann, in, hub and hooks.test';
+    expect(redactText(ordinary)).to.equal(ordinary);
   });
 });

@@ -195,11 +195,18 @@ describe('findSecrets', () => {
       query: 'code=T12-34',
       passed: 12,
       cookie: null,
+      sessionCookie: 'value-10; theme=light; sid=value-11',
+      credentials: { username: 'ann', email: 'ann@shop.test', secret: 'value-12' },
+      tokenUrl: 'https://login.test/token',
+      cookieBanner: 'accept',
+      acceptCookies: 'always',
+      passwordSelector: '#password',
     };
     expect(new Set(findSecrets(value))).to.deep.equal(
       new Set([
         ...['pass-one', 'key-two', 'key-three', '123456', 'pass%2Dfour', 'pass-four', 'pa#five/x', 'key-six'],
         ...['token-seven', 'pass-eight', 'value-nine'],
+        ...['value-10; theme=light; sid=value-11', 'value-11', 'value-12'],
       ]),
     );
   });
