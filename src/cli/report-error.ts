@@ -25,10 +25,9 @@ export function reportError(thrown: unknown, { verbose }: { readonly verbose: bo
   return isExpected ? EXIT_USAGE : EXIT_FAILED;
 }
 
-/** The stack, and those of its causes. */
+/** The stack, and those of its causes. The lines of a message are indented: none of them looks like ours. */
 export function describeStack(error: Error): string {
   const { cause } = error;
-  return [error.stack ?? error.message, ...(cause instanceof Error ? [`caused by: ${describeStack(cause)}`] : [])].join(
-    '\n',
-  );
+  const own = (error.stack ?? error.message).replace(/\r?\n(?=\S)/g, '\n    ');
+  return [own, ...(cause instanceof Error ? [`caused by: ${describeStack(cause)}`] : [])].join('\n');
 }
