@@ -9,36 +9,62 @@ export const MIN_SECRET_LENGTH = 6;
 export const MASK = '***';
 /** Longer values are not masked. */
 const MAX_SECRET_LENGTH = 16_384;
-/** When there are more, those that were added first are forgotten. */
+/** When there are more values, or they are longer together, those that were added first are forgotten. */
 const MAX_SECRETS = 500;
+const MAX_TOTAL_LENGTH = 100_000;
 /** A line of a longer value, such as a private key, is a secret by itself. */
 const MIN_LINE_LENGTH = 16;
+
+/** The forms of all values, to be found by their first characters: one pattern of whole values may be too large for the engine. */
+interface FormIndex {
+  /** Matches the first {@link MIN_SECRET_LENGTH} characters of each form. */
+  readonly beginnings: RegExp;
+  /** The forms by their beginning, the longest first: a longer value may begin with a shorter one. */
+  readonly forms: ReadonlyMap<string, readonly string[]>;
+}
 
 export class SecretValues {
   /** Those that were added last are at the end. */
   readonly #values = new Set<string>();
-  /** Matches all forms of all values; undefined until it is needed after a change. */
-  #pattern: RegExp | undefined;
+  #totalLength = 0;
+  /** Undefined until it is needed after a change. */
+  #index: FormIndex | undefined;
 
   /** Values shorter than {@link MIN_SECRET_LENGTH} are left out. */
   add(values: Iterable<string>): void {
     for (const value of values) {
       if (value.length < MIN_SECRET_LENGTH || value.length > MAX_SECRET_LENGTH || /^[*\s]*$/.test(value)) continue;
       // Moves it to the end, if it is known.
-      if (!this.#values.delete(value)) this.#pattern = undefined;
+      if (!this.#values.delete(value)) {
+        this.#index = undefined;
+        this.#totalLength += value.length;
+      }
       this.#values.add(value);
     }
     for (const oldest of this.#values) {
-      if (this.#values.size <= MAX_SECRETS) break;
+      if (this.#values.size <= MAX_SECRETS && this.#totalLength <= MAX_TOTAL_LENGTH) break;
       this.#values.delete(oldest);
+      this.#totalLength -= oldest.length;
     }
   }
 
   /** Replaces each value by `***`: as it is, URL-encoded, escaped for JSON and HTML, and within base64. */
   mask(text: string): string {
     if (this.#values.size === 0 || text.length < MIN_SECRET_LENGTH) return text;
-    this.#pattern ??= toPattern(this.#values);
-    return text.replace(this.#pattern, MASK);
+    this.#index ??= toIndex(this.#values);
+    const { beginnings, forms } = this.#index;
+    let masked = '';
+    let done = 0;
+    beginnings.lastIndex = 0;
+    for (let match = beginnings.exec(text); match !== null; match = beginnings.exec(text)) {
+      const { index: at } = match;
+      const form = forms.get(match[0])?.find((one) => text.startsWith(one, at));
+      beginnings.lastIndex = at + (form?.length ?? 1);
+      if (form === undefined) continue;
+      masked += text.slice(done, at) + MASK;
+      done = at + form.length;
+    }
+    return done === 0 ? text : masked + text.slice(done);
   }
 }
 
@@ -50,12 +76,13 @@ export function maskSecrets(text: string): string {
   return secrets.mask(text);
 }
 
-function toPattern(values: Iterable<string>): RegExp {
-  const forms = new Set<string>();
-  for (const value of values) for (const form of formsOf(value)) forms.add(form);
-  // A longer value may begin with a shorter one.
-  const longestFirst = [...forms].sort((a, b) => b.length - a.length);
-  return new RegExp(longestFirst.map((form) => form.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|'), 'g');
+function toIndex(values: Iterable<string>): FormIndex {
+  const all = new Set<string>();
+  for (const value of values) for (const form of formsOf(value)) all.add(form);
+  const longestFirst = [...all].sort((a, b) => b.length - a.length);
+  const forms = Map.groupBy(longestFirst, (form) => form.slice(0, MIN_SECRET_LENGTH));
+  const beginnings = [...forms.keys()].map((beginning) => beginning.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
+  return { beginnings: new RegExp(beginnings.join('|'), 'g'), forms };
 }
 
 function* formsOf(value: string): Generator<string> {

@@ -63,6 +63,14 @@ describe('SecretValues', () => {
     expect(known.mask('again-and-again only-once value-number-498')).to.equal('*** only-once ***');
   });
 
+  it('takes as many long values as there may be', () => {
+    const values = Array.from({ length: 40 }, (_, index) => `${index}-${'very/long '.repeat(500)}`);
+    const known = valuesOf(...values);
+    expect(known.mask(`a ${encodeURIComponent(values[39]!)} b ${values[38]!} c`)).to.equal('a *** b *** c');
+    // There are too many of them by then.
+    expect(known.mask(values[0]!)).to.equal(values[0]);
+  });
+
   it('takes time in proportion to the length of the text', () => {
     const known = valuesOf(...Array.from({ length: 20 }, (_, index) => `${'a'.repeat(20)}${index}`));
     const startedAt = performance.now();
