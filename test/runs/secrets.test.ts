@@ -37,10 +37,20 @@ const action = defineAction({
   },
 });
 
+const dying = defineAction({
+  ...action,
+  name: 'dying',
+  async run({ driver, params: { password, account } }) {
+    await driver.get(`http://shop.test/${encodeURIComponent(password)}?text=${account.apiKey}`);
+    await driver.getTitle();
+  },
+});
+
 describe('The secrets of a run', () => {
   let folder: string;
   let server: ScriptedWebDriver;
   let outcome: RunOutcome;
+  let died: RunOutcome;
   const lines: string[] = [];
 
   before(async () => {
@@ -48,13 +58,19 @@ describe('The secrets of a run', () => {
     server = await openScriptedWebDriver();
     await using registry = await openRegistry(`sqlite:${path.join(folder, 'registry.db')}`);
     const params = { user: 'ann', password: PASSWORD, account: { apiKey: NESTED }, note: `my ${PASSWORD}` };
-    outcome = await runAction(action, params, {
+    const options = {
       registry,
       config: makeTestConfig(),
       output: path.join(folder, 'output'),
       log: makeLog({ format: 'json', write: (line) => lines.push(line) }),
       supervisor: { gridUrl: server.url },
+    };
+    outcome = await runAction(action, params, options);
+    server.answer('GET /title', () => {
+      server.endSession();
+      return { error: 'invalid session id', message: `session deleted: ${ECHOES}` };
     });
+    died = await runAction(dying, params, { ...options, recover: false });
   });
 
   after(async () => {
@@ -69,6 +85,14 @@ describe('The secrets of a run', () => {
   it('are not in its outcome', () => {
     expect(outcome.error?.message).to.match(/^gave up: \*\*\* \*\*\*/);
     expect(JSON.stringify(outcome)).not.to.match(PARTS);
+  });
+
+  it('are not in the evidence of a death', () => {
+    expect(died.status).to.equal('halted');
+    const { evidence } = died.deaths[0]!;
+    expect(evidence.message).to.match(/session deleted: \*\*\* \*\*\*/);
+    expect(evidence.url).to.equal('http://shop.test/***?text=***');
+    expect(JSON.stringify(died)).not.to.match(PARTS);
   });
 
   for (const table of ['runs', 'steps', 'events', 'sessions']) {
