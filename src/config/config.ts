@@ -219,8 +219,8 @@ export interface ConfigSources {
 }
 
 /**
- * Throws {@link ConfigError} naming the setting, its value's source and what is allowed. From then on the secrets among the settings are
- * masked in all that this process writes.
+ * Throws {@link ConfigError} naming the setting, its value's source and what is allowed. From then on the secrets among the settings
+ * and in the environment are masked in all that this process writes.
  */
 export function loadConfig({ flags = {}, environment = process.env, folder = 'config' }: ConfigSources = {}): Config {
   const fromFiles = readSettingsFiles(folder, environment['NODE_ENV']);
@@ -246,6 +246,8 @@ export function loadConfig({ flags = {}, environment = process.env, folder = 'co
     throw new ConfigError(problems.join('\n'));
   }
   const config = toConfig(parsed.data, environment);
+  // Actions read passwords from the environment, too.
+  secrets.add(findSecrets(environment));
   secrets.add(findSecrets(config));
   for (const address of [config.slackWebhookUrl, config.alertWebhookUrl])
     secrets.add(findAddressSecrets(address ?? ''));

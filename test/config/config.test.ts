@@ -291,17 +291,19 @@ describe('Secrets among the settings', () => {
       SMTP_URL: 'smtps://ann:smtp-pass@mail.test',
       ALERT_EMAIL: 'ann@shop.test',
       MONITOR_TOKEN: 'monitor-value',
+      SHOP_PASSWORD: 'shop-value',
+      SHOP_PASSWORD_FILE: '/run/secrets/shop',
       SLACK_WEBHOOK_URL: 'https://hooks.test/services/T0123ABCD/B0123ABCD/slack0value0of0a0hook',
       ALERT_WEBHOOK_URL: 'https://alerts.test/in?id=alert-value',
     };
     loadConfig({ environment, folder: '/nonexistent' });
     const values = ['grid-pass', 'grid%2Dpass', 'registry-pass', 'proxy-pass', 'access-value', 'licence-value'];
-    values.push('smtp-pass', 'monitor-value', 'T0123ABCD', 'slack0value0of0a0hook', 'alert-value');
+    values.push('smtp-pass', 'monitor-value', 'shop-value', 'T0123ABCD', 'slack0value0of0a0hook', 'alert-value');
     for (const value of values) {
       expect(redactText(`it answered ${value}.`)).to.equal('it answered ***.');
       expect(redactText(`Sent ${Buffer.from(`ann:${value}`).toString('base64')}.`)).to.match(/^Sent [\w+/]{0,8}\*\*\*/);
     }
-    const ordinary = 'grid.test, services, ann, in, hub and hooks.test';
+    const ordinary = 'grid.test, services, /run/secrets/shop, ann, in, hub and hooks.test';
     expect(redactText(ordinary)).to.equal(ordinary);
   });
 });
