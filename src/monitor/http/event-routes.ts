@@ -9,7 +9,7 @@ import type { FeedItem } from '../event-feed.ts';
 import { renderMetrics, type RegistryNumbers } from '../prometheus.ts';
 import type { RouteContext } from './context.ts';
 import { HttpFailure } from './failures.ts';
-import { eventsQuery, timelineQuery } from './inputs.ts';
+import { eventsHeaders, eventsQuery, timelineQuery } from './inputs.ts';
 import type { Server } from './server-type.ts';
 import * as shapes from './shapes.ts';
 import { readTimeline } from './timeline.ts';
@@ -32,7 +32,7 @@ export function addEventRoutes(server: Server, context: RouteContext): void {
         summary:
           'Server-Sent Events: each as data {type, session_id, run_id, owner, status, message, timestamp}; `event: progress` has the runs being worked on',
         querystring: eventsQuery,
-        headers: z.object({ 'last-event-id': z.string().max(20).optional() }),
+        headers: eventsHeaders,
         produces: ['text/event-stream'],
       },
     },
@@ -124,7 +124,7 @@ async function begin(
     owner,
   }: { readonly lastEventId: string | undefined; readonly last: number; readonly owner: string | undefined },
 ): Promise<{ readonly after: number; readonly first: readonly StoredEvent[] }> {
-  if (lastEventId !== undefined && /^\d+$/.test(lastEventId)) return { after: Number(lastEventId), first: [] };
+  if (lastEventId !== undefined && lastEventId !== '') return { after: Number(lastEventId), first: [] };
   return link.use(async ({ events }) => {
     const settledId = await events.settledId();
     const latest = last === 0 ? [] : await events.listLatest({ limit: last, ...(owner !== undefined && { owner }) });

@@ -52,6 +52,18 @@ export const eventsQuery = z.object({
   last: z.coerce.number().int().min(0).max(MOST_ROWS).default(0).meta({ description: 'so many of the latest first' }),
 });
 
+const EVENT_ID_ERROR = `must be the id of an event, a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
+
+/** An empty `Last-Event-ID` is the same as none. */
+export const eventsHeaders = z.object({
+  'last-event-id': z
+    .string()
+    .regex(/^\d{0,16}$/, { error: EVENT_ID_ERROR, abort: true })
+    .refine((text) => Number.isSafeInteger(Number(text)), { error: EVENT_ID_ERROR })
+    .optional()
+    .meta({ description: 'the id of the last event that the reader has; the stream goes on after it' }),
+});
+
 export const timelineQuery = z.object({
   minutes: z.coerce.number().int().min(1).max(MOST_LOOKBACK).default(60),
 });

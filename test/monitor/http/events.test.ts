@@ -193,14 +193,37 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the stream of events', (registries
     await registry.leases.revoke('session of changing', END);
   });
 
-  it('takes a last event that was never one for none', async () => {
-    for (const lastEventId of ['', '-1.5']) {
+  for (const [name, lastEventId] of [
+    ['a negative number', '-1'],
+    ['a fraction', '1.5'],
+    ['a number in hexadecimal', '0x10'],
+    ['a number with an exponent', '1e3'],
+    ['infinity', 'Infinity'],
+    ['a word', 'last'],
+    ['two numbers', '1, 2'],
+    ['a number that no event can have', '9007199254740992'],
+    ['a number of 10 KB', '9'.repeat(10_000)],
+    ['10 KB of zeros', '0'.repeat(10_000)],
+  ] as const) {
+    it(`refuses ${name} as Last-Event-ID with a clear message`, async () => {
       await using reader = await read('', { lastEventId });
+      expect(reader.status).to.equal(400);
+      const { error } = JSON.parse(reader.refusal);
+      expect(error.code).to.equal('invalid-request');
+      expect(error.message).to.equal(
+        'headers/last-event-id must be the id of an event, a whole number from 0 to 9007199254740991',
+      );
+    });
+  }
+
+  it('gives only new events for an empty Last-Event-ID, and for one beyond the newest event', async () => {
+    for (const lastEventId of ['', '9007199254740991']) {
+      await using reader = await read('', { lastEventId });
+      await reader.until(({ progress }) => progress.length > 0 || undefined);
       await tell({ message: `after ${lastEventId}` });
       const events = await reader.until(({ events: some }) => some.length > 0 && some);
       expect(messagesOf(events)).to.deep.equal([`after ${lastEventId}`]);
     }
-    expect((await read('', { lastEventId: '9'.repeat(21) })).status).to.equal(400);
   });
 
   it('ends its streams when the monitor is closed, and is closed soon', async () => {
