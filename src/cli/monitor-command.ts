@@ -26,7 +26,16 @@ export function makeMonitorCommand(): Command {
     )
     .option('--port <number>', 'listen on that port (default: MONITOR_PORT, 9464)')
     .option('--verbose', 'show where errors come from')
-    .addHelpText('after', `\nExample:\n  ${commandLine('monitor')}`)
+    .addHelpText(
+      'after',
+      `
+Without MONITOR_TOKEN each program of this machine can read, and nothing can be changed. With it reads and changes need the token. It has at
+least 16 characters; a good one is made by: openssl rand -hex 32
+
+Examples:
+  ${commandLine('monitor')}
+  MONITOR_TOKEN=$(openssl rand -hex 32) ${commandLine('monitor', '--host 0.0.0.0')}`,
+    )
     .action(async (flags: MonitorFlags) => watch(flags));
 }
 
@@ -47,7 +56,7 @@ async function watch({ host, port }: MonitorFlags): Promise<void> {
     await using monitor = await Monitor.open({ config, log, commandLine });
     log.info(`The monitor listens on ${monitor.url}; Ctrl+C ends it`);
     if (config.monitorToken === undefined)
-      log.info('Nothing can be changed there; MONITOR_TOKEN would allow it to whoever has it');
+      log.info('Each program of this machine can read there, and nothing can be changed; MONITOR_TOKEN changes both');
     await stopped.promise;
   } finally {
     unlisten();

@@ -153,10 +153,13 @@ const settingsSchema = z.object({
   MONITOR_PORT: z
     .preprocess(toNumber, z.int({ error: PORT_ERROR }).min(0, PORT_ERROR).max(65_535, PORT_ERROR))
     .default(9464),
-  /** Needed to change anything by HTTP, and to listen beyond this machine. */
+  /** Needed to change anything by HTTP, and to listen beyond this machine. If it is set, reads need it as well. */
   MONITOR_TOKEN: z
     .string()
-    .regex(/^[\x21-\x7e]+$/, { error: 'must be printable ASCII without spaces' })
+    .regex(/^[\x21-\x7e]{16,}$/, {
+      error:
+        'must have at least 16 characters, printable ASCII without spaces. A good one is made by: openssl rand -hex 32',
+    })
     .optional(),
   /** False: metrics don't name owners. */
   METRICS_OWNER_LABEL: flag(true),

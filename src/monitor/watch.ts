@@ -106,6 +106,7 @@ export class Watch {
       probe: () => this.#probe(),
       look: (registry, timeoutMs) => this.#look(registry, timeoutMs),
       timeOut: (registry, stuck) => this.#timeOut(registry, stuck),
+      reportWrongTokens: (client) => this.#reportWrongTokens(client),
       endSession: (registry, id) => this.#endSession(registry, id),
     };
   }
@@ -187,6 +188,14 @@ export class Watch {
     const done = await timeOutStuck(stuck, { registry, by: 'a person' });
     this.#background.run(END_NAME, () => endTimedOut(done.sessions, this.#reaper(registry)));
     return done;
+  }
+
+  /** By way of the registry: the monitor that raises alerts may be another one. */
+  #reportWrongTokens(client: string): void {
+    const message = `10 or more wrong tokens came within 10 min, the latest from ${client}`;
+    this.#background.run('Reporting wrong tokens', () =>
+      this.#link.use(({ events }) => events.append({ type: 'wrong_tokens', message, data: { client } })),
+    );
   }
 
   async #endSession(registry: Registry, id: string): Promise<'ended' | 'over' | 'missing'> {

@@ -152,7 +152,8 @@ describe('loadConfig', () => {
       ['SLACK_WEBHOOK_URL', 'hooks.example/planted'],
       ['ALERT_WEBHOOK_URL', 'ftp://planted.example'],
       ['SMTP_URL', 'http://user:planted@mail.example'],
-      ['MONITOR_TOKEN', 'planted token'],
+      ['MONITOR_TOKEN', 'planted token of the monitor'],
+      ['MONITOR_TOKEN', 'planted-token15'],
     ] as const) {
       const words = problemOf({ environment: { [name]: value } });
       expect(words).to.contain(name).and.not.contain('planted');
@@ -160,6 +161,15 @@ describe('loadConfig', () => {
     expect(problemOf({ environment: { ALERT_EMAIL: 'nobody' } }))
       .to.contain('ALERT_EMAIL')
       .and.contain('e-mail');
+  });
+
+  it('refuses a token that can be guessed, and says how a good one is made', () => {
+    const tokenOf = (MONITOR_TOKEN: string) => load({ environment: { MONITOR_TOKEN } }).monitorToken;
+    expect(problemOf({ environment: { MONITOR_TOKEN: 'x'.repeat(15) } })).to.equal(
+      'MONITOR_TOKEN (from the environment) is not usable: must have at least 16 characters, printable ASCII without spaces. A good one is made by: openssl rand -hex 32.',
+    );
+    expect(tokenOf('x'.repeat(16))).to.equal('x'.repeat(16));
+    expect(tokenOf('0123456789abcdef'.repeat(4))).to.have.length(64);
   });
 
   it('takes flags that were not given, and empty texts, for not set', () => {

@@ -21,6 +21,8 @@ export interface AlertFacts {
   readonly recentDeaths: readonly string[];
   /** Owners of the last ten minutes' rapid creates. */
   readonly recentRapidCreates: readonly string[];
+  /** Clients that sent the wrong tokens that were reported within the last ten minutes. */
+  readonly wrongTokenClients: readonly string[];
   readonly activeSessions: number;
   readonly reuseRatio: number | null;
   /** Sessions created and units of work done on them: too few say nothing of the ratio. */
@@ -40,11 +42,12 @@ export async function readFacts(registry: Registry, own: OwnFacts): Promise<Aler
   const since = (ms: number) => new Date(Date.now() - ms).toISOString();
   const { sessions, runs, events, metrics } = registry;
   const recently = since(RATE_WINDOW_MS);
-  const [ended, timedOut, dead, starting, cleanups, numbers] = await Promise.all([
+  const [ended, timedOut, dead, starting, guesses, cleanups, numbers] = await Promise.all([
     runs.list({ status: ['timed_out', 'halted'], limit: MOST }),
     sessions.list({ status: 'timed_out', limit: MOST }),
     events.listLatest({ limit: MOST, types: ['session_dead'], since: recently }),
     events.listLatest({ limit: MOST, types: ['session_starting'], since: recently }),
+    events.listLatest({ limit: MOST, types: ['wrong_tokens'], since: recently }),
     events.listLatest({ limit: MOST, types: ['cleanup'], since: since(DAY_MS) }),
     metrics.read(),
   ]);
@@ -54,8 +57,9 @@ export async function readFacts(registry: Registry, own: OwnFacts): Promise<Aler
     timedOutSessions: timedOut.filter(
       ({ endedAt, runId }) => runId === null && endedAt !== null && endedAt >= since(HOUR_MS),
     ),
-    recentDeaths: dead.map(({ data }) => causeOf(data)),
+    recentDeaths: dead.map(({ data }) => nameIn(data, 'cause')),
     recentRapidCreates: starting.filter(({ data }) => data?.['isRapid'] === true).map(({ owner }) => owner ?? ''),
+    wrongTokenClients: guesses.map(({ data }) => nameIn(data, 'client')),
     activeSessions: LIVE_STATUSES.reduce((sum, status) => sum + (numbers.sessionsByStatus[status] ?? 0), 0),
     reuseRatio: numbers.reuseRatio,
     unitsOfWork: countCreated(numbers) + numbers.sessionsReused,
@@ -63,9 +67,9 @@ export async function readFacts(registry: Registry, own: OwnFacts): Promise<Aler
   };
 }
 
-function causeOf(death: Readonly<Record<string, unknown>> | null): string {
-  const cause = death?.['cause'];
-  return typeof cause === 'string' ? cause : 'unknown';
+function nameIn(data: Readonly<Record<string, unknown>> | null, field: string): string {
+  const name = data?.[field];
+  return typeof name === 'string' ? name : 'unknown';
 }
 
 function hasErrors(data: Readonly<Record<string, unknown>> | null): boolean {

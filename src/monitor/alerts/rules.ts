@@ -34,7 +34,7 @@ export interface AlertLimits {
 const MOST_DEATHS = 10;
 const MOST_CLEANUP_FAILURES = 0.05;
 const MOST_OVERDUE_MS = 300_000;
-const OWNERS_NAMED = 3;
+const MAX_NAMES = 3;
 
 /** Those that ask what is stuck. */
 export const STUCK_RULES: readonly string[] = ['stuck', 'long-running', 'degradation'];
@@ -175,8 +175,17 @@ export const ALERT_RULES: readonly AlertRule[] = [
     severity: 'warning',
     find: ({ recentRapidCreates }, { commandLine }) =>
       onlyIf(recentRapidCreates.length > 0, {
-        message: `Sessions of one owner were started in quick succession, ${describeTimes(recentRapidCreates.length)} within 10 min (${nameOwners(recentRapidCreates)}).`,
+        message: `Sessions of one owner were started in quick succession, ${describeTimes(recentRapidCreates.length)} within 10 min (${nameSome(recentRapidCreates)}).`,
         next: commandLine('metrics'),
+      }),
+  },
+  {
+    name: 'wrong-tokens',
+    severity: 'warning',
+    find: ({ wrongTokenClients }, { commandLine }) =>
+      onlyIf(wrongTokenClients.length > 0, {
+        message: `The monitor's token may be guessed: 10 or more wrong ones came within 10 min, among others from ${nameSome(wrongTokenClients)}. If that is a program of yours, give it the right MONITOR_TOKEN.`,
+        next: commandLine('health'),
       }),
   },
 ];
@@ -229,10 +238,10 @@ function mostFrequent(names: readonly string[]): string {
   return `${name} (${some.length})`;
 }
 
-function nameOwners(owners: readonly string[]): string {
-  const names = [...new Set(owners)];
-  const more = names.length > OWNERS_NAMED ? ` and ${names.length - OWNERS_NAMED} more` : '';
-  return `${names.slice(0, OWNERS_NAMED).join(', ')}${more}`;
+function nameSome(all: readonly string[]): string {
+  const names = [...new Set(all)];
+  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
+  return `${names.slice(0, MAX_NAMES).join(', ')}${more}`;
 }
 
 function describeTimes(count: number): string {

@@ -12,6 +12,8 @@ import { openLive } from './live.js';
 import { makePolled } from './polling.js';
 import { makeQuestions } from './questions.js';
 import { isPending, isWorkedOn, makeRecentView, makeRunningView } from './runs.js';
+import { watchRawLinks } from './raw-links.js';
+import { isSigningIn, watchSignIn } from './sign-in.js';
 import { makeSessionsView, makeStuckView } from './sessions.js';
 import { makeAlertsView, makeFactsView, makeStatusView, makeTilesView } from './status.js';
 import { makeCopy, makeToast } from './toast.js';
@@ -224,7 +226,7 @@ function markStale(section, name, reason) {
 function listen() {
   const openedAt = clock.now();
   openLive({
-    mayRetry: () => outage() === null,
+    mayRetry: () => outage() === null && !isSigningIn(),
     onState(state) {
       if (connection.state !== state) Object.assign(connection, { state, since: clock.now() });
       drawConnection();
@@ -260,5 +262,7 @@ setInterval(() => {
   if (!document.hidden) tickTimes();
 }, 1_000);
 
+watchSignIn();
+watchRawLinks(announce);
 watchScrollers();
 resources.health.askNow();

@@ -3,6 +3,7 @@
  * while `mayAsk` says that it is in vain; however many events ask for a refresh, at most one request per `minGapMs`.
  */
 import { getJson } from './api.js';
+import { isSigningIn } from './sign-in.js';
 
 const SETTLE_MS = 400;
 const MIN_GAP_MS = 3_000;
@@ -23,7 +24,7 @@ export function makePolled({ path, everyMs, accepts, minGapMs = MIN_GAP_MS, mayA
   async function ask() {
     clearTimeout(timer);
     dueAt = Infinity;
-    if (document.hidden || !mayAsk()) return;
+    if (document.hidden || isSigningIn() || !mayAsk()) return;
     if (isAsking) {
       isAskedAgain = true;
       return;

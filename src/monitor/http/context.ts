@@ -37,5 +37,7 @@ export interface RouteContext {
   readonly look: (registry: Registry, timeoutMs?: number) => Promise<StuckReport>;
   /** The rows; their browsers are ended within seconds. */
   readonly timeOut: (registry: Registry, stuck: StuckReport['stuck']) => Promise<TimedOut>;
+  /** Ten or more wrong tokens came within ten minutes; called at most once a minute. */
+  readonly reportWrongTokens: (client: string) => void;
   readonly endSession: (registry: Registry, id: string) => Promise<'ended' | 'over' | 'missing'>;
 }

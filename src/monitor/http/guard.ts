@@ -1,19 +1,35 @@
-/** Who may ask what: a page somewhere must not reach this machine's monitor by a name of its own, and nobody changes anything without the token. */
+/**
+ * Checks every request before anything of it is looked at. A page of another site must not reach this monitor through the user's browser,
+ * neither by its address nor by a name that leads here (DNS rebinding). If there is a token, nothing is told or changed without it.
+ */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
+import type { Log } from '../../core/log.ts';
+import { clientOf } from './client.ts';
 import { HttpFailure } from './failures.ts';
+import { MAX_WRONG_TOKENS, WrongTokens } from './wrong-tokens.ts';
 
-/** Wrong tokens of one address within a minute; further ones are told to wait. */
-const MOST_FAILURES = 20;
-/** What must work for whatever restarts and balances, which has no token. */
-const OPEN_PATHS = ['/livez', '/readyz'];
+/** Supervisors of processes and load balancers have no token, and the page asks for it. None of these tells anything of the registry. */
+const PAGE_PATH = '/';
+const OPEN_PATHS: readonly unknown[] = [
+  '/livez',
+  '/readyz',
+  PAGE_PATH,
+  '/dashboard/*',
+  '/dashboard/vendor/chart.umd.js',
+  '/favicon.ico',
+];
+const OWN_SITES: readonly unknown[] = [undefined, 'same-origin', 'none'];
 
 export interface GuardOptions {
   readonly host: string;
   readonly token: string | undefined;
+  readonly log: Log;
+  /** See {@link WrongTokens}. */
+  readonly reportWrongTokens: (client: string) => void;
 }
 
 /** Whether only programs of this machine reach it. */
@@ -23,85 +39,96 @@ export function isLoopback(host: string): boolean {
   return address === '::1' || address === 'localhost';
 }
 
-/** Checks every request before anything of it is looked at, and gives back what a changing route asks for its token by. */
+/** Returns the check that each changing route has besides: without a token in the settings nothing can be changed. */
 export function installGuard(
   server: FastifyInstance,
-  { host, token }: GuardOptions,
-): (request: FastifyRequest) => Promise<void> {
-  const isOpen = isLoopback(host);
-  const failures = server.createRateLimit({ max: MOST_FAILURES, timeWindow: '1 minute' });
-  const refuse = async (request: FastifyRequest, failure: HttpFailure): Promise<never> => {
-    const { isExceeded } = { isExceeded: false, ...(await failures(request)) };
-    throw isExceeded ? new HttpFailure(429, 'too-many-requests', 'Too many wrong tokens; wait a minute.') : failure;
-  };
+  { host, token, log, reportWrongTokens }: GuardOptions,
+): () => Promise<void> {
+  const isOnLoopback = isLoopback(host);
+  const checkToken = token === undefined ? undefined : makeTokenCheck(token, { log, report: reportWrongTokens });
   server.addHook('onRequest', async (request, reply) => {
-    if (isOpen && !isLoopback(nameOf(request.headers.host))) {
+    if (isOnLoopback && !isLoopback(nameOf(request.headers.host)))
       throw new HttpFailure(
         421,
         'wrong-host',
         'This monitor answers to localhost and 127.0.0.1 only; set MONITOR_HOST and MONITOR_TOKEN to reach it by other names.',
       );
-    }
-    // A page somewhere else may send requests, though it can't read the answers: it must not use up what the person here may do.
-    if (request.method !== 'GET' && isForeign(request.headers)) {
-      throw new HttpFailure(403, 'wrong-origin', 'Only pages of this monitor itself may change anything by a browser.');
-    }
-    if (isOpen || OPEN_PATHS.includes(request.routeOptions.url ?? '')) return;
-    if (token !== undefined && isSame(tokenOf(request, { takesBasic: true }), token)) return;
-    askForToken(reply);
-    await refuse(
-      request,
-      new HttpFailure(
-        401,
-        'token-needed',
-        'The token of MONITOR_TOKEN is needed, as a Bearer token in the Authorization header.',
-      ),
-    );
+    if (isForeign(request))
+      throw new HttpFailure(403, 'wrong-origin', 'A browser may use this monitor only from the monitor’s own page.');
+    if (!OPEN_PATHS.includes(request.routeOptions.url)) checkToken?.(request, reply);
   });
-  return async (request) => {
+  return async () => {
     if (token === undefined)
       throw new HttpFailure(
         403,
         'no-token',
         'Nothing can be changed by HTTP: start the monitor with MONITOR_TOKEN, and send that as a Bearer token in the Authorization header.',
       );
-    // Not Basic: a browser adds that by itself, also for a foreign page.
-    if (isSame(tokenOf(request, { takesBasic: false }), token)) return;
-    await refuse(
-      request,
-      new HttpFailure(
+  };
+}
+
+function makeTokenCheck(token: string, options: ConstructorParameters<typeof WrongTokens>[0]) {
+  const wrongTokens = new WrongTokens(options);
+  const expected = digestOf(token);
+  // Everything here happens in one turn: guesses that come at the same time are counted one by one.
+  return (request: FastifyRequest, reply: FastifyReply): void => {
+    if (request.headers.authorization === undefined) {
+      askForToken(reply);
+      throw new HttpFailure(
         401,
-        'wrong-token',
-        'The token is missing or wrong: send that of MONITOR_TOKEN as a Bearer token in the Authorization header.',
-      ),
+        'token-needed',
+        'The token of MONITOR_TOKEN is needed, as a Bearer token in the Authorization header.',
+      );
+    }
+    const client = clientOf(request);
+    const waitMs = wrongTokens.holdUp(client);
+    if (waitMs > 0) {
+      const seconds = Math.ceil(waitMs / 1_000);
+      reply.header('retry-after', seconds);
+      throw new HttpFailure(
+        429,
+        'too-many-requests',
+        `${MAX_WRONG_TOKENS} wrong tokens came from ${client} within a minute. Further tokens from there, right or wrong, are looked at in ${seconds} s.`,
+      );
+    }
+    // The digests have one length, and are compared in constant time.
+    if (timingSafeEqual(digestOf(tokenOf(request)), expected)) return;
+    wrongTokens.note(client);
+    askForToken(reply);
+    throw new HttpFailure(
+      401,
+      'wrong-token',
+      'The token is wrong: send that of MONITOR_TOKEN as a Bearer token in the Authorization header.',
     );
   };
 }
 
-/** Programs name no origin; browsers that of the page, `null` where it has none. */
-function isForeign({ origin, host }: FastifyRequest['headers']): boolean {
-  if (origin === undefined) return false;
-  return !URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase();
+/** Browsers say where a request comes from; programs say nothing. A link from another site may open the page, which is not an answer to that site. */
+function isForeign({ headers, method, routeOptions }: FastifyRequest): boolean {
+  const { origin, host } = headers;
+  if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase())) return true;
+  if (OWN_SITES.includes(headers['sec-fetch-site'])) return false;
+  const isLink = headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
+  return !(isLink && method === 'GET' && routeOptions.url === PAGE_PATH);
 }
 
 function askForToken(reply: FastifyReply): void {
-  reply.header('www-authenticate', 'Basic realm="webdriver-supervisor", charset="UTF-8"');
+  // Basic would have browsers open a dialog of their own, and send the password with requests of other sites.
+  reply.header('www-authenticate', 'Bearer realm="webdriver-supervisor"');
 }
 
-/** Of `Authorization: Bearer <token>`; or the password of a browser's own dialog. */
-function tokenOf({ headers }: FastifyRequest, { takesBasic }: { readonly takesBasic: boolean }): string {
+/** Returns the token of `Authorization: Bearer <token>`; of a request that only reads also the password of Basic. */
+function tokenOf({ headers, method }: FastifyRequest): string {
   const [, scheme = '', value = ''] = /^(bearer|basic) +(\S+)$/i.exec(headers.authorization ?? '') ?? [];
   if (scheme.toLowerCase() === 'bearer') return value;
-  if (!takesBasic || scheme === '') return '';
+  if (method !== 'GET' && method !== 'HEAD') return '';
   return Buffer.from(value, 'base64')
     .toString('utf8')
     .replace(/^[^:]*:/, '');
 }
 
-/** In a time that says nothing of how much was right. */
-function isSame(given: string, token: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(given), digest(token));
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
 }
 
 /** Without the port. */

@@ -24,16 +24,21 @@ const healthAnswer = z.object({
 export function addHealthRoutes(server: Server, context: RouteContext): void {
   const { link, limits, facts, probe, look } = context;
 
-  server.get('/livez', { schema: { summary: 'Whether the program runs', response: { 200: alive } } }, async () => ({
-    status: 'ok' as const,
-    reason: null,
-  }));
+  server.get(
+    '/livez',
+    { schema: { summary: 'Whether the program runs', security: [], response: { 200: alive } } },
+    async () => ({
+      status: 'ok' as const,
+      reason: null,
+    }),
+  );
 
   server.get(
     '/readyz',
     {
       schema: {
         summary: 'Whether it can answer: the registry is there, and it is not about to stop',
+        security: [],
         response: { 200: alive, 503: alive },
       },
     },

@@ -59,7 +59,7 @@ export const eventsHeaders = z.object({
   'last-event-id': z
     .string()
     .regex(/^\d{0,16}$/, { error: EVENT_ID_ERROR, abort: true })
-    .refine((text) => Number.isSafeInteger(Number(text)), { error: EVENT_ID_ERROR })
+    .refine((digits) => Number.isSafeInteger(Number(digits)), { error: EVENT_ID_ERROR })
     .optional()
     .meta({ description: 'the id of the last event that the reader has; the stream goes on after it' }),
 });

@@ -86,11 +86,8 @@ export function addRunRoutes(server: Server, { link, toRun }: RouteContext, chan
         response: {
           200: cancelled,
           400: shapes.failure,
-          401: shapes.failure,
-          403: shapes.failure,
           404: shapes.failure,
           409: shapes.failure,
-          429: shapes.failure,
           503: shapes.failure,
         },
       },

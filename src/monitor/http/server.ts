@@ -24,6 +24,7 @@ import { addHealthRoutes } from './health-routes.ts';
 import { addRunRoutes } from './run-routes.ts';
 import type { Server } from './server-type.ts';
 import { addSessionRoutes } from './session-routes.ts';
+import { failure } from './shapes.ts';
 
 const LARGEST_BODY = 1_000_000;
 const REQUEST_LIMIT_MS = 10_000;
@@ -79,7 +80,8 @@ export async function openServer({ host, port, token, context }: ServerOptions):
     strictTransportSecurity: false,
   });
   // After helmet: its refusals have those headers too.
-  const needsToken = installGuard(server, { host, token });
+  const { log, reportWrongTokens } = context;
+  const refuseWithoutToken = installGuard(server, { host, token, log, reportWrongTokens });
   // Its types name a default export of what Node gives as the module itself.
   await server.register(sse as unknown as FastifyPluginAsync<SSEPluginOptions>, { heartbeatInterval: HEARTBEAT_MS });
   await server.register(swagger, {
@@ -87,17 +89,21 @@ export async function openServer({ host, port, token, context }: ServerOptions):
       openapi: '3.1.0',
       info: {
         title: 'webdriver-supervisor monitor',
-        description: 'What works, what is stuck, what died and why. Changes need the token of MONITOR_TOKEN.',
+        description:
+          'What works, what is stuck, what died and why. Changes need the token of MONITOR_TOKEN. If there is one, reads need it as well.',
         version: '1',
       },
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      // Without a token in the settings reads are open; clients send it if they have it.
+      security: [{}, { token: [] }],
     },
     transform: jsonSchemaTransform,
     transformObject: jsonSchemaTransformObject,
   });
-  const change: ChangeOptions = { config: { rateLimit: CHANGES }, preValidation: needsToken };
+  const change: ChangeOptions = { config: { rateLimit: CHANGES }, preValidation: refuseWithoutToken };
   await server.register(async (scope) => {
     const typed = scope.withTypeProvider<ZodTypeProvider>();
+    describeRefusals(typed);
     addHealthRoutes(typed, context);
     addSessionRoutes(typed, context, change);
     addRunRoutes(typed, context, change);
@@ -117,6 +123,15 @@ export async function openServer({ host, port, token, context }: ServerOptions):
       { cause: thrown },
     );
   }
+}
+
+/** Adds to the schema of each route the answers of the guard, which come before those of the route. */
+function describeRefusals(server: Server): void {
+  server.addHook('onRoute', ({ schema }) => {
+    if (schema?.response === undefined) return;
+    const statuses = schema.security?.length === 0 ? [403, 421] : [401, 403, 421, 429];
+    schema.response = { ...schema.response, ...Object.fromEntries(statuses.map((status) => [status, failure])) };
+  });
 }
 
 /** Clients that always speak JSON say so with nothing in it as well. */

@@ -70,11 +70,8 @@ export function addSessionRoutes(server: Server, context: RouteContext, change: 
         response: {
           200: ended,
           400: shapes.failure,
-          401: shapes.failure,
-          403: shapes.failure,
           404: shapes.failure,
           409: shapes.failure,
-          429: shapes.failure,
           503: shapes.failure,
         },
       },
@@ -98,9 +95,6 @@ export function addSessionRoutes(server: Server, context: RouteContext, change: 
         response: {
           200: reset,
           400: shapes.failure,
-          401: shapes.failure,
-          403: shapes.failure,
-          429: shapes.failure,
           503: shapes.failure,
         },
       },

@@ -19,6 +19,7 @@ export const EVENT_TYPES = [
   'cleanup',
   'alert_firing',
   'alert_recovered',
+  'wrong_tokens',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

@@ -60,6 +60,7 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
       timedOutSessions: [],
       recentDeaths: [],
       recentRapidCreates: [],
+      wrongTokenClients: [],
       activeSessions: 0,
       reuseRatio: null,
       unitsOfWork: 0,
@@ -119,6 +120,14 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
     expect((await read()).recentRapidCreates).to.deep.equal(['ann']);
   });
 
+  it('knows the clients whose wrong tokens were reported within ten minutes', async () => {
+    const report = (client: string) => registry.events.append({ type: 'wrong_tokens', data: { client } });
+    await report('10.0.0.1');
+    await ageEvents(11);
+    await report('10.0.0.2');
+    expect((await read()).wrongTokenClients).to.deep.equal(['10.0.0.2']);
+  });
+
   it('counts the clean-ups of the last day and those that failed (R412)', async () => {
     const clean = (errors: readonly string[]) =>
       registry.metrics.recordCleanup({ what: 'all sessions', removed: 1, durationMs: 1, errors });
@@ -151,6 +160,8 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
       await spoilLast('session_starting', data);
       await registry.metrics.recordCleanup({ what: 'all', removed: 0, durationMs: 0, errors: ['refused'] });
       await spoilLast('cleanup', data);
+      await registry.events.append({ type: 'wrong_tokens', data: {} });
+      await spoilLast('wrong_tokens', data);
     }
     for (const id of ['whole', 'damaged']) {
       await startRun(registry, { id });
@@ -161,6 +172,7 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
     await rawSql(url, "update sessions set data = 'no json' where id = 'session damaged'");
     const facts = await read();
     expect(facts.recentDeaths).to.deep.equal(SPOILT.map(() => 'unknown'));
+    expect(facts.wrongTokenClients).to.deep.equal(SPOILT.map(() => 'unknown'));
     expect(facts.recentRapidCreates).to.deep.equal([]);
     expect(facts.cleanups).to.deep.equal({ runs: SPOILT.length, failures: 0 });
     expect(idsOf(facts.endedRuns)).to.deep.equal(['whole']);

@@ -21,6 +21,7 @@ const QUIET: AlertFacts = {
   timedOutSessions: [],
   recentDeaths: [],
   recentRapidCreates: [],
+  wrongTokenClients: [],
   activeSessions: 0,
   reuseRatio: null,
   unitsOfWork: 0,
@@ -258,6 +259,18 @@ const TABLE: Readonly<Record<string, Row>> = {
       subject: null,
       message: 'Sessions of one owner were started in quick succession, once within 10 min (ann).',
       next: 'npm run metrics',
+    },
+  },
+  'wrong tokens that were reported': {
+    rule: 'wrong-tokens',
+    within: [{ wrongTokenClients: [] }],
+    beyond: { wrongTokenClients: ['10.0.0.1', '10.0.0.2', '10.0.0.1', '10.0.0.3', '10.0.0.4'] },
+    severity: 'warning',
+    found: {
+      subject: null,
+      message:
+        "The monitor's token may be guessed: 10 or more wrong ones came within 10 min, among others from 10.0.0.1, 10.0.0.2, 10.0.0.3 and 1 more. If that is a program of yours, give it the right MONITOR_TOKEN.",
+      next: 'npm run health',
     },
   },
 };

@@ -50,6 +50,7 @@ describeOnSqlite('Monitor: the readers of events', (registries) => {
         timeOut: async () => ({ runIds: [], sessions: [] }),
         toRun: (run) => toRunView(run, (command) => command),
         endSession: async () => 'missing',
+        reportWrongTokens: () => undefined,
       },
     });
   });

@@ -6,7 +6,7 @@ import { openRegistry, type NewEvent, type Registry } from '../../../src/registr
 import { numbers } from '../../support/opened-run.ts';
 import { rawSql } from '../../support/raw-sql.ts';
 import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
-import { EventReader, type StreamMessage } from '../support/event-reader.ts';
+import type { ReadOptions, StreamMessage } from '../support/event-reader.ts';
 import { ODD_OWNER } from '../support/filled-registry.ts';
 import { openMonitor, type OpenedMonitor } from '../support/opened-monitor.ts';
 import { startRun, startSession } from '../support/rows.ts';
@@ -29,8 +29,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the stream of events', (registries
     await registry.close();
   });
 
-  const read = (query = '', options: Parameters<typeof EventReader.open>[1] = {}) =>
-    EventReader.open(`${monitor.url}/events${query}`, options);
+  const read = (query = '', options: ReadOptions = {}) => monitor.readEvents(query, options);
   const tell = (event: Partial<NewEvent> = {}) => registry.events.append({ type: 'session_warning', ...event });
   const messagesOf = (messages: readonly StreamMessage[]) => messages.map(({ data }) => data.message as string);
 
@@ -217,13 +216,16 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the stream of events', (registries
   }
 
   it('gives only new events for an empty Last-Event-ID, and for one beyond the newest event', async () => {
-    for (const lastEventId of ['', '9007199254740991']) {
-      await using reader = await read('', { lastEventId });
-      await reader.until(({ progress }) => progress.length > 0 || undefined);
-      await tell({ message: `after ${lastEventId}` });
-      const events = await reader.until(({ events: some }) => some.length > 0 && some);
-      expect(messagesOf(events)).to.deep.equal([`after ${lastEventId}`]);
-    }
+    await Promise.all(
+      ['', '9007199254740991'].map(async (lastEventId) => {
+        const owner = `after ${lastEventId}`;
+        await using reader = await read(`?owner=${encodeURIComponent(owner)}`, { lastEventId });
+        await reader.until(({ progress }) => progress.length > 0);
+        await tell({ owner, message: 'new' });
+        const events = await reader.until(({ events: some }) => some.length > 0 && some);
+        expect(messagesOf(events)).to.deep.equal(['new']);
+      }),
+    );
   });
 
   it('ends its streams when the monitor is closed, and is closed soon', async () => {
@@ -257,7 +259,7 @@ function describeManyWriters(suite: () => Suite): void {
   it('waits for a transaction that began before and has not ended, so that its event is not left out', async () => {
     const { registry, monitor } = suite();
     await startRun(registry, { id: 'run' });
-    await using reader = await EventReader.open(`${monitor.url}/events`);
+    await using reader = await monitor.readEvents();
     await reader.until(({ progress }) => progress.length > 0);
     await client.query('begin');
     await client.query(
@@ -276,14 +278,14 @@ function describeManyWriters(suite: () => Suite): void {
     const { registry, monitor } = suite();
     const begin = await registry.events.latestId();
     await startSession(registry, { id: 'locked' });
-    await using early = await EventReader.open(`${monitor.url}/events`);
+    await using early = await monitor.readEvents();
     await early.until(({ progress }) => progress.length > 0);
     await client.query('begin');
     await client.query('lock table events in access exclusive mode');
     // So many at once that further questions are refused unasked.
     const answers = await Promise.all(numbers(6).map(() => monitor.ask('/timeline')));
     expect(answers.map(({ status }) => status)).to.deep.equal(numbers(6).map(() => 503));
-    await using reader = await EventReader.open(`${monitor.url}/events`, { lastEventId: String(begin) });
+    await using reader = await monitor.readEvents('', { lastEventId: String(begin) });
     expect((await monitor.ask('/livez')).status).to.equal(200);
     await client.query('rollback');
     const events = await reader.until(({ events: some }) => some.length > 1 && some);

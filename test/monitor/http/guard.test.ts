@@ -8,14 +8,23 @@ import { openRegistry } from '../../../src/registry/registry.ts';
 import { Monitor } from '../../../src/monitor/monitor.ts';
 import { describeOnSqlite } from '../../support/registries.ts';
 import { numbers } from '../../support/opened-run.ts';
+import { eventually } from '../../support/eventually.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { monitorConfig, openMonitor, TOKEN, type OpenedMonitor } from '../support/opened-monitor.ts';
+import {
+  ask,
+  monitorConfig,
+  openMonitor,
+  TOKEN,
+  type Answer,
+  type AskOptions,
+  type OpenedMonitor,
+} from '../support/opened-monitor.ts';
 import { startRun } from '../support/rows.ts';
 
 const CHANGES = ['/sessions/nobody/end', '/runs/nobody/cancel', '/reset-stuck'];
+/** They need no token. */
+const OPEN = ['/livez', '/readyz', '/', '/dashboard/dashboard.js', '/dashboard/vendor/chart.umd.js', '/favicon.ico'];
 const READS = [
-  '/',
-  '/dashboard/dashboard.js',
   '/health',
   '/health/sessions',
   '/health/sessions/stuck',
@@ -33,7 +42,7 @@ const READS = [
   '/nothing/here',
 ];
 /** With all that a token may have and that Basic must not trip over. */
-const ODD_TOKEN = 'a:b/c+d==%41&"e';
+const ODD_TOKEN = 'a:b/c+d==%41&"e\'f';
 
 describeOnSqlite('Monitor: who may ask what', (registries) => {
   let url: string;
@@ -65,21 +74,35 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
       monitor = open.usual;
     });
 
-    it('lets everybody of this machine look', async () => {
-      for (const target of READS.filter((read) => read !== '/events' && !read.includes('no')))
-        expect((await monitor.ask(target)).status, target).to.equal(200);
+    it('answers nothing that is protected without the token, and says how to send it', async () => {
+      for (const [method, targets] of [
+        ['GET', READS],
+        ['HEAD', READS.filter((read) => read !== '/events')],
+        ['POST', CHANGES],
+        ['OPTIONS', READS],
+      ] as const)
+        for (const target of targets) {
+          const { status, headers, json } = await monitor.ask(target, { method, token: null });
+          expect(status, `${method} ${target}`).to.equal(401);
+          expect(headers['www-authenticate']).to.equal('Bearer realm="webdriver-supervisor"');
+          if (method === 'HEAD') continue;
+          expect(json).to.have.all.keys('error');
+          expect(json.error).to.have.all.keys('code', 'message').and.include({ code: 'token-needed' });
+          expect(json.error.message).to.include('MONITOR_TOKEN').and.not.include(TOKEN);
+        }
     });
 
-    for (const target of CHANGES) {
-      it(`refuses POST ${target} without the token, and takes it with it`, async () => {
-        const without = await monitor.ask(target, { method: 'POST' });
-        expect(without.status).to.equal(401);
-        expect(without.json).to.have.all.keys('error');
-        expect(without.json.error).to.have.all.keys('code', 'message');
-        expect(without.json.error).to.include({ code: 'wrong-token' });
-        expect((await monitor.ask(target, { method: 'POST', token: TOKEN })).status).to.be.oneOf([200, 404]);
-      });
-    }
+    it('answers without the token what restarts and balances it, and the page, which has no facts in it', async () => {
+      for (const target of OPEN)
+        expect((await monitor.ask(target, { token: null })).status, target).to.be.oneOf([200, 204]);
+      expect((await monitor.ask('/readyz', { token: null })).json).to.deep.equal({ status: 'ok', reason: null });
+    });
+
+    it('answers with the token', async () => {
+      for (const target of READS.filter((read) => read !== '/events'))
+        expect((await monitor.ask(target)).status, target).to.equal(target.includes('no') ? 404 : 200);
+      for (const target of CHANGES) expect((await monitor.post(target)).status, target).to.be.oneOf([200, 404]);
+    });
 
     for (const { what, authorization } of [
       { what: 'a wrong token', authorization: 'Bearer wrong' },
@@ -92,7 +115,8 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
       { what: 'Basic, which a browser adds by itself for foreign pages', authorization: basic('me', TOKEN) },
     ]) {
       it(`refuses a change with ${what}`, async () => {
-        const { status, json, text } = await monitor.ask('/reset-stuck', {
+        const { status, json, text } = await from(monitor.url, {
+          target: '/reset-stuck',
           method: 'POST',
           headers: { authorization },
           body: { dry_run: true },
@@ -103,8 +127,9 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
     }
 
     it('looks for the token before it looks at what is asked', async () => {
-      const { status } = await monitor.ask('/reset-stuck', { method: 'POST', body: { nonsense: true } });
-      expect(status).to.equal(401);
+      const options = { method: 'POST', body: { nonsense: true }, token: null };
+      expect((await monitor.ask('/reset-stuck', options)).status).to.equal(401);
+      expect((await monitor.ask('/runs?limit=none', { token: null })).status).to.equal(401);
     });
 
     it('takes the scheme’s name in any case', async () => {
@@ -195,10 +220,9 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
         await monitor.ask('/nothing/here'),
         await monitor.ask('/runs?limit=0'),
         await monitor.ask('/runs', { headers: { host: 'evil.example' } }),
-        await monitor.ask('/reset-stuck', { method: 'POST' }),
+        await monitor.ask('/reset-stuck', { method: 'POST', token: null }),
       ];
-      const stream = await fetch(`${monitor.url}/events`);
-      await stream.body?.cancel();
+      await using stream = await monitor.readEvents();
       const all = [...answers.map(({ headers }) => headers), Object.fromEntries(stream.headers)];
       for (const headers of all) {
         expect(headers).to.include({ 'x-content-type-options': 'nosniff' });
@@ -210,8 +234,10 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
     });
   });
 
-  it('changes nothing without MONITOR_TOKEN, whatever is sent', async () => {
+  it('lets every program of this machine look, and changes nothing, without MONITOR_TOKEN, whatever is sent', async () => {
     const monitor = open.locked;
+    for (const target of [...OPEN, ...READS.filter((read) => read !== '/events' && !read.includes('no'))])
+      expect((await monitor.ask(target)).status, target).to.be.oneOf([200, 204]);
     for (const target of CHANGES) {
       for (const headers of [{}, { authorization: 'Bearer undefined' }, { authorization: 'Bearer ' }]) {
         const { status, json } = await monitor.ask(target, { method: 'POST', headers });
@@ -223,19 +249,47 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
     expect((await monitor.ask('/runs')).status).to.equal(200);
   });
 
-  it('lets nobody guess on after twenty wrong tokens within a minute, and still takes the right one', async () => {
+  it('looks at ten wrong tokens of a client within a minute, then at none, right or wrong, and holds up no other client', async () => {
     const monitor = open.guessed;
-    const tries = await Promise.all(
-      numbers(20).map((number) => monitor.ask(CHANGES[number % 3] ?? '', { method: 'POST', token: `guess-${number}` })),
-    );
-    expect(tries.map(({ status }) => status)).to.deep.equal(numbers(20).map(() => 401));
-    const next = await monitor.ask('/reset-stuck', { method: 'POST', token: 'guess-20' });
-    expect({ status: next.status, code: next.json.error.code }).to.deep.equal({
-      status: 429,
-      code: 'too-many-requests',
-    });
-    expect((await monitor.post('/reset-stuck', { dry_run: true })).status).to.equal(200);
-    expect((await monitor.ask('/runs')).status).to.equal(200);
+    const guess = (number: number) =>
+      monitor.ask(number % 2 === 0 ? '/runs' : '/reset-stuck', {
+        method: number % 2 === 0 ? 'GET' : 'POST',
+        headers: { authorization: number % 3 === 0 ? basic('me', `guess-${number}`) : `Bearer guess-${number}` },
+      });
+    const tries = await Promise.all(numbers(50).map(guess));
+    expect(tries.filter(({ status }) => status === 401)).to.have.length(10);
+    const others = tries.filter(({ status }) => status !== 401);
+    for (const { status, headers, json } of [
+      ...others,
+      await monitor.ask('/runs'),
+      await monitor.post('/reset-stuck'),
+    ]) {
+      expect(status).to.equal(429);
+      expect(json.error).to.include({ code: 'too-many-requests' });
+      expect(Number(headers['retry-after'])).to.be.within(1, 60);
+    }
+    // These need no token.
+    expect((await monitor.ask('/livez', { token: null })).status).to.equal(200);
+    expect((await monitor.ask('/runs', { token: null })).status).to.equal(401);
+    expect((await from(monitor.url, { target: '/runs', token: TOKEN })).status).to.equal(200);
+    expect((await from(monitor.url, { target: '/runs', token: 'wrong' })).status).to.equal(401);
+    const warnings = monitor.lines.filter((line) => line.includes('A wrong token came'));
+    expect(warnings.map((line) => (JSON.parse(line) as { client: string }).client)).to.deep.equal([
+      '127.0.0.1',
+      lastClient(),
+    ]);
+    expect(warnings.join()).to.not.include('guess-');
+    await using registry = await openRegistry(url);
+    const events = await eventually(async () => {
+      const found = await registry.events.listLatest({ limit: 10, types: ['wrong_tokens'] });
+      return found.length > 0 && found;
+    }, 'the event');
+    expect(events.map(({ message, data }) => ({ message, data }))).to.deep.equal([
+      {
+        message: '10 or more wrong tokens came within 10 min, the latest from 127.0.0.1',
+        data: { client: '127.0.0.1' },
+      },
+    ]);
   });
 
   it('takes thirty changes of a kind within a minute, and says how long to wait before the next', async () => {
@@ -248,6 +302,59 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
     expect(next.json.error).to.include({ code: 'too-many-requests' });
     expect(Number(next.headers['retry-after'])).to.be.within(1, 60);
     expect((await monitor.ask('/runs/run')).status).to.equal(200);
+  });
+
+  describe('in a browser', () => {
+    const askFrom = (target: string, headers: Record<string, string>, method = 'GET') =>
+      open.locked.ask(target, { method, headers });
+    const LINK = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+    const FOREIGN = {
+      'an image of another site': {
+        'sec-fetch-site': 'cross-site',
+        'sec-fetch-mode': 'no-cors',
+        'sec-fetch-dest': 'image',
+      },
+      'a script of another port of this machine': { 'sec-fetch-site': 'same-site', 'sec-fetch-dest': 'script' },
+      'an EventSource of another site': {
+        'sec-fetch-site': 'cross-site',
+        origin: 'https://evil.example',
+        accept: 'text/event-stream',
+      },
+      'an EventSource of a browser without Sec-Fetch-Site': { origin: 'https://evil.example' },
+      'a page without an origin': { origin: 'null' },
+      'a frame of another site': {
+        'sec-fetch-site': 'cross-site',
+        'sec-fetch-mode': 'navigate',
+        'sec-fetch-dest': 'iframe',
+      },
+      'several values at once': { 'sec-fetch-site': 'same-origin, cross-site' },
+      'a value that is not known': { 'sec-fetch-site': '' },
+    };
+    for (const [name, headers] of Object.entries(FOREIGN))
+      it(`does no work for ${name}`, async () => {
+        for (const target of [...READS, ...OPEN])
+          for (const method of ['GET', 'HEAD']) {
+            const { status, json } = await askFrom(target, headers, method);
+            expect(status, target).to.equal(403);
+            if (method === 'GET') expect(json.error).to.include({ code: 'wrong-origin' });
+          }
+      });
+
+    it('opens the page, and nothing else, by a link on another site', async () => {
+      const headers = { 'sec-fetch-site': 'cross-site', ...LINK };
+      expect((await askFrom('/', headers)).status).to.equal(200);
+      for (const target of [...READS, ...OPEN.filter((path) => path !== '/')])
+        expect((await askFrom(target, headers)).status, target).to.equal(403);
+      expect((await askFrom('/', headers, 'POST')).status).to.equal(403);
+    });
+
+    it('works for its own page, and for an address that the user types', async () => {
+      for (const site of ['same-origin', 'none'])
+        for (const target of ['/', '/runs', '/dashboard/dashboard.js', '/livez'])
+          expect((await askFrom(target, { 'sec-fetch-site': site, ...LINK })).status, target).to.equal(200);
+      const own = { 'sec-fetch-site': 'same-origin', origin: open.locked.url, host: new URL(open.locked.url).host };
+      expect((await askFrom('/runs', own)).status).to.equal(200);
+    });
   });
 
   it('lets no foreign page use up what may be changed, or change anything, though it can send the request', async () => {
@@ -281,17 +388,13 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
       });
     }
 
-    it('lets nobody look without the token, but for whatever restarts and balances it', async () => {
-      for (const target of READS) {
-        const { status, json, headers } = await monitor.ask(target);
-        expect(status, target).to.equal(401);
-        expect(json.error).to.include({ code: 'token-needed' });
-        expect(headers['www-authenticate']).to.match(/^Basic realm="/);
-      }
-      for (const target of ['/livez', '/readyz']) expect((await monitor.ask(target)).status).to.equal(200);
+    it('answers nothing that is protected without the token', async () => {
+      for (const target of READS) expect((await monitor.ask(target, { token: null })).status, target).to.equal(401);
+      for (const target of OPEN)
+        expect((await monitor.ask(target, { token: null })).status, target).to.be.oneOf([200, 204]);
     });
 
-    it('lets who has it look, as a Bearer token or as the password of a browser’s dialog', async () => {
+    it('takes the token of who looks as a Bearer token, or as a password', async () => {
       for (const authorization of [`Bearer ${ODD_TOKEN}`, basic('', ODD_TOKEN), basic('anybody', ODD_TOKEN)]) {
         for (const target of READS.filter((read) => read !== '/events')) {
           const { status } = await monitor.ask(target, { headers: { authorization } });
@@ -333,6 +436,19 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
     });
   });
 });
+
+let clients = 0;
+
+/** The address of the latest {@link from}. */
+function lastClient(): string {
+  return `127.0.1.${clients}`;
+}
+
+/** One request of a client that asks nothing else. */
+function from(url: string, { target, ...options }: AskOptions & { readonly target: string }): Promise<Answer> {
+  clients += 1;
+  return ask(url, target, { ...options, localAddress: lastClient() });
+}
 
 /** All that comes back for these bytes. */
 async function sendRaw(url: string, bytes: string): Promise<string> {

@@ -33,7 +33,9 @@ const ROUTES = [
   'get /metrics',
   'get /openapi.json',
 ];
+const NOT_JSON = ['get /events', 'get /metrics'];
 const CHANGES = ROUTES.filter((route) => route.startsWith('post '));
+const OPEN = ['get /livez', 'get /readyz'];
 const DEATH = { cause: 'browser-gone', detectedBy: 'devtools', evidence: { message: 'gone' }, message: 'gone' };
 
 interface Operation {
@@ -44,6 +46,7 @@ interface Operation {
 
 interface Document {
   readonly openapi: string;
+  readonly security: readonly object[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: { readonly securitySchemes: object };
 }
@@ -99,10 +102,11 @@ describeOnPostgres('Monitor: its OpenAPI document', (registries) => {
       expect(operation.summary, route).to.be.a('string').and.not.equal('');
   });
 
-  it('asks for the token on what changes something, and on nothing else', () => {
+  it('asks for the token on what changes something, may ask for it on reads, and never on the two that balancers need', () => {
+    expect(document.security).to.deep.equal([{}, { token: [] }]);
     expect(document.components.securitySchemes).to.deep.equal({ token: { type: 'http', scheme: 'bearer' } });
     for (const { route, operation } of operations()) {
-      const expected = CHANGES.includes(route) ? [{ token: [] }] : undefined;
+      const expected = CHANGES.includes(route) ? [{ token: [] }] : OPEN.includes(route) ? [] : undefined;
       expect(operation.security, route).to.deep.equal(expected);
     }
   });
@@ -141,8 +145,16 @@ describeOnPostgres('Monitor: its OpenAPI document', (registries) => {
       route,
       target: route.slice('post '.length).replace('{id}', 'nobody'),
       status: 401,
-      options: { method: 'POST' },
+      options: { method: 'POST', token: null },
     })),
+    ...ROUTES.filter((route) => route.startsWith('get ') && !NOT_JSON.includes(route)).flatMap((route) => {
+      const target = route.slice('get '.length).replace('{id}', 'nobody');
+      return [
+        { route, target, status: 421, options: { headers: { host: 'evil.example' } } },
+        { route, target, status: 403, options: { headers: { origin: 'https://evil.example' } } },
+        ...(OPEN.includes(route) ? [] : [{ route, target, status: 401, options: { token: null } }]),
+      ];
+    }),
     { route: 'post /reset-stuck', target: '/reset-stuck', status: 200, options: change({ dry_run: true }) },
     { route: 'post /reset-stuck', target: '/reset-stuck', status: 400, options: change({ ids: 1 }) },
     { route: 'post /sessions/{id}/end', target: '/sessions/to%20end/end', status: 200, options: change() },
@@ -168,8 +180,8 @@ describeOnPostgres('Monitor: its OpenAPI document', (registries) => {
 
   it('describes no answer that would let anything pass', () => {
     for (const { route, operation } of operations()) {
-      if (['get /events', 'get /metrics', 'get /openapi.json'].includes(route)) continue;
       for (const status of Object.keys(operation.responses)) {
+        if (NOT_JSON.includes(route) || (route === 'get /openapi.json' && status === '200')) continue;
         const isValid = schemaOf(route, Number(status));
         expect(isValid({}), `${route} ${status}`).to.equal(false);
         expect(isValid({ nonsense: true }), `${route} ${status}`).to.equal(false);

@@ -8,7 +8,6 @@ import { eventually } from '../../support/eventually.ts';
 import { insertSession, literal, rawSql } from '../../support/raw-sql.ts';
 import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
 import { makeTestConfig } from '../../support/scripted-run.ts';
-import { EventReader } from '../support/event-reader.ts';
 import { openMailServer, type MailServer } from '../support/mail-server.ts';
 import { openMonitor, type OpenedMonitor } from '../support/opened-monitor.ts';
 import { startRun } from '../support/rows.ts';
@@ -154,7 +153,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: secrets stay secret (R411)', (regi
     }
     answers.push(JSON.stringify(await monitor.ask('/')));
     answers.push(JSON.stringify(await monitor.ask('/reset-stuck', { method: 'POST', token: 'wrong' })));
-    await using reader = await EventReader.open(`${monitor.url}/events?last=1000`);
+    await using reader = await monitor.readEvents('?last=1000');
     await reader.until(({ progress }) => progress.length > 0);
     answers.push(JSON.stringify(reader.messages));
     // Errors of the database name the place where it is.
@@ -242,7 +241,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: secrets stay secret (R411)', (regi
     const found: string[] = [];
     for (const target of ['/sessions', '/sessions/row', '/runs', '/runs/row', '/timeline', '/alerts', '/metrics'])
       found.push((await monitor.ask(target)).text);
-    await using reader = await EventReader.open(`${monitor.url}/events?last=1000`);
+    await using reader = await monitor.readEvents('?last=1000');
     await reader.until(({ progress }) => progress.some(({ data }) => JSON.stringify(data).includes('"row"')));
     found.push(JSON.stringify(reader.messages));
     expect(leaksIn(found)).to.deep.equal([]);

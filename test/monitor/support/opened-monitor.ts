@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { loadConfig, type Config, type SettingName } from '../../../src/config/config.ts';
 import { makeLog } from '../../../src/core/log.ts';
 import { Monitor } from '../../../src/monitor/monitor.ts';
+import { EventReader, type ReadOptions } from './event-reader.ts';
 
 /** What the monitors of these tests ask for before they change anything. */
 export const TOKEN = 'planted-token-of-the-monitor';
@@ -24,8 +25,10 @@ export interface AskOptions {
   readonly headers?: Readonly<Record<string, string | string[]>>;
   /** A text or bytes as they are; anything else as JSON, with its content type. */
   readonly body?: unknown;
-  /** Sent as a Bearer token. */
-  readonly token?: string;
+  /** Sent as a Bearer token; null for none. Default of {@link OpenedMonitor.ask}: that of the monitor, unless `authorization` is given. */
+  readonly token?: string | null;
+  /** The address to ask from, such as `127.0.0.2`. */
+  readonly localAddress?: string;
 }
 
 /** A monitor on loopback and a port of its own, whose lines are kept. */
@@ -38,6 +41,8 @@ export interface OpenedMonitor extends AsyncDisposable {
   ask(target: string, options?: AskOptions): Promise<Answer>;
   /** A change, with the token. */
   post(target: string, body?: unknown): Promise<Answer>;
+  /** The stream of events, with the token. */
+  readEvents(query?: string, options?: ReadOptions): Promise<EventReader>;
   close(): Promise<void>;
 }
 
@@ -73,8 +78,20 @@ export async function openMonitor(
     url,
     config,
     lines,
-    ask: (target, options) => ask(url, target, options),
+    ask: (target, options) =>
+      ask(url, target, {
+        ...(!options?.headers?.['authorization'] && { token: config.monitorToken ?? null }),
+        ...options,
+      }),
     post: (target, body) => ask(url, target, { method: 'POST', token: TOKEN, ...(body !== undefined && { body }) }),
+    readEvents: (query = '', { headers, ...options } = {}) =>
+      EventReader.open(`${url}/events${query}`, {
+        headers: {
+          ...(config.monitorToken !== undefined && { authorization: `Bearer ${config.monitorToken}` }),
+          ...headers,
+        },
+        ...options,
+      }),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -84,7 +101,7 @@ export async function openMonitor(
 export function ask(
   url: string,
   target: string,
-  { method = 'GET', headers = {}, body, token }: AskOptions = {},
+  { method = 'GET', headers = {}, body, token = null, localAddress }: AskOptions = {},
 ): Promise<Answer> {
   const { hostname, port } = new URL(url);
   const isRaw = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
@@ -96,11 +113,12 @@ export function ask(
       path: target,
       method,
       agent: false,
+      ...(localAddress !== undefined && { localAddress }),
       timeout: LIMIT_MS,
       headers: {
         ...(payload !== undefined && { 'content-length': Buffer.byteLength(payload) }),
         ...(!isRaw && { 'content-type': 'application/json' }),
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(token !== null && { authorization: `Bearer ${token}` }),
         ...headers,
       },
     });

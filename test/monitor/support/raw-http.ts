@@ -34,12 +34,16 @@ export function toBytes({ method, target, headers, body }: RawRequest): Buffer {
 export function sendBytes(
   url: string,
   bytes: Uint8Array,
-  { isAll = false, hasBody = true }: { readonly isAll?: boolean; readonly hasBody?: boolean } = {},
+  {
+    isAll = false,
+    hasBody = true,
+    localAddress,
+  }: { readonly isAll?: boolean; readonly hasBody?: boolean; readonly localAddress?: string } = {},
 ): Promise<RawAnswer> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     let received = Buffer.alloc(0);
-    const socket = connect({ host: hostname, port: Number(port) });
+    const socket = connect({ host: hostname, port: Number(port), ...(localAddress !== undefined && { localAddress }) });
     const finish = (answer: RawAnswer | undefined, error?: Error) => {
       clearTimeout(timer);
       socket.destroy();
