@@ -25,7 +25,13 @@ const text = (longest: number) =>
     .regex(/^[^\0]*$/, { error: 'must have no NUL' });
 const id = text(LONGEST_ID);
 const owner = text(LONGEST_OWNER).optional();
-const limit = z.coerce.number().int().min(1).max(MOST_ROWS).default(DEFAULT_ROWS);
+const limit = z.coerce
+  .number()
+  .int()
+  .min(1)
+  .max(MOST_ROWS)
+  .default(DEFAULT_ROWS)
+  .meta({ description: 'the most rows of a page; it has fewer if they would be more than 4 MB' });
 const after = text(LONGEST_CURSOR).optional().meta({ description: 'the `next` of the page before' });
 
 export const idParams = z.object({ id });

@@ -2,7 +2,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { StepStatus } from '../../model/run.ts';
-import type { Database } from '../sql/database.ts';
+import type { Connection, Database } from '../sql/database.ts';
+import { countFitting } from '../sql/page.ts';
 import { fromStoredName } from '../sql/row-id.ts';
 import type { RecordEntry, StoredSave, StoredStep } from './run-store.ts';
 
@@ -63,41 +64,49 @@ export interface RecordsPage {
 
 export async function* pageRecords(place: RunPlace): AsyncGenerator<RecordEntry> {
   for (let after = BEFORE_ALL; ;) {
-    const rows = await readRecords(place, { after, limit: PAGE });
+    const { rows, isLast } = await readRecords(place, { after, limit: PAGE });
     for (const row of rows) yield toEntry(row);
-    if (rows.length < PAGE) return;
+    if (isLast) return;
     after = rows.at(-1) ?? after;
     await nextTurn();
   }
 }
 
-/** An `after` that no page gave begins at the beginning. */
+/** An `after` that no page gave begins at the beginning. A page of large records has fewer than `limit` of them. */
 export async function readRecordsPage(
   place: RunPlace,
   { after, limit }: { readonly after?: string; readonly limit: number },
 ): Promise<RecordsPage> {
-  const rows = await readRecords(place, { after: fromCursor(after), limit });
-  const last = rows.length < limit ? undefined : rows.at(-1);
+  const { rows, isLast } = await readRecords(place, { after: fromCursor(after), limit });
+  const last = isLast ? undefined : rows.at(-1);
   return { records: rows.map(toEntry), next: last === undefined ? null : `${last.ord}.${last.position}.${last.id}` };
 }
 
-function readRecords(
+async function readRecords(
   { database, runId }: RunPlace,
   { after, limit }: { readonly after: RecordRowPlace; readonly limit: number },
 ) {
-  return database.read((db) =>
+  const page = (db: Connection) =>
     db
       .selectFrom('records')
-      .select(['id', 'dataset', 'key', 'json', 'ord', 'position'])
       .where('runId', '=', runId)
       // Records that were set from outside may share a place: none may be lost at a page's end.
       .where((eb) => eb(eb.refTuple('ord', 'position', 'id'), '>', eb.tuple(after.ord, after.position, after.id)))
       .orderBy('ord')
       .orderBy('position')
-      .orderBy('id')
+      .orderBy('id');
+  // The databases know the size of a text without reading it.
+  const sizes = await database.read((db) =>
+    page(db)
+      .select((eb) => eb.fn<number>('octet_length', ['json']).as('bytes'))
       .limit(limit)
       .execute(),
   );
+  const count = countFitting(sizes.map(({ bytes }) => bytes));
+  const rows = await database.read((db) =>
+    page(db).select(['id', 'dataset', 'key', 'json', 'ord', 'position']).limit(count).execute(),
+  );
+  return { rows, isLast: sizes.length < limit && rows.length === sizes.length };
 }
 
 function toEntry({ dataset, key, json }: RecordEntry): RecordEntry {

@@ -13,15 +13,33 @@ export interface Page<Row> {
   readonly last: Place | null;
 }
 
+/** The size of a page's texts in bytes; one row may be larger by itself. A page must fit into the memory of each client, and is written in one piece. */
+export const MAX_PAGE_BYTES = 4_000_000;
+
+/** Returns how many of the rows fit into one page: at least one, if there is any. */
+export function countFitting(sizes: readonly number[]): number {
+  let sum = 0;
+  const tooMany = sizes.findIndex((size) => (sum += size) > MAX_PAGE_BYTES);
+  return tooMany === -1 ? sizes.length : Math.max(1, tooMany);
+}
+
 /** `read` gives undefined for a damaged row, which is left out and ends no page. */
 export function toPage<Raw extends { readonly id: string; readonly createdAt: string }, Row>(
   raw: readonly Raw[],
   limit: number,
   read: (row: Raw) => Row | undefined,
 ): Page<Row> {
-  const last = raw.length < limit ? undefined : raw.at(-1);
+  const fitting = raw.slice(0, countFitting(raw.map(sizeOf)));
+  const last = raw.length < limit && fitting.length === raw.length ? undefined : fitting.at(-1);
   return {
-    rows: raw.map(read).filter((row) => row !== undefined),
+    rows: fitting.map(read).filter((row) => row !== undefined),
     last: last === undefined ? null : { createdAt: last.createdAt, id: last.id },
   };
+}
+
+function sizeOf(row: object): number {
+  return Object.values(row).reduce<number>(
+    (sum, value) => sum + (typeof value === 'string' ? Buffer.byteLength(value) : 0),
+    0,
+  );
 }

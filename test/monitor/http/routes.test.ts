@@ -260,6 +260,39 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registri
     expect(seen).to.deep.equal(['ended', 'twin 4', 'twin 3', 'twin 2', 'twin 1', 'twin 0']);
   });
 
+  it('gives large records in pages of 4 MB at most, each with the place of the next, and none is left out', async () => {
+    const sizes = [1.3, 1.3, 1.3, 1.3, 4.2, 0.1].map((megabytes) => megabytes * 1_000_000);
+    await registry.runs.create({ id: 'with large records', action: 'gather', params: {}, owner: 'large' });
+    await registry.runs.setRecords(
+      'with large records',
+      sizes.map((size, index) => ({ key: `${index}`, record: { text: 'x'.repeat(size) } })),
+    );
+    const pages: string[][] = [];
+    for (let after: string | null = ''; after !== null;) {
+      const answer = await monitor.ask(`/runs/with%20large%20records/records?limit=1000${after}`);
+      expect(Buffer.byteLength(answer.text)).to.be.below(4_300_000);
+      const { records, count, next } = answer.json;
+      expect(count).to.equal(records.length);
+      pages.push(records.map(({ key }: { key: string }) => key));
+      after = next === null ? null : `&after=${encodeURIComponent(next)}`;
+    }
+    expect(pages).to.deep.equal([['0', '1', '2'], ['3'], ['4'], ['5']]);
+  });
+
+  it('gives large runs in pages of 4 MB at most', async () => {
+    const params = { text: 'x'.repeat(1_500_000) };
+    for (const id of ['1', '2', '3']) {
+      await registry.runs.create({ id: `large ${id}`, action: 'large', params, owner: 'large' });
+    }
+    const first = await get('/runs?action=large');
+    expect(first.runs).to.have.length(2);
+    const second = await get(`/runs?action=large&after=${encodeURIComponent(first.next)}`);
+    expect(second.next).to.equal(null);
+    const ids = [...first.runs, ...second.runs].map(({ id }: { id: string }) => id);
+    expect(ids).to.deep.equal(['large 3', 'large 2', 'large 1']);
+    for (const id of ['1', '2', '3']) await registry.runs.remove(`large ${id}`);
+  });
+
   it('gives a run’s records in the order of their export, in pages, whatever their keys are', async () => {
     const keys = ['b', 'a', ODD_OWNER, 'x'.repeat(180), 'x'.repeat(3_000), '', 'z'];
     const exported: object[] = [];
