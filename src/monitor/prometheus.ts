@@ -6,6 +6,7 @@ import { SESSION_STATUSES, type StoredSession } from '../model/session.ts';
 import { type RegistryMetrics, type StoredHistogram } from '../registry/registry.ts';
 import type { StuckReport } from '../upkeep/upkeep.ts';
 import { measureData } from './memory.ts';
+import type { OwnerLabels } from './owner-labels.ts';
 
 const PREFIX = 'webdriver_supervisor_';
 
@@ -13,8 +14,7 @@ export interface ScrapeFacts {
   /** Undefined where the registry can't be used. */
   readonly numbers: RegistryNumbers | undefined;
   readonly isLeader: boolean;
-  /** False: no metric names owners. */
-  readonly hasOwnerLabel: boolean;
+  readonly ownerLabels: OwnerLabels;
 }
 
 export interface RegistryNumbers {
@@ -62,7 +62,7 @@ const OF_MONITOR: readonly MetricSpec<ScrapeFacts>[] = [
   },
 ];
 
-type Numbers = RegistryNumbers & Pick<ScrapeFacts, 'hasOwnerLabel'>;
+type Numbers = RegistryNumbers & Pick<ScrapeFacts, 'ownerLabels'>;
 
 const OF_REGISTRY: readonly MetricSpec<Numbers>[] = [
   {
@@ -75,9 +75,10 @@ const OF_REGISTRY: readonly MetricSpec<Numbers>[] = [
   {
     name: 'sessions_created_total',
     type: 'counter',
-    help: 'Sessions started; runs without an owner of their own have an empty one.',
+    help: 'Sessions started by owner; runs without an owner of their own have an empty one, and beyond 200 owners the rest is "other".',
     labels: ['owner'],
-    read: ({ metrics, hasOwnerLabel }) => created(metrics, hasOwnerLabel),
+    read: ({ metrics, ownerLabels }) =>
+      toSamples(ownerLabels.label(metrics.sessionsCreated, (one, other) => one + other)),
   },
   {
     name: 'sessions_reused_total',
@@ -137,7 +138,7 @@ const OF_REGISTRY: readonly MetricSpec<Numbers>[] = [
     type: 'gauge',
     help: 'Of live sessions: since their last sign of life; the oldest of those without an owner of their own.',
     labels: ['owner'],
-    read: ({ live, hasOwnerLabel }) => heartbeats(live, hasOwnerLabel),
+    read: ({ live, ownerLabels }) => toSamples(ownerLabels.label(heartbeatAges(live), Math.max)),
   },
   {
     name: 'stuck_sessions',
@@ -200,11 +201,11 @@ const OF_REGISTRY: readonly MetricSpec<Numbers>[] = [
 export async function renderMetrics(
   facts: ScrapeFacts,
 ): Promise<{ readonly contentType: string; readonly text: string }> {
-  const { numbers, hasOwnerLabel } = facts;
+  const { numbers, ownerLabels } = facts;
   const scrape = new Scrape();
   for (const spec of OF_MONITOR) add(scrape, spec, facts);
   if (numbers !== undefined) {
-    for (const spec of OF_REGISTRY) add(scrape, spec, { ...numbers, hasOwnerLabel });
+    for (const spec of OF_REGISTRY) add(scrape, spec, { ...numbers, ownerLabels });
     const { deathDetection, recovery } = numbers.metrics;
     addHistogram(scrape, 'session_death_detection_seconds', {
       help: 'From the last sign of life to the declared death.',
@@ -256,20 +257,19 @@ function byStatus(statuses: readonly string[], numbers: Readonly<Record<string, 
   return statuses.map((status) => [{ status }, numbers[status] ?? 0]);
 }
 
-function created({ sessionsCreated }: RegistryMetrics, hasOwner: boolean): Sample[] {
-  const all = Object.entries(sessionsCreated);
-  if (hasOwner) return all.map(([owner, number]) => [{ owner }, number]);
-  return [[{ owner: '' }, all.reduce((sum, [, number]) => sum + number, 0)]];
+function toSamples(byOwner: ReadonlyMap<string, number>): Sample[] {
+  return [...byOwner].map(([owner, value]) => [{ owner }, value]);
 }
 
-function heartbeats(live: readonly StoredSession[], hasOwner: boolean): Sample[] {
+/** By owner, in seconds; under the empty name the oldest of those without an owner of their own. */
+function heartbeatAges(live: readonly StoredSession[]): Record<string, number> {
   const ages = new Map<string, number>();
   for (const { owner, runId, lastHeartbeatAt } of live) {
     if (lastHeartbeatAt === null) continue;
     // Owners that are only their run's id are as many as runs.
-    const label = hasOwner && !(runId !== null && owner.startsWith(runId)) ? owner : '';
+    const name = runId !== null && owner.startsWith(runId) ? '' : owner;
     const age = Math.max(0, (Date.now() - Date.parse(lastHeartbeatAt)) / 1_000);
-    ages.set(label, Math.max(age, ages.get(label) ?? 0));
+    ages.set(name, Math.max(age, ages.get(name) ?? 0));
   }
-  return [...ages].map(([owner, age]) => [{ owner }, age]);
+  return Object.fromEntries(ages);
 }

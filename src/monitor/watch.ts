@@ -15,6 +15,7 @@ import { toHealthLimits } from './health.ts';
 import type { RouteContext } from './http/context.ts';
 import { toRunView } from './http/views.ts';
 import { Office, STAND_EVERY_MS } from './office.ts';
+import { OwnerLabels } from './owner-labels.ts';
 import { Pauses } from './pauses.ts';
 import { Periodic } from '../core/periodic.ts';
 import { ANSWER_LIMIT_MS, RegistryLink } from './registry-link.ts';
@@ -91,7 +92,7 @@ export class Watch {
       link: this.#link,
       feed: this.#feed,
       limits: toHealthLimits(config),
-      hasOwnerLabel: config.hasOwnerLabel,
+      ownerLabels: new OwnerLabels({ isEnabled: config.hasOwnerLabel }),
       log,
       closing: this.#closing.signal,
       toRun: (run) => toRunView(run, this.#options.commandLine),

@@ -71,7 +71,7 @@ describe('config: rules for Prometheus', () => {
   });
 
   it('have one for the create rate of an owner and two for the reuse of sessions (R310)', () => {
-    expect(rules).to.match(/sessions_created_total\{owner!=""\}\[5m\]\)\) > 0\.1$/m);
+    expect(rules).to.match(/sessions_created_total\{owner!~"\|other"\}\[5m\]\)\) > 0\.1$/m);
     expect(rules)
       .to.match(/< 0\.95 >= 0\.90$/m)
       .and.match(/^ +< 0\.90$/m);

@@ -7,6 +7,7 @@ import type { Registry, TimedOut } from '../../registry/registry.ts';
 import type { StuckReport } from '../../upkeep/upkeep.ts';
 import type { EventFeed } from '../event-feed.ts';
 import type { HealthLimits } from '../health.ts';
+import type { OwnerLabels } from '../owner-labels.ts';
 import type { RegistryLink } from '../registry-link.ts';
 import type * as shapes from './shapes.ts';
 
@@ -25,7 +26,7 @@ export interface RouteContext {
   readonly link: RegistryLink;
   readonly feed: EventFeed;
   readonly limits: HealthLimits;
-  readonly hasOwnerLabel: boolean;
+  readonly ownerLabels: OwnerLabels;
   readonly log: Log;
   /** As it is answered. */
   readonly toRun: (run: StoredRun) => z.output<typeof shapes.run>;

@@ -19,7 +19,7 @@ import { toAlertView, toEventView, toStatisticsView } from './views.ts';
 const MOST_READERS = 100;
 
 export function addEventRoutes(server: Server, context: RouteContext): void {
-  const { link, feed, closing, toRun, facts, hasOwnerLabel } = context;
+  const { link, feed, closing, toRun, facts, ownerLabels } = context;
   const readers = new Set<ServerResponse>();
 
   server.get(
@@ -98,7 +98,7 @@ export function addEventRoutes(server: Server, context: RouteContext): void {
         .use((registry) => readNumbers(registry, context))
         // `registry_up` tells it.
         .catch(() => undefined);
-      const { contentType, text } = await renderMetrics({ numbers, isLeader: facts().isLeader, hasOwnerLabel });
+      const { contentType, text } = await renderMetrics({ numbers, isLeader: facts().isLeader, ownerLabels });
       return reply.header('content-type', contentType).send(text);
     },
   );

@@ -7,6 +7,7 @@ import { silentLog } from '../../../src/core/log.ts';
 import { EventFeed } from '../../../src/monitor/event-feed.ts';
 import { openServer } from '../../../src/monitor/http/server.ts';
 import { toRunView } from '../../../src/monitor/http/views.ts';
+import { OwnerLabels } from '../../../src/monitor/owner-labels.ts';
 import { RegistryLink } from '../../../src/monitor/registry-link.ts';
 import { openRegistry, type Registry } from '../../../src/registry/registry.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -34,7 +35,7 @@ describeOnSqlite('Monitor: the readers of events', (registries) => {
         link,
         feed,
         limits: { warningMs: 1, timeoutMs: 2, maxLongRunning: 3, maxSessions: 4 },
-        hasOwnerLabel: true,
+        ownerLabels: new OwnerLabels({ isEnabled: true }),
         log: silentLog,
         closing: new AbortController().signal,
         facts: () => ({
