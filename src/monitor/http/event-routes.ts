@@ -1,14 +1,12 @@
 /** What happens (Server-Sent Events), what is wrong, what was, and the numbers. */
-import type { ServerResponse } from 'node:http';
-
 import { z } from 'zod';
 
 import { LIVE_STATUSES } from '../../model/session.ts';
 import { type Registry, type StoredEvent } from '../../registry/registry.ts';
 import type { FeedItem } from '../event-feed.ts';
 import { renderMetrics, type RegistryNumbers } from '../prometheus.ts';
+import { ClientLimit } from './client-limit.ts';
 import type { RouteContext } from './context.ts';
-import { HttpFailure } from './failures.ts';
 import { eventsHeaders, eventsQuery, timelineQuery } from './inputs.ts';
 import type { Server } from './server-type.ts';
 import * as shapes from './shapes.ts';
@@ -16,11 +14,11 @@ import { readTimeline } from './timeline.ts';
 import { toAlertView, toEventView, toStatisticsView } from './views.ts';
 
 /** Browsers have six connections to a host; programs have what they like. */
-const MOST_READERS = 100;
+const READERS = { noun: 'streams of events', code: 'too-many-readers', total: 200, perClient: 50 };
 
 export function addEventRoutes(server: Server, context: RouteContext): void {
   const { link, feed, closing, toRun, facts, ownerLabels } = context;
-  const readers = new Set<ServerResponse>();
+  const readers = new ClientLimit(READERS);
 
   server.get(
     '/events',
@@ -37,10 +35,7 @@ export function addEventRoutes(server: Server, context: RouteContext): void {
       },
     },
     async (request, reply) => {
-      for (const reader of readers) if (reader.closed) readers.delete(reader);
-      if (readers.size >= MOST_READERS)
-        throw new HttpFailure(503, 'too-many-readers', `${MOST_READERS} readers follow the events already.`);
-      readers.add(reply.raw);
+      readers.hold(request, reply);
       const { owner, last } = request.query;
       const { after, first } = await begin(context, { lastEventId: request.headers['last-event-id'], last, owner });
       const over = new AbortController();

@@ -1,7 +1,7 @@
 /** Runs: looked at, their records, and cancelled. */
 import { z } from 'zod';
 
-import type { ChangeOptions } from './change-options.ts';
+import type { RouteOptions } from './route-options.ts';
 import type { RouteContext } from './context.ts';
 import { HttpFailure, notFound } from './failures.ts';
 import { idParams, recordsQuery, runsQuery, toListFilter, toNext } from './inputs.ts';
@@ -19,10 +19,11 @@ const cancelled = z.object({
   status: z.enum(['requested', 'cancelled']).meta({ description: '`requested`: its program ends it within seconds' }),
 });
 
-export function addRunRoutes(server: Server, { link, toRun }: RouteContext, change: ChangeOptions): void {
+export function addRunRoutes(server: Server, { link, toRun }: RouteContext, { change, page }: RouteOptions): void {
   server.get(
     '/runs',
     {
+      ...page,
       schema: {
         summary: 'Runs, the newest first',
         querystring: runsQuery,
@@ -54,6 +55,7 @@ export function addRunRoutes(server: Server, { link, toRun }: RouteContext, chan
   server.get(
     '/runs/:id/records',
     {
+      ...page,
       schema: {
         summary: 'Records of a run, in the order of their export, also while it runs',
         params: idParams,

@@ -14,7 +14,9 @@ import {
 import { z } from 'zod';
 
 import { ConfigError, toError } from '../../core/errors.ts';
-import type { ChangeOptions } from './change-options.ts';
+import type { ChangeOptions, PageOptions } from './route-options.ts';
+import { ClientLimit } from './client-limit.ts';
+import { makeServerFactory } from './connections.ts';
 import type { RouteContext } from './context.ts';
 import { addDashboard } from './dashboard-routes.ts';
 import { addEventRoutes } from './event-routes.ts';
@@ -27,9 +29,10 @@ import { addSessionRoutes } from './session-routes.ts';
 import { failure } from './shapes.ts';
 
 const LARGEST_BODY = 1_000_000;
-const REQUEST_LIMIT_MS = 10_000;
 /** Keeps proxies from taking a quiet stream for a dead one. */
 const HEARTBEAT_MS = 15_000;
+/** Each is up to 4 MB, which is held until the client has taken it. */
+const PAGES = { noun: 'pages of rows', code: 'too-many-requests', total: 32, perClient: 8 };
 const CHANGES = { max: 30, timeWindow: '1 minute' };
 
 export interface ServerOptions {
@@ -54,7 +57,7 @@ export async function openServer({ host, port, token, context }: ServerOptions):
   }
   const server: Server = fastify({
     bodyLimit: LARGEST_BODY,
-    requestTimeout: REQUEST_LIMIT_MS,
+    serverFactory: makeServerFactory(context.log),
     forceCloseConnections: true,
     // Of addresses that no route can be looked for by: nothing else of ours sees them.
     frameworkErrors: (error, _request, reply) => answerFailure(error, reply),
@@ -105,8 +108,10 @@ export async function openServer({ host, port, token, context }: ServerOptions):
     const typed = scope.withTypeProvider<ZodTypeProvider>();
     describeRefusals(typed);
     addHealthRoutes(typed, context);
-    addSessionRoutes(typed, context, change);
-    addRunRoutes(typed, context, change);
+    const pages = new ClientLimit(PAGES);
+    const page: PageOptions = { preHandler: async (request, reply) => pages.hold(request, reply) };
+    addSessionRoutes(typed, context, { change, page });
+    addRunRoutes(typed, context, { change, page });
     addEventRoutes(typed, context);
     typed.get('/openapi.json', { schema: { summary: 'This API', response: { 200: z.unknown() } } }, async () =>
       server.swagger(),

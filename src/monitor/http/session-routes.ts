@@ -6,7 +6,7 @@ import { type TimedOut } from '../../registry/registry.ts';
 import type { RouteContext } from './context.ts';
 import { HttpFailure, notFound } from './failures.ts';
 import { idParams, resetBody, sessionsQuery, toListFilter, toNext } from './inputs.ts';
-import type { ChangeOptions } from './change-options.ts';
+import type { RouteOptions } from './route-options.ts';
 import type { Server } from './server-type.ts';
 import * as shapes from './shapes.ts';
 import { toSessionView, toStuckView } from './views.ts';
@@ -24,12 +24,13 @@ const reset = z.object({
 /** Very many rows may be written. */
 const CHANGE_LIMIT_MS = 10_000;
 
-export function addSessionRoutes(server: Server, context: RouteContext, change: ChangeOptions): void {
+export function addSessionRoutes(server: Server, context: RouteContext, { change, page }: RouteOptions): void {
   const { link, look } = context;
 
   server.get(
     '/sessions',
     {
+      ...page,
       schema: {
         summary: 'Sessions, the newest first',
         querystring: sessionsQuery,

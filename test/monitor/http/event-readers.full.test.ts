@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { EventSource } from 'eventsource';
 import { once } from 'node:events';
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
 
 import { silentLog } from '../../../src/core/log.ts';
 import { EventFeed } from '../../../src/monitor/event-feed.ts';
@@ -65,13 +65,14 @@ describeOnSqlite('Monitor: the readers of events', (registries) => {
   const read = () => EventReader.open(`${server.url}/events`);
   const forgotten = () => eventually(async () => feed.readers === 0, 'all readers are forgotten');
 
-  it('are a hundred at most, also where they all come at once; who leaves makes room', async () => {
-    const all = await Promise.all(numbers(120).map(read));
+  it('are fifty of a client at most, also if they all come at once; one that leaves makes room', async () => {
+    const all = await Promise.all(numbers(60).map(read));
     const refused = all.filter(({ status }) => status !== 200);
     const readers = all.filter(({ status }) => status === 200);
-    expect(readers).to.have.length(100);
-    for (const { status, refusal } of refused) {
-      expect(status).to.equal(503);
+    expect(readers).to.have.length(50);
+    for (const { status, headers, refusal } of refused) {
+      expect(status).to.equal(429);
+      expect(headers.get('retry-after')).to.equal('1');
       expect(JSON.parse(refusal).error).to.include({ code: 'too-many-readers' });
     }
     await registry.events.append({ type: 'session_warning', message: 'for all' });
@@ -81,8 +82,27 @@ describeOnSqlite('Monitor: the readers of events', (registries) => {
     const next = await eventually(async () => {
       const reader = await read();
       return reader.status === 200 && reader;
-    }, 'a place for one more reader');
+    }, 'room for one more reader');
     await Promise.all([next, ...readers].map((reader) => reader.close()));
+    await forgotten();
+  });
+
+  it('are two hundred of all clients at most', async () => {
+    const { hostname, port } = new URL(server.url);
+    const sockets: Socket[] = [];
+    const openFrom = async (localAddress: string): Promise<string> => {
+      const socket = createConnection({ host: hostname, port: Number(port), localAddress });
+      sockets.push(socket);
+      socket.write('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      const [head] = (await once(socket, 'data')) as [Buffer];
+      return head.toString('latin1').slice('HTTP/1.1 '.length).slice(0, 3);
+    };
+    const clients = ['127.0.0.2', '127.0.0.3', '127.0.0.4', '127.0.0.5'];
+    const statuses = await Promise.all(clients.flatMap((client) => numbers(50).map(() => openFrom(client))));
+    expect(new Set(statuses)).to.deep.equal(new Set(['200']));
+    expect(await openFrom('127.0.0.6')).to.equal('503');
+    expect((await fetch(`${server.url}/livez`)).status).to.equal(200);
+    for (const socket of sockets) socket.destroy();
     await forgotten();
   });
 

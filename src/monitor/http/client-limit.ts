@@ -1,0 +1,51 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+import { clientOf } from './client.ts';
+import { HttpFailure } from './failures.ts';
+
+const RETRY_AFTER_SECONDS = 1;
+
+export interface ClientLimitOptions {
+  /** The things that are limited, such as `streams of events`. */
+  readonly noun: string;
+  /** Of the refusal, such as `too-many-readers`. */
+  readonly code: string;
+  readonly total: number;
+  /** Less than the total: one client must leave room for others. */
+  readonly perClient: number;
+}
+
+/** The number of answers of one kind that are under way at a time, over all clients and for each. */
+export class ClientLimit {
+  readonly #options: ClientLimitOptions;
+  readonly #byClient = new Map<string, number>();
+  #total = 0;
+
+  constructor(options: ClientLimitOptions) {
+    this.#options = options;
+  }
+
+  /** Counts this answer until its connection is free again. Throws {@link HttpFailure} if there are too many. */
+  hold(request: FastifyRequest, reply: FastifyReply): void {
+    const { noun, code, total, perClient } = this.#options;
+    const client = clientOf(request);
+    const held = this.#byClient.get(client) ?? 0;
+    if (held >= perClient || this.#total >= total) reply.header('retry-after', RETRY_AFTER_SECONDS);
+    if (held >= perClient)
+      throw new HttpFailure(429, code, `${client} has ${perClient} ${noun} already, the most of a client.`);
+    if (this.#total >= total)
+      throw new HttpFailure(503, code, `There are ${total} ${noun} already, the most of all clients.`);
+    // A connection that is gone already ends no more.
+    if (reply.raw.destroyed) return;
+    this.#total += 1;
+    this.#byClient.set(client, held + 1);
+    reply.raw.once('close', () => this.#release(client));
+  }
+
+  #release(client: string): void {
+    this.#total -= 1;
+    const held = (this.#byClient.get(client) ?? 0) - 1;
+    if (held > 0) this.#byClient.set(client, held);
+    else this.#byClient.delete(client);
+  }
+}

@@ -1,0 +1,71 @@
+/** The clients of a load test, in a thread of their own: what they do must not hold up the monitor that they measure. */
+import { Agent, request } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+
+export interface LoadOrder {
+  readonly url: string;
+  /** Each is read to its end, page by page, by one client. */
+  readonly lists: readonly string[];
+}
+
+export interface LoadReport {
+  /** Answers of `/livez`, in milliseconds, while the lists were read. */
+  readonly livezMs: readonly number[];
+  readonly bytes: number;
+  readonly pages: number;
+  readonly seconds: number;
+}
+
+const PROBE_INTERVAL_MS = 20;
+
+const { url, lists } = workerData as LoadOrder;
+let bytes = 0;
+let pages = 0;
+
+async function get(path: string, agent?: Agent): Promise<{ readonly tail: string; readonly length: number }> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(url + path, { agent: agent ?? false }, (response) => {
+      let length = 0;
+      let tail = '';
+      response.on('data', (chunk: Buffer) => {
+        length += chunk.length;
+        tail = (tail + chunk.subarray(-500).toString('utf8')).slice(-500);
+      });
+      response.on('error', reject);
+      response.on('end', () =>
+        response.statusCode === 200
+          ? resolve({ tail, length })
+          : reject(new Error(`${path} was answered with ${response.statusCode}: ${tail}`)),
+      );
+    });
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}
+
+async function readList(list: string): Promise<void> {
+  const agent = new Agent({ keepAlive: true });
+  for (let after: string | undefined = ''; after !== undefined;) {
+    const { tail, length } = await get(`${list}?limit=1000${after}`, agent);
+    bytes += length;
+    pages += 1;
+    const next: string | undefined = /"next":"([^"]+)"\}$/.exec(tail)?.[1];
+    after = next && `&after=${encodeURIComponent(next)}`;
+  }
+  agent.destroy();
+}
+
+const begun = performance.now();
+const livezMs: number[] = [];
+let isReading = true;
+const reading = Promise.all(lists.map(readList)).finally(() => (isReading = false));
+do {
+  const asked = performance.now();
+  await get('/livez');
+  livezMs.push(performance.now() - asked);
+  await wait(PROBE_INTERVAL_MS);
+} while (isReading);
+await reading;
+const report: LoadReport = { livezMs, bytes, pages, seconds: (performance.now() - begun) / 1_000 };
+parentPort?.postMessage(report);
