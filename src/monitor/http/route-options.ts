@@ -13,5 +13,5 @@ export interface ChangeOptions {
 
 export interface RouteOptions {
   readonly change: ChangeOptions;
-  readonly page: PageOptions;
+  readonly paged: PageOptions;
 }

@@ -19,11 +19,11 @@ const cancelled = z.object({
   status: z.enum(['requested', 'cancelled']).meta({ description: '`requested`: its program ends it within seconds' }),
 });
 
-export function addRunRoutes(server: Server, { link, toRun }: RouteContext, { change, page }: RouteOptions): void {
+export function addRunRoutes(server: Server, { link, toRun }: RouteContext, { change, paged }: RouteOptions): void {
   server.get(
     '/runs',
     {
-      ...page,
+      ...paged,
       schema: {
         summary: 'Runs, the newest first',
         querystring: runsQuery,
@@ -55,7 +55,7 @@ export function addRunRoutes(server: Server, { link, toRun }: RouteContext, { ch
   server.get(
     '/runs/:id/records',
     {
-      ...page,
+      ...paged,
       schema: {
         summary: 'Records of a run, in the order of their export, also while it runs',
         params: idParams,

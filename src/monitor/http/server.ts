@@ -109,9 +109,9 @@ export async function openServer({ host, port, token, context }: ServerOptions):
     describeRefusals(typed);
     addHealthRoutes(typed, context);
     const pages = new ClientLimit(PAGES);
-    const page: PageOptions = { preHandler: async (request, reply) => pages.hold(request, reply) };
-    addSessionRoutes(typed, context, { change, page });
-    addRunRoutes(typed, context, { change, page });
+    const paged: PageOptions = { preHandler: async (request, reply) => pages.hold(request, reply) };
+    addSessionRoutes(typed, context, { change, paged });
+    addRunRoutes(typed, context, { change, paged });
     addEventRoutes(typed, context);
     typed.get('/openapi.json', { schema: { summary: 'This API', response: { 200: z.unknown() } } }, async () =>
       server.swagger(),

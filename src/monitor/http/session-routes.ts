@@ -24,13 +24,13 @@ const reset = z.object({
 /** Very many rows may be written. */
 const CHANGE_LIMIT_MS = 10_000;
 
-export function addSessionRoutes(server: Server, context: RouteContext, { change, page }: RouteOptions): void {
+export function addSessionRoutes(server: Server, context: RouteContext, { change, paged }: RouteOptions): void {
   const { link, look } = context;
 
   server.get(
     '/sessions',
     {
-      ...page,
+      ...paged,
       schema: {
         summary: 'Sessions, the newest first',
         querystring: sessionsQuery,

@@ -24,7 +24,7 @@ describeOnSqlite('Monitor under load', (registries) => {
     await using registry = await openRegistry(url);
     await registry.runs.create({ id: 'large', action: 'gather', params: {}, owner: 'ann' });
     // As records are: many short texts, and not one long one.
-    const products = numbers(RECORD_BYTES / 50).map((number) => ({
+    const products = numbers(RECORD_BYTES / 46).map((number) => ({
       id: number,
       title: `The product number ${number}`,
     }));
@@ -37,8 +37,7 @@ describeOnSqlite('Monitor under load', (registries) => {
   const load = async (lists: readonly string[]): Promise<LoadReport> => {
     const workerData: LoadOrder = { url: monitor.url, lists };
     const worker = new Worker(new URL('../support/load-worker.ts', import.meta.url), { workerData });
-    const [report] = (await once(worker, 'message')) as [LoadReport];
-    await once(worker, 'exit');
+    const [[report]] = await Promise.all([once(worker, 'message') as Promise<[LoadReport]>, once(worker, 'exit')]);
     return report;
   };
   const summarize = ({ livezMs, bytes, pages, seconds }: LoadReport) => {

@@ -18,6 +18,7 @@ export interface LoadReport {
 }
 
 const PROBE_INTERVAL_MS = 20;
+const MIN_PROBES = 25;
 
 const { url, lists } = workerData as LoadOrder;
 let bytes = 0;
@@ -50,22 +51,23 @@ async function readList(list: string): Promise<void> {
     const { tail, length } = await get(`${list}?limit=1000${after}`, agent);
     bytes += length;
     pages += 1;
-    const next: string | undefined = /"next":"([^"]+)"\}$/.exec(tail)?.[1];
-    after = next && `&after=${encodeURIComponent(next)}`;
+    const [, next] = /"next":("(?:[^"\\]|\\.)*")\}$/.exec(tail) ?? [];
+    after = next && `&after=${encodeURIComponent(JSON.parse(next) as string)}`;
   }
   agent.destroy();
 }
 
 const begun = performance.now();
 const livezMs: number[] = [];
-let isReading = true;
-const reading = Promise.all(lists.map(readList)).finally(() => (isReading = false));
+const state = { isReading: true };
+const reading = Promise.all(lists.map(readList)).finally(() => (state.isReading = false));
 do {
   const asked = performance.now();
   await get('/livez');
   livezMs.push(performance.now() - asked);
   await wait(PROBE_INTERVAL_MS);
-} while (isReading);
+} while (state.isReading || livezMs.length < MIN_PROBES);
 await reading;
 const report: LoadReport = { livezMs, bytes, pages, seconds: (performance.now() - begun) / 1_000 };
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- to a thread, not to a window
 parentPort?.postMessage(report);
