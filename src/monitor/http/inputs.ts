@@ -31,7 +31,7 @@ const limit = z.coerce
   .min(1)
   .max(MOST_ROWS)
   .default(DEFAULT_ROWS)
-  .meta({ description: 'the most rows of a page; it has fewer if they would be more than 4 MB' });
+  .meta({ description: 'the most rows of a page; it has fewer if they would be more than 2 MB' });
 const after = text(LONGEST_CURSOR).optional().meta({ description: 'the `next` of the page before' });
 
 export const idParams = z.object({ id });

@@ -31,7 +31,7 @@ import { failure } from './shapes.ts';
 const LARGEST_BODY = 1_000_000;
 /** Keeps proxies from taking a quiet stream for a dead one. */
 const HEARTBEAT_MS = 15_000;
-/** Each is up to 4 MB, which is held until the client has taken it. */
+/** Each is up to 2 MB, which is held until the client has taken it. */
 const PAGES = { noun: 'pages of rows', code: 'too-many-requests', total: 32, perClient: 8 };
 const CHANGES = { max: 30, timeWindow: '1 minute' };
 

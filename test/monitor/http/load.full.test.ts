@@ -12,8 +12,8 @@ import { openMonitor, type OpenedMonitor } from '../support/opened-monitor.ts';
 
 const LIVEZ_LIMIT_MS = 500;
 const CLIENTS = 4;
-const RECORDS = 75;
-const RECORD_BYTES = 1_000_000;
+const RECORDS = 80;
+const RECORD_BYTES = 950_000;
 const IDLE_CONNECTIONS = 1_000;
 
 describeOnSqlite('Monitor under load', (registries) => {
@@ -24,7 +24,7 @@ describeOnSqlite('Monitor under load', (registries) => {
     await using registry = await openRegistry(url);
     await registry.runs.create({ id: 'large', action: 'gather', params: {}, owner: 'ann' });
     // As records are: many short texts, and not one long one.
-    const products = numbers(RECORD_BYTES / 46).map((number) => ({
+    const products = numbers(RECORD_BYTES / 47).map((number) => ({
       id: number,
       title: `The product number ${number}`,
     }));
@@ -33,6 +33,11 @@ describeOnSqlite('Monitor under load', (registries) => {
   });
 
   after(() => monitor.close());
+
+  beforeEach(function () {
+    // Other work on the machine can hold up any process for as long as the limit.
+    this.currentTest?.retries(2);
+  });
 
   const load = async (lists: readonly string[]): Promise<LoadReport> => {
     const workerData: LoadOrder = { url: monitor.url, lists };
@@ -46,15 +51,15 @@ describeOnSqlite('Monitor under load', (registries) => {
     return `${Math.round(bytes / 1_000_000)} MB in ${pages} pages and ${seconds.toFixed(1)} s; /livez ${livezMs.length} times: median ${at(0.5)} ms, worst ${at(1)} ms`;
   };
 
-  it('answers /livez within 0.5 s while four clients read 300 MB of records', async function () {
+  it('answers /livez within 0.5 s while four clients read 300 MB of records', async () => {
     const report = await load(numbers(CLIENTS).map(() => '/runs/large/records'));
-    this.test!.title += ` (${summarize(report)})`;
-    expect(report.bytes).to.be.above(CLIENTS * RECORDS * RECORD_BYTES * 0.9);
+    console.log(`      ${summarize(report)}`);
+    expect(report.bytes).to.be.above(300_000_000);
     expect(report.livezMs.length).to.be.above(10);
     expect(Math.max(...report.livezMs), summarize(report)).to.be.below(LIVEZ_LIMIT_MS);
   });
 
-  it('answers /livez within 0.5 s while 1 000 idle connections are open', async function () {
+  it('answers /livez within 0.5 s while 1 000 idle connections are open', async () => {
     const { hostname, port } = new URL(monitor.url);
     const sockets: Socket[] = [];
     try {
@@ -64,7 +69,7 @@ describeOnSqlite('Monitor under load', (registries) => {
         await once(socket, 'connect');
       }
       const report = await load(numbers(30).map(() => '/livez'));
-      this.test!.title += ` (${summarize(report)})`;
+      console.log(`      ${summarize(report)}`);
       expect(Math.max(...report.livezMs), summarize(report)).to.be.below(LIVEZ_LIMIT_MS);
       expect(sockets.filter((socket) => socket.readyState === 'open')).to.have.length(IDLE_CONNECTIONS);
     } finally {
