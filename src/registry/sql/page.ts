@@ -13,7 +13,7 @@ export interface Page<Row> {
   readonly last: Place | null;
 }
 
-/** The size of a page's texts in bytes; one row may be larger by itself. A page is read and written in one piece, which holds up all else for some 20 ms per megabyte. */
+/** The size of a page's texts in bytes; one row may be larger by itself. A page is read in one piece, which holds up all else for some 10 ms per megabyte. */
 export const MAX_PAGE_BYTES = 2_000_000;
 
 /** Returns how many of the rows fit into one page: at least one, if there is any. */
