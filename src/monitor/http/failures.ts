@@ -6,6 +6,8 @@ import type { Log } from '../../core/log.ts';
 import { redactText } from '../../core/redact.ts';
 import { RegistryError } from '../../registry/registry.ts';
 
+const MAX_MESSAGE_LENGTH = 1_000;
+
 export class HttpFailure extends SupervisorError {
   readonly code: string;
   readonly consequence = 'fail-step';
@@ -38,7 +40,10 @@ export function installFailures(server: FastifyInstance, log: Log): void {
 
 export function answerFailure(error: Error, reply: FastifyReply): void {
   const { statusCode, code, message } = toAnswer(error);
-  void reply.code(statusCode).send({ error: { code, message: redactText(message) } });
+  // Some messages repeat what was asked, which may be long.
+  const text = redactText(message);
+  const short = text.length > MAX_MESSAGE_LENGTH ? `${text.slice(0, MAX_MESSAGE_LENGTH)}…` : text;
+  void reply.code(statusCode).send({ error: { code, message: short } });
 }
 
 function toAnswer(error: Error): { readonly statusCode: number; readonly code: string; readonly message: string } {

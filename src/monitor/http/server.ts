@@ -31,6 +31,10 @@ import { failure } from './shapes.ts';
 const LARGEST_BODY = 1_000_000;
 /** Keeps proxies from taking a quiet stream for a dead one. */
 const HEARTBEAT_MS = 15_000;
+/** Requests of which the answer has not been taken. One connection may send a thousand in one packet. */
+const REQUESTS = { noun: 'requests under way', code: 'too-many-requests', total: 1_000, perClient: 200 };
+/** Short answers, which must come however much else is asked. */
+const UNLIMITED_PATHS: readonly unknown[] = ['/livez', '/readyz'];
 /** Each is up to 2 MB, which is held until the client has taken it. */
 const PAGES = { noun: 'pages of rows', code: 'too-many-requests', total: 32, perClient: 8 };
 const CHANGES = { max: 30, timeWindow: '1 minute' };
@@ -81,6 +85,10 @@ export async function openServer({ host, port, token, context }: ServerOptions):
     },
     // Loopback has no certificate; who puts TLS before it sets this there.
     strictTransportSecurity: false,
+  });
+  const requests = new ClientLimit(REQUESTS);
+  server.addHook('onRequest', async (request, reply) => {
+    if (!UNLIMITED_PATHS.includes(request.routeOptions.url)) requests.hold(request, reply);
   });
   // After helmet: its refusals have those headers too.
   const { log, reportWrongTokens } = context;
