@@ -59,7 +59,8 @@ export class EventFeed {
           cursor = event.id;
           if (owner === undefined || event.owner === owner) yield { kind: 'event', event };
         }
-        if (events.length === PAGE) continue;
+        // Large events come in smaller parts.
+        if (events.length === PAGE || (events.length > 0 && cursor < this.#latestId)) continue;
         const runs = this.#runs.filter((run) => owner === undefined || run.owner === owner);
         if (this.#runsText !== shown) {
           shown = this.#runsText;

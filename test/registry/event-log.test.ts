@@ -30,6 +30,17 @@ describeOnBoth('EventLog', (registries) => {
     expect(await registry.events.settledId()).to.equal(rest.at(-1)?.id);
   });
 
+  it('gives large events in pages of 2 MB at most, or one event', async () => {
+    for (const size of [900_000, 900_000, 900_000, 2_100_000])
+      await registry.events.append({ type: 'session_warning', message: 'x'.repeat(size) });
+    const idsOf = (events: readonly { readonly id: number }[]) => events.map(({ id }) => id);
+    expect(idsOf(await registry.events.listAfter(0, { limit: 9 }))).to.deep.equal([1, 2]);
+    expect(idsOf(await registry.events.listAfter(2, { limit: 9 }))).to.deep.equal([3]);
+    expect(idsOf(await registry.events.listAfter(3, { limit: 9 }))).to.deep.equal([4]);
+    expect(idsOf(await registry.events.listLatest({ limit: 9 }))).to.deep.equal([4]);
+    expect(await registry.events.settledId()).to.equal(4);
+  });
+
   it('gives the latest of an owner, a type or a time, oldest first', async () => {
     for (const owner of ['a', 'b', 'a', 'a']) await append(owner);
     const latest = await registry.events.listLatest({ limit: 2, owner: 'a', types: ['session_started'], since: OLD });

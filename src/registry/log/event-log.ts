@@ -1,9 +1,10 @@
 /** The audit trail as it is read: in the order in which it was written, and nothing of it twice or left out. */
-import type { Selectable } from 'kysely';
+import type { Selectable, SelectQueryBuilder } from 'kysely';
 
-import type { Database } from '../sql/database.ts';
+import type { Connection, Database } from '../sql/database.ts';
+import { countFitting } from '../sql/page.ts';
 import { appendEvent, type EventType, type NewEvent } from './events.ts';
-import type { EventsTable } from '../sql/tables.ts';
+import type { EventsTable, Tables } from '../sql/tables.ts';
 
 type EventRow = Selectable<EventsTable>;
 
@@ -47,29 +48,38 @@ export class EventLog {
 
   /**
    * The next events after `after`, oldest first. PostgreSQL gives numbers out before their transactions end: where one is missing and its
-   * neighbour is young, those behind it are left for the next call.
+   * neighbour is young, those behind it are left for the next call. At most `limit`, and no more than fit into one page.
    */
   async listAfter(after: number, { limit }: { readonly limit: number }): Promise<StoredEvent[]> {
-    const rows = await this.#database.read((db) =>
-      db.selectFrom('events').selectAll().where('id', '>', after).orderBy('id').limit(limit).execute(),
-    );
+    const rows = await this.#readPage(limit, (db) => db.selectFrom('events').where('id', '>', after).orderBy('id'));
     return (this.#database.dialect.numbersInOrder ? rows : untilGap(rows, after)).map(toStoredEvent);
   }
 
-  /** The last of them, oldest first. */
+  /** The last of them, oldest first. At most `limit`, and no more than fit into one page. */
   async listLatest({ limit, owner, types, since }: EventFilter & { readonly limit: number }): Promise<StoredEvent[]> {
-    const rows = await this.#database.read((db) =>
+    const rows = await this.#readPage(limit, (db) =>
       db
         .selectFrom('events')
-        .selectAll()
         .$if(owner !== undefined, (query) => query.where('owner', '=', owner ?? ''))
         .$if(types !== undefined, (query) => query.where('type', 'in', types ?? []))
         .$if(since !== undefined, (query) => query.where('at', '>=', since ?? ''))
-        .orderBy('id', 'desc')
+        .orderBy('id', 'desc'),
+    );
+    return rows.reverse().map(toStoredEvent);
+  }
+
+  async #readPage(limit: number, select: (db: Connection) => SelectQueryBuilder<Tables, 'events', object>) {
+    const sizes = await this.#database.read((db) =>
+      select(db)
+        .select((eb) => [
+          eb.fn<number | null>('octet_length', ['message']).as('message'),
+          eb.fn<number | null>('octet_length', ['data']).as('data'),
+        ])
         .limit(limit)
         .execute(),
     );
-    return rows.reverse().map(toStoredEvent);
+    const count = countFitting(sizes.map(({ message, data }) => (message ?? 0) + (data ?? 0)));
+    return this.#database.read((db) => select(db).selectAll().limit(count).execute());
   }
 
   /** How many of each type were in a window of time, its end not included. Types that had none are left out. */
@@ -110,7 +120,7 @@ export class EventLog {
   /** The newest behind which nothing can come any more: where to begin to follow. */
   async settledId(): Promise<number> {
     const rows = await this.#database.read((db) =>
-      db.selectFrom('events').selectAll().orderBy('id', 'desc').limit(UNSETTLED).execute(),
+      db.selectFrom('events').select(['id', 'at']).orderBy('id', 'desc').limit(UNSETTLED).execute(),
     );
     const [oldest, ...rest] = rows.reverse();
     if (oldest === undefined) return 0;
@@ -132,7 +142,7 @@ export class EventLog {
   }
 }
 
-function untilGap(rows: readonly EventRow[], after: number): readonly EventRow[] {
+function untilGap<Row extends Pick<EventRow, 'id' | 'at'>>(rows: readonly Row[], after: number): readonly Row[] {
   let last = after;
   for (const [index, { id, at }] of rows.entries()) {
     if (id !== last + 1 && Date.now() - Date.parse(at) < STRAGGLER_MS) return rows.slice(0, index);
