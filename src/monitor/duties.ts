@@ -109,7 +109,13 @@ export class Duties {
 }
 
 function makeCleanup({ registry, config, sweeper, log }: DutiesOptions): SessionCleanup {
-  const reaper: ReaperOptions = { registry, host: sweeper.host, gridUrl: config.gridUrl, log };
+  const reaper: ReaperOptions = {
+    registry,
+    host: sweeper.host,
+    gridUrl: config.gridUrl,
+    gridRoute: sweeper.gridRoute,
+    log,
+  };
   return new SessionCleanup({
     registry,
     policy: undefined,

@@ -8,9 +8,11 @@ import {
   endTimedOut,
   reapForgotten,
   timeOutStuck,
+  type ReaperOptions,
   type StuckReport,
   type StuckThresholds,
 } from '../upkeep/upkeep.ts';
+import { findClockTrouble } from './clock.ts';
 
 /** Begins the sentence that tells that it failed. */
 export const END_NAME = 'Ending the browsers of what was timed out';
@@ -18,6 +20,7 @@ export const END_NAME = 'Ending the browsers of what was timed out';
 export interface SweeperOptions {
   readonly host: string;
   readonly gridUrl: string | undefined;
+  readonly gridRoute?: ReaperOptions['gridRoute'];
   readonly thresholds: StuckThresholds;
   readonly heartbeatIntervalMs: number;
   /** False: what is stuck is only told. */
@@ -44,12 +47,14 @@ export async function lookForStuck(
 
 /** The rows are timed out when it resolves; their browsers are ended by `inBackground`, where that is given. */
 export async function sweep(registry: Registry, options: SweeperOptions): Promise<void> {
-  const { host, gridUrl, heartbeatIntervalMs, isAutoTimeoutEnabled, log, inBackground } = options;
-  const reaper = { registry, host, gridUrl, heartbeatIntervalMs, log };
+  const { host, gridUrl, gridRoute, heartbeatIntervalMs, isAutoTimeoutEnabled, log, inBackground } = options;
+  const reaper = { registry, host, gridUrl, gridRoute, heartbeatIntervalMs, log };
   await reapAbandoned(reaper);
   await reapForgotten(reaper);
   const { stuck } = await lookForStuck(registry, options);
   if (stuck.length === 0 || !isAutoTimeoutEnabled) return;
+  const trouble = await findClockTrouble(registry, await registry.sessions.list({ status: LIVE_STATUSES }));
+  if (trouble !== null) return log.warn(trouble);
   const { runIds, sessions } = await timeOutStuck(stuck, { registry, by: `the monitor on ${host}` });
   log.warn('Timed out what was stuck', { runs: runIds, sessions: sessions.map(({ id }) => id) });
   const end = () => endTimedOut(sessions, reaper);

@@ -27,6 +27,8 @@ const DRAIN_MS = 1_000;
 /** Longer than programs are given to end their own browsers. */
 const RETIRE_LIMIT_MS = 16_000;
 const CLOSE_LIMIT_MS = 5_000;
+/** A claim that takes longer is none. */
+const PROOF_LIMIT_MS = 1_000;
 /** A proof of writing is as good as new for so long: many may ask at once. */
 const PROBE_AGE_MS = 500;
 
@@ -77,6 +79,7 @@ export class Watch {
     this.#sweeper = {
       host: thisProcess().host,
       gridUrl: config.gridUrl,
+      gridRoute: { proxy: config.gridProxy },
       heartbeatIntervalMs: config.heartbeatIntervalMs,
       thresholds: { warningMs: config.warningThresholdMs, timeoutMs: config.sessionTimeoutMs },
       isAutoTimeoutEnabled: config.isAutoTimeoutEnabled,
@@ -172,7 +175,10 @@ export class Watch {
   #probe(): Promise<void> {
     if (performance.now() - this.#probedAtMs < PROBE_AGE_MS) return Promise.resolve();
     this.#probing ??= this.#link
-      .use((registry) => (this.#isRetiring ? Promise.resolve() : this.#office.stand(registry)), ANSWER_LIMIT_MS)
+      .use(async (registry) => {
+        const standing = this.#isRetiring ? undefined : this.#office.stand(registry);
+        await Promise.all([standing, registry.leases.prove(PROOF_LIMIT_MS)]);
+      }, ANSWER_LIMIT_MS)
       .then(() => void (this.#probedAtMs = performance.now()))
       .finally(() => (this.#probing = undefined));
     return this.#probing;
@@ -213,7 +219,7 @@ export class Watch {
 
   #reaper(registry: Registry) {
     const { log } = this.#options;
-    const { host, gridUrl, heartbeatIntervalMs } = this.#sweeper;
-    return { registry, host, gridUrl, heartbeatIntervalMs, log };
+    const { host, gridUrl, gridRoute, heartbeatIntervalMs } = this.#sweeper;
+    return { registry, host, gridUrl, gridRoute, heartbeatIntervalMs, log };
   }
 }

@@ -92,6 +92,19 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
   const alerts = async () => (await registry.alerts.list()).map(({ key }) => key).toSorted();
   const untilToldOnce = () => eventually(async () => (await alerts()).includes('memory'), 'the first look');
 
+  it('times nothing out while a heartbeat of the future shows that clocks differ, and says so', async () => {
+    await startAged('stuck', 45);
+    await startRun(registry, { id: 'of another clock' });
+    const future = new Date(Date.now() + 10 * MINUTE_MS).toISOString();
+    await rawSql(url, `update sessions set last_heartbeat_at = ${literal(future)} where run_id = 'of another clock'`);
+    await check();
+    expect(await runs()).to.deep.equal({ stuck: 'processing', 'of another clock': 'processing' });
+    expect(lines.join('\n')).to.match(/clock is \d+ s behind that of .*Nothing is timed out/);
+    await rawSql(url, `update sessions set last_heartbeat_at = null`);
+    await check();
+    expect(await runs()).to.deep.equal({ stuck: 'timed_out', 'of another clock': 'processing' });
+  });
+
   it('times out what makes no progress, with its reason, and nothing else (R205, R214)', async () => {
     await startAged('stuck', 31);
     await startAged('long', 16);

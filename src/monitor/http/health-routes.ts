@@ -2,6 +2,8 @@
 import { z } from 'zod';
 
 import { toError } from '../../core/errors.ts';
+import { LIVE_STATUSES } from '../../model/session.ts';
+import { findClockTrouble } from '../clock.ts';
 import { readHealth, worstOf, type HealthReport } from '../health.ts';
 import type { RouteContext } from './context.ts';
 import type { Server } from './server-type.ts';
@@ -63,14 +65,18 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
       },
     },
     async (_request, reply) => {
-      const { trouble, health: found, lastCleanupAt } = await readAll(context);
+      const { trouble, clockTrouble, health: found, lastCleanupAt } = await readAll(context);
       const { isLeader, leader, isSweeperEnabled, lastSweepAt, isCleanupEnabled, isClosing } = facts();
       const reasons = [
-        ...(trouble === null ? [] : [trouble]),
+        ...[trouble, clockTrouble].filter((reason) => reason !== null),
         ...(isClosing ? ['The monitor is being stopped.'] : []),
         ...(found?.reasons ?? []),
       ];
-      const status = worstOf([found?.status ?? 'critical', trouble === null && !isClosing ? 'healthy' : 'critical']);
+      const status = worstOf([
+        found?.status ?? 'critical',
+        trouble === null && !isClosing ? 'healthy' : 'critical',
+        clockTrouble === null ? 'healthy' : 'warning',
+      ]);
       const view = found === null ? null : toHealthView(found, limits).metrics;
       return reply.code(status === 'critical' ? 503 : 200).send({
         status,
@@ -123,6 +129,8 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
 interface Known {
   /** Why the registry can't be used, or written to; null where it can. */
   readonly trouble: string | null;
+  /** Why nothing is timed out. */
+  readonly clockTrouble: string | null;
   readonly health: HealthReport | null;
   readonly lastCleanupAt: string | null;
 }
@@ -130,15 +138,21 @@ interface Known {
 /** Both questions at once: the answer is to be there in time. */
 async function readAll({ link, limits, probe, look }: RouteContext): Promise<Known> {
   const reading = link.use(async (registry) => {
-    const [health, [lastCleanup]] = await Promise.all([
+    const [health, [lastCleanup], clockTrouble] = await Promise.all([
       look(registry).then((report) => readHealth(registry, { report, limits })),
       registry.events.listLatest({ limit: 1, types: ['cleanup'] }),
+      registry.sessions.list({ status: LIVE_STATUSES }).then((sessions) => findClockTrouble(registry, sessions)),
     ]);
-    return { trouble: null, health, lastCleanupAt: lastCleanup?.at ?? null };
+    return { trouble: null, clockTrouble, health, lastCleanupAt: lastCleanup?.at ?? null };
   });
   const [trouble, known] = await Promise.all([
     troubleOf(probe),
-    reading.catch((thrown: unknown) => ({ trouble: toError(thrown).message, health: null, lastCleanupAt: null })),
+    reading.catch((thrown: unknown) => ({
+      trouble: toError(thrown).message,
+      clockTrouble: null,
+      health: null,
+      lastCleanupAt: null,
+    })),
   ]);
   return { ...known, trouble: trouble ?? known.trouble };
 }

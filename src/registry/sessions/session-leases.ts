@@ -339,6 +339,11 @@ export class SessionLeases {
     return row;
   }
 
+  /** The time by the clock of the database, in milliseconds since 1970. */
+  databaseMs(): Promise<number> {
+    return this.#database.read((db) => this.#now(db));
+  }
+
   async #now(db: Connection): Promise<number> {
     const { rows } = await sql<{ now: number }>`select ${this.#database.dialect.nowMs} as now`.execute(db);
     return rows[0]?.now ?? Date.now();

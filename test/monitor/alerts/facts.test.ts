@@ -78,7 +78,10 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
     await endedAgo('runs', 'halted 25 h ago', 25 * HOUR);
     await endedAgo('runs', 'timed out 25 h ago', 25 * HOUR);
     for (const id of ['resumed', 'timed out and resumed'])
-      await registry.runs.begin(id, { token: Date.now() + 60_000, process: { host: 'elsewhere', pid: 1, identity: 'two' } });
+      await registry.runs.begin(id, {
+        token: Date.now() + 60_000,
+        process: { host: 'elsewhere', pid: 1, identity: 'two' },
+      });
     for (const status of ['completed', 'failed', 'cancelled'] as const) {
       await registry.runs.create({ id: status, action: 'gather', params: {}, owner: status });
       await registry.runs.setStatus(status, status);
