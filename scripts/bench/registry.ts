@@ -194,13 +194,16 @@ function forgetfulStore(): RunStore {
     },
     saveRecord: async () => void (recordCount += 1),
     noteProgress: () => undefined,
-    loadSteps: async () => [],
-    loadSaves: async () => [],
+    loadSteps: nothing,
+    loadSaves: nothing,
+    listRecords: nothing,
     prove: async () => undefined,
-    listRecords: async function* () {
-      // Nothing was kept.
-    },
+    whileOwned: (work) => work(),
     finish: async () => undefined,
     close: async () => undefined,
   };
+}
+
+async function* nothing(): AsyncGenerator<never> {
+  // Nothing was stored.
 }

@@ -79,17 +79,17 @@ async function writeFiles(registry: Registry, typed: string, options: ExportOpti
   const format: ExportFormat = asked ?? own ?? 'jsonl';
   const { output } = run.options;
   const folder = options.output ?? (typeof output === 'string' ? output : path.join('output', run.id));
-  const records = await Array.fromAsync(registry.runs.listRecords(run.id));
-  if (records.length > 0) await assertWritableFolder(folder);
-  const outputs = await exportRecords(records, { folder, format });
+  if (run.records > 0) await assertWritableFolder(folder);
+  const whileOwned = (work: () => Promise<void>) => registry.runs.whileUnchanged(run, work);
+  const { outputs, records } = await exportRecords(registry.runs.listRecords(run.id), { folder, format, whileOwned });
   // While it is worked on its own end says where its files are. From then on it may be cleaned away.
-  if (run.token === null && records.length > 0) await registry.runs.noteExport(run.id, outputs);
+  if (run.token === null && records > 0) await registry.runs.noteExport(run.id, outputs);
   const isOver = run.status === 'completed';
   if (options.json === true) {
-    printJson({ runId: run.id, status: run.status, records: records.length, outputs });
+    printJson({ runId: run.id, status: run.status, records, outputs });
     return;
   }
-  if (records.length === 0) {
+  if (records === 0) {
     printResult(`The run ${run.id} has no records${isOver ? '' : ' so far'}; nothing is written.\n`);
     return;
   }
@@ -97,7 +97,7 @@ async function writeFiles(registry: Registry, typed: string, options: ExportOpti
     ([dataset, file]) => `  ${file}${dataset === 'records' ? '' : ` (${dataset})`}\n`,
   );
   printResult(
-    `${count(records.length, 'record')} of ${toPlainLine(run.action)}, run ${run.id}${isOver ? '' : `, which is ${run.status}: those so far`}.\n${files.join('')}`,
+    `${count(records, 'record')} of ${toPlainLine(run.action)}, run ${run.id}${isOver ? '' : `, which is ${run.status}: those so far`}.\n${files.join('')}`,
   );
   const [first] = Object.values(outputs);
   if (first !== undefined) printResult(`Look: head -n 3 ${quoteForShell(first)}\n`);

@@ -8,7 +8,7 @@ import { redactValue } from '../core/redact.ts';
 import { toFlag } from '../core/shell-words.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Action } from './define-action.ts';
-import { EXPORT_FORMATS, exportRecords, type ExportFormat } from './export.ts';
+import { EXPORT_FORMATS, exportRecords, type ExportFormat } from './exports/export.ts';
 import type { RunOutcome } from './outcome.ts';
 
 /** The parameters as they were given, without what is secret in them. */
@@ -106,11 +106,19 @@ export function resumeParams(
 export async function repeatCompleted(
   run: StoredRun,
   registry: Registry,
-  { folder, format, writesOutput, log }: { folder: string; format: ExportFormat; writesOutput: boolean; log: Log },
+  {
+    folder,
+    format,
+    writesOutput,
+    signal,
+    log,
+  }: { folder: string; format: ExportFormat; writesOutput: boolean; signal: AbortSignal | undefined; log: Log },
 ): Promise<RunOutcome> {
   log.info('The run is completed already; its data are written once more');
-  const records = await Array.fromAsync(registry.runs.listRecords(run.id));
-  const outputs = writesOutput ? await exportRecords(records, { folder, format }) : {};
+  const whileOwned = (work: () => Promise<void>) => registry.runs.whileUnchanged(run, work);
+  const { outputs } = writesOutput
+    ? await exportRecords(registry.runs.listRecords(run.id), { folder, format, whileOwned, signal })
+    : { outputs: {} };
   const { queued: _queued, running: _running, ...counts } = run.counts;
   return {
     runId: run.id,
@@ -118,7 +126,7 @@ export async function repeatCompleted(
     status: 'completed',
     owner: run.owner,
     counts,
-    records: records.length,
+    records: run.records,
     sessions: run.sessions,
     deaths: run.deaths,
     error: null,

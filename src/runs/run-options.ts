@@ -26,7 +26,7 @@ import {
   type SupervisorOptions,
 } from '../supervisor/supervisor.ts';
 import type { Action } from './define-action.ts';
-import { assertWritableFolder, type ExportFormat } from './export.ts';
+import { assertWritableFolder, type ExportFormat } from './exports/export.ts';
 import type { RunProgress } from './outcome.ts';
 import { assertReachable } from './preflight.ts';
 import { readStoredOptions, toStoredParams, type StoredOptions, type StoredParams } from './resume.ts';

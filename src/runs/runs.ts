@@ -29,7 +29,13 @@ export type {
   StepTools,
 } from './context.ts';
 export { defineAction, isAction, RUN_FLAGS, type Action, type ActionDefinition } from './define-action.ts';
-export { assertWritableFolder, EXPORT_FORMATS, ExportError, exportRecords, type ExportFormat } from './export.ts';
+export {
+  assertWritableFolder,
+  EXPORT_FORMATS,
+  ExportError,
+  exportRecords,
+  type ExportFormat,
+} from './exports/export.ts';
 export {
   exitCodeOf,
   isTakenAway,

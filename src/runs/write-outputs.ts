@@ -1,18 +1,28 @@
 /** Writes the files of a run at its end. */
 import { toError } from '../core/errors.ts';
 import type { RunStore } from '../registry/registry.ts';
-import { exportRecords } from './export.ts';
+import { exportRecords } from './exports/export.ts';
+import { toCancelled } from './outcome.ts';
 import type { PlannedRun } from './run-options.ts';
 
-/** Returns the files by dataset, or the failure; neither if there is no store, or if no files are wanted. Never rejects. */
+/**
+ * Returns the files by dataset, or the failure; neither if there is no store, or if no files are wanted. Never rejects. A run that was
+ * cancelled before gets its files; one that is cancelled meanwhile does not.
+ */
 export async function writeOutputs(
   store: RunStore | undefined,
-  { folder, format, writesOutput }: Pick<PlannedRun, 'folder' | 'format' | 'writesOutput'>,
-): Promise<{ readonly outputs: Record<string, string>; readonly failure?: Error }> {
+  { folder, format, writesOutput, signal }: Pick<PlannedRun, 'folder' | 'format' | 'writesOutput' | 'signal'>,
+): Promise<{ readonly outputs: Readonly<Record<string, string>>; readonly failure?: Error }> {
   if (store === undefined || !writesOutput) return { outputs: {} };
   try {
-    return { outputs: await exportRecords(await Array.fromAsync(store.listRecords()), { folder, format }) };
+    const { outputs } = await exportRecords(store.listRecords(), {
+      folder,
+      format,
+      whileOwned: (work) => store.whileOwned(work),
+      signal: signal?.aborted === true ? undefined : signal,
+    });
+    return { outputs };
   } catch (thrown) {
-    return { outputs: {}, failure: toError(thrown) };
+    return { outputs: {}, failure: thrown === signal?.reason ? toCancelled(thrown) : toError(thrown) };
   }
 }

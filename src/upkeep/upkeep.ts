@@ -13,6 +13,7 @@ export {
   reapForgotten,
   type ReaperOptions,
 } from './reaper.ts';
+export { removeLeftTemporaryFiles, temporaryPath } from './temporary-files.ts';
 export { toResumeWords } from './resume-words.ts';
 export {
   describeIdle,

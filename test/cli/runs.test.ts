@@ -303,7 +303,9 @@ describe('runs', () => {
     expect(own.stdout).to.include(`Look: head -n 3 ${path.join(output, 'records.csv')}\n`);
     expect(none).to.include({ code: 0, stdout: 'The run other-run has no records so far; nothing is written.\n' });
     expect(refused.stderr).to.match(/^error: The output folder \/proc\/x can't be written to: .*--output\.\n$/);
-    expect(wrong.stderr).to.equal('error: --format is "cvs"; it must be one of jsonl, csv. Did you mean csv?\n');
+    expect(wrong.stderr).to.equal(
+      'error: --format is "cvs"; it must be one of jsonl, jsonl.gz, csv. Did you mean csv?\n',
+    );
     expect([refused.code, wrong.code]).to.deep.equal([2, 2]);
   });
 

@@ -74,7 +74,7 @@ describeOnBoth('RunStore', (registries) => {
 
   it('begins without steps and records', async () => {
     expect(await records()).to.deep.equal([]);
-    expect(await store.loadSteps()).to.deep.equal([]);
+    expect(await Array.fromAsync(store.loadSteps())).to.deep.equal([]);
     expect(store.recordCount).to.equal(0);
   });
 
@@ -90,7 +90,7 @@ describeOnBoth('RunStore', (registries) => {
     const odd = { dataset: '../x\0', key: '__proto__ "\\ \ud800', json: '{"text":"\\u0000 👋 \\"\\n"}' };
     await end('a\0 \udfff', 0, [odd]);
     expect(await records()).to.deep.equal([odd]);
-    expect((await store.loadSteps())[0]?.id.key).to.equal('a\0 \udfff');
+    expect((await Array.fromAsync(store.loadSteps()))[0]?.id.key).to.equal('a\0 \udfff');
   });
 
   it('takes keys and values of any length', async () => {
@@ -98,7 +98,7 @@ describeOnBoth('RunStore', (registries) => {
     await store.endStep(step(long, long), { status: 'done', value: JSON.stringify(long), records: [record(long)] }, 0);
     await store.endStep(step(`${long}!`, long), { status: 'done', value: '1', records: [record(`${long}!`)] }, 1);
     expect(await keys()).to.deep.equal([long, `${long}!`]);
-    const [stored] = await store.loadSteps();
+    const [stored] = await Array.fromAsync(store.loadSteps());
     expect(stored).to.deep.equal({
       id: { batch: long, key: long },
       order: 0,
@@ -140,7 +140,7 @@ describeOnBoth('RunStore', (registries) => {
     await save(record('a', 2), 0, 2);
     expect(await keys()).to.deep.equal(['a', 'b']);
     expect((await records())[0]?.json).to.equal('{"value":2}');
-    expect(await store.loadSaves()).to.have.deep.members([
+    expect(await Array.fromAsync(store.loadSaves())).to.have.deep.members([
       { dataset: 'records', key: 'a', order: 0, nth: 2 },
       { dataset: 'records', key: 'b', order: 1, nth: 1 },
     ]);
@@ -151,7 +151,7 @@ describeOnBoth('RunStore', (registries) => {
     expect(await store.endStep(step('a'), { status: 'failed', error }, 0)).to.deep.equal([]);
     expect(await store.endStep(step('a', 'b'), { status: 'skipped', reason: 'no' }, 1)).to.deep.equal([]);
     expect(store.recordCount).to.equal(0);
-    expect((await store.loadSteps()).map(({ end: how }) => how)).to.deep.equal([
+    expect((await Array.fromAsync(store.loadSteps())).map(({ end: how }) => how)).to.deep.equal([
       { status: 'failed', error: { code: 'error', message: 'broken\ufffd' } },
       { status: 'skipped', reason: 'no' },
     ]);
@@ -165,7 +165,7 @@ describeOnBoth('RunStore', (registries) => {
     await store.endStep(step('b', 'x'), { status: 'done', value: '2', records: [] }, 1);
     await store.close();
     store = await open(2);
-    expect(await store.loadSteps()).to.deep.equal([
+    expect(await Array.fromAsync(store.loadSteps())).to.deep.equal([
       { id: step('a', 'x'), order: 0, hasEffects: false, status: 'queued', end: undefined },
       {
         id: step('b', 'x'),
@@ -182,7 +182,7 @@ describeOnBoth('RunStore', (registries) => {
     const outer = toStepRowId(step('outer'));
     await end('a', 0, [record('x', 'top')]);
     await store.endStep({ ...step('a'), within: outer }, { status: 'done', value: '2', records: [] }, 1);
-    expect((await store.loadSteps()).map(({ id, end: how }) => ({ id, how }))).to.deep.equal([
+    expect((await Array.fromAsync(store.loadSteps())).map(({ id, end: how }) => ({ id, how }))).to.deep.equal([
       { id: step('a'), how: { status: 'done', value: undefined } },
       { id: { ...step('a'), within: outer }, how: { status: 'done', value: '2' } },
     ]);
@@ -193,7 +193,8 @@ describeOnBoth('RunStore', (registries) => {
     await store.noteEffect({ id: step('b'), order: 1 });
     await store.close();
     store = await open(2);
-    const stored = async () => (await store.loadSteps()).map(({ status, hasEffects }) => ({ status, hasEffects }));
+    const stored = async () =>
+      (await Array.fromAsync(store.loadSteps())).map(({ status, hasEffects }) => ({ status, hasEffects }));
     expect(await stored()).to.deep.equal([
       { status: 'queued', hasEffects: false },
       { status: 'queued', hasEffects: true },
@@ -210,7 +211,7 @@ describeOnBoth('RunStore', (registries) => {
     const part = { fromOrder: 2, around: [toStepRowId(step('around'))] };
     expect((await rejectionOf(registry.runs.forgetSteps('run', { token: 7, ...part }))).message).to.contain('run');
     expect(await registry.runs.forgetSteps('run', { token: 1, ...part })).to.equal(2);
-    expect((await store.loadSteps()).map(({ id }) => id.key)).to.deep.equal(['before']);
+    expect((await Array.fromAsync(store.loadSteps())).map(({ id }) => id.key)).to.deep.equal(['before']);
     expect(await keys()).to.deep.equal(['before']);
     expect((await registry.runs.get('run'))?.records).to.equal(1);
   });
@@ -255,7 +256,7 @@ describeOnBoth('RunStore', (registries) => {
     expect(seen).to.deep.equal([refused]);
     expect(await rejectionOf(old.finish({ status: 'completed', error: null, outputs: {} }))).to.equal(refused);
     expect(await records()).to.deep.equal([]);
-    expect(await store.loadSteps()).to.deep.equal([]);
+    expect(await Array.fromAsync(store.loadSteps())).to.deep.equal([]);
     await old.close();
   });
 

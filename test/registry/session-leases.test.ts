@@ -170,7 +170,7 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(counts).to.deep.equal({ total: 9, queued: 0, running: 0, done: 2, failed: 1, cancelled: 5, skipped: 1 });
     const late = run.store.endStep({ batch: null, key: 'b' }, { status: 'done', value: '1', records: [] }, 1);
     expect(await rejectionOf(late)).to.be.instanceOf(LeaseLostError);
-    expect(await run.store.loadSteps()).to.have.length(1);
+    expect(await Array.fromAsync(run.store.loadSteps())).to.have.length(1);
     expect(await eventsOf('run_id', owner)).to.include('run_ended');
   });
 

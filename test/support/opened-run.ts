@@ -53,7 +53,7 @@ export async function openRun(url: string, token = 1): Promise<OpenedRun> {
 export async function keptBy({ store }: Pick<OpenedRun, 'store'>): Promise<{ steps: number[]; records: number[] }> {
   const records = await Array.fromAsync(store.listRecords());
   return {
-    steps: (await store.loadSteps()).map(({ id }) => Number(id.key)),
+    steps: (await Array.fromAsync(store.loadSteps())).map(({ id }) => Number(id.key)),
     records: records.map(({ key }) => Number(key)),
   };
 }

@@ -17,6 +17,8 @@ import type {
 /** Bounds of one transaction: SQLite works in our thread, and nothing may hold that up for long. */
 const MOST_ROWS = 250;
 const MOST_BYTES = 1_000_000;
+/** A statement of SQLite takes 32 766 variables, one of PostgreSQL 65 535. */
+const MOST_ROWS_OF_STATEMENT = 5_000;
 
 interface StepRow {
   readonly id: string;
@@ -226,8 +228,36 @@ async function upsertSteps(
     where not (excluded.status = 'queued' and steps.status in ('done', 'skipped'))`.execute(transaction);
 }
 
-/** Returns how many were not there before. Most never are, so those are tried first. */
+/** Returns how many were not there before. A step may have more records than one statement can take. */
 async function writeRecords(transaction: Connection, records: readonly RecordRow[], place: Place): Promise<number> {
+  let count = 0;
+  for (const part of toStatements(records, ({ record }) => record.json.length))
+    count += await writeRecordsAtOnce(transaction, part, place);
+  return count;
+}
+
+/** Parts that are bounded in number and, unless one is alone, in letters. */
+function* toStatements<Value>(values: readonly Value[], lengthOf: (value: Value) => number): Generator<Value[]> {
+  let part: Value[] = [];
+  let length = 0;
+  for (const value of values) {
+    length += lengthOf(value);
+    if (part.length > 0 && (part.length === MOST_ROWS_OF_STATEMENT || length > MOST_BYTES)) {
+      yield part;
+      part = [];
+      length = lengthOf(value);
+    }
+    part.push(value);
+  }
+  if (part.length > 0) yield part;
+}
+
+/** Most records were never there before, so those are tried first. */
+async function writeRecordsAtOnce(
+  transaction: Connection,
+  records: readonly RecordRow[],
+  place: Place,
+): Promise<number> {
   const { rows } = await insertRecords(transaction, records, place);
   if (rows.length === records.length) return rows.length;
   const inserted = new Set(rows.map(({ id }) => id));
@@ -297,16 +327,20 @@ export async function findReplaced(
   records: readonly RecordEntry[],
   { runId, order }: { readonly runId: string; readonly order: number },
 ): Promise<ReplacedRecord[]> {
-  const byId = new Map(records.map((record) => [toRowId(record.dataset, record.key), record]));
-  const rows = await db
-    .selectFrom('records')
-    .select(['id', 'json'])
-    .where('runId', '=', runId)
-    .where('ord', '!=', order)
-    .where('id', 'in', [...byId.keys()])
-    .execute();
-  return rows.flatMap(({ id, json }) => {
-    const record = byId.get(id);
-    return record === undefined ? [] : [{ ...record, isSame: record.json === json }];
-  });
+  const replaced: ReplacedRecord[] = [];
+  for (const part of toStatements(records, ({ json }) => json.length)) {
+    const byId = new Map(part.map((record) => [toRowId(record.dataset, record.key), record]));
+    const rows = await db
+      .selectFrom('records')
+      .select(['id', 'json'])
+      .where('runId', '=', runId)
+      .where('ord', '!=', order)
+      .where('id', 'in', [...byId.keys()])
+      .execute();
+    for (const { id, json } of rows) {
+      const record = byId.get(id);
+      if (record !== undefined) replaced.push({ ...record, isSame: record.json === json });
+    }
+  }
+  return replaced;
 }

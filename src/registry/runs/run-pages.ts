@@ -9,6 +9,8 @@ import type { RecordEntry, StoredSave, StoredStep } from './run-store.ts';
 
 /** Read within a few milliseconds. */
 const PAGE = 1_000;
+/** The text of one page of records, unless a single record is larger. A page of any number of rows could take all memory. */
+const MAX_PAGE_BYTES = 4_000_000;
 
 export interface RunPlace {
   readonly database: Database;
@@ -118,18 +120,26 @@ function fromCursor(cursor: string | undefined): RecordRowPlace {
   return ord === undefined ? BEFORE_ALL : { ord: Number(ord), position: Number(position), id };
 }
 
-/** Records saved outside of steps: few. */
+/** Records that were saved outside of steps. */
 export async function* pageSaves({ database, runId }: RunPlace): AsyncGenerator<StoredSave> {
-  const rows = await database.read((db) =>
-    db
-      .selectFrom('records')
-      .select(['dataset', 'key', 'saveOrd', 'saves'])
-      .where('runId', '=', runId)
-      .where('saveOrd', 'is not', null)
-      .execute(),
-  );
-  for (const { dataset, key, saveOrd, saves } of rows)
-    yield { dataset: fromStoredName(dataset), key: fromStoredName(key), order: saveOrd ?? 0, nth: saves };
+  for (let after = ''; ;) {
+    const rows = await database.read((db) =>
+      db
+        .selectFrom('records')
+        .select(['id', 'dataset', 'key', 'saveOrd', 'saves'])
+        .where('runId', '=', runId)
+        .where('saveOrd', 'is not', null)
+        .where('id', '>', after)
+        .orderBy('id')
+        .limit(PAGE)
+        .execute(),
+    );
+    for (const { dataset, key, saveOrd, saves } of rows)
+      yield { dataset: fromStoredName(dataset), key: fromStoredName(key), order: saveOrd ?? 0, nth: saves };
+    if (rows.length < PAGE) return;
+    after = rows.at(-1)?.id ?? after;
+    await nextTurn();
+  }
 }
 
 function toEnd(

@@ -112,13 +112,18 @@ export interface RunStore {
   /** What the snapshot tells has changed; it is written soon. */
   noteProgress(): void;
   /** Steps of earlier processes, in their order. */
-  loadSteps(): Promise<readonly StoredStep[]>;
-  loadSaves(): Promise<readonly StoredSave[]>;
+  loadSteps(): AsyncIterable<StoredStep>;
+  loadSaves(): AsyncIterable<StoredSave>;
   /** All records in export order: that of their steps' declaration, then that of saving. */
   listRecords(): AsyncIterable<RecordEntry>;
+  /** Does short work outside of the registry, such as renaming files, right after {@link prove} has resolved. */
+  whileOwned(work: () => Promise<void>): Promise<void>;
   /** Records kept so far. */
   readonly recordCount: number;
-  /** Resolves if everything stored so far is there, and the run still belongs to this process. */
+  /**
+   * Resolves if everything stored so far is there, and the run still belongs to this process. Rejects with `LeaseLostError` or
+   * `RegistryDivergedError`.
+   */
   prove(): Promise<void>;
   /** The last word: waits for all that was asked before. Nothing is kept after it. */
   finish(end: RunEnd): Promise<void>;

@@ -106,12 +106,12 @@ export class RunWriter implements RunStore {
     if (this.#writing === undefined) this.#schedule(LAZY_WRITE_MS);
   }
 
-  loadSteps(): Promise<readonly StoredStep[]> {
-    return Array.fromAsync(pageSteps(this.#place));
+  loadSteps(): AsyncIterable<StoredStep> {
+    return pageSteps(this.#place);
   }
 
-  loadSaves(): Promise<readonly StoredSave[]> {
-    return Array.fromAsync(pageSaves(this.#place));
+  loadSaves(): AsyncIterable<StoredSave> {
+    return pageSaves(this.#place);
   }
 
   listRecords(): AsyncIterable<RecordEntry> {
@@ -124,6 +124,11 @@ export class RunWriter implements RunStore {
 
   async prove(): Promise<void> {
     await this.#ask((group) => group.prove());
+  }
+
+  async whileOwned(work: () => Promise<void>): Promise<void> {
+    await this.prove();
+    await work();
   }
 
   async finish({ status, error, outputs }: RunEnd): Promise<void> {

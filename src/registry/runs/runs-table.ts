@@ -303,6 +303,22 @@ export class Runs {
     return readRecordsPage({ database: this.#database, runId: id }, page);
   }
 
+  /**
+   * Does short work outside of the registry, such as renaming files, right after it was seen that the run is as it was read as `run`. Rejects with
+   * `LeaseLostError`, and does nothing, if it was begun, ended or changed since. A run that is being worked on may have made progress.
+   */
+  async whileUnchanged(
+    { id, token, commitNumber }: Pick<StoredRun, 'id' | 'token' | 'commitNumber'>,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    const now = await this.#database.read((db) => findRow(db, id));
+    if (now === undefined || now.token !== token || (token === null && now.commitNumber !== commitNumber))
+      throw new LeaseLostError(`The run ${id} has begun, ended or changed meanwhile. Do it again.`, {
+        data: { runId: id },
+      });
+    await work();
+  }
+
   /** Its records were written to these files, by dataset: from then on they may be cleaned away with it. */
   async noteExport(id: string, outputs: Readonly<Record<string, string>>): Promise<void> {
     await this.#change(id, { outputs: JSON.stringify(outputs) });

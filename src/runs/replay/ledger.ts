@@ -108,8 +108,8 @@ export class Ledger {
    * What earlier processes left. Steps that failed or were cancelled are at that until `run` asks for them again, and then to be done
    * again; the place of each stays.
    */
-  load(steps: readonly StoredStep[], saves: readonly StoredSave[]): void {
-    for (const { id, order, status, end, added, hasEffects } of steps) {
+  async load(steps: AsyncIterable<StoredStep>, saves: AsyncIterable<StoredSave>): Promise<void> {
+    for await (const { id, order, status, end, added, hasEffects } of steps) {
       const memory = end?.status === 'failed' ? undefined : end;
       const entry = makeEntry(id, order, { status, end: memory, hasEffects, isKnown: true });
       // A step is stored when it begins, an item when its batch does; what has sent something has begun.
@@ -118,7 +118,7 @@ export class Ledger {
       if (added !== undefined && id.batch !== null) this.rememberAdded(scopeOf(id), added);
       this.#order = Math.max(this.#order, order + 1);
     }
-    for (const { dataset, key, order, nth } of saves) {
+    for await (const { dataset, key, order, nth } of saves) {
       this.#saved.set(JSON.stringify([dataset, key]), { order, kept: nth });
       this.#order = Math.max(this.#order, order + 1);
     }

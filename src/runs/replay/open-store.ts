@@ -25,13 +25,13 @@ export async function openStore(options: OpenStoreOptions): Promise<RunStore> {
   let store = open(run);
   if (!isResumed) return store;
   if (redo !== undefined) {
-    const steps = await store.loadSteps();
+    const steps = await Array.fromAsync(store.loadSteps());
     await store.close();
     const { steps: redone, ...part } = findRedone(steps, redo, run.id);
     log.warn(describeForgotten(redone));
     await registry.runs.forgetSteps(run.id, { ...part, token });
     store = open((await registry.runs.get(run.id)) ?? run);
   }
-  ledger.load(await store.loadSteps(), await store.loadSaves());
+  await ledger.load(store.loadSteps(), store.loadSaves());
   return store;
 }

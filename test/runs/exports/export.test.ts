@@ -1,13 +1,15 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 
 import { expect } from 'chai';
 
-import type { RecordEntry } from '../../src/registry/registry.ts';
-import { exportRecords, toFileName, type ExportFormat } from '../../src/runs/export.ts';
-import { ExportError } from '../../src/runs/runs.ts';
-import { rejectionOf } from '../support/rejection.ts';
+import type { RecordEntry } from '../../../src/registry/registry.ts';
+import { exportRecords, type ExportFormat, type ExportOptions } from '../../../src/runs/exports/export.ts';
+import { toFileName } from '../../../src/runs/exports/file-names.ts';
+import { ExportError } from '../../../src/runs/runs.ts';
+import { rejectionOf } from '../../support/rejection.ts';
 
 const rows = (objects: readonly object[], dataset = 'records'): RecordEntry[] =>
   objects.map((object, index) => ({ dataset, key: String(index), json: JSON.stringify(object) }));
@@ -21,8 +23,12 @@ describe('Export', () => {
 
   afterEach(() => rmSync(folder, { recursive: true }));
 
+  const exported = (records: Iterable<RecordEntry>, options: Partial<ExportOptions> = {}) =>
+    exportRecords(Readable.from(records), { folder, format: 'jsonl', whileOwned: (work) => work(), ...options });
+
   const written = async (objects: readonly object[], format: ExportFormat): Promise<string> => {
-    const outputs = await exportRecords(rows(objects), { folder, format });
+    const { outputs, records } = await exported(rows(objects), { format });
+    expect(records).to.equal(objects.length);
     expect(outputs).to.deep.equal({ records: path.join(folder, `records.${format}`) });
     return readFileSync(outputs['records']!, 'utf8');
   };
@@ -82,7 +88,7 @@ describe('Export', () => {
 
   it('writes each dataset to a file of its own, also where their names come to the same file name', async () => {
     const records = [...rows([{ n: 1 }], 'a/b'), ...rows([{ n: 2 }], 'a-b'), ...rows([{ n: 3 }], 'A-B')];
-    const outputs = await exportRecords(records, { folder, format: 'jsonl' });
+    const { outputs } = await exported(records);
     const texts = ['a/b', 'a-b', 'A-B'].map((dataset) => readFileSync(outputs[dataset]!, 'utf8'));
     expect(texts).to.deep.equal(['{"n":1}\n', '{"n":2}\n', '{"n":3}\n']);
     expect(new Set(Object.values(outputs).map((file) => file.toLowerCase())).size).to.equal(3);
@@ -91,7 +97,7 @@ describe('Export', () => {
   it('never lets the name of a dataset lead out of the folder or over the length that file systems allow', async () => {
     const datasets = ['../../etc/passwd', '..', '.', '/', 'C:\\x', '__proto__', 'a\u0000b', '長'.repeat(300), '😀'];
     const records = datasets.flatMap((dataset) => rows([{ dataset }], dataset));
-    const outputs = await exportRecords(records, { folder, format: 'jsonl' });
+    const { outputs } = await exported(records);
     expect(Object.keys(outputs)).to.deep.equal(datasets);
     for (const file of Object.values(outputs)) expect(path.dirname(file)).to.equal(folder);
     expect(readdirSync(folder)).to.have.length(datasets.length);
@@ -109,13 +115,13 @@ describe('Export', () => {
 
   it('writes no file and leaves nothing behind when one of the datasets can not be written', async () => {
     writeFileSync(path.join(folder, 'first.jsonl'), 'of an earlier run');
-    mkdirSync(path.join(folder, 'second.jsonl.part'));
+    mkdirSync(path.join(folder, 'second.jsonl'));
     const records = [...rows([{ n: 1 }], 'first'), ...rows([{ n: 2 }], 'second')];
-    const error = await rejectionOf(exportRecords(records, { folder, format: 'jsonl' }));
+    const error = await rejectionOf(exported(records));
     expect(error).to.be.instanceOf(ExportError);
     expect(error.message).to.contain(path.join(folder, 'second.jsonl'));
     expect(readFileSync(path.join(folder, 'first.jsonl'), 'utf8')).to.equal('of an earlier run');
-    expect(readdirSync(folder)).to.deep.equal(['first.jsonl', 'second.jsonl.part']);
+    expect(readdirSync(folder)).to.deep.equal(['first.jsonl', 'second.jsonl']);
   });
 
   it('replaces the file of an earlier run', async () => {
@@ -124,7 +130,7 @@ describe('Export', () => {
   });
 
   it('writes no file where there are no records', async () => {
-    expect(await exportRecords([], { folder, format: 'csv' })).to.deep.equal({});
+    expect(await exported([], { format: 'csv' })).to.deep.equal({ outputs: {}, records: 0 });
     expect(readdirSync(folder)).to.deep.equal([]);
   });
 });

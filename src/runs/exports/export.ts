@@ -1,0 +1,225 @@
+/**
+ * The records of a run as files, one per dataset. They are written as streams under temporary names, and get their names when all are
+ * complete: a full disk, a kill or a lost lease leaves the files of an earlier export alone.
+ */
+import { lstat, open, rm } from 'node:fs/promises';
+import path from 'node:path';
+
+import { ConfigError, SupervisorError, toError } from '../../core/errors.ts';
+import { makeFolder } from '../../core/folders.ts';
+import type { RecordEntry } from '../../registry/registry.ts';
+import { removeLeftTemporaryFiles, temporaryPath } from '../../upkeep/upkeep.ts';
+import { toCsv } from './csv.ts';
+import { FileNames } from './file-names.ts';
+import { syncFolder, UnfinishedFile } from './unfinished-file.ts';
+
+export const EXPORT_FORMATS = ['jsonl', 'jsonl.gz', 'csv'] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+/** Text that waits in memory for one file, and for all. */
+const MAX_WAITING_LETTERS = 64 * 1024;
+const MAX_WAITING_LETTERS_OF_ALL = 4_000_000;
+/** The memory of compression, and descriptors, are bounded. */
+const MAX_OPEN_FILES = 32;
+
+/** The data could not be written; they are still in the registry, and the message says where the disk refused them. */
+export class ExportError extends SupervisorError {
+  readonly code = 'export-failed';
+  readonly consequence = 'abort-run';
+}
+
+export interface ExportOptions {
+  readonly folder: string;
+  readonly format: ExportFormat;
+  /**
+   * Runs the given function, which renames the files, when the data are certain to be the caller's and the newest; rejects otherwise.
+   */
+  readonly whileOwned: (work: () => Promise<void>) => Promise<void>;
+  /** Ends the export: no file is replaced. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Exported {
+  /** Dataset -> file. */
+  readonly outputs: Readonly<Record<string, string>>;
+  /** The number of records in all files. */
+  readonly records: number;
+}
+
+/** Makes the folder and tries to write in it. Throws `ConfigError`: this is asked before a browser starts. */
+export async function assertWritableFolder(folder: string): Promise<void> {
+  const probe = temporaryPath(folder);
+  try {
+    await makeFolder(folder);
+    const file = await open(probe, 'wx');
+    await file.close();
+    await rm(probe);
+  } catch (thrown) {
+    throw new ConfigError(
+      `The output folder ${folder} can't be written to: ${toError(thrown).message}. Choose another with --output.`,
+      {
+        cause: thrown,
+      },
+    );
+  }
+}
+
+/**
+ * Writes each dataset to `<folder>/<dataset>.<format>`. Memory does not grow with the number of records. Throws {@link ExportError}, the
+ * reason of `signal`, or what `whileOwned` rejects with; no temporary file is left then.
+ */
+export async function exportRecords(records: AsyncIterable<RecordEntry>, options: ExportOptions): Promise<Exported> {
+  const { folder, whileOwned, signal } = options;
+  const files = new DatasetFiles(options);
+  try {
+    let count = 0;
+    for await (const record of records) {
+      signal?.throwIfAborted();
+      await files.put(record);
+      count += 1;
+    }
+    await files.complete();
+    if (count > 0) {
+      await whileOwned(() => files.rename());
+      await files.at(folder, () => syncFolder(folder));
+    }
+    return { outputs: files.outputs, records: count };
+  } catch (thrown) {
+    await files.remove();
+    throw thrown;
+  }
+}
+
+interface DatasetFile {
+  readonly target: string;
+  unfinished: UnfinishedFile;
+  /** The fields of the records, for CSV. */
+  readonly columns: Set<string>;
+  isRenamed: boolean;
+}
+
+class DatasetFiles {
+  readonly #options: ExportOptions;
+  readonly #names = new FileNames();
+  readonly #files = new Map<string, DatasetFile>();
+  /** The one used last is the last. */
+  readonly #open = new Set<UnfinishedFile>();
+  /** Letters since all files were flushed. */
+  #waiting = 0;
+
+  constructor(options: ExportOptions) {
+    this.#options = options;
+  }
+
+  get outputs(): Record<string, string> {
+    return Object.fromEntries([...this.#files].map(([dataset, { target }]) => [dataset, target]));
+  }
+
+  async put({ dataset, json }: RecordEntry): Promise<void> {
+    const file = this.#files.get(dataset) ?? (await this.#begin(dataset));
+    if (this.#options.format === 'csv')
+      for (const column of Object.keys(JSON.parse(json) as object)) file.columns.add(column);
+    const waiting = file.unfinished.put(`${json}\n`);
+    this.#waiting += json.length;
+    if (waiting >= MAX_WAITING_LETTERS) await this.#flush(file);
+    if (this.#waiting < MAX_WAITING_LETTERS_OF_ALL) return;
+    for (const other of this.#files.values()) await this.#flush(other);
+    this.#waiting = 0;
+  }
+
+  /** Resolves when all files are on the disk, in their format. */
+  async complete(): Promise<void> {
+    for (const file of this.#files.values()) {
+      this.#options.signal?.throwIfAborted();
+      await this.at(file.target, async () => {
+        if (this.#options.format === 'csv') await this.#convert(file);
+        await file.unfinished.complete();
+      });
+    }
+  }
+
+  /** Comes to the same when it is done twice. */
+  async rename(): Promise<void> {
+    for (const file of this.#files.values()) {
+      if (file.isRenamed) continue;
+      await this.at(file.target, async () => {
+        await assertReplaceable(file.target);
+        await file.unfinished.rename(file.target);
+      });
+      file.isRenamed = true;
+    }
+  }
+
+  async remove(): Promise<void> {
+    await Promise.allSettled([...this.#files.values()].map(({ unfinished }) => unfinished.remove()));
+  }
+
+  /** What the file system refuses is an {@link ExportError} that names the place. */
+  async at<Value>(place: string, work: () => Promise<Value>): Promise<Value> {
+    try {
+      return await work();
+    } catch (thrown) {
+      if (thrown instanceof SupervisorError) throw thrown;
+      throw new ExportError(`${place} could not be written: ${toError(thrown).message}. Make room, then run again.`, {
+        cause: thrown,
+      });
+    }
+  }
+
+  async #begin(dataset: string): Promise<DatasetFile> {
+    const { folder, format } = this.#options;
+    if (this.#files.size === 0) await this.at(folder, () => removeLeftTemporaryFiles(folder));
+    const target = path.join(folder, `${this.#names.nameOf(dataset)}.${format}`);
+    await this.at(target, () => assertReplaceable(target));
+    const unfinished = new UnfinishedFile(folder, { isCompressed: format === 'jsonl.gz' });
+    const file = { target, unfinished, columns: new Set<string>(), isRenamed: false };
+    this.#files.set(dataset, file);
+    return file;
+  }
+
+  async #flush({ target, unfinished }: DatasetFile): Promise<void> {
+    await this.at(target, async () => {
+      await unfinished.flush();
+      this.#open.delete(unfinished);
+      if (unfinished.isOpen) this.#open.add(unfinished);
+      const [oldest] = this.#open;
+      if (this.#open.size <= MAX_OPEN_FILES || oldest === undefined) return;
+      this.#open.delete(oldest);
+      await oldest.suspend();
+    });
+  }
+
+  /** All columns are known only when all records are written; the header comes first. */
+  async #convert(file: DatasetFile): Promise<void> {
+    const { folder, signal } = this.#options;
+    const lines = file.unfinished;
+    await lines.complete();
+    const rows = new UnfinishedFile(folder);
+    try {
+      for await (const text of toCsv(lines.path, [...file.columns].sort())) {
+        signal?.throwIfAborted();
+        rows.put(text);
+        await rows.flush();
+      }
+    } catch (thrown) {
+      await rows.remove();
+      throw thrown;
+    }
+    file.unfinished = rows;
+    await lines.remove();
+  }
+}
+
+/** An export replaces files. It does not replace what a user put there as something else, and writes through no link. */
+async function assertReplaceable(file: string): Promise<void> {
+  const found = await lstat(file).catch((thrown: NodeJS.ErrnoException) => {
+    if (thrown.code === 'ENOENT') return undefined;
+    throw thrown;
+  });
+  if (found === undefined || found.isFile()) return;
+  const kind = found.isSymbolicLink() ? 'a symbolic link' : found.isDirectory() ? 'a folder' : 'no regular file';
+  throw new ExportError(
+    `${file} is ${kind}, and an export replaces only regular files. Remove it, or choose another folder with --output.`,
+    { data: { file } },
+  );
+}
