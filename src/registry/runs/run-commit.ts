@@ -50,7 +50,8 @@ export class CommitGroup {
   readonly #records = new Map<string, RecordRow>();
   readonly #answers: Answer[] = [];
   /** Parts in the order of their coming; a part is never divided. */
-  #parts: { readonly rows: number; readonly bytes: number; readonly put: (group: CommitGroup) => void }[] = [];
+  #parts: { readonly rows: number; readonly bytes: number; put: (group: CommitGroup) => void }[] = [];
+
   get isEmpty(): boolean {
     return this.#parts.length === 0 && this.#steps.size === 0 && this.#records.size === 0;
   }
@@ -121,6 +122,7 @@ export class CommitGroup {
       bytes += part.bytes;
       if (count > 0 && (rows > MOST_ROWS || bytes > MOST_BYTES)) break;
       part.put(group);
+      part.put = done;
       count += 1;
     }
     this.#parts = this.#parts.slice(count);
@@ -129,6 +131,9 @@ export class CommitGroup {
 
   resolve(): void {
     for (const { resolve } of this.#answers) resolve();
+    this.#steps.clear();
+    this.#records.clear();
+    this.#answers.length = 0;
   }
 
   reject(error: Error): void {
@@ -173,6 +178,8 @@ export class CommitGroup {
     this.#records.set(id, { id, ...row, position, save: row.save ?? known.save });
   }
 }
+
+function done(): void {}
 
 /** Returns the number of records that were not there before. */
 export async function writeGroup(

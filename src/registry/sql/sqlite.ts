@@ -161,9 +161,15 @@ function suspend(): void {
   process.kill(process.pid, 'SIGSTOP');
 }
 
+interface PreparedStatement {
+  readonly statement: StatementSync;
+  /** Their names; empty for a statement that returns no rows. */
+  readonly columns: readonly string[];
+}
+
 class SqliteConnection implements DatabaseConnection {
   readonly #database: DatabaseSync;
-  readonly #statements = new Map<string, { statement: StatementSync; isReader: boolean }>();
+  readonly #statements = new Map<string, PreparedStatement>();
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -178,9 +184,9 @@ class SqliteConnection implements DatabaseConnection {
   }
 
   async executeQuery<Row>({ sql: text, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
-    const { statement, isReader } = this.#prepare(text);
+    const { statement, columns } = this.#prepare(text);
     const values = parameters as (string | number | bigint | null)[];
-    if (isReader) return { rows: readAll(statement, values) as Row[] };
+    if (columns.length > 0) return { rows: readAll(statement, values).map((row) => toObject(columns, row)) as Row[] };
     const { changes, lastInsertRowid } = statement.run(...values);
     return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
   }
@@ -189,33 +195,44 @@ class SqliteConnection implements DatabaseConnection {
     throw new Error('Nothing is streamed: what is long is read in pages, so that others get their turn.');
   }
 
-  #prepare(text: string): { statement: StatementSync; isReader: boolean } {
+  #prepare(text: string): PreparedStatement {
     const known = this.#statements.get(text);
     if (known !== undefined) return known;
     const statement = this.#database.prepare(text);
-    const prepared = { statement, isReader: statement.columns().length > 0 };
+    const prepared = { statement, columns: statement.columns().map(({ name }) => name) };
+    // Objects that Node makes of rows outlive their use until the next full collection: reading pages took all memory that there was.
+    if (prepared.columns.length > 0) statement.setReturnArrays(true);
     if (this.#statements.size >= MOST_STATEMENTS) this.#statements.clear();
     this.#statements.set(text, prepared);
     return prepared;
   }
 }
 
+function toObject(columns: readonly string[], row: readonly SQLOutputValue[]): Record<string, SQLOutputValue> {
+  const object: Record<string, SQLOutputValue> = {};
+  for (const [index, column] of columns.entries()) object[column] = row[index] ?? null;
+  return object;
+}
+
 /** A number that JavaScript has none for is a spoilt one: read roughly, so that its row can be told and mended, and the others be read. */
-function readAll(statement: StatementSync, values: readonly SQLInputValue[]): Record<string, SQLOutputValue>[] {
+function readAll(statement: StatementSync, values: readonly SQLInputValue[]): SQLOutputValue[][] {
   try {
-    return statement.all(...values);
+    return toRows(statement, values);
   } catch (thrown) {
     if (!(thrown instanceof RangeError)) throw thrown;
   }
   statement.setReadBigInts(true);
   try {
     const toNumber = (value: SQLOutputValue) => (typeof value === 'bigint' ? Number(value) : value);
-    return statement
-      .all(...values)
-      .map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, toNumber(value)])));
+    return toRows(statement, values).map((row) => row.map(toNumber));
   } finally {
     statement.setReadBigInts(false);
   }
+}
+
+/** `setReturnArrays` makes the rows lists; its types don't know. */
+function toRows(statement: StatementSync, values: readonly SQLInputValue[]): SQLOutputValue[][] {
+  return statement.all(...values) as unknown as SQLOutputValue[][];
 }
 
 /** Creates the file if there is none, readable by its user alone. SQLite gives its files beside it, such as the `-wal`, the same mode. */

@@ -33,6 +33,10 @@ export class RecordBuffer {
   close(): void {
     this.#closed = true;
   }
+
+  drop(): void {
+    this.#records.clear();
+  }
 }
 
 /** Checks a record and its key as every way of saving does. */

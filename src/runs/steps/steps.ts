@@ -245,6 +245,7 @@ export class Steps {
       this.#end(entry, { status: 'done', value });
       for (const record of replaced) replay.onReplacedRecord(entry, record);
     });
+    records.drop();
     return fromJsonText<Value>(value);
   }
 
