@@ -86,6 +86,7 @@ export {
   ExportError,
   ItemEndedError,
   PoisonedStepError,
+  RecordTooLargeError,
   ReplayDivergedError,
   rehearseAction,
   RunTimeoutError,

@@ -130,6 +130,8 @@ const settingsSchema = z.object({
   SESSION_MAX_MEMORY_MB: whole('megabytes', { least: 1, most: 1_000_000 }).default(100),
   /** Runs, their records and events are removed after so long; records that were never exported stay. */
   RUN_RETENTION_DAYS: duration('days', 36_500).default(30),
+  /** The largest record of an action, as JSON. */
+  MAX_RECORD_MB: whole('megabytes', { least: 1, most: 64 }).default(16),
   /** False: the state of a run's browser is held in memory alone, so that a resumed run has to log in again. */
   KEEP_STATE: flag(true),
   /** Where alerts go, besides the log. These addresses are secrets: they are never shown. */
@@ -200,6 +202,7 @@ export interface Config {
   readonly cleanupBatchSize: number | undefined;
   readonly maxMemoryBytes: number;
   readonly runRetentionMs: number;
+  readonly maxRecordBytes: number;
   readonly keepsState: boolean;
   readonly slackWebhookUrl: string | undefined;
   readonly alertWebhookUrl: string | undefined;
@@ -299,6 +302,7 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Config
     cleanupBatchSize: settings.SESSION_CLEANUP_BATCH_SIZE,
     maxMemoryBytes: settings.SESSION_MAX_MEMORY_MB * 1_000_000,
     runRetentionMs: settings.RUN_RETENTION_DAYS * 86_400_000,
+    maxRecordBytes: settings.MAX_RECORD_MB * 1_000_000,
     keepsState: settings.KEEP_STATE,
     slackWebhookUrl: settings.SLACK_WEBHOOK_URL,
     alertWebhookUrl: settings.ALERT_WEBHOOK_URL,

@@ -43,7 +43,7 @@ export class ActionError extends SupervisorError {
  * fails only that.
  */
 export class NonRetryableError extends SupervisorError {
-  readonly code = 'non-retryable';
+  readonly code: string = 'non-retryable';
   readonly consequence = 'fail-step';
 }
 

@@ -275,6 +275,7 @@ export class Run {
         stuckAfterMs: this.#plan.stuckAfterMs,
         downloadDir: this.#plan.supervisor.downloadDir,
         givesUpSteps: this.#plan.givesUpSteps,
+        maxRecordBytes: this.#plan.config.maxRecordBytes,
         onProgress: () => this.#onProgress(),
         onBegin: () => (this.#figures.reused += 1),
         onContextLoss: () => (this.#figures.contextLosses += 1),

@@ -113,6 +113,7 @@ describe('loadConfig', () => {
       isCleanupEnabled: true,
       maxMemoryBytes: 100_000_000,
       runRetentionMs: 30 * 86_400_000,
+      maxRecordBytes: 16_000_000,
       keepsState: true,
       slackWebhookUrl: undefined,
       alertWebhookUrl: undefined,

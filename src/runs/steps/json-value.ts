@@ -1,18 +1,54 @@
 /** Values that survive being stored: plain JSON. What would change on the way is refused with its path. */
-import { ActionError } from '../../core/errors.ts';
+import { ActionError, NonRetryableError } from '../../core/errors.ts';
 
-/** The JSON text of `value`, which `what` begins a sentence about; undefined for undefined. Throws `ActionError`, naming the first place that JSON can't hold. */
+/** JSON.stringify recurses, and ends a program's stack at some thousand levels. */
+const MAX_DEPTH = 1_000;
+/** Letters of one text. With every letter escaped it is still below the 512 MB that a string can have. */
+const MAX_LETTERS = 64_000_000;
+/** A longer path is cut in error messages. */
+const MAX_PATH_LETTERS = 200;
+
+/**
+ * The JSON text of `value`, which `what` begins a sentence about; undefined for undefined. Throws `ActionError`, naming the first place that
+ * JSON can't hold or would change. Fields that are undefined are left out.
+ */
 export function toJsonText(value: unknown, what: () => string): string | undefined {
-  assertJson(value, { path: '', what, seen: new Set() });
-  return JSON.stringify(value);
+  const tooLarge = () =>
+    new ActionError(`${what()} can't be stored: it has more than ${MAX_LETTERS / 1e6} MB as JSON.`);
+  return toCheckedText(value, what, tooLarge);
 }
 
-/** The JSON text of a record, which is an object. */
-export function toRecordText(value: unknown, what: () => string): string {
-  const text = toJsonText(value, what);
+/** A record that is larger than the setting MAX_RECORD_MB allows. */
+export class RecordTooLargeError extends NonRetryableError {
+  override readonly code = 'record-too-large';
+
+  /** `bytes` is undefined for a record that is too large to be counted. */
+  constructor(
+    { dataset, key }: { readonly dataset: string; readonly key: string },
+    bytes: number | undefined,
+    limit: number,
+  ) {
+    const size = bytes === undefined ? `more than ${toMb(MAX_LETTERS)}` : toMb(bytes);
+    super(
+      `The record "${key}" of dataset "${dataset}" takes ${size} as JSON; the limit is ${toMb(limit)}. Save large content as a file in ` +
+        '`ctx.folder` and its path in the record, or raise MAX_RECORD_MB.',
+      { data: { dataset, key, bytes: bytes ?? null, limit } },
+    );
+  }
+}
+
+/** The JSON text of a record, which is an object. Throws `ActionError`, or {@link RecordTooLargeError} above `maxBytes` of UTF-8. */
+export function toRecordText(
+  value: unknown,
+  { maxBytes, ...name }: { readonly dataset: string; readonly key: string; readonly maxBytes: number },
+): string {
+  const what = () => `The record "${name.key}"`;
+  const text = toCheckedText(value, what, () => new RecordTooLargeError(name, undefined, maxBytes));
   if (text === undefined || !text.startsWith('{')) {
     throw new ActionError(`${what()} must be an object with the record's fields, not ${describe(value)}.`);
   }
+  const bytes = Buffer.byteLength(text);
+  if (bytes > maxBytes) throw new RecordTooLargeError(name, bytes, maxBytes);
   return text;
 }
 
@@ -21,27 +57,85 @@ export function fromJsonText<Value>(text: string | undefined): Value {
   return (text === undefined ? undefined : JSON.parse(text)) as Value;
 }
 
-function assertJson(
-  value: unknown,
-  { path, what, seen }: { path: string; what: () => string; seen: Set<object> },
-): void {
-  if (value === null || value === undefined || typeof value === 'string' || typeof value === 'boolean') return;
-  if (typeof value === 'number' && Number.isFinite(value)) return;
-  const refuse = (reason: string): never => {
-    throw new ActionError(
-      `${what()} can't be stored: ${path === '' ? 'it' : path} is ${reason}. Use plain JSON: text, numbers, booleans, null, arrays, objects.`,
-    );
-  };
-  if (typeof value !== 'object') return refuse(describe(value));
-  if (seen.has(value)) return refuse('part of a circle of references');
-  const entries = Array.isArray(value) ? value.entries() : isPlainObject(value) ? Object.entries(value) : undefined;
-  if (entries === undefined) return refuse(describe(value));
-  seen.add(value);
-  for (const [name, item] of entries) {
-    const step = typeof name === 'number' ? `[${name}]` : path === '' ? name : `.${name}`;
-    assertJson(item, { path: path + step, what, seen });
+function toCheckedText(value: unknown, what: () => string, tooLarge: () => Error): string | undefined {
+  const check = new JsonCheck(what, tooLarge);
+  check.visit(value);
+  const text = JSON.stringify(value) as string | undefined;
+  if (text !== undefined && text.length > MAX_LETTERS) throw tooLarge();
+  return text;
+}
+
+class JsonCheck {
+  readonly #what: () => string;
+  readonly #tooLarge: () => Error;
+  /** The objects around the current value, and the way to it. */
+  readonly #around = new Set<object>();
+  readonly #path: (string | number)[] = [];
+  #letters = 0;
+
+  constructor(what: () => string, tooLarge: () => Error) {
+    this.#what = what;
+    this.#tooLarge = tooLarge;
   }
-  seen.delete(value);
+
+  /** Throws for what JSON can't hold, or would change. */
+  visit(value: unknown): void {
+    if (typeof value === 'string') this.#count(value.length);
+    if (value === null || value === undefined || typeof value === 'string' || typeof value === 'boolean') return;
+    if (typeof value === 'number' && Number.isFinite(value)) return;
+    if (typeof value !== 'object') return this.#refuse(describe(value));
+    if (this.#around.has(value)) return this.#refuse('part of a circle of references');
+    if (this.#around.size >= MAX_DEPTH) return this.#refuse(`nested deeper than ${MAX_DEPTH} levels`);
+    this.#around.add(value);
+    if (Array.isArray(value)) this.#visitList(value);
+    else if (isPlainObject(value)) this.#visitObject(value);
+    else this.#refuse(describe(value));
+    this.#around.delete(value);
+  }
+
+  #visitList(list: readonly unknown[]): void {
+    if ('toJSON' in list) this.#refuse('a list with `toJSON`');
+    for (let index = 0; index < list.length; index += 1) {
+      this.#path.push(index);
+      if (!(index in list)) this.#refuse('missing: the list has a hole');
+      if (list[index] === undefined) this.#refuse('undefined, which is null in a list of JSON');
+      this.#count(1);
+      this.visit(list[index]);
+      this.#path.pop();
+    }
+  }
+
+  #visitObject(object: Readonly<Record<string, unknown>>): void {
+    const isLost = (key: symbol) => Object.prototype.propertyIsEnumerable.call(object, key);
+    const lost = Object.getOwnPropertySymbols(object).find(isLost);
+    if (lost !== undefined) this.#refuse(`an object with the key ${String(lost)}, which JSON leaves out`);
+    for (const [name, value] of Object.entries(object)) {
+      this.#path.push(name);
+      this.#count(name.length);
+      this.visit(value);
+      this.#path.pop();
+    }
+  }
+
+  #count(letters: number): void {
+    this.#letters += letters;
+    if (this.#letters > MAX_LETTERS) throw this.#tooLarge();
+  }
+
+  #refuse(reason: string): never {
+    throw new ActionError(
+      `${this.#what()} can't be stored: ${toPathText(this.#path)} is ${reason}. Use plain JSON: text, numbers, booleans, null, arrays, objects.`,
+    );
+  }
+}
+
+function toPathText(path: readonly (string | number)[]): string {
+  const text = path.map((part, at) => (typeof part === 'number' ? `[${part}]` : at === 0 ? part : `.${part}`)).join('');
+  return text.length > MAX_PATH_LETTERS ? `${text.slice(0, MAX_PATH_LETTERS)}…` : text || 'it';
+}
+
+function toMb(bytes: number): string {
+  return `${Math.ceil(bytes / 1e5) / 10} MB`;
 }
 
 function isPlainObject(value: object): value is Record<string, unknown> {
@@ -53,6 +147,7 @@ function isPlainObject(value: object): value is Record<string, unknown> {
 function describe(value: unknown): string {
   if (typeof value === 'object' && value !== null) {
     const { name } = (value.constructor as { name?: string } | undefined) ?? {};
+    if (name === 'Date') return 'a Date (store its `toISOString()`)';
     return Array.isArray(value) ? 'an array' : `a ${name ?? 'foreign object'}`;
   }
   return typeof value === 'number' ? `the number ${value}` : `a ${typeof value}`;

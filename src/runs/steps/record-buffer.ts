@@ -10,10 +10,12 @@ const DEFAULT_DATASET = 'records';
 export class RecordBuffer {
   readonly #records = new Map<string, RecordEntry>();
   readonly #throwIfOver: () => void;
+  readonly #maxRecordBytes: number;
   #closed = false;
 
-  constructor(throwIfOver: () => void) {
+  constructor(throwIfOver: () => void, maxRecordBytes: number) {
     this.#throwIfOver = throwIfOver;
+    this.#maxRecordBytes = maxRecordBytes;
   }
 
   readonly save = (record: object, options: SaveOptions): void => {
@@ -22,7 +24,7 @@ export class RecordBuffer {
       throw new ActionError(
         `A record ("${options.key}") was saved after its step had ended. Await all work of a step inside it.`,
       );
-    const entry = toRecordEntry(record, options);
+    const entry = toRecordEntry(record, options, this.#maxRecordBytes);
     this.#records.set(JSON.stringify([entry.dataset, entry.key]), entry);
   };
 
@@ -34,17 +36,18 @@ export class RecordBuffer {
     this.#closed = true;
   }
 
+  /** Its records are stored. Objects of the attempt that are still referenced no longer hold them. */
   drop(): void {
     this.#records.clear();
   }
 }
 
 /** Checks a record and its key as every way of saving does. */
-export function toRecordEntry(record: object, options: SaveOptions): RecordEntry {
+export function toRecordEntry(record: object, options: SaveOptions, maxBytes: number): RecordEntry {
   const { key, dataset = DEFAULT_DATASET } = options ?? {};
   validateKey(key, 'A record');
   validateKey(dataset, 'A dataset');
-  return { dataset, key, json: toRecordText(record, () => `The record "${key}"`) };
+  return { dataset, key, json: toRecordText(record, { dataset, key, maxBytes }) };
 }
 
 /** Throws `ActionError` naming what has no usable key. */

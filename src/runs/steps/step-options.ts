@@ -28,6 +28,8 @@ export interface StepsOptions {
   readonly isSameSession: () => boolean;
   /** Whether a step is given up when too many sessions died during it. @default true */
   readonly givesUpSteps?: boolean;
+  /** The largest record, in bytes of UTF-8. */
+  readonly maxRecordBytes: number;
   readonly log: Log;
   readonly onProgress: () => void;
   /** A unit of work begins on the session that was handed down. */

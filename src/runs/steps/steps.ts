@@ -219,7 +219,7 @@ export class Steps {
       this.throwIfOver();
       if (fence.aborted && !(fence.reason instanceof SessionEndedError)) throw toError(fence.reason);
     };
-    const records = new RecordBuffer(throwIfFenced);
+    const records = new RecordBuffer(throwIfFenced, this.#options.maxRecordBytes);
     guard.beginAttempt(entry);
     const result = await runWithParts(entry, {
       fence,
@@ -321,7 +321,7 @@ export class Steps {
         'ctx.save was used while a step or a batch runs. Use the `save` that the step or worker is given: its records are stored with it.',
       );
     }
-    const entry = toRecordEntry(record, options);
+    const entry = toRecordEntry(record, options, this.#options.maxRecordBytes);
     const place = ledger.beginSave(entry);
     if (place === null) return;
     const saving = store.saveRecord(entry, place).then(() => ledger.endSave(entry, place));

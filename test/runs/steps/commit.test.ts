@@ -67,7 +67,15 @@ function beginEntry(store: RunStore, ledger: Ledger): { steps: Steps; session: A
     log: silentLog,
   });
   return {
-    steps: new Steps({ ...options, ...told, replay, guard, state, calls: new OpenCalls(run.signal) }),
+    steps: new Steps({
+      ...options,
+      ...told,
+      maxRecordBytes: 1_000_000,
+      replay,
+      guard,
+      state,
+      calls: new OpenCalls(run.signal),
+    }),
     session,
     run,
   };

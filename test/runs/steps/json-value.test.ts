@@ -3,13 +3,14 @@ import vm from 'node:vm';
 import { expect } from 'chai';
 import { ActionError } from 'webdriver-supervisor';
 
-import { fromJsonText, toJsonText, toRecordText } from '../../../src/runs/steps/json-value.ts';
+import { fromJsonText, RecordTooLargeError, toJsonText, toRecordText } from '../../../src/runs/steps/json-value.ts';
 import { runScripted } from '../../support/scripted-run.ts';
 
 class Product {
   readonly sku = 'x';
 }
 
+const RECORD = { dataset: 'records', key: 'r', maxBytes: 1_000_000 };
 const what = () => 'The value of the step "a"';
 
 describe('Stored values', () => {
@@ -62,6 +63,11 @@ describe('Stored values', () => {
     ['Infinity', [Infinity], '[0]', 'the number Infinity'],
     ['a promise that was not awaited', { title: Promise.resolve('x') }, 'title', 'a Promise'],
     ['toJSON, which would change it', { toJSON: () => 1 }, 'toJSON', 'a function'],
+    ['undefined in a list', { list: [1, undefined] }, 'list[1]', 'undefined, which is null'],
+    // oxlint-disable-next-line no-sparse-arrays -- the hole is what is tested
+    ['a hole in a list', [[1, , 3]], '[0][1]', 'missing'],
+    ['a symbol as a key', { a: { [Symbol('s')]: 1 } }, 'a', 'an object with the key Symbol\\(s\\)'],
+    ['a list with toJSON', [Object.assign([1], { toJSON: () => 2 })], '[0]', 'a list with `toJSON`'],
     ['a cycle', cycle, 'self[0]', 'part of a circle'],
   ];
   for (const [name, value, path, reason] of refused) {
@@ -73,12 +79,36 @@ describe('Stored values', () => {
     });
   }
 
+  it('may be nested 1 000 levels deep, and are refused beyond, without the end of the stack', () => {
+    const nest = (levels: number) => {
+      let value: unknown[] = [];
+      for (let level = 1; level < levels; level += 1) value = [value];
+      return value;
+    };
+    expect(fromJsonText(toJsonText(nest(1_000), what))).to.deep.equal(nest(1_000));
+    for (const levels of [1_001, 20_000])
+      expect(() => toJsonText(nest(levels), what)).to.throw(ActionError, /^.{1,300} is nested deeper than 1000 levels/);
+  });
+
+  it('are refused as records above the limit, in bytes of UTF-8, with dataset, key, size and limit', () => {
+    const envelope = '{"text":""}'.length;
+    expect(toRecordText({ text: 'x'.repeat(1_000_000 - envelope) }, RECORD)).to.have.length(1_000_000);
+    for (const [text, bytes] of [
+      ['x'.repeat(1_000_001 - envelope), 1_000_001],
+      ['長'.repeat(400_000), 1_200_000 + envelope],
+    ] as const) {
+      expect(() => toRecordText({ text }, RECORD))
+        .to.throw(
+          RecordTooLargeError,
+          /^The record "r" of dataset "records" takes 1\.[123] MB as JSON; the limit is 1 MB\. Save/,
+        )
+        .with.deep.property('data', { dataset: 'records', key: 'r', bytes, limit: 1_000_000 });
+    }
+  });
+
   it('are refused as records where they are no objects', () => {
     for (const value of [undefined, null, 'text', 1, [1], true]) {
-      expect(() => toRecordText(value, () => 'The record "r"')).to.throw(
-        ActionError,
-        'The record "r" must be an object',
-      );
+      expect(() => toRecordText(value, RECORD)).to.throw(ActionError, 'The record "r" must be an object');
     }
   });
 
