@@ -7,7 +7,7 @@ import { RUN_STATUSES, type StoredRun } from '../model/run.ts';
 import { ConfigError } from '../core/errors.ts';
 import { quoteForShell } from '../core/shell-words.ts';
 import { type Registry } from '../registry/registry.ts';
-import { assertWritableFolder, EXPORT_FORMATS, exportRecords, type ExportFormat } from '../runs/runs.ts';
+import { assertWritableFolder, EXPORT_FORMATS, exportRecords, toFolderClaim, type ExportFormat } from '../runs/runs.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
 import { fail, failToFind, findById, makeGroup, makeSubcommand, toChoice, withRegistry } from './registry-commands.ts';
@@ -79,7 +79,10 @@ async function writeFiles(registry: Registry, typed: string, options: ExportOpti
   const format: ExportFormat = asked ?? own ?? 'jsonl';
   const { output } = run.options;
   const folder = options.output ?? (typeof output === 'string' ? output : path.join('output', run.id));
-  if (run.records > 0) await assertWritableFolder(folder);
+  if (run.records > 0) {
+    await assertWritableFolder(folder);
+    await registry.runs.assertFolderFree(run.id, await toFolderClaim(folder));
+  }
   const whileOwned = (work: () => Promise<void>) => registry.runs.whileUnchanged(run, work);
   const { outputs, records } = await exportRecords(registry.runs.listRecords(run.id), { folder, format, whileOwned });
   // While it is worked on its own end says where its files are. From then on it may be cleaned away.

@@ -29,6 +29,7 @@ export type { StoredHistogram } from './log/histograms.ts';
 export { type RegistryMetrics } from './log/metrics.ts';
 export type { Page, Place } from './sql/page.ts';
 export type { RecordsPage } from './runs/run-pages.ts';
+export type { FolderClaim } from './runs/run-folders.ts';
 export type {
   AddedItem,
   EndingStep,

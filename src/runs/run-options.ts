@@ -13,7 +13,7 @@ import { silentLog, type Log } from '../core/log.ts';
 import { findSecrets } from '../core/redact.ts';
 import { secrets } from '../core/secrets.ts';
 import { toFlag } from '../core/shell-words.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { FolderClaim, Registry } from '../registry/registry.ts';
 import {
   assertLocalBrowser,
   BROWSER_OPTION_NAMES,
@@ -27,6 +27,7 @@ import {
 } from '../supervisor/supervisor.ts';
 import type { Action } from './define-action.ts';
 import { assertWritableFolder, type ExportFormat } from './exports/export.ts';
+import { assertFolderUnclaimed, toFolderClaim } from './exports/output-folder.ts';
 import type { RunProgress } from './outcome.ts';
 import { assertReachable } from './preflight.ts';
 import { readStoredOptions, toStoredParams, type StoredOptions, type StoredParams } from './resume.ts';
@@ -98,6 +99,8 @@ export interface PlannedRun {
   readonly givesUpSteps: boolean;
   readonly folder: string;
   readonly writesOutput: boolean;
+  /** Undefined for a run that writes no files. */
+  readonly claim: FolderClaim | undefined;
   readonly format: ExportFormat;
   readonly baseUrl: string | undefined;
   readonly stuckAfterMs: number;
@@ -133,12 +136,13 @@ export interface PlanOptions {
   readonly given: unknown;
   readonly options: RunOptions;
   readonly resumed: StoredRun | undefined;
+  readonly registry: Registry;
 }
 
 export async function planRun(
   action: Action,
   params: Record<string, unknown>,
-  { runId, given, options, resumed }: PlanOptions,
+  { runId, given, options, resumed, registry }: PlanOptions,
 ): Promise<PlannedRun> {
   const stored = resumed === undefined ? {} : readStoredOptions(resumed);
   const { config = loadConfig(), recover = true } = options;
@@ -164,6 +168,11 @@ export async function planRun(
   const hasOwnDownloads = output !== false && supervisor.downloadDir === undefined && supervisor.gridUrl === undefined;
   const baseUrl = action.baseUrl?.(params);
   if (output !== false) await assertWritableFolder(output);
+  const claim = output === false ? undefined : await toFolderClaim(output);
+  if (claim !== undefined) {
+    assertFolderUnclaimed(claim, runId);
+    await registry.runs.assertFolderFree(runId, claim);
+  }
   if (supervisor.gridUrl === undefined) await assertLocalBrowser(supervisor);
   if (baseUrl !== undefined) {
     await assertReachable(baseUrl, {
@@ -195,6 +204,7 @@ export async function planRun(
     givesUpSteps: options.givesUpSteps ?? true,
     folder,
     writesOutput: output !== false,
+    claim,
     format,
     baseUrl,
     stuckAfterMs: config.sessionTimeoutMs,

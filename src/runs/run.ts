@@ -12,6 +12,7 @@ import type { SessionSupervisor, SupervisorOptions } from '../supervisor/supervi
 import { sizeOf } from '../upkeep/upkeep.ts';
 import { CommandGuard } from './replay/command-guard.ts';
 import type { Action } from './define-action.ts';
+import { claimFolder } from './exports/output-folder.ts';
 import { Ledger } from './replay/ledger.ts';
 import { deathBehind } from './sessions/death-signal.ts';
 import { makePrepareContext, makeRunEntry, type ContextParts } from './make-context.ts';
@@ -64,6 +65,7 @@ export class Run {
   #onPagePost: (session: AbortSignal) => void = () => undefined;
   readonly #stallWatch: StallWatch;
   readonly #figures = new RunFigures();
+  readonly #claimed = new DisposableStack();
   #store: RunStore | undefined;
   #state: RunProgress['state'] = 'starting';
   #openCalls: () => readonly OpenCall[] = () => [];
@@ -116,6 +118,7 @@ export class Run {
       return await this.#executeUnderLease();
     } finally {
       this.#stallWatch.stop();
+      this.#claimed.dispose();
       signal?.removeEventListener('abort', onCancel);
       await this.#close();
     }
@@ -144,6 +147,7 @@ export class Run {
   async #work(manager: SessionManager): Promise<Ending | { readonly kind: 'completed'; readonly run: StoredRun }> {
     let session: Acquisition;
     try {
+      this.#claimed.use(claimFolder(this.#plan.claim, this.id));
       session = await this.#acquire(manager, this.owner, {
         beforeCommand: this.#guard.before(this.#plan.supervisor.beforeCommand),
       });
@@ -195,7 +199,7 @@ export class Run {
         options: { ...options, hidden: params.hidden },
       });
     }
-    const run = await runs.begin(this.id, session.lease);
+    const run = await runs.begin(this.id, { ...session.lease, claim: this.#plan.claim });
     this.#figures.begin(run);
     const open = (row: StoredRun) =>
       runs.openStore(row, {

@@ -36,6 +36,7 @@ export {
   exportRecords,
   type ExportFormat,
 } from './exports/export.ts';
+export { toFolderClaim } from './exports/output-folder.ts';
 export {
   exitCodeOf,
   isTakenAway,
@@ -128,7 +129,13 @@ export async function prepareRun(action: Action, given: unknown, options: RunOpt
     const runId = resumed?.id ?? makeRunId();
     if (resumed !== undefined && options.redo !== undefined)
       findRedone(await Array.fromAsync(registry.runs.listSteps(runId)), options.redo, runId);
-    const plan = await planRun(action, params, { runId, given: raw, options: { ...options, config }, resumed });
+    const plan = await planRun(action, params, {
+      runId,
+      given: raw,
+      options: { ...options, config },
+      resumed,
+      registry,
+    });
     return new Run(action, params, { plan, registry, close });
   } catch (thrown) {
     await close();

@@ -1,4 +1,5 @@
 /** Ends what sessions left whose process is gone, and gives their owners back. */
+import type { StoredRun } from '../model/run.ts';
 import { existsSync } from 'node:fs';
 
 import { LIVE_STATUSES, type StoredSession } from '../model/session.ts';
@@ -34,6 +35,15 @@ export interface ReaperOptions {
 /** Whether the process that holds the session is certain to be gone. */
 export function isAbandoned({ host, pid, processIdentity }: StoredSession): boolean {
   return isProcessGone({ host, pid, identity: processIdentity });
+}
+
+/** Whether the process that works on a run is certain to be gone. */
+export function isProcessOfRunGone({
+  host,
+  pid,
+  processIdentity: identity,
+}: Pick<StoredRun, 'host' | 'pid' | 'processIdentity'>): boolean {
+  return host !== null && pid !== null && identity !== null && isProcessGone({ host, pid, identity });
 }
 
 /**

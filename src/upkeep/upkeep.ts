@@ -9,6 +9,7 @@ export {
   isAbandoned,
   isAwake,
   isPresent,
+  isProcessOfRunGone,
   reapAbandoned,
   reapForgotten,
   type ReaperOptions,

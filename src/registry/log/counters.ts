@@ -17,6 +17,7 @@ export const COUNTERS = [
   'run_steps',
   'session_death_detection',
   'session_recovery',
+  'output_claims',
 ] as const;
 export type CounterName = (typeof COUNTERS)[number];
 

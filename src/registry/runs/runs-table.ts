@@ -9,6 +9,7 @@ import { LeaseLostError } from '../errors.ts';
 import { appendEvent } from '../log/events.ts';
 import { toPage, type Page, type Place } from '../sql/page.ts';
 import { toStorableText, toStoredName } from '../sql/row-id.ts';
+import { assertFolderFree, claimFolder, type FolderClaim } from './run-folders.ts';
 import { forgetSteps, type ForgottenPart } from './run-forget.ts';
 import { pageRecords, pageSteps, readRecordsPage, type RecordsPage } from './run-pages.ts';
 import { missingRun, nextPosition, putRecord, recount, touchRun } from './run-records.ts';
@@ -44,6 +45,8 @@ export interface RunFilter {
 export interface RunLease {
   readonly token: number;
   readonly process: { readonly host: string; readonly pid: number; readonly identity: string };
+  /** The folder that it writes into. */
+  readonly claim?: FolderClaim | undefined;
 }
 
 export class Runs {
@@ -160,17 +163,19 @@ export class Runs {
 
   /**
    * The session of `token` works on the run from now on, and nobody under an older one. Rejects with {@link LeaseLostError} where a newer
-   * one does. Its records so far and its numbers stay.
+   * one does, and with `ConfigError` if another run writes into the folder. Its records so far and its numbers stay.
    */
-  async begin(id: string, { token, process }: RunLease): Promise<StoredRun> {
+  async begin(id: string, { token, process, claim }: RunLease): Promise<StoredRun> {
     const now = new Date().toISOString();
     const row = await this.#database.write(async (db) => {
+      const options = claim && (await claimFolder(db, { runId: id, claim, dialect: this.#database.dialect }));
       const begun = await db
         .updateTable('runs')
         .set({
           token,
           lastToken: token,
           writer: randomUUID(),
+          ...(options !== undefined && { options }),
           status: 'processing',
           startedAt: sql`coalesce(started_at, ${now})`,
           endedAt: null,
@@ -317,6 +322,11 @@ export class Runs {
         data: { runId: id },
       });
     await work();
+  }
+
+  /** Throws `ConfigError` if another run than `id` writes into the folder now. */
+  assertFolderFree(id: string, claim: FolderClaim): Promise<void> {
+    return assertFolderFree(this.#database, id, claim);
   }
 
   /** Its records were written to these files, by dataset: from then on they may be cleaned away with it. */

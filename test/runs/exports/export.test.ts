@@ -1,14 +1,27 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
+import { gunzipSync } from 'node:zlib';
 
 import { expect } from 'chai';
 
-import type { RecordEntry } from '../../../src/registry/registry.ts';
+import { CancelledError } from '../../../src/core/errors.ts';
+import { LeaseLostError, type RecordEntry } from '../../../src/registry/registry.ts';
 import { exportRecords, type ExportFormat, type ExportOptions } from '../../../src/runs/exports/export.ts';
 import { toFileName } from '../../../src/runs/exports/file-names.ts';
 import { ExportError } from '../../../src/runs/runs.ts';
+import { temporaryPath } from '../../../src/upkeep/upkeep.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 
 const rows = (objects: readonly object[], dataset = 'records'): RecordEntry[] =>
@@ -133,4 +146,119 @@ describe('Export', () => {
     expect(await exported([], { format: 'csv' })).to.deep.equal({ outputs: {}, records: 0 });
     expect(readdirSync(folder)).to.deep.equal([]);
   });
+
+  it('writes compressed JSON lines, as one gzip member', async () => {
+    const records = [{ n: 1 }, { text: '長👋' }];
+    const { outputs } = await exported(rows(records), { format: 'jsonl.gz' });
+    expect(outputs).to.deep.equal({ records: path.join(folder, 'records.jsonl.gz') });
+    const bytes = readFileSync(outputs['records']!);
+    expect(gunzipSync(bytes).toString()).to.equal('{"n":1}\n{"text":"長👋"}\n');
+    expect(bytes.lastIndexOf(Buffer.from([0x1f, 0x8b, 0x08]))).to.equal(0);
+  });
+
+  for (const format of ['jsonl', 'jsonl.gz'] as const) {
+    it(`writes more datasets than it holds files open, record by record in turns, as ${format}`, async () => {
+      const datasets = Array.from({ length: 34 }, (_unused, index) => `d${index}`);
+      const text = 'x'.repeat(66_000);
+      const records = [1, 2].flatMap((n) => datasets.flatMap((dataset) => rows([{ n, text }], dataset)));
+      const { outputs } = await exported(records, { format });
+      const expected = `{"n":1,"text":"${text}"}\n{"n":2,"text":"${text}"}\n`;
+      for (const file of Object.values(outputs)) {
+        const bytes = readFileSync(file);
+        const plain = (format === 'jsonl.gz' ? gunzipSync(bytes) : bytes).toString();
+        expect(plain === expected, file).to.equal(true);
+      }
+      expect(readdirSync(folder)).to.have.length(34);
+    });
+  }
+
+  it('reads no more than a part of the records before it writes', async () => {
+    let read = 0;
+    const sizes = new Set<number>();
+    const records = async function* () {
+      for (; read < 2_000; read += 1) {
+        yield { dataset: 'records', key: `${read}`, json: JSON.stringify({ text: 'x'.repeat(1_000) }) };
+        if (read % 100 === 0) sizes.add(sum(readdirSync(folder).map((name) => statSync(path.join(folder, name)).size)));
+      }
+    };
+    await exportRecords(records(), { folder, format: 'jsonl', whileOwned: (work) => work() });
+    expect(sizes.size).to.be.above(10);
+  });
+
+  const OLD = 'of an earlier run';
+  const left = () => readdirSync(folder).map((name) => [name, readFileSync(path.join(folder, name), 'utf8')]);
+
+  for (const format of ['jsonl', 'jsonl.gz', 'csv'] as const) {
+    it(`replaces nothing and leaves nothing if the run is no longer its own, as ${format}`, async () => {
+      writeFileSync(path.join(folder, `records.${format}`), OLD);
+      const lost = new LeaseLostError('lost');
+      const export_ = exported(rows([{ n: 1 }]), { format, whileOwned: () => Promise.reject(lost) });
+      expect(await rejectionOf(export_)).to.equal(lost);
+      expect(left()).to.deep.equal([[`records.${format}`, OLD]]);
+    });
+
+    it(`replaces nothing and leaves nothing if it is aborted, as ${format}`, async () => {
+      writeFileSync(path.join(folder, `records.${format}`), OLD);
+      const stop = new AbortController();
+      const records = async function* () {
+        yield* rows([{ text: 'x'.repeat(100_000) }]);
+        stop.abort(new CancelledError());
+        yield* rows([{ n: 2 }]);
+      };
+      const options = { folder, format, whileOwned: (work: () => Promise<void>) => work(), signal: stop.signal };
+      expect(await rejectionOf(exportRecords(records(), options))).to.equal(stop.signal.reason);
+      expect(left()).to.deep.equal([[`records.${format}`, OLD]]);
+    });
+  }
+
+  it('comes to the same if it is told twice to rename, as after a commit whose answer was lost', async () => {
+    const { outputs } = await exported(rows([{ n: 1 }]), {
+      whileOwned: async (work) => {
+        await work();
+        await work();
+      },
+    });
+    expect(readFileSync(outputs['records']!, 'utf8')).to.equal('{"n":1}\n');
+  });
+
+  it('refuses to replace a symbolic link, a folder or a pipe, and leaves what the link points to alone', async () => {
+    const other = path.join(folder, 'other');
+    writeFileSync(other, OLD);
+    for (const make of [
+      (file: string) => symlinkSync(other, file),
+      (file: string) => symlinkSync(path.join(folder, 'missing'), file),
+      (file: string) => mkdirSync(file),
+      (file: string) => execFileSync('mkfifo', [file]),
+    ]) {
+      const file = path.join(folder, 'records.jsonl');
+      make(file);
+      const error = await rejectionOf(exported(rows([{ n: 1 }])));
+      expect(error).to.be.instanceOf(ExportError);
+      expect(error.message).to.match(/records\.jsonl is .+, and an export replaces only regular files\. Remove it/);
+      rmSync(file, { recursive: true });
+      expect(readdirSync(folder)).to.deep.equal(['other']);
+    }
+    expect(readFileSync(other, 'utf8')).to.equal(OLD);
+  });
+
+  it('removes the temporary files of killed programs, and no others', async () => {
+    const own = temporaryPath(folder);
+    const ofDead = own.replace(`-${process.pid}-`, '-999999999-');
+    const ofOtherHost = ofDead.replace(/unfinished-[\da-f]{8}/, 'unfinished-00000000');
+    const similar = `${ofDead}.txt`;
+    for (const file of [own, ofDead, ofOtherHost, similar]) writeFileSync(file, OLD);
+    await exported(rows([{ n: 1 }]));
+    const kept = [own, ofOtherHost, similar].map((file) => path.basename(file));
+    expect(readdirSync(folder)).to.have.members([...kept, 'records.jsonl']);
+  });
+
+  it('names the file that the disk has no room for', async () => {
+    const error = await rejectionOf(exported(rows([{ n: 1 }]), { folder: '/proc/self' }));
+    expect(error).to.be.instanceOf(ExportError);
+    expect(error.message).to.contain('/proc/self/records.jsonl could not be written: ');
+  });
 });
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

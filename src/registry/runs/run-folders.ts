@@ -1,0 +1,88 @@
+/**
+ * Which working run writes into which folder. Two runs that write into one folder would replace each other's files. The claim is a part of
+ * the run's row, so that it ends with the run's lease, whatever happens to the program.
+ */
+import { ConfigError } from '../../core/errors.ts';
+import { count } from '../log/counters.ts';
+import type { Connection, Database } from '../sql/database.ts';
+import { LIVE_STATUSES } from '../../model/session.ts';
+
+/** A folder on one machine. */
+export interface FolderClaim {
+  /** Absolute, without symbolic links. */
+  readonly folder: string;
+  readonly host: string;
+  /** Whether a process is certain to be gone: its lease then counts no more. */
+  readonly isGone: (process: {
+    readonly host: string | null;
+    readonly pid: number | null;
+    readonly processIdentity: string | null;
+  }) => boolean;
+}
+
+/** The name in a run's `options`. */
+const OPTION = 'writesTo';
+
+/** Throws `ConfigError` if another run writes into the folder now. */
+export async function assertFolderFree(database: Database, runId: string, claim: FolderClaim): Promise<void> {
+  const { dialect } = database;
+  await database.read((db) => refuseHeld(db, { runId, claim, dialect }));
+}
+
+/**
+ * Claims the folder for a run that is begun in the same transaction; returns its options. Throws `ConfigError` if another run writes into
+ * the folder.
+ */
+export async function claimFolder(
+  db: Connection,
+  {
+    runId,
+    claim,
+    dialect,
+  }: { readonly runId: string; readonly claim: FolderClaim; readonly dialect: Database['dialect'] },
+): Promise<string | undefined> {
+  // One claim at a time: those of two transactions that don't see each other would both succeed.
+  await count(db, 'output_claims');
+  await refuseHeld(db, { runId, claim, dialect });
+  const row = await db.selectFrom('runs').select('options').where('id', '=', runId).executeTakeFirst();
+  return row === undefined ? undefined : JSON.stringify({ ...toOptions(row.options), [OPTION]: claim.folder });
+}
+
+async function refuseHeld(
+  db: Connection,
+  {
+    runId,
+    claim,
+    dialect,
+  }: { readonly runId: string; readonly claim: FolderClaim; readonly dialect: Database['dialect'] },
+): Promise<void> {
+  const { folder, host, isGone } = claim;
+  const working = await db
+    .selectFrom('runs')
+    .select(['id', 'action', 'options', 'host', 'pid', 'processIdentity'])
+    .where('status', '=', 'processing')
+    .where('host', '=', host)
+    .where('id', '!=', runId)
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('sessions')
+          .select('sessions.id')
+          .whereRef('sessions.token', '=', 'runs.token')
+          .where('sessions.status', 'in', LIVE_STATUSES)
+          .where('sessions.leaseExpiresMs', '>', dialect.nowMs),
+      ),
+    )
+    .execute();
+  const holder = working.find(({ options, ...process }) => toOptions(options)[OPTION] === folder && !isGone(process));
+  if (holder === undefined) return;
+  throw new ConfigError(
+    `The run ${holder.id} of ${holder.action} (pid ${holder.pid}) writes into ${folder} now. Wait for its end, cancel it by ` +
+      `\`runs cancel ${holder.id}\`, or choose another folder with --output.`,
+    { data: { runId: holder.id, folder } },
+  );
+}
+
+function toOptions(json: string): Readonly<Record<string, unknown>> {
+  return JSON.parse(json) as Record<string, unknown>;
+}

@@ -1,0 +1,91 @@
+import { mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { expect } from 'chai';
+import { openRegistry } from 'webdriver-supervisor';
+
+import { MEMORY_REGISTRY_URL, type Registry } from '../../../src/registry/registry.ts';
+import { toFolderClaim } from '../../../src/runs/exports/output-folder.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { runScripted, type ScriptedRun } from '../../support/scripted-run.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
+
+const PROCESS = { host: hostname(), pid: 1, identity: 'of another machine' };
+
+describe('Output folder', () => {
+  let folder: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'output-'));
+  });
+
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const save: ScriptedRun['run'] = ({ save: keep }) => keep({ n: 1 }, { key: '1' });
+
+  it('is refused to a second run while one writes into it, before its browser starts, also through a link', async () => {
+    const link = path.join(folder, 'link');
+    symlinkSync(folder, link);
+    let refusal: Error | undefined;
+    const { outcome } = await runScripted({
+      options: { output: folder },
+      run: async (context, { server }) => {
+        await save(context, undefined as never);
+        const sessions = server.sessionIds.length;
+        refusal = await rejectionOf(runScripted({ server, run: save, options: { output: link } }));
+        expect(server.sessionIds).to.have.length(sessions);
+      },
+    });
+    expect(outcome).to.include({ status: 'completed' });
+    expect(refusal).to.include({ code: 'invalid-config' });
+    expect(refusal?.message).to.contain(`The run ${outcome.runId}`).and.contain('choose another');
+  });
+
+  it('is free for the next run when one has ended', async () => {
+    for (let run = 0; run < 2; run += 1)
+      expect((await runScripted({ options: { output: folder }, run: save })).outcome.status).to.equal('completed');
+    expect(readdirSync(folder)).to.deep.equal(['records.jsonl']);
+  });
+});
+
+describeOnSqliteAndInFullOnPostgres('Output folder: claims in the registry', ({ url }) => {
+  let registry: Registry;
+
+  beforeEach(async () => {
+    registry = await openRegistry(await url());
+  });
+
+  afterEach(() => registry.close());
+
+  const begin = async (id: string, { leaseMs = 60_000, isGone = false } = {}) => {
+    const claim = { ...(await toFolderClaim(tmpdir())), isGone: () => isGone };
+    await registry.runs.create({ id, action: 'test', params: {}, owner: id });
+    const result = await registry.leases.claim({ id, owner: id, holder: id, leaseMs, process: PROCESS, runId: id });
+    if (!result.isClaimed) throw new Error('The owner is taken.');
+    return registry.runs.begin(id, { token: result.session.token, process: PROCESS, claim });
+  };
+
+  it('are refused while a run under a live lease has the folder, and name that run', async () => {
+    await begin('first');
+    expect(await rejectionOf(begin('second'))).to.include({ code: 'invalid-config' });
+    expect((await rejectionOf(begin('third'))).message).to.match(
+      /^The run first of test \(pid 1\) writes into .+ --output\.$/,
+    );
+    expect((await registry.runs.get('second'))?.status).to.equal('pending');
+  });
+
+  it('end with the lease, with the process and with the run', async () => {
+    await begin('lease', { leaseMs: 0 });
+    await begin('process');
+    await begin('next', { isGone: true });
+    await registry.leases.release('next', 'next', { status: 'ended' });
+    await registry.leases.release('process', 'process', { status: 'ended' });
+    expect((await begin('last')).options).to.include({ writesTo: tmpdir() });
+  });
+
+  it('let one of two runs begin that ask at the same time', async () => {
+    const results = await Promise.allSettled([begin('a'), begin('b')]);
+    expect(results.map(({ status }) => status).toSorted()).to.deep.equal(['fulfilled', 'rejected']);
+  });
+});
