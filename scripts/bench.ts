@@ -8,6 +8,7 @@ import { loadConfig, SessionSupervisor } from 'webdriver-supervisor';
 import { locateBrowser } from '../src/driver/locate.ts';
 import { measureBatches } from './bench/batches.ts';
 import { measureDetection, measureLoopingPage, measureRecovery } from './bench/detection.ts';
+import { measureBigRuns } from './bench/big-runs.ts';
 import { measureCheckpoints } from './bench/main-job.ts';
 import type { Row } from './bench/measure.ts';
 import { measureMainJob, measureRegistries, measureReplay } from './bench/registry.ts';
@@ -46,6 +47,7 @@ report(await measureRegistries());
 report(await measureMainJob());
 report(await measureCheckpoints());
 report(await measureReplay());
+report(await measureBigRuns());
 report(await measureUpkeep());
 
 console.log(

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { stringify } from 'csv-stringify/sync';
 
 /** Text of lines that are converted at once. */
-const CHUNK_LETTERS = 1_000_000;
+const CHUNK_LETTERS = 100_000;
 
 /** The CSV text of a file of JSON lines, in parts. `columns` are all fields of its records, sorted. */
 export async function* toCsv(file: string, columns: readonly string[]): AsyncGenerator<string> {

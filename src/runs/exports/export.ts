@@ -168,9 +168,11 @@ class DatasetFiles {
 
   async #begin(dataset: string): Promise<DatasetFile> {
     const { folder, format } = this.#options;
-    if (this.#files.size === 0) await this.at(folder, () => removeLeftTemporaryFiles(folder));
     const target = path.join(folder, `${this.#names.nameOf(dataset)}.${format}`);
-    await this.at(target, () => assertReplaceable(target));
+    await this.at(target, async () => {
+      if (this.#files.size === 0) await removeLeftTemporaryFiles(folder);
+      await assertReplaceable(target);
+    });
     const unfinished = new UnfinishedFile(folder, { isCompressed: format === 'jsonl.gz' });
     const file = { target, unfinished, columns: new Set<string>(), isRenamed: false };
     this.#files.set(dataset, file);
