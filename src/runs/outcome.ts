@@ -3,7 +3,7 @@ import type { Death } from '../model/death.ts';
 import { CancelledError, describeError, SupervisorError, type ErrorReport } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
 import { describeSpan } from '../core/time-words.ts';
-import { LeaseLostError } from '../registry/registry.ts';
+import { LeaseLostError, RegistryDivergedError } from '../registry/registry.ts';
 import { RestartLimitError, SessionDeathError } from '../supervisor/supervisor.ts';
 
 export type RunStatus = 'completed' | 'partial' | 'failed' | 'halted' | 'timed_out' | 'cancelled';
@@ -72,6 +72,11 @@ export function toStatus(error: Error): RunStatus {
   if (error instanceof RestartLimitError) return 'halted';
   if (error instanceof RunTimeoutError) return 'timed_out';
   return error instanceof CancelledError ? 'cancelled' : 'failed';
+}
+
+/** The run's data are no longer this process's to export: another process has them, or the registry has lost some. */
+export function isRunLost(reason: unknown): boolean {
+  return reason instanceof LeaseLostError || reason instanceof RegistryDivergedError;
 }
 
 /** The owner is somebody else's by now, or the run was ended from outside: there is nothing to recover. */

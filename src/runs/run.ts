@@ -5,7 +5,7 @@
 import type { StoredRun } from '../model/run.ts';
 import { anySignal } from '../core/abort.ts';
 import { ActionError, CancelledError, InvariantError, toError } from '../core/errors.ts';
-import { LeaseLostError, RegistryDivergedError } from '../registry/registry.ts';
+import { LeaseLostError } from '../registry/registry.ts';
 import type { Registry, RegistryError, RunStore } from '../registry/registry.ts';
 import { SessionManager, type Acquisition } from '../sessions/sessions.ts';
 import type { SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
@@ -17,6 +17,7 @@ import { Ledger } from './replay/ledger.ts';
 import { deathBehind } from './sessions/death-signal.ts';
 import { makePrepareContext, makeRunEntry, type ContextParts } from './make-context.ts';
 import {
+  isRunLost,
   isTakenAway,
   RunTimeoutError,
   toCancelled,
@@ -208,16 +209,15 @@ export class Run {
         onFailure: (error) => this.#onUnkept(error, session),
         onCancel: () => this.#stop.abort(new CancelledError('The run was cancelled from outside.')),
       });
-    const { redo, log, resumed } = this.#plan;
+    const { resumed } = this.#plan;
     this.#store = await openStore({
+      ...this.#plan,
       registry: this.#registry,
       run,
       open,
       token: session.lease.token,
       ledger: this.#ledger,
       isResumed: resumed !== undefined,
-      redo,
-      log,
     });
     if (resumed !== undefined) await this.#browserState.load((name) => this.#ledger.get(name)?.end !== undefined);
   }
@@ -366,11 +366,7 @@ export class Run {
     this.#ledger.cancelOpen();
     let error = ending.kind === 'returned' ? undefined : ending.error;
     // The files of a run that another process has now are not ours to write, and what the registry has lost is in no file.
-    const { reason } = this.#stop.signal;
-    const isTaken =
-      reason instanceof LeaseLostError ||
-      reason instanceof RegistryDivergedError ||
-      this.#figures.ownDeaths.some(isTakenAway);
+    const isTaken = isRunLost(this.#stop.signal.reason) || this.#figures.ownDeaths.some(isTakenAway);
     const { outputs, failure } = await writeOutputs(isTaken ? undefined : this.#store, this.#plan);
     // The error that ended the run comes first.
     if (error !== undefined && failure !== undefined) this.#plan.log.error(failure.message);

@@ -9,8 +9,6 @@ import type { RecordEntry, StoredSave, StoredStep } from './run-store.ts';
 
 /** Read within a few milliseconds. */
 const PAGE = 1_000;
-/** The text of one page of records, unless a single record is larger. A page of any number of rows could take all memory. */
-const MAX_PAGE_BYTES = 1_000_000;
 
 export interface RunPlace {
   readonly database: Database;

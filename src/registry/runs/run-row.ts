@@ -2,6 +2,62 @@
 import { runSchema, type RunRow, type StoredRun } from '../../model/run.ts';
 import { RegistryError } from '../errors.ts';
 
+export interface NewRun {
+  /** Default: made up, sortable by time. */
+  readonly id: string;
+  readonly action: string;
+  /** Redacted by whoever gives them. */
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly owner: string;
+  /** What a resume takes over: plain JSON. */
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+/** The row of a run that waits to be worked on. */
+export function toNewRow({ id, action, params, owner, options = {} }: NewRun): RunRow {
+  const now = new Date().toISOString();
+  return {
+    id,
+    action,
+    params: JSON.stringify(params),
+    owner,
+    status: 'pending',
+    token: null,
+    lastToken: 0,
+    writer: null,
+    cancelRequestedAt: null,
+    commitNumber: 0,
+    total: 0,
+    queued: 0,
+    running: 0,
+    done: 0,
+    failed: 0,
+    cancelled: 0,
+    skipped: 0,
+    records: 0,
+    sessions: 0,
+    reused: 0,
+    contextLosses: 0,
+    deaths: '[]',
+    displayDone: null,
+    displayTotal: null,
+    displayLabel: null,
+    errorCode: null,
+    errorMessage: null,
+    outputs: '{}',
+    options: JSON.stringify(options),
+    host: null,
+    pid: null,
+    processIdentity: null,
+    createdAt: now,
+    startedAt: null,
+    endedAt: null,
+    updatedAt: now,
+    lastProgressAt: null,
+    durationMs: 0,
+  };
+}
+
 /** Undefined for a row that can't be what it says. */
 export function readRun(row: RunRow): StoredRun | undefined {
   return runSchema.safeParse(row).data;

@@ -14,22 +14,11 @@ import { forgetSteps, type ForgottenPart } from './run-forget.ts';
 import { pageRecords, pageSteps, readRecordsPage, type RecordsPage } from './run-pages.ts';
 import { missingRun, nextPosition, putRecord, recount, touchRun } from './run-records.ts';
 import { forgetRemoved, listHalfRemoved, removeRun } from './run-removal.ts';
-import { readRun, toStoredRun } from './run-row.ts';
+import { readRun, toNewRow, toStoredRun, type NewRun } from './run-row.ts';
 import type { RecordEntry, RunSnapshot, RunStore, StoredStep } from './run-store.ts';
 import { RunWriter, type RunWriterOptions } from './run-writer.ts';
 
 const DEFAULT_DATASET = 'records';
-
-export interface NewRun {
-  /** Default: made up, sortable by time. */
-  readonly id: string;
-  readonly action: string;
-  /** Redacted by whoever gives them. */
-  readonly params: Readonly<Record<string, unknown>>;
-  readonly owner: string;
-  /** What a resume takes over: plain JSON. */
-  readonly options?: Readonly<Record<string, unknown>>;
-}
 
 export interface RunFilter {
   readonly status?: StoredRunStatus | readonly StoredRunStatus[];
@@ -58,47 +47,7 @@ export class Runs {
 
   /** A run that waits to be worked on. Returns the one that has the id, as it stands, where there is one already. */
   async create({ id, action, params, owner, options = {} }: NewRun): Promise<StoredRun> {
-    const now = new Date().toISOString();
-    const row: RunRow = {
-      id,
-      action,
-      params: JSON.stringify(params),
-      owner,
-      status: 'pending',
-      token: null,
-      lastToken: 0,
-      writer: null,
-      cancelRequestedAt: null,
-      commitNumber: 0,
-      total: 0,
-      queued: 0,
-      running: 0,
-      done: 0,
-      failed: 0,
-      cancelled: 0,
-      skipped: 0,
-      records: 0,
-      sessions: 0,
-      reused: 0,
-      contextLosses: 0,
-      deaths: '[]',
-      displayDone: null,
-      displayTotal: null,
-      displayLabel: null,
-      errorCode: null,
-      errorMessage: null,
-      outputs: '{}',
-      options: JSON.stringify(options),
-      host: null,
-      pid: null,
-      processIdentity: null,
-      createdAt: now,
-      startedAt: null,
-      endedAt: null,
-      updatedAt: now,
-      lastProgressAt: null,
-      durationMs: 0,
-    };
+    const row = toNewRow({ id, action, params, owner, options });
     const stored = await this.#database.write(async (db) => {
       await forgetRemoved(db, id);
       await db

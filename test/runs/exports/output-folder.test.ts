@@ -5,7 +5,7 @@ import path from 'node:path';
 import { expect } from 'chai';
 import { openRegistry } from 'webdriver-supervisor';
 
-import { MEMORY_REGISTRY_URL, type Registry } from '../../../src/registry/registry.ts';
+import { type Registry } from '../../../src/registry/registry.ts';
 import { toFolderClaim } from '../../../src/runs/exports/output-folder.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { runScripted, type ScriptedRun } from '../../support/scripted-run.ts';
