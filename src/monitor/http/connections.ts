@@ -16,7 +16,7 @@ export interface ConnectionLimits {
   readonly requestMs: number;
   /** How often the two limits above are looked at. */
   readonly checkIntervalMs: number;
-  /** An answer of which the client takes nothing for so long is cut. Streams of events send something more often. */
+  /** An answer of which the client takes nothing for so long, or for twice as long if it took a part before, is cut. Streams of events send something more often. */
   readonly stalledAnswerMs: number;
 }
 

@@ -36,6 +36,7 @@ describeOnSqlite('Monitor: answers that clients do not take', (registries) => {
     sockets.push(socket);
     socket.write(`GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(times));
     await once(socket, 'readable');
+    expect((socket.read(12) as Buffer).toString('latin1')).to.equal('HTTP/1.1 200');
   };
   const statusFor = async (localAddress: string, target: string) =>
     (await ask(monitor.url, target, { localAddress })).status;
@@ -44,7 +45,7 @@ describeOnSqlite('Monitor: answers that clients do not take', (registries) => {
   };
 
   it('are eight pages of rows of one client at most, and others are not held up', async () => {
-    await Promise.all(numbers(8).map(() => askUnread('127.0.0.2', PAGE)));
+    for (const _number of numbers(8)) await askUnread('127.0.0.2', PAGE);
     const refused = await ask(monitor.url, PAGE, { localAddress: '127.0.0.2' });
     expect({
       status: refused.status,
