@@ -49,6 +49,13 @@ describeOnSqlite('The dashboard, in a browser of this project’s own', (registr
   const textOf = async (selector: string) => (await driver.findElement(By.css(selector))).getText();
   const waitForText = (selector: string, text: RegExp) =>
     eventually(async () => text.test(await textOf(selector)), `${String(text)} in ${selector}`);
+  const violations = async () => {
+    await driver.executeScript(AXE);
+    const found = await driver.executeAsyncScript<{ id: string; nodes: { html: string }[] }[]>(
+      'const done = arguments[0]; axe.run().then(({ violations }) => done(violations))',
+    );
+    return found.map(({ id, nodes }) => [id, nodes[0]?.html]);
+  };
   const signIn = async (token: string) => {
     const field = await driver.findElement(By.css('#token'));
     await field.clear();
@@ -68,6 +75,7 @@ describeOnSqlite('The dashboard, in a browser of this project’s own', (registr
     await driver.get(monitor.url);
     await driver.wait(until.elementIsVisible(await driver.findElement(By.css('#token'))), WAIT_MS);
     expect(await textOf('#running')).to.not.contain('ann');
+    expect(await violations()).to.deep.equal([]);
     await signIn('wrong');
     await waitForText('#sign-in-error', /token is wrong/);
     await signIn(TOKEN);
@@ -115,11 +123,7 @@ describeOnSqlite('The dashboard, in a browser of this project’s own', (registr
     for (const scheme of SCHEMES)
       it(`has nothing to complain of at ${width} px, ${scheme}: no violation of WCAG, no sideways scrolling`, async () => {
         await show({ width, scheme });
-        await driver.executeScript(AXE);
-        const violations = await driver.executeAsyncScript<{ id: string; nodes: { html: string }[] }[]>(
-          'const done = arguments[0]; axe.run().then(({ violations }) => done(violations))',
-        );
-        expect(violations.map(({ id, nodes }) => [id, nodes[0]?.html])).to.deep.equal([]);
+        expect(await violations()).to.deep.equal([]);
         const overflow = 'return document.documentElement.scrollWidth - document.documentElement.clientWidth';
         expect(await driver.executeScript(overflow)).to.equal(0);
       });
