@@ -22,7 +22,7 @@ const OPEN_PATHS: readonly unknown[] = [
   '/dashboard/vendor/chart.umd.js',
   '/favicon.ico',
 ];
-const OWN_SITES: readonly unknown[] = [undefined, 'same-origin', 'none'];
+const OWN_SITES: readonly unknown[] = ['same-origin', 'none'];
 
 export interface GuardOptions {
   readonly host: string;
@@ -103,11 +103,14 @@ function makeTokenCheck(token: string, options: ConstructorParameters<typeof Wro
   };
 }
 
-/** Browsers say where a request comes from; programs say nothing. A link from another site may open the page, which is not an answer to that site. */
+/** Browsers say where a request comes from, and pages can't write these headers; programs say nothing. */
 function isForeign({ headers, method, routeOptions }: FastifyRequest): boolean {
-  const { origin, host } = headers;
-  if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase())) return true;
-  if (OWN_SITES.includes(headers['sec-fetch-site'])) return false;
+  const { origin, host, 'sec-fetch-site': site } = headers;
+  // Old browsers, those on a name without TLS, and WebSockets name the origin alone. A proxy may have put another host in.
+  if (site === undefined)
+    return origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase());
+  if (OWN_SITES.includes(site)) return false;
+  // A link on another site may open the page: that site gets nothing of it.
   const isLink = headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
   return !(isLink && method === 'GET' && routeOptions.url === PAGE_PATH);
 }

@@ -354,6 +354,9 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
           expect((await askFrom(target, { 'sec-fetch-site': site, ...LINK })).status, target).to.equal(200);
       const own = { 'sec-fetch-site': 'same-origin', origin: open.locked.url, host: new URL(open.locked.url).host };
       expect((await askFrom('/runs', own)).status).to.equal(200);
+      // A proxy with TLS, which asks by the monitor's own address.
+      const proxied = { 'sec-fetch-site': 'same-origin', origin: 'https://monitor.example' };
+      expect((await askFrom('/dashboard/dashboard.js', proxied)).status).to.equal(200);
     });
   });
 
