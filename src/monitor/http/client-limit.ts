@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-import { clientOf } from './client.ts';
+import { toClient } from './client.ts';
 import { HttpFailure } from './failures.ts';
 
 const RETRY_AFTER_SECONDS = 1;
@@ -28,7 +28,7 @@ export class ClientLimit {
   /** Counts this answer until its connection is free again. Throws {@link HttpFailure} if there are too many. */
   hold(request: FastifyRequest, reply: FastifyReply): void {
     const { noun, code, total, perClient } = this.#options;
-    const client = clientOf(request);
+    const client = toClient(request.ip);
     const held = this.#byClient.get(client) ?? 0;
     if (held >= perClient || this.#total >= total) reply.header('retry-after', RETRY_AFTER_SECONDS);
     if (held >= perClient)

@@ -2,9 +2,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-import { normalizeIP } from '@fastify/rate-limit';
-
 import type { Log } from '../../core/log.ts';
+import { toClient } from './client.ts';
 
 export interface ConnectionLimits {
   readonly maxConnections: number;
@@ -40,7 +39,7 @@ export function makeServerFactory(log: Log, limits = LIMITS): (handler: RequestL
   let loggedAtMs = -Infinity;
 
   const admit = (socket: Socket): void => {
-    const client = normalizeIP(socket.remoteAddress ?? '');
+    const client = toClient(socket.remoteAddress);
     const number = (byClient.get(client) ?? 0) + 1;
     if (total >= limits.maxConnections || number > limits.maxConnectionsPerClient) {
       socket.destroy();

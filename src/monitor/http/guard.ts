@@ -8,7 +8,7 @@ import { isIP } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import type { Log } from '../../core/log.ts';
-import { clientOf } from './client.ts';
+import { toClient } from './client.ts';
 import { HttpFailure } from './failures.ts';
 import { MAX_WRONG_TOKENS, WrongTokens } from './wrong-tokens.ts';
 
@@ -80,7 +80,7 @@ function makeTokenCheck(token: string, options: ConstructorParameters<typeof Wro
         'The token of MONITOR_TOKEN is needed, as a Bearer token in the Authorization header.',
       );
     }
-    const client = clientOf(request);
+    const client = toClient(request.ip);
     const waitMs = wrongTokens.holdUp(client);
     if (waitMs > 0) {
       const seconds = Math.ceil(waitMs / 1_000);
