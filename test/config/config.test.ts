@@ -303,7 +303,7 @@ describe('Secrets among the settings', () => {
       ALERT_EMAIL: 'ann@shop.test',
       MONITOR_TOKEN: 'monitor-token-value',
       SHOP_PASSWORD: 'shop-value',
-      SHOP_PASSWORD_FILE: '/run/secrets/shop',
+      SHOP_PASSWORD_FILE: '/run/shop/file',
       SLACK_WEBHOOK_URL: 'https://hooks.test/services/T0123ABCD/B0123ABCD/slack0value0of0a0hook',
       ALERT_WEBHOOK_URL: 'https://alerts.test/in?id=alert-value',
     };
@@ -314,7 +314,7 @@ describe('Secrets among the settings', () => {
       expect(redactText(`it answered ${value}.`)).to.equal('it answered ***.');
       expect(redactText(`Sent ${Buffer.from(`ann:${value}`).toString('base64')}.`)).to.match(/^Sent [\w+/]{0,8}\*\*\*/);
     }
-    const ordinary = 'grid.test, services, /run/secrets/shop, ann, in, hub and hooks.test';
+    const ordinary = 'grid.test, services, /run/shop/file, ann, in, hub and hooks.test';
     expect(redactText(ordinary)).to.equal(ordinary);
   });
 });
