@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import { expect } from 'chai';
 
 import {
@@ -258,6 +260,42 @@ describeOnBoth('RunStore', (registries) => {
     expect(await records()).to.deep.equal([]);
     expect(await Array.fromAsync(store.loadSteps())).to.deep.equal([]);
     await old.close();
+  });
+
+  it('lets no other process begin the run while work outside of the registry is done for it', async () => {
+    const order: string[] = [];
+    let other: Promise<unknown> | undefined;
+    await store.whileOwned(async () => {
+      other = registry.runs.begin('run', { token: 2, process: PROCESS }).then(() => order.push('begun'));
+      for (let turn = 0; turn < 10; turn += 1) await nextTurn();
+      order.push('worked');
+    });
+    await other;
+    expect(order).to.deep.equal(['worked', 'begun']);
+    let isCalled = false;
+    const late = store.whileOwned(async () => void (isCalled = true));
+    expect(await rejectionOf(late)).to.be.instanceOf(LeaseLostError);
+    expect(isCalled).to.equal(false);
+    await store.close();
+    store = await open(3);
+  });
+
+  it('lists large records in small pages, none lost or twice', async () => {
+    const sizes = [10, 1_500_000, 10, 700_000, 700_000, 10];
+    await end(
+      'a',
+      0,
+      sizes.map((size, index) => record(`${index}`, 'x'.repeat(size))),
+    );
+    expect(await keys()).to.deep.equal(['0', '1', '2', '3', '4', '5']);
+    const pages: number[] = [];
+    for (let after: string | undefined; ;) {
+      const page = await registry.runs.listRecordsPage('run', { limit: 6, ...(after !== undefined && { after }) });
+      pages.push(page.records.length);
+      if (page.next === null) break;
+      after = page.next;
+    }
+    expect(pages).to.deep.equal([1, 1, 2, 2]);
   });
 
   it('refuses to be begun under an older token than the one that works on it', async () => {

@@ -1,0 +1,56 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { expect } from 'chai';
+
+import { CancelledError } from '../../src/core/errors.ts';
+import { LeaseLostError, MEMORY_REGISTRY_URL } from '../../src/registry/registry.ts';
+import { writeOutputs } from '../../src/runs/write-outputs.ts';
+import { openRun, RUN } from '../support/opened-run.ts';
+
+const OLD = 'of another process';
+
+describe('Files of a run at its end', () => {
+  let folder: string;
+  let file: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'outputs-'));
+    file = path.join(folder, 'records.jsonl');
+    writeFileSync(file, OLD);
+  });
+
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const plan = (signal?: AbortSignal) => ({ folder, format: 'jsonl', writesOutput: true, signal }) as const;
+
+  it('replace those of an earlier end', async () => {
+    await using run = await openRun(MEMORY_REGISTRY_URL);
+    await run.endStep(1);
+    expect(await writeOutputs(run.store, plan())).to.deep.equal({ outputs: { records: file } });
+    expect(readFileSync(file, 'utf8')).to.equal('{"number":1,"text":""}\n');
+  });
+
+  it('replace nothing if another process has begun the run since its last commit', async () => {
+    await using run = await openRun(MEMORY_REGISTRY_URL);
+    await run.endStep(1);
+    await run.registry.runs.begin(RUN, { token: 2, process: { host: 'there', pid: 2, identity: 'two' } });
+    const { outputs, failure } = await writeOutputs(run.store, plan());
+    expect(outputs).to.deep.equal({});
+    expect(failure).to.be.instanceOf(LeaseLostError);
+    expect(readFileSync(file, 'utf8')).to.equal(OLD);
+    expect(readdirSync(folder)).to.deep.equal(['records.jsonl']);
+  });
+
+  it('are written by a run that was cancelled before, and not by one that is cancelled meanwhile', async () => {
+    await using run = await openRun(MEMORY_REGISTRY_URL);
+    await run.endStep(1);
+    const stop = new AbortController();
+    const writing = writeOutputs(run.store, plan(stop.signal));
+    stop.abort();
+    expect((await writing).failure).to.be.instanceOf(CancelledError);
+    expect(readFileSync(file, 'utf8')).to.equal(OLD);
+    expect((await writeOutputs(run.store, plan(stop.signal))).outputs).to.deep.equal({ records: file });
+  });
+});
