@@ -8,7 +8,7 @@ const DEFAULT_DATASET = 'records';
 
 /** The records of one attempt, until they are kept with its step, or dropped. */
 export class RecordBuffer {
-  readonly #records = new Map<string, RecordEntry>();
+  readonly #records = new Map<string, { -readonly [Name in keyof RecordEntry]: RecordEntry[Name] }>();
   readonly #throwIfOver: () => void;
   readonly #maxRecordBytes: number;
   #closed = false;
@@ -36,8 +36,12 @@ export class RecordBuffer {
     this.#closed = true;
   }
 
-  /** Its records are stored. Objects of the attempt that are still referenced no longer hold them. */
+  /**
+   * Its records are stored. Their text is cut off, because dead objects of a commit can hold them until the next full collection: memory
+   * would grow to whatever the heap allows.
+   */
   drop(): void {
+    for (const entry of this.#records.values()) entry.json = '';
     this.#records.clear();
   }
 }
