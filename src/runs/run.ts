@@ -5,8 +5,7 @@
 import type { StoredRun } from '../model/run.ts';
 import { anySignal } from '../core/abort.ts';
 import { ActionError, CancelledError, InvariantError, toError } from '../core/errors.ts';
-import { LeaseLostError } from '../registry/registry.ts';
-import type { Registry, RegistryError, RunStore } from '../registry/registry.ts';
+import { LeaseLostError, type Registry, type RegistryError, type RunStore } from '../registry/registry.ts';
 import { SessionManager, type Acquisition } from '../sessions/sessions.ts';
 import type { SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
 import { sizeOf } from '../upkeep/upkeep.ts';
