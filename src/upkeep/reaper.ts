@@ -37,7 +37,7 @@ export function isAbandoned({ host, pid, processIdentity }: StoredSession): bool
   return isProcessGone({ host, pid, identity: processIdentity });
 }
 
-/** Whether the process that works on a run is certain to be gone. */
+/** Returns true if the process that works on a run is certain to be gone. */
 export function isProcessOfRunGone({
   host,
   pid,

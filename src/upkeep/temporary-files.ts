@@ -8,7 +8,7 @@ import path from 'node:path';
 
 import { isProcessGone, thisProcess } from '../driver/driver.ts';
 
-/** Of the host's name, so that a name stays within the 255 bytes that file systems take. */
+/** Letters of the hash that stands for the host: a name stays within the 255 bytes that file systems take. */
 const HOST_LETTERS = 8;
 const NAME = /^\.unfinished-(?<host>[\da-f]{8})-(?<pid>\d+)-(?<identity>[\da-f]+)-[\da-f]{16}$/;
 

@@ -12,7 +12,7 @@ export interface FolderClaim {
   /** Absolute, without symbolic links. */
   readonly folder: string;
   readonly host: string;
-  /** Whether a process is certain to be gone: its lease then counts no more. */
+  /** Returns true if a process is certain to be gone: its lease then counts no more. */
   readonly isGone: (process: {
     readonly host: string | null;
     readonly pid: number | null;

@@ -94,7 +94,7 @@ export class UnfinishedFile {
   }
 }
 
-/** Marks a rejection as handled: whoever awaits the promise still gets it. */
+/** Marks a rejection as handled. Code that awaits the promise still gets it. */
 function quiet(promise: Promise<void>): Promise<void> {
   promise.catch(() => undefined);
   return promise;
