@@ -154,7 +154,7 @@ class DatasetFiles {
     await Promise.allSettled([...this.#files.values()].map(({ unfinished }) => unfinished.remove()));
   }
 
-  /** What the file system refuses is an {@link ExportError} that names the place. */
+  /** Turns a refusal of the file system into an {@link ExportError} that names the place. */
   async at<Value>(place: string, work: () => Promise<Value>): Promise<Value> {
     try {
       return await work();
