@@ -62,7 +62,7 @@ export function postgresDialect(url: string): RegistryDialect {
 }
 
 function kyselyDialect(url: string): Dialect {
-  const config = { pool: async () => openPool(url) };
+  const config = { pool: async () => openPool(url), onCreateConnection: setLimits };
   const dialect = new PostgresDialect(config);
   return {
     createAdapter: () => dialect.createAdapter(),
@@ -70,6 +70,16 @@ function kyselyDialect(url: string): Dialect {
     createIntrospector: (db) => dialect.createIntrospector(db),
     createQueryCompiler: () => dialect.createQueryCompiler(),
   };
+}
+
+/** By statements, because poolers such as PgBouncer refuse these settings when a connection is opened. */
+async function setLimits(connection: DatabaseConnection): Promise<void> {
+  const limits = [
+    `set statement_timeout = ${QUERY_LIMIT_MS}`,
+    `set lock_timeout = ${LOCK_LIMIT_MS}`,
+    `set idle_in_transaction_session_timeout = ${IDLE_LIMIT_MS}`,
+  ];
+  await connection.executeQuery(CompiledQuery.raw(limits.join('; ')));
 }
 
 /** Knows each transaction by its id, so that the database can be asked later if it was committed (PostgreSQL 13 and later). */
@@ -114,9 +124,6 @@ function openPool(url: string): Pool {
     max: CONNECTIONS,
     connectionTimeoutMillis: CONNECT_LIMIT_MS,
     query_timeout: QUERY_LIMIT_MS,
-    statement_timeout: QUERY_LIMIT_MS,
-    lock_timeout: LOCK_LIMIT_MS,
-    idle_in_transaction_session_timeout: IDLE_LIMIT_MS,
     keepAlive: true,
     application_name: 'webdriver-supervisor',
     types,
