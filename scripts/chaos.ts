@@ -3,12 +3,15 @@
  * `npm run chaos -- --natural 200 [--seed 1] [--action NAME] [--run N]`: so many runs of natural actions, each with one to three
  * faults; with `--run`, only that one of them.
  * `npm run chaos -- --programs 50 [--seed 1] [--registry URL]`: so many runs whose whole program is killed and resumed.
+ * `npm run chaos -- --schedules 100 [--seed 1] [--database sqlite|postgres|both]`: so many schedules of processes that compete for one run,
+ * each with a seed of its own; a promise that is broken is printed with the command that repeats its schedule.
  * Exit code 1 when anything is amiss.
  */
 import { parseArgs } from 'node:util';
 
 import { disturbNaturalActions } from './chaos/natural.ts';
 import { killPrograms } from './chaos/programs.ts';
+import { runSchedules } from './chaos/schedules.ts';
 import { strikeSessions } from './chaos/sessions.ts';
 
 const { values: flags } = parseArgs({
@@ -17,6 +20,9 @@ const { values: flags } = parseArgs({
     natural: { type: 'string' },
     programs: { type: 'string' },
     registry: { type: 'string' },
+    schedules: { type: 'string' },
+    database: { type: 'string', default: 'both' },
+    verbose: { type: 'boolean', default: false },
     action: { type: 'string' },
     run: { type: 'string' },
     seed: { type: 'string', default: '1' },
@@ -26,7 +32,9 @@ const seed = Number(flags.seed);
 process.exitCode = (await run()) ? 0 : 1;
 
 function run(): Promise<boolean> {
-  const { natural, programs, registry, action } = flags;
+  const { natural, programs, registry, action, schedules, verbose: isVerbose } = flags;
+  if (schedules !== undefined)
+    return runSchedules({ schedules: toCount('schedules', schedules), seed, databases: toDatabases(), isVerbose });
   if (programs !== undefined) return killPrograms({ runs: toCount('programs', programs), seed, registry });
   if (natural === undefined) return strikeSessions({ faults: toCount('faults', flags.faults), seed });
   const number = flags.run === undefined ? undefined : toCount('run', flags.run);
@@ -37,4 +45,11 @@ function toCount(flag: string, text: string): number {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1) throw new Error(`--${flag} must be a whole number of at least 1.`);
   return count;
+}
+
+function toDatabases(): readonly ('sqlite' | 'postgres')[] {
+  const { database } = flags;
+  if (database === 'both') return ['sqlite', 'postgres'];
+  if (database === 'sqlite' || database === 'postgres') return [database];
+  throw new Error('--database must be sqlite, postgres or both.');
 }

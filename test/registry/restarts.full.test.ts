@@ -1,20 +1,16 @@
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-
 import { expect } from 'chai';
 
 import { count } from '../../src/registry/log/counters.ts';
 import { openRegistry } from '../../src/registry/registry.ts';
 import { Database } from '../../src/registry/sql/database.ts';
 import { postgresDialect } from '../../src/registry/sql/postgres.ts';
+import { openCommitCutter } from '../support/commit-cutter.ts';
 import { TestPostgres } from '../support/postgres.ts';
 import { rawSql } from '../support/raw-sql.ts';
 import { keptBy, numbers, openRun } from '../support/opened-run.ts';
 
 const PROCESS = { host: 'here', pid: 1, identity: 'one' };
 const STEPS = 200;
-/** The statement, as it ends in PostgreSQL's protocol; a column's name has the word too. */
-const COMMIT = /\bcommit\0/i;
 
 describe('A registry in PostgreSQL, whose server', () => {
   it('is restarted while a run works: everything is kept once, and nobody is told of it', async () => {
@@ -35,7 +31,7 @@ describe('A registry in PostgreSQL, whose server', () => {
   it('loses the answer to a commit: it is not done twice', async () => {
     await using postgres = await TestPostgres.start();
     const url = new URL(await postgres.createDatabase());
-    await using proxy = await openProxy(postgres.port);
+    await using proxy = await openCommitCutter(postgres.port);
     url.port = String(proxy.port);
     await using run = await openRun(url.href);
     const { registry, store } = run;
@@ -58,7 +54,7 @@ describe('A registry in PostgreSQL, whose server', () => {
   it('loses the answer to any other change: it is told as it was, and leaves one event and one count', async () => {
     await using postgres = await TestPostgres.start();
     const url = new URL(await postgres.createDatabase());
-    await using proxy = await openProxy(postgres.port);
+    await using proxy = await openCommitCutter(postgres.port);
     const direct = url.href;
     url.port = String(proxy.port);
     await using registry = await openRegistry(url.href);
@@ -141,53 +137,3 @@ describe('A registry in PostgreSQL, whose server', () => {
     expect(counter).to.deep.equal({ value: 2 });
   }).timeout(60_000);
 });
-
-interface CommitCutter extends AsyncDisposable {
-  readonly port: number;
-  readonly cuts: number;
-  /** The server gets the next COMMIT, and its client never learns of the answer. */
-  cutNextCommit(): void;
-}
-
-async function openProxy(target: number): Promise<CommitCutter> {
-  const sockets = new Set<Socket>();
-  let isArmed = false;
-  let cuts = 0;
-  const server = createServer((client) => {
-    const upstream = connect(target, '127.0.0.1');
-    let isCutting = false;
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
-    }
-    client.on('data', (data) => {
-      if (isArmed && COMMIT.test(data.toString('latin1'))) {
-        isArmed = false;
-        isCutting = true;
-        cuts += 1;
-      }
-      upstream.write(data);
-    });
-    upstream.on('data', (data) => {
-      if (!isCutting) return client.write(data);
-      client.destroy();
-      return upstream.destroy();
-    });
-    client.on('close', () => upstream.destroy());
-    upstream.on('close', () => client.destroy());
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    get cuts() {
-      return cuts;
-    },
-    cutNextCommit: () => void (isArmed = true),
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-}

@@ -1,0 +1,47 @@
+/** Seeded schedules of processes that compete for one run, whose histories are checked. */
+import { checkHistory, type Violation } from '../../test/registry/history/checker.ts';
+import { ProcessPool } from '../../test/registry/history/processes.ts';
+import { runSchedule } from '../../test/registry/history/run-schedule.ts';
+import { describeMove, makeSchedule, type DatabaseKind } from '../../test/registry/history/schedule.ts';
+import { closeSharedPostgres } from '../../test/support/shared-postgres.ts';
+
+export interface ScheduleChaos {
+  /** Of each database. */
+  readonly schedules: number;
+  /** Of the first one; the others have those that follow. */
+  readonly seed: number;
+  readonly databases: readonly DatabaseKind[];
+  /** Prints the whole history of each schedule. */
+  readonly isVerbose: boolean;
+}
+
+/** Returns whether no promise was broken. */
+export async function runSchedules({ schedules, seed, databases, isVerbose }: ScheduleChaos): Promise<boolean> {
+  await using pool = new ProcessPool();
+  const broken: Violation[] = [];
+  for (const database of databases) {
+    for (let number = seed; number < seed + schedules; number += 1) {
+      const schedule = makeSchedule(number, database);
+      const startedAt = performance.now();
+      const history = await runSchedule(schedule, pool);
+      const found = checkHistory(history);
+      const ends = history.entries.flatMap((entry) =>
+        entry.kind === 'ended' ? [`${entry.by} ${entry.status}${entry.code === null ? '' : ` (${entry.code})`}`] : [],
+      );
+      const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
+      console.log(
+        `${database} ${number}: ${schedule.moves.map(describeMove).join(', ')}: ${ends.join(', ')}; ${seconds} s`,
+      );
+      if (isVerbose) console.log(JSON.stringify(history, undefined, 1));
+      for (const { promise, what } of found) console.log(`  BROKEN: ${promise}: ${what}`);
+      if (found.length > 0)
+        console.log(`  again: npm run chaos -- --schedules 1 --seed ${number} --database ${database}`);
+      broken.push(...found);
+    }
+  }
+  await closeSharedPostgres();
+  const counts = Map.groupBy(broken, ({ promise }) => promise);
+  for (const [promise, { length }] of counts) console.log(`${promise}: broken ${length} times`);
+  if (broken.length === 0) console.log('No promise was broken.');
+  return broken.length === 0;
+}

@@ -1,0 +1,203 @@
+/**
+ * What a history must be like, whatever happened in it. Each promise of the registry is one check, a pure function of the history.
+ */
+import { OWNER, RUN, type Entry, type History } from './history.ts';
+
+export interface Violation {
+  readonly promise: keyof typeof CHECKS;
+  readonly what: string;
+}
+
+/** The name of the last process of a schedule, which nothing disturbs. */
+export const LAST = 'last';
+/**
+ * A request that was written before another process began may arrive after that one's first request. On loopback it takes microseconds to
+ * arrive; the rest is the time until this busy process notes it.
+ */
+const UNDER_WAY_MS = 100;
+/** How a process may end that lost commits, or whose run another process went on with. */
+const LOSSES = new Set(['registry-diverged', 'lease-lost', 'session-ended', 'cancelled']);
+
+const CHECKS = {
+  'one writer': checkWriter,
+  'no gap between commits': checkNumbers,
+  'what is confirmed is stored': checkConfirmed,
+  'exit 0 means the right data': checkExports,
+  'counts equal the rows': checkCounts,
+  'one event per cause': checkEvents,
+  'a token is issued once': checkTokens,
+  'lost commits are noticed': checkRestores,
+  'one process sends': checkSenders,
+  'the run can be finished': checkEnd,
+} satisfies Record<string, (history: History) => Iterable<string>>;
+
+export function checkHistory(history: History): Violation[] {
+  return Object.entries(CHECKS).flatMap(([promise, check]) =>
+    [...check(history)].map((what) => ({ promise: promise as Violation['promise'], what })),
+  );
+}
+
+/** No step is stored by a process after another one began the run. */
+function* checkWriter({ changes }: History): Iterable<string> {
+  for (const change of changes) {
+    if (change.kind === 'step' && change.worker !== change.pid)
+      yield `${change.step} was stored by process ${change.worker} while the run was process ${change.pid}'s`;
+  }
+}
+
+/** Each commit follows the one before it, and a begin goes on from there. */
+function* checkNumbers({ changes }: History): Iterable<string> {
+  let known: number | undefined;
+  for (const change of changes) {
+    if (change.kind === 'restored') known = undefined;
+    if (change.kind === 'begin') {
+      if (known !== undefined && change.number !== known)
+        yield `a run at commit ${known} was begun at ${change.number}`;
+      known = change.number;
+    }
+    if (change.kind !== 'commit') continue;
+    const before = known ?? change.before;
+    if (change.before !== before || change.number !== before + 1)
+      yield `process ${change.pid} committed ${change.number} after commit ${before}`;
+    known = change.number;
+  }
+}
+
+/** A confirmed step was stored by the process that was told so, and stays if no older copy took its place. */
+function* checkConfirmed({ entries, changes, final }: History): Iterable<string> {
+  const pids = pidsOf(entries);
+  const done = new Set(final.steps.filter(({ status }) => status === 'done').map(({ step }) => step));
+  const lastRestore = entries.findLast(({ kind }) => kind === 'restored')?.at ?? -Infinity;
+  for (const entry of entries) {
+    if (entry.kind !== 'confirmed') continue;
+    const { step, by } = entry;
+    const isStored = changes.some(
+      (change) => change.kind === 'step' && change.step === step && change.worker === pids.get(by),
+    );
+    if (!isStored) yield `${step} was confirmed to ${by}, which never stored it`;
+    if (entry.at > lastRestore && !done.has(step)) yield `${step} was confirmed to ${by}, and is not stored at the end`;
+  }
+}
+
+/** The file of a process that exits with 0 is that of an undisturbed run, and has what the registry has. */
+function* checkExports({ entries, expected, final }: History): Iterable<string> {
+  for (const { by, lines } of entries.filter((entry) => entry.kind === 'exported')) {
+    const end = entries.find((entry) => entry.kind === 'ended' && entry.by === by);
+    if (end?.kind !== 'ended' || end.exitCode !== 0) continue;
+    yield* compare(lines, expected).map((what) => `${by} ended with exit code 0, and its file has ${what}`);
+  }
+  if (final.run['status'] === 'completed')
+    yield* compare(final.records, expected).map((what) => `the completed run has ${what}`);
+}
+
+function* checkCounts({ copies, final }: History): Iterable<string> {
+  for (const state of [...copies, final]) {
+    const { run, steps, records } = state;
+    const column = (name: string) => Number(run[name]);
+    const count = (status: string) => steps.filter((step) => step.status === status).length;
+    const rows = { done: count('done'), failed: count('failed'), skipped: count('skipped'), records: records.length };
+    for (const [name, number] of Object.entries(rows))
+      if (column(name) !== number) yield `the column ${name} is ${column(name)} with ${number} rows`;
+    const parts = ['queued', 'running', 'done', 'failed', 'cancelled', 'skipped'];
+    const sum = parts.reduce((total, part) => total + column(part), 0);
+    if (column('total') !== sum) yield `total is ${column('total')}, and its parts are ${sum}`;
+    if (run['status'] === 'completed' && sum !== steps.length) yield `total is ${sum} with ${steps.length} steps`;
+  }
+}
+
+/** A session starts once and ends once; a run ends at most once for each time that it was begun, or was cancelled before. */
+function* checkEvents({ final }: History): Iterable<string> {
+  const bySession = Map.groupBy(
+    final.events.filter(({ session }) => session !== null),
+    ({ session, type }) =>
+      `${/^session_(dead|ended|expired|timeout)$/.test(type) ? 'the end' : type} of session ${session}`,
+  );
+  for (const [what, { length }] of bySession) if (length > 1) yield `${what} was told ${length} times`;
+  let isOpen = true;
+  for (const { type, run, status } of final.events) {
+    if (run !== RUN) continue;
+    if (type === 'run_started' || type === 'run_resumed') isOpen = true;
+    if (type !== 'run_ended') continue;
+    if (!isOpen) yield `run_ended (${status}) was told again`;
+    isOpen = false;
+  }
+}
+
+function* checkTokens({ changes }: History): Iterable<string> {
+  const sessions = new Map<number, string>();
+  for (const change of changes) {
+    if (change.kind !== 'claim') continue;
+    const known = sessions.get(change.token);
+    if (known !== undefined) yield `token ${change.token} was issued to the sessions ${known} and ${change.session}`;
+    sessions.set(change.token, change.session);
+  }
+}
+
+/** A process that works on the run while an older copy takes the registry's place does not end as if nothing was missing. */
+function* checkRestores({ entries }: History): Iterable<string> {
+  const pids = pidsOf(entries);
+  for (const restored of entries) {
+    if (restored.kind !== 'restored') continue;
+    const { before, after } = restored;
+    const isLoss = before.writer !== after.writer || after.commitNumber < before.commitNumber;
+    if (before.token === null || !isLoss) continue;
+    const end = entries.find(
+      (entry) => entry.kind === 'ended' && entry.at > restored.at && pids.get(entry.by) === before.pid,
+    );
+    if (end?.kind !== 'ended' || LOSSES.has(end.code ?? '')) continue;
+    const lost = `commits ${after.commitNumber + 1} to ${before.commitNumber}`;
+    yield `${end.by} lost ${lost}, and ended as ${end.status} (${end.code ?? 'no error'})`;
+  }
+}
+
+/** After a process has asked for a session of the owner, no other one sends under an older session, except the DELETE that ends it. */
+function* checkSenders({ entries }: History): Iterable<string> {
+  const starts = entries.filter((entry) => entry.kind === 'command' && entry.session === undefined);
+  const told = new Set<string>();
+  for (const entry of entries) {
+    if (entry.kind !== 'called' && (entry.kind !== 'command' || entry.session === undefined)) continue;
+    if (entry.kind === 'command' && entry.method === 'DELETE') continue;
+    const own = starts.findLast(({ at, by }) => by === entry.by && at <= entry.at);
+    const rival = starts.find(
+      ({ at, by }) => by !== entry.by && at > (own?.at ?? -Infinity) && at + UNDER_WAY_MS < entry.at,
+    );
+    if (rival === undefined || told.has(entry.by)) continue;
+    told.add(entry.by);
+    const after = Math.round(entry.at - rival.at);
+    yield `${entry.by} sent ${entry.kind === 'called' ? `the call for ${entry.step}` : `a ${entry.method}`} for ${OWNER} ${after} ms after ${rival.by} had begun a session`;
+  }
+}
+
+/** No process hangs, none ends by an error of the program, and the last one, which nothing disturbs, completes the run. */
+function* checkEnd({ entries, final }: History): Iterable<string> {
+  for (const entry of entries) {
+    if (entry.kind === 'hung') yield `${entry.by} did not end`;
+    if (
+      entry.kind === 'exited' &&
+      entry.signal === null &&
+      !entries.some(({ kind, by }) => kind === 'ended' && by === entry.by)
+    )
+      yield `${entry.by} ended with exit code ${entry.exitCode} and no outcome`;
+  }
+  const end = entries.find((entry) => entry.kind === 'ended' && entry.by === LAST);
+  if (end?.kind === 'ended' && end.exitCode !== 0)
+    yield `the last process ended with exit code ${end.exitCode}: ${end.status} (${end.code})`;
+  if (final.run['status'] !== 'completed') yield `the run is ${String(final.run['status'])} at the end`;
+}
+
+function compare(lines: readonly string[], expected: readonly string[]): string[] {
+  const found: string[] = [];
+  const missing = expected.filter((line) => !lines.includes(line));
+  const foreign = lines.filter((line) => !expected.includes(line));
+  const doubled = lines.filter((line, index) => lines.indexOf(line) !== index);
+  if (missing.length > 0) found.push(`not the records ${missing.join(' ')}`);
+  if (foreign.length > 0) found.push(`foreign records ${foreign.join(' ')}`);
+  if (doubled.length > 0) found.push(`records twice: ${doubled.join(' ')}`);
+  if (found.length === 0 && lines.some((line, index) => line !== expected[index]))
+    found.push('another order of records');
+  return found;
+}
+
+function pidsOf(entries: readonly Entry[]): ReadonlyMap<string, number> {
+  return new Map(entries.flatMap((entry) => (entry.kind === 'began' ? [[entry.by, entry.pid]] : [])));
+}

@@ -1,0 +1,148 @@
+/** The processes that schedules are executed by, as the one that directs them has them. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+
+import type { Entry } from './history.ts';
+import type { ProgramOptions } from './program.ts';
+
+const FLAGS = ['--conditions=webdriver-supervisor:source', '--disable-warning=ExperimentalWarning'];
+const PROGRAM = path.join(import.meta.dirname, 'program.ts');
+
+/** Real processes. Those that a schedule has not killed serve the next one. */
+export class ProcessPool implements AsyncDisposable {
+  readonly #idle: WorkerProcess[] = [];
+  readonly #all = new Set<WorkerProcess>();
+
+  take(): WorkerProcess {
+    const worker = this.#idle.pop() ?? new WorkerProcess();
+    this.#all.add(worker);
+    return worker;
+  }
+
+  /** One that still works, or is gone, is of no further use. */
+  giveBack(worker: WorkerProcess): void {
+    if (worker.state === 'idle') this.#idle.push(worker);
+    else worker.signal('SIGKILL');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const worker of this.#all) worker.signal('SIGKILL');
+    await Promise.all([...this.#all].map((worker) => worker.exit));
+  }
+}
+
+export interface Exit {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+}
+
+class WorkerProcess {
+  readonly #child: ChildProcess;
+  readonly ready: Promise<unknown>;
+  readonly exit: Promise<Exit>;
+  #over = Promise.withResolvers<undefined>();
+  state: 'idle' | 'working' | 'gone' = 'idle';
+
+  constructor() {
+    this.#child = spawn(process.execPath, [...FLAGS, PROGRAM], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const { stdin, stdout } = this.#child as ChildProcess & {
+      stdin: NodeJS.WritableStream;
+      stdout: NodeJS.ReadableStream;
+    };
+    stdin.on('error', () => undefined);
+    this.exit = once(this.#child, 'exit').then(([exitCode, signal]: (number | string | null)[]) => {
+      this.state = 'gone';
+      return { exitCode: exitCode as number | null, signal: signal as string | null };
+    });
+    const lines = createInterface(stdout);
+    this.ready = Promise.race([once(lines, 'line'), this.exit]);
+    lines.on('line', (line) => {
+      if (line !== 'done' || this.state === 'gone') return;
+      this.state = 'idle';
+      this.#over.resolve(undefined);
+    });
+  }
+
+  begin(options: ProgramOptions): void {
+    this.state = 'working';
+    this.#over = Promise.withResolvers();
+    this.tell('go', JSON.stringify(options));
+  }
+
+  /** Resolves when its part of the schedule is over, with its exit if it ended. */
+  get over(): Promise<Exit | undefined> {
+    return Promise.race([this.#over.promise, this.exit]);
+  }
+
+  tell(word: 'go' | 'clock', value: string): void {
+    this.#child.stdin?.write(`${word} ${value}\n`);
+  }
+
+  signal(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child.kill(signal);
+  }
+}
+
+/** One process in one schedule. */
+export class ScheduledProcess {
+  readonly #worker: WorkerProcess;
+  readonly #options: ProgramOptions;
+  #hasBegun = false;
+  #waking: NodeJS.Timeout | undefined;
+
+  constructor(worker: WorkerProcess, options: ProgramOptions) {
+    this.#worker = worker;
+    this.#options = options;
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  get isWorking(): boolean {
+    return this.#hasBegun && this.#worker.state === 'working';
+  }
+
+  get over(): Promise<Exit | undefined> {
+    return this.#worker.over;
+  }
+
+  begin(): void {
+    this.#hasBegun = true;
+    this.#worker.begin(this.#options);
+  }
+
+  setClock(byMs: number): void {
+    if (this.isWorking) this.#worker.tell('clock', String(byMs));
+  }
+
+  async kill(): Promise<void> {
+    if (!this.isWorking) return;
+    clearTimeout(this.#waking);
+    this.#worker.signal('SIGKILL');
+    await this.#worker.exit;
+  }
+
+  suspend(forMs: number, onWoken: () => void): void {
+    if (!this.isWorking) return;
+    clearTimeout(this.#waking);
+    this.#worker.signal('SIGSTOP');
+    this.#waking = setTimeout(() => {
+      onWoken();
+      this.#worker.signal('SIGCONT');
+    }, forMs);
+  }
+
+  /** What it has noted. A line that a kill cut off is left out. */
+  entries(): Entry[] {
+    const { historyFile } = this.#options;
+    if (!existsSync(historyFile)) return [];
+    const lines = readFileSync(historyFile, 'utf8').split('\n').slice(0, -1);
+    return lines.map((line) => JSON.parse(line) as Entry);
+  }
+}
+
+export type { WorkerProcess };

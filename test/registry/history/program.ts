@@ -1,0 +1,62 @@
+/**
+ * The process that schedules are executed by. It says on a line that it is ready. `go <JSON of ProgramOptions>` has it go on with the run of a
+ * schedule, after which it says `done`; `clock <ms>` sets its clock meanwhile. What it does is appended to its own file of the history. It
+ * serves one schedule after the other, because its start takes longer than a schedule, and ends with its standard input.
+ * Usage: node program.ts
+ */
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+import { exitCodeOf, loadConfig, SupervisorError } from 'webdriver-supervisor';
+
+import { prepareRun } from '../../../src/runs/runs.ts';
+import { monotonicMs, RUN } from './history.ts';
+import { resetClock, ShiftedDate, shiftClock } from './shifted-date.ts';
+import { makeAction } from './workload.ts';
+
+export interface ProgramOptions {
+  readonly name: string;
+  readonly historyFile: string;
+  readonly registryUrl: string;
+  /** Of the scripted server. */
+  readonly gridUrl: string;
+  readonly heartbeatIntervalMs: number;
+  readonly waitMs: number;
+}
+
+globalThis.Date = ShiftedDate;
+process.stdout.write('ready\n');
+for await (const line of createInterface(process.stdin)) {
+  const [, word, value = ''] = /^(\w+) (.*)$/.exec(line) ?? [];
+  if (word === 'clock') shiftClock(Number(value));
+  else void serve(JSON.parse(value) as ProgramOptions);
+}
+
+async function serve(options: ProgramOptions): Promise<void> {
+  const file = openSync(options.historyFile, 'a');
+  const note = (fact: object) =>
+    void writeSync(file, `${JSON.stringify({ at: monotonicMs(), by: options.name, ...fact })}\n`);
+  note({ kind: 'began', pid: process.pid });
+  await goOn(options, note);
+  closeSync(file);
+  resetClock();
+  process.stdout.write('done\n');
+}
+
+async function goOn(options: ProgramOptions, note: (fact: object) => void): Promise<void> {
+  const { name, registryUrl, gridUrl, heartbeatIntervalMs, waitMs } = options;
+  const action = makeAction({ name, onConfirmed: (step) => note({ kind: 'confirmed', step }) });
+  const config = { ...loadConfig({ environment: {}, folder: '/nonexistent' }), registryUrl, keepsState: false };
+  try {
+    const supervisor = { gridUrl: `${gridUrl}/${name}`, heartbeatIntervalMs, heartbeatTimeoutMs: 5_000 };
+    const run = await prepareRun(action, {}, { resume: RUN, config, supervisor, waitMs });
+    const { status, error, sessions, outputs } = await run.execute();
+    const { records } = outputs;
+    if (records !== undefined)
+      note({ kind: 'exported', lines: readFileSync(records, 'utf8').split('\n').slice(0, -1) });
+    note({ kind: 'ended', status, code: error?.code ?? null, exitCode: exitCodeOf({ status, error, sessions }) });
+  } catch (thrown) {
+    if (!(thrown instanceof SupervisorError)) throw thrown;
+    note({ kind: 'ended', status: 'refused', code: thrown.code, exitCode: 2 });
+  }
+}

@@ -1,0 +1,179 @@
+/** Executes a schedule with real processes, and returns its history. */
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
+
+import { openRegistry } from '../../../src/registry/registry.ts';
+import { openCommitCutter } from '../../support/commit-cutter.ts';
+import { sharedPostgres } from '../../support/shared-postgres.ts';
+import { LAST } from './checker.ts';
+import { monotonicMs, OWNER, RUN, type Entry, type History, type RegistryState } from './history.ts';
+import { ScheduledProcess, type ProcessPool } from './processes.ts';
+import { HEARTBEAT_INTERVAL_MS, type Act, type Schedule } from './schedule.ts';
+import { Witness, type Restored } from './witness.ts';
+import { expectedLines, openSite } from './workload.ts';
+
+/** Without a call for so long the next move is made: all may be suspended, or be over. */
+const STALL_MS = 400;
+const LOOK_EVERY_MS = 5;
+/** Longer than a registry that can't be reached is waited for by anything but a run's commits. */
+const END_LIMIT_MS = 15_000;
+/** Of a cancel while the run's row is locked. */
+const CANCEL_LIMIT_MS = 3_000;
+
+type Fact = Entry extends infer One ? (One extends Entry ? Omit<One, 'at' | 'by'> : never) : never;
+
+export async function runSchedule(schedule: Schedule, pool: ProcessPool): Promise<History> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'hs-'));
+  try {
+    return await direct(schedule, { folder, pool });
+  } finally {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+async function direct(
+  { seed, database, processes: wanted, moves }: Schedule,
+  { folder, pool }: { readonly folder: string; readonly pool: ProcessPool },
+): Promise<History> {
+  const noted: Entry[] = [];
+  const copies: RegistryState[] = [];
+  let calls = 0;
+  let calledAt = monotonicMs();
+  const note = (by: string, fact: Fact) => void noted.push({ at: monotonicMs(), by, ...fact });
+  await using stack = new AsyncDisposableStack();
+  const site = stack.use(
+    await openSite(seed, (step, by) => {
+      calls += 1;
+      calledAt = monotonicMs();
+      note(by, { kind: 'called', step });
+    }),
+  );
+  const server = stack.use(await openScriptedWebDriver());
+  server.answer(
+    () => true,
+    ({ method, path: requested, sessionId }) => {
+      const [, by = ''] = requested.split('/');
+      if (sessionId !== undefined || method === 'POST') note(by, { kind: 'command', method, session: sessionId });
+      return undefined;
+    },
+  );
+  const url = await makeRegistry(database, folder, site.url);
+  const witness = await Witness.open(url);
+
+  const cutters = new Map<string, Awaited<ReturnType<typeof openCommitCutter>>>();
+  const start = async (name: string, waitMs: number) => {
+    let registryUrl = url;
+    if (database === 'postgres') {
+      const cutter = stack.use(await openCommitCutter(Number(new URL(url).port)));
+      cutters.set(name, cutter);
+      registryUrl = Object.assign(new URL(url), { port: String(cutter.port) }).href;
+    }
+    const historyFile = path.join(folder, `${name}.jsonl`);
+    const options = { name, historyFile, registryUrl, gridUrl: server.url, waitMs };
+    const worker = pool.take();
+    stack.defer(() => pool.giveBack(worker));
+    await worker.ready;
+    return new ScheduledProcess(worker, { ...options, heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS });
+  };
+  const all = await Promise.all(
+    [...wanted, { name: LAST, waitMs: 10_000 }].map(({ name, waitMs }) => start(name, waitMs)),
+  );
+  const byName = new Map(all.map((one) => [one.name, one]));
+  const working = () => all.filter((one) => one.isWorking);
+
+  const make = async (act: Act): Promise<void> => {
+    const target = 'who' in act ? byName.get(act.who) : undefined;
+    const by = 'who' in act ? act.who : 'registry';
+    const suspend = (forMs: number) => target?.suspend(forMs, () => note(by, { kind: 'fault', what: 'woken' }));
+    note(by, { kind: 'fault', what: JSON.stringify(act) });
+    const restore = (restored: Restored | undefined) =>
+      restored === undefined ? undefined : note(by, { kind: 'restored', ...restored });
+    switch (act.act) {
+      case 'begin':
+        return target?.begin();
+      case 'kill':
+        return target?.kill();
+      case 'suspend':
+        return suspend(act.forMs);
+      case 'set-clock':
+        return target?.setClock(act.byMs);
+      case 'cut':
+        return cutters.get(act.who)?.cutNextCommit(act.when, () => {
+          note(by, { kind: 'fault', what: 'cut' });
+          if (act.suspendForMs > 0) suspend(act.suspendForMs);
+        });
+      case 'lock':
+        return witness.holdLock(act.forMs);
+      case 'copy': {
+        const copy = await witness.copy();
+        if (copy !== undefined) copies.push(copy);
+        return undefined;
+      }
+      case 'restore':
+        return restore(copies.length === 0 ? undefined : await witness.restore());
+      case 'replace-file':
+        return restore(copies.length === 0 ? undefined : await witness.replaceFile());
+      case 'cancel':
+        return cancel(url);
+      case 'end-sessions':
+        return server.endSession();
+    }
+  };
+
+  for (const { afterCalls, ...act } of moves) {
+    const from = calls;
+    const since = monotonicMs();
+    const isDue = () => calls - from >= afterCalls || monotonicMs() - Math.max(since, calledAt) > STALL_MS;
+    while (!isDue() && working().length > 0) await pause(LOOK_EVERY_MS);
+    await make(act);
+  }
+  await end(
+    all.filter(({ name }) => name !== LAST),
+    note,
+  );
+  byName.get(LAST)?.begin();
+  await end(all, note);
+  const entries = [...noted, ...all.flatMap((one) => one.entries())].sort((one, other) => one.at - other.at);
+  return { expected: expectedLines(), entries, changes: await witness.changes(), copies, final: await witness.state() };
+}
+
+/** A registry with the run in it, waiting for a process. Returns its URL. */
+async function makeRegistry(database: Schedule['database'], folder: string, site: string): Promise<string> {
+  let url: string;
+  if (database === 'sqlite') {
+    const link = path.join(folder, 'registry');
+    mkdirSync(path.join(folder, 'generation-1'));
+    symlinkSync(path.join(folder, 'generation-1'), link);
+    url = `sqlite:${path.join(link, 'registry.db')}`;
+  } else {
+    const postgres = await sharedPostgres();
+    url = await postgres.createDatabase();
+  }
+  await using registry = await openRegistry(url);
+  const output = path.join(folder, 'output');
+  await registry.runs.create({ id: RUN, action: 'history', params: { site }, owner: OWNER, options: { output } });
+  return url;
+}
+
+async function cancel(url: string): Promise<void> {
+  await using registry = await openRegistry(url);
+  await Promise.race([registry.runs.requestCancel(RUN), pause(CANCEL_LIMIT_MS, undefined, { ref: false })]);
+}
+
+/** Waits for all that have begun. Those that don't end are killed. */
+async function end(all: readonly ScheduledProcess[], note: (by: string, fact: Fact) => void): Promise<void> {
+  await Promise.all(
+    all.map(async (one) => {
+      if (!one.isWorking) return;
+      const exit = await Promise.race([one.over, pause(END_LIMIT_MS, 'hung' as const, { ref: false })]);
+      if (exit === 'hung') {
+        note(one.name, { kind: 'hung' });
+        await one.kill();
+      } else if (exit !== undefined) note(one.name, { kind: 'exited', ...exit });
+    }),
+  );
+}

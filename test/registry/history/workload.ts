@@ -1,0 +1,95 @@
+/** The run that all processes compete for, and the site that it asks. */
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+
+import { defineAction, z, type Action } from 'webdriver-supervisor';
+
+import { makeRandom } from '../../../scripts/demo-shop/random.ts';
+import { OWNER } from './history.ts';
+
+const PAGES = ['page-1', 'page-2', 'page-3'];
+const ITEMS = Array.from({ length: 8 }, (_unused, index) => `item-${index + 1}`);
+const ITEMS_AT_A_TIME = 3;
+const SLOWEST_ANSWER_MS = 30;
+/** Names the process in each call. */
+export const PROCESS_HEADER = 'x-process';
+
+export interface WorkloadOptions {
+  /** Of the process that executes the action. */
+  readonly name: string;
+  readonly onConfirmed: (step: string) => void;
+}
+
+/** Each step's value is the process that did its work, and its record is the same whoever did it. */
+export function makeAction({ name, onConfirmed }: WorkloadOptions): Action {
+  return defineAction({
+    name: 'history',
+    description: 'Pages, then items.',
+    params: z.object({ site: z.string() }),
+    owner: () => OWNER,
+    async run({ driver, api, params, step, batch }) {
+      const headers = { [PROCESS_HEADER]: name };
+      for (const key of PAGES) {
+        let isWorker = false;
+        await step(key, async ({ save }) => {
+          isWorker = true;
+          await driver.get(`${params.site}/${key}`);
+          save(await api.json<object>(`${params.site}/${key}`, { headers }), { key });
+          return { by: process.pid };
+        });
+        if (isWorker) onConfirmed(key);
+      }
+      const workers = new Set<string>();
+      const { results } = await batch(
+        'items',
+        ITEMS,
+        async (key, { save, signal }) => {
+          workers.add(key);
+          // Without DevTools `api` reads cookies by commands, and items that share a window are refused those.
+          const response = await fetch(`${params.site}/${key}`, { headers, signal });
+          save((await response.json()) as object, { key });
+          return { by: process.pid };
+        },
+        { key: (item) => item, concurrency: ITEMS_AT_A_TIME },
+      );
+      for (const { key, status } of results) if (status === 'done' && workers.has(key)) onConfirmed(key);
+    },
+  });
+}
+
+/** The lines of the file of an undisturbed run. */
+export function expectedLines(): string[] {
+  return [...PAGES, ...ITEMS].map((key) => JSON.stringify(answerTo(key)));
+}
+
+function answerTo(key: string): object {
+  return { key, length: key.length };
+}
+
+export interface Site extends AsyncDisposable {
+  readonly url: string;
+}
+
+/** Answers each call after a time that follows from the seed. */
+export async function openSite(seed: number, onCall: (step: string, by: string) => void): Promise<Site> {
+  const random = makeRandom(seed);
+  const server = createServer((request, response) => {
+    const key = request.url?.slice(1) ?? '';
+    onCall(key, String(request.headers[PROCESS_HEADER]));
+    setTimeout(
+      () => response.setHeader('content-type', 'application/json').end(JSON.stringify(answerTo(key))),
+      random() * SLOWEST_ANSWER_MS,
+    );
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
