@@ -15,6 +15,8 @@ export const LAST = 'last';
  * arrive; the rest is the time until this busy process notes it.
  */
 const UNDER_WAY_MS = 100;
+/** A heartbeat, which asks the browser and changes nothing; and the end of a session that is lost. */
+const CHANGES_NOTHING = new Set(['GET /window/handles', 'DELETE /session']);
 /** How a process may end that lost commits, or whose run another process went on with. */
 const LOSSES = new Set(['registry-diverged', 'lease-lost', 'session-ended', 'cancelled']);
 
@@ -37,9 +39,19 @@ export function checkHistory(history: History): Violation[] {
   );
 }
 
-/** No step is stored by a process after another one began the run. */
+/** A begin is under a newer token; after it no other process commits, or stores a step. */
 function* checkWriter({ changes }: History): Iterable<string> {
+  let writer: { readonly pid: number; readonly token: number } | undefined;
   for (const change of changes) {
+    // A writer that the older copy has is one of before.
+    if (change.kind === 'restored') writer = undefined;
+    if (change.kind === 'begin') {
+      if (writer !== undefined && change.token <= writer.token)
+        yield `process ${change.pid} began under token ${change.token} after token ${writer.token}`;
+      writer = change;
+    }
+    if (change.kind === 'commit' && writer !== undefined && change.pid !== writer.pid)
+      yield `process ${change.pid} committed ${change.number} while the run was process ${writer.pid}'s`;
     if (change.kind === 'step' && change.worker !== change.pid)
       yield `${change.step} was stored by process ${change.worker} while the run was process ${change.pid}'s`;
   }
@@ -80,12 +92,13 @@ function* checkConfirmed({ entries, changes, final }: History): Iterable<string>
 }
 
 /** The file of a process that exits with 0 is that of an undisturbed run, and has what the registry has. */
-function* checkExports({ entries, expected, final }: History): Iterable<string> {
+function* checkExports({ entries, expected, final, files }: History): Iterable<string> {
   for (const { by, lines } of entries.filter((entry) => entry.kind === 'exported')) {
     const end = entries.find((entry) => entry.kind === 'ended' && entry.by === by);
     if (end?.kind !== 'ended' || end.exitCode !== 0) continue;
     yield* compare(lines, expected).map((what) => `${by} ended with exit code 0, and its file has ${what}`);
   }
+  for (const lines of files) yield* compare(lines, expected).map((what) => `the file of the completed run has ${what}`);
   if (final.run['status'] === 'completed')
     yield* compare(final.records, expected).map((what) => `the completed run has ${what}`);
 }
@@ -156,7 +169,7 @@ function* checkSenders({ entries }: History): Iterable<string> {
   const told = new Set<string>();
   for (const entry of entries) {
     if (entry.kind !== 'called' && (entry.kind !== 'command' || entry.session === undefined)) continue;
-    if (entry.kind === 'command' && entry.method === 'DELETE') continue;
+    if (entry.kind === 'command' && CHANGES_NOTHING.has(entry.command)) continue;
     const own = starts.findLast(({ at, by }) => by === entry.by && at <= entry.at);
     const rival = starts.find(
       ({ at, by }) => by !== entry.by && at > (own?.at ?? -Infinity) && at + UNDER_WAY_MS < entry.at,
@@ -164,7 +177,7 @@ function* checkSenders({ entries }: History): Iterable<string> {
     if (rival === undefined || told.has(entry.by)) continue;
     told.add(entry.by);
     const after = Math.round(entry.at - rival.at);
-    yield `${entry.by} sent ${entry.kind === 'called' ? `the call for ${entry.step}` : `a ${entry.method}`} for ${OWNER} ${after} ms after ${rival.by} had begun a session`;
+    yield `${entry.by} sent ${entry.kind === 'called' ? `the call for ${entry.step}` : entry.command} for ${OWNER} ${after} ms after ${rival.by} had begun a session`;
   }
 }
 

@@ -14,8 +14,8 @@ export type Entry = { readonly at: number; readonly by: string } & (
   | { readonly kind: 'confirmed'; readonly step: string }
   | { readonly kind: 'exported'; readonly lines: readonly string[] }
   | { readonly kind: 'ended'; readonly status: string; readonly code: string | null; readonly exitCode: number }
-  /** A command as it arrived. `session` is undefined for the command that asks for a new one. */
-  | { readonly kind: 'command'; readonly method: string; readonly session: string | undefined }
+  /** A command as it arrived: its method and its path within the session, such as `GET /title`. `session` is undefined for the command that asks for a new one. */
+  | { readonly kind: 'command'; readonly command: string; readonly session: string | undefined }
   /** A call of the API as it arrived. */
   | { readonly kind: 'called'; readonly step: string }
   | { readonly kind: 'exited'; readonly exitCode: number | null; readonly signal: string | null }
@@ -66,6 +66,8 @@ export interface History {
   /** Copies that were taken on the way. */
   readonly copies: readonly RegistryState[];
   readonly final: RegistryState;
+  /** The lines of the run's file, each time that the run was completed and no process worked. */
+  readonly files: readonly (readonly string[])[];
 }
 
 export function monotonicMs(): number {

@@ -66,6 +66,10 @@ class WorkerProcess {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   begin(options: ProgramOptions): void {
     this.state = 'working';
     this.#over = Promise.withResolvers();
@@ -138,11 +142,13 @@ export class ScheduledProcess {
 
   /** What it has noted. A line that a kill cut off is left out. */
   entries(): Entry[] {
-    const { historyFile } = this.#options;
-    if (!existsSync(historyFile)) return [];
-    const lines = readFileSync(historyFile, 'utf8').split('\n').slice(0, -1);
-    return lines.map((line) => JSON.parse(line) as Entry);
+    return readLines(this.#options.historyFile).map((line) => JSON.parse(line) as Entry);
   }
+}
+
+/** The whole lines of a file; none if there is no file. */
+export function readLines(file: string): string[] {
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
 }
 
 export type { WorkerProcess };

@@ -11,7 +11,7 @@ import { openCommitCutter } from '../../support/commit-cutter.ts';
 import { sharedPostgres } from '../../support/shared-postgres.ts';
 import { LAST } from './checker.ts';
 import { monotonicMs, OWNER, RUN, type Entry, type History, type RegistryState } from './history.ts';
-import { ScheduledProcess, type ProcessPool } from './processes.ts';
+import { readLines, ScheduledProcess, type ProcessPool } from './processes.ts';
 import { HEARTBEAT_INTERVAL_MS, type Act, type Schedule } from './schedule.ts';
 import { Witness, type Restored } from './witness.ts';
 import { expectedLines, openSite } from './workload.ts';
@@ -49,7 +49,7 @@ async function direct(
     await openSite(seed, (step, by) => {
       calls += 1;
       calledAt = monotonicMs();
-      note(by, { kind: 'called', step });
+      if (by !== undefined) note(by, { kind: 'called', step });
     }),
   );
   const server = stack.use(await openScriptedWebDriver());
@@ -57,7 +57,8 @@ async function direct(
     () => true,
     ({ method, path: requested, sessionId }) => {
       const [, by = ''] = requested.split('/');
-      if (sessionId !== undefined || method === 'POST') note(by, { kind: 'command', method, session: sessionId });
+      if (sessionId !== undefined || method === 'POST')
+        note(by, { kind: 'command', command: toCommand(method, requested), session: sessionId });
       return undefined;
     },
   );
@@ -66,16 +67,19 @@ async function direct(
 
   const cutters = new Map<string, Awaited<ReturnType<typeof openCommitCutter>>>();
   const start = async (name: string, waitMs: number) => {
+    const worker = pool.take();
+    stack.defer(() => pool.giveBack(worker));
     let registryUrl = url;
     if (database === 'postgres') {
       const cutter = stack.use(await openCommitCutter(Number(new URL(url).port)));
       cutters.set(name, cutter);
-      registryUrl = Object.assign(new URL(url), { port: String(cutter.port) }).href;
+      const own = new URL(url);
+      own.port = String(cutter.port);
+      own.searchParams.set('options', `-c history.pid=${worker.pid}`);
+      registryUrl = own.href;
     }
     const historyFile = path.join(folder, `${name}.jsonl`);
     const options = { name, historyFile, registryUrl, gridUrl: server.url, waitMs };
-    const worker = pool.take();
-    stack.defer(() => pool.giveBack(worker));
     await worker.ready;
     return new ScheduledProcess(worker, { ...options, heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS });
   };
@@ -124,21 +128,32 @@ async function direct(
     }
   };
 
-  for (const { afterCalls, ...act } of moves) {
+  const files: string[][] = [];
+  const readFile = async (): Promise<RegistryState> => {
+    const state = await witness.state();
+    if (state.run['status'] === 'completed') files.push(readLines(path.join(folder, 'output', 'records.jsonl')));
+    return state;
+  };
+
+  for (const { afterCalls, afterMs, ...act } of moves) {
     const from = calls;
     const since = monotonicMs();
     const isDue = () => calls - from >= afterCalls || monotonicMs() - Math.max(since, calledAt) > STALL_MS;
     while (!isDue() && working().length > 0) await pause(LOOK_EVERY_MS);
+    if (working().length > 0) await pause(afterMs);
     await make(act);
   }
-  await end(
-    all.filter(({ name }) => name !== LAST),
-    note,
-  );
+  await end(all, note);
+  await readFile();
   byName.get(LAST)?.begin();
   await end(all, note);
+  const final = await readFile();
   const entries = [...noted, ...all.flatMap((one) => one.entries())].sort((one, other) => one.at - other.at);
-  return { expected: expectedLines(), entries, changes: await witness.changes(), copies, final: await witness.state() };
+  return { expected: expectedLines(), entries, changes: await witness.changes(), copies, final, files };
+}
+
+function toCommand(method: string, requested: string): string {
+  return `${method} ${/\/session(?:\/[^/]+)?(\/.*)?$/.exec(requested)?.[1] ?? '/session'}`;
 }
 
 /** A registry with the run in it, waiting for a process. Returns its URL. */

@@ -5,6 +5,7 @@ import { makeRandom, pickFrom, randomInteger, type Random } from '../../../scrip
 export const HEARTBEAT_INTERVAL_MS = 80;
 export const LEASE_MS = 6 * HEARTBEAT_INTERVAL_MS;
 const LONGEST_PAUSE_IN_CALLS = 6;
+const LONGEST_PAUSE_MS = 60;
 
 export type DatabaseKind = 'sqlite' | 'postgres';
 
@@ -18,8 +19,8 @@ export type Act =
   | { readonly act: 'lock'; readonly forMs: number }
   | { readonly act: 'copy' | 'restore' | 'replace-file' | 'cancel' | 'end-sessions' };
 
-/** It happens after so many further calls of the API. */
-export type Move = Act & { readonly afterCalls: number };
+/** It happens after so many further calls of the API, and so long after the last of them. */
+export type Move = Act & { readonly afterCalls: number; readonly afterMs: number };
 
 export interface Schedule {
   readonly seed: number;
@@ -32,7 +33,10 @@ export function makeSchedule(seed: number, database: DatabaseKind): Schedule {
   const random = makeRandom(Math.imul(seed, 0x9e3779b1));
   const names = ['a', 'b', 'c', 'd'].slice(0, pickFrom(random, [2, 2, 2, 3, 3, 4]));
   const processes = names.map((name) => ({ name, waitMs: pickFrom(random, [0, 1_000, 3_000]) }));
-  const pause = () => randomInteger(random, { min: 0, max: LONGEST_PAUSE_IN_CALLS });
+  const pause = () => ({
+    afterCalls: randomInteger(random, { min: 0, max: LONGEST_PAUSE_IN_CALLS }),
+    afterMs: randomInteger(random, { min: 0, max: LONGEST_PAUSE_MS }),
+  });
   const acts: Act[] = [];
   const begun: [string, ...string[]] = ['a'];
   for (const name of names.slice(1)) {
@@ -46,7 +50,7 @@ export function makeSchedule(seed: number, database: DatabaseKind): Schedule {
     seed,
     database,
     processes,
-    moves: [{ act: 'begin', who: 'a', afterCalls: 0 }, ...acts.map((act) => ({ ...act, afterCalls: pause() }))],
+    moves: [{ act: 'begin', who: 'a', afterCalls: 0, afterMs: 0 }, ...acts.map((act) => ({ ...act, ...pause() }))],
   };
 }
 
@@ -93,6 +97,6 @@ function makeFault(random: Random, database: DatabaseKind, begun: readonly [stri
   }
 }
 
-export function describeMove({ afterCalls, act, ...rest }: Move): string {
-  return [`+${afterCalls}`, act, ...Object.values(rest)].join(' ');
+export function describeMove({ afterCalls, afterMs, act, ...rest }: Move): string {
+  return [`+${afterCalls}+${afterMs}ms`, act, ...Object.values(rest)].join(' ');
 }

@@ -56,8 +56,11 @@ export class Witness {
       `delete from copied_${table}`,
       `insert into copied_${table} select * from ${table}`,
     ]);
-    const answers = await this.#transact([...statements, ...STATE_QUERIES('copied_')]);
-    return answers === undefined ? undefined : toState(answers.slice(statements.length));
+    // Otherwise PostgreSQL has each statement see the commits of its own moment.
+    const atOneMoment = this.#link === undefined ? ['set transaction isolation level repeatable read'] : [];
+    const before = [...atOneMoment, ...statements];
+    const answers = await this.#transact([...before, ...STATE_QUERIES('copied_')]);
+    return answers === undefined ? undefined : toState(answers.slice(before.length));
   }
 
   /** Puts the copy back into the tables. Undefined if their locks were not to be had. */
@@ -106,6 +109,8 @@ export class Witness {
     const id = isSqlite ? 'integer primary key autoincrement' : 'bigint generated always as identity primary key';
     const differs = isSqlite ? 'is not' : 'is distinct from';
     const worker = isSqlite ? `new.value ->> '$.by'` : `cast(cast(new.value as json) ->> 'by' as bigint)`;
+    // On PostgreSQL each process says in its connection who it is; SQLite has no such thing, and the run's row is taken at its word.
+    const committer = isSqlite ? 'new.pid' : `cast(current_setting('history.pid') as bigint)`;
     const step = `'step', null, (select pid from runs where id = new.run_id), null, null, new.key, ${worker}`;
     const triggers = [
       ['insert on sessions', 'new.epoch = 1', `'claim', new.token, new.pid, null, null, new.id, null`],
@@ -117,7 +122,7 @@ export class Witness {
       [
         'update on runs',
         'new.commit_number <> old.commit_number',
-        `'commit', old.token, new.pid, old.commit_number, new.commit_number, null, null`,
+        `'commit', old.token, ${committer}, old.commit_number, new.commit_number, null, null`,
       ],
       ['insert on steps', `new.status = 'done'`, step],
       ['update on steps', `new.status = 'done'`, step],

@@ -46,8 +46,9 @@ export function makeAction({ name, onConfirmed }: WorkloadOptions): Action {
         ITEMS,
         async (key, { save, signal }) => {
           workers.add(key);
-          // Without DevTools `api` reads cookies by commands, and items that share a window are refused those.
-          const response = await fetch(`${params.site}/${key}`, { headers, signal });
+          // Without DevTools `api` reads cookies by commands, and items that share a window are refused those. So these calls are no calls of
+          // the API, and are not noted as such.
+          const response = await fetch(`${params.site}/${key}`, { signal });
           save((await response.json()) as object, { key });
           return { by: process.pid };
         },
@@ -71,12 +72,12 @@ export interface Site extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Answers each call after a time that follows from the seed. */
-export async function openSite(seed: number, onCall: (step: string, by: string) => void): Promise<Site> {
+/** Answers each call, of the API if it names a process, after a time that follows from the seed. */
+export async function openSite(seed: number, onCall: (step: string, by: string | undefined) => void): Promise<Site> {
   const random = makeRandom(seed);
   const server = createServer((request, response) => {
     const key = request.url?.slice(1) ?? '';
-    onCall(key, String(request.headers[PROCESS_HEADER]));
+    onCall(key, request.headers[PROCESS_HEADER]?.toString());
     setTimeout(
       () => response.setHeader('content-type', 'application/json').end(JSON.stringify(answerTo(key))),
       random() * SLOWEST_ANSWER_MS,

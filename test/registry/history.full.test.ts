@@ -1,0 +1,20 @@
+import { expect } from 'chai';
+
+import { describeOnBoth } from '../support/registries.ts';
+import { checkHistory } from './history/checker.ts';
+import { ProcessPool } from './history/processes.ts';
+import { runSchedule } from './history/run-schedule.ts';
+import { makeSchedule } from './history/schedule.ts';
+
+const SCHEDULES = 10;
+
+describeOnBoth('A run that processes compete for while they are killed, suspended and cut off', ({ kind }) => {
+  it(`keeps what the registry promises, also when older copies come back, in ${SCHEDULES} random schedules`, async () => {
+    await using pool = new ProcessPool();
+    for (let seed = 1; seed <= SCHEDULES; seed += 1) {
+      const history = await runSchedule(makeSchedule(seed, kind), pool);
+      const again = `npm run chaos -- --schedules 1 --seed ${seed} --database ${kind}`;
+      expect(checkHistory(history), again).to.deep.equal([]);
+    }
+  }).timeout(120_000);
+});
