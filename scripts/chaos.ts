@@ -3,8 +3,9 @@
  * `npm run chaos -- --natural 200 [--seed 1] [--action NAME] [--run N]`: so many runs of natural actions, each with one to three
  * faults; with `--run`, only that one of them.
  * `npm run chaos -- --programs 50 [--seed 1] [--registry URL]`: so many runs whose whole program is killed and resumed.
- * `npm run chaos -- --schedules 100 [--seed 1] [--database sqlite|postgres|both]`: so many schedules of processes that compete for one run,
- * each with a seed of its own; a promise that is broken is printed with the command that repeats its schedule.
+ * `npm run chaos -- --schedules 100 [--seed 1] [--database sqlite|postgres|both] [--verbose]`: so many schedules of processes that compete
+ * for one run, each with a seed of its own; a promise that is broken is printed with the command that repeats its schedule. With `--verbose`
+ * the whole history is printed.
  * Exit code 1 when anything is amiss.
  */
 import { parseArgs } from 'node:util';

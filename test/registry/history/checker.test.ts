@@ -236,7 +236,7 @@ const VIOLATIONS: readonly (readonly [string, Partial<History>, string, RegExp])
     'a process that ends without an outcome',
     withEntries({ at: 2_500, by: 'c', kind: 'exited', exitCode: 1, signal: null }),
     'the run can be finished',
-    /^c ended with exit code 1 and no outcome$/,
+    /^c ended by exit code 1 without an outcome$/,
   ],
   [
     'a last process that can not complete the run',

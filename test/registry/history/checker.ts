@@ -187,10 +187,10 @@ function* checkEnd({ entries, final }: History): Iterable<string> {
     if (entry.kind === 'hung') yield `${entry.by} did not end`;
     if (
       entry.kind === 'exited' &&
-      entry.signal === null &&
+      entry.signal !== 'SIGKILL' &&
       !entries.some(({ kind, by }) => kind === 'ended' && by === entry.by)
     )
-      yield `${entry.by} ended with exit code ${entry.exitCode} and no outcome`;
+      yield `${entry.by} ended by ${entry.signal ?? `exit code ${entry.exitCode}`} without an outcome`;
   }
   const end = entries.find((entry) => entry.kind === 'ended' && entry.by === LAST);
   if (end?.kind === 'ended' && end.exitCode !== 0)

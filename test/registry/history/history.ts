@@ -18,6 +18,7 @@ export type Entry = { readonly at: number; readonly by: string } & (
   | { readonly kind: 'command'; readonly command: string; readonly session: string | undefined }
   /** A call of the API as it arrived. */
   | { readonly kind: 'called'; readonly step: string }
+  /** The process itself is gone. */
   | { readonly kind: 'exited'; readonly exitCode: number | null; readonly signal: string | null }
   /** It did not end in time, and was killed. */
   | { readonly kind: 'hung' }

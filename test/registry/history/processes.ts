@@ -106,6 +106,10 @@ export class ScheduledProcess {
     return this.#options.name;
   }
 
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
   get isWorking(): boolean {
     return this.#hasBegun && this.#worker.state === 'working';
   }

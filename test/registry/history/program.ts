@@ -50,11 +50,14 @@ async function goOn(options: ProgramOptions, note: (fact: object) => void): Prom
   try {
     const supervisor = { gridUrl: `${gridUrl}/${name}`, heartbeatIntervalMs, heartbeatTimeoutMs: 5_000 };
     const run = await prepareRun(action, {}, { resume: RUN, config, supervisor, waitMs });
-    const { status, error, sessions, outputs } = await run.execute();
+    const { status, error, sessions, outputs, deaths } = await run.execute();
     const { records } = outputs;
     if (records !== undefined)
       note({ kind: 'exported', lines: readFileSync(records, 'utf8').split('\n').slice(0, -1) });
-    note({ kind: 'ended', status, code: error?.code ?? null, exitCode: exitCodeOf({ status, error, sessions }) });
+    // A lost lease may be noticed by its session first.
+    const isTaken = error?.code === 'session-dead' && deaths.at(-1)?.cause === 'lease-lost';
+    const code = isTaken ? 'lease-lost' : (error?.code ?? null);
+    note({ kind: 'ended', status, code, exitCode: exitCodeOf({ status, error, sessions }) });
   } catch (thrown) {
     if (!(thrown instanceof SupervisorError)) throw thrown;
     note({ kind: 'ended', status: 'refused', code: thrown.code, exitCode: 2 });

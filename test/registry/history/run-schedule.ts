@@ -143,10 +143,10 @@ async function direct(
     if (working().length > 0) await pause(afterMs);
     await make(act);
   }
-  await end(all, note);
+  await Promise.all(all.filter(({ name }) => name !== LAST).map((one) => end(one, note)));
   await readFile();
   byName.get(LAST)?.begin();
-  await end(all, note);
+  await Promise.all(all.filter(({ name }) => name === LAST).map((one) => end(one, note)));
   const final = await readFile();
   const entries = [...noted, ...all.flatMap((one) => one.entries())].sort((one, other) => one.at - other.at);
   return { expected: expectedLines(), entries, changes: await witness.changes(), copies, final, files };
@@ -179,16 +179,12 @@ async function cancel(url: string): Promise<void> {
   await Promise.race([registry.runs.requestCancel(RUN), pause(CANCEL_LIMIT_MS, undefined, { ref: false })]);
 }
 
-/** Waits for all that have begun. Those that don't end are killed. */
-async function end(all: readonly ScheduledProcess[], note: (by: string, fact: Fact) => void): Promise<void> {
-  await Promise.all(
-    all.map(async (one) => {
-      if (!one.isWorking) return;
-      const exit = await Promise.race([one.over, pause(END_LIMIT_MS, 'hung' as const, { ref: false })]);
-      if (exit === 'hung') {
-        note(one.name, { kind: 'hung' });
-        await one.kill();
-      } else if (exit !== undefined) note(one.name, { kind: 'exited', ...exit });
-    }),
-  );
+/** Waits for a process that has begun. One that doesn't end is killed. */
+async function end(one: ScheduledProcess, note: (by: string, fact: Fact) => void): Promise<void> {
+  if (!one.hasBegun) return;
+  const exit = await Promise.race([one.over, pause(END_LIMIT_MS, 'hung' as const, { ref: false })]);
+  if (exit === 'hung') {
+    note(one.name, { kind: 'hung' });
+    await one.kill();
+  } else if (exit !== undefined) note(one.name, { kind: 'exited', ...exit });
 }

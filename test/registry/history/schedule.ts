@@ -1,4 +1,7 @@
-/** Which processes compete, and what happens to them when: all of it follows from the seed. */
+/**
+ * Which processes compete, and what happens to them when. All of it follows from the seed; what a fault hits depends on the machine, too.
+ * The clock that is set is that of the process's JavaScript: the lease is by the database's clock, which stays.
+ */
 import { makeRandom, pickFrom, randomInteger, type Random } from '../../../scripts/demo-shop/random.ts';
 
 /** A lease lasts six heartbeats. */
