@@ -388,7 +388,8 @@ async function traceOf(url: string, id: string): Promise<RawRow[]> {
   const tables = ['runs where id', 'sessions where run_id', 'events where run_id'];
   const looks = tables.map((table) => rawSql(url, `select * from ${table} = ${literal(id)} order by id`));
   const toFact = (name: string, value: unknown) => {
-    if (/^(id|owner|run_id|session_id|token|last_token|writer|lease_expires_ms)$/.test(name)) return value === null ? null : 'its own';
+    if (/^(id|owner|run_id|session_id|token|last_token|writer|lease_expires_ms)$/.test(name))
+      return value === null ? null : 'its own';
     return typeof value === 'string' ? value.replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, 'a time') : value;
   };
   return (await Promise.all(looks))
