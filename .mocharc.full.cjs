@@ -23,6 +23,7 @@ const ON_POSTGRES = [
   'test/sessions/leases.test.ts',
   'test/sessions/manager.test.ts',
   'test/sessions/no-duplicates.test.ts',
+  'test/sessions/processes.test.ts',
   'test/upkeep/retention.test.ts',
 ];
 

@@ -2,14 +2,14 @@ import { expect } from 'chai';
 import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 
 import { openRegistry } from '../../src/registry/registry.ts';
-import { describeOnBoth } from '../support/registries.ts';
+import { describeOnSqliteAndInFullOnPostgres } from '../support/registries.ts';
 import { Holder } from './support/holder.ts';
 import type { HolderLine } from './support/holder-program.ts';
 
 const PROCESSES = 4;
 const CALLERS = 100;
 
-describeOnBoth('Four processes with a hundred callers each for one owner', (registries) => {
+describeOnSqliteAndInFullOnPostgres('Four processes with a hundred callers each for one owner', (registries) => {
   it('come to one session; the other processes are told who holds it (R301, R311, law 7)', async () => {
     const registryUrl = await registries.url();
     await using server = await openScriptedWebDriver();

@@ -1,4 +1,4 @@
-import { describeOnPostgres } from '../support/registries.ts';
+import { describeOnBoth } from '../support/registries.ts';
 import { describeReaping } from './reaping.ts';
 
-describeOnPostgres('What a vanished process left', describeReaping);
+describeOnBoth('What a vanished process left', describeReaping);
