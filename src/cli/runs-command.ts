@@ -11,6 +11,7 @@ import { assertWritableFolder, EXPORT_FORMATS, exportRecords, toFolderClaim, typ
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
 import { fail, failToFind, findById, makeGroup, makeSubcommand, toChoice, withRegistry } from './registry-commands.ts';
+import { describeLook } from './summary.ts';
 import { renderRun, runToJson } from './runs-report.ts';
 import { isRunLeft, resumeLine, shortRunId } from './runs-words.ts';
 import { listRuns, type RunListOptions } from './runs-list.ts';
@@ -103,7 +104,7 @@ async function writeFiles(registry: Registry, typed: string, options: ExportOpti
     `${count(records, 'record')} of ${toPlainLine(run.action)}, run ${run.id}${isOver ? '' : `, which is ${run.status}: those so far`}.\n${files.join('')}`,
   );
   const [first] = Object.values(outputs);
-  if (first !== undefined) printResult(`Look: head -n 3 ${quoteForShell(first)}\n`);
+  if (first !== undefined) printResult(`Look: ${describeLook(quoteForShell(first))}\n`);
 }
 
 async function cancel(registry: Registry, typed: string, { json = false }: JsonOption): Promise<void> {

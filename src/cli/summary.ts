@@ -166,10 +166,15 @@ function describeCounts({ counts }: RunOutcome): string {
 
 function describeNext({ status, outputs, sessions, error }: RunOutcome, { again, resume }: SummaryOptions): string {
   const [file] = Object.values(outputs);
-  if (status === 'completed') return file === undefined ? again : `head -n 3 ${file}`;
+  if (status === 'completed') return file === undefined ? again : describeLook(file);
   // Where no session was had there is no run to go on with.
   if (sessions === 0 || resume === undefined) return again;
   return `${resume}   (${error?.code === 'replay-diverged' ? 'when the action is mended' : 'does what is not done'})`;
+}
+
+/** The command that shows the first records of a file. `file` is quoted for a shell if it needs to be. */
+export function describeLook(file: string): string {
+  return file.replace(/'$/, '').endsWith('.gz') ? `gzip -dc ${file} | head -n 3` : `head -n 3 ${file}`;
 }
 
 function describeDuration(ms: number): string {

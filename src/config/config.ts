@@ -224,6 +224,9 @@ export interface ConfigSources {
   readonly folder?: string;
 }
 
+/** Variables whose value is a place and no secret, whatever else their name may sound like: `PWD` is the current folder. */
+const NAMES_OF_PATHS = /^(OLD)?PWD$|_(FILE|PATH|DIR|FOLDER|HOME|SOCK|SOCKET)$/i;
+
 /**
  * Throws {@link ConfigError} naming the setting, its value's source and what is allowed. From then on the secrets among the settings
  * and in the environment are masked in all that this process writes.
@@ -253,7 +256,9 @@ export function loadConfig({ flags = {}, environment = process.env, folder = 'co
   }
   const config = toConfig(parsed.data, environment);
   // Actions read passwords from the environment, too.
-  secrets.add(findSecrets(environment));
+  secrets.add(
+    findSecrets(Object.fromEntries(Object.entries(environment).filter(([name]) => !NAMES_OF_PATHS.test(name)))),
+  );
   secrets.add(findSecrets(config));
   for (const address of [config.slackWebhookUrl, config.alertWebhookUrl])
     secrets.add(findAddressSecrets(address ?? ''));

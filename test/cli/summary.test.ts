@@ -26,6 +26,13 @@ function makeOutcome(change: Partial<RunOutcome> = {}): RunOutcome {
 const again = 'npm run action -- gather --url http://shop/ --no-recover';
 
 describe('the summary of a run', () => {
+  it('shows how to look into a compressed file', () => {
+    const outcome = makeOutcome({ outputs: { records: 'output/r1/records.jsonl.gz' } });
+    expect(summarize(outcome, { again }).at(-1)).to.equal(
+      '  next       gzip -dc output/r1/records.jsonl.gz | head -n 3',
+    );
+  });
+
   it('tells on one line what a completed run survived', () => {
     const frozen = makeDeath({ cause: 'frozen', detectedBy: 'heartbeat' });
     const outcome = makeOutcome({ sessions: 4, deaths: [makeDeath(), frozen, makeDeath()] });

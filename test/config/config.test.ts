@@ -35,6 +35,18 @@ describe('loadConfig', () => {
     return expect.fail('it was accepted');
   };
 
+  it('masks passwords of the environment wherever they stand, and no place that a variable names', () => {
+    const places = {
+      PWD: '/srv/one/place',
+      OLDPWD: '/srv/other/place',
+      DB_PASSWORD_FILE: '/run/secrets/db',
+      SSH_AUTH_SOCK: '/run/agent.7',
+    };
+    load({ environment: { ...places, SHOP_PASSWORD: 'of-the-shop-7' } });
+    const text = `${Object.values(places).join(' ')} in /srv/one/place/output`;
+    expect(redactText(`${text} of-the-shop-7`)).to.equal(`${text} ***`);
+  });
+
   it('takes switches as words or as a JSON list, and capabilities as JSON', () => {
     const environment = {
       BROWSER_ARGUMENTS: ' --lang=de  --mute-audio',
