@@ -1,6 +1,7 @@
 /** Seeded schedules of processes that compete for one run, whose histories are checked. */
 import path from 'node:path';
 
+import { twoAtATime } from '../../test/faults/natural/two-at-a-time.ts';
 import { checkHistory, type Violation } from '../../test/registry/history/checker.ts';
 import { ProcessPool } from '../../test/registry/history/processes.ts';
 import { runSchedule } from '../../test/registry/history/run-schedule.ts';
@@ -25,7 +26,8 @@ export async function runSchedules({ schedules, seed, databases, isVerbose }: Sc
   await using pool = new ProcessPool();
   const broken: Violation[] = [];
   for (const database of databases) {
-    for (let number = seed; number < seed + schedules; number += 1) {
+    const numbers = Array.from({ length: schedules }, (_unused, index) => seed + index);
+    await twoAtATime(numbers, async (number) => {
       const schedule = makeSchedule(number, database);
       const startedAt = performance.now();
       const history = await runSchedule(schedule, pool);
@@ -42,7 +44,7 @@ export async function runSchedules({ schedules, seed, databases, isVerbose }: Sc
       if (found.length > 0)
         console.log(`  again: npm run chaos -- --schedules 1 --seed ${number} --database ${database}`);
       broken.push(...found);
-    }
+    });
   }
   await closeSharedPostgres();
   const counts = Map.groupBy(broken, ({ promise }) => promise);

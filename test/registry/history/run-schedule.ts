@@ -21,6 +21,8 @@ const STALL_MS = 400;
 const LOOK_EVERY_MS = 5;
 /** Longer than a registry that can't be reached is waited for by anything but a run's commits. */
 const END_LIMIT_MS = 15_000;
+/** Longer than a lease lasts. */
+const LAST_WAIT_MS = 10_000;
 /** Of a cancel while the run's row is locked. */
 const CANCEL_LIMIT_MS = 3_000;
 
@@ -44,11 +46,14 @@ async function direct(
   let calls = 0;
   let calledAt = monotonicMs();
   const note = (by: string, fact: Fact) => void noted.push({ at: monotonicMs(), by, ...fact });
+  const count = () => {
+    calls += 1;
+    calledAt = monotonicMs();
+  };
   await using stack = new AsyncDisposableStack();
   const site = stack.use(
     await openSite(seed, (step, by) => {
-      calls += 1;
-      calledAt = monotonicMs();
+      count();
       if (by !== undefined) note(by, { kind: 'called', step });
     }),
   );
@@ -57,8 +62,10 @@ async function direct(
     () => true,
     ({ method, path: requested, sessionId }) => {
       const [, by = ''] = requested.split('/');
-      if (sessionId !== undefined || method === 'POST')
-        note(by, { kind: 'command', command: toCommand(method, requested), session: sessionId });
+      const command = toCommand(method, requested);
+      // After its start a process begins the run; after its end it writes the file and the last commit.
+      if (/^(POST|DELETE) \/session$/.test(command)) count();
+      if (sessionId !== undefined || method === 'POST') note(by, { kind: 'command', command, session: sessionId });
       return undefined;
     },
   );
@@ -83,8 +90,9 @@ async function direct(
     await worker.ready;
     return new ScheduledProcess(worker, { ...options, heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS });
   };
+  // The last one is a process of its own: the others are told apart by their pid.
   const all = await Promise.all(
-    [...wanted, { name: LAST, waitMs: 10_000 }].map(({ name, waitMs }) => start(name, waitMs)),
+    [...wanted, { name: LAST, waitMs: LAST_WAIT_MS }].map(({ name, waitMs }) => start(name, waitMs)),
   );
   const byName = new Map(all.map((one) => [one.name, one]));
   const working = () => all.filter((one) => one.isWorking);

@@ -22,7 +22,7 @@ export type Act =
   | { readonly act: 'lock'; readonly forMs: number }
   | { readonly act: 'copy' | 'restore' | 'replace-file' | 'cancel' | 'end-sessions' };
 
-/** It happens after so many further calls of the API, and so long after the last of them. */
+/** It happens after so many further calls of the site, starts and ends of sessions, and so long after the last of them. */
 export type Move = Act & { readonly afterCalls: number; readonly afterMs: number };
 
 export interface Schedule {
