@@ -269,6 +269,15 @@ describe('The checker of histories', () => {
     expect(checkHistory({ ...HISTORY, ...withEntries(restoredAt(500, 5)) })).to.deep.equal([]);
   });
 
+  it('allows one request that was under way within a process when it was suspended, and no second one', () => {
+    const woken: Entry = { at: 1_500, by: 'a', kind: 'fault', what: 'woken' };
+    const first: Entry = { at: 1_510, by: 'a', kind: 'called', step: 'one' };
+    const second: Entry = { at: 1_520, by: 'a', kind: 'called', step: 'two' };
+    expect(checkHistory({ ...HISTORY, ...withEntries(woken, first) })).to.deep.equal([]);
+    const violations = checkHistory({ ...HISTORY, ...withEntries(woken, first, second) });
+    expect(violations.map(({ promise }) => promise)).to.deep.equal(['one process sends']);
+  });
+
   it('allows a request that was under way when another process began, and the heartbeat and the end of a lost session', () => {
     const allowed = withEntries(
       { at: 1_050, by: 'a', kind: 'called', step: 'one' },

@@ -167,6 +167,7 @@ function* checkRestores({ entries }: History): Iterable<string> {
 function* checkSenders({ entries }: History): Iterable<string> {
   const starts = entries.filter((entry) => entry.kind === 'command' && entry.session === undefined);
   const told = new Set<string>();
+  const excused = new Set<number>();
   for (const entry of entries) {
     if (entry.kind !== 'called' && (entry.kind !== 'command' || entry.session === undefined)) continue;
     if (entry.kind === 'command' && CHANGES_NOTHING.has(entry.command)) continue;
@@ -175,6 +176,14 @@ function* checkSenders({ entries }: History): Iterable<string> {
       ({ at, by }) => by !== entry.by && at > (own?.at ?? -Infinity) && at + UNDER_WAY_MS < entry.at,
     );
     if (rival === undefined || told.has(entry.by)) continue;
+    // One request may have been under way within a process when it was suspended: proven, and waiting for its connection.
+    const woken = entries.findLast(
+      (one) => one.kind === 'fault' && one.what === 'woken' && one.by === entry.by && one.at <= entry.at,
+    );
+    if (woken !== undefined && entry.at - woken.at <= UNDER_WAY_MS && !excused.has(woken.at)) {
+      excused.add(woken.at);
+      continue;
+    }
     told.add(entry.by);
     const after = Math.round(entry.at - rival.at);
     yield `${entry.by} sent ${entry.kind === 'called' ? `the call for ${entry.step}` : entry.command} for ${OWNER} ${after} ms after ${rival.by} had begun a session`;
