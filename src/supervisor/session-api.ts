@@ -77,10 +77,7 @@ export class SessionApi {
       signal,
       jar: this.#jar,
       headers: this.#headers,
-      request: async (url, init) => {
-        await this.#prove(signal);
-        return this.#route.fetch(url, init);
-      },
+      request: (url, init) => this.#route.fetch(url, init, () => this.#prove(signal)),
       requestInPage: async (url, init) => {
         await this.#prove(signal);
         return fetchInPage({ url: () => this.#openPage(), run: (work) => session.browser.callInPage(work) }, url, init);

@@ -44,11 +44,15 @@ export class ApiRoute {
     this.#options = options;
   }
 
-  /** Like the global `fetch`. Tries the proxies of `url` in turn while they can't be reached. */
-  async fetch(url: string, init: RequestInit): Promise<Response> {
+  /**
+   * Like the global `fetch`. Tries the proxies of `url` in turn while they can't be reached. `beforeSend` is awaited right before each of them is
+   * asked; its rejection ends the call.
+   */
+  async fetch(url: string, init: RequestInit, beforeSend = async () => {}): Promise<Response> {
     const decision = await this.#decide();
     const servers = await this.#serversFor(url, decision.rules);
     for (const [index, server] of servers.entries()) {
+      await beforeSend();
       try {
         return await fetch(url, { ...init, ...this.#dispatcherInit(server, decision) });
       } catch (thrown) {
