@@ -63,7 +63,7 @@ export class HttpClient {
   readonly socketAgent: http.Agent | undefined;
   readonly #base: URL;
   readonly #agent: http.Agent;
-  /** Whether the agent was made here, and is closed here. */
+  /** True if the agent was made here, and is closed here. */
   readonly #isOwnAgent: boolean;
   readonly #turns = new Serial();
   #inTurn: http.ClientRequest | undefined;

@@ -13,11 +13,11 @@ export const DEATH_CAUSES = [
   'timed_out',
   'lease-lost',
 ] as const;
-/** Why a session ended without being asked to. */
+/** The reason why a session ended without being asked to. */
 export type DeathCause = (typeof DEATH_CAUSES)[number];
 
 export const DETECTORS = ['command', 'deadline', 'bidi', 'devtools', 'driver-exit', 'heartbeat', 'registry'] as const;
-/** What noticed a death first. */
+/** The signal that told of a death first. */
 export type Detector = (typeof DETECTORS)[number];
 
 /** The account of one signal; the supervisor makes a {@link Death} of the first and a consequence of each later one. */

@@ -21,7 +21,7 @@ export function json<Shape extends z.ZodType>(shape: Shape) {
     .pipe(shape);
 }
 
-/** Whether it is a time as rows have them: UTC, ISO 8601. */
+/** Returns whether it is a time as rows have them: UTC, ISO 8601. */
 export function isTime(value: unknown): value is string {
   return time.safeParse(value).success;
 }

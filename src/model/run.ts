@@ -17,7 +17,7 @@ export const RUN_STATUSES = [
 ] as const;
 export type StoredRunStatus = (typeof RUN_STATUSES)[number];
 
-/** Of steps that are over. */
+/** The statuses of steps that are over. */
 export const ENDED_STEPS = ['done', 'failed', 'cancelled', 'skipped'] as const;
 export const STEP_STATUSES = ['queued', 'running', ...ENDED_STEPS] as const;
 export type StepStatus = (typeof STEP_STATUSES)[number];
@@ -33,7 +33,7 @@ const runRowSchema = z.object({
   params: json(object.readonly()),
   owner: z.string(),
   status: z.enum(RUN_STATUSES),
-  /** Of the session under which it is being worked on; null when no process works on it. */
+  /** The token of the session under which it is being worked on; null when no process works on it. */
   token: whole.nullable(),
   /** The newest token that it was ever worked on under: an older one never begins it again. */
   lastToken: whole,
@@ -71,7 +71,7 @@ const runRowSchema = z.object({
   startedAt: time.nullable(),
   endedAt: time.nullable(),
   updatedAt: time,
-  /** Of the last finished step, record, or word of the action. */
+  /** The time of the last finished step, record, or word of the action. */
   lastProgressAt: time.nullable(),
   /** Over all its processes. */
   durationMs: z.number(),

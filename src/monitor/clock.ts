@@ -1,4 +1,4 @@
-/** Whether this machine's clock can say for how long nothing has happened. */
+/** Judges whether this machine's clock can say for how long nothing has happened. */
 import type { StoredSession } from '../model/session.ts';
 import type { Registry } from '../registry/registry.ts';
 

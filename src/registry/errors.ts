@@ -17,7 +17,7 @@ export class RegistryDivergedError extends RegistryError {
   override readonly code = 'registry-diverged';
 }
 
-/** The connection was lost while a transaction was being committed: nothing tells whether it was. */
+/** The connection was lost while a transaction was being committed: it is not known whether it was committed. */
 export class UnansweredCommitError extends Error {
   /** By which the database knows the transaction. */
   readonly transactionId: string;

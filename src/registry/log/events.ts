@@ -33,7 +33,7 @@ export interface NewEvent {
   readonly data?: object;
 }
 
-/** Whether the run was removed, as far as the audit trail goes back. */
+/** Resolves with whether the run was removed, as far as the audit trail goes back. */
 export async function isRunRemoved(db: Connection, runId: string): Promise<boolean> {
   const event = await db
     .selectFrom('events')

@@ -9,7 +9,7 @@ export interface NewRun {
   /** Redacted by whoever gives them. */
   readonly params: Readonly<Record<string, unknown>>;
   readonly owner: string;
-  /** What a resume takes over: plain JSON. */
+  /** The options that a resume takes over: plain JSON. */
   readonly options?: Readonly<Record<string, unknown>>;
 }
 

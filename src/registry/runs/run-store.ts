@@ -66,7 +66,7 @@ export interface StoredSave extends SavePlace, Pick<RecordEntry, 'dataset' | 'ke
 
 /** A step that ends with the commit under way. */
 export interface EndingStep {
-  /** Of its row. */
+  /** The id of its row. */
   readonly id: string;
   readonly status: StepEnd['status'];
 }

@@ -22,7 +22,7 @@ export interface RegistryDialect {
   readonly longestPauseMs: number;
   /** What is wrong, and the way out, where the database's own words don't say it. */
   readonly explain: (error: Error) => string;
-  /** Whether a transaction whose commit was not answered was committed; undefined while the database does not know yet. */
+  /** Resolves with whether a transaction was committed whose commit was not answered; undefined while the database does not know yet. */
   readonly isCommitted: (db: Kysely<Tables>, transactionId: string) => Promise<boolean | undefined>;
   /** Throws {@link RegistryDivergedError} if this is not the database that was opened any more. */
   readonly verify: () => void;
