@@ -4,7 +4,8 @@
  */
 import { z } from 'zod';
 import { RUN_STATUSES } from '../../model/run.ts';
-import { SESSION_STATUSES } from '../../model/session.ts';
+import { sessionSchema } from '../../model/session.ts';
+import { toSnakeShape } from './snake-case.ts';
 
 const time = z.iso.datetime();
 const count = z.int().min(0);
@@ -19,22 +20,28 @@ export const death = z.object({
   message: z.string().nullable(),
 });
 
-export const session = z
-  .object({
-    id: z.string(),
-    owner: z.string(),
-    status: z.enum(SESSION_STATUSES),
+/** The fields of a session's row that are answered as they are. */
+export const publicSession = sessionSchema.pick({
+  id: true,
+  owner: true,
+  status: true,
+  epoch: true,
+  runId: true,
+  webdriverId: true,
+  host: true,
+  pid: true,
+  endpoint: true,
+  createdAt: true,
+  startedAt: true,
+  lastHeartbeatAt: true,
+  lastUsedAt: true,
+  endedAt: true,
+});
+
+export const session = toSnakeShape(publicSession)
+  .extend({
     epoch: count.meta({ description: 'the n-th session of its supervisor' }),
-    run_id: z.string().nullable(),
-    webdriver_id: z.string().nullable(),
-    host: z.string(),
-    pid: count,
     endpoint: z.string().nullable().meta({ description: 'null for a driver of our own' }),
-    created_at: time,
-    started_at: time.nullable(),
-    last_heartbeat_at: time.nullable(),
-    last_used_at: time,
-    ended_at: time.nullable(),
     age_seconds: z.number().min(0).meta({ description: 'from its creation until its end, or now' }),
     death: death.nullable(),
     message: z.string().nullable().meta({ description: 'why it ended, where it did not end in order' }),

@@ -8,7 +8,9 @@ import { type RegistryMetrics, type StoredAlert, type StoredEvent } from '../../
 import { countCreated, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
 import type { CommandLine } from '../command-line.ts';
 import type { HealthLimits, HealthReport } from '../health.ts';
+import { publicSession } from './shapes.ts';
 import type * as shapes from './shapes.ts';
+import { toSnakeRow } from './snake-case.ts';
 
 const MINUTE_MS = 60_000;
 const PERCENT = 100;
@@ -19,19 +21,8 @@ export function toSessionView(session: StoredSession): Shape<'session'> {
   const { createdAt, endedAt } = session;
   const endMs = endedAt === null ? Date.now() : Date.parse(endedAt);
   return {
-    id: session.id,
-    owner: session.owner,
-    status: session.status,
-    epoch: session.epoch,
-    run_id: session.runId,
-    webdriver_id: session.webdriverId,
-    host: session.host,
-    pid: session.pid,
+    ...toSnakeRow(session, publicSession.keyof().options),
     endpoint: redactOrNull(session.endpoint),
-    created_at: createdAt,
-    started_at: session.startedAt,
-    last_heartbeat_at: session.lastHeartbeatAt,
-    last_used_at: session.lastUsedAt,
     ended_at: isLive(session) ? null : endedAt,
     age_seconds: Math.max(0, (endMs - Date.parse(createdAt)) / 1_000),
     death: session.death === null ? null : toDeathView(session.death),

@@ -1,0 +1,26 @@
+/** Names as the world's JSON over HTTP has them: the fields of stored rows, in snake case. */
+import { z } from 'zod';
+
+type Snake<Name> = Name extends `${infer First}${infer Rest}`
+  ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${Snake<Rest>}`
+  : Name;
+
+type SnakeKeys<Fields> = { [Name in keyof Fields as Snake<Name>]: Fields[Name] };
+
+/** The shape of an answer with the fields of `schema`. */
+export function toSnakeShape<Fields extends z.ZodRawShape>(schema: z.ZodObject<Fields>) {
+  return z.object(toSnakeKeys(schema.shape) as SnakeKeys<Fields>);
+}
+
+/** The fields of a row that `names` has; the others stay behind. */
+export function toSnakeRow<Row extends object, Name extends keyof Row & string>(
+  row: Row,
+  names: readonly Name[],
+): SnakeKeys<Pick<Row, Name>> {
+  return toSnakeKeys(Object.fromEntries(names.map((name) => [name, row[name]]))) as SnakeKeys<Pick<Row, Name>>;
+}
+
+function toSnakeKeys(fields: object): object {
+  const toSnake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [toSnake(name), value]));
+}
