@@ -131,10 +131,13 @@ export async function openServer({ host, port, token, context }: ServerOptions):
     return { url, close: () => server.close() };
   } catch (thrown) {
     await server.close();
-    throw new ConfigError(
-      `The monitor can't listen on ${host}, port ${port}: ${toError(thrown).message}. Set MONITOR_HOST and MONITOR_PORT.`,
-      { cause: thrown },
-    );
+    const isTaken = (thrown as NodeJS.ErrnoException).code === 'EADDRINUSE';
+    const advice = isTaken
+      ? 'Another program listens there, perhaps a monitor that runs already. Choose another port with --port (MONITOR_PORT).'
+      : 'Set MONITOR_HOST and MONITOR_PORT.';
+    throw new ConfigError(`The monitor can't listen on ${host}, port ${port}: ${toError(thrown).message}. ${advice}`, {
+      cause: thrown,
+    });
   }
 }
 

@@ -49,6 +49,10 @@ export class RecordBuffer {
 /** Checks a record and its key as every way of saving does. */
 export function toRecordEntry(record: object, options: SaveOptions, maxBytes: number): RecordEntry {
   const { key, dataset = DEFAULT_DATASET } = options ?? {};
+  if (key === undefined)
+    throw new ActionError(
+      "A record needs a key, which names it within its dataset: save(record, { key: 'item 7' }). It has none.",
+    );
   validateKey(key, 'A record');
   validateKey(dataset, 'A dataset');
   return { dataset, key, json: toRecordText(record, { dataset, key, maxBytes }) };

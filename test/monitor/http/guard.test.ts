@@ -391,6 +391,13 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
       });
     }
 
+    it('names the port that another program has, and the way to another one', async () => {
+      const port = new URL(monitor.url).port;
+      const thrown = await rejectionOf(Monitor.open({ config: monitorConfig(url, { MONITOR_PORT: port }) }));
+      expect(thrown).to.be.instanceOf(ConfigError);
+      expect(thrown.message).to.match(/perhaps a monitor that runs already. Choose another port with --port/);
+    });
+
     it('answers nothing that is protected without the token', async () => {
       for (const target of READS) expect((await monitor.ask(target, { token: null })).status, target).to.equal(401);
       for (const target of OPEN)

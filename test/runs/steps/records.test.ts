@@ -28,6 +28,12 @@ async function exported(run: ScriptedRun['run']): Promise<unknown[]> {
 const key = (item: string): string => item;
 
 describe('Records', () => {
+  it('are refused without a key, with the form to write', async () => {
+    const run: ScriptedRun['run'] = ({ step }) => step('a', ({ save }) => save({ n: 1 }, undefined as never));
+    const { outcome } = await runScripted({ run });
+    expect(outcome.error?.message).to.contain("save(record, { key: 'item 7' })");
+  });
+
   it('are exported in the order of declaration, then of saving, whatever finished first', async () => {
     const records = await exported(async ({ batch, step, save }) => {
       await save({ n: 0 }, { key: 'first' });
