@@ -11,7 +11,10 @@ import { isAllowed, judge } from './natural/verdict.ts';
 const SEED = Number(process.env['NATURAL_SEED'] ?? 1);
 /** Moments for each fault of an action. Five is thorough, and takes five times as long. */
 const MOMENTS = Number(process.env['NATURAL_MOMENTS'] ?? 1);
-/** The actions that meet every fault. The others meet one each, a different one in turn, unless NATURAL_MOMENTS asks for more. */
+/**
+ * The actions that meet every fault. Of the others every second one meets one fault, a different one in turn; which ones depends on the seed.
+ * NATURAL_MOMENTS asks for all, and `npm run chaos -- --natural` for random mixtures.
+ */
 const THOROUGH_ACTIONS = 11;
 const TRIAL_LIMIT_MS = 120_000;
 
@@ -21,6 +24,7 @@ describe(`Natural actions, disturbed (seed ${SEED})`, () => {
   after(() => console.log(`\n${table.toText()}\n`));
 
   for (const [index, natural] of NATURAL_CASES.entries()) {
+    if (!isThorough(index) && index % 2 !== Math.abs(SEED) % 2) continue;
     it(`${natural.name} never loses data in silence (law 5)`, async () => {
       const { problems, add } = collect(natural, table);
       const undisturbed = await runTrial(natural.name);
@@ -44,9 +48,12 @@ function seedOf(action: string): number {
   );
 }
 
+function isThorough(index: number): boolean {
+  return index < THOROUGH_ACTIONS || process.env['NATURAL_MOMENTS'] !== undefined;
+}
+
 function isMet(fault: NaturalFault, index: number): boolean {
-  const isThorough = index < THOROUGH_ACTIONS || process.env['NATURAL_MOMENTS'] !== undefined;
-  return isThorough || NATURAL_FAULTS.indexOf(fault) === index % NATURAL_FAULTS.length;
+  return isThorough(index) || NATURAL_FAULTS.indexOf(fault) === (index >> 1) % NATURAL_FAULTS.length;
 }
 
 function collect(natural: NaturalCase, table: OutcomeTable) {
