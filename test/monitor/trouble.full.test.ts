@@ -37,7 +37,12 @@ describe('A monitor whose PostgreSQL is', () => {
       const targets = ['/health', '/health/sessions', '/sessions', '/runs', '/metrics', '/alerts', '/timeline'];
       const crowd = Array.from({ length: 40 }, (_unused, index) => targets[index % targets.length]!);
       const answers = await Promise.all(crowd.map((target) => askInTime(monitor, target)));
-      expect(answers.every(({ status }, index) => status === (crowd[index] === '/metrics' ? 200 : 503))).to.equal(true);
+      // Pages of rows are limited for each client, also while they wait.
+      const expected = (target: string) => {
+        if (target === '/metrics') return [200];
+        return ['/sessions', '/runs'].includes(target) ? [503, 429] : [503];
+      };
+      answers.forEach(({ status }, index) => expect(status, crowd[index]).to.be.oneOf(expected(crowd[index]!)));
     } finally {
       for (const pid of [...backends, postgres.pid]) process.kill(pid, 'SIGCONT');
     }
@@ -78,7 +83,7 @@ describeOnSqlite('A monitor whose SQLite file is', (registries) => {
     using other = new DatabaseSync(url.slice('sqlite:'.length));
     other.exec('begin immediate');
     await eventually(async () => (await monitor.ask('/readyz')).status === 503, 'the lock is noticed');
-    await expectUnavailable(monitor, /did not answer within 1\.5 s/);
+    await expectUnavailable(monitor, /Another program keeps it locked/);
     // What can be read is still shown.
     expect((await askInTime(monitor, '/sessions')).status).to.equal(200);
     other.exec('rollback');
