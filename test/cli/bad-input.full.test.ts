@@ -67,7 +67,7 @@ const ARGUMENTS: readonly BadInput[] = [
     says: [
       "pages can't be run like this:",
       '--pages is 0',
-      '--format is "xml"; it must be one of jsonl, csv.',
+      '--format is "xml"; it must be one of jsonl, jsonl.gz, csv.',
       '--sessions is 1.5',
       '--grid must be an http or https URL',
       '--ulr is unknown. Did you mean --url?',

@@ -46,7 +46,9 @@ describeOnSqlite('The dashboard, in a browser of this project’s own', (registr
     await registry.close();
   });
 
-  const textOf = async (selector: string) => (await driver.findElement(By.css(selector))).getText();
+  /** In one look: an element may be replaced between two commands. */
+  const textOf = (selector: string) =>
+    driver.executeScript<string>('return document.querySelector(arguments[0])?.innerText ?? ""', selector);
   const waitForText = (selector: string, text: RegExp) =>
     eventually(async () => text.test(await textOf(selector)), `${String(text)} in ${selector}`);
   const violations = async () => {
