@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { By, defineAction, runAction, until, z, type SessionSupervisor, type WebDriver } from 'webdriver-supervisor';
 import { killProcess } from 'webdriver-supervisor/testing';
 
+import { eventually } from '../support/eventually.ts';
 import { NaturalSite } from '../fixtures/natural/site/natural-site.ts';
 
 const SESSIONS = 3;
@@ -18,7 +19,7 @@ describe('A login in the first step, then a batch on several browsers', () => {
   after(() => site.close());
 
   /** Each item's request names the session that asks. The first items wait for one another, so that every browser has one. */
-  const makeAction = (onFirstItem: (sessionId: string) => void) =>
+  const makeAction = (onItem: (sessionId: string) => Promise<void> | void) =>
     defineAction({
       name: 'login-then-sessions',
       description: 'Logs in with a step, then reads details with several browsers.',
@@ -39,7 +40,7 @@ describe('A login in the first step, then a batch on several browsers', () => {
             const sessionId = (await own.getSession()).getId();
             await own.get(`${site.url}/members/items/${id}?by=${sessionId}`);
             await site.waitForRequest(/by=/, { count: SESSIONS, signal });
-            onFirstItem(sessionId);
+            await onItem(sessionId);
             save({ id, title: await own.getTitle() }, { key: String(id) });
           },
           { key: String, sessions: SESSIONS },
@@ -71,11 +72,14 @@ describe('A login in the first step, then a batch on several browsers', () => {
   it('has the browser logged in that takes the place of one that was killed', async () => {
     const supervisors: SessionSupervisor[] = [];
     let victim: string | undefined;
-    const action = makeAction((sessionId) => {
+    const action = makeAction(async (sessionId) => {
       const target = supervisors.find((supervisor) => supervisor.sessionId === sessionId);
-      if (victim !== undefined || target?.owner.endsWith('#2') !== true) return;
-      victim = sessionId;
-      killProcess(target.pids.browser!);
+      // The others leave items for the session that takes the place.
+      if (victim !== undefined) await eventually(async () => askers().size > SESSIONS, 'a further session');
+      else if (target?.owner.endsWith('#2') === true) {
+        victim = sessionId;
+        killProcess(target.pids.browser!);
+      }
     });
     const options = { output: false as const, onSession: (one: SessionSupervisor) => void supervisors.push(one) };
     const outcome = await runAction(action, {}, options);
