@@ -104,10 +104,10 @@ export class HttpClient {
     return answer;
   }
 
-  async #sendWhenAllowed(exchange: HttpExchange): Promise<HttpAnswer> {
+  #sendWhenAllowed(exchange: HttpExchange): Promise<HttpAnswer> {
     const held = exchange.beforeSend?.();
-    if (held !== undefined) await raceSignal(held, exchange.signal);
-    return this.#sendTo(this.#base, exchange);
+    const send = () => this.#sendTo(this.#base, exchange);
+    return held === undefined ? send() : raceSignal(held, exchange.signal).then(send);
   }
 
   /** Sends one request to the host of `url`. */
