@@ -16,6 +16,7 @@ const ON_POSTGRES = [
   'test/monitor/http/changes.test.ts',
   'test/monitor/http/events.test.ts',
   'test/monitor/http/metrics.test.ts',
+  'test/monitor/http/pages.test.ts',
   'test/monitor/http/routes.test.ts',
   'test/monitor/http/secrets.test.ts',
   'test/monitor/sweeper.test.ts',

@@ -10,9 +10,9 @@ import { usePrivateTmpdir } from '../../test/support/private-tmpdir.ts';
 import { closeSharedPostgres } from '../../test/support/shared-postgres.ts';
 
 export interface ScheduleChaos {
-  /** Of each database. */
+  /** The number of schedules on each database. */
   readonly schedules: number;
-  /** Of the first one; the others have those that follow. */
+  /** The seed of the first schedule; each further one has the next number. */
   readonly seed: number;
   readonly databases: readonly DatabaseKind[];
   /** Prints the whole history of each schedule. */

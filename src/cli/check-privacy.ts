@@ -51,7 +51,7 @@ function isReadableByOthers(file: string): boolean {
   return (modeOf(file) & READ_BY_OTHERS) !== 0 && isPassedByOthers(path.dirname(path.resolve(file)));
 }
 
-/** Whether others can get into `folder`: into it and each folder above it. */
+/** Returns whether other users can enter `folder` and each folder above it. */
 function isPassedByOthers(folder: string): boolean {
   const above = path.dirname(folder);
   return (modeOf(folder) & PASSED_BY_OTHERS) !== 0 && (above === folder || isPassedByOthers(above));

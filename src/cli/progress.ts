@@ -14,9 +14,9 @@ import { describeProgress, RateMeter, renderProgress, widthOf } from './progress
 
 const DRAWS_PER_SECOND = 5;
 const LINE_INTERVAL_MS = 5_000;
-const CLEAR_DOWN = '\u001b[J';
-// oxlint-disable-next-line no-control-regex
-const COLOUR = /\u001b\[[\d;:]{0,20}m/g;
+const ESCAPE = '\u001b';
+const CLEAR_DOWN = `${ESCAPE}[J`;
+const COLOUR = new RegExp(String.raw`${ESCAPE}\[[\d;:]{0,20}m`, 'g');
 const LIKE_LOG_LINE = /^(?=\{|(?:error|warning|debug): )/gm;
 
 export interface ProgressDisplay {

@@ -226,7 +226,7 @@ function repeatLine(target: string, args: readonly string[]): string {
   return commandLine('run', [quoteForShell(target), ...words].join(' '));
 }
 
-/** Whether the log would mask the value of a parameter with this flag. */
+/** Returns whether the log masks the value of a parameter with this flag. */
 function hidesValueOf(flag: string): boolean {
   const name = /^--([\w-]+)/.exec(flag)?.[1];
   return name !== undefined && hiddenParameters({ [name]: 'value' }).length > 0;

@@ -25,7 +25,7 @@ export function toPlainText(text: string): string {
 /** JSON text without unsafe characters and line breaks: they are escaped, so that it has the same value. White space at its end is removed. */
 export function toPlainJson(json: string): string {
   return json.trimEnd().replace(UNSAFE, (character) =>
-    // Beyond U+FFFF it takes two escapes.
+    // A character above U+FFFF has two UTF-16 units, and needs an escape for each.
     character.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
   );
 }

@@ -213,12 +213,12 @@ function maskTokens(text: string): string {
 }
 
 interface Pair {
-  /** Where the value begins and ends, its quotes included. */
+  /** The positions at which the value begins and ends. Its quotes belong to it. */
   readonly start: number;
   readonly end: number;
   readonly quote: string;
   readonly value: string;
-  /** Whether its name is a secret one only before some values. */
+  /** True if its name means a secret only before some values. */
   readonly isSessionName: boolean;
 }
 

@@ -23,7 +23,7 @@ export interface LostBrowser {
   readonly hasBidi: boolean;
   /** How long the oldest command in flight has been so; null where none is. */
   readonly oldestCommandMs: number | null;
-  /** Whether a command in flight closes a window. A browser that ends with its last window was not killed. */
+  /** True if a command in flight closes a window. A browser that ends with its last window was not killed. */
   readonly isWindowClosing: boolean;
   /** Settles when no command is in flight. */
   readonly commandsSettled: Promise<unknown>;

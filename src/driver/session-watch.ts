@@ -161,7 +161,7 @@ export class SessionWatch {
     transport.settings.windowHandle ??= this.#devtools.onlyPage;
   }
 
-  /** Whether a command in flight closes a window. A browser that ends with its last window was not killed. */
+  /** True if a command in flight closes a window. A browser that ends with its last window was not killed. */
   get #isWindowClosing(): boolean {
     return this.#options.transport.log.isUnanswered('DELETE /window');
   }

@@ -89,7 +89,7 @@ const ELF_MACHINES: Partial<Record<NodeJS.Architecture, readonly number[]>> = {
 };
 
 /**
- * Returns why one of `programs` did not start: a sentence without its full stop, the way out included. Undefined if neither `words`, which they
+ * Returns why one of `programs` did not start: a sentence with the way out, without its full stop. Undefined if neither `words`, which they
  * printed, nor their files say.
  */
 export function findStartReason(words: string, programs: readonly string[]): string | undefined {
@@ -144,7 +144,7 @@ function describeUnrunnable(program: string): string {
   return `the program ${program} needs an interpreter or a loader that this system does not have. Install one that is made for this system`;
 }
 
-/** Whether a file is a program of another system or another processor. False if it can't be read, and for scripts. */
+/** Returns whether a file is a program for another system or another processor. False if it can't be read, and for scripts. */
 function isForeign(file: string): boolean {
   const header = readHeader(file);
   const magic = header.toString('latin1', 0, 4);

@@ -30,9 +30,9 @@ export const sessionSchema = z.object({
   processIdentity: z.string(),
   driverPid: whole.nullable(),
   browserPid: whole.nullable(),
-  /** The session's temporary folder, profile included; null on somebody else's endpoint. */
+  /** The session's temporary folder, which holds its profile; null on an endpoint that is not ours. */
   folder: z.string().nullable(),
-  /** Somebody else's endpoint, redacted; null for a driver of our own. */
+  /** The URL of an endpoint that is not ours, redacted; null for a driver of our own. */
   endpoint: z.string().nullable(),
   createdAt: time,
   startedAt: time.nullable(),

@@ -159,7 +159,7 @@ describe('A browser that can not be started, and doctor under the same condition
   );
 
   itInNamespaces(OWN_MOUNTS)('says that the temporary folder is full, or read-only', async () => {
-    // Of a path that is too long for sockets, /tmp is taken instead.
+    // A path that is too long for sockets is replaced by /tmp.
     const start = async (options: string) => {
       const line = `mount -t tmpfs -o ${options} none /tmp; export TMPDIR=/tmp`;
       return say([FLAG, START], { line, namespaces: OWN_MOUNTS });

@@ -1,20 +1,12 @@
 import { expect } from 'chai';
 
-import type { StoredSession } from '../../src/model/session.ts';
-import {
-  LeaseLostError,
-  openRegistry,
-  type Claim,
-  type ClaimResult,
-  type Registry,
-  type RunStore,
-} from '../../src/registry/registry.ts';
+import { LeaseLostError, openRegistry, type Claim, type Registry } from '../../src/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
 import { literal, rawSql } from '../support/raw-sql.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { describeOnBoth } from '../support/registries.ts';
+import { beginRun, claimed, openSeveral, PROCESS } from './support/leases.ts';
 
-const PROCESS = { host: 'here', pid: 1, identity: 'one' };
 const LONG_MS = 60_000;
 const FACTS = { webdriverId: 'w', driverPid: 2, browserPid: 3, folder: '/tmp/x', endpoint: undefined };
 const DEATH = { cause: 'browser-gone', detectedBy: 'process-exit' };
@@ -373,38 +365,6 @@ describeOnBoth('SessionLeases', (registries) => {
   const next = (name = 'next') => ({ death: DEATH, nextId: `${name} ${owner}` });
 });
 
-function claimed(answer: ClaimResult): { session: StoredSession; expired: StoredSession | null; isRapid: boolean } {
-  if (!answer.isClaimed) throw new Error(`The owner is held by ${answer.heldBy.id}.`);
-  const { session, expired, isRapid } = answer;
-  return { session, expired, isRapid };
-}
-
 function deathsOf({ deaths }: Awaited<ReturnType<Registry['metrics']['read']>>): number {
   return deaths.find(({ cause, detectedBy }) => cause === DEATH.cause && detectedBy === DEATH.detectedBy)?.number ?? 0;
-}
-
-async function openSeveral(url: string, count: number) {
-  const registries = await Promise.all(Array.from({ length: count }, () => openRegistry(url)));
-  return {
-    registries,
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all(registries.map((each) => each.close()));
-    },
-  };
-}
-
-async function beginRun(
-  registry: Registry,
-  { id, token }: { id: string; token: number },
-): Promise<{ store: RunStore } & AsyncDisposable> {
-  await registry.runs.create({ id, action: 'test', params: {}, owner: id });
-  const run = await registry.runs.begin(id, { token, process: PROCESS });
-  const counts = { total: 9, queued: 3, running: 2, done: 2, failed: 1, cancelled: 0, skipped: 1 };
-  const store = registry.runs.openStore(run, {
-    token,
-    snapshot: () => ({ counts, display: null, sessions: 1, deaths: [], durationMs: 0, reused: 0, contextLosses: 0 }),
-    onFailure: () => undefined,
-    onCancel: () => undefined,
-  });
-  return { store, [Symbol.asyncDispose]: () => store.close() };
 }

@@ -25,7 +25,7 @@ export function openLive({ onEvent, onProgress, onState, mayRetry }) {
     const fields = Object.fromEntries(
       block.split('\n').map((line) => [line.split(': ', 1)[0], line.replace(/^\w*: /, '')]),
     );
-    // Of a heartbeat there is no data.
+    // A heartbeat has no data.
     if (fields.data === undefined) return;
     const data = JSON.parse(fields.data);
     lastEventId = fields.id ?? lastEventId;

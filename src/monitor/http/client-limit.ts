@@ -8,7 +8,7 @@ const RETRY_AFTER_SECONDS = 1;
 export interface ClientLimitOptions {
   /** The things that are limited, such as `streams of events`. */
   readonly noun: string;
-  /** Of the refusal, such as `too-many-readers`. */
+  /** The code of the refusal, such as `too-many-readers`. */
   readonly code: string;
   readonly total: number;
   /** Less than the total: one client must leave room for others. */

@@ -11,7 +11,7 @@ export interface ConnectionLimits {
   readonly maxConnectionsPerClient: number;
   /** From the first byte of a request to the end of its headers; from the connection if nothing comes. */
   readonly headersMs: number;
-  /** The whole request, its body included. */
+  /** The whole request with its body. */
   readonly requestMs: number;
   /** How often the two limits above are looked at. */
   readonly checkIntervalMs: number;

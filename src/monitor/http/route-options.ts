@@ -1,11 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** What every route with pages of rows has. */
+/** The options of each route that answers with pages of rows. */
 export interface PageOptions {
   readonly preHandler: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 }
 
-/** What every route that changes something has: a limit of how often, then the token. */
+/** The options of each route that changes something: a limit of calls, then the check of the token. */
 export interface ChangeOptions {
   readonly config: { readonly rateLimit: { readonly max: number; readonly timeWindow: string } };
   readonly preValidation: () => Promise<void>;

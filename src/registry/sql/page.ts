@@ -1,6 +1,6 @@
 /** A part of a list of the newest first. */
 
-/** Where a row stands in it. */
+/** The place of a row in the order. */
 export interface Place {
   /** UTC, ISO 8601. */
   readonly createdAt: string;
@@ -9,7 +9,7 @@ export interface Place {
 
 export interface Page<Row> {
   readonly rows: readonly Row[];
-  /** What the next page begins after; null where there is none. */
+  /** The row after which the next page begins; null if there is no next page. */
   readonly last: Place | null;
 }
 

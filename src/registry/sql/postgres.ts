@@ -25,7 +25,7 @@ const LOCK_LIMIT_MS = 5_000;
 /** A program that was suspended, or cut off, in a transaction holds its locks for no longer. Ours await nothing but the database. */
 const IDLE_LIMIT_MS = 3_000;
 /**
- * Of https://www.postgresql.org/docs/current/errcodes-appendix.html: connection trouble, shutdown and start, clashes, too many clients; a
+ * From https://www.postgresql.org/docs/current/errcodes-appendix.html: connection trouble, shutdown and start, clashes, too many clients; a
  * server that has become a read-only one, or was too slow.
  */
 const PASSING_CODES = /^(08...|57P0[1-3]|57014|40001|40P01|55P03|53300|25P0[34]|25006)$/;
@@ -137,7 +137,7 @@ function openPool(url: string): Pool {
 
 function isPassing(error: Error): boolean {
   if (error instanceof UnansweredCommitError) return true;
-  // Where a host has several addresses, each one's failure is in a list.
+  // A host may have several addresses: the failure of each is in a list.
   if (error instanceof AggregateError) return error.errors.every((one) => one instanceof Error && isPassing(one));
   const code: unknown = 'code' in error ? error.code : undefined;
   if (typeof code === 'string') return PASSING_CODES.test(code) || PASSING_SYSTEM_CODES.test(code);

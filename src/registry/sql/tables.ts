@@ -9,7 +9,7 @@ import type { SessionRow } from '../../model/session.ts';
 
 export interface StepsTable {
   runId: string;
-  /** Of batch and key: an index takes keys of any length by it. */
+  /** Made of batch and key, so that an index takes keys of any length. */
   id: string;
   batch: string | null;
   key: string;
@@ -19,7 +19,7 @@ export interface StepsTable {
   /** JSON; null where the step returned nothing. */
   value: string | null;
   errorCode: string | null;
-  /** Of a failure; of a skipped step, the reason. */
+  /** The message of a failure, or the reason of a skipped step. */
   message: string | null;
   /** Key of the item whose worker added this one, and the item as JSON. */
   addedBy: string | null;
@@ -32,7 +32,7 @@ export interface StepsTable {
 
 export interface RecordsTable {
   runId: string;
-  /** Of dataset and key. */
+  /** Made of dataset and key. */
   id: string;
   dataset: string;
   key: string;
@@ -40,7 +40,7 @@ export interface RecordsTable {
   /** Export order: that of the step, then that of saving in it. */
   ord: number;
   position: number;
-  /** Of a record that was saved outside of steps: its place, and how often that was done. */
+  /** For a record that was saved outside of steps: its place, and how often it was saved. */
   saveOrd: number | null;
   saves: number;
 }
@@ -65,14 +65,14 @@ export interface CountersTable {
   value: number;
 }
 
-/** What only one of many programs may do, and who does it. */
+/** Work that only one of many programs may do, and the program that does it. */
 export interface LeadersTable {
   office: string;
   holder: string;
   host: string;
   pid: number;
   since: string;
-  /** Of the database's clock. */
+  /** By the database's clock. */
   expiresMs: number;
 }
 

@@ -1,7 +1,5 @@
 import { expect } from 'chai';
 import { EventSource } from 'eventsource';
-import { createConnection } from 'node:net';
-import { text as readText } from 'node:stream/consumers';
 
 import { ConfigError } from '../../../src/core/errors.ts';
 import { openRegistry } from '../../../src/registry/registry.ts';
@@ -20,27 +18,8 @@ import {
   type OpenedMonitor,
 } from '../support/opened-monitor.ts';
 import { startRun } from '../support/rows.ts';
+import { CHANGES, OPEN, READS } from '../support/targets.ts';
 
-const CHANGES = ['/sessions/nobody/end', '/runs/nobody/cancel', '/reset-stuck'];
-/** They need no token. */
-const OPEN = ['/livez', '/readyz', '/', '/dashboard/dashboard.js', '/dashboard/vendor/chart.umd.js', '/favicon.ico'];
-const READS = [
-  '/health',
-  '/health/sessions',
-  '/health/sessions/stuck',
-  '/sessions',
-  '/sessions/nobody',
-  '/runs',
-  '/runs/nobody',
-  '/runs/nobody/records',
-  '/events',
-  '/alerts',
-  '/timeline',
-  '/statistics',
-  '/metrics',
-  '/openapi.json',
-  '/nothing/here',
-];
 /** With all that a token may have and that Basic must not trip over. */
 const ODD_TOKEN = 'a:b/c+d==%41&"e\'f';
 
@@ -137,80 +116,6 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
       expect((await monitor.ask('/reset-stuck', { method: 'POST', headers })).status).to.equal(200);
     });
 
-    for (const host of [
-      'localhost',
-      'LocalHost:9464',
-      '127.0.0.1',
-      '127.0.0.1:1',
-      '127.9.9.9:80',
-      '[::1]',
-      '[::1]:9464',
-    ]) {
-      it(`answers to the name ${host}`, async () => {
-        expect((await monitor.ask('/livez', { headers: { host } })).status).to.equal(200);
-      });
-    }
-
-    for (const host of [
-      'evil.example',
-      'evil.example:9464',
-      'localhost.evil.example',
-      '127.0.0.1.evil.example',
-      '127.0.0.1.',
-      'localhost:9464@evil.example',
-      'localhost:evil',
-      'localhost, evil.example',
-      'localhost/',
-      '0.0.0.0',
-      '2130706433',
-      '192.168.0.1',
-      '[::]',
-      '[::1',
-      '[::1].evil.example',
-      '%6cocalhost',
-    ]) {
-      it(`refuses the name "${host}": a page may have pointed it here`, async () => {
-        for (const target of ['/livez', '/runs', '/', '/nothing/here']) {
-          const { status, json } = await monitor.ask(target, { headers: { host } });
-          expect(status, target).to.equal(421);
-          expect(json.error).to.include({ code: 'wrong-host' });
-        }
-      });
-    }
-
-    it('refuses changes under a foreign name, also with the token', async () => {
-      const headers = { host: 'evil.example' };
-      for (const target of CHANGES)
-        expect((await monitor.ask(target, { method: 'POST', token: TOKEN, headers })).status).to.equal(421);
-    });
-
-    it('believes no header that a proxy or a page may have written beside the name', async () => {
-      const headers = {
-        host: 'evil.example',
-        'x-forwarded-host': 'localhost',
-        forwarded: 'host=localhost',
-        'x-forwarded-for': '127.0.0.1',
-        origin: 'http://localhost',
-      };
-      expect((await monitor.ask('/runs', { headers })).status).to.equal(421);
-    });
-
-    it('refuses a request without a name', async () => {
-      expect(await sendRaw(monitor.url, 'GET /runs HTTP/1.0\r\n\r\n')).to.match(/^HTTP\/1\.1 421 /);
-      expect(await sendRaw(monitor.url, 'GET /runs HTTP/1.1\r\nHost:\r\n\r\n')).to.match(/^HTTP\/1\.1 421 /);
-      expect(await sendRaw(monitor.url, 'GET /runs HTTP/1.1\r\nConnection: close\r\n\r\n')).to.match(
-        /^HTTP\/1\.1 400 /,
-      );
-    });
-
-    it('allows no other origin to read', async () => {
-      const headers = { origin: 'https://evil.example', 'access-control-request-method': 'POST' };
-      for (const method of ['GET', 'OPTIONS']) {
-        const answer = await monitor.ask('/runs', { method, headers });
-        expect(Object.keys(answer.headers).filter((name) => name.startsWith('access-control-'))).to.deep.equal([]);
-      }
-    });
-
     it('tells browsers on every kind of answer to load nothing foreign, and to let no page frame it', async () => {
       const answers = [
         await monitor.ask('/'),
@@ -304,77 +209,6 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
     expect((await monitor.ask('/runs/run')).status).to.equal(200);
   });
 
-  describe('in a browser', () => {
-    const askFrom = (target: string, headers: Record<string, string>, method = 'GET') =>
-      open.locked.ask(target, { method, headers });
-    const LINK = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
-    const FOREIGN = {
-      'an image of another site': {
-        'sec-fetch-site': 'cross-site',
-        'sec-fetch-mode': 'no-cors',
-        'sec-fetch-dest': 'image',
-      },
-      'a script of another port of this machine': { 'sec-fetch-site': 'same-site', 'sec-fetch-dest': 'script' },
-      'an EventSource of another site': {
-        'sec-fetch-site': 'cross-site',
-        origin: 'https://evil.example',
-        accept: 'text/event-stream',
-      },
-      'an EventSource of a browser without Sec-Fetch-Site': { origin: 'https://evil.example' },
-      'a page without an origin': { origin: 'null' },
-      'a frame of another site': {
-        'sec-fetch-site': 'cross-site',
-        'sec-fetch-mode': 'navigate',
-        'sec-fetch-dest': 'iframe',
-      },
-      'several values at once': { 'sec-fetch-site': 'same-origin, cross-site' },
-      'a value that is not known': { 'sec-fetch-site': '' },
-    };
-    for (const [name, headers] of Object.entries(FOREIGN))
-      it(`does no work for ${name}`, async () => {
-        for (const target of [...READS, ...OPEN])
-          for (const method of ['GET', 'HEAD']) {
-            const { status, json } = await askFrom(target, headers, method);
-            expect(status, target).to.equal(403);
-            if (method === 'GET') expect(json.error).to.include({ code: 'wrong-origin' });
-          }
-      });
-
-    it('opens the page, and nothing else, by a link on another site', async () => {
-      const headers = { 'sec-fetch-site': 'cross-site', ...LINK };
-      expect((await askFrom('/', headers)).status).to.equal(200);
-      for (const target of [...READS, ...OPEN.filter((path) => path !== '/')])
-        expect((await askFrom(target, headers)).status, target).to.equal(403);
-      expect((await askFrom('/', headers, 'POST')).status).to.equal(403);
-    });
-
-    it('works for its own page, and for an address that the user types', async () => {
-      for (const site of ['same-origin', 'none'])
-        for (const target of ['/', '/runs', '/dashboard/dashboard.js', '/livez'])
-          expect((await askFrom(target, { 'sec-fetch-site': site, ...LINK })).status, target).to.equal(200);
-      const own = { 'sec-fetch-site': 'same-origin', origin: open.locked.url, host: new URL(open.locked.url).host };
-      expect((await askFrom('/runs', own)).status).to.equal(200);
-      // A proxy with TLS, which asks by the monitor's own address.
-      const proxied = { 'sec-fetch-site': 'same-origin', origin: 'https://monitor.example' };
-      expect((await askFrom('/dashboard/dashboard.js', proxied)).status).to.equal(200);
-    });
-  });
-
-  it('lets no foreign page use up what may be changed, or change anything, though it can send the request', async () => {
-    const monitor = open.locked;
-    const send = (origin: string) =>
-      monitor.ask('/runs/nobody/cancel', { method: 'POST', headers: { origin, 'content-type': 'text/plain' } });
-    for (const origin of ['https://elsewhere.example', 'null', monitor.url.replace(/\d+$/, '1')]) {
-      const answers = await Promise.all(numbers(31).map(() => send(origin)));
-      expect(new Set(answers.map(({ status, json }) => `${status} ${json.error.code}`))).to.deep.equal(
-        new Set(['403 wrong-origin']),
-      );
-    }
-    const own = await send(monitor.url);
-    expect(own.json.error.code).to.not.equal('wrong-origin');
-    expect(own.status).to.not.equal(429);
-  });
-
   describe('beyond this machine', () => {
     let monitor: OpenedMonitor;
 
@@ -458,12 +292,4 @@ function lastClient(): string {
 function from(url: string, { target, ...options }: AskOptions & { readonly target: string }): Promise<Answer> {
   clients += 1;
   return ask(url, target, { ...options, localAddress: lastClient() });
-}
-
-/** All that comes back for these bytes. */
-async function sendRaw(url: string, bytes: string): Promise<string> {
-  const { hostname, port } = new URL(url);
-  const socket = createConnection({ host: hostname, port: Number(port) });
-  socket.end(bytes);
-  return readText(socket);
 }

@@ -1,48 +1,26 @@
 import { expect } from 'chai';
 
 import { SESSION_STATUSES } from '../../../src/model/session.ts';
-import { openRegistry, type Registry } from '../../../src/registry/registry.ts';
-import { numbers } from '../../support/opened-run.ts';
-import { insertSession, rawSql } from '../../support/raw-sql.ts';
+import type { Registry } from '../../../src/registry/registry.ts';
+import { rawSql } from '../../support/raw-sql.ts';
 import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
-import { ENDED_RUNS, fillRegistry, ODD_OWNER } from '../support/filled-registry.ts';
-import { openMonitor, type OpenedMonitor } from '../support/opened-monitor.ts';
-import { minutesAgo, startSession } from '../support/rows.ts';
+import { useFilledMonitor } from '../support/filled-monitor.ts';
+import { ENDED_RUNS, ODD_OWNER } from '../support/filled-registry.ts';
+import type { OpenedMonitor } from '../support/opened-monitor.ts';
+import { startSession } from '../support/rows.ts';
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-
-interface Page {
-  readonly rows: readonly { readonly id: string }[];
-  readonly next: string | null;
-}
 
 describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registries) => {
   let url: string;
   let registry: Registry;
   let monitor: OpenedMonitor;
 
-  before(async () => {
-    url = await registries.url();
-    registry = await openRegistry(url);
-    await fillRegistry(registry, url);
-    monitor = await openMonitor(url);
+  const { opened, get, page } = useFilledMonitor(registries);
+  before(() => {
+    ({ url, registry, monitor } = opened());
   });
 
-  after(async () => {
-    await monitor.close();
-    await registry.close();
-  });
-
-  const get = async (target: string) => {
-    const answer = await monitor.ask(target);
-    expect(answer.status, answer.text).to.equal(200);
-    return answer.json;
-  };
-  const page = async (list: 'runs' | 'sessions', query: string): Promise<Page> => {
-    const { [list]: rows, count, next } = await get(`/${list}?${query}`);
-    expect(count).to.equal(rows.length);
-    return { rows, next };
-  };
   const idsOf = async (list: 'runs' | 'sessions', query: string) =>
     (await page(list, query)).rows.map(({ id }) => id).toSorted();
 
@@ -239,111 +217,6 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registri
       expect(seen).to.deep.equal(whole);
       if (list === 'sessions') await rawSql(url, `delete from sessions where id like 'new %'`);
       else await rawSql(url, `delete from runs where id like 'new %'`);
-    });
-  }
-
-  it('keeps rows of the same millisecond apart when it pages', async () => {
-    const at = minutesAgo(600);
-    for (const number of numbers(5))
-      await rawSql(
-        url,
-        insertSession({ id: `twin ${number}`, owner: `twin ${number}`, status: 'ended', created_at: at, ended_at: at }),
-      );
-    const seen: string[] = [];
-    for (let after = ''; ;) {
-      const { rows, next } = await page('sessions', `status=ended&limit=2${after}`);
-      seen.push(...rows.map(({ id }) => id));
-      if (next === null) break;
-      after = `&after=${encodeURIComponent(next)}`;
-    }
-    await rawSql(url, `delete from sessions where id like 'twin %'`);
-    expect(seen).to.deep.equal(['ended', 'twin 4', 'twin 3', 'twin 2', 'twin 1', 'twin 0']);
-  });
-
-  it('gives large records in pages of 2 MB at most, each with the place of the next, and none is left out', async () => {
-    const sizes = [0.6, 0.6, 0.6, 0.6, 2.1, 0.1].map((megabytes) => megabytes * 1_000_000);
-    await registry.runs.create({ id: 'with large records', action: 'gather', params: {}, owner: 'large' });
-    await registry.runs.setRecords(
-      'with large records',
-      sizes.map((size, index) => ({ key: `${index}`, record: { text: 'x'.repeat(size) } })),
-    );
-    const pages: string[][] = [];
-    for (let after: string | null = ''; after !== null;) {
-      const answer = await monitor.ask(`/runs/with%20large%20records/records?limit=1000${after}`);
-      expect(Buffer.byteLength(answer.text)).to.be.below(2_200_000);
-      const { records, count, next } = answer.json;
-      expect(count).to.equal(records.length);
-      pages.push(records.map(({ key }: { key: string }) => key));
-      after = next === null ? null : `&after=${encodeURIComponent(next)}`;
-    }
-    expect(pages).to.deep.equal([['0', '1', '2'], ['3'], ['4'], ['5']]);
-  });
-
-  it('gives large runs in pages of 2 MB at most', async () => {
-    const params = { text: 'x'.repeat(800_000) };
-    for (const id of ['1', '2', '3']) {
-      await registry.runs.create({ id: `large ${id}`, action: 'large', params, owner: 'large' });
-    }
-    const first = await get('/runs?action=large');
-    expect(first.runs).to.have.length(2);
-    const second = await get(`/runs?action=large&after=${encodeURIComponent(first.next)}`);
-    expect(second.next).to.equal(null);
-    const ids = [...first.runs, ...second.runs].map(({ id }: { id: string }) => id);
-    expect(ids).to.deep.equal(['large 3', 'large 2', 'large 1']);
-    for (const id of ['1', '2', '3']) await registry.runs.remove(`large ${id}`);
-  });
-
-  it('gives a run’s records in the order of their export, in pages, whatever their keys are', async () => {
-    const keys = ['b', 'a', ODD_OWNER, 'x'.repeat(180), 'x'.repeat(3_000), '', 'z'];
-    const exported: object[] = [];
-    for await (const { dataset, key, json } of registry.runs.listRecords('with records'))
-      exported.push({ dataset, key, record: JSON.parse(json) as unknown });
-    expect(exported).to.have.length(keys.length);
-    expect((await get('/runs/with%20records/records')).records).to.deep.equal(exported);
-    const seen: object[] = [];
-    for (let after = ''; ;) {
-      const { records, count, next } = await get(`/runs/with%20records/records?limit=1${after}`);
-      expect(count).to.equal(records.length);
-      seen.push(...records);
-      if (next === null) break;
-      after = `&after=${encodeURIComponent(next)}`;
-    }
-    expect(seen).to.deep.equal(exported);
-  });
-
-  it('begins anew where the page before is not one of its own', async () => {
-    const { rows } = await page('runs', 'limit=2&after=nonsense');
-    expect(rows).to.deep.equal((await page('runs', 'limit=2')).rows);
-    const { records } = await get('/runs/with%20records/records?limit=1&after=nonsense');
-    expect(records[0].key).to.equal('b');
-  });
-
-  for (const { target, status, code } of [
-    { target: '/sessions/nobody', status: 404, code: 'not-found' },
-    { target: '/runs/nobody', status: 404, code: 'not-found' },
-    { target: '/runs/nobody/records', status: 404, code: 'not-found' },
-    { target: '/nothing/here', status: 404, code: 'not-found' },
-    { target: '/runs/with%00nul', status: 400, code: 'invalid-request' },
-    { target: '/sessions?owner=with%00nul', status: 400, code: 'invalid-request' },
-    { target: '/events?owner=with%00nul', status: 400, code: 'invalid-request' },
-    { target: `/sessions/${'x'.repeat(250)}`, status: 400, code: 'invalid-request' },
-    { target: `/sessions/${'x'.repeat(500)}`, status: 414, code: 'max-param-length' },
-    { target: '/sessions/%zz', status: 400, code: 'bad-url' },
-    { target: '/sessions?status=happy', status: 400, code: 'invalid-request' },
-    { target: '/sessions?limit=0', status: 400, code: 'invalid-request' },
-    { target: '/runs?limit=1001', status: 400, code: 'invalid-request' },
-    { target: '/runs?limit=2.5', status: 400, code: 'invalid-request' },
-    { target: '/runs?owner=a&owner=b', status: 400, code: 'invalid-request' },
-    { target: '/timeline?minutes=0', status: 400, code: 'invalid-request' },
-    { target: '/events?last=-1', status: 400, code: 'invalid-request' },
-  ]) {
-    it(`refuses GET ${target.slice(0, 40)} with ${status} ${code} and a sentence`, async () => {
-      const answer = await monitor.ask(target);
-      expect(answer.status).to.equal(status);
-      expect(answer.json).to.have.all.keys('error');
-      expect(answer.json.error).to.have.all.keys('code', 'message');
-      expect(answer.json.error.code).to.equal(code);
-      expect(answer.json.error.message).to.be.a('string').and.not.equal('');
     });
   }
 

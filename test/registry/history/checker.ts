@@ -1,5 +1,5 @@
 /**
- * What a history must be like, whatever happened in it. Each promise of the registry is one check, a pure function of the history.
+ * Checks a history against the promises of the registry. Each promise of the registry is one check, a pure function of the history.
  */
 import { OWNER, RUN, type Entry, type History } from './history.ts';
 

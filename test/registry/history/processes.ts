@@ -144,7 +144,7 @@ export class ScheduledProcess {
     }, forMs);
   }
 
-  /** What it has noted. A line that a kill cut off is left out. */
+  /** The lines that it has noted. A line that a kill cut off is left out. */
   entries(): Entry[] {
     return readLines(this.#options.historyFile).map((line) => JSON.parse(line) as Entry);
   }

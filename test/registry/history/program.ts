@@ -18,7 +18,7 @@ export interface ProgramOptions {
   readonly name: string;
   readonly historyFile: string;
   readonly registryUrl: string;
-  /** Of the scripted server. */
+  /** The URL of the scripted server. */
   readonly gridUrl: string;
   readonly heartbeatIntervalMs: number;
   readonly waitMs: number;

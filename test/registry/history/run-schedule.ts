@@ -23,7 +23,7 @@ const LOOK_EVERY_MS = 5;
 const END_LIMIT_MS = 15_000;
 /** Longer than a lease lasts. */
 const LAST_WAIT_MS = 10_000;
-/** Of a cancel while the run's row is locked. */
+/** The longest wait for a cancel while the run's row is locked. */
 const CANCEL_LIMIT_MS = 3_000;
 
 type Fact = Entry extends infer One ? (One extends Entry ? Omit<One, 'at' | 'by'> : never) : never;

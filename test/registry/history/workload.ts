@@ -16,7 +16,7 @@ const SLOWEST_ANSWER_MS = 30;
 export const PROCESS_HEADER = 'x-process';
 
 export interface WorkloadOptions {
-  /** Of the process that executes the action. */
+  /** The name of the process that executes the action. */
   readonly name: string;
   readonly onConfirmed: (step: string) => void;
 }

@@ -1,0 +1,31 @@
+/** The monitor's routes by what they need. */
+
+/** They change something, and need the token. */
+export const CHANGES = ['/sessions/nobody/end', '/runs/nobody/cancel', '/reset-stuck'];
+/** They need no token. */
+export const OPEN = [
+  '/livez',
+  '/readyz',
+  '/',
+  '/dashboard/dashboard.js',
+  '/dashboard/vendor/chart.umd.js',
+  '/favicon.ico',
+];
+/** They read, and need the token if there is one. */
+export const READS = [
+  '/health',
+  '/health/sessions',
+  '/health/sessions/stuck',
+  '/sessions',
+  '/sessions/nobody',
+  '/runs',
+  '/runs/nobody',
+  '/runs/nobody/records',
+  '/events',
+  '/alerts',
+  '/timeline',
+  '/statistics',
+  '/metrics',
+  '/openapi.json',
+  '/nothing/here',
+];
