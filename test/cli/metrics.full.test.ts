@@ -1,11 +1,10 @@
-import path from 'node:path';
-
 import { expect } from 'chai';
 
 import { judge, summarizeVerdicts } from '../../src/cli/metrics-verdicts.ts';
-import { openRegistry, type Registry, type RegistryMetrics } from '../../src/registry/registry.ts';
+import type { Registry, RegistryMetrics } from '../../src/registry/registry.ts';
 import { insertSession, rawSql } from '../support/raw-sql.ts';
 import { makeFolder, runCli, STACK_LINE, type CliResult, type Folder } from './cli.ts';
+import { useRegistryFolder } from './registry-folder.ts';
 
 const NOTHING: RegistryMetrics = {
   sessionsCreated: {},
@@ -31,15 +30,9 @@ describe('metrics', () => {
   let url: string;
   let registry: Registry;
 
-  beforeEach(async () => {
-    folder = makeFolder();
-    url = `sqlite:${path.join(folder.path, 'registry.db')}`;
-    registry = await openRegistry(url);
-  });
-
-  afterEach(async () => {
-    await registry.close();
-    folder[Symbol.dispose]();
+  const opened = useRegistryFolder();
+  beforeEach(() => {
+    ({ folder, url, registry } = opened());
   });
 
   const metrics = (

@@ -5,11 +5,12 @@ import { expect } from 'chai';
 
 import { findById } from '../../src/cli/registry-commands.ts';
 import { thisProcess } from '../../src/driver/driver.ts';
-import { openRegistry, type Registry, type RunEnd, type RunSnapshot } from '../../src/registry/registry.ts';
+import type { Registry, RunEnd, RunSnapshot } from '../../src/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
 import { rawSql } from '../support/raw-sql.ts';
 import { makeTestConfig, runScripted, type ScriptedRun } from '../support/scripted-run.ts';
-import { makeFolder, runCli, STACK_LINE, type CliResult, type Folder } from './cli.ts';
+import { runCli, STACK_LINE, type CliResult, type Folder } from './cli.ts';
+import { useRegistryFolder } from './registry-folder.ts';
 import { makeDeath } from '../support/make-death.ts';
 
 const LIVE = thisProcess();
@@ -41,15 +42,9 @@ describe('runs', () => {
   let url: string;
   let registry: Registry;
 
-  beforeEach(async () => {
-    folder = makeFolder();
-    url = `sqlite:${path.join(folder.path, 'registry.db')}`;
-    registry = await openRegistry(url);
-  });
-
-  afterEach(async () => {
-    await registry.close();
-    folder[Symbol.dispose]();
+  const opened = useRegistryFolder();
+  beforeEach(() => {
+    ({ folder, url, registry } = opened());
   });
 
   const runs = (args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<CliResult> =>

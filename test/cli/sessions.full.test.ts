@@ -7,7 +7,8 @@ import { thisProcess } from '../../src/driver/driver.ts';
 import { openRegistry, type Registry } from '../../src/registry/registry.ts';
 import { insertSession, rawSql } from '../support/raw-sql.ts';
 import { makeTestConfig, runScripted } from '../support/scripted-run.ts';
-import { makeFolder, runCli, STACK_LINE, type CliResult, type Folder } from './cli.ts';
+import { runCli, STACK_LINE, type CliResult, type Folder } from './cli.ts';
+import { useRegistryFolder } from './registry-folder.ts';
 
 const HOUR_MS = 3_600_000;
 const { host, pid, identity } = thisProcess();
@@ -28,15 +29,9 @@ describe('sessions', () => {
   let url: string;
   let registry: Registry;
 
-  beforeEach(async () => {
-    folder = makeFolder();
-    url = `sqlite:${path.join(folder.path, 'registry.db')}`;
-    registry = await openRegistry(url);
-  });
-
-  afterEach(async () => {
-    await registry.close();
-    folder[Symbol.dispose]();
+  const opened = useRegistryFolder();
+  beforeEach(() => {
+    ({ folder, url, registry } = opened());
   });
 
   const sessions = (args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<CliResult> =>

@@ -1,10 +1,11 @@
 import { expect } from 'chai';
 
-import { openRegistry, type Registry } from '../../../src/registry/registry.ts';
+import type { Registry } from '../../../src/registry/registry.ts';
 import { rawSql } from '../../support/raw-sql.ts';
 import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
-import { ENDED_RUNS, fillRegistry } from '../support/filled-registry.ts';
-import { openMonitor, TOKEN, type OpenedMonitor } from '../support/opened-monitor.ts';
+import { useFilledMonitor } from '../support/filled-monitor.ts';
+import { ENDED_RUNS } from '../support/filled-registry.ts';
+import { TOKEN, type OpenedMonitor } from '../support/opened-monitor.ts';
 import { ageRun, ageSession, startRun, startSession } from '../support/rows.ts';
 
 describeOnSqliteAndInFullOnPostgres('Monitor: what its routes change', (registries) => {
@@ -12,16 +13,9 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes change', (registri
   let registry: Registry;
   let monitor: OpenedMonitor;
 
-  before(async () => {
-    url = await registries.url();
-    registry = await openRegistry(url);
-    await fillRegistry(registry, url);
-    monitor = await openMonitor(url);
-  });
-
-  after(async () => {
-    await monitor.close();
-    await registry.close();
+  const { opened } = useFilledMonitor(registries);
+  before(() => {
+    ({ url, registry, monitor } = opened());
   });
 
   const get = async (target: string) => (await monitor.ask(target)).json;
