@@ -198,7 +198,6 @@ function forgetfulStore(): RunStore {
     loadSaves: nothing,
     listRecords: nothing,
     prove: async () => undefined,
-    whileOwned: (work) => work(),
     finish: async () => undefined,
     close: async () => undefined,
   };

@@ -84,8 +84,8 @@ async function writeFiles(registry: Registry, typed: string, options: ExportOpti
     await assertWritableFolder(folder);
     await registry.runs.assertFolderFree(run.id, await toFolderClaim(folder));
   }
-  const whileOwned = (work: () => Promise<void>) => registry.runs.whileUnchanged(run, work);
-  const { outputs, records } = await exportRecords(registry.runs.listRecords(run.id), { folder, format, whileOwned });
+  const prove = () => registry.runs.proveUnchanged(run);
+  const { outputs, records } = await exportRecords(registry.runs.listRecords(run.id), { folder, format, prove });
   // While it is worked on its own end says where its files are. From then on it may be cleaned away.
   if (run.token === null && records > 0) await registry.runs.noteExport(run.id, outputs);
   const isOver = run.status === 'completed';

@@ -115,9 +115,9 @@ export async function repeatCompleted(
   }: { folder: string; format: ExportFormat; writesOutput: boolean; signal: AbortSignal | undefined; log: Log },
 ): Promise<RunOutcome> {
   log.info('The run is completed already; its data are written once more');
-  const whileOwned = (work: () => Promise<void>) => registry.runs.whileUnchanged(run, work);
+  const prove = () => registry.runs.proveUnchanged(run);
   const { outputs } = writesOutput
-    ? await exportRecords(registry.runs.listRecords(run.id), { folder, format, whileOwned, signal })
+    ? await exportRecords(registry.runs.listRecords(run.id), { folder, format, prove, signal })
     : { outputs: {} };
   const { queued: _queued, running: _running, ...counts } = run.counts;
   return {

@@ -18,7 +18,7 @@ export async function writeOutputs(
     const { outputs } = await exportRecords(store.listRecords(), {
       folder,
       format,
-      whileOwned: (work) => store.whileOwned(work),
+      prove: () => store.prove(),
       signal: signal?.aborted === true ? undefined : signal,
     });
     return { outputs };

@@ -260,14 +260,20 @@ describeOnBoth('RunStore', (registries) => {
     await old.close();
   });
 
-  it('does work outside of the registry only if the run is proven to be its own', async () => {
-    let calls = 0;
-    const work = async () => void (calls += 1);
-    await store.whileOwned(work);
+  it('proves that the run is its own, and nothing after another one has begun it', async () => {
+    const before = (await registry.runs.get('run'))!;
+    await store.prove();
+    await registry.runs.proveUnchanged(before);
     await registry.runs.begin('run', { token: 2, process: PROCESS });
-    expect(await rejectionOf(store.whileOwned(work))).to.be.instanceOf(LeaseLostError);
-    expect(calls).to.equal(1);
+    expect(await rejectionOf(store.prove())).to.be.instanceOf(LeaseLostError);
+    expect(await rejectionOf(registry.runs.proveUnchanged(before))).to.be.instanceOf(LeaseLostError);
     store = await open(3);
+    await store.finish({ status: 'completed', error: null, outputs: {} });
+    const over = (await registry.runs.get('run'))!;
+    await registry.runs.proveUnchanged(over);
+    store = await open(4);
+    await store.finish({ status: 'completed', error: null, outputs: {} });
+    expect(await rejectionOf(registry.runs.proveUnchanged(over))).to.be.instanceOf(LeaseLostError);
   });
 
   it('lists large records in small pages, none lost or twice', async () => {

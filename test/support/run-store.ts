@@ -20,7 +20,6 @@ export async function openTestStore(changes: Partial<RunStore> = {}): Promise<Ru
     loadSaves: () => store.loadSaves(),
     listRecords: () => store.listRecords(),
     prove: () => store.prove(),
-    whileOwned: (work) => store.whileOwned(work),
     finish: (end) => store.finish(end),
     close: () => store.close(),
     ...changes,

@@ -116,8 +116,6 @@ export interface RunStore {
   loadSaves(): AsyncIterable<StoredSave>;
   /** All records in export order: that of their steps' declaration, then that of saving. */
   listRecords(): AsyncIterable<RecordEntry>;
-  /** Does short work outside of the registry, such as renaming files, right after {@link prove} has resolved. */
-  whileOwned(work: () => Promise<void>): Promise<void>;
   /** Records kept so far. */
   readonly recordCount: number;
   /**

@@ -126,11 +126,6 @@ export class RunWriter implements RunStore {
     await this.#ask((group) => group.prove());
   }
 
-  async whileOwned(work: () => Promise<void>): Promise<void> {
-    await this.prove();
-    await work();
-  }
-
   async finish({ status, error, outputs }: RunEnd): Promise<void> {
     const { id: runId, owner } = this.#run;
     const now = new Date().toISOString();

@@ -258,19 +258,15 @@ export class Runs {
   }
 
   /**
-   * Does short work outside of the registry, such as renaming files, right after it was seen that the run is as it was read as `run`. Rejects with
-   * `LeaseLostError`, and does nothing, if it was begun, ended or changed since. A run that is being worked on may have made progress.
+   * Resolves if the run is as it was read as `run`; one that is being worked on may have made progress. Rejects with `LeaseLostError` if it was
+   * begun, ended or changed since.
    */
-  async whileUnchanged(
-    { id, token, commitNumber }: Pick<StoredRun, 'id' | 'token' | 'commitNumber'>,
-    work: () => Promise<void>,
-  ): Promise<void> {
+  async proveUnchanged({ id, token, commitNumber }: Pick<StoredRun, 'id' | 'token' | 'commitNumber'>): Promise<void> {
     const now = await this.#database.read((db) => findRow(db, id));
-    if (now === undefined || now.token !== token || (token === null && now.commitNumber !== commitNumber))
-      throw new LeaseLostError(`The run ${id} has begun, ended or changed meanwhile. Do it again.`, {
-        data: { runId: id },
-      });
-    await work();
+    if (now?.token === token && (token !== null || now.commitNumber === commitNumber)) return;
+    throw new LeaseLostError(`The run ${id} has begun, ended or changed meanwhile. Do it again.`, {
+      data: { runId: id },
+    });
   }
 
   /** Throws `ConfigError` if another run than `id` writes into the folder now. */

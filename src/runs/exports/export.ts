@@ -31,10 +31,8 @@ export class ExportError extends SupervisorError {
 export interface ExportOptions {
   readonly folder: string;
   readonly format: ExportFormat;
-  /**
-   * Runs the given function, which renames the files, when the data are certain to be the caller's and the newest; rejects otherwise.
-   */
-  readonly whileOwned: (work: () => Promise<void>) => Promise<void>;
+  /** Resolves if the data are the caller's and the newest, right before the files get their names; rejects otherwise. */
+  readonly prove: () => Promise<void>;
   /** Ends the export: no file is replaced. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -66,10 +64,10 @@ export async function assertWritableFolder(folder: string): Promise<void> {
 
 /**
  * Writes each dataset to `<folder>/<dataset>.<format>`. Memory does not grow with the number of records. Throws {@link ExportError}, the
- * reason of `signal`, or what `whileOwned` rejects with; no temporary file is left then.
+ * reason of `signal`, or what `prove` rejects with; no temporary file is left then.
  */
 export async function exportRecords(records: AsyncIterable<RecordEntry>, options: ExportOptions): Promise<Exported> {
-  const { folder, whileOwned, signal } = options;
+  const { folder, prove, signal } = options;
   const files = new DatasetFiles(options);
   try {
     let count = 0;
@@ -80,7 +78,8 @@ export async function exportRecords(records: AsyncIterable<RecordEntry>, options
     }
     await files.complete();
     if (count > 0) {
-      await whileOwned(() => files.rename());
+      await prove();
+      await files.rename();
       await files.at(folder, () => syncFolder(folder));
     }
     return { outputs: files.outputs, records: count };
@@ -95,7 +94,6 @@ interface DatasetFile {
   unfinished: UnfinishedFile;
   /** The fields of the records, for CSV. */
   readonly columns: Set<string>;
-  isRenamed: boolean;
 }
 
 class DatasetFiles {
@@ -138,15 +136,12 @@ class DatasetFiles {
     }
   }
 
-  /** Comes to the same when it is done twice. */
   async rename(): Promise<void> {
     for (const file of this.#files.values()) {
-      if (file.isRenamed) continue;
       await this.at(file.target, async () => {
         await assertReplaceable(file.target);
         await file.unfinished.rename(file.target);
       });
-      file.isRenamed = true;
     }
   }
 
@@ -174,7 +169,7 @@ class DatasetFiles {
       await assertReplaceable(target);
     });
     const unfinished = new UnfinishedFile(folder, { isCompressed: format === 'jsonl.gz' });
-    const file = { target, unfinished, columns: new Set<string>(), isRenamed: false };
+    const file = { target, unfinished, columns: new Set<string>() };
     this.#files.set(dataset, file);
     return file;
   }
