@@ -104,7 +104,8 @@ export class CommandTransport implements Client {
   /** In the order of their start, with its time. */
   readonly #inFlight = new Map<Promise<unknown>, number>();
   readonly #deadlines = new Deadlines();
-  #ended = false;
+  /** Aborts when the session's end is asked for. */
+  readonly #end = new AbortController();
   /** Set when the last window was closed, which ends the session. */
   #isWindowless = false;
   /** Set when a command was never answered although browser and driver live. If the next one isn't either, the session is of no use. */
@@ -122,12 +123,12 @@ export class CommandTransport implements Client {
 
   /** Set when the session's end was asked for; a socket that closes then is no death. */
   get isEnded(): boolean {
-    return this.#ended;
+    return this.#end.signal.aborted;
   }
 
   /** No more commands: the session is being ended, and what is in flight ends with it. */
   end(): void {
-    this.#ended = true;
+    this.#end.abort(new SessionEndedError());
     this.#deadlines.clear();
   }
 
@@ -156,7 +157,7 @@ export class CommandTransport implements Client {
       return new Response(200, {}, body);
     }
     const label = toCommandLabel(request.method, request.path);
-    if (label === QUIT && (signal.aborted || this.#ended)) return this.#answerLateQuit();
+    if (label === QUIT && (signal.aborted || this.isEnded)) return this.#answerLateQuit();
     if (this.#isWindowless) return new Response(404, {}, NO_SUCH_SESSION);
     this.#throwIfClosed();
     const held = beforeCommand?.({ label, data: request.data });
@@ -177,12 +178,19 @@ export class CommandTransport implements Client {
   async ask(path: string, { method, route, data }: Question): Promise<unknown> {
     const { signal } = this.#options;
     signal.throwIfAborted();
-    if (this.#ended) throw new SessionEndedError();
+    if (this.isEnded) throw new SessionEndedError();
     const label = toCommandLabel(method, path + route);
     this.settings.learnNavigation(label, data);
     const body = method === 'POST' ? { body: JSON.stringify(data ?? {}) } : {};
-    const { http, beforeSend } = this.#options;
-    const exchange = http.send({ method, path: path + route, ...body, inOrder: true, beforeSend, signal });
+    const beforeSend = () => this.#beforeSend();
+    const exchange = this.#options.http.send({
+      method,
+      path: path + route,
+      ...body,
+      inOrder: true,
+      beforeSend,
+      signal,
+    });
     const answer = await this.#whileInFlight(this.#awaitOwn(exchange, label));
     await this.#judge(answer, { label, data, isQuit: false });
     if (answer.status !== 200) throw new Error(verdictOfAnswer(answer.body).message);
@@ -195,6 +203,12 @@ export class CommandTransport implements Client {
     } catch (thrown) {
       throw thrown instanceof DeadlineError ? thrown : await this.#explainBrokenExchange(toError(thrown), false);
     }
+  }
+
+  /** A command that is held must not hold up the session's end, which waits behind it. */
+  #beforeSend(): Promise<void> | undefined {
+    const held = this.#options.beforeSend?.();
+    return held === undefined ? undefined : raceSignal(held, this.#end.signal);
   }
 
   async #whileInFlight<Value>(command: Promise<Value>): Promise<Value> {
@@ -216,17 +230,17 @@ export class CommandTransport implements Client {
   #throwIfClosed(): void {
     const { signal, listener } = this.#options;
     if (signal.aborted) throw listener.onRefused() ?? toError(signal.reason);
-    if (this.#ended) throw new SessionEndedError();
+    if (this.isEnded) throw new SessionEndedError();
   }
 
   async #exchange(request: Request, label: string, ahead: Promise<unknown> | undefined): Promise<Response> {
-    const { http, signal, listener, beforeSend } = this.#options;
+    const { http, signal, listener } = this.#options;
     const entry = this.log.begin(label);
     this.settings.learnNavigation(label, request.data);
     const hasBody = request.method === 'POST' || request.method === 'PUT';
     const body = hasBody ? JSON.stringify(request.data) : undefined;
     const isQuit = label === QUIT;
-    if (isQuit) this.#ended = true;
+    if (isQuit) this.#end.abort(new SessionEndedError());
     let answer: HttpAnswer;
     try {
       const exchange = http.send({
@@ -235,7 +249,7 @@ export class CommandTransport implements Client {
         headers: Object.fromEntries(request.headers),
         ...(body === undefined ? {} : { body }),
         inOrder: true,
-        beforeSend: isQuit ? undefined : beforeSend,
+        beforeSend: isQuit ? undefined : () => this.#beforeSend(),
         // A start that is given up half-way may leave a session at the endpoint, and its answer is needed to end that.
         signal: label === CREATE ? NEVER : signal,
       });
@@ -272,7 +286,7 @@ export class CommandTransport implements Client {
     const { signal, listener } = this.#options;
     const { url, windowHandle } = this.settings;
     // A quit that waits behind this command ends the page anyway.
-    if (!this.#ended) await raceSignal(listener.freeBusyPage(windowHandle), signal);
+    if (!this.isEnded) await raceSignal(listener.freeBusyPage(windowHandle), signal);
     return url === null ? body : appendToMessage(body, ` (page: ${url})`);
   }
 
@@ -289,7 +303,7 @@ export class CommandTransport implements Client {
     if (answer.status === 200) {
       this.settings.learn(label, data, answer.body);
       if (label === 'DELETE /window' && isEmptyList(answer.body)) {
-        this.#ended = true;
+        this.#end.abort(new SessionEndedError());
         this.#isWindowless = true;
         listener.onQuit();
       } else if (label === 'POST /execute/async' && isNull(answer.body)) {
@@ -304,13 +318,13 @@ export class CommandTransport implements Client {
     else if (verdict.kind === 'suspicious') await listener.probe('command');
     else listener.onAlive();
     if (signal.aborted) throw toError(signal.reason);
-    if (verdict.kind === 'dead' && this.#ended) throw new SessionEndedError();
+    if (verdict.kind === 'dead' && this.isEnded) throw new SessionEndedError();
   }
 
   /** No answer came. Its delivery is unknown, so it is never sent again; whether the session lives is asked of a probe. */
   async #explainBrokenExchange(error: Error, isQuit: boolean): Promise<Error> {
     const { signal, listener } = this.#options;
-    if (this.#ended && !isQuit && !signal.aborted) return new SessionEndedError();
+    if (this.isEnded && !isQuit && !signal.aborted) return new SessionEndedError();
     if (!signal.aborted && !isQuit && !(error instanceof CommandTimeoutError)) await listener.probe('command');
     return signal.aborted ? toError(signal.reason) : error;
   }

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
-import { SessionSupervisor } from 'webdriver-supervisor';
+import { SessionEndedError, SessionSupervisor } from 'webdriver-supervisor';
 import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
+
+import { rejectionOf } from '../support/rejection.ts';
 
 describe('SessionSupervisor: beforeSend', () => {
   it('holds an API call that is about to be sent, after its cookies were asked for', async () => {
@@ -25,5 +27,24 @@ describe('SessionSupervisor: beforeSend', () => {
     proof.resolve();
     await call;
     expect(isSent()).to.equal(true);
+  });
+
+  it('holds up no end of the session: the commands that wait are refused, and it is deleted', async () => {
+    await using server = await openScriptedWebDriver();
+    const asked = Promise.withResolvers<void>();
+    let isHeld = false;
+    const beforeSend = () => {
+      if (!isHeld) return undefined;
+      asked.resolve();
+      return new Promise<void>(() => undefined);
+    };
+    await using supervisor = await SessionSupervisor.start({ gridUrl: server.url, beforeSend });
+    isHeld = true;
+    const refused = [supervisor.driver.getTitle(), supervisor.driver.getCurrentUrl()].map(rejectionOf);
+    await asked.promise;
+    await supervisor.stop();
+    for (const error of await Promise.all(refused)) expect(error).to.be.instanceOf(SessionEndedError);
+    expect(server.sessionIds).to.deep.equal([]);
+    expect(server.requests.filter(({ path }) => /title|url$/.test(path))).to.deep.equal([]);
   });
 });
