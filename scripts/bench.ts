@@ -1,4 +1,7 @@
-/** `npm run bench`: the numbers that this project wants to meet, each measured beside its alternative in this very run. */
+/**
+ * `npm run bench [-- NAME…]`: the numbers that this project wants to meet, each measured beside its alternative in this very run; with names,
+ * only those.
+ */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -36,19 +39,27 @@ const report = (added: readonly Row[]) => {
 };
 
 await using supervisor = await SessionSupervisor.start(paths);
-report([measureHaltFlag(supervisor)]);
-report(await measureBatches(supervisor));
-report(await measureCommands(paths));
-report(await measureStarts(paths));
-report(await measureDetection(paths));
-report(await measureRecovery(paths));
-report(await measureLoopingPage(paths));
-report(await measureRegistries());
-report(await measureMainJob());
-report(await measureCheckpoints());
-report(await measureReplay());
-report(await measureBigRuns());
-report(await measureUpkeep());
+const MEASUREMENTS: Readonly<Record<string, () => Promise<Row[]> | Row[]>> = {
+  flag: () => [measureHaltFlag(supervisor)],
+  batches: () => measureBatches(supervisor),
+  commands: () => measureCommands(paths),
+  starts: () => measureStarts(paths),
+  detection: () => measureDetection(paths),
+  recovery: () => measureRecovery(paths),
+  'looping-page': () => measureLoopingPage(paths),
+  registries: measureRegistries,
+  'main-job': measureMainJob,
+  checkpoints: measureCheckpoints,
+  replay: measureReplay,
+  'big-runs': measureBigRuns,
+  upkeep: measureUpkeep,
+};
+const names = process.argv.slice(2);
+const unknown = names.find((name) => !(name in MEASUREMENTS));
+if (unknown !== undefined)
+  throw new Error(`There is no measurement "${unknown}". Choose of ${Object.keys(MEASUREMENTS).join(', ')}.`);
+for (const [name, measure] of Object.entries(MEASUREMENTS))
+  if (names.length === 0 || names.includes(name)) report(await measure());
 
 console.log(
   `\n${rows.filter(({ isMet }) => isMet).length} of ${rows.length} numbers met. Machines differ and are shared: compare ratios, not times.`,

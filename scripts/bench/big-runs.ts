@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
+import { HEAP_GROWING_PERCENT } from '../../src/core/memory.ts';
+import { TestPostgres } from '../../test/support/postgres.ts';
 import type { Row } from './measure.ts';
 
 /** Parameters of one run. */
@@ -50,32 +52,40 @@ const RESUMED: readonly Shape[] = [
 
 export async function measureBigRuns(): Promise<Row[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'big-runs-'));
-  const output = path.join(folder, 'output');
+  await using postgres = await TestPostgres.start();
   try {
-    const gathered = await bigRun('gather', { ...GATHERED, registryUrl: urlIn(folder, 0), output, format: 'jsonl' });
-    const rows = [toRow('gathers and exports', GATHERED, gathered)];
-    for (const [index, shape] of RESUMED.entries()) {
-      const run = { ...shape, registryUrl: urlIn(folder, index + 1), format: 'jsonl' };
-      await bigRun('gather', { ...run, output: false });
-      rows.push(toRow('resumes and exports', shape, await bigRun('resume', { ...run, output })));
-    }
-    return rows;
+    let files = 0;
+    const onSqlite = async () => `sqlite:${path.join(folder, `${files++}.db`)}`;
+    return [
+      ...(await measureOn('SQLite', onSqlite, folder)),
+      ...(await measureOn('PostgreSQL', () => postgres.createDatabase(), folder)),
+    ];
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-function urlIn(folder: string, number: number): string {
-  return `sqlite:${path.join(folder, `${number}.db`)}`;
+async function measureOn(name: string, createDatabase: () => Promise<string>, folder: string): Promise<Row[]> {
+  const output = path.join(folder, 'output');
+  const registryUrl = await createDatabase();
+  const gathered = await bigRun('gather', { ...GATHERED, registryUrl, output, format: 'jsonl' });
+  const rows = [toRow(`${name}: a program that gathers and exports`, GATHERED, gathered)];
+  for (const shape of RESUMED) {
+    const run = { ...shape, registryUrl: await createDatabase(), format: 'jsonl' };
+    await bigRun('gather', { ...run, output: false });
+    const resumed = await bigRun('resume', { ...run, output });
+    rows.push(toRow(`${name}: a program that resumes and exports`, shape, resumed));
+  }
+  return rows;
 }
 
 function toRow(
-  what: string,
+  program: string,
   { records, recordBytes, perUnit, units, maxMb, maxSeconds }: Shape,
   { status, peakMb, seconds }: BigRunFigures,
 ): Row {
   return {
-    what: `a program that ${what} ${records} records of ${recordBytes} bytes, ${perUnit} in each of its ${units}`,
+    what: `${program} ${records} records of ${recordBytes} bytes, ${perUnit} in each of its ${units}`,
     measured: `${status}, peak ${peakMb} MB, ${seconds} s`,
     goal: `≤ ${maxMb} MB${maxSeconds === Infinity ? '' : `, ≤ ${maxSeconds} s`}`,
     isMet: status === 'completed' && peakMb <= maxMb && seconds <= maxSeconds,
@@ -87,6 +97,7 @@ export async function bigRun(mode: 'gather' | 'resume', run: BigRun): Promise<Bi
   const { stdout } = await promisify(execFile)(process.execPath, [
     // As in the script `action` of package.json. By its default V8 lets short-lived objects take 60 MB more.
     '--max-semi-space-size=16',
+    `--heap-growing-percent=${HEAP_GROWING_PERCENT}`,
     '--conditions=webdriver-supervisor:source',
     '--disable-warning=ExperimentalWarning',
     path.join(import.meta.dirname, 'big-run.ts'),

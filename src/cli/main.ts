@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 
 import { Command } from 'commander';
 
+import { limitHeapGrowth } from '../core/memory.ts';
 import { makeActionsCommand } from './actions-command.ts';
 import { makeDoctorCommand } from './doctor-command.ts';
 import { makeHealthCommand } from './health-command.ts';
@@ -24,6 +25,7 @@ import { makeSessionsCommand } from './sessions-command.ts';
 import { makeSmokeCommand } from './smoke.ts';
 import { printNote, printResult } from './terminal.ts';
 
+limitHeapGrowth();
 await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<void> {
