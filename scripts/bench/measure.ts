@@ -17,6 +17,37 @@ export async function timeMs(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - startedAt;
 }
 
+export interface Stall {
+  /** The longest time between two turns of the event loop, in milliseconds. */
+  readonly longestMs: number;
+  /** The longest time that our own thread worked between two turns: what is longer is the machine's, which does other work. */
+  readonly ownMs: number;
+}
+
+/** Does the work, and measures how long it holds up the event loop. */
+export async function measureStall(work: () => Promise<unknown>): Promise<Stall> {
+  let last = now();
+  let stall: Stall = { longestMs: 0, ownMs: 0 };
+  const look = () => {
+    const next = now();
+    stall = {
+      longestMs: Math.max(stall.longestMs, next.wallMs - last.wallMs),
+      ownMs: Math.max(stall.ownMs, next.ownMs - last.ownMs),
+    };
+    last = next;
+  };
+  const timer = setInterval(look, 1);
+  await work();
+  clearInterval(timer);
+  look();
+  return stall;
+}
+
+function now() {
+  const { user, system } = process.threadCpuUsage();
+  return { wallMs: performance.now(), ownMs: (user + system) / 1_000 };
+}
+
 /**
  * Runs all candidates in turns, so that whatever slows the machine down slows all of them. The order changes with each round, so that
  * each candidate comes equally often after each other one. `after` runs after each turn, outside of its time.

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
 
 import { Client } from 'pg';
@@ -11,7 +10,7 @@ import { silentLog } from '../../src/core/log.ts';
 import { openRegistry, type Registry } from '../../src/registry/registry.ts';
 import { findStuck, resetStuck, SessionCleanup } from '../../src/upkeep/upkeep.ts';
 import { TestPostgres } from '../../test/support/postgres.ts';
-import { ms, timeMs, toSample, type Row } from './measure.ts';
+import { measureStall, ms, timeMs, toSample, type Row, type Stall } from './measure.ts';
 import { openStore } from './run-store.ts';
 
 const OLD_ROWS = 100_000;
@@ -22,7 +21,6 @@ const STEP_EVERY_MS = 5;
 const QUIET_STEPS = 100;
 const LONGEST_STALL_MS = 20;
 const RESET_GOAL_MS = 100;
-const NS_PER_MS = 1e6;
 const TWO_DAYS_AGO = new Date(Date.now() - 2 * 86_400_000).toISOString();
 
 interface Place {
@@ -52,7 +50,7 @@ export async function measureUpkeep(): Promise<Row[]> {
 async function measureCleanup({ name, cleanupGoalMs, url }: Place): Promise<Row[]> {
   const cleanups: number[] = [];
   const plain: number[] = [];
-  const stalls: number[] = [];
+  const stalls: Stall[] = [];
   const quiet: number[] = [];
   const beside: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -65,25 +63,24 @@ async function measureCleanup({ name, cleanupGoalMs, url }: Place): Promise<Row[
     await execute(place, insertOld());
     // As PostgreSQL's own upkeep does within a minute of so many inserts.
     await execute(place, 'analyze');
-    const delays = monitorEventLoopDelay({ resolution: 1 });
-    delays.enable();
-    const stepping = work.untilStopped();
-    // A round of the monitor ends with it; here while all are there.
-    await registry.sessions.listGroups();
-    cleanups.push(await timeMs(async () => void (await makeCleanup(registry).byPolicy())));
-    beside.push(await stepping.stop());
-    delays.disable();
-    stalls.push(delays.max / NS_PER_MS);
+    const stall = await measureStall(async () => {
+      const stepping = work.untilStopped();
+      // A round of the monitor ends with it; here while all are there.
+      await registry.sessions.listGroups();
+      cleanups.push(await timeMs(async () => void (await makeCleanup(registry).byPolicy())));
+      beside.push(await stepping.stop());
+    });
+    stalls.push(stall);
   }
   const cleanup = toSample(cleanups).median;
-  const stall = Math.max(...stalls);
+  const stall = toLongest(stalls);
   const slower = toSample(beside).median / toSample(quiet).median;
   return [
     {
       what: `${OLD_ROWS.toLocaleString('en')} old sessions cleaned on ${name}, in batches beside a working run / by one plain statement`,
-      measured: `${ms(cleanup)}, longest stall ${ms(stall)} (plain: ${ms(toSample(plain).median)})`,
+      measured: `${ms(cleanup)}, ${describeStall(stall)} (plain: ${ms(toSample(plain).median)})`,
       goal: `≤ ${ms(cleanupGoalMs)}, no stall over ${LONGEST_STALL_MS} ms`,
-      isMet: cleanup <= cleanupGoalMs && stall <= LONGEST_STALL_MS,
+      isMet: cleanup <= cleanupGoalMs && stall.ownMs <= LONGEST_STALL_MS,
     },
     {
       what: `a step of that run on ${name} while the clean-up works / before it`,
@@ -94,12 +91,23 @@ async function measureCleanup({ name, cleanupGoalMs, url }: Place): Promise<Row[
   ];
 }
 
+function toLongest(stalls: readonly Stall[]): Stall {
+  return {
+    longestMs: Math.max(...stalls.map(({ longestMs }) => longestMs)),
+    ownMs: Math.max(...stalls.map(({ ownMs }) => ownMs)),
+  };
+}
+
+function describeStall({ longestMs, ownMs }: Stall): string {
+  return `longest stall ${ms(longestMs)}, by our own work ${ms(ownMs)}`;
+}
+
 async function measureRunRemoval({ name, url }: Place): Promise<Row> {
   const place = await url();
   await using registry = await openRegistry(place);
   const times: number[] = [];
   const plain: number[] = [];
-  const stalls: number[] = [];
+  const stalls: Stall[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     const ids = [`removed-${round}`, `plain-${round}`] as const;
     for (const id of ids) {
@@ -108,20 +116,18 @@ async function measureRunRemoval({ name, url }: Place): Promise<Row> {
       await execute(place, insertRecords(id));
     }
     await execute(place, 'analyze');
-    const delays = monitorEventLoopDelay({ resolution: 1 });
-    delays.enable();
-    times.push(await timeMs(async () => void (await registry.runs.remove(ids[0]))));
-    delays.disable();
-    stalls.push(delays.max / NS_PER_MS);
+    stalls.push(
+      await measureStall(async () => void times.push(await timeMs(async () => registry.runs.remove(ids[0])))),
+    );
     const statements = ['steps', 'records'].map((table) => `delete from ${table} where run_id = '${ids[1]}'`);
     plain.push(await timeMs(() => execute(place, `begin; ${statements.join('; ')}; commit`)));
   }
-  const stall = Math.max(...stalls);
+  const stall = toLongest(stalls);
   return {
     what: `a run of ${OLD_ROWS.toLocaleString('en')} steps and records removed on ${name}, in batches / by plain statements`,
-    measured: `${ms(toSample(times).median)}, longest stall ${ms(stall)} (plain: ${ms(toSample(plain).median)})`,
+    measured: `${ms(toSample(times).median)}, ${describeStall(stall)} (plain: ${ms(toSample(plain).median)})`,
     goal: `no stall over ${LONGEST_STALL_MS} ms`,
-    isMet: stall <= LONGEST_STALL_MS,
+    isMet: stall.ownMs <= LONGEST_STALL_MS,
   };
 }
 
