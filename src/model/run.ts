@@ -23,10 +23,19 @@ export const STEP_STATUSES = ['queued', 'running', ...ENDED_STEPS] as const;
 export type StepStatus = (typeof STEP_STATUSES)[number];
 
 /** Units of work. At every moment total is the sum of the others. */
-export type StepCounts = Readonly<Record<'total' | StepStatus, number>>;
+export const countsSchema = z.object({
+  total: whole,
+  queued: whole,
+  running: whole,
+  done: whole,
+  failed: whole,
+  cancelled: whole,
+  skipped: whole,
+});
+export type StepCounts = Readonly<z.output<typeof countsSchema>>;
 
 /** The columns of a run's row as the database has them, and the check on reading. Times are UTC, ISO 8601. */
-const runRowSchema = z.object({
+export const runRowSchema = z.object({
   id: z.string(),
   action: z.string(),
   /** As they were given, without secrets. */
@@ -42,13 +51,7 @@ const runRowSchema = z.object({
   cancelRequestedAt: time.nullable(),
   /** Grows with each commit. A writer that meets another number than that of its last commit writes nothing. */
   commitNumber: whole,
-  total: whole,
-  queued: whole,
-  running: whole,
-  done: whole,
-  failed: whole,
-  cancelled: whole,
-  skipped: whole,
+  ...countsSchema.shape,
   records: whole,
   sessions: whole,
   /** Units of work begun on a session that was handed down; and those that met another one than they began with. */

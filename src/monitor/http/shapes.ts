@@ -3,7 +3,7 @@
  * names are written as the world's JSON over HTTP is.
  */
 import { z } from 'zod';
-import { RUN_STATUSES } from '../../model/run.ts';
+import { countsSchema, runRowSchema } from '../../model/run.ts';
 import { sessionSchema } from '../../model/session.ts';
 import { toSnakeShape } from './snake-case.ts';
 
@@ -48,21 +48,25 @@ export const session = toSnakeShape(publicSession)
   })
   .meta({ id: 'Session' });
 
-export const run = z
-  .object({
-    id: z.string(),
-    action: z.string(),
-    owner: z.string(),
-    status: z.enum(RUN_STATUSES),
-    counts: z.object({
-      total: count,
-      queued: count,
-      running: count,
-      done: count,
-      failed: count,
-      cancelled: count,
-      skipped: count,
-    }),
+/** The fields of a run's row that are answered as they are. */
+export const publicRun = runRowSchema.pick({
+  id: true,
+  action: true,
+  owner: true,
+  status: true,
+  records: true,
+  sessions: true,
+  host: true,
+  pid: true,
+  createdAt: true,
+  startedAt: true,
+  lastProgressAt: true,
+  endedAt: true,
+});
+
+export const run = toSnakeShape(publicRun)
+  .extend({
+    counts: countsSchema,
     progress: z
       .object({
         done: z.number(),
@@ -71,17 +75,10 @@ export const run = z
         label: z.string().nullable(),
       })
       .meta({ description: 'as the action tells it, else from its counts' }),
-    records: count,
     sessions: count.meta({ description: 'browser sessions that it has used' }),
     deaths: z.array(death),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
-    host: z.string().nullable(),
-    pid: count.nullable(),
     is_cancel_requested: z.boolean(),
-    created_at: time,
-    started_at: time.nullable(),
-    last_progress_at: time.nullable(),
-    ended_at: time.nullable(),
     duration_ms: z.number().min(0),
     resume: z.string().nullable().meta({ description: 'the command that goes on with it; null where it is complete' }),
   })

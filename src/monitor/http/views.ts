@@ -8,7 +8,7 @@ import { type RegistryMetrics, type StoredAlert, type StoredEvent } from '../../
 import { countCreated, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
 import type { CommandLine } from '../command-line.ts';
 import type { HealthLimits, HealthReport } from '../health.ts';
-import { publicSession } from './shapes.ts';
+import { publicRun, publicSession } from './shapes.ts';
 import type * as shapes from './shapes.ts';
 import { toSnakeRow } from './snake-case.ts';
 
@@ -36,10 +36,7 @@ export function toRunView(run: StoredRun, commandLine: CommandLine): Shape<'run'
   const ended = counts.done + counts.failed + counts.cancelled + counts.skipped;
   const { done, total } = display ?? { done: ended, total: counts.total };
   return {
-    id: run.id,
-    action: run.action,
-    owner: run.owner,
-    status: run.status,
+    ...toSnakeRow(run, publicRun.keyof().options),
     counts: { ...counts },
     progress: {
       done,
@@ -47,17 +44,9 @@ export function toRunView(run: StoredRun, commandLine: CommandLine): Shape<'run'
       percent: total > 0 ? Math.min(PERCENT, (done / total) * PERCENT) : null,
       label: redactOrNull(display?.label ?? null),
     },
-    records: run.records,
-    sessions: run.sessions,
     deaths: run.deaths.map(toDeathView),
     error: run.error === null ? null : { code: run.error.code, message: redactText(run.error.message) },
-    host: run.host,
-    pid: run.pid,
     is_cancel_requested: run.isCancelRequested,
-    created_at: run.createdAt,
-    started_at: run.startedAt,
-    last_progress_at: run.lastProgressAt,
-    ended_at: run.endedAt,
     duration_ms: Math.max(0, run.durationMs),
     resume: run.status === 'completed' ? null : commandLine('run', toResumeWords(run)),
   };
