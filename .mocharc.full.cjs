@@ -31,5 +31,6 @@ const ON_POSTGRES = [
 module.exports = {
   ...short,
   ...(short.spec && { spec: ['test/**/*.full.test.ts', ...ON_POSTGRES] }),
+  jobs: 2,
   timeout: 300_000,
 };
