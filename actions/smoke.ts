@@ -6,6 +6,20 @@ import { defineAction, z, type Api, type WebDriver } from 'webdriver-supervisor'
 
 const LINKS_PER_PAGE = 50;
 const LINKS_AT_ONCE = 8;
+const MAX_DIALOGS = 5;
+/** The beginnings of Chromium's codes: https://source.chromium.org/chromium/chromium/src/+/main:net/base/net_error_list.h */
+const LOAD_ERRORS: Readonly<Record<string, string>> = {
+  ERR_NAME_NOT_RESOLVED: 'there is no host of that name',
+  ERR_CONNECTION_REFUSED: 'the server does not accept connections',
+  ERR_CONNECTION_TIMED_OUT: 'the server does not answer',
+  ERR_CONNECTION_RESET: 'the server closed the connection',
+  ERR_EMPTY_RESPONSE: 'the server closed the connection without an answer',
+  ERR_INTERNET_DISCONNECTED: 'this machine has no network',
+  ERR_CERT: 'the browser does not trust the certificate of the server',
+  ERR_SSL: 'the server offers no connection that is secure',
+  ERR_TOO_MANY_REDIRECTS: 'the server redirects in a circle',
+  ERR_FILE_NOT_FOUND: 'there is no such file',
+};
 
 interface PageState {
   readonly url: string;
@@ -24,13 +38,42 @@ interface BrokenLink {
   readonly status: number | null;
 }
 
+/** The result for one page: a row of the dataset `smoke`. */
+interface Result {
+  readonly url: string;
+  readonly status: number | null;
+  readonly title: string | null;
+  readonly loadMs: number | null;
+  readonly consoleErrors: readonly string[] | null;
+  readonly brokenLinks: readonly BrokenLink[];
+  /** The texts of the dialogs that the page opened. */
+  readonly dialogs: readonly string[];
+  readonly screenshot: string | null;
+  readonly passed: boolean;
+  readonly problems: readonly string[];
+  /** The number of times that the page was checked. */
+  readonly attempts: number;
+}
+
+const NOTHING_KNOWN = {
+  status: null,
+  title: null,
+  loadMs: null,
+  consoleErrors: null,
+  brokenLinks: [],
+  dialogs: [],
+  screenshot: null,
+} as const;
+
 export default defineAction({
   name: 'smoke',
-  description: 'Checks that pages load, have a title, no console errors, and links that answer.',
+  description: 'Checks that pages load, have a title, no console errors, no dialogs, and links that answer.',
   params: z.object({
     urls: z.array(z.url()).min(1).describe('the pages'),
     ignore: z.array(z.string()).default([]).describe('links that need not answer, by address or path'),
     loadSeconds: z.number().positive().max(600).default(30).describe('how long a page may take to load'),
+    retries: z.number().int().min(0).max(10).default(0).describe('how often a page that fails is checked again'),
+    screenshots: z.enum(['failed', 'all']).default('failed').describe('the pages that are photographed'),
   }),
 
   async prepare({ driver, params }) {
@@ -38,7 +81,7 @@ export default defineAction({
   },
 
   async run({ params, batch, screenshot, save: saveOutside }) {
-    // Many pages share their header and footer: each link is asked once.
+    // Many pages share their header and footer: each link is requested once.
     const asked = new Map<string, Promise<number | null>>();
     const urls = [...new Set(params.urls)];
 
@@ -46,60 +89,95 @@ export default defineAction({
       'pages',
       urls,
       async (url, { driver, api, save, signal }) => {
-        const problems: string[] = [];
-        let page: PageState | null = null;
-        let consoleErrors: string[] | null = null;
-        let brokenLinks: BrokenLink[] = [];
-        try {
-          await readConsole(driver); // What earlier pages wrote is not this one's.
-          page = await look(driver, url);
-          consoleErrors = await readConsole(driver, page.url);
-          const ignored = params.ignore.map((link) => URL.parse(link, url)?.href);
-          const links = page.links.filter((link) => !ignored.includes(link)).slice(0, LINKS_PER_PAGE);
-          brokenLinks = await findBroken(links, { api, asked });
-        } catch (error) {
-          problems.push(`did not load: ${explain(error)}`);
+        for (let attempt = 1; ; attempt += 1) {
+          const result = await checkPage(url, { driver, api, asked, params });
+          signal.throwIfAborted();
+          const isLast = result.passed || attempt > params.retries;
+          if (!isLast) {
+            // A link may have been broken for a moment only.
+            for (const link of result.brokenLinks) asked.delete(link.url);
+            continue;
+          }
+          const isPictured = !result.passed || params.screenshots === 'all';
+          const name = `${urls.indexOf(url) + 1} ${new URL(url).pathname}`;
+          const picture = isPictured ? await screenshot(name).catch(() => null) : null;
+          save({ ...result, screenshot: picture, attempts: attempt }, { key: url, dataset: 'smoke' });
+          return;
         }
-        signal.throwIfAborted();
-
-        if (page?.loadError) problems.push(`did not load: ${page.loadError}`);
-        if (page?.status && page.status >= 400) problems.push(`answered ${page.status}`);
-        if (page?.title.trim() === '') problems.push('has no title');
-        problems.push(...(consoleErrors ?? []).map((message) => `console error: ${message}`));
-        problems.push(...brokenLinks.map((link) => `broken link: ${link.url} (${link.status ?? 'no answer'})`));
-        const passed = problems.length === 0;
-        const { status = null, title = null, loadMs = null } = page ?? {};
-        const picture = passed
-          ? null
-          : await screenshot(`${urls.indexOf(url) + 1} ${new URL(url).pathname}`).catch(() => null);
-        const row = { url, status, title, loadMs, consoleErrors, brokenLinks, screenshot: picture, passed, problems };
-        save(row, { key: url, dataset: 'smoke' });
       },
       { key: (url) => url, concurrency: 1 },
     );
 
-    // A page that ended its browser again and again was given up. It is reported like the others.
+    // A batch gives up a page that ended its browser again and again. Such a page is reported like the others.
     for (const { key: url, ...result } of results) {
       if (result.status !== 'failed') continue;
-      const unknown = {
-        status: null,
-        title: null,
-        loadMs: null,
-        consoleErrors: null,
-        brokenLinks: [],
-        screenshot: null,
-      };
-      const row = { url, ...unknown, passed: false, problems: [`could not be checked: ${result.error.message}`] };
-      await saveOutside(row, { key: url, dataset: 'smoke' });
+      const problems = [`could not be checked: ${result.error.message}`];
+      const row: Result = { url, ...NOTHING_KNOWN, passed: false, problems, attempts: 1 };
+      await saveOutside({ ...row }, { key: url, dataset: 'smoke' });
     }
   },
 });
 
-async function look(driver: WebDriver, url: string): Promise<PageState> {
-  await driver.get(url);
-  // A page that moves on by itself ends this wait early; what it moved to is looked at then.
-  await driver.executeAsyncScript(UNTIL_QUIET).catch(() => undefined);
-  return driver.executeScript<PageState>(READ_PAGE);
+interface CheckOptions {
+  readonly driver: WebDriver;
+  readonly api: Api;
+  /** The answers of links that were requested for earlier pages. */
+  readonly asked: Map<string, Promise<number | null>>;
+  readonly params: { readonly ignore: readonly string[]; readonly loadSeconds: number };
+}
+
+async function checkPage(url: string, { driver, api, asked, params }: CheckOptions): Promise<Omit<Result, 'attempts'>> {
+  const problems: string[] = [];
+  const dialogs: string[] = [];
+  let page: PageState | null = null;
+  let consoleErrors: string[] | null = null;
+  let brokenLinks: BrokenLink[] = [];
+  try {
+    // Removes what earlier pages wrote.
+    await readConsole(driver);
+    page = await look(driver, url, dialogs);
+    consoleErrors = await readConsole(driver, page.url);
+    const ignored = params.ignore.map((link) => URL.parse(link, url)?.href);
+    const links = page.links.filter((link) => !ignored.includes(link)).slice(0, LINKS_PER_PAGE);
+    brokenLinks = await findBroken(links, { api, asked });
+  } catch (error) {
+    problems.push(`did not load${explain(error, params.loadSeconds)}`);
+  }
+
+  if (page?.loadError) problems.push(`did not load: ${explainCode(page.loadError)}`);
+  if (page?.status && page.status >= 400) problems.push(`answered ${page.status}`);
+  if (page?.title.trim() === '') problems.push('has no title');
+  problems.push(...dialogs.map((text) => `opened a dialog: "${text}"`));
+  problems.push(...(consoleErrors ?? []).map((message) => `console error: ${message}`));
+  problems.push(...brokenLinks.map((link) => `broken link: ${link.url} (${link.status ?? 'no answer'})`));
+  const { status, title, loadMs } = page ?? NOTHING_KNOWN;
+  const passed = problems.length === 0;
+  return { url, status, title, loadMs, consoleErrors, brokenLinks, dialogs, screenshot: null, passed, problems };
+}
+
+async function look(driver: WebDriver, url: string, dialogs: string[]): Promise<PageState> {
+  await driver.get(url).catch((error: unknown) => noteDialog(error, dialogs));
+  // A page that moves on by itself ends this wait early; the page that it moved to is looked at then.
+  await driver.executeAsyncScript(UNTIL_QUIET).catch((error: unknown) => {
+    if (isDialog(error)) noteDialog(error, dialogs);
+  });
+  for (;;) {
+    try {
+      return await driver.executeScript<PageState>(READ_PAGE);
+    } catch (error) {
+      noteDialog(error, dialogs);
+    }
+  }
+}
+
+/** The browser dismisses a dialog, and the command that met it fails. Throws any other error, and the dialog of a page that opens too many. */
+function noteDialog(error: unknown, dialogs: string[]): void {
+  if (!isDialog(error) || dialogs.length === MAX_DIALOGS) throw error;
+  dialogs.push(/\{Alert text : (.*)\}/s.exec(error.message)?.[1] ?? '');
+}
+
+function isDialog(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'UnexpectedAlertOpenError';
 }
 
 /** Errors often come with what a page fetches after its load event. Waits until nothing more has come for 150 ms, at most 3 s. */
@@ -171,8 +249,16 @@ async function askStatus(link: string, api: Api): Promise<number | null> {
   }
 }
 
-/** The first line of what the browser said, such as "net::ERR_CONNECTION_REFUSED". */
-function explain(error: unknown): string {
-  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
-  return line.replace(/^unknown error: /, '');
+/** The first line of the browser's words, as the end of a sentence. */
+function explain(error: unknown, loadSeconds: number): string {
+  const { name = '', message = String(error) } = error instanceof Error ? error : {};
+  if (name === 'TimeoutError') return ` within ${loadSeconds} s`;
+  const [line = ''] = message.split('\n');
+  return `: ${explainCode(line.replace(/^unknown error: /, ''))}`;
+}
+
+function explainCode(text: string): string {
+  const code = /ERR_[A-Z_]+/.exec(text)?.[0] ?? '';
+  const reason = Object.entries(LOAD_ERRORS).find(([start]) => code.startsWith(start))?.[1];
+  return reason === undefined ? text : `${reason} (${code})`;
 }

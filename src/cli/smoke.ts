@@ -14,6 +14,7 @@ import { toPlainLine } from '../core/plain-text.ts';
 import { exitCodeOf, isAction, prepareRun, type Action, type RunOutcome } from '../runs/runs.ts';
 import { assertBrowserFits } from './check-browser.ts';
 import { commandLine } from './invocation.ts';
+import { toHtmlReport } from './smoke-html.ts';
 import { toJunitXml, type PageResult } from './junit.ts';
 import { count } from './progress-line.ts';
 import { openProgress } from './progress.ts';
@@ -23,6 +24,9 @@ import { printJson, printNote, printResult } from './terminal.ts';
 
 interface SmokeFlags {
   readonly junit?: string;
+  readonly html?: string;
+  readonly retries?: string;
+  readonly loadSeconds?: string;
   readonly ignore?: readonly string[];
   readonly json?: boolean;
   readonly headed?: boolean;
@@ -37,6 +41,9 @@ interface Pages {
   readonly ignore: readonly string[];
 }
 
+const MAX_RETRIES = 10;
+const MAX_LOAD_SECONDS = 600;
+
 const DEMO_PAGES = ['/', '/catalog?page=1', '/about', '/shipping', '/contact'];
 const DEMO_SHOP = fileURLToPath(new URL('../../scripts/demo-shop/demo-shop.ts', import.meta.url));
 /** Beside the sources, or built beside this file's room. */
@@ -49,11 +56,14 @@ export function makeSmokeCommand(): Command {
   return new Command('smoke')
     .summary('check that pages load, with a title, no console errors and links that answer')
     .description(
-      'Opens each page in the browser and checks that it loads, has a title and no console errors, and that its links within the same site ' +
-        'answer. Failures are shown with a screenshot. Without URLs it looks at the bundled demo shop.',
+      'Opens each page in the browser and checks that it loads, has a title, no console errors and no dialogs, and that its links within the ' +
+        'same site answer. Failures are shown with a screenshot. Without URLs it looks at the bundled demo shop.',
     )
     .argument('[urls...]', 'the pages, as whole addresses')
     .option('--junit <file>', 'also write the results as JUnit XML')
+    .option('--html <file>', 'also write the results as a page, with a picture of each page')
+    .option('--retries <number>', 'check a page that fails so many times more (default: 0)')
+    .option('--load-seconds <seconds>', 'how long a page may take to load (default: 30)')
     .option('--ignore <links...>', 'links that need not answer, by address or path')
     .option('--json', 'print the outcome and its pages as one line of JSON')
     .option('--headed', 'show the browser')
@@ -88,21 +98,29 @@ async function smoke(given: readonly string[], flags: SmokeFlags): Promise<numbe
 
 async function smokePages({ urls, ignore }: Pages, flags: SmokeFlags): Promise<number> {
   const config = loadConfig({ flags: { GRID_URL: flags.grid, ...(flags.headed ? { HEADLESS: false } : {}) } });
-  if (flags.junit !== undefined) await assertWritable(flags.junit);
+  const params = {
+    urls,
+    ignore,
+    ...(flags.retries !== undefined && { retries: toNumber('--retries', flags.retries, { min: 0, max: MAX_RETRIES }) }),
+    ...(flags.loadSeconds !== undefined && {
+      loadSeconds: toNumber('--load-seconds', flags.loadSeconds, { min: 1, max: MAX_LOAD_SECONDS }),
+    }),
+    ...(flags.html !== undefined && { screenshots: 'all' }),
+  };
+  for (const flag of ['junit', 'html'] as const) {
+    const file = flags[flag];
+    if (file !== undefined) await assertWritable(file, `--${flag}`);
+  }
   await assertBrowserFits(config);
   const action = await loadSmokeAction();
   const startedAt = new Date();
-  const outcome = await runSmoke(action, { urls, ignore, config, flags });
+  const outcome = await runSmoke(action, { params, config, flags });
   const results = await readResults(outcome);
   const unchecked = [...new Set(urls)].filter((url) => !results.some((result) => result.url === url));
   const reason = outcome.error?.message ?? 'not checked';
-  if (flags.junit !== undefined) {
-    const { durationMs } = outcome;
-    await writeFile(
-      flags.junit,
-      toJunitXml(results, { startedAt, durationMs, unchecked: { urls: unchecked, reason } }),
-    );
-  }
+  const facts = { startedAt, durationMs: outcome.durationMs, unchecked: { urls: unchecked, reason } };
+  if (flags.junit !== undefined) await writeFile(flags.junit, toJunitXml(results, facts));
+  if (flags.html !== undefined) await writeFile(flags.html, await toHtmlReport(results, facts));
   report(results, { unchecked, outcome, print: flags.json ? printNote : printResult });
   if (flags.json) printJson({ ...outcome, pages: results });
   if (outcome.status !== 'completed') return exitCodeOf(outcome);
@@ -111,7 +129,7 @@ async function smokePages({ urls, ignore }: Pages, flags: SmokeFlags): Promise<n
 
 async function runSmoke(
   action: Action,
-  { urls, ignore, config, flags }: Pages & { readonly config: Config; readonly flags: SmokeFlags },
+  { params, config, flags }: { readonly params: object; readonly config: Config; readonly flags: SmokeFlags },
 ): Promise<RunOutcome> {
   const stop = new AbortController();
   const display = openProgress();
@@ -128,7 +146,7 @@ async function runSmoke(
       supervisor: { criticalFailureThreshold: Number.MAX_SAFE_INTEGER },
       ...(flags.output === undefined ? {} : { output: flags.output }),
     };
-    const run = await prepareRun(action, { urls, ignore }, options);
+    const run = await prepareRun(action, params, options);
     display.watch(() => run.progress);
     return await run.execute();
   } finally {
@@ -144,10 +162,11 @@ function report(
   // Pages write to their console what they like.
   const write = (line: string) => print(`${toPlainLine(line)}\n`);
   if (outcome.error !== null) write(outcome.error.message);
-  for (const { url, passed, problems, loadMs, screenshot } of results) {
-    write(passed ? `ok      ${url}  (${loadMs} ms)` : `FAILED  ${url}`);
+  for (const { url, passed, problems, loadMs, screenshot, attempts } of results) {
+    const again = attempts > 1 ? `  (checked ${attempts} times)` : '';
+    write(passed ? `ok      ${url}  (${loadMs} ms)${again}` : `FAILED  ${url}${again}`);
     for (const problem of problems) write(`          ${problem}`);
-    if (screenshot !== null) write(`          screenshot: ${screenshot}`);
+    if (screenshot !== null && !passed) write(`          screenshot: ${screenshot}`);
   }
   for (const url of unchecked) write(`-       ${url}  (not checked)`);
   const failed = results.filter(({ passed }) => !passed).length;
@@ -173,15 +192,21 @@ function validateUrl(url: string): void {
   throw new ConfigError(`"${url}" is no address of a page. Give the whole of it, such as https://example.com/.`);
 }
 
+function toNumber(flag: string, text: string, { min, max }: { readonly min: number; readonly max: number }): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= min && number <= max) return number;
+  throw new ConfigError(`${flag} is ${JSON.stringify(text)}; it must be a whole number from ${min} to ${max}.`);
+}
+
 /** Before a browser starts, rather than after the work. */
-async function assertWritable(file: string): Promise<void> {
+async function assertWritable(file: string, flag: string): Promise<void> {
   const folder = path.dirname(file);
   try {
     // The report is for others: for a CI service.
     await makeFolder(folder, { mode: 0o777 });
     await access(existsSync(file) ? file : folder, constants.W_OK);
   } catch (thrown) {
-    throw new ConfigError(`${file} can't be written: ${toError(thrown).message}. Choose another file with --junit.`, {
+    throw new ConfigError(`${file} can't be written: ${toError(thrown).message}. Choose another file with ${flag}.`, {
       cause: thrown,
     });
   }

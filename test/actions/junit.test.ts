@@ -7,6 +7,7 @@ const PASSED: PageResult = {
   problems: [],
   loadMs: 1234,
   screenshot: null,
+  attempts: 1,
 };
 const FAILED: PageResult = {
   url: 'http://site/<x>',
@@ -14,6 +15,7 @@ const FAILED: PageResult = {
   problems: ['console error: "a" < \'b\' & \u0000\u001B[31m\uD800 ]]>', 'answered 404'],
   loadMs: null,
   screenshot: 'output/1.png',
+  attempts: 1,
 };
 
 describe('junit report', () => {
@@ -42,5 +44,11 @@ describe('junit report', () => {
       '  </testsuite>',
       '</testsuites>',
     ]);
+  });
+
+  it('says of a page that passed late how often it was checked', () => {
+    const unchecked = { urls: [], reason: '' };
+    const xml = toJunitXml([{ ...PASSED, attempts: 3 }], { startedAt: new Date(), durationMs: 0, unchecked });
+    expect(xml).to.include('<system-out>passed when checked the 3. time</system-out>');
   });
 });

@@ -11,9 +11,18 @@ interface Row {
   readonly loadMs: number | null;
   readonly consoleErrors: readonly string[] | null;
   readonly brokenLinks: readonly { readonly url: string; readonly status: number | null }[];
+  readonly dialogs: readonly string[];
   readonly screenshot: string | null;
+  readonly attempts: number;
   readonly passed: boolean;
   readonly problems: readonly string[];
+}
+
+interface SmokeParams {
+  readonly ignore: string[];
+  readonly retries: number;
+  readonly loadSeconds: number;
+  readonly screenshots: 'failed' | 'all';
 }
 
 /** The pages of the site under test. */
@@ -26,11 +35,14 @@ const PAGES: Pages = {
   '/gone': { status: 404, html: '<title>Gone</title>' },
   '/empty': { status: 500, html: '' },
   '/untitled': 'No title here.',
+  '/alert': '<title>Alert</title><script>alert("Hello"); confirm("Sure?")</script>',
+  '/late-prompt': '<title>Prompt</title><script>setTimeout(() => prompt("Your name?"), 60)</script>',
+  '/endless-alerts': '<title>Alerts</title><script>for (;;) alert("Again")</script>',
   '/links': `<title>Links</title>${Array.from({ length: 12 }, (_, index) => `<a href="/missing/${index}">${index}</a>`).join('')}`,
 };
 
 /** Runs the action over the paths, and reads a row of each. */
-export async function checkPages(paths: readonly string[], params: { ignore?: string[] } = {}) {
+export async function checkPages(paths: readonly string[], params: Partial<SmokeParams> = {}) {
   await using site = await openSite(PAGES);
   await using output = await makeTemporaryFolder();
   const urls = paths.map((path) => (path.startsWith('http') ? path : site.url + path));

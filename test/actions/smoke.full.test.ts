@@ -24,6 +24,35 @@ describe('smoke: pages that fail', () => {
     await gone[Symbol.asyncDispose]();
     const { rows } = await checkPages([`${gone.url}/`, '/good']);
     expect(rows.map(({ passed }) => passed)).to.deep.equal([false, true]);
-    expect(rows[0]?.problems).to.deep.equal(['did not load: net::ERR_CONNECTION_REFUSED']);
+    expect(rows[0]?.problems).to.deep.equal([
+      'did not load: the server does not accept connections (ERR_CONNECTION_REFUSED)',
+    ]);
+  });
+
+  it('fails a page that opens dialogs, with the text of each', async () => {
+    const { rows } = await checkPages(['/alert', '/late-prompt', '/good']);
+    expect(rows.map(({ dialogs }) => dialogs)).to.deep.equal([['Hello', 'Sure?'], ['Your name?'], []]);
+    expect(rows[1]?.problems).to.deep.equal(['opened a dialog: "Your name?"']);
+    expect(rows[2]?.passed).to.equal(true);
+  });
+
+  it('fails a page that opens dialogs without end', async () => {
+    const { rows } = await checkPages(['/endless-alerts', '/good'], { loadSeconds: 5 });
+    expect(rows[0]?.problems.at(-1)).to.equal('opened a dialog: "Again"');
+    expect(rows.map(({ passed }) => passed)).to.deep.equal([false, true]);
+  });
+
+  it('checks a page that fails again, as often as it was asked to, and stores the last result', async () => {
+    const { rows } = await checkPages(['/gone', '/good'], { retries: 2 });
+    expect(rows.map(({ attempts, passed }) => ({ attempts, passed }))).to.deep.equal([
+      { attempts: 3, passed: false },
+      { attempts: 1, passed: true },
+    ]);
+  });
+
+  it('photographs pages that pass too, if asked to', async () => {
+    const { rows } = await checkPages(['/good'], { screenshots: 'all' });
+    expect(rows[0]).to.include({ passed: true });
+    expect(rows[0]?.screenshot).to.be.a('string');
   });
 });
