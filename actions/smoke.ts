@@ -90,14 +90,11 @@ export default defineAction({
       urls,
       async (url, { driver, api, save, signal }) => {
         for (let attempt = 1; ; attempt += 1) {
-          const result = await checkPage(url, { driver, api, asked, params });
+          // A link may have been broken for a moment only: the links of a page that is checked again are requested again.
+          const answers = attempt === 1 ? asked : new Map<string, Promise<number | null>>();
+          const result = await checkPage(url, { driver, api, asked: answers, params });
           signal.throwIfAborted();
-          const isLast = result.passed || attempt > params.retries;
-          if (!isLast) {
-            // A link may have been broken for a moment only.
-            for (const link of result.brokenLinks) asked.delete(link.url);
-            continue;
-          }
+          if (!result.passed && attempt <= params.retries) continue;
           const isPictured = !result.passed || params.screenshots === 'all';
           const name = `${urls.indexOf(url) + 1} ${new URL(url).pathname}`;
           const picture = isPictured ? await screenshot(name).catch(() => null) : null;
