@@ -90,9 +90,7 @@ export default defineAction({
       urls,
       async (url, { driver, api, save, signal }) => {
         for (let attempt = 1; ; attempt += 1) {
-          // A link may have been broken for a moment only: the links of a page that is checked again are requested again.
-          const answers = attempt === 1 ? asked : new Map<string, Promise<number | null>>();
-          const result = await checkPage(url, { driver, api, asked: answers, params });
+          const result = await checkPage(url, { driver, api, asked, attempt, params });
           signal.throwIfAborted();
           if (!result.passed && attempt <= params.retries) continue;
           const isPictured = !result.passed || params.screenshots === 'all';
@@ -120,10 +118,15 @@ interface CheckOptions {
   readonly api: Api;
   /** The answers of links that were requested for earlier pages. */
   readonly asked: Map<string, Promise<number | null>>;
+  /** From 1. */
+  readonly attempt: number;
   readonly params: { readonly ignore: readonly string[]; readonly loadSeconds: number };
 }
 
-async function checkPage(url: string, { driver, api, asked, params }: CheckOptions): Promise<Omit<Result, 'attempts'>> {
+async function checkPage(
+  url: string,
+  { driver, api, asked, attempt, params }: CheckOptions,
+): Promise<Omit<Result, 'attempts'>> {
   const problems: string[] = [];
   const dialogs: string[] = [];
   let page: PageState | null = null;
@@ -136,7 +139,7 @@ async function checkPage(url: string, { driver, api, asked, params }: CheckOptio
     consoleErrors = await readConsole(driver, page.url);
     const ignored = params.ignore.map((link) => URL.parse(link, url)?.href);
     const links = page.links.filter((link) => !ignored.includes(link)).slice(0, LINKS_PER_PAGE);
-    brokenLinks = await findBroken(links, { api, asked });
+    brokenLinks = await findBroken(links, { api, asked, attempt });
   } catch (error) {
     problems.push(`did not load${explain(error, params.loadSeconds)}`);
   }
@@ -215,9 +218,11 @@ async function readConsole(driver: WebDriver, url?: string): Promise<string[] | 
 
 async function findBroken(
   links: readonly string[],
-  { api, asked }: { api: Api; asked: Map<string, Promise<number | null>> },
+  { api, asked, attempt }: Pick<CheckOptions, 'api' | 'asked' | 'attempt'>,
 ): Promise<BrokenLink[]> {
   const ask = (link: string): Promise<number | null> => {
+    // A link may have been broken for a moment only: a page that is checked again requests its links again.
+    if (attempt > 1) return askStatus(link, api);
     const answer = asked.get(link) ?? askStatus(link, api);
     asked.set(link, answer);
     return answer;
