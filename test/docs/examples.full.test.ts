@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
@@ -16,7 +16,8 @@ describe('README and docs', () => {
   let examples: Map<string, string>;
 
   before(async () => {
-    const texts = await Promise.all(['README.md', 'docs/actions.md'].map((file) => readFile(file, 'utf8')));
+    const pages = (await readdir('docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`);
+    const texts = await Promise.all(['README.md', ...pages].map((file) => readFile(file, 'utf8')));
     const text = texts.join('\n');
     examples = new Map(
       [...text.matchAll(/```ts\n\/\/ file: (\S+)\n([\s\S]*?)```/g)].map(([, file = '', code = '']) => [file, code]),

@@ -1,0 +1,51 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { expect } from 'chai';
+
+import { SETTING_NAMES } from '../../src/config/config.ts';
+
+const PAGES = ['README.md', ...readdirSync('docs').map((name) => `docs/${name}`)].filter((file) =>
+  file.endsWith('.md'),
+);
+
+describe('The documentation', () => {
+  const textOf = new Map(PAGES.map((file) => [file, readFileSync(file, 'utf8')]));
+
+  it('links only to files that exist', () => {
+    const broken = [...textOf].flatMap(([file, text]) =>
+      [...text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)]
+        .map(([, target = '']) => target)
+        .filter((target) => !/^https?:/.test(target) && !existsSync(path.join(path.dirname(file), target)))
+        .map((target) => `${file}: ${target}`),
+    );
+    expect(broken).to.deep.equal([]);
+  });
+
+  it('names only npm scripts that exist', () => {
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
+    const unknown = [...textOf].flatMap(([file, text]) =>
+      [...text.matchAll(/npm run ([\w:-]+)/g)]
+        .filter(([, name = '']) => !(name in scripts))
+        .map(([command]) => `${file}: ${command}`),
+    );
+    expect(unknown).to.deep.equal([]);
+  });
+
+  it('explains each setting', () => {
+    const settings = textOf.get('docs/settings.md') ?? '';
+    expect(SETTING_NAMES.filter((name) => !settings.includes(`\`${name}\``))).to.deep.equal([]);
+  });
+
+  it('explains each code of an error', () => {
+    const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+    const codes = sources.flatMap((file) =>
+      [...readFileSync(path.join('src', file), 'utf8').matchAll(/readonly code(?:: string)? = '([\w-]+)'/g)].map(
+        ([, code = '']) => code,
+      ),
+    );
+    expect(codes).to.include.members(['session-dead', 'lease-lost']);
+    const explained = textOf.get('docs/errors.md') ?? '';
+    expect(codes.filter((code) => !explained.includes(`\`${code}\``))).to.deep.equal([]);
+  });
+});
