@@ -4,6 +4,7 @@ import path from 'node:path';
 import { expect } from 'chai';
 
 import { SETTING_NAMES } from '../../src/config/config.ts';
+import { checkSources, inRun } from '../analysis/marked-source.ts';
 
 const PAGES = ['README.md', ...readdirSync('docs').map((name) => `docs/${name}`)].filter((file) =>
   file.endsWith('.md'),
@@ -47,5 +48,35 @@ describe('The documentation', () => {
     expect(codes).to.include.members(['session-dead', 'lease-lost']);
     const explained = textOf.get('docs/errors.md') ?? '';
     expect(codes.filter((code) => !explained.includes(`\`${code}\``))).to.deep.equal([]);
+  });
+});
+
+async function rulesOf(body: string): Promise<string[]> {
+  const { warnings } = await checkSources({ 'action.ts': inRun(body) });
+  return warnings.map(({ rule }) => rule);
+}
+
+describe('The rules in the README', () => {
+  const rules = [
+    ...readFileSync('README.md', 'utf8').matchAll(/^\/\/ Wrong: .*\n([\s\S]*?)\n\n\/\/ Right: .*\n([\s\S]*?)\n```/gm),
+  ];
+
+  it('have a wrong and a right example each', () => {
+    expect(rules).to.have.length(4);
+  });
+
+  it('are those that the check of the source knows, except for side effects', async () => {
+    const warnings = await Promise.all(
+      rules.map(async ([, wrong = '', right = '']) => [
+        await rulesOf(`const names = [];\n${wrong}\nlog.info(names.join());`),
+        await rulesOf(right),
+      ]),
+    );
+    expect(warnings).to.deep.equal([
+      [['outer-variable'], []],
+      [['changing-key'], []],
+      [['outer-driver'], []],
+      [[], []],
+    ]);
   });
 });
