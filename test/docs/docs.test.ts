@@ -68,7 +68,7 @@ describe('The rules in the README', () => {
   it('are those that the check of the source knows, except for side effects', async () => {
     const warnings = await Promise.all(
       rules.map(async ([, wrong = '', right = '']) => [
-        await rulesOf(`const names = [];\n${wrong}\nlog.info(names.join());`),
+        await rulesOf(`const names = [];\n${wrong}\nawait save({ names }, { key: 'a' });`),
         await rulesOf(right),
       ]),
     );
