@@ -1,6 +1,7 @@
 /**
- * HTTP calls beside the page, with the browser's cookies and user agent, under the session's halt: refused once it is dead, aborted
- * when it dies, repeated where that is safe, and counted, so that an API that fails for ever ends the run instead of filling it.
+ * Makes HTTP calls outside of the page, with the browser's cookies and user agent, under the session's halt. A call is refused if the
+ * session is dead, aborted when it dies, and repeated if that is safe. Failures in a row are counted, so that an API that keeps failing
+ * ends the run.
  */
 import fetchCookie from 'fetch-cookie';
 
@@ -14,14 +15,14 @@ import type { Disposer } from '../core/events.ts';
 import { toFetchFailure } from './route/fetch-failure.ts';
 import type { HostLimits } from './host-limits.ts';
 
-/** An API call without a useful answer: `status` is null where none came at all. */
+/** An API call without a useful answer. `status` is null if there was no answer at all. */
 export class ApiError extends SupervisorError {
   readonly code = 'api-error';
   readonly consequence = 'fail-step';
   readonly status: number | null;
-  /** Without credentials and secret query values. */
+  /** The URL of the call, without credentials and secret query values. */
   readonly url: string;
-  /** How long the server asked to wait before the next call, in milliseconds (`Retry-After`); null if it did not. */
+  /** The time in milliseconds that the server asked to wait before the next call (`Retry-After`); null if it did not ask. */
   readonly retryAfterMs: number | null;
 
   constructor({ method, url, status, reason, retryAfterMs = null }: ApiErrorFacts, cause?: unknown) {
@@ -47,12 +48,12 @@ interface ApiErrorFacts {
   readonly retryAfterMs?: number | null;
 }
 
-/** The options of the global `fetch`, and the way that the call takes. */
+/** The options of the global `fetch`, and the choice of who makes the call. */
 export interface ApiCallInit extends RequestInit {
   /**
-   * `page`: the page that is open makes the call, as its own scripts do: with its TLS fingerprint, headers, cookies and origin, and within the
-   * rules of CORS. The call fails if no page of a website or an alert is open, if the page navigates away, and for headers that pages can't
-   * set. Needs DevTools. Default: the call is made beside the page.
+   * `page`: the open page makes the call, as its own scripts do: with its TLS fingerprint, headers, cookies and origin, and within the
+   * rules of CORS. The call fails if no page of a website is open, if an alert is open, if the page navigates away, or if it has headers
+   * that pages can't set. Needs DevTools. Default: the call is made outside of the page.
    */
   readonly via?: 'page' | undefined;
 }
@@ -60,63 +61,64 @@ export interface ApiCallInit extends RequestInit {
 /** The options of {@link Api.fetch}. */
 export interface ApiInit extends ApiCallInit {
   /**
-   * The status itself is what is asked, as when links are checked: no answer is repeated, and none counts as a failure of the API.
+   * The caller wants the status itself, as a check of links does: no answer is repeated, and no answer counts as a failure of the API.
    * Default false.
    */
   readonly anyStatus?: boolean;
 }
 
-/** `fetch` and `json` as an action uses them. */
+/** The HTTP client of an action. */
 export interface Api {
   /**
-   * Like the global `fetch`, with the browser's cookies, user agent, `Accept-Language`, proxy and decision about certificates. Relative URLs
-   * stand against the action's base URL, else the page's. Repeats network errors and the statuses 429, 502, 503, 504 for idempotent methods
-   * (others only on 429 and 503 with Retry-After), then returns whatever answer there is. Rejects with {@link ApiError} when no answer came:
-   * at once if the certificate is not trusted, or if no client would send the call (a blocked port, a header of the connection). Rejects with
-   * `SessionDeathError` when the session dies, and with the browser's own error when it doesn't tell its cookies.
+   * Works like the global `fetch`, with the browser's cookies, user agent, `Accept-Language`, proxy and decision about certificates.
+   * Relative URLs are resolved against the action's base URL; without one, against the page. Repeats network errors and the statuses 429,
+   * 502, 503, 504 for idempotent methods (other methods only on 429 and 503 with Retry-After), then returns the last answer. Rejects with
+   * {@link ApiError} if there was no answer: at once if the certificate is not trusted, or if no client would send the call (a blocked
+   * port, a header of the connection). Rejects with `SessionDeathError` when the session dies, and with the browser's own error if the
+   * browser does not return its cookies.
    */
   readonly fetch: (pathOrUrl: string | URL, init?: ApiInit) => Promise<Response>;
-  /** The parsed body; rejects with {@link ApiError} on any status but 2xx, and on a body that is not JSON. */
+  /** Returns the parsed body. Rejects with {@link ApiError} on any status but 2xx, and on a body that is not JSON. */
   readonly json: <Value = unknown>(pathOrUrl: string | URL, init?: ApiCallInit) => Promise<Value>;
 }
 
-/** What an api client needs of its session. */
+/** The parts of a session that an API client uses. */
 export interface ApiContext {
-  /** The session's halt, or that of the batch within it. */
+  /** The halt of the session, or of a batch within it. */
   readonly signal: AbortSignal;
   readonly jar: BrowserCookieJar;
-  /** The headers that every request of the browser has. */
+  /** Returns the headers that every request of the browser has. */
   readonly headers: () => Promise<Readonly<Record<string, string>>>;
-  /** Sends one request the way that the browser's own take. Rejects as the global `fetch` does. */
+  /** Sends one request by the same route as the browser's own requests. Rejects as the global `fetch` does. */
   readonly request: (url: string, init: RequestInit) => Promise<Response>;
-  /** Has the page send one request. Rejects as the global `fetch` does. */
+  /** Makes the page send one request. Rejects as the global `fetch` does. */
   readonly requestInPage: (url: string, init: RequestInit) => Promise<Response>;
   readonly baseUrl: () => Promise<string | null>;
-  /** Throws where the session takes no more work, and counts the refusal. */
+  /** Throws if the session accepts no more work, and counts the refusal. */
   readonly admit: () => Disposer;
-  /** Told of each call's end; rejects when the session is dead or the API is to be given up. */
+  /** Called at the end of each call. Rejects if the session is dead or the API has failed too often. */
   readonly onOutcome: (status: number | null) => Promise<void>;
   readonly retries: number;
   readonly attemptTimeoutMs: number;
-  /** Each of them limits the requests, redirects included. */
+  /** The limits that apply to each request, redirects included. */
   readonly limits: readonly HostLimits[];
 }
 
 export const DEFAULT_API_RETRIES = 4;
 export const DEFAULT_API_TIMEOUT_MS = 30_000;
-/** The longest `Retry-After` that is waited for. If a server asks for more, its answer is returned as it is. */
+/** The longest `Retry-After` that a call waits for. If a server asks for more, its answer is returned as it is. */
 export const MAX_RETRY_AFTER_MS = 60_000;
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+const IDEMPOTENT_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
 const contexts = new WeakMap<Api, ApiContext>();
 
-/** Returns a client like `api` that also heeds `signal` and `limits`. */
+/** Returns a client like `api` that also obeys `signal` and `limits`. */
 export function narrowApi(
   api: Api,
   { signal, limits }: { readonly signal?: AbortSignal; readonly limits?: HostLimits | undefined },
 ): Api {
   const context = contexts.get(api);
-  if (context === undefined) throw new InvariantError('an api was narrowed that no session made');
+  if (context === undefined) throw new InvariantError('narrowApi() got an api that was not made by makeApi()');
   return makeApi({
     ...context,
     signal: anySignal(context.signal, signal),
@@ -175,7 +177,7 @@ async function call<Result>(
       shouldRetry: (error) => error instanceof Unsatisfying && isWorthRepeating(error, method),
       beforeRetry: (error) => (error instanceof Unsatisfying ? error.waitToRepeat(caller) : undefined),
     }).catch((thrown: unknown) => {
-      // Nobody's failure but the caller's, who ended it, the browser's, or the session's, which is told as it is.
+      // The caller aborted the call, or the error came from the browser or the session: it is passed on unchanged.
       if (caller.aborted || !(thrown instanceof Unsatisfying)) throw toError(thrown);
       return thrown;
     });
@@ -214,7 +216,7 @@ async function attempt<Result>(
     via: ApiCallInit['via'];
   },
 ): Promise<{ status: number; result: Result }> {
-  // Called for each redirect, too. The time limit is the server's: it excludes the wait for the browser's cookies and for `limits`.
+  // Also called for each redirect. The time limit applies to the server: it excludes the wait for the browser's cookies and for `limits`.
   const fetchInTime = (to: string, hop?: RequestInit) =>
     limits.reduceRight<() => Promise<Response>>(
       (next, limit) => () => limit.run(to, next, { signal: caller }),
@@ -238,7 +240,7 @@ async function attempt<Result>(
   }
 }
 
-/** The request to `to`, which the answer of `from` may have led to. A password is for its own origin alone (Fetch, section 4.4). */
+/** Returns the request to `to`, which may be a redirect of `from`. A password is only for its own origin (Fetch, section 4.4). */
 function toHop(from: string, to: string, hop: RequestInit = {}): RequestInit {
   if (new URL(from).origin === new URL(to).origin) return hop;
   const headers = new Headers(hop.headers);
@@ -246,28 +248,28 @@ function toHop(from: string, to: string, hop: RequestInit = {}): RequestInit {
   return { ...hop, headers };
 }
 
-/** What fetch itself rejects with. Everything else comes from the browser, which was asked for its cookies. */
+/** Returns true for the errors of fetch itself. All other errors come from the browser, which was asked for its cookies. */
 function isFetchFailure(thrown: unknown): boolean {
   return thrown instanceof TypeError || thrown instanceof DOMException;
 }
 
-/** Throws fetch's own TypeError for what it would never send, before that could pass for a failure of the network. */
+/** Throws fetch's own TypeError for a call that it would never send, so that the call does not count as a failure of the network. */
 function validateInit(url: string, { body, ...init }: RequestInit): void {
   void new Request(url, { ...init, signal: null, ...(body === null || body === undefined ? {} : { body: '' }) });
 }
 
-/** No answer, or one that asks to come back later. */
+/** No answer, or an answer that asks the caller to repeat the call later. */
 class Unsatisfying extends Error {
   readonly response: Response | null;
   readonly retryAfterMs: number | null;
 
   constructor({ response, cause }: { response: Response | null; cause?: unknown }) {
-    super('an API call went wrong', { cause });
+    super('an API call failed', { cause });
     this.response = response;
     this.retryAfterMs = response === null ? null : retryAfterMsOf(response);
   }
 
-  /** Gives the connection back and waits as long as the server asked for. */
+  /** Releases the connection and waits for as long as the server asked. */
   async waitToRepeat(signal: AbortSignal): Promise<void> {
     await this.response?.body?.cancel();
     await delay(this.retryAfterMs ?? 0, signal);
@@ -281,11 +283,11 @@ function isTemporary(status: number): boolean {
 function isWorthRepeating({ response, retryAfterMs, cause }: Unsatisfying, method: string): boolean {
   if (response === null && toFetchFailure(cause).kind !== 'network') return false;
   if (retryAfterMs !== null && retryAfterMs > MAX_RETRY_AFTER_MS) return false;
-  if (IDEMPOTENT.has(method)) return true;
+  if (IDEMPOTENT_METHODS.has(method)) return true;
   return retryAfterMs !== null && (response?.status === 429 || response?.status === 503);
 }
 
-/** The header's seconds or HTTP date (RFC 9110, section 10.2.3) as milliseconds from now; null if there is none. */
+/** Returns the header's seconds or HTTP date (RFC 9110, section 10.2.3) as milliseconds from now; null if there is none. */
 function retryAfterMsOf({ headers }: Response): number | null {
   const value = headers.get('retry-after');
   if (value === null) return null;
@@ -294,7 +296,7 @@ function retryAfterMsOf({ headers }: Response): number | null {
   return Number.isNaN(at) ? null : Math.max(0, at - Date.now());
 }
 
-/** Streams and generators can be read only once. */
+/** Returns false for streams and generators, which can be read only once. */
 function isReplayable(body: RequestInit['body']): boolean {
   return typeof body !== 'object' || body === null || !(Symbol.asyncIterator in body);
 }
@@ -305,16 +307,16 @@ async function resolveUrl(pathOrUrl: string | URL, method: string, { baseUrl }: 
   const base = URL.canParse(text) ? undefined : await baseUrl();
   if (base === null || !URL.canParse(text, base)) {
     throw refusal(
-      'the URL is relative, and there is neither a base URL nor a page to stand against. Give the action a `baseUrl`, or open a page first.',
+      'the URL is relative, and there is neither a base URL nor an open page to resolve it against. Give the action a `baseUrl`, or open a page first.',
     );
   }
   const url = new URL(text, base);
   if (!/^https?:$/.test(url.protocol))
-    throw refusal('only http and https can be called. Write the URL with its `https://`.');
+    throw refusal('api calls only http and https URLs. Begin the URL with `https://`.');
   return url.href;
 }
 
-/** `href` without its user and password, which fetch refuses, and the header that browsers send in their place. */
+/** Returns `href` without its user and password, which fetch refuses, and the header that browsers send instead. */
 function splitCredentials(href: string): { url: string; credentials: { authorization?: string } } {
   const url = new URL(href);
   const authorization = toBasicAuth(url);

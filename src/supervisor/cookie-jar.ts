@@ -1,6 +1,6 @@
 /**
- * The browser's cookie store as a jar for `fetch`: read before each request, HttpOnly cookies included, and Set-Cookie written back, so
- * that API calls and pages share one login. Matching and parsing are tough-cookie's.
+ * Presents the browser's cookie store as a cookie jar for `fetch`. Cookies, HttpOnly ones included, are read before each request, and
+ * Set-Cookie headers are written back, so that API calls and pages share one login. tough-cookie matches and parses the cookies.
  */
 import { isUtf8 } from 'node:buffer';
 
@@ -21,7 +21,7 @@ export class BrowserCookieJar {
     this.#log = log;
   }
 
-  /** The value of the `cookie` header for a request to `url`. */
+  /** Returns the value of the `cookie` header for a request to `url`. */
   async getCookieString(url: string): Promise<string> {
     const jar = new CookieJar(undefined, { looseMode: true, rejectPublicSuffixes: false });
     for (const cookie of await this.#read()) {
@@ -31,7 +31,7 @@ export class BrowserCookieJar {
     return toWire(await jar.getCookieString(url));
   }
 
-  /** One Set-Cookie header of an answer from `url`. What no browser would accept is passed over, as a browser does. */
+  /** Stores one Set-Cookie header of an answer from `url`. Ignores a cookie that browsers would reject. */
   async setCookie(header: string, url: string): Promise<void> {
     const cookie = Cookie.parse(fromWire(header), { loose: true });
     if (cookie === undefined) return;
@@ -53,8 +53,8 @@ export class BrowserCookieJar {
     try {
       await (isExpired ? this.#cookies.remove(browserCookie) : this.#cookies.set(browserCookie));
     } catch (thrown) {
-      // The answer is there all the same; to lose it for a cookie would have the caller send its request again.
-      this.#log.debug('The browser did not take a cookie of an answer', {
+      // The answer is valid. If the call failed because of a cookie, the caller would send its request again.
+      this.#log.debug('The browser rejected a cookie of an answer', {
         host: hostname,
         reason: toError(thrown).message,
       });
@@ -62,8 +62,8 @@ export class BrowserCookieJar {
   }
 
   /**
-   * Requests of the same moment share one reading, but never one that began before the request did: it could miss a cookie that a
-   * command has just set.
+   * Reads the cookies. Simultaneous requests share one reading, but only one that began after the request: an earlier reading could lack a
+   * cookie that a command has just set.
    */
   #read(): Promise<BrowserCookie[]> {
     this.#next ??= (async () => {
@@ -76,12 +76,12 @@ export class BrowserCookieJar {
   }
 }
 
-/** Browsers send UTF-8; Node's fetch sends each character of a header as one byte (measured). */
+/** Converts a text for the wire: browsers send UTF-8, but Node's fetch sends each character of a header as one byte (measured). */
 function toWire(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** The reverse; bytes that are not UTF-8 stay as they are. */
+/** Reverses {@link toWire}; bytes that are not UTF-8 stay as they are. */
 function fromWire(header: string): string {
   const bytes = Buffer.from(header, 'latin1');
   return isUtf8(bytes) ? bytes.toString('utf8') : header;
@@ -107,7 +107,7 @@ function urlOf({ domain, path, secure }: BrowserCookie): string {
   return `${secure ? 'https' : 'http'}://${domain.replace(/^\./, '')}${path}`;
 }
 
-/** RFC 6265, section 5.1.4. */
+/** Returns the default path of a cookie (RFC 6265, section 5.1.4). */
 function defaultPath(url: string): string {
   const { pathname } = new URL(url);
   const end = pathname.lastIndexOf('/');
@@ -121,7 +121,7 @@ function toSameSite(sameSite: string | undefined): { sameSite?: 'Strict' | 'Lax'
   return known === undefined ? {} : { sameSite: known };
 }
 
-/** Browsers treat loopback as trustworthy (W3C Secure Contexts, section 3.1). */
+/** Returns true for loopback hosts, which browsers treat as trustworthy (W3C Secure Contexts, section 3.1). */
 function isLocal(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
 }

@@ -1,20 +1,20 @@
 /**
- * Many API calls failing in a row: is it the API, or is it the session behind the cookies? Counts calls as they end, and names the
- * cause from the statuses it saw.
+ * Counts API calls that fail in a row. When there are too many, the cause (the API, or the login of the session) is named from their
+ * statuses.
  */
 import { SupervisorError } from '../core/errors.ts';
 
 export type CriticalFailureCode = 'api-outage' | 'rate-limited' | 'auth-expired';
 
 /**
- * The session lives, but the API failed so often in a row that going on is of no use. `code` tells how: it is out of order, refuses
- * more calls, or no longer knows the session's login.
+ * The session is alive, but so many API calls failed in a row that the run can't continue. `code` names the cause: the API does not work,
+ * it accepts no more calls for now, or it no longer accepts the session's login.
  */
 export class CriticalFailureError extends SupervisorError {
   readonly code: CriticalFailureCode;
   readonly consequence = 'abort-run';
 
-  /** Named after most of the statuses seen. */
+  /** Gets its code from the most frequent kind of status. */
   constructor(failures: readonly ApiFailure[]) {
     const code = mostFrequent(failures.map(({ status }) => codeOf(status)));
     const seen = Map.groupBy(failures, ({ status }) => (status === null ? 'no answer' : String(status)));
@@ -28,19 +28,19 @@ export class CriticalFailureError extends SupervisorError {
 }
 
 export interface ApiFailure {
-  /** Null where no answer came. */
+  /** The HTTP status; null if there was no answer. */
   readonly status: number | null;
 }
 
 export const DEFAULT_FAILURE_THRESHOLD = 10;
 
 const MEANING: Readonly<Record<CriticalFailureCode, string>> = {
-  'api-outage': 'The API is out of order',
-  'rate-limited': 'The API refuses further calls for now: lower the concurrency or set a rate limit',
+  'api-outage': 'The API does not work',
+  'rate-limited': 'The API accepts no more calls for now: lower the concurrency or set a rate limit',
   'auth-expired': 'The API no longer accepts the session: log in again in `prepare`',
 };
 
-/** Counts consecutive failures; a success, or a 404, which is an answer, begins anew. */
+/** Counts consecutive failures. A success ends the streak, and so does a 404, because it is an answer. */
 export class FailureStreak {
   readonly #threshold: number;
   #failures: ApiFailure[] = [];
@@ -49,7 +49,7 @@ export class FailureStreak {
     this.#threshold = threshold;
   }
 
-  /** Returns the streak when this call makes it as long as the threshold; it goes on growing. */
+  /** Returns the streak when this call makes it reach the threshold, and undefined otherwise, also when it grows further. */
   record(status: number | null): readonly ApiFailure[] | undefined {
     if (!isFailure(status)) {
       this.#failures = [];
@@ -59,7 +59,7 @@ export class FailureStreak {
     return this.#failures.length === this.#threshold ? this.#failures : undefined;
   }
 
-  /** Whether only failures came since. */
+  /** Returns true if only failures have been recorded since `streak` was returned. */
   isUnbroken(streak: readonly ApiFailure[]): boolean {
     return streak === this.#failures;
   }
@@ -67,7 +67,7 @@ export class FailureStreak {
 
 function mostFrequent(codes: readonly CriticalFailureCode[]): CriticalFailureCode {
   const count = (code: CriticalFailureCode) => codes.filter((other) => other === code).length;
-  // Between equals, what a person can do most about comes first.
+  // If counts are equal, the cause that the user can fix best wins.
   const [most = 'api-outage'] = (['auth-expired', 'rate-limited', 'api-outage'] as const).toSorted(
     (a, b) => count(b) - count(a),
   );

@@ -1,11 +1,13 @@
-/** Whoever knows of reasons behind the reported one is asked before a death is declared. */
+/** Asks for a better explanation of a death before the death is declared. */
 import type { DeathReport } from '../model/death.ts';
 import { withDeadline } from '../core/abort.ts';
 import type { SupervisorOptions } from './options.ts';
 
 const EXPLAIN_LIMIT_MS = 2_000;
 
-/** Calls `declare` once: at once if there is nothing to explain, otherwise with the explanation, or with the report if that fails. */
+/**
+ * Calls `declare` once: at once if `explain` returns nothing, otherwise with the explanation, or with `report` if the explanation fails.
+ */
 export function explainReport(
   report: DeathReport,
   explain: SupervisorOptions['explainDeath'],

@@ -1,6 +1,6 @@
 /**
- * One session's time: its number, its halt and its work. The halt is a one-way latch; all work holds on to the epoch that it began in
- * and is fenced by it.
+ * An epoch: the number, the halt and the work of one session. The halt is a one-way latch. Work belongs to the epoch in which it began, and
+ * ends with its halt.
  */
 import type { Death, DeathEvidence, DeathReport } from '../model/death.ts';
 import { StaleDriverError, type SessionDeathError, type SessionEndedError } from '../driver/driver.ts';
@@ -21,12 +21,12 @@ export class Epoch {
     this.number = number;
   }
 
-  /** Aborts when the session dies or is stopped, with the error that everybody is told. */
+  /** Aborts when the session dies or is stopped. Its reason is the error with which all work ends. */
   get signal(): AbortSignal {
     return this.#halt.signal;
   }
 
-  /** The halt flag: one field, because it is read before every piece of work (a signal's own flag costs 50 ns). */
+  /** The halt flag. It is a field of its own because it is read before each unit of work; a read of a signal's flag costs 50 ns. */
   get isHalted(): boolean {
     return this.#isHalted;
   }
@@ -39,13 +39,13 @@ export class Epoch {
     return this.#death;
   }
 
-  /** Work that this epoch's death cancelled, aborted or refused. */
+  /** The number of units of work that this epoch's death cancelled, aborted or refused. */
   get cascadeCount(): number {
     const { queued, inFlight, refused } = this.#cancelled;
     return this.#death === undefined ? 0 : queued + inFlight + refused;
   }
 
-  /** Makes the death of its first report. Nothing is aborted yet: {@link halt} does that once the state tells of it. */
+  /** Creates the death from its first report. Aborts nothing yet: the supervisor calls {@link halt} after it has changed its state. */
   die(
     report: DeathReport,
     { evidence, commandsInFlight }: { evidence: DeathEvidence; commandsInFlight: number },
@@ -63,7 +63,7 @@ export class Epoch {
       lastHeartbeatAt: lastHeartbeatAt?.toISOString() ?? null,
       evidence,
       epoch: this.number,
-      // The two parts that go on: what is asked of a dead session, and what else is told of its death.
+      // These two still grow after the death: work that is refused later, and later reports about the same death.
       cancelled: this.#cancelled,
       consequences: this.#consequences,
     };
@@ -74,12 +74,12 @@ export class Epoch {
     this.#consequences.push(`${cause} (${detectedBy}): ${message}`);
   }
 
-  /** Work was asked for after the halt. */
+  /** Counts work that was requested after the halt. */
   refuse(): void {
     this.#cancelled.refused += 1;
   }
 
-  /** A command was asked for after the halt. Returns the error to throw if this epoch died and `current` has followed it. */
+  /** Counts a command that was requested after the halt. Returns the error to throw if this epoch died and `current` has followed it. */
   refuseCommand(current: Epoch): StaleDriverError | undefined {
     this.refuse();
     return this.#death !== undefined && current !== this ? new StaleDriverError(this.#death) : undefined;

@@ -1,9 +1,9 @@
-/** The settings, in the supervisor's words. */
+/** Converts the settings into the supervisor's options. */
 import type { Config } from '../config/config.ts';
 import { BROWSER_OPTION_NAMES, mergeBrowserOptions, type BrowserOptions } from '../driver/driver.ts';
 import type { SupervisorOptions } from './options.ts';
 
-/** Merges options: later ones win; those of the browser are merged as {@link mergeBrowserOptions} does. */
+/** Merges options. Later values win; options of the browser are merged as {@link mergeBrowserOptions} does. */
 export function mergeSupervisorOptions(...layers: readonly SupervisorOptions[]): SupervisorOptions {
   return { ...Object.assign({}, ...layers), ...mergeBrowserOptions(...layers.map(pickBrowserOptions)) };
 }

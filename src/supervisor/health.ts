@@ -1,4 +1,4 @@
-/** What a supervisor shows of itself at one moment. */
+/** Describes a supervisor's session at one moment. */
 import type { Epoch } from './epoch.ts';
 import type { SupervisorHealth } from './options.ts';
 

@@ -1,4 +1,4 @@
-/** Sees to it that no session goes without a proof of life for longer than the interval: where none came by itself, it probes. */
+/** Probes a session that has given no proof of life for one interval. */
 
 export interface HeartbeatOptions {
   readonly intervalMs: number;
@@ -17,7 +17,7 @@ export class Heartbeat {
     this.#schedule(options.intervalMs);
   }
 
-  /** A proof of life, from whatever source. */
+  /** Records a proof of life from any source. */
   beat(): void {
     this.#lastBeatAt = performance.now();
   }
@@ -27,7 +27,7 @@ export class Heartbeat {
     clearTimeout(this.#timer);
   }
 
-  /** One timer that is set anew only when it fires, so that a beat costs a clock reading and nothing else. */
+  /** Uses one timer, which is set again only when it fires, so that a beat costs only one reading of the clock. */
   #schedule(inMs: number): void {
     this.#timer = setTimeout(() => void this.#onTimer(), inMs);
   }

@@ -1,4 +1,4 @@
-/** Limits requests per host, so that many workers together are no burden to one server. */
+/** Limits requests per host, so that many workers together don't overload one server. */
 import PQueue from 'p-queue';
 
 import { ActionError } from '../core/errors.ts';
@@ -15,7 +15,7 @@ const MAX_KNOWN_HOSTS = 1_000;
 /** The longest delay of a Node.js timer; a longer one fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** p-queue measures between the moments when it lets tasks go, each of which starts up to this much later. */
+/** The maximum time in milliseconds between p-queue's release of a task and its start. p-queue measures the delay between releases. */
 const START_LATENCY_MS = 1;
 
 interface Host {
@@ -24,7 +24,7 @@ interface Host {
 }
 
 /**
- * Runs requests so that each host gets only as many at a time, and as often, as the options allow.
+ * Runs requests so that the number of simultaneous requests to a host, and their rate, stay within the options.
  *
  * @example
  * const limits = new HostLimits({ concurrency: 4, minDelayMs: 100 });
@@ -40,7 +40,7 @@ export class HostLimits {
     this.#options = options;
   }
 
-  /** Calls `request` when the host of `url` may get one more; rejects with the reason of `signal` when that aborts first. */
+  /** Calls `request` when the limits of the host of `url` allow it. Rejects with the reason of `signal` if that aborts first. */
   run<Value>(url: string | URL, request: () => Promise<Value>, { signal }: { signal: AbortSignal }): Promise<Value> {
     const { host: name } = new URL(url);
     const host = this.#hosts.get(name) ?? this.#open(name);
@@ -60,7 +60,7 @@ export class HostLimits {
     return host;
   }
 
-  /** A host is kept while its delay still applies to its next request. */
+  /** Removes hosts without requests. A host stays while its delay still applies to its next request. */
   #forgetIdle(): void {
     const { minDelayMs = 0 } = this.#options;
     for (const [name, { queue, lastUsedAt }] of this.#hosts) {

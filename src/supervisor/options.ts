@@ -1,4 +1,4 @@
-/** What a supervisor is given, what it tells, and what it shows of itself. */
+/** The options, events and health of a supervisor. */
 import type { Death, DeathReport } from '../model/death.ts';
 import type { Log } from '../core/log.ts';
 import { ConfigError } from '../core/errors.ts';
@@ -16,58 +16,61 @@ import type { SupervisorStatus } from './state.ts';
 import type { TargetOptions } from './target.ts';
 
 export interface SupervisorOptions extends TargetOptions, BrowserOptions {
-  /** Whom the session belongs to; only a name here. Default `anonymous`. */
+  /** The owner of the session. The supervisor uses it only as a name. Default `anonymous`. */
   readonly owner?: string;
-  /** What relative API URLs stand against. Default: the current page. */
+  /** The base of relative API URLs. Default: the current page. */
   readonly baseUrl?: string;
-  /** A session is probed when it has shown no sign of life for so long. Default 5 000 ms. */
+  /** The time in milliseconds without a sign of life after which a session is probed. Default 5 000 ms. */
   readonly heartbeatIntervalMs?: number;
-  /** A probe without an answer for so long is a death. Default 3 000 ms. */
+  /** The time limit of a probe in milliseconds. A probe that exceeds it declares a death. Default 3 000 ms. */
   readonly heartbeatTimeoutMs?: number;
-  /** The least deadline of a command; a session's own longer page load or script timeout extends it. Default 120 000 ms. */
+  /**
+   * The minimum deadline of a command in milliseconds; a longer page load or script timeout of the session extends it. Default 120 000 ms.
+   */
   readonly commandTimeoutMs?: number;
-  /** Further attempts of an API call. Default 4. */
+  /** The number of further attempts of an API call. Default 4. */
   readonly apiRetries?: number;
-  /** The limit of one API attempt. Default 30 000 ms. */
+  /** The time limit of one attempt of an API call. Default 30 000 ms. */
   readonly apiTimeoutMs?: number;
   /** Limits the API calls of a session to each host. @default no limit */
   readonly perHost?: HostLimitOptions;
-  /** So many API calls failing in a row are a critical failure. Default 10. */
+  /** The number of failed API calls in a row that are a critical failure. Default 10. */
   readonly criticalFailureThreshold?: number;
   readonly restartLimit?: RestartLimitOptions;
   /**
-   * What `restart()` brings into the next session: the cookies of all sites, the storage of the origins visited, and the page with the size
-   * of its window and the timeouts. The page is opened when the first command needs one; a page that can't be opened as it was makes it
-   * throw `PageNotRestoredError`. An attached session has no next one. Default: everything.
+   * The parts of the state that `restart()` restores into the next session: the cookies of all sites, the storage of the visited origins,
+   * and the page with the size of its window and its timeouts. The page is opened when the first command needs it; if it can't be opened as
+   * it was, that command throws `PageNotRestoredError`. An attached session can't be restarted. Default: everything.
    */
   readonly restore?: boolean | RestoreParts;
   /**
-   * A file of browser state in the format of Playwright's `storageState`. Each session begins with what it held at the start, and the
-   * file is kept up to date. A file that does not exist is empty. Start throws `ConfigError` if the file holds something else.
+   * A file of browser state in the format of Playwright's `storageState`. Each session begins with the content that the file had at the
+   * start, and the supervisor updates the file. A file that does not exist counts as empty. Start throws `ConfigError` if the file has
+   * another content.
    */
   readonly sessionState?: string;
   /**
-   * Asked before a death is declared, by whoever knows of reasons behind the reported one (a lease that ran out while this program was
-   * suspended). Undefined: the report stands, at once. A promise is waited for, for 2 s at the most.
+   * Called before a death is declared. Can return a report that names a deeper reason (a lease that expired while this program was
+   * suspended). If it returns undefined, the given report is declared at once. A promise is awaited for at most 2 s.
    */
   readonly explainDeath?: (report: DeathReport) => Promise<DeathReport> | undefined;
   /** Called before each WebDriver command of a session. A returned promise is awaited; a throw refuses the command. */
   readonly beforeCommand?: CommandHook;
   /**
-   * Called before each WebDriver command but a quit, and before each attempt of an API call, by whoever must prove first that the session is
-   * still its own. A returned promise is awaited; a rejection refuses the command or fails the attempt.
+   * Called before each WebDriver command except a quit, and before each attempt of an API call. The caller can use it to prove first that
+   * it still owns the session. A returned promise is awaited; a rejection refuses the command or fails the attempt.
    */
   readonly beforeSend?: () => Promise<void> | undefined;
   /**
-   * Called with the temporary folder that a session on this machine is about to get, before the folder is made and the driver is started. The
-   * start waits for the promise, and fails if it rejects.
+   * Called with the temporary folder of a session on this machine, before the folder is created and the driver is started. The start waits
+   * for the promise, and fails if it rejects.
    */
   readonly onFolder?: (folder: string) => Promise<void>;
-  /** Called when a page submits a form by POST, if DevTools can tell. */
+  /** Called when a page submits a form by POST, if DevTools reports it. */
   readonly onPagePost?: () => void;
-  /** Default: nothing is logged. */
+  /** The log. Default: nothing is logged. */
   readonly log?: Log;
-  /** Ends a start that is under way, also that of a restart. */
+  /** Aborts a start that is in progress, also the start of a restart. */
   readonly signal?: AbortSignal;
 }
 
@@ -98,17 +101,19 @@ const SUPERVISOR_OPTION_NAMES: readonly string[] = Object.keys({
   signal: true,
 } satisfies Record<Exclude<keyof SupervisorOptions, keyof BrowserOptions>, true>);
 
-/** Returns the options. Throws `ConfigError` for one that does not exist, and for one of the browser that it can't take. */
+/** Returns the options. Throws `ConfigError` for an option that does not exist, and for a browser option that can't be used. */
 export function validateSupervisorOptions(options: SupervisorOptions): SupervisorOptions {
   if (options instanceof Capabilities) {
     throw new ConfigError(
-      'SessionSupervisor takes options, and selenium’s Capabilities or chrome.Options as one of them: { capabilities: options }.',
+      'SessionSupervisor takes an object of options. Pass selenium’s Capabilities or chrome.Options as the option `capabilities`: { capabilities: options }.',
     );
   }
   const known = [...SUPERVISOR_OPTION_NAMES, ...BROWSER_OPTION_NAMES];
   const unknown = Object.keys(options).filter((name) => !known.includes(name));
   if (unknown.length > 0)
-    throw new ConfigError(`SessionSupervisor knows no option ${unknown.join(', ')}. It knows ${known.join(', ')}.`);
+    throw new ConfigError(
+      `SessionSupervisor has no option ${unknown.join(', ')}. Its options are ${known.join(', ')}.`,
+    );
   const { maxSockets = Infinity, maxTotalSockets = Infinity } = options.gridAgent ?? {};
   if (Math.min(maxSockets, maxTotalSockets) < 2)
     throw new ConfigError(
@@ -118,18 +123,18 @@ export function validateSupervisorOptions(options: SupervisorOptions): Superviso
   return options;
 }
 
-/** What listeners are told; each is a fact that has happened. */
+/** The events of a supervisor. Each one announces a fact that has already happened. */
 export interface SupervisorEvents {
   'session:started': { readonly owner: string; readonly epoch: number; readonly sessionId: string };
   'session:dead': { readonly owner: string; readonly epoch: number; readonly death: Death };
-  /** Asked for: `stop()`, or the action's own `quit()`. */
+  /** The session was ended on purpose: by `stop()`, or by the action's own `quit()`. */
   'session:ended': { readonly owner: string; readonly epoch: number };
   heartbeat: { readonly epoch: number; readonly at: Date };
-  /** Once per death that found work under way. */
+  /** Emitted once per death that found work in progress. */
   'work:cancelled': { readonly epoch: number; readonly queued: number; readonly inFlight: number };
 }
 
-/** Everything of one session at one moment. */
+/** The state of one session at one moment. */
 export interface SupervisorHealth {
   readonly isAlive: boolean;
   readonly state: SupervisorStatus;
@@ -140,9 +145,9 @@ export interface SupervisorHealth {
   readonly deathDetected: boolean;
   readonly deathAt: string | null;
   readonly death: Death | null;
-  /** Batch items, API calls and commands under way. */
+  /** The number of batch items, API calls and commands in progress. */
   readonly parallelOperations: number;
-  /** Work that this session's death cancelled, aborted or refused. */
+  /** The number of units of work that this session's death cancelled, aborted or refused. */
   readonly cascadeCount: number;
 }
 

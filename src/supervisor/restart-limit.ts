@@ -1,14 +1,14 @@
-/** How often a session may die before giving up is wiser than going on, and how long to wait before the next one. */
+/** Limits how often sessions are restarted within a time window, and sets the wait before each restart. */
 import { SupervisorError } from '../core/errors.ts';
 
-/** Sessions died more often than the limit allows; the last death is the cause. The run can be resumed once the reason is mended. */
+/** Sessions died more often than the limit allows; the last death is the cause. The run can be resumed when the reason is fixed. */
 export class RestartLimitError extends SupervisorError {
   readonly code = 'restart-limit';
   readonly consequence = 'abort-run';
 
   constructor({ limit, windowMs }: RestartLimitOptions, cause: unknown) {
     const window = windowMs < 60_000 ? counted(windowMs / 1_000, 'second') : counted(windowMs / 60_000, 'minute');
-    super(`Sessions died more than ${counted(limit, 'time')} within ${window}; no further one is started.`, {
+    super(`Sessions died more than ${counted(limit, 'time')} within ${window}; no further session is started.`, {
       cause,
       data: { limit, windowMs },
     });
@@ -16,19 +16,19 @@ export class RestartLimitError extends SupervisorError {
 }
 
 export interface RestartLimitOptions {
-  /** Restarts allowed in the window. Default 10. */
+  /** The maximum number of restarts within the window. Default 10. */
   readonly limit: number;
-  /** Default 10 minutes. */
+  /** The length of the window in milliseconds. Default 10 minutes. */
   readonly windowMs: number;
-  /** The wait before the second restart in the window; it doubles from one restart to the next. Default 250 ms. */
+  /** The wait in milliseconds before the second restart in the window; it doubles with each further restart. Default 250 ms. */
   readonly firstBackoffMs?: number;
 }
 
 export const DEFAULT_RESTART_LIMIT: RestartLimitOptions = { limit: 10, windowMs: 600_000 };
 
 const DEFAULT_FIRST_BACKOFF_MS = 250;
-const LONGEST_BACKOFF_MS = 30_000;
-const JITTER = 0.2;
+const MAX_BACKOFF_MS = 30_000;
+const JITTER_FRACTION = 0.2;
 
 export class RestartLimit {
   readonly #options: RestartLimitOptions;
@@ -39,8 +39,8 @@ export class RestartLimit {
   }
 
   /**
-   * Takes one restart: how long to wait before it, in ms: none for the first in the window, then exponential back-off with jitter.
-   * Throws {@link RestartLimitError} when none is left.
+   * Takes one restart and returns the wait before it in milliseconds: none for the first in the window, then an exponential back-off with
+   * jitter. Throws {@link RestartLimitError} if the limit is reached.
    */
   take(cause: unknown): number {
     const now = performance.now();
@@ -50,8 +50,8 @@ export class RestartLimit {
     const earlier = this.#restarts.length - 1;
     if (earlier === 0) return 0;
     const { firstBackoffMs = DEFAULT_FIRST_BACKOFF_MS } = this.#options;
-    const backoffMs = Math.min(firstBackoffMs * 2 ** (earlier - 1), LONGEST_BACKOFF_MS);
-    return backoffMs * (1 - JITTER + 2 * JITTER * Math.random());
+    const backoffMs = Math.min(firstBackoffMs * 2 ** (earlier - 1), MAX_BACKOFF_MS);
+    return backoffMs * (1 - JITTER_FRACTION + 2 * JITTER_FRACTION * Math.random());
   }
 }
 

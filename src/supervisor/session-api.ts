@@ -1,4 +1,4 @@
-/** The API side of one session: cookies, user agent, base URL and the streak of failures, shared by all its clients. */
+/** Provides the API calls of one session. All its clients share the cookies, the user agent, the base URL and the streak of failures. */
 import { delay, raceSignal } from '../core/abort.ts';
 import type { Log } from '../core/log.ts';
 import { retry } from '../core/retry.ts';
@@ -13,9 +13,10 @@ import type { Epoch } from './epoch.ts';
 import { HostLimits } from './host-limits.ts';
 import type { SupervisorOptions } from './options.ts';
 
-const DEVTOOLS_EXPLAINED_MS = 500;
-/** The time after which languages that a page did not tell are asked for again. */
-const LANGUAGES_PAUSE_MS = 5_000;
+/** The wait after the loss of the DevTools connection. The session's death, or a new connection, follows within a second. */
+const DEVTOOLS_RETRY_WAIT_MS = 500;
+/** The wait before the page is asked again for languages that it did not return. */
+const LANGUAGES_RETRY_MS = 5_000;
 
 export interface SessionApiOptions {
   readonly epoch: Epoch;
@@ -37,7 +38,7 @@ export class SessionApi {
   constructor(given: SessionApiOptions) {
     this.#given = given;
     const { session, log } = given;
-    // Asked for anew each time: which way leads to them changes with the DevTools connection.
+    // Resolved for each call, because a new DevTools connection changes the way to the cookies.
     const cookies: BrowserCookies = {
       all: () => this.#ask(() => session.browser.cookies.all()),
       set: (cookie) => session.browser.cookies.set(cookie),
@@ -52,7 +53,7 @@ export class SessionApi {
     const { environment } = session.browser;
     this.#route = new ApiRoute({
       switches: () => this.#ask(() => session.browser.switches()),
-      // Chromium reads these variables on Linux alone.
+      // Chromium reads these variables on Linux only.
       environment: process.platform === 'linux' ? environment : undefined,
       acceptsInsecureCerts: capabilities['acceptInsecureCerts'] === true,
       signal: given.epoch.signal,
@@ -63,15 +64,15 @@ export class SessionApi {
     this.#failures = new FailureStreak(given.options.criticalFailureThreshold ?? DEFAULT_FAILURE_THRESHOLD);
   }
 
-  /** Set once the API was given up; every later call is refused with it. */
+  /** The critical failure after too many failed calls; every later call is refused with it. */
   get criticalFailure(): CriticalFailureError | undefined {
     return this.#critical;
   }
 
-  /** A client under `signal`: the session's halt, or a narrower one within it. */
+  /** Returns a client under `signal`: the session's halt, or a narrower signal within it. */
   client(signal: AbortSignal, { isPartOfBatch = false }: { readonly isPartOfBatch?: boolean } = {}): Api {
     const { epoch, session, options } = this.#given;
-    // The page may move on while work runs; relative URLs keep to where it stood at this client's first one.
+    // The page may navigate while work runs. Relative URLs are resolved against the page of this client's first call.
     const page = onceAnswered(() => this.#ask(() => session.browser.pageUrl()));
     return makeApi({
       signal,
@@ -101,7 +102,7 @@ export class SessionApi {
     if (proof !== undefined) await raceSignal(proof, signal);
   }
 
-  /** The page's URL. After a death the page comes back with the next command that needs it. */
+  /** Returns the page's URL. After a death the page is restored by the next command that needs it, so one is sent if there is no page. */
   async #openPage(): Promise<string | null> {
     const { session } = this.#given;
     const url = await this.#ask(() => session.browser.pageUrl());
@@ -111,8 +112,8 @@ export class SessionApi {
   }
 
   /**
-   * A browser that is just going refuses its answers a moment before its death is known, and a broken DevTools connection is soon made
-   * anew: neither is the end of a call.
+   * Repeats a question to the browser. A dying browser refuses to answer shortly before its death is declared, and a broken DevTools
+   * connection is soon replaced; a call must not fail for either.
    */
   #ask<Value>(question: () => Promise<Value>): Promise<Value> {
     return retry(question, {
@@ -123,26 +124,25 @@ export class SessionApi {
     });
   }
 
-  /** A streak of failures is looked into once: the session's death explains it, else the API does. */
+  /** Examines a streak of failures once: either the session's death explains it, or the API does not work. */
   async #onOutcome(status: number | null): Promise<void> {
     const { epoch, checkSessionHealth } = this.#given;
     const streak = this.#failures.record(status);
     if (streak === undefined) return;
     await checkSessionHealth();
     epoch.throwIfHalted();
-    // An answer that came meanwhile: the API works.
+    // An answer has arrived in the meantime, so the API works.
     if (!this.#failures.isUnbroken(streak)) return;
     this.#critical = new CriticalFailureError(streak);
     throw this.#critical;
   }
 }
 
-/** What the end of the connection means is known within a second. */
 async function waitForDevTools(error: Error): Promise<void> {
-  if (error instanceof DevToolsClosedError) await delay(DEVTOOLS_EXPLAINED_MS);
+  if (error instanceof DevToolsClosedError) await delay(DEVTOOLS_RETRY_WAIT_MS);
 }
 
-/** The headers that a page's requests have, too. */
+/** Returns the headers that requests of a page have as well. */
 function toBrowserHeaders(ask: {
   readonly userAgent: () => Promise<string>;
   readonly languages: () => Promise<readonly string[]>;
@@ -154,7 +154,7 @@ function toBrowserHeaders(ask: {
   };
 }
 
-/** Asks until there is an answer, with a pause after each failure. Resolves with an empty list until then. */
+/** Asks until there is an answer, with a pause after each failure. The returned function resolves with an empty list until then. */
 function onceKnown<Item>(ask: () => Promise<readonly Item[]>): () => Promise<readonly Item[]> {
   let answer: Promise<readonly Item[]> | undefined;
   let askAgainAt = Infinity;
@@ -163,14 +163,14 @@ function onceKnown<Item>(ask: () => Promise<readonly Item[]>): () => Promise<rea
     answer ??= (async () => {
       askAgainAt = Infinity;
       const items = await ask().catch(() => []);
-      if (items.length === 0) askAgainAt = performance.now() + LANGUAGES_PAUSE_MS;
+      if (items.length === 0) askAgainAt = performance.now() + LANGUAGES_RETRY_MS;
       return items;
     })();
     return answer;
   };
 }
 
-/** Asks once, and again only where that failed. */
+/** Asks once, and again only after a failure. */
 function onceAnswered<Value>(ask: () => Promise<Value>): () => Promise<Value> {
   let answer: Promise<Value> | undefined;
   return () => {

@@ -1,4 +1,4 @@
-/** How a session is opened with a supervisor's options, and cleared away under a deadline of its own. */
+/** Opens a session with a supervisor's options, and waits for its cleanup with a deadline. */
 import { anySignal, delay, raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -13,13 +13,13 @@ import { DEFAULT_COMMAND_TIMEOUT_MS, DEFAULT_HEARTBEAT_TIMEOUT_MS, type Supervis
 import type { AutoRestore } from './restore/auto-restore.ts';
 import { resolveTarget } from './target.ts';
 
-const CLEAN_UP_LIMIT_MS = 15_000;
-const START_ATTEMPTS = 3;
+const CLEANUP_LIMIT_MS = 15_000;
+const MAX_START_ATTEMPTS = 3;
 const START_PAUSE_MS = 200;
 
-/** Where a session, and what it begins with, come from. */
+/** The source of a session and of its first state. */
 export interface SessionSource {
-  /** Somebody else's session, instead of one of our own. */
+  /** A session that another program started; undefined if the supervisor starts its own. */
   readonly attachTo?: SessionTarget;
   /** Brings the state of the last session into the next one. */
   readonly restore?: AutoRestore | undefined;
@@ -34,7 +34,7 @@ export interface OpenSessionOptions extends SessionSource {
   readonly log: Log;
 }
 
-/** Throws `SessionStartError`, with nothing left behind, when there is no session to be had. */
+/** Throws `SessionStartError` if no session can be opened. Nothing is left behind then. */
 export async function openSession(given: OpenSessionOptions): Promise<BrowserSession> {
   const { options, attachTo, signal, startSignal, listener, restore, log } = given;
   const beforeCommand = restore?.before ?? options.beforeCommand;
@@ -53,27 +53,29 @@ export async function openSession(given: OpenSessionOptions): Promise<BrowserSes
     log,
     listener,
   });
-  // Its start was somebody else's, so nothing has shown yet that it lives.
+  // Another program started it, so nothing has proved yet that it is alive.
   if (attachTo !== undefined) await session.probe('command');
   if (restore !== undefined) await restoreInto(session, restore, anySignal(signal, startSignal));
   return session;
 }
 
-/** Starts again if browser or driver went away during the start. An aborted start rejects when nothing of it is left. */
+/**
+ * Tries again if the browser or the driver ended during the start. An aborted start rejects after everything that it started is removed.
+ */
 async function startSession(options: SessionOptions): Promise<BrowserSession> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await BrowserSession.start(options);
     } catch (thrown) {
       const isWorthIt = options.target.kind === 'own' && thrown instanceof SessionStartError && thrown.isInterrupted;
-      if (!isWorthIt || attempt === START_ATTEMPTS) throw thrown;
-      options.log.warn('The browser session could not be started; trying again', { reason: thrown.message });
+      if (!isWorthIt || attempt === MAX_START_ATTEMPTS) throw thrown;
+      options.log.warn('The browser session could not be started; the start is repeated', { reason: thrown.message });
       await delay(START_PAUSE_MS, anySignal(options.signal, options.startSignal));
     }
   }
 }
 
-/** A session without its state would do other work than the last one: it is none. */
+/** Restores the state. A failure ends the session, because work on a session without its state would differ from the work before. */
 async function restoreInto(session: BrowserSession, restore: AutoRestore, signal: AbortSignal): Promise<void> {
   try {
     await raceSignal(restore.begin(session), signal);
@@ -87,12 +89,12 @@ async function restoreInto(session: BrowserSession, restore: AutoRestore, signal
   }
 }
 
-/** Waits for `work` for so long as is sensible, and logs what went wrong with it. Never rejects. */
+/** Waits at most 15 s for `work`, and logs its failure. Never rejects. */
 export async function settleCleanUp(work: Promise<void>, log: Log): Promise<void> {
   try {
-    if (await settlesWithin(work, CLEAN_UP_LIMIT_MS)) await work;
-    else log.error('Ending the browser takes too long; going on');
+    if (await settlesWithin(work, CLEANUP_LIMIT_MS)) await work;
+    else log.error('The browser has not ended in time; its cleanup continues in the background');
   } catch (thrown) {
-    log.error('The browser could not be cleared away completely', { reason: toError(thrown).message });
+    log.error('The cleanup after a browser session failed', { reason: toError(thrown).message });
   }
 }

@@ -1,4 +1,3 @@
-/** The supervisor: one owner's session from its start to its end, and the next one. */
 import type { DeathReport } from '../model/death.ts';
 import { anySignal } from '../core/abort.ts';
 import { Events, type Disposer, type Listener } from '../core/events.ts';
@@ -35,8 +34,8 @@ import { routeOf } from './target.ts';
 import { transition, type SupervisorState, type SupervisorStatus } from './state.ts';
 
 /**
- * Keeps one owner's browser session honest: starts it, watches it, halts all its work when it dies, starts the next one when asked.
- * It never restarts by itself: whoever drives the work decides whether it goes on.
+ * Supervises one owner's browser session: starts it, watches it, halts all its work when it dies, and restarts it on request. It never
+ * restarts by itself, because only the caller knows whether its work goes on.
  */
 export class SessionSupervisor implements AsyncDisposable {
   readonly owner: string;
@@ -50,13 +49,13 @@ export class SessionSupervisor implements AsyncDisposable {
   #session: BrowserSession | undefined;
   #heartbeat: Heartbeat | undefined;
   #api: SessionApi | undefined;
-  /** Start, restart and stop never overlap. */
+  /** Serialises start, restart and stop. */
   readonly #changes = new Serial();
   #cleaningUp: Promise<void> = Promise.resolve();
-  /** Aborted, and made anew, by each `stop()`: a restart that was asked for before is given up. */
+  /** Aborted and replaced by each `stop()`, which cancels the restarts that were requested before it. */
   #untilStop = new AbortController();
 
-  /** Starts a browser session and watches it. Throws `SessionStartError` when there is none to be had, with nothing left behind. */
+  /** Starts a browser session and watches it. Throws `SessionStartError`, with nothing left behind, if no session can be started. */
   static async start(options: SupervisorOptions = {}): Promise<SessionSupervisor> {
     const supervisor = new SessionSupervisor(options, { restore: await AutoRestore.open(options) });
     await supervisor.#startEpoch();
@@ -64,8 +63,8 @@ export class SessionSupervisor implements AsyncDisposable {
   }
 
   /**
-   * Watches a session that somebody else started at `url`; `capabilities` are what its start answered. `stop()` leaves it running, and
-   * it can't be restarted.
+   * Watches a session that another program started at `url`; `capabilities` are those in the answer to its start. `stop()` leaves the
+   * session running. It can't be restarted.
    */
   static async attach(
     url: string,
@@ -86,7 +85,7 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#log = (options.log ?? silentLog).child({ owner: this.owner });
     this.#restartLimit = new RestartLimit(options.restartLimit ?? DEFAULT_RESTART_LIMIT);
     this.#events = new Events((error, event) =>
-      this.#log.warn('A listener failed; nothing else is harmed', { event, error: error.message }),
+      this.#log.warn('A listener threw an error; nothing else is affected', { event, error: error.message }),
     );
   }
 
@@ -94,7 +93,7 @@ export class SessionSupervisor implements AsyncDisposable {
     return this.#state.status;
   }
 
-  /** The number of the current session, from 1; 0 before the first. */
+  /** The number of the current session, from 1; 0 before the first session. */
   get epoch(): number {
     return this.#epoch.number;
   }
@@ -112,22 +111,22 @@ export class SessionSupervisor implements AsyncDisposable {
     return this.#currentSession.driver;
   }
 
-  /** Aborts when the current session dies or ends; its reason is what everybody is told. */
+  /** Aborts when the current session dies or ends. Its reason is the error with which all work ends. */
   get signal(): AbortSignal {
     return this.#epoch.signal;
   }
 
-  /** HTTP calls with the current session's cookies, under its halt. */
+  /** The HTTP client with the current session's cookies, under its halt. */
   get api(): Api {
     return this.#currentApi.client(this.#epoch.signal);
   }
 
-  /** Where the session's driver or Grid listens. May hold credentials: not for logs. */
+  /** The URL of the session's driver or Grid. It may contain credentials: don't log it. */
   get endpointUrl(): string | undefined {
     return this.#session?.endpointUrl;
   }
 
-  /** The session's own temporary folder, profile included; undefined where the driver is not ours. */
+  /** The session's own temporary folder, which contains the profile; undefined if the supervisor did not start the driver. */
   get driverFolder(): string | undefined {
     return this.#session?.driverProcess?.folder;
   }
@@ -144,14 +143,14 @@ export class SessionSupervisor implements AsyncDisposable {
     });
   }
 
-  /** The current session's cookies, storage and page as a whole, out of band. */
+  /** Reads and changes the current session's cookies, storage and page, out of band. */
   get browserState(): StateAccess {
     return this.#currentSession.browserState;
   }
 
   /**
-   * Takes the browser's state now, so that a restart brings it back; see `SupervisorOptions.restore`. Resolves with false if there is
-   * none to take: the session is attached, its browser tells nothing, or nothing is to be restored.
+   * Captures the browser's state now, so that a restart restores it; see `SupervisorOptions.restore`. Resolves with false if there is no
+   * state to capture: the session is attached, its browser does not report its state, or nothing is to be restored.
    */
   async checkpoint(): Promise<boolean> {
     const { signal } = this;
@@ -159,7 +158,7 @@ export class SessionSupervisor implements AsyncDisposable {
     return (await this.#source.restore?.take(signal)) ?? false;
   }
 
-  /** The halt flag. Costs one look at memory. */
+  /** Returns the halt flag. Costs one read of memory. */
   shouldHaltOperations(): boolean {
     return this.#epoch.isHalted;
   }
@@ -168,12 +167,12 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#epoch.throwIfHalted();
   }
 
-  /** Whether the session is dead and its death ended or refused work. */
+  /** Returns true if the session is dead and its death ended or refused work. */
   isSessionDeathCascade(): boolean {
     return this.#epoch.cascadeCount > 0;
   }
 
-  /** A real probe of browser and driver, now. A death that it finds is declared before it resolves. */
+  /** Probes the browser and the driver now. A death that the probe finds is declared before the promise resolves. */
   async checkSessionHealth(): Promise<boolean> {
     if (this.#state.status !== 'alive') return false;
     await this.#state.session.probe('heartbeat');
@@ -185,7 +184,7 @@ export class SessionSupervisor implements AsyncDisposable {
     return this.#api?.criticalFailure;
   }
 
-  /** Runs `worker` over `items` under the session's halt. Always resolves; the outcome tells each item's fate. */
+  /** Runs `worker` over `items` under the session's halt. Rejects only if the options or items can't be used. */
   async batch<Item, Value>(
     items: Iterable<Item> | AsyncIterable<Item>,
     worker: BatchWorker<Item, Value>,
@@ -206,12 +205,12 @@ export class SessionSupervisor implements AsyncDisposable {
   }
 
   /**
-   * Ends what is left of the current session and starts the next: a new epoch with a halt flag of its own. After a death it keeps to the
-   * restart limit: throws `RestartLimitError` beyond it, and tries again, within it, when a start fails. A later `stop()` ends it.
+   * Ends the current session, if it is still alive, and starts the next one: a new epoch with a new halt. After a death it obeys the
+   * restart limit: it throws `RestartLimitError` beyond the limit, and repeats failed starts within it. A later `stop()` cancels it.
    */
   async restart({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     if (this.#source.attachTo !== undefined)
-      throw new SessionStartError('A session that somebody else started can only be started again by them.');
+      throw new SessionStartError('Another program started this session, so only it can start the next one.');
     const startSignal = anySignal(signal, this.#options.signal, this.#untilStop.signal);
     return this.#changes.run(async () => {
       startSignal.throwIfAborted();
@@ -231,7 +230,7 @@ export class SessionSupervisor implements AsyncDisposable {
     });
   }
 
-  /** Ends the session politely, then everything that belongs to it. Idempotent; resolves when no process and no folder is left. */
+  /** Ends the session with a quit, then everything that belongs to it. Idempotent. Resolves when no process and no folder is left. */
   async stop(): Promise<void> {
     this.#untilStop.abort(new SessionEndedError());
     this.#untilStop = new AbortController();
@@ -247,8 +246,8 @@ export class SessionSupervisor implements AsyncDisposable {
   }
 
   /**
-   * Declares the session dead for a reason that was found out elsewhere (the registry's lease, a stuck run). All other deaths are found
-   * by the supervisor itself.
+   * Declares the session dead for a reason that another module found (the registry's lease, a stuck run). The supervisor finds all other
+   * deaths itself.
    */
   declareDeath(report: DeathReport): void {
     this.#onDeath(this.#epoch, report);
@@ -280,7 +279,7 @@ export class SessionSupervisor implements AsyncDisposable {
     const before = this.#state;
     const epoch = new Epoch(this.#epoch.number + 1);
     this.#transition({ status: 'starting', epoch });
-    const stillborn: DeathReport[] = [];
+    const earlyDeaths: DeathReport[] = [];
     try {
       const session = await openSession({
         options: this.#options,
@@ -290,15 +289,15 @@ export class SessionSupervisor implements AsyncDisposable {
         log: this.#log,
         listener: {
           onAlive: () => this.#onAlive(epoch),
-          onDeath: (report) => (epoch === this.#epoch ? this.#onReport(epoch, report) : void stillborn.push(report)),
+          onDeath: (report) => (epoch === this.#epoch ? this.#onReport(epoch, report) : void earlyDeaths.push(report)),
           onQuit: () => this.#onQuit(epoch),
           onRefused: () => epoch.refuseCommand(this.#epoch),
         },
       });
-      // What dies before it is ours to watch is told once, and never again.
-      if (stillborn[0] !== undefined) {
+      // A session that dies during its start has no epoch yet, so its death is reported only by this error.
+      if (earlyDeaths[0] !== undefined) {
         await session.killNow();
-        throw new SessionStartError(`The session ended while it was being started: ${stillborn[0].message}`);
+        throw new SessionStartError(`The session ended while it was being started: ${earlyDeaths[0].message}`);
       }
       this.#epoch = epoch;
       this.#session = session;
@@ -335,8 +334,8 @@ export class SessionSupervisor implements AsyncDisposable {
   }
 
   /**
-   * The one place where a session dies: state, halt, heartbeat, processes, announcement, in this order. The first report wins; later
-   * ones are its consequences.
+   * Declares the death. No other code does. The order is: state, halt, heartbeat, processes, event. The first report wins; later reports
+   * are its consequences.
    */
   #onDeath(epoch: Epoch, report: DeathReport): void {
     if (epoch.death !== undefined) {
@@ -344,7 +343,7 @@ export class SessionSupervisor implements AsyncDisposable {
       return;
     }
     const state = this.#state;
-    // Halted without a death: it was ended on purpose, and what is told after that is no death.
+    // An epoch that was halted without a death was ended on purpose. Later reports about it are no deaths.
     if (epoch !== this.#epoch || epoch.isHalted || (state.status !== 'alive' && state.status !== 'stopping')) return;
     const { session } = state;
     const { commandsInFlight } = session;
@@ -361,11 +360,11 @@ export class SessionSupervisor implements AsyncDisposable {
     if (queued + inFlight > 0) this.#events.emit('work:cancelled', { epoch: epoch.number, queued, inFlight });
   }
 
-  /** The session was asked to end, by us or by the action itself: no death, and no more work on it. */
+  /** Ends the epoch without a death, because the supervisor or the action itself asked the session to end. */
   #onQuit(epoch: Epoch): void {
     const state = this.#state;
     if (epoch !== this.#epoch) return;
-    // Our own quit was answered: work is told so before its browser is cleared away, not by failing without one.
+    // The browser has answered our quit: work ends with this error before the browser is removed, instead of failing without a browser.
     if (state.status === 'stopping') epoch.halt(new SessionEndedError());
     if (state.status !== 'alive') return;
     this.#transition({ status: 'ended', epoch });
@@ -380,7 +379,7 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#transition({ status: 'stopping', epoch, session });
     this.#cleanUp(session.stop());
     await this.#cleaningUp;
-    // A death meanwhile is on record; this end comes after it.
+    // If the session died in the meantime, that death is already declared.
     if (this.#state.status !== 'stopping') return;
     this.#transition({ status: 'ended', epoch });
     this.#finishEpoch(epoch);
@@ -393,7 +392,7 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#events.emit('session:ended', { owner: this.owner, epoch: epoch.number });
   }
 
-  /** Runs under its own deadline; the next session, and `stop()`, wait for it. */
+  /** Runs `work` with its own deadline. The next session and `stop()` wait for it. */
   #cleanUp(work: Promise<void>): void {
     this.#cleaningUp = settleCleanUp(work, this.#log);
   }

@@ -1,4 +1,4 @@
-/** How the next session is started after a death: as often, and as soon, as the restart limit allows. */
+/** Starts the next session after a death, within the restart limit. */
 import { delay } from '../core/abort.ts';
 import type { Log } from '../core/log.ts';
 import { SessionStartError } from '../driver/driver.ts';
@@ -6,16 +6,18 @@ import type { RestartLimit } from './restart-limit.ts';
 
 export interface NextSession {
   readonly start: () => Promise<void>;
-  /** Whether the last session died. Only the end of a session that had been alive is worth a second start. */
+  /**
+   * Returns true if the last session died. Failed starts are repeated only after a death, not after a session that was ended on purpose.
+   */
   readonly isAfterDeath: () => boolean;
   readonly limit: RestartLimit;
-  /** Why the last session ended. */
+  /** The reason for which the last session ended. */
   readonly cause: unknown;
   readonly signal: AbortSignal;
   readonly log: Log;
 }
 
-/** Throws `RestartLimitError` beyond the limit; a failed start after an end that was asked for is thrown as it is. */
+/** Throws `RestartLimitError` beyond the limit. If the last session was ended on purpose, an error of the start is thrown as it is. */
 export async function startNext({ start, isAfterDeath, limit, signal, log, ...given }: NextSession): Promise<void> {
   let { cause } = given;
   for (;;) {
@@ -24,7 +26,7 @@ export async function startNext({ start, isAfterDeath, limit, signal, log, ...gi
       return await start();
     } catch (thrown) {
       if (!isAfterDeath() || !(thrown instanceof SessionStartError)) throw thrown;
-      log.warn('The next session could not be started; trying again', { reason: thrown.message });
+      log.warn('The next session could not be started; the start is repeated', { reason: thrown.message });
       cause = thrown;
     }
   }

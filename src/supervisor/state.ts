@@ -1,5 +1,5 @@
 /**
- * The life of a supervisor: a union whose variants carry their data, and the one table of what may follow what.
+ * The states of a supervisor: a union whose variants carry their data, and the table of the legal transitions.
  *
  *     idle -> starting -> alive -> stopping -> ended -> starting
  *                           \         \
@@ -20,9 +20,9 @@ export type SupervisorState =
 
 export type SupervisorStatus = SupervisorState['status'];
 
-const FOLLOWERS: Readonly<Record<SupervisorStatus, readonly SupervisorStatus[]>> = {
+const NEXT_STATUSES: Readonly<Record<SupervisorStatus, readonly SupervisorStatus[]>> = {
   idle: ['starting'],
-  // A start that fails goes back to where it came from: nothing was born, so nothing died.
+  // A failed start returns to the state before it: there was no session that could have died.
   starting: ['alive', 'idle', 'ended', 'dead'],
   alive: ['stopping', 'dead', 'ended'],
   stopping: ['ended', 'dead'],
@@ -32,8 +32,8 @@ const FOLLOWERS: Readonly<Record<SupervisorStatus, readonly SupervisorStatus[]>>
 
 /** Returns `next`, or throws {@link InvariantError} naming both states. */
 export function transition(current: SupervisorState, next: SupervisorState): SupervisorState {
-  if (!FOLLOWERS[current.status].includes(next.status)) {
-    throw new InvariantError(`A supervisor can't go from "${current.status}" to "${next.status}".`);
+  if (!NEXT_STATUSES[current.status].includes(next.status)) {
+    throw new InvariantError(`A supervisor can't change its state from "${current.status}" to "${next.status}".`);
   }
   return next;
 }

@@ -1,9 +1,9 @@
 /**
- * The supervisor's room. Its laws: a death is declared exactly once per session, with its cause, and never taken back; from that
- * instant nothing starts on that session; what was under way ends with the same error; and only a new session begins anew.
+ * Supervises browser sessions. Invariants: the death of a session is declared exactly once, with its cause, and never withdrawn; from that
+ * moment nothing starts on that session; work in progress ends with the same error; and work goes on only in a new session.
  */
 export { SessionSupervisor } from './session-supervisor.ts';
-// What the rooms above need of a session's end and of its driver; they don't reach below this room.
+// The parts of the driver that higher layers use. They don't import the layers below this one.
 export {
   BROWSER_OPTION_NAMES,
   DevToolsClosedError,

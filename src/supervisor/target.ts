@@ -1,4 +1,4 @@
-/** Where a session is to come from, out of what the caller gave and what this machine has. */
+/** Decides where a session is started, from the caller's options and the programs on this machine. */
 import type { Agent } from 'node:http';
 
 import { browserEnvironment } from '../config/config.ts';
@@ -6,18 +6,20 @@ import { ConfigError } from '../core/errors.ts';
 import { locateBrowser, SessionStartError, type Route, type SessionTarget } from '../driver/driver.ts';
 
 export interface TargetOptions {
-  /** A WebDriver endpoint to start the session at (a Grid, a running driver). Default: a driver of our own. */
+  /**
+   * A WebDriver endpoint at which the session is started (a Grid, a running driver). Default: the supervisor starts a driver of its own.
+   */
   readonly gridUrl?: string | undefined;
-  /** A proxy on the way to `gridUrl`, such as `http://user:password@proxy.test:3128`. */
+  /** A proxy for the connection to `gridUrl`, such as `http://user:password@proxy.test:3128`. */
   readonly gridProxy?: string | undefined;
   /**
-   * Node's own `http.Agent` or `https.Agent` for requests to `gridUrl`, such as one with certificates, in place of ours and of `gridProxy`.
-   * Each session takes two connections.
+   * A Node.js `http.Agent` or `https.Agent` for requests to `gridUrl`, such as one with certificates. It replaces the default agent and
+   * `gridProxy`. Each session uses two connections.
    */
   readonly gridAgent?: Agent | undefined;
-  /** Default: found in PATH and the usual places. */
+  /** The path of the browser. Default: the browser in PATH or the usual folders. */
   readonly browserPath?: string | undefined;
-  /** A chromedriver. Default: found in PATH and the usual places. */
+  /** The path of chromedriver. Default: chromedriver in PATH or the usual folders. */
   readonly driverPath?: string | undefined;
 }
 
@@ -27,12 +29,15 @@ export async function resolveTarget(options: TargetOptions): Promise<SessionTarg
   return { kind: 'own', ...(await assertLocalBrowser({ browserPath, driverPath })) };
 }
 
-/** The way to an endpoint. */
+/** Returns the route to an endpoint. */
 export function routeOf({ gridProxy, gridAgent }: TargetOptions): Route {
   return { proxy: gridProxy, agent: gridAgent };
 }
 
-/** The browser and driver of this machine. Throws, before anything starts, naming what is missing and the way out. */
+/**
+ * Returns the paths of the browser and the driver on this machine. Throws, before anything starts, an error that names the missing program
+ * and the solution.
+ */
 export async function assertLocalBrowser({
   browserPath,
   driverPath,
@@ -42,7 +47,9 @@ export async function assertLocalBrowser({
   if (located.found) return { browserPath: located.browserPath, driverPath: located.driverPath };
   if ('invalid' in located) {
     const { setting, path, reason } = located.invalid;
-    throw new ConfigError(`${setting} is ${path}, which ${reason}. Correct it, or leave it out to have one found.`);
+    throw new ConfigError(
+      `${setting} is ${path}, which ${reason}. Correct it, or remove it to use a program that is found automatically.`,
+    );
   }
   const what = { browser: 'No browser', driver: 'No chromedriver', both: 'Neither a browser nor a chromedriver' }[
     located.missing

@@ -1,7 +1,7 @@
-/** What is under way on one session: the numbers behind "how much did its death end", kept as work comes and goes. */
+/** Counts the work in progress on one session, so that its death can report how much work it ended. */
 import type { Disposer } from '../core/events.ts';
 
-/** How one group of work (a batch) stands. */
+/** The counts of one group of work (a batch). */
 export interface WorkCounts {
   readonly queued: number;
   readonly running: number;
@@ -11,13 +11,13 @@ export class WorkLedger {
   readonly #groups = new Set<() => WorkCounts>();
   #calls = 0;
 
-  /** A batch that is asked for its counts until the disposer is called. */
+  /** Adds a batch. `counts` is called until the disposer is called. */
   addGroup(counts: () => WorkCounts): Disposer {
     this.#groups.add(counts);
     return () => void this.#groups.delete(counts);
   }
 
-  /** An API call outside of batches; the disposer ends it. */
+  /** Counts an API call outside of batches until the disposer is called. */
   beginCall(): Disposer {
     this.#calls += 1;
     let open = true;
@@ -27,7 +27,10 @@ export class WorkLedger {
     };
   }
 
-  /** `commands` is the number of WebDriver commands in flight; inside of batches they belong to an item that is counted already. */
+  /**
+   * Returns the counts. `commands` is the number of WebDriver commands in flight. Commands inside of batches belong to items that are
+   * counted already.
+   */
   count(commands: number): WorkCounts {
     let queued = 0;
     let items = 0;
