@@ -1,8 +1,9 @@
-/** The `Accept-Language` header that Chromium makes of the user's languages. */
+/** Builds the `Accept-Language` header as Chromium builds it from the user's languages. */
 
 /**
- * Returns the header for `languages` in the order of preference; undefined if there are none. Like Chromium (`ExpandLanguageList` and
- * `GenerateAcceptLanguageHeader`), it adds the plain language behind its regions: `de-DE,fr` becomes `de-DE,de;q=0.9,fr;q=0.8`.
+ * Returns the header for `languages`, which are in the order of preference; undefined if there are none. Like Chromium
+ * (`ExpandLanguageList` and `GenerateAcceptLanguageHeader`), it adds the base language after its regions: `de-DE,fr` becomes
+ * `de-DE,de;q=0.9,fr;q=0.8`.
  */
 export function toAcceptLanguage(languages: readonly string[]): string | undefined {
   const expanded = new Set<string>();

@@ -1,4 +1,4 @@
-/** The way that API calls take: through the browser's proxy, and with its decision about certificates. */
+/** Sends API calls by the browser's route: through its proxy, and with its decision about certificates. */
 import { Dispatcher1Wrapper, type Dispatcher } from 'undici';
 
 import { toError } from '../../core/errors.ts';
@@ -12,18 +12,18 @@ import { DIRECT, hasSwitch, toProxyRules, valueOf, type ProxyRules, type ProxySe
 import { BypassList } from './bypass-list.ts';
 
 export interface ApiRouteOptions {
-  /** The browser's command-line switches. */
+  /** Returns the browser's command-line switches. */
   readonly switches: () => Promise<readonly string[]>;
   /** The browser's environment; undefined if it is not known. */
   readonly environment: Readonly<Record<string, string | undefined>> | undefined;
-  /** Whether the session accepts certificates that can't be verified, besides the switch that says so. */
+  /** True if the session accepts certificates that can't be verified. The browser's switch for this is read separately. */
   readonly acceptsInsecureCerts: boolean;
-  /** Aborted when the session ends; it ends all connections. */
+  /** Aborts when the session ends, and closes all connections. */
   readonly signal: AbortSignal;
   readonly log: Log;
 }
 
-/** The time after which a PAC file that could not be loaded is asked for again. Chromium's first pause is as long. */
+/** The wait before a PAC file that could not be loaded is requested again. Chromium's first pause is as long. */
 const PAC_RELOAD_MS = 8_000;
 const NO_BYPASS = new BypassList();
 
@@ -45,8 +45,8 @@ export class ApiRoute {
   }
 
   /**
-   * Like the global `fetch`. Tries the proxies of `url` in turn while they can't be reached. `beforeSend` is awaited right before each of them is
-   * asked; its rejection ends the call.
+   * Works like the global `fetch`. Tries the proxies of `url` in turn until one can be reached. `beforeSend` is awaited before each
+   * attempt; its rejection ends the call.
    */
   async fetch(url: string, init: RequestInit, beforeSend = async () => {}): Promise<Response> {
     const decision = await this.#decide();
@@ -60,7 +60,7 @@ export class ApiRoute {
         if (isLast || !isUnsent(thrown)) throw withProxyName(thrown, server);
       }
     }
-    throw new TypeError('fetch failed', { cause: new Error('the browser has an empty list of proxies') });
+    throw new TypeError('fetch failed', { cause: new Error('the browser’s list of proxies is empty') });
   }
 
   #decide(): Promise<Decision> {
@@ -98,19 +98,23 @@ export class ApiRoute {
     return file;
   }
 
-  /** Chromium goes without a proxy if a PAC file can't be loaded, or fails. */
+  /** Resolves with undefined if the PAC file can't be loaded or fails: Chromium then connects without a proxy. */
   async #orDirect<Value>(work: Promise<Value> | undefined): Promise<Value | undefined> {
     try {
       return await work;
     } catch (thrown) {
       this.#options.signal.throwIfAborted();
       const reason = redactText(innermostCause(toError(thrown)).message);
-      this.#options.log.warn('The proxy’s PAC file failed: the call goes without a proxy, as in Chromium', { reason });
+      this.#options.log.warn('The proxy’s PAC file failed: the call is made without a proxy, as in Chromium', {
+        reason,
+      });
       return undefined;
     }
   }
 
-  /** The global `fetch` by itself would follow the proxies of Node's own environment, even to this machine. */
+  /**
+   * Returns the dispatcher of a call. Without it, the global `fetch` would use the proxies of Node's own environment, even for loopback.
+   */
   #dispatcherInit(server: ProxyServer, { hosts, isInsecure }: Decision): object {
     const key = nameOf(server);
     let dispatcher = this.#dispatchers.get(key);
@@ -118,7 +122,7 @@ export class ApiRoute {
       const { signal } = this.#options;
       signal.throwIfAborted();
       const tls = { rejectUnauthorized: !isInsecure, allowH2: false };
-      // Node's own fetch speaks the protocol of an older undici.
+      // Node's own fetch uses the interface of an older undici.
       dispatcher = new Dispatcher1Wrapper(makeDispatcher(server, { tls, hosts, signal }));
       this.#dispatchers.set(key, dispatcher);
     }

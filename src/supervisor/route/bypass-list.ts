@@ -1,12 +1,12 @@
 /** The hosts that Chromium reaches without its proxy (Chromium's net/docs/proxy.md, "Proxy bypass rules"). */
 import { BlockList, isIP } from 'node:net';
 
-/** True: the host is reached directly. False: it is not. Undefined: the rule says nothing about it. */
+/** Returns true if the host is reached directly, false if it is not, and undefined if the rule does not apply to it. */
 type Rule = (target: Target) => boolean | undefined;
 
 interface Target {
   readonly scheme: string;
-  /** In lower case; an IPv6 address without brackets. */
+  /** The host in lower case; an IPv6 address without brackets. */
   readonly host: string;
   readonly port: string;
 }
@@ -15,7 +15,7 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: '80', https: '44
 const RULE = /^(?:(?<scheme>[a-z][a-z\d+.-]*):\/\/)?(?<host>\[[\da-f:.]+\]|[^:/]+)(?::(?<port>\d+))?$/i;
 const CIDR = /^(?<address>[\da-f:.]+)\/(?<bits>\d+)$/i;
 
-/** This machine and link-local addresses, which are never proxied unless a rule says so. */
+/** Loopback and link-local addresses, which are reached without a proxy unless a rule says otherwise. */
 const IMPLICIT = new BlockList();
 IMPLICIT.addSubnet('127.0.0.0', 8, 'ipv4');
 IMPLICIT.addSubnet('169.254.0.0', 16, 'ipv4');
@@ -26,15 +26,15 @@ export class BypassList {
   readonly #rules: readonly Rule[];
 
   /**
-   * Takes rules with commas or semicolons between them. With `isSuffix`, as in the variable `no_proxy`, a name also stands for the names
-   * that end in it. Rules that can't be read are passed over, as Chromium does.
+   * Takes rules that are separated by commas or semicolons. With `isSuffix`, as in the variable `no_proxy`, a name also matches the names
+   * that end in it. Ignores invalid rules, as Chromium does.
    */
   constructor(text = '', { isSuffix = false }: { readonly isSuffix?: boolean } = {}) {
     const words = text.split(/[,;\s]+/).filter((word) => word !== '');
     this.#rules = words.map((word) => toRule(word.toLowerCase(), isSuffix)).filter((rule) => rule !== undefined);
   }
 
-  /** Returns whether `url` is reached without the proxy. Later rules win over earlier ones. */
+  /** Returns true if `url` is reached without the proxy. Later rules override earlier ones. */
   has(url: string | URL): boolean {
     const { protocol, hostname, port } = new URL(url);
     const scheme = protocol.slice(0, -1);
@@ -67,7 +67,7 @@ function toRule(word: string, isSuffix: boolean): Rule | undefined {
 function toHostTest(pattern: string, isSuffix: boolean): (host: string) => boolean {
   if (isIP(pattern) !== 0) return (host) => host === pattern;
   const isOpen = pattern.startsWith('.') || (isSuffix && !pattern.startsWith('*'));
-  // Each literal part is looked for once, from left to right: no pattern takes more than linear time.
+  // Each literal part is searched once, from left to right, so that no pattern takes more than linear time.
   const parts = `${isOpen ? '*' : ''}${pattern}`.split('*');
   return (host) => matchesParts(host, parts);
 }

@@ -1,4 +1,4 @@
-/** The connections of API calls: one undici dispatcher for each way to a server. */
+/** Opens the connections of API calls, with one undici dispatcher for each route to a server. */
 import { lookup as lookUp } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
@@ -12,15 +12,15 @@ import { toError } from '../../core/errors.ts';
 import type { HostAndPort, HostRules } from './host-rules.ts';
 import type { ProxyServer } from './proxy-rules.ts';
 
-/** No connection through the proxy came about, and nothing of the call was sent. */
+/** The connection through the proxy could not be opened. Nothing of the call was sent. */
 export class NoProxyConnectionError extends Error {}
 
-/** Chromium takes all of these names for this machine; many resolvers don't know them. */
+/** Chromium resolves all of these names to loopback; many resolvers don't know them. */
 const LOCAL_NAME = /\.localhost\.?$/;
 const CONNECT_LIMIT_MS = 10_000;
-/** The calls to the system that come before anything is sent. */
+/** The system calls that come before any data is sent. */
 const CONNECT_SYSCALL = /^(connect|getaddrinfo)/;
-/** The answer of a SOCKS proxy that was reached. */
+/** The error of a SOCKS proxy that was reached and rejected the call. */
 const SOCKS_REFUSAL = /rejected/;
 
 type RealProxy = Exclude<ProxyServer, { kind: 'direct' }>;
@@ -30,7 +30,7 @@ type Connector = ReturnType<typeof buildConnector>;
 export interface DispatcherOptions {
   readonly tls: buildConnector.BuildOptions;
   readonly hosts: HostRules;
-  /** Ends all connections, those included that are only being opened. */
+  /** Closes all connections when it aborts, also those that are still being opened. */
   readonly signal: AbortSignal;
 }
 
@@ -49,7 +49,7 @@ class SessionOverError extends Error {
   override readonly message = 'the session has ended';
 }
 
-/** The sockets of one dispatcher, those included that are only being opened: undici waits for those when it is destroyed. */
+/** The sockets of one dispatcher, also those that are still being opened: undici waits for those when it is destroyed. */
 class OpenSockets {
   readonly #sockets = new Set<Duplex>();
   #isOver = false;
@@ -66,13 +66,13 @@ class OpenSockets {
   }
 }
 
-/** `fetch` adds `Accept-Language: *`, which no browser sends, to a call that has none. */
+/** Removes the `Accept-Language: *` that `fetch` adds to a call without the header. No browser sends it. */
 function withoutAnyLanguage(dispatch: Dispatcher['dispatch']): Dispatcher['dispatch'] {
   return (options, handler) => dispatch({ ...options, headers: dropAnyLanguage(options.headers ?? {}) }, handler);
 }
 
 function dropAnyLanguage(headers: Headers): Headers {
-  // `fetch` gives them as an object.
+  // `fetch` passes the headers as an object.
   if (Array.isArray(headers) || Symbol.iterator in headers) return headers;
   return Object.fromEntries(
     Object.entries(headers).filter(([name, value]) => name.toLowerCase() !== 'accept-language' || value !== '*'),
@@ -96,7 +96,7 @@ function toDispatcher(server: ProxyServer, { tls, hosts, sockets }: Parts): Disp
   } catch (thrown) {
     return new Agent({ connect: (_target, callback) => callback(toError(thrown), null) });
   }
-  // Chromium asks a proxy for http URLs by name and opens tunnels for https only; many proxies allow no other tunnels.
+  // Chromium opens tunnels only for https and sends http URLs to the proxy as they are; many proxies allow no other tunnels.
   if (server.kind === 'http' || server.kind === 'https')
     return new ProxyAgent({
       uri: nameOf(reached),
@@ -113,7 +113,7 @@ function toDispatcher(server: ProxyServer, { tls, hosts, sockets }: Parts): Disp
   });
 }
 
-/** Connects to the host that the rules name. The name that TLS proves is the one of the URL all the same. */
+/** Connects to the host that the rules name. The certificate must still be valid for the host of the URL. */
 function mapped(hosts: HostRules, open: Connector): Connector {
   return (target, callback) => {
     try {
@@ -134,7 +134,7 @@ function unbracketed(host: string): string {
   return host.replace(/^\[|\]$/g, '');
 }
 
-/** Such as `http://proxy.test:3128`. */
+/** Returns the name of a server, such as `http://proxy.test:3128`. */
 export function nameOf(server: ProxyServer): string {
   if (server.kind === 'direct') return 'direct://';
   const host = isIPv6(server.host) ? `[${server.host}]` : server.host;
@@ -142,8 +142,8 @@ export function nameOf(server: ProxyServer): string {
 }
 
 /**
- * Returns whether `fetch` rejected with `thrown` before anything of the call was sent. Codes alone don't show it: a connection that is in
- * use can end with ECONNRESET, ETIMEDOUT and EHOSTUNREACH, too.
+ * Returns true if `fetch` rejected with `thrown` before anything of the call was sent. Codes alone don't show it: an established connection
+ * can also end with ECONNRESET, ETIMEDOUT and EHOSTUNREACH.
  */
 export function isUnsent(thrown: unknown): boolean {
   const { cause } = toError(thrown);
@@ -157,14 +157,14 @@ function isConnectFailure(error: unknown): boolean {
   return code === 'UND_ERR_CONNECT_TIMEOUT' || CONNECT_SYSCALL.test(syscall);
 }
 
-/** Returns the connections to a proxy on which tunnels are asked for. */
+/** Returns the pool of connections to a proxy for tunnels. */
 function makeTunnelPool(origin: URL, { options, sockets }: { options: Pool.Options; sockets: OpenSockets }): Pool {
   const pool = new Pool(origin, { ...toNoting(options, sockets), headersTimeout: CONNECT_LIMIT_MS });
   const open: (asked: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData> = pool.connect.bind(pool);
   return Object.assign(pool, {
     connect: async (asked: Dispatcher.ConnectOptions) => {
       const data = await open(asked).catch(throwAsUnsent);
-      // The pool has handed the socket over, and does not close it any more.
+      // The pool has passed the socket on, and no longer closes it.
       sockets.add(data.socket);
       return data;
     },
@@ -177,7 +177,7 @@ function toNoting(options: Pool.Options, sockets: OpenSockets): Pool.Options {
 
 function noted(sockets: OpenSockets, open: Connector): Connector {
   return (target, callback) => {
-    // undici's connectors return the socket; its types don't say so.
+    // undici's connectors return the socket, although their types don't declare it.
     const socket: unknown = open(target, callback);
     if (socket instanceof Duplex) sockets.add(socket);
   };
@@ -236,7 +236,10 @@ async function openSocks({ server: { kind, host, port }, target, hosts, sockets 
   }
 }
 
-/** SOCKS 4 has no names; Chromium looks them up itself. Of a rule it takes the host, and not the port (measured). */
+/**
+ * Resolves a name for SOCKS 4, which supports only addresses, as Chromium does. Chromium applies the host of a rule, but not its port
+ * (measured).
+ */
 async function lookUpForSocks4({ host, port }: HostAndPort, hosts: HostRules): Promise<HostAndPort> {
   const { host: reached } = hosts.apply({ host, port });
   return { host: isIPv4(reached) ? reached : (await lookup(reached, 4)).address, port };

@@ -1,17 +1,17 @@
-/** Tells the failures of `fetch` apart by whether a repetition can help. */
+/** Classifies the failures of `fetch` by whether another attempt can succeed. */
 import { toError } from '../../core/errors.ts';
 
 /**
- * `network`: another attempt may succeed. `certificate`: the server is not trusted, whatever the number of attempts. `call`: nothing was
- * sent, because no client would send it.
+ * `network`: another attempt may succeed. `certificate`: the server is not trusted, and further attempts don't change that. `call`: nothing
+ * was sent, because no client would send the call.
  */
 export interface FetchFailure {
   readonly kind: 'network' | 'certificate' | 'call';
-  /** In the middle of a sentence. */
+  /** The reason, as a part of a sentence. */
   readonly reason: string;
 }
 
-/** The call can't be made the way that it is to go; the message says why. No repetition changes that. */
+/** The call can't be sent by the route that it must take; the message says why. No repetition changes that. */
 export class UnsendableError extends Error {}
 
 /** The codes of OpenSSL's verification and of Node's own check of the host name. */
@@ -23,14 +23,14 @@ const CALL_CODES: ReadonlySet<string | undefined> = new Set([
   'UND_ERR_NOT_SUPPORTED',
   'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
 ]);
-/** The words of Node's fetch that come without a code. */
-const CALL_WORDS =
+/** The messages of Node's fetch that have no code. */
+const CALL_MESSAGES =
   /^(bad port|URL scheme must be a HTTP\(S\) scheme|unknown scheme|unexpected redirect)( \(through .*)?$/;
-/** undici's words, with the proxy's name, for a proxy that wants a password; Chromium can't give it one either. */
+/** undici's messages for a proxy that requires a password, with the proxy's name. Chromium can't send a password to it either. */
 const PROXY_PASSWORD =
   /^(Proxy Authentication Required \(407\)|Proxy response \(407\) !== 200 when HTTP Tunneling) \(through the proxy /;
 
-/** Returns why `fetch` rejected with `thrown`. It says only "fetch failed" itself, and keeps the reason in its cause. */
+/** Returns why `fetch` rejected with `thrown`. fetch's own message is only "fetch failed"; the reason is in its cause. */
 export function toFetchFailure(thrown: unknown): FetchFailure {
   const error = toError(thrown);
   if (error.name === 'TimeoutError') return { kind: 'network', reason: 'it took too long' };
@@ -40,14 +40,13 @@ export function toFetchFailure(thrown: unknown): FetchFailure {
   if (PROXY_PASSWORD.test(reason))
     return {
       kind: 'call',
-      reason: 'the proxy wants a user name and a password (407), and the browser has none for it',
+      reason: 'the proxy requires a user name and a password (407), and the browser has none for it',
     };
   if (code !== undefined && CERTIFICATE_CODE.test(code)) {
-    const advice =
-      'If it is to be trusted all the same, set ACCEPT_INSECURE_CERTS=true: browser and api then accept it.';
+    const advice = 'To accept it anyway, set ACCEPT_INSECURE_CERTS=true, which applies to the browser and to api.';
     return { kind: 'certificate', reason: `its certificate is not trusted: ${reason} (${code}). ${advice}` };
   }
-  const isRefused = cause instanceof UnsendableError || CALL_CODES.has(code) || CALL_WORDS.test(reason);
+  const isRefused = cause instanceof UnsendableError || CALL_CODES.has(code) || CALL_MESSAGES.test(reason);
   return { kind: isRefused ? 'call' : 'network', reason };
 }
 

@@ -1,15 +1,17 @@
-/** The addresses that Chromium's switch `--host-resolver-rules` gives to hosts (Chromium's net/base/host_mapping_rules.cc). */
+/**
+ * Applies the rules of Chromium's switch `--host-resolver-rules`, which map hosts to addresses (Chromium's net/base/host_mapping_rules.cc).
+ */
 import { isIPv6 } from 'node:net';
 
 export interface HostAndPort {
-  /** An IPv6 address without brackets. */
+  /** The host; an IPv6 address without brackets. */
   readonly host: string;
   readonly port: number;
 }
 
 interface Replacement {
   readonly host: string;
-  /** Undefined: the port stays. */
+  /** The new port; undefined if the port stays the same. */
   readonly port: number | undefined;
 }
 
@@ -20,7 +22,10 @@ export class HostRules {
   readonly #excluded: RegExp[] = [];
   readonly #mapped: { readonly pattern: RegExp; readonly to: Replacement }[] = [];
 
-  /** Takes rules with commas between them: `MAP *.shop.test 127.0.0.1:8080, EXCLUDE cdn.shop.test`. Passes over what is none, as Chromium does. */
+  /**
+   * Takes rules that are separated by commas: `MAP *.shop.test 127.0.0.1:8080, EXCLUDE cdn.shop.test`. Ignores invalid rules, as Chromium
+   * does.
+   */
   constructor(text = '') {
     for (const rule of text.split(',')) {
       const [kind = '', pattern = '', replacement = '', ...more] = rule.trim().toLowerCase().split(' ');
@@ -35,7 +40,10 @@ export class HostRules {
     }
   }
 
-  /** Returns the host and the port that a connection to `target` is really made to. Throws as Node's look-up does if the rules deny the host. */
+  /**
+   * Returns the host and the port to which a connection to `target` is made. Throws the error of Node's look-up if the rules block the
+   * host.
+   */
   apply({ host, port }: HostAndPort): HostAndPort {
     const name = host.toLowerCase();
     if (this.#excluded.some((pattern) => pattern.test(name))) return { host, port };
@@ -47,7 +55,7 @@ export class HostRules {
   }
 }
 
-/** `*` stands for any text, `?` for a character or none. */
+/** Converts a pattern: `*` matches any text, and `?` matches one character or none. */
 function toPattern(text: string): RegExp {
   const source = text
     .replaceAll(/[$()+.[\\\]^{|}]/g, String.raw`\$&`)

@@ -1,4 +1,6 @@
-/** A proxy auto-configuration file: a script that names the proxy of each URL. It runs in an interpreter of its own, apart from Node.js. */
+/**
+ * A proxy auto-configuration (PAC) file: a script that names the proxy of each URL. It runs in its own interpreter, isolated from Node.js.
+ */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -12,11 +14,11 @@ import { redactUrl } from '../../core/redact.ts';
 import { parsePacAnswer, type ProxyServer } from './proxy-rules.ts';
 
 const INTERPRETER = fileURLToPath(import.meta.resolve('quickjs-wasi/quickjs.wasm'));
-/** The time in which a server must have answered with the file. */
+/** The time limit for the download of the file. */
 const LOAD_LIMIT_MS = 10_000;
-/** The time that the script may hold up the program without a pause. */
+/** The time for which the script may block the event loop. */
 const RUN_LIMIT_MS = 750;
-/** The time that an answer may take, the look-ups of names included. */
+/** The time limit of one answer, DNS look-ups included. */
 const ANSWER_LIMIT_MS = 10_000;
 const MEMORY_LIMIT_BYTES = 64 * 1024 * 1024;
 
@@ -24,7 +26,7 @@ export class PacFile {
   readonly #resolve: (url: string) => Promise<string>;
   readonly #watch: RunWatch;
 
-  /** Loads the file from an `http`, `https`, `file` or `data` URL. Rejects if there is none, or if it is no such script. */
+  /** Loads the file from an `http`, `https`, `file` or `data` URL. Rejects if it does not exist or is not such a script. */
   static async load(url: string, signal?: AbortSignal): Promise<PacFile> {
     const script = url.startsWith('file:') ? await readFile(fileURLToPath(url), 'utf8') : await download(url, signal);
     const watch = new RunWatch();
@@ -42,22 +44,25 @@ export class PacFile {
     this.#watch = watch;
   }
 
-  /** Returns the ways to `url`, the preferred one first. Rejects from then on if the script takes too long once. */
+  /**
+   * Returns the servers through which `url` is reached, the preferred one first. After the script has exceeded its time limit once, every
+   * call rejects.
+   */
   async serversFor(url: string): Promise<readonly ProxyServer[]> {
-    if (this.#watch.hasRunOver) throw new Error('the script took too long before');
+    if (this.#watch.hasRunOver) throw new Error('an earlier call of the script took too long');
     const { protocol, origin, href } = new URL(url);
-    // Chromium shows a PAC file only the origin of a secure URL.
+    // Chromium passes only the origin of a secure URL to a PAC file.
     const answer = this.#resolve(protocol === 'https:' ? `${origin}/` : href);
     return parsePacAnswer(await withDeadline(answer, ANSWER_LIMIT_MS, 'The answer of the PAC file'));
   }
 }
 
-/** Measures how long the interpreter runs while the program can do nothing else. */
+/** Measures how long the interpreter blocks the event loop. */
 class RunWatch {
   hasRunOver = false;
   #startedAt: number | undefined;
 
-  /** Called by the interpreter time and again while it runs. */
+  /** Called by the interpreter repeatedly while it runs. */
   isOver(): boolean {
     if (this.#startedAt === undefined) {
       this.#startedAt = performance.now();
@@ -68,7 +73,7 @@ class RunWatch {
   }
 }
 
-/** Takes the way without a proxy, whatever the environment says, as Chromium does. */
+/** Downloads the file without a proxy, whatever the environment says, as Chromium does. */
 async function download(href: string, session: AbortSignal | undefined): Promise<string> {
   const url = new URL(href);
   const authorization = toBasicAuth(url);

@@ -1,10 +1,10 @@
 /**
- * The proxy that Chromium uses, as far as it is known from outside: by its command-line switches and, on Linux, by the variables of its
- * environment. Switches win over the environment, as in Chromium (measured on 156).
+ * Finds the proxy that Chromium uses, from its command-line switches and, on Linux, from the variables of its environment. Switches
+ * override the environment, as in Chromium (measured on 156).
  */
 import { BypassList } from './bypass-list.ts';
 
-/** One way to a server. `direct` is the way without a proxy. */
+/** One route to a server. `direct` is the route without a proxy. */
 export type ProxyServer =
   | { readonly kind: 'direct' }
   | { readonly kind: 'http' | 'https' | 'socks4' | 'socks5'; readonly host: string; readonly port: number };
@@ -18,14 +18,14 @@ export type ProxyRules =
       readonly bypass: BypassList;
     }
   | { readonly kind: 'pac'; readonly url: string }
-  /** The browser has a proxy that can't be followed. */
+  /** The browser has a proxy that API calls can't use. */
   | { readonly kind: 'unusable'; readonly reason: string };
 
 export const DIRECT: readonly ProxyServer[] = [{ kind: 'direct' }];
 const NO_PROXY: ProxyRules = { kind: 'servers', http: DIRECT, https: DIRECT, bypass: new BypassList() };
 const DEFAULT_PORTS = { http: 80, https: 443, socks4: 1080, socks5: 1080 } as const;
 type ProxyKind = keyof typeof DEFAULT_PORTS;
-/** The names of kinds in URLs and in switches. */
+/** The kinds of proxies by their names in URLs and in switches. */
 const KINDS: ReadonlyMap<string, ProxyKind> = new Map([
   ['http', 'http'],
   ['https', 'https'],
@@ -33,7 +33,7 @@ const KINDS: ReadonlyMap<string, ProxyKind> = new Map([
   ['socks4', 'socks4'],
   ['socks5', 'socks5'],
 ]);
-/** The same in the answers of PAC files. */
+/** The kinds of proxies by their names in the answers of PAC files. */
 const PAC_KINDS: ReadonlyMap<string, ProxyKind> = new Map([
   ['PROXY', 'http'],
   ['HTTP', 'http'],
@@ -42,13 +42,13 @@ const PAC_KINDS: ReadonlyMap<string, ProxyKind> = new Map([
   ['SOCKS4', 'socks4'],
   ['SOCKS5', 'socks5'],
 ]);
-const PASSWORD: ProxyRules = {
+const PASSWORD_RULES: ProxyRules = {
   kind: 'unusable',
   reason:
     'the switch --proxy-server names a proxy that Chromium can’t use. It takes host:port, without a user name or a password.',
 };
 
-/** Returns the rules of a browser with these switches. `environment` is undefined if the browser's is not known. */
+/** Returns the rules of a browser with these switches. `environment` is undefined if it is not known. */
 export function toProxyRules(
   switches: readonly string[],
   environment: Readonly<Record<string, string | undefined>> | undefined,
@@ -68,7 +68,7 @@ export function toProxyRules(
   return environment === undefined ? NO_PROXY : toEnvironmentRules(environment);
 }
 
-/** Returns the ways that an answer of a PAC file names, such as `PROXY proxy.test:3128; DIRECT`. */
+/** Returns the servers in the answer of a PAC file, such as `PROXY proxy.test:3128; DIRECT`. */
 export function parsePacAnswer(answer: string): readonly ProxyServer[] {
   const servers = answer.split(';').map((entry): ProxyServer | undefined => {
     const [kind = '', address = ''] = entry.trim().split(/\s+/);
@@ -80,22 +80,22 @@ export function parsePacAnswer(answer: string): readonly ProxyServer[] {
   return known.length === 0 ? DIRECT : known;
 }
 
-/** Returns whether a switch is there, with or without a value. */
+/** Returns true if the switch is present, with or without a value. */
 export function hasSwitch(switches: readonly string[], name: string): boolean {
   return valueOf(switches, name) !== undefined;
 }
 
-/** `a:80`, `a:80,b:80,direct://`, or `http=a:80;https=b:80;socks=c:1080`. */
+/** Parses `a:80`, `a:80,b:80,direct://`, or `http=a:80;https=b:80;socks=c:1080`. */
 function toServerRules(text: string, bypass: BypassList): ProxyRules {
   if (!text.includes('=')) {
     const servers = toServers(text, 'http');
-    return servers === undefined ? PASSWORD : { kind: 'servers', http: servers, https: servers, bypass };
+    return servers === undefined ? PASSWORD_RULES : { kind: 'servers', http: servers, https: servers, bypass };
   }
   const byScheme = new Map<string, readonly ProxyServer[]>();
   for (const entry of text.split(';')) {
     const [scheme = '', address = ''] = entry.split('=', 2).map((part) => part.trim());
     const servers = toServers(address, scheme === 'socks' ? 'socks4' : 'http');
-    if (servers === undefined) return PASSWORD;
+    if (servers === undefined) return PASSWORD_RULES;
     byScheme.set(scheme, servers);
   }
   const others = byScheme.get('socks') ?? DIRECT;
@@ -110,7 +110,7 @@ function toServers(text: string, kind: ProxyKind): readonly ProxyServer[] | unde
   return servers.length === 0 || servers.includes(undefined) ? undefined : servers.filter((one) => one !== undefined);
 }
 
-/** The user and the password of an address are dropped: Chromium does not send them (measured). */
+/** Parses one address. Its user name and password are dropped, because Chromium does not send them (measured). */
 function toServer(address: string, defaultKind: ProxyKind): ProxyServer | undefined {
   const text = address.includes('://') ? address : `${defaultKind}://${address}`;
   if (text === 'direct://') return { kind: 'direct' };
@@ -121,7 +121,7 @@ function toServer(address: string, defaultKind: ProxyKind): ProxyServer | undefi
   return { kind, host: hostname, port: port === '' ? DEFAULT_PORTS[kind] : Number(port) };
 }
 
-/** The variables and their order are those of Chromium's `ProxyConfigServiceLinux`. */
+/** Returns the rules of the environment, with the variables and the order of Chromium's `ProxyConfigServiceLinux`. */
 function toEnvironmentRules(environment: Readonly<Record<string, string | undefined>>): ProxyRules {
   const variable = (name: string) => environment[name] || environment[name.toUpperCase()] || undefined;
   const pac = variable('auto_proxy');
@@ -140,7 +140,7 @@ function toEnvironmentRules(environment: Readonly<Record<string, string | undefi
   return { kind: 'servers', http: http ?? others, https: https ?? others, bypass };
 }
 
-/** Returns the value of the last switch of this name; empty if it has none, undefined if the switch is not there. */
+/** Returns the value of the last switch with this name: empty if it has none, undefined if the switch is absent. */
 export function valueOf(switches: readonly string[], name: string): string | undefined {
   const found = switches.findLast((one) => one.replace(/^-{0,2}/, '').split('=', 1)[0] === name);
   if (found === undefined) return undefined;

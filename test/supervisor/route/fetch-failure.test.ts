@@ -13,6 +13,6 @@ describe('toFetchFailure', () => {
     it(`takes "${message}" for a failure of the ${kind}`, () => {
       const failure = toFetchFailure(new TypeError('fetch failed', { cause: new Error(message) }));
       expect(failure.kind).to.equal(kind);
-      expect(failure.reason.includes('wants a user name')).to.equal(kind === 'call');
+      expect(failure.reason.includes('requires a user name')).to.equal(kind === 'call');
     });
 });
