@@ -1,7 +1,7 @@
 /**
- * Decides when an attempt may begin. p-queue enforces the concurrency and the rate; the batch gives it only what can begin next, because a
- * promise for each of 100 000 items would hold up the program. The rate has a queue of its own: a retry keeps its slot, and needs
- * another permit.
+ * Decides when an attempt may begin. p-queue enforces the concurrency and the rate. The batch passes to it only the items that can begin
+ * next, because a promise for each of 100 000 items would block the program. The rate has its own queue, because a retry keeps its slot but
+ * needs another permit.
  */
 import PQueue from 'p-queue';
 
@@ -27,34 +27,34 @@ export class Admission {
     this.#followControl();
   }
 
-  /** The maximum number of workers at the same time, as it is now. */
+  /** The current maximum number of simultaneous workers. */
   get concurrency(): number {
     const { concurrency, control } = this.#options;
     return Math.min(control?.concurrency ?? concurrency ?? DEFAULT_CONCURRENCY, this.#maxConcurrency);
   }
 
-  /** Whether a task waits for a slot. */
+  /** True if a task waits for a slot. */
   get isFull(): boolean {
     return this.#slots.size > 0;
   }
 
-  /** Whether an attempt has to wait for a permit or for the end of a pause. */
+  /** True if an attempt has to wait for a permit or for the end of a pause. */
   get isGated(): boolean {
     return this.#paused !== undefined || this.#permits !== undefined;
   }
 
   /** Runs `task`, which never rejects, when a slot is free. */
   run(task: () => Promise<void>): void {
-    // It rejects only when `close` finds the task waiting, and p-queue handles that rejection.
+    // It rejects only if `close` is called while the task waits; p-queue handles that rejection.
     void this.#slots.add(task);
   }
 
-  /** Undefined if an attempt may begin at once; otherwise resolves when it may, or when the batch is closed. */
+  /** Returns undefined if an attempt may begin at once, otherwise a promise that resolves when it may begin or when the batch is closed. */
   admit(): Promise<void> | undefined {
     return this.isGated ? this.#wait() : undefined;
   }
 
-  /** Nothing begins any more; what waits is released. */
+  /** Lets no further attempt begin, and releases everything that waits. */
   close(): void {
     this.#detach?.();
     this.#slots.clear();
@@ -64,7 +64,7 @@ export class Admission {
   }
 
   async #wait(): Promise<void> {
-    // A pause that comes after the permit lets the permit expire.
+    // If a pause begins after the permit was given, the permit expires.
     do {
       await this.#paused?.promise;
       await this.#permits?.add(() => undefined).catch(() => undefined);

@@ -1,14 +1,14 @@
-/** Entries that wait for their turn: in the order in which they came, or by priority. */
+/** Queues entries in the order of their arrival, or by priority. */
 import { ActionError } from '../../core/errors.ts';
 
-/** The consumed part of a line is dropped when it has at least this length and is the larger part. */
+/** The minimum length of the consumed part of a line before it is dropped. It must also be the larger part. */
 const MIN_COMPACTION = 1_024;
 
 export class Backlog<Entry, Item> {
   readonly #priority: ((item: Item) => number) | undefined;
   readonly #entries: Line<Entry> | Heap<Entry>;
 
-  /** Higher priorities come first. Without a `priority`, entries leave in the order in which they came. */
+  /** Higher priorities come first. Without a `priority`, entries leave in the order of their arrival. */
   constructor(priority: ((item: Item) => number) | undefined) {
     this.#priority = priority;
     this.#entries = priority === undefined ? new Line() : new Heap();
@@ -29,7 +29,7 @@ export class Backlog<Entry, Item> {
     this.#entries.put(entry, priority);
   }
 
-  /** Removes the entry whose turn it is; undefined if none waits. */
+  /** Removes and returns the next entry; undefined if there is none. */
   take(): Entry | undefined {
     return this.#entries.take();
   }
@@ -68,11 +68,11 @@ class Line<Entry> {
   }
 }
 
-/** A binary heap, highest priority first. Its parts are arrays of numbers, which cost less per entry than objects. */
+/** A binary heap with the highest priority first. It stores its numbers in arrays, which cost less per entry than objects. */
 export class Heap<Entry> {
   #entries: Entry[] = [];
   #priorities: number[] = [];
-  /** The order in which entries came, which decides between equal priorities. */
+  /** The positions of the entries in the order of their arrival, which decide between equal priorities. */
   #orders: number[] = [];
   #nextOrder = 0;
 

@@ -1,6 +1,6 @@
 /**
- * Many items under one session's halt. Each item ends in exactly one of four ways, and the outcome names it, in input order. p-queue
- * enforces the limits ({@link Admission}); what runs is tracked here, because a queue that is idle may still have work running.
+ * Runs many items under one session's halt. Each item ends in exactly one of four ways, which the outcome reports in input order. p-queue
+ * enforces the limits ({@link Admission}). The running items are tracked here, because work may still run when a queue is idle.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 
@@ -29,26 +29,29 @@ import { pullItems } from './source.ts';
 
 export type { BatchOutcome, BatchWorker } from './options.ts';
 
-/** The options of the public face; the run layer adds a journal. */
+/** The public options of a batch, or those of the run layer, which adds a journal. */
 export type GivenOptions<Item, Value> = BatchOptions<Item> | JournaledOptions<Item, Value>;
 
-/** What the session lends to a batch. */
+/** The parts of a session that a batch uses. */
 export interface BatchHost {
   readonly signal: AbortSignal;
   readonly log: Log;
   readonly api: (signal: AbortSignal) => Api;
   readonly driver: () => WebDriver;
   readonly addGroup: (counts: () => WorkCounts) => () => void;
-  /** Called for each item that was asked for after the halt. */
+  /** Called for each item that was requested after the halt. */
   readonly refuse: () => void;
 }
 
-/** Workers that ignore their signal get this long to end. Then the batch names and leaves them, and drops what they return later. */
+/**
+ * The time that workers have to end after their signal aborts. After it, the batch logs the keys of the remaining workers, stops waiting
+ * for them, and drops their results.
+ */
 const DRAIN_LIMIT_MS = 2_000;
 /** The maximum number of items that are pulled from an asynchronous iterable before a worker can take them. */
 const MAX_ITEMS_AHEAD = 2;
 
-/** Resolves with the outcome whatever happens, except that options or items that can't be used reject before any worker starts. */
+/** Resolves with the outcome. Rejects only if the options or items can't be used, before any worker starts. */
 export async function runBatch<Item, Value>(
   host: BatchHost,
   items: Iterable<Item> | AsyncIterable<Item>,
@@ -71,18 +74,18 @@ class Batch<Item, Value> {
   readonly #backlog: Backlog<BatchItem<Item, Value>, Item>;
   readonly #earlier: EarlierAdditions<Item>;
   readonly #turns = new EventLoopTurns(() => this.#inCallersContext(() => this.#feed()));
-  /** An added item belongs to the batch, not to the worker that added it. So does everything in its asynchronous context. */
+  /** Runs a function in the caller's asynchronous context: an added item belongs to the batch, not to the worker that added it. */
   readonly #inCallersContext = AsyncLocalStorage.snapshot();
   readonly #over = Promise.withResolvers<void>();
-  /** Tasks that were given to the admission and have not taken an item yet. */
+  /** The number of tasks that were passed to the admission and have not taken an item yet. */
   #unbound = 0;
   #isFeeding = false;
   #isOver = false;
-  /** Items may still come from an asynchronous iterable. */
+  /** True while items may still come from an asynchronous iterable. */
   #isSourceOpen = false;
-  /** Resolves the wait of the source for a worker that needs an item. */
+  /** Ends the source's wait for a worker that needs an item. */
   #wakeSource: (() => void) | undefined;
-  /** The error of the iterable that supplies the items. Running items end; the others are cancelled. */
+  /** The error of the iterable that supplies the items. Running items continue to their end; the others are cancelled. */
   #sourceError: Error | undefined;
 
   constructor(host: BatchHost, worker: BatchWorker<Item, Value>, options: GivenOptions<Item, Value>) {
@@ -153,7 +156,7 @@ class Batch<Item, Value> {
     return key;
   }
 
-  /** Takes one item whose key is new. */
+  /** Adds one item whose key is new. */
   #take(declared: DeclaredItem<Item>, { isAdded }: { readonly isAdded: boolean }): void {
     const result = this.#journal?.declare([declared])[0];
     this.#enter({ ...declared, isAdded, result });
@@ -172,7 +175,7 @@ class Batch<Item, Value> {
     }
   }
 
-  /** What a worker added in an earlier entry of the run is known, although the worker may not run again to add it. */
+  /** Takes the items that workers added in an earlier entry of the run, because those workers may not run again to add them. */
   #takeEarlierAdditions(keys: readonly string[]): void {
     this.#earlier.follow(keys, (item) => {
       const key = this.#keyOf(item, this.#items.size);
@@ -190,18 +193,18 @@ class Batch<Item, Value> {
     if (this.#items.has(key)) return false;
     this.#take({ key, item, addedBy: by }, { isAdded: true });
     this.#takeEarlierAdditions([key]);
-    // Not at once: the next worker would begin in the middle of this one.
+    // Deferred, because the next worker would otherwise begin in the middle of this one.
     queueMicrotask(() => this.#inCallersContext(() => this.#feed()));
     return true;
   }
 
-  /** Gives the admission what it needs next, and no more. */
+  /** Passes to the admission only the tasks that it needs next. */
   #feed(): void {
-    // A worker that begins at once leads back here; the loop that began it goes on.
+    // A worker that begins at once calls this method again; the outer loop continues then.
     if (this.#isFeeding) return;
     this.#isFeeding = true;
     while (this.#backlog.size > this.#unbound && !this.#admission.isFull) {
-      // One task at a time waits behind a rate limit or a pause; the next one follows when it begins.
+      // Only one task waits behind a rate limit or a pause; the next one is passed when it begins.
       if (this.#admission.isGated && this.#unbound > 0) break;
       if (this.#turns.isDue()) break;
       this.#unbound += 1;
@@ -222,7 +225,7 @@ class Batch<Item, Value> {
     entry.item = undefined;
     this.#items.become(entry, RUNNING);
     const attempts = this.#attempts.run(entry.key, item);
-    // Only now: a worker that begins in here may end the session, and then this one would have begun after the halt.
+    // This call must come last: a worker that begins in it may end the session, and this item would then have begun after the halt.
     this.#feed();
     const end = await attempts;
     if (end.status === 'interrupted') return;
@@ -235,7 +238,7 @@ class Batch<Item, Value> {
     this.#noteEnd();
   }
 
-  /** Never rejects. */
+  /** Stores the end of an item that failed or was skipped. Never rejects. */
   async #store(
     key: string,
     end: Extract<AttemptEnd<Value>, { status: 'failed' | 'skipped' }>,
@@ -264,7 +267,7 @@ class Batch<Item, Value> {
     this.#noteEnd();
   }
 
-  /** Undefined if a worker can take one more item at once. */
+  /** Returns undefined if a worker can take one more item at once. */
   #waitForNeed(): Promise<void> | undefined {
     if (this.#backlog.size - this.#unbound < MAX_ITEMS_AHEAD && !this.#turns.isDue()) return undefined;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -274,7 +277,7 @@ class Batch<Item, Value> {
 
   #takePulled(item: Item): void {
     const key = this.#keyOf(item, this.#items.size);
-    // A worker was faster than the iterable.
+    // A worker added the item before the iterable supplied it.
     if (this.#items.isAdded(key)) return;
     if (this.#items.has(key)) throw new ActionError(`Two items of one batch have the key "${key}".`);
     this.#take({ key, item, addedBy: undefined }, { isAdded: false });
@@ -288,7 +291,7 @@ class Batch<Item, Value> {
     this.#items.cancelQueued(error);
   }
 
-  /** Cancels every item without a result at once. Workers are told by their signals. */
+  /** Cancels every item without a result at once. Workers are notified by their signals. */
   #cancel(): void {
     const error = toError(this.#signal.reason);
     this.#backlog.clear();
@@ -316,7 +319,7 @@ class Batch<Item, Value> {
 
   async #drain(): Promise<void> {
     if (await settlesWithin(this.#attempts.settle(), DRAIN_LIMIT_MS)) return;
-    this.#host.log.warn('Batch workers did not heed their signal; what they still do is dropped', {
+    this.#host.log.warn('Batch workers ignored their signal; their later results are dropped', {
       keys: this.#attempts.runningKeys.slice(0, 10),
     });
   }
@@ -330,7 +333,7 @@ interface Entering<Item, Value> {
   readonly result: BatchResult<Value> | undefined;
 }
 
-/** Whether an item's error makes the rest of the batch useless. */
+/** Returns true if an item's error makes the rest of the batch useless. */
 function isFatal(error: Error): boolean {
   return error instanceof SupervisorError && error.consequence === 'abort-run';
 }

@@ -1,4 +1,4 @@
-/** A handle on running batches. It lives apart from them, so that a caller can hold it before the batch starts. */
+/** Controls running batches. The control is separate from them, so that a caller can create it before the batch starts. */
 import { ActionError } from '../../core/errors.ts';
 import type { Disposer } from '../../core/events.ts';
 
@@ -15,7 +15,7 @@ export class BatchControl {
   #concurrency: number | undefined;
   #isPaused = false;
 
-  /** Without a `concurrency`, the batch's own option stands until the setter is used. Throws `ActionError` if it can't be used. */
+  /** Without a `concurrency`, the batch's own option applies until the setter is used. Throws `ActionError` if the value can't be used. */
   constructor({ concurrency }: { readonly concurrency?: number } = {}) {
     if (concurrency !== undefined) this.concurrency = concurrency;
   }
@@ -25,10 +25,13 @@ export class BatchControl {
     return this.#concurrency;
   }
 
-  /** Running workers end in their own time if the number becomes smaller. Throws `ActionError` if the number can't be used. */
+  /**
+   * Sets the maximum number of workers. If it becomes smaller, running workers are not interrupted. Throws `ActionError` if the number
+   * can't be used.
+   */
   set concurrency(concurrency: number) {
     const wrong = describeWrongConcurrency(concurrency);
-    if (wrong !== undefined) throw new ActionError(`A batch can't be changed: ${wrong}.`);
+    if (wrong !== undefined) throw new ActionError(`The concurrency of a batch can't be changed: ${wrong}.`);
     this.#concurrency = concurrency;
     this.#announce();
   }
@@ -37,7 +40,7 @@ export class BatchControl {
     return this.#isPaused;
   }
 
-  /** No attempt begins until {@link resume} is called. Running attempts go on. */
+  /** Lets no attempt begin until {@link resume} is called. Running attempts continue. */
   pause(): void {
     this.#isPaused = true;
     this.#announce();
@@ -48,7 +51,7 @@ export class BatchControl {
     this.#announce();
   }
 
-  /** Calls `onChange` after each change until the disposer is called. For batches. */
+  /** Calls `onChange` after each change until the disposer is called. Used by batches. */
   attach(onChange: () => void): Disposer {
     this.#batches.add(onChange);
     return () => void this.#batches.delete(onChange);

@@ -1,15 +1,18 @@
-/** Items that workers added before the batch began anew. Each is taken as soon as the item is known whose worker added it. */
+/**
+ * Items that workers added before the batch was started again. Each of them is taken as soon as the batch knows the item whose worker added
+ * it.
+ */
 import { Heap } from './backlog.ts';
 import type { EarlierAddition } from './journal.ts';
 
 interface Addition<Item> {
   readonly item: Item;
-  /** The place in the order in which items were added. */
+  /** The position in the order in which items were added. */
   readonly rank: number;
 }
 
 export class EarlierAdditions<Item> {
-  /** Key of a taken addition -> its place in the order in which items were added. */
+  /** The key of each taken addition, mapped to its position in the order in which items were added. */
   readonly ranks = new Map<string, number>();
   readonly #byAdder: Map<string, Addition<Item>[]>;
 
@@ -19,8 +22,8 @@ export class EarlierAdditions<Item> {
   }
 
   /**
-   * Calls `take` for each item that the workers of `keys` added, and for what those added in turn, in the order in which all of them were
-   * added. `take` returns the item's key, or undefined if the batch has the item already.
+   * Calls `take` for each item that the workers of `keys` added, and for the items that those added in turn, in the order in which all of
+   * them were added. `take` returns the item's key, or undefined if the batch already has the item.
    */
   follow(keys: readonly string[], take: (item: Item) => string | undefined): void {
     if (this.#byAdder.size === 0) return;

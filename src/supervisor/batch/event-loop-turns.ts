@@ -1,6 +1,6 @@
-/** Lets timers and sockets have their turn while a batch works through items that never wait for anything but promises. */
+/** Gives timers and sockets a turn of the event loop while a batch works on items that wait only for promises. */
 
-/** Work that goes on for this long without a turn of the event loop is interrupted for one. */
+/** The time after which work without a turn of the event loop is interrupted for one. */
 const MAX_BURST_MS = 5;
 
 export class EventLoopTurns {
@@ -14,7 +14,7 @@ export class EventLoopTurns {
     this.#onTurn = onTurn;
   }
 
-  /** Whether the event loop must have its turn first. Cheap if called often: at most one timer of the event loop is set per turn. */
+  /** Returns true if the event loop must get a turn first. Frequent calls are cheap: a turn sets at most one timer of the event loop. */
   isDue(): boolean {
     const now = performance.now();
     if (!this.#isInBurst) {

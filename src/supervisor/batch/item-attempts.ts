@@ -1,4 +1,4 @@
-/** The attempts at one item after the other: the worker, its tools, its time limit and its retries. */
+/** Makes the attempts of items: calls the worker with its tools, its time limit and its retries. */
 import { delay } from '../../core/abort.ts';
 import { toError } from '../../core/errors.ts';
 import { isRetryable, retry, toFailure } from '../../core/retry.ts';
@@ -7,7 +7,7 @@ import { ApiError, MAX_RETRY_AFTER_MS, narrowApi, type Api } from '../api-client
 import type { BatchOptions, BatchTools, BatchWorker } from './options.ts';
 import { TimeLimit } from './time-limit.ts';
 
-/** How the work on an item ended. `interrupted`: by the end of the batch, which gives the item its result. */
+/** The end of the work on an item. `interrupted`: the batch ended first, and gives the item its result. */
 export type AttemptEnd<Value> =
   | { readonly status: 'done'; readonly value: Value }
   | { readonly status: 'failed'; readonly error: Error }
@@ -17,21 +17,21 @@ export type AttemptEnd<Value> =
 export interface ItemAttemptsOptions<Item, Value> {
   readonly worker: BatchWorker<Item, Value>;
   readonly options: BatchOptions<Item>;
-  /** The end of the batch. */
+  /** Aborts at the end of the batch. */
   readonly signal: AbortSignal;
   readonly api: Api;
   readonly driver: () => WebDriver;
   readonly add: (item: Item, by: string) => boolean;
-  /** Undefined if an attempt may begin at once. */
+  /** Returns undefined if an attempt may begin at once. */
   readonly admit: () => Promise<void> | undefined;
   readonly isFinal: (error: Error) => boolean;
-  /** The worker enforces the time limit itself, on the part of its work that belongs to the item. */
+  /** True if the worker enforces the time limit itself, on the part of its work that belongs to the item. */
   readonly isLimitedByWorker: boolean;
 }
 
 const INTERRUPTED = { status: 'interrupted' } as const;
 
-/** What a worker says in one attempt; a later attempt has its own. */
+/** The state of one attempt. Each attempt has its own. */
 interface Attempt {
   readonly number: number;
   skip: Skip | undefined;
@@ -39,21 +39,21 @@ interface Attempt {
 
 export class ItemAttempts<Item, Value> {
   readonly #given: ItemAttemptsOptions<Item, Value>;
-  /** By key. Includes workers that go on after the end of the batch gave their item its result. */
+  /** The running workers by key, also those that continue after the batch ended and gave their item its result. */
   readonly #running = new Map<string, { readonly attempts: Promise<unknown>; readonly interrupt: () => void }>();
-  /** Each ends one wait for a next attempt. */
+  /** Each controller ends one wait for a next attempt. */
   readonly #retries = new Set<AbortController>();
 
   constructor(given: ItemAttemptsOptions<Item, Value>) {
     this.#given = given;
   }
 
-  /** Keys of items whose workers have not ended. */
+  /** The keys of the items whose workers have not ended. */
   get runningKeys(): string[] {
     return [...this.#running.keys()];
   }
 
-  /** Calls the worker before it returns. Never rejects. */
+  /** Calls the worker synchronously, and resolves with the end of the item. Never rejects. */
   run(key: string, item: Item): Promise<AttemptEnd<Value>> {
     const { signal } = this.#given;
     return new Promise((resolve) => {
@@ -68,24 +68,24 @@ export class ItemAttempts<Item, Value> {
     });
   }
 
-  /** Ends the wait for all workers; the batch is over. */
+  /** Ends the wait for all workers, because the batch has ended. */
   interrupt(): void {
     for (const { interrupt } of this.#running.values()) interrupt();
     for (const waiting of this.#retries) waiting.abort(this.#given.signal.reason);
   }
 
-  /** Resolves when no worker runs any more. */
+  /** Resolves when all workers have ended. */
   async settle(): Promise<void> {
     await Promise.all([...this.#running.values()].map(({ attempts }) => attempts));
   }
 
-  /** Never rejects. */
+  /** Makes attempts until one succeeds or none is left. Never rejects. */
   async #tryUntilDone(key: string, item: Item): Promise<AttemptEnd<Value>> {
     let attempt: Attempt = { number: 1, skip: undefined };
     try {
       let value: Value;
       try {
-        // Without p-retry, because most items need no other attempt.
+        // The first attempt does not use p-retry, because most items need no other attempt.
         value = await this.#work(key, item, attempt);
       } catch (thrown) {
         value = await this.#retry(toError(thrown), {
@@ -99,7 +99,7 @@ export class ItemAttempts<Item, Value> {
     }
   }
 
-  /** Makes the attempts after the `first` failed. Rejects with the last error. */
+  /** Makes the attempts after the first one, which failed with `first`. Rejects with the last error. */
   async #retry(
     first: Error,
     { work, mayRetry }: { work: (number: number) => Promise<Value>; mayRetry: (error: Error) => boolean },
@@ -107,7 +107,7 @@ export class ItemAttempts<Item, Value> {
     const { signal, admit, options } = this.#given;
     const { retries = 0 } = options;
     if (retries === 0 || !mayRetry(first)) throw first;
-    // Each item waits on a signal of its own: thousands of listeners on one signal take quadratic time.
+    // Each item waits with its own signal, because thousands of listeners on one signal take quadratic time.
     const end = new AbortController();
     this.#retries.add(end);
     try {
@@ -147,7 +147,7 @@ export class ItemAttempts<Item, Value> {
   }
 }
 
-/** Makes each tool when it is asked for, because most workers use few of them. All of them may be taken out by destructuring. */
+/** Creates each tool on first use, because most workers use few of them. All tools also work after destructuring. */
 class Tools<Item, Value> implements BatchTools<Item> {
   readonly key: string;
   readonly attempt: number;
@@ -184,7 +184,7 @@ class Tools<Item, Value> implements BatchTools<Item> {
 
   get skip(): (reason: string) => never {
     return (reason) => {
-      // Also if the worker catches what is thrown here: it said skip.
+      // Set before the throw, because the item is skipped even if the worker catches the error.
       this.#attempt.skip = new Skip(reason);
       throw this.#attempt.skip;
     };
@@ -211,7 +211,7 @@ class Skip extends Error {
   }
 }
 
-/** The time that the other side asked for before the next attempt; 0 if it asked for none. */
+/** Returns the time in milliseconds that the server asked to wait before the next attempt; 0 if it did not ask. */
 function retryAfterMsOf(error: Error): number {
   return error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
 }

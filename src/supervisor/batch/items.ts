@@ -1,16 +1,16 @@
-/** The items of a batch and how each of them stands. The counts change together with an item, so they add up at every moment. */
+/** The items of a batch and their states. The counts change together with an item, so they add up at every moment. */
 import type { BatchCounts, BatchResult } from './options.ts';
 
-/** How an item stands. An item that has a result keeps it. */
+/** The state of an item. An item with a result never changes its state again. */
 export type Fate<Value> = typeof QUEUED | typeof RUNNING | BatchResult<Value>;
 
-/** One object for all items: 100 000 queued ones then cost one reference each. */
+/** One object for all queued items, so that each of 100 000 queued items costs only one reference. */
 export const QUEUED = { status: 'queued' } as const;
 export const RUNNING = { status: 'running' } as const;
 
 export interface BatchItem<Item, Value> {
   readonly key: string;
-  /** Undefined once the item has begun, so that the batch keeps no more than its result. */
+  /** The item; undefined after it has begun, so that the batch stores only its result. */
   item: Item | undefined;
   fate: Fate<Value>;
 }
@@ -24,16 +24,16 @@ export class BatchItems<Item, Value> {
     cancelled: 0,
     skipped: 0,
   };
-  /** By key, in input order. */
+  /** The items from the input, by key, in input order. */
   readonly #given = new Map<string, BatchItem<Item, Value>>();
-  /** By key, in the order in which they were added. */
+  /** The items that workers added, by key, in the order in which they were added. */
   readonly #added = new Map<string, BatchItem<Item, Value>>();
 
   get size(): number {
     return this.#given.size + this.#added.size;
   }
 
-  /** Whether each item has its result. */
+  /** True if each item has its result. */
   get isSettled(): boolean {
     return this.counts.queued + this.counts.running === 0;
   }
@@ -46,7 +46,7 @@ export class BatchItems<Item, Value> {
     return this.#added.has(key);
   }
 
-  /** Takes an item whose key is new. Added items follow the given ones in the outcome. */
+  /** Adds an item whose key is new. In the outcome, items that workers added follow the items from the input. */
   take(key: string, item: Item, { isAdded }: { readonly isAdded: boolean }): BatchItem<Item, Value> {
     const entry: BatchItem<Item, Value> = { key, item, fate: QUEUED };
     (isAdded ? this.#added : this.#given).set(key, entry);
@@ -54,7 +54,7 @@ export class BatchItems<Item, Value> {
     return entry;
   }
 
-  /** Does nothing if the item has its result already: what comes later is dropped. */
+  /** Changes the state of an item. Does nothing if the item already has its result: later results are dropped. */
   become(entry: BatchItem<Item, Value>, fate: Fate<Value>): void {
     const { status } = entry.fate;
     if (status !== 'queued' && status !== 'running') return;
@@ -71,7 +71,7 @@ export class BatchItems<Item, Value> {
     for (const entry of this.#all()) this.become(entry, { key: entry.key, status: 'cancelled', error });
   }
 
-  /** Replaces a cancelled item's result if `toResult` knows a better one. */
+  /** Replaces the result of a cancelled item if `toResult` returns another one. */
   async correctCancelled(toResult: (key: string) => Promise<BatchResult<Value> | undefined>): Promise<void> {
     if (this.counts.cancelled === 0) return;
     for (const entry of this.#all()) {
@@ -81,7 +81,7 @@ export class BatchItems<Item, Value> {
     }
   }
 
-  /** Only for a batch that is settled. `rank` orders added items before those without a rank. */
+  /** Returns the outcome of a settled batch. `rank` orders added items; items without a rank come last. */
   toOutcome(rank: ReadonlyMap<string, number>): { counts: BatchCounts; results: BatchResult<Value>[] } {
     const { done, failed, cancelled, skipped } = this.counts;
     const rankOf = ({ key }: BatchItem<Item, Value>) => rank.get(key) ?? rank.size;

@@ -1,4 +1,4 @@
-/** What a batch is given, what its workers get, and what comes out of it. */
+/** The options of a batch, the tools of its workers, and its outcome. */
 import { ActionError } from '../../core/errors.ts';
 import type { WebDriver } from '../../driver/driver.ts';
 import type { Api } from '../api-client.ts';
@@ -6,26 +6,32 @@ import { validateHostLimits, type HostLimitOptions } from '../host-limits.ts';
 import { describeWrongConcurrency, type BatchControl } from './control.ts';
 
 export interface BatchOptions<Item> {
-  /** Names an item in the outcome. Two items with the same key are an `ActionError`. @default the item's position, from 0 */
+  /**
+   * Returns the key of an item, which identifies it in the outcome. Two items with the same key cause an `ActionError`. @default the item's
+   * position, from 0
+   */
   readonly key?: (item: Item, index: number) => string;
   /** The maximum number of workers at the same time; `Infinity` sets no limit. @default 5 */
   readonly concurrency?: number;
-  /** Further attempts of an item whose worker fails. They count against `rateLimit`. @default 0 */
+  /** The number of further attempts of an item whose worker fails. They count against `rateLimit`. @default 0 */
   readonly retries?: number;
   /**
    * The time limit of one attempt in milliseconds. An attempt that exceeds it fails with `ItemTimedOutError`; its signal aborts, and
    * its later results are dropped. @default no limit
    */
   readonly timeoutMs?: number;
-  /** At most `count` attempts begin within any `perMs` milliseconds. */
+  /** The rate limit: at most `count` attempts begin within any `perMs` milliseconds. */
   readonly rateLimit?: { readonly count: number; readonly perMs: number };
   /** Limits the API calls of the workers to each host. @default no limit */
   readonly perHost?: HostLimitOptions;
-  /** Waiting items with a higher number begin first; equal numbers keep their order. @default 0 for each item */
+  /**
+   * Returns the priority of an item. Waiting items with a higher number begin first; items with equal numbers begin in their order.
+   * @default 0 for each item
+   */
   readonly priority?: (item: Item) => number;
   /** Changes the concurrency of the batch, pauses it and resumes it while it runs. */
   readonly control?: BatchControl;
-  /** Cancels what is left of the batch. Its reason becomes `stoppedBy` of the outcome. */
+  /** Cancels the rest of the batch. Its reason becomes `stoppedBy` of the outcome. */
   readonly signal?: AbortSignal;
 }
 
@@ -35,12 +41,12 @@ export interface BatchTools<Item> {
   readonly api: Api;
   /** The session's driver. Throws if the concurrency is above 1, because workers that share one window disturb each other. */
   readonly driver: WebDriver;
-  /** 1 for the first attempt. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number;
   readonly key: string;
   /** Declines the item: it counts as skipped. Never returns. */
   readonly skip: (reason: string) => never;
-  /** Appends an item to the batch. Returns false, and does nothing, if its key is known already. */
+  /** Appends an item to the batch. Returns false, and does nothing, if the batch already has an item with its key. */
   readonly add: (item: Item) => boolean;
 }
 
@@ -62,11 +68,11 @@ export interface BatchCounts {
 
 export interface BatchOutcome<Value> {
   readonly counts: BatchCounts;
-  /** In input order. Added items follow in the order in which they were added. */
+  /** The results in input order. Results of added items follow in the order in which the items were added. */
   readonly results: readonly BatchResult<Value>[];
   /**
-   * Why items were cancelled: the session's death, an error that ends the run, the caller's signal, or an error of the iterable that
-   * supplied the items. Null if the batch ran to its end.
+   * The reason for which items were cancelled: the session's death, an error that ends the run, the caller's signal, or an error of the
+   * iterable that supplied the items. Null if the batch ran to its end.
    */
   readonly stoppedBy: Error | null;
 }

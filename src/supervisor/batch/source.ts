@@ -3,14 +3,14 @@ import { raceSignal } from '../../core/abort.ts';
 
 export interface PullOptions<Item> {
   readonly signal: AbortSignal;
-  /** Undefined if an item is needed at once. Asked again after each wait. */
+  /** Returns undefined if an item is needed at once. Called again after each wait. */
   readonly waitForNeed: () => Promise<void> | undefined;
-  /** Throws to end the pulling. */
+  /** Called with each item. An error that it throws ends the pulling. */
   readonly onItem: (item: Item) => void;
 }
 
 /**
- * Resolves at the end of `items`; rejects with the error of the iterable or of `onItem`, or when `signal` aborts. In the last two cases the
+ * Resolves at the end of `items`. Rejects with the error of the iterable or of `onItem`, or when `signal` aborts. In the last two cases the
  * iterator is closed.
  */
 export async function pullItems<Item>(items: AsyncIterable<Item>, options: PullOptions<Item>): Promise<void> {

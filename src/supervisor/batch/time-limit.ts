@@ -22,14 +22,14 @@ export class TimeLimit {
   readonly #over = new AbortController();
   #signal: AbortSignal | undefined;
 
-  /** `signal` is the one that the attempt has apart from its limit. */
+  /** `signal` is the signal that the attempt has without its time limit. */
   constructor({ key, timeoutMs, signal }: { key: string; timeoutMs: number; signal: AbortSignal }) {
     this.#key = key;
     this.#timeoutMs = timeoutMs;
     this.#outer = signal;
   }
 
-  /** Aborts when the limit is exceeded, or with the outer signal. Made when it is first asked for: most attempts never do. */
+  /** Aborts when the limit is exceeded, or with the outer signal. It is created on first use, because most attempts never use it. */
   get signal(): AbortSignal {
     this.#signal ??= anySignal(this.#outer, this.#over.signal);
     return this.#signal;
@@ -43,7 +43,7 @@ export class TimeLimit {
   async race<Value>(work: () => Promise<Value>): Promise<Value> {
     const exceed = () => this.#over.abort(new ItemTimedOutError(this.#key, this.#timeoutMs));
     const timer = setTimeout(exceed, this.#timeoutMs);
-    // A worker that ignores its signals would otherwise keep the timer, and with it the program, for the rest of the limit.
+    // Otherwise a worker that ignores its signals would keep the timer, and so the program, alive for the rest of the limit.
     const stop = () => clearTimeout(timer);
     this.#outer.addEventListener('abort', stop, { once: true });
     try {

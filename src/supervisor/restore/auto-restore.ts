@@ -1,7 +1,7 @@
 /**
- * Brings the state of a supervisor's session into the next one: cookies, storage, the size of the window, and the page as soon as a
- * command needs it. The state is taken after commands, beside them; what the browser's events have told since then is added when the
- * session ends. So a death loses at most the cookies of the last second.
+ * Restores the state of a supervisor's session into the next one: cookies, storage, the size of the window, and the page as soon as a
+ * command needs it. The state is captured after commands, without delaying them. Later changes that the browser's events report are added
+ * when the session ends. A death therefore loses at most the cookies of the last second.
  */
 import { settlesWithin } from '../../core/abort.ts';
 import { toError } from '../../core/errors.ts';
@@ -27,12 +27,12 @@ import { formatSessionState, readSessionState } from './session-state.ts';
 import { StateFile } from './state-file.ts';
 import { Throttle } from './throttle.ts';
 
-/** The background takes the state at most this often. */
-const INTERVAL_MS = 1_000;
-/** A session that is about to end is asked for its state for no longer than this. */
-const LAST_LIMIT_MS = 1_000;
-/** A window that shows nothing. */
-const BLANK = /^(about:blank|data:,)$/;
+/** The minimum interval between two captures in the background. */
+const CAPTURE_INTERVAL_MS = 1_000;
+/** The time limit for the last capture of a session that is about to end. */
+const LAST_CAPTURE_LIMIT_MS = 1_000;
+/** The URLs of an empty window. */
+const BLANK_URL = /^(about:blank|data:,)$/;
 
 interface LastState {
   readonly state: BrowserState;
@@ -41,9 +41,9 @@ interface LastState {
 }
 
 interface AutoRestoreOptions {
-  /** False: nothing is restored, and the state is only taken for the file. */
+  /** The parts to restore. False: nothing is restored, and the state is captured only for the file. */
   readonly parts: RestoreParts | false;
-  /** What the user's file held at the start; each session gets it. */
+  /** The state in the user's file at the start; each session begins with it. */
   readonly fileState: BrowserState;
   readonly file: StateFile | undefined;
   readonly beforeCommand: CommandHook | undefined;
@@ -53,17 +53,17 @@ interface AutoRestoreOptions {
 export class AutoRestore {
   readonly #options: AutoRestoreOptions;
   readonly #gate = new PageGate({ refuse: (refusal) => new PageNotRestoredError(refusal) });
-  readonly #background = new Throttle({ work: () => void this.#takeBeside(), intervalMs: INTERVAL_MS });
-  /** The session whose state is taken; undefined between sessions. */
+  readonly #background = new Throttle({ work: () => void this.#takeBeside(), intervalMs: CAPTURE_INTERVAL_MS });
+  /** The session whose state is captured; undefined between sessions. */
   #session: BrowserSession | undefined;
   #isBeginning = false;
   #last: LastState | undefined;
-  /** What had been sent to the browser when its state was taken last. */
+  /** The browser's activity count at the last capture. */
   #takenActivity = 0;
-  /** One taking at a time, so that the last word is the newest. */
+  /** Serialises captures, so that the last one to finish is the newest. */
   readonly #taking = new Serial();
 
-  /** Undefined if nothing is to be restored or stored. Throws `ConfigError` if `sessionState` names a file that is none. */
+  /** Returns undefined if nothing is to be restored or stored. Throws `ConfigError` if the file of `sessionState` has another content. */
   static async open(options: SupervisorOptions): Promise<AutoRestore | undefined> {
     const { restore = true, sessionState, beforeCommand, log = silentLog } = options;
     if (restore === false && sessionState === undefined) return undefined;
@@ -82,8 +82,8 @@ export class AutoRestore {
   }
 
   /**
-   * To be called before each command; see `SupervisorOptions.beforeCommand`. The user's own hook comes first, and sees no command that is
-   * sent to restore something.
+   * The hook before each command; see `SupervisorOptions.beforeCommand`. The user's own hook runs first. It is not called for commands that
+   * restore something.
    */
   readonly before: CommandHook = (command) => {
     const own = () => (command.label === 'DELETE /' ? this.#beforeQuit() : this.#gate.before(command));
@@ -92,7 +92,7 @@ export class AutoRestore {
     return held === undefined ? own() : held.then(own);
   };
 
-  /** Brings the state into a new session, before anybody else uses it. Rejects if the browser can't be asked. */
+  /** Restores the state into a new session, before any other use of it. Rejects if the browser does not answer. */
   async begin(session: BrowserSession): Promise<void> {
     const { parts } = this.#options;
     this.#gate.reset(session);
@@ -100,16 +100,16 @@ export class AutoRestore {
     if (!isEmptyPatch(patch)) await this.#apply(session, patch);
     const page = this.#last?.page;
     const isPageDue = this.#last !== undefined && parts !== false && parts.page !== false && page !== null;
-    if (isPageDue && !BLANK.test(page?.url ?? '')) this.#gate.expect({ page, leftBy: 'the last session' });
+    if (isPageDue && !BLANK_URL.test(page?.url ?? '')) this.#gate.expect({ page, leftBy: 'the last session' });
   }
 
-  /** The session that {@link begin} was called with is alive: its state is taken from now on. */
+  /** Begins to capture the state of the session that was passed to {@link begin} and is now alive. */
   follow(session: BrowserSession): void {
     this.#session = session;
     this.#takenActivity = session.browserState.activity;
   }
 
-  /** The session gave a sign of life: if a command was its reason, the state is soon taken. */
+  /** Called at each sign of life. If a command caused it, the state is captured soon. */
   onAlive(): void {
     const { parts } = this.#options;
     if (parts === false || this.#session === undefined) return;
@@ -117,15 +117,15 @@ export class AutoRestore {
   }
 
   /**
-   * Takes the state now, and stores it in the file. Resolves with false if there is none to take. Rejects if the browser doesn't answer;
-   * with the reason of `signal`, the session's halt, if that is why.
+   * Captures the state now, and stores it in the file. Resolves with false if there is no state to capture. Rejects if the browser does not
+   * answer: with the reason of `signal`, the session's halt, if the session died.
    */
   async take(signal?: AbortSignal): Promise<boolean> {
     const session = this.#session;
     const isTaken = await this.#taking
       .run(() => this.#takeNow())
       .catch(async (thrown: unknown) => {
-        // A browser that is going refuses a moment before its death is declared.
+        // A dying browser refuses commands shortly before its death is declared.
         await session?.probe('command');
         signal?.throwIfAborted();
         throw thrown;
@@ -134,19 +134,19 @@ export class AutoRestore {
     return isTaken;
   }
 
-  /** Takes the state of a session that is about to end. Never rejects. */
+  /** Captures the state of a session that is about to end. Never rejects. */
   async takeLast(): Promise<void> {
     const taking = this.take();
-    let reason = `it took longer than ${LAST_LIMIT_MS} ms`;
+    let reason = `it took longer than ${LAST_CAPTURE_LIMIT_MS} ms`;
     try {
-      if (await settlesWithin(taking, LAST_LIMIT_MS)) return void (await taking);
+      if (await settlesWithin(taking, LAST_CAPTURE_LIMIT_MS)) return void (await taking);
     } catch (thrown) {
       reason = toError(thrown).message;
     }
-    this.#options.log.warn('The last state of the session could not be taken; an earlier one is used', { reason });
+    this.#options.log.warn('The last state of the session could not be captured; an earlier state is used', { reason });
   }
 
-  /** The session is over: what is known of it is its last state. */
+  /** Ends the captures of a session that has ended. The state known so far becomes its last state. */
   end(): void {
     const session = this.#session;
     if (session === undefined) return;
@@ -172,7 +172,7 @@ export class AutoRestore {
     const { parts, fileState } = this.#options;
     const opening = diffStates(EMPTY_STATE, fileState);
     if (parts === false || this.#last === undefined) return opening;
-    // A profile that the user named has a state of its own, which may hold what the last session had removed.
+    // A user's own profile already has a state, which may contain data that the last session had removed.
     const fresh = (await browserState.capture()) ?? EMPTY_STATE;
     const opened = patchState(fresh, opening);
     const restored = patchState(opened, selectParts(diffStates(opened, this.#last.state), parts));
@@ -184,14 +184,15 @@ export class AutoRestore {
     this.#isBeginning = true;
     try {
       const refused = await browserState.apply(patch);
-      if (refused === undefined) log.warn('This browser takes no state: the next session begins without it');
+      if (refused === undefined)
+        log.warn('The state can’t be restored in this browser: the next session begins without it');
       else if (refused.length > 0) log.warn('The browser refused a part of its state', { parts: refused.join(', ') });
     } finally {
       this.#isBeginning = false;
     }
   }
 
-  /** With a file, a session that is asked to quit is asked for its state first. */
+  /** Runs before a quit. With a file, the session's state is captured first. */
   #beforeQuit(): Promise<void> | undefined {
     if (this.#options.file !== undefined && this.#session !== undefined) return this.takeLast().then(() => this.end());
     this.end();
@@ -202,7 +203,7 @@ export class AutoRestore {
     try {
       if (await this.#taking.run(() => this.#takeNow({ isBackground: true }))) await this.#store({ isUrgent: false });
     } catch {
-      // A browser that is going refuses: its death is declared elsewhere. One that is only slow is asked after its next command.
+      // A dying browser refuses; its death is declared elsewhere. The state of a slow browser is captured after its next command.
     }
   }
 
@@ -213,7 +214,7 @@ export class AutoRestore {
     const { activity } = browserState;
     if (isBackground && activity === this.#takenActivity) return false;
     const state = await browserState.capture({ isBackground });
-    // The session may be over by now, with a newer state.
+    // The session may have ended in the meantime, with a newer state.
     if (state === undefined || session !== this.#session) return false;
     const { expected } = this.#gate;
     this.#last = { state, page: expected === undefined ? state.page : expected.page };

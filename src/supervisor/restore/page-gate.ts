@@ -1,6 +1,6 @@
 /**
- * Opens the page that a dead session had left, when a command of the next session needs it. Code that navigates by itself costs no extra
- * load. What can't be opened as it was makes the command fail: going on with another page would go wrong without an error.
+ * Opens the last page of a dead session when a command of the next session needs it. Code that navigates by itself causes no extra load. If
+ * the page can't be opened as it was, the command fails, because work on another page would do wrong things without an error.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -13,7 +13,7 @@ import {
   type WebDriver,
 } from '../../driver/driver.ts';
 
-/** The session whose commands pass the gate. */
+/** A session whose commands pass through the gate. */
 export interface GatedSession {
   readonly browserState: StateAccess;
   readonly driver: WebDriver;
@@ -21,35 +21,35 @@ export interface GatedSession {
 
 /** The page that commands expect. */
 export interface ExpectedPage {
-  /** Undefined if it is not known. */
+  /** The page; null if there was none, undefined if it is not known. */
   readonly page: PageState | null | undefined;
-  /** What left the page, in the middle of a sentence. */
+  /** The name of what left the page, as a part of a sentence. */
   readonly leftBy: string;
 }
 
-/** Why a command is refused. */
+/** The reasons for which a command is refused. */
 export interface PageRefusal {
   readonly leftBy: string;
-  /** Why the page can't be opened again, in the middle of a sentence. */
+  /** The reason for which the page can't be opened again, as a part of a sentence. */
   readonly reason: string;
-  /** Redacted; undefined if it is not known or of no importance. */
+  /** The redacted URL of the page; undefined if it is not known or does not matter. */
   readonly url: string | undefined;
 }
 
 export interface PageGateOptions {
-  /** Makes the error of a command that needs a page which can't be opened again. */
+  /** Makes the error of a command that needs a page that can't be opened again. */
   readonly refuse: (refusal: PageRefusal) => Error;
 }
 
-/** Commands that have nothing to do with the page. */
-const PAGELESS =
+/** The commands that don't use the page. */
+const PAGELESS_COMMANDS =
   /^((GET|POST) \/timeouts|(GET|POST|DELETE) \/window(\/.*)?|DELETE \/|POST \/session|POST \/(goog|ms|chromium)\/.*|.* \/se\/.*)$/;
 const NAVIGATES = 'POST /url';
 const OPENS_WINDOW = 'POST /window/new';
 const LISTS_WINDOWS = 'GET /window/handles';
 const MOVES_IN_HISTORY = /^POST \/(back|forward)$/;
-/** A page may fill itself by scripts after its load. */
-const FILLED_WITHIN_MS = 5_000;
+/** The time that a page's scripts have to fill the page after its load. */
+const FILL_LIMIT_MS = 5_000;
 const POLL_MS = 50;
 
 export class PageGate {
@@ -57,24 +57,24 @@ export class PageGate {
   #session: GatedSession | undefined;
   #expected: ExpectedPage | undefined;
   #opening: Promise<void> | undefined;
-  /** The name of the step that left further windows, which are not opened again. */
+  /** The name of what left further windows. They are not opened again. */
   #lostWindows: string | undefined;
 
   constructor(options: PageGateOptions) {
     this.#options = options;
   }
 
-  /** The page that commands still expect; undefined if they take the one that is there. */
+  /** The page that commands still expect; undefined if they accept the current page. */
   get expected(): ExpectedPage | undefined {
     return this.#expected;
   }
 
-  /** Whether the gate opens a page now, by a command of its own. */
+  /** True while the gate opens a page with a command of its own. */
   get isOpening(): boolean {
     return this.#opening !== undefined;
   }
 
-  /** Commands of this session pass from now on, and nothing is expected of its page. */
+  /** Lets the commands of this session pass from now on, without an expected page. */
   reset(session: GatedSession): void {
     this.#session = session;
     this.#expected = undefined;
@@ -82,14 +82,14 @@ export class PageGate {
     this.#opening = undefined;
   }
 
-  /** The next command that needs a page finds this one. */
+  /** Sets the page that the next command with a need for a page gets. */
   expect(expected: ExpectedPage): void {
     const { page, leftBy } = expected;
     this.#expected = expected;
     this.#lostWindows = (page?.windows ?? 1) > 1 ? leftBy : undefined;
   }
 
-  /** See `SupervisorOptions.beforeCommand`. */
+  /** The hook before each command; see `SupervisorOptions.beforeCommand`. */
   before({ label, data }: CommandInfo): Promise<void> | undefined {
     if (label === OPENS_WINDOW) this.#lostWindows = undefined;
     if (label === LISTS_WINDOWS && this.#lostWindows !== undefined)
@@ -100,8 +100,8 @@ export class PageGate {
     }
     if (this.#opening !== undefined) return this.#opening;
     const expected = this.#expected;
-    if (expected === undefined || PAGELESS.test(label)) return undefined;
-    // A page that could not be opened stays expected: what is there in its place is not what the command means.
+    if (expected === undefined || PAGELESS_COMMANDS.test(label)) return undefined;
+    // A page that could not be opened stays expected, because commands were not meant for the page that is open instead.
     const opening: Promise<void> = this.#open(expected, { label, data }).then(
       (): void => this.#finishOpening(opening, undefined),
       (thrown: unknown): never => {
@@ -136,12 +136,12 @@ export class PageGate {
     const reached = (await session.browserState.capture())?.page?.url ?? page.url;
     if (withoutFragment(reached) !== withoutFragment(page.url))
       throw refuse(`the site now answers with ${redactUrl(reached)}`, page.url);
-    if (!(await isSame(session, page, FILLED_WITHIN_MS)))
+    if (!(await isSame(session, page, FILL_LIMIT_MS)))
       throw refuse('what was typed, clicked or run there is not part of its address', page.url);
   }
 }
 
-/** Whether the current page looks as the expected one did, or will within `limitMs`. */
+/** Returns true if the current page has the fingerprint of the expected page, or gets it within `limitMs`. */
 async function isSame({ browserState }: GatedSession, { fingerprint }: PageState, limitMs: number): Promise<boolean> {
   if (fingerprint === null) return true;
   if (fingerprint === UNKNOWN_FINGERPRINT) return false;

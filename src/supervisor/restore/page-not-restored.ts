@@ -1,7 +1,7 @@
 import { SupervisorError } from '../../core/errors.ts';
 import type { PageRefusal } from './page-gate.ts';
 
-/** A command needed the page of the session before, and that page can't be opened as it was. */
+/** A command needed the page of the previous session, and that page can't be opened as it was. */
 export class PageNotRestoredError extends SupervisorError {
   readonly code = 'page-not-restored';
   readonly consequence = 'fail-step';

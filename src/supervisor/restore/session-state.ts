@@ -1,4 +1,7 @@
-/** The user's file of browser state, in the format of Playwright's `storageState`: log in once, and later sessions are logged in. */
+/**
+ * Reads and formats the user's file of browser state, in the format of Playwright's `storageState`. A login that it contains is used by
+ * later sessions.
+ */
 import { readFile } from 'node:fs/promises';
 
 import { ConfigError, toError } from '../../core/errors.ts';
@@ -9,7 +12,10 @@ export interface SessionState {
   readonly state: BrowserState;
 }
 
-/** Reads the file; a file that does not exist is an empty state. Throws `ConfigError` if it can't be read or holds something else. */
+/**
+ * Reads the file. A file that does not exist counts as an empty state. Throws `ConfigError` if the file can't be read or has another
+ * content.
+ */
 export async function readSessionState(file: string): Promise<SessionState> {
   let text: string;
   try {
@@ -22,7 +28,7 @@ export async function readSessionState(file: string): Promise<SessionState> {
   return { file, state: parseStorageState(text, file) };
 }
 
-/** The text of such a file: what Playwright writes, indented. */
+/** Returns the text of such a file: the JSON that Playwright writes, indented. */
 export function formatSessionState(state: BrowserState): string {
   return `${JSON.stringify(toStorageState(state), null, 2)}\n`;
 }

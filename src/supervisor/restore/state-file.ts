@@ -1,6 +1,6 @@
 /**
- * A file in which the state of a browser is stored again and again: one that the user named, or the private one of a run that can be
- * resumed. It holds secrets: it is readable by its user alone. A private file is removed when its run completes or when it is too old.
+ * A file in which the state of a browser is stored repeatedly: either a file that the user named, or the private file of a run that can be
+ * resumed. It contains secrets, so only its user can read it. A private file is removed when its run completes or when it is too old.
  */
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -10,15 +10,15 @@ import { toError } from '../../core/errors.ts';
 import { makeFolder, PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from '../../core/folders.ts';
 import type { Log } from '../../core/log.ts';
 
-/** After this time a stored state is of no use: logins have expired by then. */
+/** The time after which a stored state is of no use, because logins have expired by then. */
 const MAX_AGE_MS = 24 * 60 * 60 * 1_000;
 const MIN_INTERVAL_MS = 1_000;
-/** A private file, or one that a killed program was writing. */
+/** The name of a private file, or of the temporary file of a killed program. */
 const OWN_FILE = /^[\w-]+\.json(\.\d+\.tmp)?$/;
 
 export interface StateFileOptions {
   readonly file: string;
-  /** Whether the file is of our own making, in a folder of our own, which only its user may read then. */
+  /** True if this package created the file in a folder of its own, which then only its user may read. */
   readonly isPrivate: boolean;
   readonly log: Log;
 }
@@ -36,7 +36,7 @@ export class StateFile {
     this.path = options.file;
   }
 
-  /** Undefined if there is no file. */
+  /** Returns undefined if there is no file. */
   async read(): Promise<string | undefined> {
     try {
       return await readFile(this.path, 'utf8');
@@ -47,8 +47,8 @@ export class StateFile {
   }
 
   /**
-   * Stores what `text` returns when it is written: at once with `isUrgent`, otherwise at most once a second. Resolves when an urgent
-   * text is stored. A failure is logged, and harms nothing else.
+   * Stores the result of `text`, which is called when the file is written: at once with `isUrgent`, otherwise at most once a second.
+   * Resolves when an urgent text is stored. A failure is logged and has no other effect.
    */
   async write(text: () => string, { isUrgent }: { readonly isUrgent: boolean }): Promise<void> {
     this.#text = text;
@@ -57,7 +57,7 @@ export class StateFile {
     this.#timer ??= setTimeout(() => void this.flush(), waitMs).unref();
   }
 
-  /** Stores what waits to be stored. Never rejects. */
+  /** Stores the text that is waiting, if there is one. Never rejects. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -65,7 +65,7 @@ export class StateFile {
     await this.#writing;
   }
 
-  /** Removes the file, and stores nothing that waits. */
+  /** Removes the file, and drops a text that is waiting. */
   async remove(): Promise<void> {
     this.#text = undefined;
     await this.flush();
@@ -82,7 +82,7 @@ export class StateFile {
     try {
       await makeFolder(path.dirname(this.path));
       if (isPrivate) await chmod(path.dirname(this.path), PRIVATE_FOLDER_MODE);
-      // A file of that name may be somebody else's: it is made anew.
+      // A file with that name may belong to another user, so it is created anew.
       await rm(temporary, { force: true });
       await writeFile(temporary, text(), { mode: PRIVATE_FILE_MODE, flag: 'wx' });
       await rename(temporary, this.path);
@@ -93,13 +93,13 @@ export class StateFile {
   }
 }
 
-/** Removes private files of runs that can't use them any more. Never throws: another program may remove the same ones. */
+/** Removes private files of runs that can no longer use them. Never throws, because another program may remove the same files. */
 export function removeOldStateFiles(folder: string): void {
   let names: string[];
   try {
     names = readdirSync(folder);
   } catch {
-    // There is no folder yet.
+    // The folder does not exist yet.
     return;
   }
   for (const name of names.filter((one) => OWN_FILE.test(one))) {

@@ -1,4 +1,4 @@
-/** Does its work at most once within an interval, however often it is asked for. */
+/** Does its work at most once within an interval, however often it is requested. */
 
 export interface ThrottleOptions {
   /** Must not throw. */
@@ -15,7 +15,10 @@ export class Throttle {
     this.#options = options;
   }
 
-  /** Has the work done in a later turn of the event loop: at once if it was not done within the last interval, otherwise at its end. */
+  /**
+   * Requests the work for a later turn of the event loop: at once if it was not done within the last interval, otherwise at the end of the
+   * interval.
+   */
   ask(): void {
     if (this.#timer !== undefined) return;
     const { work, intervalMs } = this.#options;
@@ -27,7 +30,7 @@ export class Throttle {
     }, waitMs).unref();
   }
 
-  /** Drops what was asked for and not begun. */
+  /** Drops work that was requested but has not begun. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -319,6 +319,6 @@ describe('ctx.batch: death', () => {
     expect(told[0]).to.be.instanceOf(SessionDeathError);
     expect(outcome).to.include({ status: 'completed', records: 0, error: null });
     expect(outcome.counts).to.deep.equal({ total: 1, done: 1, failed: 0, cancelled: 0, skipped: 0 });
-    expect(warnings.map(({ message }) => message).join()).to.contain('did not heed their signal');
+    expect(warnings.map(({ message }) => message).join()).to.contain('ignored their signal');
   }).timeout(10_000);
 });
