@@ -13,7 +13,7 @@ describe('supervisor.api, with a real browser', () => {
 
   before(() => ({ site, browser, own } = stage));
 
-  /** Another supervisor of the same browser, with options of its own. */
+  /** Attaches another supervisor to the same browser, with its own options. */
   const withOptions = (options: SupervisorOptions) =>
     SessionSupervisor.attach(browser.endpointUrl!, browser.sessionId!, browser.capabilities, options);
 
@@ -21,21 +21,21 @@ describe('supervisor.api, with a real browser', () => {
   const uniquePath = (path: string) => `${path}${path.includes('?') ? '&' : '?'}test=${Math.random()}`;
 
   describe('URLs', () => {
-    it('stand against the page', async () => {
+    it('are resolved against the page', async () => {
       await browser.driver.get(`${site.url}/slow?ms=0`);
       expect((await browser.api.fetch('/echo?page')).url).to.equal(`${site.url}/echo?page`);
       expect((await browser.api.fetch('echo?page')).url).to.equal(`${site.url}/echo?page`);
       expect((await browser.api.fetch(new URL(`${site.url}/echo?object`))).url).to.equal(`${site.url}/echo?object`);
     });
 
-    it('stand against the base URL where there is one, whatever the page', async () => {
+    it('are resolved against the base URL, if there is one, whatever the page', async () => {
       await using supervisor = await withOptions({ baseUrl: `${own}/shop/` });
       stage.answer = (request, response) => response.end(request.url);
       expect(await (await supervisor.api.fetch('items?n=1')).text()).to.equal('/shop/items?n=1');
       expect(await (await supervisor.api.fetch('/items')).text()).to.equal('/items');
     });
 
-    it('that are relative, with no page and no base URL, are an error that says the way out', async () => {
+    it('that are relative cause an error that names the solution if there is no page and no base URL', async () => {
       await browser.driver.get('about:blank');
       const error = await rejectionOf(browser.api.fetch('/items'));
       expect(error).to.be.instanceOf(ApiError);
@@ -43,7 +43,7 @@ describe('supervisor.api, with a real browser', () => {
     });
 
     for (const wrong of ['localhost:3000/items', 'ftp://127.0.0.1/items', 'http://']) {
-      it(`that no call can be made to are refused at once, and no failure of the API: ${wrong}`, async () => {
+      it(`that can’t be called are refused at once, and count as no failure of the API: ${wrong}`, async () => {
         await using supervisor = await withOptions({ criticalFailureThreshold: 1, apiRetries: 4 });
         const error = await rejectionOf(supervisor.api.fetch(wrong));
         expect(error).to.be.instanceOf(ApiError);
@@ -58,7 +58,7 @@ describe('supervisor.api, with a real browser', () => {
       ['a header that belongs to the connection', '', { 'transfer-encoding': 'gzip' }],
       ['a length that is not the body’s', '', { 'content-length': '7' }],
     ] as const) {
-      it(`and what no client would send is an ApiError at once, and no failure of the API: ${what}`, async () => {
+      it(`of calls that no client would send cause an ApiError at once, and count as no failure of the API: ${what}`, async () => {
         await using supervisor = await withOptions({ criticalFailureThreshold: 1, apiRetries: 4 });
         stage.answer = (_request, response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end();
         const begunAt = performance.now();
@@ -70,7 +70,7 @@ describe('supervisor.api, with a real browser', () => {
       });
     }
 
-    it('and options that fetch itself refuses are its own error, at once, and no failure of the API', async () => {
+    it('with options that fetch refuses cause fetch’s own error at once, and count as no failure of the API', async () => {
       await using supervisor = await withOptions({ criticalFailureThreshold: 1, apiRetries: 4 });
       const error = await rejectionOf(supervisor.api.fetch(`${site.url}/echo`, { method: 'GET', body: 'text' }));
       expect(error).to.be.instanceOf(TypeError);
@@ -78,7 +78,7 @@ describe('supervisor.api, with a real browser', () => {
     });
   });
 
-  describe('retries', () => {
+  describe('the client', () => {
     let supervisor: SessionSupervisor;
 
     before(async () => {
@@ -122,7 +122,7 @@ describe('supervisor.api, with a real browser', () => {
       });
     }
 
-    it('sends body, headers and method again with a repetition', async () => {
+    it('sends the body, the headers and the method again with each repetition', async () => {
       let tries = 0;
       const got: string[] = [];
       stage.answer = (request, response) => {
@@ -149,21 +149,21 @@ describe('supervisor.api, with a real browser', () => {
       }
     });
 
-    it('waits as many seconds as Retry-After says', async () => {
+    it('waits for the number of seconds in Retry-After', async () => {
       const path = uniquePath('/status/503?retryAfter=1');
       await supervisor.api.fetch(`${site.url}${path}`);
       const [first, second] = visits(path);
       expect(second!.at - first!.at).to.be.at.least(999);
     });
 
-    it('waits until the date that Retry-After says', async () => {
+    it('waits until the date in Retry-After', async () => {
       const date = new Date(Date.now() + 2_000).toUTCString();
       const path = uniquePath(`/status/429?retryAfter=${encodeURIComponent(date)}`);
       await supervisor.api.fetch(`${site.url}${path}`);
       expect(performance.timeOrigin + visits(path)[1]!.at).to.be.at.least(Date.parse(date) - 1);
     });
 
-    it('makes an error of an answer that never comes, after so many attempts of so long', async () => {
+    it('rejects if the answer never comes, after all attempts have reached their time limit', async () => {
       await using hasty = await withOptions({ apiRetries: 1, apiTimeoutMs: 100 });
       const path = uniquePath('/never');
       const error = await rejectionOf(hasty.api.fetch(`${site.url}${path}`));
@@ -172,7 +172,7 @@ describe('supervisor.api, with a real browser', () => {
       expect(visits(path)).to.have.length(2);
     });
 
-    it('makes an error of a connection that is reset or refused, with the reason', async () => {
+    it('rejects with the reason if the connection is reset or refused', async () => {
       const path = uniquePath('/reset');
       const reset = await rejectionOf(supervisor.api.json(`${site.url}${path}`));
       expect(reset).to.be.instanceOf(ApiError).and.include({ status: null });
@@ -183,7 +183,7 @@ describe('supervisor.api, with a real browser', () => {
     });
 
     for (const how of ['fin', 'rst']) {
-      it(`reads a cut body (${how}) again in json() for a GET, and never for a POST`, async () => {
+      it(`repeats a call with a truncated body (${how}) in json() for a GET, and never for a POST`, async () => {
         const path = uniquePath(`/cut?how=${how}`);
         const error = await rejectionOf(supervisor.api.json(`${site.url}${path}`));
         expect(error).to.be.instanceOf(ApiError).and.include({ status: null });
@@ -194,7 +194,7 @@ describe('supervisor.api, with a real browser', () => {
       });
     }
 
-    it('heals by itself: a GET whose first body was cut has the second one', async () => {
+    it('returns the second answer to a GET whose first body was truncated', async () => {
       let tries = 0;
       stage.answer = (_request, response) => {
         if ((tries += 1) > 1) return void response.end('{"whole":true}');
@@ -203,7 +203,7 @@ describe('supervisor.api, with a real browser', () => {
       expect(await supervisor.api.json(`${own}/`)).to.deep.equal({ whole: true });
     });
 
-    it('makes an ApiError also of a last refusal whose body is cut', async () => {
+    it('rejects with an ApiError if the last refusal has a truncated body', async () => {
       stage.answer = (_request, response) => {
         response.writeHead(503, { 'content-length': 100 }).write('{"who', () => response.destroy());
       };
@@ -212,8 +212,8 @@ describe('supervisor.api, with a real browser', () => {
     });
   });
 
-  describe('errors', () => {
-    it('tells status and URL, without what is secret in it', async () => {
+  describe('the client and errors', () => {
+    it('reports the status and the URL, without secret parts', async () => {
       const error = await rejectionOf(browser.api.json(`${site.url}/status/418?token=abc123&page=2`));
       expect(error).to.be.instanceOf(ApiError);
       expect(error).to.include({ code: 'api-error', consequence: 'fail-step', status: 418 });
@@ -226,19 +226,19 @@ describe('supervisor.api, with a real browser', () => {
         .and.to.not.contain('abc123');
     });
 
-    it('says that a body is no JSON, with the status that came with it', async () => {
+    it('reports that a body is not JSON, with the status of the answer', async () => {
       const error = await rejectionOf(browser.api.json(`${site.url}/ok`, { method: 'post' }));
       expect(error).to.be.instanceOf(ApiError).and.include({ status: 200 });
       expect(error.message).to.match(/^POST .*\/ok answered 200 with a body that is not JSON/);
     });
 
-    it('fetch resolves with any answer that came', async () => {
+    it('resolves fetch with any answer', async () => {
       for (const status of [204, 304, 404, 418, 500]) {
         expect((await browser.api.fetch(`${site.url}/status/${status}`)).status).to.equal(status);
       }
     });
 
-    it('passes the caller’s own abort on, at once, in flight and before, and it is no failure of the API', async () => {
+    it('rejects at once with the reason of the caller’s abort, in flight and before, and counts no failure of the API', async () => {
       await using supervisor = await withOptions({ criticalFailureThreshold: 1 });
       const reason = new Error('not needed any more');
       expect(await rejectionOf(supervisor.api.fetch(`${site.url}/ok`, { signal: AbortSignal.abort(reason) }))).to.equal(
@@ -274,7 +274,7 @@ describe('supervisor.api, with a real browser', () => {
       expect(supervisor.health.cascadeCount).to.equal(6);
     });
 
-    it('ends the reading of a body that is still on its way (R104)', async () => {
+    it('ends the reading of a body that is still arriving (R104)', async () => {
       await using supervisor = await withOptions({});
       stage.answer = (_request, response) => void response.writeHead(200, { 'content-length': 100 }).write('half');
       const response = await supervisor.api.fetch(`${own}/`);

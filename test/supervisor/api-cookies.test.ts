@@ -6,7 +6,7 @@ import { useApiStage } from './api-stage.ts';
 
 type Echo = Record<'headers' | 'cookies', Record<string, string>> & Record<'method' | 'body', string>;
 
-describe('supervisor.api: what it sends of the browser', () => {
+describe('supervisor.api: cookies, credentials and the user agent', () => {
   const stage = useApiStage();
   let site: FaultSite;
   let browser: SessionSupervisor;
@@ -25,7 +25,7 @@ describe('supervisor.api: what it sends of the browser', () => {
       expect(cookies).to.deep.equal({ session: 'secret', plain: 'seen by scripts' });
     });
 
-    it('sends the very bytes that the page sends: cookies with other letters and signs, and without a name', async () => {
+    it('sends the same bytes as the page: cookies with non-ASCII characters, and without a name', async () => {
       await browser.driver.executeScript(
         "document.cookie = 'name=Grüße 世界 €'; document.cookie = 'nameless'; document.cookie = 'quoted=\"a b\"';",
       );
@@ -53,7 +53,7 @@ describe('supervisor.api: what it sends of the browser', () => {
       expect(sent[1]).to.have.length(150).and.to.deep.equal(sent[0]);
     });
 
-    it('sends user and password of the URL as the page does, and not to another host', async () => {
+    it('sends the user name and the password in the URL as the page does, but not to another host', async () => {
       const sent: (string | undefined)[] = [];
       stage.answer = ({ url, headers }, response) => {
         sent.push(headers.authorization);
@@ -72,7 +72,7 @@ describe('supervisor.api: what it sends of the browser', () => {
       expect(headers).not.to.have.property('authorization');
     });
 
-    it('sends a cookie that a command has just set, also when other calls are reading the cookies right then', async () => {
+    it('sends a cookie that a command has just set, even if other calls are reading the cookies at that moment', async () => {
       for (let round = 0; round < 5; round++) {
         const before = browser.api.json<Echo>(`${site.url}/echo`);
         await browser.driver.manage().addCookie({ name: 'round', value: String(round) });
@@ -82,7 +82,7 @@ describe('supervisor.api: what it sends of the browser', () => {
       }
     });
 
-    it('writes Set-Cookie back: the page and the next call see it', async () => {
+    it('writes Set-Cookie back, so that the page and the next call send it', async () => {
       await browser.api.fetch(`${site.url}/set-cookie`);
       expect(await pageCookies()).to.deep.equal({ session: 'secret' });
       await browser.driver.get(`${site.url}/echo`);
@@ -90,7 +90,7 @@ describe('supervisor.api: what it sends of the browser', () => {
       expect((await browser.api.json<Echo>(`${site.url}/echo`)).cookies).to.deep.equal({ session: 'secret' });
     });
 
-    it('writes back what a redirect sets, before it follows it', async () => {
+    it('writes back the cookies of a redirect before it follows the redirect', async () => {
       const { cookies } = await browser.api.json<Echo>(`${site.url}/redirect-set-cookie`);
       expect(cookies).to.deep.equal({ session: 'redirected' });
       expect(await pageCookies()).to.deep.equal({ session: 'redirected' });
@@ -112,7 +112,7 @@ describe('supervisor.api: what it sends of the browser', () => {
       }));
     };
 
-    it('keeps the attributes of a cookie: path, HttpOnly, SameSite and how long it lives', async () => {
+    it('preserves the attributes of a cookie: path, HttpOnly, SameSite and expiry', async () => {
       const [cookie] = await setCookie('a=1; Path=/; HttpOnly; SameSite=Strict; Max-Age=3600');
       expect(cookie).to.deep.include({ name: 'a', value: '1', path: '/', httpOnly: true, sameSite: 'Strict' });
       expect(cookie!.expiry).to.be.closeTo(3_600, 5);
@@ -129,7 +129,7 @@ describe('supervisor.api: what it sends of the browser', () => {
       });
     }
 
-    it('takes several cookies of one answer, with commas in their dates', async () => {
+    it('stores several cookies of one answer, with commas in their dates', async () => {
       const expires = new Date(Date.now() + 3_600_000).toUTCString();
       const cookies = await setCookie(`a=1; Expires=${expires}; Path=/`, 'b=2; Path=/', 'c=3; Path=/');
       expect(cookies.map(({ name }) => name).sort()).to.deep.equal(['a', 'b', 'c']);
@@ -142,8 +142,8 @@ describe('supervisor.api: what it sends of the browser', () => {
       'an overlong one': `a=${'x'.repeat(5_000)}`,
       'nothing but attributes': '; Path=/',
     })) {
-      it(`passes over a cookie that no browser would take, and the call succeeds: ${what}`, async () => {
-        // Node's own server refuses some of these headers, and the world's servers don't.
+      it(`ignores a cookie that browsers reject, and the call succeeds: ${what}`, async () => {
+        // Node's own server refuses some of these headers, but real servers send them.
         stage.answer = ({ socket }) =>
           socket.end(`HTTP/1.1 200 OK\r\nset-cookie: ${header}\r\nset-cookie: fine=1\r\ncontent-length: 0\r\n\r\n`);
         const { status } = await browser.api.fetch(`${own}/`);
@@ -152,7 +152,7 @@ describe('supervisor.api: what it sends of the browser', () => {
       });
     }
 
-    it('calls itself what the browser calls itself, unless the caller says otherwise', async () => {
+    it('sends the browser’s user agent, unless the caller sets another one', async () => {
       const userAgent = await browser.driver.executeScript('return navigator.userAgent');
       const { headers } = await browser.api.json<Echo>(`${site.url}/echo`, { headers: { 'X-Own': 'yes' } });
       expect(headers).to.include({ 'user-agent': userAgent, 'x-own': 'yes' });

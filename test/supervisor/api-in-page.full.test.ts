@@ -26,9 +26,9 @@ describe('supervisor.api with via: page', () => {
   const withOptions = (options: SupervisorOptions) =>
     SessionSupervisor.attach(browser.endpointUrl!, browser.sessionId!, browser.capabilities, options);
 
-  /** The site echoes each body, and notes the requests. */
+  /** The site echoes each body, and records the requests. */
   const useEcho = () => {
-    // Chromium asks for the icon whenever it likes.
+    // Chromium requests the icon at unpredictable times.
     const requests: { method: string; headers: NodeJS.Dict<string | string[]>; body: Buffer }[] = [];
     stage.answer = (request, response) => {
       const parts: Buffer[] = [];
@@ -42,7 +42,7 @@ describe('supervisor.api with via: page', () => {
     return requests;
   };
 
-  it('makes the call that the page’s own scripts make', async () => {
+  it('makes the same call as the page’s own scripts', async () => {
     const requests = useEcho();
     await browser.driver.executeAsyncScript(`fetch('/x').then(arguments[0], arguments[0])`);
     const response = await browser.api.fetch('/x', VIA);
@@ -56,7 +56,7 @@ describe('supervisor.api with via: page', () => {
     expect(await browser.driver.executeScript('return document.cookie')).to.equal('set=by-answer');
   });
 
-  it('returns JSON, statuses, and where a redirect led', async () => {
+  it('returns JSON, statuses, and the target of a redirect', async () => {
     stage.answer = ({ url }, response) => {
       if (url === '/from') response.writeHead(302, { location: '/to' }).end();
       else response.writeHead(url === '/to' ? 200 : 404).end(JSON.stringify({ at: url }));
@@ -95,7 +95,7 @@ describe('supervisor.api with via: page', () => {
     expect(Buffer.from(await response.arrayBuffer()).equals(big)).to.equal(true);
   });
 
-  it('repeats what is worth it, and only that', async () => {
+  it('repeats idempotent calls, and no others', async () => {
     let tries = 0;
     stage.answer = (_request, response) => response.writeHead((tries += 1) === 1 ? 503 : 200).end();
     expect((await browser.api.fetch('/', VIA)).status).to.equal(200);
@@ -129,7 +129,7 @@ describe('supervisor.api with via: page', () => {
     expect(await killed).to.equal(supervisor.signal.reason);
   });
 
-  it('leaves the frame and the timeouts of the session alone, and runs beside its commands', async () => {
+  it('does not change the frame and the timeouts of the session, and does not block its commands', async () => {
     const beside = Promise.withResolvers<void>();
     const held = Promise.withResolvers<void>();
     stage.answer = ({ url }, response) => {
@@ -152,7 +152,7 @@ describe('supervisor.api with via: page', () => {
     expect(await driver.manage().getTimeouts()).to.deep.equal(timeouts);
   });
 
-  it('says that another site’s CORS rules may be the reason of a failure', async () => {
+  it('names CORS as the likely reason of a failed call to another site', async () => {
     await using supervisor = await withOptions({ apiRetries: 0 });
     const error = await rejectionOf(supervisor.api.fetch(`${site.url}/ok`, VIA));
     expect(error).to.be.instanceOf(ApiError);
@@ -160,7 +160,7 @@ describe('supervisor.api with via: page', () => {
     expect((await supervisor.api.fetch(`${site.url}/ok`)).status).to.equal(200);
   });
 
-  it('fails a call whose page navigates away, and makes it again from the next page if it is idempotent', async () => {
+  it('fails a call whose page navigates away, and repeats it from the next page if it is idempotent', async () => {
     for (const method of ['POST', 'GET']) {
       let tries = 0;
       const arrived = Promise.withResolvers<ServerResponse>();
@@ -180,7 +180,7 @@ describe('supervisor.api with via: page', () => {
     }
   });
 
-  describe('is refused at once, with the way out, and that is no failure of the API', () => {
+  describe('is refused at once, names the solution, and counts no failure of the API', () => {
     const refusal = async (init: RequestInit = {}) => {
       await using supervisor = await withOptions({ criticalFailureThreshold: 1, baseUrl: own });
       const error = await rejectionOf(supervisor.api.fetch('/', { ...init, ...VIA }));
@@ -218,7 +218,7 @@ describe('supervisor.api with via: page', () => {
     });
   });
 
-  it('keeps to the limits per host', async () => {
+  it('obeys the limits per host', async () => {
     await using supervisor = await withOptions({ perHost: { concurrency: 1 } });
     let atOnce = 0;
     let most = 0;
@@ -233,7 +233,7 @@ describe('supervisor.api with via: page', () => {
     expect(most).to.equal(1);
   });
 
-  it('opens the page that a dead session had left, and calls from there', async () => {
+  it('opens the last page of a dead session, and makes the call from there', async () => {
     const server = createServer((_request, response) => response.setHeader('content-type', 'text/html').end('here'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/page`;

@@ -3,8 +3,8 @@ import { expect } from 'chai';
 import { SessionSupervisor } from '../../src/supervisor/supervisor.ts';
 import { killProcess, openFaultSite } from 'webdriver-supervisor/testing';
 
-describe('supervisor.api under much work, on a real browser', () => {
-  it('cancels what a batch has left, and fails nothing, when the browser is killed under its calls (R105, R110)', async () => {
+describe('supervisor.api under load, with a real browser', () => {
+  it('cancels the remaining items of a batch, and fails none, when the browser is killed during its calls (R105, R110)', async () => {
     await using site = await openFaultSite();
     await using supervisor = await SessionSupervisor.start({ apiRetries: 0, criticalFailureThreshold: 5 });
     let answered = 0;

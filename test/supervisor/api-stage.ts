@@ -13,7 +13,10 @@ export interface ApiStage {
   answer: (request: IncomingMessage, response: ServerResponse) => void;
 }
 
-/** Has the tests of a suite find a real browser without cookies on a page, and two sites. What it returns is filled before the first test. */
+/**
+ * Provides the tests of a suite with a real browser without cookies on a page, and with two sites. The returned object is filled before the
+ * first test.
+ */
 export function useApiStage(): ApiStage {
   const stage = {} as { -readonly [Key in keyof ApiStage]: ApiStage[Key] };
   const ownSite = createServer((request, response) => stage.answer(request, response));

@@ -7,7 +7,7 @@ import { rejectionOf, startScripted, turn, type Scripted } from './support.ts';
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
 
-/** Workers that wait until they are let go, and how many there are. */
+/** Workers that wait until they are released, and the number of waiting workers. */
 function makeGates() {
   const waiting: (() => void)[] = [];
   let isOpen = false;
@@ -26,7 +26,7 @@ function makeGates() {
   };
 }
 
-describe('SessionSupervisor.batch: what begins when', () => {
+describe('SessionSupervisor.batch: the order and time of starts', () => {
   let scripted: Scripted;
   let supervisor: SessionSupervisor;
 
@@ -38,7 +38,7 @@ describe('SessionSupervisor.batch: what begins when', () => {
   after(() => scripted[Symbol.asyncDispose]());
 
   describe('concurrency', () => {
-    it('may be Infinity: every item begins at once', async () => {
+    it('can be Infinity: every item begins at once', async () => {
       const gates = makeGates();
       const outcome = supervisor.batch(numbers(2_000), gates.enter, { concurrency: Infinity });
       while (gates.waiting < 2_000) await turn();
@@ -69,7 +69,7 @@ describe('SessionSupervisor.batch: what begins when', () => {
       expect((await outcome).counts.done).to.equal(100);
     });
 
-    it('of a control has precedence over that of the batch, which stands until the control is used', async () => {
+    it('of a control overrides that of the batch, which applies until the control is used', async () => {
       const gates = makeGates();
       const control = new BatchControl();
       const outcome = supervisor.batch(numbers(10), gates.enter, { control, concurrency: 4 });
@@ -113,7 +113,7 @@ describe('SessionSupervisor.batch: what begins when', () => {
 
     afterEach(() => clock.restore());
 
-    it('begin nothing meanwhile, and go on afterwards where it stopped', async () => {
+    it('stop new starts, and continue afterwards at the same item', async () => {
       const gates = makeGates();
       const control = new BatchControl({ concurrency: 2 });
       const outcome = supervisor.batch(numbers(6), gates.enter, { control });
@@ -131,7 +131,7 @@ describe('SessionSupervisor.batch: what begins when', () => {
       expect((await outcome).counts.done).to.equal(6);
     });
 
-    it('hold back retries too', async () => {
+    it('also stop retries', async () => {
       const control = new BatchControl();
       const attempts: number[] = [];
       const failed = Promise.withResolvers<void>();
@@ -167,7 +167,7 @@ describe('SessionSupervisor.batch: what begins when', () => {
       expect(begun).to.have.members(['a', 'b']);
     });
 
-    it('let a paused batch be cancelled', async () => {
+    it('allow a paused batch to be cancelled', async () => {
       const control = new BatchControl();
       control.pause();
       const stop = new AbortController();
@@ -177,7 +177,7 @@ describe('SessionSupervisor.batch: what begins when', () => {
       expect((await outcome).counts).to.include({ total: 3, cancelled: 3 });
     });
 
-    it('keep to the rate limit after a pause', async () => {
+    it('obey the rate limit after a pause', async () => {
       const control = new BatchControl();
       const begun: number[] = [];
       const outcome = supervisor.batch(
@@ -199,7 +199,7 @@ describe('SessionSupervisor.batch: what begins when', () => {
   });
 
   describe('priority', () => {
-    it('decides which waiting item begins next, the highest first and equal ones in their order', async () => {
+    it('decides which waiting item begins next: the highest first, and equal ones in their order', async () => {
       const order: string[] = [];
       await supervisor.batch(['low 1', 'high 1', 'middle', 'high 2', 'low 2'], (item) => void order.push(item), {
         concurrency: 1,
@@ -209,7 +209,7 @@ describe('SessionSupervisor.batch: what begins when', () => {
       expect(order).to.deep.equal(['high 1', 'high 2', 'middle', 'low 1', 'low 2']);
     });
 
-    it('puts an added item before waiting ones of lower priority, and leaves the outcome in input order', async () => {
+    it('puts an added item before waiting items of lower priority, and does not change the order of the outcome', async () => {
       const order: number[] = [];
       const { results } = await supervisor.batch(
         [1, 2, 3],
@@ -234,7 +234,7 @@ describe('SessionSupervisor.batch: what begins when', () => {
       expect(order).to.deep.equal(expected);
     });
 
-    it('that is no number refuses the item with an ActionError', async () => {
+    it('that is not a number causes an ActionError', async () => {
       const error = await rejectionOf(supervisor.batch([1], () => 1, { priority: () => NaN }));
       expect(error).to.be.instanceOf(ActionError);
       const { counts, stoppedBy } = await supervisor.batch([1], (_item, { add }) => add(2), {

@@ -7,7 +7,7 @@ import { kill, rejectionOf, startScripted, turn, type Scripted } from './support
 
 const key = (item: string): string => item;
 const hang = () => new Promise<never>(() => undefined);
-/** An error like the one that p-retry exports, made by another copy of it. */
+/** An error like the one that p-retry exports, made by another copy of p-retry. */
 const makeAbortError = (originalError: Error) =>
   Object.assign(new Error(originalError.message), { name: 'AbortError', originalError });
 
@@ -47,7 +47,7 @@ describe('SessionSupervisor.batch: limits of an item', () => {
       expect(error.message).to.contain('"hangs"').and.contain('1000 ms');
     });
 
-    it('aborts the signal of the item and refuses its API calls, and those of no other item', async () => {
+    it('aborts the signal of the item and refuses its API calls, but not those of other items', async () => {
       const told: unknown[] = [];
       const outcome = supervisor.batch(
         ['hangs', 'fine'],
@@ -69,7 +69,7 @@ describe('SessionSupervisor.batch: limits of an item', () => {
       expect(results[1]).to.deep.equal({ key: 'fine', status: 'done', value: false });
     });
 
-    it('drops what a timed-out worker returns, skips and adds later', async () => {
+    it('drops the later results, skips and additions of a timed-out worker', async () => {
       const late = Promise.withResolvers<void>();
       const refused = Promise.withResolvers<unknown>();
       const outcome = supervisor.batch(
@@ -111,7 +111,7 @@ describe('SessionSupervisor.batch: limits of an item', () => {
       expect(attempts).to.deep.equal([1, 2, 3]);
     });
 
-    it('leaves no timer behind when items end in time', async () => {
+    it('leaves no timer behind if items end in time', async () => {
       await supervisor.batch(['a', 'b'], (item) => item, { key, timeoutMs: 1_000 });
       expect(clock.countTimers()).to.equal(0);
     });
@@ -133,7 +133,7 @@ describe('SessionSupervisor.batch: limits of an item', () => {
       });
   });
 
-  describe('retries', () => {
+  describe('attempts after a failure', () => {
     it('count against the rate limit like first attempts', async () => {
       const begun: number[] = [];
       const outcome = supervisor.batch(
@@ -184,7 +184,7 @@ describe('SessionSupervisor.batch: limits of an item', () => {
       expect(results[0]).to.deep.equal({ key: 'x', status: 'failed', error: original });
     });
 
-    it('go on after an AbortError of the platform, which is an ordinary failure', async () => {
+    it('continue after an AbortError of the platform, which is an ordinary failure', async () => {
       let attempts = 0;
       const outcome = supervisor.batch(
         ['x'],
@@ -199,7 +199,7 @@ describe('SessionSupervisor.batch: limits of an item', () => {
       expect(attempts).to.equal(2);
     });
 
-    it('give up an item whose server asks for a longer wait than a minute', async () => {
+    it('end if the server asks for a wait of more than a minute', async () => {
       let attempts = 0;
       const { results } = await supervisor.batch(
         ['x'],
@@ -214,7 +214,7 @@ describe('SessionSupervisor.batch: limits of an item', () => {
       expect(results[0]).to.have.nested.property('error.retryAfterMs', 3_600_000);
     });
 
-    it('leave the wait for a next attempt at once when the batch is cancelled', async () => {
+    it('end during the wait for the next attempt when the batch is cancelled', async () => {
       const controller = new AbortController();
       const outcome = supervisor.batch(
         ['x'],
@@ -229,7 +229,7 @@ describe('SessionSupervisor.batch: limits of an item', () => {
     });
   });
 
-  it('waits before a retry as long as Retry-After of an API call asked for', async () => {
+  it('waits before a retry for as long as the Retry-After of an API call asks', async () => {
     clock.restore();
     const answers = { '/busy': { status: 429, body: '', headers: { 'retry-after': '1' } } };
     await using busy = await startScripted({ apiRetries: 0 }, { answers });

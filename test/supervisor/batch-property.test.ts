@@ -6,36 +6,36 @@ import { CancelledError } from '../../src/core/errors.ts';
 import type { BatchOutcome, BatchTools, SessionSupervisor } from '../../src/supervisor/supervisor.ts';
 import { kill, startScripted, turn, type Scripted } from './support.ts';
 
-/** What one attempt of a worker does, after so many turns of the event loop. */
+/** The behaviour of one attempt of a worker, and the number of turns of the event loop before it. */
 interface Attempt {
   readonly end: 'return' | 'throw' | 'throw text' | 'skip' | 'swallow skip';
   readonly turns: number;
   readonly isDeaf: boolean;
-  /** Keys of items that it adds, known ones among them. */
+  /** Keys of the items that the attempt adds. Some of them are known already. */
   readonly adds: readonly number[];
 }
 
 interface Schedule {
   readonly items: number;
-  /** By item, then by attempt; what is missing returns at once. */
+  /** The attempts by item, then by number. A missing attempt returns at once. */
   readonly attempts: readonly (readonly Attempt[])[];
   readonly concurrency: number;
   readonly retries: number;
   readonly rateLimit: { readonly count: number; readonly perMs: number } | undefined;
-  /** After so many attempts have begun. */
+  /** The number of attempts that have begun before the stop. */
   readonly stop: { readonly how: 'death' | 'cancel' | 'session ended'; readonly afterAttempts: number } | undefined;
 }
 
-const MOST_ITEMS = 12;
+const MAX_ITEMS = 12;
 const attempt: fc.Arbitrary<Attempt> = fc.record({
   end: fc.constantFrom('return', 'return', 'throw', 'throw text', 'skip', 'swallow skip'),
   turns: fc.nat(4),
   isDeaf: fc.boolean(),
-  adds: fc.array(fc.integer({ min: 0, max: MOST_ITEMS + 8 }), { maxLength: 3 }),
+  adds: fc.array(fc.integer({ min: 0, max: MAX_ITEMS + 8 }), { maxLength: 3 }),
 });
 const schedule: fc.Arbitrary<Schedule> = fc.record({
-  items: fc.nat(MOST_ITEMS),
-  attempts: fc.array(fc.array(attempt, { maxLength: 3 }), { maxLength: MOST_ITEMS + 8 }),
+  items: fc.nat(MAX_ITEMS),
+  attempts: fc.array(fc.array(attempt, { maxLength: 3 }), { maxLength: MAX_ITEMS + 8 }),
   concurrency: fc.oneof({ arbitrary: fc.integer({ min: 1, max: 6 }), weight: 8 }, fc.constant(Infinity)),
   retries: fc.nat(2),
   rateLimit: fc.option(fc.record({ count: fc.integer({ min: 1, max: 5 }), perMs: fc.integer({ min: 1, max: 200 }) }), {
@@ -51,7 +51,7 @@ const schedule: fc.Arbitrary<Schedule> = fc.record({
   ),
 });
 
-describe('SessionSupervisor.batch, whatever happens', () => {
+describe('SessionSupervisor.batch with random schedules', () => {
   let scripted: Scripted;
   let clock: SinonFakeTimers;
 
@@ -67,7 +67,7 @@ describe('SessionSupervisor.batch, whatever happens', () => {
 
   after(() => scripted[Symbol.asyncDispose]());
 
-  it('adds up, agrees with its workers, and begins nothing after the halt (R105, R108, R110)', async function () {
+  it('has counts that add up and match its workers, and begins nothing after the halt (R105, R108, R110)', async function () {
     this.timeout(120_000);
     await fc.assert(
       fc.asyncProperty(schedule, async (given) => {
@@ -82,12 +82,12 @@ describe('SessionSupervisor.batch, whatever happens', () => {
   });
 });
 
-/** One schedule as it is played, with what its workers saw. */
+/** Runs one schedule and records what its workers observe. */
 class Play {
   readonly #supervisor: SessionSupervisor;
   readonly #given: Schedule;
   readonly #caller = new AbortController();
-  /** Keys in the order of their declaration. */
+  /** The keys in the order of their declaration. */
   readonly #declared: string[];
   readonly #lastEnd = new Map<string, { readonly end: Attempt['end']; readonly attempt: number }>();
   readonly #begunAt: number[] = [];
@@ -115,12 +115,12 @@ class Play {
       ...(rateLimit === undefined ? {} : { rateLimit }),
     });
     const outcome = await tickUntilSettled(batch, { clock, stepMs: 20, onStep: () => this.#observe() });
-    const asTold = structuredClone(outcome.counts);
-    // Workers that were deaf come back now, with values that nobody may take any more.
+    const reported = structuredClone(outcome.counts);
+    // Workers that ignored their signal return now. Their values must be dropped.
     for (const wake of this.#deaf) wake();
     await clock.tickAsync(60_000);
     await turn();
-    expect(outcome.counts, 'late results change nothing').to.deep.equal(asTold);
+    expect(outcome.counts, 'late results change nothing').to.deep.equal(reported);
     await this.#stopping;
     return outcome;
   }
@@ -190,7 +190,7 @@ class Play {
       }
       if (!signal.aborted) this.#lastEnd.set(key, { end, attempt: number });
       if (end === 'throw') throw new TypeError(`${key} failed`);
-      // oxlint-disable-next-line typescript/only-throw-error -- what an author may do all the same
+      // oxlint-disable-next-line typescript/only-throw-error -- authors can do this
       if (end === 'throw text') throw `${key} failed`;
       if (end === 'skip') skip('declined');
       if (end === 'swallow skip') swallow(() => skip('declined'));
@@ -200,15 +200,15 @@ class Play {
     }
   }
 
-  /** At every moment: no more work than allowed, and none on record once halted. */
+  /** Checks that no more work runs than allowed, and that no work is counted after the halt. */
   #observe(): void {
     const { parallelOperations, shouldHalt } = this.#supervisor.health;
     const { concurrency } = this.#given;
     if (parallelOperations > concurrency) this.#problems.push(`${parallelOperations} operations at a time`);
-    if (shouldHalt && parallelOperations > 0) this.#problems.push('work on record after the halt');
+    if (shouldHalt && parallelOperations > 0) this.#problems.push('work is counted after the halt');
     if (this.#caller.signal.aborted || shouldHalt) return;
     if (this.#active > concurrency) this.#problems.push(`${this.#active} workers at a time`);
-    if (this.#active > parallelOperations) this.#problems.push('a worker that nobody counts');
+    if (this.#active > parallelOperations) this.#problems.push('a worker that is not counted');
   }
 
   #stopWhenDue(): void {
@@ -229,7 +229,7 @@ class Play {
   }
 }
 
-/** Lets the fake time pass until `work` is settled. */
+/** Advances the fake clock until `work` is settled. */
 async function tickUntilSettled<Value>(
   work: Promise<Value>,
   { clock, stepMs, onStep }: { clock: SinonFakeTimers; stepMs: number; onStep?: () => void },
@@ -248,6 +248,6 @@ function swallow(work: () => never): void {
   try {
     work();
   } catch {
-    // That is the point.
+    // The error of skip is ignored on purpose.
   }
 }

@@ -4,7 +4,7 @@ import { ActionError } from '../../src/core/errors.ts';
 import type { SessionSupervisor } from '../../src/supervisor/supervisor.ts';
 import { kill, startScripted, turn, type Scripted } from './support.ts';
 
-/** The numbers from 0, and what became of them. */
+/** Yields the numbers from 0, and records how many were pulled and whether the iterator was closed. */
 function makeSource(count: number) {
   const seen = { pulled: 0, isClosed: false };
   const items = (async function* () {
@@ -39,7 +39,7 @@ describe('SessionSupervisor.batch: items of an asynchronous iterable', () => {
 
   after(() => scripted[Symbol.asyncDispose]());
 
-  it('are worked on like others, and the outcome has them in their order', async () => {
+  it('are processed like others, and are in the outcome in their order', async () => {
     const { items, seen } = makeSource(50);
     const { counts, results } = await supervisor.batch(items, async (item) => {
       if (item % 3 === 0) await turn();
@@ -52,7 +52,7 @@ describe('SessionSupervisor.batch: items of an asynchronous iterable', () => {
     expect(seen.isClosed).to.equal(true);
   });
 
-  it('are pulled only a few ahead of what the workers need', async () => {
+  it('are pulled only a few items ahead of the workers', async () => {
     const { items, seen } = makeSource(1_000);
     const gates: (() => void)[] = [];
     const outcome = supervisor.batch(items, () => new Promise<void>((resolve) => void gates.push(resolve)), {
@@ -70,7 +70,7 @@ describe('SessionSupervisor.batch: items of an asynchronous iterable', () => {
     await outcome;
   });
 
-  it('are pulled only a few ahead of a rate limit, whatever the concurrency', async () => {
+  it('are pulled only a few items ahead of a rate limit, whatever the concurrency', async () => {
     const { items, seen } = makeSource(1_000);
     const outcome = supervisor.batch(items, (item) => item, {
       concurrency: Infinity,
@@ -82,12 +82,12 @@ describe('SessionSupervisor.batch: items of an asynchronous iterable', () => {
     expect((await outcome).counts).to.include({ done: 2 });
   });
 
-  it('wait in no queue: a batch without any of them ends when the iterable does', async () => {
+  it('can be missing: a batch without items ends when the iterable does', async () => {
     const { items } = makeSource(0);
     expect((await supervisor.batch(items, () => 1)).counts.total).to.equal(0);
   });
 
-  it('may come while workers add items, which follow them in the outcome', async () => {
+  it('can arrive while workers add items, which follow them in the outcome', async () => {
     const { items } = makeSource(5);
     const { results } = await supervisor.batch(items, (item, { add }) => void (item < 5 && add(item + 100)), {
       key: String,
@@ -99,7 +99,7 @@ describe('SessionSupervisor.batch: items of an asynchronous iterable', () => {
     ]);
   });
 
-  it('are passed over if a worker added them already', async () => {
+  it('are ignored if a worker has already added them', async () => {
     const { items } = makeSource(3);
     const { counts } = await supervisor.batch(items, (item, { add }) => void (item === 0 && add(2)), {
       key: String,
@@ -162,7 +162,7 @@ describe('SessionSupervisor.batch: items of an asynchronous iterable', () => {
     expect(seen).to.deep.equal({ pulled, isClosed: true });
   });
 
-  it('never hold up the end: a death ends a batch whose iterable gives nothing', async () => {
+  it('never delay the end: a death ends a batch whose iterable yields nothing', async () => {
     const items = (async function* (): AsyncGenerator<number> {
       await new Promise(() => undefined);
       yield 1;

@@ -8,7 +8,7 @@ import { kill, startScripted, turn, type Scripted } from './support.ts';
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
 const statuses = ({ results }: BatchOutcome<unknown>) => results.map(({ status }) => status);
-/** Ends when its signal aborts, as a well-behaved worker does. */
+/** A worker that ends when its signal aborts, as it should. */
 const untilAborted = ({ signal }: { readonly signal: AbortSignal }) =>
   new Promise<never>((_resolve, reject) =>
     signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
@@ -29,8 +29,8 @@ describe('SessionSupervisor.batch, stopped', () => {
 
   after(() => scripted[Symbol.asyncDispose]());
 
-  describe('stopped', () => {
-    it('by a death: queued items are cancelled, running ones aborted, all with the death (R105)', async () => {
+  describe('the batch', () => {
+    it('is stopped by a death: queued items are cancelled, running items aborted, all with the death (R105)', async () => {
       const begun: number[] = [];
       const outcome = supervisor.batch(
         numbers(50),
@@ -52,7 +52,7 @@ describe('SessionSupervisor.batch, stopped', () => {
       expect(begun).to.have.length(15);
     });
 
-    it('by a death that one of its own workers meets (R105)', async () => {
+    it('is stopped by a death that one of its own workers finds (R105)', async () => {
       const outcome = await supervisor.batch(
         numbers(20),
         async (item, { driver }) => {
@@ -67,7 +67,7 @@ describe('SessionSupervisor.batch, stopped', () => {
       expect(supervisor.health.death!.cancelled).to.deep.equal({ queued: 16, inFlight: 1, refused: 0 });
     });
 
-    it('before it began: no worker starts, each item is cancelled with the death, and counted as refused (R105, R110)', async () => {
+    it('is stopped if the death came before it: no worker starts, each item is cancelled with the death, and counted as refused (R105, R110)', async () => {
       kill(supervisor);
       const worker = spy();
       const { counts, results } = await supervisor.batch(numbers(7), worker);
@@ -77,7 +77,7 @@ describe('SessionSupervisor.batch, stopped', () => {
       expect(supervisor.health.death!.cancelled).to.deep.equal({ queued: 0, inFlight: 0, refused: 7 });
     });
 
-    it('by its caller: the session lives on, and the reason is the caller’s', async () => {
+    it('is stopped by its caller: the session stays alive, and the reason is the caller’s', async () => {
       const controller = new AbortController();
       const begun: number[] = [];
       const outcome = supervisor.batch(
@@ -99,7 +99,7 @@ describe('SessionSupervisor.batch, stopped', () => {
       expect(supervisor.health.parallelOperations).to.equal(0);
     });
 
-    it('by an error that is of no use to go on from: its item failed, what was left is cancelled with it', async () => {
+    it('is stopped by an error that aborts the run: its item fails, and the remaining items are cancelled with it', async () => {
       const reason = new ActionError('the author’s mistake');
       const outcome = await supervisor.batch(
         numbers(6),
@@ -114,7 +114,7 @@ describe('SessionSupervisor.batch, stopped', () => {
       expect(supervisor.state).to.equal('alive');
     });
 
-    it('not by an error of one item alone', async () => {
+    it('is not stopped by an ordinary error of one item', async () => {
       const failure = new ApiError({ method: 'GET', url: 'http://shop.test/', status: 500, reason: 'broken' });
       const { counts, stoppedBy } = await supervisor.batch(numbers(6), (item) => {
         if (item === 2) throw failure;
@@ -123,7 +123,7 @@ describe('SessionSupervisor.batch, stopped', () => {
       expect(stoppedBy).to.equal(null);
     });
 
-    it('drops the value of a worker that swallowed the death', async () => {
+    it('drops the value of a worker that ignored the error of the death', async () => {
       const begun = Promise.withResolvers<void>();
       const outcome = supervisor.batch([1], async (_item, { signal }) => {
         begun.resolve();
@@ -136,7 +136,7 @@ describe('SessionSupervisor.batch, stopped', () => {
       expect(results[0]).to.include({ status: 'cancelled', error: supervisor.signal.reason });
     });
 
-    it('waits 2 s for a worker that ignores its signal, names it, and drops what it returns later (R110)', async () => {
+    it('waits 2 s for a worker that ignores its signal, logs its key, and drops its later result (R110)', async () => {
       const clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldClearNativeTimers: true });
       const late = Promise.withResolvers<string>();
       try {
@@ -190,7 +190,7 @@ describe('SessionSupervisor.batch, stopped', () => {
       expect(attempts.callCount).to.equal(1);
     });
 
-    it('makes add throw the death in a worker that goes on, and adds nothing', async () => {
+    it('makes add throw the death in a worker that continues, and adds nothing', async () => {
       const told = Promise.withResolvers<unknown>();
       const outcome = supervisor.batch([1], async (_item, { signal, add }) => {
         await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
@@ -206,7 +206,7 @@ describe('SessionSupervisor.batch, stopped', () => {
       expect((await outcome).counts.total).to.equal(1);
     });
 
-    it('belongs to the session that it began on: it ends with that one, also when a next one is there', async () => {
+    it('belongs to the session on which it began, and ends with that session even if the next one has started', async () => {
       const outcome = supervisor.batch(numbers(3), (item, tools) => untilAborted(tools));
       await turn();
       const { signal } = supervisor;
@@ -222,7 +222,7 @@ describe('SessionSupervisor.batch, stopped', () => {
     process.on('warning', warned);
     try {
       const listeners = () => getEventListeners(supervisor.signal, 'abort').length;
-      // The way of the calls is made with the first one, and lasts as long as the session.
+      // The route of the calls is created with the first call, and exists as long as the session.
       await supervisor.api.fetch(`${scripted.server.url}/status`);
       const before = listeners();
       for (let batch = 0; batch < 100; batch++) await supervisor.batch(numbers(10), (item) => item, { retries: 1 });

@@ -23,8 +23,8 @@ describe('SessionSupervisor.batch', () => {
 
   after(() => scripted[Symbol.asyncDispose]());
 
-  describe('the outcome', () => {
-    it('tells each item’s fate in input order, whatever order they end in (R105)', async () => {
+  describe('its outcome', () => {
+    it('has each item’s result in input order, whatever the order of their ends (R105)', async () => {
       const gates = numbers(4).map(() => Promise.withResolvers<void>());
       const outcome = supervisor.batch(
         ['slow', 'bad', 'declined', 'quick'],
@@ -53,7 +53,7 @@ describe('SessionSupervisor.batch', () => {
       expect(stoppedBy).to.equal(null);
     });
 
-    it('of no items comes at once, and is empty', async () => {
+    it('is empty, and resolves at once, if there are no items', async () => {
       expect(await supervisor.batch([], () => 1)).to.deep.equal({
         counts: { total: 0, done: 0, failed: 0, cancelled: 0, skipped: 0 },
         results: [],
@@ -61,7 +61,7 @@ describe('SessionSupervisor.batch', () => {
       });
     });
 
-    it('takes items from a generator, and names them by their position where no key is given', async () => {
+    it('contains the items of a generator, with their position as the key if none is given', async () => {
       const { results } = await supervisor.batch(
         (function* () {
           yield 'a';
@@ -75,7 +75,7 @@ describe('SessionSupervisor.batch', () => {
       ]);
     });
 
-    it('has the failure of a worker that throws without being asynchronous', async () => {
+    it('has the failure of a worker that throws synchronously', async () => {
       const failure = new Error('at once');
       const { results } = await supervisor.batch([1], () => {
         throw failure;
@@ -93,7 +93,7 @@ describe('SessionSupervisor.batch', () => {
     })) {
       it(`has an Error for a worker that throws ${what}`, async () => {
         const { results } = await supervisor.batch([1], async () => {
-          // oxlint-disable-next-line typescript/only-throw-error -- what an author may do all the same
+          // oxlint-disable-next-line typescript/only-throw-error -- authors can do this
           throw thrown;
         });
         expect(results[0]).to.have.property('status', 'failed');
@@ -106,7 +106,7 @@ describe('SessionSupervisor.batch', () => {
     }
   });
 
-  describe('its options', () => {
+  describe('the batch and its options', () => {
     it('refuses two items with one key before any worker starts (R105)', async () => {
       const worker = spy();
       const error = await rejectionOf(supervisor.batch(['a', 'b', 'a'], worker, { key: (item) => item }));
@@ -116,7 +116,7 @@ describe('SessionSupervisor.batch', () => {
       expect(supervisor.health.parallelOperations).to.equal(0);
     });
 
-    it('rejects with what a key function or an iterable throws, before any worker starts', async () => {
+    it('rejects with the error of a key function or an iterable before any worker starts', async () => {
       const worker = spy();
       const failure = new Error('no key');
       const broken = () => {
@@ -154,7 +154,7 @@ describe('SessionSupervisor.batch', () => {
       });
     }
 
-    it('runs as many workers at a time as it may, and never more', async () => {
+    it('runs exactly as many workers at a time as the concurrency allows', async () => {
       let running = 0;
       let most = 0;
       for (const concurrency of [1, 3, 50]) {
@@ -201,7 +201,7 @@ describe('SessionSupervisor.batch', () => {
       }
     });
 
-    it('leaves a rate limit’s wait at once when it is cancelled', async () => {
+    it('ends the wait for a rate limit at once when it is cancelled', async () => {
       const controller = new AbortController();
       const outcome = supervisor.batch(numbers(5), (item) => item, {
         rateLimit: { count: 1, perMs: 3_600_000 },
@@ -212,7 +212,7 @@ describe('SessionSupervisor.batch', () => {
       expect((await outcome).counts).to.deep.include({ total: 5, done: 1, cancelled: 4 });
     });
 
-    it('tries a failing item again as often as it may, and tells the worker which attempt it is', async () => {
+    it('repeats a failing item as often as allowed, and passes the number of the attempt to the worker', async () => {
       const attempts: number[] = [];
       const { results } = await supervisor.batch(
         ['a'],
@@ -239,8 +239,8 @@ describe('SessionSupervisor.batch', () => {
     });
   });
 
-  describe('what a worker is given', () => {
-    it('counts an item as skipped also when the worker swallows what skip throws', async () => {
+  describe('the batch and the tools of its workers', () => {
+    it('counts an item as skipped even if the worker ignores the error that skip throws', async () => {
       const { results, counts } = await supervisor.batch(
         ['swallows', 'fails afterwards', 'plain'],
         async (item, { skip }) => {
@@ -281,7 +281,7 @@ describe('SessionSupervisor.batch', () => {
       }
     });
 
-    it('begins an added item after the line that added it, not in its middle', async () => {
+    it('begins an added item after the statement that added it, not in its middle', async () => {
       const lines: string[] = [];
       await supervisor.batch(
         [0],
@@ -337,7 +337,7 @@ describe('SessionSupervisor.batch', () => {
       expect(results[0]).to.include({ status: 'done', value: 'Title of about:blank' });
     });
 
-    it('refuses the driver to workers that share a window, says the way out, and stops the batch (R105)', async () => {
+    it('refuses the driver to workers that share a window, names the solution, and stops the batch (R105)', async () => {
       const { results, stoppedBy } = await supervisor.batch(numbers(5), (_item, { driver }) => driver.getTitle(), {
         concurrency: 2,
         retries: 3,
@@ -348,7 +348,7 @@ describe('SessionSupervisor.batch', () => {
       expect(results.slice(2).map(({ status }) => status)).to.deep.equal(Array(3).fill('cancelled'));
     });
 
-    it('hands out the api of the batch: it is refused when the batch was cancelled, while the session’s own goes on', async () => {
+    it('passes the api of the batch to workers: it refuses calls after the batch was cancelled, while the session’s own api works', async () => {
       const controller = new AbortController();
       let lent: BatchTools<number>['api'] | undefined;
       await supervisor.batch(

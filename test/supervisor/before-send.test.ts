@@ -5,7 +5,7 @@ import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 import { rejectionOf } from '../support/rejection.ts';
 
 describe('SessionSupervisor: beforeSend', () => {
-  it('holds an API call that is about to be sent, after its cookies were asked for', async () => {
+  it('delays an API call that is about to be sent, after its cookies were read', async () => {
     await using server = await openScriptedWebDriver();
     const asked = Promise.withResolvers<string>();
     const proof = Promise.withResolvers<void>();
@@ -29,7 +29,7 @@ describe('SessionSupervisor: beforeSend', () => {
     expect(isSent()).to.equal(true);
   });
 
-  it('holds up no end of the session: the commands that wait are refused, and it is deleted', async () => {
+  it('does not delay the end of the session: waiting commands are refused, and the session is deleted', async () => {
     await using server = await openScriptedWebDriver();
     const asked = Promise.withResolvers<void>();
     let isHeld = false;

@@ -22,7 +22,7 @@ describe('supervisor.api: critical failures (R106)', () => {
   const start = (options: SupervisorOptions = {}) =>
     startScripted({ apiRetries: 0, criticalFailureThreshold: 4, ...options });
 
-  /** What each of these calls, one after the other, ended with. */
+  /** Makes the calls one after the other, and returns the status or the error of each. */
   const call = async (supervisor: SessionSupervisor, paths: readonly string[]) => {
     const ends: (number | Error)[] = [];
     for (const path of paths) {
@@ -42,7 +42,7 @@ describe('supervisor.api: critical failures (R106)', () => {
     'rate-limited': statuses(429, 429, 503, 429),
     'auth-expired': statuses(401, 403, 401, 500),
   })) {
-    it(`names ${code} from what was answered most, with the numbers, while the session is alive (R106)`, async () => {
+    it(`names ${code} after the most frequent answers, with their numbers, while the session is alive (R106)`, async () => {
       await using scripted = await start();
       const { supervisor } = scripted;
       const error = (await call(supervisor, paths)).at(-1);
@@ -56,7 +56,7 @@ describe('supervisor.api: critical failures (R106)', () => {
     });
   }
 
-  it('neither repeats nor counts an answer whose status is what was asked, with anyStatus', async () => {
+  it('neither repeats nor counts any answer with anyStatus', async () => {
     await using scripted = await start({ apiRetries: 3 });
     const { supervisor } = scripted;
     const before = site.requestCount('/status/503');
@@ -68,7 +68,7 @@ describe('supervisor.api: critical failures (R106)', () => {
     expect(supervisor.criticalFailure).to.equal(undefined);
   });
 
-  it('names api-outage where no answers come at all', async () => {
+  it('reports api-outage if there are no answers at all', async () => {
     await using scripted = await start();
     const ends = await call(scripted.supervisor, Array<string>(4).fill('/reset'));
     expect(ends[0]).to.be.instanceOf(ApiError);
@@ -90,7 +90,7 @@ describe('supervisor.api: critical failures (R106)', () => {
   });
 
   for (const status of [200, 204, 302, 304, 400, 404, 410, 418]) {
-    it(`begins to count anew at a ${status}, which is an answer (R106)`, async () => {
+    it(`resets the count after a ${status}, which is an answer (R106)`, async () => {
       await using scripted = await start();
       const ends = await call(scripted.supervisor, statuses(500, 500, 500, status, 500, 500, 500));
       expect(ends).to.deep.equal([500, 500, 500, status, 500, 500, 500]);
@@ -107,7 +107,7 @@ describe('supervisor.api: critical failures (R106)', () => {
     expect(supervisor.criticalFailure).to.equal(undefined);
   });
 
-  it('blames the death where the session is dead, and not the API (R106)', async () => {
+  it('reports the death, and not the API, if the session is dead (R106)', async () => {
     await using scripted = await start();
     const { supervisor, server } = scripted;
     await call(supervisor, statuses(401, 401, 401));
@@ -118,7 +118,7 @@ describe('supervisor.api: critical failures (R106)', () => {
     expect(supervisor.criticalFailure).to.equal(undefined);
   });
 
-  it('takes an answer that comes while the session is looked at for a sign that the API works', async () => {
+  it('reports no failure if an answer arrives while the session is probed', async () => {
     await using scripted = await start();
     const { supervisor, server } = scripted;
     await call(supervisor, statuses(500, 500, 500));
@@ -131,7 +131,7 @@ describe('supervisor.api: critical failures (R106)', () => {
     expect(supervisor.criticalFailure).to.equal(undefined);
   });
 
-  it('looks at the session once, however many calls fail at the same time', async () => {
+  it('probes the session once, however many calls fail at the same time', async () => {
     await using scripted = await start({ criticalFailureThreshold: 3 });
     const { supervisor, server } = scripted;
     const asked = () => server.requests.filter(({ path }) => path.endsWith('/window/handles')).length;
@@ -145,7 +145,7 @@ describe('supervisor.api: critical failures (R106)', () => {
     expect(new Set(reasons)).to.deep.equal(new Set([supervisor.criticalFailure]));
   });
 
-  it('stops a batch: what is left is cancelled with it, and nobody hammers the API further (R105, R106)', async () => {
+  it('stops a batch: the remaining items are cancelled with the failure, and no further calls are made (R105, R106)', async () => {
     await using scripted = await start();
     const { supervisor } = scripted;
     const seen = site.requests.length;
@@ -183,7 +183,7 @@ describe('supervisor.api without DevTools: the browser is asked by commands', ()
     expect(echo.cookies).to.deep.equal({ a: '1', session: 'secret' });
   });
 
-  it('asks again a little later when the browser doesn’t tell: its DevTools may be connecting anew', async () => {
+  it('asks the browser again a little later if it does not answer, because DevTools may be reconnecting', async () => {
     await using scripted = await startScripted({ apiRetries: 0 });
     const { supervisor, server } = scripted;
     server.answer('GET /cookie', { error: 'unknown error', message: 'net::ERR_ something passing' }, { times: 2 });
@@ -214,7 +214,7 @@ describe('supervisor.api without DevTools: the browser is asked by commands', ()
     expect((await api.fetch('/json')).status).to.equal(200);
   });
 
-  it('does not blame the API when the browser doesn’t tell its cookies', async () => {
+  it('does not count a failure of the API if the browser does not return its cookies', async () => {
     await using scripted = await startScripted({ criticalFailureThreshold: 1, apiRetries: 3 });
     const { supervisor, server } = scripted;
     const seen = site.requests.length;
@@ -227,7 +227,7 @@ describe('supervisor.api without DevTools: the browser is asked by commands', ()
     expect((await supervisor.api.fetch(`${site.url}/ok`)).status).to.equal(200);
   });
 
-  it('has the answer though the browser doesn’t take its cookie, and sends the request once', async () => {
+  it('returns the answer although the browser rejects its cookie, and sends the request once', async () => {
     await using scripted = await startScripted({ criticalFailureThreshold: 1 });
     const { supervisor, server } = scripted;
     server.answer('POST /cookie', { error: 'invalid cookie domain', message: 'not of this page' });
@@ -236,14 +236,14 @@ describe('supervisor.api without DevTools: the browser is asked by commands', ()
     expect(site.requests.length - seen).to.equal(1);
   });
 
-  it('does not charge a browser that is slow to tell its cookies to the server’s time', async () => {
+  it('does not count the browser’s delay before it returns its cookies against the server’s time limit', async () => {
     await using scripted = await startScripted({ apiTimeoutMs: 60, apiRetries: 0 });
     const { supervisor, server } = scripted;
     const hold = server.hold('GET /cookie');
     const status = supervisor.api.fetch(`${site.url}/ok`).then((response) => response.status);
     status.catch(() => undefined);
     await hold.caught;
-    // Longer than the limit, by a server's clock.
+    // Longer than the time limit of the server.
     await fetch(`${site.url}/slow?ms=120`);
     hold.release();
     expect(await status).to.equal(200);

@@ -7,7 +7,7 @@ import { kill, rejectionOf, startScripted, turn } from './support.ts';
 const GONE = { error: 'invalid session id', message: 'Session timed out or not found: 17' };
 
 describe('SessionSupervisor: the snapshot of a session (R101)', () => {
-  it('tells of a living session: alive, its heartbeat, no death, nothing to halt (R101)', async () => {
+  it('describes a live session: alive, its heartbeat, no death, no halt (R101)', async () => {
     const begun = Date.now();
     await using scripted = await startScripted({ heartbeatIntervalMs: 7_000 });
     const { health } = scripted.supervisor;
@@ -27,7 +27,7 @@ describe('SessionSupervisor: the snapshot of a session (R101)', () => {
     expect(Date.parse(lastHeartbeatAt!)).to.be.within(begun, Date.now());
   });
 
-  it('tells of a dead one: when, why, what its death ended, and its last heartbeat (R101)', async () => {
+  it('describes a dead session: the time, the cause, the work that its death ended, and its last heartbeat (R101)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const { lastHeartbeatAt } = supervisor.health;
@@ -83,7 +83,7 @@ describe('SessionSupervisor: the snapshot of a session (R101)', () => {
     expect(supervisor.health.parallelOperations).to.equal(0);
   });
 
-  it('moves the heartbeat with each command that proves life, and not with one that the driver answers by itself', async () => {
+  it('updates the heartbeat after each command that proves life, but not after a command that the driver answers by itself', async () => {
     await using scripted = await startScripted();
     const { supervisor } = scripted;
     const beats: number[] = [];
@@ -95,8 +95,8 @@ describe('SessionSupervisor: the snapshot of a session (R101)', () => {
   });
 });
 
-describe('SessionSupervisor: one death (R108)', () => {
-  it('is declared once when many commands meet it at the same time; all of them are told the same error (R108)', async () => {
+describe('SessionSupervisor: a death (R108)', () => {
+  it('is declared once if many commands find it at the same time, and all of them reject with the same error (R108)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const deaths: Death[] = [];
@@ -116,7 +116,7 @@ describe('SessionSupervisor: one death (R108)', () => {
     expect(deaths[0]!.cancelled).to.include({ queued: 0, inFlight: 20 });
   });
 
-  it('keeps its first cause; what is told later is a consequence (R108)', async () => {
+  it('has the cause of the first report; later reports are consequences (R108)', async () => {
     await using scripted = await startScripted();
     const { supervisor } = scripted;
     const dead = spy();
@@ -134,7 +134,7 @@ describe('SessionSupervisor: one death (R108)', () => {
     expect(dead.callCount).to.equal(1);
   });
 
-  it('goes: state, abort, emit, in this order, and the work that it ended is told after it (R110)', async () => {
+  it('changes the state, aborts and emits, in this order, and then announces the work that it ended (R110)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     using hold = server.hold('GET /title');
@@ -157,7 +157,7 @@ describe('SessionSupervisor: one death (R108)', () => {
     ]);
   });
 
-  it('stops the heartbeat: no probe and no beat comes after it (R110)', async () => {
+  it('stops the heartbeat: no probe and no beat follows (R110)', async () => {
     const clock = useFakeTimers({
       toFake: ['setTimeout', 'clearTimeout', 'performance'],
       shouldClearNativeTimers: true,
@@ -176,7 +176,7 @@ describe('SessionSupervisor: one death (R108)', () => {
     }
   });
 
-  it('announces no cancelled work where none was under way', async () => {
+  it('announces no cancelled work if none was in progress', async () => {
     await using scripted = await startScripted();
     const cancelled = spy();
     scripted.supervisor.on('work:cancelled', cancelled);
@@ -184,7 +184,7 @@ describe('SessionSupervisor: one death (R108)', () => {
     expect(cancelled.callCount).to.equal(0);
   });
 
-  it('lets nothing more reach the session but one DELETE (R110)', async () => {
+  it('lets only one DELETE reach the session afterwards (R110)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const sessionId = supervisor.sessionId!;
@@ -208,7 +208,7 @@ describe('SessionSupervisor: one death (R108)', () => {
     expect(supervisor.health.death!.cancelled.refused).to.equal(300);
   });
 
-  it('stays halted when a command that was in flight succeeds after it (R108)', async () => {
+  it('is not withdrawn if a command that was in flight succeeds after it (R108)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const hold = server.hold('GET /title');
@@ -222,7 +222,7 @@ describe('SessionSupervisor: one death (R108)', () => {
     expect(supervisor.health).to.include({ isAlive: false, shouldHalt: true, lastHeartbeatAt });
   });
 
-  it('stays halted when a probe that was under way is answered after it (R108)', async () => {
+  it('is not withdrawn if a probe that was in flight is answered after it (R108)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const hold = server.hold('GET /window/handles');
@@ -235,7 +235,7 @@ describe('SessionSupervisor: one death (R108)', () => {
     expect(await supervisor.checkSessionHealth(), 'and a later check is refused without a request').to.equal(false);
   });
 
-  it('of an earlier session that is told late harms the next session in no way (R108)', async () => {
+  it('of an earlier session does not affect the next session if it is reported late (R108)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const hold = server.hold('GET /title');
@@ -250,7 +250,7 @@ describe('SessionSupervisor: one death (R108)', () => {
     expect(await supervisor.checkSessionHealth()).to.equal(true);
   });
 
-  it('told while its own quit is on the way, or after it, is none (R103)', async () => {
+  it('is not declared if it is reported during or after the supervisor’s own quit (R103)', async () => {
     await using scripted = await startScripted();
     const { supervisor } = scripted;
     const dead = spy();
@@ -261,7 +261,7 @@ describe('SessionSupervisor: one death (R108)', () => {
     expect(dead.callCount).to.equal(0);
   });
 
-  it('asked for after the end is none', async () => {
+  it('is not declared after the end', async () => {
     await using scripted = await startScripted();
     const { supervisor } = scripted;
     const dead = spy();

@@ -5,8 +5,8 @@ import { kill, nextEvent, rejectionOf, startScripted, turn } from './support.ts'
 
 const GONE = { error: 'invalid session id', message: 'Session timed out or not found: 17' };
 
-describe('SessionSupervisor: events announce, they don’t drive', () => {
-  it('are told to all listeners though some throw or reject, and the death takes its course (R110)', async () => {
+describe('SessionSupervisor: events', () => {
+  it('reach all listeners although some throw or reject, and the death is handled (R110)', async () => {
     const unhandled = spy();
     process.on('unhandledRejection', unhandled);
     try {
@@ -16,7 +16,7 @@ describe('SessionSupervisor: events announce, they don’t drive', () => {
       supervisor.on('session:dead', () => {
         throw new Error('a careless listener');
       });
-      // oxlint-disable-next-line typescript/no-misused-promises -- what a user may do all the same
+      // oxlint-disable-next-line typescript/no-misused-promises -- users can do this
       supervisor.on('session:dead', () => Promise.reject(new Error('a careless asynchronous listener')));
       supervisor.on('session:dead', told);
       supervisor.on('heartbeat', () => {
@@ -34,7 +34,7 @@ describe('SessionSupervisor: events announce, they don’t drive', () => {
     expect(unhandled.callCount).to.equal(0);
   });
 
-  it('may all be unsubscribed, and the session dies, is cleared away and restarts as before', async () => {
+  it('are not needed: without listeners, a session dies, is cleaned up and restarts as before', async () => {
     const story = async (listen: boolean) => {
       await using scripted = await startScripted();
       const { supervisor, server } = scripted;
@@ -62,7 +62,7 @@ describe('SessionSupervisor: events announce, they don’t drive', () => {
     expect(silent.story).to.deep.equal(loud.story);
   });
 
-  it('may restart the supervisor from within the announcement of its death', async () => {
+  it('allow a restart of the supervisor from a listener of its death', async () => {
     await using scripted = await startScripted();
     const { supervisor } = scripted;
     supervisor.on('session:dead', () => void supervisor.restart());
@@ -73,8 +73,8 @@ describe('SessionSupervisor: events announce, they don’t drive', () => {
   });
 });
 
-describe('SessionSupervisor: asking for the halt (R102, R109)', () => {
-  it('throwIfHalted throws the death itself, once there is one (R102)', async () => {
+describe('SessionSupervisor: queries of the halt (R102, R109)', () => {
+  it('throwIfHalted throws the error of the death after a death (R102)', async () => {
     await using scripted = await startScripted();
     const { supervisor } = scripted;
     expect(() => supervisor.throwIfHalted()).not.to.throw();
@@ -84,7 +84,7 @@ describe('SessionSupervisor: asking for the halt (R102, R109)', () => {
       .that.equals(supervisor.signal.reason);
   });
 
-  it('isSessionDeathCascade is true only for a death that cost work: cancelled, aborted or refused (R102)', async () => {
+  it('isSessionDeathCascade is true only after a death that cancelled, aborted or refused work (R102)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     expect(supervisor.isSessionDeathCascade()).to.equal(false);
@@ -104,7 +104,7 @@ describe('SessionSupervisor: asking for the halt (R102, R109)', () => {
     expect(supervisor.health.cascadeCount).to.equal(3);
   });
 
-  it('shouldHaltOperations makes no call, before the death and after it (R109)', async () => {
+  it('shouldHaltOperations sends no request, before the death and after it (R109)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const ask = () => {
@@ -126,7 +126,7 @@ describe('SessionSupervisor: asking for the halt (R102, R109)', () => {
     expect(supervisor.health.cascadeCount, 'to ask is no refused work').to.equal(0);
   });
 
-  it('checkSessionHealth asks the session, out of band, and declares the death that it finds (R102, R103)', async () => {
+  it('checkSessionHealth probes the session out of band, and declares the death that it finds (R102, R103)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const asked = server.requests.length;
@@ -140,7 +140,7 @@ describe('SessionSupervisor: asking for the halt (R102, R109)', () => {
     expect(supervisor.health.death).to.include({ cause: 'session-removed', detectedBy: 'heartbeat' });
   });
 
-  it('checkSessionHealth is false, and no request, on a session that was ended', async () => {
+  it('checkSessionHealth returns false, without a request, for a session that was ended', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     await supervisor.stop();
@@ -162,7 +162,7 @@ describe('SessionSupervisor: the heartbeat of an idle session (R103)', () => {
 
   afterEach(() => clock.restore());
 
-  it('finds the death of a session that nobody uses after an interval, and says how long it was silent (R103)', async () => {
+  it('finds the death of an idle session after one interval, and reports how long it was silent (R103)', async () => {
     await using scripted = await startScripted({ heartbeatIntervalMs: 5_000 });
     const { supervisor, server } = scripted;
     server.endSession(undefined, GONE.message);
@@ -174,7 +174,7 @@ describe('SessionSupervisor: the heartbeat of an idle session (R103)', () => {
     expect(death!.detectedAfterMs).to.be.a('number').that.is.at.least(0);
   });
 
-  it('beats on an answered probe, and never probes a busy session', async () => {
+  it('beats after an answered probe, and never probes a busy session', async () => {
     await using scripted = await startScripted({ heartbeatIntervalMs: 5_000 });
     const { supervisor, server } = scripted;
     const probes = () => server.requests.filter(({ path }) => path.endsWith('/window/handles')).length;

@@ -5,7 +5,7 @@ import { Heartbeat } from '../../src/supervisor/heartbeat.ts';
 
 const INTERVAL_MS = 5_000;
 
-describe('Heartbeat: probing only where no proof of life came by itself (R101)', () => {
+describe('Heartbeat: probes of silent sessions (R101)', () => {
   let clock: SinonFakeTimers;
 
   beforeEach(() => {
@@ -41,7 +41,7 @@ describe('Heartbeat: probing only where no proof of life came by itself (R101)',
     expect(clock.countTimers()).to.equal(0);
   });
 
-  it('is put off by a beat: the probe comes an interval after the last one', async () => {
+  it('is delayed by a beat: the probe comes one interval after the last beat', async () => {
     const { heartbeat, probe } = begin();
     await clock.tickAsync(INTERVAL_MS - 1_000);
     heartbeat.beat();

@@ -9,7 +9,7 @@ import { rejectionOf, startScripted, turn } from './support.ts';
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
 
-/** A server that counts how many requests it has at the same time, and notes when each of them came. */
+/** A server that counts its simultaneous requests, and records when each of them arrived. */
 class Counting {
   readonly cameAt: number[] = [];
   most = 0;
@@ -27,7 +27,7 @@ class Counting {
       this.cameAt.push(performance.now());
       this.most = Math.max(this.most, (this.#open += 1));
       const target = new URL(request.url ?? '/', this.url).searchParams.get('to');
-      // A few turns of the event loop, so that requests have the time to meet.
+      // Waits a few turns of the event loop, so that requests overlap.
       let turnsLeft = 20;
       const answer = () => {
         turnsLeft -= 1;
@@ -65,7 +65,7 @@ async function visit(
 type HostLimitsOptions = ConstructorParameters<typeof HostLimits>[0];
 
 describe('HostLimits', () => {
-  it('lets only as many requests of a batch reach one host at a time as `perHost` allows, and counts hosts apart', async () => {
+  it('limits the simultaneous requests of a batch to each host to the number in `perHost`', async () => {
     await using one = await Counting.open();
     await using other = await Counting.open();
     const urls = numbers(30).map((index) => `${index % 2 === 0 ? one.url : other.url}/${index}`);
@@ -86,7 +86,7 @@ describe('HostLimits', () => {
     expect(site.cameAt).to.have.length(12);
   });
 
-  it('takes the stricter one of the limits of the supervisor and of the batch', async () => {
+  it('applies the stricter one of the limits of the supervisor and of the batch', async () => {
     await using site = await Counting.open();
     const urls = numbers(8).map((index) => `${site.url}/${index}`);
     await visit({ supervisor: { perHost: { concurrency: 4 } }, perHost: { concurrency: 1 } }, urls);
@@ -104,7 +104,7 @@ describe('HostLimits', () => {
     expect([start.most, target.most]).to.deep.equal([1, 1]);
   });
 
-  it('keeps the delay between the starts of two requests to one host', async () => {
+  it('enforces the delay between the starts of two requests to one host', async () => {
     const limits = new HostLimits({ minDelayMs: 40 });
     const { signal } = new AbortController();
     const startedAt: number[] = [];
@@ -135,7 +135,7 @@ describe('HostLimits', () => {
     expect(isMade).to.equal(false);
   });
 
-  it('goes on after a request that fails', async () => {
+  it('continues after a request that fails', async () => {
     const limits = new HostLimits({ concurrency: 1 });
     const { signal } = new AbortController();
     const failure = new Error('no answer');
@@ -144,7 +144,7 @@ describe('HostLimits', () => {
     expect(await limits.run('http://shop.test/', async () => 'fine', { signal })).to.equal('fine');
   });
 
-  it('keeps the delay of a host that was just used, also among thousands of hosts', async () => {
+  it('enforces the delay of a host that was just used, even with thousands of hosts', async () => {
     const limits = new HostLimits({ minDelayMs: 60 });
     const { signal } = new AbortController();
     const ask = (host: string) => limits.run(`http://${host}.test/`, async () => Date.now(), { signal });

@@ -8,7 +8,7 @@ import { kill, startScripted, turn } from './support.ts';
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
 
 describe('SessionSupervisor under much work', () => {
-  it('takes 100 000 items without holding up the program as it takes them, and ends them all at a death (R105)', async () => {
+  it('accepts 100 000 items without blocking the program, and ends them all at a death (R105)', async () => {
     await using scripted = await startScripted();
     const { supervisor } = scripted;
     expect((await supervisor.batch(numbers(100_000), (item) => item)).counts.done).to.equal(100_000);
@@ -24,7 +24,7 @@ describe('SessionSupervisor under much work', () => {
     expect(supervisor.health.death!.cancelled).to.deep.equal({ queued: 99_995, inFlight: 5, refused: 0 });
   });
 
-  it('grows an unending crawl by add, one item at a time, as fast at its end as at its beginning', async () => {
+  it('grows a long crawl by add, one item at a time, as fast at its end as at its beginning', async () => {
     await using scripted = await startScripted();
     const { counts } = await scripted.supervisor.batch([0], (item, { add }) => void (item < 100_000 && add(item + 1)), {
       key: String,
@@ -32,11 +32,11 @@ describe('SessionSupervisor under much work', () => {
     expect(counts.done).to.equal(100_001);
   });
 
-  it('keeps nothing of thousands of calls and batches on one session', async function () {
+  it('retains no memory of thousands of calls and batches on one session', async function () {
     this.timeout(300_000);
     v8.setFlagsFromString('--expose-gc');
     const collect = vm.runInNewContext('gc') as () => void;
-    // Each attempt's limit is a timer that is kept until it is over.
+    // The limit of each attempt is a timer that exists until it expires.
     await using scripted = await startScripted({ apiTimeoutMs: 1_000 });
     const { supervisor, server } = scripted;
     const work = async (rounds: number) => {
@@ -46,7 +46,7 @@ describe('SessionSupervisor under much work', () => {
       (server.requests as unknown[]).length = 0;
     };
     const heapBytes = async () => {
-      // The last limits run out, and with them what they hold.
+      // The last limits expire and release the memory that they hold.
       await new Promise((resolve) => {
         setTimeout(resolve, 1_100);
       });

@@ -17,7 +17,7 @@ const QUICK_RESTARTS = { restartLimit: { limit: 10, windowMs: 600_000 } };
 const failStart = { error: 'session not created', message: 'no more slots' };
 
 describe('SessionSupervisor: starting', () => {
-  it('is alive, not halted and in epoch 1 once it is started (R101)', async () => {
+  it('is alive, not halted and in epoch 1 after the start (R101)', async () => {
     await using scripted = await startScripted({ owner: 'anna' });
     const { supervisor, server } = scripted;
     expect(supervisor).to.include({ state: 'alive', epoch: 1, owner: 'anna', sessionId: server.sessionIds[0] });
@@ -35,7 +35,7 @@ describe('SessionSupervisor: starting', () => {
     expect(server.requests.filter(({ path: sent }) => sent === '/session')).to.have.length(1);
   });
 
-  it('ends a start under way when the given signal aborts, with its reason', async () => {
+  it('aborts a start in progress when the given signal aborts, with its reason', async () => {
     await using server = await openScriptedWebDriver();
     const hold = server.hold('POST /session');
     const controller = new AbortController();
@@ -58,7 +58,7 @@ describe('SessionSupervisor: a browser or driver that dies while its session sta
 
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  /** An executable that starts as chromedriver does, with a scripted server behind it, and tells its process id in a file. */
+  /** Writes an executable that starts as chromedriver does, in front of a scripted server, and writes its process id to a file. */
   const writeScriptedDriver = (debuggerAddress: string): { driverPath: string; driverPid: () => number } => {
     const driverPath = path.join(folder, 'driver');
     const pidFile = path.join(folder, 'pid');
@@ -79,8 +79,8 @@ describe('SessionSupervisor: a browser or driver that dies while its session sta
     return { driverPath, driverPid: () => Number(readFileSync(pidFile, 'utf8')) };
   };
 
-  it('is a start error, not a session that nobody watches, when the driver goes after the session was made (R103)', async () => {
-    // Asked for DevTools, which is between the session's making and the end of the start, it sees to the driver's end.
+  it('causes a start error, and no unwatched session, if the driver ends after the session was created (R103)', async () => {
+    // The request for DevTools comes between the creation of the session and the end of the start. The server ends the driver then.
     let driverPid: () => number = () => 0;
     const browser = createServer((_request, response) => {
       killProcess(driverPid());
@@ -122,7 +122,7 @@ describe('SessionSupervisor: stopping', () => {
     expect(supervisor.isSessionDeathCascade()).to.equal(false);
   });
 
-  it('does the work once however often it is asked, and announces one end', async () => {
+  it('ends the session once, however often it is called, and emits one event', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const ended = spy();
@@ -133,7 +133,7 @@ describe('SessionSupervisor: stopping', () => {
     expect(ended.args).to.deep.equal([[{ owner: 'anonymous', epoch: 1 }]]);
   });
 
-  it('is over in time when the quit is never answered', async () => {
+  it('finishes within its deadline if the quit is never answered', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldClearNativeTimers: true });
@@ -149,7 +149,7 @@ describe('SessionSupervisor: stopping', () => {
     expect(supervisor.state).to.equal('ended');
   });
 
-  it('takes a death before its own quit for a death, and ends all the same (R110)', async () => {
+  it('declares a death that comes before its own quit, and still ends the session (R110)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const dead = spy();
@@ -164,7 +164,7 @@ describe('SessionSupervisor: stopping', () => {
     expect(server.requests.filter(({ method }) => method === 'DELETE').length).to.be.at.most(1);
   });
 
-  it('takes what is told after its own quit for no death (R103)', async () => {
+  it('declares no death for reports after its own quit (R103)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const hold = server.hold('DELETE /session/:id');
@@ -177,7 +177,7 @@ describe('SessionSupervisor: stopping', () => {
     hold.release();
   });
 
-  it('cancels what a batch has left, and no worker is told of anything but the end (R105)', async () => {
+  it('cancels the rest of a batch, and all workers get the session’s end as the reason (R105)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const hold = server.hold('DELETE /session/:id');
@@ -199,7 +199,7 @@ describe('SessionSupervisor: stopping', () => {
     );
   });
 
-  it('halts as soon as the quit is answered, before the processes are cleared away', async () => {
+  it('halts as soon as the quit is answered, before the processes are removed', async () => {
     await using scripted = await startScripted();
     const { supervisor } = scripted;
     const states: string[] = [];
@@ -208,7 +208,7 @@ describe('SessionSupervisor: stopping', () => {
     expect(states).to.deep.equal(['stopping']);
   });
 
-  it('ends, halted and restartable, also where a folder could not be removed', async function () {
+  it('ends, halted and restartable, even if a folder can’t be removed', async function () {
     this.timeout(60_000); // Two browsers.
     const log = makeRecordingLog();
     const supervisor = await SessionSupervisor.start({ log: log.log });

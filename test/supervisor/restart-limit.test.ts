@@ -5,7 +5,7 @@ import { RestartLimit, RestartLimitError } from '../../src/supervisor/restart-li
 
 const CAUSE = new Error('the last death');
 
-describe('RestartLimit: how often a session may die (R108)', () => {
+describe('RestartLimit: restarts within a window (R108)', () => {
   let clock: SinonFakeTimers;
 
   beforeEach(() => {
@@ -17,14 +17,14 @@ describe('RestartLimit: how often a session may die (R108)', () => {
     restore();
   });
 
-  it('lets the first restart go at once, and doubles the wait before each further one (R108)', () => {
+  it('allows the first restart at once, and doubles the wait before each further one (R108)', () => {
     stub(Math, 'random').returns(0.5);
     const limit = new RestartLimit();
     const waits = Array.from({ length: 10 }, () => limit.take(CAUSE));
     expect(waits).to.deep.equal([0, 250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
   });
 
-  it('spreads the waits by a fifth to either side', () => {
+  it('varies the waits randomly by up to 20 % in both directions', () => {
     const random = stub(Math, 'random');
     for (const [drawn, expected] of [
       [0, 200],
@@ -37,7 +37,7 @@ describe('RestartLimit: how often a session may die (R108)', () => {
     }
   });
 
-  it('refuses the restart beyond the limit with an error that names the numbers and the last death (R108)', () => {
+  it('refuses a restart beyond the limit with an error that has the numbers and the last death (R108)', () => {
     const limit = new RestartLimit({ limit: 2, windowMs: 600_000 });
     limit.take(CAUSE);
     limit.take(CAUSE);

@@ -8,7 +8,7 @@ import { kill, rejectionOf, startScripted, turn } from './support.ts';
 const failStart = { error: 'session not created', message: 'no more slots' };
 
 describe('SessionSupervisor: restarting', () => {
-  it('begins a new epoch with a halt flag, counts and a driver of its own: the only way to reset (R102)', async () => {
+  it('begins a new epoch with its own halt flag, counts and driver, which is the only way to reset them (R102)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const { signal: firstSignal, driver: firstDriver, sessionId: firstId } = supervisor;
@@ -41,7 +41,7 @@ describe('SessionSupervisor: restarting', () => {
     expect(await supervisor.driver.getTitle()).to.contain('Title');
   });
 
-  it('ends a session that is alive first, politely, and doesn’t charge that to the limit', async () => {
+  it('ends a live session with a quit first, and does not count this against the limit', async () => {
     await using scripted = await startScripted({ restartLimit: { limit: 1, windowMs: 600_000 } });
     const { supervisor, server } = scripted;
     for (let count = 0; count < 5; count++) await supervisor.restart();
@@ -50,7 +50,7 @@ describe('SessionSupervisor: restarting', () => {
     expect(server.sessionIds).to.deep.equal([supervisor.sessionId]);
   });
 
-  it('serialises what is asked at the same time: the last word counts, and one session is left at most', async () => {
+  it('serialises simultaneous calls: the last call decides, and at most one session is left', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     await Promise.allSettled([supervisor.restart(), supervisor.restart(), supervisor.stop(), supervisor.restart()]);
@@ -61,7 +61,7 @@ describe('SessionSupervisor: restarting', () => {
     expect(server.sessionIds).to.deep.equal([]);
   });
 
-  it('gives up a start under way when it is stopped', async () => {
+  it('aborts a start in progress when the supervisor is stopped', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     kill(supervisor);
@@ -76,7 +76,7 @@ describe('SessionSupervisor: restarting', () => {
     expect(server.sessionIds).to.deep.equal([]);
   });
 
-  it('gives up the wait before a start when it is stopped', async () => {
+  it('ends the wait before a start when the supervisor is stopped', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     kill(supervisor);
@@ -92,7 +92,7 @@ describe('SessionSupervisor: restarting', () => {
   });
 
   for (const which of ['the supervisor’s own signal', 'the restart’s signal'] as const) {
-    it(`gives up a start under way when ${which} aborts`, async () => {
+    it(`aborts a start in progress when ${which} aborts`, async () => {
       const own = new AbortController();
       const given = new AbortController();
       await using scripted = await startScripted({ signal: own.signal });
@@ -110,7 +110,7 @@ describe('SessionSupervisor: restarting', () => {
     });
   }
 
-  it('tries again, within the limit, when a start after a death fails (R108)', async () => {
+  it('repeats a failed start after a death, within the limit (R108)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     kill(supervisor);
@@ -120,7 +120,7 @@ describe('SessionSupervisor: restarting', () => {
     expect(supervisor.health).to.include({ state: 'alive', epoch: 2, deathDetected: false });
   });
 
-  it('gives up beyond the limit with the last failure as the cause, and stays dead (R108)', async () => {
+  it('rejects beyond the limit with the last failure as the cause, and stays dead (R108)', async () => {
     await using scripted = await startScripted({ restartLimit: { limit: 1, windowMs: 600_000 } });
     const { supervisor, server } = scripted;
     kill(supervisor);
@@ -136,7 +136,7 @@ describe('SessionSupervisor: restarting', () => {
     expect(again.cause, 'no start was tried; the death is the cause').to.equal(reason);
   });
 
-  it('tells the failure of a start at once where nothing had died', async () => {
+  it('reports a failed start at once if no session had died', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     server.answer('POST /session', failStart);
@@ -157,8 +157,8 @@ describe('SessionSupervisor: restarting', () => {
   });
 });
 
-describe('SessionSupervisor: an action that quits by itself', () => {
-  it('ends the epoch without a death, and tells later callers that the session was ended (R102)', async () => {
+describe('SessionSupervisor: the action’s own quit', () => {
+  it('ends the epoch without a death, and later calls report that the session was ended (R102)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const dead = spy();
@@ -181,7 +181,7 @@ describe('SessionSupervisor: an action that quits by itself', () => {
     expect(supervisor).to.include({ state: 'alive', epoch: 2 });
   });
 
-  it('takes the closing of the last window as a quit, and of another one as none (R103)', async () => {
+  it('includes closing the last window, but not another one (R103)', async () => {
     await using scripted = await startScripted();
     const { supervisor } = scripted;
     await supervisor.driver.switchTo().newWindow('tab');
@@ -195,7 +195,7 @@ describe('SessionSupervisor: an action that quits by itself', () => {
 });
 
 describe('SessionSupervisor.attach', () => {
-  it('watches a session that somebody else started, never ends it, and can’t restart it', async () => {
+  it('watches a session that another program started, never ends it, and can’t restart it', async () => {
     await using other = await startScripted();
     const { sessionId } = other.supervisor;
     const supervisor = await SessionSupervisor.attach(other.server.url, sessionId!, { browserName: 'scripted' });
@@ -212,7 +212,7 @@ describe('SessionSupervisor.attach', () => {
     expect(await other.supervisor.driver.getTitle(), 'its owner goes on').to.contain('Title');
   });
 
-  it('never sends the DELETE when it declares the death either', async () => {
+  it('sends no DELETE when it declares a death', async () => {
     await using other = await startScripted();
     const supervisor = await SessionSupervisor.attach(other.server.url, other.supervisor.sessionId!, {});
     kill(supervisor);
@@ -220,7 +220,7 @@ describe('SessionSupervisor.attach', () => {
     expect(other.server.requests.filter(({ method }) => method === 'DELETE')).to.have.length(0);
   });
 
-  it('rejects when there is no such session, instead of finding out a heartbeat later (R103)', async () => {
+  it('rejects at once, instead of after a heartbeat, if the session does not exist (R103)', async () => {
     await using server = await openScriptedWebDriver();
     const error = await rejectionOf(
       SessionSupervisor.attach(server.url, 'no-such-session', {}).then((supervisor) => supervisor.stop()),
@@ -229,5 +229,3 @@ describe('SessionSupervisor.attach', () => {
     expect(error.message).to.contain('invalid session id');
   });
 });
-
-/** Gone from the process table: this process has been told of its child's exit. */

@@ -22,7 +22,7 @@ for (const [way, bidi] of [
   ['with WebDriver commands alone', false],
 ] as const) {
   describe(`SessionSupervisor: the state of a session without DevTools, ${way}`, () => {
-    it('is in the next session after the browser was killed, and the page is opened when a command needs it', async () => {
+    it('is restored into the next session after the browser was killed, and the page is opened when a command needs it', async () => {
       await using site = await openStateSite();
       await using driver = await startDisguisedDriver({ bidi });
       await using supervisor = await SessionSupervisor.start({
@@ -42,7 +42,7 @@ for (const [way, bidi] of [
       expect(await supervisor.driver.executeScript(SEEN)).to.deep.equal([{ token: 't' }, { tab: 's' }]);
     });
 
-    it('makes a command fail that needs a page which may have changed since it was looked at', async () => {
+    it('makes a command fail that needs a page which may have changed since the last capture', async () => {
       await using site = await openStateSite();
       await using driver = await startDisguisedDriver({ bidi });
       await using supervisor = await SessionSupervisor.start({

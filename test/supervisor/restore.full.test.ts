@@ -12,7 +12,7 @@ import { eventually } from '../support/eventually.ts';
 import { openStateSite, type StateSite } from '../support/state-site.ts';
 import { rejectionOf, startScripted } from './support.ts';
 
-/** No probe comes between what a test counts. */
+/** A heartbeat interval so long that no probe disturbs a test that counts requests. */
 const QUIET: SupervisorOptions = { heartbeatIntervalMs: 3_600_000 };
 
 const SEEN = 'return JSON.parse(document.documentElement.dataset.seen)';
@@ -38,7 +38,7 @@ describe('SessionSupervisor: the state of a session whose browser was killed', (
   };
   const visitsSince = (count: number) => site.visits.slice(count);
 
-  it('is in the next session, and the page is opened when a command needs it', async () => {
+  it('is restored into the next session, and the page is opened when a command needs it', async () => {
     await using supervisor = await SessionSupervisor.start(QUIET);
     await logIn(supervisor);
     await supervisor.driver.get(`${site.otherUrl}/other`);
@@ -68,7 +68,7 @@ describe('SessionSupervisor: the state of a session whose browser was killed', (
     expect(visitsSince(count)).to.deep.equal(['GET /next id=secret; theme=dark']);
   });
 
-  it('has the page and the storage as they were at the death, also if no checkpoint came after them', async () => {
+  it('has the page and the storage as they were at the death, even without a checkpoint after the last change', async () => {
     await using supervisor = await SessionSupervisor.start(QUIET);
     await supervisor.driver.get(`${site.url}/first`);
     await supervisor.checkpoint();
@@ -78,7 +78,7 @@ describe('SessionSupervisor: the state of a session whose browser was killed', (
     expect(await supervisor.driver.getTitle()).to.equal('/second');
   });
 
-  it('is brought back again after a second death, also if no command has opened the page in between', async () => {
+  it('is restored after a second death, even if no command has opened the page in between', async () => {
     await using supervisor = await SessionSupervisor.start(QUIET);
     await logIn(supervisor);
     await supervisor.driver.manage().window().setRect({ width: 640, height: 480 });
@@ -93,7 +93,7 @@ describe('SessionSupervisor: the state of a session whose browser was killed', (
     expect(await supervisor.driver.manage().window().getRect()).to.include({ width: 640, height: 480 });
   });
 
-  it('is brought back by a restart of the living session', async () => {
+  it('is restored by a restart of a live session', async () => {
     await using supervisor = await SessionSupervisor.start(QUIET);
     await logIn(supervisor);
     const count = site.visits.length;
@@ -102,7 +102,7 @@ describe('SessionSupervisor: the state of a session whose browser was killed', (
     expect(visitsSince(count)).to.deep.equal(['GET /login id=secret; theme=dark']);
   });
 
-  it('is not brought back with `restore: false`', async () => {
+  it('is not restored with `restore: false`', async () => {
     await using supervisor = await SessionSupervisor.start({ ...QUIET, restore: false });
     await logIn(supervisor);
     expect(await supervisor.checkpoint()).to.equal(false);
@@ -120,7 +120,7 @@ describe('SessionSupervisor: the state of a session whose browser was killed', (
     ['storage', { title: '/login', cookie: ' id=secret; theme=dark', seen: [{}, {}] }],
     ['page', { title: '', cookie: ' id=secret; theme=dark', seen: [{ token: 't' }, { tab: 's' }] }],
   ] as const) {
-    it(`is brought back without its ${part} with \`restore: { ${part}: false }\``, async () => {
+    it(`is restored without its ${part} with \`restore: { ${part}: false }\``, async () => {
       await using supervisor = await SessionSupervisor.start({ ...QUIET, restore: { [part]: false } });
       await logIn(supervisor);
       await supervisor.restart();
@@ -129,13 +129,13 @@ describe('SessionSupervisor: the state of a session whose browser was killed', (
       await supervisor.driver.get(`${site.url}/page`);
       const seen = await supervisor.driver.executeScript(SEEN);
       const cookie = visitsSince(count).join().replace('GET /page', '');
-      // The page itself was loaded before, and has set its cookies again.
+      // The page was loaded before, and has set its cookies again.
       if (part === 'cookies') expect({ title, seen }).to.deep.equal({ title: expected.title, seen: expected.seen });
       else expect({ title, cookie, seen }).to.deep.equal(expected);
     });
   }
 
-  it('makes a command fail that needs a page which was the answer to a POST, and no other one', async () => {
+  it('makes a command fail if it needs a page that was the answer to a POST, but no other command', async () => {
     await using supervisor = await SessionSupervisor.start(QUIET);
     await logIn(supervisor);
     await supervisor.driver.findElement(By.id('post')).click();
@@ -151,7 +151,7 @@ describe('SessionSupervisor: the state of a session whose browser was killed', (
     expect(await supervisor.driver.getTitle()).to.equal('/page');
   });
 
-  it('makes a command fail that needs a page which had been changed, and opens one that was only read', async () => {
+  it('makes a command fail if it needs a page that had been changed, but not if the page was only read', async () => {
     await using supervisor = await SessionSupervisor.start(QUIET);
     await supervisor.driver.get(`${site.url}/page`);
     await supervisor.driver.executeScript('return document.title');
@@ -167,7 +167,7 @@ describe('SessionSupervisor: the state of a session whose browser was killed', (
     expect(refusal.message).to.contain('what was typed, clicked or run there is not part of its address');
   }).timeout(60_000);
 
-  it('is brought back behind the user’s own hook, which sees the user’s commands alone', async () => {
+  it('is restored after the user’s own hook, which is called only for the user’s commands', async () => {
     const labels: string[] = [];
     await using supervisor = await SessionSupervisor.start({
       ...QUIET,
@@ -213,7 +213,7 @@ describe('SessionSupervisor: a file of browser state', () => {
     ['the supervisor is stopped', (supervisor: SessionSupervisor) => supervisor.stop()],
     ['the driver quits', ({ driver }: SessionSupervisor) => driver.quit()],
   ] as const) {
-    it(`holds the login when ${how}, and the next supervisor begins logged in`, async () => {
+    it(`contains the login when ${how}, and the next supervisor begins logged in`, async () => {
       await using supervisor = await SessionSupervisor.start({ ...QUIET, sessionState: file });
       await supervisor.driver.get(`${site.url}/login`);
       await end(supervisor);
@@ -223,7 +223,7 @@ describe('SessionSupervisor: a file of browser state', () => {
     });
   }
 
-  it('is brought up to date in the background after a command', async () => {
+  it('is updated in the background after a command', async () => {
     await using supervisor = await SessionSupervisor.start({ ...QUIET, sessionState: file });
     await supervisor.driver.get(`${site.url}/login`);
     await eventually(async () => existsSync(file) && (await storedCookies()).length > 0, 'the cookies in the file');
@@ -231,14 +231,14 @@ describe('SessionSupervisor: a file of browser state', () => {
     expect(supervisor.state).to.equal('alive');
   });
 
-  it('is brought up to date by a checkpoint, also with `restore: false`', async () => {
+  it('is updated by a checkpoint, also with `restore: false`', async () => {
     await using supervisor = await SessionSupervisor.start({ ...QUIET, sessionState: file, restore: false });
     await supervisor.driver.get(`${site.url}/login`);
     expect(await supervisor.checkpoint()).to.equal(true);
     expect(await storedCookies()).to.deep.equal(['id', 'theme']);
   });
 
-  it('of Playwright is read, and begins each session, also one after a death', async () => {
+  it('of Playwright is restored into each session, also after a death', async () => {
     const { hostname, origin } = new URL(site.url);
     await writeFile(
       file,
@@ -255,7 +255,7 @@ describe('SessionSupervisor: a file of browser state', () => {
     expect(await supervisor.driver.executeScript(SEEN)).to.deep.equal([{ token: 'given' }, {}]);
   });
 
-  it('that holds something else is refused before a browser starts', async () => {
+  it('with another content is refused before a browser starts', async () => {
     await writeFile(file, '{ "cookies": [{ "name": 1 }] }');
     const refusal = await rejectionOf(SessionSupervisor.start({ ...QUIET, sessionState: file, browserPath: '/none' }));
     expect(refusal).to.be.instanceOf(ConfigError);
@@ -263,8 +263,8 @@ describe('SessionSupervisor: a file of browser state', () => {
   });
 });
 
-describe('SessionSupervisor: a session whose browser tells nothing of its state', () => {
-  it('has no checkpoint, is asked nothing for one, and restarts without it', async () => {
+describe('SessionSupervisor: a session whose browser does not report its state', () => {
+  it('has no checkpoint, gets no request for one, and restarts without it', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     await supervisor.driver.get('http://shop.test/');
@@ -275,14 +275,14 @@ describe('SessionSupervisor: a session whose browser tells nothing of its state'
     expect(sent.filter((line) => /^(GET|POST) .*\/session\/./.test(line))).to.deep.equal([]);
   });
 
-  it('rejects a checkpoint with the reason of its end once it is over', async () => {
+  it('rejects a checkpoint after its end with the reason of the end', async () => {
     await using scripted = await startScripted();
     const { supervisor } = scripted;
     await supervisor.stop();
     expect(await rejectionOf(supervisor.checkpoint())).to.include({ code: 'session-ended' });
   });
 
-  it('that is attached is neither asked for its state nor given one', async () => {
+  it('that is attached is neither asked for its state nor changed', async () => {
     await using other = await startScripted();
     const { server } = other;
     const { length } = server.requests;

@@ -6,7 +6,7 @@ import { localBrowser } from '../driver/support/local-browser.ts';
 import { writeProgram } from '../driver/support/programs.ts';
 import { rejectionOf } from '../support/rejection.ts';
 
-/** A log that keeps the reasons of its warnings. */
+/** A log that stores the reasons of its warnings. */
 function makeLogOfReasons() {
   const reasons: string[] = [];
   const keep = (_message: string, fields?: LogFields) => void reasons.push(String(fields?.['reason']));
@@ -14,15 +14,15 @@ function makeLogOfReasons() {
   return { reasons, log };
 }
 
-/** A shell script that does `first` when it is started for the first time, and `later` afterwards. */
+/** Writes a shell script that does `first` when it is started for the first time, and `later` afterwards. */
 function writeProgramOf({ first, later }: { readonly first: string; readonly later: string }) {
   return writeProgram(`#!/bin/sh\nif mkdir "$0.begun" 2>/dev/null; then\n${first}\nfi\n${later}\n`);
 }
 
-describe('The start of a session that is interrupted', () => {
-  it('is made again if the driver dies in it', async () => {
+describe('the start of a session', () => {
+  it('is repeated if the driver dies during it', async () => {
     const { browserPath, driverPath } = await localBrowser();
-    // It ends when it is asked for a session: the first connection closes without an answer.
+    // The program ends when a session is requested: the first connection closes without an answer.
     const first = `timeout 20 ${process.execPath} -e "
       const server = require('node:net').createServer((socket) => process.exit(socket.destroy() && 1)).listen(0, '127.0.0.1', () =>
         console.log('ChromeDriver was started successfully on port ' + server.address().port + '.'));"
@@ -36,7 +36,7 @@ describe('The start of a session that is interrupted', () => {
     expect(reasons[0]).to.match(/went away while it started the browser/);
   });
 
-  it('is made again if the driver is killed before it listens', async () => {
+  it('is repeated if the driver is killed before it listens', async () => {
     const { browserPath, driverPath } = await localBrowser();
     await using driver = await writeProgramOf({ first: 'kill -9 $$', later: `exec ${driverPath} "$@"` });
     const { reasons, log } = makeLogOfReasons();
@@ -45,7 +45,7 @@ describe('The start of a session that is interrupted', () => {
     expect(reasons[0]).to.match(/did not start: the driver was ended by SIGKILL/);
   });
 
-  it('is made again if the browser dies in it', async () => {
+  it('is repeated if the browser dies during it', async () => {
     const { browserPath, driverPath } = await localBrowser();
     await using browser = await writeProgramOf({ first: 'kill -9 $$', later: `exec ${browserPath} "$@"` });
     const { reasons, log } = makeLogOfReasons();
@@ -55,7 +55,7 @@ describe('The start of a session that is interrupted', () => {
     expect(reasons[0]).to.match(/ended as soon as it was started/);
   });
 
-  it('fails if it is interrupted again and again', async () => {
+  it('fails if every attempt is interrupted', async () => {
     const { driverPath } = await localBrowser();
     await using browser = await writeProgram('#!/bin/sh\necho >> "$0.starts"\nkill -9 $$\n');
     const { reasons, log } = makeLogOfReasons();
@@ -64,7 +64,7 @@ describe('The start of a session that is interrupted', () => {
     expect(reasons).to.have.length(2);
   });
 
-  it('is not made again for a reason that stays', async () => {
+  it('is not repeated if the reason for the failure is permanent', async () => {
     const { driverPath } = await localBrowser();
     await using browser = await writeProgram(
       '#!/bin/sh\necho "error while loading shared libraries: libnss3.so: cannot open shared object file" >&2\nexit 127\n',

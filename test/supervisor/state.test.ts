@@ -12,12 +12,12 @@ const ALLOWED: Readonly<Record<SupervisorStatus, readonly SupervisorStatus[]>> =
   dead: ['starting'],
 };
 const STATUSES = Object.keys(ALLOWED) as SupervisorStatus[];
-// Only the status counts in the table; what a variant carries is its maker's business.
+// The table uses only the status, so the data of the variants is left out.
 const stateOf = (status: SupervisorStatus) => ({ status }) as SupervisorState;
 
-describe('transition: the table of a supervisor’s life (R108)', () => {
+describe('transition: the states of a supervisor (R108)', () => {
   for (const from of STATUSES) {
-    it(`lets only ${ALLOWED[from].join(', ')} follow ${from}, and refuses the rest, naming both states (R108)`, () => {
+    it(`allows only ${ALLOWED[from].join(', ')} after ${from}, and names both states in the error for any other (R108)`, () => {
       for (const to of STATUSES) {
         const next = stateOf(to);
         if (ALLOWED[from].includes(to)) expect(transition(stateOf(from), next)).to.equal(next);

@@ -1,7 +1,7 @@
 import { SessionSupervisor, type SupervisorOptions } from '../../src/supervisor/supervisor.ts';
 import { openScriptedWebDriver, type ScriptedWebDriver, type WebDriverScript } from 'webdriver-supervisor/testing';
 
-/** No probe of its own comes in the way of a test that counts requests. */
+/** A heartbeat interval so long that no probe disturbs a test that counts requests. */
 const LONG_MS = 3_600_000;
 
 export interface Scripted extends AsyncDisposable {
@@ -9,7 +9,7 @@ export interface Scripted extends AsyncDisposable {
   readonly supervisor: SessionSupervisor;
 }
 
-/** A supervisor on a scripted WebDriver server: everything is real but the browser. Disposing ends both. */
+/** Starts a supervisor on a scripted WebDriver server. Only the browser is simulated. Disposing ends both. */
 export async function startScripted(options: SupervisorOptions = {}, script: WebDriverScript = {}): Promise<Scripted> {
   const server = await openScriptedWebDriver(script);
   try {
@@ -32,12 +32,12 @@ export async function startScripted(options: SupervisorOptions = {}, script: Web
   }
 }
 
-/** Declares a death the way that the rooms above do. */
+/** Declares a death as the higher layers do. */
 export function kill(supervisor: SessionSupervisor, message = 'killed by the test'): void {
   supervisor.declareDeath({ cause: 'lease-lost', detectedBy: 'registry', message });
 }
 
-/** What a promise rejects with. */
+/** Returns the error with which a promise rejects. */
 export async function rejectionOf(promise: Promise<unknown>): Promise<Error> {
   try {
     await promise;
@@ -60,7 +60,7 @@ export function nextEvent<Name extends Parameters<SessionSupervisor['on']>[0]>(
   });
 }
 
-/** Lets all that is ready now run: promises, and I/O callbacks that have arrived. */
+/** Waits until everything that is ready has run: promises, and I/O callbacks that have arrived. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);

@@ -12,7 +12,7 @@ describe('Throttle', () => {
 
   afterEach(() => clock.restore());
 
-  it('does its work in a later turn, once, however often it is asked within an interval', () => {
+  it('does its work once in a later turn, however often it is requested within an interval', () => {
     const work = spy();
     const throttle = new Throttle({ work, intervalMs: 1_000 });
     for (let count = 0; count < 100; count += 1) throttle.ask();
@@ -28,7 +28,7 @@ describe('Throttle', () => {
     expect(work.callCount).to.equal(2);
   });
 
-  it('drops what was asked for when it is stopped, and may be asked again', () => {
+  it('drops requested work when it is stopped, and accepts new requests', () => {
     const work = spy();
     const throttle = new Throttle({ work, intervalMs: 1_000 });
     throttle.ask();

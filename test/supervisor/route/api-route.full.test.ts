@@ -125,7 +125,7 @@ describe('supervisor.api and the proxy of the browser', () => {
     ];
   };
 
-  /** Fixed, so that mocha can name the tests before the stage has its ports. */
+  /** Constant, so that mocha can name the tests before the stage has its ports. */
   const titles = situations({
     proxy: 'x:1',
     socks: 'x:2',
@@ -134,7 +134,7 @@ describe('supervisor.api and the proxy of the browser', () => {
   } as ProxyStage).map(({ title }) => title);
 
   for (const title of titles) {
-    it(`api takes the way of the page, and fails where it fails: ${title}`, async () => {
+    it(`api takes the same route as the page, and fails if the page fails: ${title}`, async () => {
       const { options, environment = {} } = situations(stage).find((one) => one.title === title)!;
       await using supervisor = await withEnvironment(environment, () =>
         SessionSupervisor.start({ acceptInsecureCerts: true, apiRetries: 0, ...options }),
@@ -161,7 +161,7 @@ describe('supervisor.api and the certificates and languages of the browser', () 
   after(() => stage[Symbol.asyncDispose]());
 
   for (const options of [{}, { acceptInsecureCerts: true }, { arguments: ['--ignore-certificate-errors'] }]) {
-    it(`api takes the certificates that the page takes: ${JSON.stringify(options)}`, async () => {
+    it(`api accepts the certificates that the page accepts: ${JSON.stringify(options)}`, async () => {
       await using supervisor = await SessionSupervisor.start({ ...options, apiRetries: 0 });
       const { page, api } = await compare(stage, supervisor, [stage.httpsUrl]);
       expect(api).to.deep.equal(page);

@@ -23,7 +23,7 @@ describe('supervisor.api and the network of the browser', () => {
     await stage[Symbol.asyncDispose]();
   });
 
-  it('goes through the proxy of the browser, and to this machine without it', async () => {
+  it('calls a host through the browser’s proxy, and loopback without it', async () => {
     const { page, api } = await compare(stage, browser, ['http://only-proxy.test/', stage.httpUrl]);
     expect(page).to.deep.equal({ 'http://only-proxy.test/': 'http', [stage.httpUrl]: 'direct' });
     expect(api).to.deep.equal(page);
@@ -38,7 +38,7 @@ describe('supervisor.api and the network of the browser', () => {
     expect(sent).to.deep.equal(['de-DE,de;q=0.9,fr;q=0.8', 'de-DE,de;q=0.9,fr;q=0.8', 'nl']);
   });
 
-  it('sends the languages of the browser, whatever the page makes its scripts believe', async () => {
+  it('sends the languages of the browser, even if the page overrides `navigator.languages`', async () => {
     await using supervisor = await SessionSupervisor.attach(
       browser.endpointUrl!,
       browser.sessionId!,
@@ -53,7 +53,7 @@ describe('supervisor.api and the network of the browser', () => {
     expect(stage.takeSeen().headers[0]?.['accept-language']).to.equal('de-DE,de;q=0.9,fr;q=0.8');
   });
 
-  it('sends no Accept-Language, and does not wait, while a dialog keeps the page from telling it', async () => {
+  it('sends no Accept-Language, and does not wait, while a dialog blocks the page', async () => {
     await using supervisor = await SessionSupervisor.attach(
       browser.endpointUrl!,
       browser.sessionId!,
@@ -91,7 +91,7 @@ describe('supervisor.api and the network of the browser', () => {
     });
   }
 
-  it('says that the proxy wants a password, at once, and that is no failure of the API', async () => {
+  it('reports at once that the proxy requires a password, and counts no failure of the API', async () => {
     await using supervisor = await SessionSupervisor.attach(
       browser.endpointUrl!,
       browser.sessionId!,

@@ -8,7 +8,7 @@ import { silentLog } from '../../../src/core/log.ts';
 import { findDevToolsUrl } from '../../../src/driver/devtools.ts';
 import { ApiRoute } from '../../../src/supervisor/route/api-route.ts';
 
-describe('a Node.js that follows the proxy of its environment (NODE_USE_ENV_PROXY)', () => {
+describe('a Node.js that uses the proxy of its environment (NODE_USE_ENV_PROXY)', () => {
   const session = new AbortController();
   const site = createServer((_, response) => response.end('{"webSocketDebuggerUrl":"ws://site"}'));
   let restore: () => void;
@@ -39,7 +39,7 @@ describe('a Node.js that follows the proxy of its environment (NODE_USE_ENV_PROX
     expect((await route.fetch(`http://${address()}/`, {})).status).to.equal(200);
   });
 
-  it('finds DevTools on this machine without a proxy', async () => {
+  it('connects to DevTools on loopback without a proxy', async () => {
     expect(await findDevToolsUrl(address(), session.signal)).to.equal('ws://site');
   });
 });

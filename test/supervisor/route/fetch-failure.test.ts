@@ -10,7 +10,7 @@ describe('toFetchFailure', () => {
     ['Proxy Authentication Required (407) (through the proxy http://proxy.test:3128)', 'call'],
     ['Proxy response (407) !== 200 when HTTP Tunneling (through the proxy http://proxy.test:3128)', 'call'],
   ] as const)
-    it(`takes "${message}" for a failure of the ${kind}`, () => {
+    it(`classifies "${message}" as a failure of the ${kind}`, () => {
       const failure = toFetchFailure(new TypeError('fetch failed', { cause: new Error(message) }));
       expect(failure.kind).to.equal(kind);
       expect(failure.reason.includes('requires a user name')).to.equal(kind === 'call');

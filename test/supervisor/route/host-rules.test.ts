@@ -28,7 +28,7 @@ describe('HostRules', () => {
       expect(`${to.host}:${to.port}`).to.equal(result);
     });
 
-  it('denies a host as a look-up that finds nothing does', () => {
+  it('rejects a blocked host with the error of a look-up that finds nothing', () => {
     expect(() => new HostRules('MAP * ~NOTFOUND').apply({ host: 'a.test', port: 80 }))
       .to.throw('a.test (by --host-resolver-rules)')
       .with.property('code', 'ENOTFOUND');

@@ -42,7 +42,7 @@ describe('ApiRoute and PAC files', () => {
       log,
     });
   };
-  /** Leads to this machine, and is no loopback address for which no file is asked. */
+  /** An address of this machine that is no loopback address, because no PAC file is used for loopback. */
   const wayOf = (route: ApiRoute) =>
     route.fetch(`http://0.0.0.0:${port()}/`, {}).then(
       () => 'direct',
@@ -55,7 +55,7 @@ describe('ApiRoute and PAC files', () => {
     ['loops when it is loaded', 'for (;;); function FindProxyForURL() {}'],
     ['takes all memory', 'function FindProxyForURL() { const a = []; for (;;) a.push(new Array(10000).fill(1)); }'],
   ] as const)
-    it(`goes without a proxy, with a warning, if the script ${title}`, async () => {
+    it(`makes the call without a proxy, with a warning, if the script ${title}`, async () => {
       const route = routeBy(dataUrl(script));
       const startedAt = performance.now();
       expect(await wayOf(route)).to.equal('direct');
@@ -85,7 +85,7 @@ describe('ApiRoute and PAC files', () => {
     }
   });
 
-  it('sends the user and the password of the file’s URL, and keeps them out of the log', async () => {
+  it('sends the user name and the password in the file’s URL, and does not log them', async () => {
     let authorization: string | undefined;
     let status = 200;
     answer = ({ headers }, response) => {

@@ -38,7 +38,7 @@ describe('ApiRoute and proxies that fail', () => {
     });
   const answerOk = (socket: Socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
 
-  it('sends a call once if the proxy breaks the connection after it got the call', async () => {
+  it('sends a call once if the proxy closes the connection after it got the call', async () => {
     const seen: string[] = [];
     const first = await open((socket, text) => {
       seen.push(`first ${text.slice(0, 4)}`);
@@ -53,13 +53,13 @@ describe('ApiRoute and proxies that fail', () => {
   });
 
   for (const first of ['http://127.0.0.1:1', 'socks4://127.0.0.1:1', 'socks5://127.0.0.1:1'])
-    it(`takes the next proxy if ${first} accepts no connection`, async () => {
+    it(`uses the next proxy if ${first} accepts no connection`, async () => {
       const second = await open(answerOk);
       const response = await routeThrough(`${first},${second}`).fetch('http://shop.test/', { method: 'POST' });
       expect(await response.text()).to.equal('ok');
     });
 
-  it('takes the next proxy if the first breaks the connection instead of opening a tunnel', async () => {
+  it('uses the next proxy if the first one closes the connection instead of opening a tunnel', async () => {
     const first = await open((socket) => socket.resetAndDestroy());
     let asked = '';
     const second = await open((socket, text) => {
@@ -83,7 +83,7 @@ describe('ApiRoute and proxies that fail', () => {
         else hasData.resolve(socket);
       });
       const session = new AbortController();
-      // The call itself was given up, which leaves a connection that is being opened.
+      // The call itself was abandoned, which leaves a connection that is still being opened.
       const caller = new AbortController();
       const call = routeThrough(`${scheme}://${proxy}`, session.signal).fetch(url, { signal: caller.signal });
       const socket = await hasData.promise;

@@ -9,7 +9,7 @@ import { rejectionOf } from '../support.ts';
 
 describe('ApiRoute and proxies that do not answer', () => {
   for (const scheme of ['http', 'socks4', 'socks5'])
-    it(`gives up a ${scheme} proxy that opens no tunnel within 10 s`, async () => {
+    it(`abandons a ${scheme} proxy that opens no tunnel within 10 s`, async () => {
       const server = createServer((socket) => void socket.on('error', () => undefined).resume());
       await once(server.listen(0, '127.0.0.1'), 'listening');
       const { port } = server.address() as AddressInfo;

@@ -10,13 +10,13 @@ describe('toProxyRules', () => {
     expect(JSON.stringify(rules)).to.contain('--proxy-server').and.not.to.contain('secret');
   });
 
-  it('says the way out if the browser finds its proxy by itself', () => {
+  it('names the setting to use if the browser finds its proxy by itself', () => {
     const rules = toProxyRules(['--proxy-auto-detect'], undefined);
     expect(rules.kind).to.equal('unusable');
     expect(JSON.stringify(rules)).to.contain('BROWSER_PROXY');
   });
 
-  it('takes the last of two switches of one name', () => {
+  it('uses the last of two switches with the same name', () => {
     const rules = toProxyRules(['--proxy-server=a:1', '--proxy-server=b:2'], undefined);
     expect(rules).to.deep.include({ kind: 'servers', http: [{ kind: 'http', host: 'b', port: 2 }] });
   });

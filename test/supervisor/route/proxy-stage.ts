@@ -1,4 +1,4 @@
-/** A site that speaks HTTP and HTTPS, and proxies that alone know the way to its names: all on this machine. */
+/** A site with HTTP and HTTPS, and proxies that alone can resolve its names. All of them listen on loopback. */
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import {
@@ -11,34 +11,34 @@ import {
 
 import { SELF_SIGNED } from '../../support/self-signed.ts';
 
-/** How a request came to the site. */
+/** The route of a request to the site. */
 export type Way = 'direct' | 'http' | 'tunnel' | 'socks4' | 'socks5';
 
 export interface ProxyStage extends AsyncDisposable {
-  /** `http://127.0.0.1:…` and `https://127.0.0.1:…` of the site. */
+  /** The URLs of the site: `http://127.0.0.1:…` and `https://127.0.0.1:…`. */
   readonly httpUrl: string;
   readonly httpsUrl: string;
-  /** `host:port` of a proxy that takes absolute URLs and CONNECT. */
+  /** The `host:port` of a proxy that accepts absolute URLs and CONNECT. */
   readonly proxy: string;
-  /** `host:port` of a proxy that speaks SOCKS 4 and 5. */
+  /** The `host:port` of a proxy for SOCKS 4 and 5. */
   readonly socks: string;
-  /** What the site and the proxies have seen since the last call, without requests for icons. */
+  /** Returns the requests that the site and the proxies got since the last call, without requests for icons. */
   readonly takeSeen: () => {
     readonly ways: readonly Way[];
     readonly headers: readonly IncomingMessage['headers'][];
     /** The number of connections to the HTTPS site. */
     readonly secureConnections: number;
   };
-  /** Asks for a password at the proxy from now on. */
+  /** Makes the proxy require a password from now on. */
   isPasswordNeeded: boolean;
 }
 
-/** Opens the stage. Names that end in `.test` lead to the site, through the proxies alone. */
+/** Opens the stage. Names that end in `.test` lead to the site, but only through the proxies. */
 export async function openProxyStage(): Promise<ProxyStage> {
   let ways: Way[] = [];
   let headers: IncomingMessage['headers'][] = [];
   let secureConnections = 0;
-  /** Connections of the proxies to the site, by their local port. */
+  /** The connections from the proxies to the site, by their local port. */
   const proxied = new Map<number, Way>();
   const sockets = new Set<Socket>();
 
@@ -53,12 +53,12 @@ export async function openProxyStage(): Promise<ProxyStage> {
   secureSite.on('connection', () => (secureConnections += 1));
   await Promise.all([listen(site), listen(secureSite)]);
 
-  /** The site's port for a name that only a proxy knows; undefined for other names. */
+  /** Returns the site's port for a name that only a proxy knows; undefined for other names. */
   const portFor = (host: string, port: number) => {
     if (host.endsWith('.test')) return portOf(port === 443 ? secureSite : site);
     return host === '127.0.0.1' || host === 'localhost' ? port : undefined;
   };
-  /** A port may be used again when its connection is gone. */
+  /** A port may be reused after its connection is closed. */
   const note = (upstream: Socket, way: Way) => {
     const port = upstream.localPort ?? 0;
     proxied.set(port, way);

@@ -1,14 +1,14 @@
 import type { SessionSupervisor, SupervisorOptions } from '../../../src/supervisor/supervisor.ts';
 import type { ProxyStage } from './proxy-stage.ts';
 
-/** A browser with its proxy, and the way that its pages take to each URL; `fails` if they can't be reached. */
+/** A configuration of a browser and its proxy. */
 export interface Situation {
   readonly title: string;
   readonly options: SupervisorOptions;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** How the page and `api` come to each URL. */
+/** Returns the routes of the page and of `api` to each URL; `fails` if it can't be reached. */
 export async function compare(
   stage: ProxyStage,
   supervisor: SessionSupervisor,
@@ -34,7 +34,7 @@ export async function compare(
   return { page, api };
 }
 
-/** Runs `work` with variables of the environment set, in which browsers are started. */
+/** Runs `work`, which starts browsers, with the given environment variables. */
 export async function withEnvironment<Value>(
   environment: Readonly<Record<string, string>>,
   work: () => Promise<Value>,
