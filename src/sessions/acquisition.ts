@@ -1,43 +1,43 @@
-/** What callers of the manager give and get, and what its listeners are told. */
+/** The options and results of the manager's callers, and its events. */
 import type { RunLease } from '../registry/registry.ts';
 import type { SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
 
 export interface AcquireOptions {
-  /** How long to wait for an owner that is busy, or for a free place. Default 0: told at once. */
+  /** The time in milliseconds to wait for a busy owner or a free slot. Default 0: rejects at once. */
   readonly waitMs?: number;
   readonly signal?: AbortSignal;
-  /** What the session is for; shown to whoever finds the owner busy. */
+  /** The run that the session is for. It is shown to callers that find the owner busy. */
   readonly runId?: string;
-  /** Only for a session that is started by this call. */
+  /** Options for a session that this call starts. They don't apply to a running session. */
   readonly supervisor?: SupervisorOptions;
 }
 
-/** A session that was handed down: everything that needs it is given this, and looks nothing up. Disposing gives it back. */
+/** A session that is passed down to all code that needs it, so that nothing looks it up again. Disposing releases it. */
 export interface Acquisition extends AsyncDisposable {
   readonly owner: string;
   readonly supervisor: SessionSupervisor;
-  /** The registry's id of the session as it is now: each epoch has its own. */
+  /** The registry's id of the current session: each epoch has its own. */
   readonly sessionId: string;
-  /** What is written under it is refused once somebody else holds the owner. */
+  /** The lease. Writes under it are refused after another process has taken the owner. */
   readonly lease: RunLease;
-  /** False for the one call that started it. */
+  /** False for the call that started the session. */
   readonly reused: boolean;
-  /** The next session under the same lease, after a death. Throws `LeaseLostError` where the owner belongs to somebody else by now. */
+  /** Starts the next session under the same lease, after a death. Throws `LeaseLostError` if another process has the owner now. */
   restart(options?: { readonly signal?: AbortSignal }): Promise<void>;
-  /** Gives it back; the session stays, idle, for the next one who asks. Idempotent. */
+  /** Releases the session. It stays, idle, for the next caller. Idempotent. */
   release(): void;
-  /** Ends the session for all who share it. */
+  /** Ends the session for all callers that share it. */
   end(): Promise<void>;
 }
 
-/** What listeners are told. `id` is the registry's. */
+/** The events of the manager. `id` is the registry's id of the session. */
 export interface SessionManagerEvents {
   'session:created': { readonly id: string; readonly owner: string };
   'session:reused': { readonly id: string; readonly owner: string };
-  /** Its lease was lost, or it died while nobody used it. */
+  /** The session's lease was lost, or it died while it had no user. */
   'session:lost': { readonly id: string; readonly owner: string };
   'session:ended': { readonly id: string; readonly owner: string };
-  /** Idle, and ended to make room. */
+  /** The session was idle, and was ended to free a slot. */
   'session:evicted': { readonly id: string; readonly owner: string };
   'cleanup:done': { readonly removed: number; readonly failed: number };
 }

@@ -1,4 +1,4 @@
-/** Takes an owner for this manager, also from a process that is certain to be gone, whose lease needs not run out first. */
+/** Claims an owner for this manager, also from a process that is certain to be gone, whose lease then does not have to expire first. */
 import type { StoredSession } from '../model/session.ts';
 import { delay } from '../core/abort.ts';
 import { ConfigError } from '../core/errors.ts';
@@ -11,19 +11,19 @@ const LONGEST_OWNER = 200;
 
 export interface ClaimedOwner {
   readonly session: StoredSession;
-  /** The session that was in the way; its browser may still be there. */
+  /** The previous session, whose browser may still exist. */
   readonly expired: StoredSession | null;
 }
 
 interface ClaimOptions {
   readonly leases: SessionLeases;
-  /** A holder whose lease has run out gets this long to renew it. */
+  /** The time that a holder with an expired lease gets to renew it. */
   readonly renewEveryMs: number;
   readonly signal: AbortSignal;
   readonly log: Log;
 }
 
-/** Throws {@link SessionBusyError} where somebody else holds the owner. */
+/** Throws {@link SessionBusyError} if another process holds the owner. */
 export async function claimOwner(
   claim: Claim,
   { leases, renewEveryMs, signal, log }: ClaimOptions,
@@ -38,7 +38,8 @@ export async function claimOwner(
   if (!result.isClaimed) throw new SessionBusyError(result.heldBy, { waitedMs: 0 });
   const { session, expired, isRapid } = result;
   const { owner } = claim;
-  if (isRapid) log.warn('Sessions of one owner are started in quick succession; hand one down instead', { owner });
+  if (isRapid)
+    log.warn('Sessions of one owner are started in quick succession; start one and pass it down instead', { owner });
   if (expired !== null) {
     const { host, pid } = expired;
     log.warn('The owner was taken over from a process that did not renew its lease', { owner, host, pid });
@@ -46,7 +47,7 @@ export async function claimOwner(
   return { session, expired };
 }
 
-/** Throws `ConfigError`. Owners stand in logs, file names and on command lines. */
+/** Throws `ConfigError` if the owner can't be used. Owners appear in logs, file names and command lines. */
 export function validateOwner(owner: string): void {
   const isUsable =
     typeof owner === 'string' &&
@@ -56,6 +57,6 @@ export function validateOwner(owner: string): void {
     !/\p{Cc}/u.test(owner);
   if (isUsable) return;
   throw new ConfigError(
-    `The owner ${JSON.stringify(owner)?.slice(0, 80)} can't be used; an owner is a text of 1 to ${LONGEST_OWNER} printable letters.`,
+    `The owner ${JSON.stringify(owner)?.slice(0, 80)} can't be used; an owner is a text of 1 to ${LONGEST_OWNER} printable characters.`,
   );
 }

@@ -1,13 +1,13 @@
-/** A death as the registry is told of it, and what the registry tells as a death. */
+/** Converts deaths for the registry, and rows of the registry into reports of deaths. */
 import type { StoredSession } from '../model/session.ts';
 import type { Death, DeathReport } from '../model/death.ts';
 
-/** Commands and pages stay in the run's outcome; the session's row has what happened. */
+/** Returns a death without its commands and pages, which are in the run's outcome. The session's row stores only what happened. */
 export function withoutEvidence({ evidence, ...death }: Death): object {
   return { ...death, message: evidence.message };
 }
 
-/** Of a session whose lease was lost; as it stands now, null where its row is gone. */
+/** Returns the report for a session whose lease was lost. `now` is its current row, or null if the row is gone. */
 export function toReport(now: StoredSession | null): DeathReport {
   if (now?.status === 'timed_out')
     return { cause: 'timed_out', detectedBy: 'registry', message: now.errorMessage ?? 'it made no progress' };

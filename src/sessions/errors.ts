@@ -1,7 +1,7 @@
 import type { StoredSession } from '../model/session.ts';
 import { SupervisorError } from '../core/errors.ts';
 
-/** Somebody else holds the owner's one live session. The message names who, and since when. */
+/** Another caller holds the owner's only live session. The message names the process, and the time since when it holds it. */
 export class SessionBusyError extends SupervisorError {
   readonly code = 'session-busy';
   readonly consequence = 'abort-run';
@@ -21,37 +21,37 @@ export class SessionBusyError extends SupervisorError {
   }
 }
 
-/** This process has as many sessions as it may, and all of them are at work. */
+/** This process has the maximum number of sessions, and all of them are in use. */
 export class SessionCapacityError extends SupervisorError {
   readonly code = 'session-capacity';
   readonly consequence = 'abort-run';
 
   constructor(capacity: number) {
-    super(`All ${capacity} sessions that this process may have are at work. Wait, end one, or raise MAX_SESSIONS.`, {
+    super(`All ${capacity} session slots of this process are in use. Wait, end a session, or raise MAX_SESSIONS.`, {
       data: { capacity },
     });
   }
 }
 
-/** There is no such session in the registry. */
+/** The registry has no session with this id. */
 export class SessionNotFoundError extends SupervisorError {
   readonly code = 'session-not-found';
   readonly consequence = 'fail-step';
 
   constructor(id: string) {
-    super(`There is no session ${id} in the registry. \`sessions list\` shows those that there are.`, {
+    super(`There is no session ${id} in the registry. \`sessions list\` shows all sessions.`, {
       data: { sessionId: id },
     });
   }
 }
 
-/** The session's lock was held for too long by other work of this process. */
+/** Other work of this process held the session's lock for too long. */
 export class SessionLockError extends SupervisorError {
   readonly code = 'session-lock';
   readonly consequence = 'retry';
 
   constructor(id: string, limitMs: number) {
-    super(`The lock of session ${id} could not be had within ${limitMs / 1_000} s: other work holds it.`, {
+    super(`The lock of session ${id} was not free within ${limitMs / 1_000} s, because other work holds it.`, {
       data: { sessionId: id, limitMs },
     });
   }

@@ -1,15 +1,21 @@
-/** One start that is under way, shared by all who wait for it. Whoever waits no more leaves it; the last one to leave ends the start. */
+/**
+ * A single flight: one start of a session in progress, whose result all waiting callers share. When the last caller stops waiting, the
+ * start is aborted.
+ */
 import { raceSignal } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { HeldSession } from './held-session.ts';
 
 export interface FlightOptions {
   readonly start: (signal: AbortSignal) => Promise<HeldSession>;
-  /** It is there, and counts all who wait for it as its users: nobody else can find it idle before they have it. */
+  /**
+   * Called when the session has started. All waiting callers already count as its users, so that no other code can find it idle before they
+   * have it.
+   */
   readonly onLanded: (held: HeldSession) => void;
-  /** Started or not, it is over. */
+  /** Called at the end of the start, whether it succeeded or failed. */
   readonly onOver: () => void;
-  /** Somebody who was counted as its user had left just then. */
+  /** Called for a caller that was counted as a user but stopped waiting at the same moment. */
   readonly giveBack: (held: HeldSession) => void;
 }
 
@@ -26,17 +32,17 @@ export class Flight {
     this.#landing.catch(() => undefined);
   }
 
-  /** Nobody waits for it any more: it ends, and who comes now waits for that and begins anew. */
+  /** True if no caller waits any more. The start is being aborted; a new caller waits for its end and begins a new start. */
   get isGivenUp(): boolean {
     return this.#abort.signal.aborted;
   }
 
-  /** Resolves when it is over, however that is. */
+  /** Resolves when the start has ended, whether it succeeded or failed. */
   get over(): Promise<unknown> {
     return this.#landing.catch(() => undefined);
   }
 
-  /** Rejects as the start does, or with the signal's reason. */
+  /** Resolves with the started session. Rejects as the start does, or with the signal's reason. */
   async join(signal: AbortSignal): Promise<HeldSession> {
     this.#waiting += 1;
     try {
@@ -57,9 +63,9 @@ export class Flight {
     const { start, onLanded, onOver } = this.#options;
     try {
       const held = await start(this.#abort.signal);
-      // Too late for its start to notice.
+      // The abort came too late for the start to notice it.
       if (this.isGivenUp) {
-        await held.release('nobody waited for it any more');
+        await held.release('no caller waited for it any more');
         this.#abort.signal.throwIfAborted();
       }
       held.users = this.#waiting;

@@ -1,6 +1,6 @@
 /**
- * One owner's session in this process: the supervisor, and the rows in the registry that its sessions leave. The owner stays this
- * process's from one session to the next, until it is released or the lease is lost.
+ * One owner's session in this process: the supervisor, and the rows of its sessions in the registry. This process holds the owner from one
+ * session to the next, until the owner is released or the lease is lost.
  */
 import type { StoredSession } from '../model/session.ts';
 import type { DeathReport } from '../model/death.ts';
@@ -24,33 +24,36 @@ export interface HeldSessionOptions {
   readonly leases: SessionLeases;
   readonly keeper: LeaseKeeper;
   readonly supervisor: SupervisorOptions;
-  /** Ends the start, and nothing after it. */
+  /** Aborts the start, but nothing after it. */
   readonly signal: AbortSignal;
   readonly log: Log;
-  /** What has to be done before the browser starts, under the lease. */
+  /** The work that must be done under the lease before the browser starts. */
   readonly prepare: () => Promise<void>;
-  /** It is over without having been released: its lease is lost, or it ended while nobody used it. To be released now. */
+  /**
+   * Called when the session has ended without a release: its lease was lost, or it ended while it had no user. The caller must release it
+   * now.
+   */
   readonly onOver: (held: HeldSession) => void;
 }
 
 export class HeldSession implements LeaseHolding {
   readonly owner: string;
-  /** Under which everything of this owner is written. */
+  /** The fencing number under which everything of this owner is written. */
   readonly token: number;
   readonly #options: HeldSessionOptions;
-  /** Aborts when it is over for this process, lost or given back: no browser is started for it from then on. */
+  /** Aborts when this process has lost or released the owner: no browser is started for it from then on. */
   readonly #over = new AbortController();
   readonly #rows: SessionRows;
-  /** Undefined until its first session is started. */
+  /** The supervisor; undefined until the first session is started. */
   #supervisor: SessionSupervisor | undefined;
   #restarting: Promise<void> | undefined;
   #restarts = 0;
   #releasing: Promise<void> | undefined;
   #lastUsedAt = new Date();
-  /** Acquisitions that have not been released. Its start counts as one. */
+  /** The number of acquisitions that have not been released. The start counts as one. */
   users = 1;
 
-  /** Starts the browser of a session that was claimed. When that fails nothing is left: no browser, and no row that holds the owner. */
+  /** Starts the browser of a claimed session. If that fails, nothing is left: no browser, and no row that holds the owner. */
   static async start(options: HeldSessionOptions): Promise<HeldSession> {
     const held = new HeldSession(options);
     options.keeper.add(held);
@@ -84,28 +87,28 @@ export class HeldSession implements LeaseHolding {
     return this.#supervisor;
   }
 
-  /** Of the current epoch's row. */
+  /** The id of the current epoch's row. */
   get id(): string {
     return this.#rows.current.id;
   }
 
-  /** As it was written last. */
+  /** The row as it was last written. */
   get stored(): StoredSession {
     return this.#rows.current;
   }
 
-  /** The id of the last session that lived. A row that waits for the next session does not count. */
+  /** The id of the last session that was alive. A row that waits for the next session does not count. */
   get livedId(): string {
     return this.#rows.livedId;
   }
 
-  /** Set once the lease is lost. */
+  /** The error of the lost lease; undefined while the lease is held. */
   get lostBy(): LeaseLostError | undefined {
     const reason: unknown = this.#over.signal.reason;
     return reason instanceof LeaseLostError ? reason : undefined;
   }
 
-  /** Lost or given back, or about to be. */
+  /** True if the owner has been lost or released, or is being released. */
   get isOver(): boolean {
     return this.#over.signal.aborted;
   }
@@ -114,7 +117,7 @@ export class HeldSession implements LeaseHolding {
     return !this.isOver && !this.#rows.hasFailed && this.supervisor.state === 'alive';
   }
 
-  /** Whether it did not end on purpose. */
+  /** True if the session did not end on purpose. */
   get isLost(): boolean {
     return this.lostBy !== undefined || this.supervisor.state === 'dead';
   }
@@ -123,7 +126,7 @@ export class HeldSession implements LeaseHolding {
     return this.#lastUsedAt;
   }
 
-  /** How often it was restarted here: names the session that somebody knows. */
+  /** The number of restarts in this process. It identifies the session that a caller knows. */
   get restarts(): number {
     return this.#restarts;
   }
@@ -134,7 +137,7 @@ export class HeldSession implements LeaseHolding {
 
   get renewal(): Renewal {
     const health = this.#supervisor?.health;
-    // What works at this moment is in use.
+    // A session with work in progress is in use.
     if ((health?.parallelOperations ?? 0) > 0) this.touch();
     return {
       id: this.id,
@@ -156,9 +159,10 @@ export class HeldSession implements LeaseHolding {
   }
 
   /**
-   * The next session, under the same lease, for somebody who knows the one after `known` restarts: of many who share it the first one
-   * restarts it, and the others get that one. Returns what he knows then. Rejects with {@link LeaseLostError} where the owner was lost
-   * meanwhile, and with what kept the registry from knowing of the last session's end.
+   * Starts the next session under the same lease, for a caller that knows the session after `known` restarts. If several callers share the
+   * session, the first one restarts it, and the others get the new session. Returns the new number of restarts. Rejects with {@link
+   * LeaseLostError} if the owner was lost in the meantime, and with the error that prevented the registry from storing the end of the last
+   * session.
    */
   async restart(known: number, { signal }: { readonly signal?: AbortSignal } = {}): Promise<number> {
     const limit = anySignal(signal, this.#over.signal);
@@ -171,7 +175,7 @@ export class HeldSession implements LeaseHolding {
     return this.#restarts;
   }
 
-  /** Ends the browser and gives the owner back. Idempotent. */
+  /** Ends the browser and releases the owner. Idempotent. */
   release(message?: string): Promise<void> {
     this.#releasing ??= this.#release(message);
     return this.#releasing;
@@ -206,7 +210,7 @@ export class HeldSession implements LeaseHolding {
         log,
         beforeSend: () => keeper.prove(),
         onFolder: (folder) => this.#rows.prepare(folder),
-        // Suspended: a browser that is gone may have been ended by whoever took over, or timed the run out.
+        // After a suspension, a missing browser may have been ended by the process that took over the owner or timed out the run.
         explainDeath: (report) => (keeper.isUncertain ? this.#explain(report) : undefined),
       });
     } finally {
@@ -224,7 +228,7 @@ export class HeldSession implements LeaseHolding {
 
   async #explain(report: DeathReport): Promise<DeathReport> {
     await this.#options.keeper.renew();
-    // Where it is lost that death was declared meanwhile, and this report is its consequence.
+    // If the lease is lost, that death has been declared in the meantime, and this report is its consequence.
     return report;
   }
 
@@ -241,7 +245,7 @@ export class HeldSession implements LeaseHolding {
 
   #onEnd(status: 'dead' | 'ended', death?: object): void {
     this.#rows.end(death);
-    // What ends while it is being released is told by its release.
+    // The release stores the end of a session that ends during it.
     if (this.isOver) return;
     if (this.users === 0) this.#options.onOver(this);
     else this.#rows.handOn(status);

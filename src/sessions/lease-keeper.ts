@@ -1,14 +1,14 @@
-/** Renews the leases of all sessions of a manager by one statement per tick, and tells those who lost theirs. */
+/** Renews the leases of all sessions of a manager with one statement per tick, and notifies the sessions that have lost their lease. */
 import type { StoredSession } from '../model/session.ts';
 import { delay } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Renewal, SessionLeases } from '../registry/registry.ts';
 
-/** What a lease is kept for. */
+/** A session whose lease is renewed. */
 export interface LeaseHolding {
   readonly renewal: Renewal;
-  /** The session is no longer ours; as it stands now, null where its row is gone. */
+  /** Called when this process has lost the session. `now` is its current row, or null if the row is gone. */
   lose(now: StoredSession | null): void;
 }
 
@@ -20,7 +20,7 @@ export interface LeaseKeeperOptions {
   readonly log: Log;
 }
 
-/** A timer that is later than this was not merely waiting for its turn. */
+/** The delay of a timer above which the process was suspended, and not only busy. */
 const HELD_MS = 1_000;
 const PROOF_PAUSE_MS = 250;
 
@@ -30,7 +30,10 @@ export class LeaseKeeper {
   #timer: NodeJS.Timeout | undefined;
   #renewing: Promise<void> | undefined;
   #proving: Promise<void> | undefined;
-  /** By both clocks: the one goes on while the machine sleeps, the other while somebody sets the time. */
+  /**
+   * The time of the last renewal by both clocks: the wall clock continues while the machine sleeps, and the monotonic clock is not affected
+   * when the time is set.
+   */
   #renewedAt = now();
   #tickedAt = now();
   #wasHeld = false;
@@ -56,8 +59,8 @@ export class LeaseKeeper {
   }
 
   /**
-   * The leases run out soon, or this process was suspended and has not asked since: another one may hold an owner by now, and what this one
-   * held may have been ended from outside.
+   * True if the leases expire soon, or if this process was suspended and has not renewed them since. Another process may hold an owner by
+   * now, and may have ended the sessions of this process.
    */
   get isUncertain(): boolean {
     const { leaseMs, renewEveryMs } = this.#options;
@@ -65,8 +68,8 @@ export class LeaseKeeper {
   }
 
   /**
-   * Undefined if the leases are certain. Otherwise resolves when they are renewed; those that were lost have been told by then. A registry that
-   * can't be reached is asked until it can.
+   * Returns undefined if the leases are certain. Otherwise resolves when they are renewed; the lost sessions have been notified by then. If
+   * the registry can't be reached, the renewal is repeated until it can.
    */
   prove(): Promise<void> | undefined {
     if (!this.isUncertain) return undefined;
@@ -92,7 +95,10 @@ export class LeaseKeeper {
     void this.renew();
   }
 
-  /** Renews now, or waits for the renewal under way. Never rejects: a registry that can't be reached is asked again at the next tick. */
+  /**
+   * Renews the leases now, or waits for the renewal in progress. Never rejects: if the registry can't be reached, the renewal is repeated
+   * at the next tick.
+   */
   renew(): Promise<void> {
     this.#renewing ??= this.#renewAll().finally(() => (this.#renewing = undefined));
     return this.#renewing;
@@ -102,7 +108,7 @@ export class LeaseKeeper {
     const { leases, holder, leaseMs, log } = this.#options;
     const holdings = [...this.#holdings];
     const at = now();
-    // A session may get its next row while this is under way; then the row that was asked for is rightly gone.
+    // A session may get its next row during the renewal. Its previous row is then gone for a legitimate reason.
     const asked = holdings.map((holding) => [holding, holding.renewal] as const);
     try {
       const lost = await leases.renew(
@@ -117,7 +123,9 @@ export class LeaseKeeper {
         if (session !== undefined && this.#holdings.has(holding) && holding.renewal.id === id) holding.lose(session);
       }
     } catch (thrown) {
-      log.warn('The leases of the sessions could not be renewed; trying again', { reason: toError(thrown).message });
+      log.warn('The leases of the sessions could not be renewed; the renewal is repeated', {
+        reason: toError(thrown).message,
+      });
     }
   }
 }
@@ -127,7 +135,7 @@ interface Time {
   readonly wallMs: number;
 }
 
-/** By the clock that went further. */
+/** Returns the time since `time` by the clock that advanced further. */
 function since(time: Time): number {
   const { monotonicMs, wallMs } = now();
   return Math.max(monotonicMs - time.monotonicMs, wallMs - time.wallMs);

@@ -1,4 +1,4 @@
-/** What can be changed about a manager while it runs, and what of it makes sense. */
+/** The settings of a manager that can be changed while it runs, and their validation. */
 import { ConfigError } from '../core/errors.ts';
 import type { CleanupPolicy } from '../upkeep/upkeep.ts';
 
@@ -10,10 +10,10 @@ export interface ManagerSettings {
   readonly policy?: Partial<CleanupPolicy>;
 }
 
-/** Node's timers fire at once beyond it. */
+/** The longest delay of a Node.js timer; a longer one fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Throws `ConfigError` for a value that makes no sense. */
+/** Throws `ConfigError` for a value that can't be used. */
 export function validateSettings({ policy = {}, ...settings }: ManagerSettings): void {
   for (const name of ['maxSessions', 'cleanupBatchSize'] as const) {
     const value = settings[name];
@@ -28,7 +28,7 @@ export function validateSettings({ policy = {}, ...settings }: ManagerSettings):
   for (const [name, hours] of Object.entries(policy)) validateAge(`policy.${name}`, hours);
 }
 
-/** Returns it; throws `ConfigError` for a number that is no age. */
+/** Returns `value`. Throws `ConfigError` if it is not an age. */
 export function validateAge(name: string, value: number): number {
   if (Number.isFinite(value) && value >= 0) return value;
   throw new ConfigError(`${name} is ${value}; it must be a number of at least 0.`);

@@ -1,8 +1,8 @@
 /**
- * Owner -> session, within this process. However many callers ask at once, they share one start and then the session; between processes
- * and machines the registry's unique index decides. Nothing is cached by time, and nobody looks a session up a second time.
+ * Maps owners to their sessions within this process. Simultaneous callers share one start, and then the session. Between processes and
+ * machines, the registry's unique index decides. Nothing is cached by time, and no session is looked up twice.
  *
- * An owner is in one place at a time: in flight (its session starts), held, or ending. A new start waits for the end of the last one.
+ * An owner is in one of three states: in flight (its session starts), held, or ending. A new start waits for the end of the last session.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -25,7 +25,7 @@ import { ReuseCount } from './reuse-count.ts';
 export interface OwnersOptions {
   readonly registry: Registry;
   readonly process: ProcessIdentity;
-  /** Of this manager, in the registry. */
+  /** The id of this manager in the registry. */
   readonly holder: string;
   readonly supervisor: SupervisorOptions;
   readonly leaseMs: number;
@@ -48,7 +48,7 @@ export class Owners {
   readonly #flights = new Map<string, Flight>();
   readonly #held = new Map<string, HeldSession>();
   readonly #ending = new Map<HeldSession, Promise<void>>();
-  /** Owners in flight that have a place; the others still wait for one. */
+  /** The owners in flight that have a slot; the others still wait for one. */
   readonly #placed = new Set<string>();
   readonly #closing = new AbortController();
   readonly #reuses: ReuseCount;
@@ -62,12 +62,12 @@ export class Owners {
     this.#reuses = new ReuseCount(options);
   }
 
-  /** Sessions that this process has, those that start or end included. */
+  /** The number of sessions of this process, including sessions that start or end. */
   get size(): number {
     return this.#held.size + this.#ending.size + this.#placed.size;
   }
 
-  /** Owners whose session is still there. */
+  /** The owners whose session has not ended yet. */
   get names(): string[] {
     const ending = [...this.#ending.keys()].map(({ owner }) => owner);
     return [...new Set([...this.#held.keys(), ...this.#flights.keys(), ...ending])];
@@ -96,7 +96,7 @@ export class Owners {
     return [...this.#held.values()].find((held) => held.id === id);
   }
 
-  /** Idempotent; resolves when nothing is left of it. */
+  /** Ends a session. Idempotent. Resolves when nothing is left of it. */
   end(held: HeldSession): Promise<void> {
     const { owner } = held;
     if (this.#held.get(owner) !== held) return held.release();
@@ -112,7 +112,7 @@ export class Owners {
     return ending;
   }
 
-  /** Ends those that nobody used for so long; returns how many. */
+  /** Ends the sessions that were not used for `maxAgeMs`. Returns their number. */
   async endIdle(maxAgeMs: number): Promise<number> {
     const before = Date.now() - maxAgeMs;
     const idle = this.#idle.filter(({ lastUsedAt }) => lastUsedAt.getTime() <= before);
@@ -120,7 +120,7 @@ export class Owners {
     return idle.length;
   }
 
-  /** Ends idle ones, the oldest first, until there are no more than `capacity`. */
+  /** Ends idle sessions, the oldest first, until there are at most `capacity` sessions. */
   async shrink(): Promise<void> {
     while (this.#held.size > this.capacity) {
       const evicting = this.#evictOldestIdle();
@@ -129,14 +129,14 @@ export class Owners {
     }
   }
 
-  /** What starts now is awaited, and ended like the others. */
+  /** Ends all sessions. Sessions that are being started are awaited, and then ended. */
   async endAll(): Promise<void> {
     await Promise.all([...this.#flights.values()].map(({ over }) => over));
     const ending = [...this.#ending.values()];
     await Promise.allSettled([...ending, ...[...this.#held.values()].map((held) => this.end(held))]);
   }
 
-  /** Takes no more callers, and ends everything, starts under way included. */
+  /** Accepts no more callers, and ends everything, also starts in progress. */
   async close(): Promise<void> {
     this.#closing.abort(new CancelledError('The session manager is shut down.'));
     await this.endAll();
@@ -151,7 +151,7 @@ export class Owners {
         known.users += 1;
         return this.#handOut(known, true);
       }
-      // Not alive, and at work: whoever works with it restarts it.
+      // The session is not alive but has users, and they restart it.
       if (known !== undefined && known.users > 0) throw new SessionBusyError(known.stored, { waitedMs: 0 });
       if (known !== undefined) this.#drop(known);
       const underWay = this.#flights.get(owner);
@@ -162,7 +162,7 @@ export class Owners {
       }
       const held = await (underWay ?? this.#launch(owner, options)).join(signal);
       if (!held.isOver) return this.#handOut(held, underWay !== undefined);
-      // Another one who waited for it was faster, and ended it.
+      // Another waiting caller was faster, and has ended the session.
       this.#giveBack(held);
     }
   }
@@ -206,9 +206,9 @@ export class Owners {
     });
   }
 
-  /** Room is made by those that have ended, then by idle ones. */
+  /** Takes a slot. Slots become free when sessions end; otherwise the oldest idle session is ended. */
   async #takePlace(owner: string, signal: AbortSignal): Promise<void> {
-    // Also that the flight is known before anything of it happens.
+    // This also ensures that the flight is registered before its first step.
     await Promise.resolve();
     signal.throwIfAborted();
     while (this.size >= this.capacity) {
@@ -258,7 +258,7 @@ export class Owners {
     };
   }
 
-  /** One user less. What is not alive then, nobody restarts any more. */
+  /** Removes one user. Without users, a session that is not alive is ended, because no user will restart it. */
   #giveBack(held: HeldSession): void {
     held.users -= 1;
     held.touch();
@@ -269,7 +269,7 @@ export class Owners {
     return [...this.#held.values()].filter(({ users }) => users === 0);
   }
 
-  /** The end of the one that was idle for longest; undefined where none is idle. */
+  /** Ends the session that was idle for longest, and returns its end; undefined if no session is idle. */
   #evictOldestIdle(): Promise<void> | undefined {
     const [oldest] = this.#idle.toSorted((a, b) => a.lastUsedAt.getTime() - b.lastUsedAt.getTime());
     if (oldest === undefined) return undefined;
@@ -282,7 +282,7 @@ export class Owners {
     return undefined;
   }
 
-  /** Ends it while nobody waits for that; who wants the owner next does. */
+  /** Ends a session in the background. The next caller for the owner waits for the end. */
   #drop(held: HeldSession): void {
     this.end(held).catch((thrown: unknown) => this.#warn('A session could not be ended', held.owner, thrown));
   }
@@ -291,7 +291,7 @@ export class Owners {
     try {
       await endRemains(expired, this.#options.reaper);
     } catch (thrown) {
-      this.#warn('What the last holder of the owner left could not be cleared', expired.owner, thrown);
+      this.#warn('The leftovers of the owner’s last holder could not be removed', expired.owner, thrown);
     }
   }
 

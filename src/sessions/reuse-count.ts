@@ -1,4 +1,4 @@
-/** Counts sessions that were handed out again, and writes sums, one at a time: a hundred callers at once are one write. */
+/** Counts reused sessions, and writes sums, one write at a time: a hundred simultaneous callers cause one write. */
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -17,14 +17,14 @@ export class ReuseCount {
     this.#writing ??= this.#write();
   }
 
-  /** Resolves when all that was counted is written. */
+  /** Resolves when all counts are written. */
   async settled(): Promise<void> {
     await this.#writing;
   }
 
   async #write(): Promise<void> {
     const { registry, log } = this.#options;
-    // Those who come in the same turn are counted first.
+    // Callers in the same turn of the event loop are counted first.
     await Promise.resolve();
     while (this.#pending > 0) {
       const by = this.#pending;

@@ -1,4 +1,4 @@
-/** The manager: who wants a session of an owner gets it here, and everything about sessions can be asked and ordered here. */
+/** The session manager: hands out the sessions of owners, and provides all queries and commands about sessions. */
 import { randomUUID } from 'node:crypto';
 
 import { LIVE_STATUSES, type StoredSession, isLive } from '../model/session.ts';
@@ -38,15 +38,15 @@ import { validateAge, validateSettings, type ManagerSettings } from './manager-s
 import { SessionLocks } from './session-locks.ts';
 
 export interface SessionManagerOptions {
-  /** Borrowed: whoever opened it closes it. */
+  /** The registry. The caller that opened it closes it. */
   readonly registry: Registry;
   readonly config: Config;
-  /** Overrides of the browser and its supervisor, beyond the settings. */
+  /** Options of the browser and its supervisor that override the settings. */
   readonly supervisor?: SupervisorOptions;
-  /** Default: six heartbeat intervals. */
+  /** The length of a lease in milliseconds. Default: six heartbeat intervals. */
   readonly leaseMs?: number;
   readonly policy?: Partial<CleanupPolicy>;
-  /** Default: nothing is logged. */
+  /** The log. Default: nothing is logged. */
   readonly log?: Log;
 }
 
@@ -65,7 +65,7 @@ export class SessionManager implements AsyncDisposable {
   #sessionTimeoutMs: number;
   #shuttingDown: Promise<string[]> | undefined;
 
-  /** Opens a manager, and clears what processes of this machine that are gone have left. */
+  /** Opens a manager, and cleans up the leftovers of dead processes on this machine. */
   static async open(options: SessionManagerOptions): Promise<SessionManager> {
     const manager = new SessionManager(options);
     await reapAbandoned(manager.#reaper);
@@ -84,7 +84,7 @@ export class SessionManager implements AsyncDisposable {
     this.#sessionTimeoutMs = config.sessionTimeoutMs;
     this.#reaper = { registry, host: process.host, gridUrl, gridRoute: routeOf(supervisor), log };
     this.#events = new Events((error, event) =>
-      log.warn('A listener failed; nothing else is harmed', { event, error: error.message }),
+      log.warn('A listener threw an error; nothing else is affected', { event, error: error.message }),
     );
     this.#owners = new Owners({
       registry,
@@ -114,15 +114,15 @@ export class SessionManager implements AsyncDisposable {
   }
 
   /**
-   * The owner's session: the one that this process has, else a new one. Throws `SessionBusyError` where another process holds the
-   * owner, `SessionCapacityError` where there is no place, both after `waitMs`, and `SessionStartError` where no browser can be started,
-   * with nothing left behind.
+   * Returns the owner's session: the one that this process has, otherwise a new one. Throws `SessionBusyError` if another process holds the
+   * owner, and `SessionCapacityError` if no slot is free, both after `waitMs`. Throws `SessionStartError`, with nothing left behind, if no
+   * browser can be started.
    */
   acquire(owner: string, options: AcquireOptions = {}): Promise<Acquisition> {
     return this.#owners.acquire(owner, options);
   }
 
-  /** A session as the registry has it; being looked at counts as use. Throws {@link SessionNotFoundError}. */
+  /** Returns a session from the registry. The query counts as use. Throws {@link SessionNotFoundError}. */
   async get(id: string): Promise<StoredSession> {
     this.#owners.find(id)?.touch();
     const session = await this.#registry.sessions.touch(id);
@@ -130,7 +130,7 @@ export class SessionManager implements AsyncDisposable {
     return session;
   }
 
-  /** Newest first; copies, whose change changes nothing. */
+  /** Returns the sessions, the newest first. They are copies: changes to them have no effect. */
   list(filter: SessionFilter = {}): Promise<StoredSession[]> {
     return this.#registry.sessions.list(filter);
   }
@@ -139,14 +139,14 @@ export class SessionManager implements AsyncDisposable {
     return this.#registry.sessions.count(filter);
   }
 
-  /** Changes several fields at once, or none. Throws {@link SessionNotFoundError}. */
+  /** Changes all fields of `patch`, or none. Throws {@link SessionNotFoundError}. */
   async update(id: string, patch: SessionPatch): Promise<StoredSession> {
     const session = await this.#registry.sessions.update(id, patch);
     if (session === undefined) throw new SessionNotFoundError(id);
     return session;
   }
 
-  /** Changes many; one that fails stops no other. */
+  /** Changes many sessions. The failure of one does not stop the others. */
   async bulkUpdate(
     ids: Iterable<string>,
     change: SessionPatch | ((session: StoredSession) => SessionPatch | Promise<SessionPatch>),
@@ -167,12 +167,15 @@ export class SessionManager implements AsyncDisposable {
     return { updated, failed };
   }
 
-  /** Runs `work` while no other work of this process has the session's lock; it may be nested. */
+  /** Runs `work` while no other work of this process has the session's lock. Calls may be nested. */
   withLock<Value>(id: string, work: () => Promise<Value> | Value, waitLimitMs?: number): Promise<Value> {
     return this.#locks.with(id, work, waitLimitMs);
   }
 
-  /** Ends a live session: our own politely, another process's by taking its lease away. Throws {@link SessionNotFoundError}. */
+  /**
+   * Ends a live session: a session of this process with a quit, a session of another process by revoking its lease. Throws {@link
+   * SessionNotFoundError}.
+   */
   async end(id: string): Promise<void> {
     const held = this.#owners.find(id);
     if (held !== undefined) return this.#owners.end(held);
@@ -182,7 +185,7 @@ export class SessionManager implements AsyncDisposable {
     await endRemains(session, { ...this.#reaper, graceMs: isAwake(session) ? graceFor(this.#heartbeatIntervalMs) : 0 });
   }
 
-  /** Ends the session if it lives, and removes its row. */
+  /** Ends the session if it is alive, and removes its row. */
   async remove(id: string): Promise<void> {
     await this.end(id);
     await this.#registry.sessions.remove(id);
@@ -212,7 +215,10 @@ export class SessionManager implements AsyncDisposable {
     return this.#cleanup.metrics();
   }
 
-  /** Ends sessions that nobody used for so long (default `SESSION_TIMEOUT_MINUTES`), and closes those nobody renews. Returns how many. */
+  /**
+   * Ends sessions that were not used for `maxAgeMinutes` (default `SESSION_TIMEOUT_MINUTES`), and closes sessions whose lease is not
+   * renewed. Returns their number.
+   */
   async cleanupInactiveSessions(maxAgeMinutes?: number): Promise<number> {
     return this.#cleanup.inactive(
       maxAgeMinutes === undefined ? this.#sessionTimeoutMs : validateAge('maxAgeMinutes', maxAgeMinutes) * 60_000,
@@ -224,35 +230,35 @@ export class SessionManager implements AsyncDisposable {
     return this.#cleanup.failed(validateAge('olderThanHours', olderThanHours));
   }
 
-  /** Removes the rows of sessions that ended in order. */
+  /** Removes the rows of sessions that ended normally. */
   async cleanupCompleted({ olderThanHours = 0 }: { readonly olderThanHours?: number } = {}): Promise<number> {
     return this.#cleanup.completed(validateAge('olderThanHours', olderThanHours));
   }
 
-  /** Ends every session of this process, at work or not, and removes all rows but those that other processes hold. */
+  /** Ends every session of this process, even if it is in use, and removes all rows except those that other processes hold. */
   async dangerouslyCleanupAll(): Promise<number> {
     await this.#owners.endAll();
     return this.#cleanup.all();
   }
 
-  /** Cleans by policy from now on; default every `SESSION_CLEANUP_INTERVAL_MINUTES`. */
+  /** Starts the scheduler, which cleans up by policy. Default: every `SESSION_CLEANUP_INTERVAL_MINUTES`. */
   startCleanupScheduler({ intervalMinutes }: { readonly intervalMinutes?: number } = {}): void {
     const cleanupIntervalMs = intervalMinutes === undefined ? undefined : intervalMinutes * 60_000;
     if (cleanupIntervalMs !== undefined) validateSettings({ cleanupIntervalMs });
     this.#cleanup.start(cleanupIntervalMs === undefined ? {} : { intervalMs: cleanupIntervalMs });
   }
 
-  /** Resolves when a clean-up that was under way is over. */
+  /** Stops the scheduler. Resolves when a clean-up in progress has ended. */
   stopCleanupScheduler(): Promise<void> {
     return this.#cleanup.stop();
   }
 
-  /** Brings a damaged row to a safe state, or removes it. */
+  /** Changes a damaged row to a safe state, or removes it. */
   recoverCorrupted(id: string): Promise<'intact' | 'dead' | 'removed' | 'missing'> {
     return this.#registry.sessions.recoverDamaged(id);
   }
 
-  /** All of it or, with a `ConfigError`, nothing. A lower capacity ends the oldest idle sessions at once. */
+  /** Applies all settings, or none if one of them throws a `ConfigError`. A lower capacity ends the oldest idle sessions at once. */
   async reconfigure(settings: ManagerSettings): Promise<void> {
     validateSettings(settings);
     const { maxSessions, sessionTimeoutMs, ...cleanup } = settings;
@@ -266,7 +272,7 @@ export class SessionManager implements AsyncDisposable {
     return this.#events.on(event, listener);
   }
 
-  /** Ends all sessions of this process. Returns the owners of those that were not ended in time. Idempotent. */
+  /** Ends all sessions of this process. Returns the owners of the sessions that did not end in time. Idempotent. */
   shutdown({ timeoutMs = SHUTDOWN_LIMIT_MS }: { readonly timeoutMs?: number } = {}): Promise<string[]> {
     this.#shuttingDown ??= this.#shutDown(timeoutMs);
     return this.#shuttingDown;

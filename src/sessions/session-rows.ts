@@ -1,6 +1,7 @@
 /**
- * The rows in the registry that one owner's sessions leave, one per epoch. They are written in order and behind the supervisor's back: a
- * slow registry holds up no death. A death hands the owner on to the next session's row in one transaction, so that nobody comes between.
+ * Writes the registry's rows of one owner's sessions, one row per epoch. The rows are written in order, and the supervisor does not wait
+ * for them: a slow registry delays no death. After a death, the owner passes to the next session's row in one transaction, so that no other
+ * process can take it in between.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -13,9 +14,9 @@ import { LeaseLostError, type SessionFacts, type SessionLeases } from '../regist
 export interface SessionRowsOptions {
   readonly claimed: StoredSession;
   readonly leases: SessionLeases;
-  /** The reason why nothing is written any more. */
+  /** Returns the error after which nothing more is written; undefined while the lease is held. */
   readonly lostBy: () => LeaseLostError | undefined;
-  /** The registry says that the lease is lost; finds out, and declares it. */
+  /** Called when the registry reports a lost lease. Verifies and declares the loss. */
   readonly onRefused: () => Promise<void>;
   readonly log: Log;
 }
@@ -23,11 +24,11 @@ export interface SessionRowsOptions {
 export class SessionRows {
   readonly #options: SessionRowsOptions;
   #current: StoredSession;
-  /** The last row whose session has lived. */
+  /** The id of the last row whose session was alive. */
   #livedId: string | undefined;
-  /** A death that its row does not tell yet. */
+  /** A death that is not in its row yet. */
   #untold: object | undefined;
-  /** Rows that become history and get a successor. */
+  /** The number of rows that are being replaced by a successor. */
   #handingOn = 0;
   #writes: Promise<void> = Promise.resolve();
   #failure: Error | undefined;
@@ -37,17 +38,17 @@ export class SessionRows {
     this.#current = options.claimed;
   }
 
-  /** The current epoch's row, as it was written last. */
+  /** The current epoch's row as it was last written. */
   get current(): StoredSession {
     return this.#current;
   }
 
-  /** The id of the last session that lived. A row that waits for the next session does not count. */
+  /** The id of the last session that was alive. A row that waits for the next session does not count. */
   get livedId(): string {
     return this.#livedId ?? this.#current.id;
   }
 
-  /** Whether a row is being replaced by the next: what a renewal finds of it meanwhile says nothing. */
+  /** True while a row is being replaced by the next one. The result of a renewal has no meaning during that time. */
   get isHandingOn(): boolean {
     return this.#handingOn > 0;
   }
@@ -56,14 +57,14 @@ export class SessionRows {
     return this.#failure !== undefined;
   }
 
-  /** A session is about to be started in this folder: it is on record before anything of it is there. */
+  /** Stores the folder in which a session is about to be started, before the folder is created. */
   async prepare(folder: string): Promise<void> {
     const { leases, claimed } = this.#options;
     await this.#writes;
     await leases.prepare(this.#current.id, claimed.holder, folder);
   }
 
-  /** A session lives. */
+  /** Stores that a session is alive. */
   begin(facts: SessionFacts): void {
     const { leases, claimed } = this.#options;
     this.#write('its start', async () => {
@@ -72,12 +73,15 @@ export class SessionRows {
     });
   }
 
-  /** The session has ended, with `death` if nobody asked for it. Its row tells so when the owner is handed on or given back. */
+  /**
+   * Records the end of the session, with `death` if it did not end on purpose. Its row gets it when the owner passes to the next session or
+   * is released.
+   */
   end(death?: object): void {
     this.#untold = death;
   }
 
-  /** The owner stays ours: the next session's row stands before anybody can ask for it. */
+  /** Passes the owner to the next session, whose row exists before another process can claim the owner. */
   handOn(status: 'dead' | 'ended'): void {
     const { leases, claimed } = this.#options;
     const nextId = randomUUID();
@@ -97,7 +101,7 @@ export class SessionRows {
     });
   }
 
-  /** Gives the owner back. Resolves when everything is written, or has failed. */
+  /** Releases the owner. Resolves when everything is written, or has failed. */
   async giveBack(message: string | undefined): Promise<void> {
     const { leases, claimed } = this.#options;
     this.#write('its end', () =>
@@ -110,14 +114,14 @@ export class SessionRows {
     await this.#writes;
   }
 
-  /** Resolves when everything is written so far. Rejects with what kept it from being so, or with the signal's reason. */
+  /** Resolves when everything so far is written. Rejects with the error that prevented it, or with the signal's reason. */
   async written(signal?: AbortSignal): Promise<void> {
     await (signal === undefined ? this.#writes : raceSignal(this.#writes, signal));
     const failure = this.#options.lostBy() ?? this.#failure;
     if (failure !== undefined) throw failure;
   }
 
-  /** In order, one after the other. What fails is told where the session goes on or is given back. */
+  /** Writes in order, one write after the other. A failure is reported when the session restarts or is released. */
   #write(what: string, write: () => Promise<unknown>): void {
     const { lostBy, onRefused, log } = this.#options;
     this.#writes = this.#writes.then(async () => {
@@ -129,7 +133,7 @@ export class SessionRows {
         if (error instanceof LeaseLostError) await onRefused();
         this.#failure ??= error;
         const level = lostBy() === undefined ? 'warn' : 'debug';
-        log[level](`The registry does not know of a session: ${what} could not be written`, { reason: error.message });
+        log[level](`The row of a session is out of date: ${what} could not be stored`, { reason: error.message });
       }
     });
   }

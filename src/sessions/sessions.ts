@@ -1,6 +1,7 @@
 /**
- * The room of owners. Its laws: an owner has at most one live session, whoever asks and from where; the session is looked up once and
- * handed down; who lost the lease halts, and writes nothing more; what a process leaves that is gone is cleared by the next one.
+ * Manages the sessions of owners. Invariants: an owner has at most one live session, across all callers and processes; the session is
+ * looked up once and passed down; a process that has lost the lease halts and writes nothing more; the leftovers of a dead process are
+ * cleaned up by the next one.
  */
 export { SessionBusyError, SessionCapacityError, SessionLockError, SessionNotFoundError } from './errors.ts';
 export type { AcquireOptions, Acquisition, SessionManagerEvents } from './acquisition.ts';
