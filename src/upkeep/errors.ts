@@ -1,6 +1,6 @@
 import { SupervisorError } from '../core/errors.ts';
 
-/** Some of what a clean-up was to remove could not be. What could, was; the rest is tried again by the next one. */
+/** A clean-up could not remove everything. It has removed the rest, and the next clean-up tries again. */
 export class CleanupError extends SupervisorError {
   readonly code = 'cleanup-failed';
   readonly consequence = 'retry';

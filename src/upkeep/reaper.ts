@@ -1,4 +1,4 @@
-/** Ends what sessions left whose process is gone, and gives their owners back. */
+/** Removes the leftovers of sessions whose process is gone, and releases their owners. */
 import type { StoredRun } from '../model/run.ts';
 import { existsSync } from 'node:fs';
 
@@ -16,23 +16,23 @@ import {
 } from '../driver/driver.ts';
 import { type Registry } from '../registry/registry.ts';
 
-/** What a browser takes to end. */
+/** The time that a browser takes to end. */
 const END_MS = 2_000;
 const OVER = ['timed_out', 'ended', 'expired', 'dead'] as const;
-/** So many of the newest are looked at. */
+/** The maximum number of ended sessions that are examined, the newest first. */
 const FORGOTTEN = 500;
 
 export interface ReaperOptions {
   readonly registry: Registry;
   readonly host: string;
-  /** The endpoint that this program uses, credentials included: what the registry has of it can't be used. */
+  /** The endpoint that this program uses, with credentials. The registry has it only without credentials, so that value can't be used. */
   readonly gridUrl: string | undefined;
-  /** The way there. Default: the direct one. */
+  /** The route to the endpoint. Default: the direct one. */
   readonly gridRoute?: Route | undefined;
   readonly log: Log;
 }
 
-/** Whether the process that holds the session is certain to be gone. */
+/** Returns true if the process that holds the session is certain to be gone. */
 export function isAbandoned({ host, pid, processIdentity }: StoredSession): boolean {
   return isProcessGone({ host, pid, identity: processIdentity });
 }
@@ -47,24 +47,30 @@ export function isProcessOfRunGone({
 }
 
 /**
- * Whether the process that holds the session is certain to be there. Where its lease ran out, it renews it as soon as it can: a machine
- * that slept wakes all its programs, in any order, and one's clean-up must not be quicker than the others' renewals.
+ * Returns true if the process that holds the session certainly exists. Such a process renews an expired lease as soon as it can: after a
+ * sleep of the machine all its programs wake in any order, and a clean-up must not be faster than the renewals.
  */
 export function isPresent({ host, pid, processIdentity }: StoredSession): boolean {
   return isProcessThere({ host, pid, identity: processIdentity });
 }
 
-/** In this time a process learns from its lease that it has lost the session, and ends the browser itself: two heartbeats, and what ending takes. */
+/**
+ * Returns the time in milliseconds within which a process notices that it has lost the lease, and ends the browser itself: two heartbeats,
+ * and the time that a browser takes to end.
+ */
 export function graceFor(heartbeatIntervalMs: number): number {
   return 2 * heartbeatIntervalMs + END_MS;
 }
 
-/** Whether its process is on this machine and can do something about what it is told. */
+/** Returns true if the session's process is on this machine and can react to a lost lease. */
 export function isAwake({ host, pid, processIdentity: identity }: StoredSession): boolean {
   return isProcessRunning({ host, pid, identity });
 }
 
-/** All live sessions of this machine whose process is gone. Returns them as they are now; one that resists stops no other. */
+/**
+ * Cleans up all live sessions of this machine whose process is gone. Returns their current rows. The failure of one does not stop the
+ * others.
+ */
 export async function reapAbandoned(options: ReaperOptions): Promise<StoredSession[]> {
   const { registry, host, log } = options;
   const sessions = await registry.sessions.list({ status: LIVE_STATUSES, host });
@@ -76,7 +82,7 @@ export async function reapAbandoned(options: ReaperOptions): Promise<StoredSessi
       const closed = await registry.leases.revoke(session.id, { status: 'expired', message });
       if (closed !== undefined) reaped.push(closed);
     } catch (thrown) {
-      log.warn('What a vanished process left could not be cleared', {
+      log.warn('The leftovers of a dead process could not be removed', {
         session: session.id,
         owner: session.owner,
         reason: toError(thrown).message,
@@ -90,8 +96,8 @@ export async function reapAbandoned(options: ReaperOptions): Promise<StoredSessi
 }
 
 /**
- * Browsers of sessions that are over by their rows, and still there: whoever was to end them was cut off. A clean end removes the folder, so
- * that its being there tells.
+ * Ends browsers that still exist although their sessions have ended by their rows, because the program that ended them was interrupted.
+ * Such a browser is found by its folder, which a normal end removes.
  */
 export async function reapForgotten(options: ReaperOptions & { readonly heartbeatIntervalMs: number }): Promise<void> {
   const { registry, host, heartbeatIntervalMs, log } = options;
@@ -105,14 +111,17 @@ export async function reapForgotten(options: ReaperOptions & { readonly heartbea
   for (const session of forgotten) {
     try {
       await endRemains({ ...session, endpoint: null }, options);
-      log.warn('A browser that was left was ended', { session: session.id, owner: session.owner });
+      log.warn('A leftover browser was ended', { session: session.id, owner: session.owner });
     } catch (thrown) {
-      log.warn('A browser that was left could not be ended', { session: session.id, reason: toError(thrown).message });
+      log.warn('A leftover browser could not be ended', { session: session.id, reason: toError(thrown).message });
     }
   }
 }
 
-/** The browser of a session that is nobody's any more: its processes where they are here, a DELETE at the endpoint we share. */
+/**
+ * Ends the browser of a session that no process holds: its processes if they are on this machine, and the session at the endpoint, with a
+ * DELETE, if this program uses the same endpoint.
+ */
 export async function endRemains(
   session: StoredSession,
   { host, gridUrl, gridRoute, log, graceMs = 0 }: Omit<ReaperOptions, 'registry'> & { readonly graceMs?: number },
@@ -124,7 +133,7 @@ export async function endRemains(
   try {
     await deleteRemoteSession(gridUrl, session.webdriverId, gridRoute);
   } catch (thrown) {
-    log.warn('The session of another process could not be ended at its endpoint; its idle limit will', {
+    log.warn('The session of another process could not be ended at its endpoint; its idle timeout will end it', {
       owner: session.owner,
       reason: toError(thrown).message,
     });

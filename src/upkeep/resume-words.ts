@@ -1,8 +1,10 @@
-/** How a run is gone on with: the same words for a person's terminal, an alert and the monitor's page. */
+/** Builds the command line that resumes a run: the same for the terminal, an alert and the monitor's page. */
 import type { StoredRun } from '../model/run.ts';
 import { quoteForShell, toFlag } from '../core/shell-words.ts';
 
-/** What follows `run`: the action, or its file, and a place for each parameter that may be secret and is not kept. */
+/**
+ * Returns the arguments of `run`: the action or its file, and a placeholder for each parameter that is not stored because it may be secret.
+ */
 export function toResumeWords({
   action,
   id,

@@ -1,27 +1,27 @@
-/** What nobody needs any more: old runs with their records, and old events. */
+/** Removes old data: sessions, runs with their records, and events. */
 import type { SessionStatus } from '../model/session.ts';
 import { giveWay, type Registry } from '../registry/registry.ts';
 
-/** So many sessions that resist are no exceptions: the store is in trouble, and whoever comes next tries again. */
+/** The maximum number of sessions that can't be removed. If there are more, the store has a problem, and the next clean-up tries again. */
 const MOST_RESISTING = 100;
 
 export interface RetentionOptions {
   readonly registry: Registry;
-  /** How long runs and events stay. */
+  /** The time in milliseconds for which runs and events are stored. */
   readonly retentionMs: number;
-  /** Rows of events at a time; a run is removed by itself, for it has many rows. */
+  /** The number of events that are removed at a time. Runs are removed one at a time, because a run has many rows. */
   readonly batchSize: number;
-  /** One that can't be removed stops no other. */
+  /** Called for each row that can't be removed. The others are still removed. */
   readonly onFailure: (thrown: unknown) => void;
 }
 
 export interface OldSessionsOptions extends Omit<RetentionOptions, 'retentionMs'> {
   readonly status: SessionStatus;
-  /** UTC, ISO 8601. */
+  /** The time in UTC, ISO 8601. */
   readonly before: string;
 }
 
-/** Sessions of one status that ended before `before`. Returns how many went. */
+/** Removes sessions of one status that ended before `before`. Returns their number. */
 export async function removeOldSessions({
   registry: { sessions },
   status,
@@ -38,9 +38,9 @@ export async function removeOldSessions({
       if (number < limit) return removed;
     } catch (thrown) {
       const ids = await sessions.listEndedIds(filter);
-      // Nothing can be removed at all: without this it would be tried for ever.
+      // Nothing can be removed at all. Without this check the loop would never end.
       if (ids.length === 0 || except.length >= MOST_RESISTING) throw thrown;
-      // One of the batch can't be removed: each by itself tells which, and the others go.
+      // One session of the batch can't be removed. Separate removals find it, and remove the others.
       for (const id of ids) {
         if (except.length >= MOST_RESISTING) break;
         try {
@@ -54,7 +54,9 @@ export async function removeOldSessions({
   }
 }
 
-/** Runs that ended so long ago. Those with records that were never exported stay. Returns how many went. */
+/**
+ * Removes runs that ended before the retention time. Runs with records that were never exported stay. Returns the number of removed runs.
+ */
 export async function removeOldRuns({
   registry,
   retentionMs,

@@ -1,4 +1,4 @@
-/** Clears away what is over: sessions nobody uses, rows that are old enough. In batches, beside running work, and by itself if asked. */
+/** Removes unused sessions and old rows, in batches, without blocking running work, and periodically on request. */
 
 import type { SessionStatus, StoredSession } from '../model/session.ts';
 import { settlesWithin } from '../core/abort.ts';
@@ -10,13 +10,13 @@ import { CleanupError } from './errors.ts';
 import { removeOldEvents, removeOldRuns, removeOldSessions, type RetentionOptions } from './retention.ts';
 import type { SessionStatistics } from './statistics.ts';
 
-/** How long rows stay, in hours. */
+/** The hours for which rows are stored. */
 export interface CleanupPolicy {
-  /** Of any session that is over. Default 24. */
+  /** The hours for the row of any ended session. Default 24. */
   readonly anyHours: number;
-  /** Of those that died or timed out. Default 1. */
+  /** The hours for sessions that died or timed out. Default 1. */
   readonly failedHours: number;
-  /** Of those that ended in order. Default 6. */
+  /** The hours for sessions that ended normally. Default 6. */
   readonly endedHours: number;
 }
 
@@ -34,16 +34,16 @@ export interface SessionMetrics {
 export interface SessionCleanupOptions {
   readonly registry: Registry;
   readonly policy: Partial<CleanupPolicy> | undefined;
-  /** How long runs, their records and events stay. */
+  /** The time in milliseconds for which runs, their records and events are stored. */
   readonly retentionMs: number;
   readonly intervalMs: number;
   readonly batchSize: number | undefined;
-  /** How much of the time since then this machine slept, in ms. Default: none. */
+  /** Returns how much of the time since `timeMs` this machine slept, in milliseconds. Default: none. */
   readonly pausedSince?: (timeMs: number) => number;
   readonly log: Log;
-  /** Ends this process's own sessions that were idle for so long. */
+  /** Ends this process's own sessions that were idle for `maxAgeMs`. Returns their number. */
   readonly endIdle: (maxAgeMs: number) => Promise<number>;
-  /** Whether the process that holds a session is certain to be there. */
+  /** Returns true if the process that holds a session certainly exists. */
   readonly isPresent: (session: StoredSession) => boolean;
   readonly endRemains: (session: StoredSession) => Promise<void>;
   readonly describe: () => Promise<SessionStatistics>;
@@ -59,7 +59,7 @@ const FAILED: readonly SessionStatus[] = ['dead', 'timed_out'];
 const ENDED: readonly SessionStatus[] = ['ended', 'expired'];
 const HOUR_MS = 3_600_000;
 const STOP_LIMIT_MS = 10_000;
-/** Removed within a few milliseconds. */
+/** The number of rows that SQLite removes within a few milliseconds. */
 const SQLITE_BATCH = 400;
 const POSTGRES_BATCH = 1_000;
 
@@ -85,12 +85,12 @@ export class SessionCleanup {
     });
   }
 
-  /** True while no scheduler was asked for, or the one that was has run within twice its interval. */
+  /** True if no scheduler was started, or if the scheduler has run within twice its interval. */
   get isAlive(): boolean {
     return this.overdueMs <= this.#intervalMs;
   }
 
-  /** For how long the scheduler has not done what it should have; 0 where none was asked for. */
+  /** The time in milliseconds by which the scheduler is overdue; 0 if none was started. */
   get overdueMs(): number {
     return this.#rounds.overdueMs;
   }
@@ -110,13 +110,13 @@ export class SessionCleanup {
     this.#setInterval(cleanupIntervalMs);
   }
 
-  /** The first round is after one interval, unless told otherwise. */
+  /** Starts the scheduler. The first round comes after `firstInMs`, by default one interval. */
   start({ intervalMs = this.#intervalMs, firstInMs = intervalMs }: StartOptions = {}): void {
     this.#setInterval(intervalMs);
     this.#rounds.start({ firstInMs });
   }
 
-  /** Waits for the round under way, for a while. */
+  /** Stops the scheduler, and waits at most 10 s for the round in progress. */
   async stop(): Promise<void> {
     await settlesWithin(Promise.all([this.#rounds.stop(), this.#cleaning?.catch(() => undefined)]), STOP_LIMIT_MS);
   }
@@ -145,14 +145,14 @@ export class SessionCleanup {
     return this.#run('all sessions', [(failures) => this.#removeRows([...FAILED, ...ENDED], 0, failures)]);
   }
 
-  /** One round by policy. Never overlaps with itself: who asks meanwhile gets the round under way. */
+  /** Cleans up once by policy. Rounds never overlap: a call during a round gets the result of that round. */
   byPolicy(): Promise<number> {
     const { anyHours, failedHours, endedHours } = this.#policy;
     this.#cleaning ??= this.#run('sessions by policy', [
       (failures) => this.#closeLapsed(0, failures),
       (failures) => this.#removeRows(FAILED, Math.min(failedHours, anyHours), failures),
       (failures) => this.#removeRows(ENDED, Math.min(endedHours, anyHours), failures),
-      // Each row is looked at for it, so it comes when those that go are gone.
+      // This reads every row, so it comes after the removals.
       (failures) => this.#mendDamaged(failures),
       (failures) => removeOldRuns(this.#retention(failures)),
       (failures) => removeOldEvents(this.#retention(failures)),
@@ -173,7 +173,7 @@ export class SessionCleanup {
     };
   }
 
-  /** By policy; then one line says what there is. */
+  /** Cleans up by policy, then logs one line with the statistics. */
   async #round(): Promise<void> {
     const { log, describe } = this.#options;
     await this.byPolicy();
@@ -181,7 +181,7 @@ export class SessionCleanup {
     log.info('Sessions', { total, capacity, utilisation, byStatus, averageAgeMs });
   }
 
-  /** Counts, times and audits one clean-up. A part that fails stops no other. */
+  /** Runs one clean-up, counts and measures it, and records it. The failure of one part does not stop the others. */
   async #run(what: string, parts: readonly ((failures: Error[]) => Promise<number>)[]): Promise<number> {
     const { registry, log, onDone } = this.#options;
     const startedAt = performance.now();
@@ -198,12 +198,12 @@ export class SessionCleanup {
     if (failures.length === 0) return removed;
     const words = failures.map(({ message }) => message).join('; ');
     throw new CleanupError(
-      `The clean-up of ${what} did ${removed}, and failed for ${failures.length}: ${words}. It is tried again by the next one.`,
+      `The clean-up of ${what} handled ${removed}, and failed for ${failures.length}: ${words}. The next clean-up tries again.`,
       { cause: failures[0], data: { removed, failed: failures.length } },
     );
   }
 
-  /** Live rows that nobody renews: their process is gone, here or elsewhere. */
+  /** Closes live rows whose lease is not renewed because their process is gone, on this machine or elsewhere. */
   async #closeLapsed(forMs: number, failures: Error[]): Promise<number> {
     const { registry, isPresent, endRemains } = this.#options;
     const seen = new Set<string>();
@@ -217,7 +217,7 @@ export class SessionCleanup {
         if (isPresent(session)) continue;
         await attempt(failures, undefined, async () => {
           const { id, leaseExpiresMs } = session;
-          const message = 'nobody renewed its lease';
+          const message = 'its lease was not renewed';
           const revoked = await registry.leases.revoke(id, { status: 'expired', message, leaseExpiresMs });
           if (revoked === undefined) return;
           closed += 1;
@@ -258,7 +258,7 @@ export class SessionCleanup {
   }
 }
 
-/** What `work` comes to; where it fails, that is noted, and `otherwise` stands for it. */
+/** Returns the result of `work`. If it fails, the error is added to `failures`, and `otherwise` is returned. */
 async function attempt<Value>(failures: Error[], otherwise: Value, work: () => Promise<Value>): Promise<Value> {
   try {
     return await work();

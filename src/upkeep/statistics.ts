@@ -1,20 +1,23 @@
-/** Numbers about sessions, worked out from what the registry has: pure, so that any process comes to the same. */
+/** Computes statistics about sessions from the registry's data only, so that every process gets the same numbers. */
 import { SESSION_STATUSES, type SessionStatus } from '../model/session.ts';
 import { type RegistryMetrics, type SessionGroup } from '../registry/registry.ts';
 
-/** Steps, items and the sessions created for them: one session that does twenty steps is at 95 %; fewer say nothing of the reuse. */
+/**
+ * The minimum number of steps, items and the sessions created for them. One session that does twenty steps has a reuse of 95 %; smaller
+ * numbers say nothing about the reuse.
+ */
 export const LEAST_UNITS = 20;
-/** Below it somebody is to be told. */
+/** The reuse below which a warning is reported. */
 export const REUSE_WATCH_FROM = 0.9;
 const HOUR_MS = 3_600_000;
-/** Shares of the capacity from which on things are no longer fine. */
+/** The shares of the capacity from which the status is a warning or critical. */
 const WARNING_FROM = 0.7;
 const CRITICAL_FROM = 0.9;
 
 export interface SessionStatistics {
-  /** Rows, history included. */
+  /** The number of rows, history included. */
   readonly total: number;
-  /** Sessions that this process may have at a time, and the share that it has. */
+  /** The maximum number of sessions of this process; `utilisation` is the share of it that is in use. */
   readonly capacity: number;
   readonly utilisation: number;
   readonly byStatus: Readonly<Record<SessionStatus, number>>;
@@ -35,17 +38,17 @@ export type HealthStatus = (typeof HEALTH_STATUSES)[number];
 export interface SessionHealth {
   readonly status: HealthStatus;
   readonly utilisation: number;
-  /** Runs without progress, and sessions without a run and without a command, for longer than the session timeout. */
+  /** The number of runs without progress, and of sessions without a run and without a command, for longer than the session timeout. */
   readonly stuck: number;
   readonly isCleanupAlive: boolean;
 }
 
-/** Ages are exact to a minute. */
+/** Returns the statistics. Ages are exact to a minute. */
 export function toStatistics(
   groups: readonly SessionGroup[],
   { capacity, held, now = Date.now() }: { readonly capacity: number; readonly held: number; readonly now?: number },
 ): SessionStatistics {
-  // What is damaged is told, and mended, by the clean-up.
+  // Damaged rows are left out here. The clean-up reports and repairs them.
   const known = groups
     .map((group) => ({ ...group, ageMs: now - (Date.parse(group.oldest) + Date.parse(group.newest)) / 2 }))
     .filter(({ status, ageMs }) => (SESSION_STATUSES as readonly string[]).includes(status) && !Number.isNaN(ageMs));
@@ -90,13 +93,13 @@ export function toHealth({
   };
 }
 
-/** Of a capacity, as a share of 1. */
+/** Returns the status for a utilisation, which is a share from 0 to 1. */
 export function judgeUtilisation(utilisation: number): HealthStatus {
   if (utilisation < WARNING_FROM) return 'healthy';
   return utilisation < CRITICAL_FROM ? 'warning' : 'critical';
 }
 
-/** Of all owners. */
+/** Returns the number of created sessions of all owners. */
 export function countCreated({ sessionsCreated }: Pick<RegistryMetrics, 'sessionsCreated'>): number {
   return Object.values(sessionsCreated).reduce((sum, number) => sum + number, 0);
 }

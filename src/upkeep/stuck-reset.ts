@@ -1,4 +1,4 @@
-/** Times out what is stuck: its rows first, so that its process learns of it, then what of it runs on this machine. */
+/** Times out stuck runs and sessions: first their rows, so that their process notices it, then their processes on this machine. */
 import type { StoredSession } from '../model/session.ts';
 import { delay } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
@@ -7,7 +7,7 @@ import type { Registry, StuckFinding, TimedOut } from '../registry/registry.ts';
 import { endRemains, graceFor, isAbandoned, isAwake, type ReaperOptions } from './reaper.ts';
 import type { Idle } from './stuck.ts';
 
-/** Processes of so many sessions are ended at a time. */
+/** The number of sessions whose processes are ended at the same time. */
 const AT_ONCE = 8;
 
 export interface StuckReset {
@@ -21,7 +21,7 @@ export interface EndOptions extends ReaperOptions {
   readonly heartbeatIntervalMs: number;
 }
 
-/** Both, one after the other. */
+/** Times out the rows, and then ends the browsers. */
 export async function resetStuck(
   found: readonly Idle[],
   options: EndOptions & { readonly by: string },
@@ -31,7 +31,9 @@ export async function resetStuck(
   return { runIds, sessionIds: sessions.map(({ id }) => id), failures };
 }
 
-/** What has moved since it was found is left alone. `by` says who does it, for the rows. */
+/**
+ * Times out the rows of what was found, except what has made progress since. `by` names the user or the program that does it, for the rows.
+ */
 export function timeOutStuck(
   found: readonly Idle[],
   { registry, by }: { readonly registry: Registry; readonly by: string },
@@ -39,7 +41,7 @@ export function timeOutStuck(
   return registry.stuck.timeOut(found.map((idle) => toFinding(idle, by)).filter((finding) => finding !== undefined));
 }
 
-/** Their browsers, after their programs had the time to do it. Returns what could not be ended. */
+/** Ends the browsers of the sessions, after their programs had the time to do it. Returns the failures. */
 export async function endTimedOut(
   sessions: readonly StoredSession[],
   options: EndOptions,
@@ -52,7 +54,7 @@ export async function endTimedOut(
   const endThem = async () => {
     for (let session = left.pop(); session !== undefined; session = left.pop()) {
       try {
-        // At a shared endpoint there is no process to look at.
+        // A session at a shared endpoint has no process that could be checked.
         if (session.endpoint !== null && !isAbandoned(session)) await (noticed ??= delay(graceMs));
         await endRemains(session, { ...options, graceMs: isAwake(session) ? graceMs : 0 });
       } catch (thrown) {
@@ -69,7 +71,7 @@ export async function endTimedOut(
   return failures;
 }
 
-/** `no progress for 34 min, and 31 min are allowed`. */
+/** Returns, for example, `no progress for 34 min, and 31 min are allowed`. */
 export function describeIdle({ idleMs, allowedMs, runId }: Pick<Idle, 'idleMs' | 'allowedMs' | 'runId'>): string {
   const what = runId === null ? 'no command' : 'no progress';
   return `${what} for ${describeSpan(idleMs)}, and ${describeSpan(allowedMs)} are allowed`;

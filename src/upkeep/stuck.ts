@@ -1,11 +1,13 @@
 /**
- * What is stuck: pure, so that the run itself, the monitor and a person's command come to the same. Progress is a finished step, a record or
- * the action's own word; a probe or a heartbeat is none.
+ * Decides what is stuck. The functions are pure, so that the run, the monitor and the operator's command get the same result. Progress is a
+ * finished step, a record or a progress report of the action. A probe or a heartbeat is no progress.
  */
 import { type StoredSession, isLive } from '../model/session.ts';
 import type { StoredRun } from '../model/run.ts';
 
-/** A run of so many units is allowed twice as long; the last finished unit of a long run tells less about the next one. */
+/**
+ * A run with this number of units is allowed twice the time. The last finished unit of a long run says less about the time of the next one.
+ */
 const UNITS_PER_ALLOWANCE = 1_000;
 const MOST_ALLOWANCES = 3;
 
@@ -14,49 +16,49 @@ export interface StuckThresholds {
   readonly timeoutMs: number;
 }
 
-/** A run that is being worked on, or a session without one, and for how long nothing came of it. */
+/** A run in progress, or a session without a run, and the time for which it has made no progress. */
 export interface Idle {
-  /** Of a run its main session, null where that is gone. */
+  /** The session, or the main session of a run; null if it is gone. */
   readonly sessionId: string | null;
-  /** Null for a session that no run works with. */
+  /** The run; null for a session without a run. */
   readonly runId: string | null;
   readonly action: string | null;
   readonly owner: string;
   readonly host: string | null;
   readonly pid: number | null;
   readonly createdAt: string;
-  /** UTC, ISO 8601, as the registry has it. */
+  /** The time in UTC, ISO 8601, as stored in the registry. */
   readonly lastProgressAt: string;
   readonly idleMs: number;
-  /** Beyond it, it is stuck. */
+  /** The idle time beyond which it is stuck. */
   readonly allowedMs: number;
 }
 
 export interface StuckReport {
-  /** Live sessions with a run that is being worked on. */
+  /** The number of live sessions with a run in progress. */
   readonly processing: number;
-  /** Idle beyond the warning threshold, the stuck ones included; the longest first. */
+  /** Runs and sessions that are idle beyond the warning threshold, including the stuck ones; the longest first. */
   readonly longRunning: readonly Idle[];
-  /** Idle beyond the timeout; the longest first. */
+  /** Runs and sessions that are idle beyond the timeout; the longest first. */
   readonly stuck: readonly Idle[];
 }
 
 export interface StuckFacts {
-  /** Those that are being worked on. */
+  /** The runs in progress. */
   readonly runs: readonly StoredRun[];
-  /** Those that live. */
+  /** The live sessions. */
   readonly sessions: readonly StoredSession[];
-  /** How long a machine was asleep since then: nobody could make progress. */
+  /** Returns the time in milliseconds that a machine has slept since `since`, in which no progress was possible. */
   readonly pausedMs?: (host: string | null, since: number) => number;
   readonly now?: number;
 }
 
-/** How much longer than the settings say something of that many units may be without progress: 1 to 3. */
+/** Returns the factor from 1 to 3 by which work with this number of units may exceed the allowed time without progress. */
 export function allowanceOf(units: number): number {
   return Math.min(1 + Math.max(0, units) / UNITS_PER_ALLOWANCE, MOST_ALLOWANCES);
 }
 
-/** The units that are known of, or that the action speaks of. */
+/** Returns the number of units that are known or that the action has announced. */
 export function sizeOf({ counts, display }: Pick<StoredRun, 'counts' | 'display'>): number {
   return Math.max(counts.total, display?.total ?? 0);
 }

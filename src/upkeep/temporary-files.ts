@@ -1,6 +1,6 @@
 /**
- * Names of files that are not finished. The name says which process writes the file, so that another one can remove it when that process
- * is gone, and never while it works.
+ * Names unfinished files. The name contains the process that writes the file, so that another process can remove the file after that
+ * process has ended, but never while it runs.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
@@ -8,11 +8,11 @@ import path from 'node:path';
 
 import { isProcessGone, thisProcess } from '../driver/driver.ts';
 
-/** Letters of the hash that stands for the host: a name stays within the 255 bytes that file systems take. */
+/** The length of the host's hash, so that a name stays within the 255 bytes that file systems allow. */
 const HOST_LETTERS = 8;
 const NAME = /^\.unfinished-(?<host>[\da-f]{8})-(?<pid>\d+)-(?<identity>[\da-f]+)-[\da-f]{16}$/;
 
-/** A new path in `folder` for a file that this process writes and then renames or removes. */
+/** Returns a new path in `folder` for a file that this process writes and then renames or removes. */
 export function temporaryPath(folder: string): string {
   const { host, pid, identity } = thisProcess();
   const words = [hashOf(host), pid, Buffer.from(identity).toString('hex'), randomBytes(8).toString('hex')];

@@ -1,6 +1,6 @@
 /**
- * The room of order: what is stuck, what is left over, what is old. Its laws: work that goes on is never harmed; one thing that resists
- * stops no other; all is decided by what the registry says, so that any process comes to the same.
+ * Cleans up: stuck work, leftovers and old data. Invariants: work in progress is never affected; the failure of one object does not stop
+ * the clean-up of the others; all decisions come from the registry's data, so that every process decides the same.
  */
 export { CleanupError } from './errors.ts';
 export {
