@@ -48,7 +48,7 @@ describe('SessionSupervisor.batch: limits of an item', () => {
     });
 
     it('aborts the signal of the item and refuses its API calls, but not those of other items', async () => {
-      const told: unknown[] = [];
+      const reasons: unknown[] = [];
       const outcome = supervisor.batch(
         ['hangs', 'fine'],
         async (item, { signal, api }) => {
@@ -57,15 +57,15 @@ describe('SessionSupervisor.batch: limits of an item', () => {
             return signal.aborted;
           }
           await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-          told.push(signal.reason, await rejectionOf(api.fetch(`${scripted.server.url}/status`)));
+          reasons.push(signal.reason, await rejectionOf(api.fetch(`${scripted.server.url}/status`)));
           return hang();
         },
         { key, timeoutMs: 1_000, concurrency: 1 },
       );
       await clock.tickAsync(1_000);
       const { results } = await outcome;
-      expect(told).to.have.length(2);
-      for (const error of told) expect(error).to.be.instanceOf(ItemTimedOutError);
+      expect(reasons).to.have.length(2);
+      for (const error of reasons) expect(error).to.be.instanceOf(ItemTimedOutError);
       expect(results[1]).to.deep.equal({ key: 'fine', status: 'done', value: false });
     });
 

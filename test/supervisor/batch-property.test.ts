@@ -158,7 +158,7 @@ class Play {
     const { death } = this.#supervisor.health;
     if (death !== null && stoppedBy === this.#supervisor.signal.reason) {
       const { queued, inFlight, refused } = death.cancelled;
-      expect(queued + inFlight + refused, 'the death tells the same number').to.equal(cancelled);
+      expect(queued + inFlight + refused, 'the death reports the same number').to.equal(cancelled);
     }
     expect(this.#supervisor.health.parallelOperations).to.equal(0);
     this.#checkRate();
@@ -185,7 +185,8 @@ class Play {
       }
       if (isDeaf && signal.aborted) await new Promise<void>((resolve) => this.#deaf.push(resolve));
       for (const more of adds) {
-        if (add(more) !== !this.#declared.includes(String(more))) this.#problems.push(`add(${more}) told a lie`);
+        if (add(more) !== !this.#declared.includes(String(more)))
+          this.#problems.push(`add(${more}) returned the wrong value`);
         if (!this.#declared.includes(String(more))) this.#declared.push(String(more));
       }
       if (!signal.aborted) this.#lastEnd.set(key, { end, attempt: number });

@@ -191,18 +191,18 @@ describe('SessionSupervisor.batch, stopped', () => {
     });
 
     it('makes add throw the death in a worker that continues, and adds nothing', async () => {
-      const told = Promise.withResolvers<unknown>();
+      const refusal = Promise.withResolvers<unknown>();
       const outcome = supervisor.batch([1], async (_item, { signal, add }) => {
         await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
         try {
           add(2);
         } catch (thrown) {
-          told.resolve(thrown);
+          refusal.resolve(thrown);
         }
       });
       await turn();
       kill(supervisor);
-      expect(await told.promise).to.equal(supervisor.signal.reason);
+      expect(await refusal.promise).to.equal(supervisor.signal.reason);
       expect((await outcome).counts.total).to.equal(1);
     });
 

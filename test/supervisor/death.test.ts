@@ -102,11 +102,11 @@ describe('SessionSupervisor: a death (R108)', () => {
     const deaths: Death[] = [];
     supervisor.on('session:dead', ({ death }) => deaths.push(death));
     using hold = server.hold('GET /title');
-    const told = Array.from({ length: 20 }, () => rejectionOf(supervisor.driver.getTitle()));
+    const rejections = Array.from({ length: 20 }, () => rejectionOf(supervisor.driver.getTitle()));
     await server.waitForRequest('GET /title');
     server.endSession(undefined, GONE.message);
     hold.release();
-    const errors = new Set(await Promise.all(told));
+    const errors = new Set(await Promise.all(rejections));
     expect(errors.size).to.equal(1);
     expect([...errors][0])
       .to.be.instanceOf(SessionDeathError)

@@ -12,13 +12,13 @@ describe('SessionSupervisor: events', () => {
     try {
       await using scripted = await startScripted();
       const { supervisor, server } = scripted;
-      const told = spy();
+      const onDead = spy();
       supervisor.on('session:dead', () => {
         throw new Error('a careless listener');
       });
       // oxlint-disable-next-line typescript/no-misused-promises -- users can do this
       supervisor.on('session:dead', () => Promise.reject(new Error('a careless asynchronous listener')));
-      supervisor.on('session:dead', told);
+      supervisor.on('session:dead', onDead);
       supervisor.on('heartbeat', () => {
         throw new Error('a careless listener');
       });
@@ -26,7 +26,7 @@ describe('SessionSupervisor: events', () => {
       kill(supervisor);
       await supervisor.stop();
       await turn();
-      expect(told.callCount).to.equal(1);
+      expect(onDead.callCount).to.equal(1);
       expect(server.sessionIds).to.deep.equal([]);
     } finally {
       process.off('unhandledRejection', unhandled);
@@ -135,7 +135,7 @@ describe('SessionSupervisor: queries of the halt (R102, R109)', () => {
       ['GET handles'],
     );
     server.endSession(undefined, GONE.message);
-    expect(supervisor.shouldHaltOperations(), 'nobody knows yet').to.equal(false);
+    expect(supervisor.shouldHaltOperations(), 'the death is not known yet').to.equal(false);
     expect(await supervisor.checkSessionHealth()).to.equal(false);
     expect(supervisor.health.death).to.include({ cause: 'session-removed', detectedBy: 'heartbeat' });
   });

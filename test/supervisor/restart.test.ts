@@ -148,12 +148,12 @@ describe('SessionSupervisor: restarting', () => {
   it('announces each session with its number and id', async () => {
     await using scripted = await startScripted({ owner: 'anna' });
     const { supervisor } = scripted;
-    const told: unknown[] = [];
-    supervisor.on('session:started', (event) => told.push(event));
-    supervisor.on('heartbeat', ({ epoch }) => told.push(epoch));
+    const events: unknown[] = [];
+    supervisor.on('session:started', (event) => events.push(event));
+    supervisor.on('heartbeat', ({ epoch }) => events.push(epoch));
     kill(supervisor);
     await supervisor.restart();
-    expect(told).to.deep.equal([{ owner: 'anna', epoch: 2, sessionId: supervisor.sessionId }, 2]);
+    expect(events).to.deep.equal([{ owner: 'anna', epoch: 2, sessionId: supervisor.sessionId }, 2]);
   });
 });
 
