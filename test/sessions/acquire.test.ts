@@ -28,7 +28,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
 
   afterEach(() => stage[Symbol.asyncDispose]());
 
-  it('gives 100 callers at once one session, which one of them started (R301)', async () => {
+  it('gives one session to 100 simultaneous callers, one of which starts it (R301)', async () => {
     const { manager, registry, told } = await stage.manager({ supervisor: QUIET });
     const before = (await registry.metrics.read()).sessionsReused;
     const all = await Promise.all(Array.from({ length: 100 }, () => manager.acquire(owner)));
@@ -44,7 +44,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(sessionsCreated[owner]).to.equal(1);
   });
 
-  it('gives one of several processes the session, and tells the others who holds it, where and since when (R301, R311)', async () => {
+  it('gives the session to one of several processes, and rejects the others with its holder, host and start time (R301, R311)', async () => {
     const managers = await Promise.all(Array.from({ length: 4 }, () => stage.manager({ supervisor: QUIET })));
     const answers = await Promise.allSettled(managers.map(({ manager }) => manager.acquire(owner)));
     expect(stage.starts).to.equal(1);
@@ -60,14 +60,14 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     }
   });
 
-  it('names the run that the owner is busy with', async () => {
+  it('names the run for which the owner is busy', async () => {
     const [first, second] = await Promise.all([stage.manager(), stage.manager()]);
     await first.manager.acquire(owner, { runId: 'the nightly run' });
     const error = await rejectionOf(second.manager.acquire(owner));
     expect(error.message).to.contain('the nightly run');
   });
 
-  it('serves those who wait when the holder ends, each process in its turn (R311)', async () => {
+  it('serves waiting callers when the holder ends, one process after the other (R311)', async () => {
     const managers = await Promise.all(Array.from({ length: 3 }, () => stage.manager({ supervisor: QUIET })));
     let atWork = 0;
     const turns = managers
@@ -78,7 +78,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
         expect(stage.server.sessionIds).to.have.length(1);
         await session.supervisor.driver.getTitle();
         atWork -= 1;
-        // Those who share it are let go on first.
+        // The callers that share the session continue first.
         session.release();
         if (atWork === 0) await session.end();
       });
@@ -87,7 +87,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(new Set(await stage.statuses(owner))).to.deep.equal(new Set(['ended']));
   });
 
-  it('says how long it waited in vain', async () => {
+  it('reports how long it waited without success', async () => {
     const [first, second] = await Promise.all([stage.manager(), stage.manager()]);
     await first.manager.acquire(owner);
     const error = await rejectionOf(second.manager.acquire(owner, { waitMs: 1_000 }));
@@ -95,7 +95,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(error.message).to.contain('after 1 s of waiting');
   });
 
-  it('lets a caller leave the wait by its signal, with that signal’s reason', async () => {
+  it('ends a caller’s wait with the reason of its signal', async () => {
     const [first, second] = await Promise.all([stage.manager(), stage.manager()]);
     await first.manager.acquire(owner);
     const leaving = new AbortController();
@@ -108,7 +108,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(await stage.rows('another')).to.deep.equal([]);
   });
 
-  it('goes on with a start for as long as one of those who wait for it stays', async () => {
+  it('continues a start as long as one caller waits for it', async () => {
     const { manager } = await stage.manager({ supervisor: QUIET });
     using start = stage.server.hold(START);
     const leaving = new AbortController();
@@ -121,12 +121,12 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     const session = await stays;
     expect(session.supervisor.state).to.equal('alive');
     expect(stage.starts).to.equal(1);
-    // Its signal is not the session's: a later restart is not hit by it.
+    // The signal of the start does not belong to the session: it does not affect a later restart.
     await session.restart();
     expect(session.supervisor.state).to.equal('alive');
   });
 
-  it('ends the start when the last one who waits leaves: no session, no row that holds the owner (R309)', async () => {
+  it('aborts the start when the last caller stops waiting: no session, no row that holds the owner (R309)', async () => {
     const { manager, told } = await stage.manager({ supervisor: QUIET });
     const start = stage.server.hold(START);
     const leaving = new AbortController();
@@ -135,7 +135,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     const reason = new Error('nobody wants it');
     leaving.abort(reason);
     expect(await Promise.all(left)).to.deep.equal([reason, reason, reason]);
-    // Who comes now is not told of the others' leaving, and gets a session of his own.
+    // A new caller does not get the abort of the earlier callers, but a new session.
     const next = manager.acquire(owner);
     start.release();
     const session = await next;
@@ -147,7 +147,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(told.map(({ name }) => name)).to.deep.equal(['session:created']);
   });
 
-  it('ends a session whose last waiting caller left while it was written down (R309)', async () => {
+  it('ends a session whose last caller stopped waiting while its row was being stored (R309)', async () => {
     const { manager, registry, told } = await stage.manager({ supervisor: QUIET });
     const leaving = new AbortController();
     const { leases } = registry;
@@ -169,7 +169,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(told.map(({ name }) => name)).to.deep.equal(['session:created']);
   });
 
-  it('leaves nothing that holds the owner when the browser can’t be started, and the next one can (R309)', async () => {
+  it('leaves nothing that holds the owner if the browser can’t be started, and the next start succeeds (R309)', async () => {
     const { manager, told } = await stage.manager();
     stage.server.answer(START, { error: 'session not created', message: 'no such browser here' }, { times: 1 });
     const errors = await Promise.all([rejectionOf(manager.acquire(owner)), rejectionOf(manager.acquire(owner))]);
@@ -186,7 +186,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect((await manager.acquire(owner)).reused).to.equal(false);
   });
 
-  it('leaves nothing that holds the owner when the endpoint is not there (R309)', async () => {
+  it('leaves nothing that holds the owner if the endpoint can’t be reached (R309)', async () => {
     const { manager } = await stage.manager();
     stage.server.refuse();
     expect(await rejectionOf(manager.acquire(owner))).to.be.instanceOf(SessionStartError);
@@ -196,14 +196,14 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect((await manager.acquire(owner)).supervisor.state).to.equal('alive');
   });
 
-  it('takes a session that dies as soon as it is started for one that could not be started', async () => {
+  it('rejects with a start error if the session dies as soon as it is started', async () => {
     const { manager, registry, told } = await stage.manager({ supervisor: { heartbeatIntervalMs: 30 } });
     const { leases } = registry;
     const activate = leases.activate.bind(leases);
     leases.activate = async (...given) => {
       leases.activate = activate;
       stage.server.endSession(stage.server.sessionIds[0]);
-      // The dead session's one DELETE comes after its death was declared.
+      // The dead session's only DELETE comes after its death was declared.
       await eventually(async () => stage.server.requests.find(({ method }) => method === 'DELETE'), 'no death');
       return activate(...given);
     };
@@ -215,7 +215,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect((await manager.acquire(owner)).reused).to.equal(false);
   });
 
-  it('keeps a released session idle for the next one who asks', async () => {
+  it('leaves a released session idle for the next caller', async () => {
     const { manager } = await stage.manager();
     const first = await manager.acquire(owner);
     const { sessionId } = first;
@@ -231,7 +231,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(await stage.statuses(owner)).to.deep.equal(['active']);
   });
 
-  it('ends a session for all who share it, once, and gives the next one a new one', async () => {
+  it('ends a session once for all callers that share it, and gives a new session to the next caller', async () => {
     const { manager, told } = await stage.manager();
     const [one, other] = await Promise.all([manager.acquire(owner), manager.acquire(owner)]);
     const { sessionId } = one;
@@ -250,7 +250,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(next.supervisor.state, 'the end of an older one does not hit it').to.equal('alive');
   });
 
-  it('refuses to restart a session that somebody who shared it has ended', async () => {
+  it('refuses to restart a session that another caller has ended', async () => {
     const { manager } = await stage.manager();
     const [one, other] = await Promise.all([manager.acquire(owner), manager.acquire(owner)]);
     await one.end();
@@ -260,7 +260,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(stage.server.sessionIds).to.deep.equal([]);
   });
 
-  it('starts the next session only when the last one of the owner has ended, for any number of callers', async () => {
+  it('starts the next session only after the owner’s last one has ended, for any number of callers', async () => {
     const { manager } = await stage.manager();
     const first = await manager.acquire(owner);
     const quit = stage.server.hold((request) => request.method === 'DELETE');
@@ -275,7 +275,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(stage.server.sessionIds).to.deep.equal([one.supervisor.sessionId]);
   });
 
-  it('gives a caller whose session is ended before he has it a session of his own', async () => {
+  it('gives a new session to a caller whose session is ended before the caller gets it', async () => {
     const { manager } = await stage.manager();
     const off = manager.on('session:created', ({ id }) => {
       off();
@@ -288,7 +288,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(stage.server.sessionIds).to.deep.equal([one.supervisor.sessionId]);
   });
 
-  it('drops an idle session that dies, and frees its owner in the registry as well', async () => {
+  it('drops an idle session that dies, and also frees its owner in the registry', async () => {
     const [first, second] = await Promise.all([stage.manager({ supervisor: QUIET }), stage.manager()]);
     const session = await first.manager.acquire(owner);
     const { sessionId, supervisor } = session;
@@ -302,7 +302,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(first.told.slice(1)).to.deep.equal([{ name: 'session:lost', id: sessionId, owner }]);
   });
 
-  it('gives the owner of an idle session that dies to this process as well, whoever asks first', async () => {
+  it('gives the owner of an idle session that dies to any process, also to this one', async () => {
     const { manager } = await stage.manager({ supervisor: QUIET });
     const session = await manager.acquire(owner);
     session.release();
@@ -312,7 +312,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect([one.reused, other.reused]).to.have.members([false, true]);
   });
 
-  it('refuses owners that make no sense, before anything is asked', async () => {
+  it('refuses invalid owners before it sends any request', async () => {
     const { manager } = await stage.manager();
     const wrong = ['', ' ', '\t', 'a\nb', 'nul\0', '\ud800', 'x'.repeat(201), undefined, null, 5, {}];
     for (const one of wrong) {
@@ -326,7 +326,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(right.owner).to.equal('Jürgen+1@example.com #2 😀');
   });
 
-  it('gives no session any more once it is shut down, and ends those that are being started (R511)', async () => {
+  it('refuses callers after the shutdown, and ends sessions that are being started (R511)', async () => {
     const { manager, told } = await stage.manager();
     const held = await manager.acquire(owner);
     const start = stage.server.hold(START);
@@ -345,7 +345,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(told.map(({ name }) => name)).to.deep.equal(['session:created', 'session:ended']);
   });
 
-  it('survives many callers who come, leave, end and die at random, and leaves nothing behind (R301, R309)', async () => {
+  it('serves many callers that come, leave, end and die at random, and leaves nothing behind (R301, R309)', async () => {
     const managers = await Promise.all([stage.manager({ supervisor: QUIET }), stage.manager({ supervisor: QUIET })]);
     const owners = [`${owner} a`, `${owner} b`];
     let most = 0;
@@ -362,7 +362,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
           if ((index + round) % 3 === 0) await session.end();
           session.release();
         } catch (thrown) {
-          // Their own time-outs, and what others who share the session do to it.
+          // The callers' own timeouts, and the actions of others that share the session.
           expect((thrown as { code?: string }).code ?? (thrown as Error).name).to.be.oneOf([
             'TimeoutError',
             23,

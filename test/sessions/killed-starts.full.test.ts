@@ -13,10 +13,10 @@ import { makeTestConfig } from '../support/scripted-run.ts';
 import { Holder } from './support/holder.ts';
 
 const KILLS = Number(process.env['KILLS'] ?? 12);
-/** A start takes about as long. */
+/** The approximate time of a start. The kills are spread over it. */
 const START_MS = 700;
 
-describeOnSqlite('A start that is killed together with its watchdog, at any of its moments', (registries) => {
+describeOnSqlite('A start that is killed together with its watchdog at any moment', (registries) => {
   const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('wds-'));
   const processes = () =>
     listProcesses().filter(({ command, state }) => command.includes(`${tmpdir()}/wds-`) && !/[ZX]/.test(state));
@@ -28,7 +28,7 @@ describeOnSqlite('A start that is killed together with its watchdog, at any of i
       await using registry = await openRegistry(registryUrl);
       await using holder = Holder.start({ registryUrl, owner: 'ann' });
       const session = await eventually(async () => (await registry.sessions.list())[0], 'the claim');
-      // The moment of the kill is the test's subject.
+      // The test is about the moment of the kill.
       await elapse(delayMs);
       const watchdogs = listProcesses().filter(({ command }) => command.includes(`watchdog ${tmpdir()}`));
       for (const { pid } of watchdogs) killProcess(pid);

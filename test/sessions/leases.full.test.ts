@@ -9,8 +9,8 @@ import { makeTestConfig } from '../support/scripted-run.ts';
 
 const HEARTBEAT_MS = 100;
 
-describe('Leases of sessions, while the registry is out of reach', () => {
-  it('are no reason for a death, and are renewed when it is back (law 3)', async () => {
+describe('Leases of sessions while the registry can’t be reached', () => {
+  it('cause no death, and are renewed when the registry is back (invariant 3)', async () => {
     await using postgres = await TestPostgres.start();
     await using server = await openScriptedWebDriver();
     await using registry = await openRegistry(await postgres.createDatabase());

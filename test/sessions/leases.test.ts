@@ -34,7 +34,7 @@ describeOnSqliteAndInFullOnPostgres('Leases of sessions', (registries) => {
 
   const leaseOf = async (id: string) => (await registry.sessions.get(id))?.leaseExpiresMs ?? 0;
 
-  it('are kept by one statement per tick, however many sessions there are', async () => {
+  it('are renewed by one statement per tick, however many sessions there are', async () => {
     const sessions = await Promise.all(
       Array.from({ length: 30 }, (_unused, index) => manager.acquire(`owner ${index}`)),
     );
@@ -52,7 +52,7 @@ describeOnSqliteAndInFullOnPostgres('Leases of sessions', (registries) => {
     expect(sessions.every(({ supervisor }) => supervisor.state === 'alive')).to.equal(true);
   });
 
-  it('are lost by a process that was suspended beyond them: it halts with lease-lost, and can’t restart', async () => {
+  it('are lost by a process that was suspended until they expired: it halts with lease-lost, and can’t restart', async () => {
     const order = { registryUrl, owner: 'ann', gridUrl: server.url, heartbeatIntervalMs: HEARTBEAT_MS };
     await using holder = Holder.start(order);
     const { got } = await holder.nextOf('got');
@@ -66,7 +66,7 @@ describeOnSqliteAndInFullOnPostgres('Leases of sessions', (registries) => {
     expect(await registry.sessions.get(taken.sessionId)).to.include({ status: 'active' });
   }).timeout(30_000);
 
-  it('are proven before anything is sent: a process that wakes after another took over sends nothing', async () => {
+  it('are verified before anything is sent: a process that wakes after another one took over sends nothing', async () => {
     const asks = `${server.url}/asked`;
     const order = { registryUrl, owner: 'ann', gridUrl: server.url, heartbeatIntervalMs: HEARTBEAT_MS, asks };
     await using holder = Holder.start(order);
@@ -84,7 +84,7 @@ describeOnSqliteAndInFullOnPostgres('Leases of sessions', (registries) => {
     expect(server.requestsFor(taken.supervisor.sessionId!).length).to.be.at.least(mine);
   }).timeout(30_000);
 
-  it('stay with a process whose lease seems to have run out by another clock, as long as it renews it', async () => {
+  it('stay with a process whose lease seems to have expired by another clock, as long as it renews it', async () => {
     const session = await manager.acquire('ann');
     await using rivals = await SessionManager.open({
       registry,
@@ -97,7 +97,7 @@ describeOnSqliteAndInFullOnPostgres('Leases of sessions', (registries) => {
     expect(await registry.sessions.get(session.sessionId)).to.include({ status: 'active' });
   });
 
-  it('outlast a process that is suspended for shorter than they last', async () => {
+  it('are not lost by a process that is suspended for a shorter time than they last', async () => {
     const order = { registryUrl, owner: 'ann', gridUrl: server.url, heartbeatIntervalMs: 1_000 };
     await using holder = Holder.start(order);
     const { got } = await holder.nextOf('got');
@@ -109,7 +109,7 @@ describeOnSqliteAndInFullOnPostgres('Leases of sessions', (registries) => {
     await holder.end('SIGTERM');
   }).timeout(30_000);
 
-  it('that are taken away by a monitor, for no progress, are a death by timed_out', async () => {
+  it('that a monitor revokes for lack of progress cause a death with the cause timed_out', async () => {
     const session = await manager.acquire('ann');
     const { supervisor, sessionId } = session;
     const { promise, resolve } = Promise.withResolvers<unknown>();

@@ -35,15 +35,15 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
     insert(id, { status, created_at: ago(hours), ended_at: ago(hours) });
   const ids = async ({ manager }: OpenedManager) => (await manager.list()).map(({ id }) => id).toSorted();
 
-  describe('looks', () => {
-    it('up a session, which counts as its use, and tells what is not there (R501, R513)', async () => {
+  describe('its queries', () => {
+    it('return a session, which counts as its use, and throw for an unknown one (R501, R513)', async () => {
       const { manager } = await open();
       await insert('old', { status: 'ended', last_used_at: ago(1) });
       expect(Date.parse((await manager.get('old')).lastUsedAt)).to.be.greaterThan(Date.parse(ago(0.1)));
       expect(await rejectionOf(manager.get('none'))).to.be.instanceOf(SessionNotFoundError);
     });
 
-    it('at sessions by status, newest first, and hands out copies (R506)', async () => {
+    it('list sessions by status, the newest first, as copies (R506)', async () => {
       const { manager } = await open();
       for (const [id, hours] of [
         ['a', 3],
@@ -60,7 +60,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       expect(await manager.count({ status: 'dead' })).to.equal(1);
     });
 
-    it('at the whole: statuses, ages, oldest and newest, and how much of its capacity it uses (R507)', async () => {
+    it('return statistics: statuses, ages, the oldest and the newest session, and the utilisation of the capacity (R507)', async () => {
       const { manager } = await open({ config: { maxSessions: 4 } });
       for (const hours of [0.5, 2, 5.9, 7, 30]) await insertOver(`${hours}`, 'ended', hours);
       await manager.acquire('ann');
@@ -74,7 +74,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       expect(Date.parse(newest!)).to.be.closeTo(Date.now(), 10_000);
     });
 
-    it('at its health by utilisation: healthy, from 70 % on a warning, from 90 % on critical (R508)', async () => {
+    it('return the health by utilisation: healthy, a warning from 70 %, critical from 90 % (R508)', async () => {
       const { manager } = await open({ config: { maxSessions: 10 } });
       const seen: string[] = [];
       for (let number = 1; number <= 9; number += 1) {
@@ -84,13 +84,13 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       expect(seen).to.deep.equal([...Array(6).fill('healthy'), 'warning', 'warning', 'critical']);
     });
 
-    it('at what is stuck (R508)', async () => {
+    it('count stuck sessions in the health (R508)', async () => {
       const { manager } = await open({ config: { sessionTimeoutMs: HOUR_MS } });
       await insert('stuck', { status: 'active', last_used_at: ago(2), lease_expires_ms: Date.now() + HOUR_MS });
       expect(await manager.health()).to.include({ status: 'warning', stuck: 1, isCleanupAlive: true });
     });
 
-    it('at the metrics of sessions (R403)', async () => {
+    it('return the metrics of sessions (R403)', async () => {
       const opened = await open();
       await insertOver('gone', 'expired', 0);
       await opened.manager.acquire('ann');
@@ -102,8 +102,8 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
     });
   });
 
-  describe('changes', () => {
-    it('several fields at once, and nothing where there is no such session (R506)', async () => {
+  describe('its changes', () => {
+    it('apply to several fields at once, and throw for an unknown session (R506)', async () => {
       const { manager } = await open();
       const { sessionId } = await manager.acquire('ann');
       const changed = await manager.update(sessionId, { label: 'nightly', data: { page: 3 } });
@@ -112,7 +112,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       expect(await rejectionOf(manager.update('none', { label: 'x' }))).to.be.instanceOf(SessionNotFoundError);
     });
 
-    it('many, and one that fails stops no other (R506)', async () => {
+    it('apply to many sessions, and the failure of one does not stop the others (R506)', async () => {
       const { manager } = await open();
       for (const id of ['a', 'b', 'c']) await insertOver(id, 'ended', 1);
       const { updated, failed } = await manager.bulkUpdate(['a', 'none', 'b', 'c'], ({ id }) => {
@@ -127,7 +127,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       expect((await manager.get('c')).label).to.equal('label of c');
     });
 
-    it('under a lock that excludes others, may be taken again by who has it, and is not waited for without end (R506)', async () => {
+    it('run under a reentrant lock that excludes others and has a time limit (R506)', async () => {
       const { manager } = await open();
       const order: string[] = [];
       const gate = Promise.withResolvers<void>();
@@ -144,7 +144,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       expect(order).to.deep.equal(['first', 'another session', 'nested', 'second']);
     });
 
-    it('its capacity while it runs: a lower one ends the oldest idle sessions at once (R510)', async () => {
+    it('include the capacity at run time: a lower one ends the oldest idle sessions at once (R510)', async () => {
       const { manager, told } = await open();
       for (const owner of ['a', 'b', 'c']) (await manager.acquire(owner)).release();
       const busy = await manager.acquire('d');
@@ -156,8 +156,8 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
     });
   });
 
-  describe('at its capacity', () => {
-    it('ends the session that was idle for longest, and gives no place where none is idle (R502)', async () => {
+  describe('its capacity', () => {
+    it('ends the session that was idle for longest, and refuses a new one if none is idle (R502)', async () => {
       const { manager, told } = await open({ config: { maxSessions: 2 } });
       const [first, second] = [await manager.acquire('a'), await manager.acquire('b')];
       expect(await rejectionOf(manager.acquire('c'))).to.be.instanceOf(SessionCapacityError);
@@ -171,7 +171,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       expect(stage.server.sessionIds).to.have.length(2);
     });
 
-    it('lets a caller wait for a place (R502)', async () => {
+    it('lets a caller wait for a free slot (R502)', async () => {
       const { manager } = await open({ config: { maxSessions: 1 } });
       const first = await manager.acquire('a');
       const waiting = manager.acquire('b', { waitMs: 10_000 });
@@ -180,8 +180,8 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
     });
   });
 
-  describe('cleans', () => {
-    it('what failed, what ended so long ago, and everything, but never what lives (R503, R505)', async () => {
+  describe('its clean-up', () => {
+    it('removes failed sessions, old ended sessions, or all sessions, but never live ones (R503, R505)', async () => {
       const opened = await open();
       const { manager } = opened;
       const { sessionId } = await manager.acquire('ann');
@@ -196,7 +196,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       expect(stage.server.sessionIds).to.deep.equal([]);
     });
 
-    it('sessions that nobody used for so long, and those that nobody renews (R401)', async () => {
+    it('ends sessions that were not used for the given time, and closes those that are not renewed (R401)', async () => {
       const opened = await open();
       const { manager, registry } = opened;
       (await manager.acquire('idle')).release();
@@ -209,7 +209,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       expect(busy.supervisor.state).to.equal('alive');
     });
 
-    it('in batches, 2 000 rows, and tells of it in the log and in the audit trail (R407, R409, R411)', async () => {
+    it('removes 2 000 rows in batches, and reports it in the log and in the audit trail (R407, R409, R411)', async () => {
       const opened = await open({ config: { cleanupBatchSize: 100 } });
       const { manager, lines, told } = opened;
       await rawSql(url, manyRows(2_000, ago(48)));
@@ -221,7 +221,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       expect(JSON.parse(String(events[0]!['data']))).to.include({ removed: 2_000 });
     });
 
-    it('the rest where one part fails, and says what failed (R401, R410)', async () => {
+    it('removes the rest if one part fails, and names what failed (R401, R410)', async () => {
       const { manager, registry } = await open();
       await insertOver('dead', 'dead', 5);
       await insert('lapsed', { status: 'active', host: 'another', lease_expires_ms: 1 });
@@ -235,7 +235,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       expect(error.message).to.contain('the store stumbled');
     });
 
-    it('by policy, again and again, until it is told to stop (R402, R503)', async () => {
+    it('runs by policy periodically until it is stopped (R402, R503)', async () => {
       const { manager, registry, told } = await open();
       await insertOver('dead', 'dead', 2);
       await insertOver('young', 'dead', 0.5);
@@ -250,7 +250,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       expect((await manager.health()).isCleanupAlive).to.equal(true);
     });
 
-    it('a damaged row into a safe state (R514)', async () => {
+    it('changes a damaged row to a safe state (R514)', async () => {
       const { manager, registry } = await open();
       await insert('odd', { status: 'active' });
       await rawSql(url, "update sessions set death = 'no json' where id = 'odd'");
@@ -261,15 +261,15 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
     });
   });
 
-  describe('ends', () => {
-    it('a session of its own, and one of another process, by id', async () => {
+  describe('its end of sessions', () => {
+    it('ends a session of its own, and one of another process, by id', async () => {
       const [mine, theirs] = await Promise.all([open(), open({ supervisor: { heartbeatIntervalMs: 50 } })]);
       const own = await mine.manager.acquire('own');
       const other = await theirs.manager.acquire('other');
       await mine.manager.end(own.sessionId);
       await mine.manager.end(other.sessionId);
       await eventually(async () => other.supervisor.state === 'dead', 'the other one to learn of it');
-      // Whichever it notices first: that its row is another's, or that its browser is gone. It can't go on either way.
+      // The cause depends on what it notices first: its lost row or its missing browser. It must stop in both cases.
       expect(other.supervisor.health.death?.cause).to.be.oneOf(['lease-lost', 'session-removed']);
       expect(await rejectionOf(other.restart())).to.have.property('code', 'lease-lost');
       expect(stage.server.sessionIds).to.deep.equal([]);
@@ -277,7 +277,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       expect(await rejectionOf(mine.manager.get(own.sessionId))).to.be.instanceOf(SessionNotFoundError);
     });
 
-    it('with all its sessions, once, and says what was not ended in time (R511)', async () => {
+    it('ends all sessions once at the shutdown, and names those that did not end in time (R511)', async () => {
       const { manager } = await open();
       await manager.acquire('a');
       const hold = stage.server.hold((request) => request.method === 'DELETE');
@@ -288,7 +288,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       await eventually(async () => stage.server.sessionIds.length === 0, 'its end');
     });
 
-    it('with the block that opened it (R511)', async () => {
+    it('ends all sessions at the end of an `await using` block (R511)', async () => {
       let session: Acquisition;
       {
         await using manager = (await open()).manager;
@@ -300,13 +300,13 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
     });
   });
 
-  it('is harmed by no listener that throws (R509)', async () => {
+  it('is not affected by a listener that throws (R509)', async () => {
     const { manager, lines } = await open();
     manager.on('session:created', () => {
       throw new Error('a careless listener');
     });
     expect((await manager.acquire('a')).supervisor.state).to.equal('alive');
-    expect(lines.some(({ message }) => /listener failed/.test(message))).to.equal(true);
+    expect(lines.some(({ message }) => /listener threw/.test(message))).to.equal(true);
   });
 });
 

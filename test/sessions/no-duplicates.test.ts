@@ -10,7 +10,7 @@ import { rejectionOf } from '../support/rejection.ts';
 import { runScripted } from '../support/scripted-run.ts';
 import { die, QUIET, Stage } from './support/managers.ts';
 
-/** The nine tests that R308 names. */
+/** The nine tests that R308 lists. */
 describeOnSqliteAndInFullOnPostgres('No duplicate sessions (R308)', (registries) => {
   let url: string;
   let stage: Stage;
@@ -43,7 +43,7 @@ describeOnSqliteAndInFullOnPostgres('No duplicate sessions (R308)', (registries)
     expect((await registry.metrics.read()).duplicateOwners).to.deep.equal([]);
   });
 
-  it('2: concurrent create-or-reset comes to one new session, whose token is higher', async () => {
+  it('2: concurrent create-or-reset creates one new session, whose token is higher', async () => {
     const owner = { owner: 'ann', holder: 'me', process: { host: 'here', pid: 1, identity: '' } };
     const old = await registry.leases.claim({ ...owner, id: 'old', leaseMs: 60_000 });
     const claims = Array.from({ length: 10 }, (_unused, index) =>
@@ -57,7 +57,7 @@ describeOnSqliteAndInFullOnPostgres('No duplicate sessions (R308)', (registries)
     expect(await registry.sessions.get('old')).to.include({ status: 'expired' });
   });
 
-  it('3: a healthy run reuses the session that was handed down for at least 95 % of its work', async () => {
+  it('3: a healthy run reuses the session that was passed down for at least 95 % of its work', async () => {
     const items = Array.from({ length: 60 }, (_unused, index) => index);
     await run('ann', async ({ batch }, { entry, die: kill }) => {
       await batch('b', items, (item) => item, { key: String });
@@ -69,7 +69,7 @@ describeOnSqliteAndInFullOnPostgres('No duplicate sessions (R308)', (registries)
     expect(reuseRatio).to.be.at.least(0.95);
   });
 
-  it('4: rapid creates are noticed, and a restart after a death is none', async () => {
+  it('4: rapid creates are noticed, and a restart after a death does not count as one', async () => {
     const { manager, lines } = await stage.manager({ supervisor: QUIET });
     const first = await manager.acquire('ann');
     await die(stage.server, first);
@@ -95,7 +95,7 @@ describeOnSqliteAndInFullOnPostgres('No duplicate sessions (R308)', (registries)
     expect((await registry.metrics.read()).contextLosses).to.equal(0);
   });
 
-  it('5b: work that meets another session than the one it began with is counted', async () => {
+  it('5b: work that finds another session than the one it began with is counted', async () => {
     await run('ann', async ({ step }, { supervisors }) => {
       await step('a', () => supervisors[0]!.restart());
     });
@@ -147,7 +147,7 @@ describeOnSqliteAndInFullOnPostgres('No duplicate sessions (R308)', (registries)
     expect(metrics.registryBytes).to.be.greaterThan(0);
   });
 
-  it('9: the migration ends older duplicates and keeps the newest', async () => {
+  it('9: the migration ends older duplicates and leaves the newest', async () => {
     const older = await registries.url();
     const dialect =
       registries.kind === 'sqlite' ? sqliteDialect(older.slice('sqlite:'.length)) : postgresDialect(older);

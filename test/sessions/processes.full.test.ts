@@ -10,7 +10,7 @@ const PROCESSES = 4;
 const CALLERS = 100;
 
 describeOnBoth('Four processes with a hundred callers each for one owner, with real browsers', (registries) => {
-  it('come to one session and one browser (R301, law 7)', async () => {
+  it('share one session and one browser (R301, invariant 7)', async () => {
     const registryUrl = await registries.url();
     const before = leftovers();
     await using registry = await openRegistry(registryUrl);

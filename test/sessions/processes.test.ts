@@ -10,7 +10,7 @@ const PROCESSES = 4;
 const CALLERS = 100;
 
 describeOnSqliteAndInFullOnPostgres('Four processes with a hundred callers each for one owner', (registries) => {
-  it('come to one session; the other processes are told who holds it (R301, R311, law 7)', async () => {
+  it('share one session; the other processes get an error that names its holder (R301, R311, invariant 7)', async () => {
     const registryUrl = await registries.url();
     await using server = await openScriptedWebDriver();
     await using registry = await openRegistry(registryUrl);
@@ -33,7 +33,7 @@ describeOnSqliteAndInFullOnPostgres('Four processes with a hundred callers each 
     expect(server.sessionIds).to.have.length(1);
     expect(server.requests.filter(({ method, path }) => method === 'POST' && path === '/session')).to.have.length(1);
     expect(await registry.sessions.count({ status: ['starting', 'active'] })).to.equal(1);
-    // A process that is asked to ends its session, and the next one is served at once.
+    // A process ends its session on request, and the next process gets one at once.
     await winners[0]!.end('SIGTERM');
     expect(server.sessionIds).to.deep.equal([]);
     await using next = Holder.start({ ...order, callers: 1, waitMs: 5_000 });
@@ -41,7 +41,7 @@ describeOnSqliteAndInFullOnPostgres('Four processes with a hundred callers each 
     await next.end('SIGTERM');
   }).timeout(60_000);
 
-  it('serve all who wait, one process after the other', async () => {
+  it('serve all waiting callers, one process after the other', async () => {
     const registryUrl = await registries.url();
     await using server = await openScriptedWebDriver();
     await using stack = new AsyncDisposableStack();

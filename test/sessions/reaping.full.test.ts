@@ -1,4 +1,4 @@
 import { describeOnBoth } from '../support/registries.ts';
 import { describeReaping } from './reaping.ts';
 
-describeOnBoth('What a vanished process left', describeReaping);
+describeOnBoth('The leftovers of a dead process', describeReaping);

@@ -9,7 +9,7 @@ import type { TestRegistries } from '../support/registries.ts';
 import { makeTestConfig } from '../support/scripted-run.ts';
 import { Holder } from './support/holder.ts';
 
-/** What a process left that is gone, with the watchdog that would have cleared it. */
+/** Describes the leftovers of a process that died together with the watchdog that would have removed them. */
 export function describeReaping(registries: TestRegistries): void {
   let registryUrl: string;
   let registry: Registry;
@@ -23,7 +23,7 @@ export function describeReaping(registries: TestRegistries): void {
 
   const openManager = () => SessionManager.open({ registry, config: makeTestConfig() });
 
-  /** Killed together with its watchdog, so that nobody but the next one can clear what it leaves. */
+  /** Kills a holder together with its watchdog, so that only the next process can remove its leftovers. */
   const abandon = async () => {
     await using holder = Holder.start({ registryUrl, owner: 'ann' });
     const { got, folder, driver } = await holder.nextOf('got');
@@ -39,7 +39,7 @@ export function describeReaping(registries: TestRegistries): void {
     return { id: got[0]!, folder: folder!, family };
   };
 
-  it('is cleared by the next one who opens a manager: browser, driver, folder and row (law 6)', async () => {
+  it('are removed when the next manager is opened: browser, driver, folder and row (invariant 6)', async () => {
     const { id, folder, family } = await abandon();
     await using stranger = Holder.start({ registryUrl, owner: 'bob' });
     const bob = await stranger.nextOf('got');
@@ -47,14 +47,14 @@ export function describeReaping(registries: TestRegistries): void {
     await waitUntilGone(family);
     expect(existsSync(folder)).to.equal(false);
     expect(await registry.sessions.get(id)).to.include({ status: 'expired' });
-    // Of those who live nothing is touched.
+    // Nothing of a live process is changed.
     expect(isAlive(bob.driver!)).to.equal(true);
     expect(existsSync(bob.folder!)).to.equal(true);
     expect(await manager.count({ status: 'active' })).to.equal(1);
     await stranger.end('SIGTERM');
   }).timeout(60_000);
 
-  it('keeps nobody waiting: its owner is taken over at once, long before the lease is over', async () => {
+  it('delay no caller: the owner is taken over at once, long before the lease expires', async () => {
     await using manager = await openManager();
     const { id, folder, family } = await abandon();
     await using taken = await manager.acquire('ann');

@@ -18,7 +18,7 @@ import { describeOnSqlite } from '../support/registries.ts';
 const MINUTE_MS = 60_000;
 
 describeOnSqlite('reapForgotten', (registries) => {
-  /** A process that stands for a browser: the session's folder is in its environment. */
+  /** Starts a process that stands for a browser: the session's folder is in its environment. */
   const startBrowser = async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'wds-'));
     const child = spawn(process.execPath, ['-e', 'process.stdout.write("up"); setInterval(() => {}, 1000)'], {
@@ -30,7 +30,7 @@ describeOnSqlite('reapForgotten', (registries) => {
     return { child, folder, pid: child.pid! };
   };
 
-  it('ends what is left of sessions that are over, and nothing of those that live or have just ended', async () => {
+  it('ends the leftover browsers of ended sessions, but not those of sessions that are alive or have just ended', async () => {
     const url = await registries.url();
     await using registry = await openRegistry(url);
     const [forgotten, fresh, live] = [await startBrowser(), await startBrowser(), await startBrowser()];
@@ -82,7 +82,7 @@ describeOnSqlite('reapForgotten', (registries) => {
 });
 
 describe('endRemains', () => {
-  it('takes the proxy on the way to the endpoint', async () => {
+  it('uses the proxy for the endpoint', async () => {
     await using proxy = await openForwardProxy();
     const session = {
       host: 'elsewhere',

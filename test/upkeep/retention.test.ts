@@ -70,7 +70,7 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
   };
 
   describe('of runs', () => {
-    it('removes those that are over for so long, with their steps and records, and leaves younger ones', async () => {
+    it('removes those that ended before the retention time, with their steps and records, and leaves younger ones', async () => {
       await add('old', { records: 2, isExported: true });
       await add('young', { daysAgo: 29, records: 2, isExported: true });
       for (const id of ['old', 'young'])
@@ -94,27 +94,27 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
       expect(failures).to.deep.equal([]);
     });
 
-    it('never removes one that is worked on, or waits to be, however old it is', async () => {
+    it('never removes a run in progress or a queued run, however old it is', async () => {
       await add('works', { status: 'processing', daysAgo: 999 });
       await add('waits', { status: 'pending', daysAgo: 999 });
       expect(await removeOldRuns(retention())).to.equal(0);
       expect(await left()).to.deep.equal(['waits', 'works']);
     });
 
-    it('keeps records that were never exported, and lets them go once they are', async () => {
+    it('leaves records that were never exported, and removes them after their export', async () => {
       await add('kept', { records: 1 });
       await add('empty');
       expect(await removeOldRuns(retention())).to.equal(1);
       expect(await left()).to.deep.equal(['kept']);
       await registry.runs.noteExport('kept', FILE);
-      // The export is the last that happened to it: it stays for as long after that.
+      // The export is the run's last event, from which its retention time counts.
       expect(await removeOldRuns(retention())).to.equal(0);
       await rawSql(url, `update runs set updated_at = ${ago(31)}`);
       expect(await removeOldRuns(retention())).to.equal(1);
       expect(await rawSql(url, 'select key from records')).to.deep.equal([]);
     });
 
-    it('keeps a run that was exported and has saved more since, however it ended then', async () => {
+    it('leaves a run that has saved more records since its export, however it ended', async () => {
       await add('resumed', { status: 'halted', records: 1, isExported: true });
       await add('added to', { status: 'halted', records: 1, isExported: true });
       const process = { host: 'elsewhere', pid: 1, identity: 'one' };
@@ -129,7 +129,7 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
     });
 
     if (registries.kind === 'sqlite')
-      it('takes the export command for an export', async () => {
+      it('counts the export command as an export', async () => {
         await add('kept', { records: 1 });
         using folder = makeFolder();
         const environment = { REGISTRY_URL: url };
@@ -139,7 +139,7 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
         expect(await removeOldRuns(retention())).to.equal(1);
       });
 
-    it('changes no total: steps, reused sessions and lost contexts are counted on (R306)', async () => {
+    it('changes no totals: steps, reused sessions and lost contexts stay counted (R306)', async () => {
       for (const id of ['one', 'two', 'young']) await add(id, { daysAgo: id === 'young' ? 1 : 31 });
       await rawSql(
         url,
@@ -169,7 +169,7 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
     });
 
     for (const batchSize of [1, 2, 50])
-      it(`is stopped by none that can not be removed, in batches of ${batchSize} (R401)`, async () => {
+      it(`is not stopped by rows that can’t be removed, in batches of ${batchSize} (R401)`, async () => {
         for (const [index, id] of ['first', 'resists', 'resists too', 'last'].entries())
           await add(id, { daysAgo: 50 - index });
         await refuseRemovals(url, 'runs', "old.id like 'resists%'");
@@ -184,7 +184,7 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
         expect(await removeOldRuns(retention({ batchSize }))).to.equal(2);
       });
 
-    it('takes what is left of a run whose removal was cut short (R401)', async () => {
+    it('removes the rest of a run whose removal was interrupted (R401)', async () => {
       await add('first', { records: 2, isExported: true });
       await refuseRemovals(url, 'records', "old.key = '0'");
       try {
@@ -215,7 +215,7 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
     const leftSessions = async () => (await registry.sessions.list()).map(({ id }) => id).toSorted();
 
     for (const batchSize of [1, 2, 50])
-      it(`is stopped by none that can not be removed, in batches of ${batchSize} (R401)`, async () => {
+      it(`is not stopped by rows that can’t be removed, in batches of ${batchSize} (R401)`, async () => {
         for (const [index, id] of ['first', 'resists', 'second', 'resists too', 'last'].entries())
           await addSession(id, { ended_at: hoursAgo(9 - index) });
         await addSession('young', { ended_at: hoursAgo(0.9) });
@@ -233,7 +233,7 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
       });
 
     if (registries.kind === 'postgres')
-      it('comes to an end where nothing can be removed at all, and says why (R410)', async () => {
+      it('ends with the reason if nothing can be removed at all (R410)', async () => {
         await addSession('one', { ended_at: hoursAgo(9) });
         await refuseRemovals(url, 'sessions');
         try {
@@ -244,7 +244,7 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
         expect(failures).to.have.length(1);
       });
 
-    it('gives up where more than a hundred resist: that is the store, and not the rows (R410)', async () => {
+    it('ends if more than a hundred rows can’t be removed, because the store then has a problem (R410)', async () => {
       const [first = '', ...others] = Array.from({ length: 120 }, (_unused, number) =>
         insertSession({ id: `row ${number}`, owner: 'ann', status: 'dead', ended_at: hoursAgo(9) }),
       );
@@ -261,7 +261,7 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
   });
 
   describe('of events', () => {
-    it('removes those that are so old, in batches, and leaves younger ones', async () => {
+    it('removes those older than the retention time, in batches, and leaves younger ones', async () => {
       await addEvents(7, 31);
       await addEvents(3, 29);
       expect(await removeOldEvents(retention({ batchSize: 2 }))).to.equal(7);
@@ -270,12 +270,12 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
       expect(await removeOldEvents(retention({ batchSize: 2 }))).to.equal(0);
     });
 
-    it('comes to its end where the last batch is full', async () => {
+    it('ends if the last batch is full', async () => {
       await addEvents(4, 31);
       expect(await removeOldEvents(retention({ batchSize: 2 }))).to.equal(4);
     });
 
-    it('gives no number twice: who follows events loses none of those that come', async () => {
+    it('assigns no number twice, so that a reader of events misses none', async () => {
       await addEvents(2, 31);
       const latest = await registry.events.latestId();
       await removeOldEvents(retention());

@@ -29,7 +29,7 @@ describe('findStuck', () => {
     expect(idsOf(report)).to.deep.equal({ longRunning: ['stuck', 'long'], stuck: ['stuck'] });
   });
 
-  it('looks at the last command of a session that no run works with, and at nothing else of one that a run has', () => {
+  it('uses the last command of a session without a run, and ignores sessions with a run', () => {
     const report = find({
       runs: [makeRun('run', { lastProgressAt: ago(1) }), makeRun('over', { status: 'completed' })],
       sessions: [
@@ -44,7 +44,7 @@ describe('findStuck', () => {
     expect(report.processing).to.equal(1);
   });
 
-  it('names the main session of a run, and a run once, however many sessions it has', () => {
+  it('names the main session of a run, and lists a run once, however many sessions it has', () => {
     const report = find({
       runs: [makeRun('run', { lastProgressAt: ago(40), token: 7 })],
       sessions: [makeSession('slot', { runId: 'run', token: 8 }), makeSession('main', { runId: 'run', token: 7 })],
@@ -54,7 +54,7 @@ describe('findStuck', () => {
     expect(report.stuck[0]).to.deep.include({ sessionId: 'main', runId: 'run', idleMs: 40 * MINUTE_MS });
   });
 
-  it('allows more to what is large: by what it knows or by what the action says, up to three times (R215)', () => {
+  it('allows up to three times as long for large runs, by the known units or by those that the action announces (R215)', () => {
     const counts = { total: 500, queued: 0, running: 0, done: 500, failed: 0, cancelled: 0, skipped: 0 };
     const display = { done: 1, total: 5_000 };
     const stuckAt = (minutes: number, run: Partial<StoredRun>) =>
@@ -75,14 +75,14 @@ describe('findStuck', () => {
     expect(idsOf(find({ runs, pausedMs }))).to.deep.equal({ longRunning: ['other', 'run'], stuck: ['other'] });
   });
 
-  it('takes a clock that is behind for no time at all', () => {
+  it('counts no idle time if the clock is behind', () => {
     expect(find({ runs: [makeRun('run', { lastProgressAt: ago(-90) })] })).to.deep.include({
       longRunning: [],
       stuck: [],
     });
   });
 
-  it('has everything stuck among the long running, for any thresholds and any size', () => {
+  it('includes everything stuck in the long-running list, for any thresholds and any size', () => {
     const minutes = integer({ min: 0, max: 200 });
     assert(
       property(array(tuple(minutes, nat(9_999)), { maxLength: 10 }), (all) => {

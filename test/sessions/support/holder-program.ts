@@ -1,4 +1,4 @@
-/** A process that wants an owner's session, as often as it is told, tells what came of it in lines of JSON, and stays until it is ended. */
+/** A program that acquires an owner's session for a number of callers, prints the results as lines of JSON, and runs until it is ended. */
 import {
   loadConfig,
   openRegistry,
@@ -10,12 +10,12 @@ import {
 export interface HolderOrder {
   readonly registryUrl: string;
   readonly owner: string;
-  /** Default: a browser of its own. */
+  /** The endpoint. Default: a browser of its own. */
   readonly gridUrl?: string;
   readonly heartbeatIntervalMs: number;
   readonly callers: number;
   readonly waitMs: number;
-  /** An address that the session's API is to ask, between commands, without end. */
+  /** A URL that the program requests repeatedly with the session's API, between commands. */
   readonly asks?: string;
 }
 
@@ -32,7 +32,7 @@ export type HolderLine =
   | { readonly restart: string };
 
 const order = JSON.parse(process.argv[2] ?? '{}') as HolderOrder;
-const tell = (line: HolderLine) => process.stdout.write(`${JSON.stringify(line)}\n`);
+const print = (line: HolderLine) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const registry = await openRegistry(order.registryUrl);
 const { owner, gridUrl, heartbeatIntervalMs, callers, waitMs } = order;
 const manager = await SessionManager.open({
@@ -41,7 +41,7 @@ const manager = await SessionManager.open({
   supervisor: { gridUrl, heartbeatIntervalMs },
 });
 
-// Before a word is said: whoever hears it may end us.
+// Installed before the first line is printed, because a reader of the line may end this program.
 process.on('SIGTERM', () => {
   void manager
     .shutdown()
@@ -53,20 +53,20 @@ const answers = await Promise.allSettled(Array.from({ length: callers }, () => m
 const got = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
 const refused = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as SessionBusyError] : []));
 const busy = refused.filter(({ code }) => code === 'session-busy');
-if (busy.length > 0) tell({ busy: busy.map(({ heldBy }) => heldBy.pid) });
-if (busy.length < refused.length) tell({ failed: refused.map(({ message }) => message).join('\n') });
+if (busy.length > 0) print({ busy: busy.map(({ heldBy }) => heldBy.pid) });
+if (busy.length < refused.length) print({ failed: refused.map(({ message }) => message).join('\n') });
 if (got.length > 0) watch(got);
 
 function watch(sessions: readonly Acquisition[]): void {
   const [{ supervisor } = { supervisor: undefined }] = sessions;
   supervisor?.on('session:dead', ({ death: { cause, detectedBy } }) => {
-    tell({ death: { cause, detectedBy } });
+    print({ death: { cause, detectedBy } });
     sessions[0]?.restart().then(
-      () => tell({ restart: 'done' }),
-      (error: Error & { code?: string }) => tell({ restart: error.code ?? error.message }),
+      () => print({ restart: 'done' }),
+      (error: Error & { code?: string }) => print({ restart: error.code ?? error.message }),
     );
   });
-  tell({
+  print({
     got: sessions.map(({ sessionId }) => sessionId),
     reused: sessions.filter(({ reused }) => reused).length,
     folder: supervisor?.driverFolder ?? null,
@@ -77,7 +77,7 @@ function watch(sessions: readonly Acquisition[]): void {
 setInterval(() => undefined, 60_000);
 if (order.asks !== undefined) await workOn(got[0]!, order.asks);
 
-/** Sends commands and API calls without end. */
+/** Sends commands and API calls in an endless loop. */
 async function workOn({ supervisor }: Acquisition, url: string): Promise<never> {
   for (;;) await Promise.allSettled([supervisor.driver.getTitle(), supervisor.api.fetch(url, { anyStatus: true })]);
 }

@@ -9,7 +9,7 @@ import type { HolderLine, HolderOrder } from './holder-program.ts';
 
 const PROGRAM = path.join(import.meta.dirname, 'holder-program.ts');
 
-/** A process that holds, or wants, an owner's session. Disposing kills it. */
+/** A process that holds, or tries to acquire, an owner's session. Disposing kills it. */
 export class Holder implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #lines: NodeJS.AsyncIterator<string>;
@@ -35,11 +35,11 @@ export class Holder implements AsyncDisposable {
 
   async next(): Promise<HolderLine> {
     const { value, done } = await this.#lines.next();
-    if (done === true) throw new Error('The holder ended without a word.');
+    if (done === true) throw new Error('The holder ended without any output.');
     return JSON.parse(value) as HolderLine;
   }
 
-  /** The next line that has `name`; those before it are passed over. */
+  /** Returns the next line that has `name`, and skips the lines before it. */
   async nextOf<Name extends string>(name: Name): Promise<Extract<HolderLine, Record<Name, unknown>>> {
     for (;;) {
       const line = await this.next();
@@ -47,7 +47,7 @@ export class Holder implements AsyncDisposable {
     }
   }
 
-  /** By default without asking. */
+  /** Ends the process, by default with SIGKILL. */
   async end(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     killProcess(this.pid, signal);
     await this.#exit;

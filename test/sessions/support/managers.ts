@@ -1,4 +1,4 @@
-/** Managers of a test, each with a registry connection of its own: they stand for processes. */
+/** Opens the managers of a test. Each one has its own registry connection, and so stands for a process. */
 import type { Config, SupervisorOptions } from 'webdriver-supervisor';
 import { openScriptedWebDriver, type ScriptedWebDriver, type WebDriverScript } from 'webdriver-supervisor/testing';
 
@@ -28,14 +28,14 @@ export interface Told {
 
 export interface OpenOptions extends Partial<Omit<SessionManagerOptions, 'registry' | 'config' | 'log'>> {
   readonly config?: Partial<Config>;
-  /** Default: a connection of its own, closed with the stage. */
+  /** The registry. Default: a connection of its own, which is closed with the stage. */
   readonly registry?: Registry;
 }
 
 export interface OpenedManager {
   readonly manager: SessionManager;
   readonly registry: Registry;
-  /** What it told its listeners, in order. */
+  /** The events that the manager emitted, in order. */
   readonly told: Told[];
   readonly lines: LogLine[];
 }
@@ -49,7 +49,7 @@ const EVENTS = [
   'cleanup:done',
 ] as const;
 
-/** A scripted WebDriver server and the managers that use it; disposing shuts all down. */
+/** A scripted WebDriver server and the managers that use it. Disposing shuts all of them down. */
 export class Stage implements AsyncDisposable {
   readonly server: ScriptedWebDriver;
   readonly url: string;
@@ -81,12 +81,12 @@ export class Stage implements AsyncDisposable {
     return opened;
   }
 
-  /** How many sessions the server was asked to start. */
+  /** The number of sessions that the server was asked to start. */
   get starts(): number {
     return this.server.requests.filter(({ method, path }) => method === 'POST' && path === '/session').length;
   }
 
-  /** An owner's rows, oldest first, as they really are. */
+  /** Returns an owner's rows as they are stored, the oldest first. */
   rows(owner: string): Promise<RawRow[]> {
     return rawSql(this.url, `select * from sessions where owner = '${owner}' order by token, epoch`);
   }
@@ -102,7 +102,7 @@ export class Stage implements AsyncDisposable {
   }
 }
 
-/** Ends the session as another client would, and has a command notice it. */
+/** Ends the session as another client would, and sends a command that notices it. */
 export async function die(server: ScriptedWebDriver, { supervisor }: { supervisor: Supervised }): Promise<void> {
   server.endSession(supervisor.sessionId);
   await supervisor.driver.getTitle().catch(() => undefined);
@@ -113,7 +113,7 @@ interface Supervised {
   readonly driver: { getTitle(): Promise<string> };
 }
 
-/** A supervisor that finds deaths by itself only when a test wants it. */
+/** Options of a supervisor that finds deaths by itself only if a test makes it do so. */
 export const QUIET: SupervisorOptions = { heartbeatIntervalMs: 3_600_000 };
 
 function makeLog(lines: LogLine[]): Log {
