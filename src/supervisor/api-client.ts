@@ -10,7 +10,7 @@ import { toBasicAuth } from '../core/basic-auth.ts';
 import { InvariantError, SupervisorError, toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
 import { retry } from '../core/retry.ts';
-import type { BrowserCookieJar } from './cookie-jar.ts';
+import type { BrowserCookieJar } from './browser-cookie-jar.ts';
 import type { Disposer } from '../core/events.ts';
 import { toFetchFailure } from './route/fetch-failure.ts';
 import type { HostLimits } from './host-limits.ts';

@@ -4,7 +4,7 @@
  */
 import type { Death, DeathEvidence, DeathReport } from '../model/death.ts';
 import { StaleDriverError, type SessionDeathError, type SessionEndedError } from '../driver/driver.ts';
-import { WorkLedger } from './work.ts';
+import { WorkLedger } from './work-ledger.ts';
 
 export class Epoch {
   /** 1 for a supervisor's first session. */

@@ -14,9 +14,9 @@ import {
 import type { Api } from './api-client.ts';
 import { runBatch, type BatchOutcome, type BatchWorker, type GivenOptions } from './batch/batch.ts';
 import type { CriticalFailureError } from './critical-failures.ts';
-import { explainReport } from './death-explanation.ts';
+import { explainReport } from './explain-report.ts';
 import { Epoch } from './epoch.ts';
-import { describeHealth } from './health.ts';
+import { describeHealth } from './describe-health.ts';
 import { Heartbeat } from './heartbeat.ts';
 import {
   DEFAULT_HEARTBEAT_INTERVAL_MS,
@@ -28,7 +28,7 @@ import {
 import { DEFAULT_RESTART_LIMIT, RestartLimit } from './restart-limit.ts';
 import { AutoRestore } from './restore/auto-restore.ts';
 import { SessionApi } from './session-api.ts';
-import { openSession, settleCleanUp, type SessionSource } from './session-life.ts';
+import { openSession, settleCleanUp, type SessionSource } from './open-session.ts';
 import { startNext } from './start-next.ts';
 import { routeOf } from './target.ts';
 import { transition, type SupervisorState, type SupervisorStatus } from './state.ts';

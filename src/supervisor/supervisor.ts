@@ -31,8 +31,8 @@ export {
   type WebDriver,
 } from '../driver/driver.ts';
 export { ApiError, narrowApi, type Api, type ApiCallInit, type ApiInit } from './api-client.ts';
-export { BatchControl } from './batch/control.ts';
-export type { BatchJournal, DeclaredItem, EarlierAddition, JournaledOptions } from './batch/journal.ts';
+export { BatchControl } from './batch/batch-control.ts';
+export type { BatchJournal, DeclaredItem, EarlierAddition, JournaledOptions } from './batch/batch-journal.ts';
 export { ItemTimedOutError, TimeLimit } from './batch/time-limit.ts';
 export {
   DEFAULT_CONCURRENCY,
@@ -48,7 +48,7 @@ export { HostLimits, type HostLimitOptions } from './host-limits.ts';
 export type { SupervisorEvents, SupervisorHealth, SupervisorOptions } from './options.ts';
 export { DEFAULT_HEARTBEAT_INTERVAL_MS } from './options.ts';
 export { PageGate, type PageRefusal } from './restore/page-gate.ts';
-export { PageNotRestoredError } from './restore/page-not-restored.ts';
+export { PageNotRestoredError } from './restore/page-not-restored-error.ts';
 export { formatSessionState, readSessionState, type SessionState } from './restore/session-state.ts';
 export { removeOldStateFiles, StateFile } from './restore/state-file.ts';
 export { mergeSupervisorOptions, toSupervisorOptions } from './from-config.ts';

@@ -10,14 +10,14 @@ import type { Log } from '../../core/log.ts';
 import type { WebDriver } from '../../driver/driver.ts';
 import { narrowApi, type Api } from '../api-client.ts';
 import { HostLimits } from '../host-limits.ts';
-import type { WorkCounts } from '../work.ts';
+import type { WorkCounts } from '../work-ledger.ts';
 import { Admission } from './admission.ts';
 import { Backlog } from './backlog.ts';
 import { EarlierAdditions } from './earlier-additions.ts';
 import { EventLoopTurns } from './event-loop-turns.ts';
 import { ItemAttempts, type AttemptEnd } from './item-attempts.ts';
-import { BatchItems, RUNNING, type BatchItem } from './items.ts';
-import type { BatchJournal, DeclaredItem, JournaledOptions } from './journal.ts';
+import { BatchItems, RUNNING, type BatchItem } from './batch-items.ts';
+import type { BatchJournal, DeclaredItem, JournaledOptions } from './batch-journal.ts';
 import {
   validateOptions,
   type BatchOptions,
@@ -25,7 +25,7 @@ import {
   type BatchResult,
   type BatchWorker,
 } from './options.ts';
-import { pullItems } from './source.ts';
+import { pullItems } from './pull-items.ts';
 
 export type { BatchOutcome, BatchWorker } from './options.ts';
 

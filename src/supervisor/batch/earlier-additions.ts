@@ -3,7 +3,7 @@
  * it.
  */
 import { Heap } from './backlog.ts';
-import type { EarlierAddition } from './journal.ts';
+import type { EarlierAddition } from './batch-journal.ts';
 
 interface Addition<Item> {
   readonly item: Item;

@@ -3,7 +3,7 @@ import { ActionError } from '../../core/errors.ts';
 import type { WebDriver } from '../../driver/driver.ts';
 import type { Api } from '../api-client.ts';
 import { validateHostLimits, type HostLimitOptions } from '../host-limits.ts';
-import { describeWrongConcurrency, type BatchControl } from './control.ts';
+import { describeWrongConcurrency, type BatchControl } from './batch-control.ts';
 
 export interface BatchOptions<Item> {
   /**

@@ -22,7 +22,7 @@ import {
 } from '../../driver/driver.ts';
 import type { SupervisorOptions } from '../options.ts';
 import { PageGate } from './page-gate.ts';
-import { PageNotRestoredError } from './page-not-restored.ts';
+import { PageNotRestoredError } from './page-not-restored-error.ts';
 import { formatSessionState, readSessionState } from './session-state.ts';
 import { StateFile } from './state-file.ts';
 import { Throttle } from './throttle.ts';
