@@ -294,7 +294,7 @@ export class SessionSupervisor implements AsyncDisposable {
           onRefused: () => epoch.refuseCommand(this.#epoch),
         },
       });
-      // A session that dies during its start has no epoch yet, so its death is reported only by this error.
+      // A session that dies during its start is not the current one yet, so its death is reported only by this error.
       if (earlyDeaths[0] !== undefined) {
         await session.killNow();
         throw new SessionStartError(`The session ended while it was being started: ${earlyDeaths[0].message}`);

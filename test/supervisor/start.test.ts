@@ -9,8 +9,8 @@ import { rejectionOf } from '../support/rejection.ts';
 /** A log that stores the reasons of its warnings. */
 function makeLogOfReasons() {
   const reasons: string[] = [];
-  const keep = (_message: string, fields?: LogFields) => void reasons.push(String(fields?.['reason']));
-  const log: Log = { ...silentLog, warn: keep, child: () => log };
+  const record = (_message: string, fields?: LogFields) => void reasons.push(String(fields?.['reason']));
+  const log: Log = { ...silentLog, warn: record, child: () => log };
   return { reasons, log };
 }
 

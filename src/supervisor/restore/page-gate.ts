@@ -82,7 +82,7 @@ export class PageGate {
     this.#opening = undefined;
   }
 
-  /** Sets the page that the next command with a need for a page gets. */
+  /** Sets the page that is opened for the next command that needs a page. */
   expect(expected: ExpectedPage): void {
     const { page, leftBy } = expected;
     this.#expected = expected;

@@ -117,12 +117,13 @@ interface Supervised {
 export const QUIET: SupervisorOptions = { heartbeatIntervalMs: 3_600_000 };
 
 function makeLog(lines: LogLine[]): Log {
-  const keep = (level: string) => (message: string, fields?: LogFields) => void lines.push({ level, message, fields });
+  const record = (level: string) => (message: string, fields?: LogFields) =>
+    void lines.push({ level, message, fields });
   const log: Log = {
-    error: keep('error'),
-    warn: keep('warn'),
-    info: keep('info'),
-    debug: keep('debug'),
+    error: record('error'),
+    warn: record('warn'),
+    info: record('info'),
+    debug: record('debug'),
     child: () => log,
   };
   return log;
