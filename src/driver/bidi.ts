@@ -1,6 +1,6 @@
 /**
- * The WebDriver BiDi socket of a session without DevTools. It is a sign of life, because it closes when browser or driver go, and it
- * answers questions that no command has to wait for.
+ * The WebDriver BiDi socket of a session without DevTools. It is a sign of life, because it closes when the browser or the driver ends. It
+ * also answers questions without waiting for commands.
  */
 import type { Agent } from 'node:http';
 
@@ -16,7 +16,7 @@ export interface BidiOptions {
   readonly agent?: Agent | undefined;
   /** Ends the attempt to connect. */
   readonly signal: AbortSignal;
-  /** The open socket closed and we did not close it. */
+  /** Called when the open socket closes and this side did not close it. */
   readonly onClosed: (description: string) => void;
 }
 
@@ -32,10 +32,10 @@ export class Bidi {
   readonly #socket: WebSocket;
   readonly #pending = new Map<number, PromiseWithResolvers<unknown>>();
   #lastId = 0;
-  /** Who connects is told of a failure by the promise; only later is a close worth reporting. */
+  /** True after `connect` resolves. Before that, the promise reports a failure, and a close is not reported. */
   #isWatched = false;
 
-  /** Resolves once the socket is open; several clients on one session are accepted (measured). */
+  /** Resolves when the socket is open. A session accepts several clients (measured). */
   static async connect({ url, agent, signal, onClosed }: BidiOptions): Promise<Bidi> {
     const socket = new WebSocket(url.replace('localhost', '127.0.0.1'), {
       handshakeTimeout: OPEN_LIMIT_MS,
@@ -66,7 +66,7 @@ export class Bidi {
     });
   }
 
-  /** Sends one command. Rejects when the browser refuses it, when the socket closes, or after 10 s. */
+  /** Sends one command. Rejects if the browser refuses it, if the socket closes, or after 10 s. */
   call(method: string, params: object = {}): Promise<unknown> {
     if (this.#socket.readyState !== WebSocket.OPEN) return Promise.reject(new Error('the BiDi socket is closed'));
     const id = ++this.#lastId;

@@ -1,4 +1,4 @@
-/** The browser of a session beside its commands: cookies, page, and the facts that decide how its own requests look. */
+/** Access to a session's browser beside its commands: its cookies, its page, and the facts that decide how its own requests look. */
 import type { WebDriver } from 'selenium-webdriver';
 
 import { browserEnvironment } from '../config/config.ts';
@@ -8,19 +8,19 @@ import { cookiesOf, type BrowserCookie, type BrowserCookies } from './cookies.ts
 import type { DevTools } from './devtools.ts';
 import { callInPage, throwWithoutDevTools, type PageFunction } from './page-function.ts';
 
-/** The parts of a session; those that change are asked for each time. */
+/** The parts of a session. Parts that change are functions, called each time. */
 export interface AccessParts {
   readonly driver: () => WebDriver;
-  /** Undefined if the browser offers none, and while a broken connection is made again. */
+  /** Undefined if the browser offers no DevTools, and while a broken connection is being restored. */
   readonly devtools: () => DevTools | undefined;
   /** Whether the browser has offered DevTools. */
   readonly hadDevTools: () => boolean;
   readonly windowHandle: () => string | null;
   readonly capabilities: () => Readonly<Record<string, unknown>>;
   readonly options: BrowserOptions;
-  /** Whether the browser was started by our own driver. */
+  /** Whether this program's own driver started the browser. */
   readonly isOwn: boolean;
-  /** Called before something of the browser is changed. */
+  /** Called before the browser is changed. */
   readonly onChange: () => void;
 }
 
@@ -34,19 +34,19 @@ export class BrowserAccess {
   get cookies(): BrowserCookies {
     const { driver, devtools, onChange } = this.#parts;
     const cookies = cookiesOf(driver(), devtools());
-    const told = (change: (cookie: BrowserCookie) => Promise<void>) => (cookie: BrowserCookie) => {
+    const announced = (change: (cookie: BrowserCookie) => Promise<void>) => (cookie: BrowserCookie) => {
       onChange();
       return change(cookie);
     };
-    return { all: cookies.all, set: told(cookies.set), remove: told(cookies.remove) };
+    return { all: cookies.all, set: announced(cookies.set), remove: announced(cookies.remove) };
   }
 
-  /** Returns the name by which the browser introduces itself to servers. */
+  /** Returns the name that the browser sends to servers (the `User-Agent` header). */
   userAgent(): Promise<string> {
     return userAgentOf(this.#parts.driver(), this.#parts.devtools());
   }
 
-  /** Returns the user's languages, the preferred one first; an empty list if the page does not tell. */
+  /** Returns the user's languages, the preferred one first; an empty list if the page does not report them. */
   languages(): Promise<readonly string[]> {
     const { driver, devtools, windowHandle } = this.#parts;
     return languagesOf(driver(), { devtools: devtools(), handle: windowHandle() });
@@ -58,13 +58,15 @@ export class BrowserAccess {
     return switchesOf(devtools(), { browser: options, capabilities: capabilities() });
   }
 
-  /** The environment that the browser was started in; undefined if another program started it. */
+  /** The environment variables of the browser at its start; undefined if another program started it. */
   get environment(): Readonly<Record<string, string | undefined>> | undefined {
     const { isOwn, options } = this.#parts;
     return isOwn ? browserEnvironment({ ...options.environment }) : undefined;
   }
 
-  /** The current page's URL, as it is; through DevTools it doesn't queue behind commands. Null before the first page. */
+  /**
+   * Returns the current page's URL, not redacted; null before the first page. Through DevTools the question does not queue behind commands.
+   */
   async pageUrl(): Promise<string | null> {
     const devtools = this.#parts.devtools();
     const handle = this.#parts.windowHandle();

@@ -1,20 +1,20 @@
-/** Facts about a running browser that decide how its own requests look and which way they take. */
+/** Facts about a running browser that decide how its own requests look and which proxy they use. */
 import type { WebDriver } from 'selenium-webdriver';
 
 import { toPlainCapabilities, type BrowserOptions } from './browser-options.ts';
 import type { DevTools } from './devtools.ts';
 
-/** A page whose dialog is open does not answer. */
+/** A page with an open dialog does not answer. */
 const LANGUAGES_LIMIT_MS = 1_000;
 
-/** Returns the name by which the browser introduces itself to servers (the `User-Agent` header). */
+/** Returns the name that the browser sends to servers (the `User-Agent` header). */
 export async function userAgentOf(driver: WebDriver, devtools: DevTools | undefined): Promise<string> {
   if (devtools === undefined) return driver.executeScript<string>('return navigator.userAgent');
   const { userAgent } = (await devtools.call('Browser.getVersion')) as { userAgent: string };
   return userAgent;
 }
 
-/** Returns the user's languages, the preferred one first, such as `['de-DE', 'en']`. The list is empty if the page does not tell. */
+/** Returns the user's languages, the preferred one first, such as `['de-DE', 'en']`; an empty list if the page does not report them. */
 export async function languagesOf(
   driver: WebDriver,
   page: { readonly devtools: DevTools | undefined; readonly handle: string | null },
@@ -28,7 +28,7 @@ function askByCommand(driver: WebDriver): Promise<unknown> {
   return driver.executeScript('return navigator.languages.join()');
 }
 
-/** Asks in a world of its own, where scripts of the page can't have changed the answer. */
+/** Asks in an isolated world, where scripts of the page can't have changed the answer. */
 async function askByDevTools(devtools: DevTools, handle: string | null): Promise<unknown> {
   const page = handle ?? devtools.onlyPage;
   if (page === null || devtools.isDialogOpen(page)) return undefined;
@@ -53,17 +53,17 @@ async function askByDevTools(devtools: DevTools, handle: string | null): Promise
 }
 
 /**
- * Returns the browser's command-line switches. chromedriver turns the `proxy` of the capabilities into switches (measured), so they say it
- * all; if the browser does not tell them, they are made of what is known.
+ * Returns the browser's command-line switches. chromedriver turns the `proxy` of the capabilities into switches (measured), so the list is
+ * complete. If the browser does not report it, the list is derived from the options and capabilities.
  */
 export async function switchesOf(
   devtools: DevTools | undefined,
   known: { readonly browser: BrowserOptions; readonly capabilities: Readonly<Record<string, unknown>> },
 ): Promise<readonly string[]> {
-  // Chromium answers only where it was started with --enable-automation, which chromedriver adds.
+  // Chromium answers only if it was started with --enable-automation, which chromedriver adds.
   const answer = devtools?.call('Browser.getBrowserCommandLine').catch(() => undefined);
-  const told = (await answer) as { arguments: string[] } | undefined;
-  if (told !== undefined) return told.arguments;
+  const reported = (await answer) as { arguments: string[] } | undefined;
+  if (reported !== undefined) return reported.arguments;
   const { arguments: switches = [], capabilities: wanted = {} } = known.browser;
   const options = toPlainCapabilities(wanted)['goog:chromeOptions'] as { args?: string[] } | undefined;
   return [...switches, ...(options?.args ?? []), ...toProxySwitches(known.capabilities['proxy'])];

@@ -1,23 +1,23 @@
-/** The options of the browser that a session is started with, from any source: code, settings or an action. */
+/** The browser options of a session, from any source: code, settings or an action. */
 import { Capabilities } from 'selenium-webdriver';
 
 import { ConfigError } from '../core/errors.ts';
 
 export interface BrowserOptions {
-  /** Whether the browser has no window on a screen. @default true */
+  /** Whether the browser runs without a window on a screen. @default true */
   readonly headless?: boolean;
-  /** Further command-line switches of the browser, such as `--accept-lang=de`. */
+  /** Additional command-line switches of the browser, such as `--accept-lang=de`. */
   readonly arguments?: readonly string[];
   /**
-   * W3C capabilities that are merged over the library's own, such as `goog:loggingPrefs`. Selenium's `Capabilities` and `chrome.Options`
-   * are accepted too.
+   * W3C capabilities, such as `goog:loggingPrefs`, merged over the library's own. Selenium's `Capabilities` and `chrome.Options` are
+   * accepted too.
    */
   readonly capabilities?: Readonly<Record<string, unknown>> | Capabilities;
-  /** Others than Chrome and Chromium are for endpoints that offer them. @default 'chrome' */
+  /** The name of the browser. Browsers other than Chrome and Chromium need an endpoint that offers them. @default 'chrome' */
   readonly browserName?: string;
   /**
-   * Whether a WebDriver BiDi socket is asked for and watched, too. It is watched without asking if there is no DevTools; with DevTools it
-   * adds nothing but a slower start. @default false
+   * Whether the session also opens a WebDriver BiDi socket and watches it. Without DevTools the socket is always watched. With DevTools it
+   * adds nothing and makes the start slower. @default false
    */
   readonly bidi?: boolean;
   /**
@@ -28,16 +28,16 @@ export interface BrowserOptions {
    * The browser's proxy: `http://host:port`, `socks5://host:port`, or `pac+http://host/file.pac`. Loopback addresses are never sent to it.
    */
   readonly proxy?: string | undefined;
-  /** Whether certificates are accepted that can't be verified. @default false */
+  /** Whether the browser accepts certificates that can't be verified. @default false */
   readonly acceptInsecureCerts?: boolean | undefined;
-  /** A profile folder that is used and kept. One session at a time can use it. Default: a new profile for each session. */
+  /** A profile folder, which is not removed. Only one session at a time can use it. Default: a new profile for each session. */
   readonly userDataDir?: string | undefined;
   /**
-   * Further environment variables of the browser and its driver. Of this process's own they see those that browsers read (`PATH`, `HOME`,
-   * `DISPLAY`, `LANG`, `TZ`, `https_proxy` and the like), and no others.
+   * Additional environment variables of the browser and its driver. From this process's environment they get only the variables that
+   * browsers read (`PATH`, `HOME`, `DISPLAY`, `LANG`, `TZ`, `https_proxy` and similar).
    */
   readonly environment?: Readonly<Record<string, string>>;
-  /** The folder of downloads. Default: a folder that is removed with the session, and never the user's own. */
+  /** The folder for downloads. Default: a temporary folder that is removed with the session. */
   readonly downloadDir?: string | undefined;
 }
 
@@ -55,27 +55,27 @@ export const BROWSER_OPTION_NAMES: readonly string[] = Object.keys({
   downloadDir: true,
 } satisfies Record<keyof BrowserOptions, true>);
 
-/** The parts of a proxy in capabilities (W3C WebDriver, section 7.1). */
+/** A proxy in capabilities (W3C WebDriver, section 7.1). */
 export type ProxyCapability =
   | { readonly proxyType: 'manual'; readonly httpProxy: string; readonly sslProxy: string }
   | { readonly proxyType: 'manual'; readonly socksProxy: string; readonly socksVersion: 4 | 5 }
   | { readonly proxyType: 'pac'; readonly proxyAutoconfigUrl: string };
 
-/** Throws `ConfigError` naming the option if the browser could not take it, or would ignore it. */
+/** Throws `ConfigError` with the option's name if the browser can't accept the option or would ignore it. */
 export function validateBrowserOptions(options: BrowserOptions): void {
   const { arguments: switches = [], capabilities = {}, environment = {}, proxy } = options;
   if (!Array.isArray(switches) || switches.some((one) => typeof one !== 'string'))
-    throw new ConfigError('The browser option `arguments` must be a list of texts, such as ["--accept-lang=de"].');
+    throw new ConfigError('The browser option `arguments` must be a list of strings, such as ["--accept-lang=de"].');
   if (typeof capabilities !== 'object' || capabilities === null || Array.isArray(capabilities))
     throw new ConfigError('The browser option `capabilities` must be an object.');
   if (!isPlainObject(environment) || Object.values(environment).some((value) => typeof value !== 'string'))
-    throw new ConfigError('The browser option `environment` must be an object of texts, such as { "TZ": "UTC" }.');
+    throw new ConfigError('The browser option `environment` must be an object of strings, such as { "TZ": "UTC" }.');
   if (proxy !== undefined) toProxyCapability(proxy);
 }
 
 /**
- * Merges options: later ones win, lists of switches follow one another, variables are put together, and capabilities are merged in depth. Throws as
- * {@link validateBrowserOptions} does.
+ * Merges options. Later options win, lists of switches are concatenated, environment variables are combined, and capabilities are merged
+ * deeply. Throws as {@link validateBrowserOptions} does.
  */
 export function mergeBrowserOptions(...layers: readonly BrowserOptions[]): BrowserOptions {
   return layers.reduce<BrowserOptions>((merged, layer) => {
@@ -95,7 +95,7 @@ export function mergeBrowserOptions(...layers: readonly BrowserOptions[]): Brows
   }, {});
 }
 
-/** Selenium's objects keep their entries in a Map, so that `Object.entries` finds none. */
+/** Returns capabilities as a plain object. Selenium's objects store their entries in a Map, where `Object.entries` finds none. */
 export function toPlainCapabilities(
   capabilities: NonNullable<BrowserOptions['capabilities']>,
 ): Record<string, unknown> {
@@ -103,7 +103,7 @@ export function toPlainCapabilities(
   return Object.fromEntries([...capabilities.keys()].map((name) => [name, capabilities.get(name) as unknown]));
 }
 
-/** Throws `ConfigError` if the browser can't take the proxy. The message never holds a password. */
+/** Returns the proxy as a capability. Throws `ConfigError` if the browser can't use the proxy; the message never contains a password. */
 export function toProxyCapability(proxy: string): ProxyCapability {
   const isPac = proxy.startsWith('pac+');
   const text = isPac ? proxy.slice('pac+'.length) : proxy;
@@ -116,8 +116,8 @@ export function toProxyCapability(proxy: string): ProxyCapability {
   if (isPac) return { proxyType: 'pac', proxyAutoconfigUrl: text };
   if (url.username !== '' || url.password !== '') {
     throw new ConfigError(
-      'The browser proxy has a user name or a password in its URL, and Chromium takes none there. Use a proxy that needs none, such as a ' +
-        'local one that adds them.',
+      'The URL of the browser proxy contains a user name or a password, which Chromium does not accept. Use a proxy without a password, ' +
+        'such as a local proxy that adds it.',
     );
   }
   const address = `${url.hostname}:${url.port || defaultPort(url.protocol)}`;
@@ -134,7 +134,7 @@ function defaultPort(protocol: string): string {
   return protocol.startsWith('socks') ? '1080' : '80';
 }
 
-/** Theirs over ours; lists, such as the browser's arguments, one after the other. */
+/** Merges `theirs` over `ours`. Objects are merged deeply; lists, such as the browser's arguments, are concatenated. */
 export function mergeValues(ours: unknown, theirs: unknown): unknown {
   if (Array.isArray(ours) && Array.isArray(theirs)) return [...ours, ...theirs] as unknown[];
   if (!isPlainObject(ours) || !isPlainObject(theirs)) return theirs;

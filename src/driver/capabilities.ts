@@ -1,4 +1,4 @@
-/** What a browser is asked to be when this program starts it. */
+/** The capabilities of a session that this program starts, and selenium's driver object for it. */
 import path from 'node:path';
 
 import chrome from 'selenium-webdriver/chrome.js';
@@ -9,8 +9,8 @@ import type { Executor } from 'selenium-webdriver/http/index.js';
 import { mergeValues, toPlainCapabilities, toProxyCapability, type BrowserOptions } from './browser-options.ts';
 
 /**
- * Keep the browser from first-run pages and from requests of its own. Each is documented in Chromium's list of switches. With the last three
- * Chromium 156 sends nothing through a proxy in its first 40 s (measured); chromedriver joins lists of disabled features.
+ * Switches that suppress first-run pages and the browser's own requests. Chromium's list of switches documents each of them. With the last
+ * three, Chromium 156 sends nothing through a proxy in its first 40 s (measured). chromedriver joins several lists of disabled features.
  */
 const QUIET_ARGUMENTS = [
   '--disable-gpu',
@@ -25,7 +25,7 @@ const QUIET_ARGUMENTS = [
   '--gaia-url=http://127.0.0.1:1/',
 ] as const;
 
-/** Whether Chromium has to run without its sandbox: it refuses to start with one as root. */
+/** Whether Chromium must run without its sandbox: as root it refuses to start with one. */
 export function needsNoSandbox(): boolean {
   return process.getuid?.() === 0;
 }
@@ -34,7 +34,7 @@ function isChromium(browserName: string): boolean {
   return /chrom|edge/i.test(browserName);
 }
 
-/** Capabilities for a new session; `browserPath` and the sandbox switch only where the browser runs on this machine. */
+/** Returns the capabilities for a new session. `browserPath` and the sandbox switch apply only if the browser runs on this machine. */
 export function toCapabilities(
   {
     headless = true,
@@ -88,17 +88,17 @@ export interface DriverOptions {
   readonly browserName: string;
   readonly wanted: Capabilities;
   readonly executor: Executor;
-  /** Whether the browser may be on another machine, so that files have to be sent to it. */
+  /** Whether the browser may run on another machine. Files must be sent to it then. */
   readonly isRemote: boolean;
 }
 
-/** Selenium's driver object of the browser's own class, which knows its vendor's commands. */
+/** Creates selenium's driver object of the browser's own class, which has the vendor's commands. */
 export function createDriver({ browserName, wanted, executor, isRemote }: DriverOptions): WebDriver {
   if (!isChromium(browserName)) return WebDriver.createSession(executor, wanted);
-  // The types of Edge's driver leave out that it takes an executor, as Chrome's does.
+  // The types of Edge's driver omit that it accepts an executor, as Chrome's does.
   const { Driver } = isEdge(browserName) ? (edge as unknown as typeof chrome) : chrome;
   const driver: WebDriver = Driver.createSession(wanted, executor);
-  // The vendors' classes ignore file detectors, and selenium's own builder gives them back for remote browsers.
+  // The vendors' classes ignore file detectors; selenium's own builder restores them for remote browsers.
   if (isRemote) driver.setFileDetector = WebDriver.prototype.setFileDetector.bind(driver);
   return driver;
 }

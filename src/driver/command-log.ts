@@ -1,16 +1,16 @@
-/** The last commands of a session, as evidence: method, route, outcome and duration, never bodies, ids or values. */
+/** The last commands of a session, as evidence of a death: method, route, outcome and duration, never bodies, ids or values. */
 
-const KEPT = 50;
+const MAX_LOGGED_COMMANDS = 50;
 
-/** A command as hooks see it. */
+/** A command as it is passed to hooks. */
 export interface CommandInfo {
-  /** Method and route with ids left out, such as `POST /url` or `GET /element/{id}/text`. */
+  /** Method and route without ids, such as `POST /url` or `GET /element/{id}/text`. */
   readonly label: string;
-  /** The body of the request, as selenium passed it. May hold secrets: not for logs. */
+  /** The body of the request, as selenium passed it. It may contain secrets, so it must not be logged. */
   readonly data: unknown;
 }
 
-/** The label of a command, as in {@link CommandInfo}. */
+/** Returns the label of a command, as in {@link CommandInfo}. */
 export function toCommandLabel(method: string, path: string): string {
   return `${method} ${toRoute(path)}`;
 }
@@ -42,13 +42,14 @@ class LoggedCommand {
 }
 
 export class CommandLog {
-  /** The newest at the end; as many again as are kept, so that they need not move up for each command. */
+  /** The newest command is last. The list grows to twice the limit before it is cut, so that commands do not move on every call. */
   #commands: LoggedCommand[] = [];
 
-  /** `label` as {@link toCommandLabel} makes it. */
+  /** Adds a command to the log. `label` is the result of {@link toCommandLabel}. */
   begin(label: string): Pick<LoggedCommand, 'end'> {
     const command = new LoggedCommand(label);
-    if (this.#commands.push(command) === 2 * KEPT) this.#commands = this.#commands.slice(KEPT);
+    if (this.#commands.push(command) === 2 * MAX_LOGGED_COMMANDS)
+      this.#commands = this.#commands.slice(MAX_LOGGED_COMMANDS);
     return command;
   }
 
@@ -57,9 +58,9 @@ export class CommandLog {
     return this.#commands.some((command) => command.isUnanswered(label));
   }
 
-  /** Oldest first, such as `POST /url 200 34ms`. */
+  /** Returns the last commands, the oldest first, such as `POST /url 200 34ms`. */
   lines(): string[] {
-    return this.#commands.slice(-KEPT).map(String);
+    return this.#commands.slice(-MAX_LOGGED_COMMANDS).map(String);
   }
 }
 
@@ -69,7 +70,7 @@ function toRoute(path: string): string {
   const end = path.startsWith(SESSION_PREFIX) ? path.indexOf('/', SESSION_PREFIX.length) : 0;
   if (end === -1) return '/';
   const route = path.slice(end);
-  // Most commands have no id, and this is the fastest way to see it.
+  // Most commands have no id, and this check is the fastest way to detect that.
   if (!route.includes('/', 1)) return route;
   return route.replace(/\/(element|shadow|cookie|authenticator|credentials)\/(?!active$)[^/]+/g, '/$1/{id}');
 }

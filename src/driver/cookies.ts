@@ -1,6 +1,6 @@
 /**
- * The browser's cookie store, HttpOnly included. Through DevTools it does not queue behind commands and sees the cookies of all sites;
- * without DevTools, WebDriver's own commands see those of the current page's site.
+ * The browser's cookies, HttpOnly included. Through DevTools, access does not queue behind commands and covers the cookies of all sites.
+ * Without DevTools, WebDriver's commands cover only the cookies of the current page's site.
  */
 import type { WebDriver } from 'selenium-webdriver';
 
@@ -9,20 +9,20 @@ import type { DevTools } from './devtools.ts';
 export interface BrowserCookie {
   readonly name: string;
   readonly value: string;
-  /** With a leading dot where subdomains are meant, as Chromium writes it. */
+  /** Begins with a dot if subdomains are included, as in Chromium. */
   readonly domain: string;
   readonly path: string;
   readonly secure: boolean;
   readonly httpOnly: boolean;
   readonly sameSite?: 'Strict' | 'Lax' | 'None';
-  /** Seconds since 1970; absent for a session cookie. */
+  /** Seconds since 1970; absent in a session cookie. */
   readonly expires?: number;
 }
 
 export interface BrowserCookies {
   readonly all: () => Promise<BrowserCookie[]>;
   readonly set: (cookie: BrowserCookie) => Promise<void>;
-  /** Removes what a server expired. */
+  /** Removes a cookie that a server has expired. */
   readonly remove: (cookie: BrowserCookie) => Promise<void>;
 }
 
@@ -51,12 +51,15 @@ function devtoolsCookies(devtools: DevTools): BrowserCookies {
       }));
     },
     set,
-    // Storage has no call to delete one cookie; setting it with an expiry in the past does (measured).
+    // Storage has no call that deletes one cookie. Setting the cookie with an expiry time in the past deletes it (measured).
     remove: (cookie) => set({ ...cookie, value: '', expires: 1 }),
   };
 }
 
-/** A cookie for one host only is set by that host's URL; with a domain it would be sent to subdomains too. */
+/**
+ * Returns a cookie as Chromium's protocol expects it. A cookie for a single host is set by URL; with `domain` it would be sent to
+ * subdomains too.
+ */
 export function toChromium({ domain, ...cookie }: BrowserCookie): object {
   const host = domain.replace(/^\./, '');
   const url = `${cookie.secure ? 'https' : 'http'}://${host}${cookie.path}`;

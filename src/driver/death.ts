@@ -1,10 +1,10 @@
-/** The errors that carry a session's end. */
+/** The errors about the end of a session. */
 import { SupervisorError, type SupervisorErrorOptions } from '../core/errors.ts';
 import type { Death } from '../model/death.ts';
 
 /**
- * The session is dead: thrown by everything that was under way on it and by everything asked of it afterwards. Restart the
- * supervisor, or let the run layer do it.
+ * The session is dead. Thrown by all work that was in progress on it and by every later request to it. To continue, restart the supervisor,
+ * or use the run layer, which restarts it.
  */
 export class SessionDeathError extends SupervisorError {
   readonly code = 'session-dead';
@@ -24,7 +24,7 @@ export class SessionDeathError extends SupervisorError {
   }
 }
 
-/** A command was sent by the driver of a session that died earlier, while the next session is there already. */
+/** A command was sent by the driver of a session that died earlier, after the next session had started. */
 export class StaleDriverError extends SessionDeathError {
   constructor(death: Death) {
     super(death);
@@ -34,23 +34,23 @@ export class StaleDriverError extends SessionDeathError {
   }
 }
 
-/** The session was ended on purpose (`driver.quit()`, `stop()`), and then asked for more. */
+/** A command was sent after the session was ended on purpose (`driver.quit()`, `stop()`). */
 export class SessionEndedError extends SupervisorError {
   readonly code = 'session-ended';
   readonly consequence = 'fail-step';
 
   constructor() {
     super(
-      'The browser session was ended by quit() or stop(); it takes no more commands. Restart the supervisor for a new one.',
+      'The browser session was ended by quit() or stop() and accepts no more commands. Restart the supervisor to get a new session.',
     );
   }
 }
 
-/** No session could be started. The message names what is wrong with the browser, the driver or the endpoint, and the way out. */
+/** No session could be started. The message names the problem with the browser, the driver or the endpoint, and the solution. */
 export class SessionStartError extends SupervisorError {
   readonly code = 'session-start-failed';
   readonly consequence = 'abort-run';
-  /** Whether browser or driver went away while they were being started, so that another start may succeed. */
+  /** Whether the browser or the driver ended during the start, so that another start may succeed. */
   readonly isInterrupted: boolean;
 
   constructor(message: string, { isInterrupted = false, ...details }: StartErrorDetails = {}) {
@@ -64,18 +64,18 @@ interface StartErrorDetails extends SupervisorErrorOptions {
 }
 
 /**
- * A command ran into its deadline and was ended; the session is alive and takes further commands. Raise `COMMAND_TIMEOUT_SECONDS`, or
- * the session's own page load or script timeout, where so long a command is meant.
+ * A command exceeded its deadline and was ended. The session is alive and accepts commands. If a command may take that long, raise
+ * `COMMAND_TIMEOUT_SECONDS`, or the session's own page load or script timeout.
  */
 export class CommandTimeoutError extends SupervisorError {
   readonly code = 'command-timeout';
   readonly consequence = 'fail-step';
 
-  /** `url` is the page that was last navigated to, redacted. */
+  /** `url` is the last page that the session navigated to, redacted. */
   constructor(command: string, { deadlineMs, url }: { readonly deadlineMs: number; readonly url: string | null }) {
     const page = url === null ? '' : ` on the page ${url}`;
     super(
-      `The command ${command}${page} did not finish within ${deadlineMs / 1000} s and was ended; the session lives on. ` +
+      `The command ${command}${page} did not finish within ${deadlineMs / 1000} s and was ended; the session is still alive. ` +
         'If it may take that long, raise COMMAND_TIMEOUT_SECONDS.',
       { data: { command, deadlineMs, url } },
     );

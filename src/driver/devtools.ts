@@ -1,6 +1,6 @@
 /**
- * Our own DevTools connection to a Chromium browser. It notices the end of the browser while no command is in flight, answers while one
- * is, reads cookies without queueing behind commands, and frees a page that loops. It never changes what a page does.
+ * The library's own DevTools connection to a Chromium browser. It detects the end of the browser while no command is in flight, answers
+ * while one is, reads cookies without queueing behind commands, and stops a page that loops. It does not change what a page does.
  */
 import type { Agent } from 'node:http';
 
@@ -10,12 +10,12 @@ import { raceSignal, settlesWithin, withDeadline } from '../core/abort.ts';
 import type { Disposer } from '../core/events.ts';
 import { HttpClient } from './http-client.ts';
 
-/** How long the browser may take to accept the connection; on an idle machine it takes 20 ms. */
+/** The time limit for the browser to accept the connection. On an idle machine it takes 20 ms. */
 const CONNECT_LIMIT_MS = 10_000;
 const CALL_LIMIT_MS = 10_000;
-/** A page whose scripts take longer than this to let a question in is busy. */
+/** A page that does not answer a question within this time is busy. */
 const BUSY_AFTER_MS = 1_000;
-/** How long a page that was freed may take to answer. */
+/** The time limit for the answer of a page after it was freed. */
 const FREED_LIMIT_MS = 2_000;
 
 export interface DevToolsOptions {
@@ -23,15 +23,15 @@ export interface DevToolsOptions {
   readonly url: string;
   readonly agent?: Agent | undefined;
   readonly signal: AbortSignal;
-  /** The socket closed and we did not close it. */
+  /** Called when the socket closes and this side did not close it. */
   readonly onClosed: (description: string) => void;
-  /** A page's renderer is gone; `handle` is its window handle (in Chromium, the target's id: measured). */
+  /** Called when a page's renderer is gone. `handle` is its window handle (in Chromium, the target's id: measured). */
   readonly onTabCrashed: (handle: string) => void;
-  /** A page was attached to; its events follow. */
+  /** Called when DevTools has attached to a page, before its events. */
   readonly onPageAttached?: (handle: string, devtools: DevTools) => void;
-  /** A page was closed. */
+  /** Called when a page was closed. */
   readonly onPageClosed?: (handle: string) => void;
-  /** An event of a page's domains, such as `Page.frameNavigated`. */
+  /** Called with each event of a page's domains, such as `Page.frameNavigated`. */
   readonly onPageEvent?: (handle: string, event: DevToolsEvent) => void;
 }
 
@@ -41,7 +41,10 @@ export interface DevToolsEvent {
   readonly params: Readonly<Record<string, unknown>>;
 }
 
-/** The connection is gone: with its browser, whose death is declared soon, or by itself, and is then made again. */
+/**
+ * The connection is gone. Either the browser is gone too, and its death is declared soon, or only the connection broke and is being
+ * restored.
+ */
 export class DevToolsClosedError extends Error {}
 
 interface PendingCall {
@@ -61,15 +64,15 @@ interface Message {
   };
 }
 
-/** Its session is undefined until DevTools has attached to it. */
+/** A page of the browser. Its DevTools session is undefined until DevTools has attached to it. */
 interface Page {
   sessionId: string | undefined;
   attached: Promise<void>;
-  /** Whether an alert, or another dialog of the page's scripts, is open. */
+  /** Whether an alert or another dialog of the page's scripts is open. */
   isDialogOpen: boolean;
 }
 
-/** Calls that only this connection makes; the shapes are Chromium's protocol, domains Browser, Storage, Target, Page and Runtime. */
+/** A DevTools connection. The shapes of its calls are Chromium's protocol, domains Browser, Storage, Target, Page and Runtime. */
 export class DevTools {
   readonly #socket: WebSocket;
   readonly #pending = new Map<number, PendingCall>();
@@ -78,7 +81,7 @@ export class DevTools {
   readonly #pages = new Map<string, Page>();
   readonly #listeners = new Set<{ readonly handle: string; readonly listener: (event: DevToolsEvent) => void }>();
   #lastId = 0;
-  /** Who connects is told of a failure by its promise; only later is a close worth telling. */
+  /** True after `connect` resolves. Before that, the promise reports a failure, and a close is not reported. */
   #isWatched = false;
 
   static async connect(options: DevToolsOptions): Promise<DevTools> {
@@ -104,7 +107,7 @@ export class DevTools {
     this.#socket = socket;
     this.#options = options;
     socket.on('message', (data: Buffer) => this.#receive(JSON.parse(data.toString()) as Message));
-    // An error is always followed by a close, which is where it is told.
+    // An error is always followed by a close, which is reported.
     socket.on('error', () => undefined);
     socket.on('close', (code) => {
       const description = `the DevTools socket closed (code ${code})`;
@@ -114,7 +117,7 @@ export class DevTools {
     });
   }
 
-  /** The window handle of the browser's page, where there is exactly one. */
+  /** The window handle of the browser's only page; null if there are several pages or none. */
   get onlyPage(): string | null {
     const [handle, ...others] = this.#pages.keys();
     return others.length === 0 ? (handle ?? null) : null;
@@ -125,7 +128,7 @@ export class DevTools {
     return this.#pages.size;
   }
 
-  /** The URL of the page with this window handle, as the browser knows it now. */
+  /** Returns the current URL of the page with this window handle. */
   async pageUrl(handle: string): Promise<string> {
     const { targetInfo } = (await this.call('Target.getTargetInfo', { targetId: handle })) as {
       targetInfo: { url: string };
@@ -133,17 +136,20 @@ export class DevTools {
     return targetInfo.url;
   }
 
-  /** Whether a dialog of the page's scripts is open, as far as it opened while DevTools was attached to the page. */
+  /** Returns whether a dialog of the page's scripts is open. A dialog that opened before DevTools attached to the page is not known. */
   isDialogOpen(handle: string): boolean {
     return this.#pages.get(handle)?.isDialogOpen === true;
   }
 
-  /** Resolves when DevTools is attached to the page with this window handle, or the attempt has failed. */
+  /** Resolves when DevTools has attached to the page with this window handle, or when the attempt has failed. */
   async attached(handle: string): Promise<void> {
     await this.#pages.get(handle)?.attached;
   }
 
-  /** Calls a domain of the page with this window handle. Rejects as {@link call} does, and if DevTools is not attached to it. */
+  /**
+   * Sends a call to a domain of the page with this window handle. Rejects as {@link call} does, and if DevTools is not attached to the
+   * page.
+   */
   callPage(
     handle: string,
     method: string,
@@ -155,7 +161,7 @@ export class DevTools {
     return this.call(method, params, { sessionId, limitMs });
   }
 
-  /** Sends one protocol call. Rejects when the browser refuses it, when the socket closes, or after `limitMs` (default 10 s). */
+  /** Sends one protocol call. Rejects if the browser refuses it, if the socket closes, or after `limitMs` (default 10 s). */
   call(
     method: string,
     params: object = {},
@@ -171,13 +177,13 @@ export class DevTools {
   }
 
   /**
-   * Ends endless scripts and loads of the page with this window handle, or of all pages if the handle is unknown. Both calls are
-   * answered by a page that loops, and have no effect on an idle one (measured).
+   * Stops endless scripts and loads of the page with this window handle, or of all pages if the handle is unknown. A page that loops still
+   * answers both calls; on an idle page they have no effect (measured).
    */
   freePage(handle: string | null): void {
     const handles = handle !== null && this.#pages.has(handle) ? [handle] : [...this.#pages.keys()];
     for (const page of handles) {
-      // Best effort: whether the page is free again shows in the command that waits for it.
+      // Best effort: the command that waits for the page shows whether the page is free again.
       for (const method of ['Runtime.terminateExecution', 'Page.stopLoading'])
         this.callPage(page, method).catch(() => undefined);
     }
@@ -187,7 +193,7 @@ export class DevTools {
   async freeBusyPage(handle: string | null): Promise<void> {
     const page = handle ?? this.onlyPage;
     if (page === null) return;
-    // Waits for the page's own scripts, and changes nothing.
+    // The answer waits for the page's own scripts; the expression changes nothing.
     const answer = this.callPage(page, 'Runtime.evaluate', { expression: '1' });
     if (await settlesWithin(answer, BUSY_AFTER_MS)) return;
     this.freePage(page);
@@ -240,7 +246,7 @@ export class DevTools {
     } else if (method === 'Target.targetCrashed' && this.#pages.has(targetId)) this.#options.onTabCrashed(targetId);
   }
 
-  /** Attaches at once: a page that loops takes no new DevTools session, and could then not be freed. */
+  /** Attaches at once. A page that already loops accepts no new DevTools session, so it could not be freed. */
   async #attach(targetId: string, page: Page): Promise<void> {
     try {
       const { sessionId } = (await this.call('Target.attachToTarget', { targetId, flatten: true })) as {
@@ -249,7 +255,7 @@ export class DevTools {
       page.sessionId = sessionId;
       if (sessionId !== undefined) this.#options.onPageAttached?.(targetId, this);
     } catch {
-      // The page is gone again, or the socket is: both show elsewhere.
+      // The page or the socket is gone. Both are reported elsewhere.
     }
   }
 
@@ -260,17 +266,17 @@ export class DevTools {
 }
 
 interface CallOptions {
-  /** A page's DevTools session; default the browser itself. */
+  /** The DevTools session of a page. Default: the browser itself. */
   readonly sessionId?: string;
   readonly limitMs?: number;
 }
 
-/** The browser's own socket, asked of the address in its capabilities (`goog:chromeOptions.debuggerAddress`). */
+/** Returns the URL of the browser's DevTools socket. Asks the address in its capabilities (`goog:chromeOptions.debuggerAddress`). */
 export async function findDevToolsUrl(debuggerAddress: string, signal: AbortSignal): Promise<string> {
-  // `localhost` may mean ::1 first, where Chromium does not listen.
+  // `localhost` may resolve to ::1 first, where Chromium does not listen.
   const address = debuggerAddress.replace(/^localhost:/, '127.0.0.1:');
   const limit = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_LIMIT_MS)]);
-  // The global fetch can have a proxy, which leads to another machine's address of that name.
+  // The global fetch may use a proxy, where the same address means another machine.
   const client = new HttpClient(`http://${address}`);
   const answer = await client
     .send({ method: 'GET', path: '/json/version', signal: limit })
@@ -280,7 +286,7 @@ export async function findDevToolsUrl(debuggerAddress: string, signal: AbortSign
   return webSocketDebuggerUrl;
 }
 
-/** Whether DevTools at `url` accepts a connection now; tells a broken socket from a browser that is gone. */
+/** Returns whether DevTools at `url` accepts a connection now. Distinguishes a broken socket from a browser that is gone. */
 export async function isDevToolsReachable(url: string, limitMs: number): Promise<boolean> {
   const socket = new WebSocket(url, { perMessageDeflate: false });
   // An error is always followed by a close.

@@ -1,6 +1,9 @@
 /**
- * The door to WebDriver. Laws of this room: every command passes one transport; a death is reported by whatever sees it, and decided
- * above; nothing that was started here outlives its session; nothing of the page is changed by watching it.
+ * The entry point to WebDriver. Rules of this module:
+ * - Every command passes the same transport.
+ * - This module reports deaths; the supervisor decides about them.
+ * - Nothing that is started here outlives its session.
+ * - Watching a page changes nothing in it.
  */
 export { By, Capabilities, Key, until } from 'selenium-webdriver';
 export type { WebDriver, WebElement } from 'selenium-webdriver';

@@ -1,6 +1,6 @@
 /**
- * One HTTP exchange with a remote end. Unlike selenium's own client it can be aborted, never sends a request twice (the first one may
- * have been carried out), settles when a body is cut off in the middle, and keeps `error.code`.
+ * HTTP exchanges with a remote end. Unlike selenium's own client, this one can be aborted, never sends a request twice (the first may have
+ * been carried out), settles if a body is cut off, and preserves `error.code`.
  */
 import http from 'node:http';
 import https from 'node:https';
@@ -26,21 +26,24 @@ export interface HttpExchange {
   /** JSON text. */
   readonly body?: string;
   /**
-   * Whether it waits for the exchanges before it that are in order too. A session does one command at a time, and chromedriver's listen queue
-   * overflows at about 60 connections: the others wait for minutes (measured).
+   * Whether the exchange waits for the earlier exchanges that have this option. A session runs one command at a time. chromedriver's listen
+   * queue overflows at about 60 connections, and further ones wait for minutes (measured).
    *
    * @default false
    */
   readonly inOrder?: boolean;
-  /** Called when its turn has come, right before it is sent. A returned promise is awaited; a rejection is the exchange's. */
+  /** Called right before the exchange is sent. A returned promise is awaited; its rejection rejects the exchange. */
   readonly beforeSend?: (() => Promise<void> | undefined) | undefined;
   readonly signal: AbortSignal;
 }
 
-/** Idle connections are closed by us before any server does it, so that a command never meets a connection that is just closing. */
+/**
+ * Idle connections are closed after this time. It is shorter than any server's own limit, so that a command never uses a connection that is
+ * just closing.
+ */
 const IDLE_CONNECTION_MS = 2_000;
 
-/** A cookie's name stands in the path as it is. */
+/** The characters of a path that must be escaped. Selenium puts a cookie's name into the path unescaped. */
 const UNESCAPED = /[^\x21-\x7e]|["'<>\\^`{|}]/g;
 const MAX_REDIRECTS = 5;
 const { version } = createRequire(import.meta.url)('selenium-webdriver/package.json') as { version: string };
@@ -48,22 +51,22 @@ const { version } = createRequire(import.meta.url)('selenium-webdriver/package.j
 const USER_AGENT = `selenium/${version} (js ${{ darwin: 'mac', win32: 'windows' }[process.platform as string] ?? 'linux'})`;
 const JSON_TYPE = 'application/json;charset=UTF-8';
 
-/** The way to an endpoint. */
+/** The network route to an endpoint. */
 export interface Route {
-  /** An `http.Agent` for an http URL, an `https.Agent` for an https URL. It stays open when the client is closed. */
+  /** An `http.Agent` for an http URL, an `https.Agent` for an https URL. The client does not close it. */
   readonly agent?: http.Agent | undefined;
-  /** Such as `http://user:password@proxy.test:3128`. An agent of one's own goes its own way. */
+  /** The URL of a proxy, such as `http://user:password@proxy.test:3128`. Ignored if `agent` is given. */
   readonly proxy?: string | undefined;
 }
 
-/** Talks to the remote end at `url`; user and password in it become basic authentication. */
+/** A client of the remote end at `url`. A user and a password in the URL become basic authentication. */
 export class HttpClient {
   readonly url: string;
-  /** For sockets beside the exchanges; undefined if they need none. */
+  /** The agent for sockets other than the exchanges; undefined if they need none. */
   readonly socketAgent: http.Agent | undefined;
   readonly #base: URL;
   readonly #agent: http.Agent;
-  /** True if the agent was made here, and is closed here. */
+  /** Whether this client created the agent, and so closes it. */
   readonly #isOwnAgent: boolean;
   readonly #turns = new Serial();
   #inTurn: http.ClientRequest | undefined;
@@ -87,8 +90,8 @@ export class HttpClient {
   }
 
   /**
-   * Follows redirects with status 302 and 303 by GET. Rejects with `signal.reason` when aborted, otherwise with Node's own error (`code`
-   * ECONNRESET, ECONNREFUSED, …).
+   * Sends one exchange and follows redirects with status 302 and 303 by GET. Rejects with `signal.reason` if aborted, otherwise with Node's
+   * own error (`code` ECONNRESET, ECONNREFUSED, …).
    */
   async send(exchange: HttpExchange): Promise<HttpAnswer> {
     const path = this.#base.pathname.replace(/\/$/, '') + exchange.path.replace(UNESCAPED, encodeURIComponent);
@@ -151,10 +154,10 @@ export class HttpClient {
       },
     );
     request.on('error', fail);
-    // By hand, because node's own `signal` option costs a tenth of a short command.
+    // Implemented by hand, because Node's own `signal` option adds 10 % to the time of a short command.
     const onAbort = () => {
       request.destroy(toError(signal.reason));
-      // A request that waits for a connection tells of its end only when it gets one.
+      // A request that waits for a connection reports its end only when it gets one.
       fail(toError(signal.reason));
     };
     signal.addEventListener('abort', onAbort, { once: true });
@@ -164,12 +167,12 @@ export class HttpClient {
     return promise;
   }
 
-  /** Gives up the exchange in order that is under way, which rejects with ECONNRESET; the next one gets a new connection. */
+  /** Aborts the current `inOrder` exchange, which rejects with ECONNRESET. The next one gets a new connection. */
   dropConnection(): void {
     this.#inTurn?.destroy();
   }
 
-  /** Closes all connections; an exchange that is still under way rejects with ECONNRESET. */
+  /** Closes all connections. An exchange in progress rejects with ECONNRESET. */
   close(): void {
     if (this.#isOwnAgent) this.#agent.destroy();
     else this.dropConnection();

@@ -1,6 +1,6 @@
 /**
- * A driver process of our own: in a process group and a temporary folder that belong to nobody else, so that one signal ends driver,
- * browser and all their children, and one removal clears the profile.
+ * A driver process that this program starts. It has its own process group and its own temporary folder, so that one signal ends the driver,
+ * the browser and all their children, and one removal deletes the profile.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -18,28 +18,30 @@ import { FOLDER_PREFIX, killGroup } from './reap.ts';
 import { findStartReason } from './start-reasons.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 
-/** How long a driver may take until it listens. On an idle machine it takes 20 ms. */
+/** The time limit for a driver to listen on its port. On an idle machine it takes 20 ms. */
 const LISTEN_LIMIT_MS = 20_000;
-/** chromedriver takes a free port for IPv6 and then wants the same for IPv4, which somebody else may have got meanwhile (seen on 156). */
+/**
+ * chromedriver takes a free port for IPv6 and then the same port for IPv4, which another program may have taken in between (seen on 156).
+ */
 const PORT_TAKEN = /Address already in use/;
 const BIND_ATTEMPTS = 3;
 const ENDED_BY_SIGNAL = 'the driver was ended by';
-/** How long the words of a driver that has exited may be on their way. */
-const LAST_WORDS_MS = 100;
-/** How long killed processes may take to leave the process table. */
+/** The time limit for the remaining output of a driver that has exited. */
+const LAST_OUTPUT_LIMIT_MS = 100;
+/** The time limit for killed processes to leave the process table. */
 const EXIT_LIMIT_MS = 5_000;
-/** A Unix socket's path ends at 104 characters (macOS) and Chromium appends about 60 to the folder. */
-const LONGEST_TEMP_ROOT = 30;
-/** What is kept of the driver's own words, for a start that fails. */
-const OUTPUT_TAIL = 4_000;
+/** The path of a Unix socket has at most 104 characters (macOS), and Chromium appends about 60 to the folder. */
+const MAX_TEMP_ROOT_LENGTH = 30;
+/** The length of the driver's last output that is stored, in characters. It explains a start that fails. */
+const MAX_OUTPUT_LENGTH = 4_000;
 
 export interface LaunchOptions {
   readonly driverPath: string;
-  /** Further variables of the driver and its browser. */
+  /** Additional environment variables of the driver and its browser. */
   readonly environment?: Readonly<Record<string, string>> | undefined;
   /** See `SupervisorOptions`. */
   readonly onFolder?: (folder: string) => Promise<void>;
-  /** Told once, when the driver has exited without being asked to. */
+  /** Called once, when the driver has exited without a request to do so. */
   readonly onExit: (description: string) => void;
   readonly signal: AbortSignal;
 }
@@ -48,19 +50,22 @@ interface DriverParts {
   readonly child: ChildProcess;
   readonly folder: string;
   readonly watchdog: Watchdog;
-  /** Resolves, with a description, when the process is gone or could not be started. */
+  /** Resolves with a description when the process has exited or could not be started. */
   readonly exited: Promise<string>;
   readonly output: DriverOutput;
 }
 
-/** A listening driver process and everything that belongs to it. */
+/** A listening driver process with its folder and its watchdog. */
 export class DriverProcess {
-  /** Its path is random: whoever knows it can use the driver. */
+  /** The driver's URL. Its path is random and works as a password: any program that knows it can use the driver. */
   readonly url: string;
   readonly #parts: DriverParts;
   #ending: Promise<void> | undefined;
 
-  /** Throws {@link SessionStartError} when the driver can't be started or doesn't listen in time; nothing is left then. */
+  /**
+   * Starts a driver. Throws {@link SessionStartError} if the driver can't be started or does not listen in time; no process or folder is
+   * left then.
+   */
   static async launch(options: LaunchOptions): Promise<DriverProcess> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -82,7 +87,7 @@ export class DriverProcess {
     const folder = path.join(temporaryRoot(), `${FOLDER_PREFIX}${randomBytes(4).toString('base64url')}`);
     await onFolder?.(folder);
     signal.throwIfAborted();
-    // Before there is a folder: a program that is killed between the two must not leave one.
+    // The watchdog starts before the folder is created, so that a program killed between the two leaves no folder.
     const watchdog = startWatchdog(folder);
     try {
       mkdirSync(folder, { mode: 0o700 });
@@ -90,7 +95,7 @@ export class DriverProcess {
       await watchdog.disarm();
       throw thrown;
     }
-    // Pages of this machine and users of another container reach the port, and do not know the path.
+    // Pages in this machine's browsers and users of other containers can reach the port, but they do not know the path.
     const basePath = `/${randomBytes(16).toString('hex')}`;
     let child: ChildProcess;
     try {
@@ -100,7 +105,7 @@ export class DriverProcess {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
     } catch (thrown) {
-      // Most failures come as an event; some, such as macOS's for another machine's program, are thrown.
+      // Most failures are events. Some are thrown, such as the failure of macOS for a program built for another machine.
       await clearAway(folder, watchdog);
       throw notStarted(driverPath, toError(thrown).message);
     }
@@ -129,7 +134,7 @@ export class DriverProcess {
     });
   }
 
-  /** Also the id of its process group. */
+  /** The driver's process id, which is also the id of its process group. */
   get pid(): number {
     return this.#parts.child.pid ?? -1;
   }
@@ -138,17 +143,17 @@ export class DriverProcess {
     return this.#parts.folder;
   }
 
-  /** The last words of the driver and its browser. */
-  get lastWords(): string {
+  /** The last output of the driver and its browser. */
+  get lastOutput(): string {
     return this.#parts.output.tail();
   }
 
-  /** Whether the process has exited or does so within `limitMs`. */
+  /** Resolves with whether the process has exited or exits within `limitMs`. */
   exitsWithin(limitMs: number): Promise<boolean> {
     return settlesWithin(this.#parts.exited, limitMs);
   }
 
-  /** Ends driver, browser and children without asking and removes their folder. Idempotent; resolves when nothing is left. */
+  /** Kills the driver, the browser and their children, and removes their folder. Idempotent. Resolves when nothing is left. */
   killNow(): Promise<void> {
     this.#ending ??= endParts(this.#parts);
     return this.#ending;
@@ -156,7 +161,7 @@ export class DriverProcess {
 }
 
 async function endParts({ child, folder, watchdog, exited }: DriverParts): Promise<void> {
-  // The group outlives its leader: a driver that is gone leaves its browser behind in it.
+  // The group outlives its leader: a driver that has exited leaves its browser in the group.
   if (child.pid !== undefined) killGroup(child.pid);
   await settlesWithin(exited, EXIT_LIMIT_MS);
   await clearAway(folder, watchdog);
@@ -174,7 +179,7 @@ async function clearAway(folder: string, watchdog: Watchdog): Promise<void> {
 
 function temporaryRoot(): string {
   const root = tmpdir();
-  if (root.length <= LONGEST_TEMP_ROOT) return root;
+  if (root.length <= MAX_TEMP_ROOT_LENGTH) return root;
   try {
     accessSync('/tmp', constants.W_OK);
     return '/tmp';
@@ -184,20 +189,20 @@ function temporaryRoot(): string {
 }
 
 interface DriverOutput {
-  /** The last words. */
+  /** Returns the last output. */
   readonly tail: () => string;
   readonly onText: (listener: (tail: string) => void) => void;
-  /** Resolves when there is no more to come; that may be later than the exit, and while a browser lives it is. */
+  /** Resolves when the output has ended. That may be later than the driver's exit, because the browser writes to the same pipes. */
   readonly closed: Promise<void>;
 }
 
-/** Both streams are read for ever: a driver that writes into a full pipe would stand still. */
+/** Collects the output of both streams. They are always read, because a driver blocks when it writes to a full pipe. */
 function collectOutput(child: ChildProcess): DriverOutput {
   let tail = '';
   const listeners = new Set<(text: string) => void>();
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {
-      tail = (tail + text).slice(-OUTPUT_TAIL);
+      tail = (tail + text).slice(-MAX_OUTPUT_LENGTH);
       for (const listener of listeners) listener(tail);
     });
   }
@@ -224,7 +229,7 @@ async function waitForPort({
   });
   const fail = (what: string) => reject(notStarted(driverPath, what, output.tail()));
   void exited.then(async (what) => {
-    await settlesWithin(output.closed, LAST_WORDS_MS);
+    await settlesWithin(output.closed, LAST_OUTPUT_LIMIT_MS);
     fail(what);
   });
   const timer = setTimeout(fail, LISTEN_LIMIT_MS, `it was not listening after ${LISTEN_LIMIT_MS / 1000} s`);
@@ -239,14 +244,14 @@ async function waitForPort({
 }
 
 function notStarted(driverPath: string, what: string, output = ''): SessionStartError {
-  const words = redactText(output.trim()).slice(-300);
+  const printed = redactText(output.trim()).slice(-300);
   const reason = findStartReason(`${what}\n${output}`, [driverPath]);
-  // Killed by somebody, or by a system without memory.
+  // Another program killed it, or a system that ran out of memory.
   const isInterrupted = what.startsWith(ENDED_BY_SIGNAL);
   const advice = 'set CHROMEDRIVER to a chromedriver that fits the browser.';
   return new SessionStartError(
     reason === undefined
-      ? `The driver ${driverPath} did not start: ${what}${words === '' ? '' : `; it said: ${words}`}. See \`npm run doctor\`, or ${advice}`
+      ? `The driver ${driverPath} did not start: ${what}${printed === '' ? '' : `; its output: ${printed}`}. See \`npm run doctor\`, or ${advice}`
       : `The driver ${driverPath} did not start: ${reason}, or ${advice}`,
     { data: { driverPath }, isInterrupted },
   );

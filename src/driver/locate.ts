@@ -1,6 +1,7 @@
 /**
- * Finds a Chrome or Chromium and a chromedriver on this machine by looking at files only, in this order: explicit settings, PATH, the usual
- * places, Selenium Manager's cache. Downloads nothing, starts nothing but `--version`. What to do when nothing is found is the caller's concern.
+ * Finds a Chrome or Chromium and a chromedriver on this machine. Looks only at files, in this order: explicit settings, PATH, the usual
+ * folders, Selenium Manager's cache. It downloads nothing and starts no program except for `--version`. The caller decides what to do if
+ * nothing is found.
  */
 import { execFile, type ExecFileException } from 'node:child_process';
 import { constants, globSync } from 'node:fs';
@@ -16,44 +17,50 @@ const VERSION_TIMEOUT_MS = 5_000;
 const BROWSER_NAMES = ['google-chrome', 'google-chrome-stable', 'chromium', 'chromium-browser', 'chrome'];
 const DRIVER_NAMES = ['chromedriver', 'chromium.chromedriver'];
 const BIN_FOLDERS = ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin', '/snap/bin'];
-const BROWSER_PLACES = [
+const BROWSER_PATHS = [
   '/opt/google/chrome/chrome',
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
   '/Applications/Google Chrome for Testing.app/Contents/MacOS/Google Chrome for Testing',
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
 ];
-const DRIVER_PLACES = [
+const DRIVER_PATHS = [
   '/usr/lib/chromium/chromedriver',
   '/usr/lib/chromium-browser/chromedriver',
   '/usr/lib64/chromium-browser/chromedriver',
 ];
-/** Chrome for Testing as Selenium Manager unpacks it: `<cache>/chrome/<platform>/<version>/…`. */
+/** The executables of Chrome for Testing as Selenium Manager unpacks it: `<cache>/chrome/<platform>/<version>/…`. */
 const CACHED_BROWSER_FILES = ['chrome', 'Google Chrome for Testing.app/Contents/MacOS/Google Chrome for Testing'];
-/** Ubuntu's `chromium-browser` package without the snap behind it is a script with these words. */
+/** A text in Ubuntu's `chromium-browser` script, which starts no browser if the snap is not installed. */
 const SNAP_STUB_WORDS = 'requires the chromium snap to be installed';
 const SNAP_STUB_MAX_BYTES = 8_192;
 
-/** Where to look; all of it comes from the settings, nothing is read from the environment here. */
+/** Where to search. The caller passes all settings; this module reads no environment variables. */
 export interface LocateOptions {
   /** The setting `CHROME_BINARY`. */
   readonly chromeBinary?: string | undefined;
   /** The setting `CHROMEDRIVER`. */
   readonly chromedriver?: string | undefined;
-  /** `PATH` as in the environment. Default: no PATH is searched. */
+  /** The variable `PATH`. Default: no PATH is searched. */
   readonly env?: { readonly PATH?: string | undefined };
-  /** Home folder, for Selenium Manager's cache. Default: the user's. */
+  /** The home folder, which contains Selenium Manager's cache. Default: the user's. */
   readonly home?: string;
-  /** Folders searched after PATH, instead of the usual places of Linux and macOS. */
-  readonly places?: readonly string[];
+  /** The folders searched after PATH. Default: the usual folders of Linux and macOS. */
+  readonly folders?: readonly string[];
 }
 
-/** What {@link locateBrowser} found; `invalid` is a setting that names a file that can't be run, told before anything else is tried. */
+/**
+ * The result of {@link locateBrowser}. `invalid` is a setting that names a file that can't be run; it is reported before anything else is
+ * searched.
+ */
 export type BrowserLocation =
   | { readonly found: true; readonly browserPath: string; readonly driverPath: string }
   | MissingBrowser
   | { readonly found: false; readonly invalid: InvalidBrowserSetting };
 
-/** Nothing, or only half of the pair, which is named then. `lookedIn` has the folders and files that were searched, in order. */
+/**
+ * The search found nothing, or only a browser or only a driver; `missing` says which one is missing. `lookedIn` lists the folders and files
+ * that were searched, in order.
+ */
 export interface MissingBrowser {
   readonly found: false;
   readonly missing: 'browser' | 'driver' | 'both';
@@ -62,52 +69,54 @@ export interface MissingBrowser {
   readonly lookedIn: readonly string[];
 }
 
-/** An explicit setting that can't be used. `reason` reads after the path: "does not exist". */
+/** An explicit setting that can't be used. `reason` is a phrase that follows the path, such as "does not exist". */
 export type InvalidBrowserSetting = Readonly<Record<'setting' | 'path' | 'reason', string>>;
 
-/** Finds a browser and its driver. Stats files, so a call costs a few milliseconds; never throws for a file that isn't there. */
+/** Finds a browser and its driver. It only checks files, so a call takes a few milliseconds. Never throws if a file does not exist. */
 export async function locateBrowser(options: LocateOptions = {}): Promise<BrowserLocation> {
-  const { chromeBinary, chromedriver, env = {}, home = homedir(), places } = options;
+  const { chromeBinary, chromedriver, env = {}, home = homedir(), folders } = options;
   for (const [setting, path] of Object.entries({ CHROME_BINARY: chromeBinary, CHROMEDRIVER: chromedriver })) {
     const reason = path ? await whyNotExecutable(path) : undefined;
     if (path && reason) return { found: false, invalid: { setting, path, reason } };
   }
   const cache = join(home, '.cache', 'selenium');
-  const folders = [...new Set([...(env.PATH ?? '').split(delimiter).filter(Boolean), ...(places ?? BIN_FOLDERS)])];
-  const installed = (names: readonly string[], usualPlaces: readonly string[]) =>
+  const searchedFolders = [
+    ...new Set([...(env.PATH ?? '').split(delimiter).filter(Boolean), ...(folders ?? BIN_FOLDERS)]),
+  ];
+  const installed = (names: readonly string[], usualPaths: readonly string[]) =>
     firstExecutable([
-      ...folders.flatMap((folder) => names.map((name) => join(folder, name))),
-      ...(places ? [] : usualPlaces),
+      ...searchedFolders.flatMap((folder) => names.map((name) => join(folder, name))),
+      ...(folders ? [] : usualPaths),
     ]);
   const fetched = (program: string, files: readonly string[]) =>
     firstExecutable(listCached(join(cache, program), files));
 
   const browserPath =
-    chromeBinary || (await installed(BROWSER_NAMES, BROWSER_PLACES)) || (await fetched('chrome', CACHED_BROWSER_FILES));
-  // A fetched browser is newer than any driver that lies around: its own was fetched with it.
-  const kin = browserPath?.startsWith(cache) ? await fetched('chromedriver', ['chromedriver']) : undefined;
+    chromeBinary || (await installed(BROWSER_NAMES, BROWSER_PATHS)) || (await fetched('chrome', CACHED_BROWSER_FILES));
+  // A browser from the cache is newer than the installed drivers; its own driver was downloaded with it.
+  const cachedDriver = browserPath?.startsWith(cache) ? await fetched('chromedriver', ['chromedriver']) : undefined;
   const driverPath =
     chromedriver ||
-    kin ||
-    (await installed(DRIVER_NAMES, DRIVER_PLACES)) ||
+    cachedDriver ||
+    (await installed(DRIVER_NAMES, DRIVER_PATHS)) ||
     (await fetched('chromedriver', ['chromedriver']));
 
   if (browserPath && driverPath) return { found: true, browserPath, driverPath };
   const missing = browserPath ? 'driver' : driverPath ? 'browser' : 'both';
-  const lookedIn = [...folders, ...(places ? [] : browserPath ? DRIVER_PLACES : BROWSER_PLACES), cache];
+  const lookedIn = [...searchedFolders, ...(folders ? [] : browserPath ? DRIVER_PATHS : BROWSER_PATHS), cache];
   return { found: false, missing, browserPath, driverPath, lookedIn };
 }
 
 /**
- * Asks both programs for their version, at the same time. `environment` has further variables that both see, as in a session. Rejects with
- * the program's own words when one fails or takes longer than 5 s.
+ * Asks both programs for their version, concurrently. `environment` has additional variables for both, as in a session. Rejects with the
+ * program's own error text if one fails or takes longer than 5 s.
  */
 export async function readVersions(
   browserPath: string,
   driverPath: string,
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Record<'browser' | 'driver', string>> {
-  // Chromium refuses to start as root without --no-sandbox, even only to tell its version.
+  // As root, Chromium refuses to start without --no-sandbox, even with --version.
   const [browser, driver] = await Promise.all([
     readVersion(browserPath, ['--version', '--no-sandbox'], environment),
     readVersion(driverPath, ['--version'], environment),
@@ -115,7 +124,10 @@ export async function readVersions(
   return { browser, driver };
 }
 
-/** Whether a browser and a driver of these versions ("156.0.8078.79") work together: chromedriver supports its own major version only. */
+/**
+ * Returns whether a browser and a driver of these versions ("156.0.8078.79") work together: chromedriver supports only its own major
+ * version.
+ */
 export function versionsFit(browserVersion: string, driverVersion: string): boolean {
   return browserVersion.split('.')[0] === driverVersion.split('.')[0];
 }
@@ -139,7 +151,10 @@ async function isSnapStub(path: string): Promise<boolean> {
   return (await readFile(path, 'utf8')).includes(SNAP_STUB_WORDS);
 }
 
-/** Files of `<folder>/<platform>/<version>/`, the newest version first: browser and driver fetched together have the same one. */
+/**
+ * Lists files of `<folder>/<platform>/<version>/`, the newest version first. A browser and a driver that were downloaded together have the
+ * same version.
+ */
 function listCached(folder: string, files: readonly string[]): string[] {
   const versionFolders = globSync('*/*', { cwd: folder });
   const newestFirst = versionFolders.sort((a, b) => basename(b).localeCompare(basename(a), 'en', { numeric: true }));

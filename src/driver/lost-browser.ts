@@ -1,6 +1,7 @@
 /**
- * A DevTools socket that closed: the browser may have been killed, quit by another client through the driver, or only the socket
- * broke. Its process tells nothing (chromedriver itself ends a browser that it quits by SIGKILL: measured), so the driver is asked.
+ * Explains a closed DevTools socket. The browser may have been killed, another client may have quit it through the driver, or only the
+ * socket broke. The browser's process does not show the reason (chromedriver itself ends a browser with SIGKILL when it quits it:
+ * measured), so the driver is asked.
  */
 import type { DeathCause } from '../model/death.ts';
 import { settlesWithin } from '../core/abort.ts';
@@ -8,22 +9,28 @@ import { isDevToolsReachable } from './devtools.ts';
 import type { HttpClient } from './http-client.ts';
 
 const ASK_LIMIT_MS = 1_000;
-/** From another client's DELETE to the socket's closing take 20 to 60 ms (measured); a command this old was there before it. */
-const LONGEST_QUIT_MS = 150;
-/** A command learns of the browser's end some 50 ms after the socket (measured). */
-const COMMAND_KNOWS_MS = 250;
-/** The driver answers the closing of the last window when the browser has ended, which takes it longer on a busy machine. */
+/**
+ * From another client's DELETE to the closing of the socket it takes 20 to 60 ms (measured). A command older than this limit began before
+ * such a DELETE.
+ */
+const MAX_QUIT_MS = 150;
+/** A command in flight fails some 50 ms after the socket closed (measured). */
+const COMMAND_FAILURE_LIMIT_MS = 250;
+/** The driver answers the closing of the last window after the browser has ended, which takes longer on a busy machine. */
 export const CLOSING_LIMIT_MS = 2_000;
 
 export interface LostBrowser {
   readonly http: HttpClient;
   readonly sessionId: string;
   readonly devtoolsUrl: string;
-  /** Whether the session has a BiDi socket. chromedriver then drops a session whose browser is gone by itself, and its list proves nothing. */
+  /**
+   * Whether the session has a BiDi socket. With BiDi, chromedriver removes a session by itself if its browser is gone, so its list of
+   * sessions proves nothing.
+   */
   readonly hasBidi: boolean;
-  /** How long the oldest command in flight has been so; null where none is. */
+  /** The age of the oldest command in flight; null if there is none. */
   readonly oldestCommandMs: number | null;
-  /** True if a command in flight closes a window. A browser that ends with its last window was not killed. */
+  /** Whether a command in flight closes a window. A browser that ends with its last window was not killed. */
   readonly isWindowClosing: boolean;
   /** Settles when no command is in flight. */
   readonly commandsSettled: Promise<unknown>;
@@ -32,8 +39,8 @@ export interface LostBrowser {
 export type Explanation = { readonly cause: DeathCause; readonly message: string };
 
 /**
- * What became of the browser of our own driver; undefined where it lives and only the socket broke. A command in flight may tell it
- * first, with a better reason; then this one comes too late, which does no harm.
+ * Returns what happened to the browser of this program's own driver; undefined if it lives and only the socket broke. A command in flight
+ * may report the death first, with a better reason. The later report has no effect then.
  */
 export async function explainLostBrowser(lost: LostBrowser): Promise<Explanation | undefined> {
   const { oldestCommandMs, commandsSettled, devtoolsUrl, hasBidi, isWindowClosing } = lost;
@@ -44,9 +51,9 @@ export async function explainLostBrowser(lost: LostBrowser): Promise<Explanation
   if (isWindowClosing) {
     await settlesWithin(commandsSettled, CLOSING_LIMIT_MS);
   } else if (oldestCommandMs !== null) {
-    // The driver does one thing at a time: it can't have quit the browser while it worked on a command.
-    if (oldestCommandMs > LONGEST_QUIT_MS && !(await isDevToolsReachable(devtoolsUrl, ASK_LIMIT_MS))) return gone;
-    await settlesWithin(commandsSettled, COMMAND_KNOWS_MS);
+    // The driver does one thing at a time, so it can't have quit the browser while it worked on a command.
+    if (oldestCommandMs > MAX_QUIT_MS && !(await isDevToolsReachable(devtoolsUrl, ASK_LIMIT_MS))) return gone;
+    await settlesWithin(commandsSettled, COMMAND_FAILURE_LIMIT_MS);
   }
   if (!hasBidi && (await isSessionListed(lost)) === false) {
     return { cause: 'session-removed', message: 'the session was quit by another client of the driver' };
@@ -55,8 +62,8 @@ export async function explainLostBrowser(lost: LostBrowser): Promise<Explanation
 }
 
 /**
- * chromedriver lists its sessions, after what it is just doing with them. One whose browser was killed stays listed until a command
- * meets it; one that was quit is gone. Undefined: no answer.
+ * Returns whether chromedriver still lists the session; undefined if it does not answer. It answers after its current work on its sessions.
+ * A session whose browser was killed stays listed until a command fails on it; a session that was quit is not listed.
  */
 async function isSessionListed({ http, sessionId }: LostBrowser): Promise<boolean | undefined> {
   try {

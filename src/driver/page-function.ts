@@ -1,24 +1,24 @@
-/** Runs a function in the page itself, beside the commands: no frame, timeout or queue of the session is touched. */
+/** Runs a function in the page itself, beside the commands. It does not change the frame, the timeouts or the queue of the session. */
 import { raceSignal } from '../core/abort.ts';
 import { DevToolsClosedError, type DevTools } from './devtools.ts';
 
-/** The page can't be reached, and no repetition changes that. The message says why, in the middle of a sentence. */
+/** The page can't be reached, and a retry does not help. The message is a clause for the middle of a sentence that gives the reason. */
 export class PageUnreachableError extends Error {}
 
 export interface PageFunction {
-  /** The source of a function. Its `this` is an `AbortController` of the page that is aborted with `signal`. */
+  /** The source of a function. Its `this` is an `AbortController` in the page, which is aborted with `signal`. */
   readonly source: string;
   /** Plain JSON. */
   readonly argument: unknown;
   readonly signal: AbortSignal;
 }
 
-/** Longer than any limit of a call; `signal` ends it before. */
+/** Longer than any limit of a call; `signal` ends the call earlier. */
 const NO_LIMIT_MS = 86_400_000;
 
 /**
- * Returns what the function resolves with in the main frame of the page, which must be plain JSON. Rejects with the reason of `signal`,
- * with what the function throws, or if the page navigates away.
+ * Returns the function's result in the main frame of the page, which must be plain JSON. Rejects with the reason of `signal`, with the
+ * function's error, or if the page navigates away.
  */
 export async function callInPage(
   devtools: DevTools,
@@ -26,9 +26,7 @@ export async function callInPage(
   { source, argument, signal }: PageFunction,
 ): Promise<unknown> {
   if (devtools.isDialogOpen(handle))
-    throw new PageUnreachableError(
-      'an alert is open in the page, whose scripts wait for it. Accept or dismiss it first',
-    );
+    throw new PageUnreachableError('an alert is open in the page and blocks its scripts. Accept or dismiss it first');
   const made = devtools.callPage(handle, 'Runtime.evaluate', { expression: 'new AbortController()' });
   const { result } = (await raceSignal(made, signal)) as { result: { objectId: string } };
   const controller = { objectId: result.objectId };
@@ -37,7 +35,8 @@ export async function callInPage(
     devtools.callPage(handle, 'Runtime.callFunctionOn', params).catch(() => undefined);
   };
   signal.addEventListener('abort', abort, { once: true });
-  // Chromium freezes a page that was left, for the way back: its scripts are not answered for many seconds (measured).
+  // Chromium freezes a page that was navigated away from, so that the user can go back. Its scripts do not answer for many seconds
+  // (measured).
   const left = Promise.withResolvers<never>();
   const stopListening = devtools.listen(handle, ({ method, params: { frame } }) => {
     if (method !== 'Page.frameNavigated' || (frame as { parentId?: string }).parentId !== undefined) return;
@@ -67,8 +66,8 @@ export async function callInPage(
   }
 }
 
-/** Throws what a session without DevTools means: a connection that is made again, or a browser that offers none. */
+/** Throws the error for a session without DevTools: its connection is being restored, or the browser offers none. */
 export function throwWithoutDevTools(wasThere: boolean): never {
-  if (wasThere) throw new DevToolsClosedError('the DevTools connection is being made again');
-  throw new PageUnreachableError('the session offers no DevTools, through which calls in the page are made');
+  if (wasThere) throw new DevToolsClosedError('the DevTools connection is being restored');
+  throw new PageUnreachableError('the session offers no DevTools, which calls in the page need');
 }

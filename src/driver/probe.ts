@@ -1,6 +1,7 @@
 /**
- * Is it alive? Asked out of band, so that an answer does not wait for the command that may never end: DevTools for the browser and
- * `GET /status` for our own driver. Never the page: it may be busy without anything being wrong.
+ * Checks whether a session is alive. The questions are asked out of band, so that an answer does not wait for a command that may never end:
+ * DevTools for the browser, and `GET /status` for this program's own driver. The page is never asked, because it may be busy without being
+ * broken.
  */
 import type { DeathCause } from '../model/death.ts';
 import { delay } from '../core/abort.ts';
@@ -10,17 +11,20 @@ import { readProcessState } from './process-table.ts';
 import { verdictOfAnswer } from './verdicts.ts';
 import type { HttpClient } from './http-client.ts';
 
-/** How often it is looked whether this very process runs. */
+/** The interval at which this process checks whether it was delayed itself. */
 const TICK_MS = 50;
-/** The wall clock goes on while the machine sleeps, the monotonic one does not. */
-const SLEPT_MS = 1_000;
+/**
+ * A difference of the clocks above this limit means that the machine slept: the wall clock continues during sleep, the monotonic clock does
+ * not.
+ */
+const SLEEP_THRESHOLD_MS = 1_000;
 
-/** A proxy that is started anew is back by then. */
-const RECONNECT_MS = 1_000;
-/** An endpoint that lets nothing be known for so long, with nothing in flight, is as good as gone. */
+/** The pause before a lost connection is tried again. A proxy that restarts is ready after it. */
+const RECONNECT_DELAY_MS = 1_000;
+/** If nothing is known about a session for this long while no command is in flight, its endpoint counts as lost. */
 const UNKNOWN_LIMIT_MS = 60_000;
 
-/** What a probe found: a proof of life, a dead session, or that nothing can be said. */
+/** The result of a probe: a proof of life, a dead session, or unknown. */
 export type ProbeResult =
   | { readonly state: 'alive' }
   | { readonly state: 'unknown' }
@@ -29,12 +33,12 @@ export type ProbeResult =
 export interface ProbeTargets {
   readonly http: HttpClient;
   readonly sessionId: string;
-  /** Absent on browsers and endpoints without it. */
+  /** Undefined if the browser or the endpoint offers no DevTools. */
   readonly devtools: DevTools | undefined;
   readonly isOwnDriver: boolean;
-  /** Our own driver and browser, where their state can be looked at. */
+  /** The processes of this program's own driver and browser, if their state can be read. */
   readonly pids: readonly number[];
-  /** Commands in flight: without DevTools a session with one of them can't be asked anything. */
+  /** Returns the number of commands in flight. Without DevTools, a session can't be probed while there are any. */
   readonly inFlight: () => number;
   readonly limitMs: number;
 }
@@ -43,45 +47,45 @@ const ALIVE: ProbeResult = { state: 'alive' };
 const UNKNOWN: ProbeResult = { state: 'unknown' };
 const dead = (cause: DeathCause, message: string): ProbeResult => ({ state: 'dead', cause, message });
 
-/** Probes one session again and again, and takes an endpoint that stays silent for too long for lost. */
+/** Probes one session repeatedly. Declares its endpoint lost if nothing is known for too long. */
 export class Prober {
   #unknownSince: number | undefined;
 
-  /** Never rejects. */
+  /** Probes the session. Never rejects. */
   async probe(targets: ProbeTargets): Promise<ProbeResult> {
     const result = await probeSession(targets);
     if (result.state !== 'unknown') this.#unknownSince = undefined;
     else this.#unknownSince ??= performance.now();
-    // With a command in flight silence is its doing, and its own deadline watches it.
+    // While a command is in flight, silence may be its effect, and its own deadline watches it.
     if (this.#unknownSince === undefined || targets.inFlight() > 0) return result;
     if (performance.now() - this.#unknownSince < UNKNOWN_LIMIT_MS) return result;
-    return dead('network-lost', `nothing could be learnt of the session for ${UNKNOWN_LIMIT_MS / 1000} s`);
+    return dead('network-lost', `the session's state was unknown for ${UNKNOWN_LIMIT_MS / 1000} s`);
   }
 }
 
 /**
- * One probe; repeated once where the first may speak of something else than the session: this very process was held up while it waited,
- * the machine is so busy that processes which run don't get to answer, or the endpoint only drops connections for a moment.
+ * Probes a session once, or twice if the first failure may have another cause than the session: this process was delayed while it waited,
+ * the machine is so busy that running processes do not get to answer, or the endpoint drops connections for a moment.
  */
 export async function probeSession(targets: ProbeTargets): Promise<ProbeResult> {
   const ownDelay = watchOwnDelay();
   const first = await probeOnce(targets);
   const { heldUpMs, sleptMs } = ownDelay.stop();
-  // An answer that came while we were blocked or suspended is found only after the timer that says it is late.
-  const wasHeldUp = heldUpMs > targets.limitMs / 2 || sleptMs > SLEPT_MS;
+  // If this process was blocked or suspended, an answer that came in time is read only after the timer has fired.
+  const wasHeldUp = heldUpMs > targets.limitMs / 2 || sleptMs > SLEEP_THRESHOLD_MS;
   if (first.state !== 'dead') return first;
-  if (first.cause === 'network-lost') await delay(RECONNECT_MS);
+  if (first.cause === 'network-lost') await delay(RECONNECT_DELAY_MS);
   else if (!wasHeldUp && !(first.cause === 'frozen' && areRunning(targets.pids))) return first;
   return probeOnce(targets);
 }
 
-/** Whether none of these processes is stopped (proc(5): state T). False where that can't be known. */
+/** Returns whether none of these processes is stopped (proc(5): state T); false if that is unknown. */
 function areRunning(pids: readonly number[]): boolean {
   if (process.platform !== 'linux' || pids.length === 0) return false;
   return pids.every((pid) => !/[TtZX]/.test(readProcessState(pid) ?? 'X'));
 }
 
-/** Measures for how long this process did not get to its events. */
+/** Measures how long this process could not handle its events. */
 function watchOwnDelay(): { readonly stop: () => { heldUpMs: number; sleptMs: number } } {
   const startedAt = { monotonic: performance.now(), wall: Date.now() };
   let lookedAt = startedAt.monotonic;
@@ -117,16 +121,16 @@ async function checkBrowser(devtools: DevTools, limitMs: number): Promise<ProbeR
     return ALIVE;
   } catch (thrown) {
     if (thrown instanceof DeadlineError) return dead('frozen', `the browser did not answer within ${limitMs / 1000} s`);
-    // The socket is gone; what that means is found out where its closing is told.
+    // The socket is gone. The handler of its close event finds out the reason.
     return UNKNOWN;
   }
 }
 
-/** It answers for a dead browser as well (measured): a death if it doesn't, no proof of life if it does. */
+/** Checks the driver. It answers for a dead browser as well (measured), so silence is a death, but an answer is no proof of life. */
 async function checkOwnDriver({ http, limitMs }: ProbeTargets): Promise<ProbeResult> {
   try {
     const { status } = await http.send({ method: 'GET', path: '/status', signal: AbortSignal.timeout(limitMs) });
-    // A driver answers 200; anything else comes from something that stands in for it.
+    // A driver answers 200; another status comes from something that answers in its place.
     return status === 200 ? UNKNOWN : dead('driver-gone', `the driver answers GET /status with ${status}`);
   } catch (thrown) {
     if (isTimeout(thrown)) return dead('frozen', `the driver did not answer within ${limitMs / 1000} s`);
@@ -135,15 +139,16 @@ async function checkOwnDriver({ http, limitMs }: ProbeTargets): Promise<ProbeRes
 }
 
 /**
- * A session without DevTools, or on somebody else's endpoint. `/status` says nothing of a session, so the session itself is asked, unless a command is in flight
- * (they queue) or DevTools answers for it: on Grid each command would put off the idle limit that its keeper has set.
+ * Checks a session without DevTools, or on another program's endpoint. `/status` contains nothing about a session, so the session itself is
+ * asked. Exceptions: a command is in flight, because commands queue; or DevTools answers, because on a Grid each command would postpone the
+ * idle limit that the Grid's operator has set.
  */
 async function checkSession({ http, limitMs, sessionId, inFlight, devtools }: ProbeTargets): Promise<ProbeResult> {
   const asksSession = inFlight() === 0 && devtools === undefined;
   const path = asksSession ? `/session/${sessionId}/window/handles` : '/status';
   try {
     const answer = await http.send({ method: 'GET', path, signal: AbortSignal.timeout(limitMs) });
-    // Reachable, or a proxy in trouble, or a Grid that is not ready: of the session it says nothing.
+    // The endpoint is reachable, a proxy has a problem, or a Grid is not ready. None of these says anything about the session.
     if (!asksSession) return UNKNOWN;
     if (answer.status === 200) return ALIVE;
     const { verdict, message } = verdictOfAnswer(answer.body);
@@ -151,7 +156,7 @@ async function checkSession({ http, limitMs, sessionId, inFlight, devtools }: Pr
     return verdict.kind === 'harmless' ? ALIVE : UNKNOWN;
   } catch (thrown) {
     if (!isTimeout(thrown)) return dead('network-lost', `the endpoint can't be reached: ${wordsOf(thrown)}`);
-    // Behind our back a command may have come in flight meanwhile; then silence is its doing, and its own deadline watches it.
+    // A command may have started during the probe. Then silence may be its effect, and its own deadline watches it.
     if (asksSession && inFlight() > 0) return UNKNOWN;
     const message = `the endpoint can't be reached: no answer within ${limitMs / 1000} s`;
     return dead(asksSession ? 'frozen' : 'network-lost', message);
@@ -162,7 +167,7 @@ function isTimeout(thrown: unknown): boolean {
   return thrown instanceof DOMException && thrown.name === 'TimeoutError';
 }
 
-/** Node's error for a name with several addresses has a code and no message. */
+/** Node's error for a name with several addresses has a code but no message. */
 function wordsOf(thrown: unknown): string {
   const error: NodeJS.ErrnoException = toError(thrown);
   return error.message || error.code || error.name;

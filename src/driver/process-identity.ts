@@ -1,4 +1,4 @@
-/** Which process is meant, now and after it is gone: pids are given out again. */
+/** Identifies a process across its end, because the system reuses pids. */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
@@ -9,29 +9,32 @@ const SEPARATOR = '/';
 
 export function thisProcess(): ProcessIdentity {
   const startedAt = readProcess(process.pid)?.startedAt ?? 'unknown';
-  return { host: hostname(), pid: process.pid, identity: [placeOfPids(), startedAt].join(SEPARATOR) };
+  return { host: hostname(), pid: process.pid, identity: [bootAndNamespace(), startedAt].join(SEPARATOR) };
 }
 
 /**
- * True only where that is certain: the process ran on this machine, since its last start, in our own name space of pids, and is not there
- * any more. Of all others only their lease can tell.
+ * Returns true only if it is certain that the process is gone: it ran on this machine, since the last boot, in this process's own pid
+ * namespace, and is not listed any more. Other processes can be judged only by their lease.
  */
 export function isProcessGone(process: ProcessIdentity): boolean {
-  return isOfThisPlace(process) && !isListed(process);
+  return isOnThisMachine(process) && !isListed(process);
 }
 
-/** True only where that is certain: the process is on this machine, in our own name space of pids, running or suspended. */
+/**
+ * Returns true only if it is certain that the process exists: it is on this machine, in this process's own pid namespace, running or
+ * suspended.
+ */
 export function isProcessThere(process: ProcessIdentity): boolean {
-  return isOfThisPlace(process) && isListed(process);
+  return isOnThisMachine(process) && isListed(process);
 }
 
-/** The same, and it is not suspended: it can do something about what it is told. */
+/** Returns true only if {@link isProcessThere} does and the process is not suspended, so that it can react to a request. */
 export function isProcessRunning(process: ProcessIdentity): boolean {
   return isProcessThere(process) && !/[Tt]/.test(readProcess(process.pid)?.state ?? 'T');
 }
 
-function isOfThisPlace({ host, identity }: ProcessIdentity): boolean {
-  return host === hostname() && identity.slice(0, identity.lastIndexOf(SEPARATOR)) === placeOfPids();
+function isOnThisMachine({ host, identity }: ProcessIdentity): boolean {
+  return host === hostname() && identity.slice(0, identity.lastIndexOf(SEPARATOR)) === bootAndNamespace();
 }
 
 function isListed({ pid, identity }: ProcessIdentity): boolean {
@@ -40,13 +43,16 @@ function isListed({ pid, identity }: ProcessIdentity): boolean {
   return found !== undefined && !/[ZX]/.test(found.state) && found.startedAt === startedAt;
 }
 
-/** Two containers may have one host name, and a cloned machine its original's. */
-function placeOfPids(): string {
+/**
+ * Returns the identity of the machine's boot and of the pid namespace. A host name is not enough: two containers may share one, and so may
+ * a cloned machine and its original.
+ */
+function bootAndNamespace(): string {
   if (process.platform !== 'linux') return process.platform;
   try {
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}:${readlinkSync('/proc/self/ns/pid')}`;
   } catch {
-    // Where that can't be read no process is ever certain to be gone: nobody else has this text.
+    // If they can't be read, no process is ever certain to be gone: this text is unique.
     return `unknown:${process.pid}:${Date.now()}`;
   }
 }

@@ -1,4 +1,4 @@
-/** The processes of this machine, as its own tables tell them. */
+/** The process table of this machine. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
@@ -6,26 +6,26 @@ import { readdirSync, readFileSync } from 'node:fs';
 export interface ProcessInfo {
   readonly pid: number;
   readonly ppid: number;
-  /** Process group. */
+  /** The id of its process group. */
   readonly pgid: number;
-  /** State letter, as in `ps`. */
+  /** The state letter, as in `ps`. */
   readonly state: string;
-  /** Command line with single spaces; the bare name for a zombie. */
+  /** The command line with single spaces; the bare name for a zombie. */
   readonly command: string;
-  /** Tells two processes apart that had the same pid one after the other. Opaque. */
+  /** An opaque text that differs between two processes that had the same pid one after the other. */
   readonly startedAt: string;
 }
 
 const HAS_PROC = process.platform === 'linux';
 
-/** All processes of this machine that this user may see: from /proc on Linux, elsewhere from `ps`. */
+/** Returns all processes of this machine that this user may see: from /proc on Linux, elsewhere from `ps`. */
 export function listProcesses(): ProcessInfo[] {
   if (!HAS_PROC) return listByPs();
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return pids.map((pid) => readProcess(Number(pid))).filter((info) => info !== undefined);
 }
 
-/** The state letter of one process; undefined when it is gone. */
+/** Returns the state letter of a process; undefined if it is gone. */
 export function readProcessState(pid: number): string | undefined {
   if (!HAS_PROC)
     return (
@@ -36,13 +36,13 @@ export function readProcessState(pid: number): string | undefined {
   return readStat(pid)?.state;
 }
 
-/** A variable of a process's environment at its start; undefined when unset, unreadable, or not on Linux. */
+/** Returns a variable of a process's environment at its start; undefined if it is unset or unreadable, or not on Linux. */
 export function readProcessVariable(pid: number, name: string): string | undefined {
   const entries = readProc(`${pid}/environ`)?.split('\0') ?? [];
   return entries.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 
-/** One process; undefined when it is gone. */
+/** Returns one process; undefined if it is gone. */
 export function readProcess(pid: number): ProcessInfo | undefined {
   if (!HAS_PROC) return listByPs().find((info) => info.pid === pid);
   const stat = readStat(pid);
@@ -51,7 +51,7 @@ export function readProcess(pid: number): ProcessInfo | undefined {
   return { pid, ...stat, command: command === undefined || command === '' ? stat.command : command };
 }
 
-/** Fields of proc_pid_stat(5). The name in parentheses may itself hold spaces and parentheses. */
+/** Reads fields of proc_pid_stat(5). The name in parentheses may itself contain spaces and parentheses. */
 function readStat(pid: number): Omit<ProcessInfo, 'pid'> | undefined {
   const text = readProc(`${pid}/stat`);
   if (text === undefined) return undefined;
@@ -66,7 +66,7 @@ function readStat(pid: number): Omit<ProcessInfo, 'pid'> | undefined {
   };
 }
 
-/** Undefined when the process is gone, or isn't ours to read. */
+/** Reads a file of /proc; undefined if the process is gone or the file is not readable. */
 function readProc(path: string): string | undefined {
   if (!HAS_PROC) return undefined;
   try {
@@ -87,7 +87,7 @@ function listByPs(): ProcessInfo[] {
   return found;
 }
 
-/** Empty when `ps` found nothing, which it tells by its exit code. */
+/** Returns the output of `ps`; empty if it found nothing, which its exit code reports. */
 function ps(args: readonly string[]): string {
   try {
     return execFileSync('ps', args, {

@@ -1,33 +1,33 @@
-/** Names the proxy of a browser in errors: a page that fails by its proxy says nothing about which one that is. */
+/** Describes the proxy of a browser for errors. Chromium's error about a failed proxy does not name the proxy. */
 import { redactUrl } from '../core/redact.ts';
 import { mergeValues, toPlainCapabilities, toProxyCapability, type BrowserOptions } from './browser-options.ts';
 
-/** Chromium's errors of the way through a proxy, as chromedriver answers a navigation with them. */
+/** Chromium's errors about proxies, as chromedriver reports them for a navigation. */
 const PROXY_FAILURE =
   /^unknown error: net::ERR_(?:PROXY_|TUNNEL_CONNECTION_FAILED|SOCKS_CONNECTION_|PAC_|NO_SUPPORTED_PROXIES|MANDATORY_PROXY_)/;
 const PROXY_SWITCH = /^-{0,2}proxy-(?:server|pac-url)=(.+)$/;
-/** In the order in which Chromium asks for them. It reads them on Linux alone. */
+/** The variables that Chromium reads, in its order. It reads them only on Linux. */
 const PROXY_VARIABLES = ['auto_proxy', 'all_proxy', 'http_proxy', 'https_proxy', 'socks_server'];
-/** The parts of a proxy in capabilities that hold addresses (W3C WebDriver, section 7.1). */
+/** The parts of a proxy capability that contain addresses (W3C WebDriver, section 7.1). */
 const ADDRESS_NAMES = ['proxyAutoconfigUrl', 'httpProxy', 'sslProxy', 'socksProxy'];
-/** User and password, with a scheme before them or without. */
+/** A user name and a password, with or without a scheme before them. */
 const LOGIN = /[^/,;=\s]*@/g;
 
-/** Returns whether a failed answer with this message means that the browser's proxy failed, and not the page. */
+/** Returns whether this message of a failed answer means that the browser's proxy failed, and not the page. */
 export function isProxyFailure(message: string): boolean {
   return PROXY_FAILURE.test(message);
 }
 
 /**
- * Returns the browser's proxy, without its password, and where it is set, such as `the proxy 127.0.0.1:3128, set by BROWSER_PROXY`. Undefined if
- * none is known. `environment` is the browser's own, undefined if another program started the browser.
+ * Returns the browser's proxy without its password, and where it is set, such as `the proxy 127.0.0.1:3128, set by BROWSER_PROXY`;
+ * undefined if none is known. `environment` is the browser's own; undefined if another program started the browser.
  */
 export function describeProxy(
   { proxy, capabilities = {}, arguments: switches = [] }: BrowserOptions,
   environment: Readonly<Record<string, string | undefined>> | undefined,
 ): string | undefined {
   const { proxy: capability } = toPlainCapabilities(capabilities);
-  // Capabilities win over switches, and switches over the environment (measured on 156).
+  // Capabilities override switches, and switches override the environment (measured on 156).
   const merged = mergeValues(proxy === undefined ? {} : toProxyCapability(proxy), capability ?? {});
   const addresses = ADDRESS_NAMES.map((name) => (merged as Record<string, unknown>)[name]).filter(
     (one) => typeof one === 'string',

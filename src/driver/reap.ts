@@ -1,4 +1,7 @@
-/** Ends what a session left whose own program can't: processes and folder on this machine, or a session on somebody's endpoint. */
+/**
+ * Ends the leftovers of a session whose own program can't: processes and a folder on this machine, or a session on another program's
+ * endpoint.
+ */
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,25 +10,25 @@ import { SupervisorError, toError } from '../core/errors.ts';
 import { HttpClient, type Route } from './http-client.ts';
 import { listProcesses, readProcessVariable, type ProcessInfo } from './process-table.ts';
 
-/** Temporary folders of sessions begin with this. */
+/** The prefix of the names of the sessions' temporary folders. */
 export const FOLDER_PREFIX = 'wds-';
 const GONE_LIMIT_MS = 5_000;
 const HANDLERS_LIMIT_MS = 2_000;
 const POLL_MS = 10;
-/** The whole table of processes is read each time. */
+/** Each poll reads the whole process table. */
 const GRACE_POLL_MS = 250;
 const DELETE_LIMIT_MS = 5_000;
 
 export interface LeftProcesses {
-  /** The driver's, which was its group's too. */
+  /** The driver's pid, which is also the id of its process group. */
   readonly driverPid: number | null;
   /** The session's temporary folder. */
   readonly folder: string | null;
-  /** How long they are waited for to end by themselves. Default 0. */
+  /** How long the processes get to end by themselves. Default 0. */
   readonly graceMs?: number;
 }
 
-/** Processes of a session that is over are still there. */
+/** Processes of an ended session are still running. */
 export class ProcessesLeftError extends SupervisorError {
   readonly code = 'processes-left';
   readonly consequence = 'retry';
@@ -38,9 +41,9 @@ export class ProcessesLeftError extends SupervisorError {
 }
 
 /**
- * Ends driver and browser of a session whose program is gone, and removes their folder. Group ids are used again by the system: nothing
- * is ended that does not have the session's own folder in its environment or its command line. Returns how many processes there were;
- * rejects with {@link ProcessesLeftError} where some are still there.
+ * Ends the driver and the browser of a session whose program is gone, and removes their folder. The system reuses group ids, so only
+ * processes with the session's folder in their environment or their command line are ended. Returns the number of processes found. Rejects
+ * with {@link ProcessesLeftError} if some are still running.
  */
 export async function endLeftProcesses({ driverPid, folder, graceMs = 0 }: LeftProcesses): Promise<number> {
   if (folder === null || !path.basename(folder).startsWith(FOLDER_PREFIX)) return 0;
@@ -57,15 +60,15 @@ export async function endLeftProcesses({ driverPid, folder, graceMs = 0 }: LeftP
 }
 
 /**
- * Resolves when no process of the session with this folder is left, and after 2 s at the latest: Chromium's crash handlers have groups of their
- * own, and end by themselves a moment after their browser (100 ms, measured). Reads the whole table of processes each time.
+ * Resolves when no process of the session with this folder is left, at the latest after 2 s. Chromium's crash handlers have process groups
+ * of their own and end by themselves 100 ms after their browser (measured). Each poll reads the whole process table.
  */
 export function waitForProcesses(folder: string): Promise<void> {
   const find = () => listProcesses().filter((info) => isOfSession(info, folder));
   return untilNone(find, { limitMs: HANDLERS_LIMIT_MS, everyMs: POLL_MS });
 }
 
-/** The end of somebody else's child is no event. */
+/** Polls, because the end of another program's child process is no event. */
 async function untilNone(
   find: () => readonly ProcessInfo[],
   { limitMs, everyMs }: { readonly limitMs: number; readonly everyMs: number },
@@ -74,7 +77,10 @@ async function untilNone(
   while (performance.now() < deadline && find().length > 0) await sleep(everyMs);
 }
 
-/** Asks an endpoint to end a session that is nobody's any more. Rejects where it can't be reached; a session that is gone is no error. */
+/**
+ * Asks an endpoint to end a session that has no program any more. Rejects if the endpoint can't be reached. A session that is already gone
+ * is no error.
+ */
 export async function deleteRemoteSession(url: string, sessionId: string, route?: Route): Promise<void> {
   const http = new HttpClient(url, route);
   try {
@@ -89,7 +95,7 @@ export function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch (thrown) {
-    // The whole group has gone already, which is what was wanted; macOS says EPERM while its zombies are still listed.
+    // The whole group is already gone. macOS reports EPERM while its zombies are still listed.
     const { code } = toError(thrown) as NodeJS.ErrnoException;
     if (code !== 'ESRCH' && code !== 'EPERM') throw thrown;
   }
@@ -103,7 +109,10 @@ function killOne(pid: number): void {
   }
 }
 
-/** Not the watchdog: it ends by itself when its program does, and until then it is that program's net. */
+/**
+ * Returns whether a process belongs to the session. The watchdog does not: it ends by itself with its program, and protects that program
+ * until then.
+ */
 function isOfSession({ pid, state, command }: ProcessInfo, folder: string): boolean {
   if (/[ZX]/.test(state) || command.includes('webdriver-supervisor-watchdog')) return false;
   return readProcessVariable(pid, 'TMPDIR') === folder || command.includes(`${folder}/`);

@@ -14,7 +14,7 @@ export interface Created {
 }
 
 /**
- * The life of a session. What went before it is kept after its end: a report of a death still names the page.
+ * The phase of a session. The parts of earlier phases are still available after the end, because the report of a death names the page.
  *
  *     starting -> open -> stopping -> released
  *          `-------`----------------------^

@@ -1,29 +1,29 @@
-/** What the commands of a session tell about it: its time limits, its current window, frame and page. */
+/** The facts about a session that its commands reveal: its time limits, its current window, frame and page. */
 import { redactUrl } from '../core/redact.ts';
 import { joinOverrides, type BrowserOverride, type SessionTimeouts } from './state/browser-state.ts';
 
-/** A command gets this much more than the limit that the remote end itself keeps for it. */
+/** The margin of a command's deadline over the remote end's own limit for it. */
 const MARGIN_MS = 10_000;
-/** The driver ends these by itself after the page load limit, so one that it does not end is stuck. */
+/** Navigations. The driver ends them by itself after the page load limit, so one that it does not end is stuck. */
 const NAVIGATES = /^POST \/(url|refresh|back|forward)$/;
 const LOADS_PAGE = /^POST \/(element\/\{id\}\/(click|value)|actions)$/;
 const RUNS_SCRIPT = /^POST \/execute\//;
 const RESIZES = /^POST \/window\/(rect|maximize|minimize|fullscreen)$/;
-/** Selenium's `sendDevToolsCommand` and the like, and other libraries' own. */
+/** The routes of Selenium's `sendDevToolsCommand` and similar calls, and of other libraries. */
 export const SENDS_DEVTOOLS: readonly string[] = [
   'POST /goog/cdp/execute',
   'POST /ms/cdp/execute',
   'POST /chromium/send_command',
   'POST /chromium/send_command_and_get_result',
 ];
-/** DevTools commands whose effect lasts as long as the session; sending them again to the next one has the same effect. */
+/** DevTools commands with an effect that lasts as long as the session. Sending them to the next session has the same effect. */
 const OVERRIDES =
   /^(Emulation\.|Network\.(enable$|set|emulate)|Page\.(addScriptToEvaluateOnNewDocument|setBypassCSP)$|Browser\.(grantPermissions|setPermission)$)/;
-/** The longest delay of a Node.js timer; a longer one fires at once. */
+/** The longest delay of a Node.js timer. A longer one fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-/** A start that waits in a Grid's queue, which has limits of its own, takes minutes. */
+/** The limit of a session's start. A start may wait for minutes in a Grid's queue, which has limits of its own. */
 const START_LIMIT_MS = 300_000;
-/** Our own driver starts a browser in half a second, on a machine that is busy beyond reason in ten. */
+/** The limit of a start by this program's own driver. It takes 0.5 s, and 10 s on an extremely busy machine. */
 export const OWN_START_LIMIT_MS = 45_000;
 
 export class SessionSettings {
@@ -43,7 +43,7 @@ export class SessionSettings {
     this.#startLimitMs = startLimitMs;
   }
 
-  /** The window that commands go to, once it is known. */
+  /** The window that commands apply to, if it is known. */
   get windowHandle(): string | null {
     return this.#windowHandle;
   }
@@ -62,7 +62,7 @@ export class SessionSettings {
     return this.#hasOwnTimeouts ? this.#timeouts : null;
   }
 
-  /** The DevTools commands that change every page that follows. */
+  /** The DevTools commands that affect every later page. */
   get overrides(): readonly BrowserOverride[] {
     return this.#overrides;
   }
@@ -72,17 +72,17 @@ export class SessionSettings {
     return this.#isResized;
   }
 
-  /** The size of a window was changed, out of band. */
+  /** Records that the size of a window was changed out of band. */
   noteResized(): void {
     this.#isResized = true;
   }
 
-  /** The page that was last navigated to, redacted. */
+  /** The last page that the session navigated to, redacted. */
   get url(): string | null {
     return this.#url;
   }
 
-  /** Learns from a command that succeeded. */
+  /** Updates the facts after a command that succeeded. */
   learn(label: string, data: unknown, body: string): void {
     if (label === 'POST /session') this.#timeouts = { ...this.#timeouts, ...sessionTimeouts(body) };
     else if (label === 'POST /timeouts') {
@@ -103,7 +103,7 @@ export class SessionSettings {
       this.#overrides = joinOverrides(this.#overrides, [{ cmd, params }]);
   }
 
-  /** Learns where a navigation goes, before it has got there: that page may be the one that kills the browser. */
+  /** Records the target of a navigation before it is sent, because that page may be the one that kills the browser. */
   learnNavigation(label: string, data: unknown): void {
     const url = label === 'POST /url' ? stringField(data, 'url') : null;
     if (url === null) return;
@@ -117,8 +117,8 @@ export class SessionSettings {
   }
 
   /**
-   * The limit that the session itself has for such a command, plus a margin; for all but navigations at least the setting. A limit of null means that
-   * the caller wants none (W3C WebDriver, section 8.5).
+   * Returns the deadline of a command: the session's own limit for it plus a margin, and for all commands except navigations at least the
+   * setting. A limit of null means that the caller wants no limit (W3C WebDriver, section 8.5).
    */
   deadlineFor(label: string): number {
     if (label === 'POST /session') return this.#startLimitMs;

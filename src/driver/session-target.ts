@@ -1,6 +1,8 @@
 import type { Route } from './http-client.ts';
 
-/** Where the session comes from: a driver of our own, somebody's endpoint (a Grid, a running driver), or an existing session there. */
+/**
+ * The source of a session: this program's own driver, another program's endpoint (a Grid, a running driver), or an existing session there.
+ */
 export type SessionTarget =
   | { readonly kind: 'own'; readonly driverPath: string; readonly browserPath: string }
   | { readonly kind: 'endpoint'; readonly url: string; readonly route?: Route }
@@ -17,7 +19,7 @@ export function isLoopback(url: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
 }
 
-/** What an error about the start names. */
+/** Returns the parts of a target that an error about the start names. */
 export function describeTarget(target: SessionTarget): {
   endpointUrl?: string;
   proxy?: string | undefined;

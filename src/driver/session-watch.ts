@@ -1,6 +1,7 @@
 /**
  * The sockets that watch one session beside its commands: DevTools if the browser offers it, otherwise BiDi. They are opened after the
- * session's start, explained when they close, and closed with the session. A session works without them; it is only watched less well.
+ * session's start, explained when they close, and closed with the session. A session works without them, but its death is then detected
+ * later.
  */
 import type { Agent } from 'node:http';
 
@@ -23,17 +24,20 @@ import { FallbackState } from './state/fallback-state.ts';
 import { StateTracker } from './state/state-tracker.ts';
 import type { CommandTransport } from './transport.ts';
 
-/** A command in flight knows best why the browser went; its answer comes 50 ms after the socket closed (measured). */
-export const IN_FLIGHT_KNOWS_MS = 250;
+/**
+ * A command in flight gets this time to report the browser's end, because it has the best reason. Its answer comes 50 ms after the socket
+ * closed (measured).
+ */
+export const IN_FLIGHT_ANSWER_LIMIT_MS = 250;
 
-/** Browsers whose state is asked for by BiDi or by commands if they offer no DevTools. */
+/** Browsers that are asked for their state by BiDi or by commands if they offer no DevTools. */
 const KNOWN_BROWSERS = /^(firefox|safari|chrome|chromium|chrome-headless-shell|msedge|microsoftedge)$/i;
 
 export interface SessionWatchOptions {
   readonly target: SessionTarget;
   readonly sessionId: string;
   readonly capabilities: Capabilities;
-  /** Whether a BiDi socket is wanted although there is DevTools. */
+  /** Whether a BiDi socket is opened in addition to DevTools. */
   readonly wantsBidi: boolean;
   readonly process: DriverProcess | undefined;
   readonly http: HttpClient;
@@ -55,7 +59,7 @@ export class SessionWatch {
   #bidi: Bidi | undefined;
   #fallback: FallbackState | undefined;
 
-  /** Opens what the session offers. Never rejects. */
+  /** Opens the sockets that the session offers. Never rejects. */
   static async open(options: SessionWatchOptions): Promise<SessionWatch> {
     const watch = new SessionWatch(options);
     await watch.#open();
@@ -67,7 +71,7 @@ export class SessionWatch {
     this.tracker = new StateTracker(() => this.#devtools);
   }
 
-  /** Undefined if the browser offers no DevTools, and while a broken connection is made again. */
+  /** Undefined if the browser offers no DevTools, and while a broken connection is being restored. */
   get devtools(): DevTools | undefined {
     return this.#devtools;
   }
@@ -77,7 +81,7 @@ export class SessionWatch {
     return this.#fallback;
   }
 
-  /** Notes a command of the user before it is sent. */
+  /** Records a command of the user before it is sent. */
   onCommand({ label, data }: CommandInfo): void {
     this.tracker.onCommand(this.#options.transport.settings.windowHandle, label, data);
     this.#fallback?.onCommand(label, data);
@@ -120,7 +124,7 @@ export class SessionWatch {
     });
   }
 
-  /** This machine's own sockets need no proxy. */
+  /** Returns the agent for a socket. Sockets of this machine need no proxy. */
   #agentFor(url: string): Agent | undefined {
     return isLoopback(url) ? undefined : this.#options.http.socketAgent;
   }
@@ -131,7 +135,7 @@ export class SessionWatch {
       await work();
     } catch (thrown) {
       if (isOver()) return;
-      log.warn(`Could not ${what}: deaths will be noticed later`, { reason: toError(thrown).message });
+      log.warn(`Could not ${what}: deaths will be detected later`, { reason: toError(thrown).message });
     }
   }
 
@@ -148,7 +152,7 @@ export class SessionWatch {
       signal: this.#openSignal,
       onClosed: (message) => void this.#onDevToolsClosed(message),
       onTabCrashed: (handle) => {
-        // Another tab's crash leaves this window working; a command that switches to that tab fails by itself.
+        // The crash of another tab does not affect this window; a command that switches to that tab fails by itself.
         const current = transport.settings.windowHandle ?? this.#devtools?.onlyPage;
         if (handle !== current) return;
         const message = 'the tab crashed: its renderer process is gone';
@@ -161,7 +165,7 @@ export class SessionWatch {
     transport.settings.windowHandle ??= this.#devtools.onlyPage;
   }
 
-  /** True if a command in flight closes a window. A browser that ends with its last window was not killed. */
+  /** Whether a command in flight closes a window. A browser that ends with its last window was not killed. */
   get #isWindowClosing(): boolean {
     return this.#options.transport.log.isUnanswered('DELETE /window');
   }
@@ -170,14 +174,16 @@ export class SessionWatch {
     return typeof this.#options.capabilities.get('webSocketUrl') === 'string';
   }
 
-  /** The cause behind an answer that the session was removed: with BiDi chromedriver says so also of one whose browser is gone. */
+  /**
+   * Returns the cause behind an answer that the session was removed. With BiDi, chromedriver gives the same answer if the browser is gone.
+   */
   async causeOfRemoval(): Promise<DeathCause> {
     const isSure = this.#options.target.kind !== 'own' || !this.#hasBidi || this.#devtoolsUrl === '';
-    if (isSure || (await isDevToolsReachable(this.#devtoolsUrl, IN_FLIGHT_KNOWS_MS))) return 'session-removed';
+    if (isSure || (await isDevToolsReachable(this.#devtoolsUrl, IN_FLIGHT_ANSWER_LIMIT_MS))) return 'session-removed';
     return 'browser-gone';
   }
 
-  /** A Grid offers a socket of its own; a browser's own address is valid only on the machine where it runs. */
+  /** Returns the URL of the DevTools socket. A Grid offers its own; a browser's own address is valid only on the machine where it runs. */
   async #findDevTools(): Promise<string | undefined> {
     const { target, capabilities } = this.#options;
     const gridUrl: unknown = capabilities.get('se:cdp');
@@ -192,7 +198,7 @@ export class SessionWatch {
 
   async #onDevToolsClosed(description: string): Promise<void> {
     const { target, isOver, probe, http, sessionId, transport, report } = this.#options;
-    // Undefined for callers from here on: a probe asks the session itself then.
+    // Undefined for callers from here on, so that a probe asks the session itself.
     this.#devtools = undefined;
     if (isOver()) return;
     if (target.kind !== 'own') {
@@ -220,10 +226,10 @@ export class SessionWatch {
     this.#bidi = undefined;
     if (this.#isWindowClosing) await settlesWithin(transport.settled, CLOSING_LIMIT_MS);
     if (isOver()) return;
-    // The socket runs through the driver. If our own driver is gone, its exit is reported too, and says more.
-    if (target.kind === 'own' && (await process?.exitsWithin(IN_FLIGHT_KNOWS_MS))) return;
+    // The socket belongs to the driver. If this program's own driver is gone, its exit is reported too, with more information.
+    if (target.kind === 'own' && (await process?.exitsWithin(IN_FLIGHT_ANSWER_LIMIT_MS))) return;
     const isBrowserKnown = target.kind === 'own' && this.#devtoolsUrl !== '';
-    if (isBrowserKnown && !(await isDevToolsReachable(this.#devtoolsUrl, IN_FLIGHT_KNOWS_MS)))
+    if (isBrowserKnown && !(await isDevToolsReachable(this.#devtoolsUrl, IN_FLIGHT_ANSWER_LIMIT_MS)))
       report({ cause: 'browser-gone', detectedBy: 'bidi', message });
     else await probe('bidi');
   }

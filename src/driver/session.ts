@@ -1,6 +1,6 @@
 /**
- * One WebDriver session with everything that belongs to it: driver process, transport, DevTools, selenium's driver object. It reports
- * what it sees and decides nothing: declaring a death, and ending the processes afterwards, is the supervisor's.
+ * One WebDriver session with its parts: driver process, transport, DevTools, selenium's driver object. It reports what it detects and
+ * decides nothing: the supervisor declares a death, and ends the processes afterwards.
  */
 import path from 'node:path';
 
@@ -25,7 +25,7 @@ import type { Created, Phase } from './session-phase.ts';
 import { waitForProcesses } from './reap.ts';
 import { OwnSockets } from './sockets.ts';
 import { toStartError } from './start-errors.ts';
-import { IN_FLIGHT_KNOWS_MS, SessionWatch } from './session-watch.ts';
+import { IN_FLIGHT_ANSWER_LIMIT_MS, SessionWatch } from './session-watch.ts';
 import { OWN_START_LIMIT_MS } from './session-settings.ts';
 import type { SessionTimeouts } from './state/browser-state.ts';
 import { StateAccess } from './state/state-access.ts';
@@ -34,21 +34,21 @@ import { CommandTransport, type CommandHook } from './transport.ts';
 export type { SessionTarget } from './session-target.ts';
 
 export interface SessionListener {
-  /** A proof of life: a command succeeded. */
+  /** Called at a proof of life: a command succeeded. */
   readonly onAlive: () => void;
   readonly onDeath: (report: DeathReport) => void;
-  /** The action ended the session itself. */
+  /** Called when the action ended the session itself. */
   readonly onQuit: () => void;
-  /** A command came after the halt. A returned error is thrown in place of the halt's reason. */
+  /** Called when a command comes after the halt. A returned error is thrown instead of the halt's reason. */
   readonly onRefused: () => Error | undefined;
 }
 
 export interface SessionOptions {
   readonly target: SessionTarget;
   readonly browser: BrowserOptions;
-  /** The halt of this epoch: once it aborts, no command starts and those in flight reject with its reason. */
+  /** The halt of this epoch. After it aborts, no command starts, and those in flight reject with its reason. */
   readonly signal: AbortSignal;
-  /** Ends the start, and nothing after it. */
+  /** Aborts the start; has no effect afterwards. */
   readonly startSignal?: AbortSignal;
   readonly commandTimeoutMs: number;
   readonly heartbeatTimeoutMs: number;
@@ -58,15 +58,18 @@ export interface SessionOptions {
   readonly onFolder?: (folder: string) => Promise<void>;
   /** See `TransportOptions`. */
   readonly beforeSend?: () => Promise<void> | undefined;
-  /** A page submits a form by POST. */
+  /** Called when a page submits a form by POST. */
   readonly onPagePost?: () => void;
   readonly log: Log;
 }
 
-/** How long a quit may take. It takes 50 ms unless something is queued before it. */
+/** The time limit of a quit. It takes 50 ms if no command is queued before it. */
 const QUIT_LIMIT_MS = 5_000;
-/** How long a start that was given up is awaited at somebody's endpoint, to end what comes of it. A browser starts in 1 to 3 s. */
-const ABANDON_LIMIT_MS = 10_000;
+/**
+ * The time for which an aborted start at another program's endpoint is awaited, to end the session that it may create. A browser starts in
+ * 1 to 3 s.
+ */
+const ABORTED_START_LIMIT_MS = 10_000;
 
 export class BrowserSession {
   readonly #options: SessionOptions;
@@ -74,17 +77,17 @@ export class BrowserSession {
   readonly #http: HttpClient;
   readonly #prober = new Prober();
   readonly #transport: CommandTransport;
-  /** The browser beside the commands. */
+  /** Access to the browser beside the commands. */
   readonly browser: BrowserAccess;
   /** The browser's cookies, storage and page as a whole. */
   readonly browserState: StateAccess;
   /** Aborts when the session is released. */
   readonly #released = new AbortController();
   #phase: Phase = { status: 'starting' };
-  /** Grows with each command and each change of the cookies. */
+  /** A counter of the commands and of the changes of cookies. */
   #activity = 0;
 
-  /** Throws `SessionStartError`, with nothing left behind, when there is no session to be had. */
+  /** Starts a session. Throws `SessionStartError` if that is not possible; nothing is left behind then. */
   static async start(options: SessionOptions): Promise<BrowserSession> {
     const { target } = options;
     const signal = anySignal(options.signal, options.startSignal);
@@ -106,8 +109,8 @@ export class BrowserSession {
       return session;
     } catch (thrown) {
       if (session !== undefined) await session.#abandon(creating);
-      const words = session?.driverProcess?.lastWords ?? '';
-      throw signal.aborted ? toError(signal.reason) : toStartError(thrown, { ...describeTarget(target), words });
+      const output = session?.driverProcess?.lastOutput ?? '';
+      throw signal.aborted ? toError(signal.reason) : toStartError(thrown, { ...describeTarget(target), output });
     }
   }
 
@@ -156,7 +159,7 @@ export class BrowserSession {
       settings: this.#transport.settings,
       activity: () => this.#activity,
       sendOverride: ({ cmd, params }) => (this.driver as chrome.Driver).sendDevToolsCommand(cmd, { ...params }),
-      // The types of selenium-webdriver leave out that null means no limit.
+      // The types of selenium-webdriver omit that null means no limit.
       setTimeouts: (timeouts) => this.driver.manage().setTimeouts(timeouts as Record<keyof SessionTimeouts, number>),
     });
   }
@@ -165,7 +168,7 @@ export class BrowserSession {
     return this.#phase.created?.id ?? '';
   }
 
-  /** Selenium's own driver object; it passes our transport. */
+  /** Selenium's own driver object, connected to this session's transport. */
   get driver(): WebDriver {
     return this.#created.driver;
   }
@@ -175,8 +178,8 @@ export class BrowserSession {
     return Object.fromEntries(map_);
   }
 
-  /** The driver's process, where it is ours; its id is also its process group's. */
-  get driverProcess(): Pick<DriverProcess, 'pid' | 'folder' | 'lastWords'> | undefined {
+  /** The driver's process if this program started it. Its pid is also the id of its process group. */
+  get driverProcess(): Pick<DriverProcess, 'pid' | 'folder' | 'lastOutput'> | undefined {
     return this.#process;
   }
 
@@ -194,7 +197,7 @@ export class BrowserSession {
     return this.#transport.inFlight;
   }
 
-  /** The page that was last navigated to, redacted. */
+  /** The last page that the session navigated to, redacted. */
   get url(): string | null {
     return this.#transport.settings.url;
   }
@@ -204,8 +207,8 @@ export class BrowserSession {
   }
 
   /**
-   * Asks browser and driver, out of band, whether they live; reports the death if they don't. Resolves with true if they have answered; never
-   * rejects.
+   * Asks the browser and the driver out of band whether they are alive, and reports a death. Resolves with true if they have answered.
+   * Never rejects.
    */
   async probe(detectedBy: Detector): Promise<boolean> {
     const { target, heartbeatTimeoutMs, listener } = this.#options;
@@ -222,13 +225,16 @@ export class BrowserSession {
     if (this.#isOver()) return false;
     if (result.state === 'alive') listener.onAlive();
     if (result.state !== 'dead') return result.state === 'alive';
-    if (result.cause !== 'driver-gone' || !(await this.#process?.exitsWithin(IN_FLIGHT_KNOWS_MS))) {
+    if (result.cause !== 'driver-gone' || !(await this.#process?.exitsWithin(IN_FLIGHT_ANSWER_LIMIT_MS))) {
       this.#report({ cause: result.cause, detectedBy, message: result.message });
     }
     return false;
   }
 
-  /** Ends the session as politely as it lets us, then everything that is ours. Idempotent. An attached session is left running. */
+  /**
+   * Quits the session if it still accepts commands, then ends the processes that this program started. An attached session stays alive.
+   * Idempotent.
+   */
   stop(): Promise<void> {
     const phase = this.#phase;
     if (phase.status === 'stopping') return phase.done;
@@ -238,7 +244,7 @@ export class BrowserSession {
     return done;
   }
 
-  /** Ends what is ours without asking. On somebody else's endpoint the session gets its one DELETE. Idempotent. */
+  /** Kills the processes that this program started. On another program's endpoint the session gets its one DELETE. Idempotent. */
   killNow(): Promise<void> {
     if (this.#phase.status === 'released') return this.#phase.done;
     const asked = this.#options.target.kind === 'endpoint' ? settlesWithin(this.#delete(), QUIT_LIMIT_MS) : undefined;
@@ -247,11 +253,11 @@ export class BrowserSession {
 
   async #quit(): Promise<void> {
     const isDue = !this.#transport.isEnded && this.#options.target.kind !== 'attached';
-    // The action's own quit may still be under way.
+    // The action's own quit may still be in flight.
     await settlesWithin(isDue ? this.driver.quit() : this.#transport.quit, QUIT_LIMIT_MS);
   }
 
-  /** Past the halt: the one command that a dead session still gets. */
+  /** Sends the one command that a dead session still gets, bypassing the halt. */
   async #delete(): Promise<void> {
     if (this.#transport.isEnded || this.id === '') return void (await this.#transport.quit);
     this.#transport.end();
@@ -259,14 +265,14 @@ export class BrowserSession {
     await this.#http.send({ method: 'DELETE', path: `/session/${this.id}`, inOrder: true, signal });
   }
 
-  /** What somebody's endpoint was asked for may still come to be after the start was given up; nobody else would end it. */
+  /** Ends what an aborted start leaves. Another program's endpoint may still create the session, which no other program would end. */
   async #abandon(creating: Promise<void> = Promise.resolve()): Promise<void> {
-    if (this.#options.target.kind === 'endpoint') await settlesWithin(creating, ABANDON_LIMIT_MS);
+    if (this.#options.target.kind === 'endpoint') await settlesWithin(creating, ABORTED_START_LIMIT_MS);
     await this.killNow();
     if (this.#process !== undefined) await waitForProcesses(this.#process.folder);
   }
 
-  /** Throws where the session died while it was still being started. */
+  /** Enters the phase `open`. Throws if the session died during its start. */
   #open(): void {
     const { created, watch, ...phase } = this.#phase;
     if (phase.status !== 'starting' || created === undefined || watch === undefined)
@@ -289,7 +295,7 @@ export class BrowserSession {
     const wanted = toCapabilities(
       { ...browser, downloadDir },
       {
-        // A driver that somebody runs on this machine has this user's trouble with the sandbox too.
+        // A driver that the user runs on this machine needs the same sandbox switch.
         isLocal: target.kind === 'own' || isLoopback(target.url),
         ...(target.kind === 'own' ? { browserPath: target.browserPath } : {}),
       },
@@ -308,7 +314,7 @@ export class BrowserSession {
       ownSockets: new OwnSockets(driver, anySignal(this.#options.signal, this.#released.signal)),
     };
     this.#phase = { ...this.#phase, created };
-    // A session that isn't there is told at once, and so is the window that its commands go to.
+    // Reports a missing session at once, and finds the window that its commands apply to.
     if (target.kind === 'attached') await driver.getWindowHandle();
   }
 
@@ -331,7 +337,7 @@ export class BrowserSession {
     });
     watch.tracker.onPost = this.#options.onPagePost;
     if (this.#phase.status === 'starting') this.#phase = { ...this.#phase, watch };
-    // It was released meanwhile.
+    // The session was released in the meantime.
     else watch.close();
   }
 
@@ -339,7 +345,7 @@ export class BrowserSession {
     return this.#options.signal.aborted || this.#transport.isEnded || this.#phase.status === 'released';
   }
 
-  /** Reports a death that the answer of a command means. */
+  /** Reports a death that a command's answer revealed. */
   #reportAnswer(report: DeathReport): Promise<void> | void {
     const { watch } = this.#phase;
     if (report.cause !== 'session-removed' || watch === undefined) return this.#report(report);
@@ -353,7 +359,7 @@ export class BrowserSession {
     else this.#options.listener.onDeath(report);
   }
 
-  /** Ends what is ours, after `asked` where the session gets a last command. */
+  /** Ends what this program started, after `asked`, the session's last command, has settled. */
   #release(asked?: Promise<unknown>): Promise<void> {
     const phase = this.#phase;
     if (phase.status === 'released') return phase.done;

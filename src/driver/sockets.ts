@@ -1,6 +1,6 @@
 /**
- * Sockets that an action opened beside the transport: `driver.getBidi()`, a BiDi module, `driver.createCDPConnection()`. They pass no
- * door. Whatever waits on them is told of the session's end with its reason, as commands are, and at that end they are terminated.
+ * Sockets that an action opened beside the transport: `driver.getBidi()`, a BiDi module, `driver.createCDPConnection()`. They bypass the
+ * transport. When the session ends, whatever waits on them rejects with the reason, as commands do, and the sockets are terminated.
  */
 import { once } from 'node:events';
 
@@ -11,7 +11,7 @@ import { WebSocket } from 'ws';
 import { raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 
-/** Selenium's CDP connection, as far as it matters here. */
+/** The used part of selenium's CDP connection. */
 interface CdpConnection {
   readonly _wsConnection: WebSocket;
   /** The id of the next command. */
@@ -19,18 +19,18 @@ interface CdpConnection {
   send(method: string, params: object): Promise<unknown>;
 }
 
-/** The words of an error if browser or driver go away while a connection is being made. */
+/** The text of an error if the browser or the driver ends while a connection is being made. */
 const BROKEN = /ECONN|EPIPE|socket hang up/;
 
-/** How long a socket that closed waits for the session's death to be declared. It takes 250 ms at most (measured). */
-const DEATH_KNOWN_MS = 1_000;
+/** The time limit for the declaration of a death after a socket closed. It takes at most 250 ms (measured). */
+const DEATH_LIMIT_MS = 1_000;
 
 export class OwnSockets {
   readonly #driver: WebDriver;
   readonly #signal: AbortSignal;
   readonly #sockets = new Set<WebSocket>();
   #bidi: BidiConnection | undefined;
-  /** Set while it is looked whether there is a BiDi connection; told if selenium would make one. */
+  /** Set during the check for an existing BiDi connection; called if selenium would create one. */
   #onBidiMissing: (() => never) | undefined;
 
   /** `signal` aborts with the reason of the session's end. */
@@ -46,7 +46,7 @@ export class OwnSockets {
       this.#watchCdp(connection);
       return connection;
     };
-    // Selenium puts each socket into this field as soon as it makes one, long before it returns the connection.
+    // Selenium stores each socket in this field as soon as it creates it, long before it returns the connection.
     let cdpSocket: WebSocket | undefined;
     Object.defineProperty(driver, '_cdpWsConnection', {
       configurable: true,
@@ -57,7 +57,7 @@ export class OwnSockets {
         if (signal.aborted) this.terminate();
       },
     });
-    // Selenium asks for them when it makes a BiDi connection, and tells of the connection in no other way.
+    // Selenium reads the capabilities when it creates a BiDi connection; there is no other sign of a new connection.
     driver.getCapabilities = async () => {
       this.#onBidiMissing?.();
       signal.throwIfAborted();
@@ -68,7 +68,7 @@ export class OwnSockets {
 
   terminate(): void {
     for (const socket of this.#sockets) {
-      // One that is being opened tells of its end as an error.
+      // A socket that is being opened reports its end as an error.
       socket.on('error', () => undefined);
       socket.terminate();
     }
@@ -84,7 +84,7 @@ export class OwnSockets {
       try {
         return await this.#race(() => send(method, params));
       } finally {
-        // Selenium waits 30 s for an answer, even of a socket that is closed. With this one it stops.
+        // Selenium waits 30 s for an answer, even from a closed socket. This message ends the wait.
         if (this.#signal.aborted) socket.emit('message', JSON.stringify({ id }));
       }
     };
@@ -98,7 +98,7 @@ export class OwnSockets {
     };
     const connecting = getBidiConnection(this.#driver);
     this.#onBidiMissing = undefined;
-    // Selenium has kept the attempt, and would give it to the next who asks.
+    // Selenium has stored the failed attempt and would return it to the next caller.
     if (isMissing) void closeBidiConnection(this.#driver);
     connecting.then(
       (connection) => this.#adoptBidi(connection),
@@ -114,16 +114,16 @@ export class OwnSockets {
     const fail = connection._failPending.bind(connection);
     connection.send = (command) => (signal.aborted ? Promise.reject(toError(signal.reason)) : send(command));
     connection._failPending = (error) => {
-      // The socket is often the first to know of a death.
+      // The socket often detects a death first.
       if (connection.socket.readyState < WebSocket.CLOSING) fail(signal.aborted ? toError(signal.reason) : error);
       else void this.#failWithReason(fail, error);
     };
     signal.addEventListener('abort', () => fail(toError(signal.reason)), { once: true });
   }
 
-  /** The reason of the session's end, if that is behind `error`; it may be declared a little later. */
+  /** Returns the reason of the session's end if it is the cause of `error`. It may be declared a little later. */
   async #reasonFor(error: Error): Promise<Error> {
-    if (!this.#signal.aborted) await settlesWithin(once(this.#signal, 'abort'), DEATH_KNOWN_MS);
+    if (!this.#signal.aborted) await settlesWithin(once(this.#signal, 'abort'), DEATH_LIMIT_MS);
     return this.#signal.aborted ? toError(this.#signal.reason) : error;
   }
 

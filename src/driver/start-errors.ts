@@ -1,4 +1,7 @@
-/** Why no session came to be, in words that say what to do. Rows from chromedriver's and Grid's own messages (measured or their sources). */
+/**
+ * Explains why no session could be started, and what to do about it. The rows come from the messages of chromedriver and Grid (measured, or
+ * from their sources).
+ */
 import { toError } from '../core/errors.ts';
 import { redactText, redactUrl } from '../core/redact.ts';
 import { CommandTimeoutError, SessionStartError } from './death.ts';
@@ -7,12 +10,12 @@ import { firstLine } from './verdicts.ts';
 
 interface StartTarget {
   readonly endpointUrl?: string;
-  /** On the way to the endpoint. */
+  /** The proxy on the route to the endpoint. */
   readonly proxy?: string | undefined;
   readonly driverPath?: string;
   readonly browserPath?: string;
   /** The output of the driver and its browser. */
-  readonly words?: string;
+  readonly output?: string;
 }
 
 export function toStartError(thrown: unknown, target: StartTarget): SessionStartError {
@@ -37,33 +40,36 @@ export function toStartError(thrown: unknown, target: StartTarget): SessionStart
 
 const BROKEN = /ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE|ERR_PROXY_TUNNEL/;
 const ENDED_AT_ONCE = /DevToolsActivePort file doesn't exist|Chrome failed to start|Chrome instance exited/i;
-/** The browser, or its first tab, went while the session began (provoked by shared memory of 1 MB). */
+/** The browser, or its first tab, ended while the session began (provoked by shared memory of 1 MB). */
 const LOST = /browser has closed the connection|disconnected:|Unable to receive message from renderer|tab crashed/;
 
 const DRIVER_LISTENS = /started successfully on port \d+\.?/;
-/** Also of its driver, and the line that says where its DevTools are. */
+/** A line of Chromium's or its driver's log, or the line with the address of DevTools. */
 const CHROMIUM_LINE = /^\[[\d:./]+|^DevTools listening/;
-const LONGEST_QUOTE = 300;
+const MAX_QUOTE_LENGTH = 300;
 
-/** The way out where the answer shows that `GRID_URL` leads to something else. */
+/** Advice for an answer that shows that `GRID_URL` is wrong. */
 const ADVICE: readonly { readonly pattern: RegExp; readonly words: string }[] = [
-  { pattern: /<!doctype|<html/i, words: '(This is a web page, and no WebDriver endpoint. Correct GRID_URL, --grid.)' },
-  { pattern: /unknown command: \S*session/i, words: '(Is the path of GRID_URL right? chromedriver has none.)' },
+  { pattern: /<!doctype|<html/i, words: '(This is a web page, not a WebDriver endpoint. Correct GRID_URL, --grid.)' },
+  {
+    pattern: /unknown command: \S*session/i,
+    words: '(Check the path of GRID_URL: for chromedriver it must be empty.)',
+  },
 ];
 
-/** A reason on this machine that is known. */
-function findReason(text: string, { endpointUrl, browserPath, words = '' }: StartTarget): string | undefined {
+/** Returns a known reason on this machine. */
+function findReason(text: string, { endpointUrl, browserPath, output = '' }: StartTarget): string | undefined {
   if (endpointUrl !== undefined) return undefined;
-  // The driver runs: it has answered.
-  const reason = findStartReason(`${text}\n${words}`, browserPath === undefined ? [] : [browserPath]);
+  // The driver runs, because it has answered. So only the browser's file is checked.
+  const reason = findStartReason(`${text}\n${output}`, browserPath === undefined ? [] : [browserPath]);
   return reason === undefined ? undefined : `The browser could not be started: ${reason}.`;
 }
 
 function explain(text: string, target: StartTarget): string {
-  const { endpointUrl, proxy, driverPath, browserPath, words: printed = '' } = target;
+  const { endpointUrl, proxy, driverPath, browserPath, output: printed = '' } = target;
   const where = endpointUrl === undefined ? `The driver ${driverPath}` : `The endpoint ${redactUrl(endpointUrl)}`;
-  // chromedriver may give the reason in the second line alone.
-  const words = firstLine(redactText(text).replace(/^session not created\n/, 'session not created '));
+  // chromedriver may give the reason only in the second line.
+  const message = firstLine(redactText(text).replace(/^session not created\n/, 'session not created '));
   const versions = /only supports Chrome version (\d+)[\s\S]*?Current browser version is ([\d.]+)/.exec(text);
   if (versions !== null) {
     return (
@@ -73,39 +79,39 @@ function explain(text: string, target: StartTarget): string {
   }
   const [broken] = BROKEN.exec(text) ?? [];
   if (broken !== undefined && endpointUrl !== undefined) {
-    const way = proxy === undefined ? '' : ` through the proxy ${redactUrl(proxy)}`;
+    const route = proxy === undefined ? '' : ` through the proxy ${redactUrl(proxy)}`;
     const settings = proxy === undefined ? 'GRID_URL (--grid)' : 'GRID_URL (--grid) or GRID_PROXY';
-    return `No WebDriver endpoint answers at ${redactUrl(endpointUrl)}${way} (${broken}). Start it, or correct ${settings}.`;
+    return `No WebDriver endpoint answers at ${redactUrl(endpointUrl)}${route} (${broken}). Start it, or correct ${settings}.`;
   }
   if (broken !== undefined) {
-    return `${where} went away while it started the browser (${broken}). See \`npm run doctor\`.`;
+    return `${where} ended while it started the browser (${broken}). See \`npm run doctor\`.`;
   }
   if (/no chrome binary|cannot find Chrome binary/i.test(text)) {
     return endpointUrl === undefined
       ? `${where} found no browser at ${browserPath}. Set CHROME_BINARY to the browser's path.`
-      : `${where} found no browser on its machine: ${words}`;
+      : `${where} found no browser on its machine: ${message}`;
   }
   if (ENDED_AT_ONCE.test(text) || (endpointUrl === undefined && LOST.test(text))) {
     const program = `The browser${browserPath === undefined ? '' : ` ${browserPath}`}`;
-    const way =
+    const hint =
       (endpointUrl === undefined ? describeSmallSharedMemory() : undefined) ??
-      'Start it by hand with --headless=new to see why.';
-    return `${program} ended as soon as it was started: ${words}${lastErrors(printed)} ${way}`;
+      'Start it manually with --headless=new to see why.';
+    return `${program} ended as soon as it was started: ${message}${lastErrors(printed)} ${hint}`;
   }
   const advice = endpointUrl === undefined ? undefined : ADVICE.find(({ pattern }) => pattern.test(text))?.words;
-  const reason = words === '' ? '.' : `: ${words}`;
+  const reason = message === '' ? '.' : `: ${message}`;
   return `${where} could not start a browser session${reason}${advice === undefined ? '' : ` ${advice}`}`;
 }
 
-/** The last lines that Chromium printed as errors, without those that say nothing about it; of another program, its last line. */
+/** Returns the last lines that Chromium printed as errors, without unrelated ones; for another program, its last line. */
 function lastErrors(printed: string): string {
   const errors = [...printed.matchAll(/:(?:ERROR|FATAL):(\S+)\] (.+)/g)];
-  const telling = errors.filter(([, file = '']) => !/dbus|crashpad/.test(file)).slice(-2);
+  const relevant = errors.filter(([, file = '']) => !/dbus|crashpad/.test(file)).slice(-2);
   const lines = printed.split(DRIVER_LISTENS).at(-1)?.trim().split('\n') ?? [];
   const plain = lines.some((line) => CHROMIUM_LINE.test(line)) ? [] : lines.slice(-1);
-  const said = redactText((telling.length > 0 ? telling.map(([, , error]) => error) : plain).join('; ')).slice(
+  const said = redactText((relevant.length > 0 ? relevant.map(([, , error]) => error) : plain).join('; ')).slice(
     0,
-    LONGEST_QUOTE,
+    MAX_QUOTE_LENGTH,
   );
-  return said === '' ? '' : ` It said: ${said.replace(/\.$/, '')}.`;
+  return said === '' ? '' : ` Its output: ${said.replace(/\.$/, '')}.`;
 }

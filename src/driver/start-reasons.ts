@@ -1,27 +1,27 @@
-/** The reasons of this machine that keep a browser or its driver from starting, known by the words that the programs print. */
+/** The reasons on this machine that prevent a browser or its driver from starting, recognised by the programs' output. */
 import { closeSync, existsSync, openSync, readlinkSync, readSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 interface Reason {
-  /** Text of Chromium, its driver, the loader of libraries, or the operating system. */
+  /** Output of Chromium, its driver, the library loader, or the operating system. */
   readonly words: RegExp;
-  /** A sentence without its full stop: the reason, and the way out. */
+  /** Returns a sentence without its full stop: the reason and the solution. */
   readonly explanation: (match: RegExpExecArray) => string;
 }
 
-/** First match wins. Each was provoked on Chromium 156 on Linux, except the texts of macOS. */
+/** The first match wins. Each was provoked on Chromium 156 on Linux, except the texts of macOS. */
 const REASONS: readonly Reason[] = [
   {
     words: /No usable sandbox/,
     explanation: () =>
       'Chromium found no usable sandbox: this user may not create user namespaces, as in most containers. Allow them, or set ' +
-      'BROWSER_ARGUMENTS=--no-sandbox if every page that is visited is trusted',
+      'BROWSER_ARGUMENTS=--no-sandbox if all visited pages are trusted',
   },
   {
     words: /Missing X server or \$DISPLAY|Cannot open (X )?display/i,
     explanation: () =>
-      'there is no display for a window of the browser. Leave out --headed (HEADLESS=false), or set DISPLAY, or run under xvfb-run',
+      'there is no display for the browser window. Leave out --headed (HEADLESS=false), or set DISPLAY, or use xvfb-run',
   },
   {
     words: /Failed to create (\S+)\/SingletonLock|user data directory is already in use/,
@@ -33,7 +33,7 @@ const REASONS: readonly Reason[] = [
       'the limit of open files is too low. Raise it with `ulimit -n 4096`; a browser needs several hundred',
   },
   {
-    // Chromium keeps its shared memory there if the system gives it no memfd. A full one is no full disk.
+    // Chromium puts its shared memory there if the system gives it no memfd. A full /dev/shm is no full disk.
     words: /Creating shared memory in \S+ failed: ([^\n(]+)/,
     explanation: ([, why]) =>
       `the shared memory in /dev/shm can't be used (${why?.trim()}). Set BROWSER_ARGUMENTS=--disable-dev-shm-usage, or give the container more ` +
@@ -57,7 +57,7 @@ const REASONS: readonly Reason[] = [
   {
     words: /undefined symbol: ([^\s,]+)|version `([^']+)' not found/,
     explanation: ([, symbol, version]) =>
-      `a library of this system does not fit: it lacks ${symbol ?? version}. Update the system, or install a version that is made for it`,
+      `a library of this system is incompatible: it lacks ${symbol ?? version}. Update the system, or install a version that is built for it`,
   },
   {
     words: /ENOENT[^\n]*mkdir '([^']+)\/[^'/]+'/,
@@ -77,10 +77,10 @@ const REASONS: readonly Reason[] = [
   },
 ];
 
-/** Less was seen to end Chromium 156 while it starts, without a word, if the system gives it no memfd. */
-const LEAST_SHARED_MEMORY_BYTES = 8 * 2 ** 20;
+/** With less free shared memory, Chromium 156 was seen to end silently during its start, if the system gives it no memfd. */
+const MIN_SHARED_MEMORY_BYTES = 8 * 2 ** 20;
 
-/** The machines of ELF headers (`e_machine`) that run the programs of a Node of this architecture. */
+/** The machine codes in ELF headers (`e_machine`) of the programs that run on each architecture of Node. */
 const ELF_MACHINES: Partial<Record<NodeJS.Architecture, readonly number[]>> = {
   x64: [62, 3],
   ia32: [3],
@@ -89,27 +89,27 @@ const ELF_MACHINES: Partial<Record<NodeJS.Architecture, readonly number[]>> = {
 };
 
 /**
- * Returns why one of `programs` did not start: a sentence with the way out, without its full stop. Undefined if neither `words`, which they
- * printed, nor their files say.
+ * Returns why one of `programs` did not start: a sentence with the solution, without its full stop. Undefined if neither `words`, their
+ * output, nor their files show the reason.
  */
 export function findStartReason(words: string, programs: readonly string[]): string | undefined {
   for (const { words: pattern, explanation } of REASONS) {
     const match = pattern.exec(words);
     if (match !== null) return explanation(match);
   }
-  // A shell is given what the system can't run, and says nothing useful about it.
+  // A program that the system can't run is passed to a shell, whose message is useless.
   const foreign = programs.find(isForeign);
   if (foreign === undefined) return undefined;
   return `the program ${foreign} is for another kind of machine than this one (${process.platform} ${process.arch}). Install the right one`;
 }
 
-/** Returns what there is to say about small shared memory, as a possible reason; undefined if there is enough. */
+/** Returns a sentence about too little shared memory as a possible reason; undefined if there is enough. */
 export function describeSmallSharedMemory(): string | undefined {
   const freeBytes = freeSharedMemory();
-  if (freeBytes > LEAST_SHARED_MEMORY_BYTES) return undefined;
+  if (freeBytes > MIN_SHARED_MEMORY_BYTES) return undefined;
   const free = freeBytes < 2 ** 20 ? `${Math.floor(freeBytes / 2 ** 10)} KB` : `${Math.floor(freeBytes / 2 ** 20)} MB`;
   return (
-    `A possible reason: the shared memory is too small, for /dev/shm has only ${free} left. Set BROWSER_ARGUMENTS=--disable-dev-shm-usage, ` +
+    `A possible reason: the shared memory is too small (${free} free in /dev/shm). Set BROWSER_ARGUMENTS=--disable-dev-shm-usage, ` +
     'or give the container more (--shm-size=1g).'
   );
 }
@@ -119,32 +119,35 @@ function freeSharedMemory(): number {
     const { bsize, bavail } = statfsSync('/dev/shm');
     return bsize * bavail;
   } catch {
-    // A system without the folder, such as macOS, has another way.
+    // A system without this folder, such as macOS, uses another mechanism.
     return Infinity;
   }
 }
 
-/** The holder of a profile is in the target of the link that Chromium makes there, as `host-pid`. */
+/** Describes a profile in use. Chromium creates a link in it, with the user of the profile as its target (`host-pid`). */
 function describeUsedProfile(folder: string | undefined): string {
   const what = `the profile ${folder ?? 'folder'} is in use`;
-  const way = 'One session at a time can use a profile: end the other one, or set another USER_DATA_DIR';
+  const advice = 'One session at a time can use a profile: end the other one, or set another USER_DATA_DIR';
   try {
     const holder = folder === undefined ? undefined : readlinkSync(path.join(folder, 'SingletonLock'));
     const [, host, pid] = /^(.*)-(\d+)$/.exec(holder ?? '') ?? [];
-    return `${what}${pid === undefined ? '' : ` by process ${pid} on ${host}`}. ${way}`;
+    return `${what}${pid === undefined ? '' : ` by process ${pid} on ${host}`}. ${advice}`;
   } catch {
-    return `${what}. ${way}`;
+    return `${what}. ${advice}`;
   }
 }
 
-/** The system says the same if the file is missing, and if what its first line or its header names is. */
+/**
+ * Describes a program that can't be run. The system reports the same error if the file is missing and if the interpreter or loader that it
+ * names is missing.
+ */
 function describeUnrunnable(program: string): string {
   if (!existsSync(program))
-    return `the program ${program} is not there any more. Install it again, or correct its path`;
-  return `the program ${program} needs an interpreter or a loader that this system does not have. Install one that is made for this system`;
+    return `the program ${program} does not exist any more. Install it again, or correct its path`;
+  return `the program ${program} needs an interpreter or a loader that this system does not have. Install one that is built for this system`;
 }
 
-/** Returns whether a file is a program for another system or another processor. False if it can't be read, and for scripts. */
+/** Returns whether a file is a program for another system or another processor; false for scripts and if it can't be read. */
 function isForeign(file: string): boolean {
   const header = readHeader(file);
   const magic = header.toString('latin1', 0, 4);
@@ -153,7 +156,7 @@ function isForeign(file: string): boolean {
   if (process.platform === 'darwin') return isElf || magic.startsWith('MZ');
   if (!isElf) return isMacOS || magic.startsWith('MZ');
   const known = ELF_MACHINES[process.arch];
-  // The sixth byte says which end of a number comes first.
+  // The sixth byte is the byte order.
   const machine = header[5] === 2 ? header.readUInt16BE(18) : header.readUInt16LE(18);
   return known !== undefined && !known.includes(machine);
 }
@@ -168,7 +171,7 @@ function readHeader(file: string): Buffer {
       closeSync(descriptor);
     }
   } catch {
-    // A program may be executable and not readable.
+    // A program may be executable but not readable.
   }
   return header;
 }

@@ -1,6 +1,6 @@
 /**
- * The one door that every command passes, of whatever library stands on selenium. It refuses when halted, carries a deadline, never
- * re-sends, counts a success as a heartbeat, tells its owner what each failure means, and remembers what was asked last.
+ * The one entry point of all commands, for every library that builds on selenium. It refuses commands after a halt, gives each a deadline,
+ * never sends one twice, counts a success as a heartbeat, reports to its session what each failure means, and stores the last commands.
  */
 import { Response, type Client, type Request } from 'selenium-webdriver/http/index.js';
 
@@ -15,13 +15,13 @@ import { isProxyFailure } from './proxy-words.ts';
 import { SENDS_DEVTOOLS, SessionSettings } from './session-settings.ts';
 import { appendToMessage, parseFailure, verdictOfAnswer } from './verdicts.ts';
 
-/** How long a command may still take after its page was freed at the deadline. */
+/** The time that a command gets after its page was freed at the deadline. */
 const GRACE_AFTER_DEADLINE_MS = 3_000;
-/** The longest that a command of our own is waited for: a page load. */
+/** The maximum time of a command of the library itself: a page load. */
 const ASK_LIMIT_MS = 30_000;
-/** Answered from the driver's memory, even for a dead browser (measured): no proof of life. */
+/** Commands that the driver answers from its memory, even for a dead browser (measured). They are no proof of life. */
 const ANSWERED_BY_DRIVER = new Set(['GET /timeouts', 'POST /timeouts', 'GET /window', 'POST /window']);
-/** Commands whose success means more than that the session lives. */
+/** Commands with a success that means more than that the session lives. */
 const UNUSUAL = new Set([
   ...ANSWERED_BY_DRIVER,
   ...SENDS_DEVTOOLS,
@@ -39,7 +39,7 @@ const UNUSUAL = new Set([
 
 const CREATE = 'POST /session';
 const QUIT = 'DELETE /';
-/** The answer of a driver whose session has ended (W3C WebDriver, section 6.6). */
+/** The answer of a driver for a session that has ended (W3C WebDriver, section 6.6). */
 const NO_SUCH_SESSION = JSON.stringify({
   value: { error: 'invalid session id', message: 'invalid session id: its last window was closed', stacktrace: '' },
 });
@@ -48,67 +48,73 @@ const { signal: NEVER } = new AbortController();
 
 export interface TransportOptions {
   readonly http: HttpClient;
-  /** Aborted = halted; the reason is what everybody is told. */
+  /** Aborts at the halt; its reason is the error of all callers. */
   readonly signal: AbortSignal;
-  /** The least deadline of a command. */
+  /** The minimum deadline of a command. */
   readonly commandTimeoutMs: number;
-  /** Of the session's own start. Default 5 minutes. */
+  /** The time limit of the session's start. Default 5 minutes. */
   readonly startLimitMs?: number;
-  /** The session's first answer, where it was not started through this door. */
+  /** The answer to the session's start, if another client has started it. */
   readonly attachTo?: { readonly sessionId: string; readonly capabilities: object };
   readonly listener: TransportListener;
-  /** The browser's proxy in words; undefined if it has none. */
+  /** Returns a description of the browser's proxy; undefined if it has none. */
   readonly describeProxy?: () => string | undefined;
   /** Called before each command is sent. A returned promise is awaited; a throw refuses the command. */
   readonly beforeCommand?: CommandHook;
-  /** Called before everything that is sent but a quit. A returned promise is awaited; a rejection refuses the command. */
+  /** Called before each request except a quit. A returned promise is awaited; a rejection refuses the command. */
   readonly beforeSend?: () => Promise<void> | undefined;
 }
 
-/** Sees each command before it is sent: returns nothing to let it pass at once, or a promise to hold it. Throws to refuse it. */
+/**
+ * A hook that is called with each command before it is sent. It returns undefined to send the command at once, returns a promise to hold
+ * it, or throws to refuse it.
+ */
 export type CommandHook = (command: CommandInfo) => Promise<void> | undefined;
 
-/** What the transport tells and asks its session. */
+/** The transport's reports and questions to its session. */
 export interface TransportListener {
   readonly onAlive: () => void;
-  /** A returned promise is awaited: the death is declared when it resolves. */
+  /** Called at a death. A returned promise is awaited; the death is declared when it resolves. */
   readonly onDeath: (report: DeathReport) => Promise<void> | void;
-  /** The action itself ended the session, by `quit()` or by closing the last window. */
+  /** Called when the action itself ended the session, by `quit()` or by closing the last window. */
   readonly onQuit: () => void;
-  /** A command came after the halt. A returned error is thrown in place of the halt's reason. */
+  /** Called when a command comes after the halt. A returned error is thrown instead of the halt's reason. */
   readonly onRefused: () => Error | undefined;
   /**
-   * Finds out whether the session lives, after a failure that may mean anything; a death is declared before it resolves. Resolves with true
-   * if browser and driver have answered.
+   * Finds out whether the session is alive, after a failure with an unknown cause. A death is declared before it resolves. Resolves with
+   * true if the browser and the driver have answered.
    */
   readonly probe: (detectedBy: Detector) => Promise<boolean>;
-  /** Ends what keeps the current page busy, where there is a way. */
+  /** Stops what keeps the current page busy, if possible. */
   readonly freePage: (handle: string | null) => void;
-  /** The same, if the page does not answer. Resolves when the page answers again, or soon. */
+  /** Does the same only if the page does not answer. Resolves when the page answers again, or after a short time. */
   readonly freeBusyPage: (handle: string | null) => Promise<void>;
 }
 
-/** A command of our own. */
+/** A command of the library itself. */
 interface Question {
   readonly method: 'GET' | 'POST' | 'DELETE';
-  /** Below the session, such as `/cookie`. */
+  /** The path below the session, such as `/cookie`. */
   readonly route: string;
   readonly data?: object | undefined;
 }
 
-/** Selenium's HTTP client, supervised. Made for one session; there is no way back from halted. */
+/** A supervised implementation of selenium's HTTP client for one session. A halt is final. */
 export class CommandTransport implements Client {
   readonly log = new CommandLog();
   readonly settings: SessionSettings;
   readonly #options: TransportOptions;
-  /** In the order of their start, with its time. */
+  /** The commands in the order of their start, with the time of it. */
   readonly #inFlight = new Map<Promise<unknown>, number>();
   readonly #deadlines = new Deadlines();
-  /** Aborts when the session's end is asked for. */
+  /** Aborts when the session's end is requested. */
   readonly #end = new AbortController();
   /** Set when the last window was closed, which ends the session. */
   #isWindowless = false;
-  /** Set when a command was never answered although browser and driver live. If the next one isn't either, the session is of no use. */
+  /**
+   * Set when a command was never answered although the browser and the driver are alive. If the next one is not answered either, the
+   * session is unusable.
+   */
   #isStuck = false;
   #quit: Promise<unknown> = Promise.resolve();
 
@@ -121,23 +127,23 @@ export class CommandTransport implements Client {
     return this.#inFlight.size;
   }
 
-  /** Set when the session's end was asked for; a socket that closes then is no death. */
+  /** Whether the session's end was requested. A socket that closes afterwards is no death. */
   get isEnded(): boolean {
     return this.#end.signal.aborted;
   }
 
-  /** No more commands: the session is being ended, and what is in flight ends with it. */
+  /** Refuses further commands, because the session is being ended. Commands in flight end with it. */
   end(): void {
     this.#end.abort(new SessionEndedError());
     this.#deadlines.clear();
   }
 
-  /** Settles with the action's own quit, if there is one under way. */
+  /** Settles with the action's own quit if it is in flight, otherwise at once. */
   get quit(): Promise<unknown> {
     return this.#quit;
   }
 
-  /** How long the oldest command in flight has been so; null where none is. */
+  /** The age of the oldest command in flight in milliseconds; null if there is none. */
   get oldestCommandMs(): number | null {
     const [startedAt] = this.#inFlight.values();
     return startedAt === undefined ? null : performance.now() - startedAt;
@@ -148,7 +154,7 @@ export class CommandTransport implements Client {
     return Promise.allSettled(this.#inFlight.keys());
   }
 
-  /** The seam of selenium's `http.Executor`. */
+  /** Sends a command. Selenium's `http.Executor` calls it. */
   async send(request: Request): Promise<Response> {
     const { signal, attachTo, beforeCommand } = this.#options;
     if (attachTo !== undefined && request.method === 'POST' && request.path === '/session') {
@@ -166,14 +172,15 @@ export class CommandTransport implements Client {
       this.#throwIfClosed();
     }
     const command = this.#exchange(request, label, this.#inFlight.size > 0 ? this.settled : undefined);
-    // Nothing but a quit ends the session before its first await.
+    // Only a quit ends the session before its first await.
     if (this.isEnded) this.#quit = command;
     return this.#whileInFlight(command);
   }
 
   /**
-   * Sends a command of our own to the session at `path`: past selenium, its hooks and the log of commands. A command that is not answered
-   * rejects, and is no death: the page may be busy, while the user's code waits for nothing. Resolves with the value of the answer.
+   * Sends a command of the library itself to the session at `path`. It bypasses selenium, its hooks and the command log. A command that is
+   * not answered rejects, and is no death: the page may be busy without any of the user's code waiting for it. Resolves with the value of
+   * the answer.
    */
   async ask(path: string, { method, route, data }: Question): Promise<unknown> {
     const { signal } = this.#options;
@@ -205,7 +212,7 @@ export class CommandTransport implements Client {
     }
   }
 
-  /** A command that is held must not hold up the session's end, which waits behind it. */
+  /** The session's end waits behind a held command, so the end releases it. */
   #beforeSend(): Promise<void> | undefined {
     const held = this.#options.beforeSend?.();
     return held === undefined ? undefined : raceSignal(held, this.#end.signal);
@@ -220,13 +227,13 @@ export class CommandTransport implements Client {
     }
   }
 
-  /** A session that is dead or has ended is what `quit()` wants. Bare selenium resolves it too (measured). */
+  /** A `quit()` succeeds if the session is dead or has ended. Bare selenium resolves it too (measured). */
   async #answerLateQuit(): Promise<Response> {
     await Promise.allSettled([this.#quit]);
     return quitAnswer();
   }
 
-  /** Throws when the session is dead or has ended. */
+  /** Throws if the session is dead or has ended. */
   #throwIfClosed(): void {
     const { signal, listener } = this.#options;
     if (signal.aborted) throw listener.onRefused() ?? toError(signal.reason);
@@ -250,7 +257,7 @@ export class CommandTransport implements Client {
         ...(body === undefined ? {} : { body }),
         inOrder: true,
         beforeSend: isQuit ? undefined : () => this.#beforeSend(),
-        // A start that is given up half-way may leave a session at the endpoint, and its answer is needed to end that.
+        // An aborted start may leave a session at the endpoint, and its answer is needed to end that session.
         signal: label === CREATE ? NEVER : signal,
       });
       answer = await this.#withinDeadline(exchange, { label, ahead });
@@ -263,14 +270,14 @@ export class CommandTransport implements Client {
     }
     entry.end(String(answer.status));
     this.#isStuck = false;
-    // Most commands end here; what follows is left out of their way.
+    // A shortcut for most commands.
     if (answer.status === 200 && !UNUSUAL.has(label)) listener.onAlive();
     else await this.#judge(answer, { label, data: request.data, isQuit });
     const answered = answer.status === 200 ? answer.body : await this.#explainFailure(answer.body);
     return new Response(answer.status, answer.headers, answered);
   }
 
-  /** Returns the answer with what this library knows about its cause. */
+  /** Returns the answer, extended by what this library knows about its cause. */
   async #explainFailure(body: string): Promise<string> {
     const { error, message } = parseFailure(body);
     if (error === 'timeout') return this.#endTimeout(body);
@@ -279,8 +286,8 @@ export class CommandTransport implements Client {
   }
 
   /**
-   * The driver gave up waiting for the page, which may loop for ever: every later command would time out too (measured). Returns the answer
-   * with the page's URL in its message.
+   * Handles a timeout of the driver. The page may loop for ever, and then every later command would time out too (measured). Returns the
+   * answer with the page's URL in its message.
    */
   async #endTimeout(body: string): Promise<string> {
     const { signal, listener } = this.#options;
@@ -290,7 +297,7 @@ export class CommandTransport implements Client {
     return url === null ? body : appendToMessage(body, ` (page: ${url})`);
   }
 
-  /** A status other than 200 is looked up in the table; a success is a heartbeat and teaches us the session's settings. */
+  /** Looks up a failure in the table. A success is a heartbeat and reveals settings of the session. */
   async #judge(
     answer: HttpAnswer,
     { label, data, isQuit }: { label: string; data: unknown; isQuit: boolean },
@@ -307,7 +314,7 @@ export class CommandTransport implements Client {
         this.#isWindowless = true;
         listener.onQuit();
       } else if (label === 'POST /execute/async' && isNull(answer.body)) {
-        // A driver answers an asynchronous script with null when the browser goes away under it (measured).
+        // If the browser ends during an asynchronous script, the driver answers with null (measured).
         await listener.probe('command');
         signal.throwIfAborted();
       } else if (!ANSWERED_BY_DRIVER.has(label)) listener.onAlive();
@@ -321,7 +328,10 @@ export class CommandTransport implements Client {
     if (verdict.kind === 'dead' && this.isEnded) throw new SessionEndedError();
   }
 
-  /** No answer came. Its delivery is unknown, so it is never sent again; whether the session lives is asked of a probe. */
+  /**
+   * Handles a command without an answer. It may have been carried out, so it is never sent again. A probe finds out whether the session is
+   * alive.
+   */
   async #explainBrokenExchange(error: Error, isQuit: boolean): Promise<Error> {
     const { signal, listener } = this.#options;
     if (this.isEnded && !isQuit && !signal.aborted) return new SessionEndedError();
@@ -351,7 +361,7 @@ export class CommandTransport implements Client {
     { label, ahead }: { label: string; ahead: Promise<unknown> | undefined },
   ): Promise<HttpAnswer> {
     const { signal, listener } = this.#options;
-    // A session does one command at a time: the time of this one begins when those before it, which have deadlines too, are through.
+    // A session runs one command at a time, so a command's time begins when the earlier commands, which have deadlines too, have ended.
     if (ahead !== undefined) await Promise.race([ahead, exchange.catch(() => undefined)]);
     const deadlineMs = this.settings.deadlineFor(label);
     const first = await this.#answerWithin(deadlineMs, exchange);
@@ -359,13 +369,13 @@ export class CommandTransport implements Client {
     listener.freePage(this.settings.windowHandle);
     if (await settlesWithin(exchange, GRACE_AFTER_DEADLINE_MS)) {
       const answer = await exchange;
-      // What the command came to is no longer of interest, unless it tells of the session's end.
+      // The result of the command does not matter any more, unless it reveals the session's end.
       if (answer.status !== 200 && verdictOfAnswer(answer.body).verdict.kind === 'dead') return answer;
     } else if (!signal.aborted && (this.#isStuck || !(await listener.probe('deadline'))) && !signal.aborted) {
       const message = `${label} was not answered within ${deadlineMs / 1000} s, nor ${GRACE_AFTER_DEADLINE_MS / 1000} s after its page was stopped`;
       await listener.onDeath({ cause: 'frozen', detectedBy: 'deadline', message });
     } else {
-      // Only the answer may be lost: the commands behind it need not wait for it.
+      // Possibly only the answer was lost, so the commands behind it need not wait for it.
       this.#isStuck = true;
       this.#options.http.dropConnection();
     }
@@ -374,7 +384,7 @@ export class CommandTransport implements Client {
   }
 }
 
-/** The success of a quit. */
+/** Returns the answer of a successful quit. */
 function quitAnswer(): Response {
   return new Response(200, {}, '{"value":null}');
 }

@@ -1,13 +1,13 @@
 /**
- * The one table that says what a failure means for its session. Each row has its origin; an unknown failure is never guessed: it is
- * `suspicious`, and the caller probes once before deciding.
+ * The one table of what a failure means for its session. Each row names its source. An unknown failure is `suspicious`, and the caller
+ * probes once before it decides.
  */
 import type { DeathCause } from '../model/death.ts';
 import { redactText } from '../core/redact.ts';
 
 /**
- * `dead`: the session is gone, whatever a probe says. `suspicious`: maybe; probe. `harmless`: an answer about the page, or about the
- * command.
+ * `dead`: the session is gone, regardless of a probe. `suspicious`: the session may be gone; probe it. `harmless`: an answer about the page
+ * or about the command.
  */
 export type Verdict =
   | { readonly kind: 'dead'; readonly cause: DeathCause }
@@ -15,7 +15,7 @@ export type Verdict =
   | { readonly kind: 'harmless' };
 
 interface Row {
-  /** The W3C `error` string, where the row depends on it. */
+  /** The W3C `error` string, if the row depends on it. */
   readonly error?: string;
   readonly message?: RegExp;
   readonly verdict: Verdict;
@@ -25,12 +25,12 @@ const HARMLESS: Verdict = { kind: 'harmless' };
 const SUSPICIOUS: Verdict = { kind: 'suspicious' };
 const dead = (cause: DeathCause): Verdict => ({ kind: 'dead', cause });
 
-/** First match wins, so the precise rows stand before the general ones. */
+/** The first match wins, so precise rows precede general ones. */
 const ROWS: readonly Row[] = [
-  // Grid could not reach its node (issues): the node may be back in a moment.
+  // Grid could not reach its node (issues). The node may be reachable again in a moment.
   { error: 'timeout', message: /java\.net\.|HttpTimeoutException/, verdict: SUSPICIOUS },
-  // Pages, elements, scripts, alerts, closed windows: answers, not deaths (W3C WebDriver, section 6.6; measured). They stand before all
-  // rows that look at words, for these messages quote the page, whose alert may well say "Session timed out or not found".
+  // Answers about pages, elements, scripts, alerts and closed windows are no deaths (W3C WebDriver, section 6.6; measured). They precede
+  // all rows that match the message, because these messages quote the page: an alert may contain "Session timed out or not found".
   ...[
     'no such window',
     'no such frame',
@@ -59,17 +59,17 @@ const ROWS: readonly Row[] = [
     'unsupported operation',
     'session not created',
   ].map((error) => ({ error, verdict: HARMLESS })),
-  // chromedriver 156, browser killed: first command after it, or the one in flight (measured).
+  // chromedriver 156 after the browser was killed: the first command afterwards, or the one in flight (measured).
   {
     message: /browser has closed the connection|disconnected: (not connected to DevTools|Unable to receive message)/,
     verdict: dead('browser-gone'),
   },
   // Older chromedriver (its sources, issue threads).
   { message: /chrome not reachable|failed to check if window was closed/, verdict: dead('browser-gone') },
-  // Renderer crash: every later command fails and no reload heals it (measured); older wording from chromedriver's sources.
+  // Renderer crash: every later command fails, and a reload does not help (measured). The older texts are from chromedriver's sources.
   { message: /^tab crashed|session deleted because of page crash|from tab crashed/, verdict: dead('tab-crashed') },
   { error: 'tab crashed', verdict: dead('tab-crashed') },
-  // Selenium Grid 4: router and node, with the reason since 4.39; Selenium 3 hub; Appium (their sources and issues).
+  // Selenium Grid 4 (router and node, with the reason since 4.39), Selenium 3 hub, Appium (their sources and issues).
   {
     message: /session timed out or not found|was terminated due to|not available and is not among the last/i,
     verdict: dead('session-removed'),
@@ -84,13 +84,13 @@ const ROWS: readonly Row[] = [
     message: /Failed to decode response from marionette|Tried to run command without establishing a connection/,
     verdict: dead('browser-gone'),
   },
-  // Bare: deleted by another client, or an earlier command learned of the death already (measured).
+  // Without a message: another client deleted the session, or an earlier command already revealed the death (measured).
   { error: 'invalid session id', verdict: dead('session-removed') },
   // Navigation failures are `unknown error` with Chromium's own code in the text (measured).
   { message: /net::ERR_/, verdict: HARMLESS },
 ];
 
-/** An answer of the remote end with a status other than 200. `body` is the text as received. */
+/** Returns the verdict on an answer with a status other than 200. `body` is the text as received. */
 export function verdictOfAnswer(body: string): { verdict: Verdict; message: string } {
   const { error, message } = parseFailure(body);
   const row = ROWS.find(
@@ -102,8 +102,8 @@ export function verdictOfAnswer(body: string): { verdict: Verdict; message: stri
 }
 
 /**
- * The remote end's own words in a failed answer. Whatever is no W3C error (a proxy's HTML page, an empty body) has no `error`, and
- * its text as `message`.
+ * Returns the remote end's own text in a failed answer. If the body is no W3C error (a proxy's HTML page, an empty body), `error` is empty
+ * and `message` is the body.
  */
 export function parseFailure(body: string): { error: string; message: string } {
   try {
@@ -121,7 +121,7 @@ export function appendToMessage(body: string, text: string): string {
   return JSON.stringify({ ...answer, value: { ...answer.value, message: [first + text, ...rest].join('\n') } });
 }
 
-/** The first line, which is what chromedriver and Grid mean for people; stack traces follow it. */
+/** Returns the first line, which is the message of chromedriver and Grid. Stack traces follow it. */
 export function firstLine(text: string): string {
   return text.split('\n', 1)[0]?.trim() ?? '';
 }

@@ -1,15 +1,15 @@
 /**
- * What is left when this program is killed outright is cleared by somebody else: a tiny shell that outlives us, waits on a pipe from
- * us, and acts when the pipe closes without a word.
+ * Removes the leftovers of this program if it is killed: a small shell outlives the program, waits on a pipe from it, and acts when the
+ * pipe closes without `done`.
  */
 import { spawn } from 'node:child_process';
 
 import { browserEnvironment } from '../config/config.ts';
 
 /**
- * Reads lines until the pipe ends. A number is the process group to guard, an empty line is none; `done` disarms: group ids are used again by the system, so
- * a shell that lingered could hit a stranger. Of the ways to write it, `kill -s KILL -- -N` is the one that every sh takes (dash
- * refuses `kill -9 -- -N`). Removal is tried again, for a process that is being killed may still write a file.
+ * Reads lines until the pipe ends. A number is the process group to guard; an empty line means none. `done` disarms it, because the system
+ * reuses group ids and a later shell could kill an unrelated group. `kill -s KILL -- -N` is the form that every sh accepts (dash refuses
+ * `kill -9 -- -N`). The removal is retried, because a process that is being killed may still write a file.
  */
 const SCRIPT = `
 group=
@@ -24,15 +24,15 @@ done
 `;
 
 export interface Watchdog {
-  /** The process group to end, should this program vanish. */
+  /** Sets the process group to end if this program vanishes. */
   guard(processGroup: number): void;
-  /** The group has been ended; the folder is the shell's to remove now, for as long as its tries last. */
+  /** Leaves the removal of the folder to the shell, which retries it. The group has been ended. */
   handOver(): void;
-  /** Nothing is left to guard. Resolves when the shell has gone. */
+  /** Ends the guard. Resolves when the shell has exited. */
   disarm(): Promise<void>;
 }
 
-/** Guards `folder` (removed if this program vanishes) and later a process group. */
+/** Guards `folder`, which is removed if this program vanishes, and later a process group. */
 export function startWatchdog(folder: string): Watchdog {
   const shell = spawn('/bin/sh', ['-c', SCRIPT, 'webdriver-supervisor-watchdog', folder], {
     detached: true,
@@ -43,7 +43,7 @@ export function startWatchdog(folder: string): Watchdog {
     shell.once('exit', () => resolve());
     shell.once('error', () => resolve());
   });
-  // A shell that can't start leaves us without a net, not without a session.
+  // If the shell can't start, the session works without this protection.
   shell.stdin.on('error', () => undefined);
   shell.unref();
   return {

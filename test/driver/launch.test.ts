@@ -59,7 +59,7 @@ describe('DriverProcess: a driver that does not start', () => {
   it('is named in a SessionStartError when it does not exist, and nothing is left', async () => {
     const error = await expectNothingLeft(() => launch('/nowhere/chromedriver'));
     expect(error).to.be.instanceOf(SessionStartError);
-    expect(error.message).to.contain('/nowhere/chromedriver is not there any more');
+    expect(error.message).to.contain('/nowhere/chromedriver does not exist any more');
   });
 
   it('is named in a SessionStartError when it never listens, and nothing is left', async () => {

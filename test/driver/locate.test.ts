@@ -11,7 +11,7 @@ async function makeMachine(...programs: string[]) {
   for (const program of programs) await writeProgram(at(program), '#!/bin/sh\n');
   return {
     at,
-    options: { home: at('home'), places: [], env: { PATH: at('bin') } },
+    options: { home: at('home'), folders: [], env: { PATH: at('bin') } },
     [Symbol.asyncDispose]: () => folder.remove(),
   };
 }
@@ -38,7 +38,7 @@ describe('locateBrowser', () => {
   it('searches PATH in its order, then the usual places', async () => {
     await using machine = await makeMachine('bin/chromium', 'other/google-chrome', 'other/chromedriver');
     const { at, options } = machine;
-    const location = await locateBrowser({ ...options, places: [at('other')] });
+    const location = await locateBrowser({ ...options, folders: [at('other')] });
     expect(location).to.deep.equal({
       found: true,
       browserPath: at('bin/chromium'),
@@ -98,7 +98,7 @@ describe('locateBrowser', () => {
       driverPath: undefined,
       lookedIn: [at('bin'), at('home/.cache/selenium')],
     });
-    expect(await locateBrowser({ home: at('home'), places: [] })).to.include({ found: false, missing: 'both' });
+    expect(await locateBrowser({ home: at('home'), folders: [] })).to.include({ found: false, missing: 'both' });
   });
 
   it('passes over a script of Ubuntu that only advises to install a snap', async () => {

@@ -103,7 +103,7 @@ describe('A browser that can not be started, and doctor under the same condition
       return { line: `mount -t tmpfs -o ${options} none /dev/shm`, namespaces: OWN_MOUNTS, environment, says };
     };
     await checkAll([
-      withMount('size=64k', /possible reason: the shared memory is too small, for \/dev\/shm has only 64 KB left/),
+      withMount('size=64k', /possible reason: the shared memory is too small \(64 KB free in \/dev\/shm\)/),
       withMount('nr_inodes=1', /shared memory in \/dev\/shm can't be used \(No space left on device\)/),
       withMount('ro', /shared memory in \/dev\/shm can't be used \(Read-only file system\)/),
     ]);
@@ -130,7 +130,7 @@ describe('A browser that can not be started, and doctor under the same condition
     await checkAll([
       withLibrary('libcups.so.2', empty, /the library \S*libcups\.so\.2 can't be loaded \(file too short\)/),
       withLibrary('libnspr4.so', empty, /the library \S*libnspr4\.so can't be loaded \(file too short\)/),
-      withLibrary('libcups.so.2', sharedLibrary, /a library of this system does not fit: it lacks cups\w+/),
+      withLibrary('libcups.so.2', sharedLibrary, /a library of this system is incompatible: it lacks cups\w+/),
     ]);
   });
 

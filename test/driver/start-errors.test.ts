@@ -144,7 +144,7 @@ describe('toStartError', () => {
     [
       'a program that was removed',
       'LaunchProcess: failed to execvp:\n/no/chrome',
-      [/\/no\/chrome is not there any more/],
+      [/\/no\/chrome does not exist any more/],
     ],
     ['another architecture', 'chrome: cannot execute: Exec format error', [/another kind of machine/]],
     [
@@ -155,7 +155,7 @@ describe('toStartError', () => {
   ] as const) {
     it(`names the reason in Chromium's own words: ${what}`, () => {
       const thrown = new Error('session not created: Chrome instance exited. Examine ChromeDriver verbose log.');
-      const { message } = toStartError(thrown, { ...OWN, words });
+      const { message } = toStartError(thrown, { ...OWN, output: words });
       for (const part of parts) expect(message).to.match(part);
     });
   }
@@ -163,14 +163,20 @@ describe('toStartError', () => {
   it("shows Chromium's last errors if they are none of these, without those of D-Bus", () => {
     const words =
       '[1:1:1130/0:ERROR:dbus/bus.cc:405] Failed to connect to the bus: x\n[1:1:1130/0:ERROR:a/b.cc:1] The moon is full';
-    const { message } = toStartError(new Error('session not created: Chrome instance exited.'), { ...OWN, words });
-    expect(message).to.contain('It said: The moon is full.').and.not.contain('Failed to connect');
+    const { message } = toStartError(new Error('session not created: Chrome instance exited.'), {
+      ...OWN,
+      output: words,
+    });
+    expect(message).to.contain('Its output: The moon is full.').and.not.contain('Failed to connect');
   });
 
   it('shows the last line of a program that is no Chromium', () => {
     const words = 'ChromeDriver was started successfully on port 4.\nloading\n/opt/chrome: 3: jq: not found\n';
-    const { message } = toStartError(new Error('session not created: Chrome instance exited.'), { ...OWN, words });
-    expect(message).to.contain('It said: /opt/chrome: 3: jq: not found.').and.not.contain('loading');
+    const { message } = toStartError(new Error('session not created: Chrome instance exited.'), {
+      ...OWN,
+      output: words,
+    });
+    expect(message).to.contain('Its output: /opt/chrome: 3: jq: not found.').and.not.contain('loading');
   });
 
   it('says that the browser went while its session began', () => {
@@ -188,7 +194,7 @@ describe('toStartError', () => {
   it('names the reason of a start that took too long, if the browser printed it', () => {
     const thrown = new CommandTimeoutError('POST /session', { deadlineMs: 45_000, url: null });
     const words = 'IO error: MANIFEST-000001: FILE_ERROR_NO_SPACE';
-    expect(toStartError(thrown, { ...OWN, words }).message).to.match(/temporary folder .* is full/);
+    expect(toStartError(thrown, { ...OWN, output: words }).message).to.match(/temporary folder .* is full/);
   });
 
   it('says that no session was ready in time, and no word of one that lives on', () => {
@@ -199,7 +205,7 @@ describe('toStartError', () => {
   });
 
   for (const [what, text, advice] of [
-    ['a web site', 'newSession: <!doctype html><title>404</title>', /no WebDriver endpoint.*GRID_URL/],
+    ['a web site', 'newSession: <!doctype html><title>404</title>', /not a WebDriver endpoint.*GRID_URL/],
     ['a wrong path', 'unknown command: unknown command: wd/hub/session', /path of GRID_URL/],
   ] as const) {
     it(`says what is wrong with the address of the endpoint: ${what}`, () => {

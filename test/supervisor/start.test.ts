@@ -33,7 +33,7 @@ describe('the start of a session', () => {
     await supervisor.driver.get('data:text/html,<title>alive</title>');
     expect(await supervisor.driver.getTitle()).to.equal('alive');
     expect(reasons).to.have.length(1);
-    expect(reasons[0]).to.match(/went away while it started the browser/);
+    expect(reasons[0]).to.match(/ended while it started the browser/);
   });
 
   it('is repeated if the driver is killed before it listens', async () => {
