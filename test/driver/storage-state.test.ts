@@ -60,8 +60,8 @@ describe('Files of browser state', () => {
   });
 
   for (const [what, text, words] of [
-    ['is not JSON', '{', /state\.json is no file of browser state: it is not JSON/],
-    ['is a list', '[]', /state\.json is no file of browser state: it /],
+    ['is not JSON', '{', /state\.json is not a file of browser state: it is not JSON/],
+    ['is a list', '[]', /state\.json is not a file of browser state: it /],
     ['has a cookie without a domain', '{"cookies":[{"name":"a","value":"b"}]}', /cookies\.0\.domain/],
     ['has an origin that is no URL', '{"origins":[{"origin":"shop"}]}', /origins\.0\.origin/],
   ] as const) {

@@ -1,12 +1,12 @@
-/** Asks for a browser's state over its BiDi socket. No alert is closed by that, and no frame is in the way. */
+/** Reads and writes a browser's state over its BiDi socket. This closes no alert and does not depend on the current frame. */
 import { settlesWithin } from '../../core/abort.ts';
 import type { Bidi } from '../bidi.ts';
 import type { StateCookie } from './browser-state.ts';
 import type { StateChannel } from './state-channel.ts';
 
-/** A page that is busy, or shows an alert, is not waited for. */
+/** The time limit for an answer of the page; a busy page or a page with an alert does not answer. */
 const ANSWER_LIMIT_MS = 500;
-/** A world of its own, in which the page's scripts see and change nothing. */
+/** The name of an isolated world, which the page's scripts neither see nor change. */
 const SANDBOX = 'webdriver-supervisor';
 
 type BidiValue = { readonly type: 'string' | 'base64'; readonly value: string };
@@ -71,7 +71,7 @@ export class BidiChannel implements StateChannel {
 }
 
 function toStateCookie({ name, value, domain, path, expiry, httpOnly, secure, sameSite }: BidiCookie): StateCookie {
-  // Chromium says `none` also of a cookie without the attribute, which an insecure one must be.
+  // Chromium also reports `none` for a cookie without the attribute. An insecure cookie with `none` must be one without it.
   const site = sameSite === 'none' && !secure ? undefined : SAME_SITE[sameSite as keyof typeof SAME_SITE];
   return {
     name,

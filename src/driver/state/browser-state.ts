@@ -1,13 +1,13 @@
 /**
- * What a browser session carries from one step to the next: cookies, storage, the page and the window. States are immutable values that
- * can be compared and merged; nothing here talks to a browser.
+ * The state of a browser session that later sessions can continue with: cookies, storage, the page and the window. States are immutable
+ * values that can be compared and merged. Nothing in this file communicates with a browser.
  */
 
-/** A cookie as Chromium's `Storage` domain describes it, in the fields that setting it again needs. */
+/** A cookie as in Chromium's `Storage` domain, with the fields that are needed to set it again. */
 export interface StateCookie {
   readonly name: string;
   readonly value: string;
-  /** With a leading dot if subdomains get the cookie too. */
+  /** Begins with a dot if subdomains get the cookie too. */
   readonly domain: string;
   readonly path: string;
   /** Seconds since 1970; -1 for a session cookie. */
@@ -27,8 +27,8 @@ export interface OriginStorage {
 }
 
 /**
- * Why a page can't be opened again as it was: it answered a POST, the driver was in a frame of it, a script left something in its memory, or
- * its URL names nothing that can be loaded.
+ * The reason why a page can't be opened again in the same state: it answered a POST (`post`), the driver was in a frame of it (`frame`), a
+ * script left something in its memory (`script`), or its URL can't be loaded (`unloadable`).
  */
 export type PageObstacle = 'post' | 'frame' | 'script' | 'unloadable';
 
@@ -36,11 +36,11 @@ export interface PageState {
   readonly url: string;
   readonly obstacle: PageObstacle | null;
   /**
-   * A hash of the page's visible text and form values if commands may have changed the page since it was loaded, otherwise null. After
-   * the page was opened again it must have the same one.
+   * A hash of the page's visible text and form values if commands may have changed the page since it was loaded, otherwise null. After the
+   * page was opened again, its hash must be equal.
    */
   readonly fingerprint: string | null;
-  /** The number of open windows. Only the current one is opened again. */
+  /** The number of open windows. Only the current window is opened again. */
   readonly windows: number;
 }
 
@@ -49,16 +49,16 @@ export interface WindowSize {
   readonly height: number;
 }
 
-/** The time limits of a session (W3C WebDriver, section 8.5), in milliseconds; null means no limit. */
+/** The time limits of a session in milliseconds (W3C WebDriver, section 8.5); null means no limit. */
 export interface SessionTimeouts {
   readonly implicit: number;
   readonly pageLoad: number | null;
   readonly script: number | null;
 }
 
-/** A command of Chromium's DevTools protocol that the user's code sent, and that changes every page that follows. */
+/** A command of Chromium's DevTools protocol that the user's code sent and that affects every later page. */
 export interface BrowserOverride {
-  /** Such as `Emulation.setTimezoneOverride`. */
+  /** The command's name, such as `Emulation.setTimezoneOverride`. */
   readonly cmd: string;
   readonly params: Readonly<Record<string, unknown>>;
 }
@@ -67,13 +67,13 @@ export interface BrowserState {
   readonly cookies: readonly StateCookie[];
   /** By origin, such as `https://example.com`. */
   readonly origins: ReadonlyMap<string, OriginStorage>;
-  /** Null if the window shows no page of a site. */
+  /** The current page; null if the window shows no page of a site. */
   readonly page: PageState | null;
-  /** Null if no command changed the size of the window. */
+  /** The size of the window; null if no command changed it. */
   readonly windowSize: WindowSize | null;
-  /** Null if no command changed them. */
+  /** The time limits; null if no command changed them. */
   readonly timeouts: SessionTimeouts | null;
-  /** In the order of their sending; a later one of the same kind replaces an earlier one. */
+  /** In the order in which they were sent; a later command of the same kind replaces an earlier one. */
   readonly overrides: readonly BrowserOverride[];
 }
 
@@ -99,19 +99,21 @@ export interface StatePatch {
   readonly overrides: readonly BrowserOverride[];
 }
 
-/** Which parts of a state are restored. */
+/** The parts of a state to restore. */
 export interface RestoreParts {
   /** @default true */
   readonly cookies?: boolean;
   /** Local and session storage. @default true */
   readonly storage?: boolean;
-  /** The page that the last step left, the size of the window, the session's timeouts, and overrides by DevTools commands. @default true */
+  /**
+   * The page at the end of the last step, the size of the window, the session's timeouts, and overrides by DevTools commands. @default true
+   */
   readonly page?: boolean;
 }
 
 const NO_ITEMS: StorageItems = new Map();
 
-/** What has to be changed in `before` to get `after`. A cookie that differs only in its expiry counts as unchanged. */
+/** Returns the changes from `before` to `after`. A cookie that differs only in its expiry time counts as unchanged. */
 export function diffStates(before: BrowserState, after: BrowserState): StatePatch {
   const known = new Map(before.cookies.map((cookie) => [cookieName(cookie), cookie]));
   const kept = new Set(after.cookies.map(cookieName));
@@ -134,7 +136,7 @@ export function diffStates(before: BrowserState, after: BrowserState): StatePatc
   };
 }
 
-/** `state` with the changes of `patch`. */
+/** Returns `state` with the changes of `patch`. */
 export function patchState(state: BrowserState, patch: StatePatch): BrowserState {
   const changed = new Set([...patch.cookies, ...patch.removedCookies].map(cookieName));
   const origins = new Map(state.origins);
@@ -152,7 +154,7 @@ export function patchState(state: BrowserState, patch: StatePatch): BrowserState
   };
 }
 
-/** One patch that does what `first` and then `second` do. */
+/** Returns a patch with the effect of `first` followed by `second`. */
 export function joinPatches(first: StatePatch, second: StatePatch): StatePatch {
   const changed = new Set([...second.cookies, ...second.removedCookies].map(cookieName));
   const isLeft = (cookie: StateCookie) => !changed.has(cookieName(cookie));
@@ -186,7 +188,7 @@ export function isEmptyPatch({
   return size === 0 && windowSize === null && timeouts === null;
 }
 
-/** `first` and then `second`, without those of the first that the second replaces. */
+/** Returns `first` followed by `second`, without the overrides of `first` that `second` replaces. */
 export function joinOverrides(
   first: readonly BrowserOverride[],
   second: readonly BrowserOverride[],
@@ -202,12 +204,15 @@ function diffOverrides(before: readonly BrowserOverride[], after: readonly Brows
   return after.filter((override) => !known.has(JSON.stringify(override)));
 }
 
-/** Scripts for new documents add up; all other overrides are settings. */
+/**
+ * Returns a key that is equal for overrides that replace each other. Scripts for new documents accumulate; all other overrides are
+ * settings.
+ */
 function overrideKind({ cmd, params }: BrowserOverride): string {
   return cmd.startsWith('Page.addScript') ? JSON.stringify([cmd, params]) : cmd;
 }
 
-/** The patch without the parts that are not to be restored. */
+/** Returns the patch without the parts that must not be restored. */
 export function selectParts(
   patch: StatePatch,
   { cookies = true, storage = true, page = true }: RestoreParts,
@@ -222,12 +227,12 @@ export function selectParts(
   };
 }
 
-/** RFC 6265, section 5.3: these make a cookie's identity; CHIPS adds the partition. */
+/** Returns the identity of a cookie (RFC 6265, section 5.3; the partition is from CHIPS). */
 function cookieName({ name, domain, path, partitionKey }: StateCookie): string {
   return JSON.stringify([name, domain, path, partitionKey?.topLevelSite, partitionKey?.hasCrossSiteAncestor]);
 }
 
-/** Sites that extend a cookie's life with each answer change nothing by that: the expiry is no part of the comparison. */
+/** Compares two cookies without their expiry times, because many sites extend them with each answer. */
 function isSameCookie(one: StateCookie | undefined, other: StateCookie): boolean {
   return (
     one !== undefined &&

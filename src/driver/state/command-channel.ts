@@ -1,8 +1,8 @@
-/** Asks for a browser's state by WebDriver commands, where there is nothing else. They wait for the user's commands, and these for them. */
+/** Reads and writes a browser's state by WebDriver commands if there is no other way. They queue with the user's commands. */
 import type { StateCookie } from './browser-state.ts';
 import type { StateChannel } from './state-channel.ts';
 
-/** Sends a command past selenium; see `CommandTransport.ask`. */
+/** Sends a command without selenium; see `CommandTransport.ask`. */
 export type Ask = (method: 'GET' | 'POST' | 'DELETE', route: string, data?: object) => Promise<unknown>;
 
 interface WireCookie extends Omit<StateCookie, 'expires' | 'partitionKey'> {
@@ -18,7 +18,7 @@ export class CommandChannel implements StateChannel {
   }
 
   async isFree(): Promise<boolean> {
-    // An alert makes every other command fail, and by default closes then. Only this one leaves it as it is.
+    // While an alert is open, every other command fails and by default closes it. This command does not change it.
     return !(await this.#ask('GET', '/alert/text').then(
       () => true,
       () => false,
@@ -38,7 +38,7 @@ export class CommandChannel implements StateChannel {
     await this.#ask('POST', '/cookie', {
       cookie: {
         ...cookie,
-        // Without a domain the cookie is for the current host alone.
+        // Without a domain, the cookie applies only to the current host.
         ...(domain.startsWith('.') ? { domain } : {}),
         ...(expires === -1 ? {} : { expiry: Math.round(expires) }),
       },
@@ -64,7 +64,7 @@ function toStateCookie({ name, value, domain, path, expiry, httpOnly, secure, sa
     expires: expiry ?? -1,
     httpOnly,
     secure,
-    // Firefox says `None` also of a cookie without the attribute, which an insecure one must be.
+    // Firefox also reports `None` for a cookie without the attribute. An insecure cookie with `None` must be one without it.
     ...(sameSite !== undefined && !(sameSite === 'None' && !secure) && { sameSite }),
   };
 }

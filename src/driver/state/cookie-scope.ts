@@ -1,9 +1,9 @@
-/** Which pages a cookie belongs to (RFC 6265, section 5.4). */
+/** The pages that a cookie applies to (RFC 6265, section 5.4). */
 import type { StateCookie } from './browser-state.ts';
 
 type Scope = Pick<StateCookie, 'domain' | 'path' | 'secure'>;
 
-/** Whether a request for `url` carries the cookie. */
+/** Returns whether a request for `url` includes the cookie. */
 export function isSentTo(cookie: Scope, url: string): boolean {
   const { pathname, protocol } = URL.parse(url) ?? {};
   if (pathname === undefined || (cookie.secure && protocol !== 'https:')) return false;
@@ -12,7 +12,7 @@ export function isSentTo(cookie: Scope, url: string): boolean {
   return isPathMatched && isOfSite(cookie, url);
 }
 
-/** Whether the host of `url` may set the cookie. */
+/** Returns whether the host of `url` may set the cookie. */
 export function isOfSite({ domain }: Pick<Scope, 'domain'>, url: string): boolean {
   const host = URL.parse(url)?.hostname;
   if (host === undefined) return false;

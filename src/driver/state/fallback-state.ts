@@ -1,7 +1,7 @@
 /**
- * Reads and writes the state of a browser without DevTools: over BiDi, otherwise by WebDriver commands. No events tell what happens
- * between two looks, so less is known than with DevTools: storage of the pages that were looked at, and a page's way only by the commands
- * that were sent.
+ * Reads and writes the state of a browser without DevTools: over BiDi if possible, otherwise by WebDriver commands. Without events between
+ * two reads, less is known than with DevTools: only the storage of pages that were read, and the page's history only from the commands that
+ * were sent.
  */
 import type { SessionSettings } from '../session-settings.ts';
 import {
@@ -22,21 +22,21 @@ import { viewPage, type PageView, type StateChannel } from './state-channel.ts';
 import { isSentTo } from './cookie-scope.ts';
 import { obstacleOf } from './state-tracker.ts';
 
-/** Commands after which the page may have come in another way than by the opening of its URL. */
+/** Commands that may open a page in another way than by its URL. */
 const MOVES = /^(POST \/(back|forward|refresh|window)|DELETE \/window)$/;
-/** A window that shows no page of a site. */
+/** The URL of a window without a page of a site. */
 const BLANK = /^(about:blank|data:,)$/;
 
 export interface FallbackStateOptions {
   readonly ask: Ask;
-  /** Anew each time, because a socket may close. */
+  /** Returns the current channel. It may change, because a socket may close. */
   readonly channel: () => StateChannel;
   readonly settings: SessionSettings;
   readonly commandsInFlight: () => number;
 }
 
 export interface CaptureOptions {
-  /** Takes no state if commands of the user would have to wait for it. */
+  /** Whether no state is read if commands of the user would have to wait for it. */
   readonly isBackground?: boolean;
 }
 
@@ -46,7 +46,7 @@ export class FallbackState {
   #cookies: readonly StateCookie[] = [];
   /** The changes that commands may have made to the current page since its URL was opened. */
   #pageOrigin: PageTouch = UNTOUCHED;
-  /** The page as it was looked at last. */
+  /** The page at the last read. */
   #seen: { readonly page: PageState | null; readonly pageOrigin: PageTouch } = {
     page: null,
     pageOrigin: this.#pageOrigin,
@@ -63,7 +63,7 @@ export class FallbackState {
     return { page: pageOrigin === this.#pageOrigin ? page : undefined, origins };
   }
 
-  /** Notes a command of the user before it is sent. */
+  /** Records a command of the user before it is sent. */
   onCommand(label: string, data: unknown): void {
     if (label === 'POST /url') this.#pageOrigin = { ...UNTOUCHED };
     else if (MOVES.test(label)) this.#pageOrigin = { ...UNTOUCHED, isTouched: true };
@@ -97,7 +97,9 @@ export class FallbackState {
     };
   }
 
-  /** See `StateAccess.apply`. The window visits the origins whose storage is written, and ends blank if there are any. */
+  /**
+   * Does the same as `StateAccess.apply`. The window visits the origins whose storage is written, and is blank afterwards if there are any.
+   */
   async apply(patch: StatePatch): Promise<readonly string[] | undefined> {
     const { settings, ask } = this.#options;
     const channel = this.#options.channel();
@@ -121,10 +123,10 @@ export class FallbackState {
     return (await viewPage(channel, windowHandle))?.facts.fingerprint ?? UNKNOWN_FINGERPRINT;
   }
 
-  /** The current window; null if it is closed. */
+  /** Returns the current window; null if it is closed. */
   async #findWindow(): Promise<string | null> {
     const { settings, ask } = this.#options;
-    // The answer teaches the settings, too.
+    // The answer also updates the settings.
     if (settings.windowHandle === null) await ask('GET', '/window').catch(() => undefined);
     return settings.windowHandle;
   }
@@ -147,7 +149,7 @@ export class FallbackState {
     if (BLANK.test(url)) return null;
     const obstacle = this.#options.settings.isInFrame ? 'frame' : hasMemory ? 'script' : obstacleOf(url);
     const fingerprint = isTouched ? (view?.facts.fingerprint ?? UNKNOWN_FINGERPRINT) : null;
-    // Other windows are not looked at without DevTools.
+    // Other windows are not counted without DevTools.
     return { url, obstacle, fingerprint, windows: 1 };
   }
 }

@@ -1,15 +1,15 @@
-/** Local and session storage by origin, as far as a browser has shown it. Maps are replaced and never changed: a state can hold on to them. */
+/** The known local and session storage by origin. Its maps are replaced, never changed, so that a state can refer to them. */
 import type { OriginStorage, StorageItems } from './browser-state.ts';
 
 const NO_ITEMS: StorageItems = new Map();
 
 export class OriginStore {
   #local: ReadonlyMap<string, StorageItems> = new Map();
-  /** Session storage belongs to one window. By its handle, then by origin. */
+  /** Session storage by window handle, then by origin. It belongs to one window. */
   readonly #session = new Map<string, ReadonlyMap<string, StorageItems>>();
   #origins: { readonly handle: string; readonly value: ReadonlyMap<string, OriginStorage> } | undefined;
 
-  /** Undefined if nothing is known. */
+  /** Returns the items of an origin; undefined if they are not known. */
   get(handle: string, area: keyof OriginStorage, origin: string): StorageItems | undefined {
     return (area === 'local' ? this.#local : this.#session.get(handle))?.get(origin);
   }
@@ -20,7 +20,7 @@ export class OriginStore {
     this.#origins = undefined;
   }
 
-  /** The storage of the origins visited, as the window with this handle sees it. The same map until something changes. */
+  /** Returns the storage of the visited origins for the window with this handle. Returns the same map until something changes. */
   originsOf(handle: string): ReadonlyMap<string, OriginStorage> {
     if (this.#origins?.handle === handle) return this.#origins.value;
     const names = new Set([...this.#local.keys(), ...(this.#session.get(handle)?.keys() ?? [])]);
@@ -33,14 +33,14 @@ export class OriginStore {
     return value;
   }
 
-  /** The window is closed, and its session storage with it. */
+  /** Removes the session storage of a closed window. */
   drop(handle: string): void {
     this.#session.delete(handle);
     if (this.#origins?.handle === handle) this.#origins = undefined;
   }
 }
 
-/** Whether two areas hold the same; `entries` are those that a page told. */
+/** Returns whether a known area is equal to the entries that a page reported. */
 export function hasItems(items: StorageItems | undefined, entries: readonly (readonly [string, string])[]): boolean {
   return items?.size === entries.length && entries.every(([key, value]) => items.get(key) === value);
 }

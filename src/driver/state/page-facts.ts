@@ -1,30 +1,33 @@
-/** What only the page itself knows about its document. Asked only of pages that commands may have changed, or that may answer a POST. */
+/**
+ * Facts that only the page itself knows about its document. They are read only from pages that commands may have changed or that may have
+ * answered a POST.
+ */
 import { settlesWithin } from '../../core/abort.ts';
 import type { DevTools } from '../devtools.ts';
 
-/** A page that is busy for longer is not waited for. */
+/** The time limit for the answer of a page. */
 const ANSWER_LIMIT_MS = 500;
 
 export interface PageFacts {
-  /** Redirects on the way to the document, if all of them stayed on its origin, otherwise 0. */
+  /** The number of redirects to the document if all of them stayed on its origin, otherwise 0. */
   readonly redirects: number;
   /** A hash of the visible text and of the form fields. */
   readonly fingerprint: string;
 }
 
-/** Never equal to the fingerprint of a page. */
+/** A value that is never equal to the fingerprint of a page. */
 export const UNKNOWN_FINGERPRINT = 'unknown';
 
 /**
- * An expression for the facts. It lets the page begin what its last events asked for, such as the submission of a form. Then FNV-1a over
- * the text that is not code, and over the fields of forms. Hidden fields and passwords are left out: hidden ones often hold tokens that
- * differ with each load.
+ * A script expression that returns the facts. It first lets the page start what its last events requested, such as the submission of a
+ * form. The fingerprint is FNV-1a over the text that is not code and over the form fields. Hidden fields and passwords are omitted: hidden
+ * fields often contain tokens that differ on each load.
  */
 export const PAGE_FACTS = `new Promise((resolve) => setTimeout(resolve)).then(() => {
   let hash = 0x811c9dc5;
   const add = (text) => { for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193); };
   const skipped = /^(SCRIPT|STYLE|NOSCRIPT|TEMPLATE)$/i;
-  // A filter of our own would be called for each node, which takes five times as long (measured).
+  // A filter function would be called for each node, which takes five times as long (measured).
   const walker = document.createTreeWalker(document.body ?? document, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node !== null; node = walker.nextNode())
     if (!skipped.test(node.parentNode.nodeName)) add(node.data.trim());
@@ -38,7 +41,7 @@ export const PAGE_FACTS = `new Promise((resolve) => setTimeout(resolve)).then(()
   return { redirects: navigation?.redirectCount ?? 0, fingerprint: (hash >>> 0).toString(16) };
 })`;
 
-/** Undefined if the page doesn't answer in time: it is busy, or shows an alert. */
+/** Returns the page's facts; undefined if the page does not answer in time because it is busy or shows an alert. */
 export async function readPageFacts(devtools: DevTools, handle: string): Promise<PageFacts | undefined> {
   const call = devtools.callPage(handle, 'Runtime.evaluate', {
     expression: PAGE_FACTS,
@@ -51,7 +54,7 @@ export async function readPageFacts(devtools: DevTools, handle: string): Promise
     const { result } = (await call) as { result?: { value?: PageFacts } };
     return result?.value;
   } catch {
-    // The page is gone or going: nothing is known of it.
+    // The page is gone or is being left, so nothing is known about it.
     return undefined;
   }
 }

@@ -1,20 +1,20 @@
-/** Tells from a command whether it may have changed the page, and whether it may have left something in the page's memory. */
+/** Determines from a command whether it may have changed the page, and whether it may have left something in the page's memory. */
 
-/** Commands that may change a page without leaving it. Scripts are among them. */
+/** Commands that may change a page without leaving it, scripts included. */
 const TOUCHES = /^POST \/(element\/\{id\}\/(click|clear|value)|actions|execute\/(sync|async)|alert\/(accept|text))$/;
-/** Selenium's own scripts begin with a comment that names them (selenium-webdriver 4.49, lib/http.js). They only read. */
+/** Selenium's own scripts begin with a comment that names them (selenium-webdriver 4.49, lib/http.js). They change nothing. */
 const ATOM = /^\s*\/\*\s*\w+\s*\*\//;
 /**
- * A value that is kept in the page's memory: `window.seen = 1`, `window['a'].b += 1`, `addEventListener(…)`, a changed prototype. An
- * address that is assigned is none.
+ * Code that leaves a value in the page's memory: `window.seen = 1`, `window['a'].b += 1`, `addEventListener(…)`, a changed prototype.
+ * Assigning a URL to `location` is not included.
  */
-const KEPT =
+const LEAVES_MEMORY =
   /\b(window|globalThis|self)\s*(\.\s*(?!location\b)[\w$]+|\[[^\]]+\])+\s*(=(?![=>])|[-+*/%&|^?]{1,2}=(?!=)|\+\+|--)|\b(addEventListener|setInterval)\s*\(|\.prototype\b[^;=]*=(?![=>])|\bObject\s*\.\s*(assign|defineProperty)\s*\(\s*(window|globalThis|self)\b/;
 
 export interface PageTouch {
   /** Whether the page may look different. */
   readonly isTouched: boolean;
-  /** Whether a script has left something in the page's memory, which no look at the page shows. */
+  /** Whether a script has left something in the page's memory, which the page does not show. */
   readonly hasMemory: boolean;
 }
 
@@ -26,5 +26,5 @@ export function touch(before: PageTouch, label: string, data: unknown): PageTouc
   const script = typeof data === 'object' && data !== null ? (Reflect.get(data, 'script') as unknown) : undefined;
   const isScript = typeof script === 'string';
   if (isScript && ATOM.test(script)) return before;
-  return { isTouched: true, hasMemory: before.hasMemory || (isScript && KEPT.test(script)) };
+  return { isTouched: true, hasMemory: before.hasMemory || (isScript && LEAVES_MEMORY.test(script)) };
 }

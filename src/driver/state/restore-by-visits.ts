@@ -1,4 +1,4 @@
-/** Puts a state into a browser without DevTools: its window visits each origin by a real navigation, and writes the storage there. */
+/** Restores a state in a browser without DevTools: the window visits each origin by a real navigation and writes the storage there. */
 import type { StateCookie, StatePatch } from './browser-state.ts';
 import type { Ask } from './command-channel.ts';
 import { isOfSite } from './cookie-scope.ts';
@@ -9,16 +9,16 @@ const BLANK_URL = 'about:blank';
 export interface Visitor {
   readonly ask: Ask;
   readonly channel: StateChannel;
-  /** Of the window that visits. */
+  /** The handle of the window that visits the origins. */
   readonly handle: string;
 }
 
-/** Returns what the browser refused, in words. */
+/** Restores the state. Returns descriptions of what the browser refused. */
 export async function restoreByVisits(patch: StatePatch, { ask, channel, handle }: Visitor): Promise<string[]> {
   const refused: string[] = [];
   const left = new Set(patch.cookies);
   const removed = new Set(patch.removedCookies);
-  /** Sets those of `left` and removes those of `removed` that `isMeant`. */
+  /** Sets the cookies of `left` and removes the cookies of `removed` for which `isMeant` returns true. */
   const changeCookies = async (isMeant: (cookie: StateCookie) => boolean) => {
     for (const [cookies, change] of [
       [removed, (cookie: StateCookie) => channel.removeCookie(cookie)],
@@ -56,7 +56,7 @@ export async function restoreByVisits(patch: StatePatch, { ask, channel, handle 
     }
   }
   if (patch.windowSize !== null) await ask('POST', '/window/rect', patch.windowSize);
-  // A page that storage was written around is opened again by whoever expects it; nobody expects one that only cookies took away.
+  // If storage was written, the caller opens the page again when it needs it. If only cookies were written, no caller does.
   if (isAway) await visit(patch.origins.size === 0 && /^https?:/.test(pageUrl) ? pageUrl : BLANK_URL);
   return refused;
 }
@@ -65,7 +65,7 @@ function describeCookie({ name, domain }: StateCookie): string {
   return `the cookie "${name}" of ${domain}`;
 }
 
-/** A guess: a cookie does not know the address of the page that it came from. */
+/** Returns a likely URL of the cookie's page. A cookie does not contain the URL of the page that set it. */
 function siteOf({ domain, secure }: StateCookie): string {
   return `${secure ? 'https' : 'http'}://${domain.replace(/^\./, '')}/`;
 }

@@ -1,6 +1,6 @@
 /**
- * Reads and writes the state of one session's browser, out of band through DevTools. A browser that offers none is asked in another way,
- * which knows less: see `fallback-state.ts`.
+ * Reads and writes the state of one session's browser, out of band through DevTools. A browser without DevTools is handled by
+ * `fallback-state.ts`, which knows less.
  */
 import { settlesWithin } from '../../core/abort.ts';
 import type { DevTools } from '../devtools.ts';
@@ -21,30 +21,30 @@ import { readPageFacts, UNKNOWN_FINGERPRINT, type PageFacts } from './page-facts
 import { applyPatch } from './state-restore.ts';
 import { obstacleOf, type StateTracker, type TrackedDocument } from './state-tracker.ts';
 
-/** A page that is on its way to another document for longer is taken as it is. */
+/** The time limit for a navigation in progress. After it, the current page is captured. */
 const NAVIGATION_LIMIT_MS = 10_000;
-/** A page that is too busy to tell its storage for so long is not waited for; what its events told counts then. */
+/** The time limit for reading a page's storage. After it, the storage known from events is used. */
 const STORAGE_LIMIT_MS = 250;
-/** A page that goes on to another document each time that it is looked at is taken as it is after so many times. */
+/** The number of attempts to read a page that navigates during each attempt. After them, the current page is captured. */
 const MAX_TRIES = 5;
 
 export interface StateAccessOptions {
-  /** Grows with everything that is sent to the browser. */
+  /** Returns a counter of everything that is sent to the browser. */
   readonly activity: () => number;
   readonly devtools: () => DevTools | undefined;
   readonly tracker: () => StateTracker | undefined;
-  /** Undefined with DevTools, and for browsers that nothing is known of. */
+  /** Undefined with DevTools, and for browsers that are not known to answer. */
   readonly fallback: () => FallbackState | undefined;
   readonly settings: SessionSettings;
-  /** Sets the timeouts of the session, by a command. */
+  /** Sets the timeouts of the session by a command. */
   readonly setTimeouts: (timeouts: SessionTimeouts) => Promise<void>;
-  /** Sends a DevTools command by the driver, whose own DevTools session keeps its effect. */
+  /** Sends a DevTools command by the driver. Its effect lasts as long as the driver's own DevTools session. */
   readonly sendOverride: (override: BrowserOverride) => Promise<void>;
 }
 
-/** What a dead browser is still known to have shown. */
+/** The last known state of a browser, also of a dead one. */
 export interface KnownState {
-  /** Undefined if the page may have changed since it was looked at. */
+  /** Undefined if the page may have changed since it was read. */
   readonly page: PageState | null | undefined;
   /** Undefined if there is no current window. */
   readonly origins: BrowserState['origins'] | undefined;
@@ -52,26 +52,29 @@ export interface KnownState {
 
 export class StateAccess {
   readonly #options: StateAccessOptions;
-  /** Of the documents as they were when they were looked at; a command that may change one makes another document of it. */
+  /** The facts of documents at their last read. A command that may change a document replaces it by another one. */
   readonly #facts = new WeakMap<TrackedDocument, PageFacts>();
 
   constructor(options: StateAccessOptions) {
     this.#options = options;
   }
 
-  /** Grows with each command, and with each cookie that an answer of the API sets: a state taken since then is still the same but for the page's own scripts. */
+  /**
+   * A counter of the commands and of the cookies that API answers set. While it is unchanged, a captured state can differ only by the work
+   * of the page's own scripts.
+   */
   get activity(): number {
     return this.#options.activity();
   }
 
-  /** Whether {@link capture} has a state to give: undefined then means that the DevTools connection is broken for the moment. */
+  /** Whether {@link capture} can return a state. If it returns undefined nevertheless, the DevTools connection is broken at that moment. */
   get isExpected(): boolean {
     return this.#options.fallback() === undefined && this.#options.settings.windowHandle !== null;
   }
 
   /**
-   * Undefined if the browser tells nothing of its state, or while the session has no current window; without DevTools also while an alert
-   * is open. Rejects if the browser does not answer.
+   * Returns the current state. Undefined if the browser reports no state, or while the session has no current window; without DevTools also
+   * while an alert is open. Rejects if the browser does not answer.
    */
   async capture(options: CaptureOptions = {}): Promise<BrowserState | undefined> {
     const { settings } = this.#options;
@@ -98,8 +101,8 @@ export class StateAccess {
   }
 
   /**
-   * What the browser's events have told, without asking it; also of use when it is dead. Cookies are not among it. Undefined if the
-   * browser tells nothing.
+   * The state known from the browser's events, without a question to the browser; also available after its death. It contains no cookies.
+   * Undefined if the browser sends no events.
    */
   get known(): KnownState | undefined {
     const { settings } = this.#options;
@@ -112,7 +115,7 @@ export class StateAccess {
     return { page, origins: tracker.originsOf(handle) };
   }
 
-  /** Returns what the browser refused, in words; undefined if it takes no state. */
+  /** Applies `patch`. Returns descriptions of what the browser refused; undefined if it accepts no state. */
   async apply(patch: StatePatch): Promise<readonly string[] | undefined> {
     const { settings, setTimeouts, sendOverride } = this.#options;
     if (patch.timeouts !== null) await setTimeouts(patch.timeouts);
@@ -131,15 +134,15 @@ export class StateAccess {
     return refused;
   }
 
-  /** Has the browser put downloads into `folder` from now on. Rejects if the browser offers no DevTools. */
+  /** Makes the browser save downloads in `folder` from now on. Rejects if the browser offers no DevTools. */
   async setDownloadFolder(folder: string): Promise<void> {
     const devtools = this.#options.devtools();
     if (devtools === undefined)
-      throw new Error('This browser offers no DevTools, by which its download folder is set.');
+      throw new Error('The download folder can be set only through DevTools, which this browser does not offer.');
     await devtools.call('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: folder });
   }
 
-  /** The fingerprint of the current page; see {@link PageState}. */
+  /** Returns the fingerprint of the current page; see {@link PageState}. */
   async fingerprint(): Promise<string> {
     const fallback = this.#options.fallback();
     if (fallback !== undefined) return fallback.fingerprint();
@@ -151,7 +154,7 @@ export class StateAccess {
 
   async #capturePage(devtools: DevTools, tracker: StateTracker, handle: string): Promise<PageState | null> {
     for (let tries = 1; ; tries += 1) {
-      // The next command would wait for it, too.
+      // The next command would also wait for the navigation.
       await settlesWithin(tracker.navigationOf(handle) ?? Promise.resolve(), NAVIGATION_LIMIT_MS);
       const document = tracker.documentOf(handle);
       if (document === undefined) return null;
@@ -166,7 +169,7 @@ export class StateAccess {
 
   #toPageState(document: TrackedDocument, facts: PageFacts | undefined): PageState {
     const { url, isPostTarget, isTouched, hasMemory } = document;
-    // A POST that was answered by a redirect to its own URL: the page came by GET.
+    // If a POST was answered by a redirect to its own URL, the page was loaded by GET.
     const isPost = isPostTarget && (facts?.redirects ?? 0) === 0;
     const { isInFrame } = this.#options.settings;
     const obstacle = isInFrame ? 'frame' : isPost ? 'post' : hasMemory ? 'script' : obstacleOf(url);

@@ -1,9 +1,9 @@
-/** The ways to ask a browser without DevTools for its state, and what they ask its page. */
+/** The interface of the channels to a browser without DevTools, and the scripts that they run in its page. */
 import { PAGE_FACTS, type PageFacts } from './page-facts.ts';
 import type { StateCookie } from './browser-state.ts';
 import { writeItems } from './state-restore.ts';
 
-/** What a page tells of itself. */
+/** The facts that a page reports about itself. */
 export interface PageView {
   readonly url: string;
   /** Undefined for pages without storage. */
@@ -15,18 +15,18 @@ export type Entries = readonly (readonly [key: string, value: string])[];
 
 export interface StateChannel {
   /**
-   * Whether it asks beside the commands: none of the user's waits for it, the driver's frame is of no importance to it, and it knows the
-   * cookies of all sites. Otherwise it sees what the driver sees: one frame, and the cookies that its page is sent with.
+   * Whether the channel works beside the commands. If so, no command of the user waits for it, it does not depend on the driver's frame,
+   * and it sees the cookies of all sites. Otherwise it sees only the current frame and the cookies that are sent to its page.
    */
   readonly isOutOfBand: boolean;
-  /** False while nothing may be asked: asking would close the alert that the page shows. */
+  /** Returns false if a question would close the alert that the page shows. */
   isFree(): Promise<boolean>;
   url(handle: string): Promise<string>;
   cookies(): Promise<readonly StateCookie[]>;
-  /** If the channel is not out of band, a page of the cookie's site must be open. */
+  /** Sets a cookie. If the channel is not out of band, a page of the cookie's site must be open. */
   setCookie(cookie: StateCookie): Promise<void>;
   removeCookie(cookie: StateCookie): Promise<void>;
-  /** The value of an expression in the page, which may be a promise of a text. Undefined if the page doesn't answer in time. */
+  /** Returns the value of an expression in the page, which may be a promise of a string. Undefined if the page does not answer in time. */
   evaluate(handle: string, expression: string): Promise<string | undefined>;
 }
 
@@ -42,13 +42,13 @@ const VIEW = `(async () => {
   return JSON.stringify({ url: location.href, storage, facts: await ${PAGE_FACTS} });
 })()`;
 
-/** Undefined if the page doesn't answer in time: it is busy, or shows an alert. */
+/** Returns the page's view; undefined if the page does not answer in time because it is busy or shows an alert. */
 export async function viewPage(channel: StateChannel, handle: string): Promise<PageView | undefined> {
   const text = await channel.evaluate(handle, VIEW);
   return text === undefined ? undefined : (JSON.parse(text) as PageView);
 }
 
-/** Writes the storage of the current page. False if the page belongs to another origin. */
+/** Writes the storage of the current page. Returns false if the page belongs to another origin. */
 export async function writePageStorage(
   channel: StateChannel,
   handle: string,

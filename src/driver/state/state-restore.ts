@@ -1,11 +1,14 @@
-/** Puts cookies and storage into a browser through DevTools, before the caller's code uses it. */
+/** Restores cookies and storage in a browser through DevTools, before the caller's code uses it. */
 import { toChromium } from '../cookies.ts';
 import type { DevTools, DevToolsEvent } from '../devtools.ts';
 import type { StateCookie, StatePatch, WindowSize } from './browser-state.ts';
 
 const BLANK_PAGE = Buffer.from('<!doctype html><title></title>').toString('base64');
 
-/** Applies `patch` to the browser. `handle` is the window whose session storage is restored. Returns what the browser refused, in words. */
+/**
+ * Applies `patch` to the browser. `handle` is the window whose session storage is restored. Returns descriptions of what the browser
+ * refused.
+ */
 export async function applyPatch(devtools: DevTools, handle: string, patch: StatePatch): Promise<readonly string[]> {
   const refused = await setCookies(devtools, [
     ...patch.removedCookies.map((cookie) => ({ ...cookie, value: '', expires: 1 })),
@@ -22,7 +25,7 @@ async function setCookies(devtools: DevTools, cookies: readonly StateCookie[]): 
     await devtools.call('Storage.setCookies', { cookies: cookies.map(toChromiumCookie) });
     return [];
   } catch {
-    // One cookie that the browser refuses makes it refuse all of them.
+    // The browser refuses all cookies if it refuses one of them.
     const refused: string[] = [];
     for (const cookie of cookies) {
       await devtools.call('Storage.setCookies', { cookies: [toChromiumCookie(cookie)] }).catch(() => {
@@ -37,7 +40,10 @@ function toChromiumCookie({ expires, ...cookie }: StateCookie): object {
   return toChromium(expires === -1 ? cookie : { ...cookie, expires });
 }
 
-/** Session storage belongs to the window, which has to leave its page for it. Local storage is written by a page of its own. */
+/**
+ * Writes storage. Session storage belongs to the window, so the window must leave its page. If there is only local storage, a separate page
+ * writes it.
+ */
 async function setStorage(devtools: DevTools, handle: string, { origins }: StatePatch): Promise<string[]> {
   const isForWindow = [...origins.values()].some(({ session }) => session.size > 0);
   if (isForWindow) {
@@ -57,8 +63,8 @@ async function setStorage(devtools: DevTools, handle: string, { origins }: State
 }
 
 /**
- * Storage can be written only by a page of its origin. The page visits each origin, with every request answered here and none sent, and
- * ends blank.
+ * Writes storage from a page of its origin, which is the only way. The page visits each origin while every request is answered here and
+ * none is sent. It is blank afterwards.
  */
 async function writeStorage(devtools: DevTools, handle: string, origins: StatePatch['origins']): Promise<string[]> {
   const page = (method: string, params?: object) => devtools.callPage(handle, method, params);
@@ -70,7 +76,7 @@ async function writeStorage(devtools: DevTools, handle: string, origins: StatePa
       responseHeaders: [{ name: 'content-type', value: 'text/html' }],
       body: BLANK_PAGE,
     };
-    // A request whose page has gone needs no answer.
+    // A request of a page that is gone needs no answer.
     page('Fetch.fulfillRequest', answer).catch(() => undefined);
   });
   const refused: string[] = [];
@@ -99,7 +105,7 @@ async function writeStorage(devtools: DevTools, handle: string, origins: StatePa
 
 type Items = [key: string, value: string | null][];
 
-/** Runs in the page. */
+/** Writes the items; runs in the page. */
 export function writeItems(origin: string, [local, session]: [Items, Items]): string {
   const page = globalThis as unknown as Record<'localStorage' | 'sessionStorage', Storage> & { location: Location };
   if (page.location.origin !== origin) return 'elsewhere';

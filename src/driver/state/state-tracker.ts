@@ -1,6 +1,6 @@
 /**
- * Follows a browser's storage and pages through DevTools events, so that taking a checkpoint costs one call to the browser's process
- * and none to the page's own thread.
+ * Tracks a browser's storage and pages by DevTools events, so that a checkpoint needs one call to the browser's process and none to the
+ * page's own thread.
  */
 import type { DevTools, DevToolsEvent } from '../devtools.ts';
 import type { OriginStorage, PageObstacle } from './browser-state.ts';
@@ -10,15 +10,15 @@ import { touch, UNTOUCHED, type PageTouch } from './page-touch.ts';
 /** The document that a page shows. */
 export interface TrackedDocument extends PageTouch {
   readonly url: string;
-  /** Whether the navigation to it began with the submission of a form by POST to this very URL. */
+  /** Whether the navigation to it began with a form that was submitted by POST to this URL. */
   readonly isPostTarget: boolean;
 }
 
 interface TrackedPage {
   document: TrackedDocument | undefined;
-  /** The URL of a POST whose answer is not shown yet. */
+  /** The URL of a POST whose answer is not displayed yet. */
   posted: string | undefined;
-  /** Settles when the navigation that is under way has ended; undefined if there is none. */
+  /** Settles when the navigation in progress has ended; undefined if there is none. */
   navigation: PromiseWithResolvers<void> | undefined;
 }
 
@@ -34,7 +34,7 @@ export class StateTracker {
     this.#devtools = devtools;
   }
 
-  /** Whether DevTools has told of a page: without it nothing is known here. */
+  /** Whether DevTools has reported a page. Without that, nothing is known. */
   get hasEvents(): boolean {
     return this.#hasEvents;
   }
@@ -43,17 +43,17 @@ export class StateTracker {
     return this.#pages.get(handle)?.document;
   }
 
-  /** Resolves when the page is not on its way to another document; undefined if it is not now. */
+  /** Returns a promise for the end of the page's navigation; undefined if none is in progress. */
   navigationOf(handle: string): Promise<void> | undefined {
     return this.#pages.get(handle)?.navigation?.promise;
   }
 
-  /** The storage of the origins visited, as the page with this window handle sees it. */
+  /** Returns the storage of the visited origins for the page with this window handle. */
   originsOf(handle: string): ReadonlyMap<string, OriginStorage> {
     return this.#storage.originsOf(handle);
   }
 
-  /** Notes a command to the page with this window handle, before it is sent. */
+  /** Records a command to the page with this window handle before it is sent. */
   onCommand(handle: string | null, label: string, data: unknown): void {
     const page = handle === null ? undefined : this.#pages.get(handle);
     if (page?.document === undefined) return;
@@ -64,7 +64,7 @@ export class StateTracker {
   onPageAttached(handle: string, devtools: DevTools): void {
     this.#hasEvents = true;
     this.#pageOf(handle);
-    // Best effort: a page that closes meanwhile has no state.
+    // Best effort: a page that closes in the meantime has no state.
     for (const method of ['Page.enable', 'DOMStorage.enable']) devtools.callPage(handle, method).catch(() => undefined);
   }
 
@@ -96,7 +96,7 @@ export class StateTracker {
     page.document = { url, isPostTarget: page.posted === withoutFragment(url), ...UNTOUCHED };
     page.posted = undefined;
     this.#endNavigation(page);
-    // An origin may have items before its first page is open here: in a profile that was given, or by another window.
+    // An origin may have items before its first page is opened here: from a user's profile or from another window.
     const origin = originOf(url);
     if (origin !== undefined && this.#storage.get(handle, 'session', origin) === undefined) void this.refresh(handle);
   }
@@ -105,7 +105,7 @@ export class StateTracker {
     const isPost = reason === 'formSubmissionPost';
     const page = this.#pageOf(handle);
     if (isPost) this.onPost?.();
-    // A form may open its answer in another window.
+    // The answer to a form may open in another window.
     if (disposition !== 'currentTab') return;
     page.posted = isPost ? withoutFragment(String(url)) : undefined;
     page.navigation ??= Promise.withResolvers();
@@ -127,8 +127,8 @@ export class StateTracker {
   }
 
   /**
-   * Reads the storage of the page's own origin. Events alone lag behind: Chromium announces a change only after its storage service has
-   * confirmed it, so that a change made by the last command could be missed.
+   * Reads the storage of the page's own origin. Events alone are late: Chromium reports a change only after its storage service has
+   * confirmed it, so a change by the last command could be missed.
    */
   async refresh(handle: string): Promise<void> {
     const origin = originOf(this.#pages.get(handle)?.document?.url ?? '');
@@ -141,11 +141,11 @@ export class StateTracker {
       const known = this.#storage.get(handle, area, origin);
       if (!hasItems(known, entries)) this.#storage.set(handle, area, origin, new Map(entries));
     };
-    // A page that has gone on to another origin, or has no storage, refuses: its events say the rest.
+    // A page that has left the origin or has no storage refuses. Its events report the rest.
     await Promise.allSettled([read('local'), read('session')]);
   }
 
-  /** Notes what was written to the storage of an origin that no page shows any more. */
+  /** Records what was written to the storage of an origin that no page displays any more. */
   setOrigin(handle: string, origin: string, { local, session }: OriginStorage): void {
     this.#storage.set(handle, 'local', origin, local);
     this.#storage.set(handle, 'session', origin, session);
@@ -176,12 +176,15 @@ interface StorageEvent {
   readonly newValue?: string;
 }
 
-/** Why a document can't be loaded again by its URL, as far as the URL tells; null if nothing speaks against it. */
+/** Returns why a document can't be loaded again, judged by its URL; null if there is no reason. */
 export function obstacleOf(url: string): PageObstacle | null {
   return /^(https?|file|about|data):/.test(url) ? null : 'unloadable';
 }
 
-/** Undefined for URLs that are not http or https, and for the storage keys of partitioned frames: those are not restored. */
+/**
+ * Returns the origin of a URL or of a storage key; undefined for URLs other than http and https, and for the storage keys of partitioned
+ * frames, which are not restored.
+ */
 export function originOf(url: string): string | undefined {
   return /^https?:[^^]*$/.test(url) ? URL.parse(url)?.origin : undefined;
 }

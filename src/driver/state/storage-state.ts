@@ -1,6 +1,6 @@
 /**
- * Files of browser state, in the format of Playwright's `storageState`, so that files of both programs can be exchanged. What that
- * format lacks (session storage, the page, the size of the window) stands in fields of our own, which Playwright ignores.
+ * Files of browser state in the format of Playwright's `storageState`, so that both programs can exchange them. Session storage, which the
+ * format lacks, is in a field of its own, which Playwright ignores.
  */
 import { z } from 'zod';
 
@@ -18,7 +18,7 @@ const cookie = z.object({
   httpOnly: z.boolean().default(false),
   secure: z.boolean().default(false),
   sameSite: z.enum(['Strict', 'Lax', 'None']).optional(),
-  // Playwright keeps the top-level site as text, and the other half of Chromium's partition key under a name of its own.
+  // Playwright stores the top-level site as a string, and the other half of Chromium's partition key in a field of its own.
   partitionKey: z.string().optional(),
   _crHasCrossSiteAncestor: z.boolean().optional(),
 });
@@ -30,12 +30,12 @@ const storageState = z.object({
 
 export type StorageState = z.output<typeof storageState>;
 
-/** The state as a value for `JSON.stringify`. The page and the window are left out. */
+/** Returns the state as a value for `JSON.stringify`, without the page and the window. */
 export function toStorageState({ cookies, origins }: Pick<BrowserState, 'cookies' | 'origins'>): StorageState {
   return {
     cookies: cookies.map(({ partitionKey, ...fields }) => ({
       ...fields,
-      // Chromium treats a cookie without the attribute as Lax; Playwright's format asks for a value.
+      // Chromium treats a cookie without the attribute as Lax; Playwright's format requires a value.
       sameSite: fields.sameSite ?? 'Lax',
       ...(partitionKey && {
         partitionKey: partitionKey.topLevelSite,
@@ -52,15 +52,15 @@ export function toStorageState({ cookies, origins }: Pick<BrowserState, 'cookies
   };
 }
 
-/** Reads a state from parsed JSON. Throws `ConfigError` naming `source` and the first field that is wrong. Expired cookies are left out. */
+/** Returns a state from parsed JSON, without expired cookies. Throws `ConfigError` with `source` and the first invalid field. */
 export function fromStorageState(json: unknown, source: string): BrowserState {
   const parsed = storageState.safeParse(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const field = issue?.path.join('.') ?? '';
     throw new ConfigError(
-      `${source} is no file of browser state: ${field === '' ? 'it' : field} ${issue?.message ?? 'is wrong'}. ` +
-        'It must hold what Playwright calls a storageState: { "cookies": [ … ], "origins": [ … ] }.',
+      `${source} is not a file of browser state: ${field === '' ? 'it' : field} ${issue?.message ?? 'is invalid'}. ` +
+        'It must have the format of Playwright\'s storageState: { "cookies": [ … ], "origins": [ … ] }.',
     );
   }
   const { cookies, origins } = parsed.data;
@@ -77,13 +77,13 @@ export function fromStorageState(json: unknown, source: string): BrowserState {
   };
 }
 
-/** Throws `ConfigError` naming `source` if `text` is not JSON, and as {@link fromStorageState} does. */
+/** Returns a state from JSON text. Throws `ConfigError` with `source` if `text` is not JSON, and as {@link fromStorageState} does. */
 export function parseStorageState(text: string, source: string): BrowserState {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (thrown) {
-    throw new ConfigError(`${source} is no file of browser state: it is not JSON (${toError(thrown).message}).`);
+    throw new ConfigError(`${source} is not a file of browser state: it is not JSON (${toError(thrown).message}).`);
   }
   return fromStorageState(json, source);
 }
