@@ -1,11 +1,9 @@
-/**
- * Waiting that can be ended. Every wait takes a signal, removes its listener when it is over, and throws `signal.reason` as it is.
- */
+/** Waits that can be aborted. Every wait takes a signal, removes its listener when it ends, and throws `signal.reason` unchanged. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { DeadlineError, toError } from './errors.ts';
 
-/** Settles as `work` does, or rejects with `signal.reason` as soon as that aborts; the loser's late rejection is swallowed. */
+/** Settles as `work` does, or rejects with `signal.reason` as soon as the signal aborts. A later rejection of `work` is ignored. */
 export async function raceSignal<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
   const aborted = Promise.withResolvers<never>();
   const onAbort = () => aborted.reject(toError(signal.reason));
@@ -19,7 +17,7 @@ export async function raceSignal<Value>(work: Promise<Value>, signal: AbortSigna
   }
 }
 
-/** Settles as `work` does, or rejects with {@link DeadlineError} after `limitMs`. `what` begins the error's message. */
+/** Settles as `work` does, or rejects with {@link DeadlineError} after `limitMs`. The error's message begins with `what`. */
 export async function withDeadline<Value>(work: Promise<Value>, limitMs: number, what: string): Promise<Value> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => late.reject(new DeadlineError(what, limitMs)), limitMs);
@@ -31,7 +29,7 @@ export async function withDeadline<Value>(work: Promise<Value>, limitMs: number,
   }
 }
 
-/** Whether `work` settled (either way) within `limitMs`. Never rejects. */
+/** Resolves with whether `work` settled (resolved or rejected) within `limitMs`. Never rejects. */
 export async function settlesWithin(work: Promise<unknown>, limitMs: number): Promise<boolean> {
   const settled = work.then(
     () => true,
@@ -46,7 +44,7 @@ export async function settlesWithin(work: Promise<unknown>, limitMs: number): Pr
   }
 }
 
-/** Waits `ms`; rejects with `signal.reason` when that aborts first. */
+/** Waits `ms` milliseconds. Rejects with `signal.reason` if the signal aborts first. */
 export async function delay(ms: number, signal?: AbortSignal): Promise<void> {
   if (signal === undefined) return sleep(ms);
   signal.throwIfAborted();
@@ -57,7 +55,7 @@ export async function delay(ms: number, signal?: AbortSignal): Promise<void> {
   }
 }
 
-/** The signals that are there, as one; undefined ones are passed over. */
+/** Combines the given signals into one; null and undefined are ignored. */
 export function anySignal(...signals: (AbortSignal | null | undefined)[]): AbortSignal {
   return AbortSignal.any(signals.filter((signal) => signal !== undefined && signal !== null));
 }

@@ -1,11 +1,14 @@
-/** Where in the user's code something was called. */
+/** The location of a call in the user's code. */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The folder of this package's own code, with a separator at its end. */
+/** The folder of this package's own code, with a trailing separator. */
 const OWN_FOLDER = fileURLToPath(new URL('..', import.meta.url));
 
-/** The first line of a stack that is neither this package's nor Node's, as `file:line:column`; undefined if there is none. */
+/**
+ * Returns the location of the first stack line that belongs neither to this package nor to Node, as `file:line:column`; undefined if there
+ * is none.
+ */
 export function callSiteOf(stack: string | undefined): string | undefined {
   for (const line of (stack ?? '').split('\n').slice(1)) {
     const [, url = '', position = ''] = /(file:\/\/[^\s()]+?)(:\d+:\d+)\)?$/.exec(line) ?? [];

@@ -1,20 +1,20 @@
 /**
- * What an error means for whoever meets it: try the same again, give up this step, give up this session (the work can go on
- * with the next one), or give up the run.
+ * The consequence of an error for its caller: retry the same work, fail the step, halt the session (the work can continue with the next
+ * one), or abort the run.
  */
 export type Consequence = 'retry' | 'fail-step' | 'halt-session' | 'abort-run';
 
 export interface SupervisorErrorOptions extends ErrorOptions {
-  /** Facts behind the message, safe to log: plain JSON, no secrets. */
+  /** The facts behind the message, safe to log: plain JSON without secrets. */
   readonly data?: Readonly<Record<string, unknown>>;
 }
 
 /**
- * The root of every error that this library throws on purpose. `code` is stable between releases: programs compare it, people
- * read `message`, which says what happened and what to do next.
+ * The base class of all errors that this library throws on purpose. `code` is stable between releases, so programs can compare it.
+ * `message` is for users; it says what happened and what to do next.
  */
 export abstract class SupervisorError extends Error {
-  /** Stable, kebab-case. */
+  /** A stable text in kebab-case. */
   abstract readonly code: string;
   abstract readonly consequence: Consequence;
   readonly data: Readonly<Record<string, unknown>>;
@@ -26,28 +26,28 @@ export abstract class SupervisorError extends Error {
   }
 }
 
-/** A setting, flag or file that can't be used. Thrown before any work starts; names the setting and what is allowed. */
+/** A setting, flag or file can't be used. Thrown before any work starts. The message names the setting and the allowed values. */
 export class ConfigError extends SupervisorError {
   readonly code = 'invalid-config';
   readonly consequence = 'abort-run';
 }
 
-/** The author's code breaks a rule of actions or batches. The message names the rule and the way out; repeating it is of no use. */
+/** The author's code breaks a rule of actions or batches. The message names the rule and the solution. A retry does not help. */
 export class ActionError extends SupervisorError {
   readonly code = 'action-error';
   readonly consequence = 'abort-run';
 }
 
 /**
- * A failure that no repetition can change, such as an item that does not exist. It ends the retries of its step, item or call, and
- * fails only that.
+ * A failure that a retry can't change, such as an item that does not exist. It ends the retries of its step, item or call, and fails only
+ * that.
  */
 export class NonRetryableError extends SupervisorError {
   readonly code: string = 'non-retryable';
   readonly consequence = 'fail-step';
 }
 
-/** The caller, or a person's Ctrl+C, asked for the work to end. */
+/** The work was cancelled by the caller or by the user's Ctrl+C. */
 export class CancelledError extends SupervisorError {
   readonly code = 'cancelled';
   readonly consequence = 'abort-run';
@@ -57,7 +57,7 @@ export class CancelledError extends SupervisorError {
   }
 }
 
-/** A wait that ran into its limit. */
+/** A wait exceeded its limit. */
 export class DeadlineError extends SupervisorError {
   readonly code = 'deadline-exceeded';
   readonly consequence = 'fail-step';
@@ -67,26 +67,26 @@ export class DeadlineError extends SupervisorError {
   }
 }
 
-/** An internal law was broken: our bug, never the caller's. */
+/** An internal invariant was violated: a bug of this library, never an error of the caller. */
 export class InvariantError extends SupervisorError {
   readonly code = 'broken-invariant';
   readonly consequence = 'abort-run';
 }
 
-/** Anything thrown, as an Error. JavaScript allows `throw 'text'`; everything behind this line needn't. */
+/** Returns a thrown value as an Error. JavaScript allows `throw 'text'`; code that calls this function does not have to handle that. */
 export function toError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown;
-  const message = typeof thrown === 'string' ? thrown : `A value that is no Error was thrown: ${toText(thrown)}`;
+  const message = typeof thrown === 'string' ? thrown : `A value that is not an Error was thrown: ${toText(thrown)}`;
   return new Error(message, { cause: thrown });
 }
 
-/** What {@link describeError} tells of an error: enough for a report, nothing that depends on its class. */
+/** The result of {@link describeError}: the parts of an error that a report needs, independent of the error's class. */
 export interface ErrorReport {
   readonly code: string;
   readonly message: string;
 }
 
-/** `code` and `message` of anything thrown, for outcomes and stored rows. Foreign errors get the code `error`. */
+/** Returns `code` and `message` of a thrown value, for outcomes and stored rows. Errors of other libraries get the code `error`. */
 export function describeError(thrown: unknown): ErrorReport {
   const error = toError(thrown);
   return { code: error instanceof SupervisorError ? error.code : 'error', message: error.message || error.name };
@@ -96,7 +96,7 @@ function toText(value: unknown): string {
   try {
     return String(value);
   } catch {
-    // An object without a prototype, or whose toString throws.
+    // The value is an object without a prototype, or its `toString` throws.
     return Object.prototype.toString.call(value);
   }
 }

@@ -1,15 +1,13 @@
-/**
- * Typed events. Events announce, they never drive: removing every listener changes nothing but what is told.
- */
+/** Typed events. Events only announce: without any listener, a program does the same. */
 import { toError } from './errors.ts';
 
 export type Listener<Event> = (event: Event) => void;
-/** Ends a subscription; calling it again does nothing. */
+/** Ends a subscription; further calls do nothing. */
 export type Disposer = () => void;
 
 /**
- * Calls listeners in the order of their subscription. A listener that throws, or whose promise rejects, harms neither the emitter
- * nor the other listeners: its error goes to `onListenerError`.
+ * Calls listeners in the order of their subscription. If a listener throws, or its promise rejects, the error goes to `onListenerError`;
+ * the emitter and the other listeners are not affected.
  */
 export class Events<EventMap extends object> {
   readonly #listeners = new Map<keyof EventMap, Set<Listener<never>>>();
@@ -20,7 +18,7 @@ export class Events<EventMap extends object> {
   }
 
   on<Name extends keyof EventMap>(name: Name, listener: Listener<EventMap[Name]>): Disposer {
-    // A wrapper of its own, so that the same function subscribed twice has two subscriptions.
+    // A separate wrapper, so that a function that is subscribed twice has two subscriptions.
     const subscription: Listener<EventMap[Name]> = (event) => listener(event);
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners.add(subscription));
@@ -33,18 +31,18 @@ export class Events<EventMap extends object> {
     for (const listener of [...listeners] as Listener<EventMap[Name]>[]) {
       try {
         const returned: unknown = listener(event);
-        if (returned instanceof Promise) returned.catch((thrown: unknown) => this.#tell(thrown, name));
+        if (returned instanceof Promise) returned.catch((thrown: unknown) => this.#report(thrown, name));
       } catch (thrown) {
-        this.#tell(thrown, name);
+        this.#report(thrown, name);
       }
     }
   }
 
-  #tell(thrown: unknown, name: keyof EventMap): void {
+  #report(thrown: unknown, name: keyof EventMap): void {
     try {
       this.#onListenerError(toError(thrown), name);
     } catch {
-      // There is nobody left to tell, and the emitter is not to suffer for it.
+      // There is no other place for the report, and the emitter must not be affected.
     }
   }
 }

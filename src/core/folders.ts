@@ -4,16 +4,22 @@ import path from 'node:path';
 
 import { toError } from './errors.ts';
 
-/** Modes of what this program creates: scraped data and browser states are readable by their user alone. A umask can only take more away. */
+/**
+ * Modes of the folders and files that this program creates: only its user can read scraped data and browser states. A umask can only remove
+ * further permissions.
+ */
 export const PRIVATE_FOLDER_MODE = 0o700;
 export const PRIVATE_FILE_MODE = 0o600;
 
 export interface FolderOptions {
-  /** The mode of folders that are created; those that exist stay as they are. @default PRIVATE_FOLDER_MODE */
+  /** The mode of new folders; existing folders do not change. @default PRIVATE_FOLDER_MODE */
   readonly mode?: number;
 }
 
-/** Like `mkdir` with `recursive`, which never returns below folders that take none, such as /proc (Node 24). */
+/**
+ * Creates a folder and its parents. `mkdir` with `recursive` is not used, because it never returns below folders that accept none, such as
+ * /proc (Node 24).
+ */
 export async function makeFolder(folder: string, options: FolderOptions = {}): Promise<void> {
   try {
     await mkdir(folder, { mode: PRIVATE_FOLDER_MODE, ...options });
@@ -24,7 +30,7 @@ export async function makeFolder(folder: string, options: FolderOptions = {}): P
     if (code !== 'ENOENT' || parent === folder || (await stat(parent).catch(() => undefined)) !== undefined)
       throw thrown;
     await makeFolder(parent, options);
-    // Somebody else may have been quicker.
+    // Another process may have created the folder in the meantime.
     await makeFolder(folder, options);
   }
 }
@@ -39,7 +45,7 @@ export function makeFolderSync(folder: string): void {
     if (code === 'EEXIST' && statSync(folder).isDirectory()) return;
     if (code !== 'ENOENT' || parent === folder || existsSync(parent)) throw thrown;
     makeFolderSync(parent);
-    // Another process may have created the folder meanwhile.
+    // Another process may have created the folder in the meantime.
     makeFolderSync(folder);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The only door to winston: readable lines on a terminal, JSON lines otherwise, always on stderr (stdout belongs to results), always
- * redacted, one line each whatever a page has in its text.
+ * The entry point to winston. Lines are readable text on a terminal and JSON otherwise. They go to stderr (stdout is for results) and are
+ * redacted. Each entry is one line, even if it contains text of a page with line breaks.
  */
 import { EOL } from 'node:os';
 import { Writable } from 'node:stream';
@@ -14,26 +14,26 @@ export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** What every room logs to. `fields` are structured and redacted; messages are plain sentences. */
+/** The interface that all modules log to. `fields` are structured and redacted; messages are plain sentences. */
 export interface Log {
   error(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   debug(message: string, fields?: LogFields): void;
-  /** The same log with fields that go into each of its lines. */
+  /** Returns the same log with fields that are added to each of its lines. */
   child(fields: LogFields): Log;
 }
 
 export interface LogOptions {
-  /** Default `info`. */
+  /** The lowest level that is written. Default `info`. */
   readonly level?: LogLevel;
-  /** Default: `text` where stderr is a terminal, else `json`. */
+  /** Default: `text` if stderr is a terminal, otherwise `json`. */
   readonly format?: 'text' | 'json';
-  /** Where lines go. Default stderr. A progress bar passes its own, to keep lines and bar apart. */
+  /** The destination of lines. Default: stderr. A progress bar passes its own, so that lines do not overwrite the bar. */
   readonly write?: (line: string) => void;
 }
 
-/** A log of its own; nothing global is changed, so that several supervisors in one program don't mix. */
+/** Creates a separate log. Nothing global changes, so several supervisors in one program do not affect each other. */
 export function makeLog({ level = 'info', format, write }: LogOptions = {}): Log {
   const text = format === undefined ? process.stderr.isTTY : format === 'text';
   const destination = write ?? ((line: string) => void process.stderr.write(line));
@@ -42,7 +42,7 @@ export function makeLog({ level = 'info', format, write }: LogOptions = {}): Log
     levels: { error: 0, warn: 1, info: 2, debug: 3 },
     format: winston.format.combine(winston.format(redactEntry)(), text ? textFormat : jsonFormat),
     transports: [
-      // Titles, messages and labels come from pages, and must not forge a line or reach a terminal's controls.
+      // Titles, messages and labels come from pages. They must not forge a line or control the terminal.
       new winston.transports.Stream({
         stream: lineStream((line) => destination(`${text ? toPlainLine(line) : toPlainJson(line)}\n`)),
       }),
@@ -51,7 +51,7 @@ export function makeLog({ level = 'info', format, write }: LogOptions = {}): Log
   return toLog(logger);
 }
 
-/** Says nothing. The default of the library: an application decides where lines go. */
+/** A log that writes nothing. It is the library's default, because the application decides where lines go. */
 export const silentLog: Log = {
   error: () => undefined,
   warn: () => undefined,
@@ -76,7 +76,8 @@ function redactEntry(entry: winston.Logform.TransformableInfo): winston.Logform.
 }
 
 function toLog(logger: winston.Logger): Log {
-  // One object and not winston's (message, fields): that drops the fields where the message has a `%d`, as URLs may have it.
+  // One object is passed instead of winston's (message, fields), because winston drops the fields if the message contains `%d`, as URLs
+  // may.
   const write = (level: LogLevel) => (message: string, fields?: LogFields) =>
     void logger.log({ ...fields, level, message });
   return {

@@ -1,14 +1,14 @@
-/** Work that is done again and again: never twice at once, and a failure is told and tried again. */
+/** Work that is repeated at an interval: never concurrently; a failure is logged and the work retried. */
 import { toError } from './errors.ts';
 import type { Log } from './log.ts';
 
-const RETRY_MS = 60_000;
+const MAX_RETRY_DELAY_MS = 60_000;
 
 export interface PeriodicOptions {
-  /** For the log: begins a sentence. */
+  /** The name of the work in log lines; a sentence begins with it. */
   readonly name: string;
   readonly intervalMs: number;
-  /** How much of the time since then this machine slept, in ms: nothing is overdue for that. Default: none. */
+  /** Returns how long this machine slept since `timeMs`, in milliseconds. That time does not count as overdue. Default: 0. */
   readonly pausedSince?: (timeMs: number) => number;
   readonly log: Log;
   readonly work: () => Promise<void>;
@@ -21,9 +21,9 @@ export class Periodic {
   #intervalMs: number;
   #startedAt: number | undefined;
   #lastRunAt: Date | undefined;
-  /** When it last ended, well or not. */
+  /** The end of the last attempt, successful or not; in milliseconds since 1970. */
   #triedAtMs = 0;
-  /** The last one's reason: a failure that stays the same is told once. */
+  /** The reason of the last failure. A failure with the same reason is logged only once as an error. */
   #failure: string | undefined;
 
   constructor(options: PeriodicOptions) {
@@ -31,12 +31,12 @@ export class Periodic {
     this.#intervalMs = options.intervalMs;
   }
 
-  /** When it last went well. */
+  /** The end of the last successful attempt. */
   get lastRunAt(): Date | null {
     return this.#lastRunAt ?? null;
   }
 
-  /** For how long nothing was tried that should have been, in ms; 0 while it is not started. */
+  /** The time since an attempt was due, in milliseconds; 0 if it is not started. */
   get overdueMs(): number {
     if (this.#startedAt === undefined) return 0;
     const { pausedSince = () => 0 } = this.#options;
@@ -45,34 +45,34 @@ export class Periodic {
   }
 
   get #retryMs(): number {
-    return Math.min(RETRY_MS, this.#intervalMs);
+    return Math.min(MAX_RETRY_DELAY_MS, this.#intervalMs);
   }
 
   get isStarted(): boolean {
     return this.#startedAt !== undefined;
   }
 
-  /** The first time is at once, or after `firstInMs`. Nothing where it is started already. */
+  /** Starts the repetition: at once, or after `firstInMs`. Does nothing if it is already started. */
   start({ firstInMs = 0 }: { readonly firstInMs?: number } = {}): void {
     if (this.isStarted) return;
     this.#startedAt = Date.now();
     this.#schedule(firstInMs);
   }
 
-  /** From now on it is done so often. */
+  /** Changes the interval. */
   setInterval(intervalMs: number): void {
     this.#intervalMs = intervalMs;
     if (this.isStarted && this.#running === undefined) this.#schedule(intervalMs);
   }
 
-  /** Waits for the work under way. */
+  /** Stops the repetition. Resolves when the current attempt has ended. */
   async stop(): Promise<void> {
     this.#startedAt = undefined;
     clearTimeout(this.#timer);
     await this.#running;
   }
 
-  /** Does it now, or joins the one under way. Never rejects. */
+  /** Does the work now, or joins the current attempt. Never rejects. */
   run(): Promise<void> {
     this.#running ??= this.#work().finally(() => (this.#running = undefined));
     return this.#running;
@@ -90,8 +90,8 @@ export class Periodic {
     } catch (thrown) {
       hasFailed = true;
       const { message: reason } = toError(thrown);
-      const tell = reason === this.#failure ? 'debug' : 'error';
-      log[tell](`${name} failed; it is tried again in ${Math.round(this.#retryMs / 1_000)} s`, { reason });
+      const level = reason === this.#failure ? 'debug' : 'error';
+      log[level](`${name} failed; it will be retried in ${Math.round(this.#retryMs / 1_000)} s`, { reason });
       this.#failure = reason;
     }
     this.#triedAtMs = Date.now();

@@ -1,35 +1,33 @@
-/**
- * The only door to p-retry: attempts with exponential back-off and jitter, under one signal.
- */
+/** The entry point to p-retry: attempts with exponential back-off and jitter, under one signal. */
 import pRetry from 'p-retry';
 
 import { raceSignal } from './abort.ts';
 import { NonRetryableError, SupervisorError, toError } from './errors.ts';
 
 export interface RetryOptions {
-  /** Attempts after the first. Default 0. */
+  /** The number of attempts after the first. Default 0. */
   readonly retries?: number;
-  /** The first wait; doubles with each attempt, with jitter. Default 200 ms. */
+  /** The wait before the first retry; doubles with each attempt, with jitter. Default 200 ms. */
   readonly minDelayMs?: number;
-  /** Default 10 000 ms. */
+  /** The maximum wait. Default 10 000 ms. */
   readonly maxDelayMs?: number;
-  /** Whether this failure is worth another attempt. Default: {@link isRetryable}. */
+  /** Returns whether this failure is retried. Default: {@link isRetryable}. */
   readonly shouldRetry?: (error: Error) => boolean;
-  /** Awaited after a failure that will be retried and before its back-off: waits longer where the other side asked for it. */
+  /** Called and awaited after a failure that will be retried, before the back-off. It can wait longer if the other side asked for that. */
   readonly beforeRetry?: (error: Error, attempt: number) => Promise<void> | void;
   readonly signal: AbortSignal;
 }
 
 /**
- * Runs `attempt` until it succeeds or its retries are used up; rejects with the last error, or at once with `signal.reason` when
- * the signal aborts, even while an attempt that ignores the signal still runs (p-retry alone would wait for it).
+ * Runs `attempt` until it succeeds or its retries are used up. Rejects with the last error, or at once with `signal.reason` if the signal
+ * aborts, even while an attempt that ignores the signal still runs (p-retry alone would wait for it).
  */
 export async function retry<Value>(
   attempt: (attemptNumber: number) => Promise<Value>,
   { retries = 0, minDelayMs = 200, maxDelayMs = 10_000, shouldRetry = isRetryable, beforeRetry, signal }: RetryOptions,
 ): Promise<Value> {
   signal.throwIfAborted();
-  // p-retry never retries a TypeError that isn't a network error; authors' code throws what it likes, so failures travel in a box.
+  // p-retry never retries a TypeError that is not a network error. The code of actions may throw any error, so failures are wrapped.
   const attempts = pRetry(
     async (attemptNumber) => {
       try {
@@ -57,7 +55,7 @@ export async function retry<Value>(
 }
 
 /**
- * Returns false for errors that no repetition can change: {@link NonRetryableError}, p-retry's `AbortError`, and errors of this library that
+ * Returns false for errors that a retry can't change: {@link NonRetryableError}, p-retry's `AbortError`, and errors of this library that
  * halt the session or abort the run.
  */
 export function isRetryable(error: Error): boolean {
@@ -65,13 +63,16 @@ export function isRetryable(error: Error): boolean {
   return !(error instanceof SupervisorError) || error.consequence === 'retry' || error.consequence === 'fail-step';
 }
 
-/** Returns what was thrown as an error; the original error if it was p-retry's `AbortError`. */
+/** Returns a thrown value as an Error; for p-retry's `AbortError`, the original error. */
 export function toFailure(thrown: unknown): Error {
   const error = toError(thrown);
   return isAbortError(error) ? toFailure(error.originalError) : error;
 }
 
-/** Recognised by its shape, because an action may have a p-retry of its own. The platform's `AbortError` has no original error. */
+/**
+ * Returns whether an error is p-retry's `AbortError`. It is recognised by its shape, because an action may use its own p-retry. The
+ * platform's `AbortError` has no original error.
+ */
 function isAbortError(error: Error): error is Error & { readonly originalError: Error } {
   return error.name === 'AbortError' && 'originalError' in error && error.originalError instanceof Error;
 }

@@ -1,40 +1,40 @@
 /**
- * The secret values that this process knows, and texts without them. They are shared by the whole process on purpose: a password that one
- * run was given must not appear in what another run, a library or a foreign error writes. Patterns (`redact.ts`) find secrets by what
- * stands beside them; this finds them wherever they are.
+ * The secret values that this process knows. They are shared by the whole process on purpose: a password of one run must not appear in the
+ * output of another run, a library or a foreign error. Patterns (`redact.ts`) find secrets by their context; this module finds them
+ * anywhere.
  */
 
-/** The least length, in characters, of a value that is masked wherever it appears. Shorter ones are parts of ordinary words. */
+/** The minimum length, in characters, of a value that is masked wherever it appears. Shorter values are parts of ordinary words. */
 export const MIN_SECRET_LENGTH = 6;
 export const MASK = '***';
 /** Longer values are not masked. */
 const MAX_SECRET_LENGTH = 16_384;
-/** When there are more values, or they are longer together, those that were added first are forgotten. */
+/** If there are more values, or their total length is larger, the oldest are forgotten. */
 const MAX_SECRETS = 500;
 const MAX_TOTAL_LENGTH = 100_000;
-/** A line of a longer value, such as a private key, is a secret by itself. */
+/** A line of at least this length within a longer value, such as a private key, is a secret by itself. */
 const MIN_LINE_LENGTH = 16;
 
-/** The forms of all values, to be found by their first characters: one pattern of whole values may be too large for the engine. */
+/** The forms of all values, searched by their first characters, because one pattern of whole values may be too large for the engine. */
 interface FormIndex {
   /** Matches the first {@link MIN_SECRET_LENGTH} characters of each form. */
   readonly beginnings: RegExp;
-  /** The forms by their beginning, the longest first: a longer value may begin with a shorter one. */
+  /** The forms by their first characters. The longest is first, because a longer value may begin with a shorter one. */
   readonly forms: ReadonlyMap<string, readonly string[]>;
 }
 
 export class SecretValues {
-  /** Those that were added last are at the end. */
+  /** The values; the newest is last. */
   readonly #values = new Set<string>();
   #totalLength = 0;
-  /** Undefined until it is needed after a change. */
+  /** Undefined after a change, until it is needed. */
   #index: FormIndex | undefined;
 
-  /** Values shorter than {@link MIN_SECRET_LENGTH} are left out. */
+  /** Adds values. Values shorter than {@link MIN_SECRET_LENGTH} are ignored. */
   add(values: Iterable<string>): void {
     for (const value of values) {
       if (value.length < MIN_SECRET_LENGTH || value.length > MAX_SECRET_LENGTH || /^[*\s]*$/.test(value)) continue;
-      // Moves it to the end, if it is known.
+      // Moves a known value to the end.
       if (!this.#values.delete(value)) {
         this.#index = undefined;
         this.#totalLength += value.length;
@@ -48,7 +48,7 @@ export class SecretValues {
     }
   }
 
-  /** Replaces each value by `***`: as it is, URL-encoded, escaped for JSON and HTML, and within base64. */
+  /** Replaces each value by `***`: unchanged, URL-encoded, escaped for JSON and HTML, and within base64. */
   mask(text: string): string {
     if (this.#values.size === 0 || text.length < MIN_SECRET_LENGTH) return text;
     this.#index ??= toIndex(this.#values);
@@ -71,7 +71,7 @@ export class SecretValues {
 /** The secrets of this process. */
 export const secrets = new SecretValues();
 
-/** `text` without the secret values of this process. */
+/** Returns `text` without the secret values of this process. */
 export function maskSecrets(text: string): string {
   return secrets.mask(text);
 }
@@ -104,7 +104,10 @@ function toHtml(value: string): string {
   return value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }
 
-/** Base64 writes three bytes as four letters, so a value within a longer text has three forms. Returns the letters that are its own. */
+/**
+ * Base64 encodes three bytes as four letters, so a value within a longer text has three forms. Returns the letters that depend only on the
+ * value.
+ */
 function toBase64Cores(value: string): string[] {
   const bytes = Buffer.from(value);
   return [0, 1, 2].flatMap((before) => {

@@ -1,11 +1,11 @@
-/** Words of a command line, as a person types them. */
+/** Words of a command line, as a user types them. */
 
-/** `text` as one word of a POSIX shell. */
+/** Returns `text` as one word of a POSIX shell. */
 export function quoteForShell(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** `maxPages` -> `max-pages`. */
+/** Returns a parameter's name as a flag: `maxPages` -> `max-pages`. */
 export function toFlag(parameter: string): string {
   return parameter
     .replace(/([a-z0-9])([A-Z])/g, '$1-$2')

@@ -44,9 +44,9 @@ describe('toError', () => {
 
   for (const [what, thrown, message] of [
     ['a text', 'just a text', 'just a text'],
-    ['undefined', undefined, 'A value that is no Error was thrown: undefined'],
-    ['a symbol', Symbol('s'), 'A value that is no Error was thrown: Symbol(s)'],
-    ['an object that has no text', Object.create(null), 'A value that is no Error was thrown: [object Object]'],
+    ['undefined', undefined, 'A value that is not an Error was thrown: undefined'],
+    ['a symbol', Symbol('s'), 'A value that is not an Error was thrown: Symbol(s)'],
+    ['an object that has no text', Object.create(null), 'A value that is not an Error was thrown: [object Object]'],
   ] as const) {
     it(`makes an Error of ${what}, with it as its cause`, () => {
       expect(toError(thrown)).to.include({ message, cause: thrown });

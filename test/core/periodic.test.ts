@@ -126,7 +126,7 @@ describe('Periodic', () => {
       isBroken = false;
       await clock.tickAsync(1);
       expect(job.times).to.equal(2);
-      expect(lines[0]).to.equal(`error: The job failed; it is tried again in ${afterMs / 1_000} s: out of order`);
+      expect(lines[0]).to.equal(`error: The job failed; it will be retried in ${afterMs / 1_000} s: out of order`);
       await job.periodic.stop();
     });
 
@@ -142,12 +142,12 @@ describe('Periodic', () => {
     job.periodic.start();
     await clock.tickAsync(6_000);
     expect(lines).to.deep.equal([
-      'error: The job failed; it is tried again in 1 s: first',
-      'debug: The job failed; it is tried again in 1 s: first',
-      'debug: The job failed; it is tried again in 1 s: first',
-      'error: The job failed; it is tried again in 1 s: second',
+      'error: The job failed; it will be retried in 1 s: first',
+      'debug: The job failed; it will be retried in 1 s: first',
+      'debug: The job failed; it will be retried in 1 s: first',
+      'error: The job failed; it will be retried in 1 s: second',
       'info: The job works again',
-      'error: The job failed; it is tried again in 1 s: first',
+      'error: The job failed; it will be retried in 1 s: first',
     ]);
     await job.periodic.stop();
   });
