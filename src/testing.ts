@@ -1,6 +1,6 @@
 /**
- * `webdriver-supervisor/testing`: the fault kit. Servers and tools that let a test see how its program behaves when a
- * browser, a driver, a connection or a site fails, without a browser (`openScriptedWebDriver`) or around a real one.
+ * `webdriver-supervisor/testing`: the fault kit. Its servers and tools let a test observe how its program behaves when a browser, a driver,
+ * a connection or a site fails, without a browser (`openScriptedWebDriver`) or with a real one.
  */
 export { openScriptedWebDriver } from './testing/scripted-webdriver.ts';
 export type {

@@ -5,16 +5,16 @@ import { fileURLToPath } from 'node:url';
 import type { RecordedRequest, RequestMatcher } from './request-log.ts';
 import type { CutKind } from './wire-faults.ts';
 
-/** A line of a recording driver's log. Times are milliseconds since 1970 with fractions, comparable over processes. */
+/** A line of a recording driver's log. Times are in milliseconds since 1970 with fractions, comparable between processes. */
 export type DriverLogLine =
   | {
       readonly event: 'started';
-      /** The stand-in, which the program under test takes for chromedriver. */
+      /** The recording driver, which the program under test uses as its chromedriver. */
       readonly pid: number;
-      /** The real chromedriver, a child of the stand-in in the same process group. */
+      /** The real chromedriver, a child of the recording driver in the same process group. */
       readonly driverPid: number;
       readonly port: number;
-      /** The real driver's address. */
+      /** The real driver's URL. */
       readonly driverUrl: string;
       readonly controlPort: number;
       readonly atEpochMs: number;
@@ -28,7 +28,7 @@ export type DriverLogLine =
       readonly atEpochMs: number;
     };
 
-/** A command as logged at its arrival, before the real driver saw it. */
+/** A command as logged at its arrival, before the real driver receives it. */
 export interface DriverLogCommand {
   readonly event: 'command';
   readonly pid: number;
@@ -38,10 +38,10 @@ export interface DriverLogCommand {
   readonly atEpochMs: number;
 }
 
-/** A matcher that can travel to another process: no function. */
+/** A matcher that can be sent to another process, so it can't be a function. */
 export type RemoteMatcher = Exclude<RequestMatcher, (request: RecordedRequest) => boolean>;
 
-/** What the control port of a recording driver understands, one JSON document per POST. */
+/** The requests to the control port of a recording driver, one JSON document per POST. */
 export type DriverControl =
   | { readonly do: 'cutNextBody'; readonly matcher: RemoteMatcherText; readonly cut: CutKind }
   | { readonly do: 'swallowNext'; readonly matcher: RemoteMatcherText }
@@ -55,30 +55,30 @@ export type RemoteMatcherText = string | { readonly source: string; readonly fla
 
 /** A fault armed in a recording driver. */
 export interface RemoteFault {
-  /** Resolves with the command that it hit; rejects when the driver ends first. */
+  /** Resolves with the command that the fault affected. Rejects if the driver ends first. */
   struck(): Promise<RecordedRequest>;
 }
 
-/** The clock of the log: monotonic within a process, and comparable between processes. */
+/** Returns the current time of the log's clock, which is monotonic within a process and comparable between processes. */
 export function epochNowMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
 /**
- * Writes an executable file that starts like chromedriver and records every command. Give its path, which is returned,
- * as the driver's executable. Several drivers, one after the other or at once, may share the log file.
+ * Writes an executable file that starts like chromedriver and records every command. Returns its path, which the program under test uses as
+ * the driver's executable. Several drivers may share the log file, one after the other or concurrently.
  */
 export function writeRecordingDriver(options: {
-  /** Where the executable goes; made when missing. */
+  /** The folder of the executable; created if it does not exist. */
   readonly folder: string;
   /** The real chromedriver. */
   readonly chromedriver: string;
-  /** The log file, appended to. */
+  /** The log file. Lines are appended to it. */
   readonly log: string;
 }): string {
   mkdirSync(options.folder, { recursive: true });
   const file = join(options.folder, 'recording-chromedriver');
-  // The same extension as this module: .ts in the repository, .js once built.
+  // The same extension as this module: .ts in the repository, .js after the build.
   const self = fileURLToPath(import.meta.url);
   const main = join(self, '..', `recording-driver${extname(self)}`);
   const words = [
@@ -93,7 +93,7 @@ export function writeRecordingDriver(options: {
   return file;
 }
 
-/** The log so far, oldest line first; empty when no driver has started yet. */
+/** Returns the log so far, the oldest line first; empty if no driver has started yet. */
 export function readDriverLog(log: string): DriverLogLine[] {
   const text = readIfThere(log);
   // A line without its newline is still being written.
@@ -101,13 +101,13 @@ export function readDriverLog(log: string): DriverLogLine[] {
   return lines.filter(Boolean).map((line) => JSON.parse(line) as DriverLogLine);
 }
 
-/** The commands in the log, of one session when its id is given. */
+/** Returns the commands in the log; only those of one session if its id is given. */
 export function readDriverCommands(log: string, sessionId?: string): DriverLogCommand[] {
   const commands = readDriverLog(log).filter((line) => line.event === 'command');
   return sessionId === undefined ? commands : commands.filter((command) => command.sessionId === sessionId);
 }
 
-/** Steers the recording driver that started last, or the one with this process id, through its control port. */
+/** Controls the most recently started recording driver, or the one with this process id, through its control port. */
 export function controlDriver(log: string, { pid }: { readonly pid?: number } = {}): DriverRemote {
   const starts = readDriverLog(log).filter((line) => line.event === 'started');
   const start = starts.findLast((line) => pid === undefined || line.pid === pid);
@@ -116,7 +116,10 @@ export function controlDriver(log: string, { pid }: { readonly pid?: number } = 
   return new DriverRemote(start);
 }
 
-/** A recording driver in another process: the faults of its proxy, by HTTP. Every call rejects once the driver is gone. */
+/**
+ * A client of a recording driver in another process. It controls the faults of the driver's proxy by HTTP. Every call rejects after the
+ * driver has ended.
+ */
 export class DriverRemote {
   readonly pid: number;
   readonly driverPid: number;
@@ -128,17 +131,17 @@ export class DriverRemote {
     this.#controlPort = start.controlPort;
   }
 
-  /** Resolves once armed. See {@link RecordingProxy.cutNextBody}. */
+  /** Resolves when the fault is armed. See {@link RecordingProxy.cutNextBody}. */
   async cutNextBody(matcher: RemoteMatcher, { cut = 'fin' }: { readonly cut?: CutKind } = {}): Promise<RemoteFault> {
     return this.#toFault(await this.#send({ do: 'cutNextBody', matcher: toMatcherText(matcher), cut }));
   }
 
-  /** Resolves once armed. See {@link RecordingProxy.swallowNext}. */
+  /** Resolves when the fault is armed. See {@link RecordingProxy.swallowNext}. */
   async swallowNext(matcher: RemoteMatcher): Promise<RemoteFault> {
     return this.#toFault(await this.#send({ do: 'swallowNext', matcher: toMatcherText(matcher) }));
   }
 
-  /** Resolves with the count-th matching command since the driver's start, past or to come. */
+  /** Resolves with the count-th matching command since the driver's start, past or future. */
   async waitForRequest(
     matcher: RemoteMatcher,
     { count = 1 }: { readonly count?: number } = {},
@@ -161,7 +164,7 @@ export class DriverRemote {
 
   async #send(control: DriverControl): Promise<unknown> {
     const { promise, resolve: settle, reject } = Promise.withResolvers<string>();
-    const agent = new Agent(); // No keep-alive: nothing outlives the answer.
+    const agent = new Agent(); // No keep-alive, so that no connection outlives the answer.
     const outgoing = httpRequest({ host: '127.0.0.1', port: this.#controlPort, method: 'POST', agent });
     outgoing.on('error', reject).once('response', (response) => {
       response
@@ -174,7 +177,7 @@ export class DriverRemote {
   }
 }
 
-/** The other end of {@link toMatcherText}. */
+/** The inverse of {@link toMatcherText}. */
 export function fromMatcherText(text: RemoteMatcherText): RemoteMatcher {
   return typeof text === 'string' ? text : new RegExp(text.source, text.flags);
 }

@@ -5,7 +5,7 @@ import { LocalServer, readBody } from './local-server.ts';
 import { RequestLog, type RecordedRequest, type RequestMatcher, type WaitForRequestOptions } from './request-log.ts';
 import { cutInBody, resetBeforeAnswer, responseClosed, sendWhole, type CutKind } from './wire-faults.ts';
 
-/** A request to the fault site, with what was sent. */
+/** A request to the fault site, with its headers and body. */
 export interface SiteRequest extends RecordedRequest {
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
@@ -16,31 +16,31 @@ interface Visit extends SiteRequest {
   readonly response: ServerResponse;
 }
 
-/** Starts a local site whose pages and APIs misbehave on purpose. Its paths are listed at {@link FaultSite}. */
+/** Starts a local site with pages and APIs that fail on purpose. {@link FaultSite} lists its paths. */
 export function openFaultSite({ port = 0 }: { readonly port?: number } = {}): Promise<FaultSite> {
   return FaultSite.open({ port });
 }
 
 /**
- * A local site for tests of what can go wrong with pages and APIs.
+ * A local site for tests of failing pages and APIs.
  *
- * | path | what happens there |
+ * | path | behaviour |
  * |---|---|
  * | `/ok` | a page with the title `ok` and a link |
- * | `/slow?ms=1000` | a page whose answer waits; the title is `slow` |
- * | `/never` | the request is read, and not even headers come back |
+ * | `/slow?ms=1000` | a page with a delayed answer; the title is `slow` |
+ * | `/never` | the request is read, but no answer is sent, not even headers |
  * | `/cut?how=fin` | JSON cut in the middle of its body, by `fin` or `rst` |
  * | `/reset` | the connection is reset before an answer |
- * | `/status/503?retryAfter=1` | any HTTP status, with JSON, and `Retry-After` when asked |
- * | `/flaky/KEY?failures=1&status=503` | fails so many times for each key, then 200 with JSON |
- * | `/loop?after=200` | an endless loop in script, so many ms after the page's load |
+ * | `/status/503?retryAfter=1` | any HTTP status, with JSON, and `Retry-After` if requested |
+ * | `/flaky/KEY?failures=1&status=503` | fails the given number of times for each key, then 200 with JSON |
+ * | `/loop?after=200` | an endless loop in script, the given number of ms after the page's load |
  * | `/loop-inline` | an endless loop in script while the page loads |
- * | `/loop-begun` | both tell it here, by a beacon, when their loop begins |
+ * | `/loop-begun` | receives a beacon from both pages when their loop begins |
  * | `/alert` | opens an alert after load: `boo` |
- * | `/script-error` | a page whose script throws |
+ * | `/script-error` | a page with a script that throws |
  * | `/close` | closes its window after load, if a script opened it |
  * | `/set-cookie`, `/redirect-set-cookie` | set the HttpOnly cookie `session`; the second one redirects to `/echo` |
- * | `/echo` | JSON of method, path, headers, cookies and body |
+ * | `/echo` | JSON with method, path, headers, cookies and body |
  * | `/json?n=1` | JSON `{ n, items }` with n items |
  */
 export class FaultSite implements AsyncDisposable {
@@ -58,7 +58,7 @@ export class FaultSite implements AsyncDisposable {
     server.serve((request, response) => this.#handle(request, response));
   }
 
-  /** Origin, without a slash at its end. */
+  /** The origin, without a trailing slash. */
   get url(): string {
     return this.#server.url;
   }
@@ -71,22 +71,22 @@ export class FaultSite implements AsyncDisposable {
     return this.#log.requests;
   }
 
-  /** How many requests came for a path, whatever their method and query. */
+  /** Returns the number of requests for a path, with any method and query. */
   requestCount(path: string): number {
     return this.#log.requests.filter((request) => request.path.replace(/\?.*$/, '') === path).length;
   }
 
-  /** Resolves with a request that came or will come; rejects when the site closes. Nothing is polled. */
+  /** Resolves with a past or future request. Rejects if the site closes. Does not poll. */
   waitForRequest(matcher: RequestMatcher, options: WaitForRequestOptions = {}): Promise<SiteRequest> {
     return this.#log.waitFor(matcher, options);
   }
 
-  /** Keeps matching requests unanswered until the hold is released. */
+  /** Holds the answers to matching requests until the hold is released. */
   hold(matcher: RequestMatcher): Hold {
     return this.#holds.hold(matcher);
   }
 
-  /** Resets every connection until {@link restore}: the site is unreachable. */
+  /** Resets every connection until {@link restore}, so that the site is unreachable. */
   refuse(): void {
     this.#server.refuse();
   }
@@ -95,7 +95,7 @@ export class FaultSite implements AsyncDisposable {
     this.#server.restore();
   }
 
-  /** Ends all connections at once, waiting answers included. Idempotent. */
+  /** Ends all connections at once, delayed answers included. Idempotent. */
   async close(): Promise<void> {
     this.#log.close();
     await this.#server.close();
@@ -166,16 +166,16 @@ async function sendSlowly({ response }: Visit, ms: number): Promise<void> {
   const timer = Promise.withResolvers<void>();
   const handle = setTimeout(timer.resolve, ms);
   await Promise.race([timer.promise, responseClosed(response)]);
-  clearTimeout(handle); // Closing the site or leaving the page leaves no timer behind.
+  clearTimeout(handle); // No timer remains if the site closes or the browser leaves the page.
   if (!response.destroyed) sendPage(response, page('slow', `waited ${ms} ms`));
 }
 
 function sendStatus({ url, response }: Visit, status: number): void {
   const retryAfter = url.searchParams.get('retryAfter');
   if (retryAfter !== null) response.setHeader('retry-after', retryAfter);
-  // Node refuses statuses that are no final answer: a page asked for a wrong one, so tell it.
+  // Node refuses statuses that are not final. The answer reports the mistake.
   const isFinal = status >= 200 && status <= 599;
-  const body = isFinal ? JSON.stringify({ status }) : JSON.stringify({ error: 'a status from 200 to 599, please' });
+  const body = isFinal ? JSON.stringify({ status }) : JSON.stringify({ error: 'the status must be from 200 to 599' });
   sendWhole(response, { status: isFinal ? status : 400, headers: jsonHeaders(), body });
 }
 

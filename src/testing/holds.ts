@@ -1,15 +1,15 @@
 import { toRequestPredicate, type RecordedRequest, type RequestMatcher } from './request-log.ts';
 
-/** Requests that a test server keeps waiting until the test releases them. */
+/** Requests that a test server holds until the test releases them. */
 export interface Hold {
-  /** The first request that got stuck here. */
+  /** Resolves with the first request that was held. */
   readonly caught: Promise<RecordedRequest>;
-  /** Lets go what waits, and what comes later. Idempotent. */
+  /** Releases the held requests, and lets later ones pass. Idempotent. */
   release(): void;
   [Symbol.dispose](): void;
 }
 
-/** All holds of one server. A request passes when every hold that catches it was released. */
+/** All holds of one server. A request passes when every hold that matches it is released. */
 export class Holds {
   readonly #active = new Set<{
     isMeant: (request: RecordedRequest) => boolean;
@@ -34,7 +34,7 @@ export class Holds {
     return { caught: caught.promise, release, [Symbol.dispose]: release };
   }
 
-  /** Resolves at once when nothing holds the request. */
+  /** Resolves when no hold matches the request any more; at once if none does. */
   async waitUntilReleased(request: RecordedRequest): Promise<void> {
     for (const { isMeant, pass } of [...this.#active]) if (isMeant(request)) await pass(request);
   }

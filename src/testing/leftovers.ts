@@ -4,25 +4,24 @@ import { join } from 'node:path';
 import { listProcesses, readProcessVariable, type ProcessInfo } from '../driver/driver.ts';
 import { descendantsOf } from './processes.ts';
 
-/** Name prefix of the temporary folders of sessions. */
+/** The name prefix of the temporary folders of sessions. */
 const FOLDER_PREFIX = 'wds-';
 
-/** What sessions of this program keep on the machine at one moment. */
+/** The processes and folders of sessions at one moment. */
 export interface Leftovers {
-  /** Drivers, browsers and watchdogs; zombies are left out: they hold nothing but their entry. */
+  /** Drivers, browsers and watchdogs, without zombies, which occupy only their entry in the process table. */
   readonly processes: readonly ProcessInfo[];
-  /** Absolute paths of the sessions' temporary folders. */
+  /** The absolute paths of the sessions' temporary folders. */
   readonly folders: readonly string[];
 }
 
 /**
- * Takes stock of the sessions' processes and folders, those of a program that was killed included. Sessions are told
- * by their folder `wds-…` in the folder for temporary files: a process belongs to one when its TMPDIR or its command
- * line names such a folder, or when it descends from one that does. `temporary` is the folder for temporary files of the
- * programs that are meant. Default: the one of this process.
+ * Lists the processes and folders of sessions, those of killed programs included. A session is recognised by its folder `wds-…` in the
+ * folder for temporary files: a process belongs to a session if its TMPDIR or its command line names such a folder, or if it descends from
+ * such a process. `temporary` is the programs' folder for temporary files. Default: the one of this process.
  */
 export function leftovers(table: readonly ProcessInfo[] = listProcesses(), temporary: string = tmpdir()): Leftovers {
-  // On macOS the folder is behind a symbolic link, and processes may name either.
+  // On macOS the folder is behind a symbolic link, and processes may use either path.
   const roots = [...new Set([temporary, realpathSync(temporary)])].map((folder) => join(folder, FOLDER_PREFIX));
   const isOfSession = (text: string): boolean => roots.some((root) => text.includes(root));
   const heads = table.filter(
@@ -35,7 +34,7 @@ export function leftovers(table: readonly ProcessInfo[] = listProcesses(), tempo
   return { processes, folders: names.map((name) => join(temporary, name)) };
 }
 
-/** What is there now and wasn't there before. */
+/** Returns the leftovers in `now` that are not in `before`. */
 export function newLeftovers(before: Leftovers, now: Leftovers = leftovers()): Leftovers {
   const known = new Set(before.processes.map(identityOf));
   return {

@@ -2,15 +2,15 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** What answers the requests of a {@link LocalServer}; a rejection resets the connection. */
+/** Answers the requests of a {@link LocalServer}. A rejection resets the connection. */
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
-/** Takes over a connection that asks for another protocol (WebSocket). */
+/** Takes over a connection that requests another protocol (WebSocket). */
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 /**
- * An HTTP server on 127.0.0.1 that knows all its connections, so that it can lose them on purpose and ends them all
- * at its close. It never ends an idle or a slow connection by itself: a fault that no test asked for is noise.
+ * An HTTP server on 127.0.0.1 that tracks all its connections, so that it can break them on purpose and ends them all when it closes. It
+ * never ends an idle or slow connection by itself, because no test asked for that fault.
  */
 export class LocalServer {
   readonly port: number;
@@ -18,7 +18,7 @@ export class LocalServer {
   readonly #sockets = new Set<Socket>();
   #isRefusing = false;
 
-  /** Listens on 127.0.0.1; port 0 takes a free one. Requests are answered once {@link serve} has said how. */
+  /** Listens on 127.0.0.1; port 0 takes a free port. Requests are answered after {@link serve} was called. */
   static async open(port = 0): Promise<LocalServer> {
     const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 });
     await new Promise<void>((resolve, reject) => {
@@ -42,13 +42,13 @@ export class LocalServer {
     });
   }
 
-  /** Without `onUpgrade`, connections that ask for another protocol are ended. */
+  /** Sets the handlers. Without `onUpgrade`, connections that request another protocol are ended. */
   serve(handle: RequestHandler, onUpgrade: UpgradeHandler = (_request, socket) => socket.destroy()): void {
     this.#server.on('request', (request, response) => void answerOrReset(handle, request, response));
     this.#server.on('upgrade', onUpgrade);
   }
 
-  /** Base URL without a slash at its end. */
+  /** The base URL without a trailing slash. */
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
   }
@@ -57,7 +57,7 @@ export class LocalServer {
     return this.#sockets.size;
   }
 
-  /** Resolves at the next end of a connection, whoever ended it. */
+  /** Resolves when the next connection ends, regardless of the side that ends it; at once if there is none. */
   waitForDisconnect(): Promise<void> {
     if (this.#sockets.size === 0) return Promise.resolve();
     return Promise.race(
@@ -65,12 +65,12 @@ export class LocalServer {
     );
   }
 
-  /** Resets all open connections; new ones are welcome. */
+  /** Resets all open connections; new ones are accepted. */
   dropConnections(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
-  /** From now on every connection, open or new, is reset: the clients see ECONNRESET. */
+  /** Resets every connection, open or new, until {@link restore}. Clients get ECONNRESET. */
   refuse(): void {
     this.#isRefusing = true;
     this.dropConnections();
@@ -80,7 +80,7 @@ export class LocalServer {
     this.#isRefusing = false;
   }
 
-  /** Ends all connections at once, whatever is being answered on them, and the server. Idempotent. */
+  /** Ends the server and all connections at once, answers in progress included. Idempotent. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroy();
@@ -88,7 +88,7 @@ export class LocalServer {
   }
 }
 
-/** The whole body as text. Rejects when the client goes away before its end. */
+/** Reads the whole body as text. Rejects if the client disconnects before its end. */
 export async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);

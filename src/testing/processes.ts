@@ -3,14 +3,16 @@ import { listProcesses, readProcessState, type ProcessInfo } from '../driver/dri
 
 export { listProcesses, type ProcessInfo } from '../driver/driver.ts';
 
-/** How often the process table is looked at while waiting for a process: there is no event for a stranger's end. */
+/** The interval of polling the process table. The end of another program's process is no event. */
 const POLL_MS = 5;
 const GONE_TIMEOUT_MS = 2_000;
 const STOPPED = new Set(['T', 't']);
-/** A dead process keeps its entry until its parent reads its status; `kill(pid, 0)` calls that alive. */
+/**
+ * The states of dead processes. They stay in the process table until their parent reads their status, and `kill(pid, 0)` succeeds for them.
+ */
 const DEAD = new Set(['Z', 'X', 'x']);
 
-/** All processes below one, children before grandchildren. Zombies are listed, with their state. */
+/** Returns all descendants of a process, children before grandchildren. Zombies are included, with their state. */
 export function descendantsOf(pid: number, processes: readonly ProcessInfo[] = listProcesses()): ProcessInfo[] {
   const children = Map.groupBy(processes, ({ ppid }) => ppid);
   const found: ProcessInfo[] = [];
@@ -24,20 +26,23 @@ export function descendantsOf(pid: number, processes: readonly ProcessInfo[] = l
   return found;
 }
 
-/** The state letter of `ps`: R running, S sleeping, D waiting for a device, T stopped, Z zombie; undefined when gone. */
+/**
+ * Returns the state letter of `ps`: R running, S sleeping, D waiting for a device, T stopped, Z zombie; undefined if the process is gone.
+ */
 export function processState(pid: number): string | undefined {
   return readProcessState(pid);
 }
 
-/** False for a zombie, unlike `process.kill(pid, 0)`. */
+/** Returns whether a process is alive; false for a zombie, unlike `process.kill(pid, 0)`. */
 export function isAlive(pid: number): boolean {
   const state = readProcessState(pid);
   return state !== undefined && !DEAD.has(state);
 }
 
-/** Sends a signal, SIGKILL by default. Returns false when there is no such process any more. */
+/** Sends a signal, SIGKILL by default. Returns false if the process does not exist any more. */
 export function killProcess(pid: number, signal: NodeJS.Signals = 'SIGKILL'): boolean {
-  if (!Number.isInteger(pid) || pid <= 1) throw new RangeError(`${pid} is no process to send ${signal} to.`);
+  if (!Number.isInteger(pid) || pid <= 1)
+    throw new RangeError(`The process ${pid} can't get ${signal}: the process id must be an integer greater than 1.`);
   try {
     return process.kill(pid, signal);
   } catch (error) {
@@ -46,15 +51,15 @@ export function killProcess(pid: number, signal: NodeJS.Signals = 'SIGKILL'): bo
   }
 }
 
-/** Whether only this process is meant, which is the default, or also all below it. */
+/** The processes that a call affects: only the given one (the default), or also all its descendants (`tree`). */
 export interface ProcessTreeOptions {
   readonly tree?: boolean;
 }
 
-/** Stops a process by SIGSTOP; resolves once it, or its whole tree, is seen stopped. Returns the stopped process ids. */
+/** Stops a process by SIGSTOP. Resolves with the ids of the stopped processes when the process, or its whole tree, has stopped. */
 export async function freeze(pid: number, { tree = false }: ProcessTreeOptions = {}): Promise<number[]> {
   const frozen = new Set<number>();
-  // Again until nothing new turns up: a process may have been forked while we were at its parent.
+  // Repeats until there is no new process: a process may be forked while its parent is being stopped.
   for (let fresh = [pid]; fresh.length > 0; fresh = tree ? aliveBelow(pid).filter((child) => !frozen.has(child)) : []) {
     for (const member of fresh) {
       killProcess(member, 'SIGSTOP');
@@ -65,13 +70,13 @@ export async function freeze(pid: number, { tree = false }: ProcessTreeOptions =
   return [...frozen];
 }
 
-/** Continues what {@link freeze} stopped, children first. */
+/** Continues processes that {@link freeze} stopped, children first. */
 export function unfreeze(pid: number, { tree = false }: ProcessTreeOptions = {}): void {
   const members = tree ? [pid, ...aliveBelow(pid)] : [pid];
   for (const member of members.reverse()) killProcess(member, 'SIGCONT');
 }
 
-/** The browser's main process below a driver, also through a wrapper; undefined when the driver has none (yet). */
+/** Returns the browser's main process below a driver, also through a wrapper; undefined if the driver has none (yet). */
 export function findBrowserProcess(driverPid: number): ProcessInfo | undefined {
   return descendantsOf(driverPid).find(
     ({ state, command }) =>
@@ -80,8 +85,8 @@ export function findBrowserProcess(driverPid: number): ProcessInfo | undefined {
 }
 
 /**
- * Processes that run pages of a Chromium browser, oldest first. There are more than tabs: a spare one, and in new
- * headless mode one for the browser's own window; processes of extensions are left out.
+ * Returns the renderer processes of a Chromium browser, the oldest first. There are more than tabs: a spare one, and in new headless mode
+ * one for the browser's own window. Processes of extensions are omitted.
  */
 export function rendererProcesses(browserPid: number): ProcessInfo[] {
   return descendantsOf(browserPid)
@@ -90,7 +95,7 @@ export function rendererProcesses(browserPid: number): ProcessInfo[] {
     .sort((one, other) => one.pid - other.pid);
 }
 
-/** Resolves once none of the processes is alive; rejects, naming the survivors, after `timeoutMs` (default 2 000). */
+/** Resolves when none of the processes is alive. Rejects after `timeoutMs` (default 2 000) with the names of the remaining ones. */
 export async function waitUntilGone(
   pids: readonly number[],
   { timeoutMs = GONE_TIMEOUT_MS }: { readonly timeoutMs?: number } = {},

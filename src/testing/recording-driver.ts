@@ -1,9 +1,9 @@
 /**
- * A stand-in for chromedriver: `node recording-driver.ts <real chromedriver> <log file> [arguments of chromedriver…]`.
+ * A replacement for chromedriver: `node recording-driver.ts <real chromedriver> <log file> [arguments of chromedriver…]`.
  *
- * It starts the real one on a port of its own, puts a recording proxy before it, and announces the proxy's port in
- * chromedriver's own words. It shares its fate with the real driver, both ways but one: when it is itself killed by
- * SIGKILL, the real driver lives on, as it shares the process group and only the group's owner can end it.
+ * It starts the real chromedriver on another port, puts a recording proxy before it, and announces the proxy's port in chromedriver's own
+ * format. Each of the two ends with the other, with one exception: if the replacement is killed by SIGKILL, the real driver continues,
+ * because both are in one process group and only the group's owner can end it.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { openSync, writeSync } from 'node:fs';
@@ -35,7 +35,7 @@ function runRecordingDriver(chromedriver: string, { log, args }: { log: string; 
   const basePath = args.find((arg) => arg.startsWith('--url-base='))?.slice('--url-base='.length) ?? '';
   const driver = spawn(chromedriver, [...rest, '--port=0'], { stdio: ['ignore', 'pipe', 'pipe'] });
   shareFate(driver, writeLog);
-  process.stdout.on('error', () => undefined); // Who started us may have stopped listening.
+  process.stdout.on('error', () => undefined); // The parent process may have closed the pipe.
   process.stderr.on('error', () => undefined);
   driver.stderr.pipe(process.stderr);
   createInterface(driver.stdout).on('line', (line) => {
@@ -58,13 +58,13 @@ function runRecordingDriver(chromedriver: string, { log, args }: { log: string; 
   }
 }
 
-/** The log is written before anything else happens with a command, so that it is complete even after SIGKILL. */
+/** Opens the log. A command is logged before anything else happens with it, so the log is complete even after SIGKILL. */
 function openLog(log: string): (line: DriverLogLine) => void {
   const file = openSync(log, 'a');
   return (line) => void writeSync(file, `${JSON.stringify(line)}\n`);
 }
 
-/** The port asked for is ours; chromedriver takes any free one. */
+/** Removes the requested port from the arguments. The proxy listens on it, and chromedriver takes a free one. */
 function takePort(args: readonly string[]): { port: number; rest: string[] } {
   const rest = args.filter((arg) => !arg.startsWith('--port='));
   const port = args.find((arg) => arg.startsWith('--port='))?.slice('--port='.length);
@@ -73,7 +73,7 @@ function takePort(args: readonly string[]): { port: number; rest: string[] } {
 
 function shareFate(driver: ChildProcess, writeLog: (line: DriverLogLine) => void): void {
   for (const signal of PASSED_SIGNALS) process.on(signal, () => driver.kill(signal));
-  process.on('exit', () => driver.kill('SIGKILL')); // Only when we fail: else it has exited before us.
+  process.on('exit', () => driver.kill('SIGKILL')); // Only after an error of this process: otherwise the driver has exited first.
   driver.once('error', (error) => {
     process.stderr.write(`recording driver: ${error.message}\n`);
     process.exit(1);
@@ -86,7 +86,7 @@ function shareFate(driver: ChildProcess, writeLog: (line: DriverLogLine) => void
   });
 }
 
-/** The control port: what {@link DriverRemote} speaks to. */
+/** Opens the control port, which {@link DriverRemote} uses. */
 async function openControl(proxy: RecordingProxy): Promise<LocalServer> {
   const faults: ArmedFault[] = [];
   const server = await LocalServer.open();

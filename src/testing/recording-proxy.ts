@@ -7,19 +7,19 @@ import { RequestLog, sessionIdOf, toRequestPredicate } from './request-log.ts';
 import type { RecordedRequest, RequestMatcher, WaitForRequestOptions } from './request-log.ts';
 import { cutInBody, responseClosed, type CutKind } from './wire-faults.ts';
 
-/** How a recording proxy opens. */
+/** The options of a recording proxy. */
 export interface RecordingProxyOptions {
-  /** Port on 127.0.0.1; 0, the default, takes a free one. */
+  /** The port on 127.0.0.1. Default 0: a free port. */
   readonly port?: number;
-  /** Called at a command's arrival, before it is forwarded. */
+  /** Called when a command arrives, before it is forwarded. */
   readonly onRequest?: (request: RecordedRequest) => void;
 }
 
-/** A fault that waits for its command. */
+/** A fault that waits for a matching command. */
 export interface ArmedFault {
-  /** Resolves with the command that it hit, once the fault has been done to it. */
+  /** Resolves with the affected command after the fault has happened. */
   readonly struck: Promise<RecordedRequest>;
-  /** Takes it back; without effect once it has caught its command. */
+  /** Cancels the fault. Has no effect after it has matched a command. */
   disarm(): void;
 }
 
@@ -31,7 +31,7 @@ interface Fault {
   readonly struck: PromiseWithResolvers<RecordedRequest>;
 }
 
-/** Hop-by-hop headers (RFC 9110, 7.6.1): each of the two connections has its own. */
+/** Hop-by-hop headers (RFC 9110, section 7.6.1), which belong to one of the two connections. */
 const HOP_BY_HOP = new Set([
   'connection',
   'keep-alive',
@@ -42,14 +42,14 @@ const HOP_BY_HOP = new Set([
   'trailer',
 ]);
 
-/** Starts a proxy before a WebDriver endpoint such as `http://127.0.0.1:9515`; `https` targets are refused. */
+/** Starts a proxy before a WebDriver endpoint such as `http://127.0.0.1:9515`. Throws for `https` targets. */
 export function openRecordingProxy(targetUrl: string, options: RecordingProxyOptions = {}): Promise<RecordingProxy> {
   return RecordingProxy.open(targetUrl, options);
 }
 
 /**
- * Sits between a WebDriver client and a real driver or Grid, writes down every command, and loses answers on demand.
- * Bodies and the Host header pass untouched, so that chromedriver names the proxy in `webSocketUrl`; WebSockets are tunnelled.
+ * A proxy between a WebDriver client and a real driver or Grid. It records every command and loses answers on demand. Bodies and the Host
+ * header are not changed, so chromedriver names the proxy in `webSocketUrl`. WebSockets are tunnelled.
  */
 export class RecordingProxy implements AsyncDisposable {
   readonly #target: URL;
@@ -63,7 +63,7 @@ export class RecordingProxy implements AsyncDisposable {
   static async open(targetUrl: string, { port = 0, onRequest }: RecordingProxyOptions = {}): Promise<RecordingProxy> {
     const target = new URL(targetUrl);
     if (target.protocol !== 'http:')
-      throw new TypeError(`A recording proxy reaches http: targets only, not ${targetUrl}.`);
+      throw new TypeError(`A recording proxy supports only http: targets, not ${targetUrl}.`);
     return new RecordingProxy(target, { server: await LocalServer.open(port), onRequest });
   }
 
@@ -80,7 +80,7 @@ export class RecordingProxy implements AsyncDisposable {
     );
   }
 
-  /** What a client takes as the driver's address: the proxy's origin with the target's path. */
+  /** The URL that a client uses as the driver's: the proxy's origin with the target's path. */
   get url(): string {
     return this.#server.url + this.#basePath;
   }
@@ -98,22 +98,22 @@ export class RecordingProxy implements AsyncDisposable {
     return this.#log.forSession(sessionId);
   }
 
-  /** Resolves with a command that came or will come; rejects when the proxy closes. Nothing is polled. */
+  /** Resolves with a past or future command. Rejects if the proxy closes. Does not poll. */
   waitForRequest(matcher: RequestMatcher, options: WaitForRequestOptions = {}): Promise<RecordedRequest> {
     return this.#log.waitFor(matcher, options);
   }
 
-  /** Forwards the next such command and cuts the connection in the middle of its answer's body. */
+  /** Forwards the next matching command and cuts the connection in the middle of its answer's body. */
   cutNextBody(matcher: RequestMatcher, { cut = 'fin' }: { readonly cut?: CutKind } = {}): ArmedFault {
     return this.#arm(matcher, cut);
   }
 
-  /** Forwards the next such command, takes the driver's answer, and never passes it on. */
+  /** Forwards the next matching command, receives the driver's answer, and never sends it to the client. */
   swallowNext(matcher: RequestMatcher): ArmedFault {
     return this.#arm(matcher, 'swallow');
   }
 
-  /** Resets every connection, open or new, until {@link restore}: the endpoint can't be reached. */
+  /** Resets every connection, open or new, until {@link restore}, so that the endpoint is unreachable. */
   refuse(): void {
     this.#server.refuse();
     this.#endTunnels();
@@ -177,7 +177,10 @@ export class RecordingProxy implements AsyncDisposable {
     await responseClosed(response);
   }
 
-  /** Rejects when the driver drops its side, which drops the client's; a client that leaves takes the driver's side along. */
+  /**
+   * Forwards a request. Rejects if the driver drops its connection, which drops the client's. If the client disconnects, the connection to
+   * the driver ends too.
+   */
   #forward(incoming: IncomingMessage, response: ServerResponse): Promise<IncomingMessage> {
     const { hostname, port } = this.#target;
     const { method, url: path } = incoming;
@@ -219,7 +222,7 @@ export class RecordingProxy implements AsyncDisposable {
   }
 }
 
-/** Headers in their order, case and multiplicity, without those of the connection. */
+/** Returns the headers in their order, case and multiplicity, without those of the connection. */
 function endToEndHeaders({ rawHeaders }: IncomingMessage): string[] {
   const kept: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {

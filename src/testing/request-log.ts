@@ -1,24 +1,23 @@
-/** One request as a test server saw it arrive. */
+/** A request that a test server received. */
 export interface RecordedRequest {
   readonly method: string;
-  /** Path as sent, with its query, without the path of the proxy's target. */
+  /** The path as sent, with its query, without the path of the proxy's target. */
   readonly path: string;
-  /** The WebDriver session that it addresses; undefined for `POST /session`, `/status` and what is no WebDriver. */
+  /** The WebDriver session of the request; undefined for `POST /session`, `/status` and requests other than WebDriver. */
   readonly sessionId: string | undefined;
-  /** Arrival in milliseconds on `performance.now()` of the process that recorded it. */
+  /** The time of arrival in milliseconds on `performance.now()` of the recording process. */
   readonly at: number;
 }
 
 /**
- * Which requests are meant. A string is `[METHOD ]/path` without query, where the path may be the whole one
- * (`POST /session`), relative to its session (`GET /title`), or with a placeholder (`DELETE /session/:id`).
- * A regular expression is tried on `METHOD /whole/path?query`.
+ * Selects requests. A string is `[METHOD ]/path` without query. Its path may be the whole one (`POST /session`), relative to its session
+ * (`GET /title`), or with a placeholder (`DELETE /session/:id`). A regular expression is matched against `METHOD /whole/path?query`.
  */
 export type RequestMatcher = string | RegExp | ((request: RecordedRequest) => boolean);
 
 /** Options of the promises that wait for a request. */
 export interface WaitForRequestOptions {
-  /** How many matching requests must have been seen since the server opened. Default 1. */
+  /** The required number of matching requests since the server opened. Default 1. */
   readonly count?: number;
   readonly signal?: AbortSignal;
 }
@@ -30,7 +29,7 @@ interface Waiter<Request> {
   readonly reject: (reason: unknown) => void;
 }
 
-/** The memory of a test server: what arrived, in order, and who waits for what is still to come. */
+/** The requests that a test server received, in order, and the callers that wait for further ones. */
 export class RequestLog<Request extends RecordedRequest = RecordedRequest> {
   readonly requests: Request[] = [];
   readonly #waiters = new Set<Waiter<Request>>();
@@ -48,10 +47,10 @@ export class RequestLog<Request extends RecordedRequest = RecordedRequest> {
     return this.requests.filter((request) => request.sessionId === sessionId);
   }
 
-  /** Resolves with the count-th matching request, also when it came before the call: no race with the sender. */
+  /** Resolves with the count-th matching request, also if it came before the call, so that there is no race with the sender. */
   waitFor(matcher: RequestMatcher, options: WaitForRequestOptions = {}): Promise<Request> {
     const waiting = this.#waitFor(matcher, options);
-    // A test that failed elsewhere no longer awaits this promise; its rejection at close would end the whole test run.
+    // A test that failed elsewhere does not await this promise any more. Its unhandled rejection would end the whole test run.
     waiting.catch(() => undefined);
     return waiting;
   }
@@ -75,7 +74,7 @@ export class RequestLog<Request extends RecordedRequest = RecordedRequest> {
     }
   }
 
-  /** Rejects everything that still waits: the server has closed. */
+  /** Rejects all waits, because the server has closed. */
   close(): void {
     const waiters = [...this.#waiters];
     this.#waiters.clear();
@@ -83,14 +82,14 @@ export class RequestLog<Request extends RecordedRequest = RecordedRequest> {
   }
 }
 
-/** The session id in a WebDriver path, also behind a prefix such as `/wd/hub`. */
+/** Returns the session id in a WebDriver path, also after a prefix such as `/wd/hub`. */
 export function sessionIdOf(path: string): string | undefined {
   return /\/session\/([^/?#]+)/.exec(path)?.[1];
 }
 
 /**
- * The path without query and session prefix: `/title` for `/session/1/title`, `/` for the session itself. The commands of an endpoint, such as
- * `/status`, come without its base path.
+ * Returns the path without query and session prefix: `/title` for `/session/1/title`, `/` for the session itself. For commands of an
+ * endpoint, such as `/status`, the base path is removed.
  */
 export function commandPathOf(path: string): string {
   const bare = path.replace(/[?#].*$/, '');
@@ -99,12 +98,13 @@ export function commandPathOf(path: string): string {
   return /\/(?:status|sessions?)$/.exec(bare)?.[0] ?? bare;
 }
 
-/** The predicate that a {@link RequestMatcher} stands for. */
+/** Returns the predicate of a {@link RequestMatcher}. */
 export function toRequestPredicate(matcher: RequestMatcher): (request: RecordedRequest) => boolean {
   if (typeof matcher === 'function') return matcher;
   if (matcher instanceof RegExp) return ({ method, path }) => `${method} ${path}`.search(matcher) >= 0;
   const [, method, wanted] = /^(?:([A-Z]+) )?(\/.*)$/.exec(matcher) ?? [];
-  if (wanted === undefined) throw new TypeError(`"${matcher}" is no request matcher: write "/path" or "METHOD /path".`);
+  if (wanted === undefined)
+    throw new TypeError(`"${matcher}" is not a request matcher: use "/path" or "METHOD /path".`);
   return (request) => {
     if (method !== undefined && request.method !== method) return false;
     const bare = request.path.replace(/[?#].*$/, '');

@@ -1,17 +1,17 @@
 import type { ServerResponse } from 'node:http';
 import { cutInBody, resetBeforeAnswer, responseClosed, sendWhole, type CutKind } from './wire-faults.ts';
 
-/** What a scripted WebDriver server does with one command. */
+/** The answer of a scripted WebDriver server to one command. */
 export type ScriptedAnswer =
   /** A WebDriver success. */
   | { readonly value: unknown }
-  /** A WebDriver failure; the HTTP status defaults to the one that W3C WebDriver gives this error string. */
+  /** A WebDriver failure. Default of the HTTP status: the one that W3C WebDriver defines for this error string. */
   | { readonly error: string; readonly message?: string; readonly status?: number; readonly data?: unknown }
   /** Any HTTP answer, such as the HTML page of a proxy with status 502. */
   | { readonly status: number; readonly body: string; readonly headers?: Readonly<Record<string, string>> }
-  /** A WebDriver success whose connection is cut in the middle of the body. */
+  /** A WebDriver success; the connection is cut in the middle of the body. */
   | { readonly cut: CutKind; readonly value?: unknown }
-  /** The command was read, and nothing ever comes back. */
+  /** The command is read and never answered. */
   | { readonly fault: 'never' }
   /** The connection is reset before a byte of the answer. */
   | { readonly fault: 'reset' };
@@ -19,7 +19,7 @@ export type ScriptedAnswer =
 const JSON_HEADERS = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-cache' } as const;
 const DEFAULT_ERROR_STATUS = 500;
 
-/** HTTP statuses of error strings that are not 500, from W3C WebDriver, section "Errors". */
+/** The HTTP statuses of error strings other than 500 (W3C WebDriver, section "Errors"). */
 const ERROR_STATUS: Readonly<Record<string, number>> = {
   'element click intercepted': 400,
   'element not interactable': 400,
@@ -41,7 +41,7 @@ const ERROR_STATUS: Readonly<Record<string, number>> = {
   'unknown method': 405,
 };
 
-/** Puts the answer on the wire; resolves when nothing more will be sent for it. */
+/** Sends the answer. Resolves when nothing more will be sent for it. */
 export async function sendScriptedAnswer(response: ServerResponse, answer: ScriptedAnswer): Promise<void> {
   if ('fault' in answer) {
     if (answer.fault === 'reset') return resetBeforeAnswer(response);

@@ -4,7 +4,7 @@ import type { ScriptedAnswer } from './scripted-answer.ts';
 const SCREENSHOT_BASE64 =
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==';
 
-/** What a scripted session answers with when the script says nothing else. */
+/** The capabilities of a scripted session unless the script changes them. */
 export const DEFAULT_CAPABILITIES: Readonly<Record<string, unknown>> = {
   acceptInsecureCerts: false,
   browserName: 'scripted',
@@ -23,8 +23,8 @@ interface Cookie {
 }
 
 /**
- * The little that one scripted session remembers: windows, address, title, cookies and timeouts. It loads nothing and
- * runs no script; unlike chromedriver it answers commands side by side, so that a held one doesn't hold the others.
+ * The state of one scripted session: windows, URL, title, cookies and timeouts. It loads no page and runs no script. Unlike chromedriver it
+ * answers commands concurrently, so a held command does not delay the others.
  */
 export class ScriptedSession {
   readonly id: string;
@@ -39,19 +39,19 @@ export class ScriptedSession {
     this.id = id;
   }
 
-  /** Capabilities of the answer to `POST /session`: the defaults, then what the script says. */
+  /** Returns the capabilities in the answer to `POST /session`: the defaults, overridden by the script. */
   describe(scripted: Readonly<Record<string, unknown>>): Record<string, unknown> {
     const capabilities: Record<string, unknown> = { ...DEFAULT_CAPABILITIES, timeouts: this.#timeouts, ...scripted };
     this.#timeouts = { ...(capabilities['timeouts'] as Record<string, unknown>) };
     return capabilities;
   }
 
-  /** True when the last window was closed: such a session is over. */
+  /** Whether the last window was closed, which ends the session. */
   get isOver(): boolean {
     return this.#handles.length === 0;
   }
 
-  /** The default answer to a command such as `GET /title`, with its path relative to the session. */
+  /** Returns the default answer to a command such as `GET /title`, with its path relative to the session. */
   answer(command: string, body: Readonly<Record<string, unknown>>): ScriptedAnswer {
     const isWindowless = /^(GET \/window\/handles|POST \/window(\/new)?|(GET|POST) \/timeouts|DELETE \/)$/.test(
       command,

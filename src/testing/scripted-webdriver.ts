@@ -7,23 +7,23 @@ import type { RecordedRequest, RequestMatcher, WaitForRequestOptions } from './r
 import { sendScriptedAnswer, type ScriptedAnswer } from './scripted-answer.ts';
 import { ScriptedSession } from './scripted-session.ts';
 
-/** A request to the scripted server, with what was sent. */
+/** A request to the scripted server, with its body. */
 export interface ScriptedRequest extends RecordedRequest {
-  /** The parsed JSON body; an empty object when there was none. */
+  /** The parsed JSON body; an empty object if there was none. */
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** An answer, or what computes it; undefined leaves the request to older rules and to the default answers. */
+/** An answer, or a function that returns one. If it returns undefined, older rules and then the default answers apply. */
 export type ScriptedReply = ScriptedAnswer | ((request: ScriptedRequest) => ScriptedAnswer | undefined);
 
-/** How a scripted WebDriver server behaves from its start. */
+/** The initial behaviour of a scripted WebDriver server. */
 export interface WebDriverScript {
-  /** Port on 127.0.0.1; 0, the default, takes a free one. */
+  /** The port on 127.0.0.1. Default 0: a free port. */
   readonly port?: number;
-  /** Added to the default capabilities of a new session, or computed from the body of `POST /session`. */
+  /** Capabilities that are added to the defaults of a new session, or a function of the body of `POST /session`. */
   readonly capabilities?:
     Readonly<Record<string, unknown>> | ((requested: unknown) => Readonly<Record<string, unknown>>);
-  /** Matcher -> reply, as with {@link ScriptedWebDriver.answer}. */
+  /** Replies by matcher, as in {@link ScriptedWebDriver.answer}. */
   readonly answers?: Readonly<Record<string, ScriptedReply>>;
 }
 
@@ -33,12 +33,12 @@ interface Rule {
   remaining: number;
 }
 
-/** Starts a WebDriver server that has no browser behind it and does what a test tells it, over real HTTP. */
+/** Starts a WebDriver server without a browser. A test defines its behaviour. It uses real HTTP. */
 export function openScriptedWebDriver(script: WebDriverScript = {}): Promise<ScriptedWebDriver> {
   return ScriptedWebDriver.open(script);
 }
 
-/** A WebDriver server without a browser: real HTTP, scripted answers, every request on record. */
+/** A WebDriver server without a browser: real HTTP, scripted answers, and a record of all requests. */
 export class ScriptedWebDriver implements AsyncDisposable {
   readonly #server: LocalServer;
   readonly #script: WebDriverScript;
@@ -59,7 +59,7 @@ export class ScriptedWebDriver implements AsyncDisposable {
     server.serve((request, response) => this.#handle(request, response));
   }
 
-  /** What a client takes as the server's address, without a slash at its end. */
+  /** The URL that clients use, without a trailing slash. */
   get url(): string {
     return this.#server.url;
   }
@@ -73,7 +73,7 @@ export class ScriptedWebDriver implements AsyncDisposable {
     return this.#log.requests;
   }
 
-  /** Ids of the sessions that live now, oldest first. */
+  /** The ids of the live sessions, the oldest first. */
   get sessionIds(): readonly string[] {
     return [...this.#sessions.keys()];
   }
@@ -82,12 +82,15 @@ export class ScriptedWebDriver implements AsyncDisposable {
     return this.#log.forSession(sessionId);
   }
 
-  /** Resolves with a request that came or will come; rejects when the server closes. Nothing is polled. */
+  /** Resolves with a past or future request. Rejects if the server closes. Does not poll. */
   waitForRequest(matcher: RequestMatcher, options: WaitForRequestOptions = {}): Promise<ScriptedRequest> {
     return this.#log.waitFor(matcher, options);
   }
 
-  /** From now on, or for the next `times` requests, replies this way. The newest rule wins. Returns what takes it back. */
+  /**
+   * Adds a rule: from now on, or for the next `times` requests, matching requests get this reply. The newest rule wins. Returns a function
+   * that removes the rule.
+   */
   answer(
     matcher: RequestMatcher,
     reply: ScriptedReply,
@@ -98,14 +101,14 @@ export class ScriptedWebDriver implements AsyncDisposable {
     return () => this.#drop(rule);
   }
 
-  /** Keeps matching commands unanswered until the hold is released; then they are answered as the script says. */
+  /** Holds the answers to matching commands until the hold is released; then the script answers them. */
   hold(matcher: RequestMatcher): Hold {
     return this.#holds.hold(matcher);
   }
 
   /**
-   * Ends a session as another client or a Grid would: the next command for it is a 404 `invalid session id` with this
-   * message. Takes all sessions when no id is given.
+   * Ends a session as another client or a Grid would: later commands get a 404 `invalid session id` with this message. Default: all
+   * sessions.
    */
   endSession(sessionId?: string, message = 'invalid session id'): void {
     for (const id of sessionId === undefined ? this.sessionIds : [sessionId]) {
@@ -114,22 +117,22 @@ export class ScriptedWebDriver implements AsyncDisposable {
     }
   }
 
-  /** How many connections clients hold open now. */
+  /** The number of open connections of clients. */
   get openConnections(): number {
     return this.#server.openConnections;
   }
 
-  /** Resolves when the next connection ends, whoever ends it; at once when there is none. */
+  /** Resolves when the next connection ends, regardless of the side that ends it; at once if there is none. */
   waitForDisconnect(): Promise<void> {
     return this.#server.waitForDisconnect();
   }
 
-  /** Resets the open connections, what is in flight included. */
+  /** Resets the open connections, commands in flight included. */
   dropConnections(): void {
     this.#server.dropConnections();
   }
 
-  /** Resets every connection, as a driver that is gone, until {@link restore}. */
+  /** Resets every connection until {@link restore}, as if the driver were gone. */
   refuse(): void {
     this.#server.refuse();
   }
@@ -207,6 +210,6 @@ function toObject(text: string): Readonly<Record<string, unknown>> {
     const parsed: unknown = JSON.parse(text);
     return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {};
   } catch {
-    return {}; // An empty or broken body: the script may want to answer it all the same.
+    return {}; // An empty or invalid body: the script may answer it nevertheless.
   }
 }

@@ -1,10 +1,10 @@
 import { freeze, findBrowserProcess, killProcess, rendererProcesses } from './processes.ts';
 
-/** A live session, as a supervisor shows it. */
+/** A live session, as a supervisor describes it. */
 export interface FaultTarget {
   readonly pids: { readonly driver: number | undefined; readonly browser: number | undefined };
   readonly sessionId: string | undefined;
-  /** Where its driver listens. */
+  /** The URL of its driver. */
   readonly endpointUrl: string | undefined;
 }
 
@@ -16,10 +16,10 @@ export const SESSION_FAULTS = [
   'driver-frozen',
   'quit-elsewhere',
 ] as const;
-/** What can be done to a session from outside. */
+/** A fault that can be done to a session from outside. */
 export type SessionFault = (typeof SESSION_FAULTS)[number];
 
-/** The cause that each fault has to be declared as. */
+/** The expected cause of death for each fault. */
 export const CAUSE_OF_FAULT = {
   'browser-killed': 'browser-gone',
   'driver-killed': 'driver-gone',
@@ -29,22 +29,22 @@ export const CAUSE_OF_FAULT = {
   'quit-elsewhere': 'session-removed',
 } as const satisfies Record<SessionFault, string>;
 
-/** Does a fault to a session of this machine. Resolves once it is done; what comes of it is the supervisor's to find out. */
+/** Does a fault to a session on this machine. Resolves when it is done, before its death is detected. */
 export async function strikeSession(fault: SessionFault, { pids, sessionId, endpointUrl }: FaultTarget): Promise<void> {
   const { driver, browser } = pids;
   if (driver === undefined || browser === undefined || sessionId === undefined || endpointUrl === undefined) {
-    throw new TypeError(`Only a session with a driver of its own can be ${fault}.`);
+    throw new TypeError(`The fault ${fault} needs a session with its own driver.`);
   }
   const strikes: Record<SessionFault, () => unknown> = {
     'browser-killed': () => killProcess(browser),
     'driver-killed': () => killProcess(driver),
-    // Headless Chromium has several renderers for one tab; which one is the page's can't be told from outside.
+    // Headless Chromium has several renderers for one tab. The one with the page can't be identified from outside.
     'tab-crashed': () =>
       rendererProcesses(findBrowserProcess(driver)?.pid ?? browser).map(({ pid }) => killProcess(pid)),
     'browser-frozen': () => freeze(browser),
     'driver-frozen': () => freeze(driver),
     'quit-elsewhere': () => {
-      // The driver answers it after the command that is in flight, if ever; nobody waits for that here.
+      // The driver answers it after the command in flight, if ever. The fault does not wait for the answer.
       fetch(`${endpointUrl}/session/${sessionId}`, { method: 'DELETE' }).catch(() => undefined);
     },
   };

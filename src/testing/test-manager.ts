@@ -5,27 +5,27 @@ import type { CleanupPolicy } from '../upkeep/upkeep.ts';
 import type { SupervisorOptions } from '../supervisor/supervisor.ts';
 import { openScriptedWebDriver, type ScriptedWebDriver } from './scripted-webdriver.ts';
 
-/** Heartbeats, leases and clean-ups as quick as a test wants them. */
+/** Short intervals of heartbeats, leases and clean-ups for fast tests. */
 const HEARTBEAT_MS = 50;
 const LEASE_MS = 500;
 const CLEANUP_MS = 100;
 
 export interface TestManagerOptions {
-  /** Default: one in memory. */
+  /** Default: a registry in memory. */
   readonly registryUrl?: string;
   /** Default: sessions of a scripted server, without a browser. */
   readonly supervisor?: SupervisorOptions;
-  /** Default: rows stay for no time at all. */
+  /** Default: rows are removed at once. */
   readonly policy?: Partial<CleanupPolicy>;
 }
 
-/** A session manager for a test, with all that belongs to it; disposing ends it. */
+/** A session manager for a test with its registry and its server. Disposing it ends all of them. */
 export interface TestManager extends AsyncDisposable {
   readonly manager: SessionManager;
   readonly registry: Registry;
-  /** Where its sessions are, unless `supervisor` says otherwise. */
+  /** The scripted server of its sessions, unless `supervisor` names another endpoint. */
   readonly server: ScriptedWebDriver;
-  /** Resolves with what the next clean-up did; starts the scheduler. */
+  /** Starts the scheduler. Resolves with the result of the next clean-up. */
   nextCleanup(): Promise<SessionManagerEvents['cleanup:done']>;
 }
 
