@@ -53,5 +53,5 @@ export { UNKNOWN_FINGERPRINT } from './state/page-facts.ts';
 export { DevToolsClosedError } from './devtools.ts';
 export { PageUnreachableError, type PageFunction } from './page-function.ts';
 export type { StateAccess } from './state/state-access.ts';
-export type { CommandHook } from './transport.ts';
-export { BrowserSession, type SessionListener, type SessionOptions, type SessionTarget } from './session.ts';
+export type { CommandHook } from './command-transport.ts';
+export { BrowserSession, type SessionListener, type SessionOptions, type SessionTarget } from './browser-session.ts';

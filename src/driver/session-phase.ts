@@ -3,7 +3,7 @@ import type { Capabilities, WebDriver } from 'selenium-webdriver';
 
 import type { DeathReport } from '../model/death.ts';
 import type { SessionWatch } from './session-watch.ts';
-import type { OwnSockets } from './sockets.ts';
+import type { OwnSockets } from './own-sockets.ts';
 
 /** The parts of a session that are known once the remote end has answered the start. */
 export interface Created {

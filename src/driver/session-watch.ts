@@ -15,14 +15,14 @@ import { Bidi } from './bidi.ts';
 import type { CommandInfo } from './command-log.ts';
 import { DevTools, findDevToolsUrl, isDevToolsReachable } from './devtools.ts';
 import type { HttpClient } from './http-client.ts';
-import type { DriverProcess } from './launch.ts';
+import type { DriverProcess } from './driver-process.ts';
 import { CLOSING_LIMIT_MS, explainLostBrowser } from './lost-browser.ts';
 import { isLoopback, type SessionTarget } from './session-target.ts';
 import { BidiChannel } from './state/bidi-channel.ts';
 import { CommandChannel, type Ask } from './state/command-channel.ts';
 import { FallbackState } from './state/fallback-state.ts';
 import { StateTracker } from './state/state-tracker.ts';
-import type { CommandTransport } from './transport.ts';
+import type { CommandTransport } from './command-transport.ts';
 
 /**
  * A command in flight gets this time to report the browser's end, because it has the best reason. Its answer comes 50 ms after the socket

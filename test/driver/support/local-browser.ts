@@ -1,5 +1,5 @@
 import { locateBrowser } from '../../../src/driver/locate.ts';
-import type { SessionTarget } from '../../../src/driver/session.ts';
+import type { SessionTarget } from '../../../src/driver/browser-session.ts';
 
 /** A driver of our own with the browser of this machine. */
 export async function localBrowser(): Promise<Extract<SessionTarget, { kind: 'own' }>> {

@@ -5,7 +5,7 @@ import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 
 import { toError } from '../../../src/core/errors.ts';
 import { HttpClient } from '../../../src/driver/http-client.ts';
-import { CommandTransport } from '../../../src/driver/transport.ts';
+import { CommandTransport } from '../../../src/driver/command-transport.ts';
 
 export const COMMAND_TIMEOUT_MS = 20_000;
 export const REASON = new Error('the session is dead');

@@ -1,5 +1,5 @@
 /** A program that starts a session, tells about it in one line, and then ends as it is told to: by itself, or from outside. */
-import { BrowserSession } from '../../../src/driver/session.ts';
+import { BrowserSession } from '../../../src/driver/browser-session.ts';
 import { localBrowser } from './local-browser.ts';
 import { makeKeeper } from './sessions.ts';
 import { silentLog } from '../../../src/core/log.ts';

@@ -1,7 +1,7 @@
 import type { Death, DeathReport } from '../../../src/model/death.ts';
 import { silentLog, type Log, type LogFields } from '../../../src/core/log.ts';
 import { SessionDeathError } from '../../../src/driver/death.ts';
-import { BrowserSession, type SessionOptions, type SessionTarget } from '../../../src/driver/session.ts';
+import { BrowserSession, type SessionOptions, type SessionTarget } from '../../../src/driver/browser-session.ts';
 
 /** A listener that keeps what it is told, and halts on a death or a quit as the supervisor does. */
 export function makeKeeper({ haltsOnDeath = true } = {}) {

@@ -2,7 +2,7 @@
 import { silentLog } from '../../../src/core/log.ts';
 import { toError } from '../../../src/core/errors.ts';
 import { locateBrowser } from '../../../src/driver/locate.ts';
-import { BrowserSession } from '../../../src/driver/session.ts';
+import { BrowserSession } from '../../../src/driver/browser-session.ts';
 import { makeKeeper } from './sessions.ts';
 
 const { PATH, CHROME_BINARY, CHROMEDRIVER, LD_LIBRARY_PATH } = process.env;

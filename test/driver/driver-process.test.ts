@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { useFakeTimers } from 'sinon';
 import { isAlive, killProcess, leftovers, newLeftovers, waitUntilGone } from 'webdriver-supervisor/testing';
 import { SessionStartError } from '../../src/driver/death.ts';
-import { DriverProcess } from '../../src/driver/launch.ts';
+import { DriverProcess } from '../../src/driver/driver-process.ts';
 import { send } from '../support/send.ts';
 import { localBrowser } from './support/local-browser.ts';
 import { rejectionOf, writeProgram } from './support/programs.ts';

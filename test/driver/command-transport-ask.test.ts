@@ -4,7 +4,7 @@ import { openScriptedWebDriver, type ScriptedWebDriver } from 'webdriver-supervi
 
 import { SessionEndedError } from '../../src/driver/death.ts';
 import { HttpClient } from '../../src/driver/http-client.ts';
-import { CommandTransport } from '../../src/driver/transport.ts';
+import { CommandTransport } from '../../src/driver/command-transport.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { send } from '../support/send.ts';
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import type { BrowserOptions } from '../../src/driver/browser-options.ts';
-import { describeProxy, isProxyFailure } from '../../src/driver/proxy-words.ts';
+import { describeProxy, isProxyFailure } from '../../src/driver/describe-proxy.ts';
 
 const manual = { proxyType: 'manual', httpProxy: 'a.test:1', sslProxy: 'b.test:2' };
 

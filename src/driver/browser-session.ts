@@ -17,19 +17,19 @@ import type { BrowserOptions } from './browser-options.ts';
 import { createDriver, toCapabilities } from './capabilities.ts';
 import { SessionEndedError, SessionStartError } from './death.ts';
 import { HttpClient } from './http-client.ts';
-import { DriverProcess } from './launch.ts';
+import { DriverProcess } from './driver-process.ts';
 import { Prober } from './probe.ts';
-import { describeProxy } from './proxy-words.ts';
+import { describeProxy } from './describe-proxy.ts';
 import { describeTarget, isLoopback, type SessionTarget } from './session-target.ts';
 import type { Created, Phase } from './session-phase.ts';
 import { waitForProcesses } from './reap.ts';
-import { OwnSockets } from './sockets.ts';
+import { OwnSockets } from './own-sockets.ts';
 import { toStartError } from './start-errors.ts';
 import { IN_FLIGHT_ANSWER_LIMIT_MS, SessionWatch } from './session-watch.ts';
 import { OWN_START_LIMIT_MS } from './session-settings.ts';
 import type { SessionTimeouts } from './state/browser-state.ts';
 import { StateAccess } from './state/state-access.ts';
-import { CommandTransport, type CommandHook } from './transport.ts';
+import { CommandTransport, type CommandHook } from './command-transport.ts';
 
 export type { SessionTarget } from './session-target.ts';
 

@@ -11,7 +11,7 @@ import { DeadlineError, toError } from '../core/errors.ts';
 import { CommandLog, toCommandLabel, type CommandInfo } from './command-log.ts';
 import { CommandTimeoutError, SessionEndedError } from './death.ts';
 import type { HttpAnswer, HttpClient } from './http-client.ts';
-import { isProxyFailure } from './proxy-words.ts';
+import { isProxyFailure } from './describe-proxy.ts';
 import { SENDS_DEVTOOLS, SessionSettings } from './session-settings.ts';
 import { appendToMessage, parseFailure, verdictOfAnswer } from './verdicts.ts';
 
