@@ -7,7 +7,7 @@ import { DeadlineError } from '../../src/core/errors.ts';
 const REASON = new Error('the reason');
 const LONG_MS = 60_000;
 
-/** What a promise rejects with. */
+/** Resolves with a promise's rejection; fails if the promise resolves. */
 async function rejectionOf(promise: Promise<unknown>): Promise<unknown> {
   try {
     await promise;
@@ -17,7 +17,7 @@ async function rejectionOf(promise: Promise<unknown>): Promise<unknown> {
   throw new Error('It was expected to reject, and it resolved.');
 }
 
-/** Fails when a promise rejects and nobody handles it. */
+/** Returns the unhandled rejections that occur during the work. */
 async function unhandledDuring(work: () => Promise<unknown>): Promise<unknown[]> {
   const unhandled: unknown[] = [];
   const listeners = process.listeners('unhandledRejection');
@@ -49,7 +49,7 @@ describe('raceSignal', () => {
     expect(abortListeners(signal)).to.equal(0);
   });
 
-  it("rejects with the signal's own reason as soon as it aborts", async () => {
+  it("rejects with the signal's reason as soon as it aborts", async () => {
     const controller = new AbortController();
     const race = raceSignal(new Promise(() => undefined), controller.signal);
     controller.abort(REASON);
@@ -57,16 +57,16 @@ describe('raceSignal', () => {
     expect(abortListeners(controller.signal)).to.equal(0);
   });
 
-  it('rejects at once when the signal had aborted before', async () => {
+  it('rejects at once if the signal was already aborted', async () => {
     expect(await rejectionOf(raceSignal(new Promise(() => undefined), AbortSignal.abort(REASON)))).to.equal(REASON);
   });
 
-  it('makes an Error of a reason that is none', async () => {
+  it('turns a reason that is not an Error into one', async () => {
     const thrown = await rejectionOf(raceSignal(new Promise(() => undefined), AbortSignal.abort('just a text')));
     expect(thrown).to.be.instanceOf(Error).with.property('message', 'just a text');
   });
 
-  it('swallows the rejection of work that lost', async () => {
+  it('ignores a later rejection of the work', async () => {
     const unhandled = await unhandledDuring(async () => {
       const work = Promise.withResolvers<never>();
       await rejectionOf(raceSignal(work.promise, AbortSignal.abort(REASON)));
@@ -79,7 +79,7 @@ describe('raceSignal', () => {
 describe('withDeadline and settlesWithin', () => {
   const clock = useClockInEachTest();
 
-  it('settle as work in time does, and clear their timers', async () => {
+  it('settle as the work does if it is in time, and clear their timers', async () => {
     const failure = new Error('failed');
     expect(await withDeadline(Promise.resolve(1), LONG_MS, 'The work')).to.equal(1);
     expect(await rejectionOf(withDeadline(Promise.reject(failure), LONG_MS, 'The work'))).to.equal(failure);
@@ -87,7 +87,7 @@ describe('withDeadline and settlesWithin', () => {
     expect(await settlesWithin(Promise.reject(failure), LONG_MS)).to.equal(true);
   });
 
-  it('reject with an error that names the work and its limit, at the limit', async () => {
+  it('reject at the limit with an error that names the work and its limit', async () => {
     const late = rejectionOf(withDeadline(new Promise(() => undefined), 250, 'Counting the sheep'));
     await clock().tickAsync(250);
     expect(await late)
@@ -95,13 +95,13 @@ describe('withDeadline and settlesWithin', () => {
       .with.property('message', 'Counting the sheep took longer than 250 ms.');
   });
 
-  it('tell that work has not settled within the limit', async () => {
+  it('report that the work has not settled within the limit', async () => {
     const settled = settlesWithin(new Promise(() => undefined), 250);
     await clock().tickAsync(250);
     expect(await settled).to.equal(false);
   });
 
-  it('swallow the rejection of work that comes too late', async () => {
+  it('ignore a rejection of the work after the limit', async () => {
     const unhandled = await unhandledDuring(async () => {
       const work = Promise.withResolvers<never>();
       const late = rejectionOf(withDeadline(work.promise, 10, 'The work'));
@@ -122,7 +122,7 @@ describe('delay', () => {
     expect(abortListeners(signal)).to.equal(0);
   });
 
-  it("rejects with the signal's own reason, before and while it waits, and leaves no timer", async () => {
+  it("rejects with the signal's reason, before and during the wait, and leaves no timer", async () => {
     const controller = new AbortController();
     const waiting = delay(LONG_MS, controller.signal);
     controller.abort(REASON);
@@ -133,7 +133,7 @@ describe('delay', () => {
 });
 
 describe('anySignal', () => {
-  it('passes over what is not there, and takes over the reason of the first that aborts', () => {
+  it('ignores null and undefined, and uses the reason of the first signal that aborts', () => {
     const controller = new AbortController();
     const both = anySignal(undefined, controller.signal, null, new AbortController().signal);
     expect(both.aborted).to.equal(false);

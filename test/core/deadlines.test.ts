@@ -14,7 +14,7 @@ describe('Deadlines', () => {
     late = [];
   });
 
-  it('tell each wait that is late, once, at its own time', () => {
+  it('call each callback once, at its own time', () => {
     set('b', 20);
     set('a', 10);
     set('c', 30);
@@ -26,7 +26,7 @@ describe('Deadlines', () => {
     expect(late).to.deep.equal(['a', 'b', 'c']);
   });
 
-  it('tell nothing of a wait that was called off', () => {
+  it('do not call a callback that was cancelled', () => {
     const callOff = set('a', 10);
     set('b', 10);
     callOff();
@@ -34,7 +34,7 @@ describe('Deadlines', () => {
     expect(late).to.deep.equal(['b']);
   });
 
-  it('share one timer, which a later wait does not set anew', () => {
+  it('share one timer, which a later wait does not reset', () => {
     const callOff = set('a', 10);
     callOff();
     set('b', 15);
@@ -45,13 +45,13 @@ describe('Deadlines', () => {
     expect(late).to.deep.equal(['b']);
   });
 
-  it('may be set while others are told', () => {
+  it('can be set while other callbacks are called', () => {
     deadlines.set(10, () => void set('b', 5));
     clock().tick(15);
     expect(late).to.deep.equal(['b']);
   });
 
-  it('are forgotten by clear, and can be set again', () => {
+  it('are cancelled by clear, and can be set again', () => {
     set('a', 10);
     deadlines.clear();
     expect(clock().countTimers()).to.equal(0);

@@ -10,7 +10,7 @@ import {
   toError,
 } from '../../src/core/errors.ts';
 
-/** What programs compare: changing a row breaks them. */
+/** The values that programs compare. Changing a row breaks them. */
 const CATALOGUE = [
   { error: new ConfigError('m'), name: 'ConfigError', code: 'invalid-config', consequence: 'abort-run' },
   { error: new ActionError('m'), name: 'ActionError', code: 'action-error', consequence: 'abort-run' },
@@ -19,15 +19,15 @@ const CATALOGUE = [
   { error: new InvariantError('m'), name: 'InvariantError', code: 'broken-invariant', consequence: 'abort-run' },
 ] as const;
 
-describe('Error catalogue of core', () => {
+describe('The error catalogue of core', () => {
   for (const { error, name, code, consequence } of CATALOGUE) {
-    it(`${name} has the code ${code} and means: ${consequence}`, () => {
+    it(`gives ${name} the code ${code} and the consequence ${consequence}`, () => {
       expect(error).to.be.instanceOf(SupervisorError).and.to.include({ name, code, consequence });
       expect(error.message).not.to.equal('');
     });
   }
 
-  it('keeps cause and data, and has empty data where none were given', () => {
+  it('preserves cause and data, and has empty data by default', () => {
     const cause = new Error('below');
     const error = new ConfigError('above', { cause, data: { setting: 'A' } });
     expect(error.cause).to.equal(cause);
@@ -37,7 +37,7 @@ describe('Error catalogue of core', () => {
 });
 
 describe('toError', () => {
-  it('passes an Error as it is', () => {
+  it('returns an Error unchanged', () => {
     const error = new TypeError('as it is');
     expect(toError(error)).to.equal(error);
   });
@@ -46,22 +46,22 @@ describe('toError', () => {
     ['a text', 'just a text', 'just a text'],
     ['undefined', undefined, 'A value that is not an Error was thrown: undefined'],
     ['a symbol', Symbol('s'), 'A value that is not an Error was thrown: Symbol(s)'],
-    ['an object that has no text', Object.create(null), 'A value that is not an Error was thrown: [object Object]'],
+    ['an object without a text', Object.create(null), 'A value that is not an Error was thrown: [object Object]'],
   ] as const) {
-    it(`makes an Error of ${what}, with it as its cause`, () => {
+    it(`turns ${what} into an Error, with the value as its cause`, () => {
       expect(toError(thrown)).to.include({ message, cause: thrown });
     });
   }
 });
 
 describe('describeError', () => {
-  it('tells code and message of our errors, and the code "error" of foreign ones', () => {
+  it(`returns code and message of the library's errors, and the code "error" for other errors`, () => {
     expect(describeError(new ConfigError('wrong'))).to.deep.equal({ code: 'invalid-config', message: 'wrong' });
     expect(describeError(new RangeError('far'))).to.deep.equal({ code: 'error', message: 'far' });
     expect(describeError('text')).to.deep.equal({ code: 'error', message: 'text' });
   });
 
-  it('tells the name of an error that says nothing', () => {
+  it('returns the name of an error without a message', () => {
     expect(describeError(new RangeError())).to.deep.equal({ code: 'error', message: 'RangeError' });
   });
 });

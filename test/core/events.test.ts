@@ -6,7 +6,7 @@ interface TestEvents {
   'door:closed': Record<string, never>;
 }
 
-/** Events whose listeners' failures are on record. */
+/** Makes events that record the failures of their listeners. */
 function makeEvents() {
   const failures: string[] = [];
   const events = new Events<TestEvents>((error, event) => failures.push(`${event}: ${error.message}`));
@@ -24,13 +24,13 @@ describe('Events', () => {
     expect(calls).to.deep.equal(['first Ann', 'second Ann']);
   });
 
-  it('emits to nobody without complaint', () => {
+  it('emits without listeners and without an error', () => {
     const { events, failures } = makeEvents();
     events.emit('door:closed', {});
     expect(failures).to.deep.equal([]);
   });
 
-  it('reports a listener that throws, and calls the others all the same', () => {
+  it('reports a listener that throws, and still calls the others', () => {
     const { events, failures } = makeEvents();
     const calls: string[] = [];
     events.on('door:opened', () => {
@@ -42,16 +42,16 @@ describe('Events', () => {
     expect(failures).to.deep.equal(['door:opened: broken listener']);
   });
 
-  it('reports a listener whose promise rejects, without an unhandled rejection', async () => {
+  it('reports a listener with a promise that rejects, without an unhandled rejection', async () => {
     const { events, failures } = makeEvents();
-    // oxlint-disable-next-line typescript/no-misused-promises -- what authors do all the same
+    // oxlint-disable-next-line typescript/no-misused-promises -- users do this
     events.on('door:opened', () => Promise.reject(new Error('broken later')));
     events.emit('door:opened', { by: 'Ann' });
     await new Promise((resolve) => setImmediate(resolve));
     expect(failures).to.deep.equal(['door:opened: broken later']);
   });
 
-  it('keeps to itself that its keeper fails to take note of a broken listener', () => {
+  it('ignores an error of the error handler', () => {
     const events = new Events<TestEvents>(() => {
       throw new Error('the log is broken too');
     });
@@ -64,7 +64,7 @@ describe('Events', () => {
     expect(calls).to.deep.equal(['called']);
   });
 
-  it('ends one subscription by its disposer, as often as that is called', () => {
+  it('ends one subscription by its disposer, which can be called repeatedly', () => {
     const { events } = makeEvents();
     const calls: string[] = [];
     const dispose = events.on('door:closed', () => calls.push('disposed'));
@@ -75,7 +75,7 @@ describe('Events', () => {
     expect(calls).to.deep.equal(['kept']);
   });
 
-  it('takes the same function subscribed twice for two subscriptions', () => {
+  it('treats the same function subscribed twice as two subscriptions', () => {
     const { events } = makeEvents();
     let calls = 0;
     const listener = () => void (calls += 1);
@@ -87,7 +87,7 @@ describe('Events', () => {
     expect(calls).to.equal(3);
   });
 
-  it('is not thrown off by a listener that unsubscribes itself, or subscribes another, while it is called', () => {
+  it('allows a listener to unsubscribe itself or to subscribe another one while it is called', () => {
     const { events } = makeEvents();
     const calls: string[] = [];
     const dispose = events.on('door:closed', () => {

@@ -3,7 +3,7 @@ import { makeLog, silentLog, type LogOptions } from '../../src/core/log.ts';
 
 const SECRET = 'hunter2';
 
-/** A log whose lines are kept. */
+/** Makes a log that records its lines. */
 function keepingLog(options: Omit<LogOptions, 'write'> = {}) {
   const lines: string[] = [];
   const log = makeLog({ ...options, write: (line) => lines.push(line) });
@@ -11,14 +11,14 @@ function keepingLog(options: Omit<LogOptions, 'write'> = {}) {
 }
 
 describe('makeLog as text', () => {
-  it('writes one readable line with its fields behind it (R602)', () => {
+  it('writes one readable line with its fields at the end (R602)', () => {
     const { log, lines } = keepingLog({ format: 'text' });
     log.info('A page was visited', { url: 'https://shop.test/', items: 20, note: undefined, list: [1, 2] });
     log.info('Alone');
     expect(lines).to.deep.equal(['A page was visited  (url=https://shop.test/ items=20 list=[1,2])\n', 'Alone\n']);
   });
 
-  it('marks what is not mere information', () => {
+  it('marks lines of other levels than info', () => {
     const { log, lines } = keepingLog({ format: 'text', level: 'debug' });
     log.error('a');
     log.warn('b');
@@ -26,7 +26,7 @@ describe('makeLog as text', () => {
     expect(lines).to.deep.equal(['error: a\n', 'warning: b\n', 'debug: c\n']);
   });
 
-  it('survives values that JSON can not hold', () => {
+  it("accepts values that JSON can't represent", () => {
     const { log, lines } = keepingLog({ format: 'text' });
     const loop: Record<string, unknown> = {};
     loop['self'] = loop;
@@ -36,7 +36,7 @@ describe('makeLog as text', () => {
 });
 
 describe('makeLog as JSON', () => {
-  it('writes one object a line, with level, message, time and fields (R602)', () => {
+  it('writes one object per line, with level, message, time and fields (R602)', () => {
     const { log, lines, entries } = keepingLog({ format: 'json' });
     log.warn('Careful', { epoch: 2 });
     expect(lines[0]).to.match(/\}\n$/);
@@ -45,7 +45,7 @@ describe('makeLog as JSON', () => {
     expect(new Date(String(entry!['timestamp'])).getTime()).to.be.closeTo(Date.now(), 5_000);
   });
 
-  it('keeps the fields of a message with percent signs, as URLs have them', () => {
+  it('preserves the fields of a message with percent signs, as in URLs', () => {
     const { log, entries } = keepingLog({ format: 'json' });
     log.info('Broken: https://shop.test/%d0%bf%s', { status: 404 });
     expect(entries()[0]).to.include({ message: 'Broken: https://shop.test/%d0%bf%s', status: 404 });
@@ -75,7 +75,7 @@ describe('makeLog in either format', () => {
     });
   }
 
-  it('says nothing below its level', () => {
+  it('writes nothing below its level', () => {
     const { log, lines } = keepingLog({ level: 'warn', format: 'text' });
     log.info('no');
     log.debug('no');
@@ -84,7 +84,7 @@ describe('makeLog in either format', () => {
     expect(lines).to.deep.equal(['warning: yes\n']);
   });
 
-  it('puts the fields of all its ancestors into the lines of a child, and of nobody else', () => {
+  it('adds the fields of all ancestors to the lines of a child, and only to those', () => {
     const { log, lines } = keepingLog({ format: 'text' });
     const child = log.child({ owner: 'ann' });
     child.child({ epoch: 2 }).info('grandchild', { own: true });
@@ -93,13 +93,13 @@ describe('makeLog in either format', () => {
     expect(lines).to.deep.equal(['grandchild  (owner=ann epoch=2 own=true)\n', 'child  (owner=ann)\n', 'root\n']);
   });
 
-  it('lets a field of the line win over one of its ancestors', () => {
+  it('prefers a field of the line to one of its ancestors', () => {
     const { log, entries } = keepingLog({ format: 'json' });
     log.child({ epoch: 1 }).info('moved on', { epoch: 2 });
     expect(entries()[0]).to.include({ epoch: 2 });
   });
 
-  it('takes nothing from its caller: the fields that were passed are as before', () => {
+  it('does not change the fields that were passed', () => {
     const { log } = keepingLog({ format: 'json' });
     const fields = { token: SECRET };
     log.info('kept', fields);
@@ -126,7 +126,7 @@ describe('makeLog with text from a page', () => {
     });
   }
 
-  it('keeps its text in JSON', () => {
+  it('preserves its text in JSON', () => {
     const { log, entries } = keepingLog({ format: 'json' });
     log.info(HOSTILE, { title: HOSTILE });
     expect(entries()[0]).to.include({ level: 'info', message: HOSTILE, title: HOSTILE });
@@ -134,7 +134,7 @@ describe('makeLog with text from a page', () => {
 });
 
 describe('silentLog', () => {
-  it('says nothing, and its children neither', () => {
+  it('writes nothing, and neither do its children', () => {
     for (const log of [silentLog, silentLog.child({ a: 1 })]) {
       expect([log.error('x'), log.warn('x'), log.info('x'), log.debug('x')]).to.deep.equal(Array(4).fill(undefined));
     }

@@ -14,7 +14,7 @@ describe('Periodic', () => {
     clock = useFakeTimers({
       now: Date.parse('2026-01-01T12:00:00.000Z'),
       toFake: ['setTimeout', 'clearTimeout', 'Date'],
-      // Of connections of other tests that are just being closed.
+      // Timers of connections that other tests are closing.
       shouldClearNativeTimers: true,
     });
     lines = [];
@@ -40,7 +40,7 @@ describe('Periodic', () => {
     };
   };
 
-  it('works at once, then each time that the interval is over (R204, R402)', async () => {
+  it('works at once, then after each interval (R204, R402)', async () => {
     const job = open();
     job.periodic.start();
     await clock.tickAsync(0);
@@ -54,7 +54,7 @@ describe('Periodic', () => {
     await job.periodic.stop();
   });
 
-  it('works for the first time when it is told to, and as often as it is told to from then on (R510)', async () => {
+  it('works first after the given time, and then at the given interval (R510)', async () => {
     const job = open();
     job.periodic.start({ firstInMs: MINUTE_MS });
     await clock.tickAsync(MINUTE_MS - 1);
@@ -71,7 +71,7 @@ describe('Periodic', () => {
     expect(job.times, 'after its stop').to.equal(4);
   });
 
-  it('begins once, however often it is told to', async () => {
+  it('starts once, regardless of the number of calls', async () => {
     const job = open();
     job.periodic.start();
     await clock.tickAsync(MINUTE_MS);
@@ -81,7 +81,7 @@ describe('Periodic', () => {
     await job.periodic.stop();
   });
 
-  it('is never at work twice: it comes back an interval after its end, and who asks meanwhile joins (R402)', async () => {
+  it('never works concurrently: the next attempt starts an interval after the last, and calls in between join it (R402)', async () => {
     const gate = Promise.withResolvers<void>();
     const job = open({ work: () => gate.promise });
     job.periodic.start();
@@ -98,7 +98,7 @@ describe('Periodic', () => {
     await job.periodic.stop();
   });
 
-  it('counts the interval from its last work, also where somebody asked for that', async () => {
+  it('counts the interval from its last attempt, including requested ones', async () => {
     const job = open();
     job.periodic.start();
     await clock.tickAsync(4 * MINUTE_MS);
@@ -112,11 +112,11 @@ describe('Periodic', () => {
   });
 
   const retries: Record<string, [options: Partial<PeriodicOptions>, afterMs: number]> = {
-    'after 60 s where its interval is longer': [{}, MINUTE_MS],
-    'after its interval where that is shorter': [{ intervalMs: 5_000 }, 5_000],
+    'after 60 s if its interval is longer': [{}, MINUTE_MS],
+    'after its interval if that is shorter': [{ intervalMs: 5_000 }, 5_000],
   };
   for (const [name, [options, afterMs]] of Object.entries(retries))
-    it(`is tried again ${name} when it failed (R204, R402)`, async () => {
+    it(`is retried ${name} after a failure (R204, R402)`, async () => {
       let isBroken = true;
       const job = open({ ...options, work: async () => (isBroken ? fail('out of order') : undefined) });
       job.periodic.start();
@@ -130,7 +130,7 @@ describe('Periodic', () => {
       await job.periodic.stop();
     });
 
-  it('tells of a failure that stays the same once, of another one anew, and of the end of it', async () => {
+  it('logs a repeated failure once, logs each different failure, and logs the recovery', async () => {
     const reasons = ['first', 'first', 'first', 'second', undefined, undefined, 'first'];
     const job = open({
       intervalMs: 1_000,
@@ -152,18 +152,18 @@ describe('Periodic', () => {
     await job.periodic.stop();
   });
 
-  it('never rejects, whatever its work throws', async () => {
+  it('never rejects, regardless of the error of its work', async () => {
     const works = [
       () => fail('before its first wait'),
       async () => fail('later'),
-      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- what foreign code may do
+      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- foreign code may do this
       () => Promise.reject('no error'),
     ];
     for (const work of works) await open({ work }).periodic.run();
     expect(lines).to.have.length(works.length);
   });
 
-  it('waits at its stop for the work under way, and begins none afterwards (R402)', async () => {
+  it('waits for the current work when it is stopped, and starts none afterwards (R402)', async () => {
     const gate = Promise.withResolvers<void>();
     const job = open({ work: () => gate.promise });
     job.periodic.start();
@@ -179,7 +179,7 @@ describe('Periodic', () => {
     expect(clock.countTimers()).to.equal(0);
   });
 
-  it('has no work where it is stopped before its first turn', async () => {
+  it('does not work if it is stopped before its first attempt', async () => {
     const job = open();
     job.periodic.start();
     await job.periodic.stop();
@@ -187,7 +187,7 @@ describe('Periodic', () => {
     expect(job.times).to.equal(0);
   });
 
-  it('begins anew after a stop, also during the work that the stop waits for', async () => {
+  it('can be started again after a stop, even during the work that the stop waits for', async () => {
     const gate = Promise.withResolvers<void>();
     const job = open({ work: () => gate.promise });
     job.periodic.start();
@@ -203,7 +203,7 @@ describe('Periodic', () => {
     await job.periodic.stop();
   });
 
-  it('knows when it last went well, which a failure does not change', async () => {
+  it('records its last success, which a failure does not change', async () => {
     let isBroken = false;
     const job = open({ work: async () => (isBroken ? fail('out of order') : undefined) });
     expect(job.periodic.lastRunAt).to.equal(null);
@@ -218,7 +218,7 @@ describe('Periodic', () => {
     expect(job.periodic.lastRunAt).to.deep.equal(first);
   });
 
-  it('is overdue by what has passed beyond its interval since it was last tried, or since its start (R412)', async () => {
+  it('is overdue by the time beyond its interval since its last attempt or its start (R412)', async () => {
     const held = Promise.withResolvers<void>();
     let isHeld = true;
     const job = open({ work: async () => (isHeld ? held.promise : fail('out of order')) });

@@ -11,13 +11,13 @@ const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028
 
 describe('Plain text', () => {
   for (const [name, toPlain] of Object.entries({ toPlainLine, toPlainText })) {
-    it(`has nothing that a terminal acts on (${name})`, () => {
+    it(`contains nothing that controls a terminal (${name})`, () => {
       expect(toPlain(HOSTILE)).to.contain('[31mred ').and.contain(']8;;https://evil.test').and.not.match(UNSAFE);
       assert(property(string({ unit: 'binary' }), (text) => !UNSAFE.test(toPlain(text))));
     });
   }
 
-  it('keeps letters of all scripts, emoji of several parts, and accents', () => {
+  it('preserves letters of all scripts, emoji of several parts, and accents', () => {
     for (const text of ['Größe 漢字 مرحبا नमस्ते', '👩‍👩‍👧 e\u0301', 'می\u200cخواهم']) {
       expect(toPlainLine(text)).to.equal(text);
       expect(toPlainText(text)).to.equal(text);
@@ -25,12 +25,12 @@ describe('Plain text', () => {
     }
   });
 
-  it('is one line, or keeps its line breaks and tabs', () => {
+  it('is one line, or preserves its line breaks and tabs', () => {
     expect(toPlainLine('a\nb\r\nc\td')).to.equal('a b  c d');
     expect(toPlainText('a\nb\r\nc\td\re')).to.equal('a\nb\nc\td e');
   });
 
-  it('is JSON of the same value', () => {
+  it('is JSON with the same value', () => {
     assert(
       property(string({ unit: 'binary' }), (text) => {
         const json = toPlainJson(JSON.stringify({ text }));

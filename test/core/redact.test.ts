@@ -2,14 +2,14 @@ import { expect } from 'chai';
 import { inspect } from 'node:util';
 import { findAddressSecrets, findSecrets, redactText, redactUrl, redactValue } from '../../src/core/redact.ts';
 
-/** Planted in every place where a secret may stand; it must be nowhere in what comes out. */
+/** A secret that is inserted wherever a secret may be; the output must not contain it. */
 const SECRET = 'hunter2';
 
 describe('redactUrl', () => {
   for (const [what, url] of [
     ['a password', `https://ann:${SECRET}@shop.test/cart`],
     ['a user name, which may be a key', `https://${SECRET}@shop.test/`],
-    ['a password with a slash, which no parser takes', `postgres://ann:${SECRET}/x@db.test/shop`],
+    ["a password with a slash, which can't be parsed", `postgres://ann:${SECRET}/x@db.test/shop`],
     ['a password with a hash', `postgres://ann:pa#${SECRET}@db.test/shop`],
     ['a token in the query', `https://shop.test/?page=2&access_token=${SECRET}`],
     ['a parameter named pwd', `https://shop.test/?pwd=${SECRET}`],
@@ -32,7 +32,7 @@ describe('redactUrl', () => {
     });
   }
 
-  it('keeps what tells one page from another', () => {
+  it('preserves the parts that distinguish pages', () => {
     for (const url of [
       'https://shop.test/list?page=2&sort=name#reviews',
       'http://127.0.0.1:4444/wd/hub',
@@ -48,7 +48,7 @@ describe('redactUrl', () => {
 
 describe('redactText', () => {
   for (const [what, text] of [
-    ['URLs in the middle of it', `GET https://ann:${SECRET}@shop.test/?a=1 failed`],
+    ['the secrets of URLs within it', `GET https://ann:${SECRET}@shop.test/?a=1 failed`],
     ['a bearer token', `Authorization: Bearer ${SECRET}`],
     ['every cookie of a header', `Cookie: a=1; session=${SECRET}; c=${SECRET}`],
     ['a Set-Cookie header', `set-cookie: session=${SECRET}; Path=/; HttpOnly`],
@@ -95,7 +95,7 @@ describe('redactText', () => {
     });
   }
 
-  it('keeps ordinary sentences', () => {
+  it('preserves ordinary sentences', () => {
     for (const text of [
       'tab crashed',
       'unexpected alert open: {Alert text : boo}',
@@ -131,7 +131,7 @@ describe('redactText', () => {
 });
 
 describe('redactValue', () => {
-  it('hides secrets wherever they stand, however deep', () => {
+  it('hides secrets at any position and depth', () => {
     const value = {
       password: SECRET,
       headers: [{ Authorization: `Bearer ${SECRET}`, 'Set-Cookie': [`a=${SECRET}`] }],
@@ -153,7 +153,7 @@ describe('redactValue', () => {
     expect(redactValue(value)).to.include({ token: '***' });
   });
 
-  it('keeps names, numbers, counts and times', () => {
+  it('preserves names, numbers, counts and times', () => {
     const at = new Date(0);
     const value = { passed: 12, bypass: true, url: 'https://shop.test/', items: [1, null, false], missing: undefined };
     const product = {
@@ -171,7 +171,7 @@ describe('redactValue', () => {
     });
   });
 
-  it('ends on values that contain themselves, and lets nothing through that JSON can not hold', () => {
+  it('handles circular values, and returns only values that JSON can represent', () => {
     const loop: Record<string, unknown> = { name: 'loop', count: 10n };
     loop['self'] = loop;
     expect(JSON.stringify(redactValue(loop)))
@@ -181,7 +181,7 @@ describe('redactValue', () => {
 });
 
 describe('findSecrets', () => {
-  it('returns what has a secret-sounding name, and the secret parts of URLs', () => {
+  it('returns values with a secret name, and the secret parts of URLs', () => {
     const value = {
       user: 'ann',
       password: 'pass-one',
@@ -211,7 +211,7 @@ describe('findSecrets', () => {
     );
   });
 
-  it('returns the parts of a secret address, and none of its ordinary words', () => {
+  it('returns the parts of a secret address, but not its ordinary words', () => {
     const found = findAddressSecrets(
       'https://hooks.test/services/T0123ABCD/B0123ABCD/abcdefghijklmnopqrstuvwx?v=token-one',
     );

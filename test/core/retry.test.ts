@@ -18,12 +18,12 @@ describe('retry', () => {
     clock.restore();
   });
 
-  /** Fails with the given errors, one after the other, then succeeds with the number of the attempt. */
+  /** Makes a function that fails with the given errors, one after the other, then succeeds with the number of the attempt. */
   const failing = (...errors: unknown[]) => {
     const attempts: number[] = [];
     const attempt = async (attemptNumber: number) => {
       attempts.push(attemptNumber);
-      // oxlint-disable-next-line typescript/only-throw-error -- authors throw what they like
+      // oxlint-disable-next-line typescript/only-throw-error -- users may throw any value
       if (attempts.length <= errors.length) throw errors[attempts.length - 1];
       return attemptNumber;
     };
@@ -36,7 +36,7 @@ describe('retry', () => {
       (thrown: unknown) => thrown,
     );
 
-  it('succeeds with the first attempt that does, and counts from 1', async () => {
+  it('resolves with the first successful attempt, and counts from 1', async () => {
     const { attempt, attempts } = failing(new Error('one'), new Error('two'));
     const result = retry(attempt, { retries: 5, signal: controller.signal });
     await clock.runAllAsync();
@@ -44,7 +44,7 @@ describe('retry', () => {
     expect(attempts).to.deep.equal([1, 2, 3]);
   });
 
-  it('tries once where nothing else is asked for, and rejects with the very error', async () => {
+  it('tries once by default, and rejects with the same error', async () => {
     const error = new Error('the first and last');
     const { attempt, attempts } = failing(error);
     expect(await rejectionOf(retry(attempt, { signal: controller.signal }))).to.equal(error);
@@ -58,7 +58,7 @@ describe('retry', () => {
     expect(attempts).to.have.length(1);
   });
 
-  it('rejects with the last error once its retries are used up', async () => {
+  it('rejects with the last error after its retries are used up', async () => {
     const last = new Error('last');
     const { attempt, attempts } = failing(new Error('first'), new Error('second'), last, new Error('never'));
     const rejection = rejectionOf(retry(attempt, { retries: 2, signal: controller.signal }));
@@ -67,14 +67,14 @@ describe('retry', () => {
     expect(attempts).to.have.length(3);
   });
 
-  it("retries a TypeError and what is no Error at all: authors' code throws what it likes", async () => {
+  it('retries a TypeError and thrown values that are not Errors', async () => {
     const { attempt } = failing(new TypeError("Cannot read properties of undefined (reading 'x')"), 'a text', null);
     const result = retry(attempt, { retries: 3, signal: controller.signal });
     await clock.runAllAsync();
     expect(await result).to.equal(4);
   });
 
-  it('waits at least the first delay, doubled with each attempt, at most twice that, and never more than the limit', async () => {
+  it('waits between one and two times the first delay, doubled with each attempt, and never more than the limit', async () => {
     const { attempt, attempts } = failing(...Array.from({ length: 4 }, () => new Error('again')));
     const result = retry(attempt, { retries: 4, minDelayMs: 100, maxDelayMs: 300, signal: controller.signal });
     const counts: number[] = [];
@@ -87,7 +87,7 @@ describe('retry', () => {
     expect(counts.at(-1)).to.equal(5);
   });
 
-  it('gives up at once on errors that no repetition can mend', async () => {
+  it("rejects at once with errors that a retry can't change", async () => {
     for (const error of [new ActionError('rule broken'), new CancelledError()]) {
       const { attempt, attempts } = failing(error);
       expect(await rejectionOf(retry(attempt, { retries: 5, signal: controller.signal }))).to.equal(error);
@@ -95,7 +95,7 @@ describe('retry', () => {
     }
   });
 
-  it('asks the caller which failures are worth another attempt', async () => {
+  it('asks the caller which failures are retried', async () => {
     const { attempt, attempts } = failing(new RangeError('yes'), new TypeError('no'));
     const shouldRetry = (error: Error) => error instanceof RangeError;
     const rejection = rejectionOf(retry(attempt, { retries: 5, shouldRetry, signal: controller.signal }));
@@ -106,22 +106,22 @@ describe('retry', () => {
 
   it('awaits beforeRetry with the failure, but not after the last one', async () => {
     const { attempt } = failing(new Error('one'), new Error('two'));
-    const told: string[] = [];
-    const beforeRetry = (error: Error, attemptNumber: number) => void told.push(`${error.message} ${attemptNumber}`);
+    const calls: string[] = [];
+    const beforeRetry = (error: Error, attemptNumber: number) => void calls.push(`${error.message} ${attemptNumber}`);
     const rejection = rejectionOf(retry(attempt, { retries: 1, beforeRetry, signal: controller.signal }));
     await clock.runAllAsync();
     await rejection;
-    expect(told).to.deep.equal(['one 1']);
+    expect(calls).to.deep.equal(['one 1']);
   });
 
-  it("does not begin on an aborted signal, and rejects with the signal's reason", async () => {
+  it("does not start with an aborted signal, and rejects with the signal's reason", async () => {
     const reason = new Error('halted before');
     const { attempt, attempts } = failing();
     expect(await rejectionOf(retry(attempt, { signal: AbortSignal.abort(reason) }))).to.equal(reason);
     expect(attempts).to.have.length(0);
   });
 
-  it("ends a back-off at once with the signal's own reason", async () => {
+  it("ends a back-off at once with the signal's reason", async () => {
     const reason = new Error('halted');
     const { attempt, attempts } = failing(new Error('one'));
     const rejection = rejectionOf(
@@ -134,7 +134,7 @@ describe('retry', () => {
     expect(attempts).to.have.length(1);
   });
 
-  it('does not wait for an attempt that ignores the signal, and begins no other one', async () => {
+  it('does not wait for an attempt that ignores the signal, and starts no other one', async () => {
     const reason = new Error('halted');
     const stuck = Promise.withResolvers<never>();
     let attempts = 0;
@@ -162,7 +162,7 @@ describe('retry', () => {
     expect(attempts).to.have.length(1);
   });
 
-  it('leaves no listener on the signal, however it ends', async () => {
+  it('leaves no listener on the signal after any end', async () => {
     const { attempt } = failing(new Error('one'));
     const result = retry(attempt, { retries: 1, signal: controller.signal });
     await clock.runAllAsync();
@@ -173,14 +173,14 @@ describe('retry', () => {
 });
 
 describe('isRetryable', () => {
-  it('is false for a NonRetryableError, and for the AbortError of any copy of p-retry', () => {
+  it('returns false for a NonRetryableError, and for the AbortError of any copy of p-retry', () => {
     const abortError = Object.assign(new Error('enough'), { name: 'AbortError', originalError: new Error('enough') });
     expect(isRetryable(new NonRetryableError('no such page'))).to.equal(false);
     expect(isRetryable(abortError)).to.equal(false);
     expect(isRetryable(new DOMException('aborted', 'AbortError'))).to.equal(true);
   });
 
-  it('is true for foreign errors and failures of a step, false for what halts the session or aborts the run', () => {
+  it('returns true for foreign errors and failures of a step, and false for errors that halt the session or abort the run', () => {
     expect(isRetryable(new Error('foreign'))).to.equal(true);
     expect(isRetryable(new DeadlineError('It', 1))).to.equal(true);
     expect(isRetryable(new ActionError('rule'))).to.equal(false);

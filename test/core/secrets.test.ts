@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { redactText, redactUrl, redactValue } from '../../src/core/redact.ts';
 import { MIN_SECRET_LENGTH, secrets, SecretValues } from '../../src/core/secrets.ts';
 
-/** Has what each way of writing a text escapes. */
+/** A value with the characters that each encoding escapes. */
 const SECRET = 'pä"s\\s w&r<d/+';
 
 function valuesOf(...values: string[]): SecretValues {
@@ -13,7 +13,7 @@ function valuesOf(...values: string[]): SecretValues {
 
 describe('SecretValues', () => {
   for (const [what, text] of [
-    ['as it is', SECRET],
+    ['without encoding', SECRET],
     ['in a URL', encodeURIComponent(SECRET)],
     ['in a URL, with small letters', encodeURIComponent(SECRET).replace(/%../g, (escape) => escape.toLowerCase())],
     ['in the path of a URL', encodeURI(SECRET)],
@@ -27,7 +27,7 @@ describe('SecretValues', () => {
     });
   }
 
-  it('masks a value within base64, whatever stands before it', () => {
+  it('masks a value within base64 after any text', () => {
     const known = valuesOf('hunter22');
     for (const user of ['', 'a', 'an', 'ann', 'anna']) {
       const encoded = Buffer.from(`${user}:hunter22`).toString('base64');
@@ -39,7 +39,7 @@ describe('SecretValues', () => {
     expect(valuesOf(odd).mask(Buffer.from(odd).toString('base64url'))).to.contain('***');
   });
 
-  it('masks the longer of two values that begin alike', () => {
+  it('masks the longer of two values with the same beginning', () => {
     expect(valuesOf('token-1', 'token-12345').mask('token-12345 token-1')).to.equal('*** ***');
   });
 
@@ -47,14 +47,14 @@ describe('SecretValues', () => {
     expect(valuesOf('first line of a key\nsecond line of a key').mask('> second line of a key')).to.equal('> ***');
   });
 
-  it('leaves values alone that are too short or no values', () => {
+  it('ignores values that are too short or contain no secret', () => {
     const short = 'x'.repeat(MIN_SECRET_LENGTH - 1);
     expect(valuesOf(short, '', '***', '      ', '******').mask(`${short} *** and      more`)).to.equal(
       `${short} *** and      more`,
     );
   });
 
-  it('forgets the oldest when there are too many, and not one that was added again', () => {
+  it('forgets the oldest values if there are too many, but not one that was added again', () => {
     const known = valuesOf('again-and-again', 'only-once');
     for (let number = 0; number < 499; number += 1) {
       known.add([`value-number-${number}`]);
@@ -63,11 +63,11 @@ describe('SecretValues', () => {
     expect(known.mask('again-and-again only-once value-number-498')).to.equal('*** only-once ***');
   });
 
-  it('takes as many long values as there may be', () => {
+  it('accepts long values up to the total limit', () => {
     const values = Array.from({ length: 40 }, (_, index) => `${index}-${'very/long '.repeat(500)}`);
     const known = valuesOf(...values);
     expect(known.mask(`a ${encodeURIComponent(values[39]!)} b ${values[38]!} c`)).to.equal('a *** b *** c');
-    // There are too many of them by then.
+    // The total limit has been exceeded by then.
     expect(known.mask(values[0]!)).to.equal(values[0]);
   });
 
@@ -79,7 +79,7 @@ describe('SecretValues', () => {
   });
 });
 
-describe('the secrets of the process', () => {
+describe('The secrets of the process', () => {
   it('are masked in URLs, texts and values', () => {
     const secret = 'only-in-this-test';
     secrets.add([secret]);

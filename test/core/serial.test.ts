@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Serial } from '../../src/core/serial.ts';
 
 describe('Serial', () => {
-  it('begins a piece of work when those before it have settled, also if one of them failed', async () => {
+  it('starts work when all earlier work has settled, even if some of it failed', async () => {
     const serial = new Serial();
     const events: string[] = [];
     const gate = Promise.withResolvers<void>();
