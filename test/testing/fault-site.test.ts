@@ -4,7 +4,7 @@ import { startRealDriver, type RealDriver } from '../support/real-driver.ts';
 import { codeOf, isPending, send } from '../support/send.ts';
 
 describe('openFaultSite: APIs', () => {
-  it('cuts JSON in mid-body, resets, and never answers', async () => {
+  it('cuts JSON within its body, resets, and never answers', async () => {
     const site = await openFaultSite();
     expect(await send(`${site.url}/cut`)).to.include({ status: 200, error: 'ECONNRESET' });
     expect(await codeOf(send(`${site.url}/reset`))).to.equal('ECONNRESET');
@@ -16,7 +16,7 @@ describe('openFaultSite: APIs', () => {
     expect(await code).to.equal('ECONNRESET');
   });
 
-  it('answers with the status and Retry-After that were asked for', async () => {
+  it('answers with the requested status and Retry-After', async () => {
     await using site = await openFaultSite();
     const { status, headers, json } = await send(`${site.url}/status/429?retryAfter=2`);
     expect([status, headers['retry-after'], json.status]).to.deep.equal([429, '2', 429]);
@@ -24,7 +24,7 @@ describe('openFaultSite: APIs', () => {
     expect((await send(`${site.url}/nowhere`)).status).to.equal(404);
   });
 
-  it('fails so many times for each key, then works', async () => {
+  it('fails the given number of times for each key, then works', async () => {
     await using site = await openFaultSite();
     const statuses: number[] = [];
     for (let i = 0; i < 4; i++) statuses.push((await send(`${site.url}/flaky/a?failures=2&status=502`)).status);
@@ -33,7 +33,7 @@ describe('openFaultSite: APIs', () => {
     expect((await send(`${site.url}/flaky/b`)).json).to.deep.equal({ key: 'b', failed: 1 });
   });
 
-  it('echoes what it was sent, with the cookies apart', async () => {
+  it('echoes the request, with the cookies in a separate field', async () => {
     await using site = await openFaultSite();
     const { json } = await send(`${site.url}/echo?x`, {
       method: 'PUT',
@@ -65,7 +65,7 @@ describe('openFaultSite: APIs', () => {
     expect([site.requestCount('/json'), site.requestCount('/ok')]).to.deep.equal([2, 0]);
   });
 
-  it('ends a slow answer with its close and leaves no timer behind', async () => {
+  it('ends a slow answer when it closes and leaves no timer', async () => {
     const site = await openFaultSite();
     expect((await send(`${site.url}/slow?ms=1`)).text).to.contain('<title>slow</title>');
     const code = codeOf(send(`${site.url}/slow?ms=600000`));
@@ -95,7 +95,7 @@ describe('openFaultSite: pages in a real browser', () => {
     (await send(session + path, body === undefined ? {} : { method: 'POST', body })).json.value;
   const open = (path: string) => command('/url', { url: site.url + path });
 
-  it('shows a plain page and one whose script throws', async () => {
+  it('shows a plain page and a page with a script that throws', async () => {
     await open('/ok');
     expect(await command('/title')).to.equal('ok');
     await open('/script-error');
@@ -126,7 +126,7 @@ describe('openFaultSite: pages in a real browser', () => {
     expect(await command('/window/handles')).to.deep.equal(handles);
   });
 
-  it('loads /loop, whose page begins to loop a little later', async () => {
+  it('loads /loop, which starts to loop a little later', async () => {
     expect(await open('/loop')).to.equal(null);
     await site.waitForRequest('/loop-begun');
     const controller = new AbortController();

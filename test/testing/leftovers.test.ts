@@ -9,7 +9,7 @@ import { killProcess, waitUntilGone } from '../../src/testing/processes.ts';
 import { startRealDriver } from '../support/real-driver.ts';
 
 describe('leftovers', () => {
-  it('counts the folder, the driver and the whole browser of a session while it lives, and nothing after it', async () => {
+  it('lists the folder, the driver and the whole browser of a live session, and nothing afterwards', async () => {
     const before = leftovers();
     {
       await using driver = await startRealDriver();

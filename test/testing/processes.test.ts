@@ -16,7 +16,7 @@ import {
 import { startRealDriver } from '../support/real-driver.ts';
 import { send } from '../support/send.ts';
 
-/** A parent with one child, which has told its pid; ended with the test. */
+/** Starts a parent with one child, whose pid is known; both end with the test. */
 async function startFamily(): Promise<{ parent: number; child: number } & AsyncDisposable> {
   const parent = spawn('sh', ['-c', 'sleep 600 & echo $!; wait'], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = await once(parent.stdout, 'data');
@@ -47,21 +47,21 @@ describe('processes: the table', () => {
 
   it('finds children before grandchildren', async () => {
     await using family = await startFamily();
-    // Beside what else this process has.
+    // This process may have other children.
     const members = descendantsOf(process.pid).filter(({ pid }) => [family.parent, family.child].includes(pid));
     expect(members.map(({ pid }) => pid)).to.deep.equal([family.parent, family.child]);
     expect(descendantsOf(family.child)).to.deep.equal([]);
   });
 
-  it('knows nothing of a process that is gone', async () => {
+  it('does not list a process that is gone', async () => {
     const child = spawn('true');
     const pid = child.pid ?? 0;
     await once(child, 'exit');
     expect([processState(pid), isAlive(pid), killProcess(pid)]).to.deep.equal([undefined, false, false]);
   });
 
-  it('calls a zombie dead, which kill(pid, 0) calls alive', async () => {
-    // The shell becomes a cat, which never asks for the status of the child that it inherited.
+  it('reports a zombie as dead, although kill(pid, 0) succeeds for it', async () => {
+    // The shell becomes `cat`, which never reads the status of the child that it inherited.
     const parent = spawn('sh', ['-c', 'sleep 600 & echo $!; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
     const [line] = await once(parent.stdout, 'data');
     const zombie = Number(line);
@@ -75,7 +75,7 @@ describe('processes: the table', () => {
     await endOf(parent);
   });
 
-  it('refuses to signal everybody', () => {
+  it('refuses to signal all processes', () => {
     for (const pid of [1, 0, -1, NaN]) expect(() => killProcess(pid), String(pid)).to.throw(RangeError);
   });
 });
@@ -99,7 +99,7 @@ describe('processes: freezing and waiting', () => {
     expect([processState(family.parent), processState(family.child)]).not.to.include('T');
   });
 
-  it('resolves when the last one is gone, and names who survived the time limit', async () => {
+  it('resolves when the last process is gone, and names those that survive the time limit', async () => {
     await using family = await startFamily();
     const failure = await waitUntilGone([family.child], { timeoutMs: 20 }).catch((error: Error) => error.message);
     expect(failure).to.contain(`${family.child} (S) sleep 600`);
@@ -110,7 +110,7 @@ describe('processes: freezing and waiting', () => {
 });
 
 describe('processes: a real browser', () => {
-  it('finds the browser below its driver, and the renderer whose death crashes the tab', async () => {
+  it('finds the browser below its driver, and the renderer with the tab', async () => {
     await using driver = await startRealDriver();
     expect(findBrowserProcess(driver.pid)).to.equal(undefined);
     const session = await driver.openSession();

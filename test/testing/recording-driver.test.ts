@@ -27,7 +27,7 @@ describe('writeRecordingDriver: an executable in place of chromedriver', () => {
 
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('answers --version as the real one', () => {
+  it('answers --version like the real driver', () => {
     const version = execFileSync(findChromedriver(), ['--version'], { encoding: 'utf8' });
     expect(execFileSync(executable, ['--version'], { encoding: 'utf8' })).to.equal(version);
     expect(readDriverLog(log)).to.deep.equal([]);
@@ -69,7 +69,7 @@ describe('writeRecordingDriver: an executable in place of chromedriver', () => {
     expect((await remote.waitForRequest('/status', { count: 3 })).method).to.equal('GET');
   });
 
-  it('dies of the signal that killed the real driver', async () => {
+  it('ends by the signal that killed the real driver', async () => {
     await using driver = await startRealDriver(executable);
     const exited = once(driver.process, 'exit');
     killProcess(controlDriver(log).driverPid, 'SIGKILL');
@@ -84,7 +84,7 @@ describe('writeRecordingDriver: an executable in place of chromedriver', () => {
     expect(await exited).to.deep.equal([0, null]);
   });
 
-  it('passes SIGTERM on, and both are gone', async () => {
+  it('forwards SIGTERM, and both processes end', async () => {
     await using driver = await startRealDriver(executable);
     const { driverPid } = controlDriver(log);
     const exited = once(driver.process, 'exit');
@@ -94,7 +94,7 @@ describe('writeRecordingDriver: an executable in place of chromedriver', () => {
     expect(isAlive(driverPid)).to.equal(false);
   });
 
-  it('says so when no driver has started yet', () => {
+  it('reports that no driver has started yet', () => {
     expect(() => controlDriver(log)).to.throw(log);
   });
 });

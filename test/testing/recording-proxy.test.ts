@@ -7,7 +7,7 @@ import { openScriptedWebDriver } from '../../src/testing/scripted-webdriver.ts';
 import { codeOf, isPending, send } from '../support/send.ts';
 
 describe('openRecordingProxy: forwarding', () => {
-  it('passes commands and answers untouched, and writes each command down before the driver sees it', async () => {
+  it('forwards commands and answers unchanged, and records each command before the driver receives it', async () => {
     await using driver = await openScriptedWebDriver();
     await using proxy = await openRecordingProxy(driver.url);
     const { json } = await send(`${proxy.url}/session`, { method: 'POST', body: { capabilities: {} } });
@@ -19,7 +19,7 @@ describe('openRecordingProxy: forwarding', () => {
     expect(proxy.requests[0]?.at).to.be.lessThan(driver.requests[0]?.at ?? 0);
   });
 
-  it('keeps one connection alive on either side over many commands, errors included', async () => {
+  it('uses one connection on each side for many commands, errors included', async () => {
     await using driver = await openScriptedWebDriver();
     await using proxy = await openRecordingProxy(driver.url);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -35,7 +35,7 @@ describe('openRecordingProxy: forwarding', () => {
     expect(await codeOf(send(`${proxy.url}/status`))).to.equal('ECONNRESET');
   });
 
-  it('leaves the driver when the client leaves', async () => {
+  it('disconnects from the driver when the client disconnects', async () => {
     await using driver = await openScriptedWebDriver();
     await using proxy = await openRecordingProxy(driver.url);
     const hold = driver.hold('GET /status');
@@ -49,7 +49,7 @@ describe('openRecordingProxy: forwarding', () => {
     expect(driver.openConnections).to.equal(0);
   });
 
-  it('tunnels what upgrades to another protocol, with the Host that the client named', async () => {
+  it("tunnels upgrades to another protocol, with the client's Host header", async () => {
     const server = createServer().listen(0, '127.0.0.1');
     server.on('upgrade', (request, socket: Socket) => {
       socket.write(
@@ -69,7 +69,7 @@ describe('openRecordingProxy: forwarding', () => {
     server.close();
   });
 
-  it('refuses a target that it can not reach in plain HTTP', async () => {
+  it('refuses a target without plain HTTP', async () => {
     expect(await openRecordingProxy('https://grid.test').catch((error: Error) => error.message)).to.contain(
       'https://grid.test',
     );
@@ -77,7 +77,7 @@ describe('openRecordingProxy: forwarding', () => {
 });
 
 describe('openRecordingProxy: faults', () => {
-  it('cuts the next such answer in the middle of its body, and only that one', async () => {
+  it('cuts only the next matching answer, in the middle of its body', async () => {
     await using driver = await openScriptedWebDriver();
     await using proxy = await openRecordingProxy(driver.url);
     const fault = proxy.cutNextBody('GET /status');
@@ -103,14 +103,14 @@ describe('openRecordingProxy: faults', () => {
     expect(await code).to.equal('ABORT_ERR');
   });
 
-  it('leaves commands alone once a fault was disarmed', async () => {
+  it('does not affect commands after a fault was disarmed', async () => {
     await using driver = await openScriptedWebDriver();
     await using proxy = await openRecordingProxy(driver.url);
     proxy.swallowNext('GET /status').disarm();
     expect((await send(`${proxy.url}/status`)).status).to.equal(200);
   });
 
-  it('resets what is in flight and what comes, and forwards again once restored', async () => {
+  it('resets current and later commands, and forwards again after restore', async () => {
     await using driver = await openScriptedWebDriver();
     await using proxy = await openRecordingProxy(driver.url);
     const hold = driver.hold('GET /status');

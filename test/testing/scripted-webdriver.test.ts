@@ -18,7 +18,7 @@ describe('openScriptedWebDriver: an unscripted server', () => {
     expect(server.sessionIds).to.deep.equal([json.value.sessionId]);
   });
 
-  it('reports ready, and remembers address, cookies, timeouts and windows of a session', async () => {
+  it('reports ready, and stores URL, cookies, timeouts and windows of a session', async () => {
     await using server = await openScriptedWebDriver();
     const session = await openSession(server);
     expect((await send(`${server.url}/status`)).json.value.ready).to.equal(true);
@@ -36,7 +36,7 @@ describe('openScriptedWebDriver: an unscripted server', () => {
     ).to.equal(null);
   });
 
-  it('ends the session with its last window, and calls its id invalid from then on', async () => {
+  it('ends the session with its last window, and reports its id as invalid afterwards', async () => {
     await using server = await openScriptedWebDriver();
     const session = await openSession(server);
     expect((await send(`${session}/window`, { method: 'DELETE' })).json.value).to.deep.equal([]);
@@ -45,7 +45,7 @@ describe('openScriptedWebDriver: an unscripted server', () => {
     expect(late.json.value.error).to.equal('invalid session id');
   });
 
-  it('says no such window for a closed window while another one is left', async () => {
+  it('reports no such window for a closed window while another one is open', async () => {
     await using server = await openScriptedWebDriver();
     const session = await openSession(server);
     await send(`${session}/window/new`, { method: 'POST', body: {} });
@@ -54,7 +54,7 @@ describe('openScriptedWebDriver: an unscripted server', () => {
     expect((await send(`${session}/window/handles`)).json.value).to.deep.equal(['window-2']);
   });
 
-  it('keeps one connection for the commands of a keep-alive client', async () => {
+  it('uses one connection for the commands of a keep-alive client', async () => {
     await using server = await openScriptedWebDriver();
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     for (let i = 0; i < 5; i++) await send(`${server.url}/status`, { agent });
@@ -78,7 +78,7 @@ describe('openScriptedWebDriver: scripted answers', () => {
     expect((await send(`${server.url}/session/${json.value.sessionId}/title`)).json.value).to.equal('scripted title');
   });
 
-  it('answers errors with the HTTP status that W3C gives them', async () => {
+  it('answers errors with their HTTP status in W3C WebDriver', async () => {
     await using server = await openScriptedWebDriver();
     const session = await openSession(server);
     server.answer('GET /title', { error: 'unknown error', message: 'tab crashed' });
@@ -92,15 +92,15 @@ describe('openScriptedWebDriver: scripted answers', () => {
     expect((await send(`${session}/url`)).status).to.equal(404);
   });
 
-  it('answers so many times, then as before, and forgets a rule that was taken back', async () => {
+  it('applies a rule the given number of times, and ignores a removed rule', async () => {
     await using server = await openScriptedWebDriver();
     const session = await openSession(server);
     server.answer('GET /url', { value: 'once' }, { times: 1 });
-    const takeBack = server.answer(/GET .*\/title/, { value: 'ruled' });
+    const removeRule = server.answer(/GET .*\/title/, { value: 'ruled' });
     expect((await send(`${session}/url`)).json.value).to.equal('once');
     expect((await send(`${session}/url`)).json.value).to.equal('about:blank');
     expect((await send(`${session}/title`)).json.value).to.equal('ruled');
-    takeBack();
+    removeRule();
     expect((await send(`${session}/title`)).json.value).to.equal('Title of about:blank');
   });
 
@@ -119,7 +119,7 @@ describe('openScriptedWebDriver: scripted answers', () => {
     expect(server.sessionIds).to.deep.equal([]);
   });
 
-  it('tells a session that somebody ended why it is gone', async () => {
+  it('reports to an ended session why it is gone', async () => {
     await using server = await openScriptedWebDriver();
     const session = await openSession(server);
     server.endSession(undefined, 'Unable to find session: session timed out due to inactivity');
@@ -129,7 +129,7 @@ describe('openScriptedWebDriver: scripted answers', () => {
 
 describe('openScriptedWebDriver: faults of the connection', () => {
   for (const cut of ['fin', 'rst'] as const) {
-    it(`sends the headers and half of the body, and then cuts by ${cut}`, async () => {
+    it(`sends the headers and half of the body, and then cuts the connection by ${cut}`, async () => {
       await using server = await openScriptedWebDriver();
       server.answer('GET /status', { cut });
       const answer = await send(`${server.url}/status`).catch((error: NodeJS.ErrnoException) => ({
@@ -140,7 +140,7 @@ describe('openScriptedWebDriver: faults of the connection', () => {
     });
   }
 
-  it('resets before a byte of the answer', async () => {
+  it('resets before the first byte of the answer', async () => {
     await using server = await openScriptedWebDriver();
     server.answer('GET /status', { fault: 'reset' });
     expect(await codeOf(send(`${server.url}/status`))).to.equal('ECONNRESET');
@@ -157,7 +157,7 @@ describe('openScriptedWebDriver: faults of the connection', () => {
     expect(await code).to.equal('ECONNRESET');
   });
 
-  it('holds a command until it is released, and lets the others pass', async () => {
+  it('holds a command until it is released, and answers the others', async () => {
     await using server = await openScriptedWebDriver();
     const session = await openSession(server);
     const hold = server.hold('GET /title');
@@ -169,7 +169,7 @@ describe('openScriptedWebDriver: faults of the connection', () => {
     expect((await title).json.value).to.equal('Title of about:blank');
   });
 
-  it('resets every connection while it refuses, and answers again once restored', async () => {
+  it('resets every connection while it refuses, and answers again after restore', async () => {
     await using server = await openScriptedWebDriver();
     server.refuse();
     expect(await codeOf(send(`${server.url}/status`))).to.equal('ECONNRESET');
@@ -179,7 +179,7 @@ describe('openScriptedWebDriver: faults of the connection', () => {
 });
 
 describe('openScriptedWebDriver: the record', () => {
-  it('keeps method, path, session, body and rising times of every request', async () => {
+  it('contains method, path, session, body and ascending time of every request', async () => {
     await using server = await openScriptedWebDriver();
     const [one, two] = [await openSession(server), await openSession(server)];
     await send(`${one}/url`, { method: 'POST', body: { url: 'about:blank' } });
@@ -195,7 +195,7 @@ describe('openScriptedWebDriver: the record', () => {
       .and.to.have.length(4);
   });
 
-  it('resolves a wait for a request that came before, and for one that is the second of its kind', async () => {
+  it('resolves a wait for an earlier request, and for the second matching request', async () => {
     await using server = await openScriptedWebDriver();
     await send(`${server.url}/status`);
     expect((await server.waitForRequest('/status')).method).to.equal('GET');

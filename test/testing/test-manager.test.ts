@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { openTestManager } from 'webdriver-supervisor/testing';
 
 describe('openTestManager: the testing kit of sessions (R512)', () => {
-  it('has scripted sessions, and ends all that it began', async () => {
+  it('has scripted sessions, and ends everything that it started', async () => {
     let left: readonly string[];
     {
       await using stage = await openTestManager();
@@ -13,7 +13,7 @@ describe('openTestManager: the testing kit of sessions (R512)', () => {
     expect(left).to.have.length(1);
   });
 
-  it('waits for a clean-up, which removes what is over', async () => {
+  it('waits for a clean-up, which removes ended sessions', async () => {
     await using stage = await openTestManager();
     await (await stage.manager.acquire('ann')).end();
     expect(await stage.manager.count()).to.equal(1);
@@ -21,7 +21,7 @@ describe('openTestManager: the testing kit of sessions (R512)', () => {
     expect(await stage.manager.count()).to.equal(0);
   });
 
-  it('tells a death within its short heartbeat', async () => {
+  it('reports a death within its short heartbeat', async () => {
     await using stage = await openTestManager();
     const { supervisor } = await stage.manager.acquire('ann');
     const dead = Promise.withResolvers<string>();
