@@ -6,7 +6,7 @@ import { errorName, type SessionBody } from './compare.ts';
 import type { Configure, StartedSession } from './sessions.ts';
 import type { Site } from './site.ts';
 
-/** Any object of selenium's BiDi modules, most of which have no types. */
+/** An object of selenium's BiDi modules, most of which have no types. */
 interface Inspector {
   readonly [method: string]: (...values: unknown[]) => Promise<unknown>;
 }
@@ -46,7 +46,7 @@ function bidi(
   };
 }
 
-/** The parts of the driver that its types leave out. */
+/** The parts of the driver that its types omit. */
 interface WithBidi {
   getBidi(): Promise<{
     send(command: object): Promise<{ result?: Record<string, unknown>; error?: string }>;
@@ -61,7 +61,7 @@ function withTypes(driver: WebDriver): WithBidi {
   return driver as unknown as WithBidi;
 }
 
-/** Goes to the URL by BiDi: the driver answers no event while a command of the classic protocol waits. */
+/** Navigates to the URL by BiDi, because the driver sends no event while a command of the classic protocol waits. */
 async function navigate(driver: WebDriver, url: string): Promise<void> {
   const context = await openBrowsingContext(driver, { browsingContextId: await driver.getWindowHandle() });
   await context['navigate']!(url, 'complete');
@@ -69,7 +69,7 @@ async function navigate(driver: WebDriver, url: string): Promise<void> {
 
 export const bidiBodies: readonly SessionBody[] = [
   bidi(
-    'the raw connection answers commands and hears events',
+    'the raw connection answers commands and receives events',
     async (driver, site) => {
       const connection = await withTypes(driver).getBidi();
       const loaded: string[] = [];
@@ -90,7 +90,7 @@ export const bidiBodies: readonly SessionBody[] = [
     { loaded: ['/page'], status: ['build', 'message', 'os', 'ready'], wrong: 'unknown command' },
   ),
   bidi(
-    'the log inspector hears the console and exceptions',
+    'the log inspector receives console messages and exceptions',
     async (driver, site) => {
       const inspector = await openLogInspector(driver);
       const heard: string[] = [];
@@ -108,7 +108,7 @@ export const bidiBodies: readonly SessionBody[] = [
     ['error two', 'info one', 'thrown Error: three'],
   ),
   bidi(
-    'the network module hears requests and responses',
+    'the network module receives requests and responses',
     async (driver, site) => {
       const network = await openNetwork(driver);
       // Selenium calls every listener with the events of all kinds.
@@ -166,7 +166,7 @@ export const bidiBodies: readonly SessionBody[] = [
     'welcome',
   ),
   bidi(
-    'scripts are evaluated, preloaded, and hear of changes',
+    'scripts are evaluated, preloaded, and receive changes',
     async (driver, site) => {
       const manager = await openScriptManager([], driver);
       const script = withTypes(driver).script();
@@ -193,7 +193,7 @@ export const bidiBodies: readonly SessionBody[] = [
     { type: 'success', value: 42, own: 42, heard: ['class', 'new'] },
   ),
   bidi(
-    'a browsing context is made, navigated, pictured and closed, beside the commands',
+    'a browsing context is created, navigated, captured and closed, beside the commands',
     async (driver, site) => {
       await driver.get(site.page('/first'));
       const context = await openBrowsingContext(driver, { type: 'tab' });
@@ -217,7 +217,7 @@ export const bidiBodies: readonly SessionBody[] = [
     { title: 'first', second: 'second', name: 'NoSuchWindowError', isPng: 'PNG', count: 2 },
   ),
   bidi(
-    'the context inspector hears of windows and prompts that pages open',
+    'the context inspector receives windows and prompts that pages open',
     async (driver, site) => {
       const inspector = await openContextInspector(driver);
       // Selenium calls every listener with the events of all kinds.

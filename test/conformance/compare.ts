@@ -1,16 +1,17 @@
 /**
- * Runs the same code on a bare selenium driver and on a supervised one, and compares what comes of it.
+ * Runs the same code on a bare selenium driver and on a supervised one, and compares the results.
  *
- * Some differences are meant, and no body compares them:
+ * Some differences are intended, and no body compares them:
  *
  * - The first line of the message of a page load timeout ends with the URL of the page.
- * - Two calls of `quit()` at the same time both resolve. Bare selenium rejects the second with a transport error.
+ * - Two concurrent calls of `quit()` both resolve. Bare selenium rejects the second with a transport error.
  * - Downloads go to a folder of the session if no folder is named. Bare selenium uses the folder of the user.
- * - After a death commands reject with `SessionDeathError`, and `quit()` resolves. A browser that ends because a page closes its last window
- *   has died, because no command asked for it.
- * - A supervised browser renders no page in advance (speculation rules): Chromium does not if DevTools is attached to
- *   the page without its tab target (measured on 156). The page loads when its link is followed, and its window keeps its handle. In a bare session the handle changes, and going back times out.
- * - The supervisor adds switches that keep the browser quiet (`quiet: false` leaves them out).
+ * - After a death commands reject with `SessionDeathError`, and `quit()` resolves. A browser that ends because a page closes its last
+ *   window has died, because no command asked for it.
+ * - A supervised browser does not prerender pages (speculation rules): Chromium does not if DevTools is attached to the page without its
+ *   tab target (measured on 156). The page loads when its link is followed, and its window keeps its handle. In a bare session the handle
+ *   changes, and going back times out.
+ * - The supervisor adds switches that make the browser quiet (`quiet: false` omits them).
  */
 import { expect } from 'chai';
 import type chrome from 'selenium-webdriver/chrome.js';
@@ -23,7 +24,7 @@ import { Site } from './site.ts';
 /** The time limit of one body on both sides. */
 const LIMIT_MS = 60_000;
 
-/** Code that runs on both drivers. Its value describes everything that the comparison is about. */
+/** Code that runs on both drivers. Its value contains everything that is compared. */
 export interface Body {
   readonly name: string;
   readonly run: (driver: chrome.Driver, site: Site) => Promise<unknown>;
@@ -31,7 +32,7 @@ export interface Body {
   readonly expected: unknown;
 }
 
-/** The surroundings of a body that starts its sessions itself. */
+/** The environment of a body that starts its sessions itself. */
 export interface Stage {
   readonly site: Site;
   /** An empty folder that is removed afterwards. */
@@ -111,7 +112,7 @@ function expectSame(settled: readonly PromiseSettledResult<unknown>[], expected:
   else expect(bare, 'the value of both sides').to.deep.equal(expected);
 }
 
-/** Gives the body a blank window, alone, with the default timeouts and no cookies. */
+/** Resets the session to one blank window with the default timeouts and no cookies. */
 async function reset(driver: chrome.Driver, site: Site): Promise<void> {
   site.reset();
   await driver.manage().setTimeouts({ implicit: 0, pageLoad: 300_000, script: 30_000 });
@@ -129,7 +130,7 @@ async function reset(driver: chrome.Driver, site: Site): Promise<void> {
   await driver.sendDevToolsCommand('Network.clearBrowserCookies', {});
 }
 
-/** The name of the error that the promise rejects with; a description of the value otherwise. */
+/** Resolves with the name of the error that the promise rejects with; otherwise with a description of the value. */
 export async function errorName(promise: PromiseLike<unknown>): Promise<string> {
   try {
     return `no error: ${JSON.stringify(await promise)}`;

@@ -1,4 +1,4 @@
-/** DevTools connections and commands of selenium's own. */
+/** Selenium's own DevTools connections and commands. */
 import { By, logging } from 'selenium-webdriver';
 import type chrome from 'selenium-webdriver/chrome.js';
 import type { WebSocket } from 'ws';
@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { errorName, type SessionBody } from './compare.ts';
 import type { Site } from './site.ts';
 
-/** The part of selenium's connection that its types leave out. */
+/** The part of selenium's connection that its types omit. */
 interface Connection {
   send(method: string, params: object): Promise<{ result: Record<string, unknown> }>;
   execute(method: string, params: object, callback: null): void;
@@ -16,12 +16,12 @@ async function connect(driver: chrome.Driver): Promise<Connection & WebSocket> {
   return (await driver.createCDPConnection('page')) as Connection & WebSocket;
 }
 
-/** Waits until the browser has done what was sent before: selenium does not wait for the commands that make it listen. */
+/** Waits until the browser has processed all earlier commands, because selenium does not wait for the commands that subscribe to events. */
 async function settle(connection: Connection): Promise<void> {
   await connection.send('Runtime.evaluate', { expression: '1' });
 }
 
-/** A page that wants a user and a password. */
+/** Serves a page that requires a user and a password. */
 function protectedPage(site: Site): string {
   return site.answer('/protected', (request, response) => {
     const isKnown = request.headers.authorization === `Basic ${Buffer.from('ann:secret').toString('base64')}`;
@@ -32,7 +32,7 @@ function protectedPage(site: Site): string {
 
 export const devtoolsBodies: readonly SessionBody[] = [
   {
-    name: 'a DevTools connection to a page evaluates, navigates and hears events',
+    name: 'a DevTools connection to a page evaluates, navigates and receives events',
     async run({ start, site }) {
       const { driver } = await start();
       const connection = await connect(driver);
@@ -65,7 +65,7 @@ export const devtoolsBodies: readonly SessionBody[] = [
     expected: ['/page', 'about:blank'],
   },
   {
-    name: 'a listener of log events hears what the page logs',
+    name: "a listener of log events receives the page's log",
     async run({ start, site }) {
       const { driver } = await start();
       const heard: unknown[] = [];
@@ -85,7 +85,7 @@ export const devtoolsBodies: readonly SessionBody[] = [
     ],
   },
   {
-    name: 'a listener of exceptions hears what a page throws',
+    name: "a listener of exceptions receives the page's exceptions",
     async run({ start, site }) {
       const { driver } = await start();
       const heard: string[] = [];
@@ -103,7 +103,7 @@ export const devtoolsBodies: readonly SessionBody[] = [
     expected: ['RangeError'],
   },
   {
-    name: 'a listener of mutations hears of a changed attribute',
+    name: 'a listener of mutations receives a changed attribute',
     async run({ start, site }) {
       const { driver } = await start();
       const heard: unknown[] = [];
@@ -163,7 +163,7 @@ export const devtoolsBodies: readonly SessionBody[] = [
     expected: { title: 'from the program', next: 'page', calls: 1, wasVisited: false },
   },
   {
-    name: 'DevTools commands change what pages see, in this window and in new ones',
+    name: 'DevTools commands affect pages in this window and in new ones',
     async run({ start, site }) {
       const { driver } = await start();
       await driver.sendDevToolsCommand('Emulation.setTimezoneOverride', { timezoneId: 'Asia/Tokyo' });
@@ -219,7 +219,7 @@ export const devtoolsBodies: readonly SessionBody[] = [
       expectTrue(value.permission === 'granted' && value.offline === 'WebDriverError' && value.title === 'page', value),
   },
   {
-    name: 'a pinned script is run by its handle',
+    name: 'a pinned script runs by its handle',
     async run({ start, site }) {
       const { driver } = await start();
       await driver.get(site.page('/page'));

@@ -1,4 +1,4 @@
-/** How sessions end: `quit()` and `close()` in every order, and what commands say afterwards. */
+/** The ends of sessions: `quit()` and `close()` in every order, and the errors of later commands. */
 import { By, type WebDriver } from 'selenium-webdriver';
 import { errorName, type SessionBody } from './compare.ts';
 import { waitForWindows } from './windows.ts';
@@ -6,7 +6,7 @@ import { waitForWindows } from './windows.ts';
 const OK = 'no error: undefined';
 const NO_SESSION = 'NoSuchSessionError';
 
-/** The names of the errors of commands of several kinds. */
+/** Returns the names of the errors of commands of several kinds. */
 async function namesOfCommands(driver: WebDriver): Promise<string[]> {
   return [
     await errorName(driver.getTitle()),
@@ -34,7 +34,7 @@ const ALL_WITHOUT_SESSION = Array.from({ length: 6 }, () => NO_SESSION);
 
 export const endingBodies: readonly SessionBody[] = [
   ends(
-    'a session that was quit takes no command',
+    'a session that was quit accepts no command',
     async (driver) => [await errorName(driver.quit()), await namesOfCommands(driver), await errorName(driver.close())],
     [OK, ALL_WITHOUT_SESSION, NO_SESSION],
   ),
@@ -44,12 +44,12 @@ export const endingBodies: readonly SessionBody[] = [
     (names: string[]) => expectFirst(names, OK),
   ),
   ends(
-    'a session whose last window is closed takes no command, and is quit',
+    'a session whose last window is closed accepts no command, and is quit',
     async (driver) => [await errorName(driver.close()), await namesOfCommands(driver), await errorName(driver.quit())],
     ['no error: []', ALL_WITHOUT_SESSION, OK],
   ),
   ends(
-    'a last window whose page takes its time to leave is closed',
+    'a last window with a page that unloads slowly is closed',
     async (driver) => {
       await driver.executeScript(
         "addEventListener('pagehide', () => { const end = Date.now() + 400; while (Date.now() < end); })",
@@ -113,7 +113,7 @@ export const endingBodies: readonly SessionBody[] = [
       await driver.close();
       await driver.switchTo().window(own === first ? second! : first!);
       await errorName(driver.executeScript('setTimeout(() => window.close(), 0)'));
-      // The browser ends with its last window; what the driver then says depends on the moment.
+      // The browser ends with its last window. The driver's next answers depend on the moment.
       await driver.wait(
         () =>
           driver.getAllWindowHandles().then(
@@ -157,7 +157,7 @@ export const endingBodies: readonly SessionBody[] = [
     expected: { quit: OK, load: 'TimeoutError' },
   },
   {
-    name: 'sessions beside one another end alone',
+    name: 'concurrent sessions end independently',
     async run({ start }) {
       const [one, two] = [await start(), await start()];
       await one.driver.quit();

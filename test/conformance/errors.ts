@@ -4,7 +4,7 @@ import { LocalServer } from '../../src/testing/local-server.ts';
 import type { Body } from './compare.ts';
 import type { Site } from './site.ts';
 
-/** The name and the first line of the message, without what differs from session to session. */
+/** Returns the name and the first line of the message, without the parts that differ between sessions. */
 async function failureOf(promise: PromiseLike<unknown>, site: Site): Promise<string> {
   try {
     return `no error: ${JSON.stringify(await promise)}`;
@@ -34,7 +34,7 @@ function fails(
 }
 
 export const errorBodies: readonly Body[] = [
-  fails('NoSuchElementError', 'of an element that is not there', '', (driver) => driver.findElement(By.id('missing'))),
+  fails('NoSuchElementError', 'of a missing element', '', (driver) => driver.findElement(By.id('missing'))),
   fails('StaleElementReferenceError', 'of an element of an earlier page', '<p>x</p>', async (driver) => {
     const element = await driver.findElement(By.css('p'));
     await driver.navigate().refresh();
@@ -58,12 +58,12 @@ export const errorBodies: readonly Body[] = [
   fails('JavascriptError', "of a script that can't be parsed", '', (driver) =>
     driver.executeScript('this is no script'),
   ),
-  fails('NoSuchFrameError', 'of a frame that is not there', '', (driver) => driver.switchTo().frame(3)),
-  fails('NoSuchFrameError', 'of an element that is no frame', '<p>x</p>', async (driver) =>
+  fails('NoSuchFrameError', 'of a missing frame', '', (driver) => driver.switchTo().frame(3)),
+  fails('NoSuchFrameError', 'of an element that is not a frame', '<p>x</p>', async (driver) =>
     driver.switchTo().frame(await driver.findElement(By.css('p'))),
   ),
-  fails('NoSuchWindowError', 'of a window that is not there', '', (driver) => driver.switchTo().window('missing')),
-  fails('NoSuchAlertError', 'of an alert that is not there', '', (driver) => driver.switchTo().alert()),
+  fails('NoSuchWindowError', 'of a missing window', '', (driver) => driver.switchTo().window('missing')),
+  fails('NoSuchAlertError', 'of a missing alert', '', (driver) => driver.switchTo().alert()),
   fails('InvalidCookieDomainError', 'of a cookie for another domain', '', (driver) =>
     driver.manage().addCookie({ name: 'a', value: 'b', domain: 'elsewhere.test' }),
   ),
@@ -76,7 +76,7 @@ export const errorBodies: readonly Body[] = [
     await driver.executeAsyncScript('');
   }),
   fails('TimeoutError', 'of a condition that is never met', '', (driver) => driver.wait(() => false, 20, 'in vain')),
-  fails('InvalidArgumentError', 'of a URL that is none', '', (driver) => driver.get('no url')),
+  fails('InvalidArgumentError', 'of an invalid URL', '', (driver) => driver.get('no url')),
   fails('InvalidArgumentError', 'of a window with a negative size', '', (driver) =>
     driver.manage().window().setRect({ width: -5 }),
   ),

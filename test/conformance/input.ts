@@ -6,7 +6,7 @@ import { type Actions, Button, By, Key, Origin, until } from 'selenium-webdriver
 import { eventually } from '../support/eventually.ts';
 import { errorName, type Body, type SessionBody } from './compare.ts';
 
-/** The types of selenium-webdriver leave out the file detector and the wheel. */
+/** The types of selenium-webdriver omit the file detector and the wheel. */
 const { FileDetector } = createRequire(import.meta.url)('selenium-webdriver/remote') as {
   FileDetector: new () => { handleFile: unknown };
 };
@@ -15,7 +15,7 @@ interface Wheel {
 }
 
 const WAIT_MS = 10_000;
-/** Keeps the events that the page sees, in their order. */
+/** Records the events of the page in their order. */
 const RECORD = `<script>
   window.events = [];
   for (const type of ['keydown', 'keyup', 'mousedown', 'mouseup', 'click', 'dblclick', 'contextmenu', 'drop', 'dragstart'])
@@ -25,7 +25,7 @@ const EVENTS = 'return window.events';
 
 export const actionBodies: readonly Body[] = [
   {
-    name: 'keys are typed, held and released in the order that was asked for',
+    name: 'keys are typed, held and released in the given order',
     async run(driver, site) {
       await driver.get(site.page('/page', `<input id="in">${RECORD}`));
       const input = await driver.findElement(By.id('in'));
@@ -123,7 +123,7 @@ export const actionBodies: readonly Body[] = [
   },
 ];
 
-/** Writes a file, uploads it by the page's form, and returns what the site got. */
+/** Writes a file, uploads it by the page's form, and returns what the site received. */
 function uploads(name: string, withDetector: boolean): SessionBody {
   return {
     name,

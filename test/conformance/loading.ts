@@ -3,7 +3,7 @@ import { By, until } from 'selenium-webdriver';
 import { errorName, type Body } from './compare.ts';
 import type { Site } from './site.ts';
 
-/** A page whose picture is never answered until the returned function is called. */
+/** Serves a page with a picture that is not answered until the returned function is called. */
 function slowPage(site: Site): { url: string; release: () => void } {
   const { promise, resolve } = Promise.withResolvers<void>();
   site.answer('/picture', async (_request, response) => {
@@ -15,7 +15,7 @@ function slowPage(site: Site): { url: string; release: () => void } {
 
 export const timeoutBodies: readonly Body[] = [
   {
-    name: 'a page that loads for longer than its timeout fails, and the next page works',
+    name: 'a page that exceeds its load timeout fails, and the next page works',
     async run(driver, site) {
       await driver.manage().setTimeouts({ pageLoad: 300 });
       const { url, release } = slowPage(site);
@@ -28,7 +28,7 @@ export const timeoutBodies: readonly Body[] = [
     expected: { name: 'TimeoutError', title: 'slow', next: 'next' },
   },
   {
-    name: 'a click on a link to a page that loads for longer than its timeout fails',
+    name: 'a click on a link to a page that exceeds its load timeout fails',
     async run(driver, site) {
       const { url, release } = slowPage(site);
       await driver.get(site.page('/page', `<a href="${url}">x</a>`));
@@ -42,7 +42,7 @@ export const timeoutBodies: readonly Body[] = [
     expected: { name: 'TimeoutError', next: 'next' },
   },
   {
-    name: 'an asynchronous script that takes longer than its timeout fails, and the next one works',
+    name: 'an asynchronous script that exceeds its timeout fails, and the next one works',
     async run(driver, site) {
       await driver.get(site.page('/page'));
       await driver.manage().setTimeouts({ script: 100 });
@@ -55,7 +55,7 @@ export const timeoutBodies: readonly Body[] = [
     expected: { names: ['ScriptTimeoutError', 'ScriptTimeoutError'], next: 1 },
   },
   {
-    name: 'a script timeout of null lets a script take its time',
+    name: 'a script timeout of null does not limit a script',
     async run(driver, site) {
       await driver.get(site.page('/page'));
       await driver.manage().setTimeouts({ script: null as never });
@@ -79,7 +79,7 @@ export const timeoutBodies: readonly Body[] = [
 
 export const historyBodies: readonly Body[] = [
   {
-    name: 'back, forward and refresh load what they should',
+    name: 'back, forward and refresh load the expected pages',
     async run(driver, site) {
       await driver.get(site.page('/one', '<a href="#part">x</a>'));
       await driver.findElement(By.css('a')).click();
@@ -103,7 +103,7 @@ export const historyBodies: readonly Body[] = [
     },
   },
   {
-    name: 'redirects of servers and pages end where they lead',
+    name: 'redirects of servers and pages end at their targets',
     async run(driver, site) {
       site.page('/end');
       site.answer('/server', (_request, response) => void response.writeHead(302, { location: '/end' }).end());
@@ -119,9 +119,9 @@ export const historyBodies: readonly Body[] = [
   },
 ];
 
-/** Loads a page whose picture does not come: only the strategy `normal` waits for it. */
+/** Loads a page with a picture that is never answered; only the strategy `normal` waits for it. */
 export const strategyBody: Body = {
-  name: 'a page is waited for as its strategy says',
+  name: 'the strategy determines how long a page load is awaited',
   async run(driver, site) {
     await driver.manage().setTimeouts({ pageLoad: 1_000 });
     const { url, release } = slowPage(site);

@@ -27,7 +27,7 @@ export const frameBodies: readonly Body[] = [
     expected: ['middle', 'inner', 'middle', 'outer'],
   },
   {
-    name: 'a frame that removes itself leaves commands to the page around it',
+    name: 'a frame that removes itself leaves commands to its parent page',
     async run(driver, site) {
       const inner = site.page('/inner', '<p>inner</p>');
       await driver.get(site.page('/outer', `<iframe id="m" src="${inner}"></iframe>`));
@@ -84,7 +84,7 @@ export const elementBodies: readonly Body[] = [
     expected: { removed: 'StaleElementReferenceError', left: 'StaleElementReferenceError', isStale: true },
   },
   {
-    name: 'a shadow root is found, searched, and told from an element without one',
+    name: 'a shadow root is found, searched, and distinguished from an element without one',
     async run(driver, site) {
       await driver.get(site.page('/page', '<div id="host"></div><p></p>'));
       await driver.executeScript('host.attachShadow({ mode: "open" }).innerHTML = "<b>deep</b>"');
@@ -103,7 +103,7 @@ export const elementBodies: readonly Body[] = [
     },
   },
   {
-    name: 'an element says what it is: text, attributes, properties, style, role, name, rectangle',
+    name: 'an element returns its text, attributes, properties, style, role, name and rectangle',
     async run(driver, site) {
       const html =
         '<input id="a" type="checkbox" checked disabled aria-label="mark" style="color: red; position: absolute; left: 10px; top: 20px; width: 30px; height: 40px; margin: 0">';
@@ -216,7 +216,7 @@ export const cookieBodies: readonly Body[] = [
   },
 ];
 
-/** Whether the text is base64 of a PNG, and how large the picture is. */
+/** Returns whether the text is base64 of a PNG, and the size of the picture. */
 function pngOf(base64: string): { isPng: boolean; width: number; height: number } {
   const bytes = Buffer.from(base64, 'base64');
   return {
@@ -251,12 +251,12 @@ export const pictureBodies: readonly Body[] = [
     },
   },
   {
-    name: 'a printed page is a PDF with the pages that were asked for',
+    name: 'a printed page is a PDF with the requested pages',
     async run(driver, site) {
       await driver.get(
         site.page('/page', '<p style="break-after: page">one</p><p style="break-after: page">two</p><p>three</p>'),
       );
-      // The types of printPage ask for every option, and leave out what it returns.
+      // The types of printPage require every option, and omit the return value.
       const print = (options: object) => driver.printPage(options as never) as unknown as Promise<string>;
       const count = async (options: object) => {
         const pdf = Buffer.from(await print(options), 'base64').toString('latin1');

@@ -5,7 +5,7 @@ import { errorName, type Body } from './compare.ts';
 const WAIT_MS = 10_000;
 const { stringify } = JSON;
 
-/** Opens the prompt after the script has returned. */
+/** Returns a script that opens the prompt after it has returned. */
 function later(call: string): string {
   return `setTimeout(() => { window.answer = ${call}; }, 0)`;
 }
@@ -29,7 +29,7 @@ export const promptBodies: readonly Body[] = [
       ['prompt("boo", "given")', 'dismiss', null],
     ] as const
   ).map(([call, end, answer]): Body => ({
-    name: `${call} has a text, holds up commands, and takes ${end}`,
+    name: `${call} has a text, blocks commands, and accepts ${end}`,
     async run(driver, site) {
       await driver.get(site.page('/page'));
       await driver.executeScript(later(call));
@@ -43,7 +43,7 @@ export const promptBodies: readonly Body[] = [
     expected: { text: 'boo', names: ['UnexpectedAlertOpenError', 'UnexpectedAlertOpenError'], handles: 1, answer },
   })),
   {
-    name: 'a prompt returns the text that was typed, and an alert takes none',
+    name: 'a prompt returns the typed text, and an alert accepts none',
     async run(driver, site) {
       await driver.get(site.page('/page'));
       await driver.executeScript(later('prompt("name")'));
@@ -98,7 +98,7 @@ export const promptBodies: readonly Body[] = [
     expected: ['1', '2', '3'],
   },
   {
-    name: 'an alert in a window in the background holds up that window only',
+    name: 'an alert in a background window blocks only that window',
     async run(driver, site) {
       await driver.get(site.page('/first'));
       const first = await driver.getWindowHandle();
@@ -117,7 +117,7 @@ export const promptBodies: readonly Body[] = [
     expected: { title: 'first', name: 'UnexpectedAlertOpenError' },
   },
   {
-    name: 'print() does not hold up the session',
+    name: 'print() does not block the session',
     async run(driver, site) {
       await driver.get(site.page('/page'));
       await driver.executeScript('setTimeout(() => { print(); document.title = "printed"; }, 0)');
@@ -128,7 +128,7 @@ export const promptBodies: readonly Body[] = [
   },
 ];
 
-/** The effect of each behaviour on a prompt that a command meets. */
+/** The effect of each behaviour on a prompt that is open when a command is sent. */
 export const BEHAVIOURS = {
   accept: { answer: true, name: 'no error: "page"' },
   dismiss: { answer: false, name: 'no error: "page"' },
@@ -141,7 +141,7 @@ export function behaviourBodies(behaviour: keyof typeof BEHAVIOURS): readonly Bo
   const isLeft = behaviour === 'ignore';
   return [
     {
-      name: `a confirm that a command meets is handled as ${stringify(behaviour)} says`,
+      name: `a confirm that is open when a command is sent is handled by ${stringify(behaviour)}`,
       async run(driver, site) {
         await driver.get(site.page('/page'));
         // An asynchronous script could end with the confirm's error if the machine is slow.
@@ -160,7 +160,7 @@ export function behaviourBodies(behaviour: keyof typeof BEHAVIOURS): readonly Bo
       expected: isLeft ? false : BEHAVIOURS[behaviour].answer,
     },
     {
-      name: `a command that meets a confirm ends as ${stringify(behaviour)} says`,
+      name: `a command that is sent while a confirm is open ends according to ${stringify(behaviour)}`,
       async run(driver, site) {
         await driver.get(
           site.page('/page', '<button onclick="setTimeout(() => { answer = confirm(1); }, 0)">x</button>'),

@@ -1,4 +1,4 @@
-/** Scripts and their values, waits, and commands at the same time. */
+/** Scripts and their values, waits, and concurrent commands. */
 import { expect } from 'chai';
 import { By, until, type WebElement } from 'selenium-webdriver';
 import { errorName, type Body } from './compare.ts';
@@ -9,7 +9,7 @@ const LARGE = 20 * 1024 * 1024;
 
 export const scriptBodies: readonly Body[] = [
   {
-    name: 'a script takes and returns every kind of value',
+    name: 'a script accepts and returns every kind of value',
     async run(driver, site) {
       await driver.get(site.page('/page', '<p>x</p>'));
       const values = [null, true, 1.5, -0, 'ü\u0000😀', [1, [2]], { a: { b: [] } }];
@@ -44,7 +44,7 @@ export const scriptBodies: readonly Body[] = [
     expected: [[1, 'b'], null, 200, 'awaited', 'JavascriptError', 'JavascriptError'],
   },
   {
-    name: '20 MB go to a script and come back',
+    name: '20 MB are sent to a script and returned',
     async run(driver, site) {
       await driver.get(site.page('/page'));
       const text = `${'x'.repeat(LARGE - 1)}ü`;
@@ -55,7 +55,7 @@ export const scriptBodies: readonly Body[] = [
     expected: { length: LARGE, back: LARGE + 1, end: 'ü' },
   },
   {
-    name: 'the source of a page of 20 MB comes back',
+    name: 'the source of a page of 20 MB is returned',
     async run(driver, site) {
       await driver.get(site.page('/page', '<p></p>'));
       await driver.executeScript('document.querySelector("p").textContent = "z".repeat(arguments[0])', LARGE);
@@ -67,7 +67,7 @@ export const scriptBodies: readonly Body[] = [
 
 export const waitBodies: readonly Body[] = [
   {
-    name: 'driver.wait resolves with what it waited for, and gives up in time',
+    name: 'driver.wait resolves with the awaited value, and rejects in time',
     async run(driver, site) {
       await driver.get(
         site.page(
@@ -89,7 +89,7 @@ export const waitBodies: readonly Body[] = [
     expected: { text: 'late', late: 'TimeoutError', thrown: 'RangeError', promise: 7 },
   },
   {
-    name: 'an implicit wait finds an element that comes later, and gives up in time',
+    name: 'an implicit wait finds a later element, and fails in time',
     async run(driver, site) {
       await driver.manage().setTimeouts({ implicit: 400 });
       await driver.get(
@@ -109,10 +109,10 @@ export const waitBodies: readonly Body[] = [
   },
 ];
 
-/** Commands that are sent without waiting for those before them. */
+/** Commands that are sent without waiting for earlier ones. */
 export const parallelBodies: readonly Body[] = [
   {
-    name: 'many commands at the same time are all answered',
+    name: 'many concurrent commands are all answered',
     async run(driver, site) {
       await driver.get(site.page('/page', Array.from({ length: 30 }, (_, index) => `<p>${index}</p>`).join('')));
       const elements = await driver.findElements(By.css('p'));
@@ -130,7 +130,7 @@ export const parallelBodies: readonly Body[] = [
     expected: { texts: 30, last: '29', mixed: ['page', 'NoSuchElementError', 1, 'JavascriptError', 2, 32] },
   },
   {
-    name: 'commands behind a page load wait for it',
+    name: 'commands after a page load wait for it',
     async run(driver, site) {
       const url = site.answer('/slow', (_request, response) => {
         setTimeout(() => response.writeHead(200, { 'content-type': 'text/html' }).end('<title>slow</title>'), 300);

@@ -37,7 +37,7 @@ async function startBare(options: chrome.Options): Promise<StartedSession> {
   options.addArguments('--headless=new');
   if (process.getuid?.() === 0) options.addArguments('--no-sandbox');
   options.setBinaryPath(browserPath);
-  // Selenium's own quit leaves the profile behind.
+  // Selenium's own quit does not remove the profile.
   const folder = mkdtempSync(path.join(tmpdir(), 'bare-'));
   const environment = { ...process.env, TMPDIR: folder } as Record<string, string>;
   const service = new chrome.ServiceBuilder(driverPath).setEnvironment(environment).build();

@@ -1,4 +1,4 @@
-/** Sessions with settings of their own: profiles, extensions, proxies, certificates, mobile devices, and what pages see. */
+/** Sessions with special settings: profiles, extensions, proxies, certificates, mobile devices, and the facts that pages see. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
@@ -13,7 +13,7 @@ import { localBrowser } from '../driver/support/local-browser.ts';
 import { errorName, type SessionBody } from './compare.ts';
 import { sendHtml } from './site.ts';
 
-/** An https server with a self-signed certificate. */
+/** Opens an https server with a self-signed certificate. */
 async function openUntrustedSite(): Promise<AsyncDisposable & { readonly url: string }> {
   const server = createServer(SELF_SIGNED, (_request, response) => sendHtml(response, page('secret', '')));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -41,7 +41,7 @@ function writeExtension(folder: string): string {
 
 export const settingsBodies: readonly SessionBody[] = [
   {
-    name: 'a profile folder keeps cookies and storage from one session to the next',
+    name: 'a profile folder stores cookies and storage for the next session',
     async run({ start, site, folder }) {
       const profile = path.join(folder, 'profile');
       const withProfile = () => start((options) => options.addArguments(`--user-data-dir=${profile}`));
@@ -103,7 +103,7 @@ export const settingsBodies: readonly SessionBody[] = [
     expected: { title: 'by proxy', seen: ['GET http://site.test/a'] },
   },
   {
-    name: 'an untrusted certificate is refused, and accepted if that was asked for',
+    name: 'an untrusted certificate is refused, and accepted if that is requested',
     async run({ start }) {
       await using site = await openUntrustedSite();
       const { driver: careful } = await start();
@@ -140,7 +140,7 @@ export const settingsBodies: readonly SessionBody[] = [
     expected: { here: [360, 3, 'mobile', true, true], title: 'clicked', there: [360, 3, 'mobile', true, true] },
   },
   {
-    name: 'axe-core finds the same faults of a page',
+    name: 'axe-core finds the same violations on a page',
     async run({ start, site }) {
       const { driver } = await start();
       await driver.get(site.page('/page', '<img src="data:,"><input><p style="color: #eee">pale</p>'));
@@ -158,7 +158,7 @@ export const settingsBodies: readonly SessionBody[] = [
       ),
   },
   {
-    name: 'capabilities, switches and preferences of the user arrive',
+    name: 'capabilities, switches and preferences of the user take effect',
     async run({ start, site }) {
       const { driver } = await start((options) => {
         options.addArguments('--lang=de', '--window-size=901,702', '--force-device-scale-factor=2');
@@ -212,7 +212,7 @@ export const settingsBodies: readonly SessionBody[] = [
     expected: (value: { seen: { navigator: unknown[] } }) => expectTrue(value.seen.navigator[0] === true, value),
   },
   {
-    name: 'a page that looks for DevTools by an object that it logs finds the same',
+    name: 'a page that detects DevTools by a logged object gets the same result',
     async run({ start, site }) {
       const { driver } = await start();
       await driver.get(site.page('/page'));

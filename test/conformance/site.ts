@@ -5,7 +5,7 @@ import { page } from '../../src/testing/fault-pages.ts';
 
 export type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => void | Promise<void>;
 
-/** A request that the site got; its path includes the query. */
+/** A request that the site received; its path includes the query. */
 export interface Visit {
   readonly method: string;
   readonly path: string;
@@ -13,7 +13,7 @@ export interface Visit {
   readonly body: string;
 }
 
-/** A site whose pages are made by the bodies that visit them. Each side of a comparison has one of its own. */
+/** A site with pages that the bodies define. Each side of a comparison has its own site. */
 export class Site implements AsyncDisposable {
   readonly visits: Visit[] = [];
   readonly #server: LocalServer;
@@ -32,7 +32,7 @@ export class Site implements AsyncDisposable {
     return this.#server.url;
   }
 
-  /** The port alone, for the same site under another host name. */
+  /** The port, for the same site under another host name. */
   get port(): number {
     return this.#server.port;
   }
@@ -48,19 +48,19 @@ export class Site implements AsyncDisposable {
     return this.url + path;
   }
 
-  /** Resolves with the first request to the path, past or to come. */
+  /** Resolves with the first request to the path, past or future. */
   visit(path: string): Promise<Visit> {
     const find = () => Promise.resolve(this.visits.find((visit) => visit.path === path));
     return eventually(find, `a request to ${path}`);
   }
 
-  /** Forgets pages and visits. */
+  /** Removes all pages and visits. */
   reset(): void {
     this.#answers.clear();
     this.visits.length = 0;
   }
 
-  /** The text without the site's address, which differs between the two sides. */
+  /** Returns the text without the site's address, which differs between the two sides. */
   relative(text: string): string {
     return text.replaceAll(this.url, '').replaceAll(`localhost:${this.port}`, 'localhost');
   }

@@ -1,4 +1,4 @@
-/** Pages that a watched browser could easily treat in another way: workers, prerendering, caches, isolation, other schemes. */
+/** Pages that a watched browser might treat differently: workers, prerendering, caches, isolation, other schemes. */
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -7,7 +7,7 @@ import { errorName, type Body, type SessionBody } from './compare.ts';
 import { sendHtml, type Site } from './site.ts';
 import { page } from '../../src/testing/fault-pages.ts';
 
-/** The parts of selenium that its types leave out. */
+/** The parts of selenium that its types omit. */
 interface Authenticator {
   addVirtualAuthenticator(options: object): Promise<void>;
   getCredentials(): Promise<object[]>;
@@ -30,7 +30,7 @@ function serveScript(site: Site, name: string, source: string): string {
   });
 }
 
-/** A page with headers of its own. */
+/** Serves a page with special headers. */
 function serveWith(site: Site, name: string, headers: Record<string, string>): string {
   return site.answer(name, (_request, response) => {
     for (const [header, value] of Object.entries(headers)) response.setHeader(header, value);
@@ -169,7 +169,7 @@ export const specialBodies: readonly Body[] = [
       expectTrue(titles[0] === 'no error: null blob' && titles[1] === 'no error: null data', titles),
   },
   {
-    name: 'an alert during the load of a page holds it up, and is handled as it is by default',
+    name: 'an alert during the load of a page blocks it, and is handled by default',
     async run(driver, site) {
       const loaded = await errorName(
         driver.get(site.page('/page', '<script>alert("boo"); document.title = "after";</script>')),
@@ -180,7 +180,7 @@ export const specialBodies: readonly Body[] = [
     expected: (value: { next: string }) => expectTrue(value.next === 'no error: "after"', value),
   },
   {
-    name: 'a window whose page asks before it is left is closed',
+    name: 'a window with a page that asks before it is left is closed',
     async run(driver, site) {
       await driver.get(site.page('/first'));
       const first = await driver.getWindowHandle();
@@ -231,7 +231,7 @@ export const specialBodies: readonly Body[] = [
     expected: { there: [null, 0, 2 - 1], here: ['1', [['l', '3']]] },
   },
   {
-    name: 'a page that loads for ever by a stream of events is loaded, and its events arrive',
+    name: 'a page with an endless stream of events is loaded, and its events arrive',
     async run(driver, site) {
       site.answer(
         '/events',
@@ -270,7 +270,7 @@ export const specialBodies: readonly Body[] = [
 
 export const specialSessionBodies: readonly SessionBody[] = [
   {
-    name: 'a link to a page that the site wants rendered in advance opens it, once',
+    name: 'a link to a page with a prerender rule opens it once',
     async run({ start, site }) {
       const { driver } = await start();
       const target = site.page('/target');
@@ -323,7 +323,7 @@ export const specialSessionBodies: readonly SessionBody[] = [
     expected: { title: 'page', quit: 'no error: undefined', after: 'no error: "next"' },
   },
   {
-    name: 'a virtual authenticator makes credentials',
+    name: 'a virtual authenticator creates credentials',
     async run({ start, site }) {
       const { driver } = await start();
       const options = new VirtualAuthenticatorOptions();
@@ -346,7 +346,7 @@ export const specialSessionBodies: readonly SessionBody[] = [
     expected: { kind: 'public-key', count: 1 },
   },
   {
-    name: 'a file of the machine is opened',
+    name: 'a local file is opened',
     async run({ start, folder }) {
       const { driver } = await start();
       const file = path.join(folder, 'a.html');
@@ -357,7 +357,7 @@ export const specialSessionBodies: readonly SessionBody[] = [
     expected: (values: string[]) => expectTrue(values[0] === 'file', values),
   },
   {
-    name: 'capabilities have the same values, apart from what belongs to one session',
+    name: 'capabilities have the same values, except those that belong to one session',
     async run({ start }) {
       const { driver } = await start();
       const own = new Set(['goog:processID', 'chrome', 'goog:chromeOptions']);

@@ -14,7 +14,7 @@ export async function waitForWindows(driver: WebDriver, count: number): Promise<
   return driver.getAllWindowHandles();
 }
 
-/** Switches to the one other window, waits until its page is there, and returns its title, its name and whether it has an opener. */
+/** Switches to the other window, waits until its page is loaded, and returns its title, its name and whether it has an opener. */
 async function lookAtNewWindow(driver: WebDriver, url: string): Promise<unknown> {
   const own = await driver.getWindowHandle();
   const handles = await waitForWindows(driver, 2);
@@ -84,7 +84,7 @@ export const windowOpenBodies: readonly Body[] = [
     { returned: true, hasOpener: true },
   ),
   {
-    name: 'a blank window that its opener writes into holds what was written',
+    name: 'a blank window contains the text that its opener wrote',
     async run(driver, site) {
       await driver.get(site.page('/opener'));
       const seen: unknown = await driver.executeScript(`
@@ -103,7 +103,7 @@ export const windowOpenBodies: readonly Body[] = [
     },
   },
   {
-    name: 'an opener that waits for its window, exchanges messages with it and closes it goes on',
+    name: 'an opener that waits for its window, exchanges messages with it and closes it continues',
     async run(driver, site) {
       const child = site.page('/child', `<script>opener.postMessage('loaded', '*')</script>`);
       await driver.get(site.page('/opener'));
@@ -191,7 +191,7 @@ export const windowLifeBodies: readonly Body[] = [
     expected: ['child0', 'child1', 'child2', 'child3', 'child4', 'opener'],
   },
   {
-    name: 'a window that closes itself is gone, and its opener goes on',
+    name: 'a window that closes itself is gone, and its opener continues',
     async run(driver, site) {
       const child = site.page(
         '/child',
@@ -209,7 +209,7 @@ export const windowLifeBodies: readonly Body[] = [
     expected: { windows: 1, title: 'opener', visited: true },
   },
   {
-    name: 'a current window that closes itself leaves commands without a window until one is chosen',
+    name: 'a current window that closes itself leaves commands without a window until one is selected',
     async run(driver, site) {
       const child = site.page('/child', CHILD);
       await driver.get(site.page('/opener'));
@@ -229,7 +229,7 @@ export const windowLifeBodies: readonly Body[] = [
     expected: { names: ['NoSuchWindowError', 'NoSuchWindowError', 'NoSuchWindowError'], title: 'opener' },
   },
   {
-    name: 'a current window that is closed leaves commands without a window until one is chosen',
+    name: 'a current window that is closed leaves commands without a window until one is selected',
     async run(driver, site) {
       await driver.get(site.page('/first'));
       const first = await driver.getWindowHandle();
@@ -247,7 +247,7 @@ export const windowLifeBodies: readonly Body[] = [
     expected: { names: Array.from({ length: 4 }, () => 'NoSuchWindowError'), title: 'first' },
   },
   {
-    name: 'the size and the position of a window are what was asked for',
+    name: 'the size and the position of a window are as requested',
     async run(driver) {
       const window = driver.manage().window();
       await window.setRect({ x: 20, y: 30, width: 700, height: 500 });
