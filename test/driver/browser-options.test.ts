@@ -6,7 +6,7 @@ import { mergeBrowserOptions, toProxyCapability, validateBrowserOptions } from '
 import { toCapabilities } from '../../src/driver/capabilities.ts';
 
 describe('mergeBrowserOptions', () => {
-  it('lets later options win, appends switches, and merges capabilities in depth', () => {
+  it('gives later options precedence, appends switches, and merges capabilities deeply', () => {
     const merged = mergeBrowserOptions(
       {
         headless: true,
@@ -27,7 +27,7 @@ describe('mergeBrowserOptions', () => {
     });
   });
 
-  it("takes selenium's own objects, whose entries are in a Map", () => {
+  it("accepts selenium's own objects, whose entries are in a Map", () => {
     const options = new chrome.Options();
     options.addArguments('--lang=de');
     options.setUserPreferences({ x: 1 });
@@ -49,7 +49,7 @@ describe('toProxyCapability', () => {
     ['socks5://proxy.test', { proxyType: 'manual', socksProxy: 'proxy.test:1080', socksVersion: 5 }],
     ['pac+http://proxy.test/a.pac', { proxyType: 'pac', proxyAutoconfigUrl: 'http://proxy.test/a.pac' }],
   ] as const) {
-    it(`is what the browser takes for ${proxy}`, () => expect(toProxyCapability(proxy)).to.deep.equal(expected));
+    it(`returns the capability for ${proxy}`, () => expect(toProxyCapability(proxy)).to.deep.equal(expected));
   }
 
   for (const proxy of ['proxy.test:3128', 'http://', 'ftp://proxy.test', 'https://proxy.test']) {
@@ -65,7 +65,7 @@ describe('toProxyCapability', () => {
 });
 
 describe('validateBrowserOptions', () => {
-  it('refuses switches that are no list of texts, and capabilities that are no object', () => {
+  it('refuses switches that are not a list of strings, and capabilities that are not an object', () => {
     expect(() => validateBrowserOptions({ arguments: '--lang=de' as never })).to.throw(/`arguments` must be a list/);
     expect(() => validateBrowserOptions({ capabilities: [] as never })).to.throw(/`capabilities` must be an object/);
   });
@@ -76,12 +76,12 @@ describe('toCapabilities: options of a browser', () => {
   const chromeOptions = (options: object) =>
     wire(options).get('goog:chromeOptions') as { args: string[]; prefs?: Record<string, unknown> };
 
-  it('leaves out the quiet switches where told to', () => {
+  it('omits the quiet switches if the option says so', () => {
     expect(chromeOptions({}).args).to.include('--disable-sync');
     expect(chromeOptions({ quiet: false }).args).to.deep.equal(['--headless=new']);
   });
 
-  it('names the profile, the folder of downloads, the proxy and the trust in certificates', () => {
+  it('contains the profile, the download folder, the proxy and the acceptance of certificates', () => {
     const { args, prefs } = chromeOptions({ userDataDir: '/profile', downloadDir: '/downloads' });
     expect(args).to.include('--user-data-dir=/profile');
     expect(prefs).to.deep.include({ download: { default_directory: '/downloads', prompt_for_download: false } });

@@ -12,7 +12,7 @@ import { SessionEndedError, SessionStartError } from '../../src/driver/death.ts'
 import { openBidiServer } from './support/bidi-server.ts';
 import { openDevToolsServer } from './support/devtools-server.ts';
 import { driverProgramFor, rejectionOf } from './support/programs.ts';
-import { makeKeeper, makeWarnings, openSession } from './support/sessions.ts';
+import { makeRecorder, makeWarnings, openSession } from './support/sessions.ts';
 
 const REASON = new Error('no longer wanted');
 const KILLED = 'invalid session id: session deleted as the browser has closed the connection';
@@ -20,7 +20,7 @@ const KILLED = 'invalid session id: session deleted as the browser has closed th
 const deletesAt = (server: ScriptedWebDriver): number =>
   server.requests.filter(({ method, path }) => method === 'DELETE' && /\/session\/[^/]+$/.test(path)).length;
 
-/** A scripted endpoint, and sessions there. */
+/** Opens a scripted endpoint with a target for sessions. */
 async function openEndpoint(script: WebDriverScript = {}) {
   const server = await openScriptedWebDriver(script);
   return {
@@ -30,8 +30,8 @@ async function openEndpoint(script: WebDriverScript = {}) {
   };
 }
 
-describe("BrowserSession at somebody's endpoint: its end", () => {
-  it('is one DELETE by stop, however often it is stopped and killed', async () => {
+describe("BrowserSession at another program's endpoint: its end", () => {
+  it('sends one DELETE on a stop, regardless of further stops and kills', async () => {
     await using e = await openEndpoint();
     await using s = await openSession(e.target);
     expect(e.server.sessionIds).to.deep.equal([s.session.id]);
@@ -42,7 +42,7 @@ describe("BrowserSession at somebody's endpoint: its end", () => {
     expect(e.server.sessionIds).to.deep.equal([]);
   });
 
-  it('is one DELETE by kill, answered before either kill is over', async () => {
+  it('sends one DELETE on a kill, and each kill resolves after its answer', async () => {
     await using e = await openEndpoint();
     await using s = await openSession(e.target);
     s.halt.abort(REASON);
@@ -57,7 +57,7 @@ describe("BrowserSession at somebody's endpoint: its end", () => {
     expect(deletesAt(e.server)).to.equal(1);
   });
 
-  it('is given up after 5 s where the DELETE is never answered', async () => {
+  it('stops waiting after 5 s if the DELETE is never answered', async () => {
     await using e = await openEndpoint();
     const s = await openSession(e.target);
     e.server.answer('DELETE /', { fault: 'never' });
@@ -73,7 +73,7 @@ describe("BrowserSession at somebody's endpoint: its end", () => {
     expect(deletesAt(e.server)).to.equal(1);
   });
 
-  it('ends commands in flight as ended, and not as a broken connection', async () => {
+  it('rejects commands in flight with SessionEndedError, not with a connection error', async () => {
     await using e = await openEndpoint();
     await using s = await openSession(e.target);
     e.server.answer('GET /title', { fault: 'never' });
@@ -92,14 +92,14 @@ describe("BrowserSession at somebody's endpoint: its end", () => {
     expect(s.deaths).to.deep.equal([]);
   });
 
-  it('asks for no probe after it', async () => {
+  it('is followed by no probe', async () => {
     await using e = await openEndpoint();
     await using s = await openSession(e.target);
     await s.session.stop();
     const before = e.server.requests.length;
     await s.session.probe('heartbeat');
     expect(e.server.requests).to.have.length(before);
-    expect(s.told).to.deep.equal(['quit']);
+    expect(s.reports).to.deep.equal(['quit']);
   });
 
   it('leaves no connection open', async () => {
@@ -111,8 +111,8 @@ describe("BrowserSession at somebody's endpoint: its end", () => {
   });
 });
 
-describe("BrowserSession: somebody else's session", () => {
-  it('is never DELETEd, by neither stop nor kill, and takes no commands after', async () => {
+describe('BrowserSession: a session of another program', () => {
+  it('gets no DELETE on a stop or a kill, and accepts no commands afterwards', async () => {
     await using e = await openEndpoint();
     await using owner = await openSession(e.target);
     const target = { ...e.target, kind: 'attached', sessionId: owner.session.id, capabilities: {} } as const;
@@ -126,7 +126,7 @@ describe("BrowserSession: somebody else's session", () => {
     expect(e.server.requests.filter(({ path }) => path === '/session')).to.have.length(1);
   });
 
-  it('ends commands in flight as ended when it is let go, without a probe', async () => {
+  it('rejects commands in flight with SessionEndedError when it is released, without a probe', async () => {
     await using e = await openEndpoint();
     await using owner = await openSession(e.target);
     const target = { ...e.target, kind: 'attached', sessionId: owner.session.id, capabilities: {} } as const;
@@ -136,12 +136,12 @@ describe("BrowserSession: somebody else's session", () => {
     await e.server.waitForRequest('GET /title');
     await s.session.stop();
     expect(await title).to.be.instanceOf(SessionEndedError);
-    expect(s.told).to.deep.equal([]);
+    expect(s.reports).to.deep.equal([]);
   });
 });
 
 describe('BrowserSession: a start that fails', () => {
-  it('names an endpoint that nobody answers at', async () => {
+  it('names an endpoint that does not answer', async () => {
     const { server, target } = await openEndpoint();
     await server.close();
     const error = await rejectionOf(openSession(target));
@@ -149,7 +149,7 @@ describe('BrowserSession: a start that fails', () => {
     expect(error.message).to.contain(server.url).and.to.contain('ECONNREFUSED').and.to.contain('GRID_URL');
   });
 
-  it('names an endpoint that is no WebDriver', async () => {
+  it('names an endpoint that is not a WebDriver server', async () => {
     await using e = await openEndpoint();
     e.server.answer('POST /session', { status: 404, body: '<html>Not Found</html>' });
     const error = await rejectionOf(openSession(e.target));
@@ -157,7 +157,7 @@ describe('BrowserSession: a start that fails', () => {
     expect(error.message).to.contain(e.server.url).and.to.contain('Not Found');
   });
 
-  it('names our own driver, which went away while it started the browser, and leaves nothing', async () => {
+  it('names its own driver if it ended while it started the browser, and leaves nothing', async () => {
     await using e = await openEndpoint();
     await using program = await driverProgramFor(e.server.port);
     const before = leftovers();
@@ -169,14 +169,14 @@ describe('BrowserSession: a start that fails', () => {
   });
 
   for (const which of ['startSignal', 'halt'] as const) {
-    it(`by the ${which} leaves no session at the endpoint, which may have been about to begin one`, async () => {
+    it(`by the ${which} leaves no session at the endpoint, even if the endpoint was about to start one`, async () => {
       await using e = await openEndpoint();
       using hold = e.server.hold('POST /session');
       const stop = new AbortController();
-      const keeper = makeKeeper();
-      const starting = rejectionOf(openSession(e.target, { keeper, startSignal: stop.signal }));
+      const recorder = makeRecorder();
+      const starting = rejectionOf(openSession(e.target, { recorder, startSignal: stop.signal }));
       await hold.caught;
-      (which === 'halt' ? keeper.halt : stop).abort(REASON);
+      (which === 'halt' ? recorder.halt : stop).abort(REASON);
       hold.release();
       expect(await starting).to.equal(REASON);
       expect(e.server.sessionIds).to.deep.equal([]);
@@ -184,7 +184,7 @@ describe('BrowserSession: a start that fails', () => {
     });
   }
 
-  it('by its signal is not held up for long by an endpoint that never answers', async () => {
+  it('by its signal does not wait long for an endpoint that never answers', async () => {
     await using e = await openEndpoint();
     e.server.answer('POST /session', { fault: 'never' });
     const stop = new AbortController();
@@ -200,7 +200,7 @@ describe('BrowserSession: a start that fails', () => {
     }
   });
 
-  it('by its signal once the session is there still leaves none', async () => {
+  it('by its signal after the session was created leaves none', async () => {
     await using browser = await openDevToolsServer();
     browser.answer('Target.setDiscoverTargets', 'never');
     const capabilities = { 'goog:chromeOptions': { debuggerAddress: browser.address } };
@@ -213,7 +213,7 @@ describe('BrowserSession: a start that fails', () => {
     expect(e.server.sessionIds).to.deep.equal([]);
   });
 
-  it('by its signal before it began sends nothing', async () => {
+  it('by its signal before it started sends nothing', async () => {
     await using e = await openEndpoint();
     const starting = rejectionOf(openSession(e.target, { startSignal: AbortSignal.abort(REASON) }));
     expect(await starting).to.equal(REASON);
@@ -221,8 +221,8 @@ describe('BrowserSession: a start that fails', () => {
   });
 });
 
-describe('BrowserSession: a driver of our own', () => {
-  it('that is killed is a death by the exit of the driver, and nothing else is asked', async () => {
+describe('BrowserSession: its own driver', () => {
+  it('causes a death by its exit if it is killed, without further questions', async () => {
     await using e = await openEndpoint();
     await using program = await driverProgramFor(e.server.port);
     await using s = await openSession({ kind: 'own', driverPath: program.path, browserPath: '/opt/chrome' });
@@ -234,7 +234,7 @@ describe('BrowserSession: a driver of our own', () => {
     expect(s.deaths).to.have.length(1);
   });
 
-  it('is ended without a DELETE where it is killed, and its exit is no death then', async () => {
+  it('is ended without a DELETE by a kill, and its exit is no death', async () => {
     await using e = await openEndpoint();
     await using program = await driverProgramFor(e.server.port);
     await using s = await openSession({ kind: 'own', driverPath: program.path, browserPath: '/opt/chrome' });
@@ -247,7 +247,7 @@ describe('BrowserSession: a driver of our own', () => {
 describe('BrowserSession: its DevTools connection', () => {
   const capabilitiesFor = (address: string) => ({ 'goog:chromeOptions': { debuggerAddress: address } });
 
-  it('that closes with its browser is a death at once, found by asking the session at an endpoint', async () => {
+  it('causes a death when it closes with its browser, after a question to the session at an endpoint', async () => {
     await using browser = await openDevToolsServer({ pages: { s1: 'window-1' } });
     await using e = await openEndpoint({ capabilities: capabilitiesFor(browser.address) });
     await using s = await openSession(e.target);
@@ -257,7 +257,7 @@ describe('BrowserSession: its DevTools connection', () => {
     expect({ cause, detectedBy }).to.deep.equal({ cause: 'browser-gone', detectedBy: 'devtools' });
   });
 
-  it('that only broke is made again, and the session lives on', async () => {
+  it('is restored if only the connection broke, and the session continues', async () => {
     await using browser = await openDevToolsServer({ pages: { s1: 'window-1' } });
     await using e = await openEndpoint({ capabilities: capabilitiesFor(browser.address) });
     await using s = await openSession(e.target);
@@ -269,7 +269,7 @@ describe('BrowserSession: its DevTools connection', () => {
     expect(s.deaths).to.deep.equal([]);
   });
 
-  it('that could not be made is warned of, and the session works without', async () => {
+  it('is reported as a warning if it fails, and the session works without it', async () => {
     const browser = await openDevToolsServer();
     await browser[Symbol.asyncDispose]();
     await using e = await openEndpoint({ capabilities: capabilitiesFor(browser.address) });
@@ -279,7 +279,7 @@ describe('BrowserSession: its DevTools connection', () => {
     expect(warnings.join()).to.contain('Could not connect to DevTools');
   });
 
-  it('that closes while the session is stopped is no death', async () => {
+  it('causes no death if it closes while the session is being stopped', async () => {
     await using browser = await openDevToolsServer();
     await using e = await openEndpoint({ capabilities: capabilitiesFor(browser.address) });
     await using s = await openSession(e.target);
@@ -293,7 +293,7 @@ describe('BrowserSession: its DevTools connection', () => {
     expect(s.deaths).to.deep.equal([]);
   });
 
-  it('is closed also where the session is let go while it is being made again', async () => {
+  it('is also closed if the session is released while the connection is being restored', async () => {
     await using browser = await openDevToolsServer();
     await using e = await openEndpoint();
     await using owner = await openSession(e.target);
@@ -314,7 +314,7 @@ describe('BrowserSession: its DevTools connection', () => {
     expect(browser.connections).to.equal(0);
   });
 
-  it("tells the crash of the current window's tab, and not that of another", async () => {
+  it("reports the crash of the current window's tab, and not that of another tab", async () => {
     await using browser = await openDevToolsServer({ pages: { s1: 'window-1', s2: 'window-2' } });
     await using e = await openEndpoint({ capabilities: capabilitiesFor(browser.address) });
     await using s = await openSession(e.target);
@@ -328,10 +328,10 @@ describe('BrowserSession: its DevTools connection', () => {
   });
 });
 
-describe('BrowserSession: a tab that crashes while it is not known which window is the current one', () => {
+describe('BrowserSession: a tab that crashes while the current window is unknown', () => {
   for (const [what, pages, deaths] of [
-    ['is the death of the session where it is the only one', { s1: 'window-1' }, 1],
-    ['is told by the command that meets it where there are several', { s1: 'window-1', s2: 'window-2' }, 0],
+    ['causes the death of the session if it is the only one', { s1: 'window-1' }, 1],
+    ['is reported by the command that fails on it if there are several', { s1: 'window-1', s2: 'window-2' }, 0],
   ] as const) {
     it(what, async () => {
       await using browser = await openDevToolsServer({ pages });
@@ -345,15 +345,15 @@ describe('BrowserSession: a tab that crashes while it is not known which window 
       await s.driver.switchTo().window(opened);
       await s.driver.close();
       browser.emit({ method: 'Target.targetCrashed', params: { targetId: 'window-1' } });
-      // Its answer comes behind the event.
+      // Its answer comes after the event.
       await s.session.probe('heartbeat');
       expect(s.deaths).to.have.length(deaths);
     });
   }
 });
 
-describe('BrowserSession: its BiDi socket, where there is no DevTools', () => {
-  it('that closes with the session is a death', async () => {
+describe('BrowserSession: its BiDi socket without DevTools', () => {
+  it('causes a death if it closes with the session', async () => {
     await using bidi = await openBidiServer();
     await using e = await openEndpoint({ capabilities: { webSocketUrl: bidi.url } });
     await using s = await openSession(e.target, { browser: { browserName: 'firefox' } });
@@ -363,7 +363,7 @@ describe('BrowserSession: its BiDi socket, where there is no DevTools', () => {
     expect({ cause, detectedBy }).to.deep.equal({ cause: 'session-removed', detectedBy: 'bidi' });
   });
 
-  it('that closes while the session answers is no death: proxies close idle sockets', async () => {
+  it('causes no death if it closes while the session answers: proxies close idle sockets', async () => {
     await using bidi = await openBidiServer();
     await using e = await openEndpoint({ capabilities: { webSocketUrl: bidi.url } });
     await using s = await openSession(e.target, { browser: { browserName: 'firefox' } });
@@ -373,7 +373,7 @@ describe('BrowserSession: its BiDi socket, where there is no DevTools', () => {
     expect(s.deaths).to.deep.equal([]);
   });
 
-  it('that can not be reached from here, as behind a Grid, is warned of, and the session works without', async () => {
+  it('is reported as a warning if it is unreachable, as behind a Grid, and the session works without it', async () => {
     await using e = await openEndpoint({ capabilities: { webSocketUrl: 'ws://127.0.0.1:9/session/1' } });
     const { log, warnings } = makeWarnings();
     await using s = await openSession(e.target, { browser: { browserName: 'firefox' }, log });

@@ -3,7 +3,7 @@ import { SessionSupervisor, type SupervisorOptions } from 'webdriver-supervisor'
 import { openScriptedWebDriver, type ScriptedWebDriver } from 'webdriver-supervisor/testing';
 import { rejectionOf } from '../support/rejection.ts';
 
-describe('the hook before each command', () => {
+describe('The hook before each command', () => {
   let server: ScriptedWebDriver;
   beforeEach(async () => {
     server = await openScriptedWebDriver();
@@ -13,7 +13,7 @@ describe('the hook before each command', () => {
   const start = (beforeCommand: NonNullable<SupervisorOptions['beforeCommand']>) =>
     SessionSupervisor.start({ gridUrl: server.url, beforeCommand });
 
-  it('sees each command by its label, before the endpoint does', async () => {
+  it("is called with each command's label before the endpoint receives the command", async () => {
     const labels: string[] = [];
     await using supervisor = await start(({ label }) => void labels.push(label));
     await supervisor.driver.get('http://example.test/');
@@ -31,7 +31,7 @@ describe('the hook before each command', () => {
     expect(await title).to.equal('Title of about:blank');
   });
 
-  it('refuses a command by throwing, and nothing is sent', async () => {
+  it('refuses a command if it throws, and nothing is sent', async () => {
     await using supervisor = await start(({ label }) => {
       if (label === 'GET /title') throw new Error('not now');
       return undefined;
@@ -41,7 +41,7 @@ describe('the hook before each command', () => {
     expect(supervisor.state).to.equal('alive');
   });
 
-  it('refuses a held command with the death when the session dies meanwhile', async () => {
+  it('rejects a held command with the death if the session dies in the meantime', async () => {
     const begun = Promise.withResolvers<void>();
     await using supervisor = await start(({ label }) => {
       if (label !== 'GET /title') return undefined;

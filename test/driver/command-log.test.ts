@@ -13,7 +13,7 @@ describe('CommandLog', () => {
 
   afterEach(() => clock.restore());
 
-  it('tells method, route, outcome and duration, oldest first, also of what is under way', () => {
+  it('lists method, route, outcome and duration, the oldest first, including commands in flight', () => {
     const log = new CommandLog();
     const first = log.begin(toCommandLabel('POST', `${SESSION}/url`));
     clock.tick(34);
@@ -36,12 +36,12 @@ describe('CommandLog', () => {
     [`${SESSION}/webauthn/authenticator/ab12/credentials/cd34`, '/webauthn/authenticator/{id}/credentials/{id}'],
     [`${SESSION}/execute/sync`, '/execute/sync'],
   ] as const) {
-    it(`calls ${path} ${route}: no ids and no names`, () => {
+    it(`records ${path} as ${route}, without ids and names`, () => {
       expect(toCommandLabel('GET', path)).to.equal(`GET ${route}`);
     });
   }
 
-  it('keeps the last 50', () => {
+  it('stores the last 50 commands', () => {
     const log = new CommandLog();
     for (let i = 0; i < 120; i++) log.begin(toCommandLabel('GET', `${SESSION}/title`)).end(String(i));
     const lines = log.lines();

@@ -10,7 +10,7 @@ import { send } from '../support/send.ts';
 
 const REASON = new Error('the session is dead');
 
-describe('CommandTransport: questions of our own', () => {
+describe('CommandTransport: commands of the library itself', () => {
   let server: ScriptedWebDriver;
   let http: HttpClient;
   let path: string;
@@ -54,7 +54,7 @@ describe('CommandTransport: questions of our own', () => {
     return { halt, events, transport };
   };
 
-  it('are answered with the value, pass no hook, stand in no log, and are proofs of life', async () => {
+  it('resolve with the value, bypass hooks and the command log, and are proofs of life', async () => {
     const { transport, events } = open();
     await transport.ask(path, { method: 'POST', route: '/url', data: { url: 'http://shop.test/' } });
     expect(await transport.ask(path, { method: 'GET', route: '/url' })).to.equal('http://shop.test/');
@@ -62,7 +62,7 @@ describe('CommandTransport: questions of our own', () => {
     expect(transport.log.lines()).to.deep.equal([]);
   });
 
-  it('reject with the words of a refusal, and tell of a death that the answer means', async () => {
+  it('reject with the message of a refusal, and report a death that the answer reveals', async () => {
     const { transport, events } = open();
     const refusal = await rejectionOf(transport.ask(path, { method: 'GET', route: '/cookie/none' }));
     expect(refusal.message).to.contain('no such cookie');
@@ -72,7 +72,7 @@ describe('CommandTransport: questions of our own', () => {
     expect(events).to.deep.equal(['alive', 'dead: session-removed']);
   });
 
-  it('are not sent after the halt, and count as no refused command', async () => {
+  it('are not sent after the halt, and do not count as refused commands', async () => {
     const { transport, events, halt } = open();
     halt.abort(REASON);
     const { length } = server.requests;
@@ -81,14 +81,14 @@ describe('CommandTransport: questions of our own', () => {
     expect(events).to.deep.equal([]);
   });
 
-  it('are not sent once the end was asked for', async () => {
+  it('are not sent after the end was requested', async () => {
     const { transport } = open();
     transport.end();
     const refusal = await rejectionOf(transport.ask(path, { method: 'GET', route: '/url' }));
     expect(refusal).to.be.instanceOf(SessionEndedError);
   });
 
-  it('that are not answered in time reject and are no death: the page may be busy', async () => {
+  it('reject without a death if they are not answered in time: the page may be busy', async () => {
     const { transport, events } = open();
     const hold = server.hold('GET /url');
     const clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });

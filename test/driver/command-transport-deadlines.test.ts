@@ -9,40 +9,40 @@ const GRACE_MS = 3_000;
 describe('CommandTransport: deadlines', () => {
   const clock = useClockInEachTest('performance');
 
-  it('a command that ends once its page is freed is a CommandTimeoutError, and the session lives on', async () => {
+  it('ends a command with CommandTimeoutError if it returns after its page was freed, and the session stays alive', async () => {
     await using t = await openTransport();
     await t.driver.switchTo().window('window-1');
     using hold = t.server.hold('GET /title');
     const title = rejectionOf(t.driver.getTitle());
     await hold.caught;
     await clock().tickAsync(COMMAND_TIMEOUT_MS - 1);
-    expect(t.told).to.deep.equal([]);
+    expect(t.reports).to.deep.equal([]);
     await clock().tickAsync(1);
-    expect(t.told).to.deep.equal(['free window-1']);
+    expect(t.reports).to.deep.equal(['free window-1']);
     hold.release();
     expect(await title)
       .to.be.instanceOf(CommandTimeoutError)
       .with.property('message')
       .that.contains('GET /title');
     expect(await t.driver.getCurrentUrl()).to.equal('about:blank');
-    expect(t.told).to.deep.equal(['free window-1', 'alive']);
+    expect(t.reports).to.deep.equal(['free window-1', 'alive']);
   });
 
-  it('a command that does not end even then is a frozen session', async () => {
+  it('declares the session frozen if the command does not end even then', async () => {
     await using t = await openTransport();
     using hold = t.server.hold('GET /title');
     const title = rejectionOf(t.driver.getTitle());
     await hold.caught;
     await clock().tickAsync(COMMAND_TIMEOUT_MS + GRACE_MS);
     expect(await title).to.equal(REASON);
-    expect(t.told).to.have.length(3);
-    expect(t.told[2]).to.match(/^dead: frozen \(deadline\) GET \/title was not answered within 20 s, nor 3 s after/);
+    expect(t.reports).to.have.length(3);
+    expect(t.reports[2]).to.match(/^dead: frozen \(deadline\) GET \/title was not answered within 20 s, nor 3 s after/);
   });
 
-  it('a command that does not end even then is none if browser and driver answer, and the second such command is', async () => {
+  it('declares no frozen session if the browser and the driver answer, but does so at the second such command', async () => {
     await using t = await openTransport({ probe: () => true });
     await t.driver.get('http://shop.test/list?token=secret');
-    t.told.length = 0;
+    t.reports.length = 0;
     using hold = t.server.hold('GET /title');
     const title = rejectionOf(t.driver.getTitle());
     await hold.caught;
@@ -54,16 +54,16 @@ describe('CommandTransport: deadlines', () => {
         /^The command GET \/title on the page http:\/\/shop\.test\/list\?token=\S+ did not finish within 20 s/,
       )
       .and.does.not.contain('secret');
-    expect(t.told).to.deep.equal(['free null', 'probe']);
+    expect(t.reports).to.deep.equal(['free null', 'probe']);
     using urlHold = t.server.hold('GET /url');
     const url = rejectionOf(t.driver.getCurrentUrl());
     await urlHold.caught;
     await clock().tickAsync(COMMAND_TIMEOUT_MS + GRACE_MS);
     expect(await url).to.equal(REASON);
-    expect(t.told.at(-1)).to.match(/^dead: frozen \(deadline\)/);
+    expect(t.reports.at(-1)).to.match(/^dead: frozen \(deadline\)/);
   });
 
-  it('a command whose answer alone is lost holds up none of those behind it', async () => {
+  it('does not delay later commands if only the answer was lost', async () => {
     await using t = await openTransport({ probe: () => true });
     for (let round = 1; round <= 2; round += 1) {
       const hold = t.server.hold('GET /title');
@@ -75,10 +75,10 @@ describe('CommandTransport: deadlines', () => {
       expect(await url).to.equal('about:blank');
       hold.release();
     }
-    expect(t.told.filter((word) => word.startsWith('dead'))).to.deep.equal([]);
+    expect(t.reports.filter((word) => word.startsWith('dead'))).to.deep.equal([]);
   });
 
-  it('of the driver itself frees the page if it is busy, and the message names the page', async () => {
+  it('frees a busy page after a timeout of the driver itself, and the message names the page', async () => {
     await using t = await openTransport();
     await t.driver.switchTo().window('window-1');
     t.server.answer('POST /url', { error: 'timeout', message: 'timeout: renderer\n  (Session info: x)' });
@@ -88,10 +88,10 @@ describe('CommandTransport: deadlines', () => {
       /^timeout: renderer \(page: http:\/\/\S*shop\.test\/loop\)\n {2}\(Session info: x\)$/,
     );
     expect(error.message).not.to.contain('word');
-    expect(t.told).to.deep.equal(['alive', 'free window-1 if it is busy']);
+    expect(t.reports).to.deep.equal(['alive', 'free window-1 if it is busy']);
   });
 
-  it('a connection that breaks after the deadline is a broken connection: it is probed', async () => {
+  it('probes after a connection that breaks after the deadline', async () => {
     await using t = await openTransport();
     using hold = t.server.hold('GET /title');
     t.server.answer('GET /title', { fault: 'reset' });
@@ -100,10 +100,10 @@ describe('CommandTransport: deadlines', () => {
     await clock().tickAsync(COMMAND_TIMEOUT_MS);
     hold.release();
     expect(await title).to.have.property('code', 'ECONNRESET');
-    expect(t.told).to.deep.equal(['free null', 'probe']);
+    expect(t.reports).to.deep.equal(['free null', 'probe']);
   });
 
-  it('a deadly answer after the deadline is a death and no timeout', async () => {
+  it('declares a death instead of a timeout if the answer after the deadline reveals one', async () => {
     await using t = await openTransport();
     using hold = t.server.hold('GET /title');
     t.server.answer('GET /title', { error: 'unknown error', message: 'tab crashed' });
@@ -112,24 +112,24 @@ describe('CommandTransport: deadlines', () => {
     await clock().tickAsync(COMMAND_TIMEOUT_MS);
     hold.release();
     expect(await title).to.equal(REASON);
-    expect(t.told.at(-1)).to.equal('dead: tab-crashed (command) tab crashed');
+    expect(t.reports.at(-1)).to.equal('dead: tab-crashed (command) tab crashed');
   });
 
-  it("is the session's own timeout and 10 s, as POST /timeouts set it", async () => {
+  it("uses the session's own timeout from POST /timeouts plus 10 s", async () => {
     await using t = await openTransport();
     await t.driver.manage().setTimeouts({ pageLoad: 60_000 });
     using hold = t.server.hold('POST /url');
     const navigation = rejectionOf(t.driver.get('http://shop.test/'));
     await hold.caught;
     await clock().tickAsync(69_999);
-    expect(t.told).to.deep.equal([]);
+    expect(t.reports).to.deep.equal([]);
     await clock().tickAsync(1);
-    expect(t.told).to.deep.equal(['free null']);
+    expect(t.reports).to.deep.equal(['free null']);
     hold.release();
     expect(await navigation).to.be.instanceOf(CommandTimeoutError);
   });
 
-  it('of a command that waits behind another one begins when that one is through: no false death (law 3)', async () => {
+  it('counts the time of a queued command from the end of the previous one: no false death (invariant 3)', async () => {
     await using t = await openTransport();
     await t.driver.manage().setTimeouts({ pageLoad: 60_000 });
     using navigationHold = t.server.hold('POST /url');
@@ -138,17 +138,17 @@ describe('CommandTransport: deadlines', () => {
     await navigationHold.caught;
     const title = rejectionOf(t.driver.getTitle());
     await clock().tickAsync(60_000);
-    expect(t.told).to.deep.equal([]);
+    expect(t.reports).to.deep.equal([]);
     navigationHold.release();
     await navigation;
     await titleHold.caught;
     await clock().tickAsync(COMMAND_TIMEOUT_MS - 1);
-    expect(t.told).to.deep.equal(['alive']);
+    expect(t.reports).to.deep.equal(['alive']);
     await clock().tickAsync(1 + GRACE_MS);
     expect(await title).to.equal(REASON);
   });
 
-  it('has one timer for all commands, and none when the session has ended', async () => {
+  it('uses one timer for all commands, and none after the session has ended', async () => {
     await using t = await openTransport();
     await t.driver.getTitle();
     t.server.answer('GET /title', { fault: 'never' });

@@ -6,17 +6,17 @@ import { SessionEndedError } from '../../src/driver/death.ts';
 import { openTransport, REASON, rejectionOf } from './support/open-transport.ts';
 
 describe('CommandTransport: the halt', () => {
-  it('refuses a command after it, with the very same reason, and nothing reaches the wire (R103)', async () => {
+  it('refuses later commands with the same reason, and nothing is sent (R103)', async () => {
     await using t = await openTransport();
     const before = t.server.requests.length;
     t.halt.abort(REASON);
     expect(await rejectionOf(t.driver.getTitle())).to.equal(REASON);
     expect(await rejectionOf(t.driver.get('http://shop.test/'))).to.equal(REASON);
-    expect(t.told).to.deep.equal(['refused', 'refused']);
+    expect(t.reports).to.deep.equal(['refused', 'refused']);
     expect(t.server.requests).to.have.length(before);
   });
 
-  it('ends what is in flight with the very same reason, at once, without a probe (R105)', async () => {
+  it('rejects commands in flight with the same reason, at once, without a probe (R105)', async () => {
     await using t = await openTransport();
     t.server.answer('GET /title', { fault: 'never' });
     const commands = [rejectionOf(t.driver.getTitle()), rejectionOf(t.driver.getTitle())];
@@ -24,7 +24,7 @@ describe('CommandTransport: the halt', () => {
     expect(t.transport.inFlight).to.equal(2);
     t.halt.abort(REASON);
     expect(await Promise.all(commands)).to.deep.equal([REASON, REASON]);
-    expect(t.told).to.deep.equal([]);
+    expect(t.reports).to.deep.equal([]);
     expect(t.transport.inFlight).to.equal(0);
   });
 });
@@ -34,100 +34,100 @@ describe('CommandTransport: proofs of life', () => {
     ['GET /title', undefined, ['alive']],
     ['POST /url', { url: 'http://shop.test/' }, ['alive']],
     ['GET /window/handles', undefined, ['alive']],
-    // From the driver's memory, even for a dead browser.
+    // The driver answers these from its memory, even for a dead browser.
     ['GET /timeouts', undefined, []],
     ['POST /timeouts', { script: 1 }, []],
     ['GET /window', undefined, []],
     ['POST /window', { handle: 'window-1' }, []],
   ] as const) {
-    it(`${command} is ${expected.length === 0 ? 'none' : 'one'}`, async () => {
+    it(`include${expected.length === 0 ? ' no' : ''} ${command}`, async () => {
       await using t = await openTransport();
       await t.send(command, data);
-      expect(t.told).to.deep.equal(expected);
+      expect(t.reports).to.deep.equal(expected);
     });
   }
 
-  it('an answer about the page is one, also when it is an error', async () => {
+  it('include an answer about the page, even an error', async () => {
     await using t = await openTransport();
     t.server.answer('GET /title', { error: 'unexpected alert open', message: '{Alert text : boo}' });
     expect((await rejectionOf(t.driver.getTitle())).name).to.equal('UnexpectedAlertOpenError');
-    expect(t.told).to.deep.equal(['alive']);
+    expect(t.reports).to.deep.equal(['alive']);
   });
 
-  it('an asynchronous script that ends with null is none, for it may end so at a death: a probe is asked', async () => {
+  it('do not include an asynchronous script that ends with null, because a death may cause that: a probe follows', async () => {
     await using t = await openTransport();
     expect(await t.driver.executeAsyncScript('arguments[0](null)')).to.equal(null);
-    expect(t.told).to.deep.equal(['probe']);
+    expect(t.reports).to.deep.equal(['probe']);
     t.server.answer('POST /execute/async', { value: 0 });
     await t.driver.executeAsyncScript('arguments[0](0)');
-    expect(t.told).to.deep.equal(['probe', 'alive']);
+    expect(t.reports).to.deep.equal(['probe', 'alive']);
   });
 
-  it('an asynchronous script whose null was a death rejects with its reason', async () => {
+  it('do not include an asynchronous script whose null was caused by a death: it rejects with the reason', async () => {
     await using t = await openTransport({ probe: (halt) => halt.abort(REASON) });
     expect(await rejectionOf(t.driver.executeAsyncScript('arguments[0](null)'))).to.equal(REASON);
   });
 });
 
 describe('CommandTransport: failures', () => {
-  it('a deadly answer is a death with its first line, and its caller is told the reason', async () => {
+  it('report a death with the first line of the answer, and the caller gets the reason', async () => {
     await using t = await openTransport();
     t.server.answer('GET /title', { error: 'unknown error', message: 'tab crashed\n  (Session info: chrome=156.0)' });
     expect(await rejectionOf(t.driver.getTitle())).to.equal(REASON);
-    expect(t.told).to.deep.equal(['dead: tab-crashed (command) tab crashed']);
+    expect(t.reports).to.deep.equal(['dead: tab-crashed (command) tab crashed']);
   });
 
-  it('a suspicious answer is passed on, once a probe found nothing', async () => {
+  it('return a suspicious answer after a probe found nothing', async () => {
     await using t = await openTransport();
     t.server.answer('GET /title', { status: 502, body: '<html>Bad Gateway</html>' });
     expect((await rejectionOf(t.driver.getTitle())).message).to.contain('Bad Gateway');
-    expect(t.told).to.deep.equal(['probe']);
+    expect(t.reports).to.deep.equal(['probe']);
   });
 
-  it('a suspicious answer whose probe found a death is told as that', async () => {
+  it('reject with the death if the probe after a suspicious answer found one', async () => {
     await using t = await openTransport({ probe: (halt) => halt.abort(REASON) });
     t.server.answer('GET /title', { status: 502, body: '' });
     expect(await rejectionOf(t.driver.getTitle())).to.equal(REASON);
   });
 
   for (const fault of [{ fault: 'reset' }, { cut: 'fin' }, { cut: 'rst' }] satisfies ScriptedAnswer[]) {
-    it(`a connection broken by ${JSON.stringify(fault)} is probed once, keeps its code, and nothing is sent again`, async () => {
+    it(`cause one probe after a connection broken by ${JSON.stringify(fault)}, preserve its code, and resend nothing`, async () => {
       await using t = await openTransport();
       t.server.answer('POST /url', fault);
       const rejection = await rejectionOf(t.driver.get('http://shop.test/'));
       expect(rejection).to.have.property('code', 'ECONNRESET');
-      expect(t.told).to.deep.equal(['probe']);
+      expect(t.reports).to.deep.equal(['probe']);
       expect(t.server.requests.filter(({ path }) => path.endsWith('/url'))).to.have.length(1);
       expect(t.transport.log.lines().at(-1)).to.match(/^POST \/url ECONNRESET \d+ms$/);
     });
   }
 });
 
-describe('CommandTransport: the end that was asked for', () => {
-  it('by quit is no death, and later commands are told so', async () => {
+describe('CommandTransport: the requested end', () => {
+  it('by quit is no death, and later commands reject with SessionEndedError', async () => {
     await using t = await openTransport();
     await t.driver.quit();
-    expect(t.told).to.deep.equal(['quit']);
+    expect(t.reports).to.deep.equal(['quit']);
     expect(await rejectionOf(t.send('GET /title'))).to.be.instanceOf(SessionEndedError);
     expect(t.server.requests.filter(({ method }) => method === 'DELETE')).to.have.length(1);
   });
 
-  it('by a quit whose connection breaks is no death and no probe', async () => {
+  it('by a quit with a broken connection causes neither a death nor a probe', async () => {
     await using t = await openTransport();
     t.server.answer('DELETE /', { fault: 'reset' });
     await t.driver.quit().catch(() => undefined);
-    expect(t.told).to.deep.equal(['quit']);
+    expect(t.reports).to.deep.equal(['quit']);
   });
 
-  it('by closing the last window is no death, and closing another one is no end', async () => {
+  it('by closing the last window is no death, and closing another window is no end', async () => {
     await using t = await openTransport();
     await t.driver.switchTo().newWindow('tab');
     await t.driver.close();
-    expect(t.told).not.to.include('quit');
+    expect(t.reports).not.to.include('quit');
     expect(t.transport.isEnded).to.equal(false);
     await t.driver.switchTo().window('window-1');
     await t.driver.close();
-    expect(t.told.at(-1)).to.equal('quit');
+    expect(t.reports.at(-1)).to.equal('quit');
     expect(t.transport.isEnded).to.equal(true);
     expect(await rejectionOf(t.driver.getTitle())).to.be.instanceOf(seleniumErrors.NoSuchSessionError);
     await t.driver.quit();
@@ -136,12 +136,12 @@ describe('CommandTransport: the end that was asked for', () => {
     ).to.deep.equal([]);
   });
 
-  it('resolves for a session that is dead, that has ended, and that is being ended, and asks nobody twice', async () => {
+  it('resolves for a dead, an ended and an ending session, and sends nothing twice', async () => {
     await using dead = await openTransport();
     dead.halt.abort(REASON);
     await dead.driver.quit();
     expect(dead.server.requests.filter(({ method }) => method === 'DELETE')).to.deep.equal([]);
-    expect(dead.told).to.deep.equal([]);
+    expect(dead.reports).to.deep.equal([]);
 
     await using ending = await openTransport();
     using hold = ending.server.hold('DELETE /');
@@ -153,10 +153,10 @@ describe('CommandTransport: the end that was asked for', () => {
     await second;
     await ending.send('DELETE ');
     expect(ending.server.requests.filter(({ method }) => method === 'DELETE')).to.have.length(1);
-    expect(ending.told).to.deep.equal(['quit']);
+    expect(ending.reports).to.deep.equal(['quit']);
   });
 
-  it('ends what is in flight as ended and not as broken, without a probe', async () => {
+  it('rejects commands in flight with SessionEndedError instead of a connection error, without a probe', async () => {
     await using t = await openTransport();
     t.server.answer('GET /title', { fault: 'never' });
     const title = rejectionOf(t.driver.getTitle());
@@ -164,27 +164,27 @@ describe('CommandTransport: the end that was asked for', () => {
     t.transport.end();
     t.server.dropConnections();
     expect(await title).to.be.instanceOf(SessionEndedError);
-    expect(t.told).to.deep.equal([]);
+    expect(t.reports).to.deep.equal([]);
   });
 });
 
-describe('CommandTransport: a session that somebody else started', () => {
+describe('CommandTransport: a session that another client started', () => {
   const attachTo = { sessionId: 'theirs', capabilities: { browserName: 'chrome', timeouts: { script: 100_000 } } };
 
-  it('is not started again: the first answer is what its owner got', async () => {
+  it('is not started again: the first answer is the one that its owner got', async () => {
     await using t = await openTransport({ attachTo });
     expect((await t.driver.getSession()).getId()).to.equal('theirs');
     expect(t.server.requests).to.have.length(0);
   });
 
-  it('has its own timeouts from the first', async () => {
+  it('has its own timeouts from the start', async () => {
     await using t = await openTransport({ attachTo });
     expect(t.transport.settings.deadlineFor('POST /execute/sync')).to.equal(110_000);
   });
 });
 
 describe('CommandTransport: evidence', () => {
-  it('has routes, outcomes and the page, and no ids, no bodies and no secrets', async () => {
+  it('contains routes, outcomes and the page, but no ids, bodies or secrets', async () => {
     await using t = await openTransport();
     t.server.answer('POST /element', { value: { 'element-6066-11e4-a52e-4f735466cecf': 'f.hunter2.e.1' } });
     t.server.answer(/\/element\/.*\/value$/, { value: null });
@@ -200,7 +200,7 @@ describe('CommandTransport: evidence', () => {
     expect(t.transport.settings.url).to.equal('https://***@shop.test/login?token=***');
   });
 
-  it('counts what is in flight and tells how long the oldest has been so', async () => {
+  it('includes the number of commands in flight and the age of the oldest', async () => {
     await using t = await openTransport();
     expect(t.transport.oldestCommandMs).to.equal(null);
     using hold = t.server.hold('GET /title');

@@ -16,12 +16,12 @@ describe('The scope of a cookie (RFC 6265, section 5.4)', () => {
     ['shop.test', '/', true, 'https://shop.test/', true],
     ['shop.test', '/', false, 'about:blank', false],
   ] as const) {
-    it(`${expected ? 'has' : 'has not'} ${url} in it for ${domain}${path}${secure ? ', secure' : ''}`, () => {
+    it(`${expected ? 'includes' : 'excludes'} ${url} for ${domain}${path}${secure ? ', secure' : ''}`, () => {
       expect(isSentTo({ domain, path, secure }, url)).to.equal(expected);
     });
   }
 
-  it('allows a page to set a cookie for its host, and for a domain that the host is in', () => {
+  it('allows a page to set a cookie for its host and for a domain that contains the host', () => {
     expect(isOfSite({ domain: '.shop.test' }, 'http://www.shop.test/a')).to.equal(true);
     expect(isOfSite({ domain: 'shop.test' }, 'http://www.shop.test/a')).to.equal(false);
   });

@@ -9,19 +9,19 @@ import { openDevToolsServer, type DevToolsServer } from './support/devtools-serv
 import { driverProgramFor } from './support/programs.ts';
 import { openSession } from './support/sessions.ts';
 
-/** From a browser's end to the last of its signs take about 50 ms (measured). */
+/** The delays between two signs. From a browser's end to its last sign it takes about 50 ms (measured). */
 const GAPS_MS = [0, 50];
 
-/** How one sign after the other shows itself. */
+/** The signs of a death. */
 type Sign = 'devtools' | 'bidi' | 'command' | 'driver-exit' | 'heartbeat' | 'tab-crash';
 
 interface Situation {
   readonly what: string;
   readonly hasBidi: boolean;
   readonly signs: readonly Sign[];
-  /** The answer of the command that is in flight; none if the connection breaks. */
+  /** The answer of the command in flight; undefined if the connection breaks. */
   readonly answer?: { readonly error: string; readonly message: string };
-  /** What holds from the first sign on. */
+  /** Sets the state that applies from the first sign on. */
   readonly happens: (stage: {
     readonly driver: ScriptedWebDriver;
     readonly browser: DevToolsServer;
@@ -45,7 +45,7 @@ const SITUATIONS: readonly Situation[] = [
     cause: 'browser-gone',
   },
   {
-    what: 'a browser of a session with BiDi that was killed, so that the driver dropped the session',
+    what: 'a killed browser of a session with BiDi, which the driver removed',
     hasBidi: true,
     signs: ['devtools', 'bidi', 'command'],
     answer: UNKNOWN_SESSION,
@@ -132,7 +132,7 @@ async function dieInOrder(
   return cause;
 }
 
-describe('A death with several signs', () => {
+describe('The cause of a death with several signs', () => {
   for (const situation of SITUATIONS) {
     for (const order of permute(situation.signs)) {
       for (const gapMs of GAPS_MS) {

@@ -20,7 +20,7 @@ const DEATH: Death = {
   consequences: [],
 };
 
-/** What programs compare: changing a row breaks them. */
+/** The values that programs compare. Changing a row breaks them. */
 const CATALOGUE = [
   { error: new SessionDeathError(DEATH), name: 'SessionDeathError', code: 'session-dead', consequence: 'halt-session' },
   { error: new SessionEndedError(), name: 'SessionEndedError', code: 'session-ended', consequence: 'fail-step' },
@@ -38,21 +38,21 @@ const CATALOGUE = [
   },
 ] as const;
 
-describe('Error catalogue of driver', () => {
+describe('The error catalogue of the driver', () => {
   for (const { error, name, code, consequence } of CATALOGUE) {
-    it(`${name} has the code ${code} and means: ${consequence}`, () => {
+    it(`gives ${name} the code ${code} and the consequence ${consequence}`, () => {
       expect(error).to.be.instanceOf(SupervisorError).and.to.include({ name, code, consequence });
     });
   }
 
-  it('SessionDeathError says cause, detector and words, and carries the death', () => {
+  it('puts cause, detector and message into SessionDeathError, and the death itself', () => {
     const error = new SessionDeathError(DEATH);
     expect(error.message).to.contain('browser-gone').and.to.contain('devtools').and.to.contain('the socket closed');
     expect(error.death).to.equal(DEATH);
     expect(error.data).to.deep.equal({ cause: 'browser-gone', detectedBy: 'devtools', epoch: 2 });
   });
 
-  it('CommandTimeoutError names the command, its deadline and the setting', () => {
+  it('names the command, its deadline and the setting in CommandTimeoutError', () => {
     const { message, data } = new CommandTimeoutError('POST /url', { deadlineMs: 1_500, url: 'http://shop.test/' });
     expect(message).to.contain('POST /url').and.to.contain('1.5 s').and.to.contain('COMMAND_TIMEOUT_SECONDS');
     expect(data).to.deep.equal({ command: 'POST /url', deadlineMs: 1_500, url: 'http://shop.test/' });

@@ -8,7 +8,7 @@ import { openSession } from './support/sessions.ts';
 const BROWSER = { arguments: ['--remote-debugging-pipe'] };
 
 describe('A browser with --remote-debugging-pipe, which has no DevTools port', () => {
-  it('is driven, and its death is noticed by a probe', async () => {
+  it('works, and a probe detects its death', async () => {
     await using s = await openSession(await localBrowser(), { browser: BROWSER });
     await s.driver.get('data:text/html,<title>hello</title>');
     expect(await s.driver.getTitle()).to.equal('hello');

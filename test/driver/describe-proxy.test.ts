@@ -36,11 +36,11 @@ const TABLE: readonly [title: string, options: BrowserOptions, words: string | u
 
 describe('describeProxy', () => {
   for (const [title, options, words] of TABLE)
-    it(`says where the proxy is set: ${title}`, () => {
+    it(`reports where the proxy is set: ${title}`, () => {
       expect(describeProxy(options, {})).to.equal(words);
     });
 
-  it('says which variables set the proxy of a browser of our own, on Linux', function () {
+  it('reports the variables that set the proxy of a local browser, on Linux', function () {
     if (process.platform !== 'linux') this.skip();
     const environment = { https_proxy: 'http://ann:hunter2@a.test:1', HTTP_PROXY: 'b.test:2' };
     expect(describeProxy({}, environment)).to.equal(
@@ -58,5 +58,5 @@ describe('isProxyFailure', () => {
     ['unknown error: net::ERR_CONNECTION_REFUSED', false],
     ['javascript error: net::ERR_PROXY_CONNECTION_FAILED', false],
   ] as const)
-    it(`is ${isIt} for "${message}"`, () => expect(isProxyFailure(message)).to.equal(isIt));
+    it(`returns ${isIt} for "${message}"`, () => expect(isProxyFailure(message)).to.equal(isIt));
 });

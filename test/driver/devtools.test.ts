@@ -10,20 +10,20 @@ import { openDevToolsServer, type DevToolsServer } from './support/devtools-serv
 const REASON = new Error('halted');
 const { signal: NEVER } = new AbortController();
 
-/** A connection to the server, and what its owner was told. */
+/** Opens a connection to the server and records its reports. */
 async function connect(server: DevToolsServer, signal = NEVER) {
-  const told: string[] = [];
+  const reports: string[] = [];
   const closed = Promise.withResolvers<void>();
   const devtools = await DevTools.connect({
     url: server.url,
     signal,
     onClosed: (description) => {
-      told.push(description);
+      reports.push(description);
       closed.resolve();
     },
-    onTabCrashed: (handle) => told.push(`crashed ${handle}`),
+    onTabCrashed: (handle) => reports.push(`crashed ${handle}`),
   });
-  return { devtools, told, closed: closed.promise, [Symbol.dispose]: () => devtools.close() };
+  return { devtools, reports, closed: closed.promise, [Symbol.dispose]: () => devtools.close() };
 }
 
 function rejectionOf(promise: Promise<unknown>): Promise<Error> {
@@ -33,7 +33,7 @@ function rejectionOf(promise: Promise<unknown>): Promise<Error> {
   );
 }
 
-/** Listens and never says a word: a connection is accepted, a handshake never answered. */
+/** Opens a server that accepts connections and never answers a handshake. */
 async function openSilentServer() {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => void sockets.add(socket)).listen(0, '127.0.0.1');
@@ -50,7 +50,7 @@ async function openSilentServer() {
 }
 
 describe('DevTools: connecting', () => {
-  it('asks to hear of every page, and never for automatic attachment, which stops windows that have an opener', async () => {
+  it('discovers all pages without automatic attachment, which stops windows that have an opener', async () => {
     await using server = await openDevToolsServer();
     using _ = await connect(server);
     expect(server.calls[0]).to.deep.include({
@@ -59,7 +59,7 @@ describe('DevTools: connecting', () => {
     });
   });
 
-  it('rejects where nobody listens', async () => {
+  it('rejects if no server listens', async () => {
     const server = await openDevToolsServer();
     await server[Symbol.asyncDispose]();
     expect((await rejectionOf(connect(server))).message).to.contain('ECONNREFUSED');
@@ -75,7 +75,7 @@ describe('DevTools: connecting', () => {
     expect(getEventListeners(halt.signal, 'abort')).to.have.length(0);
   });
 
-  it('gives up after 10 s on a browser that accepts and then says nothing', async () => {
+  it('rejects after 10 s if the browser accepts the connection and sends nothing', async () => {
     await using server = await openSilentServer();
     const clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
@@ -89,19 +89,19 @@ describe('DevTools: connecting', () => {
     }
   });
 
-  it('rejects when the socket closes before it is ready, and tells nobody else', async () => {
+  it('rejects if the socket closes before it is ready, without another report', async () => {
     await using server = await openDevToolsServer();
     server.answer('Target.setDiscoverTargets', 'close');
-    const told: string[] = [];
-    const tell = (text: string) => void told.push(text);
-    const connecting = DevTools.connect({ url: server.url, signal: NEVER, onClosed: tell, onTabCrashed: tell });
+    const reports: string[] = [];
+    const report = (text: string) => void reports.push(text);
+    const connecting = DevTools.connect({ url: server.url, signal: NEVER, onClosed: report, onTabCrashed: report });
     expect((await rejectionOf(connecting)).message).to.contain('closed');
-    expect(told).to.deep.equal([]);
+    expect(reports).to.deep.equal([]);
   });
 });
 
 describe('DevTools: calls', () => {
-  it('resolve with their own result, whatever the order of the answers', async () => {
+  it('resolve with their own result, regardless of the order of the answers', async () => {
     await using server = await openDevToolsServer();
     using c = await connect(server);
     server.answer('Slow.call', 'never');
@@ -113,7 +113,7 @@ describe('DevTools: calls', () => {
     expect(await slow).to.equal('late');
   });
 
-  it("reject with the browser's refusal", async () => {
+  it("reject with the browser's error message", async () => {
     await using server = await openDevToolsServer();
     using c = await connect(server);
     server.answer('Target.getTargetInfo', { error: 'No target with given id found' });
@@ -128,7 +128,7 @@ describe('DevTools: calls', () => {
     expect(await rejectionOf(call)).to.be.instanceOf(DeadlineError);
   });
 
-  it('that are pending reject when the socket closes, which is told once with its code', async () => {
+  it('reject while pending if the socket closes, which is reported once with its code', async () => {
     await using server = await openDevToolsServer();
     using c = await connect(server);
     server.answer('Browser.getVersion', 'never');
@@ -136,11 +136,11 @@ describe('DevTools: calls', () => {
     await server.waitForCall('Browser.getVersion');
     server.drop();
     for (const error of await Promise.all(calls)) expect(error.message).to.contain('closed (code 1006)');
-    expect(c.told).to.deep.equal(['the DevTools socket closed (code 1006)']);
+    expect(c.reports).to.deep.equal(['the DevTools socket closed (code 1006)']);
     expect((await rejectionOf(c.devtools.call('Browser.getVersion'))).message).to.contain('closed');
   });
 
-  it('that are pending reject when we close it ourselves, which is told to nobody', async () => {
+  it('reject while pending if the caller closes the connection, which is not reported', async () => {
     await using server = await openDevToolsServer();
     using c = await connect(server);
     server.answer('Browser.getVersion', 'never');
@@ -148,7 +148,7 @@ describe('DevTools: calls', () => {
     await server.waitForCall('Browser.getVersion');
     c.devtools.close();
     expect((await call).message).to.contain('closed');
-    expect(c.told).to.deep.equal([]);
+    expect(c.reports).to.deep.equal([]);
   });
 
   it('leave no timer behind', async () => {
@@ -167,7 +167,7 @@ describe('DevTools: calls', () => {
 });
 
 describe('DevTools: pages', () => {
-  it('tells which tab crashed by its window handle, and nothing of tabs that have gone', async () => {
+  it('reports a crashed tab by its window handle, and nothing about closed tabs', async () => {
     await using server = await openDevToolsServer({ pages: { s1: 'tab-1', s2: 'tab-2' } });
     using c = await connect(server);
     server.emit({ method: 'Target.targetCrashed', params: { targetId: 'tab-2' } });
@@ -175,10 +175,10 @@ describe('DevTools: pages', () => {
     server.emit({ method: 'Target.targetCrashed', params: { targetId: 'tab-1' } });
     server.emit({ method: 'Target.targetCrashed', params: { targetId: 'never seen' } });
     await c.devtools.call('Browser.getVersion');
-    expect(c.told).to.deep.equal(['crashed tab-2']);
+    expect(c.reports).to.deep.equal(['crashed tab-2']);
   });
 
-  it('knows the only page, and none where there are several', async () => {
+  it('returns the only page, and null if there are several', async () => {
     await using server = await openDevToolsServer({ pages: { s1: 'tab-1' } });
     using c = await connect(server);
     expect(c.devtools.onlyPage).to.equal('tab-1');
@@ -195,7 +195,7 @@ describe('DevTools: pages', () => {
     [null, ['s1', 's2']],
     ['unknown', ['s1', 's2']],
   ] as const) {
-    it(`frees ${freed.join(' and ')} where the current window is ${handle}, and minds no refusal`, async () => {
+    it(`frees ${freed.join(' and ')} if the current window is ${handle}, and ignores refusals`, async () => {
       await using server = await openDevToolsServer({ pages: { s1: 'tab-1', s2: 'tab-2' } });
       using c = await connect(server);
       server.answer('Page.stopLoading', { error: 'not allowed' });
@@ -210,7 +210,7 @@ describe('DevTools: pages', () => {
 });
 
 describe('findDevToolsUrl', () => {
-  it('asks the address in the capabilities, where localhost means 127.0.0.1', async () => {
+  it('asks the address in the capabilities and replaces localhost by 127.0.0.1', async () => {
     await using server = await openDevToolsServer();
     expect(await findDevToolsUrl(server.address, NEVER)).to.equal(server.url);
   });
@@ -224,14 +224,14 @@ describe('findDevToolsUrl', () => {
 describe('isDevToolsReachable', () => {
   const clock = useClockInEachTest();
 
-  it('is true where a connection is accepted, false where nobody listens', async () => {
+  it('returns true if a connection is accepted, and false if no server listens', async () => {
     const server = await openDevToolsServer();
     expect(await isDevToolsReachable(server.url, 1_000)).to.equal(true);
     await server[Symbol.asyncDispose]();
     expect(await isDevToolsReachable(server.url, 1_000)).to.equal(false);
   });
 
-  it('is false where nothing is said within the limit', async () => {
+  it('returns false if there is no answer within the limit', async () => {
     await using server = await openSilentServer();
     const reachable = isDevToolsReachable(server.url, 1_000);
     await server.connected;

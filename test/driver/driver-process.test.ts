@@ -21,7 +21,7 @@ function launch(driverPath: string, { signal = NEVER, onExit = () => undefined }
   return DriverProcess.launch({ driverPath, signal, onExit });
 }
 
-/** Runs what has to fail, and checks that it left neither a process nor a folder at the moment it did. */
+/** Runs work that must fail, and checks that neither a process nor a folder is left when it rejects. */
 async function expectNothingLeft(work: () => Promise<unknown>): Promise<Error> {
   const before = leftovers();
   const error = await rejectionOf(work());
@@ -42,7 +42,7 @@ describe('DriverProcess: a driver that does not start', () => {
     { what: 'is killed at once', text: '#!/bin/sh\nkill -9 $$\n', mode: 0o755, words: /SIGKILL/ },
     { what: 'may not be executed', text: '#!/bin/sh\n', mode: 0o644, words: /EACCES/ },
     {
-      what: 'is no program for this machine',
+      what: 'is not a program for this machine',
       text: '\u007fELF of another machine',
       mode: 0o755,
       words: /another kind of machine/,
@@ -68,7 +68,7 @@ describe('DriverProcess: a driver that does not start', () => {
     try {
       const failing = expectNothingLeft(() => launch(program.path));
       await clock.tickAsync(20_000);
-      // Its end has a limit of its own, which is not reached.
+      // The end of the driver has its own limit, which is not reached.
       const error = await failing;
       expect(error).to.be.instanceOf(SessionStartError);
       expect(error.message).to.contain(program.path).and.to.contain('not listening after 20 s');
@@ -87,7 +87,7 @@ describe('DriverProcess: a driver that does not start', () => {
     expect(await failing).to.equal(reason);
   });
 
-  it('does not even start where the signal had aborted before', async () => {
+  it('does not start if the signal was already aborted', async () => {
     await using program = await writeProgram(`#!/bin/sh\necho started > "$(dirname "$0")/trace"\nexec sleep 1000\n`);
     const reason = new Error('no longer wanted');
     const error = await expectNothingLeft(() => launch(program.path, { signal: AbortSignal.abort(reason) }));
@@ -97,7 +97,7 @@ describe('DriverProcess: a driver that does not start', () => {
 });
 
 describe('DriverProcess: a driver that listens', () => {
-  it('has a process group and a short temporary folder of its own', async () => {
+  it('has its own process group and its own short temporary folder', async () => {
     await using program = await writeProgram(
       `#!/bin/sh\nprintf %s "$TMPDIR" > "$TMPDIR/seen"\n${LISTENS}\nexec sleep 1000\n`,
     );
@@ -113,7 +113,7 @@ describe('DriverProcess: a driver that listens', () => {
     }
   });
 
-  it('does nothing for those who do not know its path, such as pages and other users of the machine', async () => {
+  it('refuses requests without its path, such as those of pages and other users of the machine', async () => {
     const driver = await launch((await localBrowser()).driverPath);
     try {
       const { origin } = new URL(driver.url);
@@ -134,7 +134,7 @@ describe('DriverProcess: a driver that listens', () => {
     }
   });
 
-  it('is not taken for listening while its port is only half read', async () => {
+  it('does not count as listening while its port is only half read', async () => {
     await using program = await writeProgram(
       '#!/bin/sh\nprintf "started successfully on port 12"\nsleep 0.1\nprintf "345.\\n"\nexec sleep 1000\n',
     );
@@ -143,33 +143,33 @@ describe('DriverProcess: a driver that listens', () => {
     expect(driver.url).to.match(/^http:\/\/127\.0\.0\.1:12345\/[0-9a-f]{32}$/);
   });
 
-  it('tells once how it exited without being asked to', async () => {
+  it('reports an unrequested exit once, with its reason', async () => {
     await using program = await writeProgram(`#!/bin/sh\n${LISTENS}\nexec sleep 1000\n`);
-    const told = Promise.withResolvers<string>();
-    const driver = await launch(program.path, { onExit: told.resolve });
+    const exited = Promise.withResolvers<string>();
+    const driver = await launch(program.path, { onExit: exited.resolve });
     killProcess(driver.pid);
-    expect(await told.promise).to.equal('the driver was ended by SIGKILL');
+    expect(await exited.promise).to.equal('the driver was ended by SIGKILL');
     expect(await driver.exitsWithin(1)).to.equal(true);
     await driver.killNow();
   });
 
-  it('is ended with all its children and its folder, once however often that is asked for, and tells nobody', async () => {
+  it('is ended once with all its children and its folder, regardless of the number of requests, without a report', async () => {
     await using program = await writeProgram(
       `#!/bin/sh\nsleep 1000 &\necho $! > "$TMPDIR/child"\n${LISTENS}\nexec sleep 1000\n`,
     );
-    const told: string[] = [];
+    const reports: string[] = [];
     const before = leftovers();
-    const driver = await launch(program.path, { onExit: (words) => void told.push(words) });
+    const driver = await launch(program.path, { onExit: (words) => void reports.push(words) });
     const child = Number(readFileSync(join(driver.folder, 'child'), 'utf8'));
     await Promise.all([driver.killNow(), driver.killNow()]);
     await driver.killNow();
     await waitUntilGone([driver.pid, child]);
     expect(existsSync(driver.folder)).to.equal(false);
     expect(newLeftovers(before).processes).to.deep.equal([]);
-    expect(told).to.deep.equal([]);
+    expect(reports).to.deep.equal([]);
   });
 
-  it('leaves no child behind when it was killed itself', async () => {
+  it('leaves no child after it was killed itself', async () => {
     await using program = await writeProgram(
       `#!/bin/sh\nsleep 1000 &\necho $! > "$TMPDIR/child"\n${LISTENS}\nexec sleep 1000\n`,
     );

@@ -13,7 +13,7 @@ for (const [way, bidi] of [
   ['over BiDi', true],
   ['by WebDriver commands', false],
 ] as const) {
-  describe(`The state of a session without DevTools, asked for ${way}, on a real browser`, () => {
+  describe(`The state of a session without DevTools, read ${way}, on a real browser`, () => {
     let site: StateSite;
     let driver: DisguisedDriver;
     let s: Awaited<ReturnType<typeof open>>;
@@ -38,7 +38,7 @@ for (const [way, bidi] of [
       await site[Symbol.asyncDispose]();
     });
 
-    it('has the cookies of the sites, HttpOnly ones included, and the storage of the pages that were looked at', async () => {
+    it('contains the cookies of the sites, HttpOnly included, and the storage of the pages that were read', async () => {
       await s.driver.get(`${site.url}/login`);
       await s.driver.executeScript('localStorage.token = "t"; sessionStorage.tab = "s"');
       await capture();
@@ -59,7 +59,7 @@ for (const [way, bidi] of [
       expect(page).to.include({ url: `${site.otherUrl}/login`, obstacle: null });
     });
 
-    it('is in a new session when its pages are opened', async () => {
+    it('is available to pages in a new session', async () => {
       await using next = await open();
       expect(await next.session.browserState.apply(diffStates(EMPTY_STATE, await capture()))).to.deep.equal([]);
       const count = site.visits.length;
@@ -71,7 +71,7 @@ for (const [way, bidi] of [
       expect(site.visits.slice(count)).to.deep.equal([`GET /page ${cookies}`, `GET /page ${cookies}`]);
     });
 
-    it('without a cookie and an item removes them from the session that it is applied to', async () => {
+    it('removes a missing cookie and a missing item from the session that it is applied to', async () => {
       await s.driver.get(`${site.url}/login`);
       await s.driver.executeScript('localStorage.gone = "g"');
       const before = await capture();
@@ -91,7 +91,7 @@ for (const [way, bidi] of [
       expect(await s.driver.executeScript(SEEN)).to.deep.equal([{ token: 't' }, { tab: 's' }]);
     });
 
-    it('leaves an alert open that the page shows', async () => {
+    it('is read without closing an alert of the page', async () => {
       await s.driver.get(`${site.url}/page`);
       await s.driver.executeScript('setTimeout(() => alert("boo"))');
       await s.driver.wait(
@@ -107,7 +107,7 @@ for (const [way, bidi] of [
       await s.driver.switchTo().alert().accept();
     });
 
-    it('leaves the driver in the frame where it is, and tells that the page can’t be opened again so', async () => {
+    it("is read without leaving the driver's current frame, and reports that the page can’t be opened again with it", async () => {
       await s.driver.get(`${site.url}/page`);
       await s.driver.switchTo().frame(0);
       const { page, cookies } = await capture();
@@ -117,7 +117,7 @@ for (const [way, bidi] of [
       await s.driver.switchTo().defaultContent();
     });
 
-    it('has a fingerprint of a page that commands may have changed, and of no other', async () => {
+    it('contains a fingerprint only for a page that commands may have changed', async () => {
       await s.driver.get(`${site.url}/page`);
       await s.driver.findElement(By.id('text')).getAttribute('value');
       expect((await capture()).page?.fingerprint).to.equal(null);
@@ -130,7 +130,7 @@ for (const [way, bidi] of [
       expect((await capture()).page?.fingerprint).to.equal(changed);
     });
 
-    it('is known of the page until a command may have changed it', async () => {
+    it('is known for the page until a command may have changed it', async () => {
       await s.driver.get(`${site.url}/page`);
       expect(s.session.browserState.known?.page).to.equal(undefined);
       const { page } = await capture();
@@ -140,7 +140,7 @@ for (const [way, bidi] of [
       expect(s.session.browserState.known?.page).to.equal(undefined);
     });
 
-    it('has the size of the window once a command has set it', async () => {
+    it('contains the size of the window after a command has set it', async () => {
       expect((await capture()).windowSize).to.equal(null);
       await s.driver.manage().window().setRect({ width: 640, height: 480 });
       const state = await capture();
@@ -151,7 +151,7 @@ for (const [way, bidi] of [
       expect((await next.session.browserState.capture())?.windowSize).to.deep.equal({ width: 640, height: 480 });
     });
 
-    it('is asked for by no command of the user’s: neither its hook nor the evidence of a death shows one', async () => {
+    it('is read without commands of the user: neither the hook nor the evidence of a death contains one', async () => {
       const { activity } = s.session.browserState;
       await capture();
       expect(s.session.browserState.activity).to.equal(activity);
@@ -160,7 +160,7 @@ for (const [way, bidi] of [
       expect(driver.commands.some(isOwn)).to.equal(!bidi);
     });
 
-    it(`${bidi ? 'is' : 'is not'} taken in the background while a command is in flight`, async () => {
+    it(`${bidi ? 'is' : 'is not'} read in the background while a command is in flight`, async () => {
       await s.driver.get(`${site.url}/page`);
       const script = s.driver.executeAsyncScript('const [done] = arguments; setTimeout(done, 500, "ended")');
       const isSent = () => Promise.resolve(driver.commands.at(-1) === 'POST /execute/async');
@@ -173,7 +173,7 @@ for (const [way, bidi] of [
 }
 
 describe('A host-only cookie without DevTools', () => {
-  it('stays a cookie of its host alone when it is brought back over BiDi', async () => {
+  it('remains a cookie of its host only when it is restored over BiDi', async () => {
     await using driver = await startDisguisedDriver({ bidi: true });
     await using s = await openSession({ kind: 'endpoint', url: driver.url }, { browser: { browserName: 'firefox' } });
     const cookie = { value: 'v', path: '/', expires: -1, httpOnly: true, secure: false } as const;

@@ -17,7 +17,7 @@ import { eventually } from '../support/eventually.ts';
 
 const LIMIT_MS = 60_000;
 
-/** Resolves with the first browser process that this program has; they come without an event. */
+/** Resolves with the first browser process of this program. Polls, because there is no event. */
 async function firstBrowser(): Promise<number> {
   for (;;) {
     const found = descendantsOf(process.pid, listProcesses()).find(
@@ -29,7 +29,7 @@ async function firstBrowser(): Promise<number> {
 }
 
 describe('A browser that freezes while its session starts', () => {
-  it('fails the start, instead of hanging it, and leaves nothing', async () => {
+  it('fails the start instead of blocking it, and leaves nothing', async () => {
     const starting = SessionSupervisor.start().catch((error: unknown) => error);
     await freeze(await firstBrowser());
     const startedAt = performance.now();
@@ -39,15 +39,15 @@ describe('A browser that freezes while its session starts', () => {
   });
 });
 
-describe('A start that is given up', () => {
-  /** The processes of this test's browsers: their temporary folders are in its own. */
+describe('A start that is aborted', () => {
+  /** Lists the processes of this test's browsers by their temporary folders. */
   const listOwn = () =>
     listProcesses().filter(({ pid, command }) => {
       const isOfBrowser = readProcessVariable(pid, 'TMPDIR')?.startsWith(path.join(tmpdir(), 'wds-')) === true;
       return isOfBrowser && !command.includes('watchdog') && isAlive(pid);
     });
 
-  /** Gives a start up when its browser has a page, after `prepare` got the browser's crash handlers. */
+  /** Aborts a start when its browser has a page, after `prepare` was called with the browser's crash handlers. */
   const giveUpStart = async (prepare: (handlers: readonly number[]) => Promise<unknown>) => {
     const giveUp = new AbortController();
     const starting = SessionSupervisor.start({ signal: giveUp.signal }).catch((error: unknown) => error);
@@ -62,12 +62,12 @@ describe('A start that is given up', () => {
     return performance.now() - givenUpAt;
   };
 
-  it('rejects after the last of its processes, crash handlers included, is gone', async () => {
+  it('rejects after the last of its processes, crash handlers included, has ended', async () => {
     await giveUpStart(async () => undefined);
     expect(listOwn()).to.deep.equal([]);
   });
 
-  it('waits for crash handlers that do not end, and no longer than 2 s', async () => {
+  it('waits at most 2 s for crash handlers that do not end', async () => {
     const frozen: number[] = [];
     try {
       const took = await giveUpStart(async (handlers) => {

@@ -9,7 +9,7 @@ import { HttpClient, type HttpExchange } from '../../src/driver/http-client.ts';
 const REASON = new Error('halted');
 const { signal: NEVER } = new AbortController();
 
-/** A client that is closed at the end of its test. */
+/** Opens a client that is closed at the end of its test. */
 function openClient(url: string) {
   const client = new HttpClient(url);
   return {
@@ -27,7 +27,7 @@ const rejectionOf = (promise: Promise<unknown>): Promise<NodeJS.ErrnoException> 
   );
 
 describe('HttpClient: answers', () => {
-  it('have status, headers and the body as text, whatever the status', async () => {
+  it('have a status, headers and the body as text, with any status', async () => {
     await using server = await openScriptedWebDriver();
     using http = openClient(server.url);
     server.answer('GET /status', { value: 'Grüße, 世界' });
@@ -38,7 +38,7 @@ describe('HttpClient: answers', () => {
     expect(await http.get('/session/1/title')).to.include({ status: 404 });
   });
 
-  it('come to the path below the path of the endpoint, such as /wd/hub', async () => {
+  it('come from the path below the path of the endpoint, such as /wd/hub', async () => {
     await using site = await openFaultSite();
     for (const base of [`${site.url}/wd/hub`, `${site.url}/wd/hub/`]) {
       using http = openClient(base);
@@ -47,7 +47,7 @@ describe('HttpClient: answers', () => {
     expect(site.requests.map(({ path }) => path)).to.deep.equal(['/wd/hub/status', '/wd/hub/status']);
   });
 
-  it('come with basic authentication, where the URL has user and password, which may be percent-encoded', async () => {
+  it('come after basic authentication if the URL contains a user and a password, which may be percent-encoded', async () => {
     await using site = await openFaultSite();
     for (const [credentials, expected] of [
       ['ann:p%40ss%20word', 'ann:p@ss word'],
@@ -69,8 +69,8 @@ describe('HttpClient: answers', () => {
   });
 });
 
-describe('HttpClient: what it sends', () => {
-  /** Remembers each request as the wire has it, and answers with what `answer` says. */
+describe('HttpClient: requests', () => {
+  /** Opens a server that records each request as it was sent and answers with the result of `answer`. */
   async function openRecorder(
     answer: (path: string) => { status: number; location?: string } = () => ({ status: 200 }),
   ) {
@@ -89,7 +89,7 @@ describe('HttpClient: what it sends', () => {
     return { url, requests, [Symbol.asyncDispose]: async () => void server.close() };
   }
 
-  it('is what selenium’s own client sends, header by header', async () => {
+  it('are equal to those of selenium’s own client, header by header', async () => {
     await using recorder = await openRecorder();
     const theirs = new SeleniumClient(`${recorder.url}/wd/hub`);
     using ours = openClient(`${recorder.url}/wd/hub`);
@@ -109,7 +109,7 @@ describe('HttpClient: what it sends', () => {
     }
   });
 
-  it('follows a redirect with status 302 or 303 by GET, and no endless one', async () => {
+  it('follow a redirect with status 302 or 303 by GET, but not an endless one', async () => {
     await using recorder = await openRecorder((path) =>
       path === '/session'
         ? { status: 303, location: '/session/1' }
@@ -126,7 +126,7 @@ describe('HttpClient: what it sends', () => {
     expect(await http.get('/round')).to.include({ status: 302 });
   });
 
-  it('keeps the password of the endpoint from the host of a redirect', async () => {
+  it('do not send the password of the endpoint to the host of a redirect', async () => {
     await using other = await openRecorder();
     await using recorder = await openRecorder(() => ({ status: 302, location: `${other.url}/elsewhere` }));
     using http = openClient(recorder.url.replace('//', '//ann:secret@'));
@@ -135,7 +135,7 @@ describe('HttpClient: what it sends', () => {
     expect(other.requests[0]?.headers).not.to.have.property('authorization');
   });
 
-  it('has commands wait for one another on one connection, and lets a question pass them', async () => {
+  it('queue if they are commands, on one connection, and do not queue if they are questions', async () => {
     await using server = await openScriptedWebDriver();
     using http = openClient(server.url);
     using hold = server.hold('GET /title');
@@ -152,7 +152,7 @@ describe('HttpClient: what it sends', () => {
 
 describe('HttpClient: connections that break', () => {
   for (const cut of ['fin', 'rst'] as const) {
-    it(`rejects with ECONNRESET where the body is cut off by ${cut}, which selenium's own client awaits for ever`, async () => {
+    it(`reject with ECONNRESET if the body is cut by ${cut}, which selenium's own client awaits forever`, async () => {
       await using server = await openScriptedWebDriver();
       using http = openClient(server.url);
       server.answer('GET /status', { cut });
@@ -160,7 +160,7 @@ describe('HttpClient: connections that break', () => {
     });
   }
 
-  it('never sends a POST twice, whose first delivery is unknown', async () => {
+  it('do not send a POST twice, because the first may have been delivered', async () => {
     await using server = await openScriptedWebDriver();
     using http = openClient(server.url);
     await http.get('/status');
@@ -171,7 +171,7 @@ describe('HttpClient: connections that break', () => {
     expect(server.requests.filter(({ method }) => method === 'POST')).to.have.length(1);
   });
 
-  it("keeps node's code where nobody listens, also for a name with several addresses", async () => {
+  it("preserve Node's code if no server listens, also for a name with several addresses", async () => {
     const server = await openScriptedWebDriver();
     await server.close();
     for (const host of ['127.0.0.1', 'localhost']) {
@@ -182,7 +182,7 @@ describe('HttpClient: connections that break', () => {
 });
 
 describe('HttpClient: aborting', () => {
-  it("rejects with the signal's own reason in flight, and gives up the connection", async () => {
+  it("rejects with the signal's reason in flight, and ends the connection", async () => {
     await using server = await openScriptedWebDriver();
     using http = openClient(server.url);
     const halt = new AbortController();
@@ -195,7 +195,7 @@ describe('HttpClient: aborting', () => {
     await disconnect;
   });
 
-  it('sends nothing where the signal had aborted before', async () => {
+  it('sends nothing if the signal was already aborted', async () => {
     await using server = await openScriptedWebDriver();
     using http = openClient(server.url);
     expect(await rejectionOf(http.get('/status', { signal: AbortSignal.abort(REASON) }))).to.equal(REASON);
@@ -203,7 +203,7 @@ describe('HttpClient: aborting', () => {
     expect(server.requests).to.have.length(1);
   });
 
-  it("rejects with the signal's own reason in the middle of a body", async () => {
+  it("rejects with the signal's reason in the middle of a body", async () => {
     const server = createServer((_request, response) => {
       response.writeHead(200, { 'content-length': 100 });
       response.write('{"value":');
@@ -219,7 +219,7 @@ describe('HttpClient: aborting', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it('makes an Error of a reason that is none', async () => {
+  it('turns a reason that is not an Error into one', async () => {
     using http = openClient('http://127.0.0.1:9');
     const rejection = await rejectionOf(http.get('/status', { signal: AbortSignal.abort('a text') }));
     expect(rejection).to.be.instanceOf(Error).with.property('message', 'a text');
@@ -234,7 +234,7 @@ describe('HttpClient: aborting', () => {
     await rejectionOf(http.get('/status', { signal }));
     server.answer('GET /status', { fault: 'reset' }, { times: 1 });
     await rejectionOf(http.get('/status', { signal }));
-    // A socket that was reset tells of its close some turns later.
+    // A socket that was reset reports its close some turns later.
     for (let turn = 0; turn < 100 && getEventListeners(signal, 'abort').length > 0; turn++) {
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -253,7 +253,7 @@ describe('HttpClient: closing', () => {
     expect(server.openConnections).to.equal(0);
   });
 
-  it('ends an exchange that is under way', async () => {
+  it('ends an exchange in progress', async () => {
     await using server = await openScriptedWebDriver();
     using http = openClient(server.url);
     server.answer('GET /status', { fault: 'never' });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { locateBrowser, readVersions, versionsFit } from '../../src/driver/locate.ts';
 
-/** A throw-away folder with made-up programs in it, and options that look nowhere else. */
+/** Creates a temporary folder with fake programs, and options that search nowhere else. */
 async function makeMachine(...programs: string[]) {
   const folder = await mkdtempDisposable(join(tmpdir(), 'locate-'));
   const at = (name: string) => join(folder.path, name);
@@ -24,7 +24,7 @@ async function writeProgram(path: string, text: string): Promise<string> {
 }
 
 describe('locateBrowser', () => {
-  it('takes explicit settings before all else', async () => {
+  it('uses explicit settings first', async () => {
     await using machine = await makeMachine('bin/chromium', 'bin/chromedriver', 'mine/chrome', 'mine/driver');
     const { at, options } = machine;
     const location = await locateBrowser({
@@ -35,7 +35,7 @@ describe('locateBrowser', () => {
     expect(location).to.deep.equal({ found: true, browserPath: at('mine/chrome'), driverPath: at('mine/driver') });
   });
 
-  it('searches PATH in its order, then the usual places', async () => {
+  it('searches PATH in its order, then the usual folders', async () => {
     await using machine = await makeMachine('bin/chromium', 'other/google-chrome', 'other/chromedriver');
     const { at, options } = machine;
     const location = await locateBrowser({ ...options, folders: [at('other')] });
@@ -46,7 +46,7 @@ describe('locateBrowser', () => {
     });
   });
 
-  it("takes the newest pair of Selenium Manager's cache last", async () => {
+  it("uses the newest pair of Selenium Manager's cache last", async () => {
     const files = ['99.0.1', '156.0.2'].flatMap((version) =>
       ['chrome', 'chromedriver'].map((name) => `home/.cache/selenium/${name}/linux64/${version}/${name}`),
     );
@@ -59,7 +59,7 @@ describe('locateBrowser', () => {
     });
   });
 
-  it("prefers a fetched browser's own driver to one on PATH", async () => {
+  it('prefers the cached driver of a cached browser to one in PATH', async () => {
     const [browser, driver] = ['chrome', 'chromedriver'].map(
       (name) => `home/.cache/selenium/${name}/linux64/156.0.2/${name}`,
     );
@@ -70,7 +70,7 @@ describe('locateBrowser', () => {
 
   for (const setting of ['CHROME_BINARY', 'CHROMEDRIVER'] as const) {
     const option = setting === 'CHROME_BINARY' ? 'chromeBinary' : 'chromedriver';
-    it(`names a ${setting} that can't be run, and why`, async () => {
+    it(`reports a ${setting} that can't be run, with the reason`, async () => {
       await using machine = await makeMachine('bin/chromium', 'bin/chromedriver');
       const { at, options } = machine;
       await writeFile(at('plain'), '');
@@ -87,7 +87,7 @@ describe('locateBrowser', () => {
     });
   }
 
-  it('tells which half is missing and where it looked', async () => {
+  it('reports which of the two is missing and the searched folders', async () => {
     await using machine = await makeMachine('bin/chromium');
     const { at, options } = machine;
     const location = await locateBrowser(options);
@@ -101,7 +101,7 @@ describe('locateBrowser', () => {
     expect(await locateBrowser({ home: at('home'), folders: [] })).to.include({ found: false, missing: 'both' });
   });
 
-  it('passes over a script of Ubuntu that only advises to install a snap', async () => {
+  it('ignores a script of Ubuntu that only advises to install a snap', async () => {
     await using machine = await makeMachine('bin/chromedriver');
     await writeProgram(
       machine.at('bin/chromium-browser'),
@@ -112,7 +112,7 @@ describe('locateBrowser', () => {
 });
 
 describe('readVersions', () => {
-  it('reads the numbers out of what both programs print', async () => {
+  it('returns the version numbers that both programs print', async () => {
     await using machine = await makeMachine();
     const browser = await writeProgram(
       machine.at('chrome'),
@@ -125,7 +125,7 @@ describe('readVersions', () => {
     expect(await readVersions(browser, driver)).to.deep.equal({ browser: '156.0.8078.79', driver: '155.0.1' });
   });
 
-  it('gives both programs the further variables of a session', async () => {
+  it('passes the additional variables of a session to both programs', async () => {
     await using machine = await makeMachine();
     const text = '#!/bin/sh\necho "Chromium ${LICENCE:?is not set}"\n';
     const programs = [await writeProgram(machine.at('chrome'), text), await writeProgram(machine.at('driver'), text)];
@@ -135,7 +135,7 @@ describe('readVersions', () => {
     });
   });
 
-  it("rejects with a failing program's own words", async () => {
+  it('rejects with the error text of a failing program', async () => {
     await using machine = await makeMachine();
     const driver = await writeProgram(machine.at('chromedriver'), '#!/bin/sh\necho "ChromeDriver 155.0.1"\n');
     const browser = await writeProgram(

@@ -6,14 +6,14 @@ import { openDevToolsServer } from './support/devtools-server.ts';
 
 interface Situation {
   readonly what: string;
-  /** What the driver says of its sessions. */
+  /** The driver's answer about its sessions. */
   readonly sessions: ScriptedAnswer;
   readonly isBrowserReachable: boolean;
   readonly oldestCommandMs?: number;
   readonly hasBidi?: boolean;
   readonly isWindowClosing?: boolean;
   readonly expected: string;
-  /** Whether the driver has to be asked at all. Default true. */
+  /** Whether the driver must be asked. Default true. */
   readonly isDriverAsked?: boolean;
 }
 
@@ -21,7 +21,7 @@ const LISTED: ScriptedAnswer = { value: [{ id: 'mine', capabilities: {} }] };
 
 const TABLE: readonly Situation[] = [
   {
-    what: 'a killed browser, whose session stays listed',
+    what: 'a killed browser with a session that stays listed',
     sessions: LISTED,
     isBrowserReachable: false,
     expected: 'browser-gone',
@@ -33,7 +33,7 @@ const TABLE: readonly Situation[] = [
     expected: 'session-removed',
   },
   {
-    what: 'a killed browser in a session with BiDi, which the driver has dropped',
+    what: 'a killed browser in a session with BiDi, which the driver has removed',
     sessions: { value: [] },
     isBrowserReachable: false,
     hasBidi: true,
@@ -54,7 +54,7 @@ const TABLE: readonly Situation[] = [
     expected: 'browser-gone',
   },
   {
-    what: 'a killed browser while the driver works on a command, which it does one at a time',
+    what: 'a killed browser while the driver works on its single current command',
     sessions: { fault: 'never' },
     isBrowserReachable: false,
     oldestCommandMs: 1_000,
@@ -62,14 +62,14 @@ const TABLE: readonly Situation[] = [
     isDriverAsked: false,
   },
   {
-    what: 'a quit while a command that came after it waits',
+    what: 'a quit while a later command waits',
     sessions: { value: [] },
     isBrowserReachable: false,
     oldestCommandMs: 10,
     expected: 'session-removed',
   },
   {
-    what: 'the closing of the last window, which takes its time',
+    what: 'the slow closing of the last window',
     sessions: { value: [] },
     isBrowserReachable: false,
     oldestCommandMs: 400,

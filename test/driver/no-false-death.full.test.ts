@@ -17,13 +17,13 @@ import { send } from '../support/send.ts';
 import { COMMAND_TIMEOUT_MS, openLimitedSession, toUrl } from './support/limited-session.ts';
 import { localBrowser } from './support/local-browser.ts';
 import { rejectionOf } from './support/programs.ts';
-import { makeKeeper, openSession } from './support/sessions.ts';
+import { makeRecorder, openSession } from './support/sessions.ts';
 
 const COMMANDS = 10_000;
 const PROBE_EVERY_MS = 100;
 const GRACE_MS = 3_000;
 
-/** Probes like a heartbeat does, all the time, until it is disposed of. */
+/** Probes continuously, as a heartbeat does, until it is disposed of. */
 function probeAllTheTime(session: { probe: (detectedBy: 'heartbeat') => Promise<unknown> }) {
   let probes = 0;
   const end = new AbortController();
@@ -43,7 +43,7 @@ function probeAllTheTime(session: { probe: (detectedBy: 'heartbeat') => Promise<
   };
 }
 
-describe('No false death, at length', () => {
+describe('No false death, long runs', () => {
   it(`is declared in ${COMMANDS} commands with slow pages, alerts, closed tabs and script errors`, async () => {
     await using site = await openFaultSite();
     await using s = await openSession(await localBrowser(), {
@@ -82,7 +82,7 @@ describe('No false death, at length', () => {
     expect(heartbeat.count()).to.be.above(10);
   });
 
-  it('is declared while this very process is busy for seconds at a time', async () => {
+  it('is declared while this process is busy for seconds at a time', async () => {
     await using s = await openSession(await localBrowser(), { heartbeatTimeoutMs: 300 });
     for (const busyMs of [310, 350, 420, 600, 1_400]) {
       const probing = s.session.probe('heartbeat');
@@ -94,21 +94,21 @@ describe('No false death, at length', () => {
     expect(s.deaths).to.deep.equal([]);
   });
 
-  it('is declared when a script loops for ever: the command ends at its deadline', async () => {
+  it('is declared when a script loops forever: the command ends at its deadline', async () => {
     await using s = await openSession(await localBrowser(), {
       commandTimeoutMs: 1_000,
       browser: { capabilities: { timeouts: { script: 500 } } },
     });
     const error = await rejectionOf(s.driver.executeScript('while (true);'));
-    // A driver that ends the script by itself would do as well; chromedriver 156 does not (measured).
+    // A driver that ends the script by itself would also be correct; chromedriver 156 does not (measured).
     expect(error).to.be.instanceOf(CommandTimeoutError);
     expect(await s.driver.getTitle()).to.equal('');
     expect(s.deaths).to.deep.equal([]);
   });
 });
 
-describe('HttpClient, at length', () => {
-  it('does not cut a command that takes longer than its idle connections are kept', async () => {
+describe('HttpClient, long runs', () => {
+  it('does not end a command that takes longer than the limit of idle connections', async () => {
     await using server = await openScriptedWebDriver();
     const http = new HttpClient(server.url);
     const { signal } = new AbortController();
@@ -124,9 +124,9 @@ describe('HttpClient, at length', () => {
   });
 });
 
-describe('A start that goes wrong, at any moment', () => {
+describe('A start that fails, at any moment', () => {
   for (let delayMs = 0; delayMs <= 600; delayMs += 60) {
-    it(`leaves nothing where it is called off after ${delayMs} ms`, async () => {
+    it(`leaves nothing if it is aborted after ${delayMs} ms`, async () => {
       const before = leftovers();
       const stop = new AbortController();
       const starting = openSession(await localBrowser(), { startSignal: stop.signal }).catch(
@@ -141,7 +141,7 @@ describe('A start that goes wrong, at any moment', () => {
       await waitUntilGone(processes.map(({ pid }) => pid));
     });
 
-    it(`leaves no session at an endpoint where it is called off after ${delayMs} ms`, async () => {
+    it(`leaves no session at an endpoint if it is aborted after ${delayMs} ms`, async () => {
       await using driver = await startRealDriver();
       const stop = new AbortController();
       const target = { kind: 'endpoint', url: driver.url } as const;
@@ -153,17 +153,17 @@ describe('A start that goes wrong, at any moment', () => {
       expect((await send(`${driver.url}/sessions`)).json.value).to.deep.equal([]);
     });
 
-    it(`is a start error, or a death once it began, where the driver is killed after ${delayMs} ms`, async () => {
+    it(`rejects with a start error, or ends in a death, if the driver is killed after ${delayMs} ms`, async () => {
       const before = leftovers();
-      const keeper = makeKeeper();
-      const starting = openSession(await localBrowser(), { keeper }).catch((thrown: unknown) => thrown);
+      const recorder = makeRecorder();
+      const starting = openSession(await localBrowser(), { recorder }).catch((thrown: unknown) => thrown);
       await wait(delayMs);
       const driver = newLeftovers(before).processes.find(({ command }) => /chromedriver.*--port=0/.test(command));
       if (driver !== undefined) killProcess(driver.pid);
       const outcome = await starting;
       if (outcome instanceof Error) expect(outcome).to.be.instanceOf(SessionStartError);
       else {
-        if (driver !== undefined) expect((await keeper.died).cause).to.equal('driver-gone');
+        if (driver !== undefined) expect((await recorder.died).cause).to.equal('driver-gone');
         await (outcome as AsyncDisposable)[Symbol.asyncDispose]();
       }
       if (driver !== undefined) expect(isAlive(driver.pid)).to.equal(false);
@@ -172,7 +172,7 @@ describe('A start that goes wrong, at any moment', () => {
   }
 });
 
-describe('No false death where the session has limits of its own, at length (law 3)', () => {
+describe('No false death in a session with its own limits, long runs (invariant 3)', () => {
   let s: Awaited<ReturnType<typeof openLimitedSession>>;
 
   before(async () => {
@@ -181,14 +181,14 @@ describe('No false death where the session has limits of its own, at length (law
 
   after(() => s[Symbol.asyncDispose]());
 
-  it('a frame that loops while it loads: the next command works', async () => {
+  it('is declared for a frame that loops while it loads: the next command works', async () => {
     const page = '<title>loop</title><iframe srcdoc="<script>while (true);</script>"></iframe>';
     expect(await rejectionOf(s.driver.get(toUrl(page)))).to.be.instanceOf(seleniumErrors.TimeoutError);
     expect(await s.driver.getTitle()).to.equal('loop');
     await s.expectAlive();
   });
 
-  it('a page that loops when it is left: the driver gives the next one up, and the next command works', async () => {
+  it('is declared for a page that loops when it is left: the next navigation times out, and the next command works', async () => {
     await using site = await openFaultSite();
     await s.driver.get(`${site.url}/ok`);
     await s.driver.executeScript("addEventListener('pagehide', () => { while (true); })");
@@ -197,7 +197,7 @@ describe('No false death where the session has limits of its own, at length (law
     await s.expectAlive();
   });
 
-  it('an asynchronous script without a limit that takes longer than any command: it ends with its value', async () => {
+  it('is declared for an asynchronous script without a limit that takes longer than any command: it returns its value', async () => {
     const script = `setTimeout(arguments[0], ${COMMAND_TIMEOUT_MS + GRACE_MS + 1_000}, 'late')`;
     expect(await s.driver.executeAsyncScript(script)).to.equal('late');
     await s.expectAlive();

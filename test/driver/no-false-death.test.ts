@@ -11,7 +11,7 @@ import { openSession } from './support/sessions.ts';
 const COMMAND_TIMEOUT_MS = 1_500;
 const GRACE_MS = 3_000;
 
-describe('No false death, on a real browser (law 3)', () => {
+describe('No false death, on a real browser (invariant 3)', () => {
   let site: FaultSite;
   let s: Awaited<ReturnType<typeof openSession>>;
 
@@ -29,29 +29,29 @@ describe('No false death, on a real browser (law 3)', () => {
     await site.close();
   });
 
-  /** The session answers a probe and a command, and nobody was told of a death. */
+  /** Checks that the session answers a probe and a command, and that no death was reported. */
   const expectAlive = async () => {
-    s.told.length = 0;
+    s.reports.length = 0;
     await s.session.probe('heartbeat');
-    expect(s.told).to.deep.equal(['alive']);
+    expect(s.reports).to.deep.equal(['alive']);
     await s.driver.get(`${site.url}/ok`);
     expect(await s.driver.getTitle()).to.equal('ok');
     expect(s.deaths).to.deep.equal([]);
   };
 
-  it('a page that loads for longer than the heartbeat waits: probes are answered meanwhile', async () => {
+  it('is declared for a page that loads longer than the heartbeat timeout: probes are answered in the meantime', async () => {
     const load = s.driver.get(`${site.url}/slow?ms=1200`);
     await site.waitForRequest(/\/slow/);
     for (let probes = 0; probes < 3; probes++) {
-      s.told.length = 0;
+      s.reports.length = 0;
       await s.session.probe('heartbeat');
-      expect(s.told).to.deep.equal(['alive']);
+      expect(s.reports).to.deep.equal(['alive']);
     }
     await load;
     await expectAlive();
   });
 
-  it('an open alert', async () => {
+  it('is declared for an open alert', async () => {
     await s.driver.get(`${site.url}/alert`);
     const error = await rejectionOf(
       (async () => {
@@ -59,14 +59,14 @@ describe('No false death, on a real browser (law 3)', () => {
       })(),
     );
     expect(error).to.be.instanceOf(seleniumErrors.UnexpectedAlertOpenError);
-    s.told.length = 0;
+    s.reports.length = 0;
     await s.session.probe('heartbeat');
-    expect(s.told).to.deep.equal(['alive']);
+    expect(s.reports).to.deep.equal(['alive']);
     await s.driver.switchTo().alert().dismiss();
     await expectAlive();
   });
 
-  it('an alert that says what a dead session says', async () => {
+  it('is declared for an alert with the message of a dead session', async () => {
     await s.driver.executeScript('setTimeout(() => alert("Session timed out or not found"), 0)');
     await rejectionOf(
       (async () => {
@@ -77,7 +77,7 @@ describe('No false death, on a real browser (law 3)', () => {
     await expectAlive();
   });
 
-  it('a window that a page opens and uses: it loads, and its opener goes on', async () => {
+  it('is declared for a window that a page opens and uses: it loads, and its opener continues', async () => {
     const { driver } = s;
     await driver.get(`${site.url}/ok`);
     const opened = await driver.executeScript<string>(
@@ -94,7 +94,7 @@ describe('No false death, on a real browser (law 3)', () => {
     expect(await driver.getTitle()).to.equal('ok');
   });
 
-  it('a closed tab', async () => {
+  it('is declared for a closed tab', async () => {
     const first = await s.driver.getWindowHandle();
     await s.driver.switchTo().newWindow('tab');
     await s.driver.close();
@@ -103,14 +103,14 @@ describe('No false death, on a real browser (law 3)', () => {
     await expectAlive();
   });
 
-  it('a script that throws, whatever it says', async () => {
+  it('is declared for a script that throws, with any message', async () => {
     const error = await rejectionOf(s.driver.executeScript('throw new Error("chrome not reachable: tab crashed")'));
     expect(error).to.be.instanceOf(seleniumErrors.JavascriptError);
     await s.driver.get(`${site.url}/script-error`);
     await expectAlive();
   });
 
-  it('a page that can not be reached', async () => {
+  it('is declared for an unreachable page', async () => {
     const closed = await openFaultSite();
     await closed.close();
     const error = await rejectionOf(s.driver.get(`${closed.url}/ok`));
@@ -118,12 +118,12 @@ describe('No false death, on a real browser (law 3)', () => {
     await expectAlive();
   });
 
-  it('an asynchronous script that means null', async () => {
+  it('is declared for an asynchronous script that returns null on purpose', async () => {
     expect(await s.driver.executeAsyncScript('arguments[0](null)')).to.equal(null);
     await expectAlive();
   });
 
-  it('a crashed tab in the background, of which whoever switches to it is told', async () => {
+  it('is declared for a crashed tab in the background until a command switches to it', async () => {
     await using own = await openSession(await localBrowser());
     const first = await own.driver.getWindowHandle();
     await own.driver.get(`${site.url}/ok`);
@@ -143,7 +143,7 @@ describe('No false death, on a real browser (law 3)', () => {
     expect((await own.died).cause).to.equal('tab-crashed');
   });
 
-  it('a page in an endless loop: the command ends at its deadline, and the session goes on', async () => {
+  it('is declared for a page in an endless loop: the command ends at its deadline, and the session continues', async () => {
     await s.driver.get(`${site.url}/loop`);
     await site.waitForRequest(/loop-begun/);
     const startedAt = performance.now();
@@ -153,7 +153,7 @@ describe('No false death, on a real browser (law 3)', () => {
   });
 });
 
-describe('No false death where the session has limits of its own, on a real browser (law 3)', () => {
+describe('No false death in a session with its own limits, on a real browser (invariant 3)', () => {
   let s: Awaited<ReturnType<typeof openLimitedSession>>;
 
   before(async () => {
@@ -162,7 +162,7 @@ describe('No false death where the session has limits of its own, on a real brow
 
   after(() => s[Symbol.asyncDispose]());
 
-  it('a page that loops while it loads: the driver gives it up, its URL is named, and the next command works', async () => {
+  it('is declared for a page that loops while it loads: the driver times out, the error names its URL, and the next command works', async () => {
     const error = await rejectionOf(
       s.driver.get(toUrl('<title>loop</title><p>before</p><script>while (true);</script>')),
     );

@@ -19,7 +19,7 @@ interface Cdp {
   send(method: string, params: object): Promise<unknown>;
 }
 
-/** A session, and both kinds of sockets of an action with a question on each that has no answer. */
+/** Opens a session and both kinds of sockets of an action, each with a pending question. */
 async function openAsking() {
   const s = await openSession(await localBrowser(), { browser: { bidi: true } });
   const bidi = (await s.driver.getBidi()) as unknown as Bidi;
@@ -33,7 +33,7 @@ async function openAsking() {
 }
 
 describe('Sockets that an action opened beside its commands', () => {
-  it('reject with the death at once, whether asked before or after it, and are closed', async () => {
+  it('reject with the death at once, for questions before and after it, and are closed', async () => {
     await using s = await openAsking();
     killProcess(s.session.browserPid!);
     await s.died;
@@ -50,7 +50,7 @@ describe('Sockets that an action opened beside its commands', () => {
       if (socket.readyState !== WebSocket.CLOSED) await once(socket, 'close');
   });
 
-  it('reject with the death of the driver, too', async () => {
+  it('also reject with the death of the driver', async () => {
     await using s = await openAsking();
     killProcess(s.session.driverProcess!.pid);
     for (const error of await Promise.all(s.asked)) {
@@ -59,16 +59,16 @@ describe('Sockets that an action opened beside its commands', () => {
     }
   });
 
-  it('are told of an end that was asked for', async () => {
+  it('reject at a requested end', async () => {
     await using s = await openAsking();
     await s.session.stop();
     const [bidi, cdp] = await Promise.all(s.asked);
-    // Selenium's own quit closes this one, with its own words.
+    // Selenium's own quit closes this socket, with its own message.
     expect(bidi?.message).to.match(/BiDi connection closed/);
     expect(cdp).to.be.instanceOf(SessionEndedError);
   });
 
-  it('are closed when they are only being opened at the end, of a session of somebody else too', async () => {
+  it('are closed if they are still being opened at the end, also in a session of another program', async () => {
     await using owner = await openSession(await localBrowser());
     const { id, capabilities, endpointUrl: url } = owner.session;
     const s = await openSession({ kind: 'attached', url, sessionId: id, capabilities });
@@ -77,7 +77,7 @@ describe('Sockets that an action opened beside its commands', () => {
     for (const error of await Promise.all(opening)) expect(error).to.be.instanceOf(SessionEndedError);
   });
 
-  it('answer as ever while the session lives, and no connection is made unasked', async () => {
+  it('answer as usual while the session is alive, and no connection is made without a request', async () => {
     await using s = await openSession(await localBrowser(), { browser: { bidi: true } });
     expect((await s.driver.getCapabilities()).get('webSocketUrl')).to.match(/^ws:/);
     const bidi = (await s.driver.getBidi()) as unknown as Bidi;

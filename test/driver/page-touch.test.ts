@@ -15,7 +15,7 @@ describe('touch', () => {
     'document.querySelector("a").addEventListener("click", f)',
     'Object.assign(window, { seen: 1 })',
   ]) {
-    it(`finds that it leaves something in the page's memory: ${script}`, () => {
+    it(`detects that a script leaves something in the page's memory: ${script}`, () => {
       expect(run(script)).to.deep.equal({ isTouched: true, hasMemory: true });
     });
   }
@@ -30,17 +30,17 @@ describe('touch', () => {
     'document.querySelector("input").value = "x"',
     'return window.a == window.b || window.c != window.d',
   ]) {
-    it(`finds that it does not: ${script}`, () => {
+    it(`detects that a script does not: ${script}`, () => {
       expect(run(script)).to.deep.equal({ isTouched: true, hasMemory: false });
     });
   }
 
-  it('keeps what an earlier command has left', () => {
+  it('preserves the result of earlier commands', () => {
     const scripted = run('window.seen = 1');
     expect(touch(scripted, 'POST /element/{id}/click', {})).to.deep.equal(scripted);
   });
 
-  it("leaves selenium's own scripts and commands that only read alone", () => {
+  it("ignores selenium's own scripts and commands that only read", () => {
     expect(run('/* getAttribute */return (function(){window.x = 1})()')).to.equal(UNTOUCHED);
     expect(touch(UNTOUCHED, 'GET /title', undefined)).to.equal(UNTOUCHED);
   });

@@ -10,15 +10,15 @@ import { openDevToolsServer, type DevToolsReply } from './support/devtools-serve
 
 const LIMIT_MS = 100;
 /** The pause before an endpoint that dropped a connection is asked again. */
-const RECONNECT_MS = 1_000;
+const RECONNECT_DELAY_MS = 1_000;
 const HUNG: ScriptedAnswer = { fault: 'never' };
 
 interface Situation {
   readonly what: string;
   readonly isOwnDriver: boolean;
-  /** Answers by matcher. */
+  /** The driver's answers by matcher. */
   readonly driver?: Readonly<Record<string, ScriptedAnswer>>;
-  /** How the browser answers `Browser.getVersion`; absent: there is no DevTools. */
+  /** The browser's answer to `Browser.getVersion`; undefined if there is no DevTools. */
   readonly browser?: DevToolsReply;
   readonly inFlight?: number;
   readonly expected: string;
@@ -27,15 +27,15 @@ interface Situation {
 const HEALTHY: DevToolsReply = { result: { product: 'Chrome/156' } };
 
 const TABLE: readonly Situation[] = [
-  { what: 'our own driver and browser, healthy', isOwnDriver: true, browser: HEALTHY, expected: 'alive' },
+  { what: 'a local driver and browser, healthy', isOwnDriver: true, browser: HEALTHY, expected: 'alive' },
   {
-    what: 'a frozen browser, whose driver answers',
+    what: 'a frozen browser with a driver that answers',
     isOwnDriver: true,
     browser: 'never',
     expected: 'frozen: the browser',
   },
   {
-    what: 'a frozen driver, whose browser answers',
+    what: 'a frozen driver with a browser that answers',
     isOwnDriver: true,
     browser: HEALTHY,
     driver: { 'GET /status': HUNG },
@@ -49,7 +49,7 @@ const TABLE: readonly Situation[] = [
     expected: 'driver-gone: the driver',
   },
   {
-    what: 'something that stands in for a driver which is gone',
+    what: 'another server in place of a driver that is gone',
     isOwnDriver: true,
     browser: HEALTHY,
     driver: { 'GET /status': { status: 502, body: '<html>Bad Gateway</html>' } },
@@ -69,7 +69,7 @@ const TABLE: readonly Situation[] = [
     expected: 'frozen: the browser',
   },
   {
-    what: 'an endpoint with DevTools, asked nothing that would put off its idle limit',
+    what: 'an endpoint with DevTools, without a question that would postpone its idle limit',
     isOwnDriver: false,
     browser: HEALTHY,
     driver: { 'GET /window/handles': HUNG },
@@ -89,7 +89,7 @@ const TABLE: readonly Situation[] = [
     expected: 'frozen: the endpoint',
   },
   {
-    what: 'a hung session with a command in flight: silence is its doing',
+    what: 'a hung session with a command in flight, which explains the silence',
     isOwnDriver: false,
     driver: { 'GET /window/handles': HUNG },
     inFlight: 1,
@@ -119,7 +119,7 @@ const TABLE: readonly Situation[] = [
     expected: 'alive',
   },
   {
-    what: 'a proxy that is in trouble: nothing is known of the session',
+    what: 'a proxy with a problem, which says nothing about the session',
     isOwnDriver: false,
     driver: { 'GET /window/handles': { status: 502, body: '<html>Bad Gateway</html>' } },
     expected: 'unknown',
@@ -142,7 +142,7 @@ const TABLE: readonly Situation[] = [
 const describeResult = (result: ProbeResult) =>
   result.state === 'dead' ? `${result.cause}: ${result.message}` : result.state;
 
-/** A driver and, where asked for, a browser's DevTools, with the targets of a probe. */
+/** Opens a driver and optionally a browser's DevTools, with the targets of a probe. */
 async function openSituation({
   isOwnDriver,
   driver = {},
@@ -182,7 +182,7 @@ async function openSituation({
   return { server, targets, browserCalls, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-/** A process that can be stopped. */
+/** Starts a process that can be stopped. */
 function startSleeper(): AsyncDisposable & { readonly pid: number } {
   const child = spawn('sleep', ['60'], { stdio: 'ignore' });
   const ended = once(child, 'exit');
@@ -195,7 +195,7 @@ function startSleeper(): AsyncDisposable & { readonly pid: number } {
   };
 }
 
-/** Keeps this very process busy, as a parser of a huge document does. */
+/** Blocks this process, as parsing a huge document does. */
 function blockFor(ms: number): void {
   const until = performance.now() + ms;
   while (performance.now() < until);
@@ -203,13 +203,13 @@ function blockFor(ms: number): void {
 
 describe('probeSession', () => {
   for (const { what, expected, ...situation } of TABLE) {
-    it(`${what}: ${expected.split(':')[0]}`, async () => {
+    it(`returns ${expected.split(':')[0]} for ${what}`, async () => {
       await using s = await openSituation(situation);
       const startedAt = performance.now();
       const result = describeResult(await probeSession(s.targets));
       expect(result.startsWith(expected), result).to.equal(true);
       expect(performance.now() - startedAt, 'time').to.be.below(
-        LIMIT_MS + 500 + (expected.startsWith('network-lost') ? RECONNECT_MS + LIMIT_MS : 0),
+        LIMIT_MS + 500 + (expected.startsWith('network-lost') ? RECONNECT_DELAY_MS + LIMIT_MS : 0),
       );
     });
   }
@@ -222,7 +222,7 @@ describe('probeSession', () => {
     expect(describeResult(result)).to.match(/^network-lost: the endpoint can't be reached: .*ECONNREFUSED/);
   });
 
-  it('says why, where node gives an error without words', async () => {
+  it("reports the reason if Node's error has no message", async () => {
     await using s = await openSituation({ isOwnDriver: false });
     await s.server.close();
     const http = new HttpClient(`http://localhost:${s.server.port}`);
@@ -230,7 +230,7 @@ describe('probeSession', () => {
   });
 
   for (const blockedMs of [LIMIT_MS + 5, LIMIT_MS + 150]) {
-    it(`asks again where this very process was held up for ${blockedMs} ms: that is no death (law 3)`, async () => {
+    it(`asks again if this process was delayed for ${blockedMs} ms: that is no death (invariant 3)`, async () => {
       await using s = await openSituation({ isOwnDriver: true, browser: HEALTHY });
       const probing = probeSession(s.targets);
       blockFor(blockedMs);
@@ -238,7 +238,7 @@ describe('probeSession', () => {
     });
   }
 
-  it('believes the second answer, also after it was held up', async () => {
+  it('accepts the second answer, even after a delay', async () => {
     await using s = await openSituation({ isOwnDriver: true, browser: 'never' });
     const probing = probeSession(s.targets);
     blockFor(LIMIT_MS + 300);
@@ -246,14 +246,14 @@ describe('probeSession', () => {
     expect(s.browserCalls()).to.equal(2);
   });
 
-  it('asks again where the processes run and only do not get to answer: a busy machine is no death (law 3)', async () => {
+  it('asks again if the processes run but do not get to answer: a busy machine is no death (invariant 3)', async () => {
     await using s = await openSituation({ isOwnDriver: true, browser: 'never' });
     const result = describeResult(await probeSession({ ...s.targets, pids: [process.pid] }));
     expect(result).to.contain('frozen');
     expect(s.browserCalls()).to.equal(2);
   });
 
-  it('believes the first answer where one of the processes is stopped', async () => {
+  it('accepts the first answer if one of the processes is stopped', async () => {
     await using s = await openSituation({ isOwnDriver: true, browser: 'never' });
     await using sleeper = startSleeper();
     await freeze(sleeper.pid);
@@ -262,17 +262,17 @@ describe('probeSession', () => {
     if (performance.now() - startedAt < LIMIT_MS + 20) expect(s.browserCalls()).to.equal(1);
   });
 
-  it('takes an endpoint that drops connections only for a moment for alive', async () => {
+  it('returns alive for an endpoint that drops connections only for a moment', async () => {
     await using s = await openSituation({ isOwnDriver: false });
     s.server.answer('GET /window/handles', { fault: 'reset' }, { times: 1 });
     expect(describeResult(await probeSession(s.targets))).to.equal('alive');
   });
 
-  it('asks once where it was not held up', async () => {
+  it('asks once if it was not delayed', async () => {
     await using s = await openSituation({ isOwnDriver: true, browser: 'never' });
     const startedAt = performance.now();
     await probeSession(s.targets);
-    // On a machine as busy as that it was held up indeed.
+    // On a machine that busy, this process was delayed.
     if (performance.now() - startedAt < LIMIT_MS + 20) expect(s.browserCalls()).to.equal(1);
   });
 });

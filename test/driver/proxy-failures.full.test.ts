@@ -5,8 +5,8 @@ import { localBrowser } from './support/local-browser.ts';
 import { rejectionOf } from './support/programs.ts';
 import { openSession } from './support/sessions.ts';
 
-describe('A page that fails by the proxy of the browser', () => {
-  it('names a proxy that does not answer, and what sets it', async () => {
+describe("A page that fails because of the browser's proxy", () => {
+  it('names a proxy that does not answer, and the setting', async () => {
     await using s = await openSession(await localBrowser(), { browser: { proxy: 'http://127.0.0.1:1' } });
     const error = await rejectionOf(s.driver.get('http://shop.test/'));
     expect(error.message).to.match(
@@ -15,7 +15,7 @@ describe('A page that fails by the proxy of the browser', () => {
     expect(s.deaths).to.deep.equal([]);
   });
 
-  it('names a proxy that opens no tunnel', async () => {
+  it('names a proxy that refuses a tunnel', async () => {
     await using proxy = await openForwardProxy({ login: 'ann:hunter2' });
     const environment = { https_proxy: proxy.url.replace('//', '//ann:hunter2@') };
     await using s = await openSession(await localBrowser(), { browser: { environment } });

@@ -21,7 +21,7 @@ import { openSession } from './support/sessions.ts';
 
 const REASON = new Error('no longer wanted');
 
-describe('BrowserSession with a driver of our own, on a real browser', () => {
+describe('BrowserSession with its own driver, on a real browser', () => {
   it('leaves no process and no folder after its stop', async () => {
     const before = leftovers();
     const s = await openSession(await localBrowser());
@@ -33,7 +33,7 @@ describe('BrowserSession with a driver of our own, on a real browser', () => {
     expect(s.deaths).to.deep.equal([]);
   });
 
-  it('tells at once that its browser was killed, while idle, by the DevTools socket (R103)', async () => {
+  it('reports at once that its browser was killed, while idle, by the DevTools socket (R103)', async () => {
     await using s = await openSession(await localBrowser());
     killProcess(s.session.browserPid!);
     const { cause, detectedBy } = await s.died;
@@ -42,20 +42,20 @@ describe('BrowserSession with a driver of our own, on a real browser', () => {
     expect(isAlive(s.session.driverProcess!.pid)).to.equal(false);
   });
 
-  it('tells at once that its tab crashed, while idle (R103)', async () => {
+  it('reports at once that its tab crashed, while idle (R103)', async () => {
     await using s = await openSession(await localBrowser());
     await crashPage(s.session.capabilities, await s.driver.getWindowHandle());
     const { cause, detectedBy } = await s.died;
     expect({ cause, detectedBy }).to.deep.equal({ cause: 'tab-crashed', detectedBy: 'devtools' });
   });
 
-  it('tells a quit by another client from the death of the browser', async () => {
+  it('distinguishes a quit by another client from the death of the browser', async () => {
     await using s = await openSession(await localBrowser());
     await send(`${s.session.endpointUrl}/session/${s.session.id}`, { method: 'DELETE' });
     expect((await s.died).cause).to.equal('session-removed');
   });
 
-  it('finds a frozen browser by a probe, while idle', async () => {
+  it('detects a frozen browser by a probe, while idle', async () => {
     await using s = await openSession(await localBrowser(), { heartbeatTimeoutMs: 300 });
     await freeze(s.session.browserPid!);
     await s.session.probe('heartbeat');
@@ -63,20 +63,20 @@ describe('BrowserSession with a driver of our own, on a real browser', () => {
     await s.session.killNow();
   });
 
-  it('takes its own quit for no death, and leaves nothing', async () => {
+  it('reports no death after its own quit, and leaves nothing', async () => {
     const s = await openSession(await localBrowser());
     const pids = [s.session.driverProcess!.pid, s.session.browserPid!];
     await s.driver.quit();
-    expect(s.told).to.deep.equal(['quit']);
+    expect(s.reports).to.deep.equal(['quit']);
     await s.session.stop();
     await waitUntilGone(pids);
   });
 
-  it('leaves nothing where its start is called off half-way', async () => {
+  it('leaves nothing if its start is aborted', async () => {
     const before = leftovers();
     const stop = new AbortController();
     const starting = rejectionOf(openSession(await localBrowser(), { startSignal: stop.signal }));
-    // Once the browser is a process it has a profile, too.
+    // When the browser's process exists, it also has a profile.
     while (!newLeftovers(before).processes.some(({ command }) => command.includes('--user-data-dir'))) {
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -85,7 +85,7 @@ describe('BrowserSession with a driver of our own, on a real browser', () => {
     expect(newLeftovers(before).folders).to.deep.equal([]);
   });
 
-  it('shows browser, driver and watchdog none of our secrets', async () => {
+  it("does not expose this process's secrets to the browser, the driver and the watchdog", async () => {
     process.env['REGISTRY_PASSWORD_OF_TEST'] = 'secret';
     try {
       await using s = await openSession(await localBrowser(), { browser: { environment: { LICENCE: '42' } } });
@@ -114,7 +114,7 @@ describe('BrowserSession with a driver of our own, on a real browser', () => {
     });
   }
 
-  it("keeps the browser's cookies, HttpOnly ones too, and keeps host cookies to their host", async () => {
+  it('reads and writes cookies, HttpOnly included, and restricts host cookies to their host', async () => {
     await using site = await openFaultSite();
     await using s = await openSession(await localBrowser());
     await s.driver.get(`${site.url}/set-cookie`);
@@ -130,7 +130,7 @@ describe('BrowserSession with a driver of our own, on a real browser', () => {
     expect((await cookies.all()).map(({ name }) => name)).to.deep.equal(['added']);
   });
 
-  it('tells page and user agent without queueing behind a command', async () => {
+  it('returns the page and the user agent without queueing behind a command', async () => {
     await using site = await openFaultSite();
     await using s = await openSession(await localBrowser());
     expect(await s.session.browser.pageUrl()).to.equal(null);
@@ -139,7 +139,7 @@ describe('BrowserSession with a driver of our own, on a real browser', () => {
     using hold = site.hold('/slow');
     const load = s.driver.get(`${site.url}/slow?ms=1`);
     await hold.caught;
-    // Chromium tells the page that is being loaded.
+    // Chromium may already report the page that is being loaded.
     expect(await s.session.browser.pageUrl()).to.match(new RegExp(`^${site.url}/(ok|slow)`));
     expect(await s.session.browser.userAgent()).to.equal(userAgent);
     expect(s.session.commandsInFlight).to.equal(1);
@@ -149,7 +149,7 @@ describe('BrowserSession with a driver of our own, on a real browser', () => {
 });
 
 describe('BrowserSession at a running driver, on a real browser', () => {
-  it('is ended by one DELETE, and the driver is left running', async () => {
+  it('is ended by one DELETE, and the driver keeps running', async () => {
     await using driver = await startRealDriver();
     await using proxy = await openRecordingProxy(driver.url);
     const s = await openSession({ kind: 'endpoint', url: proxy.url });
@@ -161,7 +161,7 @@ describe('BrowserSession at a running driver, on a real browser', () => {
     expect(isAlive(driver.pid)).to.equal(true);
   });
 
-  it('tells at once that its browser was killed, and then sends its one DELETE', async () => {
+  it('reports at once that its browser was killed, and then sends its one DELETE', async () => {
     await using driver = await startRealDriver();
     await using proxy = await openRecordingProxy(driver.url);
     await using s = await openSession({ kind: 'endpoint', url: proxy.url });
@@ -172,7 +172,7 @@ describe('BrowserSession at a running driver, on a real browser', () => {
     expect(proxy.requestsFor(s.session.id).filter(({ method }) => method === 'DELETE')).to.have.length(1);
   });
 
-  it('tells by a probe that the endpoint is gone', async () => {
+  it('reports by a probe that the endpoint is gone', async () => {
     await using driver = await startRealDriver();
     await using proxy = await openRecordingProxy(driver.url);
     await using s = await openSession({ kind: 'endpoint', url: proxy.url });
@@ -182,7 +182,7 @@ describe('BrowserSession at a running driver, on a real browser', () => {
     proxy.restore();
   });
 
-  it("watches somebody else's session, and leaves it running", async () => {
+  it('watches a session of another program, and leaves it running', async () => {
     await using driver = await startRealDriver();
     await using proxy = await openRecordingProxy(driver.url);
     await using owner = await openSession({ kind: 'endpoint', url: driver.url });
@@ -195,7 +195,7 @@ describe('BrowserSession at a running driver, on a real browser', () => {
     expect(await owner.driver.getTitle()).to.equal('');
   });
 
-  it('leaves no session at the endpoint where the start is called off half-way', async () => {
+  it('leaves no session at the endpoint if the start is aborted', async () => {
     await using driver = await startRealDriver();
     await using proxy = await openRecordingProxy(driver.url);
     const stop = new AbortController();

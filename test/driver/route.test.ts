@@ -10,15 +10,15 @@ import { openForwardProxy } from '../support/forward-proxy.ts';
 
 const { signal: NEVER } = new AbortController();
 
-/** A client with commands that go out all at once. */
+/** Opens a client whose commands are sent all at once. */
 function openClient(server: ScriptedWebDriver, route: Route) {
   const client = new HttpClient(server.url, route);
   const send = (path: string) => client.send({ method: 'GET', path, inOrder: true, signal: NEVER });
   return { client, send, [Symbol.dispose]: () => client.close() };
 }
 
-describe('The way to an endpoint', () => {
-  it('is a proxy, with user and password, for commands and for the end of the session', async () => {
+describe('The route to an endpoint', () => {
+  it('leads through a proxy with user and password, for commands and for the end of the session', async () => {
     await using server = await openScriptedWebDriver();
     await using proxy = await openForwardProxy({ hosts: { 'grid.test': server.port }, login: 'ann:sec ret' });
     const gridProxy = proxy.url.replace('//', '//ann:sec%20ret@');
@@ -37,7 +37,7 @@ describe('The way to an endpoint', () => {
     expect(message).not.to.contain('secret');
   });
 
-  it('is an agent of one’s own, which keeps the order of commands and stays open', async () => {
+  it('accepts an agent of the user, which preserves the order of commands and stays open', async () => {
     await using server = await openScriptedWebDriver();
     const agent = new Agent({ keepAlive: true });
     using http = openClient(server, { agent });
@@ -53,7 +53,7 @@ describe('The way to an endpoint', () => {
     agent.destroy();
   });
 
-  it('is refused if it is an agent with a single connection, which a command would keep from the heartbeat', async () => {
+  it('is refused if its agent has a single connection, which a command would block for the heartbeat', async () => {
     const gridAgent = new Agent({ maxSockets: 1 });
     const error = await rejectionOf(SessionSupervisor.start({ gridUrl: 'http://grid.test', gridAgent }));
     expect(error.message).to.match(/gridAgent .*one connection .*maxSockets/);
@@ -75,7 +75,7 @@ describe('The way to an endpoint', () => {
     agent.destroy();
   });
 
-  it('goes on with the next command after the answer of one was given up, with an agent of one’s own too', async () => {
+  it('continues with the next command after an answer was abandoned, also with an agent of the user', async () => {
     await using server = await openScriptedWebDriver();
     server.answer('/session/1/a', { fault: 'never' });
     const agent = new Agent({ keepAlive: true });

@@ -6,7 +6,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const started = (timeouts: object | undefined) =>
   JSON.stringify({ value: { sessionId: '1', capabilities: timeouts === undefined ? {} : { timeouts } } });
 
-/** Settings of a session that was started with the given timeouts. */
+/** Returns the settings of a session that was started with the given timeouts. */
 function settingsWith(timeouts?: object): SessionSettings {
   const settings = new SessionSettings(COMMAND_TIMEOUT_MS);
   settings.learn('POST /session', {}, started(timeouts));
@@ -14,25 +14,25 @@ function settingsWith(timeouts?: object): SessionSettings {
 }
 
 describe('SessionSettings: deadlines', () => {
-  it('are the setting, where the session itself has no limit for such a command', () => {
+  it('are the setting if the session itself has no limit for the command', () => {
     expect(settingsWith().deadlineFor('GET /title')).to.equal(COMMAND_TIMEOUT_MS);
     expect(settingsWith({ script: 0 }).deadlineFor('POST /execute/sync')).to.equal(COMMAND_TIMEOUT_MS);
   });
 
-  it("are the session's own limit and 10 s for a navigation, also where that is less than the setting", () => {
+  it("are the session's own limit plus 10 s for a navigation, even if that is less than the setting", () => {
     const settings = settingsWith({ pageLoad: 2_000 });
     for (const label of ['POST /url', 'POST /refresh', 'POST /back', 'POST /forward'])
       expect(settings.deadlineFor(label), label).to.equal(12_000);
     expect(settings.deadlineFor('POST /element/{id}/click')).to.equal(COMMAND_TIMEOUT_MS);
   });
 
-  it('are none where the session was told that there is no limit', () => {
+  it("are absent if the session's own limit is null", () => {
     expect(settingsWith({ script: null }).deadlineFor('POST /execute/async')).to.equal(MAX_TIMER_MS);
     expect(settingsWith({ pageLoad: null }).deadlineFor('POST /url')).to.equal(MAX_TIMER_MS);
     expect(settingsWith({ script: null }).deadlineFor('GET /title')).to.equal(COMMAND_TIMEOUT_MS);
   });
 
-  it("are the session's own limit and 10 s, where that is more than the setting", () => {
+  it("are the session's own limit plus 10 s if that is more than the setting", () => {
     const settings = settingsWith({ implicit: 15_000, pageLoad: 60_000, script: 30_000 });
     for (const label of ['POST /url', 'POST /refresh', 'POST /back', 'POST /element/{id}/click', 'POST /actions']) {
       expect(settings.deadlineFor(label), label).to.equal(70_000);
@@ -42,12 +42,12 @@ describe('SessionSettings: deadlines', () => {
     expect(settingsWith({ script: 1_000 }).deadlineFor('POST /execute/sync')).to.equal(COMMAND_TIMEOUT_MS);
   });
 
-  it("are W3C's defaults and 10 s, where the session says nothing", () => {
+  it("are W3C's defaults plus 10 s if the session reports no timeouts", () => {
     expect(settingsWith().deadlineFor('POST /url')).to.equal(310_000);
     expect(settingsWith().deadlineFor('POST /execute/sync')).to.equal(40_000);
   });
 
-  it('follow what POST /timeouts changes, and keep what it leaves out', () => {
+  it('follow the changes of POST /timeouts, and preserve the timeouts that it omits', () => {
     const settings = settingsWith({ implicit: 0, pageLoad: 60_000, script: 30_000 });
     settings.learn('POST /timeouts', { script: 100_000 }, '{"value":null}');
     expect(settings.deadlineFor('POST /execute/sync')).to.equal(110_000);
@@ -56,12 +56,12 @@ describe('SessionSettings: deadlines', () => {
     expect(settings.deadlineFor('POST /execute/sync')).to.equal(MAX_TIMER_MS);
   });
 
-  it('never pass what a timer can wait for: it would fire at once', () => {
+  it('never exceed the maximum of a timer, which would fire at once', () => {
     const settings = settingsWith({ pageLoad: Number.MAX_SAFE_INTEGER });
     expect(settings.deadlineFor('POST /url')).to.equal(MAX_TIMER_MS);
   });
 
-  it('give a start as long as the queue of a Grid may take', () => {
+  it('are long enough for the queue of a Grid at a start', () => {
     expect(settingsWith().deadlineFor('POST /session')).to.equal(300_000);
   });
 });
@@ -84,8 +84,8 @@ describe('SessionSettings: overrides by DevTools commands', () => {
   });
 });
 
-describe('SessionSettings: where the session is', () => {
-  it('knows the window after a switch, and no window after a close', () => {
+describe("SessionSettings: the session's window and page", () => {
+  it('contain the window after a switch, and no window after a close', () => {
     const settings = settingsWith();
     settings.learn('POST /window', { handle: 'A' }, '{"value":null}');
     expect(settings.windowHandle).to.equal('A');
@@ -93,7 +93,7 @@ describe('SessionSettings: where the session is', () => {
     expect(settings.windowHandle).to.equal(null);
   });
 
-  it('knows where a navigation goes before it arrives, without secrets', () => {
+  it('contain the target of a navigation before it arrives, without secrets', () => {
     const settings = settingsWith();
     expect(settings.url).to.equal(null);
     settings.learnNavigation('POST /url', { url: 'https://ann:hunter2@shop.test/?token=hunter2&page=2' });

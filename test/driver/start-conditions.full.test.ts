@@ -15,7 +15,7 @@ const [FLAG = ''] = CLI;
 const START = fileURLToPath(new URL('support/start-program.ts', import.meta.url));
 const DOCTOR = [...CLI, 'doctor'];
 
-/** A shell line that makes the condition and goes on with `"$@"`, and what both the failed start and `doctor` have to say. */
+/** A condition: a shell line that creates it and continues with `"$@"`, and the expected text of both the failed start and `doctor`. */
 interface Condition {
   readonly line?: string;
   readonly environment?: Readonly<Record<string, string>>;
@@ -25,7 +25,7 @@ interface Condition {
   readonly row?: string;
 }
 
-/** A browser that gets no memfd from the system, as from old kernels and in some sandboxes, and keeps its shared memory in /dev/shm. */
+/** A browser that gets no memfd from the system, as with old kernels and in some sandboxes, and puts its shared memory into /dev/shm. */
 const WITHOUT_MEMFD = (program: string) => `#!/usr/bin/perl
 my ($prctl, $memfd_create) = qx(uname -m) =~ /aarch64/ ? (167, 279) : (157, 319);
 my $filter = pack '(SCCL)4', 0x20, 0, 0, 0, 0x15, 0, 1, $memfd_create, 6, 0, 0, 0x00050000 | 38, 6, 0, 0, 0x7fff0000;
@@ -34,7 +34,7 @@ syscall($prctl, 22, 2, pack('Sx![P]P', 4, $filter), 0, 0) == 0 or die;
 exec '${program}', @ARGV;
 `;
 
-/** The header of a program for a processor that this one is not, of the size of the smallest program. */
+/** Returns the header of a program for another processor, with the size of the smallest program. */
 function makeForeignProgram(): Buffer {
   const header = Buffer.alloc(120);
   header.write('\x7fELF\x02\x01\x01', 'latin1');
@@ -43,11 +43,11 @@ function makeForeignProgram(): Buffer {
   return header;
 }
 
-describe('A browser that can not be started, and doctor under the same conditions', () => {
+describe("A browser that can't be started, and doctor under the same conditions", () => {
   let folder = '';
-  /** The browser's own program: distributions have a script before it, which helps it out with small shared memory. */
+  /** The browser's own program. The script that distributions put before it works around small shared memory. */
   let program = '';
-  /** A library of the browser and not of its driver, and one of both. */
+  /** A library of the browser only, and one of both the browser and its driver. */
   let [library, sharedLibrary] = ['', ''];
 
   const write = (name: string, content: string | Buffer): string => {
@@ -93,11 +93,14 @@ describe('A browser that can not be started, and doctor under the same condition
   const check = async (condition: Condition) =>
     void (await Promise.all([checkStart(condition), checkDoctor(condition)]));
 
-  /** At the same time, because most of it is waiting. `doctor` has the reasons of a start: the first of a kind shows it. */
+  /**
+   * Checks all conditions concurrently, because most of the time is waiting. `doctor` uses the same reasons as a start, so the first
+   * condition of a kind is enough for it.
+   */
   const checkAll = async ([first, ...others]: readonly [Condition, ...Condition[]]) =>
     void (await Promise.all([check(first), ...others.map(checkStart)]));
 
-  itInNamespaces(OWN_MOUNTS)('names the shared memory: too small, full, or read-only', async () => {
+  itInNamespaces(OWN_MOUNTS)('names the shared memory if it is too small, full, or read-only', async () => {
     const environment = { CHROME_BINARY: write('without-memfd', WITHOUT_MEMFD(program)) };
     const withMount = (options: string, says: RegExp): Condition => {
       return { line: `mount -t tmpfs -o ${options} none /dev/shm`, namespaces: OWN_MOUNTS, environment, says };
@@ -109,7 +112,7 @@ describe('A browser that can not be started, and doctor under the same condition
     ]);
   });
 
-  itInNamespaces(OWN_MOUNTS)('names a library that is missing', () =>
+  itInNamespaces(OWN_MOUNTS)('names a missing library', () =>
     check({
       line:
         `L=${path.dirname(realpathSync(library))}; F=$(mktemp -d $F/mount-XXXXXX); mkdir $F/all $F/most; mount --bind $L $F/all; ` +
@@ -120,7 +123,7 @@ describe('A browser that can not be started, and doctor under the same condition
     }),
   );
 
-  it('names a library that does not fit', async () => {
+  it('names an incompatible library', async () => {
     const withLibrary = (name: string, target: string, says: RegExp): Condition => {
       const libraries = mkdtempSync(path.join(folder, 'libraries-'));
       symlinkSync(target, path.join(libraries, name));
@@ -135,7 +138,7 @@ describe('A browser that can not be started, and doctor under the same condition
   });
 
   for (const setting of ['CHROME_BINARY', 'CHROMEDRIVER'])
-    it(`says that the program of ${setting} can not run here`, async () => {
+    it(`reports that the program of ${setting} can't run on this machine`, async () => {
       const withProgram = (file: string, says: RegExp): Condition => {
         return { environment: { [setting]: file }, says, row: 'browser' };
       };
@@ -150,7 +153,7 @@ describe('A browser that can not be started, and doctor under the same condition
       ]);
     });
 
-  itInNamespaces(OWN_USER)('says that there is no usable sandbox', () =>
+  itInNamespaces(OWN_USER)('reports that there is no usable sandbox', () =>
     check({
       line: `${FORBID_NAMESPACES}; set -- setpriv --ambient-caps -all --inh-caps -all "$@"`,
       namespaces: OWN_USER,
@@ -158,7 +161,7 @@ describe('A browser that can not be started, and doctor under the same condition
     }),
   );
 
-  itInNamespaces(OWN_MOUNTS)('says that the temporary folder is full, or read-only', async () => {
+  itInNamespaces(OWN_MOUNTS)('reports that the temporary folder is full or read-only', async () => {
     // A path that is too long for sockets is replaced by /tmp.
     const start = async (options: string) => {
       const line = `mount -t tmpfs -o ${options} none /tmp; export TMPDIR=/tmp`;

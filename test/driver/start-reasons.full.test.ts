@@ -20,8 +20,8 @@ function setVariable(name: string, value: string | undefined): Disposable {
   return { [Symbol.dispose]: () => set(before) };
 }
 
-describe('A browser that can not be started, for real', () => {
-  it('has no display', async () => {
+describe('A start error of a real browser', () => {
+  it('reports that there is no display', async () => {
     using _display = setVariable('DISPLAY', undefined);
     using _wayland = setVariable('WAYLAND_DISPLAY', undefined);
     const error = await rejectionOf(openSession(await localBrowser(), { browser: { headless: false } }));
@@ -29,13 +29,13 @@ describe('A browser that can not be started, for real', () => {
     expect(error.message).to.match(/there is no display .*--headed/);
   });
 
-  it('has no temporary folder', async () => {
+  it('reports that there is no temporary folder', async () => {
     using _folder = setVariable('TMPDIR', '/no/such');
     const error = await rejectionOf(openSession(await localBrowser()));
     expect(error.message).to.match(/temporary folder .* does not exist/);
   });
 
-  it('has a profile that another session uses, whose process is named', async () => {
+  it('names the process of another session that uses the profile', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'p-'));
     try {
       await using first = await openSession(await localBrowser(), { browser: { userDataDir: folder } });

@@ -51,7 +51,7 @@ describe('The state of a session, on a real browser', () => {
   };
   const click = (id: string) => s.driver.findElement(By.id(id)).click();
 
-  it('has the cookies of all sites, HttpOnly ones included, and the storage of the origins visited', async () => {
+  it('contains the cookies of all sites, HttpOnly included, and the storage of the visited origins', async () => {
     await s.driver.get(`${url}/login`);
     await s.driver.executeScript(
       'localStorage.token = "t"; sessionStorage.tab = "s"; localStorage.old = 1; delete localStorage.old',
@@ -68,7 +68,7 @@ describe('The state of a session, on a real browser', () => {
     expect([...(origins.get(url.replace('127.0.0.1', 'localhost'))?.local ?? [])]).to.deep.equal([['other', 'o']]);
   });
 
-  it('is there in a new session before the page runs its own scripts', async () => {
+  it('is restored in a new session before the page runs its own scripts', async () => {
     await using next = await openSession(await localBrowser());
     const state = await capture();
     expect(await next.session.browserState.apply(diffStates(EMPTY_STATE, state))).to.deep.equal([]);
@@ -81,7 +81,7 @@ describe('The state of a session, on a real browser', () => {
     expect(await next.driver.getAllWindowHandles()).to.have.length(1);
   });
 
-  it('without a cookie and an item removes them from the session that it is applied to', async () => {
+  it('removes a missing cookie and a missing item from the session that it is applied to', async () => {
     await s.driver.get(`${url}/login`);
     await s.driver.executeScript('localStorage.gone = "g"');
     const before = await capture();
@@ -99,13 +99,18 @@ describe('The state of a session, on a real browser', () => {
 
   for (const [what, path, act, obstacle] of [
     ['a page opened by its URL can be opened again', '/', undefined, null],
-    ['the answer to a POST can not', '/answer', () => click('post'), 'post'],
-    ['a page that a POST redirected to can, also at the same URL', '/again', () => click('again'), null],
-    ['the answer to a form sent by GET can', '/found?q=1', () => click('get'), null],
-    ['a page whose script changed its address can', '/pushed', () => click('push'), null],
-    ['a frame within a page can not', '/', () => s.driver.switchTo().frame(0), 'frame'],
+    ['the answer to a POST can not be opened again', '/answer', () => click('post'), 'post'],
+    [
+      'a page that a POST redirected to can be opened again, also at the same URL',
+      '/again',
+      () => click('again'),
+      null,
+    ],
+    ['the answer to a form sent by GET can be opened again', '/found?q=1', () => click('get'), null],
+    ['a page with a URL that a script changed can be opened again', '/pushed', () => click('push'), null],
+    ['a frame within a page can not be opened again', '/', () => s.driver.switchTo().frame(0), 'frame'],
   ] as const) {
-    it(`tells that ${what}`, async () => {
+    it(`reports that ${what}`, async () => {
       await s.driver.get(`${url}/`);
       await act?.();
       const { page } = await capture();
@@ -114,7 +119,7 @@ describe('The state of a session, on a real browser', () => {
     });
   }
 
-  it('has a fingerprint of a page that commands may have changed, and of no other', async () => {
+  it('contains a fingerprint only for a page that commands may have changed', async () => {
     await s.driver.get(`${url}/`);
     await s.driver.findElement(By.id('text')).getAttribute('value');
     expect((await capture()).page?.fingerprint).to.equal(null);
@@ -129,7 +134,7 @@ describe('The state of a session, on a real browser', () => {
     expect((await capture()).page?.fingerprint).to.equal(changed);
   });
 
-  it('has the size of the window once a command has set it', async () => {
+  it('contains the size of the window after a command has set it', async () => {
     expect((await capture()).windowSize).to.equal(null);
     await s.driver.manage().window().setRect({ width: 640, height: 480 });
     expect((await capture()).windowSize).to.deep.equal({ width: 640, height: 480 });
@@ -138,7 +143,7 @@ describe('The state of a session, on a real browser', () => {
     expect(await next.driver.manage().window().getRect()).to.include({ width: 640, height: 480 });
   });
 
-  it('is taken while the page is busy, without waiting for it', async () => {
+  it('is read while the page is busy, without waiting for it', async () => {
     await s.driver.get(`${url}/`);
     const script = s.driver.executeScript('const end = Date.now() + 2500; while (Date.now() < end); return "ended"');
     const ended = script.then(() => 'script');

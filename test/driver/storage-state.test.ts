@@ -37,7 +37,7 @@ const storage = (local: Record<string, string>, session: Record<string, string> 
 });
 
 describe('Files of browser state', () => {
-  it('of Playwright are read and written without a change', () => {
+  it('of Playwright are read and written without changes', () => {
     const state = fromStorageState(PLAYWRIGHT, 'state.json');
     expect(state.cookies[1]?.partitionKey).to.deep.equal({
       topLevelSite: 'https://top.test',
@@ -47,14 +47,14 @@ describe('Files of browser state', () => {
     expect(toStorageState(state)).to.deep.equal({ ...PLAYWRIGHT, origins: [{ ...origin, sessionStorage: [] }] });
   });
 
-  it('keep session storage in a field that Playwright ignores', () => {
+  it('contain session storage in a field that Playwright ignores', () => {
     const origins = new Map([['https://shop.test', storage({}, { tab: '1' })]]);
     const written = toStorageState(stateOf({ origins }));
     expect(written.origins[0]?.sessionStorage).to.deep.equal([{ name: 'tab', value: '1' }]);
     expect(fromStorageState(written, 'x').origins).to.deep.equal(origins);
   });
 
-  it('leave out cookies that have expired', () => {
+  it('do not contain expired cookies', () => {
     const state = fromStorageState({ cookies: [{ ...COOKIE, expires: 1 }], origins: [] }, 'state.json');
     expect(state.cookies).to.deep.equal([]);
   });
@@ -63,16 +63,16 @@ describe('Files of browser state', () => {
     ['is not JSON', '{', /state\.json is not a file of browser state: it is not JSON/],
     ['is a list', '[]', /state\.json is not a file of browser state: it /],
     ['has a cookie without a domain', '{"cookies":[{"name":"a","value":"b"}]}', /cookies\.0\.domain/],
-    ['has an origin that is no URL', '{"origins":[{"origin":"shop"}]}', /origins\.0\.origin/],
+    ['has an origin that is not a URL', '{"origins":[{"origin":"shop"}]}', /origins\.0\.origin/],
   ] as const) {
-    it(`that one ${what} is refused with the place`, () => {
+    it(`are refused with the position of the mistake if one ${what}`, () => {
       expect(() => parseStorageState(text, 'state.json')).to.throw(words);
     });
   }
 });
 
 describe('The difference between two states', () => {
-  it('has what was added, changed and removed', () => {
+  it('contains what was added, changed and removed', () => {
     const before = stateOf({
       cookies: [COOKIE, { ...COOKIE, name: 'gone' }],
       origins: new Map([['https://a.test', storage({ same: '1', gone: '1' })]]),
@@ -104,7 +104,7 @@ describe('The difference between two states', () => {
     expect(isEmptyPatch(diffStates(before, after))).to.equal(true);
   });
 
-  it('keeps what the new session has and the steps did not touch', () => {
+  it('preserves values of the new session that the steps did not change', () => {
     const base = stateOf({ cookies: [COOKIE] });
     const last = stateOf({ cookies: [COOKIE, { ...COOKIE, name: 'cart', value: '3' }] });
     const next = stateOf({ cookies: [{ ...COOKIE, value: 'login of the new session' }] });

@@ -3,7 +3,7 @@ import { firstLine, parseFailure, verdictOfAnswer } from '../../src/driver/verdi
 
 type Expected = 'harmless' | 'suspicious' | `dead: ${string}`;
 
-/** A W3C answer as it stands on the wire. */
+/** Returns a W3C answer as it is sent. */
 const answer = (error: string, message: string) => JSON.stringify({ value: { error, message, stacktrace: '#0 0x55' } });
 
 function verdictText(body: string): Expected {
@@ -11,7 +11,7 @@ function verdictText(body: string): Expected {
   return verdict.kind === 'dead' ? `dead: ${verdict.cause}` : verdict.kind;
 }
 
-/** Each row of the error table that is an answer, in the remote end's own words. X measured, S source, I issues, G Grid. */
+/** The rows of the error table with the remote end's own messages. X: measured, S: source, I: issues, G: Grid. */
 const ANSWERS: readonly [origin: string, error: string, message: string, expected: Expected][] = [
   [
     'X: browser killed, first command after it',
@@ -98,17 +98,17 @@ const ANSWERS: readonly [origin: string, error: string, message: string, expecte
   ['unknown', 'unknown error', '', 'suspicious'],
 ];
 
-/** What is no answer of a WebDriver at all: a proxy's or a load balancer's. */
+/** Bodies that do not come from a WebDriver server, but from a proxy or a load balancer. */
 const FOREIGN: readonly [what: string, body: string][] = [
   ['an empty body', ''],
   ['a page of a proxy', '<html><head><title>502 Bad Gateway</title></head></html>'],
   ['JSON null', 'null'],
-  ['JSON of somebody else', '{"message":"no healthy upstream"}'],
+  ['JSON of another program', '{"message":"no healthy upstream"}'],
   ['a null value', '{"value":null}'],
   ['half a document', '{"value":{"error":"inval'],
 ];
 
-/** Words of a death in the mouth of a page: what it says in an alert or an exception is no verdict on its browser. */
+/** Messages of deaths that a page may contain: its alerts and exceptions are no verdict on its browser. */
 const DEADLY_WORDS = [
   'Session timed out or not found',
   'your contract was terminated due to inactivity',
@@ -123,20 +123,20 @@ const DEADLY_WORDS = [
 
 describe('Verdicts on answers', () => {
   for (const [origin, error, message, expected] of ANSWERS) {
-    it(`${origin}: "${firstLine(message) || error}" is ${expected}`, () => {
+    it(`are ${expected} for "${firstLine(message) || error}" (${origin})`, () => {
       expect(verdictText(answer(error, message))).to.equal(expected);
     });
   }
 
   for (const [what, body] of FOREIGN) {
-    it(`${what} is suspicious`, () => {
+    it(`are suspicious for ${what}`, () => {
       expect(verdictText(body)).to.equal('suspicious');
       expect(verdictOfAnswer(body).message).not.to.equal('');
     });
   }
 
   for (const words of DEADLY_WORDS) {
-    it(`"${words}" in an alert, an exception or a selector of a page is no death`, () => {
+    it(`are no death for "${words}" in an alert, an exception or a selector of a page`, () => {
       for (const [error, message] of [
         ['unexpected alert open', `unexpected alert open: {Alert text : ${words}}`],
         ['javascript error', `javascript error: ${words}`],
@@ -150,18 +150,18 @@ describe('Verdicts on answers', () => {
     });
   }
 
-  it('holds the first line of the message, without secrets', () => {
+  it('contain the first line of the message, without secrets', () => {
     const body = answer('unknown error', 'chrome not reachable at https://ann:hunter2@grid.test/\n  #0 0x55');
     expect(verdictOfAnswer(body).message).to.equal('chrome not reachable at https://***@grid.test/');
   });
 
-  it('holds the error string where there is no message', () => {
+  it('contain the error string if there is no message', () => {
     expect(verdictOfAnswer(answer('invalid session id', '')).message).to.equal('invalid session id');
   });
 });
 
 describe('parseFailure', () => {
-  it('takes error and message of a W3C answer, and the text of anything else', () => {
+  it('returns error and message of a W3C answer, and the text of any other body', () => {
     expect(parseFailure(answer('timeout', 'late'))).to.deep.equal({ error: 'timeout', message: 'late' });
     expect(parseFailure('<html>')).to.deep.equal({ error: '', message: '<html>' });
     expect(parseFailure('x'.repeat(10_000)).message).to.have.length(500);

@@ -4,12 +4,12 @@ import { expectNothingAfter } from './support/ended-program.ts';
 import { localBrowser } from './support/local-browser.ts';
 import { openSession } from './support/sessions.ts';
 
-describe('Watchdog, on a real browser (law 6)', () => {
+describe('Watchdog, on a real browser (invariant 6)', () => {
   it("leaves no driver, browser, watchdog or folder within 2 s of the program's end by kill -9", async () => {
     await expectNothingAfter('stay', 'SIGKILL');
   });
 
-  it('goes with a program that stops its session, and hits nobody', async () => {
+  it('ends with the session of a program that stops it, and kills nothing', async () => {
     const s = await openSession(await localBrowser());
     const { folder } = s.session.driverProcess!;
     const watchdog = descendantsOf(process.pid).find(({ command }) => command.includes(`watchdog ${folder}`));

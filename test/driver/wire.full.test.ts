@@ -15,7 +15,7 @@ import { openWireRecorder } from './support/wire-recorder.ts';
 const BROWSER_ARGUMENTS = ['--headless=new', '--no-sandbox'];
 const PAGE = `data:text/html,<title>page</title><input id="text"><input type="file"><button onclick="alert('hello')">ask</button>`;
 
-/** What an action does on a page, with most kinds of commands. */
+/** Does the work of an action on a page, with most kinds of commands. */
 async function work(driver: WebDriver, siteUrl: string): Promise<void> {
   const file = path.join(tmpdir(), 'upload-ä.txt');
   writeFileSync(file, 'content');
@@ -51,7 +51,7 @@ async function work(driver: WebDriver, siteUrl: string): Promise<void> {
 }
 
 describe('The requests of a supervised session at an endpoint', () => {
-  it('are those of a bare one, headers and bodies included, and the heartbeat beside them', async () => {
+  it('are equal to those of a bare one, headers and bodies included, except for the heartbeat', async () => {
     await using site = await openFaultSite();
     await using endpoint = await startRealDriver();
     const wanted = { 'goog:chromeOptions': { args: BROWSER_ARGUMENTS } };
@@ -81,7 +81,7 @@ describe('The requests of a supervised session at an endpoint', () => {
     for (const [index, command] of commands.entries()) expect(command).to.deep.equal(bareCommands[index]);
     const { 'content-length': _length, ...headers } = start!.headers;
     expect(bareStart!.headers).to.deep.include(headers);
-    // The switches that keep the browser quiet and without a window are ours.
+    // The library adds switches that make the browser quiet and headless.
     expect(withoutSwitches(start!.body)).to.deep.equal(withoutSwitches(bareStart!.body));
   });
 });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
 
-/** A socket of WebDriver BiDi that says nothing. */
+/** Opens a WebDriver BiDi socket that sends nothing. */
 export async function openBidiServer() {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   await once(server, 'listening');

@@ -6,18 +6,18 @@ interface Answer {
   readonly error?: { readonly message: string };
 }
 
-/** Crashes the renderer of one tab, also of one in the background; resolves when the browser tells of it. */
+/** Crashes the renderer of one tab, also of one in the background. Resolves when the browser reports the crash. */
 export async function crashPage(capabilities: Readonly<Record<string, unknown>>, handle: string): Promise<void> {
   const { debuggerAddress } = capabilities['goog:chromeOptions'] as { debuggerAddress: string };
   const socket = new WebSocket(`ws://${debuggerAddress.replace('localhost', '127.0.0.1')}/devtools/page/${handle}`);
   const crash = () => socket.send(JSON.stringify({ id: 1, method: 'Page.crash' }));
-  // One listener for all messages: two that come together would otherwise hide each other.
+  // One listener handles all messages, so that two that arrive together are both seen.
   const crashed = new Promise<void>((resolve, reject) => {
     socket.on('message', (data: Buffer) => {
       const { method, error } = JSON.parse(data.toString()) as Answer;
       if (method === 'Inspector.targetCrashed') resolve();
       if (error === undefined) return;
-      // A tab that still goes to its first page is not crashed; on a busy machine it may (measured).
+      // A tab that is still loading its first page does not crash; that happens on a busy machine (measured).
       if (error.message.startsWith('Page has pending navigations')) crash();
       else reject(new Error(error.message));
     });

@@ -10,7 +10,7 @@ export interface DevToolsCall {
   readonly sessionId?: string;
 }
 
-/** What a call gets: a result, `never` an answer, an error, or the end of the connection. */
+/** The reply to a call: a result, an error, no answer (`never`), or the end of the connection (`close`). */
 export type DevToolsReply = { readonly result: unknown } | { readonly error: string } | 'never' | 'close';
 
 /** A browser's DevTools endpoint without a browser. */
@@ -21,12 +21,12 @@ export interface DevToolsServer extends AsyncDisposable {
   readonly calls: readonly DevToolsCall[];
   readonly connections: number;
   answer(method: string, reply: DevToolsReply): void;
-  /** Resolves when a call of this method has come. */
+  /** Resolves when a call of this method has been received. */
   waitForCall(method: string): Promise<DevToolsCall>;
   emit(event: object): void;
-  /** Opens a page; who attaches to it gets this DevTools session. */
+  /** Opens a page. A client that attaches to it gets this DevTools session. */
   openPage(sessionId: string, targetId: string): void;
-  /** Ends all connections without a word, as a killed browser does. */
+  /** Ends all connections without a message, as a killed browser does. */
   drop(): void;
 }
 

@@ -8,14 +8,14 @@ import { descendantsOf, killProcess, waitUntilGone } from 'webdriver-supervisor/
 
 const PROGRAM = fileURLToPath(new URL('session-program.ts', import.meta.url));
 
-/** What a session of another program is made of. */
+/** The processes and the folder of another program's session. */
 interface Facts {
   readonly driver: number;
   readonly browser: number;
   readonly folder: string;
 }
 
-/** Runs a program that starts a session and then ends, by itself or by a signal; checks that all of it is gone soon after. */
+/** Runs a program that starts a session and then ends, by itself or by a signal. Checks that all leftovers are gone soon afterwards. */
 export async function expectNothingAfter(argument: string, signal?: NodeJS.Signals): Promise<void> {
   const args = ['--conditions=webdriver-supervisor:source', '--disable-warning=ExperimentalWarning', PROGRAM, argument];
   const program = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
@@ -23,7 +23,7 @@ export async function expectNothingAfter(argument: string, signal?: NodeJS.Signa
   const lines = createInterface(program.stdout);
   const [line] = (await once(lines, 'line')) as [string];
   const { driver, browser, folder } = JSON.parse(line) as Facts;
-  // A program that ends by itself may be faster than this look at its family.
+  // A program that ends by itself may end before this call.
   const family = descendantsOf(program.pid!).map(({ pid }) => pid);
   if (signal !== undefined) killProcess(program.pid!, signal);
   await ended;

@@ -5,7 +5,7 @@ import { openSession } from './sessions.ts';
 
 export const COMMAND_TIMEOUT_MS = 1_500;
 
-/** A session that gives up a page after a second, and a script never. */
+/** Opens a session with a page load timeout of one second and no script timeout. */
 export async function openLimitedSession() {
   const s = await openSession(await localBrowser(), {
     commandTimeoutMs: COMMAND_TIMEOUT_MS,
@@ -13,7 +13,7 @@ export async function openLimitedSession() {
   });
   return {
     ...s,
-    /** The session loads a page, and was not declared dead. */
+    /** Checks that the session loads a page and was not declared dead. */
     expectAlive: async () => {
       await s.driver.get(toUrl('<title>ok</title>'));
       expect(await s.driver.getTitle()).to.equal('ok');

@@ -1,7 +1,7 @@
 import { locateBrowser } from '../../../src/driver/locate.ts';
 import type { SessionTarget } from '../../../src/driver/browser-session.ts';
 
-/** A driver of our own with the browser of this machine. */
+/** Returns a target with the driver and the browser of this machine. */
 export async function localBrowser(): Promise<Extract<SessionTarget, { kind: 'own' }>> {
   const located = await locateBrowser({ env: process.env });
   if (!located.found) throw new Error(`No browser is here: ${JSON.stringify(located)}`);

@@ -12,50 +12,50 @@ export const REASON = new Error('the session is dead');
 
 interface Setup {
   readonly attachTo?: { readonly sessionId: string; readonly capabilities: object };
-  /** The session's own probe; it may halt. */
+  /** The session's probe, which may halt. */
   readonly probe?: (halt: AbortController) => Promise<boolean | void> | boolean | void;
-  /** Whether a death halts, as the supervisor sees to. Default true. */
+  /** Whether a death halts, as in the supervisor. Default true. */
   readonly haltsOnDeath?: boolean;
 }
 
-/** A transport with one session at a scripted server, and what its listener was told, in order. */
+/** Opens a transport with one session at a scripted server, and records its reports in order. */
 export async function openTransport({ attachTo, probe, haltsOnDeath = true }: Setup = {}) {
   const server = await openScriptedWebDriver();
   const http = new HttpClient(server.url);
   const halt = new AbortController();
-  const told: string[] = [];
+  const reports: string[] = [];
   const transport = new CommandTransport({
     http,
     signal: halt.signal,
     commandTimeoutMs: COMMAND_TIMEOUT_MS,
     ...(attachTo === undefined ? {} : { attachTo }),
     listener: {
-      onAlive: () => void told.push('alive'),
+      onAlive: () => void reports.push('alive'),
       onDeath: ({ cause, detectedBy, message }) => {
-        told.push(`dead: ${cause} (${detectedBy}) ${message}`);
+        reports.push(`dead: ${cause} (${detectedBy}) ${message}`);
         if (haltsOnDeath) halt.abort(REASON);
       },
-      onQuit: () => void told.push('quit'),
-      onRefused: () => void told.push('refused'),
+      onQuit: () => void reports.push('quit'),
+      onRefused: () => void reports.push('refused'),
       probe: async () => {
-        told.push('probe');
+        reports.push('probe');
         return (await probe?.(halt)) ?? false;
       },
-      freeBusyPage: async (handle) => void told.push(`free ${handle} if it is busy`),
-      freePage: (handle) => void told.push(`free ${handle}`),
+      freeBusyPage: async (handle) => void reports.push(`free ${handle} if it is busy`),
+      freePage: (handle) => void reports.push(`free ${handle}`),
     },
   });
   const driver = WebDriver.createSession(new Executor(transport), new Map() as never);
   const session = await driver.getSession();
-  told.length = 0;
+  reports.length = 0;
   const sessionPath = `/session/${session.getId()}`;
   return {
     server,
     transport,
     halt,
-    told,
+    reports,
     driver,
-    /** Sends one command past selenium: method and route within the session, and its data. */
+    /** Sends one command without selenium: method and route within the session, and its data. */
     send: (command: string, data?: object) => {
       const [method = '', route = ''] = command.split(' ');
       return transport.send({ method, path: sessionPath + route, data, headers: new Map() });

@@ -2,7 +2,7 @@ import { chmod, mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** An executable file that stands in for chromedriver; disposing removes it. */
+/** Writes an executable file that replaces chromedriver; disposing removes it. */
 export async function writeProgram(text: string, { mode = 0o755 }: { mode?: number } = {}) {
   const folder = await mkdtempDisposable(join(tmpdir(), 'program-'));
   const path = join(folder.path, 'chromedriver');
@@ -11,12 +11,12 @@ export async function writeProgram(text: string, { mode = 0o755 }: { mode?: numb
   return { path, [Symbol.asyncDispose]: () => folder.remove() };
 }
 
-/** A driver process that sends its clients to a server of the test. */
+/** Writes a driver program that sends its clients to a server of the test. */
 export function driverProgramFor(port: number) {
   return writeProgram(`#!/bin/sh\necho "ChromeDriver was started successfully on port ${port}."\nexec sleep 1000\n`);
 }
 
-/** A promise's rejection; fails where it resolves. */
+/** Resolves with a promise's rejection; fails if the promise resolves. */
 export function rejectionOf(promise: Promise<unknown>): Promise<Error & { readonly code?: string }> {
   return promise.then(
     () => {

@@ -1,11 +1,11 @@
-/** A program that starts a session, tells about it in one line, and then ends as it is told to: by itself, or from outside. */
+/** A program that starts a session, prints its facts in one line, and then ends as its argument says: by itself or from outside. */
 import { BrowserSession } from '../../../src/driver/browser-session.ts';
 import { localBrowser } from './local-browser.ts';
-import { makeKeeper } from './sessions.ts';
+import { makeRecorder } from './sessions.ts';
 import { silentLog } from '../../../src/core/log.ts';
 
 const [ending] = process.argv.slice(2);
-const { listener, halt } = makeKeeper();
+const { listener, halt } = makeRecorder();
 const session = await BrowserSession.start({
   target: await localBrowser(),
   browser: {},
@@ -23,4 +23,4 @@ process.stdout.write(`${JSON.stringify({ ...facts, browser: session.browserPid }
       throw new Error('nobody catches this');
     });
 });
-// Stays: the driver's pipes keep it alive.
+// The driver's pipes keep this program running.

@@ -3,34 +3,34 @@ import { silentLog, type Log, type LogFields } from '../../../src/core/log.ts';
 import { SessionDeathError } from '../../../src/driver/death.ts';
 import { BrowserSession, type SessionOptions, type SessionTarget } from '../../../src/driver/browser-session.ts';
 
-/** A listener that keeps what it is told, and halts on a death or a quit as the supervisor does. */
-export function makeKeeper({ haltsOnDeath = true } = {}) {
+/** Makes a listener that records all reports, and halts on a death or a quit as the supervisor does. */
+export function makeRecorder({ haltsOnDeath = true } = {}) {
   const halt = new AbortController();
-  const told: string[] = [];
+  const reports: string[] = [];
   const deaths: DeathReport[] = [];
   const waiting = Promise.withResolvers<DeathReport>();
   return {
     halt,
-    told,
+    reports,
     deaths,
-    /** The first death, past or to come. */
+    /** Resolves with the first death, past or future. */
     died: waiting.promise,
     listener: {
-      onAlive: () => void told.push('alive'),
+      onAlive: () => void reports.push('alive'),
       onDeath: (report: DeathReport) => {
-        told.push(`dead: ${report.cause} (${report.detectedBy})`);
+        reports.push(`dead: ${report.cause} (${report.detectedBy})`);
         deaths.push(report);
         if (haltsOnDeath) halt.abort(new SessionDeathError(toDeath(report)));
         waiting.resolve(report);
       },
-      onQuit: () => void told.push('quit'),
-      onRefused: () => void told.push('refused'),
+      onQuit: () => void reports.push('quit'),
+      onRefused: () => void reports.push('refused'),
     },
   };
 }
 
 export interface OpenOptions {
-  readonly keeper?: ReturnType<typeof makeKeeper>;
+  readonly recorder?: ReturnType<typeof makeRecorder>;
   readonly startSignal?: AbortSignal;
   readonly commandTimeoutMs?: number;
   readonly heartbeatTimeoutMs?: number;
@@ -42,7 +42,7 @@ export interface OpenOptions {
 export async function openSession(
   target: SessionTarget,
   {
-    keeper = makeKeeper(),
+    recorder = makeRecorder(),
     startSignal,
     commandTimeoutMs = 20_000,
     heartbeatTimeoutMs = 1_000,
@@ -53,18 +53,18 @@ export async function openSession(
   const session = await BrowserSession.start({
     target,
     browser,
-    signal: keeper.halt.signal,
+    signal: recorder.halt.signal,
     ...(startSignal === undefined ? {} : { startSignal }),
     commandTimeoutMs,
     heartbeatTimeoutMs,
-    listener: keeper.listener,
+    listener: recorder.listener,
     log,
   });
-  keeper.told.length = 0;
+  recorder.reports.length = 0;
   return {
     session,
     driver: session.driver,
-    ...keeper,
+    ...recorder,
     async [Symbol.asyncDispose]() {
       await session.stop();
       await session.killNow();
@@ -72,7 +72,7 @@ export async function openSession(
   };
 }
 
-/** A log that keeps its warnings. */
+/** Makes a log that records its warnings. */
 export function makeWarnings() {
   const warnings: string[] = [];
   const log: Log = {

@@ -1,14 +1,14 @@
-/** A program that starts a session as its environment says, and prints why it could not. */
+/** A program that starts a session with the settings of its environment, and prints why it could not. */
 import { silentLog } from '../../../src/core/log.ts';
 import { toError } from '../../../src/core/errors.ts';
 import { locateBrowser } from '../../../src/driver/locate.ts';
 import { BrowserSession } from '../../../src/driver/browser-session.ts';
-import { makeKeeper } from './sessions.ts';
+import { makeRecorder } from './sessions.ts';
 
 const { PATH, CHROME_BINARY, CHROMEDRIVER, LD_LIBRARY_PATH } = process.env;
 const located = await locateBrowser({ chromeBinary: CHROME_BINARY, chromedriver: CHROMEDRIVER, env: { PATH } });
 if (!located.found) throw new Error(`No browser is here: ${JSON.stringify(located)}`);
-const { listener, halt } = makeKeeper();
+const { listener, halt } = makeRecorder();
 try {
   const session = await BrowserSession.start({
     target: { kind: 'own', browserPath: located.browserPath, driverPath: located.driverPath },

@@ -9,7 +9,7 @@ export interface WireRequest {
   readonly body: string;
 }
 
-/** Of a session, a window or an element, and an archive with the time in it: different in each session. */
+/** Texts that differ in each session: ids of a session, a window or an element, and an archive that contains the time. */
 const OWN_TEXTS: readonly (readonly [RegExp, string])[] = [
   [/f\.[0-9A-F]{32}\.d\.[0-9A-F]{32}\.e\.(\d+)/g, 'element-$1'],
   [/\b[0-9a-f]{32}\b/g, 'session'],
@@ -17,7 +17,7 @@ const OWN_TEXTS: readonly (readonly [RegExp, string])[] = [
   [/(?<="file":")[^"]+/g, 'archive'],
 ];
 
-/** Stands before a WebDriver endpoint, passes everything on, and keeps each request as the wire has it, without the ids of its session. */
+/** Opens a proxy before a WebDriver endpoint that forwards everything and records each request as sent, without the ids of its session. */
 export async function openWireRecorder(targetUrl: string) {
   const requests: WireRequest[] = [];
   const serve = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
