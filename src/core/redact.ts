@@ -227,7 +227,7 @@ interface Pair {
   readonly end: number;
   readonly quote: string;
   readonly value: string;
-  /** Whether the name is secret only for some values. */
+  /** True if the name is secret only for some values. */
   readonly isSessionName: boolean;
 }
 

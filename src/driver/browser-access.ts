@@ -13,12 +13,12 @@ export interface AccessParts {
   readonly driver: () => WebDriver;
   /** Undefined if the browser offers no DevTools, and while a broken connection is being restored. */
   readonly devtools: () => DevTools | undefined;
-  /** Whether the browser has offered DevTools. */
+  /** Returns whether the browser has offered DevTools. */
   readonly hadDevTools: () => boolean;
   readonly windowHandle: () => string | null;
   readonly capabilities: () => Readonly<Record<string, unknown>>;
   readonly options: BrowserOptions;
-  /** Whether this program's own driver started the browser. */
+  /** True if this program's own driver started the browser. */
   readonly isOwn: boolean;
   /** Called before the browser is changed. */
   readonly onChange: () => void;

@@ -4,7 +4,7 @@ import { Capabilities } from 'selenium-webdriver';
 import { ConfigError } from '../core/errors.ts';
 
 export interface BrowserOptions {
-  /** Whether the browser runs without a window on a screen. @default true */
+  /** True if the browser runs without a window on a screen. @default true */
   readonly headless?: boolean;
   /** Additional command-line switches of the browser, such as `--accept-lang=de`. */
   readonly arguments?: readonly string[];
@@ -16,19 +16,17 @@ export interface BrowserOptions {
   /** The name of the browser. Browsers other than Chrome and Chromium need an endpoint that offers them. @default 'chrome' */
   readonly browserName?: string;
   /**
-   * Whether the session also opens a WebDriver BiDi socket and watches it. Without DevTools the socket is always watched. With DevTools it
+   * True if the session also opens a WebDriver BiDi socket and watches it. Without DevTools the socket is always watched. With DevTools it
    * adds nothing and makes the start slower. @default false
    */
   readonly bidi?: boolean;
-  /**
-   * Whether the library adds switches that keep the browser from its first-run pages and from background requests. @default true
-   */
+  /** True if the library adds switches that suppress the browser's first-run pages and background requests. @default true */
   readonly quiet?: boolean;
   /**
    * The browser's proxy: `http://host:port`, `socks5://host:port`, or `pac+http://host/file.pac`. Loopback addresses are never sent to it.
    */
   readonly proxy?: string | undefined;
-  /** Whether the browser accepts certificates that can't be verified. @default false */
+  /** True if the browser accepts certificates that can't be verified. @default false */
   readonly acceptInsecureCerts?: boolean | undefined;
   /** A profile folder, which is not removed. Only one session at a time can use it. Default: a new profile for each session. */
   readonly userDataDir?: string | undefined;

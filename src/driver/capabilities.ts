@@ -25,7 +25,7 @@ const QUIET_ARGUMENTS = [
   '--gaia-url=http://127.0.0.1:1/',
 ] as const;
 
-/** Whether Chromium must run without its sandbox: as root it refuses to start with one. */
+/** Returns whether Chromium must run without its sandbox: as root it refuses to start with one. */
 export function needsNoSandbox(): boolean {
   return process.getuid?.() === 0;
 }
@@ -88,7 +88,7 @@ export interface DriverOptions {
   readonly browserName: string;
   readonly wanted: Capabilities;
   readonly executor: Executor;
-  /** Whether the browser may run on another machine. Files must be sent to it then. */
+  /** True if the browser may run on another machine. Files must be sent to it then. */
   readonly isRemote: boolean;
 }
 

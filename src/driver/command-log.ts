@@ -53,7 +53,7 @@ export class CommandLog {
     return command;
   }
 
-  /** Whether a command with this label is in flight. */
+  /** Returns whether a command with this label is in flight. */
   isUnanswered(label: string): boolean {
     return this.#commands.some((command) => command.isUnanswered(label));
   }

@@ -109,10 +109,10 @@ export class CommandTransport implements Client {
   readonly #deadlines = new Deadlines();
   /** Aborts when the session's end is requested. */
   readonly #end = new AbortController();
-  /** Set when the last window was closed, which ends the session. */
+  /** True after the last window was closed, which ends the session. */
   #isWindowless = false;
   /**
-   * Set when a command was never answered although the browser and the driver are alive. If the next one is not answered either, the
+   * True after a command was never answered although the browser and the driver are alive. If the next one is not answered either, the
    * session is unusable.
    */
   #isStuck = false;
@@ -127,7 +127,7 @@ export class CommandTransport implements Client {
     return this.#inFlight.size;
   }
 
-  /** Whether the session's end was requested. A socket that closes afterwards is no death. */
+  /** True if the session's end was requested. A socket that closes afterwards is no death. */
   get isEnded(): boolean {
     return this.#end.signal.aborted;
   }
@@ -286,7 +286,7 @@ export class CommandTransport implements Client {
   }
 
   /**
-   * Handles a timeout of the driver. The page may loop for ever, and then every later command would time out too (measured). Returns the
+   * Handles a timeout of the driver. The page may loop forever, and then every later command would time out too (measured). Returns the
    * answer with the page's URL in its message.
    */
   async #endTimeout(body: string): Promise<string> {

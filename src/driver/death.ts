@@ -50,7 +50,7 @@ export class SessionEndedError extends SupervisorError {
 export class SessionStartError extends SupervisorError {
   readonly code = 'session-start-failed';
   readonly consequence = 'abort-run';
-  /** Whether the browser or the driver ended during the start, so that another start may succeed. */
+  /** True if the browser or the driver ended during the start, so that another start may succeed. */
   readonly isInterrupted: boolean;
 
   constructor(message: string, { isInterrupted = false, ...details }: StartErrorDetails = {}) {

@@ -68,7 +68,7 @@ interface Message {
 interface Page {
   sessionId: string | undefined;
   attached: Promise<void>;
-  /** Whether an alert or another dialog of the page's scripts is open. */
+  /** True if an alert or another dialog of the page's scripts is open. */
   isDialogOpen: boolean;
 }
 

@@ -26,7 +26,7 @@ export interface HttpExchange {
   /** JSON text. */
   readonly body?: string;
   /**
-   * Whether the exchange waits for the earlier exchanges that have this option. A session runs one command at a time. chromedriver's listen
+   * True if the exchange waits for the earlier exchanges that have this option. A session runs one command at a time. chromedriver's listen
    * queue overflows at about 60 connections, and further ones wait for minutes (measured).
    *
    * @default false
@@ -66,7 +66,7 @@ export class HttpClient {
   readonly socketAgent: http.Agent | undefined;
   readonly #base: URL;
   readonly #agent: http.Agent;
-  /** Whether this client created the agent, and so closes it. */
+  /** True if this client created the agent, and so closes it. */
   readonly #isOwnAgent: boolean;
   readonly #turns = new Serial();
   #inTurn: http.ClientRequest | undefined;

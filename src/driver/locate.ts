@@ -34,7 +34,7 @@ const CACHED_BROWSER_FILES = ['chrome', 'Google Chrome for Testing.app/Contents/
 const SNAP_STUB_WORDS = 'requires the chromium snap to be installed';
 const SNAP_STUB_MAX_BYTES = 8_192;
 
-/** Where to search. The caller passes all settings; this module reads no environment variables. */
+/** The settings of a search. The caller passes all of them; this module reads no environment variables. */
 export interface LocateOptions {
   /** The setting `CHROME_BINARY`. */
   readonly chromeBinary?: string | undefined;

@@ -24,13 +24,13 @@ export interface LostBrowser {
   readonly sessionId: string;
   readonly devtoolsUrl: string;
   /**
-   * Whether the session has a BiDi socket. With BiDi, chromedriver removes a session by itself if its browser is gone, so its list of
+   * True if the session has a BiDi socket. With BiDi, chromedriver removes a session by itself if its browser is gone, so its list of
    * sessions proves nothing.
    */
   readonly hasBidi: boolean;
   /** The age of the oldest command in flight; null if there is none. */
   readonly oldestCommandMs: number | null;
-  /** Whether a command in flight closes a window. A browser that ends with its last window was not killed. */
+  /** True if a command in flight closes a window. A browser that ends with its last window was not killed. */
   readonly isWindowClosing: boolean;
   /** Settles when no command is in flight. */
   readonly commandsSettled: Promise<unknown>;

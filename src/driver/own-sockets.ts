@@ -30,7 +30,7 @@ export class OwnSockets {
   readonly #signal: AbortSignal;
   readonly #sockets = new Set<WebSocket>();
   #bidi: BidiConnection | undefined;
-  /** Set during the check for an existing BiDi connection; called if selenium would create one. */
+  /** A function that is set during the check for an existing BiDi connection; it is called if selenium would create one. */
   #onBidiMissing: (() => never) | undefined;
 
   /** `signal` aborts with the reason of the session's end. */

@@ -24,7 +24,7 @@ export interface LeftProcesses {
   readonly driverPid: number | null;
   /** The session's temporary folder. */
   readonly folder: string | null;
-  /** How long the processes get to end by themselves. Default 0. */
+  /** The time that the processes get to end by themselves. Default 0. */
   readonly graceMs?: number;
 }
 

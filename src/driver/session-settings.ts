@@ -52,7 +52,7 @@ export class SessionSettings {
     this.#windowHandle = handle;
   }
 
-  /** Whether the driver has switched to a frame within the page. */
+  /** True if the driver has switched to a frame within the page. */
   get isInFrame(): boolean {
     return this.#frameDepth > 0;
   }
@@ -67,7 +67,7 @@ export class SessionSettings {
     return this.#overrides;
   }
 
-  /** Whether a command changed the size of a window. */
+  /** True if a command changed the size of a window. */
   get isResized(): boolean {
     return this.#isResized;
   }

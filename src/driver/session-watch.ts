@@ -37,7 +37,7 @@ export interface SessionWatchOptions {
   readonly target: SessionTarget;
   readonly sessionId: string;
   readonly capabilities: Capabilities;
-  /** Whether a BiDi socket is opened in addition to DevTools. */
+  /** True if a BiDi socket is opened in addition to DevTools. */
   readonly wantsBidi: boolean;
   readonly process: DriverProcess | undefined;
   readonly http: HttpClient;
@@ -165,7 +165,7 @@ export class SessionWatch {
     transport.settings.windowHandle ??= this.#devtools.onlyPage;
   }
 
-  /** Whether a command in flight closes a window. A browser that ends with its last window was not killed. */
+  /** True if a command in flight closes a window. A browser that ends with its last window was not killed. */
   get #isWindowClosing(): boolean {
     return this.#options.transport.log.isUnanswered('DELETE /window');
   }

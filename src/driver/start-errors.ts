@@ -49,11 +49,11 @@ const CHROMIUM_LINE = /^\[[\d:./]+|^DevTools listening/;
 const MAX_QUOTE_LENGTH = 300;
 
 /** Advice for an answer that shows that `GRID_URL` is wrong. */
-const ADVICE: readonly { readonly pattern: RegExp; readonly words: string }[] = [
-  { pattern: /<!doctype|<html/i, words: '(This is a web page, not a WebDriver endpoint. Correct GRID_URL, --grid.)' },
+const ADVICE: readonly { readonly pattern: RegExp; readonly advice: string }[] = [
+  { pattern: /<!doctype|<html/i, advice: '(This is a web page, not a WebDriver endpoint. Correct GRID_URL, --grid.)' },
   {
     pattern: /unknown command: \S*session/i,
-    words: '(Check the path of GRID_URL: for chromedriver it must be empty.)',
+    advice: '(Check the path of GRID_URL: for chromedriver it must be empty.)',
   },
 ];
 
@@ -98,7 +98,7 @@ function explain(text: string, target: StartTarget): string {
       'Start it manually with --headless=new to see why.';
     return `${program} ended as soon as it was started: ${message}${lastErrors(printed)} ${hint}`;
   }
-  const advice = endpointUrl === undefined ? undefined : ADVICE.find(({ pattern }) => pattern.test(text))?.words;
+  const advice = endpointUrl === undefined ? undefined : ADVICE.find(({ pattern }) => pattern.test(text))?.advice;
   const reason = message === '' ? '.' : `: ${message}`;
   return `${where} could not start a browser session${reason}${advice === undefined ? '' : ` ${advice}`}`;
 }
@@ -109,9 +109,9 @@ function lastErrors(printed: string): string {
   const relevant = errors.filter(([, file = '']) => !/dbus|crashpad/.test(file)).slice(-2);
   const lines = printed.split(DRIVER_LISTENS).at(-1)?.trim().split('\n') ?? [];
   const plain = lines.some((line) => CHROMIUM_LINE.test(line)) ? [] : lines.slice(-1);
-  const said = redactText((relevant.length > 0 ? relevant.map(([, , error]) => error) : plain).join('; ')).slice(
+  const quoted = redactText((relevant.length > 0 ? relevant.map(([, , error]) => error) : plain).join('; ')).slice(
     0,
     MAX_QUOTE_LENGTH,
   );
-  return said === '' ? '' : ` Its output: ${said.replace(/\.$/, '')}.`;
+  return quoted === '' ? '' : ` Its output: ${quoted.replace(/\.$/, '')}.`;
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 
 interface Reason {
   /** Output of Chromium, its driver, the library loader, or the operating system. */
-  readonly words: RegExp;
+  readonly pattern: RegExp;
   /** Returns a sentence without its full stop: the reason and the solution. */
   readonly explanation: (match: RegExpExecArray) => string;
 }
@@ -13,71 +13,71 @@ interface Reason {
 /** The first match wins. Each was provoked on Chromium 156 on Linux, except the texts of macOS. */
 const REASONS: readonly Reason[] = [
   {
-    words: /No usable sandbox/,
+    pattern: /No usable sandbox/,
     explanation: () =>
       'Chromium found no usable sandbox: this user may not create user namespaces, as in most containers. Allow them, or set ' +
       'BROWSER_ARGUMENTS=--no-sandbox if all visited pages are trusted',
   },
   {
-    words: /Missing X server or \$DISPLAY|Cannot open (X )?display/i,
+    pattern: /Missing X server or \$DISPLAY|Cannot open (X )?display/i,
     explanation: () =>
       'there is no display for the browser window. Leave out --headed (HEADLESS=false), or set DISPLAY, or use xvfb-run',
   },
   {
-    words: /Failed to create (\S+)\/SingletonLock|user data directory is already in use/,
+    pattern: /Failed to create (\S+)\/SingletonLock|user data directory is already in use/,
     explanation: ([, folder]) => describeUsedProfile(folder),
   },
   {
-    words: /Too many open files|EMFILE/,
+    pattern: /Too many open files|EMFILE/,
     explanation: () =>
       'the limit of open files is too low. Raise it with `ulimit -n 4096`; a browser needs several hundred',
   },
   {
     // Chromium puts its shared memory there if the system gives it no memfd. A full /dev/shm is no full disk.
-    words: /Creating shared memory in \S+ failed: ([^\n(]+)/,
+    pattern: /Creating shared memory in \S+ failed: ([^\n(]+)/,
     explanation: ([, why]) =>
       `the shared memory in /dev/shm can't be used (${why?.trim()}). Set BROWSER_ARGUMENTS=--disable-dev-shm-usage, or give the container more ` +
       '(--shm-size=1g)',
   },
   {
-    words: /FILE_ERROR_NO_SPACE|No space left on device|ENOSPC/,
+    pattern: /FILE_ERROR_NO_SPACE|No space left on device|ENOSPC/,
     explanation: () => `the temporary folder ${tmpdir()} is full. Make room there, or set TMPDIR to another folder`,
   },
   {
-    words: /failed to write prefs file/,
+    pattern: /failed to write prefs file/,
     explanation: () =>
       `the profile can't be written. Make room in the temporary folder ${tmpdir()}, or in USER_DATA_DIR if it is set, or choose another folder`,
   },
   {
-    words: /error while loading shared libraries: ([^\s:]+): (?:cannot open shared object file|([^\n]+))/,
+    pattern: /error while loading shared libraries: ([^\s:]+): (?:cannot open shared object file|([^\n]+))/,
     explanation: ([, library, defect]) =>
       `the library ${library} ${defect === undefined ? 'is missing' : `can't be loaded (${defect.trim()})`}. Install the program with its ` +
       'dependencies',
   },
   {
-    words: /undefined symbol: ([^\s,]+)|version `([^']+)' not found/,
+    pattern: /undefined symbol: ([^\s,]+)|version `([^']+)' not found/,
     explanation: ([, symbol, version]) =>
       `a library of this system is incompatible: it lacks ${symbol ?? version}. Update the system, or install a version that is built for it`,
   },
   {
-    words: /ENOENT[^\n]*mkdir '([^']+)\/[^'/]+'/,
+    pattern: /ENOENT[^\n]*mkdir '([^']+)\/[^'/]+'/,
     explanation: ([, folder]) => `the temporary folder ${folder} does not exist. Create it, or correct TMPDIR`,
   },
   {
-    words: /(EACCES|EROFS)[^\n]*mkdir '([^']+)\/[^'/]+'/,
+    pattern: /(EACCES|EROFS)[^\n]*mkdir '([^']+)\/[^'/]+'/,
     explanation: ([, , folder]) => `the temporary folder ${folder} can't be written to. Set TMPDIR to another folder`,
   },
   {
-    words: /Exec format error|ENOEXEC|Bad CPU type|system error -86/,
+    pattern: /Exec format error|ENOEXEC|Bad CPU type|system error -86/,
     explanation: () => 'the program is for another kind of machine. Install the right one',
   },
   {
-    words: /failed to execvp:\s+(\S+)|spawn (\S+) ENOENT/,
+    pattern: /failed to execvp:\s+(\S+)|spawn (\S+) ENOENT/,
     explanation: ([, browser, driver]) => describeUnrunnable(browser ?? driver ?? ''),
   },
 ];
 
-/** With less free shared memory, Chromium 156 was seen to end silently during its start, if the system gives it no memfd. */
+/** The minimum of free shared memory. With less, Chromium 156 was seen to end silently during its start if the system gives it no memfd. */
 const MIN_SHARED_MEMORY_BYTES = 8 * 2 ** 20;
 
 /** The machine codes in ELF headers (`e_machine`) of the programs that run on each architecture of Node. */
@@ -89,12 +89,12 @@ const ELF_MACHINES: Partial<Record<NodeJS.Architecture, readonly number[]>> = {
 };
 
 /**
- * Returns why one of `programs` did not start: a sentence with the solution, without its full stop. Undefined if neither `words`, their
- * output, nor their files show the reason.
+ * Returns why one of `programs` did not start: a sentence with the solution, without its full stop. Undefined if neither their `output` nor
+ * their files show the reason.
  */
-export function findStartReason(words: string, programs: readonly string[]): string | undefined {
-  for (const { words: pattern, explanation } of REASONS) {
-    const match = pattern.exec(words);
+export function findStartReason(output: string, programs: readonly string[]): string | undefined {
+  for (const { pattern, explanation } of REASONS) {
+    const match = pattern.exec(output);
     if (match !== null) return explanation(match);
   }
   // A program that the system can't run is passed to a shell, whose message is useless.

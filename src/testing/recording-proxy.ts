@@ -224,12 +224,12 @@ export class RecordingProxy implements AsyncDisposable {
 
 /** Returns the headers in their order, case and multiplicity, without those of the connection. */
 function endToEndHeaders({ rawHeaders }: IncomingMessage): string[] {
-  const kept: string[] = [];
+  const headers: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const [name = '', value = ''] = rawHeaders.slice(i, i + 2);
-    if (!HOP_BY_HOP.has(name.toLowerCase())) kept.push(name, value);
+    if (!HOP_BY_HOP.has(name.toLowerCase())) headers.push(name, value);
   }
-  return kept;
+  return headers;
 }
 
 function withoutHops(headers: IncomingMessage['headers']): IncomingMessage['headers'] {

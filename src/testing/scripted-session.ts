@@ -46,7 +46,7 @@ export class ScriptedSession {
     return capabilities;
   }
 
-  /** Whether the last window was closed, which ends the session. */
+  /** True if the last window was closed, which ends the session. */
   get isOver(): boolean {
     return this.#handles.length === 0;
   }

@@ -14,7 +14,7 @@ async function rejectionOf(promise: Promise<unknown>): Promise<unknown> {
   } catch (thrown) {
     return thrown;
   }
-  throw new Error('It was expected to reject, and it resolved.');
+  throw new Error('The promise resolved, but it was expected to reject.');
 }
 
 /** Returns the unhandled rejections that occur during the work. */

@@ -232,7 +232,7 @@ describe('Periodic', () => {
     isHeld = false;
     held.resolve();
     await clock.tickAsync(9 * MINUTE_MS);
-    expect(job.periodic.overdueMs, 'while it fails, and is tried again and again').to.equal(0);
+    expect(job.periodic.overdueMs, 'while it fails and is retried').to.equal(0);
     await job.periodic.stop();
     expect(job.periodic.overdueMs, 'after its stop').to.equal(0);
     await clock.tickAsync(60 * MINUTE_MS);

@@ -13,7 +13,7 @@ interface Situation {
   readonly hasBidi?: boolean;
   readonly isWindowClosing?: boolean;
   readonly expected: string;
-  /** Whether the driver must be asked. Default true. */
+  /** True if the driver must be asked. Default true. */
   readonly isDriverAsked?: boolean;
 }
 

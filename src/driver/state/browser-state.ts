@@ -73,7 +73,7 @@ export interface BrowserState {
   readonly windowSize: WindowSize | null;
   /** The time limits; null if no command changed them. */
   readonly timeouts: SessionTimeouts | null;
-  /** In the order in which they were sent; a later command of the same kind replaces an earlier one. */
+  /** The overrides in the order in which they were sent; a later command of the same kind replaces an earlier one. */
   readonly overrides: readonly BrowserOverride[];
 }
 
@@ -116,7 +116,7 @@ const NO_ITEMS: StorageItems = new Map();
 /** Returns the changes from `before` to `after`. A cookie that differs only in its expiry time counts as unchanged. */
 export function diffStates(before: BrowserState, after: BrowserState): StatePatch {
   const known = new Map(before.cookies.map((cookie) => [cookieName(cookie), cookie]));
-  const kept = new Set(after.cookies.map(cookieName));
+  const remaining = new Set(after.cookies.map(cookieName));
   const origins = new Map<string, { local: StoragePatch; session: StoragePatch }>();
   for (const origin of new Set([...before.origins.keys(), ...after.origins.keys()])) {
     const from = before.origins.get(origin);
@@ -128,7 +128,7 @@ export function diffStates(before: BrowserState, after: BrowserState): StatePatc
   }
   return {
     cookies: after.cookies.filter((cookie) => !isSameCookie(known.get(cookieName(cookie)), cookie)),
-    removedCookies: before.cookies.filter((cookie) => !kept.has(cookieName(cookie))),
+    removedCookies: before.cookies.filter((cookie) => !remaining.has(cookieName(cookie))),
     origins,
     windowSize: isSameSize(before.windowSize, after.windowSize) ? null : after.windowSize,
     timeouts: isSameTimeouts(before.timeouts, after.timeouts) ? null : after.timeouts,

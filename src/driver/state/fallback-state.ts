@@ -36,7 +36,7 @@ export interface FallbackStateOptions {
 }
 
 export interface CaptureOptions {
-  /** Whether no state is read if commands of the user would have to wait for it. */
+  /** True if no state is read if commands of the user would have to wait for it. */
   readonly isBackground?: boolean;
 }
 

@@ -12,9 +12,9 @@ const LEAVES_MEMORY =
   /\b(window|globalThis|self)\s*(\.\s*(?!location\b)[\w$]+|\[[^\]]+\])+\s*(=(?![=>])|[-+*/%&|^?]{1,2}=(?!=)|\+\+|--)|\b(addEventListener|setInterval)\s*\(|\.prototype\b[^;=]*=(?![=>])|\bObject\s*\.\s*(assign|defineProperty)\s*\(\s*(window|globalThis|self)\b/;
 
 export interface PageTouch {
-  /** Whether the page may look different. */
+  /** True if the page may look different. */
   readonly isTouched: boolean;
-  /** Whether a script has left something in the page's memory, which the page does not show. */
+  /** True if a script has left something in the page's memory, which the page does not show. */
   readonly hasMemory: boolean;
 }
 

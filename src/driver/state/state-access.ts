@@ -67,7 +67,7 @@ export class StateAccess {
     return this.#options.activity();
   }
 
-  /** Whether {@link capture} can return a state. If it returns undefined nevertheless, the DevTools connection is broken at that moment. */
+  /** True if {@link capture} can return a state. If it returns undefined nevertheless, the DevTools connection is broken at that moment. */
   get isExpected(): boolean {
     return this.#options.fallback() === undefined && this.#options.settings.windowHandle !== null;
   }

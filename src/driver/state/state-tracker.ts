@@ -10,7 +10,7 @@ import { touch, UNTOUCHED, type PageTouch } from './page-touch.ts';
 /** The document that a page shows. */
 export interface TrackedDocument extends PageTouch {
   readonly url: string;
-  /** Whether the navigation to it began with a form that was submitted by POST to this URL. */
+  /** True if the navigation to it began with a form that was submitted by POST to this URL. */
   readonly isPostTarget: boolean;
 }
 
@@ -34,7 +34,7 @@ export class StateTracker {
     this.#devtools = devtools;
   }
 
-  /** Whether DevTools has reported a page. Without that, nothing is known. */
+  /** True if DevTools has reported a page. Without that, nothing is known. */
   get hasEvents(): boolean {
     return this.#hasEvents;
   }

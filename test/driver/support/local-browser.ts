@@ -4,6 +4,6 @@ import type { SessionTarget } from '../../../src/driver/browser-session.ts';
 /** Returns a target with the driver and the browser of this machine. */
 export async function localBrowser(): Promise<Extract<SessionTarget, { kind: 'own' }>> {
   const located = await locateBrowser({ env: process.env });
-  if (!located.found) throw new Error(`No browser is here: ${JSON.stringify(located)}`);
+  if (!located.found) throw new Error(`There is no browser on this machine: ${JSON.stringify(located)}`);
   return { kind: 'own', driverPath: located.driverPath, browserPath: located.browserPath };
 }

@@ -14,7 +14,7 @@ interface Setup {
   readonly attachTo?: { readonly sessionId: string; readonly capabilities: object };
   /** The session's probe, which may halt. */
   readonly probe?: (halt: AbortController) => Promise<boolean | void> | boolean | void;
-  /** Whether a death halts, as in the supervisor. Default true. */
+  /** True if a death halts, as in the supervisor. Default true. */
   readonly haltsOnDeath?: boolean;
 }
 

@@ -20,7 +20,7 @@ export function driverProgramFor(port: number) {
 export function rejectionOf(promise: Promise<unknown>): Promise<Error & { readonly code?: string }> {
   return promise.then(
     () => {
-      throw new Error('It was expected to reject, and it resolved.');
+      throw new Error('The promise resolved, but it was expected to reject.');
     },
     (thrown: unknown) => thrown as Error,
   );

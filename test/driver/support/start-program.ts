@@ -7,7 +7,7 @@ import { makeRecorder } from './sessions.ts';
 
 const { PATH, CHROME_BINARY, CHROMEDRIVER, LD_LIBRARY_PATH } = process.env;
 const located = await locateBrowser({ chromeBinary: CHROME_BINARY, chromedriver: CHROMEDRIVER, env: { PATH } });
-if (!located.found) throw new Error(`No browser is here: ${JSON.stringify(located)}`);
+if (!located.found) throw new Error(`There is no browser on this machine: ${JSON.stringify(located)}`);
 const { listener, halt } = makeRecorder();
 try {
   const session = await BrowserSession.start({
