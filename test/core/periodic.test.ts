@@ -112,11 +112,11 @@ describe('Periodic', () => {
   });
 
   const retries: Record<string, [options: Partial<PeriodicOptions>, afterMs: number]> = {
-    'after 60 s if its interval is longer': [{}, MINUTE_MS],
-    'after its interval if that is shorter': [{ intervalMs: 5_000 }, 5_000],
+    'in 60 s if its interval is longer': [{}, MINUTE_MS],
+    'in its interval if that is shorter': [{ intervalMs: 5_000 }, 5_000],
   };
   for (const [name, [options, afterMs]] of Object.entries(retries))
-    it(`is retried ${name} after a failure (R204, R402)`, async () => {
+    it(`is retried after a failure, ${name} (R204, R402)`, async () => {
       let isBroken = true;
       const job = open({ ...options, work: async () => (isBroken ? fail('out of order') : undefined) });
       job.periodic.start();

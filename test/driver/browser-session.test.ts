@@ -169,7 +169,7 @@ describe('BrowserSession: a start that fails', () => {
   });
 
   for (const which of ['startSignal', 'halt'] as const) {
-    it(`by the ${which} leaves no session at the endpoint, even if the endpoint was about to start one`, async () => {
+    it(`leaves no session at the endpoint if the ${which} aborts it, even if the endpoint was about to start one`, async () => {
       await using e = await openEndpoint();
       using hold = e.server.hold('POST /session');
       const stop = new AbortController();
@@ -184,7 +184,7 @@ describe('BrowserSession: a start that fails', () => {
     });
   }
 
-  it('by its signal does not wait long for an endpoint that never answers', async () => {
+  it('does not wait long for an endpoint that never answers if its signal aborts', async () => {
     await using e = await openEndpoint();
     e.server.answer('POST /session', { fault: 'never' });
     const stop = new AbortController();
@@ -200,7 +200,7 @@ describe('BrowserSession: a start that fails', () => {
     }
   });
 
-  it('by its signal after the session was created leaves none', async () => {
+  it('leaves no session if its signal aborts after the session was created', async () => {
     await using browser = await openDevToolsServer();
     browser.answer('Target.setDiscoverTargets', 'never');
     const capabilities = { 'goog:chromeOptions': { debuggerAddress: browser.address } };
@@ -213,7 +213,7 @@ describe('BrowserSession: a start that fails', () => {
     expect(e.server.sessionIds).to.deep.equal([]);
   });
 
-  it('by its signal before it started sends nothing', async () => {
+  it('sends nothing if its signal was already aborted', async () => {
     await using e = await openEndpoint();
     const starting = rejectionOf(openSession(e.target, { startSignal: AbortSignal.abort(REASON) }));
     expect(await starting).to.equal(REASON);

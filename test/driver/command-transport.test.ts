@@ -40,7 +40,7 @@ describe('CommandTransport: proofs of life', () => {
     ['GET /window', undefined, []],
     ['POST /window', { handle: 'window-1' }, []],
   ] as const) {
-    it(`include${expected.length === 0 ? ' no' : ''} ${command}`, async () => {
+    it(`${expected.length === 0 ? 'exclude' : 'include'} ${command}`, async () => {
       await using t = await openTransport();
       await t.send(command, data);
       expect(t.reports).to.deep.equal(expected);
