@@ -35,7 +35,7 @@ export interface BrowserOptions {
    * browsers read (`PATH`, `HOME`, `DISPLAY`, `LANG`, `TZ`, `https_proxy` and similar).
    */
   readonly environment?: Readonly<Record<string, string>>;
-  /** The folder for downloads. Default: a temporary folder that is removed with the session. */
+  /** The folder for downloads. Default: a temporary folder, removed with the session; never the user's own. */
   readonly downloadDir?: string | undefined;
 }
 

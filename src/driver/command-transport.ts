@@ -342,14 +342,14 @@ export class CommandTransport implements Client {
   /** Settles as the exchange does, or resolves with undefined at the deadline. */
   #answerWithin(deadlineMs: number, exchange: Promise<HttpAnswer>): Promise<HttpAnswer | undefined> {
     const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer | undefined>();
-    const callOff = this.#deadlines.set(deadlineMs, () => resolve(undefined));
+    const cancel = this.#deadlines.set(deadlineMs, () => resolve(undefined));
     exchange.then(
       (answer) => {
-        callOff();
+        cancel();
         resolve(answer);
       },
       (thrown: unknown) => {
-        callOff();
+        cancel();
         reject(toError(thrown));
       },
     );

@@ -106,7 +106,7 @@ export class DriverProcess {
       });
     } catch (thrown) {
       // Most failures are events. Some are thrown, such as the failure of macOS for a program built for another machine.
-      await clearAway(folder, watchdog);
+      await removeFolder(folder, watchdog);
       throw notStarted(driverPath, toError(thrown).message);
     }
     if (child.pid !== undefined) watchdog.guard(child.pid);
@@ -164,10 +164,10 @@ async function endParts({ child, folder, watchdog, exited }: DriverParts): Promi
   // The group outlives its leader: a driver that has exited leaves its browser in the group.
   if (child.pid !== undefined) killGroup(child.pid);
   await settlesWithin(exited, EXIT_LIMIT_MS);
-  await clearAway(folder, watchdog);
+  await removeFolder(folder, watchdog);
 }
 
-async function clearAway(folder: string, watchdog: Watchdog): Promise<void> {
+async function removeFolder(folder: string, watchdog: Watchdog): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   } catch (thrown) {

@@ -67,7 +67,7 @@ export async function callInPage(
 }
 
 /** Throws the error for a session without DevTools: its connection is being restored, or the browser offers none. */
-export function throwWithoutDevTools(wasThere: boolean): never {
-  if (wasThere) throw new DevToolsClosedError('the DevTools connection is being restored');
+export function throwWithoutDevTools(wasConnected: boolean): never {
+  if (wasConnected) throw new DevToolsClosedError('the DevTools connection is being restored');
   throw new PageUnreachableError('the session offers no DevTools, which calls in the page need');
 }

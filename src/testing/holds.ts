@@ -12,7 +12,7 @@ export interface Hold {
 /** All holds of one server. A request passes when every hold that matches it is released. */
 export class Holds {
   readonly #active = new Set<{
-    isMeant: (request: RecordedRequest) => boolean;
+    matches: (request: RecordedRequest) => boolean;
     pass: (request: RecordedRequest) => Promise<void>;
   }>();
 
@@ -20,7 +20,7 @@ export class Holds {
     const caught = Promise.withResolvers<RecordedRequest>();
     const released = Promise.withResolvers<void>();
     const entry = {
-      isMeant: toRequestPredicate(matcher),
+      matches: toRequestPredicate(matcher),
       pass: (request: RecordedRequest) => {
         caught.resolve(request);
         return released.promise;
@@ -36,6 +36,6 @@ export class Holds {
 
   /** Resolves when no hold matches the request any more; at once if none does. */
   async waitUntilReleased(request: RecordedRequest): Promise<void> {
-    for (const { isMeant, pass } of [...this.#active]) if (isMeant(request)) await pass(request);
+    for (const { matches, pass } of [...this.#active]) if (matches(request)) await pass(request);
   }
 }

@@ -34,7 +34,7 @@ function runRecordingDriver(chromedriver: string, { log, args }: { log: string; 
   const { port, rest } = takePort(args);
   const basePath = args.find((arg) => arg.startsWith('--url-base='))?.slice('--url-base='.length) ?? '';
   const driver = spawn(chromedriver, [...rest, '--port=0'], { stdio: ['ignore', 'pipe', 'pipe'] });
-  shareFate(driver, writeLog);
+  linkLifetimes(driver, writeLog);
   process.stdout.on('error', () => undefined); // The parent process may have closed the pipe.
   process.stderr.on('error', () => undefined);
   driver.stderr.pipe(process.stderr);
@@ -71,7 +71,7 @@ function takePort(args: readonly string[]): { port: number; rest: string[] } {
   return { port: Number(port ?? 0), rest };
 }
 
-function shareFate(driver: ChildProcess, writeLog: (line: DriverLogLine) => void): void {
+function linkLifetimes(driver: ChildProcess, writeLog: (line: DriverLogLine) => void): void {
   for (const signal of PASSED_SIGNALS) process.on(signal, () => driver.kill(signal));
   process.on('exit', () => driver.kill('SIGKILL')); // Only after an error of this process: otherwise the driver has exited first.
   driver.once('error', (error) => {
@@ -92,12 +92,12 @@ async function openControl(proxy: RecordingProxy): Promise<LocalServer> {
   const server = await LocalServer.open();
   server.serve(async (request, response) => {
     const control = JSON.parse(await readBody(request)) as DriverControl;
-    const body = JSON.stringify((await obey(control)) ?? null);
+    const body = JSON.stringify((await carryOut(control)) ?? null);
     sendWhole(response, { status: 200, headers: { 'content-type': 'application/json' }, body });
   });
   return server;
 
-  function obey(control: DriverControl): unknown {
+  function carryOut(control: DriverControl): unknown {
     switch (control.do) {
       case 'cutNextBody':
         return { fault: faults.push(proxy.cutNextBody(fromMatcherText(control.matcher), { cut: control.cut })) - 1 };

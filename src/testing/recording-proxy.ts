@@ -27,7 +27,7 @@ type FaultKind = 'swallow' | CutKind;
 
 interface Fault {
   readonly kind: FaultKind;
-  readonly isMeant: (request: RecordedRequest) => boolean;
+  readonly matches: (request: RecordedRequest) => boolean;
   readonly struck: PromiseWithResolvers<RecordedRequest>;
 }
 
@@ -140,7 +140,7 @@ export class RecordingProxy implements AsyncDisposable {
   }
 
   #arm(matcher: RequestMatcher, kind: FaultKind): ArmedFault {
-    const fault: Fault = { kind, isMeant: toRequestPredicate(matcher), struck: Promise.withResolvers() };
+    const fault: Fault = { kind, matches: toRequestPredicate(matcher), struck: Promise.withResolvers() };
     this.#faults.push(fault);
     return { struck: fault.struck.promise, disarm: () => this.#disarm(fault) };
   }
@@ -161,7 +161,7 @@ export class RecordingProxy implements AsyncDisposable {
 
   async #handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const request = this.#record(incoming);
-    const fault = this.#faults.find(({ isMeant }) => isMeant(request));
+    const fault = this.#faults.find(({ matches }) => matches(request));
     if (fault) this.#disarm(fault);
     const answer = await this.#forward(incoming, response);
     if (!fault) {

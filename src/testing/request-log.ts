@@ -23,7 +23,7 @@ export interface WaitForRequestOptions {
 }
 
 interface Waiter<Request> {
-  readonly isMeant: (request: Request) => boolean;
+  readonly matches: (request: Request) => boolean;
   missing: number;
   readonly resolve: (request: Request) => void;
   readonly reject: (reason: unknown) => void;
@@ -37,7 +37,7 @@ export class RequestLog<Request extends RecordedRequest = RecordedRequest> {
   record(request: Request): void {
     this.requests.push(request);
     for (const waiter of this.#waiters) {
-      if (!waiter.isMeant(request) || --waiter.missing > 0) continue;
+      if (!waiter.matches(request) || --waiter.missing > 0) continue;
       this.#waiters.delete(waiter);
       waiter.resolve(request);
     }
@@ -57,12 +57,12 @@ export class RequestLog<Request extends RecordedRequest = RecordedRequest> {
 
   async #waitFor(matcher: RequestMatcher, { count = 1, signal }: WaitForRequestOptions): Promise<Request> {
     signal?.throwIfAborted();
-    const isMeant = toRequestPredicate(matcher);
-    const seen = this.requests.filter(isMeant);
+    const matches = toRequestPredicate(matcher);
+    const seen = this.requests.filter(matches);
     const found = seen[count - 1];
     if (found !== undefined) return found;
     const { promise, resolve, reject } = Promise.withResolvers<Request>();
-    const waiter: Waiter<Request> = { isMeant, missing: count - seen.length, resolve, reject };
+    const waiter: Waiter<Request> = { matches, missing: count - seen.length, resolve, reject };
     const onAbort = (): void => reject(signal?.reason);
     this.#waiters.add(waiter);
     signal?.addEventListener('abort', onAbort, { once: true });

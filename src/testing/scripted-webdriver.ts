@@ -28,7 +28,7 @@ export interface WebDriverScript {
 }
 
 interface Rule {
-  readonly isMeant: (request: RecordedRequest) => boolean;
+  readonly matches: (request: RecordedRequest) => boolean;
   readonly reply: ScriptedReply;
   remaining: number;
 }
@@ -96,7 +96,7 @@ export class ScriptedWebDriver implements AsyncDisposable {
     reply: ScriptedReply,
     { times = Infinity }: { readonly times?: number } = {},
   ): () => void {
-    const rule: Rule = { isMeant: toRequestPredicate(matcher), reply, remaining: times };
+    const rule: Rule = { matches: toRequestPredicate(matcher), reply, remaining: times };
     this.#rules.unshift(rule);
     return () => this.#drop(rule);
   }
@@ -168,7 +168,7 @@ export class ScriptedWebDriver implements AsyncDisposable {
 
   #scriptedAnswer(request: ScriptedRequest): ScriptedAnswer | undefined {
     for (const rule of [...this.#rules]) {
-      if (!rule.isMeant(request)) continue;
+      if (!rule.matches(request)) continue;
       const answer = typeof rule.reply === 'function' ? rule.reply(request) : rule.reply;
       if (answer === undefined) continue;
       if (--rule.remaining <= 0) this.#drop(rule);

@@ -27,16 +27,16 @@ describe('Deadlines', () => {
   });
 
   it('do not call a callback that was cancelled', () => {
-    const callOff = set('a', 10);
+    const cancel = set('a', 10);
     set('b', 10);
-    callOff();
+    cancel();
     clock().tick(10);
     expect(late).to.deep.equal(['b']);
   });
 
   it('share one timer, which a later wait does not reset', () => {
-    const callOff = set('a', 10);
-    callOff();
+    const cancel = set('a', 10);
+    cancel();
     set('b', 15);
     expect(clock().countTimers()).to.equal(1);
     clock().tick(14);

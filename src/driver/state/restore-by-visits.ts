@@ -18,21 +18,21 @@ export async function restoreByVisits(patch: StatePatch, { ask, channel, handle 
   const refused: string[] = [];
   const left = new Set(patch.cookies);
   const removed = new Set(patch.removedCookies);
-  /** Sets the cookies of `left` and removes the cookies of `removed` for which `isMeant` returns true. */
-  const changeCookies = async (isMeant: (cookie: StateCookie) => boolean) => {
+  /** Sets the cookies of `left` and removes the cookies of `removed` for which `matches` returns true. */
+  const changeCookies = async (matches: (cookie: StateCookie) => boolean) => {
     for (const [cookies, change] of [
       [removed, (cookie: StateCookie) => channel.removeCookie(cookie)],
       [left, (cookie: StateCookie) => channel.setCookie(cookie)],
     ] as const) {
-      for (const cookie of [...cookies].filter(isMeant)) {
+      for (const cookie of [...cookies].filter(matches)) {
         cookies.delete(cookie);
         await change(cookie).catch(() => refused.push(describeCookie(cookie)));
       }
     }
   };
-  let isAway = false;
+  let hasLeft = false;
   const visit = async (url: string) => {
-    isAway = true;
+    hasLeft = true;
     return ask('POST', '/url', { url }).then(
       () => true,
       () => false,
@@ -40,14 +40,14 @@ export async function restoreByVisits(patch: StatePatch, { ask, channel, handle 
   };
   const pageUrl = channel.isOutOfBand ? BLANK_URL : await channel.url(handle);
   for (const [origin, { local, session }] of patch.origins) {
-    const isThere = await visit(`${origin}/`);
-    if (isThere && !channel.isOutOfBand) await changeCookies((cookie) => isOfSite(cookie, origin));
-    if (!isThere || !(await writePageStorage(channel, handle, { origin, local, session })))
+    const isReached = await visit(`${origin}/`);
+    if (isReached && !channel.isOutOfBand) await changeCookies((cookie) => isOfSite(cookie, origin));
+    if (!isReached || !(await writePageStorage(channel, handle, { origin, local, session })))
       refused.push(`the storage of ${origin}`);
   }
   if (channel.isOutOfBand) await changeCookies(() => true);
   else {
-    await changeCookies((cookie) => !isAway && isOfSite(cookie, pageUrl));
+    await changeCookies((cookie) => !hasLeft && isOfSite(cookie, pageUrl));
     for (const cookie of [...removed, ...left]) {
       if (!removed.has(cookie) && !left.has(cookie)) continue;
       const site = siteOf(cookie);
@@ -57,7 +57,7 @@ export async function restoreByVisits(patch: StatePatch, { ask, channel, handle 
   }
   if (patch.windowSize !== null) await ask('POST', '/window/rect', patch.windowSize);
   // If storage was written, the caller opens the page again when it needs it. If only cookies were written, no caller does.
-  if (isAway) await visit(patch.origins.size === 0 && /^https?:/.test(pageUrl) ? pageUrl : BLANK_URL);
+  if (hasLeft) await visit(patch.origins.size === 0 && /^https?:/.test(pageUrl) ? pageUrl : BLANK_URL);
   return refused;
 }
 
