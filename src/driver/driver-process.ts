@@ -24,7 +24,7 @@ const LISTEN_LIMIT_MS = 20_000;
  * chromedriver takes a free port for IPv6 and then the same port for IPv4, which another program may have taken in between (seen on 156).
  */
 const PORT_TAKEN = /Address already in use/;
-const BIND_ATTEMPTS = 3;
+const MAX_BIND_ATTEMPTS = 3;
 const ENDED_BY_SIGNAL = 'the driver was ended by';
 /** The time limit for the remaining output of a driver that has exited. */
 const LAST_OUTPUT_LIMIT_MS = 100;
@@ -71,7 +71,7 @@ export class DriverProcess {
       try {
         return await DriverProcess.#launchOnce(options);
       } catch (thrown) {
-        if (attempt === BIND_ATTEMPTS || !PORT_TAKEN.test(toError(thrown).message)) throw thrown;
+        if (attempt === MAX_BIND_ATTEMPTS || !PORT_TAKEN.test(toError(thrown).message)) throw thrown;
       }
     }
   }
