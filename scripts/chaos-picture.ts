@@ -21,9 +21,9 @@ interface Line {
   readonly atSeconds: number;
 }
 
-const lines = await record();
-writeFileSync(TARGET, draw(lines));
-console.log(`Drew ${lines.length} lines: ${path.relative(process.cwd(), TARGET)}`);
+const recorded = await record();
+writeFileSync(TARGET, draw(recorded));
+console.log(`Drew ${recorded.length} lines: ${path.relative(process.cwd(), TARGET)}`);
 
 async function record(): Promise<Line[]> {
   const startedAt = performance.now();
@@ -66,8 +66,8 @@ ${all.map(({ text }, index) => `<text x="${MARGIN_PX}" y="${MARGIN_PX + (index +
 }
 
 function classOf(text: string): string {
-  if (/^chaos: killed/.test(text)) return 'kill';
-  if (/^recovering/.test(text)) return 'back';
+  if (text.startsWith('chaos: killed')) return 'kill';
+  if (text.startsWith('recovering')) return 'back';
   return /completed|all correct/.test(text) ? 'done' : '';
 }
 
