@@ -1,7 +1,12 @@
+import { appendFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
 import { expect } from 'chai';
+import { Client } from 'pg';
 import { freeze, unfreeze } from 'webdriver-supervisor/testing';
 
 import { openRegistry, RegistryError } from '../../src/registry/registry.ts';
+import { eventually } from '../support/eventually.ts';
 import { TestPostgres } from '../support/postgres.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { keptBy, numbers, openRun } from '../support/opened-run.ts';
@@ -27,6 +32,38 @@ describe('A registry in PostgreSQL, whose server', () => {
     clearInterval(timer);
     expect(turns).to.be.greaterThan(50);
     expect(await keptBy(run)).to.deep.equal({ steps: numbers(STEPS), records: numbers(STEPS) });
+    expect(run.failures).to.deep.equal([]);
+  }).timeout(60_000);
+
+  it('is a standby after a failover: what is written waits for its promotion, and is written once', async () => {
+    await using postgres = await TestPostgres.start();
+    await using run = await openRun(await postgres.createDatabase());
+    await run.endStep(0);
+    await postgres.stop();
+    writeFileSync(path.join(postgres.dataFolder, 'standby.signal'), '');
+    appendFileSync(path.join(postgres.dataFolder, 'postgresql.conf'), `wal_retrieve_retry_interval = '50ms'\n`);
+    // Resolves when the server takes changes.
+    const started = postgres.start();
+    const url = postgres.urlOf('postgres');
+    const client = await eventually(async () => {
+      const candidate = new Client(url);
+      candidate.on('error', () => undefined);
+      return candidate.connect().then(
+        () => candidate,
+        () => undefined,
+      );
+    }, 'a standby that answers');
+    const writing = Promise.all(numbers(9).map((number) => run.endStep(number)));
+    await eventually(async () => {
+      const { rowCount } = await client.query(
+        `select 1 from pg_stat_activity where application_name = 'webdriver-supervisor' and query = 'rollback'`,
+      );
+      return run.failures.length > 0 || rowCount !== 0;
+    }, 'a transaction that the standby refuses');
+    await client.query('select pg_promote()');
+    await client.end();
+    await Promise.all([started, writing]);
+    expect(await keptBy(run)).to.deep.equal({ steps: numbers(9), records: numbers(9) });
     expect(run.failures).to.deep.equal([]);
   }).timeout(60_000);
 

@@ -30,7 +30,7 @@ export class TestPostgres implements AsyncDisposable {
     this.#folder = folder;
     this.port = port;
     this.#server = new EmbeddedPostgres({
-      databaseDir: path.join(folder, 'data'),
+      databaseDir: this.dataFolder,
       port,
       user: USER,
       password: PASSWORD,
@@ -51,6 +51,11 @@ export class TestPostgres implements AsyncDisposable {
 
   urlOf(database: string): string {
     return `postgres://${USER}:${PASSWORD}@127.0.0.1:${this.port}/${database}`;
+  }
+
+  /** The server's files. */
+  get dataFolder(): string {
+    return path.join(this.#folder, 'data');
   }
 
   /** The server's main process. */

@@ -88,10 +88,16 @@ class CertainDriver extends PostgresDriver {
   readonly #unanswered = new WeakSet<DatabaseConnection>();
 
   override async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
-    await super.beginTransaction(connection, settings);
-    const query = CompiledQuery.raw('select cast(pg_current_xact_id() as text) as id');
-    const { rows } = await connection.executeQuery<{ id: string }>(query);
-    this.#ids.set(connection, rows[0]?.id ?? '');
+    try {
+      await super.beginTransaction(connection, settings);
+      const query = CompiledQuery.raw('select cast(pg_current_xact_id() as text) as id');
+      const { rows } = await connection.executeQuery<{ id: string }>(query);
+      this.#ids.set(connection, rows[0]?.id ?? '');
+    } catch (thrown) {
+      // Kysely rolls back only what has begun. Without this the pool would hand out a connection with an open, failed transaction.
+      await Promise.allSettled([super.rollbackTransaction(connection as PostgresConnection)]);
+      throw thrown;
+    }
   }
 
   override async commitTransaction(connection: DatabaseConnection): Promise<void> {
@@ -152,6 +158,7 @@ function explain(error: Error, place: string): string {
   if (code === '28P01' || code === '28000' || code === '3D000')
     return `${what}. Correct the user, password or database in REGISTRY_URL.`;
   if (code === '42501') return `${what}. Grant the user of REGISTRY_URL the right to create tables in its schema.`;
+  if (code === '25006') return `${what}. The server takes no changes: name the primary server in REGISTRY_URL.`;
   if (code === 'ENOTFOUND') return `${what}. Correct the host in REGISTRY_URL.`;
   return isPassing(error) ? `${what}. Start the database, or correct REGISTRY_URL.` : what;
 }
