@@ -1,4 +1,5 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 
 import { expect } from 'chai';
 
@@ -191,6 +192,8 @@ describeOnSqlite('A registry file that goes away', (registries) => {
   for (const [what, change] of [
     ['deleted', (file: string) => rmSync(file)],
     ['replaced', (file: string) => renameSync(`${file}.other`, file)],
+    ['left without its log', (file: string) => rmSync(`${file}-wal`)],
+    ['left without its locks', (file: string) => rmSync(`${file}-shm`)],
   ] as const) {
     it(`is noticed when it is ${what}: nothing more is stored, and the message says so`, async () => {
       const url = await registries.url();
@@ -211,4 +214,18 @@ describeOnSqlite('A registry file that goes away', (registries) => {
       ).to.be.instanceOf(RegistryDivergedError);
     });
   }
+
+  it('is none of a relative path when the working folder changes', async () => {
+    const url = await registries.url();
+    const before = process.cwd();
+    const file = path.relative(before, url.slice('sqlite:'.length));
+    await using registry = await openRegistry(`sqlite:${file}`);
+    process.chdir(path.parse(before).root);
+    try {
+      await registry.runs.create({ id: 'run', action: 'test', params: {}, owner: 'run' });
+      expect(await registry.runs.get('run')).to.include({ id: 'run' });
+    } finally {
+      process.chdir(before);
+    }
+  });
 });

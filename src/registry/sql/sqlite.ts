@@ -2,7 +2,7 @@
  * SQLite by Node's own module. It works in our thread, so it must never wait: a lock of another process is an error here, which whoever
  * asked tries again after a pause (`Database`). Transactions begin as writers, so that none fails in its middle for a lock.
  */
-import { closeSync, openSync, statSync } from 'node:fs';
+import { closeSync, openSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -38,12 +38,14 @@ const NOTADB = 26;
 /** Statements are few and repeat; texts with a changing number of rows must not fill the memory. */
 const MOST_STATEMENTS = 100;
 
-export function sqliteDialect(file: string): RegistryDialect {
-  let opened: string | undefined;
-  const onOpen = () => (opened = identityOf(file));
+export function sqliteDialect(place: string): RegistryDialect {
+  // The user's code may change the working folder.
+  const file = place === MEMORY ? place : path.resolve(place);
+  let opened: readonly OpenedFile[] = [];
+  const onOpen = () => (opened = lookAtFiles(file));
   return {
     name: 'sqlite',
-    place: file,
+    place,
     kysely: kyselyDialect(file, onOpen),
     nowMs: sql<number>`cast(unixepoch('now', 'subsec') * 1000 as integer)`,
     autoIncrement: sql`integer primary key autoincrement`,
@@ -53,14 +55,15 @@ export function sqliteDialect(file: string): RegistryDialect {
     // Nobody tells that a lock is free, and who asks too seldom meets it held again.
     longestPauseMs: 20,
     isPassing: (error) => [BUSY, LOCKED].includes(resultCode(error)),
-    explain: (error) => explain(error, file),
+    explain: (error) => explain(error, place),
     // A commit is answered in this process, or was not made.
     isCommitted: async () => false,
     verify: () => {
-      if (opened === undefined || opened === identityOf(file)) return;
+      const changed = opened.find((one) => one.identity !== identityOf(one.file));
+      if (changed === undefined) return;
       throw new RegistryDivergedError(
-        `The registry ${file} was replaced or deleted while this program used it; what was stored since then is not in it. ` +
-          'Put the file back, or go on with the one that is there: resume the run.',
+        `The registry's file ${changed.file} was replaced or deleted while this program used it; what was stored since then is not in it. ` +
+          'Put the file back, or go on with what is there: resume the run.',
       );
     },
     sizeBytes: async (db) => {
@@ -106,6 +109,8 @@ class SqliteDriver implements Driver {
       database.exec(
         'pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = off; pragma wal_autocheckpoint = 250',
       );
+      // Creates the files beside it.
+      database.exec('select count(*) from sqlite_schema');
       this.#connection = new SqliteConnection(database);
       suspendBetweenTransactions(1);
       if (this.#file !== MEMORY) this.#onOpen();
@@ -251,6 +256,17 @@ async function makePrivateFile(file: string): Promise<void> {
   } catch {
     // It exists, or SQLite says better why it can't be created.
   }
+}
+
+interface OpenedFile {
+  readonly file: string;
+  readonly identity: string | undefined;
+}
+
+/** The database and the files that SQLite has beside it for as long as it is open; without one of them others don't see what is written. */
+function lookAtFiles(file: string): OpenedFile[] {
+  const real = realpathSync(file);
+  return [file, `${real}-wal`, `${real}-shm`].map((one) => ({ file: one, identity: identityOf(one) }));
 }
 
 /** Tells files apart that had the same path; undefined if there is none. */
