@@ -10,6 +10,8 @@ import type { Log } from '../core/log.ts';
 const POLL_MS = 500;
 const PAGE = 200;
 const LOOKED = 'looked';
+/** A cursor that every event comes after. */
+const BEFORE_ALL = -1;
 
 /** What a reader is handed. */
 export type FeedItem =
@@ -29,7 +31,9 @@ export class EventFeed {
   readonly #looks = new EventEmitter();
   #readers = 0;
   #latestId = 0;
-  #hasLooked = false;
+  /** The number of looks that began, and of the last one that succeeded. */
+  #begun = 0;
+  #seen = 0;
   #runs: readonly StoredRun[] = [];
   #runsText = '';
 
@@ -53,6 +57,8 @@ export class EventFeed {
       let cursor = after;
       let shown = '';
       let isPlaced = false;
+      // A look that began earlier may not know of the event that the reader begins after.
+      const begun = this.#begun;
       while (!signal.aborted) {
         const events = await this.#readAfter(cursor);
         for (const event of events) {
@@ -62,14 +68,15 @@ export class EventFeed {
         // Large events come in smaller parts.
         if (events.length === PAGE || (events.length > 0 && cursor < this.#latestId)) continue;
         const runs = this.#runs.filter((run) => owner === undefined || run.owner === owner);
-        if (this.#runsText !== shown) {
+        // A reader that has seen progress gets all events from then on.
+        if (this.#runsText !== shown && (isPlaced || cursor <= this.#latestId)) {
           shown = this.#runsText;
           yield { kind: 'progress', runs };
         }
-        await this.#nextChange(cursor, shown, signal);
+        await this.#nextChange(isPlaced ? cursor : BEFORE_ALL, shown, signal);
         // A number of another registry, as after a new beginning: it would wait for very long.
-        if (!isPlaced && this.#hasLooked) cursor = Math.min(cursor, this.#latestId);
-        isPlaced ||= this.#hasLooked;
+        if (!isPlaced && this.#seen > begun) cursor = Math.min(cursor, this.#latestId);
+        isPlaced ||= this.#seen > begun;
       }
     } finally {
       this.#readers -= 1;
@@ -84,7 +91,6 @@ export class EventFeed {
   #forget(): void {
     this.#runs = [];
     this.#runsText = '';
-    this.#hasLooked = false;
   }
 
   async #readAfter(cursor: number): Promise<readonly StoredEvent[]> {
@@ -97,7 +103,7 @@ export class EventFeed {
     }
   }
 
-  /** Waits for the next look at least: also where what is there can't be read, or not yet. */
+  /** Waits for the next look at least, and until there is something after `cursor`, or other progress than was `shown`. */
   async #nextChange(cursor: number, shown: string, signal: AbortSignal): Promise<void> {
     do {
       // An abort ends the wait, which ends the reader.
@@ -106,13 +112,14 @@ export class EventFeed {
   }
 
   async #look(): Promise<void> {
+    const number = (this.#begun += 1);
     try {
       const { latestId, runs } = await this.#link.use(async (registry) => ({
         latestId: await registry.events.latestId(),
         runs: await registry.runs.list({ status: 'processing' }),
       }));
       this.#latestId = latestId;
-      this.#hasLooked = true;
+      this.#seen = number;
       this.#runs = runs;
       this.#runsText = JSON.stringify(runs.map(toVisible));
     } finally {

@@ -65,6 +65,16 @@ describeOnSqlite('Monitor: the readers of events', (registries) => {
   const read = () => EventReader.open(`${server.url}/events`);
   const forgotten = () => eventually(async () => feed.readers === 0, 'all readers are forgotten');
 
+  it('get new events for a Last-Event-ID beyond the newest one while others read and no run makes progress', async () => {
+    await using other = await EventReader.open(`${server.url}/events`);
+    await other.until(({ progress }) => progress.length > 0);
+    await using reader = await EventReader.open(`${server.url}/events`, { lastEventId: '9007199254740991' });
+    await reader.until(({ progress }) => progress.length > 0);
+    await registry.events.append({ type: 'session_warning', message: 'new' });
+    const events = await reader.until(({ events: some }) => some.length > 0 && some);
+    expect(events.map(({ data }) => data.message as string)).to.deep.equal(['new']);
+  });
+
   it('are fifty of a client at most, also if they all come at once; one that leaves makes room', async () => {
     const all = await Promise.all(numbers(60).map(read));
     const refused = all.filter(({ status }) => status !== 200);
