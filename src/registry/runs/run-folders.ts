@@ -2,10 +2,11 @@
  * Which working run writes into which folder. Two runs that write into one folder would replace each other's files. The claim is a part of
  * the run's row, so that it ends with the run's lease, whatever happens to the program.
  */
+import type { StoredRun } from '../../model/run.ts';
+import { LIVE_STATUSES } from '../../model/session.ts';
 import { ConfigError } from '../../core/errors.ts';
 import { count } from '../log/counters.ts';
 import type { Connection, Database } from '../sql/database.ts';
-import { LIVE_STATUSES } from '../../model/session.ts';
 
 /** A folder on one machine. */
 export interface FolderClaim {
@@ -43,11 +44,30 @@ export async function claimFolder(
 ): Promise<string | undefined> {
   // One claim at a time: those of two transactions that don't see each other would both succeed.
   await count(db, 'output_claims');
-  await refuseHeld(db, { runId, claim, dialect });
+  const others = await refuseHeld(db, { runId, claim, dialect });
+  // Their processes may only have been suspended: when they wake, and renew their leases, the folder is no longer theirs.
+  for (const { id, options } of others) await writeOptions(db, id, { ...toOptions(options), [OPTION]: undefined });
   const row = await db.selectFrom('runs').select('options').where('id', '=', runId).executeTakeFirst();
   return row === undefined ? undefined : JSON.stringify({ ...toOptions(row.options), [OPTION]: claim.folder });
 }
 
+/** Throws `ConfigError` if the folder that `run` claimed when it was begun was claimed by another run since. */
+export async function assertFolderKept(
+  database: Database,
+  { id: runId, options: { [OPTION]: folder } }: Pick<StoredRun, 'id' | 'options'>,
+): Promise<void> {
+  const row = await database.read((db) =>
+    db.selectFrom('runs').select('options').where('id', '=', runId).executeTakeFirst(),
+  );
+  if (row === undefined || toOptions(row.options)[OPTION] === folder) return;
+  throw new ConfigError(
+    `Another run began to write into ${String(folder)} while this process was suspended and its lease ran out. Its files are left alone. The ` +
+      `records are in the registry: write them elsewhere by \`runs export ${runId} --output FOLDER\`.`,
+    { data: { runId, folder } },
+  );
+}
+
+/** Throws `ConfigError` if a working run has the folder. Returns the runs that claimed it and no longer hold their lease. */
 async function refuseHeld(
   db: Connection,
   {
@@ -55,32 +75,44 @@ async function refuseHeld(
     claim,
     dialect,
   }: { readonly runId: string; readonly claim: FolderClaim; readonly dialect: Database['dialect'] },
-): Promise<void> {
+): Promise<readonly { readonly id: string; readonly options: string }[]> {
   const { folder, host, isGone } = claim;
   const working = await db
     .selectFrom('runs')
     .select(['id', 'action', 'options', 'host', 'pid', 'processIdentity'])
+    .select((eb) =>
+      eb
+        .exists(
+          eb
+            .selectFrom('sessions')
+            .select('sessions.id')
+            .whereRef('sessions.token', '=', 'runs.token')
+            .where('sessions.status', 'in', LIVE_STATUSES)
+            .where('sessions.leaseExpiresMs', '>', dialect.nowMs),
+        )
+        // A boolean of PostgreSQL, a number of SQLite.
+        .as('isLeased'),
+    )
     .where('status', '=', 'processing')
     .where('host', '=', host)
     .where('id', '!=', runId)
-    .where((eb) =>
-      eb.exists(
-        eb
-          .selectFrom('sessions')
-          .select('sessions.id')
-          .whereRef('sessions.token', '=', 'runs.token')
-          .where('sessions.status', 'in', LIVE_STATUSES)
-          .where('sessions.leaseExpiresMs', '>', dialect.nowMs),
-      ),
-    )
     .execute();
-  const holder = working.find(({ options, ...process }) => toOptions(options)[OPTION] === folder && !isGone(process));
-  if (holder === undefined) return;
+  const claimed = working.filter(({ options }) => toOptions(options)[OPTION] === folder);
+  const holder = claimed.find(({ isLeased, ...process }) => Boolean(isLeased) && !isGone(process));
+  if (holder === undefined) return claimed;
   throw new ConfigError(
     `The run ${holder.id} of ${holder.action} (pid ${holder.pid}) writes into ${folder} now. Wait for its end, cancel it by ` +
       `\`runs cancel ${holder.id}\`, or choose another folder with --output.`,
     { data: { runId: holder.id, folder } },
   );
+}
+
+async function writeOptions(db: Connection, id: string, options: Readonly<Record<string, unknown>>): Promise<void> {
+  await db
+    .updateTable('runs')
+    .set({ options: JSON.stringify(options) })
+    .where('id', '=', id)
+    .execute();
 }
 
 function toOptions(json: string): Readonly<Record<string, unknown>> {

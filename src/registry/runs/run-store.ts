@@ -119,8 +119,8 @@ export interface RunStore {
   /** Records kept so far. */
   readonly recordCount: number;
   /**
-   * Resolves if everything stored so far is there, and the run still belongs to this process. Rejects with `LeaseLostError` or
-   * `RegistryDivergedError`.
+   * Resolves if everything stored so far is there, and the run and its output folder still belong to this process. Rejects with
+   * `LeaseLostError`, `RegistryDivergedError`, or, for the folder, `ConfigError`.
    */
   prove(): Promise<void>;
   /** The last word: waits for all that was asked before. Nothing is kept after it. */

@@ -17,6 +17,7 @@ import type { Connection, Database } from '../sql/database.ts';
 import type { Tables } from '../sql/tables.ts';
 import { LeaseLostError, RegistryDivergedError, RegistryError } from '../errors.ts';
 import { appendEvent, isRunRemoved } from '../log/events.ts';
+import { assertFolderKept } from './run-folders.ts';
 import { CommitGroup, findReplaced, writeGroup } from './run-commit.ts';
 import { pageRecords, pageSaves, pageSteps, type RunPlace } from './run-pages.ts';
 import type {
@@ -124,6 +125,7 @@ export class RunWriter implements RunStore {
 
   async prove(): Promise<void> {
     await this.#ask((group) => group.prove());
+    await assertFolderKept(this.#options.database, this.#run);
   }
 
   async finish({ status, error, outputs }: RunEnd): Promise<void> {

@@ -11,6 +11,16 @@ import { rejectionOf } from '../../support/rejection.ts';
 import { runScripted, type ScriptedRun } from '../../support/scripted-run.ts';
 import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
 
+const RENEWAL = { id: 'suspended', lastHeartbeatAt: null, lastUsedAt: new Date().toISOString() };
+const SNAPSHOT = {
+  counts: { total: 0, queued: 0, running: 0, done: 0, failed: 0, cancelled: 0, skipped: 0 },
+  display: null,
+  sessions: 1,
+  reused: 0,
+  contextLosses: 0,
+  deaths: [],
+  durationMs: 0,
+};
 const PROCESS = { host: hostname(), pid: 1, identity: 'of another machine' };
 
 describe('Output folder', () => {
@@ -82,6 +92,24 @@ describeOnSqliteAndInFullOnPostgres('Output folder: claims in the registry', ({ 
     await registry.leases.release('next', 'next', { status: 'ended' });
     await registry.leases.release('process', 'process', { status: 'ended' });
     expect((await begin('last')).options).to.include({ writesTo: tmpdir() });
+  });
+
+  it('are lost by a run whose lease had run out when another one began, also if it is renewed: it replaces no file', async () => {
+    const { token } = await begin('suspended', { leaseMs: 0 });
+    const run = (await registry.runs.get('suspended'))!;
+    const store = registry.runs.openStore(run, {
+      token: token!,
+      snapshot: () => SNAPSHOT,
+      onFailure: () => undefined,
+      onCancel: () => undefined,
+    });
+    await store.prove();
+    await begin('other');
+    await registry.leases.renew('suspended', [RENEWAL], 60_000);
+    const refusal = await rejectionOf(store.prove());
+    await store.close();
+    expect(refusal).to.include({ code: 'invalid-config' });
+    expect(refusal.message).to.contain(tmpdir()).and.contain('runs export suspended --output');
   });
 
   it('let one of two runs begin that ask at the same time', async () => {
