@@ -67,8 +67,8 @@ export async function removeOldRuns({
   const failed = new Set<string>();
   const tryToRemove = async (id: string) => {
     try {
-      // False: somebody goes on with it, or was quicker.
-      if (await registry.runs.remove(id)) return 1;
+      // False: somebody goes on with it, or did since it was listed, or was quicker.
+      if (await registry.runs.remove(id, { before })) return 1;
     } catch (thrown) {
       onFailure(thrown);
     }

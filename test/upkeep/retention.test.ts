@@ -114,6 +114,16 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
       expect(await rawSql(url, 'select key from records')).to.deep.equal([]);
     });
 
+    it('keeps a run that was gone on with after it was found to be old', async () => {
+      await add('old', { records: 1, isExported: true });
+      const before = new Date(Date.now() - 30 * DAY_MS).toISOString();
+      expect(await registry.runs.listRemovable({ before, limit: 10 })).to.deep.equal(['old']);
+      await registry.runs.saveRecord('old', { more: 1 }, { key: 'more' });
+      expect(await registry.runs.remove('old', { before })).to.equal(false);
+      expect(await left()).to.deep.equal(['old']);
+      expect(await registry.runs.remove('old')).to.equal(true);
+    });
+
     it('leaves a run that has saved more records since its export, however it ended', async () => {
       await add('resumed', { status: 'halted', records: 1, isExported: true });
       await add('added to', { status: 'halted', records: 1, isExported: true });

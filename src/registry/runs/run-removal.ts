@@ -2,18 +2,32 @@
  * Runs that go. The run itself goes at once; its steps and records, of which there may be very many, follow in batches, so that neither
  * other writers nor this process's timers wait for them. What a program that is killed meanwhile leaves, the next clean-up takes.
  */
+import type { ExpressionBuilder } from 'kysely';
+
 import { ENDED_STEPS } from '../../model/run.ts';
 import { count } from '../log/counters.ts';
 import { giveWay, type Connection, type Database } from '../sql/database.ts';
 import { appendEvent } from '../log/events.ts';
+import type { Tables } from '../sql/tables.ts';
 
 /** Of one table: removed within a few milliseconds. */
 const BATCH = 1_000;
 const BELONGINGS = ['steps', 'records'] as const;
 
-/** False where there is no such run, or it is being worked on. */
-export async function removeRun(database: Database, id: string): Promise<boolean> {
-  const isRemoved = await database.write((db) => removeRow(db, id));
+/** Selects runs that are over, did not change since `before`, and have no records that were never exported. */
+export function isRemovable(before: string) {
+  return (eb: ExpressionBuilder<Tables, 'runs'>) =>
+    eb.and([
+      eb('token', 'is', null),
+      eb('status', 'not in', ['pending', 'processing']),
+      eb('updatedAt', '<', before),
+      eb.or([eb('records', '=', 0), eb('outputs', '!=', '{}')]),
+    ]);
+}
+
+/** False where there is no such run, or it is being worked on, or it is not to go by {@link isRemovable}, if `before` is given. */
+export async function removeRun(database: Database, id: string, before?: string): Promise<boolean> {
+  const isRemoved = await database.write((db) => removeRow(db, id, before));
   while (await database.write((db) => removeBatch(db, id))) await giveWay();
   return isRemoved;
 }
@@ -31,11 +45,12 @@ export async function forgetRemoved(db: Connection, id: string): Promise<void> {
   for (const table of BELONGINGS) await db.deleteFrom(table).where('runId', '=', id).execute();
 }
 
-async function removeRow(db: Connection, id: string): Promise<boolean> {
+async function removeRow(db: Connection, id: string, before: string | undefined): Promise<boolean> {
   const row = await db
     .deleteFrom('runs')
     .where('id', '=', id)
     .where('token', 'is', null)
+    .$if(before !== undefined, (query) => query.where(isRemovable(before ?? '')))
     .returningAll()
     .executeTakeFirst();
   if (row === undefined) return false;

@@ -13,7 +13,7 @@ import { assertFolderFree, claimFolder, type FolderClaim } from './run-folders.t
 import { forgetSteps, type ForgottenPart } from './run-forget.ts';
 import { pageRecords, pageSteps, readRecordsPage, type RecordsPage } from './run-pages.ts';
 import { missingRun, nextPosition, putRecord, recount, touchRun } from './run-records.ts';
-import { forgetRemoved, listHalfRemoved, removeRun } from './run-removal.ts';
+import { forgetRemoved, isRemovable, listHalfRemoved, removeRun } from './run-removal.ts';
 import { readRun, toNewRow, toStoredRun, type NewRun } from './run-row.ts';
 import type { RecordEntry, RunSnapshot, RunStore, StoredStep } from './run-store.ts';
 import { RunWriter, type RunWriterOptions } from './run-writer.ts';
@@ -285,10 +285,7 @@ export class Runs {
       db
         .selectFrom('runs')
         .select('id')
-        .where('token', 'is', null)
-        .where('status', 'not in', ['pending', 'processing'])
-        .where('updatedAt', '<', before)
-        .where((eb) => eb.or([eb('records', '=', 0), eb('outputs', '!=', '{}')]))
+        .where(isRemovable(before))
         .orderBy('updatedAt')
         .limit(limit)
         .execute(),
@@ -296,9 +293,12 @@ export class Runs {
     return rows.map(({ id }) => id);
   }
 
-  /** Removes a run with its steps and records. False where there is none, or it is being worked on. */
-  remove(id: string): Promise<boolean> {
-    return removeRun(this.#database, id);
+  /**
+   * Removes a run with its steps and records. False where there is none, or it is being worked on, or, with `before`, {@link listRemovable}
+   * would not list it any more.
+   */
+  remove(id: string, { before }: { readonly before?: string } = {}): Promise<boolean> {
+    return removeRun(this.#database, id, before);
   }
 
   /** Ids of runs that were removed by a program that was ended before all of it was gone; {@link remove} takes the rest. */
