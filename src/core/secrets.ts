@@ -14,6 +14,15 @@ const MAX_SECRETS = 500;
 const MAX_TOTAL_LENGTH = 100_000;
 /** A line of at least this length within a longer value, such as a private key, is a secret by itself. */
 const MIN_LINE_LENGTH = 16;
+/** How `"` and `'` are written together. */
+const HTML_QUOTES = [
+  ['"', "'"],
+  ['&quot;', "'"],
+  ['&quot;', '&#39;'],
+  ['&quot;', '&#x27;'],
+  ['&quot;', '&apos;'],
+  ['&#34;', '&#39;'],
+] as const;
 
 /** The forms of all values, searched by their first characters, because one pattern of whole values may be too large for the engine. */
 interface FormIndex {
@@ -90,18 +99,39 @@ function* formsOf(value: string): Generator<string> {
   for (const one of new Set([value, ...lines])) {
     const json = JSON.stringify(one).slice(1, -1);
     const encoded = [encodeURIComponent(one.toWellFormed()), encodeURI(one.toWellFormed()), toFormValue(one)];
-    yield* [one, json, JSON.stringify(json).slice(1, -1), toHtml(one)];
-    for (const form of encoded) yield* [form, form.replace(/%[\dA-F]{2}/g, (escape) => escape.toLowerCase())];
+    yield* [one, ...toJsonForms(json), JSON.stringify(json).slice(1, -1)];
+    yield* toHtmlForms(one);
+    for (const form of encoded)
+      // A URL may be a parameter of another.
+      yield* [form, form.replace(/%[\dA-F]{2}/g, (escape) => escape.toLowerCase()), encodeURIComponent(form)];
     yield* toBase64Cores(one);
   }
+}
+
+/** As JavaScript writes it; with `/` escaped, as PHP does; with `<`, `>` and `&`, as Go does; in ASCII alone, as Python and PHP do. */
+function* toJsonForms(json: string): Generator<string> {
+  const slashed = json.replaceAll('/', '\\/');
+  yield* [
+    json,
+    slashed,
+    toEscapes(json, /[<>&\u2028\u2029]/g),
+    toEscapes(json, /[^ -~]/g),
+    toEscapes(slashed, /[^ -~]/g),
+  ];
+}
+
+function toEscapes(text: string, letters: RegExp): string {
+  return text.replace(letters, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function toFormValue(value: string): string {
   return new URLSearchParams({ '': value }).toString().slice(1);
 }
 
-function toHtml(value: string): string {
-  return value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+/** As browsers write texts and attributes, and as servers do. */
+function* toHtmlForms(value: string): Generator<string> {
+  const text = value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  for (const [double, single] of HTML_QUOTES) yield text.replaceAll('"', double).replaceAll("'", single);
 }
 
 /**

@@ -21,6 +21,12 @@ describe('SecretValues', () => {
     ['in JSON', JSON.stringify(SECRET).slice(1, -1)],
     ['in JSON within JSON', JSON.stringify(JSON.stringify(SECRET)).slice(3, -3)],
     ['in HTML', 'pä&quot;s\\s w&amp;r&lt;d/+'],
+    ['in a text of HTML', 'pä"s\\s w&amp;r&lt;d/+'],
+    ['in HTML of Go', 'pä&#34;s\\s w&amp;r&lt;d/+'],
+    ['in a URL that is a parameter', encodeURIComponent(encodeURIComponent(SECRET))],
+    ['in JSON of PHP', 'p\\u00e4\\"s\\\\s w&r<d\\/+'],
+    ['in JSON of Python', 'p\\u00e4\\"s\\\\s w&r<d/+'],
+    ['in JSON of Go', 'pä\\"s\\\\s w\\u0026r\\u003cd/+'],
   ] as const) {
     it(`masks a value ${what}`, () => {
       expect(valuesOf(SECRET).mask(`a ${text} b ${text}`)).to.equal('a *** b ***');
