@@ -45,9 +45,9 @@ function toCell(value: unknown): string {
   return typeof value === 'string' ? escapeFormula(value) : JSON.stringify(value);
 }
 
-/** OWASP's advice on CSV injection. Numbers keep their sign: only texts come here. */
+/** OWASP's advice on CSV injection, the full-width forms included. Numbers keep their sign: only texts come here. */
 function escapeFormula(text: string): string {
-  return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/.test(text) ? `'${text}` : text;
 }
 
 /** JSON holds no line feeds, and other line breaks end no line here, as they would with `node:readline`. */

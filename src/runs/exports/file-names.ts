@@ -9,15 +9,20 @@ export function toFileName(name: string): string {
   return Array.from(usable).slice(0, LONGEST_NAME).join('') || 'unnamed';
 }
 
-/** Gives names that differ also if the file system takes upper and lower case as the same. */
+/** Gives names that differ also if the file system takes upper and lower case, or forms of Unicode, as the same. */
 export class FileNames {
   readonly #taken = new Set<string>();
 
   nameOf(dataset: string): string {
     const wanted = toFileName(dataset);
     let name = wanted;
-    for (let number = 2; this.#taken.has(name.toLowerCase()); number += 1) name = `${wanted}-${number}`;
-    this.#taken.add(name.toLowerCase());
+    for (let number = 2; this.#taken.has(fold(name)); number += 1) name = `${wanted}-${number}`;
+    this.#taken.add(fold(name));
     return name;
   }
+}
+
+/** Upper case first: it has one form for the `ß` and `ss`, `ſ` and `s` that lower case keeps apart. */
+function fold(name: string): string {
+  return name.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
 }

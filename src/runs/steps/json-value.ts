@@ -94,7 +94,7 @@ class JsonCheck {
   }
 
   #visitList(list: readonly unknown[]): void {
-    if ('toJSON' in list) this.#refuse('a list with `toJSON`');
+    if (hasToJson(list)) this.#refuse('a list with `toJSON`');
     for (let index = 0; index < list.length; index += 1) {
       this.#path.push(index);
       if (!(index in list)) this.#refuse('missing: the list has a hole');
@@ -115,6 +115,7 @@ class JsonCheck {
       this.visit(value);
       this.#path.pop();
     }
+    if (hasToJson(object)) this.#refuse('an object with `toJSON`');
   }
 
   #count(letters: number): void {
@@ -136,6 +137,11 @@ function toPathText(path: readonly (string | number)[]): string {
 
 function toMb(bytes: number): string {
   return `${Math.ceil(bytes / 1e5) / 10} MB`;
+}
+
+/** JSON.stringify calls it in place of the fields, also one that is inherited or hidden. */
+function hasToJson(value: object): boolean {
+  return 'toJSON' in value && typeof value.toJSON === 'function';
 }
 
 function isPlainObject(value: object): value is Record<string, unknown> {

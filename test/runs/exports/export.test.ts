@@ -86,10 +86,10 @@ describe('Export', () => {
 
   it('escapes what a spreadsheet would run as a formula, in values and in field names, and leaves numbers alone', async () => {
     const text = await written(
-      [{ '=cmd': '=1+1', at: '@SUM(A1)', minus: '-2', number: -2, plus: '+3', tab: '\tx' }],
+      [{ '=cmd': '=1+1', at: '@SUM(A1)', minus: '-2', number: -2, plus: '+3', tab: '\tx', wide: '＝1' }],
       'csv',
     );
-    expect(text).to.equal("'=cmd,at,minus,number,plus,tab\r\n'=1+1,'@SUM(A1),'-2,-2,'+3,'\tx\r\n");
+    expect(text).to.equal("'=cmd,at,minus,number,plus,tab,wide\r\n'=1+1,'@SUM(A1),'-2,-2,'+3,'\tx,'＝1\r\n");
   });
 
   it('takes fields that are named like members of every object', async () => {
@@ -103,11 +103,13 @@ describe('Export', () => {
   });
 
   it('writes each dataset to a file of its own, also where their names come to the same file name', async () => {
-    const records = [...rows([{ n: 1 }], 'a/b'), ...rows([{ n: 2 }], 'a-b'), ...rows([{ n: 3 }], 'A-B')];
-    const { outputs } = await exported(records);
-    const texts = ['a/b', 'a-b', 'A-B'].map((dataset) => readFileSync(outputs[dataset]!, 'utf8'));
-    expect(texts).to.deep.equal(['{"n":1}\n', '{"n":2}\n', '{"n":3}\n']);
-    expect(new Set(Object.values(outputs).map((file) => file.toLowerCase())).size).to.equal(3);
+    // Pairs that file systems take as the same for their letters' case or for the form of Unicode.
+    const datasets = ['a/b', 'a-b', 'A-B', '가', '가'.normalize('NFD'), 'Maß', 'MASS', 'ſ', 's'];
+    const { outputs } = await exported(datasets.flatMap((dataset) => rows([{ dataset }], dataset)));
+    const texts = datasets.map((dataset) => readFileSync(outputs[dataset]!, 'utf8'));
+    expect(texts).to.deep.equal(datasets.map((dataset) => `${JSON.stringify({ dataset })}\n`));
+    const names = Object.values(outputs).map((file) => file.normalize('NFC').toUpperCase());
+    expect(new Set(names).size).to.equal(datasets.length);
   });
 
   it('never lets the name of a dataset lead out of the folder or over the length that file systems allow', async () => {

@@ -68,6 +68,8 @@ describe('Stored values', () => {
     ['a hole in a list', [[1, , 3]], '[0][1]', 'missing'],
     ['a symbol as a key', { a: { [Symbol('s')]: 1 } }, 'a', 'an object with the key Symbol\\(s\\)'],
     ['a list with toJSON', [Object.assign([1], { toJSON: () => 2 })], '[0]', 'a list with `toJSON`'],
+    ['a hidden toJSON', [Object.defineProperty({}, 'toJSON', { value: () => 2 })], '[0]', 'an object with `toJSON`'],
+    ['an inherited toJSON', Object.create({ __proto__: null, toJSON: () => 2 }), 'it', 'an object with `toJSON`'],
     ['a cycle', cycle, 'self[0]', 'part of a circle'],
   ];
   for (const [name, value, path, reason] of refused) {
