@@ -166,6 +166,7 @@ function makeCleanup(registry: Registry): SessionCleanup {
     retentionMs: 30 * 86_400_000,
     intervalMs: 60_000,
     batchSize: undefined,
+    heartbeatIntervalMs: 5_000,
     log: silentLog,
     endIdle: async () => 0,
     isPresent: () => true,

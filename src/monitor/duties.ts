@@ -122,6 +122,7 @@ function makeCleanup({ registry, config, sweeper, log }: DutiesOptions): Session
     retentionMs: config.runRetentionMs,
     intervalMs: config.cleanupIntervalMs,
     batchSize: config.cleanupBatchSize,
+    heartbeatIntervalMs: sweeper.heartbeatIntervalMs,
     pausedSince: sweeper.pausedSince,
     log,
     // The monitor has no sessions of its own.

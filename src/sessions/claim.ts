@@ -32,7 +32,8 @@ export async function claimOwner(
   if (!result.isClaimed && isAbandoned(result.heldBy)) {
     result = await leases.claim({ ...claim, goneIds: [result.heldBy.id] });
   } else if (!result.isClaimed && result.leaseLeftMs <= 0) {
-    await delay(renewEveryMs, signal);
+    // One that lives renews it within an interval, and the renewal takes a while itself.
+    await delay(2 * renewEveryMs, signal);
     result = await leases.claim({ ...claim, lapsed: result.heldBy });
   }
   if (!result.isClaimed) throw new SessionBusyError(result.heldBy, { waitedMs: 0 });

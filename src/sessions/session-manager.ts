@@ -104,6 +104,7 @@ export class SessionManager implements AsyncDisposable {
       retentionMs: config.runRetentionMs,
       intervalMs: config.cleanupIntervalMs,
       batchSize: config.cleanupBatchSize,
+      heartbeatIntervalMs: Math.min(renewEveryMs, lease / 3),
       log,
       endIdle: (maxAgeMs) => this.#owners.endIdle(maxAgeMs),
       isPresent,

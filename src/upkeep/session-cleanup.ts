@@ -1,12 +1,13 @@
 /** Removes unused sessions and old rows, in batches, without blocking running work, and periodically on request. */
 
 import type { SessionStatus, StoredSession } from '../model/session.ts';
-import { settlesWithin } from '../core/abort.ts';
+import { delay, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { Periodic } from '../core/periodic.ts';
 import { giveWay, type Registry } from '../registry/registry.ts';
 import { CleanupError } from './errors.ts';
+import { isAbandoned } from './reaper.ts';
 import { removeOldEvents, removeOldRuns, removeOldSessions, type RetentionOptions } from './retention.ts';
 import type { SessionStatistics } from './statistics.ts';
 
@@ -38,6 +39,8 @@ export interface SessionCleanupOptions {
   readonly retentionMs: number;
   readonly intervalMs: number;
   readonly batchSize: number | undefined;
+  /** A process that lives renews its leases as often, or more often. */
+  readonly heartbeatIntervalMs: number;
   /** Returns how much of the time since `timeMs` this machine slept, in milliseconds. Default: none. */
   readonly pausedSince?: (timeMs: number) => number;
   readonly log: Log;
@@ -58,6 +61,8 @@ export interface StartOptions {
 const FAILED: readonly SessionStatus[] = ['dead', 'timed_out'];
 const ENDED: readonly SessionStatus[] = ['ended', 'expired'];
 const HOUR_MS = 3_600_000;
+/** A renewal begins at the end of an interval, and takes a while itself. */
+const RENEWALS = 2;
 const STOP_LIMIT_MS = 10_000;
 /** The number of rows that SQLite removes within a few milliseconds. */
 const SQLITE_BATCH = 400;
@@ -70,6 +75,7 @@ export class SessionCleanup {
   #intervalMs: number;
   #batchSize: number;
   #cleaning: Promise<number> | undefined;
+  #stopping = new AbortController();
 
   constructor(options: SessionCleanupOptions) {
     this.#options = options;
@@ -118,7 +124,9 @@ export class SessionCleanup {
 
   /** Stops the scheduler, and waits at most 10 s for the round in progress. */
   async stop(): Promise<void> {
+    this.#stopping.abort(new Error('The clean-up is stopped.'));
     await settlesWithin(Promise.all([this.#rounds.stop(), this.#cleaning?.catch(() => undefined)]), STOP_LIMIT_MS);
+    this.#stopping = new AbortController();
   }
 
   #setInterval(intervalMs: number): void {
@@ -205,16 +213,23 @@ export class SessionCleanup {
 
   /** Closes live rows whose lease is not renewed because their process is gone, on this machine or elsewhere. */
   async #closeLapsed(forMs: number, failures: Error[]): Promise<number> {
-    const { registry, isPresent, endRemains } = this.#options;
+    const { registry, isPresent, endRemains, heartbeatIntervalMs } = this.#options;
+    const { signal } = this.#stopping;
     const seen = new Set<string>();
     let closed = 0;
+    let hasWaited = false;
     for (;;) {
       const lapsed = await registry.sessions.listLapsed({ limit: this.#batchSize + seen.size, forMs });
       const fresh = lapsed.filter(({ id }) => !seen.has(id));
-      if (fresh.length === 0) return closed;
-      for (const session of fresh) {
-        seen.add(session.id);
-        if (isPresent(session)) continue;
+      const unrenewed = fresh.filter((session) => !isPresent(session));
+      // When the database's clock is set, the leases of all that live run out at once: they renew them within an interval.
+      if (!hasWaited && !unrenewed.every(isAbandoned)) {
+        await delay(RENEWALS * heartbeatIntervalMs, signal).catch(() => undefined);
+        hasWaited = true;
+      }
+      if (fresh.length === 0 || signal.aborted) return closed;
+      for (const { id } of fresh) seen.add(id);
+      for (const session of unrenewed) {
         await attempt(failures, undefined, async () => {
           const { id, leaseExpiresMs } = session;
           const message = 'its lease was not renewed';

@@ -14,7 +14,12 @@ import { minutesAgo } from './support/rows.ts';
 
 const HOUR_MS = 3_600_000;
 /** Many times a second. */
-const OFTEN = { SESSION_CLEANUP_ENABLED: 'true', SESSION_CLEANUP_INTERVAL_MINUTES: '0.0005' };
+const OFTEN = {
+  SESSION_CLEANUP_ENABLED: 'true',
+  SESSION_CLEANUP_INTERVAL_MINUTES: '0.0005',
+  // What is left is closed if nobody renews it for two of them.
+  HEARTBEAT_INTERVAL_SECONDS: '0.01',
+};
 
 interface Line {
   readonly level: string;

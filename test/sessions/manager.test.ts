@@ -13,6 +13,8 @@ import { describeOnSqliteAndInFullOnPostgres } from '../support/registries.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { QUIET, Stage, type OpenedManager, type OpenOptions } from './support/managers.ts';
 
+/** For what waits for the heartbeats of others. */
+const LIVELY = { heartbeatIntervalMs: 50 };
 const HOUR_MS = 3_600_000;
 const LIVE = ['starting', 'active'] as const;
 
@@ -197,7 +199,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
     });
 
     it('ends sessions that were not used for the given time, and closes those that are not renewed (R401)', async () => {
-      const opened = await open();
+      const opened = await open({ supervisor: LIVELY });
       const { manager, registry } = opened;
       (await manager.acquire('idle')).release();
       const busy = await manager.acquire('busy');
@@ -207,6 +209,19 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       expect(await manager.cleanupInactiveSessions(0)).to.equal(1);
       expect(await manager.list({ status: LIVE })).to.have.length(1);
       expect(busy.supervisor.state).to.equal('alive');
+    });
+
+    it('closes no session whose process renews its lease, also if the clock of the database was set forward', async () => {
+      const [{ manager }, { manager: holder, registry }] = [
+        await open({ supervisor: LIVELY }),
+        await open({ supervisor: LIVELY }),
+      ];
+      const { sessionId } = await holder.acquire('elsewhere');
+      for (let round = 0; round < 3; round += 1) {
+        await rawSql(url, "update sessions set host = 'another', lease_expires_ms = 1");
+        expect(await manager.cleanupInactiveSessions(0)).to.equal(0);
+        expect(await registry.sessions.get(sessionId)).to.include({ status: 'active' });
+      }
     });
 
     it('removes 2 000 rows in batches, and reports it in the log and in the audit trail (R407, R409, R411)', async () => {
@@ -222,7 +237,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
     });
 
     it('removes the rest if one part fails, and names what failed (R401, R410)', async () => {
-      const { manager, registry } = await open();
+      const { manager, registry } = await open({ supervisor: LIVELY });
       await insertOver('dead', 'dead', 5);
       await insert('lapsed', { status: 'active', host: 'another', lease_expires_ms: 1 });
       registry.leases.revoke = () => Promise.reject(new Error('the store stumbled'));

@@ -16,7 +16,7 @@ export interface Claim {
   /** Sessions whose process is known to be gone: their lease needs not run out first. */
   readonly goneIds?: readonly string[];
   /**
-   * The owner's session as it was seen a renewal interval ago, when its lease had run out. It is taken over only if it was not renewed since:
+   * The owner's session as it was seen two renewal intervals ago, when its lease had run out. It is taken over only if it was not renewed since:
    * clocks may differ, and a machine that slept needs a moment.
    */
   readonly lapsed?: Pick<StoredSession, 'id' | 'leaseExpiresMs'>;
