@@ -231,7 +231,9 @@ describe('sessions', () => {
       expect(plan).to.deep.include({ isExecuted: false, damaged: ['damaged'] });
       expect(plan.command).to.equal(`webdriver-supervisor sessions ${['cleanup', ...flags].join(' ')} --execute`);
 
-      const done = await sessions(['cleanup', ...flags, '--execute', '--json'], { REGISTRY_URL: own });
+      // Those whose lease ran out have two heartbeats to renew it.
+      const environment = { REGISTRY_URL: own, HEARTBEAT_INTERVAL_SECONDS: '0.1' };
+      const done = await sessions(['cleanup', ...flags, '--execute', '--json'], environment);
       expect(JSON.parse(done.stdout), about).to.deep.include({
         isExecuted: true,
         removed: removes.length,
