@@ -1,4 +1,4 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { expect } from 'chai';
@@ -214,6 +214,24 @@ describeOnSqlite('A registry file that goes away', (registries) => {
       ).to.be.instanceOf(RegistryDivergedError);
     });
   }
+
+  it('is refused while it has a second name, which would have a log of its own, and not by a symbolic link', async () => {
+    const url = await registries.url();
+    const file = url.slice('sqlite:'.length);
+    await (await openRegistry(url)).close();
+    symlinkSync(file, `${file}.symbolic`);
+    await using registry = await openRegistry(`${url}.symbolic`);
+    await registry.runs.create({ id: 'run', action: 'test', params: {}, owner: 'run' });
+    linkSync(file, `${file}.hard`);
+    for (const name of [url, `${url}.hard`]) {
+      const refusal = await rejectionOf(openRegistry(name));
+      expect(refusal).to.include({ code: 'invalid-config' });
+      expect(refusal.message).to.contain('has 2 names (hard links)');
+    }
+    rmSync(`${file}.hard`);
+    await using other = await openRegistry(url);
+    expect(await other.runs.get('run')).to.include({ id: 'run' });
+  });
 
   it('is none of a relative path when the working folder changes', async () => {
     const url = await registries.url();

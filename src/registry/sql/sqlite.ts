@@ -101,7 +101,10 @@ class SqliteDriver implements Driver {
   }
 
   async init(): Promise<void> {
-    if (this.#file !== MEMORY) await makePrivateFile(this.#file);
+    if (this.#file !== MEMORY) {
+      await makePrivateFile(this.#file);
+      refuseHardLinks(this.#file);
+    }
     const database = new DatabaseSync(this.#file, { timeout: 0 });
     try {
       // A commit that the power's end takes back takes step and records back together; the step is done again. Nothing can be torn.
@@ -256,6 +259,16 @@ async function makePrivateFile(file: string): Promise<void> {
   } catch {
     // It exists, or SQLite says better why it can't be created.
   }
+}
+
+/** SQLite names the log of a file by the file's name: programs that use two names of one file overwrite each other's data. */
+function refuseHardLinks(file: string): void {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found?.isFile() !== true || found.nlink === 1) return;
+  throw new ConfigError(
+    `The registry ${file} has ${found.nlink} names (hard links), and its data would be damaged if programs used different ones. Keep one of them: ` +
+      `\`find <folder> -samefile ${file}\` lists them. A copy is made by \`cp\` or \`sqlite3 ${file} .backup\`.`,
+  );
 }
 
 interface OpenedFile {
