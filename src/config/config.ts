@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { ConfigError, toError } from '../core/errors.ts';
 import { LOG_LEVELS } from '../core/log.ts';
 import { findAddressSecrets, findSecrets } from '../core/redact.ts';
-import { secrets } from '../core/secrets.ts';
+import { settingSecrets } from '../core/secrets.ts';
 
 export { browserEnvironment } from './environment.ts';
 
@@ -256,12 +256,12 @@ export function loadConfig({ flags = {}, environment = process.env, folder = 'co
   }
   const config = toConfig(parsed.data, environment);
   // Actions read passwords from the environment, too.
-  secrets.add(
+  settingSecrets.add(
     findSecrets(Object.fromEntries(Object.entries(environment).filter(([name]) => !NAMES_OF_PATHS.test(name)))),
   );
-  secrets.add(findSecrets(config));
+  settingSecrets.add(findSecrets(config));
   for (const address of [config.slackWebhookUrl, config.alertWebhookUrl])
-    secrets.add(findAddressSecrets(address ?? ''));
+    settingSecrets.add(findAddressSecrets(address ?? ''));
   return config;
 }
 

@@ -79,10 +79,12 @@ export class SecretValues {
 
 /** The secrets of this process. */
 export const secrets = new SecretValues();
+/** Those of its settings and environment. Runs with hundreds of passwords push none of them out. */
+export const settingSecrets = new SecretValues();
 
 /** Returns `text` without the secret values of this process. */
 export function maskSecrets(text: string): string {
-  return secrets.mask(text);
+  return settingSecrets.mask(secrets.mask(text));
 }
 
 function toIndex(values: Iterable<string>): FormIndex {

@@ -5,7 +5,7 @@
  */
 import { ConfigError } from '../core/errors.ts';
 import { findSecrets, redactUrl } from '../core/redact.ts';
-import { secrets } from '../core/secrets.ts';
+import { settingSecrets } from '../core/secrets.ts';
 import { AlertLog } from './log/alert-log.ts';
 import { Database } from './sql/database.ts';
 import { EventLog } from './log/event-log.ts';
@@ -76,7 +76,7 @@ export interface Registry extends AsyncDisposable {
  * `sqlite:.supervisor/registry.db`. Throws `ConfigError` for any other, `RegistryError` where it can't be used.
  */
 export async function openRegistry(url = DEFAULT_REGISTRY_URL): Promise<Registry> {
-  secrets.add(findSecrets(url));
+  settingSecrets.add(findSecrets(url));
   const database = await Database.open(toDialect(url));
   const close = () => database.close();
   return {

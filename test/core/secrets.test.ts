@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { loadConfig } from '../../src/config/config.ts';
 import { redactText, redactUrl, redactValue } from '../../src/core/redact.ts';
 import { MIN_SECRET_LENGTH, secrets, SecretValues } from '../../src/core/secrets.ts';
 
@@ -95,5 +96,11 @@ describe('The secrets of the process', () => {
       label: ['***'],
       error: { name: 'Error', message: '***' },
     });
+  });
+
+  it('are masked if they come from a setting, however many a run brings', () => {
+    loadConfig({ environment: { MONITOR_TOKEN: 'token-of-a-setting' } });
+    secrets.add(Array.from({ length: 600 }, (_, index) => `password-of-account-${index}`));
+    expect(redactText('x token-of-a-setting password-of-account-599 y')).to.equal('x *** *** y');
   });
 });
