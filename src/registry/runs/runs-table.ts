@@ -282,13 +282,7 @@ export class Runs {
   /** Ids of the runs that are over, oldest first, and may go: those with records that were never exported are not among them. */
   async listRemovable({ before, limit }: { readonly before: string; readonly limit: number }): Promise<string[]> {
     const rows = await this.#database.read((db) =>
-      db
-        .selectFrom('runs')
-        .select('id')
-        .where(isRemovable(before))
-        .orderBy('updatedAt')
-        .limit(limit)
-        .execute(),
+      db.selectFrom('runs').select('id').where(isRemovable(before)).orderBy('updatedAt').limit(limit).execute(),
     );
     return rows.map(({ id }) => id);
   }
