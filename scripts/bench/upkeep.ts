@@ -161,16 +161,13 @@ async function measureReset({ name, url }: Place): Promise<Row> {
 
 function makeCleanup(registry: Registry): SessionCleanup {
   return new SessionCleanup({
-    registry,
+    reaper: { registry, host: 'bench', gridUrl: undefined, log: silentLog },
     policy: undefined,
     retentionMs: 30 * 86_400_000,
     intervalMs: 60_000,
     batchSize: undefined,
     heartbeatIntervalMs: 5_000,
-    log: silentLog,
     endIdle: async () => 0,
-    isPresent: () => true,
-    endRemains: async () => undefined,
     describe: () => {
       throw new Error('nobody asked');
     },

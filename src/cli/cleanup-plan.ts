@@ -1,20 +1,14 @@
 /** What `sessions cleanup` is asked for, and what that would do: worked out from rows, with nothing changed. */
-import type { SessionStatus, StoredSession } from '../model/session.ts';
+import type { SessionStatus } from '../model/session.ts';
 import { ConfigError } from '../core/errors.ts';
-import { isProcessThere } from '../driver/driver.ts';
 import { type Registry } from '../registry/registry.ts';
-import type { CleanupPolicy } from '../upkeep/upkeep.ts';
+import { isPresent, removalAgeHours, type CleanupKind, type CleanupRule } from '../upkeep/upkeep.ts';
 import { isSessionLeft } from './sessions-report.ts';
 
 const HOUR_MS = 3_600_000;
 /** A hundred years; beyond some it is no date any more. */
 const MOST_HOURS = 876_000;
 const LAPSED_LIMIT = 10_000;
-/** As the manager's scheduler has it. */
-export const POLICY: Omit<CleanupPolicy, 'anyHours'> = { failedHours: 1, endedHours: 6 };
-export const FAILED: readonly SessionStatus[] = ['dead', 'timed_out'];
-const ENDED: readonly SessionStatus[] = ['ended', 'expired'];
-
 /** As commander has it. */
 export interface CleanupOptions {
   readonly failed?: boolean;
@@ -23,11 +17,7 @@ export interface CleanupOptions {
   readonly olderThan?: string;
 }
 
-export interface CleanupRequest {
-  readonly kind: 'policy' | 'failed' | 'completed' | 'all';
-  /** How long they are over at least; undefined: those stay. */
-  readonly failedHours: number | undefined;
-  readonly endedHours: number | undefined;
+export interface CleanupRequest extends CleanupRule {
   /** As typed, without `--execute`. */
   readonly words: string;
 }
@@ -48,21 +38,15 @@ export function toCleanupRequest({ failed, completed, all, olderThan }: CleanupO
   const chosen = Object.entries({ failed, completed, all }).filter(([, isChosen]) => isChosen === true);
   if (chosen.length > 1)
     throw new ConfigError(`Choose one of ${chosen.map(([name]) => `--${name}`).join(' and ')}; --all means both.`);
-  const kind = (chosen[0]?.[0] ?? 'policy') as CleanupRequest['kind'];
+  const kind = (chosen[0]?.[0] ?? 'policy') as CleanupKind;
   const hours = olderThan === undefined ? undefined : toHours(olderThan);
   if (hours !== undefined && (kind === 'failed' || kind === 'all'))
     throw new ConfigError(`--older-than goes with --completed, or alone; --${kind} asks for no age.`);
-  const ages = {
-    policy: { failedHours: hours ?? POLICY.failedHours, endedHours: hours ?? POLICY.endedHours },
-    failed: { failedHours: 0, endedHours: undefined },
-    completed: { failedHours: undefined, endedHours: hours ?? 0 },
-    all: { failedHours: 0, endedHours: 0 },
-  }[kind];
   const flags = [
     ...(kind === 'policy' ? [] : [`--${kind}`]),
     ...(hours === undefined ? [] : [`--older-than ${hours}`]),
   ];
-  return { kind, ...ages, words: ['cleanup', ...flags].join(' ') };
+  return { kind, olderThanHours: hours, words: ['cleanup', ...flags].join(' ') };
 }
 
 export async function planCleanup(registry: Registry, request: CleanupRequest): Promise<CleanupPlan> {
@@ -71,7 +55,7 @@ export async function planCleanup(registry: Registry, request: CleanupRequest): 
   const gone = sessions.filter(isSessionLeft);
   const isPolicy = request.kind === 'policy';
   const unrenewed = isPolicy ? await registry.sessions.listLapsed({ limit: LAPSED_LIMIT }) : [];
-  const lapsed = unrenewed.filter((session) => !isSessionLeft(session) && !isHeldHere(session));
+  const lapsed = unrenewed.filter((session) => !isSessionLeft(session) && !isPresent(session));
   const closed = new Set([...gone, ...lapsed].map(({ id }) => id));
   const remove: Record<string, number> = {};
   const keep: Record<string, number> = {};
@@ -85,7 +69,7 @@ export async function planCleanup(registry: Registry, request: CleanupRequest): 
   const damaged = await registry.sessions.listDamaged();
   // How long they are over is known only when they are mended; where no age is asked for, that is all the same.
   if (damaged.length > 0 && !isPolicy) {
-    const tally = request.failedHours === undefined ? keep : remove;
+    const tally = removalAgeHours('dead', request) === undefined ? keep : remove;
     tally['dead'] = (tally['dead'] ?? 0) + damaged.length;
   }
   return { remove, keep, close: { gone: gone.length, lapsed: lapsed.length }, damaged };
@@ -93,16 +77,11 @@ export async function planCleanup(registry: Registry, request: CleanupRequest): 
 
 function goes(
   { status, since }: { readonly status: SessionStatus; readonly since: string },
-  { failedHours, endedHours }: CleanupRequest,
+  rule: CleanupRule,
   now: Date,
 ): boolean {
-  const hours = FAILED.includes(status) ? failedHours : ENDED.includes(status) ? endedHours : undefined;
+  const hours = removalAgeHours(status, rule);
   return hours !== undefined && now.getTime() - Date.parse(since) >= hours * HOUR_MS;
-}
-
-/** A process that is only suspended has its session still. */
-function isHeldHere({ host, pid, processIdentity: identity }: StoredSession): boolean {
-  return isProcessThere({ host, pid, identity });
 }
 
 function toHours(text: string): number {

@@ -6,10 +6,9 @@ import type { Config } from '../config/config.ts';
 import { makeLog } from '../core/log.ts';
 import { type Registry } from '../registry/registry.ts';
 import { SessionManager } from '../sessions/sessions.ts';
-import { CleanupError } from '../upkeep/upkeep.ts';
+import { CleanupError, DEFAULT_CLEANUP_POLICY, removalAgeHours } from '../upkeep/upkeep.ts';
 import {
   planCleanup,
-  POLICY,
   toCleanupRequest,
   type CleanupOptions,
   type CleanupPlan,
@@ -39,8 +38,8 @@ export function makeCleanupCommand(): Command {
     .option('--execute', 'do it')
     .addHelpText(
       'after',
-      `\nWithout a choice it cleans by policy: what died or timed out over ${POLICY.failedHours} h ago,\n` +
-        `and what ended or expired over ${POLICY.endedHours} h ago.`,
+      `\nWithout a choice it cleans by policy: what died or timed out over ${DEFAULT_CLEANUP_POLICY.failedHours} h ago,\n` +
+        `and what ended or expired over ${DEFAULT_CLEANUP_POLICY.endedHours} h ago.`,
     )
     .action((options: CommandOptions) =>
       withRegistry(async (registry, config) => {
@@ -117,15 +116,17 @@ async function cleanUp(
 
 async function clean(
   manager: SessionManager,
-  { kind, failedHours = 0, endedHours = 0 }: CleanupRequest,
-): Promise<{ removed: number; lapsed: number }> {
-  if (kind === 'failed') return { removed: await manager.cleanupFailed(), lapsed: 0 };
+  request: CleanupRequest,
+): Promise<{ readonly removed: number; readonly lapsed: number }> {
+  const { kind } = request;
   if (kind === 'all') return { removed: await manager.dangerouslyCleanupAll(), lapsed: 0 };
-  if (kind === 'completed')
-    return { removed: await manager.cleanupCompleted({ olderThanHours: endedHours }), lapsed: 0 };
-  const lapsed = await manager.cleanupInactiveSessions(0);
-  const failed = await manager.cleanupFailed({ olderThanHours: failedHours });
-  return { removed: failed + (await manager.cleanupCompleted({ olderThanHours: endedHours })), lapsed };
+  const lapsed = kind === 'policy' ? await manager.cleanupInactiveSessions(0) : 0;
+  const failedHours = removalAgeHours('dead', request);
+  const endedHours = removalAgeHours('ended', request);
+  let removed = 0;
+  if (failedHours !== undefined) removed += await manager.cleanupFailed({ olderThanHours: failedHours });
+  if (endedHours !== undefined) removed += await manager.cleanupCompleted({ olderThanHours: endedHours });
+  return { removed, lapsed };
 }
 
 function sum(numbers: Readonly<Record<string, number>>): number {

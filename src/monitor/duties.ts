@@ -2,7 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { Log } from '../core/log.ts';
 import type { Registry } from '../registry/registry.ts';
-import { endRemains, isPresent, SessionCleanup, toStatistics, type ReaperOptions } from '../upkeep/upkeep.ts';
+import { SessionCleanup, toStatistics, type ReaperOptions } from '../upkeep/upkeep.ts';
 import { AlertKeeper } from './alerts/alert-keeper.ts';
 import { readFacts } from './alerts/facts.ts';
 import { Notifier } from './alerts/notifier.ts';
@@ -117,18 +117,15 @@ function makeCleanup({ registry, config, sweeper, log }: DutiesOptions): Session
     log,
   };
   return new SessionCleanup({
-    registry,
+    reaper,
     policy: undefined,
     retentionMs: config.runRetentionMs,
     intervalMs: config.cleanupIntervalMs,
     batchSize: config.cleanupBatchSize,
     heartbeatIntervalMs: sweeper.heartbeatIntervalMs,
     pausedSince: sweeper.pausedSince,
-    log,
     // The monitor has no sessions of its own.
     endIdle: async () => 0,
-    isPresent,
-    endRemains: (session) => endRemains(session, reaper),
     describe: async () => toStatistics(await registry.sessions.listGroups(), { capacity: config.maxSessions, held: 0 }),
     onDone: () => undefined,
   });

@@ -5,7 +5,7 @@ import { delay, settlesWithin } from '../core/abort.ts';
 import type { Log } from '../core/log.ts';
 import { thisProcess } from '../driver/driver.ts';
 import { type Registry, type TimedOut } from '../registry/registry.ts';
-import { endRemains, endTimedOut, graceFor, isAwake, timeOutStuck, type StuckReport } from '../upkeep/upkeep.ts';
+import { endSession, endTimedOut, timeOutStuck, type StuckReport } from '../upkeep/upkeep.ts';
 import type { Sink } from './alerts/notice.ts';
 import type { CommandLine } from './command-line.ts';
 import { Background } from './background.ts';
@@ -209,11 +209,9 @@ export class Watch {
     const session = await registry.sessions.get(id);
     if (session === undefined) return 'missing';
     if (!isLive(session)) return 'over';
-    const ended = await registry.leases.revoke(id, { status: 'ended', message: 'ended by a person' });
+    const ended = await endSession(id, this.#reaper(registry));
     if (ended === undefined) return 'over';
-    const reaper = this.#reaper(registry);
-    const graceMs = isAwake(ended) ? graceFor(reaper.heartbeatIntervalMs) : 0;
-    this.#background.run('Ending a browser', () => endRemains(ended, { ...reaper, graceMs }));
+    this.#background.run('Ending a browser', ended.endRemains);
     return 'ended';
   }
 

@@ -16,11 +16,8 @@ import {
   type SupervisorOptions,
 } from '../supervisor/supervisor.ts';
 import {
-  endRemains,
+  endSession,
   findStuck,
-  graceFor,
-  isAwake,
-  isPresent,
   reapAbandoned,
   SessionCleanup,
   toHealth,
@@ -99,16 +96,13 @@ export class SessionManager implements AsyncDisposable {
       emit: (name, event) => this.#events.emit(name, event),
     });
     this.#cleanup = new SessionCleanup({
-      registry,
+      reaper: this.#reaper,
       policy,
       retentionMs: config.runRetentionMs,
       intervalMs: config.cleanupIntervalMs,
       batchSize: config.cleanupBatchSize,
       heartbeatIntervalMs: Math.min(renewEveryMs, lease / 3),
-      log,
       endIdle: (maxAgeMs) => this.#owners.endIdle(maxAgeMs),
-      isPresent,
-      endRemains: (session) => endRemains(session, this.#reaper),
       describe: () => this.statistics(),
       onDone: (done) => this.#events.emit('cleanup:done', done),
     });
@@ -182,8 +176,8 @@ export class SessionManager implements AsyncDisposable {
     if (held !== undefined) return this.#owners.end(held);
     const session = await this.#find(id);
     if (!isLive(session)) return;
-    await this.#registry.leases.revoke(id, { status: 'ended', message: 'ended by a person' });
-    await endRemains(session, { ...this.#reaper, graceMs: isAwake(session) ? graceFor(this.#heartbeatIntervalMs) : 0 });
+    const ended = await endSession(id, { ...this.#reaper, heartbeatIntervalMs: this.#heartbeatIntervalMs });
+    await ended?.endRemains();
   }
 
   /** Ends the session if it is alive, and removes its row. */

@@ -119,6 +119,21 @@ export async function reapForgotten(options: ReaperOptions & { readonly heartbea
 }
 
 /**
+ * Ends a live session: its lease first, so that its process learns of it, then what is left of it on this machine or at its endpoint. Returns
+ * the ended session and the second part, which waits for the process; undefined if the session has ended in the meantime.
+ */
+export async function endSession(
+  id: string,
+  options: ReaperOptions & { readonly heartbeatIntervalMs: number },
+): Promise<{ readonly session: StoredSession; readonly endRemains: () => Promise<void> } | undefined> {
+  const { registry, heartbeatIntervalMs } = options;
+  const session = await registry.leases.revoke(id, { status: 'ended', message: 'ended by a person' });
+  if (session === undefined) return undefined;
+  const graceMs = isAwake(session) ? graceFor(heartbeatIntervalMs) : 0;
+  return { session, endRemains: () => endRemains(session, { ...options, graceMs }) };
+}
+
+/**
  * Ends the browser of a session that no process holds: its processes if they are on this machine, and the session at the endpoint, with a
  * DELETE, if this program uses the same endpoint.
  */

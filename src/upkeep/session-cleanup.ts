@@ -1,27 +1,20 @@
 /** Removes unused sessions and old rows, in batches, without blocking running work, and periodically on request. */
 
-import type { SessionStatus, StoredSession } from '../model/session.ts';
 import { delay, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
-import type { Log } from '../core/log.ts';
 import { Periodic } from '../core/periodic.ts';
-import { giveWay, type Registry } from '../registry/registry.ts';
+import { giveWay } from '../registry/registry.ts';
+import {
+  DEFAULT_CLEANUP_POLICY,
+  REMOVABLE_STATUSES,
+  removalAgeHours,
+  type CleanupPolicy,
+  type CleanupRule,
+} from './cleanup-policy.ts';
 import { CleanupError } from './errors.ts';
-import { isAbandoned } from './reaper.ts';
+import { endRemains, isAbandoned, isPresent, type ReaperOptions } from './reaper.ts';
 import { removeOldEvents, removeOldRuns, removeOldSessions, type RetentionOptions } from './retention.ts';
 import type { SessionStatistics } from './statistics.ts';
-
-/** The hours for which rows are stored. */
-export interface CleanupPolicy {
-  /** The hours for the row of any ended session. Default 24. */
-  readonly anyHours: number;
-  /** The hours for sessions that died or timed out. Default 1. */
-  readonly failedHours: number;
-  /** The hours for sessions that ended normally. Default 6. */
-  readonly endedHours: number;
-}
-
-const DEFAULT_POLICY: CleanupPolicy = { anyHours: 24, failedHours: 1, endedHours: 6 };
 
 export interface SessionMetrics {
   readonly active: number;
@@ -33,7 +26,7 @@ export interface SessionMetrics {
 }
 
 export interface SessionCleanupOptions {
-  readonly registry: Registry;
+  readonly reaper: ReaperOptions;
   readonly policy: Partial<CleanupPolicy> | undefined;
   /** The time in milliseconds for which runs, their records and events are stored. */
   readonly retentionMs: number;
@@ -43,12 +36,8 @@ export interface SessionCleanupOptions {
   readonly heartbeatIntervalMs: number;
   /** Returns how much of the time since `timeMs` this machine slept, in milliseconds. Default: none. */
   readonly pausedSince?: (timeMs: number) => number;
-  readonly log: Log;
   /** Ends this process's own sessions that were idle for `maxAgeMs`. Returns their number. */
   readonly endIdle: (maxAgeMs: number) => Promise<number>;
-  /** Returns true if the process that holds a session certainly exists. */
-  readonly isPresent: (session: StoredSession) => boolean;
-  readonly endRemains: (session: StoredSession) => Promise<void>;
   readonly describe: () => Promise<SessionStatistics>;
   readonly onDone: (done: { readonly removed: number; readonly failed: number }) => void;
 }
@@ -58,8 +47,6 @@ export interface StartOptions {
   readonly firstInMs?: number;
 }
 
-const FAILED: readonly SessionStatus[] = ['dead', 'timed_out'];
-const ENDED: readonly SessionStatus[] = ['ended', 'expired'];
 const HOUR_MS = 3_600_000;
 /** A renewal begins at the end of an interval, and takes a while itself. */
 const RENEWALS = 2;
@@ -79,14 +66,14 @@ export class SessionCleanup {
 
   constructor(options: SessionCleanupOptions) {
     this.#options = options;
-    this.#policy = { ...DEFAULT_POLICY, ...options.policy };
+    this.#policy = { ...DEFAULT_CLEANUP_POLICY, ...options.policy };
     this.#intervalMs = options.intervalMs;
-    this.#batchSize = options.batchSize ?? (options.registry.kind === 'sqlite' ? SQLITE_BATCH : POSTGRES_BATCH);
+    this.#batchSize = options.batchSize ?? (options.reaper.registry.kind === 'sqlite' ? SQLITE_BATCH : POSTGRES_BATCH);
     this.#rounds = new Periodic({
       name: 'The clean-up',
       intervalMs: options.intervalMs,
       ...(options.pausedSince && { pausedSince: options.pausedSince }),
-      log: options.log,
+      log: options.reaper.log,
       work: () => this.#round(),
     });
   }
@@ -142,24 +129,24 @@ export class SessionCleanup {
   }
 
   failed(olderThanHours: number): Promise<number> {
-    return this.#run('failed sessions', [(failures) => this.#removeRows(FAILED, olderThanHours, failures)]);
+    return this.#run('failed sessions', [(failures) => this.#removeRows({ kind: 'failed', olderThanHours }, failures)]);
   }
 
   completed(olderThanHours: number): Promise<number> {
-    return this.#run('ended sessions', [(failures) => this.#removeRows(ENDED, olderThanHours, failures)]);
+    return this.#run('ended sessions', [
+      (failures) => this.#removeRows({ kind: 'completed', olderThanHours }, failures),
+    ]);
   }
 
   all(): Promise<number> {
-    return this.#run('all sessions', [(failures) => this.#removeRows([...FAILED, ...ENDED], 0, failures)]);
+    return this.#run('all sessions', [(failures) => this.#removeRows({ kind: 'all' }, failures)]);
   }
 
   /** Cleans up once by policy. Rounds never overlap: a call during a round gets the result of that round. */
   byPolicy(): Promise<number> {
-    const { anyHours, failedHours, endedHours } = this.#policy;
     this.#cleaning ??= this.#run('sessions by policy', [
       (failures) => this.#closeLapsed(0, failures),
-      (failures) => this.#removeRows(FAILED, Math.min(failedHours, anyHours), failures),
-      (failures) => this.#removeRows(ENDED, Math.min(endedHours, anyHours), failures),
+      (failures) => this.#removeRows({ kind: 'policy', policy: this.#policy }, failures),
       // This reads every row, so it comes after the removals.
       (failures) => this.#mendDamaged(failures),
       (failures) => removeOldRuns(this.#retention(failures)),
@@ -169,7 +156,7 @@ export class SessionCleanup {
   }
 
   async metrics(): Promise<SessionMetrics> {
-    const { registry } = this.#options;
+    const { registry } = this.#options.reaper;
     const { sessionsByStatus, averageSessionSeconds, cleanups } = await registry.metrics.read();
     return {
       active: (sessionsByStatus.active ?? 0) + (sessionsByStatus.starting ?? 0),
@@ -183,15 +170,16 @@ export class SessionCleanup {
 
   /** Cleans up by policy, then logs one line with the statistics. */
   async #round(): Promise<void> {
-    const { log, describe } = this.#options;
+    const { reaper, describe } = this.#options;
     await this.byPolicy();
     const { total, capacity, utilisation, byStatus, averageAgeMs } = await describe();
-    log.info('Sessions', { total, capacity, utilisation, byStatus, averageAgeMs });
+    reaper.log.info('Sessions', { total, capacity, utilisation, byStatus, averageAgeMs });
   }
 
   /** Runs one clean-up, counts and measures it, and records it. The failure of one part does not stop the others. */
   async #run(what: string, parts: readonly ((failures: Error[]) => Promise<number>)[]): Promise<number> {
-    const { registry, log, onDone } = this.#options;
+    const { reaper, onDone } = this.#options;
+    const { registry, log } = reaper;
     const startedAt = performance.now();
     const bytesBefore = process.memoryUsage.rss();
     const failures: Error[] = [];
@@ -213,7 +201,8 @@ export class SessionCleanup {
 
   /** Closes live rows whose lease is not renewed because their process is gone, on this machine or elsewhere. */
   async #closeLapsed(forMs: number, failures: Error[]): Promise<number> {
-    const { registry, isPresent, endRemains, heartbeatIntervalMs } = this.#options;
+    const { reaper, heartbeatIntervalMs } = this.#options;
+    const { registry } = reaper;
     const { signal } = this.#stopping;
     const seen = new Set<string>();
     let closed = 0;
@@ -236,7 +225,7 @@ export class SessionCleanup {
           const revoked = await registry.leases.revoke(id, { status: 'expired', message, leaseExpiresMs });
           if (revoked === undefined) return;
           closed += 1;
-          await endRemains(session);
+          await endRemains(session, reaper);
         });
       }
       await giveWay();
@@ -244,7 +233,7 @@ export class SessionCleanup {
   }
 
   async #mendDamaged(failures: Error[]): Promise<number> {
-    const { sessions } = this.#options.registry;
+    const { sessions } = this.#options.reaper.registry;
     let mended = 0;
     for (const id of await sessions.listDamaged()) {
       await attempt(failures, undefined, async () => {
@@ -256,19 +245,23 @@ export class SessionCleanup {
   }
 
   #retention(failures: Error[]): RetentionOptions {
-    const { registry, retentionMs } = this.#options;
+    const { reaper, retentionMs } = this.#options;
     return {
-      registry,
+      registry: reaper.registry,
       retentionMs,
       batchSize: this.#batchSize,
       onFailure: (thrown) => failures.push(toError(thrown)),
     };
   }
 
-  async #removeRows(statuses: readonly SessionStatus[], olderThanHours: number, failures: Error[]): Promise<number> {
-    const before = new Date(Date.now() - olderThanHours * HOUR_MS + 1).toISOString();
+  async #removeRows(rule: CleanupRule, failures: Error[]): Promise<number> {
     let removed = 0;
-    for (const status of statuses) removed += await removeOldSessions({ ...this.#retention(failures), status, before });
+    for (const status of REMOVABLE_STATUSES) {
+      const hours = removalAgeHours(status, rule);
+      if (hours === undefined) continue;
+      const before = new Date(Date.now() - hours * HOUR_MS + 1).toISOString();
+      removed += await removeOldSessions({ ...this.#retention(failures), status, before });
+    }
     return removed;
   }
 }

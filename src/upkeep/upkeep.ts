@@ -5,6 +5,7 @@
 export { CleanupError } from './errors.ts';
 export {
   endRemains,
+  endSession,
   graceFor,
   isAbandoned,
   isAwake,
@@ -24,7 +25,14 @@ export {
   type EndOptions,
   type StuckReset,
 } from './stuck-reset.ts';
-export { SessionCleanup, type CleanupPolicy, type SessionMetrics } from './session-cleanup.ts';
+export {
+  DEFAULT_CLEANUP_POLICY,
+  removalAgeHours,
+  type CleanupKind,
+  type CleanupPolicy,
+  type CleanupRule,
+} from './cleanup-policy.ts';
+export { SessionCleanup, type SessionMetrics } from './session-cleanup.ts';
 export {
   allowanceOf,
   findStuck,
