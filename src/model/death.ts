@@ -1,4 +1,4 @@
-/** The declared end of a session that was not asked for: as it is reported, declared, stored and read again. */
+/** The declared end of a session that nobody asked for: its report, its declaration, and its form in the registry. */
 import { z } from 'zod';
 
 import { time, whole } from './fields.ts';
@@ -17,45 +17,45 @@ export const DEATH_CAUSES = [
 export type DeathCause = (typeof DEATH_CAUSES)[number];
 
 export const DETECTORS = ['command', 'deadline', 'bidi', 'devtools', 'driver-exit', 'heartbeat', 'registry'] as const;
-/** The signal that told of a death first. */
+/** The signal that reported a death first. */
 export type Detector = (typeof DETECTORS)[number];
 
-/** The account of one signal; the supervisor makes a {@link Death} of the first and a consequence of each later one. */
+/** The report of one signal. The supervisor makes a {@link Death} of the first report, and a consequence of each later one. */
 export interface DeathReport {
   readonly cause: DeathCause;
   readonly detectedBy: Detector;
-  /** The remote end's or the operating system's own words. */
+  /** The text of the remote end or of the operating system, unchanged. */
   readonly message: string;
 }
 
 const evidence = z
   .object({
     message: z.string(),
-    /** The page that was last navigated to, if any. */
+    /** The URL of the last navigation; null if there was none. */
     url: z.string().nullable(),
     /** Up to 50 commands, oldest first, such as `POST /url 200 34ms`. */
     lastCommands: z.array(z.string()).readonly(),
   })
   .readonly();
 
-/** The last moments of a session; never holds bodies, cookies or secret parts of URLs. */
+/** The state of a session right before its death. It never holds bodies, cookies or secret parts of URLs. */
 export type DeathEvidence = z.output<typeof evidence>;
 
-/** A declared death: plain data, made once per epoch. */
+/** A declared death: plain data, created once per epoch. */
 export const deathSchema = z
   .object({
     cause: z.enum(DEATH_CAUSES),
     detectedBy: z.enum(DETECTORS),
     at: time,
     /**
-     * How long the session had shown no sign of life when it was declared dead, an upper bound of the delay; null where the signal is
-     * the death itself (a socket closing, a process exiting).
+     * The time in milliseconds without a sign of life before the death was declared: an upper bound of the delay. Null if the signal is
+     * the death itself (a socket closes, a process exits).
      */
     detectedAfterMs: z.number().nullable(),
     lastHeartbeatAt: time.nullable(),
     evidence,
     epoch: whole,
-    /** Work that the halt ended: waiting, running, and asked for afterwards. `refused` goes on counting. */
+    /** The work that the halt ended: waiting, running, and requested afterwards. `refused` still grows after the death. */
     cancelled: z.object({ queued: whole, inFlight: whole, refused: whole }).readonly(),
     /** Later signals of the same death, as `cause (detectedBy): message`. */
     consequences: z.array(z.string()).readonly(),
@@ -63,5 +63,5 @@ export const deathSchema = z
   .readonly();
 export type Death = z.output<typeof deathSchema>;
 
-/** The part of a death that its session's row is sure to have. */
+/** The part of a death that every session's row has. */
 export const storedDeathSchema = z.looseObject({ cause: z.string(), detectedBy: z.string() }).readonly();

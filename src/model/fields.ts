@@ -1,4 +1,4 @@
-/** The kinds of fields that rows have. */
+/** The schemas of the fields that rows share. */
 import { z } from 'zod';
 
 /** UTC, ISO 8601. */
@@ -6,7 +6,7 @@ export const time = z.iso.datetime();
 export const whole = z.int().min(0);
 export const object = z.record(z.string(), z.unknown());
 
-/** A column of JSON text, as `shape` says it. */
+/** Returns the schema of a column of JSON text whose value has the schema `shape`. */
 export function json<Shape extends z.ZodType>(shape: Shape) {
   return z
     .string()
@@ -14,14 +14,14 @@ export function json<Shape extends z.ZodType>(shape: Shape) {
       try {
         return JSON.parse(text);
       } catch {
-        context.addIssue({ code: 'custom', message: 'is no JSON' });
+        context.addIssue({ code: 'custom', message: 'is not JSON' });
         return z.NEVER;
       }
     })
     .pipe(shape);
 }
 
-/** Returns whether it is a time as rows have them: UTC, ISO 8601. */
+/** Returns whether the value is a time in the format of rows: UTC, ISO 8601. */
 export function isTime(value: unknown): value is string {
   return time.safeParse(value).success;
 }

@@ -1,7 +1,7 @@
-/** One process, now and after it is gone: pids are given out again. */
+/** Identifies one process, also after its end: the operating system reuses pids. */
 export interface ProcessIdentity {
   readonly host: string;
   readonly pid: number;
-  /** The start of the machine, the pid's name space and the start of the process: together they make a pid mean one process. */
+  /** The start time of the machine, the pid namespace and the start time of the process. With them a pid identifies one process. */
   readonly identity: string;
 }

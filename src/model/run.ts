@@ -1,10 +1,10 @@
-/** A run as it stands in the registry. */
+/** A run as the registry stores it. */
 import { z } from 'zod';
 
 import { deathSchema } from './death.ts';
 import { json, object, time, whole } from './fields.ts';
 
-/** In the order of a run's life. */
+/** The statuses of a run, in the order in which a run takes them. */
 export const RUN_STATUSES = [
   'pending',
   'processing',
@@ -17,12 +17,12 @@ export const RUN_STATUSES = [
 ] as const;
 export type StoredRunStatus = (typeof RUN_STATUSES)[number];
 
-/** The statuses of steps that are over. */
+/** The statuses of steps that have ended. */
 export const ENDED_STEPS = ['done', 'failed', 'cancelled', 'skipped'] as const;
 export const STEP_STATUSES = ['queued', 'running', ...ENDED_STEPS] as const;
 export type StepStatus = (typeof STEP_STATUSES)[number];
 
-/** Units of work. At every moment total is the sum of the others. */
+/** The numbers of units of work. At every moment `total` is the sum of the others. */
 export const countsSchema = z.object({
   total: whole,
   queued: whole,
@@ -34,27 +34,27 @@ export const countsSchema = z.object({
 });
 export type StepCounts = Readonly<z.output<typeof countsSchema>>;
 
-/** The columns of a run's row as the database has them, and the check on reading. Times are UTC, ISO 8601. */
+/** The columns of a run's row in the database; validates each row that is read. Times are UTC, ISO 8601. */
 export const runRowSchema = z.object({
   id: z.string(),
   action: z.string(),
-  /** As they were given, without secrets. */
+  /** The parameters as the user gave them, without secrets. */
   params: json(object.readonly()),
   owner: z.string(),
   status: z.enum(RUN_STATUSES),
-  /** The token of the session under which it is being worked on; null when no process works on it. */
+  /** The token of the lease under which a process works on the run; null if no process does. */
   token: whole.nullable(),
-  /** The newest token that it was ever worked on under: an older one never begins it again. */
+  /** The newest token under which a process has worked on the run. The run never begins again under an older one. */
   lastToken: whole,
-  /** Names the writer that began it last. A token could be issued a second time by a registry that was restored from a copy. */
+  /** The name of the writer that began the run last. A registry that was restored from a copy can issue a token a second time. */
   writer: z.string().nullable(),
   cancelRequestedAt: time.nullable(),
-  /** Grows with each commit. A writer that meets another number than that of its last commit writes nothing. */
+  /** Grows with each commit. A writer that finds another number than that of its own last commit writes nothing. */
   commitNumber: whole,
   ...countsSchema.shape,
   records: whole,
   sessions: whole,
-  /** Units of work begun on a session that was handed down; and those that met another one than they began with. */
+  /** The number of units that began on a session passed on to them; and of those that ended with another session than they began with. */
   reused: whole,
   contextLosses: whole,
   deaths: json(z.array(deathSchema).readonly()),
@@ -65,7 +65,7 @@ export const runRowSchema = z.object({
   errorMessage: z.string().nullable(),
   /** Dataset -> file. */
   outputs: json(z.record(z.string(), z.string()).readonly()),
-  /** For a resume. */
+  /** The options that a resume of the run needs. */
   options: json(object.readonly()),
   host: z.string().nullable(),
   pid: whole.nullable(),
@@ -74,9 +74,9 @@ export const runRowSchema = z.object({
   startedAt: time.nullable(),
   endedAt: time.nullable(),
   updatedAt: time,
-  /** The time of the last finished step, record, or word of the action. */
+  /** The time of the last finished step, saved record, or call of `ctx.progress`. */
   lastProgressAt: time.nullable(),
-  /** Over all its processes. */
+  /** The time that all its processes together have worked on it. */
   durationMs: z.number(),
 });
 
@@ -95,6 +95,6 @@ export const runSchema = runRowSchema.transform((row) => {
   };
 });
 
-/** As the database has it: `params`, `deaths`, `outputs` and `options` are JSON texts. */
+/** The row in the database: `params`, `deaths`, `outputs` and `options` are JSON texts. */
 export type RunRow = z.input<typeof runSchema>;
 export type StoredRun = Readonly<z.output<typeof runSchema>>;

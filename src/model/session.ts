@@ -1,4 +1,4 @@
-/** A session as it stands in the registry. */
+/** A session as the registry stores it. */
 import { z } from 'zod';
 
 import { storedDeathSchema } from './death.ts';
@@ -6,33 +6,33 @@ import { json, object, time, whole } from './fields.ts';
 
 export const SESSION_STATUSES = ['starting', 'active', 'standby', 'ended', 'dead', 'timed_out', 'expired'] as const;
 export type SessionStatus = (typeof SESSION_STATUSES)[number];
-/** Those that hold their owner: at most one of them per owner, by a unique index. */
+/** The statuses of sessions that hold their owner. A unique index allows at most one such session per owner. */
 export const LIVE_STATUSES = ['starting', 'active'] as const satisfies readonly SessionStatus[];
 
-/** A session's row, from which its type and the check on reading come. Times are UTC, ISO 8601. */
+/** The schema of a session's row: gives its type, and validates each row that is read. Times are UTC, ISO 8601. */
 export const sessionSchema = z.object({
   id: z.string().min(1),
   owner: z.string().min(1),
   status: z.enum(SESSION_STATUSES),
-  /** Grows with each claim of any owner: the higher one is the newer one. */
+  /** Grows with each claim of any owner: of two tokens the higher one is newer. */
   token: whole,
-  /** The manager that holds it, unique per manager. */
+  /** The unique id of the manager that holds the session. */
   holder: z.string(),
-  /** By the database's clock. */
+  /** The end of the lease in milliseconds since 1970, by the clock of the database. */
   leaseExpiresMs: whole,
-  /** The WebDriver session id; null before there is one. */
+  /** The WebDriver session id; null until the session has one. */
   webdriverId: z.string().nullable(),
   epoch: whole,
   runId: z.string().nullable(),
   host: z.string(),
   pid: whole,
-  /** Tells processes apart that had the same pid. */
+  /** Distinguishes processes that had the same pid. */
   processIdentity: z.string(),
   driverPid: whole.nullable(),
   browserPid: whole.nullable(),
-  /** The session's temporary folder, which holds its profile; null on an endpoint that is not ours. */
+  /** The session's temporary folder, which holds its profile; null if the driver is not ours. */
   folder: z.string().nullable(),
-  /** The URL of an endpoint that is not ours, redacted; null for a driver of our own. */
+  /** The redacted URL of an endpoint that is not ours; null if the driver is ours. */
   endpoint: z.string().nullable(),
   createdAt: time,
   startedAt: time.nullable(),
@@ -45,7 +45,7 @@ export const sessionSchema = z.object({
   data: json(object).nullable(),
 });
 
-/** As the database has it: `death` and `data` are JSON texts. */
+/** The row in the database: `death` and `data` are JSON texts. */
 export type SessionRow = z.input<typeof sessionSchema>;
 export type StoredSession = Readonly<z.output<typeof sessionSchema>>;
 

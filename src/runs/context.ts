@@ -1,15 +1,15 @@
-/** What an action is given: ordinary selenium, and a few functions that make its work countable, repeatable and storable. */
+/** The types of what an action receives: ordinary selenium, and the functions that count, repeat and store its work. */
 import type { Log } from '../core/log.ts';
 import type { Api, BatchOptions, BatchOutcome, WebDriver } from '../supervisor/supervisor.ts';
 import type { DownloadOptions } from './downloads.ts';
 
-/** Saves a record with the step that it belongs to: both are kept, or neither. */
+/** Saves a record with the step that it belongs to: either both are stored, or neither is. */
 export type SaveRecord = (record: object, options: SaveOptions) => void;
 
 export interface SaveOptions {
-  /** Unique within the dataset; saving it again replaces the record. */
+  /** The key of the record, unique within the dataset. A second record with the same key replaces the first one. */
   readonly key: string;
-  /** Names the file. Default `records`. */
+  /** The name of the dataset, and of its file. @default 'records' */
   readonly dataset?: string;
 }
 
@@ -17,22 +17,23 @@ export interface StepTools {
   /** The step's key. */
   readonly key: string;
   readonly save: SaveRecord;
-  /** Aborts when the session dies, the run is cancelled, or the step's `timeoutMs` is over. */
+  /** Aborts when the session dies, when the run is cancelled, or when the step's `timeoutMs` is over. */
   readonly signal: AbortSignal;
-  /** 1 for the first attempt since `run` was entered. */
+  /** The number of the attempt; 1 for the first one since `run` was entered. */
   readonly attempt: number;
-  /** Whether an earlier attempt has begun and did not end, because its session or its program died. */
+  /** True if an earlier attempt began and did not end, because its session or its program died. */
   readonly interrupted: boolean;
 }
 
 export interface StepOptions<Value = unknown> {
-  /** Further attempts if the step fails; deaths don't count. @default 0 */
+  /** The maximum number of further attempts if the step fails. Deaths don't count. @default 0 */
   readonly retries?: number;
-  /** The step fails with the code `step-timed-out` after this time. @default none: the run itself ends when it makes no progress */
+  /** The time in ms after which the step fails with `step-timed-out`. @default none: the run itself ends when it makes no progress */
   readonly timeoutMs?: number;
   /**
-   * Asked before an interrupted step is done again: did it happen? A value means yes, and becomes the step's value. `undefined` means
-   * that the step is to be done again. With this option the beginning of the step is stored before its work starts.
+   * Called before an interrupted step is done again, to find out whether its work happened. If it returns a value, the work happened, and
+   * the value becomes the step's value. If it returns `undefined`, the step is done again. With this option the beginning of the step is
+   * stored before its work starts.
    */
   readonly whenInterrupted?: (tools: StepTools) => Promise<Value | undefined> | Value | undefined;
 }
@@ -52,21 +53,21 @@ export interface StepFunction {
 
 export interface ItemTools<Item> {
   readonly api: Api;
-  /** Of the worker's own session with `sessions`; without, only with `concurrency: 1`. */
+  /** With `sessions`, the driver of the worker's own session. Without it, usable only with `concurrency: 1`. */
   readonly driver: WebDriver;
   readonly save: SaveRecord;
-  /** Declines the item: it counts as skipped. */
+  /** Declines the item, which then counts as skipped. */
   readonly skip: (reason: string) => never;
-  /** Appends an item to the batch; false where its key is known already. */
+  /** Appends an item to the batch. Returns false if the batch already has its key. */
   readonly add: (item: Item) => boolean;
   readonly signal: AbortSignal;
   readonly attempt: number;
 }
 
 export interface ActionBatchOptions<Item> extends Omit<BatchOptions<Item>, 'key' | 'signal'> {
-  /** Names an item within its batch: the same on every entry of `run`, for it is what makes the item's work happen once. */
+  /** Returns the key of an item, unique in its batch. It must be the same on every entry of `run`, so that the work happens once. */
   readonly key: (item: Item) => string;
-  /** So many browser sessions, each with one worker at a time, so that workers may use `driver`. */
+  /** The number of browser sessions, each used by one worker at a time. With this option workers may use `driver`. */
   readonly sessions?: number;
   /**
    * The time limit of one attempt in milliseconds. @default 90 % of the time after which the run counts as stuck. An item that exceeds the
@@ -75,7 +76,7 @@ export interface ActionBatchOptions<Item> extends Omit<BatchOptions<Item>, 'key'
   readonly timeoutMs?: number;
 }
 
-/** What `prepare` gets. */
+/** The context of `prepare`. */
 export interface PrepareContext<Params = Record<string, unknown>> {
   /** Selenium's driver of the session that this entry of `run` began with. */
   readonly driver: WebDriver;
@@ -85,23 +86,24 @@ export interface PrepareContext<Params = Record<string, unknown>> {
   readonly log: Log;
   readonly runId: string;
   readonly session: { readonly id: string; readonly owner: string; readonly epoch: number };
-  /** The run's output folder, as an absolute path. Reading it creates the folder if it does not exist, also for runs without output files. */
+  /** The absolute path of the run's output folder. Reading it creates the folder if it does not exist, also for runs without files. */
   readonly folder: string;
-  /** Saves a picture of the page into the run's folder; returns the file's path. */
+  /** Saves a screenshot of the page in the run's folder. Returns the file's path. */
   readonly screenshot: (name: string) => Promise<string>;
 }
 
-/** What `run` gets. All members may be taken out by destructuring. */
+/** The context of `run`. All members may be destructured. */
 export interface ActionContext<Params = Record<string, unknown>> extends PrepareContext<Params> {
   /**
-   * Does `work` once per run, whatever dies: a later entry gets its stored value at once. The value and the records saved in it are
-   * stored together. Values are JSON; the caller gets the stored copy the first time too. `work` may contain steps and batches: when
-   * it is done again, its finished parts are replayed, and the code between them runs again. Keys are unique within the step around.
+   * Does `work` once per run, also if the session or the program dies: a later entry of `run` gets the stored value at once. The value
+   * and the records saved in the step are stored together. Values are JSON; the caller gets the stored copy the first time, too. `work`
+   * may contain steps and batches. When it is done again, its finished parts are replayed, and the code between them runs again. A key
+   * must be unique within the step that contains it.
    */
   readonly step: StepFunction;
   /**
-   * Runs `worker` over `items` at the same time, each item once per run. Failed items are told in the outcome, not thrown; the
-   * session's death rejects with a `SessionDeathError` that has the outcome so far as `outcome`.
+   * Runs `worker` over `items` concurrently, each item once per run. The outcome lists failed items; they are not thrown. If the session
+   * dies, the batch rejects with a `SessionDeathError` that has the outcome so far as `outcome`.
    */
   readonly batch: <Item, Value>(
     name: string,
@@ -115,8 +117,8 @@ export interface ActionContext<Params = Record<string, unknown>> extends Prepare
    * code `download-timed-out` if no file comes. Only for browsers on this machine.
    */
   readonly download: (work: () => unknown, options?: DownloadOptions) => Promise<string>;
-  /** Saves a record outside of steps, kept at once. */
+  /** Saves a record outside of steps. It is stored at once. */
   readonly save: (record: object, options: SaveOptions) => Promise<void>;
-  /** What the progress display shows instead of the counted steps. */
+  /** Sets what the progress display shows instead of the counted steps. */
   readonly progress: (done: number, total: number, label?: string) => void;
 }

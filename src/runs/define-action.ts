@@ -1,4 +1,4 @@
-/** What an action is, and what is checked of it before anything runs. */
+/** Defines an action, and validates its definition before anything runs. */
 import { z } from 'zod';
 
 import { ActionError } from '../core/errors.ts';
@@ -6,7 +6,7 @@ import { toFlag } from '../core/shell-words.ts';
 import type { BrowserOptions, RestoreParts } from '../supervisor/supervisor.ts';
 import type { ActionContext, PrepareContext } from './context.ts';
 
-/** The flags of the `run` command; parameters become flags beside them, so no parameter may be named like one. */
+/** The flags of the `run` command. Parameters become flags, too, so no parameter may have one of these names. */
 export const RUN_FLAGS = [
   'owner',
   'wait',
@@ -38,31 +38,31 @@ export interface ActionDefinition<Params extends z.ZodObject> {
   readonly description: string;
   /** A zod object; each property becomes a flag of `run`, in kebab case. Descriptions become help texts. */
   readonly params: Params;
-  /** The site that the action works on: checked to be reachable before a browser starts; relative API URLs stand against it. */
+  /** The site that the action works on. It must be reachable before a browser starts. Relative API URLs are resolved against it. */
   baseUrl?(params: z.output<Params>): string;
-  /** Whom the session belongs to. Default: the run itself. */
+  /** The owner of the session. @default the run's id */
   owner?(params: z.output<Params>): string;
   /** Options of the browser, such as its language. They are merged with the settings and flags of the user, which win. */
   browser?(params: z.output<Params>): Omit<BrowserOptions, 'headless' | 'browserName'>;
-  /** Parameter sets that together do the same work, for many machines. */
+  /** Sets of parameters that together do the same work, for several machines. */
   shards?(params: z.output<Params>): readonly z.input<Params>[];
   /**
-   * What a new session gets of what the steps had changed in the browser: cookies, storage, and the page that the last step left.
-   * @default true: everything
+   * The parts of the browser's state that a new session gets after a death: cookies, storage, and the page that the last step left.
+   * @default true: all of them
    */
   restore?: boolean | RestoreParts;
   /**
-   * Whether the action changes something at the site, such as an order. Repeated effects then make the run `partial`, and a rehearsal,
-   * which does the work several times, warns before it begins. @default 'reads'
+   * `writes` if the action changes something at the site, for example places an order. Repeated effects then make the run `partial`, and
+   * a rehearsal, which does the work several times, warns before it begins. @default 'reads'
    */
   effects?: 'reads' | 'writes';
-  /** Once on every new session: log in, set cookies. No steps, saves or batches; a throw fails the run. */
+  /** Runs once on every new session, for example to log in or set cookies. Has no steps, saves or batches. If it throws, the run fails. */
   prepare?(context: PrepareContext<z.output<Params>>): Promise<void> | void;
-  /** The work. Entered again from the top on a new session after a death; finished steps then return at once. */
+  /** Does the work. After a death it is entered again from the top on a new session; finished steps then return at once. */
   run(context: ActionContext<z.output<Params>>): Promise<void> | void;
 }
 
-/** A checked definition. `isAction` tells it from whatever else a module may export. */
+/** A validated definition. `isAction` distinguishes it from the other exports of a module. */
 export interface Action<Params extends z.ZodObject = z.ZodObject> extends ActionDefinition<Params> {
   readonly isAction: true;
 }
@@ -70,7 +70,7 @@ export interface Action<Params extends z.ZodObject = z.ZodObject> extends Action
 const FLAG = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
-/** Checks and freezes an action. Throws `ActionError` naming what is wrong with it. */
+/** Validates and freezes an action. Throws `ActionError` that names what is wrong. */
 export function defineAction<Params extends z.ZodObject>(definition: ActionDefinition<Params>): Action<Params> {
   const { name, description, params } = definition;
   const label = typeof name === 'string' && name !== '' ? `Action "${name}"` : 'An action';
@@ -102,7 +102,7 @@ export function defineAction<Params extends z.ZodObject>(definition: ActionDefin
     flags.set(flag, parameter);
     if ((RUN_FLAGS as readonly string[]).includes(flag) || flag.startsWith('no-')) {
       complain(
-        `the parameter "${parameter}" would be the flag --${flag}, which \`run\` has for itself; give it another name`,
+        `the parameter "${parameter}" would be the flag --${flag}, which is a flag of \`run\` itself; give it another name`,
       );
     }
   }

@@ -18,7 +18,7 @@ const POLL_MS = 50;
 const DEFAULT_TIMEOUT_MS = 60_000;
 
 export interface DownloadOptions {
-  /** How long the file may take, from the end of the work that starts it. @default 60_000 */
+  /** The time limit for the file in milliseconds, from the end of the work that starts it. @default 60_000 */
   readonly timeoutMs?: number;
 }
 
@@ -28,7 +28,7 @@ export class DownloadTimedOutError extends SupervisorError {
   readonly consequence = 'fail-step';
 
   constructor(timeoutMs: number, unfinished: readonly string[]) {
-    const what = unfinished.length === 0 ? 'No download was begun' : 'The download was not complete';
+    const what = unfinished.length === 0 ? 'No download began' : 'The download was not complete';
     super(
       `${what} within ${describeSpan(timeoutMs)} after the work of ctx.download. ` +
         (unfinished.length === 0 ? 'Let the work click the link that starts it.' : 'Raise its `timeoutMs`.'),
@@ -38,15 +38,15 @@ export class DownloadTimedOutError extends SupervisorError {
 }
 
 export interface DownloadsOptions {
-  /** The folder that has a folder for each step. */
+  /** The folder that contains a folder for each step. */
   readonly folder: string;
-  /** The browser's own folder of downloads, where files go that nothing waits for. */
+  /** The browser's own download folder, for files that no call of `ctx.download` waits for. */
   readonly browserFolder: string;
-  /** Has the browser put its downloads into a folder. */
+  /** Makes the browser put its downloads into a folder. */
   readonly setFolder: (folder: string) => Promise<void>;
 }
 
-/** Waits for the downloads of one browser, one after the other: the browser has one folder for all of them. */
+/** Waits for the downloads of one browser, one after the other, because the browser has one folder for all of them. */
 export class Downloads {
   readonly #options: DownloadsOptions;
   readonly #serial = new Serial();
@@ -56,8 +56,8 @@ export class Downloads {
   }
 
   /**
-   * Returns the absolute path of the file whose download `work` starts, once it is complete in the folder of `step`. A file of the same name
-   * is replaced. If several files come, all of them are kept, and the first by name is returned. Throws `ActionError` for an item of a batch.
+   * Returns the absolute path of the file whose download `work` starts, when it is complete in the folder of `step`. A file of that name
+   * is replaced. If several files come, all of them stay, and the first by name is returned. Throws `ActionError` for an item of a batch.
    */
   async fetch(
     work: () => unknown,
@@ -83,13 +83,13 @@ export class Downloads {
         await work();
         const names = await waitForFiles(incoming, { timeoutMs, signal });
         for (const name of names) {
-          // The browser leaves the mode to the umask.
+          // The browser creates the file with the mode of the umask.
           await chmod(path.join(incoming, name), PRIVATE_FILE_MODE);
           await rename(path.join(incoming, name), path.join(target, name));
         }
         return path.join(target, names[0] ?? '');
       } finally {
-        // A browser that is gone needs no folder.
+        // If the browser has died, the failure does not matter.
         await Promise.allSettled([setFolder(path.resolve(browserFolder))]);
         await rm(incoming, { recursive: true, force: true });
       }
@@ -97,7 +97,7 @@ export class Downloads {
   }
 }
 
-/** A name of its own for each step, also for those whose keys differ only in what a file name can't have. */
+/** Returns a different name for each step, also if their keys differ only in characters that a file name can't have. */
 function toStepFolder(id: StepId): string {
   const name = toFileName(id.key);
   if (id.within === undefined && name === id.key && name === name.toLowerCase()) return name;

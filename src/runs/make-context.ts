@@ -1,4 +1,4 @@
-/** Builds what one entry of `run` is given, out of the session that it begins on. */
+/** Builds the context of one entry of `run` from the session that the entry begins on. */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -43,7 +43,7 @@ export interface RunParts
   readonly onDisplay: (display: { done: number; total: number; label?: string }) => void;
 }
 
-/** Makes the context of `prepare`: the session, without anything that is counted. */
+/** Makes the context of `prepare`: the session, without the functions whose work is counted. */
 export function makePrepareContext(parts: ContextParts): PrepareContext {
   return {
     ...makeSessionContext(parts),
@@ -61,7 +61,7 @@ function makeSessionContext({
   folder,
   log,
 }: ContextParts): Omit<PrepareContext, 'folder'> {
-  // Taken now: after a death and a restart these still mean the session that this entry began on, which refuses them.
+  // Read now: after a death and a restart they still belong to the session that this entry began on, which refuses calls.
   const { driver, api } = supervisor;
   return {
     driver,
@@ -72,10 +72,10 @@ function makeSessionContext({
     runId,
     session: { id: supervisor.sessionId ?? '', owner: supervisor.owner, epoch: supervisor.epoch },
     screenshot: async (name) => {
-      const folderOfPictures = path.join(folder, 'screenshots');
-      const file = path.join(folderOfPictures, `${toFileName(name)}.png`);
+      const screenshotFolder = path.join(folder, 'screenshots');
+      const file = path.join(screenshotFolder, `${toFileName(name)}.png`);
       const picture = await driver.takeScreenshot();
-      await makeFolder(folderOfPictures);
+      await makeFolder(screenshotFolder);
       await writeFile(file, picture, { encoding: 'base64', mode: PRIVATE_FILE_MODE });
       return file;
     },
@@ -88,16 +88,16 @@ function openFolder(folder: string): string {
   return path.resolve(folder);
 }
 
-/** One entry of `run`, from both sides. */
+/** One entry of `run`: the context for the action, and the calls for the run. */
 export interface RunEntry extends AsyncDisposable {
   readonly context: ActionContext;
   /** Runs the code of `run`. */
   readonly enter: <Value>(run: () => Value) => Value;
-  /** What the action has begun and what has not ended. */
+  /** Returns the steps, batches and saves that the action has begun and that have not ended. */
   readonly openCalls: () => readonly OpenCall[];
   /** A failure that the code of `run` does not pass on: of a `ctx.save` that is not awaited, or of a refused command. */
   readonly unseenFailure: () => Error | undefined;
-  /** The page of a session of the run submits a form by POST. */
+  /** Called when the page of a session of the run submits a form by POST. */
   readonly onPagePost: (session: AbortSignal) => void;
 }
 
@@ -167,7 +167,7 @@ function keyOf(id: StepId | undefined): string | undefined {
   return id === undefined || id.batch === null ? id?.key : `${id.batch}/${id.key}`;
 }
 
-/** Failures of promises that no code waits for: an `await` is missing, and what was to be saved is lost. */
+/** The failures of promises that no code waits for: an `await` is missing, and the record is lost. */
 class UnseenFailures {
   readonly #failures: Error[] = [];
 
@@ -180,14 +180,14 @@ class UnseenFailures {
     let isWatched = false;
     call.catch((thrown: unknown) => {
       if (isWatched) return;
-      const place = callSiteOf(stack);
+      const location = callSiteOf(stack);
       const error = new ActionError(
         `The record "${String(key)}" was not saved: ${toError(thrown).message} Its \`save\`` +
-          `${place === undefined ? '' : ` (${place})`} is not awaited, or drops its failure. Put \`await\` before it.`,
+          `${location === undefined ? '' : ` (${location})`} is not awaited, or its failure is ignored. Put \`await\` before it.`,
       );
       this.#failures.push(error);
     });
-    // `await` reads `then`, and so does everything else that waits. `catch` alone drops the failure.
+    // `await` reads `then`, as does all other code that waits. Code that only reads `catch` ignores the failure.
     return new Proxy(call, {
       get: (promise, name) => {
         if (name === 'then') isWatched = true;

@@ -1,4 +1,4 @@
-/** How a run ended, in the one shape that people's summaries, `--json` and the library share. */
+/** The outcome of a run, in the one shape that the summary, `--json` and the library share. */
 import type { Death } from '../model/death.ts';
 import { CancelledError, describeError, SupervisorError, type ErrorReport } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
@@ -8,7 +8,7 @@ import { RestartLimitError, SessionDeathError } from '../supervisor/supervisor.t
 
 export type RunStatus = 'completed' | 'partial' | 'failed' | 'halted' | 'timed_out' | 'cancelled';
 
-/** Distinct steps and batch items, each at its latest status. At every moment total is the sum of the others. */
+/** The numbers of distinct steps and batch items by their latest status. At every moment `total` is the sum of the others. */
 export interface RunCounts {
   readonly total: number;
   readonly queued: number;
@@ -19,12 +19,12 @@ export interface RunCounts {
   readonly skipped: number;
 }
 
-/** What somebody who watches a run may see of it at any time. */
+/** The progress of a run at one moment. */
 export interface RunProgress {
   readonly counts: RunCounts;
-  /** What is over, and what there is, as a person counts it: a step that consists of others is not counted beside them. */
+  /** The ended units and all units for a display: a step that contains other units is not counted beside them. */
   readonly units: { readonly done: number; readonly total: number };
-  /** What the action told with `ctx.progress`, if anything. */
+  /** The last call of `ctx.progress`; null if there was none. */
   readonly display: { readonly done: number; readonly total: number; readonly label?: string } | null;
   readonly records: number;
   readonly sessions: number;
@@ -40,27 +40,27 @@ export interface RunOutcome {
   /** At the end nothing is queued or running. */
   readonly counts: Omit<RunCounts, 'queued' | 'running'>;
   readonly records: number;
-  /** Browser sessions that were used. */
+  /** The number of browser sessions that were used. */
   readonly sessions: number;
   readonly deaths: readonly Death[];
   readonly error: ErrorReport | null;
-  /** What may be wrong with the action although nothing was lost, one sentence each: a finished step that a later entry no longer asked for, say. */
+  /** One sentence for each possible fault of the action that lost no data, such as a finished step that a later entry did not ask for. */
   readonly warnings: readonly string[];
-  /** Names of the steps that were done again although an interrupted attempt had sent something that is not idempotent. */
+  /** The names of the steps that were done again although an interrupted attempt had sent a request that is not idempotent. */
   readonly repeatedEffects: readonly string[];
   readonly durationMs: number;
   /** Dataset -> file. */
   readonly outputs: Readonly<Record<string, string>>;
 }
 
-/** No step finished, no record was saved and no progress was told for as long as the setting allows. */
+/** No step finished, no record was saved and `ctx.progress` was not called within the time of SESSION_TIMEOUT_MINUTES. */
 export class RunTimeoutError extends SupervisorError {
   readonly code = 'run-timed-out';
   readonly consequence = 'abort-run';
 
   constructor(limitMs: number) {
     super(
-      `The run made no progress for ${describeSpan(limitMs)} and was ended. Where one step may take so long, raise SESSION_TIMEOUT_MINUTES or call ctx.progress.`,
+      `The run made no progress for ${describeSpan(limitMs)} and was ended. If one step may take so long, raise SESSION_TIMEOUT_MINUTES or call ctx.progress.`,
       { data: { limitMs } },
     );
   }
@@ -74,17 +74,17 @@ export function toStatus(error: Error): RunStatus {
   return error instanceof CancelledError ? 'cancelled' : 'failed';
 }
 
-/** The run's data are no longer this process's to export: another process has them, or the registry has lost some. */
+/** Returns whether this process must not export the run's data: another process has the run, or the registry has lost data. */
 export function isRunLost(reason: unknown): boolean {
   return reason instanceof LeaseLostError || reason instanceof RegistryDivergedError;
 }
 
-/** The owner is somebody else's by now, or the run was ended from outside: there is nothing to recover. */
+/** Returns whether there is nothing to recover: another process has the owner now, or the run was ended from outside. */
 export function isTakenAway({ cause }: Death): boolean {
   return cause === 'lease-lost' || cause === 'timed_out';
 }
 
-/** The error of a run that its caller ended: the abort reason if that is one of our errors, otherwise a `CancelledError` caused by it. */
+/** Returns the error of a run that its caller ended: the abort reason if it is our error, otherwise a `CancelledError` with it as cause. */
 export function toCancelled(reason: unknown): Error {
   return reason instanceof SupervisorError ? reason : new CancelledError(undefined, { cause: reason });
 }

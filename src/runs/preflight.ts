@@ -1,22 +1,22 @@
-/** What can be known to fail is told before a browser starts. */
+/** Checks that the site is reachable before a browser starts. */
 import { ConfigError, toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
 
-/** By error code, or by fetch's words where there is no code. */
+/** The reason in words, by error code, or by the message of `fetch` for errors without a code. */
 const WHY: Readonly<Record<string, string>> = {
   ENOTFOUND: 'no such host',
   EAI_AGAIN: 'its name could not be looked up',
   ECONNREFUSED: 'the connection is refused',
-  EHOSTUNREACH: 'there is no way to its host',
-  ENETUNREACH: 'there is no way to its network',
+  EHOSTUNREACH: 'there is no route to its host',
+  ENETUNREACH: 'there is no route to its network',
   // Fetch standard, "port blocking": browsers refuse some ports, 1 and 9 among them.
   'bad port': 'browsers refuse its port',
 };
 const ANSWER_LIMIT_MS = 10_000;
 
 /**
- * Whether anything answers at `url`; any HTTP status is an answer. Throws `ConfigError` on an unknown host, a refused connection and
- * the like. Where a proxy is configured, only the browser can tell, so nothing is asked.
+ * Checks that a server answers at `url`, with any HTTP status. Throws `ConfigError` for an unknown host, a refused connection and the
+ * like. Sends nothing if a proxy is configured, because only the browser can then reach the site.
  */
 export async function assertReachable(
   url: string,
@@ -24,7 +24,7 @@ export async function assertReachable(
 ): Promise<void> {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     throw new ConfigError(
-      `${redactUrl(url)} is no http or https URL. Give the whole address, such as https://example.com/.`,
+      `${redactUrl(url)} is not an http or https URL. Give the whole address, such as https://example.com/.`,
     );
   }
   if (hasProxy) return;
@@ -33,10 +33,10 @@ export async function assertReachable(
     const response = await fetch(withoutCredentials(url), { method: 'HEAD', redirect: 'manual', signal: limit });
     await response.body?.cancel();
   } catch (thrown) {
-    // Whoever ended it gets the outcome of a run that was cancelled.
+    // The caller gets the outcome of a cancelled run.
     if (signal.aborted) return;
     const { cause = thrown } = toError(thrown);
-    // Only what no browser could do better: certificates and odd answers are left to it.
+    // Only failures that every browser would have, too. The browser decides about certificates and invalid answers.
     const { code = '', message } = toError(cause) as NodeJS.ErrnoException;
     const why = WHY[code] ?? WHY[message];
     if (why === undefined) return;
@@ -47,7 +47,7 @@ export async function assertReachable(
   }
 }
 
-/** `fetch` takes none in a URL; whether the host answers doesn't depend on them. */
+/** `fetch` refuses a URL with credentials. The host answers without them, too. */
 function withoutCredentials(url: string): URL {
   const bare = new URL(url);
   bare.username = '';

@@ -1,4 +1,4 @@
-/** What of a run is kept so that it can be gone on with, and what keeps it from becoming another run on the way. */
+/** What a run stores so that it can be resumed, and the checks that a resume does not turn it into another run. */
 import { isDeepStrictEqual } from 'node:util';
 
 import type { StoredRun } from '../model/run.ts';
@@ -11,32 +11,30 @@ import type { Action } from './define-action.ts';
 import { EXPORT_FORMATS, exportRecords, type ExportFormat } from './exports/export.ts';
 import type { RunOutcome } from './outcome.ts';
 
-/** The parameters as they were given, without what is secret in them. */
+/** The parameters as the user gave them, without their secrets. */
 export interface StoredParams {
   readonly values: Readonly<Record<string, unknown>>;
-  /** Those that were changed to hide something: they have to be given again. */
+  /** The names of parameters with a hidden secret. A resume needs them again. */
   readonly hidden: readonly string[];
 }
 
 export interface StoredOptions {
-  /** False for no files. */
+  /** The output folder; false if no files are written. */
   readonly output?: string | false;
   readonly format?: ExportFormat;
   readonly sessions?: number;
-  /** The action's file, where it was named by that. */
+  /** The action's file, if the user named the action by its file. */
   readonly target?: string;
 }
 
-/** By run, or the newest one of this action for `last`. Throws `ConfigError` where there is none, or it is another action's. */
+/** Finds a run by its id, or the newest run of `action` for `last`. Throws `ConfigError` if there is none, or if it is another action's. */
 export async function findRun(registry: Registry, wanted: string, action: Action): Promise<StoredRun> {
   const { name } = action;
   const run =
     wanted === 'last' ? (await registry.runs.list({ action: name, limit: 1 }))[0] : await registry.runs.get(wanted);
   if (run === undefined) {
     const what = wanted === 'last' ? `no run of ${name}` : `no run ${wanted}`;
-    throw new ConfigError(
-      `There is ${what} in the registry ${registry.place}. \`runs list\` shows those that there are.`,
-    );
+    throw new ConfigError(`There is ${what} in the registry ${registry.place}. \`runs list\` shows its runs.`);
   }
   if (run.action !== name)
     throw new ConfigError(
@@ -52,7 +50,7 @@ export function toStoredParams(given: unknown): StoredParams {
   return { values, hidden };
 }
 
-/** Names of those that have to be given again to resume: what may be secret in them is not kept. */
+/** Returns the names of the parameters that a resume needs again, because possible secrets in them are not stored. */
 export function hiddenParameters(given: unknown): readonly string[] {
   return toStoredParams(given).hidden;
 }
@@ -67,8 +65,8 @@ export function readStoredOptions({ options }: StoredRun): StoredOptions {
 }
 
 /**
- * The parameters to go on with: those of the run, and those given again because they are not kept. `parse` is the action's own. Throws
- * `ConfigError` naming each one that would make another run of it.
+ * Returns the parameters for a resume: those of the run, and those that are given again because they are not stored. `parse` applies the
+ * action's schema. Throws `ConfigError` that names each parameter with another value than in the run.
  */
 export function resumeParams(
   run: StoredRun,
@@ -80,14 +78,14 @@ export function resumeParams(
   const missing = hidden.filter((name) => given[name] === undefined);
   if (missing.length > 0) {
     throw new ConfigError(
-      `The run ${run.id} was begun with ${missing.map(toName).join(', ')}, which may be secret and is not kept: give it again to resume.`,
+      `The run ${run.id} was begun with ${missing.map(toName).join(', ')}, which may be secret and is not stored: give it again to resume.`,
     );
   }
-  const kept = { ...run.params, ...pick(given, hidden) };
+  const stored = { ...run.params, ...pick(given, hidden) };
   const names = Object.keys(given).filter((name) => given[name] !== undefined && !hidden.includes(name));
-  const merged = { ...kept, ...pick(given, names) };
+  const merged = { ...stored, ...pick(given, names) };
   if (names.length === 0) return merged;
-  const before = toPlain(parse(kept));
+  const before = toPlain(parse(stored));
   const now = toPlain(parse(merged));
   const differences = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(
     (name) => !isDeepStrictEqual(before[name], now[name]),
@@ -102,7 +100,7 @@ export function resumeParams(
   );
 }
 
-/** Nothing is left to be done of a run that was completed; its files are written once more. */
+/** Returns the outcome of a run that was completed earlier, and writes its files again. */
 export async function repeatCompleted(
   run: StoredRun,
   registry: Registry,
@@ -114,7 +112,7 @@ export async function repeatCompleted(
     log,
   }: { folder: string; format: ExportFormat; writesOutput: boolean; signal: AbortSignal | undefined; log: Log },
 ): Promise<RunOutcome> {
-  log.info('The run is completed already; its data are written once more');
+  log.info('The run is already completed; its files are written again');
   const prove = () => registry.runs.proveUnchanged(run);
   const { outputs } = writesOutput
     ? await exportRecords(registry.runs.listRecords(run.id), { folder, format, prove, signal })
@@ -137,7 +135,7 @@ export async function repeatCompleted(
   };
 }
 
-/** A run's owner is who its data belong to. */
+/** Throws `ConfigError` if a resume names another owner: the run's data belong to its owner. */
 export function assertSameOwner(run: StoredRun | undefined, owner: string | undefined): void {
   if (run === undefined || owner === undefined || owner === run.owner) return;
   throw new ConfigError(
@@ -149,7 +147,7 @@ function pick(from: Readonly<Record<string, unknown>>, names: readonly string[])
   return Object.fromEntries(names.map((name) => [name, from[name]]));
 }
 
-/** What its schema refuses comes here too; that tells what is wrong with it. */
+/** Values that are not an object become no fields. The action's schema refuses them later, with the reason. */
 function toFields(params: unknown): Readonly<Record<string, unknown>> {
   return typeof params === 'object' && params !== null ? (params as Record<string, unknown>) : {};
 }

@@ -1,4 +1,4 @@
-/** The numbers of one run over all its processes, as they change. */
+/** The current numbers of one run, over all its processes. */
 import type { StoredRun } from '../model/run.ts';
 import type { Death } from '../model/death.ts';
 import type { RunSnapshot } from '../registry/registry.ts';
@@ -6,18 +6,18 @@ import type { RunCounts } from './outcome.ts';
 
 export class RunFigures {
   readonly deaths: Death[] = [];
-  /** Browser sessions that were started. */
+  /** The number of browser sessions that were started. */
   sessions = 0;
-  /** Units of work that began on a session that was handed down. */
+  /** The number of units of work that began on a session passed on to them. */
   reused = 0;
-  /** Units of work that ended with another session than they began with. */
+  /** The number of units of work that ended with another session than they began with. */
   contextLosses = 0;
   display: RunSnapshot['display'] = null;
   #earlierDeaths = 0;
   #earlierMs = 0;
   readonly #startedAt = performance.now();
 
-  /** Takes over the numbers of earlier processes, as the run's row has them now. */
+  /** Adds the numbers of earlier processes from the run's row. */
   begin({ deaths, sessions, display, reused, contextLosses, durationMs }: StoredRun): void {
     this.deaths.unshift(...deaths);
     this.#earlierDeaths = deaths.length;
@@ -28,7 +28,7 @@ export class RunFigures {
     this.#earlierMs = durationMs;
   }
 
-  /** Without those of the processes before. */
+  /** The deaths in this process. */
   get ownDeaths(): readonly Death[] {
     return this.deaths.slice(this.#earlierDeaths);
   }

@@ -1,4 +1,4 @@
-/** From what a caller gives to what a run needs; everything that can be refused is refused here, before a browser starts. */
+/** Turns the options of a caller into the plan of a run. All validation happens here, before a browser starts. */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 
@@ -33,49 +33,49 @@ import { assertReachable } from './preflight.ts';
 import { readStoredOptions, toStoredParams, type StoredOptions, type StoredParams } from './resume.ts';
 
 export interface RunOptions {
-  /** Where the run is kept; borrowed. Default: the one of `REGISTRY_URL`, opened for this run. */
+  /** The registry that stores the run. The caller closes it. @default the one of `REGISTRY_URL`, opened for this run */
   readonly registry?: Registry;
-  /** A run's id, or `last`: goes on with that run of the action instead of beginning one. Parameters are taken from it. */
+  /** The id of a run of the action, or `last`: resumes that run, with its parameters, instead of beginning a new one. */
   readonly resume?: string;
   /**
-   * With `resume`: the key of a step (or `batch/key` of an item) to forget, together with everything that came after it. The run goes on
+   * With `resume`: the key of a step (or `batch/key` of an item) to forget, together with everything that came after it. The run resumes
    * from there.
    */
   readonly redo?: string;
-  /** A file of browser state, in the format of Playwright's `storageState`: loaded into each new session, and kept up to date. */
+  /** A file of browser state in the format of Playwright's `storageState`. It is loaded into each new session, and updated after steps. */
   readonly sessionState?: string;
-  /** Patterns in the action's source that lose data when a step is replayed; see {@link SourceWarning}. Default: none. */
+  /** Patterns in the action's source that lose data when a step is replayed; see {@link SourceWarning}. @default none */
   readonly sourceWarnings?: readonly SourceWarning[];
-  /** Loads the action's module once more, as a new instance. Called before `run` is entered again if a source warning is about module state. */
+  /** Loads a new instance of the action's module. Called before `run` is entered again, if a source warning is about module state. */
   readonly reloadAction?: () => Promise<Action>;
-  /** How the action is named on a command line where not by its name: its file. For the words that tell how to resume. */
+  /** The action's file, if a command line names the action by its file. Messages about how to resume use it. */
   readonly target?: string;
-  /** How long to wait for an owner that is busy. Default 0: told at once. */
+  /** The time in milliseconds to wait for an owner that is busy. @default 0: rejects at once */
   readonly waitMs?: number;
-  /** Whom the session belongs to. Default: the action's `owner(params)`, else the run's id. */
+  /** The owner of the session. @default the action's `owner(params)`, otherwise the run's id */
   readonly owner?: string;
   /** Overrides the number of sessions of batches that ask for several. */
   readonly sessions?: number;
-  /** False: the first death ends the run as `halted`. Default true. */
+  /** If false, the first death ends the run as `halted`. @default true */
   readonly recover?: boolean;
-  /** False: a step is done again however many sessions died during it, and never fails as `step-poisoned`. Default true. */
+  /** If false, a step is done again after any number of deaths, and never fails with `step-poisoned`. @default true */
   readonly givesUpSteps?: boolean;
-  /** Where files are written; false for no files. Default `output/<run id>`. */
+  /** The folder for the run's files; false for no files. @default `output/<run id>` */
   readonly output?: string | false;
-  /** Default `jsonl`. */
+  /** @default 'jsonl' */
   readonly format?: ExportFormat;
-  /** Cancels the run: what is finished is kept. */
+  /** Cancels the run. Finished work stays stored. */
   readonly signal?: AbortSignal;
-  /** Default: from the environment and `config/`. */
+  /** @default read from the environment and `config/` */
   readonly config?: Config;
-  /** Overrides of the browser and its supervisor, beyond the settings. */
+  /** Options of the browser and its supervisor, which override the settings. */
   readonly supervisor?: SupervisorOptions;
-  /** Default: nothing is logged. */
+  /** @default nothing is logged */
   readonly log?: Log;
   readonly onDeath?: (death: Death) => void;
-  /** After each step, record and word of the action. */
+  /** Called after each step, each record and each call of `ctx.progress`. */
   readonly onProgress?: (progress: RunProgress) => void;
-  /** Each session's supervisor, the pool's included, as it is started. */
+  /** Called with the supervisor of each session that is started, also those of the pool. */
   readonly onSession?: (supervisor: SessionSupervisor) => void;
 }
 
@@ -84,13 +84,13 @@ export interface PlannedRun {
   readonly owner: string;
   readonly config: Config;
   readonly waitMs: number;
-  /** The run as it stands, when it is gone on with. */
+  /** The stored run, if it is resumed. */
   readonly resumed: StoredRun | undefined;
-  /** What its row says of how it was asked for. */
+  /** The parameters and options for the run's row. */
   readonly asked: { readonly params: StoredParams; readonly options: StoredOptions };
-  /** The step to forget, with everything after it. */
+  /** The key of the step to forget, with everything after it. */
   readonly redo: string | undefined;
-  /** The user's file of browser state, and what it held; undefined if none was named. */
+  /** The user's file of browser state and its content; undefined if the user named none. */
   readonly sessionState: SessionState | undefined;
   readonly sourceWarnings: readonly SourceWarning[];
   readonly reloadAction: (() => Promise<Action>) | undefined;
@@ -114,8 +114,8 @@ export interface PlannedRun {
 }
 
 /**
- * The parameters as the action's schema has them, defaults filled in. Throws `ConfigError` naming each wrong one. From then on the secrets
- * among them are masked in all that this process writes.
+ * Returns the parameters as the action's schema parses them, with its defaults. Throws `ConfigError` that names each wrong parameter. From
+ * then on, this process masks the secrets among them in everything that it writes.
  */
 export function parseParams(action: Action, given: unknown): Record<string, unknown> {
   secrets.add(findSecrets(given));
@@ -132,7 +132,7 @@ export function parseParams(action: Action, given: unknown): Record<string, unkn
 
 export interface PlanOptions {
   readonly runId: string;
-  /** The parameters before the action's schema had them. */
+  /** The parameters before the action's schema has parsed them. */
   readonly given: unknown;
   readonly options: RunOptions;
   readonly resumed: StoredRun | undefined;
@@ -156,7 +156,7 @@ export async function planRun(
     throw new ConfigError('`redo` does a step of an earlier run again; it needs `resume`, which names that run.');
   }
   if (options.owner !== undefined && (sessions ?? 1) > 1) {
-    throw new ConfigError('--owner names whom one session belongs to; it does not go with --sessions above 1.');
+    throw new ConfigError('--owner names the owner of one session; it cannot be used with --sessions above 1.');
   }
   const supervisor = mergeSupervisorOptions(
     readBrowserOptions(action, params),
@@ -164,7 +164,7 @@ export async function planRun(
     options.supervisor ?? {},
   );
   const folder = output === false ? path.join('output', runId) : output;
-  // On a Grid the files are on the machine of the browser.
+  // On a Grid, downloads are files of the browser's machine.
   const hasOwnDownloads = output !== false && supervisor.downloadDir === undefined && supervisor.gridUrl === undefined;
   const baseUrl = action.baseUrl?.(params);
   if (output !== false) await assertWritableFolder(output);
@@ -221,17 +221,17 @@ export async function planRun(
 function describeIssue(issue: z.core.$ZodIssue, action: Action, given: unknown): string[] {
   if (issue.code === 'unrecognized_keys') {
     const known = Object.keys(action.params.shape).map((name) => `--${toFlag(name)}`);
-    return issue.keys.map((key) => `--${toFlag(key)} is no parameter of it; it has ${known.join(', ') || 'none'}.`);
+    return issue.keys.map((key) => `--${toFlag(key)} is not a parameter of it; it has ${known.join(', ') || 'none'}.`);
   }
   const [name] = issue.path;
-  // A rule about several parameters at once belongs to none of them.
+  // A rule about several parameters has no path.
   if (name === undefined) return [`${issue.message}.`];
   const value: unknown = typeof given === 'object' && given !== null ? Reflect.get(given, name) : undefined;
   const flag = `--${toFlag(String(name))}`;
   return [value === undefined ? `${flag} is missing (${issue.message}).` : `${flag}: ${issue.message}.`];
 }
 
-/** Throws `ConfigError` if the action returns an option that is not its to choose. */
+/** Returns the browser options of the action. Throws `ConfigError` if it returns an option that an action can't choose. */
 function readBrowserOptions(action: Action, params: Record<string, unknown>): BrowserOptions {
   const browser = action.browser?.(params) ?? {};
   const known = BROWSER_OPTION_NAMES.filter((name) => name !== 'headless' && name !== 'browserName');
@@ -251,7 +251,7 @@ function hasProxy(): boolean {
   );
 }
 
-/** Sortable by time, unique enough for one registry: `20261120-181530-4f9a2c`. */
+/** Makes an id that sorts by time and is unique within one registry, such as `20261120-181530-4f9a2c`. */
 export function makeRunId(): string {
   const time = new Date().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   return `${time}-${randomBytes(3).toString('hex')}`;

@@ -1,6 +1,6 @@
 /**
- * One run of an action: sessions come and go, the run stays. After each death `run` is entered again from the top on a new session, and
- * what was finished is not done again, until the action returns, fails, is cancelled, or no recovery is left.
+ * One run of an action, over all its sessions. After each death `run` is entered again from the top on a new session, and finished work
+ * is not done again, until the action returns or fails, the run is cancelled, or no restart is left.
  */
 import type { StoredRun } from '../model/run.ts';
 import { anySignal } from '../core/abort.ts';
@@ -39,11 +39,11 @@ import { StallWatch } from './stall-watch.ts';
 import { untilOver } from './until-over.ts';
 import { writeOutputs } from './write-outputs.ts';
 
-/** What a run is given by whoever prepared it. */
+/** The parts of a run that `prepareRun` passes on. */
 export interface RunParts {
   readonly plan: PlannedRun;
   readonly registry: Registry;
-  /** Ends the registry, where it was opened for this run. */
+  /** Closes the registry if it was opened for this run. */
   readonly close: () => Promise<void>;
 }
 
@@ -102,12 +102,12 @@ export class Run {
     };
   }
 
-  /** The steps, batches and saves that have not ended; when the run was stopped, those that had not ended then. */
+  /** The steps, batches and saves that have not ended. After the end of the run: those that had not ended when it was stopped. */
   get openCalls(): readonly OpenCall[] {
     return this.#openCalls();
   }
 
-  /** Runs to the end. Resolves with the outcome whatever happens in the action; nothing is left running then. */
+  /** Runs to the end. Resolves with the outcome, whatever happens in the action. Nothing of the run is still running then. */
   async execute(): Promise<RunOutcome> {
     const { signal } = this.#plan;
     const onCancel = () => this.#stop.abort(toCancelled(signal?.reason));
@@ -124,7 +124,7 @@ export class Run {
     }
   }
 
-  /** The owner is kept until the last word is written: whoever gets it next finds the run as it ended. */
+  /** Holds the owner until the outcome is stored, so that the next process that gets the owner finds the ended run. */
   async #executeUnderLease(): Promise<RunOutcome> {
     const { config, supervisor, log, resumed } = this.#plan;
     if (this.#isComplete(resumed)) return repeatCompleted(resumed, this.#registry, this.#plan);
@@ -152,7 +152,7 @@ export class Run {
         beforeCommand: this.#guard.before(this.#plan.supervisor.beforeCommand),
       });
       const now = this.#plan.resumed && (await this.#registry.runs.get(this.id));
-      // Another process may have worked on it while this one waited for the owner.
+      // Another process may have completed the run while this one waited for the owner.
       if (this.#isComplete(now)) return { kind: 'completed', run: now };
       await this.#begin(session);
     } catch (thrown) {
@@ -173,20 +173,20 @@ export class Run {
       onDeath: (death) => {
         if (!this.#plan.recover) this.#stop.abort(death);
       },
-      // Also where the action catches what its batch then throws: without its sessions the run is not what was asked for.
+      // Also if the action catches the error of its batch: without the sessions the run can't do the work that was requested.
       onFailure: (failure) => this.#stop.abort(failure),
       onUnusable: () => this.#renewals.ask('stuck'),
     });
     try {
       return await this.#enterUntilDone(session, pool);
     } finally {
-      // Code that is left behind, and sessions that are still being started, end here.
+      // Ends code that did not stop, and sessions that are still starting.
       this.#stop.abort(new CancelledError('The run is over.'));
       await Promise.all([session.supervisor.stop(), pool.stop()]);
     }
   }
 
-  /** From here on what is finished is kept, under the lease of `session` and of no older one. */
+  /** Begins the run in the registry. From here on finished work is stored, under the lease of `session` and no older one. */
   async #begin(session: Acquisition): Promise<void> {
     const { runs } = this.#registry;
     const { params, options } = this.#plan.asked;
@@ -205,7 +205,7 @@ export class Run {
       runs.openStore(row, {
         token: session.lease.token,
         snapshot: (ending) => this.#figures.snapshot(this.#ledger.countsAfter(ending)),
-        onFailure: (error) => this.#onUnkept(error, session),
+        onFailure: (error) => this.#onStoreFailure(error, session),
         onCancel: () => this.#stop.abort(new CancelledError('The run was cancelled from outside.')),
       });
     const { resumed } = this.#plan;
@@ -221,8 +221,8 @@ export class Run {
     if (resumed !== undefined) await this.#browserState.load((name) => this.#ledger.get(name)?.end !== undefined);
   }
 
-  /** Nothing more can be kept: the run belongs to somebody else, or its memory is out of reach. Going on would be for nothing. */
-  #onUnkept(error: RegistryError | LeaseLostError, { supervisor }: Acquisition): void {
+  /** Stops the run because nothing more can be stored: another process has the run, or the registry does not answer. */
+  #onStoreFailure(error: RegistryError | LeaseLostError, { supervisor }: Acquisition): void {
     if (error instanceof LeaseLostError) {
       const cause = error.data['status'] === 'timed_out' ? 'timed_out' : 'lease-lost';
       supervisor.declareDeath({ cause, detectedBy: 'registry', message: error.message });
@@ -246,14 +246,14 @@ export class Run {
     }
   }
 
-  /** Variables of the module would bring the state of a dead session into the next entry of `run`. */
+  /** Loads the action anew: variables of its module would carry the state of a dead session into the next entry of `run`. */
   async #reloadAction(): Promise<void> {
     const { sourceWarnings, reloadAction } = this.#plan;
     if (reloadAction !== undefined && sourceWarnings.some(({ isModuleState }) => isModuleState))
       this.#action = await reloadAction();
   }
 
-  /** One entry: `prepare`, then `run`, on the supervisor's current session. Never rejects. */
+  /** Does one entry: `prepare`, then `run`, on the supervisor's current session. Never rejects. */
   async #enter(supervisor: SessionSupervisor, pool: SessionPool): Promise<Ending> {
     const { signal: sessionSignal } = supervisor;
     const store = this.#store;
@@ -301,7 +301,7 @@ export class Run {
       failure = toError(thrown);
     }
     if (this.#stop.signal.aborted) return { kind: 'failed', error: toError(this.#stop.signal.reason) };
-    // What `run` returned or threw on a dead session is not its answer.
+    // The result of `run` on a dead session does not count.
     const death = await deathBehind(failure, sessionSignal);
     if (death !== undefined) return { kind: 'died', error: death };
     const { error: divergence } = this.#replay.divergence;
@@ -326,7 +326,7 @@ export class Run {
       waitMs,
       signal: this.#stop.signal,
       runId: this.id,
-      // The run brings its state into the next session by itself.
+      // The run itself restores its state in the next session.
       supervisor: { ...hooks, onPagePost, restore: false, ...(baseUrl !== undefined && { baseUrl }) },
     });
     const { supervisor } = session;
@@ -352,22 +352,22 @@ export class Run {
     this.#callBack('onProgress', () => this.#plan.onProgress?.(this.progress));
   }
 
-  /** What the caller does about an event is no part of the run. */
+  /** Calls a function of the caller. Its failure does not fail the run. */
   #callBack(name: string, call: () => void): void {
     try {
       call();
     } catch (thrown) {
-      this.#plan.log.warn(`\`${name}\` failed; nothing else is harmed`, { reason: toError(thrown).message });
+      this.#plan.log.warn(`\`${name}\` failed; the run goes on`, { reason: toError(thrown).message });
     }
   }
 
   async #finish(ending: Ending): Promise<RunOutcome> {
     this.#ledger.cancelOpen();
     let error = ending.kind === 'returned' ? undefined : ending.error;
-    // The files of a run that another process has now are not ours to write, and what the registry has lost is in no file.
+    // Another process may write the files of a run that it has taken over, and no file may lack data that the registry has lost.
     const isTaken = isRunLost(this.#stop.signal.reason) || this.#figures.ownDeaths.some(isTakenAway);
     const { outputs, failure } = await writeOutputs(isTaken ? undefined : this.#store, this.#plan);
-    // The error that ended the run comes first.
+    // The outcome has the error that ended the run.
     if (error !== undefined && failure !== undefined) this.#plan.log.error(failure.message);
     error ??= failure;
     const { queued: _queued, running: _running, ...counts } = this.#ledger.counts;
@@ -377,7 +377,7 @@ export class Run {
     try {
       await this.#store?.finish({ status: status(), error: toReport(error), outputs });
     } catch (thrown) {
-      // With its last word unwritten a run has not succeeded.
+      // A run whose end is not stored has not succeeded.
       error ??= toError(thrown);
     }
     await this.#browserState.close({ isCompleted: status() === 'completed' });

@@ -1,6 +1,6 @@
 /**
- * The room of actions and runs. Its laws: an action is ordinary selenium code and knows nothing of sessions; a finished step is never
- * done again and never lost; a run's answer counts only if its session lived to the end of it.
+ * The entry point of actions and runs. Its invariants: an action is ordinary selenium code and knows nothing of sessions. A finished step
+ * is never done again and never lost. The result of `run` counts only if its session was alive at the end.
  */
 import type { z } from 'zod';
 
@@ -61,8 +61,8 @@ export { RecordTooLargeError } from './steps/json-value.ts';
 export { PoisonedStepError, StepTimedOutError } from './steps/step-errors.ts';
 
 /**
- * Runs an action to its end. Rejects only with what is wrong before any work starts (`ConfigError`, `ActionError`, a browser that is
- * not there); everything later is told by the outcome.
+ * Runs an action to its end. Rejects only before any work starts (`ConfigError`, `ActionError`, a browser that does not exist). The
+ * outcome reports every later failure.
  */
 export async function runAction<Params extends z.ZodObject>(
   action: Action<Params>,
@@ -74,7 +74,7 @@ export async function runAction<Params extends z.ZodObject>(
 }
 
 export interface RehearsalOptions extends Omit<RunOptions, 'resume' | 'redo' | 'recover'> {
-  /** `all`: each step and item is disturbed once. Default `some`: five kills, spread over the run. */
+  /** `some`: about five kills, spread over the run. `all`: each step and item is disturbed once. @default 'some' */
   readonly scope?: RehearsalScope;
 }
 
@@ -84,8 +84,8 @@ export interface ActionRehearsal extends Rehearsal {
 }
 
 /**
- * Runs an action undisturbed, then again while its sessions are killed, and compares the data: a test of an action expects no
- * `differences`. The work is done at least twice. A first run that does not complete is reported as the only difference. Rejects like
+ * Runs an action undisturbed, then again while its sessions are killed, and compares the data. A test of an action expects no
+ * `differences`. The work is done at least twice. If the first run does not complete, that is the only difference. Rejects like
  * {@link runAction}.
  *
  * @example
@@ -116,7 +116,7 @@ export async function rehearseAction<Params extends z.ZodObject>(
   }
 }
 
-/** The same in two moves, for those who show the run's progress: what is refused is refused here, `execute` does the work. */
+/** Prepares a run for a caller that shows its progress. Rejects if the parameters or options are wrong; `execute` then does the work. */
 export async function prepareRun(action: Action, given: unknown, options: RunOptions = {}): Promise<Run> {
   const { config = loadConfig() } = options;
   const registry = options.registry ?? (await openRegistry(config.registryUrl));

@@ -1,4 +1,4 @@
-/** The run's own watch on its progress. The monitor applies the same limits, if there is one. */
+/** Watches the progress of a run in its own process. The monitor, if one runs, applies the same limits. */
 import type { Log } from '../core/log.ts';
 import { describeSpan } from '../core/time-words.ts';
 import { allowanceOf } from '../upkeep/upkeep.ts';
@@ -9,7 +9,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export interface StallWatchOptions {
   readonly warnAfterMs: number;
   readonly stuckAfterMs: number;
-  /** The current number of known units of work. */
+  /** Returns the current number of known units of work. */
   readonly size: () => number;
   readonly log: Log;
   readonly onStall: (limitMs: number) => void;
@@ -24,7 +24,7 @@ export class StallWatch {
     this.#options = options;
   }
 
-  /** Starts the time anew, because there was progress. */
+  /** Restarts the timers after progress. */
   note(): void {
     const { warnAfterMs, stuckAfterMs, size, log, onStall } = this.#options;
     this.#clear();
@@ -52,6 +52,6 @@ export class StallWatch {
 function describeWarning(afterMs: number, limitMs: number): string {
   return (
     `No progress for ${describeSpan(afterMs)}; after ${describeSpan(limitMs)} the run is ended as timed out. ` +
-    'What is finished is kept, and --resume goes on'
+    'Finished work stays stored, and --resume continues it'
   );
 }

@@ -1,20 +1,20 @@
-/** Waits for the author's code, and no longer than its session and its run live. */
+/** Waits for the code of an action, until its session dies or its run is stopped. */
 import { raceSignal, settlesWithin } from '../core/abort.ts';
 import type { Log } from '../core/log.ts';
 import { SessionDeathError } from '../supervisor/supervisor.ts';
 
-/** Code of an action that goes on after its session's death, or after a cancel, is waited for this long, then left behind. */
+/** The time that the code of an action has to end after its session's death or after a cancel. The run then goes on without it. */
 const LEAVE_LIMIT_MS = 5_000;
 
 export interface UntilOverOptions {
-  /** The session's halt. An end of the session that was asked for is no reason to stop. */
+  /** The session's halt. A session that ended on request does not stop the wait. */
   readonly session: AbortSignal;
-  /** The end of the run. */
+  /** Aborts when the run is stopped. */
   readonly run: AbortSignal;
   readonly log: Log;
 }
 
-/** Settles as `code` does; when the session dies or the run is stopped, rejects with that. `what` names the code in the log. */
+/** Settles as `code` does. Rejects with the reason when the session dies or the run is stopped. `what` names the code in the log. */
 export async function untilOver(
   what: string,
   code: () => Promise<void>,
@@ -30,7 +30,7 @@ export async function untilOver(
   } catch (thrown) {
     if (!(await settlesWithin(running, LEAVE_LIMIT_MS))) {
       log.warn(
-        `\`${what}\` did not end when it was told to. It is left behind, and nothing that it still does is stored.`,
+        `\`${what}\` did not stop when its \`signal\` aborted. It is abandoned: nothing that it still does is stored.`,
       );
     }
     throw thrown;

@@ -6,8 +6,8 @@ import { toCancelled } from './outcome.ts';
 import type { PlannedRun } from './run-options.ts';
 
 /**
- * Returns the files by dataset, or the failure; neither if there is no store, or if no files are wanted. Never rejects. A run that was
- * cancelled before gets its files; one that is cancelled meanwhile does not.
+ * Returns the files by dataset, or the failure; neither if there is no store, or if no files are requested. Never rejects. A run that was
+ * cancelled earlier gets its files; a run that is cancelled while they are written does not.
  */
 export async function writeOutputs(
   store: RunStore | undefined,

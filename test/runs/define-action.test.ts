@@ -100,7 +100,7 @@ describe('runAction: parameters', () => {
 
   it('names unknown parameters of a strict action, and those that it has', async () => {
     expect(await told(z.strictObject({ url: z.string() }), { url: 'x', maxPage: 3 })).to.contain(
-      '--max-page is no parameter of it; it has --url',
+      '--max-page is not a parameter of it; it has --url',
     );
   });
 

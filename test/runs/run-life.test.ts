@@ -211,7 +211,7 @@ describe('Run: cancel by its signal', () => {
       });
       const { outcome, warnings, left } = await running;
       cancelled(outcome);
-      expect(warnings.map(({ message }) => message).join()).to.contain('`run` did not end when it was told to');
+      expect(warnings.map(({ message }) => message).join()).to.contain('`run` did not stop when its `signal` aborted');
       expect(left).to.equal(0);
       hang.resolve();
       await new Promise((resolve) => setImmediate(resolve));

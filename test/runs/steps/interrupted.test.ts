@@ -190,7 +190,7 @@ describe('ctx.save that is not awaited', () => {
       },
     });
     expect(outcome.status).to.equal('failed');
-    expect(outcome.error?.message).to.contain('or drops its failure');
+    expect(outcome.error?.message).to.contain('or its failure is ignored');
   });
 
   it('does not fail the run if the action handles the refusal', async () => {
