@@ -1,12 +1,12 @@
-/** CSV after RFC 4180: nested values as JSON; text that a spreadsheet would run as a formula is escaped. */
+/** CSV according to RFC 4180. Nested values are JSON; text that a spreadsheet would run as a formula is escaped. */
 import { createReadStream } from 'node:fs';
 
 import { stringify } from 'csv-stringify/sync';
 
-/** Text of lines that are converted at once. */
+/** The number of letters that are converted together. */
 const CHUNK_LETTERS = 100_000;
 
-/** The CSV text of a file of JSON lines, in parts. `columns` are all fields of its records, sorted. */
+/** Yields the CSV text of a file of JSON lines, in parts. `columns` are all fields of its records, sorted. */
 export async function* toCsv(file: string, columns: readonly string[]): AsyncGenerator<string> {
   yield toRows([columns.map(escapeFormula)], columns);
   let lines: string[] = [];
@@ -25,9 +25,9 @@ export async function* toCsv(file: string, columns: readonly string[]): AsyncGen
 function toRows(rows: readonly string[][], columns: readonly string[]): string {
   return stringify([...rows], {
     record_delimiter: '\r\n',
-    // The library quotes only the line break that it writes itself; readers take either half of it for one.
+    // The library quotes only the line break CR LF that it writes itself, but readers also end lines at CR or at LF.
     quoted_match: /[\r\n]/,
-    // A row of one empty cell would be an empty line, which readers pass over.
+    // A row of one empty cell would be an empty line, which readers skip.
     quoted_empty: columns.length === 1,
   });
 }
@@ -35,7 +35,7 @@ function toRows(rows: readonly string[][], columns: readonly string[]): string {
 function toCells(columns: readonly string[]): (line: string) => string[] {
   return (line) => {
     const row = JSON.parse(line) as Record<string, unknown>;
-    // A field may be named like what every object inherits.
+    // A field may have the name of an inherited property, such as `constructor`.
     return columns.map((column) => (Object.hasOwn(row, column) ? toCell(row[column]) : ''));
   };
 }
@@ -45,12 +45,12 @@ function toCell(value: unknown): string {
   return typeof value === 'string' ? escapeFormula(value) : JSON.stringify(value);
 }
 
-/** OWASP's advice on CSV injection, the full-width forms included. Numbers keep their sign: only texts come here. */
+/** Follows OWASP's advice on CSV injection, also for full-width forms. Numbers keep their sign, because only texts are escaped. */
 function escapeFormula(text: string): string {
   return /^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/.test(text) ? `'${text}` : text;
 }
 
-/** JSON holds no line feeds, and other line breaks end no line here, as they would with `node:readline`. */
+/** Splits at line feeds only, which JSON text never contains. `node:readline` would split at other line breaks, too. */
 async function* readLines(file: string): AsyncGenerator<string> {
   let rest = '';
   for await (const chunk of createReadStream(file, { encoding: 'utf8' })) {

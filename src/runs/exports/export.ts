@@ -1,6 +1,6 @@
 /**
- * The records of a run as files, one per dataset. They are written as streams under temporary names, and get their names when all are
- * complete: a full disk, a kill or a lost lease leaves the files of an earlier export alone.
+ * Exports the records of a run as files, one per dataset. They are written as streams under temporary names, and are renamed when all are
+ * complete: a full disk, a kill or a lost lease does not change the files of an earlier export.
  */
 import { lstat, open, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -16,13 +16,13 @@ import { syncFolder, UnfinishedFile } from './unfinished-file.ts';
 export const EXPORT_FORMATS = ['jsonl', 'jsonl.gz', 'csv'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
-/** Text that waits in memory for one file, and for all. */
+/** The maximum text that waits in memory, for one file and for all files. */
 const MAX_WAITING_LETTERS = 64 * 1024;
 const MAX_WAITING_LETTERS_OF_ALL = 4_000_000;
-/** The memory of compression, and descriptors, are bounded. */
+/** Limits the file descriptors, and the memory that compression needs for each open file. */
 const MAX_OPEN_FILES = 32;
 
-/** The data could not be written; they are still in the registry, and the message says where the disk refused them. */
+/** The files could not be written. The data are still in the registry; the message names the file that failed. */
 export class ExportError extends SupervisorError {
   readonly code = 'export-failed';
   readonly consequence = 'abort-run';
@@ -31,9 +31,9 @@ export class ExportError extends SupervisorError {
 export interface ExportOptions {
   readonly folder: string;
   readonly format: ExportFormat;
-  /** Resolves if the data are the caller's and the newest, right before the files get their names; rejects otherwise. */
+  /** Called right before the files are renamed. Rejects unless the run still belongs to the caller and its data are the newest. */
   readonly prove: () => Promise<void>;
-  /** Ends the export: no file is replaced. */
+  /** Ends the export. No file is replaced then. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -44,7 +44,7 @@ export interface Exported {
   readonly records: number;
 }
 
-/** Makes the folder and tries to write in it. Throws `ConfigError`: this is asked before a browser starts. */
+/** Creates the folder, and a file in it for a test. Throws `ConfigError`, because this is checked before a browser starts. */
 export async function assertWritableFolder(folder: string): Promise<void> {
   const probe = temporaryPath(folder);
   try {
@@ -100,9 +100,9 @@ class DatasetFiles {
   readonly #options: ExportOptions;
   readonly #names = new FileNames();
   readonly #files = new Map<string, DatasetFile>();
-  /** The one used last is the last. */
+  /** The open files, in the order of their last use. */
   readonly #open = new Set<UnfinishedFile>();
-  /** Letters since all files were flushed. */
+  /** The number of letters since all files were flushed. */
   #waiting = 0;
 
   constructor(options: ExportOptions) {
@@ -149,15 +149,18 @@ class DatasetFiles {
     await Promise.allSettled([...this.#files.values()].map(({ unfinished }) => unfinished.remove()));
   }
 
-  /** Turns a refusal of the file system into an {@link ExportError} that names the place. */
-  async at<Value>(place: string, work: () => Promise<Value>): Promise<Value> {
+  /** Turns an error of the file system into an {@link ExportError} that names the file or folder `target`. */
+  async at<Value>(target: string, work: () => Promise<Value>): Promise<Value> {
     try {
       return await work();
     } catch (thrown) {
       if (thrown instanceof SupervisorError) throw thrown;
-      throw new ExportError(`${place} could not be written: ${toError(thrown).message}. Make room, then run again.`, {
-        cause: thrown,
-      });
+      throw new ExportError(
+        `${target} could not be written: ${toError(thrown).message}. Free disk space, then run again.`,
+        {
+          cause: thrown,
+        },
+      );
     }
   }
 
@@ -186,7 +189,7 @@ class DatasetFiles {
     });
   }
 
-  /** All columns are known only when all records are written; the header comes first. */
+  /** Converts a complete file, because the header comes first, and all columns are known only when all records are written. */
   async #convert(file: DatasetFile): Promise<void> {
     const { folder, signal } = this.#options;
     const lines = file.unfinished;
@@ -207,14 +210,14 @@ class DatasetFiles {
   }
 }
 
-/** An export replaces files. It does not replace what a user put there as something else, and writes through no link. */
+/** An export replaces regular files only. It never replaces a folder or a device, and never writes through a link. */
 async function assertReplaceable(file: string): Promise<void> {
   const found = await lstat(file).catch((thrown: NodeJS.ErrnoException) => {
     if (thrown.code === 'ENOENT') return undefined;
     throw thrown;
   });
   if (found === undefined || found.isFile()) return;
-  const kind = found.isSymbolicLink() ? 'a symbolic link' : found.isDirectory() ? 'a folder' : 'no regular file';
+  const kind = found.isSymbolicLink() ? 'a symbolic link' : found.isDirectory() ? 'a folder' : 'not a regular file';
   throw new ExportError(
     `${file} is ${kind}, and an export replaces only regular files. Remove it, or choose another folder with --output.`,
     { data: { file } },

@@ -1,15 +1,15 @@
 /** The names of the files of datasets. */
 
-/** In letters, which take up to 4 bytes each; file systems allow 255 bytes. */
-const LONGEST_NAME = 60;
+/** A letter takes up to 4 bytes; file systems allow 255 bytes. */
+const MAX_NAME_LETTERS = 60;
 
-/** A name without what file systems take amiss, and short enough for them whatever its letters. */
+/** Returns a name without characters that file systems refuse, and short enough for them. */
 export function toFileName(name: string): string {
   const usable = name.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[.-]+|[.-]+$/g, '');
-  return Array.from(usable).slice(0, LONGEST_NAME).join('') || 'unnamed';
+  return Array.from(usable).slice(0, MAX_NAME_LETTERS).join('') || 'unnamed';
 }
 
-/** Gives names that differ also if the file system takes upper and lower case, or forms of Unicode, as the same. */
+/** Assigns names that are different also on a file system that ignores case or forms of Unicode. */
 export class FileNames {
   readonly #taken = new Set<string>();
 

@@ -1,4 +1,4 @@
-/** The folder of a run's files: at most one working run writes into it at a time. */
+/** Claims the folder of a run's files, so that at most one run writes into it at a time. */
 import { realpath } from 'node:fs/promises';
 import { hostname } from 'node:os';
 
@@ -6,10 +6,10 @@ import { ConfigError } from '../../core/errors.ts';
 import type { FolderClaim } from '../../registry/registry.ts';
 import { isProcessOfRunGone } from '../../upkeep/upkeep.ts';
 
-/** Folder -> run, of this process: its runs may have different registries. */
+/** Folder -> run. Runs of one process may have different registries, so the registry's claim does not exclude them. */
 const claimed = new Map<string, string>();
 
-/** The claim that a run makes in the registry. The folder must exist. */
+/** Returns the claim that a run makes in the registry. The folder must exist. */
 export async function toFolderClaim(folder: string): Promise<FolderClaim> {
   return { folder: await realpath(folder), host: hostname(), isGone: isProcessOfRunGone };
 }
@@ -24,7 +24,7 @@ export function assertFolderUnclaimed({ folder }: FolderClaim, runId: string): v
     );
 }
 
-/** Claims the folder until the result is disposed of. Throws `ConfigError` if another run of this process has it. */
+/** Claims the folder until the result is disposed. Throws `ConfigError` if another run of this process has claimed it. */
 export function claimFolder(claim: FolderClaim | undefined, runId: string): Disposable {
   if (claim === undefined) return { [Symbol.dispose]: () => undefined };
   assertFolderUnclaimed(claim, runId);

@@ -14,16 +14,16 @@ const BUFFER_BYTES = 64 * 1024;
 
 interface OpenStream {
   readonly input: Writable;
-  /** Settles when all is on the disk and the file is closed, or when that has failed. */
+  /** Resolves when everything is on the disk and the file is closed; rejects if that fails. */
   readonly done: Promise<void>;
 }
 
-/** Text is written in the order of the calls. One call at a time. */
+/** Writes text in the order of the calls. Only one call may run at a time. */
 export class UnfinishedFile {
   readonly path: string;
   readonly #isCompressed: boolean;
   #stream: OpenStream | undefined;
-  /** Text that is not in the stream yet. */
+  /** The texts that are not in the stream yet. */
   #texts: string[] = [];
   #length = 0;
   #isCreated = false;
@@ -54,7 +54,7 @@ export class UnfinishedFile {
     if (!input.write(text)) await Promise.race([once(input, 'drain'), done]);
   }
 
-  /** Closes the file for the time being; the next text opens it again. A compressed file goes on with a further member (RFC 1952). */
+  /** Closes the file temporarily; the next text opens it again. A compressed file then continues with a further member (RFC 1952). */
   async suspend(): Promise<void> {
     const stream = this.#stream;
     this.#stream = undefined;
@@ -69,7 +69,7 @@ export class UnfinishedFile {
     await this.suspend();
   }
 
-  /** Gives the file its name. `rename` replaces a symbolic link and never follows it. */
+  /** Renames the file. `rename` replaces a symbolic link and never follows it. */
   rename(to: string): Promise<void> {
     return rename(this.path, to);
   }
@@ -100,7 +100,7 @@ function quiet(promise: Promise<void>): Promise<void> {
   return promise;
 }
 
-/** Makes renames in the folder last over a loss of power. */
+/** Syncs the folder, so that renames in it survive a loss of power. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(path.resolve(folder), 'r');
   try {

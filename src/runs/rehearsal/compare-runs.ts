@@ -1,4 +1,4 @@
-/** Compares the data of an undisturbed run with those of a disturbed one, and names the kill that each difference goes back to. */
+/** Compares the data of an undisturbed run with those of a disturbed run, and names the kill that each difference comes from. */
 import type { RecordEntry, Registry } from '../../registry/registry.ts';
 import type { RunOutcome } from '../outcome.ts';
 import type { PlannedKill } from './plan.ts';
@@ -13,7 +13,7 @@ const VARIABLE = `does it use what an earlier step put into a variable? ${RETURN
 const VARIABLE_OR_BROWSER = `does it use what an earlier step put into a variable, or left in the browser? ${RETURN_IT}, and open the page in the step that needs it`;
 const KEYS = 'is the key made from a counter, a time or a random value? It must be the same on each entry of `run`';
 const UNRELATED =
-  'no session died before its work ended, so the reason is another one: a time, a random value, or the site itself';
+  'no session died before its work ended, so the reason is not a kill: it is a time, a random value, or the site itself';
 
 export interface ComparedRun {
   readonly outcome: RunOutcome;
@@ -27,7 +27,7 @@ interface Difference {
   readonly reason: string;
 }
 
-/** Returns the differences as sentences, at most {@link MAX_DIFFERENCES} and the number of the others. */
+/** Returns the differences as sentences: at most {@link MAX_DIFFERENCES}, and one with the number of the others. */
 export async function compareRuns(
   registry: Registry,
   { undisturbed, disturbed }: { readonly undisturbed: ComparedRun; readonly disturbed: ComparedRun },
@@ -35,7 +35,7 @@ export async function compareRuns(
   const before = await Array.fromAsync(registry.runs.listRecords(undisturbed.outcome.runId));
   const after = await Array.fromAsync(registry.runs.listRecords(disturbed.outcome.runId));
   const reported = [...compareEndings(undisturbed, disturbed), ...compareUnits(undisturbed, disturbed)];
-  // The missing records of a step that was left out need no line of their own, once that has been reported.
+  // The missing records of a step that was left out are not reported again.
   const isReported = (name: string) => {
     const unit = disturbed.watched.findUnit(name);
     return reported.length > 0 && unit?.isDone !== true && unit?.kind !== 'outside';
@@ -60,29 +60,29 @@ function compareEndings(undisturbed: ComparedRun, disturbed: ComparedRun): Diffe
   if (status === undisturbed.outcome.status) return [];
   const kill = disturbed.watched.kills.at(-1);
   if (status === 'partial' && error === null && repeatedEffects.length > 0) {
-    const what = `what an interrupted attempt had sent was sent again: ${list(repeatedEffects)}`;
+    const what = `these steps sent again what an interrupted attempt had already sent: ${list(repeatedEffects)}`;
     return [
       {
         kill: undefined,
         what,
-        reason: 'give such a step the option `whenInterrupted`, which asks whether it happened',
+        reason: 'give such a step the option `whenInterrupted`, which finds out whether its work has happened',
       },
     ];
   }
   const why = error === null ? '' : ` with ${error.code}: ${error.message.replace(/\.$/, '')}`;
-  // Errors of this library say themselves what to do.
+  // The errors of this library already say what to do.
   const reason = error?.code === 'error' ? 'does the code there use a variable that an earlier step sets?' : '';
   const what = `the run ended as ${status} instead of ${undisturbed.outcome.status}${why}`;
   return [{ kill, what, reason }];
 }
 
-/** Finds steps that only one of the two runs has done. A run that failed has left steps out for that reason. */
+/** Finds steps that only one of the two runs has done. A failed run has left out steps because it failed. */
 function compareUnits({ watched: before }: ComparedRun, { watched: after, outcome }: ComparedRun): Difference[] {
   const kill = after.kills.at(-1);
   const missing = before.units.filter(({ name, isDone }) => isDone && after.findUnit(name)?.isDone !== true);
   const extra = after.units.filter(({ name, isDone }) => isDone && before.findUnit(name) === undefined);
   if (missing.length > 0 && extra.length > 0) {
-    const what = `${list(extra.map(({ name }) => name))} took the place of ${list(missing.map(({ name }) => name))}`;
+    const what = `${list(extra.map(({ name }) => name))} was done instead of ${list(missing.map(({ name }) => name))}`;
     return [{ kill, what, reason: KEYS }];
   }
   if (missing.length > 0 && outcome.status !== 'failed') {
@@ -117,7 +117,7 @@ function compareRecords(
       reason: extra.length > 0 ? KEYS : VARIABLE,
     }),
     ...groupByUnit(extra, disturbed.run, disturbed, {
-      describe: (record) => `${nameOf(record)} is there only after the deaths`,
+      describe: (record) => `${nameOf(record)} exists only after the deaths`,
       reason: KEYS,
     }),
     ...groupByUnit(changed, undisturbed.run, disturbed, {
@@ -138,7 +138,7 @@ function compareRecords(
   ];
 }
 
-/** One difference per unit of work. `owner` is the run that saved the records, `disturbed` the one with the kills. */
+/** Returns one difference per unit of work. `owner` is the run that saved the records, `disturbed` the one with the kills. */
 function groupByUnit(
   records: readonly RecordEntry[],
   owner: ComparedRun,

@@ -5,12 +5,12 @@ import { toError } from '../../core/errors.ts';
 import type { SessionSupervisor } from '../../supervisor/supervisor.ts';
 import { deathOf } from '../sessions/death-signal.ts';
 
-/** A killed browser is declared dead within milliseconds; the limit is for a machine that is overloaded. */
+/** A killed browser is declared dead within milliseconds. The limit only matters on an overloaded machine. */
 const DECLARATION_LIMIT_MS = 10_000;
 
 /**
- * Ends the supervisor's current session and resolves when its death is declared. Returns false if the session ended in another way
- * meanwhile. A browser of this machine is killed; a browser behind an endpoint cannot be, so the death of its session is declared.
+ * Ends the supervisor's current session and resolves when its death is declared. Resolves with false if the session ended in another way
+ * meanwhile. A browser of this machine is killed. A browser behind an endpoint can't be killed, so the death of its session is declared.
  */
 export async function killSession(supervisor: SessionSupervisor): Promise<boolean> {
   const { signal, driverFolder, pids } = supervisor;

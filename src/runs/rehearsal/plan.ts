@@ -1,13 +1,13 @@
-/** Chooses where the sessions of a rehearsal are killed. The same work gives the same positions. */
+/** Chooses the positions at which the sessions of a rehearsal are killed. The same work gives the same positions. */
 
 /** `some`: up to {@link MAX_KILLS_INSIDE} and {@link MAX_KILLS_BETWEEN} kills. `all`: each step and item is disturbed once. */
 export type RehearsalScope = 'some' | 'all';
 
-/** A unit of work, as the undisturbed run did it. */
+/** A unit of work of the undisturbed run. */
 export interface UnitOfWork {
-  /** Such as `the step "page 3"`; unique within the run. */
+  /** The name of the unit, such as `the step "page 3"`; unique within the run. */
   readonly name: string;
-  /** `outside`: the commands of `run` that belong to no step. */
+  /** `outside` is the code of `run` that belongs to no step. */
   readonly kind: 'step' | 'item' | 'batch' | 'outside';
   /** The number of WebDriver commands of its last attempt. */
   readonly commands: number;
@@ -15,7 +15,7 @@ export interface UnitOfWork {
 
 export interface PlannedKill {
   readonly unit: string;
-  /** The number of commands of the unit after which the session is killed; null: after the unit has ended. */
+  /** The number of commands of the unit after which the session is killed; null if it is killed after the end of the unit. */
   readonly afterCommands: number | null;
   /** The position in words, such as `in the step "page 3" after its 2nd command`. */
   readonly words: string;

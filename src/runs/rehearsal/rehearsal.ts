@@ -1,7 +1,7 @@
 /**
  * A rehearsal does the work of an action again while sessions are killed at chosen positions, and compares the data with those of an
- * undisturbed run. It shows the author of an action whether the action replays well: whether each step stands for itself, and whether
- * keys are the same on each entry of `run`.
+ * undisturbed run. It shows the author of an action whether the action replays well: whether each step is independent of the others, and
+ * whether keys are the same on each entry of `run`.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,24 +17,24 @@ import { compareRuns } from './compare-runs.ts';
 import { planKills, type RehearsalScope } from './plan.ts';
 import { WatchedRun } from './watched-run.ts';
 
-/** Restarts that are left for deaths of other reasons. */
+/** The number of further restarts, for deaths that the rehearsal does not cause. */
 const SPARE_RESTARTS = 10;
 const RESTART_WINDOW_MS = 86_400_000;
 
 export interface Rehearsal {
-  /** The outcome of the disturbed run; of the undisturbed one if that did not complete. */
+  /** The outcome of the disturbed run; that of the undisturbed run if it did not complete. */
   readonly outcome: RunOutcome;
   readonly kills: number;
   /**
-   * Where sessions were killed, in words, such as `in the step "page 3" after its 2nd command`. The positions are the same on each
-   * rehearsal; only items that run at the same time can change places.
+   * The positions at which sessions were killed, such as `in the step "page 3" after its 2nd command`. They are the same on each
+   * rehearsal; only the order of concurrent items can differ.
    */
   readonly killedAt: readonly string[];
-  /** Where a kill was planned and none was made, because the disturbed run did not come there. */
+  /** The positions of planned kills that the disturbed run did not reach. */
   readonly notReached: readonly string[];
-  /** What is different from the undisturbed run, one sentence each, with the kill and a likely reason. Empty if the action replays well. */
+  /** The differences from the undisturbed run, one sentence each, with the kill and a likely reason. Empty if the action replays well. */
   readonly differences: readonly string[];
-  /** These are those of `outcome`. */
+  /** The same as in `outcome`, like `warnings` and `repeatedEffects`. */
   readonly error: ErrorReport | null;
   readonly warnings: readonly string[];
   readonly repeatedEffects: readonly string[];
@@ -49,7 +49,7 @@ export interface RehearseOptions {
   readonly action: Action;
   readonly options: RunOptions;
   readonly registry: Registry;
-  /** What watched the undisturbed run. */
+  /** The observations of the undisturbed run. */
   readonly watched: WatchedRun;
   readonly run: RunForRehearsal;
 }
@@ -58,13 +58,13 @@ export interface RehearseOptions {
 export function warnOfEffects({ name, effects }: Action, { log }: RunOptions): void {
   if (effects !== 'writes') return;
   log?.warn(
-    `${name} changes things (effects: 'writes'), and a rehearsal does its work at least twice. Use it against a system for tests only`,
+    `${name} changes things (effects: 'writes'), and a rehearsal does its work at least twice. Use it only against a test system`,
   );
 }
 
 /**
  * Does the work of the run `undisturbed` again, with kills, and compares the data. Leaves no files and no row of the disturbed run. A
- * run that did not complete cannot be compared; that is then the only difference.
+ * run that did not complete can't be compared; that is then the only difference.
  */
 export async function rehearse(
   undisturbed: RunOutcome,
@@ -100,7 +100,7 @@ function toRehearsal(
   return { outcome, kills: found.killedAt.length, ...found, error, warnings, repeatedEffects };
 }
 
-/** The run never gives up: neither a step, nor itself, whatever the number of kills. */
+/** Does the run with the kills. No step is given up, and the run is not halted, whatever the number of kills. */
 async function runDisturbed(
   disturbed: WatchedRun,
   { action, options, run }: Pick<RehearseOptions, 'action' | 'options' | 'run'>,

@@ -1,7 +1,7 @@
 /**
- * Watches one run of a rehearsal from the outside: it wraps the action and the options of the run, notes which unit of work sends which
- * commands and saves which records, and kills sessions where the plan says so. A kill is complete when the death is declared; until
- * then the command, or the end of the step, is held. So the position of a kill does not depend on timing.
+ * Watches one run of a rehearsal from the outside. It wraps the action and the options of the run, notes which unit of work sends which
+ * commands and saves which records, and kills sessions at the positions of the plan. A kill is complete when the death is declared. The
+ * command, or the end of the step, waits until then, so the position of a kill does not depend on timing.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 
@@ -27,15 +27,15 @@ const OUTSIDE = 'the code outside of steps';
 
 /** A unit of work in one run. */
 export interface WatchedUnit extends UnitOfWork {
-  /** Whether its work has ended, and no kill has undone that. */
+  /** True if its work has ended, and no kill has undone it. */
   readonly isDone: boolean;
-  /** The last kill that ended an attempt of the unit, or that came before the attempt that counts. */
+  /** The last kill that ended an attempt at the unit, or that came before the attempt that counts. */
   readonly killBefore: PlannedKill | undefined;
 }
 
 type Unit = { -readonly [Key in keyof WatchedUnit]: WatchedUnit[Key] };
 
-/** One attempt of a unit, on one session. */
+/** One attempt at a unit, on one session. */
 interface Attempt {
   readonly unit: Unit;
   readonly supervisor: SessionSupervisor | undefined;
@@ -59,7 +59,7 @@ export class WatchedRun {
   readonly #inside = new AsyncLocalStorage<Attempt | undefined>();
   readonly #planned: Set<PlannedKill>;
   readonly #kills: PlannedKill[] = [];
-  /** Resolves when the kill that is under way has been declared as a death. */
+  /** Resolves when the death of the current kill is declared. */
   #killing: Promise<void> = Promise.resolve();
 
   /** Without planned kills the run is only observed. */
@@ -72,7 +72,7 @@ export class WatchedRun {
     return [...this.#units.values()];
   }
 
-  /** The kills that took effect, in their order. */
+  /** The kills that took effect, in order. */
   get kills(): readonly PlannedKill[] {
     return this.#kills;
   }
@@ -91,7 +91,7 @@ export class WatchedRun {
     return this.#unitOfRecord.get(nameOfRecord(record));
   }
 
-  /** Returns what to run in place of `action` and `options`. */
+  /** Returns the action and the options to run instead of `action` and `options`. */
   watch(action: Action, options: RunOptions): Watched {
     const { reloadAction, supervisor: { beforeCommand } = {} } = options;
     return {
@@ -172,7 +172,7 @@ export class WatchedRun {
       if (kill !== undefined) await this.#kill(kill, outside);
       return value;
     });
-    // The library accounts for calls that the action does not await.
+    // The run reports calls that the action does not await.
     result.catch(() => undefined);
     return result;
   }
@@ -193,14 +193,14 @@ export class WatchedRun {
     }
   }
 
-  /** Holds the command while a kill that belongs before it takes effect; the session then refuses it. */
+  /** Delays the command while a kill that is planned before it takes effect. The session then refuses the command. */
   #beforeCommand(): Promise<void> | undefined {
     const attempt = this.#inside.getStore();
     if (attempt === undefined) return undefined;
     const kill = this.#findKill(attempt.unit, (afterCommands) => afterCommands === attempt.commands);
     attempt.commands += 1;
     if (attempt.unit.kind === 'outside') attempt.unit.commands = Math.max(attempt.unit.commands, attempt.commands);
-    // The hooks after this one see no command of a session that is dead by then.
+    // The next hooks must not see a command of a session that is already dead.
     return kill === undefined ? undefined : this.#kill(kill, attempt).then(() => attempt.signal?.throwIfAborted());
   }
 
@@ -218,13 +218,13 @@ export class WatchedRun {
   #kill(kill: PlannedKill, attempt: Attempt): Promise<void> {
     this.#killing = this.#killing.then(async () => {
       const { supervisor, epoch } = attempt;
-      // Another kill may have ended the session meanwhile. The unit is then begun again, and with it comes this kill.
+      // Another kill may have ended the session meanwhile. The unit then begins again, and this kill is made in it.
       if (supervisor?.state !== 'alive' || supervisor.epoch !== epoch || !this.#planned.delete(kill)) return;
       const victims = [...this.#running].filter((other) => other.supervisor === supervisor && other.epoch === epoch);
       if (!(await killSession(supervisor))) return;
       this.#kills.push(kill);
       for (const victim of victims) {
-        // Between the kill and the declared death, an attempt can still have ended and been stored.
+        // An attempt can still end and be stored between the kill and the declared death.
         if (!this.#running.has(victim)) continue;
         victim.unit.isDone = false;
         victim.unit.killBefore = kill;
@@ -257,7 +257,7 @@ export class WatchedRun {
   }
 }
 
-/** Keys are unique only within the step around. */
+/** Adds the containing step to the name, because keys are unique only within it. */
 function describeWithin(unit: string, around: WatchedUnit | undefined): string {
   return around === undefined ? unit : `${unit} within ${around.name}`;
 }
@@ -266,7 +266,7 @@ function nameOfRecord({ dataset = 'records', key }: SaveOptions): string {
   return JSON.stringify([dataset, key]);
 }
 
-/** Returns an object that reads like `target`, except for the properties of `changes`. A getter of `target` runs only when it is read. */
+/** Returns an object with the properties of `changes`, and otherwise those of `target`. A getter of `target` runs only when it is read. */
 function override<Target extends object>(target: Target, changes: Partial<Target>): Target {
   return new Proxy(target, {
     get: (whole, name): unknown => Reflect.get(Object.hasOwn(changes, name) ? changes : whole, name),

@@ -275,7 +275,7 @@ describe('rehearseAction: an action that does not replay well', () => {
       );
       expect(repeatedEffects).to.deep.equal(['The step "order"']);
       expect(differences).to.deep.equal([
-        'What an interrupted attempt had sent was sent again: The step "order"; give such a step the option `whenInterrupted`, which asks whether it happened.',
+        'These steps sent again what an interrupted attempt had already sent: The step "order"; give such a step the option `whenInterrupted`, which finds out whether its work has happened.',
       ]);
     } finally {
       server.closeAllConnections();
