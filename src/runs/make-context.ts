@@ -18,7 +18,7 @@ import { Downloads } from './downloads.ts';
 import { toFileName } from './exports/file-names.ts';
 import { OpenCalls, type OpenCall } from './steps/open-calls.ts';
 import type { SessionPool } from './sessions/session-pool.ts';
-import type { SessionRenewals } from './sessions/session-renewal.ts';
+import type { SessionRenewals } from './sessions/session-renewals.ts';
 import { toStepFunction } from './steps/step-function.ts';
 import type { StepsOptions } from './steps/step-options.ts';
 import { Steps } from './steps/steps.ts';

@@ -32,7 +32,7 @@ import { RunFigures } from './run-figures.ts';
 import type { PlannedRun } from './run-options.ts';
 import { repeatCompleted } from './resume.ts';
 import { SessionPool } from './sessions/session-pool.ts';
-import { SessionRenewals, type Ending } from './sessions/session-renewal.ts';
+import { SessionRenewals, type Ending } from './sessions/session-renewals.ts';
 import { openRunState } from './state/open-run-state.ts';
 import type { RunState } from './state/run-state.ts';
 import { StallWatch } from './stall-watch.ts';

@@ -56,7 +56,7 @@ export type { Run } from './run.ts';
 export { ReplayDivergedError } from './replay/replay.ts';
 export { DownloadTimedOutError, type DownloadOptions } from './downloads.ts';
 export { ItemEndedError, WindowSharedError } from './replay/command-guard.ts';
-export { SessionUnusableError } from './sessions/session-renewal.ts';
+export { SessionUnusableError } from './sessions/session-renewals.ts';
 export { RecordTooLargeError } from './steps/json-value.ts';
 export { PoisonedStepError, StepTimedOutError } from './steps/step-errors.ts';
 

@@ -14,7 +14,7 @@ import { describeStep, startSentence, type Ledger, type LedgerEntry } from './le
 import type { CurrentUnit } from '../steps/current-unit.ts';
 import type { Divergence } from './replay.ts';
 import { describeLostPage } from '../state/lost-page.ts';
-import { SessionTidier } from '../sessions/tidy.ts';
+import { SessionTidier } from '../sessions/session-tidier.ts';
 
 /** Code sent a command to a window that other work, beside it, was using. */
 export class WindowSharedError extends SupervisorError {

@@ -16,10 +16,10 @@ import {
   type WebDriver,
 } from '../../supervisor/supervisor.ts';
 import { deathBehind, deathOf, deathSignalOf } from './death-signal.ts';
-import { SessionTidier } from './tidy.ts';
+import { SessionTidier } from './session-tidier.ts';
 
 /** What a worker works with. */
-export interface Lane {
+export interface WorkerSession {
   readonly driver: WebDriver;
   readonly api: Api;
   /** The end of its session by death, or of the batch. */
@@ -27,7 +27,7 @@ export interface Lane {
 }
 
 /** A lane on a session of the pool. */
-export interface PoolLane extends Lane {
+export interface PooledSession extends WorkerSession {
   readonly session: AbortSignal;
 }
 
@@ -88,7 +88,7 @@ export class SessionPool {
   }
 
   /** Runs `work` on a session that nobody else uses meanwhile. Rejects with the session's death when it dies, whatever `work` makes of it. */
-  async use<Value>(work: (lane: PoolLane) => Promise<Value>, { size, signal }: UseOptions): Promise<Value> {
+  async use<Value>(work: (session: PooledSession) => Promise<Value>, { size, signal }: UseOptions): Promise<Value> {
     signal.throwIfAborted();
     const slot = await this.#take(size, signal);
     try {

@@ -24,11 +24,11 @@ import type { ActionBatchOptions, ItemTools } from '../context.ts';
 import { fromJsonText, toJsonText } from './json-value.ts';
 import { scopeOf, type Ledger, type LedgerEntry } from '../replay/ledger.ts';
 import { validateKey, type RecordBuffer } from './record-buffer.ts';
-import type { Lane, SessionPool } from '../sessions/session-pool.ts';
-import type { SessionRenewals } from '../sessions/session-renewal.ts';
+import type { WorkerSession, SessionPool } from '../sessions/session-pool.ts';
+import type { SessionRenewals } from '../sessions/session-renewals.ts';
 import { PoisonedStepError } from './step-errors.ts';
 import type { Steps } from './steps.ts';
-import type { SessionTidier } from '../sessions/tidy.ts';
+import type { SessionTidier } from '../sessions/session-tidier.ts';
 
 type Worker<Item, Value> = (item: Item, tools: ItemTools<Item>) => Promise<Value> | Value;
 
@@ -279,11 +279,11 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
     for (;;) {
       try {
         return await pool.use(
-          ({ session, ...lane }) => {
+          ({ session, ...rest }) => {
             steps.moveTo(entry, session, { stack: this.#stack });
             steps.throwIfOver();
             work.session = session;
-            return this.#attempt(item, work, { ...lane, api: narrowApi(lane.api, { limits: this.#limits }) });
+            return this.#attempt(item, work, { ...rest, api: narrowApi(rest.api, { limits: this.#limits }) });
           },
           { size: this.#sessions, signal: tools.signal },
         );
@@ -297,7 +297,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
     }
   }
 
-  #attempt(item: Item, work: Work<Item>, { api, driver, signal }: Lane): Promise<Value> {
+  #attempt(item: Item, work: Work<Item>, { api, driver, signal }: WorkerSession): Promise<Value> {
     const { entry, tools } = work;
     const { steps } = this.#context;
     const limit = new TimeLimit({ key: tools.key, timeoutMs: this.#timeoutMs, signal });
