@@ -97,7 +97,7 @@ describe('Run: resume', () => {
     const again = await runOnce(work, { resume: outcome.runId });
     expect(again.outcome).to.include({ status: 'completed' });
     expect(again.outcome.warnings).to.deep.equal([
-      'The record "page 1" of broken was saved by an earlier entry of `run`, outside of steps, and not by this one. It stays.',
+      'The record "page 1" of broken was saved by an earlier entry of `run`, outside of steps, and not by this one. It stays stored.',
     ]);
   });
 

@@ -1,6 +1,6 @@
 /**
- * Sees each command to the sessions of a run before it is sent: refuses those of items that have ended, and on the run's own session those
- * of two units of work that would mix in one window; has the page opened there that a replayed step had left.
+ * Checks each command to the sessions of a run before it is sent. It refuses commands of items that have ended. On the run's own session
+ * it also refuses commands of two units of work in one window, and opens the page that a replayed step had left.
  */
 import { SupervisorError } from '../../core/errors.ts';
 import {
@@ -16,7 +16,7 @@ import type { Divergence } from './replay.ts';
 import { describeLostPage } from '../state/lost-page.ts';
 import { SessionTidier } from '../sessions/session-tidier.ts';
 
-/** Code sent a command to a window that other work, beside it, was using. */
+/** Code sent a command to a window that other, concurrent work was using. */
 export class WindowSharedError extends SupervisorError {
   readonly code = 'window-shared';
   readonly consequence = 'fail-step';
@@ -26,18 +26,18 @@ export class WindowSharedError extends SupervisorError {
     const who = sender === undefined ? 'The code of `run` outside of steps' : startSentence(describeStep(sender.id));
     const isItem = sender !== undefined && sender.id.batch !== null && user.id.batch === sender.id.batch;
     const way = isItem
-      ? 'Let workers use `api`, or give each a browser session of its own (`sessions: 5`, and the `driver` that the worker is given), or let ' +
+      ? 'Let workers use `api`, or give each a browser session of its own (`sessions: 5`, and the `driver` of its tools), or let ' +
         'one item run at a time (`concurrency: 1`).'
       : 'Put `await` before each step and batch, so that one ends before the next one begins.';
     super(
-      `${who} sent a command to the window that ${describeStep(user.id)} was using. Work that shares a window changes the page of its ` +
-        `neighbour. ${way}`,
+      `${who} sent a command to the window that ${describeStep(user.id)} was using. Work that shares a window changes the page of other ` +
+        `work. ${way}`,
       { data: { sender: sender?.id ?? null, user: user.id } },
     );
   }
 }
 
-/** The code of a batch item went on after the item's end, and sent a command to a session that other items use by then. */
+/** The code of a batch item sent a command after the item's end, to a session that other items use now. */
 export class ItemEndedError extends SupervisorError {
   readonly code = 'item-ended';
   readonly consequence = 'fail-step';
@@ -51,7 +51,7 @@ export class ItemEndedError extends SupervisorError {
   }
 }
 
-/** What the guard asks the steps of the current entry of `run`. */
+/** The part of {@link Steps} that the guard uses. */
 export interface GuardedSteps {
   /** The step or item that the current code belongs to. */
   readonly current: LedgerEntry | undefined;
@@ -61,18 +61,18 @@ export interface GuardedSteps {
   readonly isOpen: (entry: LedgerEntry) => boolean;
 }
 
-/** Commands that leave the page as it is, such as those of a timer that takes screenshots. */
+/** Commands that don't change the page, such as those of a timer that takes screenshots. */
 const KEEPS_PAGE = /^GET |^POST \/(timeouts|execute\/\w+|(element\/\{id\}\/|shadow\/\{id\}\/)?elements?)$/;
 
 export class CommandGuard {
   readonly gate: PageGate;
-  /** Of the run's own session. */
+  /** The tidier of the run's own session. */
   readonly tidier = new SessionTidier();
-  /** The steps of every entry of `run`, newest first: code of an earlier entry may still run. */
+  /** The steps of every entry of `run`, newest first, because code of an earlier entry may still run. */
   readonly #entries: GuardedSteps[] = [];
-  /** The step or item that sent a command last. */
+  /** The step or item that sent the last command. */
   #user: LedgerEntry | undefined;
-  /** Counts commands. */
+  /** The number of commands so far. */
   #clock = 0;
   readonly #lastCommandAt = new WeakMap<LedgerEntry, number>();
   readonly #askedAt = new WeakMap<LedgerEntry, number>();
@@ -89,7 +89,7 @@ export class CommandGuard {
     this.gate = new PageGate({ refuse: (refusal) => divergence.note(describeLostPage(sender(), refusal)) });
   }
 
-  /** `run` is entered: its steps send the commands that follow. */
+  /** Notes that `run` is entered: its steps send the following commands. */
   enter(steps: GuardedSteps): void {
     this.#entries.unshift(steps);
     this.#user = undefined;
@@ -97,12 +97,12 @@ export class CommandGuard {
     this.#refusedOutside = undefined;
   }
 
-  /** Why a command of the code outside of steps was refused, if one was. */
+  /** The refusal of a command of the code outside of steps, if there was one. */
   get refusedOutside(): WindowSharedError | undefined {
     return this.#refusedOutside;
   }
 
-  /** The hook of the run's own session. The run's own commands pass unseen by the hook of the `user`. */
+  /** Returns the hook of the run's own session. The `user`'s hook does not see the run's own commands. */
   before(user: CommandHook | undefined): CommandHook {
     const isOwn = ({ label }: CommandInfo) => this.gate.isOpening && label === 'POST /url';
     return inOrder((command) => (isOwn(command) ? undefined : hideTidying(this.tidier, user)(command)), this.#before);
@@ -123,32 +123,32 @@ export class CommandGuard {
     });
   };
 
-  /** The hook of the sessions of a slot of the pool. */
+  /** Returns the hook of the sessions of a slot of the pool. */
   beforeOnSlot(tidier: SessionTidier, user: CommandHook | undefined): CommandHook {
     return inOrder(hideTidying(tidier, user), (command) => {
-      // It belongs to the session, also if the item that caused it has ended meanwhile.
+      // The list is needed for the session, also if the item that caused the command has ended meanwhile.
       if (tidier.isListing(command)) return undefined;
       this.#throwIfEnded();
       return tidier.before(command)?.then(() => this.#throwIfEnded());
     });
   }
 
-  /** An attempt at `entry` begins: what was refused to the one before is no matter of it. */
+  /** Notes that an attempt at `entry` begins: refusals of earlier attempts don't count for it. */
   beginAttempt(entry: LedgerEntry): void {
     this.#refused.delete(entry);
   }
 
-  /** `run` asks for `entry`: the code around it goes on when it has ended. */
+  /** Notes that `run` asks for `entry`: the containing code continues when `entry` has ended. */
   noteAsked(entry: LedgerEntry): void {
     this.#askedAt.set(entry, this.#clock);
   }
 
-  /** The window is free for others while `entry` waits to be tried again. */
+  /** Frees the window for other work while `entry` waits for its next attempt. */
   endAttempt(entry: LedgerEntry): void {
     if (this.#user === entry) this.#user = undefined;
   }
 
-  /** A step or an item that was refused a command fails, also if its code caught the refusal. */
+  /** Throws the refusal of a command of `entry`, so that the step or item fails also if its code caught the refusal. */
   throwIfRefused(entry: LedgerEntry): void {
     const error = this.#refused.get(entry);
     if (error !== undefined) throw error;
@@ -170,7 +170,7 @@ export class CommandGuard {
     this.#lastCommandAt.set(sender, this.#clock);
   }
 
-  /** An awaited step ends before the code around it goes on. */
+  /** Throws if a step is open that has used the window: an awaited step ends before the code around it continues. */
   #claimWindowOutside(): void {
     const user = this.#user;
     if (user === undefined || this.#entries[0]?.isOpen(user) !== true) return;
@@ -179,15 +179,15 @@ export class CommandGuard {
   }
 
   /**
-   * The open work that uses the window beside `sender`. A step and its parts take turns: the step sends no command while a part is open that
-   * has sent one, and a part sends none after the step has gone on without it.
+   * Returns the open work that uses the window beside `sender`. A step and its parts take turns: the step sends no command while a part is
+   * open that has sent one, and a part sends none after the step has continued without it.
    */
   #findSharer(sender: LedgerEntry): LedgerEntry | undefined {
     const user = this.#user;
     if (user === undefined || user === sender || this.#entries[0]?.isOpen(user) !== true) return undefined;
     if (!this.#ledger.isWithin(sender, user)) return user;
-    const hasGoneOn = (this.#lastCommandAt.get(user) ?? 0) > (this.#askedAt.get(sender) ?? 0);
-    return hasGoneOn ? user : undefined;
+    const hasContinued = (this.#lastCommandAt.get(user) ?? 0) > (this.#askedAt.get(sender) ?? 0);
+    return hasContinued ? user : undefined;
   }
 }
 
@@ -195,7 +195,7 @@ function hideTidying(tidier: SessionTidier, user: CommandHook | undefined): Comm
   return (command) => (tidier.isListing(command) || tidier.isTidying ? undefined : user?.(command));
 }
 
-/** One hook that calls `second` when `first` has let the command pass. */
+/** Returns a hook that calls `second` after `first` has let the command pass. */
 export function inOrder(first: CommandHook | undefined, second: CommandHook): CommandHook {
   if (first === undefined) return second;
   return (command) => {
@@ -204,10 +204,10 @@ export function inOrder(first: CommandHook | undefined, second: CommandHook): Co
   };
 }
 
-/** RFC 9110, section 9.2.2: sending such a request again has no further effect. */
+/** The methods whose requests have no further effect when they are sent again (RFC 9110, section 9.2.2). */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
-/** `api` with `onEffect` awaited before each request that is not idempotent. */
+/** Returns an `api` that awaits `onEffect` before each request that is not idempotent. */
 export function watchEffects(api: Api, onEffect: () => Promise<void>): Api {
   const before = async (init: RequestInit | undefined) => {
     if (!IDEMPOTENT.has(init?.method?.toUpperCase() ?? 'GET')) await onEffect();

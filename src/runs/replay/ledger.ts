@@ -1,6 +1,6 @@
 /**
- * Every step of a run at its latest status, counted once over all sessions. The counts are kept as they change, so that they add up at
- * every moment and cost nothing to read.
+ * Every step of a run with its latest status, counted once over all sessions. The counts are updated with each change, so that they add
+ * up at every moment and cost nothing to read.
  */
 import type { StepStatus } from '../../model/run.ts';
 import type { Death } from '../../model/death.ts';
@@ -17,25 +17,25 @@ import {
 } from '../../registry/registry.ts';
 import type { RunCounts } from '../outcome.ts';
 
-/** A step in this process. */
+/** A step or item in this process. */
 export interface LedgerEntry {
   readonly id: StepId;
-  /** The id of its row; names it within the run. */
+  /** The id of its row, unique within the run. */
   readonly name: string;
-  /** Place in the order of first declaration. */
+  /** The position in the order of first declaration. */
   readonly order: number;
   readonly status: StepStatus;
-  /** How it ended, for entries that are asked again. */
+  /** How it ended, for an entry of `run` that asks for it again. */
   readonly end: StepMemory | undefined;
-  /** The deaths of sessions that came while it ran. */
+  /** The deaths of sessions while it ran. */
   readonly deaths: readonly Death[];
-  /** The registry knows of it, and of its place. */
+  /** True if it was declared to the registry, with its position. */
   readonly isKnown: boolean;
   /** The number of the entry of `run` that began it last; 0 if none in this process did. */
   readonly begunIn: number;
-  /** Whether an attempt has begun that did not end: its session or its program died meanwhile. */
+  /** True if an attempt began and did not end, because its session or its program died. */
   readonly isInterrupted: boolean;
-  /** Whether an attempt has sent something that is not idempotent. */
+  /** True if an attempt has sent a request that is not idempotent. */
   readonly hasEffects: boolean;
 }
 
@@ -47,10 +47,10 @@ export type StepMemory =
 type Mutable<Value> = { -readonly [Key in keyof Value]: Value[Key] };
 
 type RecordName = Pick<RecordEntry, 'dataset' | 'key'>;
-/** A record that is saved outside of steps: its place, and how often that was done. */
+/** A record that is saved outside of steps: its position, and the number of its stored savings. */
 interface Saved {
   readonly order: number;
-  kept: number;
+  stored: number;
 }
 
 export class Ledger {
@@ -66,25 +66,25 @@ export class Ledger {
   readonly #added = new Map<string, AddedItem[]>();
   readonly #deaths: Death[] = [];
   readonly #explained = new Set<Death>();
-  /** Death -> the steps that ran then. */
+  /** Death -> the steps that ran at that time. */
   readonly #victims = new Map<Death, LedgerEntry[]>();
   readonly #saved = new Map<string, Saved>();
   #savesInPass = new Map<Saved, number>();
-  /** Names of the steps that contain others. */
+  /** The names of the steps that contain others. */
   readonly #containers = new Set<string>();
-  /** What the current entry of `run` has asked for, by the name of the step around it; '' for `run` itself. */
+  /** The steps and items that the current entry of `run` has asked for, by the name of the containing step; '' for `run` itself. */
   readonly #used = new Map<string, Set<string>>();
   #order = 0;
   /** The number of the current entry of `run`. */
   #pass = 0;
-  /** Entries below it were known before the current entry of `run` began. */
+  /** The steps with a lower order were known before the current entry of `run` began. */
   #passOrder = 0;
 
   get counts(): RunCounts {
     return { total: this.#entries.size, ...this.#counts };
   }
 
-  /** The counts once these steps have ended, too. */
+  /** Returns the counts after the end of these steps. */
   countsAfter(ending: readonly EndingStep[]): RunCounts {
     const counts = { ...this.counts };
     for (const { id, status } of ending) {
@@ -96,7 +96,7 @@ export class Ledger {
     return counts;
   }
 
-  /** The same as a person counts them: a step that consists of others is not counted beside them. */
+  /** The ended units and all units for a display: a step that contains other units is not counted beside them. */
   get units(): { readonly done: number; readonly total: number } {
     const { done, failed, skipped } = this.#counts;
     const isOver = (name: string) => this.#entries.get(name)?.end !== undefined;
@@ -105,26 +105,26 @@ export class Ledger {
   }
 
   /**
-   * What earlier processes left. Steps that failed or were cancelled are at that until `run` asks for them again, and then to be done
-   * again; the place of each stays.
+   * Loads what earlier processes stored. Steps that failed or were cancelled have that status until `run` asks for them again, and are
+   * then done again. Each step stays at its position.
    */
   async load(steps: AsyncIterable<StoredStep>, saves: AsyncIterable<StoredSave>): Promise<void> {
     for await (const { id, order, status, end, added, hasEffects } of steps) {
       const memory = end?.status === 'failed' ? undefined : end;
       const entry = makeEntry(id, order, { status, end: memory, hasEffects, isKnown: true });
-      // A step is stored when it begins, an item when its batch does; what has sent something has begun.
+      // A step is stored when it begins, an item when its batch begins. A unit with effects has begun.
       entry.isInterrupted = (id.batch === null || hasEffects) && end === undefined;
       this.#add(entry);
       if (added !== undefined && id.batch !== null) this.rememberAdded(scopeOf(id), added);
       this.#order = Math.max(this.#order, order + 1);
     }
     for await (const { dataset, key, order, nth } of saves) {
-      this.#saved.set(JSON.stringify([dataset, key]), { order, kept: nth });
+      this.#saved.set(JSON.stringify([dataset, key]), { order, stored: nth });
       this.#order = Math.max(this.#order, order + 1);
     }
   }
 
-  /** `run` is entered: every key may be used again, once. */
+  /** Notes that `run` is entered: it may use every key again, once. */
   beginPass(): void {
     this.#pass += 1;
     this.#passOrder = this.#order;
@@ -132,7 +132,7 @@ export class Ledger {
     this.#savesInPass = new Map();
   }
 
-  /** A step begins to ask for its parts: each of their keys may be used again, once. Parts that failed are done again. */
+  /** Notes that a step begins: it may use each key of its parts again, once. Parts that failed are done again. */
   beginParts({ name }: LedgerEntry): void {
     for (const part of this.#used.get(name) ?? []) {
       const entry = this.#entries.get(part);
@@ -141,7 +141,7 @@ export class Ledger {
     this.#used.delete(name);
   }
 
-  /** Whether `part` is within the step `whole`, at any depth. */
+  /** Returns whether `part` is within the step `whole`, at any depth. */
   isWithin(part: LedgerEntry, whole: LedgerEntry): boolean {
     for (let { within } = part.id; within !== undefined; within = this.#entries.get(within)?.id.within)
       if (within === whole.name) return true;
@@ -152,33 +152,33 @@ export class Ledger {
     return this.#entries.get(name);
   }
 
-  /** Every step and item, in no particular order. */
+  /** Returns every step and item, in no particular order. */
   entries(): IterableIterator<LedgerEntry> {
     return this.#entries.values();
   }
 
-  /** Whether the current entry of `run` has asked for it. */
+  /** Returns whether the current entry of `run` has asked for the step. */
   isAsked({ id, name }: LedgerEntry): boolean {
     return this.#used.get(id.within ?? '')?.has(name) ?? false;
   }
 
-  /** Whether an earlier entry of `run`, or an earlier process, knew of it. */
+  /** Returns whether an earlier entry of `run`, or an earlier process, has declared the step. */
   isOld({ order }: LedgerEntry): boolean {
     return order < this.#passOrder;
   }
 
-  /** Whether the current entry of `run` has begun it. */
+  /** Returns whether the current entry of `run` has begun the step. */
   isBegun({ begunIn }: LedgerEntry): boolean {
     return begunIn === this.#pass;
   }
 
-  /** Declares a step, or finds it again. Throws `ActionError` if the current entry of `run` has used the key before. */
+  /** Declares a step, or finds it again. Throws `ActionError` if the current entry of `run` has already used the key. */
   declare(id: StepId): LedgerEntry {
     const name = toStepRowId(id);
     const used = this.#used.get(id.within ?? '') ?? new Set();
     if (used.has(name)) {
       throw new ActionError(
-        `${startSentence(describeStep(id))} is used twice in one run. Give each piece of work a key of its own.`,
+        `${startSentence(describeStep(id))} is used twice in one run. Give each unit of work its own key.`,
       );
     }
     this.#used.set(id.within ?? '', used.add(name));
@@ -193,12 +193,12 @@ export class Ledger {
     return entry;
   }
 
-  /** Its place is on its way to the registry, before anything that comes of it. */
+  /** Notes that the registry gets the step's position, before everything that the step causes. */
   noteKnown(entry: LedgerEntry): void {
     (entry as Mutable<LedgerEntry>).isKnown = true;
   }
 
-  /** Something that is not idempotent was sent by it. */
+  /** Notes that the step has sent a request that is not idempotent. */
   noteEffect(entry: LedgerEntry): void {
     (entry as Mutable<LedgerEntry>).hasEffects = true;
   }
@@ -209,32 +209,32 @@ export class Ledger {
     else items.push(item);
   }
 
-  /** In the order of their adding. */
+  /** Returns the items that were added to the batch, in the order in which they were added. */
   addedTo(batch: string): readonly AddedItem[] {
     return this.#added.get(batch) ?? [];
   }
 
   /**
-   * The place in the export order of a record that belongs to no step: that of its first saving. Null where an earlier entry of `run`
-   * has kept this saving: a replay must not put an old draft over what came after it.
+   * Returns the position in the export order of a record that belongs to no step: that of its first saving. Returns null if an earlier
+   * entry of `run` has stored this saving, because a replay must not replace a newer version by an older one.
    */
   beginSave(record: RecordName): SavePlace | null {
     const saved = this.#savedOf(record);
     const nth = (this.#savesInPass.get(saved) ?? 0) + 1;
     this.#savesInPass.set(saved, nth);
-    return nth <= saved.kept ? null : { order: saved.order, nth };
+    return nth <= saved.stored ? null : { order: saved.order, nth };
   }
 
-  /** A saving that was begun is kept. */
+  /** Notes that a saving was stored. */
   endSave(record: RecordName, { nth }: SavePlace): void {
     const saved = this.#savedOf(record);
-    saved.kept = Math.max(saved.kept, nth);
+    saved.stored = Math.max(saved.stored, nth);
   }
 
-  /** Stored records outside of steps that the current entry of `run` has not saved again. */
+  /** The stored records outside of steps that the current entry of `run` has not saved again. */
   get unaskedSaves(): readonly RecordName[] {
     return [...this.#saved]
-      .filter(([, saved]) => saved.kept > 0 && !this.#savesInPass.has(saved))
+      .filter(([, saved]) => saved.stored > 0 && !this.#savesInPass.has(saved))
       .map(([name]) => {
         const [dataset, key] = JSON.parse(name) as [string, string];
         return { dataset, key };
@@ -243,7 +243,7 @@ export class Ledger {
 
   #savedOf({ dataset, key }: RecordName): Saved {
     const name = JSON.stringify([dataset, key]);
-    const saved = this.#saved.get(name) ?? { order: this.#order++, kept: 0 };
+    const saved = this.#saved.get(name) ?? { order: this.#order++, stored: 0 };
     this.#saved.set(name, saved);
     return saved;
   }
@@ -258,38 +258,38 @@ export class Ledger {
     this.#set(entry, memory.status);
   }
 
-  /** Not finished, and to be done by a later entry of `run`. */
+  /** Ends the step as not finished. A later entry of `run` does it again. */
   cancel(entry: LedgerEntry): void {
     if (entry.status === 'running') (entry as Mutable<LedgerEntry>).isInterrupted = true;
     this.#set(entry, 'cancelled');
   }
 
-  /** A session of the run died, whatever ran on it. */
+  /** Notes the death of a session of the run, whether or not a step ran on it. */
   noteDeath(death: Death): void {
     this.#deaths.push(death);
   }
 
   /**
-   * How many sessions died while other steps ran, or none did; those that a given-up step explains are left out. Deaths that come back
-   * to the same other step count once: it may be as bad itself, and two bad ones must not excuse each other for ever.
+   * Returns the number of sessions that died while `entry` did not run. Deaths that a given-up step explains don't count. Several deaths
+   * during the same other step count once: that step may be the reason itself, and two such steps must not excuse each other for ever.
    */
   deathsElsewhere(entry: LedgerEntry): number {
     const counted = new Set<LedgerEntry>();
     const others = this.#deaths.filter((death) => !entry.deaths.includes(death) && !this.#explained.has(death));
     return others.filter((death) => {
       const victims = this.#victims.get(death) ?? [];
-      const isNews = victims.length === 0 || victims.some((victim) => !counted.has(victim));
+      const isNew = victims.length === 0 || victims.some((victim) => !counted.has(victim));
       for (const victim of victims) counted.add(victim);
-      return isNews;
+      return isNew;
     }).length;
   }
 
-  /** The step is held to be the reason of its deaths. */
+  /** Notes that the step is considered the reason of its deaths. */
   blame(entry: LedgerEntry): void {
     for (const death of entry.deaths) this.#explained.add(death);
   }
 
-  /** A session died while the step ran; returns how many did. A death that is told again counts once. */
+  /** Notes that a session died while the step ran. Returns the number of such deaths. A death that is reported again counts once. */
   countDeath(entry: LedgerEntry, death: Death): number {
     if (!entry.deaths.includes(death)) {
       (entry as Mutable<LedgerEntry>).deaths = [...entry.deaths, death];
@@ -298,7 +298,7 @@ export class Ledger {
     return entry.deaths.length;
   }
 
-  /** The run is over: what waits or runs will not be finished by it. */
+  /** Cancels the queued and running steps at the end of the run. */
   cancelOpen(): void {
     for (const entry of this.#entries.values()) {
       if (entry.status === 'queued' || entry.status === 'running') this.#set(entry, 'cancelled');
@@ -326,12 +326,12 @@ function makeEntry(
   return { id, name: toStepRowId(id), order, deaths: [], begunIn: 0, isInterrupted: false, ...state };
 }
 
-/** Names a batch within the run: two steps may contain batches of one name. */
+/** Returns a name of the batch that is unique within the run: two steps may contain batches of the same name. */
 export function scopeOf({ within = '', batch }: Pick<StepId, 'within' | 'batch'>): string {
   return JSON.stringify([within, batch]);
 }
 
-/** In the middle of a sentence; {@link startSentence} begins one with it. */
+/** Returns the name of a step or item for the middle of a sentence. {@link startSentence} makes it the start of one. */
 export function describeStep({ batch, key }: StepId): string {
   return batch === null ? `the step "${key}"` : `the item "${key}" of batch "${batch}"`;
 }

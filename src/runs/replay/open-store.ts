@@ -8,18 +8,18 @@ import { describeForgotten, findRedone } from './redo.ts';
 export interface OpenStoreOptions {
   readonly registry: Registry;
   readonly run: StoredRun;
-  /** How the store of a row is opened; see `Runs.openStore`. */
+  /** Opens the store of a row; see `Runs.openStore`. */
   readonly open: (run: StoredRun) => RunStore;
-  /** Of the lease under which the run is worked on. */
+  /** The token of the lease under which this process works on the run. */
   readonly token: number;
   readonly ledger: Ledger;
   readonly isResumed: boolean;
-  /** The step to forget, with everything after it. */
+  /** The key of the step to forget, with everything after it. */
   readonly redo: string | undefined;
   readonly log: Log;
 }
 
-/** Throws `ConfigError` if `redo` names no step of the run. */
+/** Opens the store. Throws `ConfigError` if `redo` names no step of the run. */
 export async function openStore(options: OpenStoreOptions): Promise<RunStore> {
   const { registry, run, open, token, ledger, isResumed, redo, log } = options;
   let store = open(run);

@@ -1,4 +1,4 @@
-/** Which part of a run is forgotten so that a step is done again. */
+/** Finds the part of a run that is forgotten so that a step is done again. */
 import { ConfigError } from '../../core/errors.ts';
 import { toStepRowId, type StepId, type StoredStep } from '../../registry/registry.ts';
 import { describeStep } from './ledger.ts';
@@ -9,12 +9,12 @@ export interface RedonePart {
   readonly fromOrder: number;
   /** The row ids of the steps that contain the first one. */
   readonly around: readonly string[];
-  /** What is forgotten, in order. */
+  /** The steps to forget, in order. */
   readonly steps: readonly StepId[];
 }
 
 /**
- * The step with the key `wanted` (or the item, as `batch/key`), everything declared after it, and the steps that contain it. Throws
+ * Returns the step with the key `wanted` (or the item, as `batch/key`), everything declared after it, and the steps that contain it. Throws
  * `ConfigError` if the run `runId` has no such step.
  */
 export function findRedone(steps: readonly StoredStep[], wanted: string, runId: string): RedonePart {
@@ -33,7 +33,7 @@ export function findRedone(steps: readonly StoredStep[], wanted: string, runId: 
   return { fromOrder: found.order, around, steps: forgotten.map(({ id }) => id) };
 }
 
-/** For the log, before it happens. */
+/** Returns the log message about the steps that are about to be forgotten. */
 export function describeForgotten(steps: readonly StepId[]): string {
   const more = steps.length - MAX_NAMES;
   const list = `${steps.slice(0, MAX_NAMES).map(describeStep).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;

@@ -1,4 +1,4 @@
-/** Collects what a run's replays show about its action: divergences, warnings, and effects that were repeated. */
+/** Collects what a run's replays show about its action: divergences, warnings, and repeated effects. */
 import path from 'node:path';
 
 import { findWarningOfCall, type SourceWarning } from '../../analysis/analysis.ts';
@@ -18,7 +18,7 @@ export class ReplayWatch {
   readonly #options: ReplayWatchOptions;
   readonly #warnings = new Set<string>();
   readonly #repeatedEffects = new Set<string>();
-  /** Whether a finished step was replayed: what `run` does from then on depends on stored values. */
+  /** True if a finished step was replayed. From then on, what `run` does depends on stored values. */
   #hasReplays = false;
 
   constructor(options: ReplayWatchOptions) {
@@ -37,13 +37,13 @@ export class ReplayWatch {
     return [...this.#repeatedEffects];
   }
 
-  /** A finished step is replayed; `stack` is that of the call that asked for it. */
+  /** Notes that a finished step is replayed. `stack` is that of the call that asked for it. */
   onReplay(step: LedgerEntry, stack: string | undefined): void {
     this.#hasReplays = true;
-    this.#noteFlagged(step, stack, 'was finished before, so its code did not run again.');
+    this.#noteFlagged(step, stack, 'was already finished, so its code did not run again.');
   }
 
-  /** The session of a running item died, and the item is done again within the same entry of `run`. */
+  /** Notes that the session of a running item died, and that the item is done again within the same entry of `run`. */
   onDoneAgain(step: LedgerEntry, stack: string | undefined): void {
     this.#noteFlagged(step, stack, 'was interrupted by the death of its session and is done again.');
   }
@@ -56,17 +56,17 @@ export class ReplayWatch {
     const key = JSON.stringify(id.batch === null ? id.key : `${id.batch}/${id.key}`);
     this.divergence.note(
       `${startSentence(describeStep(id))} ${what} ${startSentence(message)} (${path.relative('', file)}:${line}) ` +
-        `When the action is mended, go on with \`--resume\` and \`--redo ${key}\`.`,
+        `Correct the action, then continue with \`--resume\` and \`--redo ${key}\`.`,
       { step: id },
     );
   }
 
-  /** A record of `step` took the key of another step's record. */
+  /** Notes that a record of `step` has the key of another step's record. */
   onReplacedRecord(step: LedgerEntry, { dataset, key, isSame }: ReplacedRecord): void {
-    const place = dataset === 'records' ? '' : ` of ${dataset}`;
-    const what = `${startSentence(describeStep(step.id))} saved the record "${key}"${place}, which another step had saved`;
+    const ofDataset = dataset === 'records' ? '' : ` of ${dataset}`;
+    const what = `${startSentence(describeStep(step.id))} saved the record "${key}"${ofDataset}, which another step had saved`;
     if (isSame || !this.#hasReplays) {
-      this.#warn(`${what}${isSame ? '' : ' with other content'}; the last one stays.`);
+      this.#warn(`${what}${isSame ? '' : ' with other content'}. The last record is stored.`);
       return;
     }
     const reason = 'Does the key come from a counter that begins again when `run` is entered?';
@@ -74,12 +74,12 @@ export class ReplayWatch {
     this.divergence.note(`${what} with other content, after finished steps were replayed. ${reason}`, data);
   }
 
-  /** A step is done again although an interrupted attempt has sent something that is not idempotent. */
+  /** Notes that a step is done again although an interrupted attempt has sent a request that is not idempotent. */
   onRepeatedEffect({ id }: LedgerEntry): void {
     this.#repeatedEffects.add(startSentence(describeStep(id)));
   }
 
-  /** A step ends on the page with this URL. An untrusted certificate shows an error page, and `driver.get` resolves all the same. */
+  /** Warns if a step ends on an error page. The browser shows one for an untrusted certificate, and `driver.get` resolves all the same. */
   onPageLeft({ id }: LedgerEntry, url: string | undefined): void {
     if (url?.startsWith('chrome-error:') !== true) return;
     const way = 'If the certificate of the site is not trusted, ACCEPT_INSECURE_CERTS=true accepts it';
@@ -88,12 +88,12 @@ export class ReplayWatch {
     );
   }
 
-  /** `run` has returned: compares what it asked for with what was known before. */
+  /** Compares what `run` asked for, when it has returned, with what was known before. */
   check(): void {
     for (const warning of checkReplay(this.#options.ledger, this.divergence)) this.#warn(warning);
   }
 
-  /** Once for each text, in the log and in the outcome. */
+  /** Adds a warning to the log and the outcome, once for each text. */
   #warn(text: string): void {
     if (this.#warnings.has(text)) return;
     this.#warnings.add(text);

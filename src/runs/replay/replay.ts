@@ -1,17 +1,17 @@
 /**
- * Whether an entry of `run` did the same work as the entries before it. Finished steps return their stored value, so an action that
- * depends on something else than those values can leave out work, or do it twice, without an error of its own.
+ * Checks that an entry of `run` did the same work as the entries before it. Finished steps return their stored value, so an action that
+ * depends on something else than those values can leave out work, or do it twice, without an error.
  */
 import { SupervisorError } from '../../core/errors.ts';
 import { describeStep, startSentence, type Ledger, type LedgerEntry } from './ledger.ts';
 
-/** An entry of `run` did not do what earlier entries had begun, so that data may be missing. The run can be resumed. */
+/** An entry of `run` did not do work that earlier entries had begun, so that data may be missing. The run can be resumed. */
 export class ReplayDivergedError extends SupervisorError {
   readonly code = 'replay-diverged';
   readonly consequence = 'abort-run';
 }
 
-/** What the first divergence of an entry of `run` was. Once there is one, nothing more of the entry is stored. */
+/** The first divergence of an entry of `run`. After a divergence nothing more of the entry is stored. */
 export class Divergence {
   #error: ReplayDivergedError | undefined;
 
@@ -31,12 +31,12 @@ export class Divergence {
 }
 
 const MAX_WARNINGS = 10;
-/** Finished steps that are compared with the new ones: if keys hold a time, the first ones show it. */
+/** The maximum number of finished steps that are compared with new ones. If keys contain a time, the first steps show it. */
 const MAX_COMPARED = 100;
 
 /**
- * Compares what `run` asked for, now that it has returned, with what was known before it was entered. Notes a divergence if work was
- * lost; returns a warning for each finished step that it did not ask for, which loses nothing.
+ * Compares what `run` asked for, when it has returned, with what was known before it was entered. Notes a divergence if work was lost.
+ * Returns a warning for each finished step that `run` did not ask for, because that loses no data.
  */
 export function checkReplay(ledger: Ledger, divergence: Divergence): string[] {
   const missing = [...ledger.entries()]
@@ -52,24 +52,24 @@ export function checkReplay(ledger: Ledger, divergence: Divergence): string[] {
   if (renamed !== undefined)
     divergence.note(describeRenamed(renamed.entry, renamed.substitute), { step: renamed.entry.id });
   const saves = ledger.unaskedSaves.map(({ dataset, key }) => {
-    const place = dataset === 'records' ? '' : ` of ${dataset}`;
-    return `The record "${key}"${place} was saved by an earlier entry of \`run\`, outside of steps, and not by this one. It stays.`;
+    const ofDataset = dataset === 'records' ? '' : ` of ${dataset}`;
+    return `The record "${key}"${ofDataset} was saved by an earlier entry of \`run\`, outside of steps, and not by this one. It stays stored.`;
   });
   const unfinished = missing.filter(({ end }) => end === undefined);
   return limit([
     ...finished.map(
       ({ id }) =>
-        `${startSentence(describeStep(id))} was finished, and was not asked for when \`run\` was entered again. Its records are kept.`,
+        `${startSentence(describeStep(id))} was finished, and \`run\` did not ask for it when it was entered again. Its records stay stored.`,
     ),
     ...saves,
     ...unfinished.map(
       ({ id }) =>
-        `${startSentence(describeStep(id))} was planned, and was not asked for when \`run\` was entered again.`,
+        `${startSentence(describeStep(id))} was planned, and \`run\` did not ask for it when it was entered again.`,
     ),
   ]);
 }
 
-/** Whether an earlier entry knew it, and this one did the work around it and did not ask for it. */
+/** Returns whether the step was known earlier, and this entry did the step around it, if any, and did not ask for it. */
 function isMissing(ledger: Ledger, entry: LedgerEntry): boolean {
   if (!ledger.isOld(entry) || ledger.isAsked(entry)) return false;
   const around = entry.id.within === undefined ? undefined : ledger.get(entry.id.within);
@@ -80,10 +80,10 @@ function describeLost(ledger: Ledger, lost: LedgerEntry): string {
   const instead = substituteOf(ledger, lost, () => true);
   const reason =
     instead === undefined
-      ? 'Does what is asked for depend on a list or a page that is read outside of steps, or on a variable that a step changes?'
+      ? 'Does the choice of steps depend on a list or a page that is read outside of steps, or on a variable that a step changes?'
       : differOnlyInVolatileParts(lost.id.key, instead.id.key)
-        ? 'Does the key hold a time or a random value? It must be the same each time that `run` is entered.'
-        : 'Does the key, or the list that it comes from, depend on something that changes? Read the list in a step of its own.';
+        ? 'Does the key contain a time or a random value? It must be the same each time that `run` is entered.'
+        : 'Does the key, or the list that it comes from, depend on something that changes? Read the list in its own step.';
   return (
     `${startSentence(describeStep(lost.id))} was begun and not finished before the session died, and \`run\` did not ask for it again` +
     `${instead === undefined ? '' : `; it asked for ${describeStep(instead.id)} instead`}. ${reason}`
@@ -93,11 +93,11 @@ function describeLost(ledger: Ledger, lost: LedgerEntry): string {
 function describeRenamed(finished: LedgerEntry, substitute: LedgerEntry): string {
   return (
     `${startSentence(describeStep(finished.id))} was finished, and \`run\` asked for ${describeStep(substitute.id)} instead when it was ` +
-    'entered again. Does the key hold a time or a random value? It must be the same each time that `run` is entered.'
+    'entered again. Does the key contain a time or a random value? It must be the same each time that `run` is entered.'
   );
 }
 
-/** The first step of the same place that only this entry of `run` knows. */
+/** Returns the first step with the same container and kind that only this entry of `run` knows. */
 function substituteOf(
   ledger: Ledger,
   { id }: LedgerEntry,
@@ -105,18 +105,18 @@ function substituteOf(
 ): LedgerEntry | undefined {
   let first: LedgerEntry | undefined;
   for (const other of ledger.entries()) {
-    const isSamePlace = other.id.within === id.within && (other.id.batch === null) === (id.batch === null);
-    if (ledger.isOld(other) || !isSamePlace || !isMeant(other)) continue;
+    const isSimilar = other.id.within === id.within && (other.id.batch === null) === (id.batch === null);
+    if (ledger.isOld(other) || !isSimilar || !isMeant(other)) continue;
     if (first === undefined || other.order < first.order) first = other;
   }
   return first;
 }
 
-/** Times, long numbers, fractions, UUIDs and long hexadecimal numbers. */
+/** Matches times, long numbers, fractions, UUIDs and long hexadecimal numbers. */
 const VOLATILE =
   /\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?|[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}|0\.\d{6,}|\d{10,}|[\da-f]{16,}/gi;
 
-/** Whether two keys are the same text but for a clock's time or a random value in them. */
+/** Returns whether two keys differ only in a time or a random value. */
 export function differOnlyInVolatileParts(one: string, other: string): boolean {
   const plain = one.replace(VOLATILE, '\0');
   return one !== other && plain.includes('\0') && plain === other.replace(VOLATILE, '\0');

@@ -1,20 +1,20 @@
-/** A session's signal aborts on its death and on its end alike; work on it must not be told the one for the other. */
+/** Distinguishes the death of a session from an end on request: the session's signal aborts on both. */
 import { settlesWithin } from '../../core/abort.ts';
 import { DevToolsClosedError, SessionDeathError } from '../../supervisor/supervisor.ts';
 
-/** What the end of a DevTools connection means is known within this time. */
-const EXPLAINED_WITHIN_MS = 2_000;
+/** If a DevTools connection closes because of a death, the death is declared within this time. */
+const DECLARATION_LIMIT_MS = 2_000;
 
-/** The death that `signal` aborted with; undefined while the session lives, and where it was ended by `quit()` or `stop()`. */
+/** Returns the death that `signal` aborted with; undefined if the session is alive, or was ended by `quit()` or `stop()`. */
 export function deathOf(signal: AbortSignal): SessionDeathError | undefined {
   const reason: unknown = signal.reason;
   return reason instanceof SessionDeathError ? reason : undefined;
 }
 
-/** One for each session: very many items may ask for it. */
+/** One signal per session, because very many items may need it. */
 const deathSignals = new WeakMap<AbortSignal, AbortSignal>();
 
-/** Aborts when `session` does by death. An end that was asked for is no reason to stop: a step may well be what ended it. */
+/** Returns a signal that aborts when the session dies. An end on request does not abort it, because a step may have ended the session. */
 export function deathSignalOf(session: AbortSignal): AbortSignal {
   const known = deathSignals.get(session);
   if (known !== undefined) return known;
@@ -26,12 +26,12 @@ export function deathSignalOf(session: AbortSignal): AbortSignal {
   return dead.signal;
 }
 
-/** The death that `failure` comes from. A session that is just dying refuses DevTools calls a moment before its death is declared. */
+/** Returns the death that caused `failure`. A dying session refuses DevTools calls shortly before its death is declared. */
 export async function deathBehind(failure: unknown, session: AbortSignal): Promise<SessionDeathError | undefined> {
   if (failure instanceof DevToolsClosedError && !session.aborted) {
     const { promise, resolve } = Promise.withResolvers<void>();
     session.addEventListener('abort', () => resolve(), { once: true });
-    await settlesWithin(promise, EXPLAINED_WITHIN_MS);
+    await settlesWithin(promise, DECLARATION_LIMIT_MS);
   }
   return deathOf(session);
 }

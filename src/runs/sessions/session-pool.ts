@@ -1,6 +1,6 @@
 /**
- * Further sessions of one run, for batches whose workers need a browser each. Slot 1 is the run's own session: its death is the run's
- * affair. A death in another slot costs only that slot, which starts anew, and the item is done again.
+ * The sessions of one run, for batches whose workers need a browser each. Slot 1 is the run's own session; the run handles its death. If
+ * the session of another slot dies, only that slot is restarted, and its item is done again.
  */
 import { anySignal, raceSignal, settlesWithin } from '../../core/abort.ts';
 import { toError } from '../../core/errors.ts';
@@ -18,55 +18,56 @@ import {
 import { deathBehind, deathOf, deathSignalOf } from './death-signal.ts';
 import { SessionTidier } from './session-tidier.ts';
 
-/** What a worker works with. */
+/** The session that a worker uses. */
 export interface WorkerSession {
   readonly driver: WebDriver;
   readonly api: Api;
-  /** The end of its session by death, or of the batch. */
+  /** Aborts when the session dies or the batch ends. */
   readonly signal: AbortSignal;
 }
 
-/** A lane on a session of the pool. */
+/** A session of the pool that a worker uses. */
 export interface PooledSession extends WorkerSession {
+  /** The session's halt. */
   readonly session: AbortSignal;
 }
 
 export interface SessionPoolOptions {
   readonly main: SessionSupervisor;
-  /** Of the run's own session. */
+  /** The tidier of the run's own session. */
   readonly tidier: SessionTidier;
-  /** Starts the session of slot `number` (2, 3, …). The tidier has to see its commands. */
+  /** Starts the session of slot `number` (2, 3, …). The tidier must see the session's commands. */
   readonly start: (number: number, tidier: SessionTidier) => Promise<Acquisition>;
-  /** What each new session of a slot goes through before its first item. */
+  /** Prepares each new session of a slot before its first item. */
   readonly prepare: (slot: SessionSupervisor, signal: AbortSignal) => Promise<void>;
-  /** Called before each use of a slot other than the first: brings the session up to what the run's own session has become. */
+  /** Updates the session of a slot other than the first to the state of the run's own session. Called before each use of the slot. */
   readonly join: (slot: SessionSupervisor) => Promise<void>;
-  /** A slot's session died; called before anything is done about it, and maybe more than once. */
+  /** Called when a slot's session has died, before the slot is restarted. May be called more than once for one death. */
   readonly onDeath: (death: SessionDeathError) => void;
-  /** A slot can't be had any more: its start, its restart or its `prepare` failed. No item is to blame. */
+  /** Called when a slot can't be used any more: its start, its restart or its `prepare` failed. No item has caused this. */
   readonly onFailure: (failure: Error) => void;
-  /** The run's own session can't be put right for the next item. Returns what that item's batch is ended with. */
+  /** Called when the run's own session can't be tidied for the next item. Returns the error that ends the item's batch. */
   readonly onUnusable: () => Error;
 }
 
 export interface UseOptions {
-  /** How many sessions the batch works on. */
+  /** The number of sessions that the batch uses. */
   readonly size: number;
-  /** The batch's own end. */
+  /** Aborts when the batch ends. */
   readonly signal: AbortSignal;
 }
 
 const START_RETRIES = 2;
-/** An item that ends the run's own session, and with it the batch, gets this long to come to its own result. */
+/** The time that an item which ends the run's own session, and with it the batch, has to reach its own result. */
 const OWN_RESULT_LIMIT_MS = 1_500;
 
 interface Slot {
   readonly number: number;
   readonly tidier: SessionTidier;
   session: Acquisition | undefined;
-  /** The session that is being started, until it is there or failed. */
+  /** Settles when the current start of a session has succeeded or failed. */
   starting: Promise<unknown>;
-  /** The session that went through `prepare`. */
+  /** The session for which `prepare` has completed. */
   prepared: AbortSignal | undefined;
   isFree: boolean;
 }
@@ -81,13 +82,13 @@ export class SessionPool {
     this.#slots = [makeSlot(1, options.tidier)];
   }
 
-  /** The failure that ended one of the slots' APIs, if one did. */
+  /** The critical failure of the API of a slot, if there was one. */
   get criticalFailure(): CriticalFailureError | undefined {
     const failures = this.#slots.map(({ session }) => session?.supervisor.criticalFailure);
     return failures.find((failure) => failure !== undefined);
   }
 
-  /** Runs `work` on a session that nobody else uses meanwhile. Rejects with the session's death when it dies, whatever `work` makes of it. */
+  /** Runs `work` on a session that no other work uses meanwhile. Rejects with the session's death if it dies, also if `work` catches it. */
   async use<Value>(work: (session: PooledSession) => Promise<Value>, { size, signal }: UseOptions): Promise<Value> {
     signal.throwIfAborted();
     const slot = await this.#take(size, signal);
@@ -103,7 +104,7 @@ export class SessionPool {
         const death = signal.aborted ? undefined : deathOf(session);
         if (death !== undefined) this.#options.onDeath(death);
         takeBack();
-        // Now, because the item is not tried again if it has cost the run's own session.
+        // Before the next attempt, because an item that has made the run's own session unusable is not tried again.
         if (slot.number === 1 && !signal.aborted) await slot.tidier.tidyAfter(supervisor, thrown);
         throw death ?? thrown;
       } finally {
@@ -115,7 +116,7 @@ export class SessionPool {
     }
   }
 
-  /** Ends all sessions but the run's own, those that are being started included. */
+  /** Ends all sessions except the run's own, also those that are still starting. */
   async stop(): Promise<void> {
     const stops = this.#slots.slice(1).map(async (slot) => {
       await slot.starting;
@@ -138,9 +139,9 @@ export class SessionPool {
     }
   }
 
-  /** The slot's session, alive and prepared; a death in `prepare` starts the next one, for as long as the restart limit allows. */
+  /** Returns the slot's session, alive and prepared. After a death in `prepare` the slot is restarted, within the restart limit. */
   async #ready(slot: Slot, signal: AbortSignal): Promise<SessionSupervisor> {
-    // The run's own session is prepared, watched and started anew by the run.
+    // The run prepares, watches and restarts its own session.
     if (slot.number === 1) {
       const { main, onUnusable } = this.#options;
       if (!(await slot.tidier.tidy(main))) throw signal.aborted ? toError(signal.reason) : onUnusable();
@@ -165,11 +166,11 @@ export class SessionPool {
     }
   }
 
-  /** The run's own session was started with the same settings, so a start that fails is worth further attempts. */
+  /** Starts a session. The run's own session was started with the same settings, so a failed start is retried. */
   async #start(slot: Slot, signal: AbortSignal): Promise<Acquisition> {
     const start = () => {
       const starting = this.#options.start(slot.number, slot.tidier);
-      // Set by each attempt, because `retry` does not wait for one that is under way when the signal aborts.
+      // Set by each attempt, because `retry` does not wait for the current attempt when the signal aborts.
       slot.starting = starting.then(
         (session) => (slot.session = session),
         () => undefined,
@@ -181,14 +182,14 @@ export class SessionPool {
   }
 
   async #restart(session: Acquisition, signal: AbortSignal): Promise<void> {
-    // It may have died while nothing ran on it.
+    // The session may have died while no item used it.
     const death = deathOf(session.supervisor.signal);
     if (death !== undefined) this.#options.onDeath(death);
     await session.restart({ signal });
   }
 }
 
-/** As {@link raceSignal}, but work that has ended the session itself keeps its own result. */
+/** Like {@link raceSignal}, but if the work itself has ended the session, its own result counts. */
 async function raceEnd<Value>(working: Promise<Value>, end: AbortSignal): Promise<Value> {
   try {
     return await raceSignal(working, end);
@@ -203,7 +204,7 @@ function makeSlot(number: number, tidier = new SessionTidier()): Slot {
   return { number, tidier, session: undefined, starting: Promise.resolve(), prepared: undefined, isFree: true };
 }
 
-/** False if the session died of `work`. Rejects as `work` does if it did not. */
+/** Resolves with false if the session died during `work`. Otherwise it rejects as `work` does. */
 async function survives(session: AbortSignal, batch: AbortSignal, work: Promise<void>): Promise<boolean> {
   try {
     await work;

@@ -1,12 +1,12 @@
 /**
- * Ends an entry of `run` whose session lives on in no useful state, or was ended by a batch item, so that `run` is entered again on a new
- * session. It is no death: nothing is on record, and no item is charged.
+ * Ends an entry of `run` whose session is alive and unusable, or was ended by a batch item, so that `run` is entered again on a new
+ * session. This is not a death: it is not stored, and it does not count against an item.
  */
 import { SupervisorError } from '../../core/errors.ts';
 import type { SessionDeathError } from '../../supervisor/supervisor.ts';
 import { isTakenAway, type RunCounts } from '../outcome.ts';
 
-/** The maximum number of entries of `run` in a row that lose their session without having finished an item. */
+/** The maximum number of consecutive entries of `run` that lose their session without a finished item. */
 const MAX_FRUITLESS_RENEWALS = 3;
 
 /** How an entry of `run` ended. */
@@ -21,7 +21,7 @@ const REASONS = {
   stuck: 'an item of a batch left a page in it that does not answer',
 } as const;
 
-/** The run's own session is of no use to further items. The run goes on with a new one. */
+/** Further items can't use the run's own session. The run continues with a new one. */
 export class SessionUnusableError extends SupervisorError {
   readonly code = 'session-unusable';
   readonly consequence = 'abort-run';
@@ -40,7 +40,7 @@ export class SessionRenewals {
   #finished = 0;
   #fruitless = 0;
 
-  /** `run` is entered. Returns the signal that ends this entry. */
+  /** Notes that `run` is entered. Returns the signal that ends this entry. */
   enter(): AbortSignal {
     this.#entry = new AbortController();
     return this.#entry.signal;
@@ -53,7 +53,7 @@ export class SessionRenewals {
     return error;
   }
 
-  /** Whether `run` is to be entered again, after so many steps and items have ended. */
+  /** Returns whether `run` must be entered again, given how the last entry ended and the current counts. */
   isNewEntryDue(ending: Ending, { done, failed, skipped }: RunCounts): boolean {
     if (ending.kind === 'died') return !isTakenAway(ending.error.death);
     if (ending.kind !== 'unusable') return false;

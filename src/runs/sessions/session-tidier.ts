@@ -1,43 +1,43 @@
 /**
- * Puts a session right before the next batch item gets it: no open alert, no further window, the window and the frame that the batch
- * began in. The page stays, because an action may go on from item to item on one page. A session that can't be put right is lost: its
- * slot is restarted, or `run` is entered again on a new one.
+ * Tidies a session before the next batch item gets it: closes alerts and additional windows, and switches to the window and the frame in
+ * which the batch began. The page stays, because an action may use one page for several items. A session that can't be tidied is lost:
+ * its slot is restarted, or `run` is entered again on a new session.
  */
 import { withDeadline } from '../../core/abort.ts';
 import { toError } from '../../core/errors.ts';
 import type { CommandInfo, SessionSupervisor, WebDriver } from '../../supervisor/supervisor.ts';
 
-/** The maximum time that all commands of one tidying may take together. */
+/** The maximum time that all commands which tidy a session once may take together. */
 const TIDY_LIMIT_MS = 2_000;
-/** The commands that find out which windows there are; chromedriver answers them while an alert is open. */
+/** The commands that list the windows. chromedriver answers them while an alert is open. */
 const LISTS_WINDOWS = new Set(['GET /window', 'GET /window/handles']);
 const ENTERS_FRAME = /^POST \/frame/;
 const ENDS_SESSION = 'DELETE /';
 
-/** The windows that the session had before the first item used it. */
+/** The windows of the session before the first item used it. */
 interface Home {
   readonly handles: ReadonlySet<string>;
   readonly current: string;
 }
 
-/** Knows what batch items do to the sessions of one supervisor. */
+/** Tracks what batch items do to the sessions of one supervisor, and undoes it. */
 export class SessionTidier {
-  /** The session that all other fields are about. */
+  /** The session that all other fields describe. */
   #session: AbortSignal | undefined;
   #driver: WebDriver | undefined;
   #home: Home | undefined;
   #learning: Promise<void> | undefined;
-  /** The number of items that have the session now. */
+  /** The number of items that use the session now. */
   #users = 0;
-  /** Whether an item has sent a command since the session was last put right. */
+  /** True if an item has sent a command since the session was last tidied. */
   #isTouched = false;
   #isFrameChanged = false;
   #isTidying = false;
   #isLost = false;
-  /** Errors of attempts that have cost the session. */
-  readonly #costly = new WeakSet<Error>();
+  /** The errors of attempts that have made the session unusable. */
+  readonly #sessionLosses = new WeakSet<Error>();
 
-  /** The session is handed to an item. Returns the function that takes it back, which may be called twice. */
+  /** Lends the session to an item. Returns the function that takes it back, which may be called twice. */
   lend(supervisor: SessionSupervisor): () => void {
     this.#follow(supervisor);
     const { signal } = supervisor;
@@ -49,7 +49,7 @@ export class SessionTidier {
     };
   }
 
-  /** Sees each command before it is sent; see `SupervisorOptions.beforeCommand`. */
+  /** Called before each command is sent; see `SupervisorOptions.beforeCommand`. */
   before({ label }: CommandInfo): Promise<void> | undefined {
     if (this.#isTidying) return undefined;
     if (this.#learning !== undefined) return this.#learning;
@@ -66,17 +66,17 @@ export class SessionTidier {
     return this.#learning;
   }
 
-  /** Whether the command only lists windows, while the tidier does so before an item's first command. */
+  /** Returns whether the command is one by which the tidier lists the windows before an item's first command. */
   isListing({ label }: CommandInfo): boolean {
     return this.#learning !== undefined && LISTS_WINDOWS.has(label);
   }
 
-  /** Whether the tidier sends commands now. */
+  /** True while the tidier sends commands. */
   get isTidying(): boolean {
     return this.#isTidying;
   }
 
-  /** Whether {@link tidy} has something to do: no item has the session, and the last one sent commands. */
+  /** Returns whether {@link tidy} has something to do: no item uses the session, and the last one has sent commands. */
   isDue(supervisor: SessionSupervisor): boolean {
     return this.#session === supervisor.signal && this.#isTouched && this.#users === 0;
   }
@@ -89,11 +89,11 @@ export class SessionTidier {
     const limit = AbortSignal.timeout(TIDY_LIMIT_MS);
     this.#isTidying = true;
     try {
-      await withDeadline(this.#putRight(driver, limit), TIDY_LIMIT_MS, 'Putting a session right');
+      await withDeadline(this.#undoChanges(driver, limit), TIDY_LIMIT_MS, 'Tidying a session');
       this.#isTouched = false;
       this.#isFrameChanged = false;
     } catch {
-      // Whatever keeps the session from being put right, the next item needs another one.
+      // For every kind of failure, the next item needs another session.
       this.#isLost = true;
     } finally {
       if (this.#session === signal) this.#isTidying = false;
@@ -101,14 +101,14 @@ export class SessionTidier {
     return !this.#isLost;
   }
 
-  /** Puts the session right after an attempt failed with `thrown`, and remembers the error if that can't be done. */
+  /** Tidies the session after an attempt failed with `thrown`, and remembers the error if that fails. */
   async tidyAfter(supervisor: SessionSupervisor, thrown: unknown): Promise<void> {
-    if (!(await this.tidy(supervisor)) && thrown instanceof Error) this.#costly.add(thrown);
+    if (!(await this.tidy(supervisor)) && thrown instanceof Error) this.#sessionLosses.add(thrown);
   }
 
-  /** Whether the attempt that failed with `error` has cost the session. */
-  hasCost(error: Error): boolean {
-    return this.#costly.has(error);
+  /** Returns whether the attempt that failed with `error` has made the session unusable. */
+  hasLostSession(error: Error): boolean {
+    return this.#sessionLosses.has(error);
   }
 
   #follow({ signal, driver }: SessionSupervisor): void {
@@ -124,7 +124,7 @@ export class SessionTidier {
     this.#isLost = false;
   }
 
-  /** Never rejects: the item's own command meets the same trouble, and reports it. */
+  /** Never rejects: the item's own command has the same failure, and reports it. */
   async #learnHome(): Promise<void> {
     const session = this.#session;
     try {
@@ -137,14 +137,14 @@ export class SessionTidier {
     }
   }
 
-  async #putRight(driver: WebDriver, limit: AbortSignal): Promise<void> {
+  async #undoChanges(driver: WebDriver, limit: AbortSignal): Promise<void> {
     await this.#learning;
     const home = this.#home;
     if (home === undefined) throw new Error('the windows of the session are not known');
     const handles = await driver.getAllWindowHandles();
     const extra = handles.filter((handle) => !home.handles.has(handle));
-    const kept = handles.filter((handle) => home.handles.has(handle));
-    const target = kept.includes(home.current) ? home.current : (kept[0] ?? extra.shift());
+    const remaining = handles.filter((handle) => home.handles.has(handle));
+    const target = remaining.includes(home.current) ? home.current : (remaining[0] ?? extra.shift());
     if (target === undefined) throw new Error('the session has no window');
     for (const handle of extra) {
       await driver.switchTo().window(handle);
@@ -155,11 +155,11 @@ export class SessionTidier {
     if (current !== target) await driver.switchTo().window(target);
     await dismissAlerts(driver, limit);
     if (this.#isFrameChanged) await driver.switchTo().defaultContent();
-    this.#home = { handles: new Set(kept.length > 0 ? kept : [target]), current: target };
+    this.#home = { handles: new Set(remaining.length > 0 ? remaining : [target]), current: target };
   }
 }
 
-/** Dismisses alerts until the page answers: a page that is busy, or opens alerts without end, does not within the limit. */
+/** Dismisses alerts until the page answers. A busy page, or one that opens alerts endlessly, reaches the limit. */
 async function dismissAlerts(driver: WebDriver, limit: AbortSignal): Promise<void> {
   for (;;) {
     limit.throwIfAborted();

@@ -1,4 +1,4 @@
-/** Where a run keeps the state of its browser. */
+/** Opens the state of a run's browser, with the files that store it. */
 import path from 'node:path';
 
 import { DEFAULT_REGISTRY_URL, type Registry } from '../../registry/registry.ts';
@@ -26,7 +26,7 @@ export function openRunState(
   });
 }
 
-/** Beside the registry's file, or where that would be by default; undefined for a registry that ends with the program. */
+/** The folder beside the registry's file, or beside the default file; undefined for a registry in memory. */
 function stateFolder({ kind, place }: Registry): string | undefined {
   if (place === ':memory:') return undefined;
   const file = kind === 'sqlite' ? place : DEFAULT_REGISTRY_URL.slice('sqlite:'.length);

@@ -1,6 +1,6 @@
 /**
  * The checkpoints of a run: what its steps changed in the browser, and the page that each of them left. After a death the next session
- * is prepared like each session; then these changes are merged into it.
+ * is first prepared like every session; then these changes are merged into it.
  */
 import { DeadlineError, toError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
@@ -24,27 +24,27 @@ import { describeStep, type LedgerEntry } from '../replay/ledger.ts';
 import { StepPages } from './step-pages.ts';
 import { fromStoredState, toStoredState, type StateChange } from './stored-state.ts';
 
-/** A state that is no older than this need not be taken again for an item that sent no command. */
-const FRESH_MS = 1_000;
-/** How long it is tried to take a state: about 3 s in all. */
-const PATIENCE = { retries: 6, minDelayMs: 50, maxDelayMs: 1_000 } as const;
-/** Changes of single steps that are kept apart. */
+/** The maximum age of a state that is used again for an item that sent no command. */
+const MAX_STATE_AGE_MS = 1_000;
+/** The retries of taking a state: about 3 s in all. */
+const CAPTURE_RETRIES = { retries: 6, minDelayMs: 50, maxDelayMs: 1_000 } as const;
+/** The maximum number of changes that are stored separately. */
 const MAX_CHANGES = 1_000;
 
 export interface RunStateOptions {
-  /** False: nothing is taken and nothing restored. */
+  /** The parts to restore. If false, no state is taken or restored. */
   readonly parts: RestoreParts | false;
   readonly gate: PageGate;
   /** The run's private file; undefined if nothing may be stored. */
   readonly file: StateFile | undefined;
   /** The file that the user named. */
   readonly userFile: StateFile | undefined;
-  /** What that file held. */
+  /** The content of that file when the run started. */
   readonly userState: BrowserState | undefined;
   readonly log: Log;
 }
 
-/** A state that was taken at the end of a step, until the step is stored. */
+/** A state that was taken at the end of a step, and that is not stored with the step yet. */
 export interface Checkpoint {
   readonly state: BrowserState;
   readonly number: number;
@@ -52,14 +52,14 @@ export interface Checkpoint {
 
 export class RunState {
   readonly #options: RunStateOptions;
-  /** After `prepare` on the session that the last checkpoint belongs to. */
+  /** The state after `prepare` on the session of the last checkpoint. */
   #base: BrowserState = EMPTY_STATE;
   #last: BrowserState = EMPTY_STATE;
-  /** What the steps changed, one after the other: together they lead from the base to the last state. */
+  /** The changes of the steps, in order. Together they lead from the base to the last state. */
   #changes: StateChange[] = [];
   #lastNumber = 0;
   readonly #pages = new StepPages();
-  /** Whether this browser has shown a state. */
+  /** True if the browser has returned a state before. */
   #hasState = false;
   #supervisor: SessionSupervisor | undefined;
   #latest: (Checkpoint & { readonly at: number; readonly activity: number }) | undefined;
@@ -73,7 +73,7 @@ export class RunState {
     this.#options = options;
   }
 
-  /** Reads what an earlier process stored. Only what finished steps have changed counts: the others are done again. */
+  /** Reads what an earlier process stored. Uses only the changes of finished steps, because the other steps are done again. */
   async load(isFinished: (name: string) => boolean): Promise<void> {
     const { file, log, parts } = this.#options;
     this.#pages.isPartial = parts !== false;
@@ -87,35 +87,35 @@ export class RunState {
       this.#pages.load(pages.filter(([name]) => isFinished(name)));
     } catch (thrown) {
       const reason = toError(thrown).message;
-      log.warn('The stored state of the browser can not be read; the run goes on without it', { reason });
+      log.warn("The stored state of the browser can't be read; the run continues without it", { reason });
     }
   }
 
-  /** A new session, before `prepare`: it gets what the user's file held. */
+  /** Applies the user's file to a new session, before `prepare`. */
   async open(supervisor: SessionSupervisor): Promise<void> {
     if (supervisor === this.#supervisor) this.#options.gate.reset(supervisor);
     const patch = diffStates(EMPTY_STATE, this.#options.userState ?? EMPTY_STATE);
     if (!isEmptyPatch(patch)) this.#report(await supervisor.browserState.apply(patch));
   }
 
-  /** The run's own session, after `prepare`: it gets what the steps had changed. */
+  /** Applies the changes of the steps to the run's own session, after `prepare`. */
   async merge(supervisor: SessionSupervisor): Promise<void> {
     const { parts, gate } = this.#options;
     this.#supervisor = supervisor;
     gate.reset(supervisor);
     if (parts === false) return;
     const patch = selectParts(diffStates(this.#base, this.#last), parts);
-    const prepared = await retry(() => this.#capture(supervisor), { ...PATIENCE, signal: supervisor.signal });
+    const prepared = await retry(() => this.#capture(supervisor), { ...CAPTURE_RETRIES, signal: supervisor.signal });
     if (prepared === undefined) {
       if (isEmptyPatch(patch)) return;
       throw new Error(
-        'What the steps had changed in the browser can not be restored: the new session does not show its state.',
+        "The steps' changes in the browser can't be restored: the new session does not return its state.",
       );
     }
     this.#hasState = true;
     if (!isEmptyPatch(patch)) {
       this.#report(await supervisor.browserState.apply(patch));
-      // Writing storage takes the window away from the page that `prepare` had opened.
+      // To write storage, the window leaves the page that `prepare` had opened.
       if (patch.origins.size > 0) gate.expect({ page: prepared.page, leftBy: '`prepare`' });
     }
     this.#base = prepared;
@@ -123,7 +123,7 @@ export class RunState {
     this.#latest = undefined;
   }
 
-  /** A session of the pool, before an item: it gets what the steps have changed since it was started. */
+  /** Applies the changes of the steps since its start to a session of the pool, before an item. */
   async mergeInto(slot: SessionSupervisor): Promise<void> {
     const { parts } = this.#options;
     if (parts === false || slot === this.#supervisor) return;
@@ -136,14 +136,15 @@ export class RunState {
   }
 
   /**
-   * Takes the state of the run's session at the end of a unit of work. Units that end together share one taking. Undefined if there is
-   * no state to take. Rejects with the session's death.
+   * Takes the state of the run's session at the end of a unit of work. Units that end at the same time share one state. Resolves with
+   * undefined if there is no state to take. Rejects with the session's death.
    */
   take(): Promise<Checkpoint | undefined> {
     if (this.#options.parts === false || this.#supervisor === undefined) return Promise.resolve(undefined);
     const latest = this.#latest;
     const { activity } = this.#supervisor.browserState;
-    if (latest?.activity === activity && performance.now() - latest.at < FRESH_MS) return Promise.resolve(latest);
+    if (latest?.activity === activity && performance.now() - latest.at < MAX_STATE_AGE_MS)
+      return Promise.resolve(latest);
     this.#next ??= (async () => {
       await this.#taking?.catch(() => undefined);
       this.#taking = this.#next;
@@ -153,14 +154,14 @@ export class RunState {
     return this.#next;
   }
 
-  /** The unit of work that `checkpoint` was taken for is about to be stored. With `leavesPage` the page is remembered with it. */
+  /** Stores `checkpoint` right before its unit of work is stored. With `leavesPage` the page is stored, too. */
   async commit(
     entry: LedgerEntry,
     checkpoint: Checkpoint | undefined,
     { leavesPage }: { readonly leavesPage: boolean },
   ): Promise<void> {
     if (checkpoint === undefined) {
-      // DevTools was away for a moment: what this step left is not known.
+      // The DevTools connection was broken, so the page that this step left is unknown.
       if (leavesPage && this.#hasState) this.#pages.isPartial = true;
       return;
     }
@@ -181,7 +182,7 @@ export class RunState {
     ]);
   }
 
-  /** A finished step was replayed: commands that follow expect the page that it left. */
+  /** Notes that a finished step was replayed: the following commands expect the page that it left. */
   expectPageOf(entry: LedgerEntry): void {
     const { parts, gate } = this.#options;
     if (parts === false || parts.page === false) return;
@@ -190,7 +191,7 @@ export class RunState {
     gate.expect({ page: page === 'unknown' ? undefined : page, leftBy: describeStep(entry.id) });
   }
 
-  /** The run is over. A completed one needs no state any more. */
+  /** Ends the state with its run. The state of a completed run is removed. */
   async close({ isCompleted }: { readonly isCompleted: boolean }): Promise<void> {
     const { file, userFile } = this.#options;
     await userFile?.flush();
@@ -198,7 +199,7 @@ export class RunState {
     else await file?.flush();
   }
 
-  /** The oldest changes are joined when there are many: a step so far back can be done again, but not with the state that it had. */
+  /** Joins the oldest changes if there are too many. A step that old can be done again, but not with the state before it. */
   #note(change: StateChange): void {
     this.#changes.push(change);
     if (this.#changes.length <= MAX_CHANGES) return;
@@ -214,8 +215,8 @@ export class RunState {
     const { activity } = supervisor.browserState;
     const number = (this.#taken += 1);
     try {
-      // A browser that is going refuses a moment before its death is declared, and a broken DevTools connection is made again.
-      const state = await retry(() => this.#capture(supervisor), { ...PATIENCE, signal });
+      // A dying browser refuses shortly before its death is declared; a broken DevTools connection is opened again.
+      const state = await retry(() => this.#capture(supervisor), { ...CAPTURE_RETRIES, signal });
       if (state === undefined) return undefined;
       this.#latest = { state, number, activity, at: performance.now() };
       return this.#latest;
@@ -225,21 +226,20 @@ export class RunState {
     }
   }
 
-  /** Rejects if the browser has a state, and it can't be taken now: without it the step's changes would be lost. */
+  /** Rejects if the browser has a state that can't be taken now: without it the changes of the step would be lost. */
   async #capture({ browserState }: SessionSupervisor): Promise<BrowserState | undefined> {
     const state = await browserState.capture();
     if (state === undefined && this.#hasState && browserState.isExpected)
       throw new DeadlineError(
         'Taking the state of the browser, whose DevTools connection is broken,',
-        PATIENCE.maxDelayMs,
+        CAPTURE_RETRIES.maxDelayMs,
       );
     return state;
   }
 
   #report(refused: readonly string[] | undefined): void {
     const { log } = this.#options;
-    if (refused === undefined)
-      log.warn('This browser takes no state: what the steps had changed in it is not restored');
-    else if (refused.length > 0) log.warn('The browser refused a part of its state', { parts: refused.join(', ') });
+    if (refused === undefined) log.warn("This browser accepts no state: the steps' changes in it are not restored");
+    else if (refused.length > 0) log.warn('The browser refused parts of the state', { parts: refused.join(', ') });
   }
 }

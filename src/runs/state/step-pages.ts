@@ -1,4 +1,4 @@
-/** The page that each step left. Of a run of very many steps the first and the newest ones are kept. */
+/** Stores the page that each step left; if there are very many steps, only for the first and the newest ones. */
 import type { PageState } from '../../supervisor/supervisor.ts';
 
 const MAX_FIRST = 200;
@@ -7,24 +7,24 @@ const MAX_NEWEST = 800;
 type StepPage = readonly [name: string, page: PageState | null];
 
 export class StepPages {
-  /** Steps whose pages `run` may come back to when it is entered again: a list that is opened once, say. */
+  /** The first steps. `run` may need their pages when it is entered again, for example a list that is opened once. */
   readonly #first = new Map<string, PageState | null>();
   readonly #newest = new Map<string, PageState | null>();
-  /** Whether a step may be finished that is not known here: one of a program that was killed, say. */
+  /** True if a finished step may be missing here, for example one of a program that was killed. */
   isPartial = false;
   /** The page that was set last. */
   #last: PageState | null | undefined;
-  /** The page of finished steps that were never stored: each new page is stored before its step is, so they had left that one. */
+  /** The page of finished steps without a stored page: each new page is stored before its step, so they had left the last stored page. */
   #lastStored: PageState | null | undefined;
 
-  /** Takes over what an earlier process stored. */
+  /** Loads what an earlier process stored. */
   load(pages: readonly StepPage[]): void {
     for (const [name, page] of pages) this.set(name, page);
     const isWhole = pages.length < MAX_FIRST + MAX_NEWEST;
     this.#lastStored = isWhole ? pages.at(-1)?.[1] : undefined;
   }
 
-  /** Returns whether the page is another one than the step before has left. */
+  /** Returns whether the page differs from the one that the previous step left. */
   set(name: string, page: PageState | null): boolean {
     const last = this.#last;
     this.#last = page;
@@ -42,7 +42,7 @@ export class StepPages {
     return last === undefined || !isSamePage(last, page);
   }
 
-  /** `never left`: the step is known to have left none. `unknown`: it may have left any. */
+  /** Returns the page that the step left; `never left` if it certainly left none, `unknown` if it may have left any page. */
   find(name: string): PageState | null | 'never left' | 'unknown' {
     const page = this.#newest.has(name) ? this.#newest.get(name) : this.#first.get(name);
     if (page !== undefined) return page;

@@ -1,4 +1,4 @@
-/** What a run's private file holds: Playwright's `storageState`, and in one more field what only this program needs. */
+/** The format of a run's private file: Playwright's `storageState`, and one more field for data that only this program needs. */
 import { z } from 'zod';
 
 import {
@@ -10,7 +10,7 @@ import {
   type StatePatch,
 } from '../../supervisor/supervisor.ts';
 
-/** What one step changed in the browser. */
+/** The changes of one step in the browser. */
 export interface StateChange {
   /** The step's name. */
   readonly name: string;
@@ -18,9 +18,9 @@ export interface StateChange {
 }
 
 export interface StoredRunState {
-  /** After `prepare`, before the steps. */
+  /** The state after `prepare` and before the steps. */
   readonly base: BrowserState;
-  /** In the order of the steps' ends. */
+  /** The changes in the order in which the steps ended. */
   readonly changes: readonly StateChange[];
   /** The page that a step left, by the step's name. */
   readonly pages: readonly (readonly [name: string, page: PageState | null])[];
@@ -61,7 +61,7 @@ const extension = z.object({
   }),
 });
 
-/** `last` is what the changes come to. */
+/** Returns the content of the file. `last` is the state after all changes. */
 export function toStoredState({ base, changes, pages }: StoredRunState, last: BrowserState): string {
   const webdriverSupervisor: z.input<typeof extension>['webdriverSupervisor'] = {
     base: toStorageState(base),
@@ -79,7 +79,7 @@ export function toStoredState({ base, changes, pages }: StoredRunState, last: Br
   return JSON.stringify({ ...toStorageState(last), webdriverSupervisor });
 }
 
-/** Throws if the text is not what {@link toStoredState} writes. */
+/** Parses the content of the file. Throws if it is not in the format of {@link toStoredState}. */
 export function fromStoredState(text: string): StoredRunState {
   const { base, changes, pages } = extension.parse(JSON.parse(text)).webdriverSupervisor;
   return {

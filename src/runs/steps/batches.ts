@@ -1,4 +1,4 @@
-/** Batches of a run: the supervisor's batch with a journal, so that each item is done once and stored with its records. */
+/** Runs the batches of a run: the supervisor's batch with a journal, so that each item is done once and stored with its records. */
 import { ActionError, InvariantError, toError } from '../../core/errors.ts';
 import type { AddedItem, StepId } from '../../registry/registry.ts';
 import {
@@ -37,16 +37,16 @@ export interface BatchesOptions {
   readonly steps: Steps;
   readonly ledger: Ledger;
   readonly pool: SessionPool;
-  /** Of the run's own session. */
+  /** The tidier of the run's own session. */
   readonly tidier: SessionTidier;
   readonly renewals: SessionRenewals;
-  /** From the command line: overrides the number that a batch asks for. */
+  /** The number of sessions from the command line, which overrides the number of a batch. */
   readonly sessions: number | undefined;
-  /** A run without progress for this long is stuck. */
+  /** The time without progress after which the run is stuck. */
   readonly stuckAfterMs: number;
 }
 
-/** A death in a batch, with the outcome so far. The run layer recovers, and finished items are not done again. */
+/** A death in a batch, with the outcome so far. The run recovers, and finished items are not done again. */
 export class BatchDeathError extends SessionDeathError {
   readonly outcome: BatchOutcome<unknown>;
 
@@ -64,7 +64,7 @@ interface BatchParts<Item, Value> {
   readonly options: ActionBatchOptions<Item>;
 }
 
-/** An item that hangs has this part of the run's stuck timeout by default, so that it fails before the run is ended because of it. */
+/** The default time limit of an item, as a part of the run's stuck timeout: a hanging item fails before the run is ended because of it. */
 const ITEM_PART_OF_STUCK_TIMEOUT = 0.9;
 /** The longest delay of a Node.js timer; a longer one fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -80,10 +80,10 @@ export async function runActionBatch<Item, Value>(
   const wasAlive = !session.aborted;
   steps.throwIfOver();
   if (typeof name !== 'string' || name === '')
-    throw new ActionError('A batch needs a name that is a text and not empty.');
+    throw new ActionError('The name of a batch must be a string that is not empty.');
   if (typeof options?.key !== 'function') {
     throw new ActionError(
-      `The batch "${name}" needs a \`key\`: a function that names each item, the same on every run, such as (item) => item.id.`,
+      `The batch "${name}" needs a \`key\`: a function that returns the key of an item, the same on every run, such as (item) => item.id.`,
     );
   }
   const batch = new ActionBatch(context, parts, stack);
@@ -110,7 +110,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
   readonly #sessions: number;
   readonly #limits: HostLimits | undefined;
   readonly #entries = new Map<string, LedgerEntry>();
-  /** Of the call of `batch`. */
+  /** The stack of the call of `batch`. */
   readonly #stack: string | undefined;
 
   constructor(context: BatchesOptions, { name, worker, options }: BatchParts<Item, Value>, stack: string | undefined) {
@@ -143,7 +143,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
   }
 
   get earlierAdditions(): readonly EarlierAddition<Item>[] {
-    // A batch of the same name may have others: the engine takes only what items of this one added.
+    // Another batch of the same name may have other items. The engine uses only those that items of this batch added.
     return this.#context.ledger
       .addedTo(scopeOf(this.#scope))
       .map(({ by, json }) => ({ by, item: fromJsonText<Item>(json) }));
@@ -154,7 +154,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
     const declared = items.map(({ item, key, addedBy }) => {
       if (this.#keyOf(item) !== key) {
         throw new ActionError(
-          `The \`key\` of batch "${this.#name}" gave one item two names. It must depend on the item alone.`,
+          `The \`key\` of batch "${this.#name}" returned two keys for one item. It must depend on the item alone.`,
         );
       }
       const id: StepId = { ...this.#scope, key };
@@ -172,7 +172,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
     return entries.map((entry) => toResult<Value>(entry));
   }
 
-  /** One attempt. Its value is stored before the batch learns of it, so that the counts are true at every moment. */
+  /** Makes one attempt. Its value is stored before the batch gets it, so that the counts are right at every moment. */
   async work(item: Item, tools: BatchTools<Item>): Promise<Value> {
     const { steps, supervisor, tidier } = this.#context;
     const entry = this.#entryOf(tools.key);
@@ -190,7 +190,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
     } catch (thrown) {
       takeBack?.();
       if (isOnOwnSession && !tools.signal.aborted) await tidier.tidyAfter(supervisor, thrown);
-      await this.#keepOwnFailure(work, thrown);
+      await this.#storeOwnFailure(work, thrown);
       if (work.skipReason !== undefined) tools.skip(work.skipReason);
       throw thrown;
     } finally {
@@ -199,7 +199,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
     }
   }
 
-  /** Puts the run's own session right for the next item. Throws if that can't be done; `run` is then entered again. */
+  /** Tidies the run's own session for the next item. Throws if that fails; `run` is then entered again. */
   async #tidy({ signal }: BatchTools<Item>): Promise<void> {
     const { supervisor, tidier, renewals } = this.#context;
     const isTidy = await tidier.tidy(supervisor);
@@ -207,18 +207,21 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
     if (!isTidy) throw renewals.ask('stuck');
   }
 
-  /** An item that has ended the run's own session, and with it the batch, fails by itself: it would end the next session, too. */
-  async #keepOwnFailure({ entry, session, skipReason }: Work<Item>, thrown: unknown): Promise<void> {
+  /** Ends an item that has ended the run's own session, and with it the batch, as failed: it would end the next session, too. */
+  async #storeOwnFailure({ entry, session, skipReason }: Work<Item>, thrown: unknown): Promise<void> {
     const { steps, supervisor } = this.#context;
     if (session !== supervisor.signal || !(session.reason instanceof SessionEndedError)) return;
     if (skipReason === undefined) await steps.fail(entry, toError(thrown));
     else await steps.skip(entry, skipReason);
   }
 
-  /** An item that has cost the run's own session is not tried on the next one. The default time limit covers all attempts: otherwise the retries would outlast the run's stuck timeout. */
+  /**
+   * An item that has lost the run's own session is not tried on the next one. The default time limit covers all attempts, because with
+   * retries they could last longer than the run's stuck timeout.
+   */
   isFinal(error: Error): boolean {
     const isDefaultLimit = error instanceof ItemTimedOutError && this.#options.timeoutMs === undefined;
-    return isDefaultLimit || this.#context.tidier.hasCost(error) || error instanceof PoisonedStepError;
+    return isDefaultLimit || this.#context.tidier.hasLostSession(error) || error instanceof PoisonedStepError;
   }
 
   async fail(key: string, error: Error): Promise<BatchResult<Value>> {
@@ -236,7 +239,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
   async abandon(key: string): Promise<BatchResult<Value> | undefined> {
     const { steps } = this.#context;
     const entry = this.#entryOf(key);
-    // Items that waited, that waited to be tried again, or whose workers do not heed their signal.
+    // Items that were queued, waited for their next attempt, or have workers that ignore their signal.
     if (entry.status === 'queued') steps.cancelQueued(entry);
     else if (entry.status === 'running') await steps.abandon(entry);
     return toResult<Value>(entry);
@@ -247,7 +250,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
     return control?.concurrency ?? concurrency ?? DEFAULT_CONCURRENCY;
   }
 
-  /** Whether items run one at a time in the window of the run's session, so that each may go on where the last one ended. */
+  /** True if items run one at a time in the window of the run's session, so that each may continue on the page of the last one. */
   get #leavesPage(): boolean {
     return this.#sessions === 0 && this.#concurrency === 1;
   }
@@ -272,7 +275,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
     return this.#attempt(item, work, { api, driver: this.#lendDriver(tools), signal });
   }
 
-  /** The item's work on a session of the pool. A death there costs that session, not the batch. */
+  /** Does the item's work on a session of the pool. A death there ends that session, not the batch. */
   async #onPooledSession(item: Item, work: Work<Item>): Promise<Value> {
     const { pool, steps } = this.#context;
     const { entry, tools } = work;
@@ -288,7 +291,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
           { size: this.#sessions, signal: tools.signal },
         );
       } catch (thrown) {
-        // The end of the batch, also by the death of the run's own session, is known by its signal.
+        // The signal shows the end of the batch, also by the death of the run's own session.
         if (tools.signal.aborted || !(thrown instanceof SessionDeathError)) throw thrown;
         await steps.written(entry);
         if (entry.end?.status === 'done') return fromJsonText<Value>(entry.end.value);
@@ -328,7 +331,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
           return this.#add(added, tools);
         },
       });
-      // Also if the worker caught what `skip` throws.
+      // Thrown also if the worker caught the error of `skip`.
       if (skipped !== undefined) throw skipped;
       return value;
     };
@@ -345,7 +348,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
     return Math.min(timeoutMs, MAX_TIMER_MS);
   }
 
-  /** A worker may take the driver out by destructuring; using it is refused if several workers share the window. */
+  /** Returns a driver that the worker may destructure. Its use is refused if several workers share the window. */
   #lendDriver(tools: BatchTools<Item>): WebDriver {
     if (this.#concurrency > 1) return makeRefusingDriver(tools);
     try {
@@ -355,10 +358,10 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
     }
   }
 
-  /** Added items are parsed copies, so that the first entry of `run` sees what later ones will see. */
+  /** Adds a parsed copy of the item, so that the first entry of `run` sees the same value as later ones. */
   #add(given: Item, tools: BatchTools<Item>): boolean {
     const json = this.#toJson(given);
-    // A worker that was left behind must not take a key from a later entry of `run`.
+    // A worker of an earlier entry of `run` must not use a key of a later entry.
     tools.signal.throwIfAborted();
     return json !== undefined && tools.add(fromJsonText<Item>(json));
   }
@@ -367,9 +370,9 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
 interface Work<Item> {
   readonly entry: LedgerEntry;
   readonly tools: BatchTools<Item>;
-  /** What the worker said in its latest attempt, if it declined the item. */
+  /** The reason of the latest attempt, if the worker declined the item. */
   skipReason: string | undefined;
-  /** The session that it has to itself. */
+  /** The session that only this item uses. */
   session: AbortSignal | undefined;
 }
 
@@ -378,7 +381,7 @@ function toResult<Value>({ id: { key }, end }: LedgerEntry): BatchResult<Value> 
   return end.status === 'done' ? { key, status: 'done', value: fromJsonText<Value>(end.value) } : { key, ...end };
 }
 
-/** Stands in for the driver if workers share a window. Each use of it throws an `ActionError` that says why. */
+/** Makes a driver for workers that share a window. Each use of it throws an `ActionError` with the reason. */
 function makeRefusingDriver<Item>(tools: BatchTools<Item>): WebDriver {
   return new Proxy({} as WebDriver, { get: () => tools.driver });
 }

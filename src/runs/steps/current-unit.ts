@@ -1,11 +1,11 @@
-/** Knows which attempt at which step or item the current code belongs to, by its asynchronous context. */
+/** Finds the attempt at a step or item that the current code belongs to, by its asynchronous context. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 import type { LedgerEntry } from '../replay/ledger.ts';
 
 interface Unit {
   readonly entry: LedgerEntry;
-  /** Aborts when nothing of the attempt counts any more. */
+  /** Aborts when the result of the attempt no longer counts. */
   readonly signal: AbortSignal;
   isOver: boolean;
 }
@@ -19,17 +19,17 @@ export class CurrentUnit {
     return this.#unit?.entry;
   }
 
-  /** Whether the current code is that of `run` outside of steps. Code whose asynchronous context is lost is not. */
+  /** True if the current code is that of `run` outside of steps. False for code whose asynchronous context is lost. */
   get isOutside(): boolean {
     return this.#inside.getStore() === OUTSIDE;
   }
 
-  /** Aborts when nothing of the attempt counts any more that the current code belongs to; undefined outside of steps and items. */
+  /** Aborts when the result of the attempt of the current code no longer counts; undefined outside of steps and items. */
   get signal(): AbortSignal | undefined {
     return this.#unit?.signal;
   }
 
-  /** Whether the attempt that the current code belongs to has ended. */
+  /** True if the attempt of the current code has ended. */
   get isOver(): boolean {
     return this.#unit?.isOver ?? false;
   }

@@ -1,16 +1,16 @@
-/** Values that survive being stored: plain JSON. What would change on the way is refused with its path. */
+/** Converts values to plain JSON for the registry. Values that JSON would change are refused, with their path. */
 import { ActionError, NonRetryableError } from '../../core/errors.ts';
 
-/** JSON.stringify recurses, and ends a program's stack at some thousand levels. */
+/** The maximum depth of a value. `JSON.stringify` recurses, and overflows the stack at some thousand levels. */
 const MAX_DEPTH = 1_000;
-/** Letters of one text. With every letter escaped it is still below the 512 MB that a string can have. */
+/** The maximum length of one text. With every letter escaped it is still below the 512 MB that a string can have. */
 const MAX_LETTERS = 64_000_000;
-/** A longer path is cut in error messages. */
+/** The length at which a path is cut in error messages. */
 const MAX_PATH_LETTERS = 200;
 
 /**
- * The JSON text of `value`, which `what` begins a sentence about; undefined for undefined. Throws `ActionError`, naming the first place that
- * JSON can't hold or would change. Fields that are undefined are left out.
+ * Returns the JSON text of `value`; undefined for undefined. Leaves out fields that are undefined. Throws `ActionError` with the path of
+ * the first value that JSON can't represent. `what` is the name of the value at the start of a sentence.
  */
 export function toJsonText(value: unknown, what: () => string): string | undefined {
   const tooLarge = () =>
@@ -37,7 +37,7 @@ export class RecordTooLargeError extends NonRetryableError {
   }
 }
 
-/** The JSON text of a record, which is an object. Throws `ActionError`, or {@link RecordTooLargeError} above `maxBytes` of UTF-8. */
+/** Returns the JSON text of a record. Throws `ActionError` if it is no object, {@link RecordTooLargeError} above `maxBytes` of UTF-8. */
 export function toRecordText(
   value: unknown,
   { maxBytes, ...name }: { readonly dataset: string; readonly key: string; readonly maxBytes: number },
@@ -52,7 +52,7 @@ export function toRecordText(
   return text;
 }
 
-/** What an author gets back, the first time as after a resume. */
+/** Returns the value that an action gets, the first time and after a resume. */
 export function fromJsonText<Value>(text: string | undefined): Value {
   return (text === undefined ? undefined : JSON.parse(text)) as Value;
 }
@@ -68,7 +68,7 @@ function toCheckedText(value: unknown, what: () => string, tooLarge: () => Error
 class JsonCheck {
   readonly #what: () => string;
   readonly #tooLarge: () => Error;
-  /** The objects around the current value, and the way to it. */
+  /** The objects around the current value, and its path. */
   readonly #around = new Set<object>();
   readonly #path: (string | number)[] = [];
   #letters = 0;
@@ -78,7 +78,7 @@ class JsonCheck {
     this.#tooLarge = tooLarge;
   }
 
-  /** Throws for what JSON can't hold, or would change. */
+  /** Throws for a value that JSON can't represent. */
   visit(value: unknown): void {
     if (typeof value === 'string') this.#count(value.length);
     if (value === null || value === undefined || typeof value === 'string' || typeof value === 'boolean') return;
@@ -146,7 +146,7 @@ function hasToJson(value: object): boolean {
 
 function isPlainObject(value: object): value is Record<string, unknown> {
   const prototype: unknown = Object.getPrototypeOf(value);
-  // A plain object of another realm (node:vm) has a prototype of its own that stands directly under null.
+  // A plain object of another realm (node:vm) has a prototype whose own prototype is null.
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 

@@ -2,15 +2,15 @@ import type { LedgerEntry } from '../replay/ledger.ts';
 
 /** A step, a batch or a save that an action has begun. */
 export interface OpenCall {
-  /** In the middle of a sentence, such as `the step "page 3"`. */
+  /** The name for the middle of a sentence, such as `the step "page 3"`. */
   readonly name: string;
-  /** Has the stack of the call. */
+  /** An error with the stack of the call. */
   readonly calledAt: Error;
-  /** The step that it was begun in. */
+  /** The step in which the call was made. */
   readonly within: LedgerEntry | undefined;
 }
 
-/** What an action has begun and not finished. Its failures are in the counts, so none of them needs to be caught by the action. */
+/** The calls that an action has made and that have not ended. The action need not catch their failures, which the counts include. */
 export class OpenCalls {
   readonly #calls = new Map<Promise<unknown>, OpenCall>();
   readonly #runSignal: AbortSignal;
@@ -21,12 +21,12 @@ export class OpenCalls {
     runSignal.addEventListener('abort', this.#onRunEnd, { once: true });
   }
 
-  /** Those that are open now; after the end of the run, those that it ended. */
+  /** Returns the calls that are open now; after the end of the run, those that were open then. */
   list(): readonly OpenCall[] {
     return this.#leftAtEnd ?? [...this.#calls.values()];
   }
 
-  /** The parts of a step that are open now. */
+  /** Returns the parts of a step that are open now. */
   partsOf(step: LedgerEntry): readonly OpenCall[] {
     return [...this.#calls.values()].filter(({ within }) => within === step);
   }

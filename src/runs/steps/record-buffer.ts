@@ -1,4 +1,4 @@
-/** Records on their way to the registry: checked as they are saved, kept together with their step, or dropped with it. */
+/** Records before they are stored. Each is validated when it is saved, and stored together with its step, or dropped with it. */
 import { ActionError } from '../../core/errors.ts';
 import type { RecordEntry } from '../../registry/registry.ts';
 import type { SaveOptions } from '../context.ts';
@@ -6,7 +6,7 @@ import { toRecordText } from './json-value.ts';
 
 const DEFAULT_DATASET = 'records';
 
-/** The records of one attempt, until they are kept with its step, or dropped. */
+/** The records of one attempt, until they are stored with its step or dropped. */
 export class RecordBuffer {
   readonly #records = new Map<string, { -readonly [Name in keyof RecordEntry]: RecordEntry[Name] }>();
   readonly #throwIfOver: () => void;
@@ -37,8 +37,8 @@ export class RecordBuffer {
   }
 
   /**
-   * Its records are stored. Their text is cut off, because dead objects of a commit can hold them until the next full collection: memory
-   * would grow to whatever the heap allows.
+   * Drops the records after they were stored. Their texts are emptied, because dead objects of a commit can hold them until the next full
+   * garbage collection: memory would grow to the limit of the heap.
    */
   drop(): void {
     for (const entry of this.#records.values()) entry.json = '';
@@ -46,23 +46,23 @@ export class RecordBuffer {
   }
 }
 
-/** Checks a record and its key as every way of saving does. */
+/** Validates a record and its key, for every way to save a record. */
 export function toRecordEntry(record: object, options: SaveOptions, maxBytes: number): RecordEntry {
   const { key, dataset = DEFAULT_DATASET } = options ?? {};
   if (key === undefined)
     throw new ActionError(
-      "A record needs a key, which names it within its dataset: save(record, { key: 'item 7' }). It has none.",
+      "A record has no key. Give it one that is unique within its dataset: save(record, { key: 'item 7' }).",
     );
   validateKey(key, 'A record');
   validateKey(dataset, 'A dataset');
   return { dataset, key, json: toRecordText(record, { dataset, key, maxBytes }) };
 }
 
-/** Throws `ActionError` naming what has no usable key. */
+/** Throws `ActionError` if the key is not a string or is empty. `what` names the thing with the key. */
 export function validateKey(key: unknown, what: string): string {
   if (typeof key !== 'string' || key === '')
     throw new ActionError(
-      `${what} needs a key that is a text and not empty; this one is ${JSON.stringify(key) ?? 'missing'}.`,
+      `${what} needs a key that is a string and not empty; this one is ${JSON.stringify(key) ?? 'missing'}.`,
     );
   return key;
 }

@@ -1,4 +1,4 @@
-/** One attempt at a step: whether it had happened already, and otherwise its work with all its parts, within its time. */
+/** Makes one attempt at a step within its time limit: finds out whether its work has already happened, otherwise does it with its parts. */
 import { anySignal, raceSignal } from '../../core/abort.ts';
 import { ActionError, CancelledError } from '../../core/errors.ts';
 import type { StepOptions, StepTools } from '../context.ts';
@@ -10,15 +10,15 @@ import { StepTimedOutError } from './step-errors.ts';
 
 export interface StepAttempt<Value> {
   readonly work: (tools: StepTools) => Promise<Value> | Value;
-  /** 1 for the first. */
+  /** The number of the attempt; 1 for the first one. */
   readonly attempt: number;
   readonly isInterrupted: boolean;
-  /** Whether it has still to be found out if an interrupted attempt had happened. */
+  /** Open until it is known whether the work of an interrupted attempt has happened. */
   readonly question: { isOpen: boolean };
   readonly options: StepOptions<Value>;
 }
 
-/** Runs `run` with the work of the attempt and the signal that ends it: `signal`, or the step's own time limit. */
+/** Calls `run` with the work of the attempt and the signal that ends it: `signal`, or the step's own time limit. */
 export async function attemptInTime<Value>(
   entry: LedgerEntry,
   { work, attempt, isInterrupted, question, options }: StepAttempt<Value>,
@@ -28,7 +28,7 @@ export async function attemptInTime<Value>(
     run,
   }: {
     readonly signal: AbortSignal;
-    /** Whether it ends with the step around it, whatever its own work does. */
+    /** True if it ends with the step that contains it, whatever its own work does. */
     readonly isPart: boolean;
     readonly run: (work: (records: RecordBuffer) => Promise<Value>, fence: AbortSignal) => Promise<Value>;
   },
@@ -55,7 +55,7 @@ export async function attemptInTime<Value>(
 }
 
 export interface WorkWithParts<Value> {
-  /** Aborts when nothing of the attempt counts any more. */
+  /** Aborts when the result of the attempt no longer counts. */
   readonly fence: AbortSignal;
   readonly calls: OpenCalls;
   readonly current: CurrentUnit;
@@ -63,8 +63,8 @@ export interface WorkWithParts<Value> {
 }
 
 /**
- * Runs the work of an attempt at a step or an item. No part of a step outlasts it: a replay of the step would not ask for that part again.
- * Throws `ActionError` naming the part if the work ended before it.
+ * Runs the work of an attempt at a step or an item. No part of a step may end after the step, because a replay of the step would not ask
+ * for that part again. Throws `ActionError` that names the part if the work ended before it.
  */
 export async function runWithParts<Value>(
   entry: LedgerEntry,

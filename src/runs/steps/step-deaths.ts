@@ -1,15 +1,15 @@
-/** Which steps the deaths of sessions are counted at, and when a step is given up because of them. */
+/** Counts the deaths of sessions per step, and gives up a step after too many of them. */
 import type { SessionDeathError } from '../../supervisor/supervisor.ts';
 import type { Ledger, LedgerEntry } from '../replay/ledger.ts';
 import { PoisonedStepError } from './step-errors.ts';
 
 /**
- * A step during which this many sessions died is not tried again. If sessions die during other steps too, the machine is the more likely
- * reason, and each such death allows one more.
+ * The number of deaths after which a step is not tried again. If sessions die during other steps, too, the machine is the more likely
+ * reason, and each such death raises the limit by one.
  */
-const POISON_DEATHS = 3;
-/** An item that shares its session with others is one suspect of several, and is not given up for what a neighbour did. */
-const SHARED_POISON_DEATHS = 6;
+const MAX_DEATHS = 3;
+/** The same for an item that shares its session with others: another item may be the reason. */
+const MAX_DEATHS_SHARED = 6;
 
 export class StepDeaths {
   readonly #ledger: Ledger;
@@ -22,18 +22,18 @@ export class StepDeaths {
     this.#givesUpSteps = givesUpSteps;
   }
 
-  /** A session died while the step ran. Throws {@link PoisonedStepError} if that was once too often. */
+  /** Counts a session that died while the step ran. Throws {@link PoisonedStepError} if the limit is reached. */
   count(entry: LedgerEntry, error: SessionDeathError, { isAlone }: { readonly isAlone: boolean }): void {
     const ledger = this.#ledger;
     for (let name = entry.id.within; name !== undefined; name = ledger.get(name)?.id.within)
       this.#within.set(name, (this.#within.get(name) ?? new Set()).add(error.death));
-    const limit = isAlone ? POISON_DEATHS : SHARED_POISON_DEATHS;
+    const limit = isAlone ? MAX_DEATHS : MAX_DEATHS_SHARED;
     if (ledger.countDeath(entry, error.death) < limit + ledger.deathsElsewhere(entry) || !this.#givesUpSteps) return;
     ledger.blame(entry);
     throw new PoisonedStepError(entry, error);
   }
 
-  /** Whether the death is counted at a part of the step: a part is the more likely reason than the step around it. */
+  /** Returns whether the death is counted at a part of the step, which is a more likely reason than the step around it. */
   isCountedWithin({ name }: LedgerEntry, { death }: SessionDeathError): boolean {
     return this.#within.get(name)?.has(death) ?? false;
   }

@@ -1,10 +1,10 @@
-/** How a single step can fail by itself, whatever its code does. */
+/** The errors of a single step that do not come from its code. */
 import { SupervisorError } from '../../core/errors.ts';
 import { describeSpan } from '../../core/time-words.ts';
 import type { SessionDeathError } from '../../supervisor/supervisor.ts';
 import { describeStep, startSentence, type LedgerEntry } from '../replay/ledger.ts';
 
-/** Sessions died again and again while this step ran: it is given up, so that one bad page does not use up the run. */
+/** Too many sessions died while this step ran. It is given up, so that one bad page does not end the run. */
 export class PoisonedStepError extends SupervisorError {
   readonly code = 'step-poisoned';
   readonly consequence = 'fail-step';
@@ -17,7 +17,7 @@ export class PoisonedStepError extends SupervisorError {
   }
 }
 
-/** A step took longer than its `timeoutMs`. What it returns or saves later is dropped. */
+/** A step took longer than its `timeoutMs`. Values and records that come later are dropped. */
 export class StepTimedOutError extends SupervisorError {
   readonly code = 'step-timed-out';
   readonly consequence = 'fail-step';

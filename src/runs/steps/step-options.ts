@@ -1,4 +1,4 @@
-/** What the steps of one entry of `run` are given, and what is checked of the options of a single one. */
+/** The options of the steps of one entry of `run`, and the validation of the options of a single step. */
 import { ActionError, describeError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { redactText } from '../../core/redact.ts';
@@ -11,7 +11,7 @@ import type { RecordBuffer } from './record-buffer.ts';
 import type { ReplayWatch } from '../replay/replay-watch.ts';
 import type { RunState } from '../state/run-state.ts';
 
-/** A timer set for longer fires at once (Node). */
+/** The longest delay of a Node.js timer; a longer one fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface StepsOptions {
@@ -21,35 +21,35 @@ export interface StepsOptions {
   readonly replay: ReplayWatch;
   readonly guard: CommandGuard;
   readonly calls: OpenCalls;
-  /** The session that this entry of `run` began on, and the end of the run. */
+  /** The halt of the session that this entry of `run` began on. `runSignal` aborts at the end of the run. */
   readonly sessionSignal: AbortSignal;
   readonly runSignal: AbortSignal;
-  /** Whether the session that this entry of `run` began on is still the run's. */
+  /** Returns whether the run still has the session that this entry of `run` began on. */
   readonly isSameSession: () => boolean;
-  /** Whether a step is given up when too many sessions died during it. @default true */
+  /** If true, a step is given up when too many sessions died during it. @default true */
   readonly givesUpSteps?: boolean;
-  /** The largest record, in bytes of UTF-8. */
+  /** The maximum size of a record in bytes of UTF-8. */
   readonly maxRecordBytes: number;
   readonly log: Log;
   readonly onProgress: () => void;
-  /** A unit of work begins on the session that was handed down. */
+  /** Called when a unit of work begins on the session that was passed on to it. */
   readonly onBegin: () => void;
-  /** A unit of work is done, and the session that it began with is not the one that there is. */
+  /** Called when a unit of work is done and the run's session is not the one that the unit began with. */
   readonly onContextLoss: () => void;
 }
 
-/** How one attempt at a step or an item is made. */
+/** The options of one attempt at a step or an item. */
 export interface AttemptOptions<Value> {
   readonly work: (records: RecordBuffer) => Promise<Value>;
-  /** The halt of the session that the work uses: nothing is stored of a session that died meanwhile. */
+  /** The halt of the session that the work uses. If the session died meanwhile, nothing is stored. */
   readonly fence: AbortSignal;
-  /** Whether the session is the run's own, whose state is taken with the work's end. @default true */
+  /** True if the session is the run's own, whose state is taken at the end of the work. @default true */
   readonly takesState?: boolean;
-  /** Whether the work that comes next may go on with the page that this one leaves. @default true */
+  /** True if the next work may continue on the page that this work leaves. @default true */
   readonly leavesPage?: boolean;
 }
 
-/** Throws `ActionError` naming the step and the option that is wrong. */
+/** Throws `ActionError` that names the step and the wrong option. */
 export function validateStepOptions<Value>(
   id: StepId,
   { retries = 0, timeoutMs, whenInterrupted }: StepOptions<Value>,
@@ -63,7 +63,7 @@ export function validateStepOptions<Value>(
     throw new ActionError(`The whenInterrupted of ${what} must be a function.`);
 }
 
-/** The end of a step as the registry stores it, without what is secret in it. */
+/** Returns the end of a step in the form that the registry stores, without secrets. */
 export function toStepEnd(memory: Exclude<StepMemory, { status: 'done' }>): StepEnd {
   if (memory.status === 'skipped') return memory;
   const { code, message } = describeError(memory.error);

@@ -1,6 +1,6 @@
 /**
- * Steps and batch items: done once, kept with their records, fenced by the session that they began on. Whatever their code returns or
- * swallows after that session's death is dropped; a later entry of `run` does them again.
+ * Does steps and batch items once, and stores them with their records. The session that a step began on fences it: its result after that
+ * session's death is dropped, and a later entry of `run` does it again.
  */
 import { anySignal } from '../../core/abort.ts';
 import { ActionError, CancelledError, InvariantError, toError } from '../../core/errors.ts';
@@ -19,36 +19,36 @@ import { StepDeaths } from './step-deaths.ts';
 import { attemptInTime, runWithParts } from './step-attempt.ts';
 import { toStepEnd, validateStepOptions, type AttemptOptions, type StepsOptions } from './step-options.ts';
 
-/** Further failures of one entry of `run` are not logged one by one. */
-const TOLD_FAILURES = 10;
+/** The maximum number of lines about failures that one entry of `run` logs. */
+const MAX_LOGGED_FAILURES = 10;
 
 interface OpenStep {
-  /** The halt of the session that the step works on, where that is known already. */
+  /** The halt of the session that the step uses, if it is already known. */
   readonly session: AbortSignal | undefined;
-  /** No other work uses that session meanwhile. */
+  /** True if no other work uses that session meanwhile. */
   readonly isAlone: boolean;
 }
 
 /** The steps of one entry of `run`. */
 export class Steps {
-  /** Aborts when nothing of this entry counts any more: its session is dead, the run is over, or the entry itself is. */
+  /** Aborts when the results of this entry no longer count: its session died, the run ended, or the entry ended. */
   readonly signal: AbortSignal;
   readonly #options: StepsOptions;
   readonly #current = new CurrentUnit();
-  /** Items that have a session to themselves while they run. */
+  /** The steps and items that use a session alone while they run. */
   readonly #alone = new WeakSet<LedgerEntry>();
   readonly #over = new AbortController();
   /**
-   * Begun here and not ended, with the session that it works on, if any. What is no longer in it is no longer ours to end: a later
-   * entry of `run` may have it.
+   * The steps that this entry has begun and not ended, with their sessions. A step that is not in it must not be ended here, because a
+   * later entry of `run` may have begun it.
    */
   readonly #open = new Map<LedgerEntry, OpenStep>();
-  /** A step that is being written is neither lost nor kept until that is settled, whatever dies meanwhile. */
+  /** The steps that are being written. Whether such a step is stored is known when the promise settles, also after a death. */
   readonly #writes = new Map<LedgerEntry, Promise<unknown>>();
   readonly #saves = new Set<Promise<unknown>>();
   readonly #deaths: StepDeaths;
   #running = 0;
-  #failuresTold = 0;
+  #failuresLogged = 0;
 
   constructor(options: StepsOptions) {
     this.#options = options;
@@ -94,9 +94,9 @@ export class Steps {
         { retries, signal },
       );
     } catch (thrown) {
-      // The end of the step around it does not wait for the attempt.
+      // The attempt may still run, because the end of the containing step does not wait for it.
       await calls.partsSettled(entry);
-      // As long as it is not known whether it had happened, it stays interrupted: a later entry asks again.
+      // If it is not known whether the work has happened, the step stays interrupted: a later entry calls `whenInterrupted` again.
       if (question.isOpen) await this.abandon(entry);
       throw await this.fail(entry, toError(thrown));
     } finally {
@@ -104,14 +104,14 @@ export class Steps {
     }
   }
 
-  /** A finished step or item is replayed for the call with this stack. Commands that follow expect the page that it left. */
+  /** Notes that a finished step or item is replayed for the call with this stack. The following commands expect the page that it left. */
   noteReplay(entry: LedgerEntry, { stack, leavesPage }: { stack: string | undefined; leavesPage: boolean }): void {
     const { replay, state } = this.#options;
     if (leavesPage) state.expectPageOf(entry);
     replay.onReplay(entry, stack);
   }
 
-  /** The step that the current code belongs to, as a part of a {@link StepId}. Throws in an item: items have no parts. */
+  /** Returns the step of the current code, as a part of a {@link StepId}. Throws `ActionError` in an item, because items have no parts. */
   scope(what: string): { readonly within?: string } {
     const { current } = this;
     if (current === undefined || !this.#open.has(current)) return {};
@@ -121,22 +121,22 @@ export class Steps {
     );
   }
 
-  /** Aborts when nothing counts any more of what the current code begins: for the parts of a step, also when its attempt is ended. */
+  /** Aborts when work that the current code begins no longer counts. For parts of a step, that is also when the step's attempt ends. */
   get scopeSignal(): AbortSignal {
     return this.#current.signal ?? this.signal;
   }
 
-  /** The step or item that the current code belongs to. */
+  /** The step or item of the current code. */
   get current(): LedgerEntry | undefined {
     return this.#current.entry;
   }
 
-  /** Which step or item, or whether the code outside of steps, the current code belongs to. */
+  /** Finds the step or item of the current code, or that it is outside of steps. */
   get unit(): CurrentUnit {
     return this.#current;
   }
 
-  /** The item that the current code belongs to, if it has ended and its session is free for other items. */
+  /** The item of the current code, if it has ended and its session is free for other items. */
   get ended(): LedgerEntry | undefined {
     const { current } = this;
     if (current === undefined || !this.#alone.has(current)) return undefined;
@@ -147,7 +147,7 @@ export class Steps {
     return this.#open.has(entry);
   }
 
-  /** The innermost step or item that is open, if there is only one; with `session`, if there is only one on that session. */
+  /** Returns the innermost open step or item if there is exactly one; with `session`, if there is exactly one on that session. */
   onlyOpen(session?: AbortSignal): LedgerEntry | undefined {
     const innermost = [...this.#open].filter(
       ([entry, open]) => (session === undefined || open.session === session) && !this.#hasOpenPart(entry),
@@ -155,16 +155,16 @@ export class Steps {
     return innermost.length === 1 ? innermost[0]?.[0] : undefined;
   }
 
-  /** `entry` is about to send something that is not idempotent. Resolves when that may be sent. */
+  /** Notes that `entry` is about to send a request that is not idempotent. Resolves when it may be sent. */
   async noteEffect(entry: LedgerEntry): Promise<void> {
     const { ledger, store } = this.#options;
-    // What goes on after its end, or after the death of its session, is refused, or belongs to no step.
+    // Requests after its end, or after the death of its session, are refused, or belong to no step.
     if (entry.hasEffects || !this.#open.has(entry) || this.signal.aborted) return;
     ledger.noteEffect(entry);
     await store.noteEffect({ id: entry.id, order: entry.order });
   }
 
-  /** In the order given; the registry is told of the places of those that are new. */
+  /** Declares steps, and stores the positions of new ones in the registry. Returns their entries in the same order. */
   declare(steps: readonly { readonly id: StepId; readonly added?: AddedItem }[]): LedgerEntry[] {
     const { ledger, store, guard } = this.#options;
     const entries: LedgerEntry[] = [];
@@ -179,13 +179,13 @@ export class Steps {
         news.push({ id, order: entry.order, ...(added && { added }) });
       }
     } finally {
-      // Also those before one that is refused: the ledger has them.
+      // If a step is refused, those before it are declared all the same, because the ledger has them.
       store.declareSteps(news);
     }
     return entries;
   }
 
-  /** With `asksFirst` it is found out whether an interrupted attempt had happened before anything is sent again. */
+  /** Begins a step or item. With `asksFirst`, the step first finds out whether the work of an interrupted attempt has happened. */
   begin(entry: LedgerEntry, open: OpenStep, { asksFirst = false }: { readonly asksFirst?: boolean } = {}): void {
     if (entry.isInterrupted && entry.hasEffects && !asksFirst) this.#options.replay.onRepeatedEffect(entry);
     this.#running += 1;
@@ -195,7 +195,7 @@ export class Steps {
     this.#options.ledger.begin(entry);
   }
 
-  /** The step goes on with another session, whose death is the one that counts; `stack` is that of its call. */
+  /** Moves the step to another session, whose death then counts for it. `stack` is that of its call. */
   moveTo(entry: LedgerEntry, session: AbortSignal, { stack }: { readonly stack: string | undefined }): void {
     const { replay } = this.#options;
     const open = this.#open.get(entry);
@@ -249,7 +249,7 @@ export class Steps {
     return fromJsonText<Value>(value);
   }
 
-  /** Before anything is stored: a record that another step saved with other content would be lost for good. */
+  /** Throws, before anything is stored, if a record of another step with other content would be replaced and lost. */
   async #throwIfReplacing(entry: LedgerEntry, records: RecordBuffer): Promise<void> {
     const { store, replay } = this.#options;
     const replaced = records.list().length === 0 ? [] : await store.findReplaced(records.list(), entry.order);
@@ -257,27 +257,27 @@ export class Steps {
     replay.divergence.throwIfDiverged();
   }
 
-  /** A death is none: what it ended is fenced, and done again. Left is a session that was ended and started anew under the work. */
+  /** Notes a context loss: the session ended without a death and was started again during the work. After a death the work is fenced. */
   #noteContext(entry: LedgerEntry): void {
     const { sessionSignal, isSameSession, onContextLoss } = this.#options;
     if (this.#open.get(entry)?.session === sessionSignal && !isSameSession()) onContextLoss();
   }
 
-  /** Ends `entry` as failed; as cancelled or poisoned where its session died or the run is over. Returns what its caller is told. */
+  /** Ends `entry` as failed; as cancelled or poisoned if its session died or the run is over. Returns the error for its caller. */
   async fail(entry: LedgerEntry, failure: Error): Promise<Error> {
     await this.written(entry);
-    // A step that was finished stays so, whatever came after it.
+    // A finished step stays finished, whatever fails after it.
     if (!this.#open.has(entry)) return failure;
     const { scopeSignal } = this;
     if (scopeSignal.aborted || failure instanceof CancelledError) {
       await this.abandon(entry);
       return scopeSignal.aborted ? toError(scopeSignal.reason) : failure;
     }
-    await this.#keepFailure(entry, failure);
+    await this.#storeFailure(entry, failure);
     return failure;
   }
 
-  /** Ends `entry` as not done, for a later entry of `run`; as poisoned where its session died once too often. */
+  /** Ends `entry` as not done, so that a later entry of `run` does it; as poisoned if too many sessions died during it. */
   async abandon(entry: LedgerEntry): Promise<void> {
     await this.written(entry);
     if (!this.#open.has(entry)) return;
@@ -287,14 +287,14 @@ export class Steps {
       const isOfPart = death !== undefined && (this.#hasOpenPart(entry) || this.#deaths.isCountedWithin(entry, death));
       if (death !== undefined && !isOfPart) this.countDeath(entry, death);
     } catch (poisoned) {
-      await this.#keepFailure(entry, toError(poisoned));
+      await this.#storeFailure(entry, toError(poisoned));
       return;
     }
     this.#open.delete(entry);
     this.#options.ledger.cancel(entry);
   }
 
-  /** A session died while the step ran. Throws {@link PoisonedStepError} if that was once too often. */
+  /** Counts a session that died while the step ran. Throws {@link PoisonedStepError} if the limit is reached. */
   countDeath(entry: LedgerEntry, death: SessionDeathError): void {
     this.#deaths.count(entry, death, { isAlone: this.#open.get(entry)?.isAlone !== false });
   }
@@ -304,27 +304,27 @@ export class Steps {
   }
 
   async skip(entry: LedgerEntry, reason: string): Promise<void> {
-    if (this.#open.has(entry)) await this.#keep(entry, { status: 'skipped', reason: redactText(reason) });
+    if (this.#open.has(entry)) await this.#storeEnd(entry, { status: 'skipped', reason: redactText(reason) });
   }
 
-  /** Never begun by this entry of `run`. */
+  /** Cancels a step or item that this entry of `run` has not begun. */
   cancelQueued(entry: LedgerEntry): void {
     if (!this.#over.signal.aborted && entry.status === 'queued') this.#options.ledger.cancel(entry);
   }
 
-  /** Keeps a record that belongs to no step. */
+  /** Stores a record that belongs to no step. */
   async save(record: object, options: SaveOptions): Promise<void> {
     const { store, ledger, onProgress } = this.#options;
     this.throwIfOver();
     if (this.#running > 0) {
       throw new ActionError(
-        'ctx.save was used while a step or a batch runs. Use the `save` that the step or worker is given: its records are stored with it.',
+        'ctx.save was used while a step or a batch runs. Use the `save` of the step or worker: its records are stored with it.',
       );
     }
     const entry = toRecordEntry(record, options, this.#options.maxRecordBytes);
-    const place = ledger.beginSave(entry);
-    if (place === null) return;
-    const saving = store.saveRecord(entry, place).then(() => ledger.endSave(entry, place));
+    const position = ledger.beginSave(entry);
+    if (position === null) return;
+    const saving = store.saveRecord(entry, position).then(() => ledger.endSave(entry, position));
     this.#saves.add(saving);
     try {
       await saving;
@@ -334,42 +334,42 @@ export class Steps {
     onProgress();
   }
 
-  /** Resolves when `entry` is no longer being written; it then has its end, or it has none. Never rejects. */
+  /** Resolves when `entry` is no longer being written. It then has its end if it was stored. Never rejects. */
   async written(entry: LedgerEntry): Promise<void> {
     await this.#writes.get(entry)?.catch(() => undefined);
   }
 
-  /** This entry of `run` is over: waits for what is being written, and gives up the rest. Nothing of it counts afterwards. */
+  /** Ends this entry of `run`: waits for steps that are being written, and abandons the others. Later results don't count. */
   async close(): Promise<void> {
     this.#over.abort(new CancelledError('This entry of `run` is over.'));
     await Promise.allSettled([...this.#open.keys()].map((entry) => this.abandon(entry)));
     await Promise.allSettled(this.#saves);
   }
 
-  /** Throws if the session is dead, the run is over, or its replay has diverged: nothing more is begun or stored. */
+  /** Throws if the session died, the run is over, or its replay has diverged, so that nothing more is begun or stored. */
   throwIfOver(): void {
     this.signal.throwIfAborted();
     this.#options.replay.divergence.throwIfDiverged();
   }
 
-  /** Keeps a failure and tells of it; a thousand of them are one trouble and not a thousand lines. */
-  async #keepFailure(entry: LedgerEntry, error: Error): Promise<void> {
+  /** Stores a failure and logs it, up to the limit. A thousand failures often have one reason and don't need a thousand lines. */
+  async #storeFailure(entry: LedgerEntry, error: Error): Promise<void> {
     const { log } = this.#options;
     const checkpoint = await this.#takeFailed(entry);
-    await this.#keep(entry, { status: 'failed', error }, checkpoint);
-    this.#failuresTold += 1;
-    if (this.#failuresTold < TOLD_FAILURES)
+    await this.#storeEnd(entry, { status: 'failed', error }, checkpoint);
+    this.#failuresLogged += 1;
+    if (this.#failuresLogged < MAX_LOGGED_FAILURES)
       log.warn(`${describeStep(entry.id)} failed: ${error.message.split('\n', 1)[0]}`);
-    else if (this.#failuresTold === TOLD_FAILURES) log.warn('Further steps failed; they are only counted');
+    else if (this.#failuresLogged === MAX_LOGGED_FAILURES) log.warn('Further steps failed; they are only counted');
   }
 
-  /** A step that failed has left a page, too. */
+  /** Takes the state after a failed step, because it has left a page, too. */
   async #takeFailed({ id }: LedgerEntry): Promise<Checkpoint | undefined> {
     if (id.batch !== null || this.signal.aborted) return undefined;
     return this.#options.state.take().catch(() => undefined);
   }
 
-  async #keep(
+  async #storeEnd(
     entry: LedgerEntry,
     memory: Exclude<StepMemory, { status: 'done' }>,
     checkpoint?: Checkpoint,

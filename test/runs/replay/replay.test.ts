@@ -93,7 +93,7 @@ describe('A replay that leaves out work', () => {
     });
     expect(status).to.equal('completed');
     expect(warnings).to.deep.equal([
-      'The step "only at first" was finished, and was not asked for when `run` was entered again. Its records are kept.',
+      'The step "only at first" was finished, and `run` did not ask for it when it was entered again. Its records stay stored.',
     ]);
     expect(log.some(({ message }) => message === warnings[0])).to.equal(true);
   });
@@ -104,7 +104,7 @@ describe('A replay that leaves out work', () => {
       if (entry === 1) await die();
     });
     expect(code).to.equal('replay-diverged');
-    expect(message).to.contain('hold a time or a random value');
+    expect(message).to.contain('contain a time or a random value');
   });
 
   it('does not diverge over a list that a step returned', async () => {

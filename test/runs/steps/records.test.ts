@@ -94,7 +94,7 @@ describe('Records', () => {
     expect(outcome).to.include({ status: 'completed', records: 2 });
     expect(warnings).to.have.length(1);
     expect(outcome.warnings).to.deep.equal([
-      'The step "two" saved the record "same", which another step had saved with other content; the last one stays.',
+      'The step "two" saved the record "same", which another step had saved with other content. The last record is stored.',
     ]);
   });
 
@@ -126,7 +126,7 @@ describe('Records', () => {
     expect(told).to.have.length(3);
     for (const error of told) {
       expect(error).to.be.instanceOf(ActionError);
-      expect(error.message).to.contain('`save` that the step or worker is given');
+      expect(error.message).to.contain('`save` of the step or worker');
     }
   });
 
