@@ -310,8 +310,8 @@ describe('Run: start', () => {
       [refused.replace('127.0.0.1', 'localhost'), 'refused'],
       ['http://127.0.0.1:9/', 'browsers refuse its port'],
       ['http://no-such-host.invalid/', 'no such host'],
-      ['ftp://127.0.0.1/', 'no http or https URL'],
-      ['shop', 'no http or https URL'],
+      ['ftp://127.0.0.1/', 'not an http or https URL'],
+      ['shop', 'not an http or https URL'],
     ] as const) {
       const error = await rejectionOf(runScripted({ server, baseUrl, run: () => undefined }));
       expect(error).to.be.instanceOf(ConfigError);
