@@ -1,6 +1,6 @@
 /**
- * Checks of an action's source code, made before a browser starts. The rules of this module: a warning names a line, what it leads to and
- * the better form; what can't be resolved gives no warning, because the run acts on warnings.
+ * Checks the source code of an action before a browser starts. The invariants of this module: a warning names a line, its consequence and
+ * the better form. Code that can't be resolved gives no warning, because the run acts on warnings.
  */
 export { checkActionFile } from './check-action-file.ts';
 export type { SourceWarning, SourceWarningRule } from './source-warning.ts';

@@ -1,4 +1,4 @@
-/** Types and small questions about the nodes of a syntax tree. */
+/** The types of the nodes of a syntax tree, and small functions on them. */
 import type {
   AnonymousFunctionDeclaration,
   AnyNode,
@@ -36,7 +36,7 @@ export function isClass(node: AnyNode): node is ClassNode {
   return node.type === 'ClassDeclaration' || node.type === 'ClassExpression';
 }
 
-/** The expressions one of which an expression has as its value, or as an element of it: `await x`, `[x, y]`, `x ?? y`; undefined for others. */
+/** The expressions that can be the value of `node`, or an element of it, for `await x`, `[x, y]`, `x ?? y`; undefined for other nodes. */
 export function alternativesOf(node: AnyNode): readonly AnyNode[] | undefined {
   switch (node.type) {
     case 'AwaitExpression':
@@ -57,7 +57,7 @@ export function isLoop(node: AnyNode): boolean {
   return /^(For|ForIn|ForOf|While|DoWhile)Statement$/.test(node.type);
 }
 
-/** Whether `inner` lies within `outer`; a node lies within itself. */
+/** Returns whether `inner` lies within `outer`; a node lies within itself. */
 export function isWithin(inner: AnyNode, outer: AnyNode): boolean {
   return fileOf(inner) === fileOf(outer) && inner.start >= outer.start && inner.end <= outer.end;
 }
@@ -91,7 +91,7 @@ export function callPosition({ callee }: CallExpression): Position {
   return positionOf(callee.type === 'MemberExpression' ? callee.property : callee);
 }
 
-/** `name` of `x.name(…)`, whatever `x` is. */
+/** The `name` of `x.name(…)`, for every `x`. */
 export function methodName({ callee }: CallExpression): string | undefined {
   return callee.type === 'MemberExpression' ? propertyName(callee) : undefined;
 }

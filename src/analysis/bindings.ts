@@ -1,4 +1,4 @@
-/** Finds the variables that a file declares, and from what each gets its first value. */
+/** Finds the variables that a file declares, and the source of the first value of each. */
 import type { VariableDeclaration } from 'acorn';
 
 import {
@@ -12,7 +12,7 @@ import {
 } from './ast.ts';
 import type { SourceFile } from './source-file.ts';
 
-/** The properties that lead from a value to a part of it: names, and numbers of elements; null stands for any of them. */
+/** The properties that lead from a value to a part of it: names, and numbers of elements; null stands for any property. */
 export type Path = readonly (string | null)[];
 
 export type Origin =
@@ -30,10 +30,10 @@ export interface Binding {
   readonly name: string;
   /** The node within which the name is known. */
   readonly scope: AnyNode;
-  /** Its name where it is declared, or the statement `export default …`. */
+  /** The identifier in its declaration, or the statement `export default …`. */
   readonly declaration: AnyNode;
   readonly origin: Origin;
-  /** Whether it holds the rest of a pattern (`...x`), which is a copy. */
+  /** True if it holds the rest of a pattern (`...x`), which is a copy. */
   readonly isRest: boolean;
   /** The uses of the variable in all files, without its declaration: names, and `state.rows` for a variable of another module. */
   readonly references: AnyNode[];

@@ -11,14 +11,14 @@ const CHANGING_METHODS =
 /** Methods of a date whose result stays the same for a day or longer. */
 const DATE_METHODS = /^(toDateString|toLocaleDateString|get(UTC)?(Date|Day|Month|FullYear))$/;
 const CHANGING_FUNCTIONS = /^(randomUUID|randomInt|randomBytes|nanoid|Date)$/;
-/** Functions whose result says what they were given. */
+/** Functions whose result depends on their arguments. */
 const PASSING = /^(String|Number|BigInt|parseInt|encodeURIComponent|stringify|floor|round|trunc|join|concat|format)$/;
 
 interface Found {
   readonly node: AnyNode;
   /** The expression in the source, such as `Date.now()`. */
   readonly name: string;
-  /** The time after which it is another one; undefined if it is different each time. */
+  /** The time for which it stays the same; undefined if it is different each time. */
   readonly period?: 'day';
 }
 
@@ -36,11 +36,11 @@ function checkName(workCall: WorkCall, analysis: Analysis): SourceWarning[] {
     found.period === 'day'
       ? `the date of \`${found.name}\`, which changes once a day: after a restart on the next day the finished work is not found`
       : `\`${found.name}\`, which is different each time: after a restart the finished work is not found`;
-  const message = `The ${what} depends on ${change}, and is done again. Build the key from what is worked on, or keep the value by a step: \`const id = await step('id', () => …)\`.`;
+  const message = `The ${what} depends on ${change}, and is done again. Build the key from the data of the work, or store the value with a step: \`const id = await step('id', () => …)\`.`;
   return [warnAt(isIn(found.node, key) ? found.node : key, { rule: 'changing-key', message })];
 }
 
-/** The index of an element in a list that is read from the page on each entry of `run`. */
+/** Warns of the index of an element in a list that is read from the page on each entry of `run`. */
 function checkIndex({ kind }: WorkCall, key: AnyNode, analysis: Analysis): SourceWarning[] {
   const { model } = analysis;
   const index = model.nodesWithin(key, isFunction).find((node) => {
@@ -132,7 +132,7 @@ interface CallSearch {
 
 function findInCall(call: CallExpression, { analysis, next, isItemKey }: CallSearch): Found | undefined {
   const { functions, calls } = analysis;
-  // The value of a step is stored, and is the same ever after.
+  // The value of a step is stored, so it never changes.
   if (calls.some((workCall) => workCall.call === call)) return undefined;
   const callee = unwrap(call.callee);
   const name = textOf(callee);
@@ -152,7 +152,7 @@ function findInCall(call: CallExpression, { analysis, next, isItemKey }: CallSea
   return found ?? (PASSING.test(method ?? name) ? next(...call.arguments) : undefined);
 }
 
-/** A variable that gets its value once, outside of any step. */
+/** Follows a variable that gets its value once, outside of any step. */
 function findInVariable(
   node: AnyNode & { readonly type: 'Identifier' },
   { model, works, regions }: Analysis,
@@ -165,7 +165,7 @@ function findInVariable(
   return found === undefined ? undefined : { ...found, node };
 }
 
-/** The date of a time: `….toISOString().slice(0, 10)`, `….toISOString().split('T')[0]`, `….toDateString()`. */
+/** Marks the date of a time: `….toISOString().slice(0, 10)`, `….toISOString().split('T')[0]`, `….toDateString()`. */
 function withPeriod(found: Found | undefined, part: AnyNode): Found | undefined {
   if (found === undefined || !takesDate(part)) return found;
   return { ...found, period: 'day' };

@@ -22,8 +22,8 @@ const RULES: readonly Rule[] = [
 ];
 
 /**
- * Returns what is written in an action that can lose data when a finished step is replayed, sorted by file and line. A file that can't be
- * read or parsed gives no warnings: loading it reports the reason.
+ * Returns the patterns of an action that can lose data when a finished step is replayed, sorted by file and line. A file that can't be
+ * read or parsed gives no warnings: the error of loading it has the reason.
  */
 export async function checkActionFile(file: string): Promise<readonly SourceWarning[]> {
   const model = await SourceModel.load(file);
@@ -41,13 +41,13 @@ export async function checkActionFile(file: string): Promise<readonly SourceWarn
   );
 }
 
-/** A comment with a reason, on the line of the warning or on the line before it. */
+/** Returns whether a comment `replay-safe` is on the line of the warning or on the line before it. */
 function isSilenced({ file, line }: SourceWarning, { files }: SourceModel): boolean {
   const safeLines = files.find((source) => source.file === file)?.safeLines;
   return safeLines !== undefined && (safeLines.has(line) || safeLines.has(line - 1));
 }
 
-/** A helper that several steps call is one finding for each of their calls, because each of them can be replayed. */
+/** Removes duplicates. A helper that several steps call has one warning per call, because each of the steps can be replayed. */
 function withoutRepeats(warnings: readonly SourceWarning[]): SourceWarning[] {
   const keyOf = ({ file, line, column, call, message }: SourceWarning) =>
     JSON.stringify([file, line, column, call, message]);

@@ -6,7 +6,7 @@ const MAX_PARENTS = 8;
 
 export interface MemberOptions {
   readonly isStatic: boolean;
-  /** Whether the members of classes that extend the class count as well. */
+  /** True if the members of classes that extend the class count as well. */
   readonly isOpen?: boolean;
 }
 
@@ -16,7 +16,7 @@ export class Classes {
   readonly #parents = new Map<ClassNode, ClassNode | undefined>();
   #all: readonly ClassNode[] | undefined;
 
-  /** `resolve` finds the class that an expression means. */
+  /** `resolve` returns the class that an expression refers to. */
   constructor(model: SourceModel, resolve: (node: AnyNode) => ClassNode | undefined) {
     this.#model = model;
     this.#resolve = resolve;
@@ -30,7 +30,7 @@ export class Classes {
     return parent;
   }
 
-  /** The class and the classes of these files that it extends, the nearest first. */
+  /** The class and the classes of these files that it extends, nearest first. */
   lineOf(owner: ClassNode): readonly ClassNode[] {
     const line: ClassNode[] = [];
     for (let next: ClassNode | undefined = owner; next !== undefined && line.length < MAX_PARENTS;) {
@@ -46,12 +46,12 @@ export class Classes {
     return this.#all.filter((one) => one !== owner && this.lineOf(one).includes(owner));
   }
 
-  /** Whether one of the two classes extends the other, or both are the same. */
+  /** Returns whether one of the two classes extends the other, or both are the same. */
   areRelated(first: ClassNode, second: ClassNode): boolean {
     return this.lineOf(first).includes(second) || this.lineOf(second).includes(first);
   }
 
-  /** The expressions that a member has as its value. */
+  /** The expressions that can be the value of a member. */
   membersOf(owner: ClassNode, name: string, { isStatic, isOpen = false }: MemberOptions): readonly AnyNode[] {
     const nearest = this.lineOf(owner)
       .map((one) => this.ownMembers(one, name, { isStatic }))

@@ -18,7 +18,7 @@ const FINDING = /^(findElements?|activeElement)$/;
 /** Methods of a list whose result has the same elements. */
 const SELECTING = /^(filter|slice|at|find|findLast|reverse|toReversed|toSorted|concat|flat|values|with)$/;
 
-/** Whether `node` is an element, a list of elements, or a promise of either. */
+/** Returns whether `node` is an element, a list of elements, or a promise of either. */
 export function isElement(node: AnyNode, tools: Tools, depth = 0): boolean {
   const expression = unwrap(node);
   const next = (inner: AnyNode) => isElement(inner, tools, depth + 1);
@@ -39,7 +39,7 @@ export function isElement(node: AnyNode, tools: Tools, depth = 0): boolean {
   }
 }
 
-/** Whether an element is a part of the value: in it, or in one of its properties. */
+/** Returns whether the value is an element, or contains one in its properties. */
 export function containsElement(node: AnyNode, tools: Tools): boolean {
   const expression = unwrap(node);
   if (expression.type !== 'ObjectExpression') return isElement(expression, tools);

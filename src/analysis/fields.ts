@@ -1,4 +1,4 @@
-/** The slots that are fields of objects: of the instances of a class, of an object literal, of a function, and of the context of an action. */
+/** Finds the slots that are fields: of the instances of a class, of an object literal, of a function, and of the context of an action. */
 import {
   fileOf,
   isClass,
@@ -31,13 +31,13 @@ interface FieldOptions {
   readonly values: readonly AnyNode[];
   readonly isModuleState: boolean;
   readonly scope: AnyNode;
-  /** Whether an expression is an object with the field. */
+  /** Returns whether an expression is an object with the field. */
   readonly isOwner: (node: AnyNode) => boolean;
 }
 
 interface Uses {
   readonly members: ReadonlyMap<string, readonly MemberExpression[]>;
-  /** The objects that go to code which can read all of their fields. */
+  /** The objects that are passed to code which can read all of their fields. */
   readonly handedOn: readonly AnyNode[];
 }
 
@@ -50,7 +50,7 @@ export class Fields {
     this.#tools = tools;
   }
 
-  /** A field of the instances of a class, including what the classes that it extends and that extend it do with the field. */
+  /** A field of the instances of a class, including its uses in classes that it extends and that extend it. */
   ofClass(owner: ClassNode, name: string): Slot {
     return this.#slot(owner, name, () => {
       const { functions, model } = this.#tools;
@@ -146,7 +146,7 @@ export class Fields {
       values,
       isKnown: values.length > 0,
       references: this.#findReferences(options),
-      // A function that has the field is no part of the state that it changes.
+      // The function is not a part of the state in its field.
       declaration: isFunction(owner) ? this.#programOf(owner) : owner,
     };
     fields.set(key, slot);
@@ -182,7 +182,7 @@ export class Fields {
     return origin.from === 'value' && origin.path[0] === name && isOwner(origin.node) ? references : [];
   }
 
-  /** Whether the whole object goes to code that can read all of its fields: `JSON.stringify(store)`, `{ ...store }`. */
+  /** Returns whether the whole object is passed to code that can read all of its fields: `JSON.stringify(store)`, `{ ...store }`. */
   #isHandedOn(node: AnyNode): boolean {
     if (node.type !== 'Identifier' && node.type !== 'ThisExpression') return false;
     const { model, functions } = this.#tools;

@@ -1,4 +1,4 @@
-/** Finds the functions that an expression can mean, their calls, and the arguments of these calls. */
+/** Finds the functions that an expression can refer to, their calls, and the arguments of these calls. */
 import type { NewExpression } from 'acorn';
 
 import {
@@ -19,8 +19,8 @@ export type { CallSite };
 
 type Sites = ReadonlyMap<FunctionNode, readonly CallSite[]>;
 
-/** A call of a function that is given to another function is known after the calls of that one. */
-const ROUNDS = 3;
+/** The number of passes: the calls of a function that is passed to another function are known only after the calls of that function. */
+const MAX_ROUNDS = 3;
 
 export class Functions {
   readonly #model: SourceModel;
@@ -32,7 +32,7 @@ export class Functions {
     this.#model = model;
     let sites: Sites = new Map();
     let values = new Values(model, () => []);
-    for (let round = 0; round < ROUNDS; round += 1) {
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const known = findSites(model, values);
       if (isSame(known, sites)) break;
       sites = known;
@@ -46,12 +46,12 @@ export class Functions {
     return this.#values;
   }
 
-  /** The functions of these files that `node` can mean. */
+  /** The functions of these files that `node` can refer to. */
   resolve(node: AnyNode): FunctionNode[] {
     return this.#values.of(node).filter(isFunction);
   }
 
-  /** The constructor that `new` calls, where its class is in these files. */
+  /** The constructor that `new` calls, if its class is in these files. */
   constructorsOf(site: NewExpression): FunctionNode[] {
     return constructorsOf(site, this.#values);
   }
@@ -77,7 +77,7 @@ export class Functions {
     return this.#values.returnsOf(owner);
   }
 
-  /** Whether code runs only when its module is loaded, also as a part of functions that are called then. */
+  /** Returns whether code runs only when its module is loaded, also within functions that are called then. */
   runsAtLoad(node: AnyNode, depth = 0): boolean {
     for (const ancestor of this.#model.ancestors(node)) {
       if (ancestor.type === 'PropertyDefinition' && !ancestor.static) return false;
@@ -156,7 +156,7 @@ function isSame(first: Sites, second: Sites): boolean {
   return [...first].every(([owner, sites]) => sites.length === second.get(owner)?.length);
 }
 
-/** Follows a path into object literals as far as they go; returns the node that was reached and the rest of the path. */
+/** Follows a path into object literals as far as possible. Returns the reached node and the rest of the path. */
 export function followPath(node: AnyNode, path: Path): [AnyNode, Path] {
   const [name, ...rest] = path;
   const expression = unwrap(node);

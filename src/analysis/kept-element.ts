@@ -1,4 +1,4 @@
-/** Rule `kept-element`: elements that outlive the page or the session that they belong to. */
+/** Rule `kept-element`: elements that are used after the end of their page or session. */
 import { isLoop, isWithin, type AnyNode } from './ast.ts';
 import type { Binding } from './bindings.ts';
 import { containsElement, isElement } from './elements.ts';
@@ -10,7 +10,7 @@ export function findKeptElements(analysis: Analysis): SourceWarning[] {
   return [...findReturned(analysis), ...findShared(analysis)];
 }
 
-/** A value of a step is stored as JSON, which an element can't be. */
+/** Finds steps that return an element. The value of a step is stored as JSON, which can't represent an element. */
 function findReturned(analysis: Analysis): SourceWarning[] {
   const { works, functions } = analysis;
   return works.flatMap((work) =>
@@ -19,13 +19,13 @@ function findReturned(analysis: Analysis): SourceWarning[] {
       .filter((value) => containsElement(value, analysis))
       .slice(0, 1)
       .map((value) => {
-        const message = `The value of ${describeCall(work)} is an element of the page, which can't be stored. Return what you need of it, such as \`await element.getText()\`, or nothing: put the last call in braces and \`await\` it.`;
+        const message = `The value of ${describeCall(work)} is an element of the page, which can't be stored. Return the data that you need, such as \`await element.getText()\`, or nothing: put the last call in braces and \`await\` it.`;
         return warnAt(value, { rule: 'kept-element', message });
       }),
   );
 }
 
-/** Elements that are found outside of steps: they are good for one step at most, because another step may come after a restart. */
+/** Warns of elements found outside of steps and used in several. They are valid for at most one step: the next may follow a restart. */
 function findShared(analysis: Analysis): SourceWarning[] {
   const { model, works, regions } = analysis;
   const regionsOfWork = works.map((work) => ({ work, region: regions.of(work.owner) }));
@@ -38,7 +38,7 @@ function findShared(analysis: Analysis): SourceWarning[] {
     });
     const bad = uses.find(({ work }, index) => index > 0 || isLater(binding, work, analysis));
     if (bad === undefined) return [];
-    const message = `\`${name}\` is an element that was found outside of this step, and other steps run between. Elements belong to one page of one browser session, and a restart may come between two steps. Find the element in the step that uses it.`;
+    const message = `\`${name}\` is an element that was found outside of this step, and other steps run in between. Elements belong to one page of one browser session, and a restart may come between two steps. Find the element in the step that uses it.`;
     return [warnAt(bad.use, { rule: 'kept-element', message })];
   });
 }
@@ -53,7 +53,7 @@ function isReassigned(reference: AnyNode, { model }: Analysis): boolean {
   return parent?.type === 'AssignmentExpression' && parent.left === reference;
 }
 
-/** Whether a step can have run between the finding of the element and this work. */
+/** Returns whether a step may have run after the element was found and before this work. */
 function isLater(binding: Binding, work: Work, analysis: Analysis): boolean {
   const { model, calls } = analysis;
   if (work.kind === 'batch') return true;

@@ -1,4 +1,4 @@
-/** Finds the listeners that a call notifies: `events.emit('row', x)` calls what `events.on('row', …)` was given. */
+/** Finds the listeners that a call notifies: `events.emit('row', x)` calls the functions that were passed to `events.on('row', …)`. */
 import { methodName, unwrap, type AnyNode, type CallExpression, type FunctionNode } from './ast.ts';
 import type { Functions } from './functions.ts';
 import type { SourceModel } from './source-model.ts';
@@ -37,7 +37,7 @@ export class Listeners {
     return this.#objectsOf(registration).some((object) => objects.has(object));
   }
 
-  /** The name of the event as far as the source shows it; for `new Event('row')` that of the event. */
+  /** The name of the event, if the source shows it; for `new Event('row')` that of the event. */
   #eventOf(node: AnyNode | undefined): string | undefined {
     if (node === undefined) return undefined;
     const [value, ...others] = this.#functions.values.of(node);
@@ -46,7 +46,7 @@ export class Listeners {
     return value?.type === 'Literal' ? String(value.value) : undefined;
   }
 
-  /** The identities of the object of a call: its variable, and the values that it can have. */
+  /** The identities of the object of a call: its variable, and its possible values. */
   #objectsOf({ callee }: CallExpression): readonly unknown[] {
     if (callee.type !== 'MemberExpression') return [];
     const object = unwrap(callee.object);

@@ -25,7 +25,7 @@ export function findMissingAwaits(analysis: Analysis): SourceWarning[] {
     if (dropped === undefined) return [];
     const message =
       dropped === 'statement'
-        ? `\`${name}\` is not awaited, so \`run\` can end before it does, and its failure is not seen. Write \`await ${name}(…)\`.`
+        ? `\`${name}\` is not awaited, so \`run\` can end before it does, and its failure is lost. Write \`await ${name}(…)\`.`
         : `\`${dropped}\` does not wait for \`${name}\`, so \`run\` can end before it does. Use a loop: \`for (const item of items) await ${name}(…)\`.`;
     return [warnAt(call, { rule: 'missing-await', message })];
   });
@@ -37,7 +37,7 @@ function isSave(call: CallExpression, { roles }: Analysis): boolean {
   return role?.owner === 'run' && role.member === 'save';
 }
 
-/** The asynchronous functions of the author that run steps: their calls must be awaited as well. */
+/** Finds the author's asynchronous functions that run steps. Their calls must be awaited, too. */
 function findCarriers(
   calls: readonly CallExpression[],
   { model, functions, works, roles }: Analysis,
@@ -58,7 +58,7 @@ function findCarriers(
 function isDropped(call: CallExpression, { model }: Analysis): boolean {
   const parent = model.parentOf(call);
   if (parent?.type === 'AwaitExpression' || parent === undefined) return false;
-  // The promise of `() => step(…)` goes to the caller.
+  // The caller gets the promise of `() => step(…)`.
   const isBody = isFunction(parent) && parent.body === call;
   return !isBody && !isValueUsed(call, model) && !endsInBody(call, model);
 }
@@ -73,7 +73,7 @@ function endsInBody(call: AnyNode, model: Analysis['model']): boolean {
   return false;
 }
 
-/** The method that drops the promise of the function around the call; undefined if no method drops it. */
+/** Returns the method that drops the promise of the function around the call; undefined if no method drops it. */
 function droppingMethod(call: CallExpression, { model }: Analysis): string | undefined {
   const owner = model.functionAround(call);
   const parent = owner === undefined ? undefined : model.parentOf(owner);

@@ -18,12 +18,12 @@ export function findOuterDrivers(analysis: Analysis): SourceWarning[] {
     if (use === undefined) return [];
     const reason =
       mode === 'sessions'
-        ? 'With `sessions` each worker has a browser of its own'
+        ? 'With `sessions` each worker has its own browser'
         : 'The workers of a batch run at the same time, and would share one window';
     const better =
       mode === 'sessions'
-        ? 'Use the `driver` that the worker is given: `async (item, { driver }) => …`'
-        : 'Give the batch `concurrency: 1`, or `sessions` and use the `driver` that the worker is given';
+        ? "Use the `driver` of the worker's tools: `async (item, { driver }) => …`"
+        : "Give the batch `concurrency: 1`, or give it `sessions` and use the `driver` of the worker's tools";
     const message = `The worker of ${describeCall(work)} uses the driver of \`run\`. ${reason}. ${better}.`;
     return [warnAt(use, { rule: 'outer-driver', message })];
   });
@@ -51,7 +51,7 @@ function modeOf({ call }: Work, analysis: Analysis): 'alone' | 'sessions' | 'sha
 function isOuterDriver(node: AnyNode, { roles, model }: Analysis): boolean {
   if (node.type !== 'Identifier' && node.type !== 'MemberExpression') return false;
   if (node.type === 'MemberExpression' && propertyName(node) !== 'driver') return false;
-  // Only where it is used: not where a pattern declares it.
+  // A declaration in a pattern is not a use.
   if (node.type === 'Identifier' && model.bindingOf(node)?.declaration === node) return false;
   const role = roles.roleOf(node);
   return role?.owner === 'run' && role.member === 'driver';

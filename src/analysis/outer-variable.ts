@@ -1,6 +1,6 @@
 /**
- * Rules `outer-variable` and `kept-element` for what the work of a step leaves in the variables around it. A finished step is not done
- * again after a death: such a change is then missing. An item of a batch that is tried again makes it twice.
+ * Rules `outer-variable` and `kept-element` for changes that the work of a step makes to variables around it. A finished step is not done
+ * again after a death, so its change is then missing. An item of a batch that is done again makes its change twice.
  */
 import type { AnyNode, FunctionNode } from './ast.ts';
 import { isElement } from './elements.ts';
@@ -21,7 +21,7 @@ export function findOuterVariables(analysis: Analysis): SourceWarning[] {
   );
   const warnings: SourceWarning[] = [];
   for (const [work, changes] of changesOf) {
-    // One change can be visible in several slots, such as a list and a field that holds it.
+    // One change can be visible in several slots, such as a list and a field with this list.
     const reported = new Set<AnyNode>();
     for (const change of changes) {
       const targets = change.writes.map(({ target }) => target);
@@ -33,7 +33,7 @@ export function findOuterVariables(analysis: Analysis): SourceWarning[] {
   return [...warnings, ...findModuleState(analysis, reads)];
 }
 
-/** One entry for each variable that is changed. */
+/** Returns one entry for each changed variable. */
 function findChanges(region: Region, analysis: Analysis): Change[] {
   const bySlot = new Map<Slot, Write[]>();
   for (const write of findOuterWrites(region, analysis))
@@ -68,7 +68,7 @@ function describe({ slot, writes }: Change, work: Work, analysis: Analysis): Sou
   return warnAt(node, { rule: 'outer-variable', message, site, isModuleState });
 }
 
-/** Variables of the module that `run` itself changes: the second entry of `run` finds them as the first one left them. */
+/** Finds variables of the module that `run` itself changes. The second entry of `run` gets them with the values of the first one. */
 function findModuleState(analysis: Analysis, reads: Reads): SourceWarning[] {
   const { roles, regions, model } = analysis;
   const entries = [...roles.runs, ...roles.prepares];
@@ -78,13 +78,13 @@ function findModuleState(analysis: Analysis, reads: Reads): SourceWarning[] {
       .filter((change) => isCarried(change, reads.readsOf(change.slot), model))
       .flatMap(({ slot, writes: [first] }) => {
         if (first === undefined) return [];
-        const message = `\`run\` changes \`${slot.name}\`, which belongs to the module. After a restart \`run\` begins again, and the variable still has what the entry before left in it. Declare it in \`run\`.`;
+        const message = `\`run\` changes \`${slot.name}\`, which belongs to the module. After a restart \`run\` begins again, and the variable still has the value from before. Declare it in \`run\`.`;
         return [warnAt(first.node, { rule: 'outer-variable', message, isModuleState: true })];
       }),
   );
 }
 
-/** Whether `run` or `prepare` gives the variable a new value each time, by a statement of its own body. */
+/** Returns whether `run` or `prepare` gives the variable a new value each time, by a statement of its own body. */
 function isSetOnEntry(slot: Slot, entries: readonly FunctionNode[], analysis: Analysis): boolean {
   const { regions, model } = analysis;
   return entries.some((entry) => {

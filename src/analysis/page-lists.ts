@@ -19,12 +19,12 @@ const MAX_DEPTH = 10;
 const ITERATING_METHODS = /^(forEach|map|flatMap|filter)$/;
 const ADDING_METHODS = /^(push|unshift)$/;
 
-/** Whether `node`, a part of the key of a step, is the index of an element in a list that can be another one after a restart. */
+/** Returns whether `node`, a part of the key of a step, is the index of an element in a list that can be different after a restart. */
 export function isPageIndex(node: AnyNode, key: AnyNode, analysis: Analysis): boolean {
   const binding = analysis.model.bindingOf(node);
   const counted = binding === undefined ? undefined : findCounted(binding, key, analysis);
   if (binding === undefined || counted === undefined || !isFromPage(counted.list, analysis)) return false;
-  // A key that has the element in it as well is never that of another element.
+  // A key that also contains the element is never the key of another element.
   const list = analysis.model.bindingOf(unwrap(counted.list));
   return !analysis.model.nodesWithin(key).some((part) => {
     const other = analysis.model.bindingOf(part);
@@ -78,7 +78,7 @@ function findCounted({ origin, scope, references }: Binding, key: AnyNode, { mod
     : undefined;
 }
 
-/** Whether a value is made from what the page shows, outside of any step. */
+/** Returns whether a value comes from the page, outside of any step. */
 function isFromPage(node: AnyNode, analysis: Analysis, depth = 0): boolean {
   const expression = unwrap(node);
   const next = (inner: AnyNode) => isFromPage(inner, analysis, depth + 1);

@@ -1,4 +1,4 @@
-/** Decides whether a change that a replay leaves out would be missed: whether anything reads what the work of a step changes. */
+/** Decides whether a change that a replay leaves out loses data: whether other code reads what the work of a step changes. */
 import { isFunction, isLoop, isWithin, keyName, methodName, propertyName, type AnyNode } from './ast.ts';
 import type { Binding } from './bindings.ts';
 import type { Functions } from './functions.ts';
@@ -27,7 +27,7 @@ export interface Change {
 
 export class Reads {
   readonly #tools: ReadTools;
-  /** The changes that each work makes to a slot. */
+  /** Returns the changes that each work makes to a slot. */
   readonly #changesOf: (slot: Slot) => readonly Change[];
 
   constructor(tools: ReadTools, changesOf: (slot: Slot) => readonly Change[]) {
@@ -35,7 +35,7 @@ export class Reads {
     this.#changesOf = changesOf;
   }
 
-  /** Whether a later part of the program, or a later call of the same work, reads what `work` changes. */
+  /** Returns whether a later part of the program, or a later call of the same work, reads what `work` changes. */
   isMissed(change: Change, work: Work): boolean {
     const reads = this.readsOf(change.slot);
     const inside = reads.filter((node) => change.region.has(node));
@@ -61,7 +61,7 @@ export class Reads {
     return functions.sitesOf(owner).filter((site) => !region.has(site) && isValueUsed(site, model));
   }
 
-  /** Whether another step makes the same change by the same code. */
+  /** Returns whether another step makes the same change by the same code. */
   #isShared({ writes }: Change, others: readonly Change[]): boolean {
     const sharing = others.filter((other) =>
       other.writes.some(({ node }) => writes.some((write) => write.node === node)),
@@ -69,7 +69,7 @@ export class Reads {
     return sharing.length > 1;
   }
 
-  /** Whether a work gives the slot a value of its own before it reads it: in each case, or if nothing is there. */
+  /** Returns whether a work sets the slot before it reads it: always, or if the slot has no value. */
   #setsBefore({ writes }: Change, read: AnyNode): boolean {
     const { model } = this.#tools;
     if (writes.every(({ kind }) => kind === 'fill')) return true;
@@ -78,13 +78,13 @@ export class Reads {
     );
   }
 
-  /** Returns the uses of the slot that see its content; a use that is only logged does not count. */
+  /** Returns the uses of the slot that read its content. A use that is only logged does not count. */
   readsOf(slot: Slot): AnyNode[] {
     const references = slot.references.flatMap((node) => this.#followArgument(node));
     return references.filter((node) => !isOnlyWritten(node, this.#tools) && !isOnlyShown(node, this.#tools));
   }
 
-  /** For an argument of a local function, the uses of its parameter; otherwise the use itself. */
+  /** Returns the uses of the parameter for an argument of a local function; otherwise the use itself. */
   #followArgument(node: AnyNode, depth = 0): readonly AnyNode[] {
     const { model, functions } = this.#tools;
     const parent = model.parentOf(node);
@@ -114,7 +114,7 @@ export class Reads {
       .flatMap(({ references }) => references.flatMap((reference) => this.#followArgument(reference, depth + 1)));
   }
 
-  /** The function whose code a node belongs to; functions given to other calls, such as `rows.map(…)`, are a part of their surroundings. */
+  /** The function that a node belongs to. Functions passed to other calls, such as `rows.map(…)`, belong to the code around the call. */
   #homeOf(node: AnyNode): AnyNode | undefined {
     const { model, works } = this.#tools;
     for (const ancestor of model.ancestors(node)) {
@@ -126,14 +126,14 @@ export class Reads {
     return undefined;
   }
 
-  /** Whether `read` can happen after `site`. What comes before it in the same function can't, except in a loop around both. */
+  /** Returns whether `node` can run after `site`. Code before it in the same function can't, except in a loop around both. */
   #canFollow(node: AnyNode, site: AnyNode, slot: Slot): boolean {
-    // After a death `run` begins again, and finds the state of the module as it was left.
+    // After a death `run` begins again with the state that the module had.
     if (slot.isModuleState) return true;
     const read = this.#siteOf(node);
     if (this.#homeOf(read) !== this.#homeOf(site) || isWithin(read, site) || read.start > site.start) return true;
     for (const ancestor of this.#tools.model.ancestors(site)) {
-      // A variable of the head of a `for` loop lives on through the loop.
+      // A variable of the head of a `for` loop exists during the whole loop.
       if (ancestor === slot.scope) return ancestor.type === 'ForStatement' && isWithin(read, ancestor);
       const isAround = isLoop(ancestor) || isFunction(ancestor);
       if (isAround && isWithin(read, ancestor) && ancestor !== this.#homeOf(site)) return true;
@@ -141,13 +141,13 @@ export class Reads {
     return false;
   }
 
-  /** For a node in the work of a step, the call of that step. */
+  /** Returns the call of the step for a node in the work of a step; otherwise the node. */
   #siteOf(node: AnyNode): AnyNode {
     const work = this.#tools.works.find(({ owner, site }) => isWithin(node, owner) && isWithin(owner, site));
     return work === undefined ? node : work.site;
   }
 
-  /** Whether the call can happen more than once during the life of the slot. */
+  /** Returns whether the call can happen more than once during the life of the slot. */
   #isRepeated(site: AnyNode, slot: Slot, isBatch: boolean, depth = 0): boolean {
     if (isBatch || slot.isModuleState || depth > 4) return true;
     const { model, functions } = this.#tools;
@@ -166,12 +166,12 @@ export class Reads {
   }
 }
 
-/** The items of a batch are taken when it begins. */
+/** Returns whether the node is in the items of the batch, which are read when it begins. */
 function isItems(node: AnyNode, { kind, call }: Work): boolean {
   return kind === 'batch' && call.arguments[1] !== undefined && isWithin(node, call.arguments[1]);
 }
 
-/** Whether only a property of something in the list or the map changes, so that the number of its elements stays. */
+/** Returns whether only a property of an element of the list or the map changes, so that the number of elements stays the same. */
 function changesPartOnly({ node }: Write): boolean {
   if (node.type !== 'AssignmentExpression' || node.left.type !== 'MemberExpression') return false;
   return propertyName(node.left) !== 'length' && propertyName(node.left) !== undefined;
@@ -182,13 +182,13 @@ function isSize(node: AnyNode, model: SourceModel): boolean {
   return parent?.type === 'MemberExpression' && /^(length|size)$/.test(propertyName(parent) ?? '');
 }
 
-/** Whether a read within the work sees what an earlier call of the same work has left. */
+/** Returns whether a read within the work sees what an earlier call of the same work has left. */
 export function isCarried({ writes, slot }: Change, reads: readonly AnyNode[], model: SourceModel): boolean {
   const isReset = (write: Write) => write.kind === 'replace' && isWhole(write, model);
   const resets = writes.filter(isReset);
   return writes.some((write) => {
     if (write.kind === 'fill') return slot.isModuleState && write.values.some(isFlag);
-    // A replaced value is carried over only where it is read first, or is made from what was there before.
+    // A replaced value is carried over only if it is read first, or is made from the previous value.
     if (write.kind === 'replace') {
       const home = model.functionAround(write.node);
       return reads.some(
@@ -208,7 +208,7 @@ export function isCarried({ writes, slot }: Change, reads: readonly AnyNode[], m
   });
 }
 
-/** A flag such as `isLoggedIn = true` says something about a session; a value that is only kept is as good on the next one. */
+/** A flag such as `isLoggedIn = true` describes a session. Another value that is only stored is also valid for the next session. */
 function isFlag(value: AnyNode): boolean {
   return value.type === 'Literal' && typeof value.value === 'boolean';
 }
@@ -222,7 +222,7 @@ function isWhole({ node }: Write, model: SourceModel): boolean {
   return left.type === 'MemberExpression' && (propertyName(left) === 'length' || left.object.type === 'ThisExpression');
 }
 
-/** Whether `first` always runs before `second`: its block contains the other one. */
+/** Returns whether `first` always runs before `second`: its block contains the other one. */
 function dominates(first: AnyNode, second: AnyNode, model: SourceModel): boolean {
   if (first.start >= second.start) return false;
   for (const ancestor of model.ancestors(first)) {

@@ -1,4 +1,4 @@
-/** The code that runs when a function is called: its own, that of functions within it, and that of local functions that it calls. */
+/** Finds the code that runs when a function is called: its own, that of functions within it, and that of local functions that it calls. */
 import { isFunction, propertyName, unwrap, type AnyNode, type ClassNode, type FunctionNode } from './ast.ts';
 import type { Origin, Path } from './bindings.ts';
 import type { Functions } from './functions.ts';
@@ -13,7 +13,7 @@ const MAX_DEPTH = 8;
 export interface Part {
   readonly owner: FunctionNode;
   readonly nodes: readonly AnyNode[];
-  /** Whether `this` is an object that was there before the region was entered. */
+  /** True if `this` is an object that existed before the region was entered. */
   readonly isThisOuter: boolean;
   /** The classes whose instance `this` can be, as far as calls of the function show them. */
   readonly receivers: ReadonlySet<ClassNode>;
@@ -38,7 +38,7 @@ export class Regions {
     this.#works = new Set(works.map(({ owner }) => owner));
   }
 
-  /** The region of `root`. The work of steps within it has regions of its own and is left out. */
+  /** Returns the region of `root`, without the work of steps within it, which has its own regions. */
   of(root: FunctionNode): Region {
     const known = this.#known.get(root);
     if (known !== undefined) return known;
@@ -74,7 +74,7 @@ export class Regions {
     return { root, parts: [...parts.values()], has: (node) => members.has(node) };
   }
 
-  /** Functions given to other calls, such as `rows.map(parse)`, and listeners of an event that is emitted count as called. */
+  /** The functions that a node calls. Functions passed to other calls, such as `rows.map(parse)`, and listeners of an emitted event, count. */
   #calledBy(node: AnyNode, members: ReadonlySet<AnyNode>): readonly Call[] {
     if (node.type === 'NewExpression') {
       return this.#functions.constructorsOf(node).map((target) => ({ target, callee: node }));
@@ -88,7 +88,7 @@ export class Regions {
     return [...called, ...this.#listeners.calledBy(node).map((target) => ({ target, callee: target }))];
   }
 
-  /** The functions that `callee` can mean, if parameters have only what calls within the region give them. */
+  /** The functions that `callee` can refer to, if parameters only have the arguments of calls within the region. */
   #resolve(
     callee: AnyNode,
     members: ReadonlySet<AnyNode>,
@@ -127,7 +127,7 @@ export class Regions {
     return new Set(values.of(object).flatMap((value) => values.classOf(value) ?? []));
   }
 
-  /** Whether the object of a called method was there before the region was entered. */
+  /** Returns whether the object of a called method existed before the region was entered. */
   #isObjectOuter(callee: AnyNode, surroundings: Surroundings): boolean {
     const expression = unwrap(callee);
     if (expression.type === 'NewExpression') return false;

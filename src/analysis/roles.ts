@@ -1,4 +1,4 @@
-/** Finds the variables that are members of an action's context (`step`, `driver`, …), however they are named and passed on. */
+/** Finds the variables that are members of an action's context (`step`, `driver`, …), under every name. */
 import { keyName, propertyName, unwrap, type AnyNode, type FunctionNode } from './ast.ts';
 import type { Binding, Path } from './bindings.ts';
 import { followPath, type Functions } from './functions.ts';
@@ -7,7 +7,7 @@ import type { SourceModel } from './source-model.ts';
 export interface Role {
   /** The object that it belongs to: the context of `run`, or the tools that a step or a batch gives to its work. */
   readonly owner: 'run' | 'step' | 'batch';
-  /** Its name in there; empty for the whole object. */
+  /** The name of the member; empty for the whole object. */
   readonly member: string;
 }
 
@@ -23,7 +23,7 @@ export class Roles {
   readonly #known = new Map<Binding, Role | undefined>();
   readonly #runs: ReadonlySet<FunctionNode>;
 
-  /** `ofWork` says whether a function is the work of a step or a batch. */
+  /** `ofWork` returns whether a function is the work of a step or a batch. */
   constructor(model: SourceModel, functions: Functions, ofWork: (owner: FunctionNode) => WorkOwner | undefined) {
     this.#model = model;
     this.#functions = functions;
@@ -74,7 +74,7 @@ export class Roles {
     if (work !== undefined)
       return index === (work.kind === 'step' ? 0 : 1) ? enter({ owner: work.kind, member: '' }, path) : undefined;
     const sites = this.#functions.sitesOf(owner);
-    // An exported helper has no call in these files. If it takes `step` or `batch` out of its parameter, that is a context.
+    // An exported helper has no call in these files. If it destructures `step` or `batch` from its parameter, that is a context.
     if (sites.length === 0 && this.#looksLikeContext(owner.params[index]))
       return enter({ owner: 'run', member: '' }, path);
     const roles = sites.map((site) => {
@@ -84,7 +84,7 @@ export class Roles {
     return unanimous(roles);
   }
 
-  /** Whether `step` or `batch` is taken out of a parameter, or called on it. */
+  /** Returns whether `step` or `batch` is destructured from a parameter, or called on it. */
   #looksLikeContext(parameter: AnyNode | undefined): boolean {
     if (parameter?.type !== 'Identifier') return parameter !== undefined && takesSteps(parameter);
     const references = this.#model.bindingOf(parameter)?.references ?? [];
@@ -102,7 +102,7 @@ export class Roles {
     return role === undefined ? undefined : enter(role, rest);
   }
 
-  /** The functions that are given to `defineAction` under this name. */
+  /** The functions that are passed to `defineAction` under this name. */
   #findMethods(name: 'run' | 'prepare'): FunctionNode[] {
     return this.#model.calls.flatMap((call) => {
       if (!this.#isDefineAction(call.callee) || call.arguments[0] === undefined) return [];
@@ -125,7 +125,7 @@ export class Roles {
   }
 }
 
-/** The role of a part of what has the role `whole`; a part of a part has none. */
+/** The role of a member of a value with the role `whole`. A part of a member has no role. */
 function enter(whole: Role, path: Path): Role | undefined {
   const [name, ...rest] = path;
   if (name === undefined) return whole;

@@ -1,4 +1,4 @@
-/** The facts about an action that the rules work with, and the parts that their warnings have in common. */
+/** The facts about an action that the rules use, and the common parts of their warnings. */
 import { callPosition, positionOf, propertyName, unwrap, type AnyNode, type Position } from './ast.ts';
 import type { CallSite, Functions } from './functions.ts';
 import type { Regions } from './regions.ts';
@@ -33,12 +33,12 @@ export function warnAt(node: AnyNode, { rule, message, site, isModuleState = fal
   return { rule, ...positionOf(node), message, call, isModuleState };
 }
 
-/** The position of a call as a stack trace has it. */
+/** The position of a call in a stack trace. */
 export function sitePosition(site: CallSite): Position {
   return site.type === 'CallExpression' ? callPosition(site) : positionOf(site);
 }
 
-/** The call as a name for a message: `step "page 1"`, or `step` if its key is computed. */
+/** The name of a call for a message: `step "page 1"`, or `step` if its key is computed. */
 export function describeCall({ kind, call }: WorkCall): string {
   const [key] = call.arguments;
   return key?.type === 'Literal' && typeof key.value === 'string' ? `the ${kind} "${key.value}"` : `a ${kind}`;

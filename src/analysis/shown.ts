@@ -1,4 +1,4 @@
-/** Decides whether a use of a variable only shows it to the user: a replay that leaves it out loses no data. */
+/** Decides whether a use of a variable only shows it to the user. A replay that leaves out such a use loses no data. */
 import { isFunction, isWithin, methodName, propertyName, unwrap, type AnyNode } from './ast.ts';
 import type { Roles } from './roles.ts';
 import type { SourceModel } from './source-model.ts';
@@ -34,7 +34,7 @@ export function isOnlyShown(node: AnyNode, tools: ShownTools, depth = 0): boolea
   return false;
 }
 
-/** Whether `inner` decides whether the other parts of `outer` run. */
+/** Returns whether `inner` decides whether the other parts of `outer` run. */
 function isCondition(inner: AnyNode, outer: AnyNode): boolean {
   if (outer.type === 'IfStatement') return outer.test === inner;
   if (outer.type === 'ForOfStatement') return outer.right === inner;
@@ -47,7 +47,7 @@ function branchesOf(node: AnyNode): readonly AnyNode[] {
   return node.type === 'LogicalExpression' ? [node.right] : [];
 }
 
-/** Whether code does nothing but show text. */
+/** Returns whether code only shows text. */
 function onlyShows(node: AnyNode, tools: ShownTools): boolean {
   if (node.type === 'BlockStatement') return node.body.every((statement) => onlyShows(statement, tools));
   if (node.type === 'ExpressionStatement') return onlyShows(node.expression, tools);

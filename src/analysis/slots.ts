@@ -14,14 +14,14 @@ const MAX_DEPTH = 12;
 const MAX_VISITS = 1000;
 /** Methods whose result is an element of the object. */
 const ELEMENT_METHODS = /^(get|at|find|findLast|pop|shift)$/;
-/** Methods whose result leads to the elements of the object by one step more. */
+/** Methods whose result leads to the elements of the object by one more property. */
 const PAIR_METHODS = /^(entries)$/;
 /** Methods whose result has the elements of the object, and is changed with it. */
 const SAME_METHODS = /^(values|keys|sort|reverse|fill)$/;
 /** Methods whose result is a new list of the same elements. */
 const COPYING_METHODS = /^(filter|slice|concat|toSorted|toReversed|toSpliced|splice|with|flat)$/;
 const ITERATING_METHODS = /^(forEach|map|filter|flatMap|some|every|find|findLast|findIndex|sort)$/;
-/** The tools of an action, whose change is no loss. `params` is not one of them. */
+/** The tools of an action, whose changes lose no data. `params` is not one of them. */
 const TOOLS = /^(driver|api|signal|log|runId|session|folder|screenshot|step|batch|save|progress)$/;
 
 export interface Viewpoint {
@@ -51,8 +51,8 @@ export class Slots {
   }
 
   /**
-   * The slots outside of the region that a change is visible in. The path leads from `node` to what is changed: it is empty for an assignment
-   * to `node`, and null for a change of its content.
+   * Returns the slots outside of the region in which a change is visible. The path leads from `node` to the changed part: it is empty for
+   * an assignment to `node`, and null for a change of its content.
    */
   outerRootsOf(node: AnyNode, path: Path, viewpoint: Viewpoint): Slot[] {
     this.#visits = 0;
@@ -78,7 +78,7 @@ export class Slots {
     const { model, roles } = this.#tools;
     const expression = unwrap(node);
     const binding = model.bindingOf(expression);
-    // An assignment to a variable changes that variable, and not what it was made from.
+    // An assignment to a variable changes only that variable, not the source of its value.
     if (path.length === 0 && binding !== undefined) return [this.ofBinding(binding)];
     const next: Next = (inner, rest) => this.#rootsOf(inner, rest, viewpoint, depth + 1);
     this.#visits += 1;
@@ -110,7 +110,7 @@ export class Slots {
       case 'ObjectExpression':
         return this.#rootsOfLiteral(expression, path, next);
       case 'ArrayExpression': {
-        // A change of the list itself is none of its elements.
+        // A change of the list itself does not change its elements.
         const rest = path.slice(1);
         if (rest.length === 0) return [];
         return expression.elements.flatMap((element) => {
@@ -144,7 +144,7 @@ export class Slots {
     });
   }
 
-  /** A field of an instance, and what its class assigns to the field. */
+  /** The field of an instance, and the slots of the values that its class assigns to it. */
   #rootsOfInstance(
     value: AnyNode,
     path: Path,
@@ -156,7 +156,7 @@ export class Slots {
     const [name, ...rest] = path;
     if (owner === undefined || typeof name !== 'string') return [];
     const followed = rest.length === 0 ? [] : functions.fieldValues(owner, name).flatMap((one) => next(one, rest));
-    // An arrow function has the `this` of the class around it, whatever calls it.
+    // An arrow function has the `this` of the class around it, for every caller.
     const related = receivers.filter((one) => functions.values.classes.areRelated(one, owner));
     const owners = related.length > 0 ? related : [owner];
     return isOuter ? [...owners.map((one) => this.#fields.ofClass(one, name)), ...followed] : followed;
@@ -222,7 +222,7 @@ export class Slots {
     const found = next(node, path);
     const { functions } = this.#tools;
     const value = unwrap(node);
-    // Fields of an instance are slots of their own.
+    // Fields of an instance are separate slots.
     const isInstance = typeof path[0] === 'string' && functions.classOf(value) !== undefined;
     if (isInstance && path.length > 0) return found;
     const isMade = /^(ObjectExpression|ArrayExpression|NewExpression|CallExpression|AwaitExpression)$/.test(value.type);
@@ -236,7 +236,7 @@ export class Slots {
     });
   }
 
-  /** Undefined if what the parameter gets is not known. */
+  /** Returns undefined if the value of the parameter is unknown. */
   #rootsOfParameter(
     { owner, index, path: inner }: Origin & { readonly from: 'parameter' },
     path: Path,
@@ -262,7 +262,7 @@ export class Slots {
         : undefined;
     }
     const sites = functions.sitesOf(owner);
-    // A helper that the region calls gets there what the region gives it, whatever others give it elsewhere.
+    // For a helper that the region calls, only the arguments of the region count.
     const inside = sites.filter((site) => region.has(site));
     const parameter = owner.params[index];
     const byDefault = parameter?.type === 'AssignmentPattern' ? parameter.right : undefined;
@@ -275,7 +275,7 @@ export class Slots {
   }
 }
 
-/** Whether a call leads to a part of what was there before. */
+/** Returns whether the result of a call is a part of an existing value. */
 function isPartCall(node: AnyNode): boolean {
   return node.type === 'CallExpression' && ELEMENT_METHODS.test(methodName(node) ?? '');
 }

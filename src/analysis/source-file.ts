@@ -1,4 +1,4 @@
-/** Reads one source file into a syntax tree; types are left out, so that all positions are those of the file. */
+/** Parses one source file into a syntax tree. Types are replaced by blanks, so that all positions are those of the file. */
 import { readFile } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
 
@@ -14,9 +14,9 @@ export interface SourceFile {
   readonly parents: ReadonlyMap<AnyNode, AnyNode>;
   /** The nodes of the tree, a node after the nodes within it. */
   readonly nodes: readonly AnyNode[];
-  /** Names that stand for a variable: no property names, no labels. */
+  /** The identifiers that refer to a variable, without property names and labels. */
   readonly identifiers: readonly Identifier[];
-  /** Lines with a comment `replay-safe: <reason>`. */
+  /** The lines with a comment `replay-safe: <reason>`. */
   readonly safeLines: ReadonlySet<number>;
 }
 
@@ -57,7 +57,7 @@ function parseSource(text: string, file: string): SourceFile {
   return { file, program, parents, nodes, identifiers, safeLines };
 }
 
-/** The name of a function or a class, which is a declaration and no use. */
+/** Returns whether the identifier is the name of a function or a class, which is a declaration and not a use. */
 function isName(node: Identifier, parent: AnyNode | undefined): boolean {
   return parent !== undefined && (isFunction(parent) || isClass(parent)) && parent.id === node;
 }

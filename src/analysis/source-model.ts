@@ -1,6 +1,6 @@
 /**
- * An action's file and the local files that it imports as one program: which variable a name means, and which function is called.
- * Everything here is approximate in one direction: what can't be resolved is undefined, and no rule warns because of it.
+ * An action's file and the local files that it imports, as one program: finds the variable that a name refers to. All results are
+ * approximate in one direction: a name that can't be resolved is undefined, and no rule warns because of it.
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -23,7 +23,7 @@ import {
 } from './ast.ts';
 import { readSourceFile, type SourceFile } from './source-file.ts';
 
-/** An action that imports more local files than this is checked without the rest of them. */
+/** The maximum number of files. An action that imports more local files is checked without the others. */
 const MAX_FILES = 50;
 /** The library's own sources, whether run from `src` or from `dist`. */
 const LIBRARY_FOLDER = fileURLToPath(new URL('..', import.meta.url));
@@ -37,7 +37,7 @@ export class SourceModel {
   readonly #bindingOf = new Map<AnyNode, Binding>();
   /** The positions of the nodes in the lists of their files. */
   readonly #indexes = new Map<AnyNode, number>();
-  /** The variables that stand for the expressions of `export default …`, by these expressions. */
+  /** Expression of `export default …` -> the variable that represents it. */
   readonly #defaults = new Map<AnyNode, Binding>();
 
   /** Returns undefined if `file` can't be parsed. */
@@ -71,7 +71,7 @@ export class SourceModel {
     }
   }
 
-  /** The variable that `state.rows` or a name means, in the file that declares it; undefined for a global name. */
+  /** The variable that a name or `state.rows` refers to, in the file that declares it; undefined for a global name. */
   bindingOf(node: AnyNode): Binding | undefined {
     return this.#bindingOf.get(node);
   }
@@ -80,7 +80,7 @@ export class SourceModel {
     return this.#byFile.get(fileOf(node))?.parents.get(node);
   }
 
-  /** The nodes around `node`, the nearest first. */
+  /** The nodes around `node`, nearest first. */
   *ancestors(node: AnyNode): Generator<AnyNode> {
     for (let next = this.parentOf(node); next !== undefined; next = this.parentOf(next)) yield next;
   }
@@ -90,7 +90,7 @@ export class SourceModel {
     return undefined;
   }
 
-  /** The class whose instance `this` is at `node`; undefined if `this` is anything else. */
+  /** The class whose instance `this` is at `node`; undefined if `this` is another value. */
   classAround(node: AnyNode): ClassNode | undefined {
     for (const ancestor of this.ancestors(node)) {
       if (isClass(ancestor)) return ancestor;
@@ -181,7 +181,7 @@ export class SourceModel {
     return 'default';
   }
 
-  /** A variable of the module, followed to the module that it is imported from. */
+  /** A variable of the module; if it is imported, the variable of the module that exports it. */
   #imported(file: string, name: string): Binding | undefined {
     const found = this.#topLevel(file, name);
     return found === undefined ? undefined : this.#followImport(found, file);
@@ -203,7 +203,7 @@ export class SourceModel {
     return (file === undefined ? undefined : this.exportOf(file, binding.origin.name)) ?? binding;
   }
 
-  /** `state.rows`, where `state` is a whole module. */
+  /** Resolves `state.rows` if `state` is a whole module. */
   #resolveMember(identifier: Identifier, { origin }: Binding): void {
     const parent = this.parentOf(identifier);
     if (origin.from !== 'import' || origin.name !== '*') return;

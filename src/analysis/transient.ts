@@ -1,4 +1,4 @@
-/** Decides whether what code leaves in a variable has a meaning only while the code runs: no data is lost if a replay leaves it out. */
+/** Decides whether a variable has a meaning only while the code runs. A replay that leaves out its changes then loses no data. */
 import { isFunction, isWithin, methodName, unwrap, type AnyNode } from './ast.ts';
 import { describeTarget } from './rule.ts';
 import type { Slot } from './slot.ts';
@@ -7,20 +7,20 @@ import type { Write } from './writes.ts';
 
 const MAX_DEPTH = 4;
 
-/** Whether all changes together are of one of these kinds. */
+/** Returns whether all changes together are of one of these kinds. */
 export function isTransient(slot: Slot, writes: readonly Write[], model: SourceModel): boolean {
   if (writes.every(({ values }) => values.length > 0 && values.every(isTime))) return true;
   return isBalanced(writes) || isWaitingList(writes, model) || writes.every((write) => isChain(write, slot, model));
 }
 
-/** Whether the value is the present time: what a pause between requests needs, and no data. */
+/** Returns whether the value is the current time, which code stores for a pause between requests. */
 function isTime(value: AnyNode): boolean {
   if (value.type === 'BinaryExpression') return isTime(value.left) || isTime(value.right);
   if (value.type === 'CallExpression') return /^(Date|performance)\.now$/.test(describeTarget(value.callee) ?? '');
   return value.type === 'NewExpression' && describeTarget(value.callee) === 'Date' && value.arguments.length === 0;
 }
 
-/** A count of what is going on: `active += 1` and, later, `active -= 1`. */
+/** Returns whether the variable counts running work: `active += 1` and, later, `active -= 1`. */
 function isBalanced(writes: readonly Write[]): boolean {
   const operators = new Set(
     writes.map(({ node }) =>
@@ -37,7 +37,7 @@ function isNumber(node: AnyNode): boolean {
   return node.type === 'Literal' && typeof node.value === 'number';
 }
 
-/** A list of callers that wait for their turn: `new Promise((resolve) => waiting.push(resolve))`. */
+/** Returns whether the variable is a list of waiting callers: `new Promise((resolve) => waiting.push(resolve))`. */
 function isWaitingList(writes: readonly Write[], model: SourceModel): boolean {
   const added = writes.flatMap(({ values }) => values);
   const isResolving = (node: AnyNode, value: AnyNode) => {
@@ -49,7 +49,7 @@ function isWaitingList(writes: readonly Write[], model: SourceModel): boolean {
   return added.length > 0 && added.every((value) => model.nodesWithin(value).some((node) => isResolving(node, value)));
 }
 
-/** `last = last.then(…)`: the work that comes next waits for it. */
+/** Returns whether the change is `last = last.then(…)`, for which the next work waits. */
 function isChain({ node, values }: Write, slot: Slot, model: SourceModel): boolean {
   const [value] = values;
   if (node.type !== 'AssignmentExpression' || node.operator !== '=' || value === undefined) return false;

@@ -1,6 +1,6 @@
 /**
- * Follows an expression to what it can evaluate to: functions, classes, literals, `new` expressions. Names, members, arguments, the values
- * that functions return and the modules that names are imported from are followed.
+ * Finds the values that an expression can have: functions, classes, literals, `new` expressions. It follows names, members, arguments,
+ * return values of functions, and imports.
  */
 import type { NewExpression } from 'acorn';
 
@@ -23,11 +23,11 @@ import { resolveImport, type SourceModel } from './source-model.ts';
 
 export type CallSite = CallExpression | NewExpression;
 
-/** Names lead to other names; a chain longer than this is not followed. */
+/** The maximum length of a chain of names that refer to other names. */
 const MAX_DEPTH = 24;
 /** The maximum number of expressions that are visited for one question. */
 const MAX_VISITS = 1000;
-/** The number of visits after which incomplete values are stored as well. */
+/** The number of visits after which incomplete values are stored, too. */
 const MAX_UNSURE_VISITS = 200;
 /** Methods of a list whose result is the list itself or a list with the same elements. */
 const COPYING_METHODS = /^(filter|slice|concat|sort|reverse|toSorted|toReversed|splice|with|flat|values|entries)$/;
@@ -42,7 +42,7 @@ export class Values {
   readonly #sitesOf: (owner: FunctionNode) => readonly CallSite[];
   readonly #known = new Map<AnyNode, readonly AnyNode[]>();
   readonly #active = new Set<AnyNode>();
-  /** The objects whose members are being looked for. */
+  /** The objects whose members are being searched. */
   readonly #opened = new Set<AnyNode>();
   readonly #returns = new Map<FunctionNode, readonly AnyNode[]>();
   #visits = 0;
@@ -77,7 +77,7 @@ export class Values {
     this.#active.add(expression);
     const values = [...new Set(this.#find(expression))];
     this.#active.delete(expression);
-    // A search that was cut short, because a value depends on itself, is complete only for the expression that was asked for. In code with
+    // A search that was cut short, because a value depends on itself, is complete only for its first expression. In code with
     // many such expressions the incomplete values are used.
     if (isFirst || !this.#isCut || this.#visits > MAX_UNSURE_VISITS) this.#known.set(expression, values);
     return values;
@@ -116,7 +116,7 @@ export class Values {
     return [...own, ...members, ...(name === null ? [] : this.#assigned(owner, name))];
   }
 
-  /** The class or the literal whose fields a value has; undefined for other values. */
+  /** The class, function or literal whose fields a value has; undefined for other values. */
   ownerOf(value: AnyNode): AnyNode | undefined {
     if (value.type === 'NewExpression') return this.of(value.callee).find(isClass);
     if (value.type === 'ThisExpression') return this.#model.classAround(value);
@@ -286,7 +286,7 @@ export class Values {
     });
   }
 
-  /** Whether `node` can be an object with the fields of `owner`. */
+  /** Returns whether `node` can be an object with the fields of `owner`. */
   hasOwner(node: AnyNode, owner: AnyNode): boolean {
     return this.of(node).some((value) => {
       const found = this.ownerOf(value);
@@ -304,7 +304,7 @@ export class Values {
   }
 }
 
-/** The argument of a call; undefined if there is none, or if the call doesn't show it. */
+/** The argument of a call; undefined if there is none, or if a spread element hides it. */
 export function argumentOf(site: CallSite, index: number): AnyNode | undefined {
   const before = site.arguments.slice(0, index + 1);
   return before.some(({ type }) => type === 'SpreadElement') ? undefined : site.arguments[index];

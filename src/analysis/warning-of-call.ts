@@ -1,4 +1,4 @@
-/** Finds the warning about the call that is being made, by the stack of the call. */
+/** Finds the warning about a call by the stack of the call. */
 import { fileURLToPath } from 'node:url';
 
 import type { Position } from './ast.ts';
@@ -8,8 +8,8 @@ import type { SourceWarning } from './source-warning.ts';
 const LIBRARY_FOLDER = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * Returns the warning whose `call` is a frame of `stack`, which is the `stack` of an Error that was made in the library's `step` or `batch`.
- * Only the author's frames next to the library's are looked at: further ones belong to a step around this one.
+ * Returns the warning whose `call` is a frame of `stack`, the `stack` of an Error that was made in the library's `step` or `batch`.
+ * Uses only the author's frames next to the library's, because further frames belong to a step around this one.
  */
 export function findWarningOfCall(
   warnings: readonly SourceWarning[],
@@ -33,7 +33,7 @@ export function findWarningOfCall(
   return undefined;
 }
 
-/** `at name (file:///a/b.ts?entry=2:3:4)`, `at async /a/b.ts:3:4`; undefined for frames without a file. */
+/** Parses `at name (file:///a/b.ts?entry=2:3:4)` or `at async /a/b.ts:3:4`. Returns undefined for frames without a file. */
 function parseFrame(line: string): Position | undefined {
   const [, location, lineNumber, column] = /^\s+at (?:.*\()?(.+?):(\d+):(\d+)\)?$/.exec(line) ?? [];
   if (location === undefined) return undefined;

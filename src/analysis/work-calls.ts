@@ -1,4 +1,4 @@
-/** Finds the calls of `step` and `batch`, and the functions that they are given as work. */
+/** Finds the calls of `step` and `batch`, and the functions that are passed to them as work. */
 import { methodName, propertyName, unwrap, type AnyNode, type CallExpression, type FunctionNode } from './ast.ts';
 import type { CallSite, Functions } from './functions.ts';
 import { Roles } from './roles.ts';
@@ -12,7 +12,7 @@ export interface WorkCall {
 /** A function that is the work of a step or a batch. */
 export interface Work extends WorkCall {
   readonly owner: FunctionNode;
-  /** The call that the function is given to: of `step` or `batch` itself, or of a function that passes it on. */
+  /** The call that the function is passed to: of `step` or `batch` itself, or of a function that passes it on. */
   readonly site: CallSite;
 }
 
@@ -25,7 +25,7 @@ export interface WorkCalls {
 }
 
 export function findWorkCalls(model: SourceModel, functions: Functions): WorkCalls {
-  // What a step gives to its work has no `step` or `batch` in it, so the calls can be found before the roles of such tools are known.
+  // The tools of a step contain no `step` or `batch`, so the calls can be found before the roles of such tools are known.
   const early = new Roles(model, functions, () => undefined);
   const calls = model.calls.flatMap((call): WorkCall[] => {
     const kind = kindOf(call, { model, functions, roles: early });
@@ -55,7 +55,7 @@ function kindOf(
     const work = kind === undefined ? undefined : call.arguments[WORK_INDEX[kind]];
     return work === undefined || work.type === 'ObjectExpression' ? undefined : kind;
   }
-  // A function without a call in these files gets its `step` from elsewhere. Its name and its arguments identify it.
+  // A function without a call in these files gets its `step` from another file. Its name and its arguments identify it.
   let kind: WorkCall['kind'] | undefined;
   if (callee.type === 'MemberExpression') kind = toKind(propertyName(callee));
   else if (callee.type === 'Identifier') {
@@ -77,7 +77,7 @@ function isFunctionLike(node: AnyNode, { model, functions }: Tools): boolean {
   return node.type === 'Identifier' && model.bindingOf(node)?.origin.from === 'parameter';
 }
 
-/** The functions that `given` can be; for a parameter, those that callers of its function give for it. */
+/** Returns the functions that `given` can be; for a parameter, those that callers of its function pass for it. */
 function findWorks(given: AnyNode, found: Omit<Work, 'owner'>, tools: Tools, depth = 0): Work[] {
   const { model, functions } = tools;
   const origin = given.type === 'Identifier' ? model.bindingOf(given)?.origin : undefined;
@@ -91,7 +91,7 @@ function findWorks(given: AnyNode, found: Omit<Work, 'owner'>, tools: Tools, dep
   });
 }
 
-/** Whether a function is given to a call that runs it in the browser, where it sees none of the variables around it. */
+/** Returns whether a function is passed to a call that runs it in the browser, where it can't read the variables around it. */
 export function runsInBrowser(owner: AnyNode, model: SourceModel): boolean {
   const parent = model.parentOf(owner);
   return parent?.type === 'CallExpression' && /^execute(Async)?Script$/.test(methodName(parent) ?? '');

@@ -1,4 +1,4 @@
-/** Finds where code changes a variable, or what a variable holds. */
+/** Finds the changes that code makes to a variable, or to the content of a variable. */
 import { isFunction, methodName, propertyName, unwrap, type AnyNode, type CallExpression } from './ast.ts';
 import type { Functions } from './functions.ts';
 import type { Region } from './regions.ts';
@@ -7,25 +7,25 @@ import type { Slots } from './slots.ts';
 import type { SourceModel } from './source-model.ts';
 
 /**
- * How a change depends on what was there before.
- * `replace`: not at all. `fill`: only if nothing was there. `entry`: one entry of a map. `grow`: on all of it.
+ * How a change depends on the previous value. `replace`: it does not. `fill`: only on whether there was a value. `entry`: it sets one entry
+ * of a map. `grow`: on the whole value.
  */
 export type WriteKind = 'replace' | 'fill' | 'entry' | 'grow';
 
 export interface Write {
   readonly slot: Slot;
   readonly node: AnyNode;
-  /** The expression for what is changed. */
+  /** The expression for the changed value. */
   readonly target: AnyNode;
   readonly kind: WriteKind;
-  /** The expressions whose values are put there. */
+  /** The expressions for the new values. */
   readonly values: readonly AnyNode[];
 }
 
 const ARRAY_METHODS = /^(push|unshift|splice|pop|shift|copyWithin)$/;
 const ORDERING_METHODS = /^(sort|reverse|fill)$/;
 const COLLECTION_METHODS = /^(set|add|delete|clear|append)$/;
-// A WeakMap or a WeakSet can't be listed: what it remembers belongs to objects of one entry of `run`, such as drivers.
+// A WeakMap or a WeakSet can't be listed: its content belongs to objects of one entry of `run`, such as drivers.
 const COLLECTIONS = /^(Map|Set|Array|Headers|URLSearchParams|FormData|URL|Object|\w+Array)$/;
 
 /** The probability, judged by its name alone, that a method changes a list, a map or a set. */
@@ -37,7 +37,7 @@ interface Target {
   readonly values: readonly AnyNode[];
   /** Present only for calls of methods. */
   readonly certainty?: Certainty;
-  /** Whether the content of the target changes, and not the target itself. */
+  /** True if the content of the target changes, and not the target itself. */
   readonly isContent?: boolean;
 }
 
@@ -47,7 +47,7 @@ export interface WriteTools {
   readonly functions: Functions;
 }
 
-/** The changes that a region makes to what was there before it was entered. */
+/** Returns the changes that a region makes to slots that existed before it was entered. */
 export function findOuterWrites(region: Region, tools: WriteTools): Write[] {
   const { slots, functions } = tools;
   const writes: Write[] = [];
@@ -64,7 +64,7 @@ export function findOuterWrites(region: Region, tools: WriteTools): Write[] {
   return writes.sort((a, b) => a.node.start - b.node.start);
 }
 
-/** Whether `node` only changes what it names, so that nothing is read: `x = 1`, `x.push(1)` as a statement. */
+/** Returns whether `node` is only changed and not read: `x = 1`, `x.push(1)` as a statement. */
 export function isOnlyWritten(node: AnyNode, tools: Pick<WriteTools, 'model' | 'functions'>): boolean {
   const { model } = tools;
   let top = node;
@@ -84,7 +84,7 @@ export function isOnlyWritten(node: AnyNode, tools: Pick<WriteTools, 'model' | '
   return isChange && !isValueUsed(parent, model);
 }
 
-/** Whether anything is done with the value of an expression, also by callers of `() => ++count`. */
+/** Returns whether the value of an expression is used, also by callers of `() => ++count`. */
 function isResultUsed(node: AnyNode, { model, functions }: Pick<WriteTools, 'model' | 'functions'>): boolean {
   if (isValueUsed(node, model)) return true;
   const parent = model.parentOf(node);
@@ -92,7 +92,7 @@ function isResultUsed(node: AnyNode, { model, functions }: Pick<WriteTools, 'mod
   return functions.sitesOf(parent).some((site) => isValueUsed(site, model));
 }
 
-/** Whether anything is done with the value of an expression. */
+/** Returns whether the value of an expression is used. */
 export function isValueUsed(node: AnyNode, model: SourceModel): boolean {
   const parent = model.parentOf(node);
   if (parent === undefined || parent.type === 'ExpressionStatement') return false;
@@ -102,7 +102,7 @@ export function isValueUsed(node: AnyNode, model: SourceModel): boolean {
   if (parent.type === 'ConditionalExpression' && parent.test !== node) return isValueUsed(parent, model);
   if (parent.type === 'SequenceExpression') return parent.expressions.at(-1) === node && isValueUsed(parent, model);
   if (parent.type === 'ForStatement') return parent.test === node;
-  // The value of `() => rows.push(x)` is rarely what it is written for.
+  // The value of `() => rows.push(x)` is rarely used.
   return !(isFunction(parent) && parent.body === node);
 }
 
@@ -142,7 +142,7 @@ function* targetsOfCall(call: CallExpression, { model, functions }: WriteTools):
     }
     return;
   }
-  // What is awaited is no method of a list, a map or a set: selenium's `await input.clear()`, or a store outside of the program.
+  // An awaited method is not one of a list, a map or a set: selenium's `await input.clear()`, or a store outside of the program.
   const parent = model.parentOf(call);
   if (parent?.type === 'AwaitExpression') return;
   // The changes of a local function are found in its own code.
@@ -220,7 +220,7 @@ function sourceName(node: AnyNode): string | undefined {
   return object === undefined || name === undefined ? undefined : `${object}.${name}`;
 }
 
-/** Whether the method that is called is one of a list, a map or a set. Without a sign of that, an unsure one is none. */
+/** Returns whether a called method is one of a list, a map or a set. An unsure one is, only if the values of the slot show it. */
 function isCollection({ values: given, isKnown }: Slot, certainty: Certainty, functions: Functions): boolean {
   const values = given.flatMap((value) => {
     const found = functions.values.of(value);
@@ -248,7 +248,7 @@ function isObjectAssign({ callee, arguments: [first] }: CallExpression, target: 
   return callee.object.type === 'Identifier' && callee.object.name === 'Object';
 }
 
-/** Whether `parent` is a part of `node`, as `x.y` and `x.get(y)` are of `x`. */
+/** Returns whether `parent` is a part of `node`, as `x.y` and `x.get(y)` are of `x`. */
 function isPartOf(node: AnyNode, parent: AnyNode): boolean {
   if (parent.type === 'ChainExpression') return true;
   if (parent.type === 'MemberExpression') return parent.object === node;

@@ -278,7 +278,7 @@ const GOOD: Readonly<Record<string, string>> = {
     }, { key: (url) => url, concurrency: 1 });
     const options = { key: (url: string) => url, concurrency: 1 };
     await batch('again', params.urls, async (url) => driver.get(url), options);`,
-  'keys that are built from what is worked on': `
+  'keys that are built from the data of the work': `
     const today = await step('today', () => new Date().toISOString().slice(0, 10));
     const id = await step('id', () => crypto.randomUUID());
     let number = 0;
