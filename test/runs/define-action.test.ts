@@ -11,14 +11,14 @@ const good = { name: 'gather', description: 'Gathers.', params: z.object({}), ru
 const define = (changes: object): unknown => defineAction({ ...good, ...changes });
 
 describe('defineAction', () => {
-  it('freezes what it took and marks it as an action', () => {
+  it('freezes the definition and marks it as an action', () => {
     const action = defineAction(good);
     expect(isAction(action)).to.equal(true);
     expect(Object.isFrozen(action)).to.equal(true);
     for (const other of [undefined, null, {}, 'gather', () => undefined]) expect(isAction(other)).to.equal(false);
   });
 
-  it('takes what the action does to the site', () => {
+  it('accepts `effects`', () => {
     for (const effects of ['reads', 'writes', undefined])
       expect(define({ effects })).to.have.property('effects', effects);
   });
@@ -43,7 +43,7 @@ describe('defineAction', () => {
     }
   });
 
-  it('refuses a parameter that is named like a flag of `run`, naming both', () => {
+  it('refuses a parameter with the name of a flag of `run`, and names both', () => {
     for (const flag of RUN_FLAGS) {
       const parameter = flag.replace(/-(.)/g, (_match, letter: string) => letter.toUpperCase());
       expect(() => define({ params: z.object({ [parameter]: z.string() }) })).to.throw(ActionError, `--${flag}`);
@@ -51,7 +51,7 @@ describe('defineAction', () => {
     expect(() => define({ params: z.object({ noRecover: z.boolean() }) })).to.throw(ActionError, '--no-recover');
   });
 
-  it('refuses two parameters that would be one flag, and one that can be no flag', () => {
+  it('refuses two parameters with the same flag, and one that cannot be a flag', () => {
     expect(() => define({ params: z.object({ maxPages: z.int(), max_pages: z.int() }) })).to.throw(
       ActionError,
       '"maxPages" and "max_pages" would both be the flag --max-pages',
@@ -89,7 +89,7 @@ describe('runAction: parameters', () => {
       .and.contain('--url is missing');
   });
 
-  it('names the flag of each wrong parameter and says what is wrong with it', async () => {
+  it('names the flag of each wrong parameter and the reason', async () => {
     const message = await told(shape, { url: 'nowhere', maxPages: 0, kind: 'c' });
     expect(message)
       .to.match(/--url: .*URL/)
@@ -98,19 +98,19 @@ describe('runAction: parameters', () => {
     expect(message.split('\n')).to.have.length(4);
   });
 
-  it('names unknown parameters of a strict action, and those that it has', async () => {
+  it('names unknown parameters of a strict action, and its parameters', async () => {
     expect(await told(z.strictObject({ url: z.string() }), { url: 'x', maxPage: 3 })).to.contain(
       '--max-page is not a parameter of it; it has --url',
     );
   });
 
-  it('tells a rule about several parameters in its own words', async () => {
+  it('shows the message of a rule about several parameters', async () => {
     const range = z.object({ from: z.int(), to: z.int() }).refine(({ from, to }) => from < to, 'from must be below to');
     const message = await told(range, { from: 2, to: 1 });
     expect(message).to.contain('from must be below to.').and.not.contain('--');
   });
 
-  it('takes nothing at all for no parameters', async () => {
+  it('accepts undefined if the action has no parameters', async () => {
     expect(await told(shape, undefined)).to.contain('--url is missing');
   });
 });
@@ -131,7 +131,7 @@ describe('exitCodeOf', () => {
     });
   }
 
-  it('is 2 for a first start that failed and for settings that were found wrong by then, and for no later one', () => {
+  it('is 2 for a failed first start and for settings that are found wrong at that time, and not for a later start', () => {
     for (const code of ['session-start-failed', 'invalid-config']) {
       const error = { code, message: '' };
       expect(exitCodeOf({ status: 'failed', error, sessions: 0 })).to.equal(2);

@@ -25,7 +25,7 @@ describe('ctx.download, on a real browser', function () {
           'content-disposition': 'attachment; filename="report.csv"',
         });
         response.write(`${request.url}\n`);
-        // A file that takes a while: it is not complete when it is there.
+        // A slow file: it exists before it is complete.
         setTimeout(() => response.end('1,2,3\n'.repeat(1_000)), 300);
       } else
         response
@@ -64,7 +64,7 @@ describe('ctx.download, on a real browser', function () {
     return download(() => driver.findElement(By.id(id)).click());
   };
 
-  it('returns the complete file, one for each step, also where a step is done again after a death', async () => {
+  it('returns one complete file for each step, also if a step is done again after a death', async () => {
     const files: string[] = [];
     const outcome = await run(async (context, { entry, supervisor }) => {
       for (const id of ['a', 'b']) {
@@ -89,12 +89,12 @@ describe('ctx.download, on a real browser', function () {
     }
   });
 
-  it('keeps files and folders from other users, whatever the umask', async () => {
+  it('makes files and folders private, for every umask', async () => {
     const umask = process.umask(0);
     try {
       await run(async (context) => {
         const file = await context.step('report', () => fetchReport(context, 'a'));
-        // This one goes where nothing waits for it.
+        // No call waits for this download.
         await context.driver.findElement(By.id('b')).click();
         const other = path.join(output, 'downloads', 'report.csv');
         while (!existsSync(other)) await context.driver.getTitle();
@@ -108,7 +108,7 @@ describe('ctx.download, on a real browser', function () {
     }
   });
 
-  it('keeps the files of steps apart whose keys are alike, and those that are asked for at the same time', async () => {
+  it('separates the files of steps with similar keys, and of concurrent downloads', async () => {
     const files: string[] = [];
     await run(async (context) => {
       for (const key of ['report/1', 'report-1', 'REPORT-1'])
@@ -134,7 +134,7 @@ describe('ctx.download, on a real browser', function () {
     );
   });
 
-  it('puts a download that nobody waits for into the run’s folder, and not into that of the user', async () => {
+  it('puts a download that no call waits for into the run’s folder, and not into the user’s', async () => {
     const users = path.join(homedir(), 'Downloads', 'report.csv');
     const isThere = existsSync(users);
     await run(async ({ driver, step, download, signal }) => {
@@ -149,7 +149,7 @@ describe('ctx.download, on a real browser', function () {
     expect(existsSync(users)).to.equal(isThere);
   });
 
-  it('fails the step where no download comes', async () => {
+  it('fails the step if no download begins', async () => {
     const outcome = await run(async ({ driver, step, download }) => {
       await step('none', async () => {
         await driver.get(`${url}/`);

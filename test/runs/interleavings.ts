@@ -6,7 +6,7 @@ import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 import { MEMORY_REGISTRY_URL } from '../../src/registry/registry.ts';
 import { runScripted, type Stage } from '../support/scripted-run.ts';
 
-/** What one unit of work does. Those that die or cancel do so once, then they are done. */
+/** The behaviour of one unit of work. A unit that dies or cancels does so once, and is done the next time. */
 const BEHAVIOURS = ['done', 'fail', 'skip', 'die', 'swallow a death', 'cancel'] as const;
 type Behaviour = (typeof BEHAVIOURS)[number];
 
@@ -34,7 +34,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.constant({ kind: 'save' as const }),
 );
 
-/** Programs with few deaths: from the second one on, a restart waits. */
+/** Programs with few deaths, because restarts have a back-off from the second one on. */
 const program = fc
   .array(operation, { maxLength: 5 })
   .filter((operations) => operations.flatMap(unitsOf).filter(isDeadly).length <= 2);
@@ -48,7 +48,7 @@ function unitsOf(one: Operation): readonly Behaviour[] {
   return one.kind === 'step' ? [one.unit] : one.units;
 }
 
-/** Runs random programs; each of them has to keep the laws of counting and of once. */
+/** Runs random programs. Each must satisfy the invariants 4 (counts) and 5 (exactly once). */
 export async function checkInterleavings({ numRuns, seed }: { numRuns: number; seed?: number }): Promise<void> {
   await using server = await openScriptedWebDriver();
   await using registry = await openRegistry(MEMORY_REGISTRY_URL);
@@ -67,7 +67,7 @@ export async function checkInterleavings({ numRuns, seed }: { numRuns: number; s
         before = counts;
       };
 
-      /** As another process sees it: what is kept, in one look. */
+      /** The stored state, as another process reads it in one query. */
       const observeStored = async ({ run }: Stage): Promise<void> => {
         const stored = await registry.runs.get(run.id);
         expectToAddUp(stored!.counts);
@@ -137,7 +137,7 @@ export async function checkInterleavings({ numRuns, seed }: { numRuns: number; s
         });
       };
       let { outcome } = await runOnce({});
-      // Each unit cancels once, so this comes to an end.
+      // Each unit cancels once, so this ends.
       while (outcome.status === 'cancelled') {
         const { runId } = outcome;
         ({ outcome } = await runOnce({ resume: runId }));

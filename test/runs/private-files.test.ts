@@ -9,7 +9,7 @@ import { silentLog } from '../../src/core/log.ts';
 import { StateFile } from '../../src/supervisor/restore/state-file.ts';
 import { runScripted } from '../support/scripted-run.ts';
 
-/** Path -> mode, of all that is below `folder`. */
+/** Path -> mode, for every file and folder below `folder`. */
 function modesBelow(folder: string): Record<string, string> {
   const entries = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
   return Object.fromEntries(entries.map((name) => [name, modeOf(path.join(folder, name))]));
@@ -40,7 +40,7 @@ describe('Files of a run', () => {
         await context.save({ title: 'Oak table' }, { key: 'one' });
         await context.screenshot('page');
         expect(context.folder).to.equal(path.join(folder, 'out/run'));
-        // While the registry is open its files beside it are there.
+        // While the registry is open, the files beside it exist.
         expect(modesBelow(path.join(folder, 'state'))).to.include({
           'registry.db': '600',
           'registry.db-wal': '600',
@@ -53,7 +53,7 @@ describe('Files of a run', () => {
   }
 
   for (const mask of [0o000, 0o022, 0o077]) {
-    it(`are their user's alone, and so are their folders, with the umask ${mask.toString(8).padStart(3, '0')}`, async () => {
+    it(`can be read only by their user, like their folders, with the umask ${mask.toString(8).padStart(3, '0')}`, async () => {
       process.umask(mask);
       await run();
       const state = new StateFile({ file: path.join(folder, 'login/state.json'), isPrivate: true, log: silentLog });
@@ -74,7 +74,7 @@ describe('Files of a run', () => {
     });
   }
 
-  it('leave the modes of folders that were there', async () => {
+  it('leave the modes of existing folders', async () => {
     mkdirSync(path.join(folder, 'out/run'), { recursive: true });
     chmodSync(path.join(folder, 'out'), 0o755);
     chmodSync(path.join(folder, 'out/run'), 0o775);

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 
 import { makeTestConfig, runScripted } from '../support/scripted-run.ts';
 
-describe('A run whose registry goes away', () => {
+describe('A run whose registry disappears', () => {
   let folder: string;
 
   beforeEach(() => {

@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { makeTestConfig, runScripted, type ScriptedRun } from '../support/scripted-run.ts';
 
-describe('Run: resume', () => {
+describe('A resumed run', () => {
   let registry: Registry;
   let server: ScriptedWebDriver;
 
@@ -38,7 +38,7 @@ describe('Run: resume', () => {
     expect(works).to.deep.equal(['a', 'b', 'c', 'b', 'c']);
   });
 
-  it('that had to wait for another process goes by what the run is then: completed, with nothing done again', async () => {
+  it('does nothing again if another process completes the run while it waits for the owner', async () => {
     const works: string[] = [];
     const first = Promise.withResolvers<void>();
     const work: ScriptedRun['run'] = async ({ step }, { entry, die }) => {
@@ -62,7 +62,7 @@ describe('Run: resume', () => {
     expect(outcomes[1]!.deaths).to.have.length(1);
   });
 
-  it('takes over the deaths and sessions that the run had when its turn came', async () => {
+  it('takes over the deaths and sessions that the run has when the wait for the owner ends', async () => {
     let attempt = 0;
     const work: ScriptedRun['run'] = async ({ step }, { entry, die }) => {
       if (entry === 1) attempt += 1;
@@ -78,7 +78,7 @@ describe('Run: resume', () => {
     expect((await registry.runs.get(outcome.runId))?.deaths).to.deep.equal(last.outcome.deaths);
   });
 
-  it('warns of a record that only an earlier process saved outside of steps', async () => {
+  it('warns of a record that only an earlier process has saved outside of steps', async () => {
     let isBroken = true;
     const work: ScriptedRun['run'] = async ({ step, save }) => {
       try {
@@ -101,7 +101,7 @@ describe('Run: resume', () => {
     ]);
   });
 
-  it('refuses to redo a step that the run does not have, before a session is started', async () => {
+  it('refuses to redo an unknown step before a session is started', async () => {
     const { outcome } = await runOnce(async ({ step }) => void (await step('a', () => 1)));
     const sessions = server.requests.filter(({ path }) => path === '/session').length;
     const error = await rejectionOf(runOnce(() => undefined, { resume: outcome.runId, redo: 'nope' }));
@@ -110,7 +110,7 @@ describe('Run: resume', () => {
     expect(server.requests.filter(({ path }) => path === '/session')).to.have.length(sessions);
   });
 
-  it('does not do again what is done, returns its stored values, and tries what failed or was cut off (law 5)', async () => {
+  it('returns the stored values of done work, and does failed and interrupted work again (invariant 5)', async () => {
     const stop = new AbortController();
     const works: string[] = [];
     const told: unknown[] = [];
@@ -147,7 +147,7 @@ describe('Run: resume', () => {
     expect(told.slice(-3)).to.deep.equal([{ n: 1 }, undefined, ['done', 'skipped', 'done', 'done']]);
   });
 
-  it('exports in the order of an undisturbed run, though the first half finished backwards', async () => {
+  it('exports in the order of an undisturbed run, although the first half finished in reverse order', async () => {
     const items = ['a', 'b', 'c', 'd'];
     const work =
       (stop: AbortController | undefined): ScriptedRun['run'] =>
@@ -178,7 +178,7 @@ describe('Run: resume', () => {
     expect(keys).to.deep.equal(['begin', ...items, 'end']);
   });
 
-  it('knows the items that workers had added, also those that were not begun', async () => {
+  it('does the items that workers had added, also those that had not begun', async () => {
     const stop = new AbortController();
     const done: number[] = [];
     const work: ScriptedRun['run'] = async ({ batch }) => {
@@ -203,7 +203,7 @@ describe('Run: resume', () => {
     expect(done).to.deep.equal([1, 2, 3, 4]);
   });
 
-  it('does not put the draft of a record back over what came after it', async () => {
+  it('does not replace a record by an older version', async () => {
     const stop = new AbortController();
     const work: ScriptedRun['run'] = async ({ save, step }) => {
       await save({ state: 'draft' }, { key: 'r' });
@@ -226,7 +226,7 @@ describe('Run: resume', () => {
     );
   });
 
-  it('writes the files of a completed run once more, and starts no browser for it', async () => {
+  it('writes the files of a completed run again without a browser', async () => {
     const { outcome } = await runOnce(({ save }) => save({ a: 1 }, { key: 'a' }));
     const starts = server.requests.length;
     const again = await runOnce(() => Promise.reject(new Error('it was entered')), { resume: outcome.runId });
@@ -234,7 +234,7 @@ describe('Run: resume', () => {
     expect(server.requests).to.have.length(starts);
   });
 
-  it('adds sessions, deaths and time up over the processes of the run', async () => {
+  it('adds up sessions, deaths and time over the processes of the run', async () => {
     const halted = await runOnce(({ step }, { die }) => step('a', () => die()), { recover: false });
     expect(halted.outcome).to.include({ status: 'halted', sessions: 1 });
     const { outcome } = await runOnce(async ({ step }) => void (await step('a', () => 1)), { resume: 'last' });
@@ -264,19 +264,19 @@ describe('Run: resume', () => {
     };
     const shop = makeAction('shop', async ({ step, params: given }) => void (await step('a', () => given.pages)));
 
-    it('with other parameters, naming each with what it was and is', async () => {
+    it('with other parameters, and names each with its old and new value', async () => {
       const resume = await begin({ pages: 5 });
       const error = await rejectionOf(runAction(shop, { pages: 6 }, options({ resume })));
       expect(error).to.have.property('code', 'invalid-config');
       expect(error.message).to.contain('--pages was 5, and is now 6').and.to.contain(resume);
     });
 
-    it('not with the same ones, however they are given', async () => {
+    it('not with the same parameters, in every notation', async () => {
       const resume = await begin({});
       expect(await runAction(shop, { pages: 3 }, options({ resume }))).to.include({ status: 'completed' });
     });
 
-    it('as another action, naming both', async () => {
+    it('as another action, and names both', async () => {
       const resume = await begin({});
       const other = makeAction('market', () => undefined);
       const { message } = await rejectionOf(runAction(other, {}, options({ resume })));
@@ -289,14 +289,14 @@ describe('Run: resume', () => {
       expect(message).to.contain('not for "ann"').and.to.contain('--owner');
     });
 
-    it('where there is no such run, or none of the action at all', async () => {
+    it('if there is no such run, or no run of the action', async () => {
       expect((await rejectionOf(runAction(shop, {}, options({ resume: 'nope' })))).message).to.contain('no run nope');
       expect((await rejectionOf(runAction(shop, {}, options({ resume: 'last' })))).message).to.contain(
         'no run of shop',
       );
     });
 
-    it('without a parameter that may be secret, which is kept nowhere and is to be given again (R411)', async () => {
+    it('without a parameter that may be secret, which is not stored and must be given again (R411)', async () => {
       const site = 'https://ann:hunter2@shop.example/';
       const resume = await begin({ pages: 2, password: 'correct horse', site });
       const stored = JSON.stringify([await registry.runs.get(resume)]);

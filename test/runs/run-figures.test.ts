@@ -15,7 +15,7 @@ describe('RunFigures', () => {
     expect(deaths.map(({ epoch }) => epoch)).to.deep.equal([1]);
   });
 
-  it('adds the numbers of earlier processes, as the row has them, to its own', () => {
+  it('adds the numbers of earlier processes in the row to its own', () => {
     const figures = new RunFigures();
     figures.sessions += 1;
     figures.deaths.push(makeDeath({ epoch: 9 }));

@@ -40,7 +40,7 @@ describe('Run: prepare', () => {
     ]);
   });
 
-  it('fails the run when it throws, and `run` is not entered', async () => {
+  it('fails the run if it throws, and `run` is not entered', async () => {
     const { outcome, entries, left } = await runScripted({
       prepare: () => {
         throw new Error('no login');
@@ -53,7 +53,7 @@ describe('Run: prepare', () => {
     expect(left).to.equal(0);
   });
 
-  it('fails the run also when it throws only after a restart', async () => {
+  it('fails the run also if it throws only after a restart', async () => {
     const { outcome, entries } = await runScripted({
       prepare: ({ session }) => {
         if (session.epoch === 2) throw new Error('locked out');
@@ -65,7 +65,7 @@ describe('Run: prepare', () => {
     expect(outcome.error?.message).to.equal('locked out');
   });
 
-  it('is restarted on a new session when its session dies, even when it swallowed that or threw something else', async () => {
+  it('is entered again on a new session if its session dies, also if it catches the death or throws another error', async () => {
     const { outcome, entries } = await runScripted({
       prepare: async ({ session }, { die }) => {
         if (session.epoch > 2) return;
@@ -86,7 +86,7 @@ describe('Run: cancel by its signal', () => {
     expect(exitCodeOf(outcome as never)).to.equal(130);
   };
 
-  it('is cancelled before it starts when its signal is aborted already, and asks for no session', async () => {
+  it('is cancelled before it starts a session if its signal is already aborted', async () => {
     await using server = await openScriptedWebDriver();
     await using site = await openFaultSite();
     const { outcome, entries } = await runScripted({
@@ -100,11 +100,11 @@ describe('Run: cancel by its signal', () => {
     expect(server.requests).to.deep.equal([]);
   });
 
-  it('is cancelled while its first session is being started', async () => {
+  it('is cancelled while its first session starts', async () => {
     await using server = await openScriptedWebDriver();
     const stop = new AbortController();
     using hold = server.hold('POST /session');
-    // The session that comes too late is waited for, and ended.
+    // The run waits for the late session, and ends it.
     void hold.caught.then(() => {
       stop.abort();
       hold.release();
@@ -144,7 +144,7 @@ describe('Run: cancel by its signal', () => {
     expect(outcome).to.include({ sessions: 2 });
   });
 
-  it('keeps what is finished, cancels the rest, and hands the reason on (R110)', async () => {
+  it('stores finished work, cancels the rest, and passes the reason on (R110)', async () => {
     const stop = new AbortController();
     const reason = new CancelledError('enough');
     const told: unknown[] = [];
@@ -173,7 +173,7 @@ describe('Run: cancel by its signal', () => {
     expect(outcome.counts).to.deep.equal({ total: 3, done: 1, failed: 0, cancelled: 2, skipped: 0 });
   });
 
-  it('takes a reason that is no error of ours, or none at all', async () => {
+  it('accepts a reason that is not an error of the library, and no reason', async () => {
     for (const reason of [undefined, 'because', new Error('mine')]) {
       const stop = new AbortController();
       const { outcome, code } = await runScripted({
@@ -188,7 +188,7 @@ describe('Run: cancel by its signal', () => {
     }
   });
 
-  it('leaves a run behind that ignores its signal, and says so; what it still does counts no more', async () => {
+  it('abandons code that ignores its signal with a warning, and drops its later results', async () => {
     const clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
       const stop = new AbortController();
@@ -222,7 +222,7 @@ describe('Run: cancel by its signal', () => {
     }
   });
 
-  it('takes its listener from the caller’s signal when it is over', async () => {
+  it('removes its listener from the caller’s signal at its end', async () => {
     const stop = new AbortController();
     const added = spy(stop.signal, 'addEventListener');
     const removed = spy(stop.signal, 'removeEventListener');
@@ -238,7 +238,7 @@ describe('Run: critical API failures (R106)', () => {
     [429, 'rate-limited'],
     [401, 'auth-expired'],
   ] as const) {
-    it(`fails with code ${code} after many answers of ${status}, even when the action swallows them`, async () => {
+    it(`fails with code ${code} after many answers of ${status}, also if the action catches them`, async () => {
       await using site = await openFaultSite();
       const { outcome, code: told } = await runScripted({
         options: { supervisor: { apiRetries: 0, criticalFailureThreshold: 3 } },
@@ -256,7 +256,7 @@ describe('Run: critical API failures (R106)', () => {
     });
   }
 
-  it('stops a batch whose API is out of order, and cancels what was queued', async () => {
+  it('stops a batch whose API has an outage, and cancels queued items', async () => {
     await using site = await openFaultSite();
     const items = Array.from({ length: 20 }, (_unused, index) => String(index));
     const { outcome, code } = await runScripted({
@@ -298,7 +298,7 @@ describe('Run: the context', () => {
     expect(stale).to.have.property('code', 'session-dead');
   });
 
-  it('writes screenshots into the folder of the run, whatever their names', async () => {
+  it('writes screenshots into the folder of the run, for every name', async () => {
     const output = mkdtempSync(path.join(tmpdir(), 'run-'));
     try {
       const files: string[] = [];
@@ -341,7 +341,7 @@ describe('Run: the context', () => {
     rmSync(seen, { recursive: true });
   });
 
-  it('hands the parsed parameters over, defaults filled in', async () => {
+  it('has the parsed parameters with their defaults', async () => {
     await using server = await openScriptedWebDriver();
     let seen: unknown;
     const action = defineAction({

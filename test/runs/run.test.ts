@@ -10,14 +10,14 @@ import { exitCodeOf } from '../../src/runs/runs.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { makeTestConfig, runScripted } from '../support/scripted-run.ts';
 
-/** An address where nothing listens: the port was free a moment ago. */
+/** Returns a URL with a port that was free a moment ago, so that nothing listens there. */
 async function refusedUrl(): Promise<string> {
   const site = await openScriptedWebDriver();
   await site.close();
   return site.url;
 }
 
-describe('Run: its ends', () => {
+describe('Run: end', () => {
   it('completes with counts, sessions and no error when `run` returns', async () => {
     const { outcome, left } = await runScripted({ run: async ({ step }) => void (await step('a', () => 1)) });
     expect(outcome).to.include({ action: 'scripted', status: 'completed', records: 0, sessions: 1, error: null });
@@ -41,7 +41,7 @@ describe('Run: its ends', () => {
     expect(exitCodeOf(outcome)).to.equal(1);
   });
 
-  it('is partial when a step was given up by its own CancelledError, for not everything was done', async () => {
+  it('is partial if a step ended with its own CancelledError, because not all work was done', async () => {
     const { outcome } = await runScripted({
       run: async ({ step }) => {
         await rejectionOf(
@@ -55,7 +55,7 @@ describe('Run: its ends', () => {
     expect(outcome.counts).to.include({ total: 1, cancelled: 1 });
   });
 
-  it('ends as halted where recovery is off, with the death, and the counts add up (R110)', async () => {
+  it('ends as halted with the death if recovery is off, and the counts add up (R110)', async () => {
     const { outcome, entries, code, left } = await runScripted({
       options: { recover: false },
       run: async ({ step, batch }, { die }) => {
@@ -73,7 +73,7 @@ describe('Run: its ends', () => {
     expect(left).to.equal(0);
   });
 
-  it('sends not one command for a session after its death where recovery is off, but for the one DELETE (R110)', async () => {
+  it('sends no command except one DELETE for a session after its death if recovery is off (R110)', async () => {
     await using server = await openScriptedWebDriver();
     const { outcome } = await runScripted({
       server,
@@ -126,7 +126,7 @@ describe('Run: its ends', () => {
     expect(left).to.equal(0);
   });
 
-  it('is not timed out while it tells progress, and shows what was told', async () => {
+  it('does not time out while it reports progress, and shows the progress', async () => {
     const { outcome } = await runScripted({
       options: { config: makeTestConfig({ sessionTimeoutMs: 400 }) },
       run: async ({ driver, progress }, { run }) => {
@@ -141,7 +141,7 @@ describe('Run: its ends', () => {
     expect(outcome).to.include({ status: 'completed', error: null });
   });
 
-  it('takes a timeout longer than a timer can be for what it is, and does not fire at once', async () => {
+  it('does not time out at once with a timeout that is longer than the longest timer', async () => {
     const { outcome } = await runScripted({
       options: { config: makeTestConfig({ sessionTimeoutMs: 60 * 60_000 * 24 * 60 }) },
       run: async ({ driver }) => {
@@ -151,12 +151,12 @@ describe('Run: its ends', () => {
     expect(outcome).to.include({ status: 'completed', error: null });
   });
 
-  it('refuses progress that is no number', async () => {
+  it('refuses progress that is not a number', async () => {
     const { code } = await runScripted({ run: ({ progress }) => progress(Number.NaN, 1) });
     expect(code).to.equal('action-error');
   });
 
-  it('keeps the first failure when its data can not be written either', async () => {
+  it('reports the first failure if its data cannot be written either', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'run-'));
     try {
       const { outcome, code, warnings } = await runScripted({
@@ -176,7 +176,7 @@ describe('Run: its ends', () => {
     }
   });
 
-  it('fails with code export-failed when only its data can not be written', async () => {
+  it('fails with code export-failed if only its data cannot be written', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'run-'));
     const { outcome, code } = await runScripted({
       options: { output: folder },
@@ -190,7 +190,7 @@ describe('Run: its ends', () => {
     expect(outcome.outputs).to.deep.equal({});
   });
 
-  it('is harmed by no callback that throws, and leaves no session behind for it', async () => {
+  it('completes although callbacks throw, and leaves no session behind', async () => {
     const { outcome, left, warnings } = await runScripted({
       options: {
         onSession: () => {
@@ -209,7 +209,7 @@ describe('Run: its ends', () => {
     expect(warnings.map(({ fields }) => JSON.stringify(fields)).join()).to.contain('onSession is broken');
   });
 
-  it('tells each death and each session as they come', async () => {
+  it('reports each death and each session when it happens', async () => {
     const deaths: Death[] = [];
     const states: string[] = [];
     const { outcome } = await runScripted({
@@ -229,7 +229,7 @@ describe('Run: its ends', () => {
     expect(outcome.deaths).to.deep.equal([]);
   });
 
-  it('fails when the action goes on using a session that it ended itself, and is not entered again', async () => {
+  it('fails without another entry if the action uses a session that it has ended itself', async () => {
     const { outcome, entries } = await runScripted({
       run: async ({ driver }) => {
         await driver.quit();
@@ -244,7 +244,7 @@ describe('Run: its ends', () => {
 });
 
 describe('Run: start', () => {
-  it('fails with exit code 2 when its first session can not be started', async () => {
+  it('fails with exit code 2 if its first session cannot be started', async () => {
     await using server = await openScriptedWebDriver();
     server.answer('POST /session', { error: 'session not created', message: 'no more slots' });
     const { outcome, code, entries } = await runScripted({ server, run: () => undefined });
@@ -255,7 +255,7 @@ describe('Run: start', () => {
     expect(exitCodeOf(outcome)).to.equal(2);
   });
 
-  it('is no usage error any more when a session of a later slot can not be started', async () => {
+  it('does not exit with code 2 if the session of a later slot cannot be started', async () => {
     await using server = await openScriptedWebDriver();
     const { outcome } = await runScripted({
       server,
@@ -272,7 +272,7 @@ describe('Run: start', () => {
     expect(exitCodeOf(outcome)).to.equal(1);
   });
 
-  it('goes on when a session of a later slot can be started only at the third attempt', async () => {
+  it('continues if the session of a later slot starts only at the third attempt', async () => {
     await using server = await openScriptedWebDriver();
     const { outcome } = await runScripted({
       server,
@@ -290,7 +290,7 @@ describe('Run: start', () => {
     expect(outcome).to.include({ status: 'completed', sessions: 2 });
   });
 
-  it('refuses a folder that can not be written to before a browser starts, naming it and the flag', async () => {
+  it('refuses a folder without write access before a browser starts, and names it and the flag', async () => {
     await using server = await openScriptedWebDriver();
     const folder = mkdtempSync(path.join(tmpdir(), 'run-'));
     const output = path.join(folder, 'a-file');
@@ -302,7 +302,7 @@ describe('Run: start', () => {
     expect(server.requests).to.deep.equal([]);
   });
 
-  it('refuses an unreachable base URL before a browser starts, naming it and the reason', async () => {
+  it('refuses an unreachable base URL before a browser starts, and names it and the reason', async () => {
     await using server = await openScriptedWebDriver();
     const refused = await refusedUrl();
     for (const [baseUrl, reason] of [
@@ -320,7 +320,7 @@ describe('Run: start', () => {
     expect(server.requests).to.deep.equal([]);
   });
 
-  it('takes any HTTP status of the base URL for an answer, and a connection that breaks for the browser’s affair', async () => {
+  it('accepts every HTTP status of the base URL, and a connection that breaks', async () => {
     await using site = await openFaultSite();
     for (const page of ['/status/404', '/status/503', '/status/401', '/reset', '/set-cookie']) {
       const { outcome } = await runScripted({ baseUrl: `${site.url}${page}`, run: () => undefined });
@@ -334,13 +334,13 @@ describe('Run: start', () => {
     expect(error.message).to.not.contain('hunter2');
   });
 
-  it('refuses numbers of sessions that make no sense, and an owner with several sessions', async () => {
+  it('refuses invalid numbers of sessions, and an owner with several sessions', async () => {
     for (const options of [{ sessions: 0 }, { sessions: 1.5 }, { owner: 'me', sessions: 2 }]) {
       expect(await rejectionOf(runScripted({ options, run: () => undefined }))).to.be.instanceOf(ConfigError);
     }
   });
 
-  it('takes the owner from the options, else from the action, else from the run', async () => {
+  it('takes the owner from the options, otherwise from the action, otherwise from the run', async () => {
     const byOption = await runScripted({ owner: 'action’s', options: { owner: 'mine' }, run: () => undefined });
     const byAction = await runScripted({
       owner: 'action’s',
@@ -349,7 +349,7 @@ describe('Run: start', () => {
     expect([byOption.outcome.owner, byAction.outcome.owner]).to.deep.equal(['mine', 'action’s']);
   });
 
-  it('writes its records to the folder, in the format asked for, and names the files', async () => {
+  it('writes its records to the folder in the requested format, and names the files', async () => {
     const output = mkdtempSync(path.join(tmpdir(), 'run-'));
     try {
       const { outcome } = await runScripted({

@@ -10,11 +10,11 @@ import { makeLog } from '../../src/core/log.ts';
 import { rawSql } from '../support/raw-sql.ts';
 import { makeTestConfig } from '../support/scripted-run.ts';
 
-/** Nothing beside it says that it is a secret. */
+/** A secret that only its value shows, not a name beside it. */
 const PASSWORD = 'tr0ub4dor&"3';
 const NESTED = 'nested-value-of-a-secret';
 const ECHOES = [PASSWORD, NESTED, encodeURIComponent(PASSWORD), btoa(`ann:${PASSWORD}`)].join(' ');
-/** Also a part of it is too much. */
+/** Finds also parts of the secrets. */
 const PARTS = /tr0ub4|4dor|nested-value|VidT|dWI0/;
 
 const action = defineAction({
@@ -103,7 +103,7 @@ describe('The secrets of a run', () => {
     });
   }
 
-  it('are in the data that it saved: data are never changed', async () => {
+  it('are in the saved data, because data are never changed', async () => {
     const text = await readFile(outcome.outputs['records'] ?? '', 'utf8');
     expect(JSON.parse(text)).to.deep.equal({ text: ECHOES });
   });

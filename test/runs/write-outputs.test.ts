@@ -43,7 +43,7 @@ describe('Files of a run at its end', () => {
     expect(readdirSync(folder)).to.deep.equal(['records.jsonl']);
   });
 
-  it('are written by a run that was cancelled before, and not by one that is cancelled meanwhile', async () => {
+  it('are written if the run was cancelled earlier, and not if it is cancelled while they are written', async () => {
     await using run = await openRun(MEMORY_REGISTRY_URL);
     await run.endStep(1);
     const stop = new AbortController();

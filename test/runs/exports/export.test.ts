@@ -27,7 +27,7 @@ import { rejectionOf } from '../../support/rejection.ts';
 const rows = (objects: readonly object[], dataset = 'records'): RecordEntry[] =>
   objects.map((object, index) => ({ dataset, key: String(index), json: JSON.stringify(object) }));
 
-/** The data are always the caller's. */
+/** A proof that always succeeds. */
 const prove = async () => undefined;
 
 describe('Export', () => {
@@ -49,7 +49,7 @@ describe('Export', () => {
     return readFileSync(outputs['records']!, 'utf8');
   };
 
-  it('writes JSON lines, one record each, whatever line breaks and emoji are in them', async () => {
+  it('writes JSON lines, one record each, also with line breaks and emoji', async () => {
     const records = [{ text: 'two\nlines\u2028three' }, { text: '👋 "quoted"', nested: { list: [1, null] } }];
     const text = await written(records, 'jsonl');
     expect(text.endsWith('\n')).to.equal(true);
@@ -61,7 +61,7 @@ describe('Export', () => {
     ).to.deep.equal(records);
   });
 
-  it('writes CSV after RFC 4180: CRLF, the sorted union of fields, empty where a record lacks one', async () => {
+  it('writes CSV according to RFC 4180: CRLF, the sorted union of fields, empty if a record lacks one', async () => {
     expect(
       await written(
         [
@@ -84,7 +84,7 @@ describe('Export', () => {
     );
   });
 
-  it('escapes what a spreadsheet would run as a formula, in values and in field names, and leaves numbers alone', async () => {
+  it('escapes formulas in values and field names, and does not change numbers', async () => {
     const text = await written(
       [{ '=cmd': '=1+1', at: '@SUM(A1)', minus: '-2', number: -2, plus: '+3', tab: '\tx', wide: '＝1' }],
       'csv',
@@ -92,7 +92,7 @@ describe('Export', () => {
     expect(text).to.equal("'=cmd,at,minus,number,plus,tab,wide\r\n'=1+1,'@SUM(A1),'-2,-2,'+3,'\tx,'＝1\r\n");
   });
 
-  it('takes fields that are named like members of every object', async () => {
+  it('accepts fields with the names of inherited properties', async () => {
     expect(
       await written([{ constructor: 1 }, { toString: 2 }, JSON.parse('{"__proto__":3}') as object], 'csv'),
     ).to.equal('__proto__,constructor,toString\r\n,1,\r\n,,2\r\n3,,\r\n');
@@ -102,8 +102,8 @@ describe('Export', () => {
     expect(await written([{ a: '' }, { a: 'x' }], 'csv')).to.equal('a\r\n""\r\nx\r\n');
   });
 
-  it('writes each dataset to a file of its own, also where their names come to the same file name', async () => {
-    // Pairs that file systems take as the same for their letters' case or for the form of Unicode.
+  it('writes each dataset to its own file, also if their names give the same file name', async () => {
+    // Pairs that file systems treat as the same, because of their case or their form of Unicode.
     const datasets = ['a/b', 'a-b', 'A-B', '가', '가'.normalize('NFD'), 'Maß', 'MASS', 'ſ', 's'];
     const { outputs } = await exported(datasets.flatMap((dataset) => rows([{ dataset }], dataset)));
     const texts = datasets.map((dataset) => readFileSync(outputs[dataset]!, 'utf8'));
@@ -112,7 +112,7 @@ describe('Export', () => {
     expect(new Set(names).size).to.equal(datasets.length);
   });
 
-  it('never lets the name of a dataset lead out of the folder or over the length that file systems allow', async () => {
+  it('writes inside the folder with a valid length for every name of a dataset', async () => {
     const datasets = ['../../etc/passwd', '..', '.', '/', 'C:\\x', '__proto__', 'a\u0000b', '長'.repeat(300), '😀'];
     const records = datasets.flatMap((dataset) => rows([{ dataset }], dataset));
     const { outputs } = await exported(records);
@@ -121,7 +121,7 @@ describe('Export', () => {
     expect(readdirSync(folder)).to.have.length(datasets.length);
   });
 
-  it('makes a usable file name of anything', () => {
+  it('makes a usable file name from every name', () => {
     expect(['', '...', 'a b/c', 'Größe_1.x', '-x-'].map(toFileName)).to.deep.equal([
       'unnamed',
       'unnamed',
@@ -131,7 +131,7 @@ describe('Export', () => {
     ]);
   });
 
-  it('writes no file and leaves nothing behind when one of the datasets can not be written', async () => {
+  it('writes no file and leaves nothing behind if one of the datasets cannot be written', async () => {
     writeFileSync(path.join(folder, 'first.jsonl'), 'of an earlier run');
     mkdirSync(path.join(folder, 'second.jsonl'));
     const records = [...rows([{ n: 1 }], 'first'), ...rows([{ n: 2 }], 'second')];
@@ -147,7 +147,7 @@ describe('Export', () => {
     expect(await written([{ n: 1 }], 'jsonl')).to.equal('{"n":1}\n');
   });
 
-  it('writes no file where there are no records', async () => {
+  it('writes no file if there are no records', async () => {
     expect(await exported([], { format: 'csv' })).to.deep.equal({ outputs: {}, records: 0 });
     expect(readdirSync(folder)).to.deep.equal([]);
   });
@@ -162,7 +162,7 @@ describe('Export', () => {
   });
 
   for (const format of ['jsonl', 'jsonl.gz'] as const) {
-    it(`writes more datasets than it holds files open, record by record in turns, as ${format}`, async () => {
+    it(`writes more datasets than it opens files at a time, record by record in turns, as ${format}`, async () => {
       const datasets = Array.from({ length: 34 }, (_unused, index) => `d${index}`);
       const text = 'x'.repeat(66_000);
       const records = [1, 2].flatMap((n) => datasets.flatMap((dataset) => rows([{ n, text }], dataset)));
@@ -177,7 +177,7 @@ describe('Export', () => {
     });
   }
 
-  it('reads no more than a part of the records before it writes', async () => {
+  it('reads only a part of the records before it writes', async () => {
     let read = 0;
     const sizes = new Set<number>();
     const records = async function* () {
@@ -194,7 +194,7 @@ describe('Export', () => {
   const left = () => readdirSync(folder).map((name) => [name, readFileSync(path.join(folder, name), 'utf8')]);
 
   for (const format of ['jsonl', 'jsonl.gz', 'csv'] as const) {
-    it(`replaces nothing and leaves nothing if the run is no longer its own, as ${format}`, async () => {
+    it(`replaces nothing and leaves nothing if another process has the run, as ${format}`, async () => {
       writeFileSync(path.join(folder, `records.${format}`), OLD);
       const lost = new LeaseLostError('lost');
       const export_ = exported(rows([{ n: 1 }]), { format, prove: () => Promise.reject(lost) });
@@ -216,7 +216,7 @@ describe('Export', () => {
     });
   }
 
-  it('refuses to replace a symbolic link, a folder or a pipe, and leaves what the link points to alone', async () => {
+  it('refuses to replace a symbolic link, a folder or a pipe, and does not change the target of the link', async () => {
     const other = path.join(folder, 'other');
     writeFileSync(other, OLD);
     for (const make of [
@@ -247,7 +247,7 @@ describe('Export', () => {
     expect(readdirSync(folder)).to.have.members([...kept, 'records.jsonl']);
   });
 
-  it('names the file that the disk has no room for', async () => {
+  it('names the file for which the disk is full', async () => {
     const error = await rejectionOf(exported(rows([{ n: 1 }]), { folder: '/proc/self' }));
     expect(error).to.be.instanceOf(ExportError);
     expect(error.message).to.contain('/proc/self/records.jsonl could not be written: ');

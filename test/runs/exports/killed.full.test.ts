@@ -21,7 +21,7 @@ import { eventually } from '../../support/eventually.ts';
 
 const RECORDS = 100_000;
 const EARLIER = '{"from":"an earlier export"}\n';
-/** Parts of the file that are on the disk when the program is killed. */
+/** The parts of the file that are on the disk when the program is killed. */
 const MOMENTS_BYTES = [0, 1_000_000, 10_000_000];
 
 describe('Export: killed by kill -9 while it writes', () => {
@@ -44,7 +44,7 @@ describe('Export: killed by kill -9 while it writes', () => {
 
   for (const format of ['jsonl', 'jsonl.gz', 'csv'])
     for (const bytes of format === 'jsonl' ? MOMENTS_BYTES : [0])
-      it(`leaves the earlier ${format} file as it was at ${bytes} bytes, and the next one is whole (law 5)`, async () => {
+      it(`does not change the earlier ${format} file at ${bytes} bytes, and the next one is complete (invariant 5)`, async () => {
         const output = path.join(folder, `output-${format}-${bytes}`);
         const target = path.join(output, `records.${format}`);
         mkdirSync(output);

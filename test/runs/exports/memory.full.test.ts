@@ -8,11 +8,11 @@ import { expect } from 'chai';
 
 import { bigRun, type BigRun } from '../../../scripts/bench/big-runs.ts';
 
-/** Records of 1 KB take 50 MB in a file. Held in memory they took 250 MB, beside what the program takes by itself. */
+/** Records of 1 KB take 50 MB in a file. In memory they took 250 MB in addition to the program itself. */
 const RUN = { records: 50_000, recordBytes: 1_000, perUnit: 200, units: 'items' } as const;
 const MAX_GROWTH_MB = 120;
 
-/** `name` is that of its registry's file. */
+/** `name` is the name of the registry's file. */
 const toRun = (name: string, records: number): BigRun => ({
   ...RUN,
   records,
@@ -35,7 +35,7 @@ describe('Export: memory', () => {
   after(() => rmSync(folder, { recursive: true }));
 
   for (const format of ['jsonl', 'jsonl.gz', 'csv']) {
-    it(`of a program that resumes and exports does not grow with the records, as ${format}`, async () => {
+    it(`of a program that resumes and exports does not grow with the number of records, as ${format}`, async () => {
       const output = path.join(folder, `output-${format}`);
       const peaks: number[] = [];
       for (const run of runs) {

@@ -34,7 +34,7 @@ describe('Output folder', () => {
 
   const save: ScriptedRun['run'] = ({ save: keep }) => keep({ n: 1 }, { key: '1' });
 
-  it('is refused to a second run while one writes into it, before its browser starts, also through a link', async () => {
+  it('is refused to a second run before its browser starts while another run writes into it, also through a link', async () => {
     const link = path.join(folder, 'link');
     symlinkSync(folder, link);
     let refusal: Error | undefined;
@@ -52,7 +52,7 @@ describe('Output folder', () => {
     expect(refusal?.message).to.contain(`The run ${outcome.runId}`).and.contain('choose another');
   });
 
-  it('is free for the next run when one has ended', async () => {
+  it('is free for the next run after the end of a run', async () => {
     for (let run = 0; run < 2; run += 1)
       expect((await runScripted({ options: { output: folder }, run: save })).outcome.status).to.equal('completed');
     expect(readdirSync(folder)).to.deep.equal(['records.jsonl']);
@@ -76,7 +76,7 @@ describeOnSqliteAndInFullOnPostgres('Output folder: claims in the registry', ({ 
     return registry.runs.begin(id, { token: result.session.token, process: PROCESS, claim });
   };
 
-  it('are refused while a run under a live lease has the folder, and name that run', async () => {
+  it('are refused with the name of the run that has the folder under a live lease', async () => {
     await begin('first');
     expect(await rejectionOf(begin('second'))).to.include({ code: 'invalid-config' });
     expect((await rejectionOf(begin('third'))).message).to.match(
@@ -94,7 +94,7 @@ describeOnSqliteAndInFullOnPostgres('Output folder: claims in the registry', ({ 
     expect((await begin('last')).options).to.include({ writesTo: tmpdir() });
   });
 
-  it('are lost by a run whose lease had run out when another one began, also if it is renewed: it replaces no file', async () => {
+  it('are lost by a run whose lease had expired when another run began, also if it is renewed: it replaces no file', async () => {
     const { token } = await begin('suspended', { leaseMs: 0 });
     const run = (await registry.runs.get('suspended'))!;
     const store = registry.runs.openStore(run, {
@@ -112,7 +112,7 @@ describeOnSqliteAndInFullOnPostgres('Output folder: claims in the registry', ({ 
     expect(refusal.message).to.contain(tmpdir()).and.contain('runs export suspended --output');
   });
 
-  it('let one of two runs begin that ask at the same time', async () => {
+  it('let one of two concurrent runs begin', async () => {
     const results = await Promise.allSettled([begin('a'), begin('b')]);
     expect(results.map(({ status }) => status).toSorted()).to.deep.equal(['fulfilled', 'rejected']);
   });

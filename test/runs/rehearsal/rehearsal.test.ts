@@ -81,7 +81,7 @@ describe('rehearseAction: an action that replays well', () => {
     }
   });
 
-  it('disturbs each step once with the scope `all`, beyond the usual limit of restarts and without back-off', async () => {
+  it('disturbs each step once with the scope `all`, without the usual limit of restarts and without back-off', async () => {
     const { differences, killedAt, kills, outcome } = await rehearseScripted(goodPages, { scope: 'all' });
     expect(differences).to.deep.equal([]);
     for (const page of PAGES) {
@@ -90,7 +90,7 @@ describe('rehearseAction: an action that replays well', () => {
     expect({ kills, sessions: outcome.sessions }).to.deep.equal({ kills: 11, sessions: 12 });
   });
 
-  it('holds the next command while the kill takes effect, so that no command follows the position', async () => {
+  it('delays the next command until the kill takes effect, so that no command follows the position', async () => {
     const commands: string[][] = [];
     const rehearsal = await rehearseScripted(
       async ({ driver, step }) => {
@@ -162,7 +162,7 @@ describe('rehearseAction: an action that replays well', () => {
     expect(rehearsal.kills).to.be.above(shorts.length);
   });
 
-  it('tells steps of the same key within two steps apart', async () => {
+  it('distinguishes steps of the same key within two steps', async () => {
     const rehearsal = await rehearseScripted(
       async ({ driver, step }) => {
         for (const shelf of ['a', 'b']) {
@@ -200,7 +200,7 @@ describe('rehearseAction: an action that replays well', () => {
     expect({ kills, differences }).to.deep.equal({ kills: 5, differences: [] });
   });
 
-  it('kills nothing when there is nothing to kill in', async () => {
+  it('kills nothing if no unit of work has commands', async () => {
     const rehearsal = await rehearseScripted(() => undefined);
     expect(rehearsal).to.deep.include({ kills: 0, killedAt: [], differences: [] });
   });
@@ -232,7 +232,7 @@ describe('rehearseAction: an action that does not replay well', () => {
     );
   });
 
-  it('suspects the key of a record that is another one each time', async () => {
+  it('suspects the key of a record that is different each time', async () => {
     let number = 0;
     const { differences } = await rehearseScripted(async ({ step }) => {
       await step('a', ({ save }) => save({}, { key: `record ${number++}` }));
@@ -240,7 +240,7 @@ describe('rehearseAction: an action that does not replay well', () => {
     expect(differences.join('\n')).to.include('is the key made from a counter, a time or a random value?');
   });
 
-  it('suspects nothing that a kill has done when the value differs without one', async () => {
+  it('suspects no kill if the value differs without one', async () => {
     let number = 0;
     const { differences } = await rehearseScripted(async ({ step }) => {
       await step('time', ({ save }) => save({ at: number++ }, { key: 'time' }));
@@ -262,7 +262,7 @@ describe('rehearseAction: an action that does not replay well', () => {
     );
   });
 
-  it('names the steps of an action that changes things which have sent something twice', async () => {
+  it('names the steps that have sent a request twice, for an action that changes things', async () => {
     const server = createServer((_request, response) => response.end('{}'));
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
@@ -295,8 +295,8 @@ describe('rehearseAction: an action that does not replay well', () => {
   });
 });
 
-describe('rehearseAction: what it leaves', () => {
-  it('is the row of the undisturbed run, and no folder', async () => {
+describe('rehearseAction: afterwards', () => {
+  it('leaves the row of the undisturbed run, and no folder', async () => {
     await using registry = await openRegistry(MEMORY_REGISTRY_URL);
     const folders = new Set<string>();
     const { undisturbed } = await rehearseScripted(
@@ -314,7 +314,7 @@ describe('rehearseAction: what it leaves', () => {
     expect((await readdir(tmpdir())).filter((name) => name.startsWith('rehearsal-'))).to.deep.equal([]);
   });
 
-  it('is a warning before an action that changes things', async () => {
+  it('warns before it runs an action that changes things', async () => {
     const lines: string[] = [];
     const log: Log = {
       error: () => undefined,

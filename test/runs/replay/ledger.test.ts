@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Ledger } from '../../../src/runs/replay/ledger.ts';
 
 describe('Ledger', () => {
-  it('counts steps as ended that end with a commit, and adds up, while the ledger itself waits for the commit', () => {
+  it('counts the steps of a running commit as ended, and the counts add up', () => {
     const ledger = new Ledger();
     const [a, b, c] = ['a', 'b', 'c'].map((key) => ledger.declare({ batch: null, key }));
     for (const entry of [a!, b!]) ledger.begin(entry);

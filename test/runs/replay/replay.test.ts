@@ -7,14 +7,14 @@ import { runScripted, type ScriptedRun } from '../../support/scripted-run.ts';
 
 const key = (item: string) => item;
 
-/** The code and message of how a run with this action ended. */
+/** Returns the error of a run of this action. */
 async function ending(run: ScriptedRun['run']) {
   const { outcome, warnings } = await runScripted({ run });
   return { ...outcome, code: outcome.error?.code, message: outcome.error?.message ?? '', log: warnings };
 }
 
 describe('A replay that leaves out work', () => {
-  it('fails the run if a step that had begun is not asked for again, naming it and what was asked for instead', async () => {
+  it('fails the run if `run` does not ask for a begun step again, and names it and the step instead of it', async () => {
     const { status, code, message } = await ending(async ({ step }, { entry, die }) => {
       await step('list', () => undefined);
       for (const page of entry === 1 ? ['a', 'b'] : ['c']) {
@@ -28,7 +28,7 @@ describe('A replay that leaves out work', () => {
     expect(message).to.contain('it asked for the step "page c" instead');
   });
 
-  it('fails the run if an item that had begun is not asked for again', async () => {
+  it('fails the run if `run` does not ask for a begun item again', async () => {
     const { code, message } = await ending(async ({ batch }, { entry, die }) => {
       await batch(
         'pages',
@@ -43,7 +43,7 @@ describe('A replay that leaves out work', () => {
     expect(message).to.contain('The item "b" of batch "pages"');
   });
 
-  it('can be resumed once the action asks for the same again', async () => {
+  it('can be resumed when the action asks for the same work again', async () => {
     await using registry = await openRegistry(MEMORY_REGISTRY_URL);
     const first = await runScripted({
       options: { registry },
@@ -84,7 +84,7 @@ describe('A replay that leaves out work', () => {
     expect(second.outcome.error?.message).to.contain('The step "lost"');
   });
 
-  it('warns if a finished step is not asked for again: nothing is lost', async () => {
+  it('warns if `run` does not ask for a finished step again, because nothing is lost', async () => {
     const { status, warnings, log } = await ending(async ({ step }, { entry, die }) => {
       if (entry === 1) await step('only at first', () => undefined);
       await step('always', async () => {
@@ -98,7 +98,7 @@ describe('A replay that leaves out work', () => {
     expect(log.some(({ message }) => message === warnings[0])).to.equal(true);
   });
 
-  it('fails the run if a finished step comes back under another time', async () => {
+  it('fails the run if a finished step has another time in its key', async () => {
     const { code, message } = await ending(async ({ step }, { entry, die }) => {
       await step(`prices ${1_790_000_000_000 + entry}`, () => undefined);
       if (entry === 1) await die();
@@ -107,7 +107,7 @@ describe('A replay that leaves out work', () => {
     expect(message).to.contain('contain a time or a random value');
   });
 
-  it('does not diverge over a list that a step returned', async () => {
+  it('does not diverge if a step returned the list', async () => {
     const { status, error } = await ending(async ({ step, batch }, { entry, die }) => {
       const list = await step('list', () => (entry === 1 ? ['a', 'b', 'c'] : ['d']));
       await batch('items', list, () => undefined, { key });
@@ -126,13 +126,13 @@ describe('Two steps that save one record key with different content', () => {
       await step('two', ({ save }) => save({ from: 'two' }, { key: dies ? String((counter += 1)) : '1' }));
     };
 
-  it('are warned of in a run without replays', async () => {
+  it('give a warning in a run without replays', async () => {
     const { status, warnings } = await ending(twice(false));
     expect(status).to.equal('completed');
     expect(warnings.join()).to.contain('saved the record "1", which another step had saved with other content');
   });
 
-  it('fail the run once steps were replayed: a counter has begun again', async () => {
+  it('fail the run after steps were replayed, because a counter has begun again', async () => {
     const { code, message } = await ending(twice(true));
     expect(code).to.equal('replay-diverged');
     expect(message).to.contain('a counter that begins again');

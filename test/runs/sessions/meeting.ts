@@ -1,8 +1,8 @@
-/** Items of batches whose workers have to run at the same time. */
+/** Items of batches whose workers must run at the same time. */
 export const key = (item: string): string => item;
 export const items = (count: number): string[] => Array.from({ length: count }, (_unused, index) => `item ${index}`);
 
-/** Lets a number of workers meet, so that each of them has to be on a slot of its own. */
+/** Lets a number of workers wait for each other, so that each must be on its own slot. */
 export function makeMeeting(size: number): () => Promise<void> {
   const met = Promise.withResolvers<void>();
   let there = 0;

@@ -7,7 +7,7 @@ import { runScripted } from '../../support/scripted-run.ts';
 import { items, key, makeMeeting } from './meeting.ts';
 
 describe('ctx.batch with sessions', () => {
-  it('gives each worker a driver of its own, the run’s session among them, and ends them all', async () => {
+  it('gives each worker its own driver, with the run’s session as one of them, and ends all', async () => {
     const sessions = new Set<string>();
     const owners: string[] = [];
     const { outcome, left } = await runScripted({
@@ -54,7 +54,7 @@ describe('ctx.batch with sessions', () => {
     expect(outcome.counts).to.include({ total: 12, done: 12 });
   });
 
-  it('lets the caller’s number of sessions beat that of the batch, which then may use its driver', async () => {
+  it('uses the caller’s number of sessions instead of the batch’s', async () => {
     const { outcome } = await runScripted({
       options: { sessions: 1 },
       run: async ({ batch }) => {
@@ -64,7 +64,7 @@ describe('ctx.batch with sessions', () => {
     expect(outcome).to.include({ status: 'completed', sessions: 1 });
   });
 
-  it('pays for a death in one slot with that slot only: the item is done again, the others go on, `run` is not entered again', async () => {
+  it('restarts only the slot whose session died, and does only its item again', async () => {
     const begun: string[] = [];
     const { outcome, entries, left } = await runScripted({
       run: async ({ batch }, { supervisors, die }) => {
@@ -93,7 +93,7 @@ describe('ctx.batch with sessions', () => {
     expect(left).to.equal(0);
   });
 
-  it('quarantines an item that kills its slot three times, whatever retries it has left', async () => {
+  it('gives up an item that kills its slot three times, also if it has retries left', async () => {
     let begun = 0;
     const { outcome, left } = await runScripted({
       run: async ({ batch }, { supervisors, die }) => {
@@ -125,12 +125,12 @@ describe('ctx.batch with sessions', () => {
     expect(left).to.equal(0);
   });
 
-  it('quarantines two items that kill their slots side by side instead of letting them excuse each other', async () => {
+  it('gives up two items that kill their slots at the same time', async () => {
     const { outcome } = await runScripted({
       run: async ({ batch }, { supervisors, die, run }) => {
         const meet = makeMeeting(3);
         const bothGone = Promise.withResolvers<void>();
-        // What was given up is counted once it is kept, which is no event.
+        // An item that was given up is counted when it is stored, which emits no event.
         const onDeath = (): unknown => (run.progress.counts.failed === 2 ? bothGone.resolve() : setImmediate(onDeath));
         await batch(
           'b',
@@ -154,7 +154,7 @@ describe('ctx.batch with sessions', () => {
     expect(outcome.deaths.length).to.be.at.most(8);
   });
 
-  it('recovers from the death of the run’s own session by entering `run` again, with the slots that still live', async () => {
+  it('enters `run` again after the death of the run’s own session, with the slots that are still alive', async () => {
     const { outcome, entries, left } = await runScripted({
       run: async ({ batch }, { entry, supervisors, die }) => {
         const meet = makeMeeting(2);
@@ -176,7 +176,7 @@ describe('ctx.batch with sessions', () => {
     expect(left).to.equal(0);
   });
 
-  it('does not charge the death of the run’s own session to items on other slots', async () => {
+  it('does not count the death of the run’s own session at items on other slots', async () => {
     const { outcome } = await runScripted({
       run: async ({ batch }, { supervisors, die, entry }) => {
         const meet = makeMeeting(2);
@@ -198,7 +198,7 @@ describe('ctx.batch with sessions', () => {
     expect(outcome.counts.failed).to.be.at.most(1);
   });
 
-  it('keeps the item of a worker that ends its own slot by driver.quit(), and gives the slot a new session', async () => {
+  it('stores the item of a worker that calls driver.quit() on its slot, and gives the slot a new session', async () => {
     const { outcome, left } = await runScripted({
       run: async ({ batch }, { supervisors }) => {
         const meet = makeMeeting(2);
@@ -221,7 +221,7 @@ describe('ctx.batch with sessions', () => {
     expect(left).to.equal(0);
   });
 
-  it('ends the run as halted by the death of a slot where recovery is off', async () => {
+  it('ends the run as halted by the death of a slot if recovery is off', async () => {
     const { outcome, code, left } = await runScripted({
       options: { recover: false },
       run: async ({ batch }, { supervisors, die }) => {
@@ -245,7 +245,7 @@ describe('ctx.batch with sessions', () => {
     expect(left).to.equal(0);
   });
 
-  it('ends the run as halted with code restart-limit when a slot dies too often, and blames no item for it', async () => {
+  it('ends the run as halted with code restart-limit if a slot dies too often, and fails no item', async () => {
     const { outcome, code, left } = await runScripted({
       options: { supervisor: { restartLimit: { limit: 1, windowMs: 60_000 } } },
       run: async ({ batch }, { supervisors, die }) => {
@@ -269,7 +269,7 @@ describe('ctx.batch with sessions', () => {
     expect(left).to.equal(0);
   });
 
-  it('ends the run with a critical API failure on a slot, even when its worker swallows it (R106)', async () => {
+  it('ends the run with a critical API failure on a slot, also if its worker catches it (R106)', async () => {
     await using site = await openScriptedWebDriver({ answers: { '/broken': { status: 500, body: '' } } });
     const { outcome, code } = await runScripted({
       baseUrl: site.url,

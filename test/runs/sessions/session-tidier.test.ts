@@ -10,7 +10,7 @@ const ITEMS = ['a', 'b', 'c'];
 const isTidying = ({ path }: { path: string }) => /\/(window|window\/handles|title|alert\/text)$/.test(path);
 
 describe('Between two items of a batch on the run’s own session', () => {
-  it('closes the windows that the first item opened and goes back to the window in which the batch began', async () => {
+  it('closes the windows that the first item opened and switches to the window in which the batch began', async () => {
     const seen: unknown[] = [];
     const { outcome } = await runScripted({
       run: async ({ batch, driver }) => {
@@ -45,7 +45,7 @@ describe('Between two items of a batch on the run’s own session', () => {
     expect(server.requests.filter(isTidying)).to.deep.equal([]);
   });
 
-  it('leaves the frame that code before the batch entered as it is, and leaves one that an item entered', async () => {
+  it('stays in the frame that code before the batch entered, and leaves a frame that an item entered', async () => {
     await using server = await openScriptedWebDriver();
     const frames = () => server.requests.filter(({ path }) => path.endsWith('/frame')).map(({ body }) => body['id']);
     const seen: unknown[] = [];
@@ -68,7 +68,7 @@ describe('Between two items of a batch on the run’s own session', () => {
     expect(seen).to.deep.equal([[0], [0], [0, 1, null]]);
   });
 
-  it('enters `run` again on a new session if alerts open without end, and charges that to no item', async () => {
+  it('enters `run` again on a new session if alerts open endlessly, and counts that at no item', async () => {
     await using server = await openScriptedWebDriver();
     const { outcome, entries, warnings } = await runScripted({
       server,
@@ -96,7 +96,7 @@ describe('Between two items of a batch on the run’s own session', () => {
 
 describe('An item that ends the run’s own session', () => {
   for (const how of ['driver.quit()', 'closing its last window'] as const) {
-    it(`keeps its result, and the other items are done on a new session, after ${how}`, async () => {
+    it(`has its own result, and the other items are done on a new session, after ${how}`, async () => {
       const done: string[] = [];
       const { outcome, entries, left } = await runScripted({
         run: async ({ batch, driver }) => {
@@ -158,7 +158,7 @@ describe('An item that ends the run’s own session', () => {
     expect(begun).to.deep.equal(ITEMS);
   });
 
-  it('keeps its result as a worker on slot 1 of a pool', async () => {
+  it('has its own result as a worker on slot 1 of a pool', async () => {
     const begun: string[] = [];
     const { outcome } = await runScripted({
       run: async ({ batch, session }, { entry }) => {
@@ -214,7 +214,7 @@ describe('The code of an item that has ended', () => {
       const { outcome } = await runScripted({
         run: async ({ batch, driver: own }, { run }) => {
           const areEnded = Promise.withResolvers<void>();
-          // The end of an item is counted once it is stored, which is no event.
+          // The end of an item is counted when it is stored, which emits no event.
           const look = (): unknown =>
             run.progress.counts.failed === late.length ? areEnded.resolve() : setImmediate(look);
           await batch(

@@ -9,7 +9,7 @@ import type { SourceWarning } from '../../../src/analysis/analysis.ts';
 import { runScripted } from '../../support/scripted-run.ts';
 import { items, key, makeMeeting } from './meeting.ts';
 
-describe('ctx.batch with sessions: their start', () => {
+describe('ctx.batch with sessions: start', () => {
   it('prepares each new session of a slot once, before its first item', async () => {
     const prepared: string[] = [];
     const { outcome } = await runScripted({
@@ -37,7 +37,7 @@ describe('ctx.batch with sessions: their start', () => {
     expect(prepared.toSorted()).to.deep.equal(['me 1', 'me#2 1', 'me#2 2']);
   });
 
-  it('fails the run when prepare throws on a slot, and leaves no session behind', async () => {
+  it('fails the run if `prepare` throws on a slot, and leaves no session behind', async () => {
     const { outcome, code, left } = await runScripted({
       prepare: ({ session }) => {
         if (session.owner.endsWith('#2')) throw new Error('no login for slot 2');
@@ -55,7 +55,7 @@ describe('ctx.batch with sessions: their start', () => {
     expect(left).to.equal(0);
   });
 
-  it('fails the run when an item with a source warning is done again after a death, and names the place', async () => {
+  it('fails the run if an item with a source warning is done again after a death, and names the location', async () => {
     const file = fileURLToPath(import.meta.url);
     const sourceWarnings: SourceWarning[] = [];
     const rows: string[] = [];
@@ -91,7 +91,7 @@ describe('ctx.batch with sessions: their start', () => {
     );
   });
 
-  it('restarts a slot that dies in prepare, and charges that to no item', async () => {
+  it('restarts a slot that dies in `prepare`, and counts that at no item', async () => {
     const { outcome, left } = await runScripted({
       prepare: async ({ session, driver }, { supervisors, die }) => {
         if (session.owner.endsWith('#2') && session.epoch < 3) await die(supervisors[1]);
@@ -108,7 +108,7 @@ describe('ctx.batch with sessions: their start', () => {
     expect(left).to.equal(0);
   });
 
-  it('ends a slot that is still being started when the run is over', async () => {
+  it('ends a slot that is still starting at the end of the run', async () => {
     await using server = await openScriptedWebDriver();
     const { outcome } = await runScripted({
       server,

@@ -10,7 +10,7 @@ const MODES = [
   ['on a pool of two sessions', { sessions: 2 }],
 ] as const;
 
-/** What an item does to its session. */
+/** The faults that an item causes in its session. */
 const FAULTS: Readonly<Record<string, (driver: WebDriver, site: FaultSite) => Promise<unknown>>> = {
   'an alert that is left open': (driver, { url }) => driver.get(`${url}/alert`),
   'alerts without end': async (driver, { url }) => {

@@ -5,7 +5,7 @@ import { openFaultSite } from 'webdriver-supervisor/testing';
 import { makeTestConfig } from '../../support/scripted-run.ts';
 
 describe('The items of a batch on one real browser', () => {
-  it('find no alert, window or frame of the item before them, and the page that it left', async () => {
+  it('find no alert, window or frame of the previous item, and the page that it left', async () => {
     await using site = await openFaultSite();
     const seen: unknown[] = [];
     const action = defineAction({

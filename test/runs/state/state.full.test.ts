@@ -41,7 +41,7 @@ interface Stage {
   readonly kill: () => Promise<void>;
 }
 
-/** The same action in a later process: no fault meets it. */
+/** The same action in a later process, without a fault. */
 const undisturbed =
   (work: (context: ActionContext, stage: Stage) => Promise<void>) => (context: ActionContext, stage: Stage) =>
     work(context, { ...stage, entry: 2 });
@@ -122,7 +122,7 @@ describe('The state of a run’s browser, on a real browser', () => {
   const stateFiles = () =>
     existsSync(path.join(folder, 'registry.db-state')) ? readdirSync(path.join(folder, 'registry.db-state')) : [];
 
-  it('comes back after a death: the login of an earlier step, and the page that the last step left', async () => {
+  it('is restored after a death: the login of an earlier step, and the page that the last step left', async () => {
     const outcome = await run(async (context, { entry, kill }) => {
       await context.step('log in', () => logIn(context));
       await context.step('open', () => context.driver.get(`${url}/rows`));
@@ -135,7 +135,7 @@ describe('The state of a run’s browser, on a real browser', () => {
   });
 
   for (const how of ['after a death', 'for a resumed run'] as const) {
-    it(`has the overrides that steps made by DevTools commands, ${how}`, async () => {
+    it(`contains the overrides that steps made by DevTools commands, ${how}`, async () => {
       const stop = new AbortController();
       const seen: unknown[] = [];
       const work = async ({ driver, step }: ActionContext, { entry, kill }: Stage) => {
@@ -177,7 +177,7 @@ describe('The state of a run’s browser, on a real browser', () => {
     );
   });
 
-  it('fails the step that goes on with what a script left in the memory of the page, which looks the same', async () => {
+  it('fails the step that uses what a script left in the memory of a page that looks the same', async () => {
     const outcome = await run(async ({ driver, step }, { entry, kill }) => {
       await step('hover', async () => {
         await driver.get(`${url}/rows`);
@@ -192,7 +192,7 @@ describe('The state of a run’s browser, on a real browser', () => {
     expect(outcome.error?.message).to.match(/^The step "look" goes on with .*the step "hover".*script .*memory/);
   });
 
-  it('warns of a step that ended on the error page of an untrusted certificate, which `driver.get` does not tell', async () => {
+  it('gives a warning for a step that ended on the error page of an untrusted certificate, where `driver.get` resolves', async () => {
     const server = createTlsServer(SELF_SIGNED, (_request, response) => void response.end('<title>secret</title>'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const outcome = await run(async ({ driver, step }) => {
@@ -204,7 +204,7 @@ describe('The state of a run’s browser, on a real browser', () => {
     expect(outcome.warnings[0]).to.match(/^The step "open" has ended on an error page .*ACCEPT_INSECURE_CERTS/);
   });
 
-  it('is stored for a resumed run in a file that only its user can read, and goes when the run completes', async () => {
+  it('is stored for a resumed run in a file that only its user can read, and is removed when the run completes', async () => {
     const stop = new AbortController();
     const work = (dies: boolean) => async (context: ActionContext) => {
       await context.step('log in', () => logIn(context));
@@ -275,7 +275,7 @@ describe('The state of a run’s browser, on a real browser', () => {
     expect(outcome).to.include({ status: 'completed', error: null });
   });
 
-  it('fails the step that goes on with the answer to a POST, naming both steps, and --redo does the earlier one again', async () => {
+  it('fails the step that continues on the answer to a POST, and names both steps; --redo does the earlier one again', async () => {
     let kills = true;
     const work = async (context: ActionContext, { entry, kill }: Stage) => {
       await context.step('log in', () => logIn(context));
@@ -291,11 +291,11 @@ describe('The state of a run’s browser, on a real browser', () => {
     kills = false;
     const redone = await run(work, { resume: failed.runId, redo: 'log in' });
     expect(redone).to.include({ status: 'completed', records: 1, error: null });
-    // What the forgotten step had changed in the browser is forgotten with it.
+    // The changes of the forgotten step in the browser are forgotten, too.
     expect(logins).to.equal(2);
   });
 
-  it('reaches the sessions of a batch: a login in a step counts for all of them', async () => {
+  it('is applied to all sessions of a batch, for example a login in a step', async () => {
     const counts: number[] = [];
     const outcome = await run(async (context) => {
       await context.step('log in', () => logIn(context));
@@ -314,7 +314,7 @@ describe('The state of a run’s browser, on a real browser', () => {
     expect(logins).to.equal(1);
   });
 
-  it('is loaded from a file and kept up to date in it: log in once, run every day', async () => {
+  it('is loaded from a file and updated in it, so that a daily run logs in once', async () => {
     const sessionState = path.join(folder, 'login.json');
     const work = async (context: ActionContext) => {
       await context.driver.get(`${url}/rows`);

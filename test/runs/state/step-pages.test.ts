@@ -5,7 +5,7 @@ import { StepPages } from '../../../src/runs/state/step-pages.ts';
 const page = (name: string) => ({ url: `https://shop.test/${name}`, obstacle: null, fingerprint: null, windows: 1 });
 
 describe('The pages that steps left', () => {
-  it('are found by the step, and tell whether a step moved on to another page', () => {
+  it('are found by the step, and show whether a step left another page', () => {
     const pages = new StepPages();
     expect(pages.set('a', page('1'))).to.equal(true);
     expect(pages.set('b', page('1'))).to.equal(false);
@@ -15,7 +15,7 @@ describe('The pages that steps left', () => {
     expect(pages.find('other')).to.equal('never left');
   });
 
-  it('of a later process are the last one that was stored for steps that were not: a new page is stored before its step', () => {
+  it('are the last stored page for steps without one in a later process, because a new page is stored before its step', () => {
     const pages = new StepPages();
     pages.isPartial = true;
     expect(pages.find('a')).to.equal('unknown');
@@ -27,7 +27,7 @@ describe('The pages that steps left', () => {
     expect(pages.find('never stored')).to.deep.equal(page('2'));
   });
 
-  it('of very many steps are the first and the newest ones, and unknown for the others', () => {
+  it('are stored for the first and the newest of very many steps, and unknown for the others', () => {
     const pages = new StepPages();
     for (let number = 0; number < 3_000; number += 1) pages.set(String(number), page(String(number)));
     expect(pages.stored).to.have.length(1_000);

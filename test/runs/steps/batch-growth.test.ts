@@ -6,7 +6,7 @@ import { never, runScripted } from '../../support/scripted-run.ts';
 const key = (item: string): string => item;
 
 describe('ctx.batch: add', () => {
-  it('grows the batch: added items are counted, done once and follow in the order of their adding', async () => {
+  it('appends items that are counted and done once, in the order in which they are added', async () => {
     const { outcome } = await runScripted({
       run: async ({ batch }) => {
         const { results } = await batch(
@@ -26,7 +26,7 @@ describe('ctx.batch: add', () => {
     expect(outcome.counts).to.include({ total: 4, done: 4 });
   });
 
-  it('continues on re-entry with what was added before, though its adder is not run again', async () => {
+  it('continues on re-entry with the added items, although the item that added them is not done again', async () => {
     const worked: string[] = [];
     const { outcome } = await runScripted({
       run: async ({ batch }, { entry, die }) => {
@@ -51,7 +51,7 @@ describe('ctx.batch: add', () => {
     expect(outcome.counts).to.deep.equal({ total: 5, done: 5, failed: 0, cancelled: 0, skipped: 0 });
   });
 
-  it('hands added items over as parsed copies and refuses what is no JSON, with its path', async () => {
+  it('passes parsed copies of added items on, and refuses values that are not JSON, with their path', async () => {
     const source = { url: '/a', list: [1] };
     const { outcome, code } = await runScripted({
       run: async ({ batch }) => {
@@ -74,7 +74,7 @@ describe('ctx.batch: add', () => {
     expect(outcome.error?.message).to.contain('when is a Date').and.contain('batch "crawl"');
   });
 
-  it('keeps two batches of one name apart, also when their workers add and `run` is entered again', async () => {
+  it('separates two batches of one name, also if their workers add items and `run` is entered again', async () => {
     const { outcome } = await runScripted({
       run: async ({ batch }, { entry, die }) => {
         const keys: string[][] = [];
@@ -102,7 +102,7 @@ describe('ctx.batch: add', () => {
 });
 
 describe('ctx.batch: options and identity', () => {
-  it('refuses two items with one key before any work starts, naming key and batch', async () => {
+  it('refuses two items with one key before any work starts, and names the key and the batch', async () => {
     let worked = 0;
     const { outcome, code } = await runScripted({
       run: async ({ batch }) => {
@@ -115,7 +115,7 @@ describe('ctx.batch: options and identity', () => {
     expect(outcome.counts.done).to.equal(0);
   });
 
-  it('refuses a key function that is missing, returns no text, or names one item differently each time', async () => {
+  it('refuses a key function that is missing, returns no string, or returns different keys for one item', async () => {
     let count = 0;
     const bad = [undefined, () => '', () => 7, () => undefined, () => `key ${count++}`];
     for (const badKey of bad) {
@@ -127,7 +127,7 @@ describe('ctx.batch: options and identity', () => {
     }
   });
 
-  it('refuses a concurrency, retries, a rate limit and a number of sessions that make no sense', async () => {
+  it('refuses an invalid concurrency, number of retries, rate limit and number of sessions', async () => {
     const wrong = [
       { concurrency: 0 },
       { retries: -1 },
@@ -144,7 +144,7 @@ describe('ctx.batch: options and identity', () => {
     }
   });
 
-  it('takes an item that its worker changes, and an empty batch', async () => {
+  it('accepts an item that its worker changes, and an empty batch', async () => {
     const { outcome } = await runScripted({
       run: async ({ batch }) => {
         await batch(
@@ -166,7 +166,7 @@ describe('ctx.batch: options and identity', () => {
     expect(outcome).to.include({ status: 'completed', error: null });
   });
 
-  it('throws when a worker uses `driver` with a concurrency above 1, and not when it only takes it', async () => {
+  it('throws if a worker uses `driver` with a concurrency above 1, and not if it only destructures it', async () => {
     const { outcome, code } = await runScripted({
       run: async ({ batch }) => {
         await batch('taken', ['x', 'y'], (_item, { driver }) => void driver, { key });
@@ -178,7 +178,7 @@ describe('ctx.batch: options and identity', () => {
     expect(outcome.counts).to.include({ total: 4, done: 2 });
   });
 
-  it('gives the session’s driver to a worker that is alone', async () => {
+  it('gives the session’s driver to a worker that runs alone', async () => {
     const { outcome } = await runScripted({
       run: async ({ batch }) => {
         await batch('b', ['x'], (_item, { driver }) => driver.getTitle(), { key, concurrency: 1 });

@@ -11,7 +11,7 @@ async function* stream<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
 }
 
 describe('ctx.batch: a time limit', () => {
-  it('fails an item that hangs by `timeoutMs`, with its key, and the run goes on', async () => {
+  it('fails a hanging item after `timeoutMs`, with its key, and the run continues', async () => {
     const { outcome, left } = await runScripted({
       run: async ({ batch, save }) => {
         const { results } = await batch('b', ['hangs', 'fine'], (item) => (item === 'hangs' ? never() : item), {
@@ -28,7 +28,7 @@ describe('ctx.batch: a time limit', () => {
     expect(left).to.equal(0);
   });
 
-  it('is a little below the run’s stuck timeout by default, so that an item that hangs ends itself and not the run', async () => {
+  it('is below the run’s stuck timeout by default, so that a hanging item fails and the run does not', async () => {
     const attempts: number[] = [];
     const { outcome } = await runScripted({
       options: { config: makeTestConfig({ sessionTimeoutMs: 1_000 }) },
@@ -49,7 +49,7 @@ describe('ctx.batch: a time limit', () => {
     expect(attempts, 'further attempts would outlast the run’s own limit').to.deep.equal([1]);
   });
 
-  it('drops what a timed-out worker saves, adds and returns later', async () => {
+  it('drops the later saves, added items and value of a timed-out worker', async () => {
     const told: unknown[] = [];
     const { outcome } = await runScripted({
       run: async ({ batch }) => {
@@ -81,7 +81,7 @@ describe('ctx.batch: a time limit', () => {
     expect(outcome.counts).to.deep.equal({ total: 2, done: 1, failed: 1, cancelled: 0, skipped: 0 });
   });
 
-  it('applies to the work of an item on a pooled session, which the next item then gets', async () => {
+  it('applies to an item on a pooled session, which the next item then gets', async () => {
     const { outcome, left } = await runScripted({
       run: async ({ batch }) => {
         const { results } = await batch(
@@ -99,7 +99,7 @@ describe('ctx.batch: a time limit', () => {
 });
 
 describe('ctx.batch: options of the engine', () => {
-  it('fails an item at once by an error that is marked final, whatever retries it has', async () => {
+  it('fails an item at once by an error that is marked final, also if it has retries left', async () => {
     let attempts = 0;
     const { outcome } = await runScripted({
       run: async ({ batch }) => {
@@ -129,7 +129,7 @@ describe('ctx.batch: options of the engine', () => {
     expect(order).to.deep.equal(['3', '2', '1']);
   });
 
-  it('never runs more workers than sessions, whatever a control says', async () => {
+  it('never runs more workers than sessions, also if a control allows more', async () => {
     let running = 0;
     let most = 0;
     const control = new BatchControl({ concurrency: 10 });
@@ -153,7 +153,7 @@ describe('ctx.batch: options of the engine', () => {
 });
 
 describe('ctx.batch: items of an asynchronous iterable', () => {
-  it('are pulled as workers need them, and counted as they come', async () => {
+  it('are pulled when workers need them, and counted then', async () => {
     const totals: number[] = [];
     const { outcome } = await runScripted({
       run: async ({ batch }, { run }) => {
@@ -173,7 +173,7 @@ describe('ctx.batch: items of an asynchronous iterable', () => {
     expect(outcome.counts).to.include({ total: 8, done: 8 });
   });
 
-  it('are replayed after a death: known keys are not worked on again, and the order stays', async () => {
+  it('are replayed after a death, without the work of known keys and in the same order', async () => {
     const worked: string[] = [];
     const orders: string[][] = [];
     const { outcome } = await runScripted({
@@ -234,7 +234,7 @@ describe('ctx.batch: items of an asynchronous iterable', () => {
     expect([...new Set([...first, ...second])].toSorted()).to.deep.equal(['a', 'b', 'c', 'x', 'y']);
   });
 
-  it('end the run as failed when the iterable fails, after running items have ended', async () => {
+  it('end the run as failed if the iterable fails, after running items have ended', async () => {
     let isFinished = false;
     const { outcome } = await runScripted({
       run: async ({ batch }) => {

@@ -8,7 +8,7 @@ import { runScripted } from '../../support/scripted-run.ts';
 const key = (item: string): string => item;
 
 describe('ctx.batch: each item once', () => {
-  it('gives the outcome in input order, whatever the order of finishing', async () => {
+  it('returns the outcome in input order, for every order of finishing', async () => {
     await runScripted({
       run: async ({ batch }) => {
         const last = Promise.withResolvers<void>();
@@ -41,7 +41,7 @@ describe('ctx.batch: each item once', () => {
     });
   });
 
-  it('returns the stored ends of items on re-entry, the failed and skipped ones too, without working again', async () => {
+  it('returns the stored ends of items on re-entry, also of failed and skipped ones, and does not do them again', async () => {
     const worked: string[] = [];
     const outcomes: BatchOutcome<unknown>[] = [];
     const failure = new Error('broken');
@@ -68,7 +68,7 @@ describe('ctx.batch: each item once', () => {
     expect(outcome.counts).to.deep.equal({ total: 3, done: 1, failed: 1, cancelled: 0, skipped: 1 });
   });
 
-  it('keeps an item as skipped even when its worker swallowed what skip throws, and drops its records', async () => {
+  it('stores an item as skipped without its records, also if its worker catches the error of `skip`', async () => {
     const { outcome } = await runScripted({
       run: async ({ batch }) => {
         await batch(
@@ -79,7 +79,7 @@ describe('ctx.batch: each item once', () => {
             try {
               skip('swallowed');
             } catch {
-              // It said skip all the same.
+              // The item is skipped all the same.
             }
           },
           { key },
@@ -116,7 +116,7 @@ describe('ctx.batch: each item once', () => {
     expect(outcome.counts).to.include({ done: 1, failed: 1, skipped: 1 });
   });
 
-  it('tries a failing item again as often as `retries` says, and never charges a death to them', async () => {
+  it('tries a failing item again up to `retries` times, and does not count deaths as retries', async () => {
     const attempts: string[] = [];
     const { outcome } = await runScripted({
       run: async ({ batch }, { entry, die }) => {
@@ -137,7 +137,7 @@ describe('ctx.batch: each item once', () => {
     expect(outcome).to.include({ status: 'completed', records: 2 });
   });
 
-  it('keeps the failure of an item that failed before the session died in the same batch', async () => {
+  it('stores the failure of an item that failed before the session died in the same batch', async () => {
     const worked: string[] = [];
     const { outcome } = await runScripted({
       run: async ({ batch }, { entry, die }) => {
@@ -158,7 +158,7 @@ describe('ctx.batch: each item once', () => {
     expect(outcome).to.include({ status: 'partial', error: null });
   });
 
-  it('cancels the siblings of an item that breaks a rule instead of calling them failed', async () => {
+  it('cancels the other items if an item breaks a rule, and does not fail them', async () => {
     const { outcome, code } = await runScripted({
       run: async ({ batch, save }) => {
         await batch(
@@ -176,7 +176,7 @@ describe('ctx.batch: each item once', () => {
     expect(outcome.counts).to.deep.equal({ total: 3, done: 0, failed: 1, cancelled: 2, skipped: 0 });
   });
 
-  it('quarantines an item during which three sessions died, whatever retries it has left, and the batch goes on', async () => {
+  it('gives up an item during which three sessions died, also if it has retries left, and continues the batch', async () => {
     let begun = 0;
     const { outcome } = await runScripted({
       run: async ({ batch }, { die }) => {
@@ -198,7 +198,7 @@ describe('ctx.batch: each item once', () => {
     expect(outcome).to.include({ status: 'partial', error: null, sessions: 4 });
   });
 
-  it('does not give up an item after three deaths that it shared with neighbours', async () => {
+  it('does not give up an item after three deaths that it shared with other items', async () => {
     const { outcome } = await runScripted({
       run: async ({ batch }, { entry, die, supervisors }) => {
         await batch(
@@ -245,7 +245,7 @@ describe('ctx.batch: death', () => {
     expect(outcome.counts).to.deep.equal({ total: 3, done: 1, failed: 0, cancelled: 2, skipped: 0 });
   });
 
-  it('recovers: what was finished is not done again, what was cut off is', async () => {
+  it('does interrupted items again after a death, and finished ones not', async () => {
     const worked: string[] = [];
     const { outcome } = await runScripted({
       run: async ({ batch }, { entry, die }) => {
@@ -267,7 +267,7 @@ describe('ctx.batch: death', () => {
     expect(outcome).to.include({ status: 'completed', records: 3 });
   });
 
-  it('discards an item whose session died even when its worker swallowed the error', async () => {
+  it('discards an item whose session died, also if its worker catches the error', async () => {
     const values: unknown[] = [];
     await runScripted({
       run: async ({ batch }, { entry, die }) => {
@@ -286,7 +286,7 @@ describe('ctx.batch: death', () => {
     expect(values).to.deep.equal([{ key: 'x', status: 'done', value: 2 }]);
   });
 
-  it('lets a worker that was left behind neither save, nor commit, nor add once `run` is entered again', async () => {
+  it('does not let an abandoned worker save, commit or add after `run` is entered again', async () => {
     const told: Error[] = [];
     const left = Promise.withResolvers<void>();
     const { outcome, warnings } = await runScripted({

@@ -19,7 +19,7 @@ interface SlowStore extends AsyncDisposable {
   readonly open: () => void;
 }
 
-/** A registry that takes its time: what is kept is kept when the gate opens. */
+/** A slow registry: writes are stored when the gate opens. */
 async function openSlowStore(): Promise<SlowStore> {
   const asked = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
@@ -81,8 +81,8 @@ function beginEntry(store: RunStore, ledger: Ledger): { steps: Steps; session: A
   };
 }
 
-describe('Steps: a commit that is under way', () => {
-  it('counts when the session dies meanwhile: the step is done, and the next entry gets its value', async () => {
+describe('Steps: a running commit', () => {
+  it('counts if the session dies meanwhile: the step is done, and the next entry gets its value', async () => {
     await using slow = await openSlowStore();
     const { store, ends, asked, open } = slow;
     const ledger = new Ledger();
@@ -104,7 +104,7 @@ describe('Steps: a commit that is under way', () => {
     expect(ends).to.have.length(1);
   });
 
-  it('counts when the run is cancelled meanwhile', async () => {
+  it('counts if the run is cancelled meanwhile', async () => {
     await using slow = await openSlowStore();
     const { store, asked, open } = slow;
     const ledger = new Ledger();
@@ -119,7 +119,7 @@ describe('Steps: a commit that is under way', () => {
     expect(ledger.counts).to.include({ total: 1, done: 1 });
   });
 
-  it('of a failure counts too, and no death is charged for it', async () => {
+  it('counts if it stores a failure, and the death does not count at the step', async () => {
     await using slow = await openSlowStore();
     const { store, asked, open } = slow;
     const ledger = new Ledger();
@@ -140,7 +140,7 @@ describe('Steps: a commit that is under way', () => {
     expect(await rejectionOf(beginEntry(store, ledger).steps.step('a', () => 1))).to.equal(failure);
   });
 
-  it('that fails leaves the step not done, and tells why', async () => {
+  it('leaves the step not done if it fails, and reports the reason', async () => {
     const broken = new Error('disk full');
     await using store = await openTestStore({ endStep: () => Promise.reject(broken) });
     const ledger = new Ledger();
@@ -150,7 +150,7 @@ describe('Steps: a commit that is under way', () => {
     expect(ledger.counts).to.include({ total: 1, done: 0, failed: 0 });
   });
 
-  it('is waited for by the end of its entry also where it is that of ctx.save', async () => {
+  it('ends before its entry of `run`, also for ctx.save', async () => {
     const gate = Promise.withResolvers<void>();
     await using store = await openTestStore({ saveRecord: () => gate.promise });
     const { steps } = beginEntry(store, new Ledger());

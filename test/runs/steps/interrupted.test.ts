@@ -7,7 +7,7 @@ import { rejectionOf } from '../../support/rejection.ts';
 import { never, runScripted } from '../../support/scripted-run.ts';
 
 describe('A step that was interrupted', () => {
-  it('is told so, and is asked whether it had happened before it is done again', async () => {
+  it('learns it, and is asked whether its work has happened before it is done again', async () => {
     const works: string[] = [];
     const { outcome } = await runScripted({
       run: async ({ step }, { entry, die }) => {
@@ -102,7 +102,7 @@ describe('An effect that is repeated', () => {
         ),
     });
 
-  it('is named in the outcome: a POST by the API in a step that was interrupted and done again', async () => {
+  it('is named in the outcome, for a POST by the API in a step that was interrupted and done again', async () => {
     const { outcome } = await order('POST');
     expect(outcome).to.include({ status: 'completed' });
     expect(outcome.repeatedEffects).to.deep.equal(['The step "order"']);
@@ -129,13 +129,13 @@ describe('An effect that is repeated', () => {
     expect((await order('PUT')).outcome.repeatedEffects).to.deep.equal([]);
   });
 
-  it('is not named if the step asks by itself whether it had happened', async () => {
+  it('is not named if the step has `whenInterrupted`', async () => {
     expect((await order('POST', () => undefined)).outcome.repeatedEffects).to.deep.equal([]);
   });
 });
 
 describe('The timeoutMs of a step', () => {
-  it('fails the step, aborts its signal, and drops what it does later', async () => {
+  it('fails the step, aborts its signal, and drops its later results', async () => {
     const late = Promise.withResolvers<void>();
     const told: unknown[] = [];
     const { outcome } = await runScripted({
@@ -170,7 +170,7 @@ describe('The timeoutMs of a step', () => {
 });
 
 describe('ctx.save that is not awaited', () => {
-  it('fails the run if it is refused, naming the record and the line', async () => {
+  it('fails the run if it is refused, and names the record and the line', async () => {
     const { outcome, code } = await runScripted({
       run: async ({ save, step }) => {
         void save({ bad: () => undefined }, { key: 'lost' });
@@ -183,7 +183,7 @@ describe('ctx.save that is not awaited', () => {
     expect(outcome.error?.message).to.match(/test\/runs\/steps\/interrupted\.test\.ts:\d+:\d+/);
   });
 
-  it('fails the run also if the refusal is dropped', async () => {
+  it('fails the run also if the action ignores the refusal', async () => {
     const { outcome } = await runScripted({
       run: async ({ save }) => {
         await save({ bad: () => undefined }, { key: 'x' }).catch(() => undefined);

@@ -14,7 +14,7 @@ const RECORD = { dataset: 'records', key: 'r', maxBytes: 1_000_000 };
 const what = () => 'The value of the step "a"';
 
 describe('Stored values', () => {
-  it('come back equal and as copies', () => {
+  it('are equal copies', () => {
     const shared = { x: 1 };
     const values: unknown[] = [
       null,
@@ -73,7 +73,7 @@ describe('Stored values', () => {
     ['a cycle', cycle, 'self[0]', 'part of a circle'],
   ];
   for (const [name, value, path, reason] of refused) {
-    it(`are refused with their path where they hold ${name}`, () => {
+    it(`are refused with their path if they contain ${name}`, () => {
       expect(() => toJsonText(value, what)).to.throw(
         ActionError,
         new RegExp(`^The value of the step "a" can't be stored: ${path.replace(/[[\]]/g, '\\$&')} is ${reason}`),
@@ -81,7 +81,7 @@ describe('Stored values', () => {
     });
   }
 
-  it('may be nested 1 000 levels deep, and are refused beyond, without the end of the stack', () => {
+  it('may be nested 1 000 levels deep, and are refused beyond without a stack overflow', () => {
     const nest = (levels: number) => {
       let value: unknown[] = [];
       for (let level = 1; level < levels; level += 1) value = [value];
@@ -108,13 +108,13 @@ describe('Stored values', () => {
     }
   });
 
-  it('are refused as records where they are no objects', () => {
+  it('are refused as records if they are not objects', () => {
     for (const value of [undefined, null, 'text', 1, [1], true]) {
       expect(() => toRecordText(value, RECORD)).to.throw(ActionError, 'The record "r" must be an object');
     }
   });
 
-  it('fail their step when they are no JSON, naming the step as it is written, without a further attempt', async () => {
+  it('fail their step without a further attempt if they are not JSON, and name the step', async () => {
     let attempts = 0;
     const { outcome, code } = await runScripted({
       run: async ({ step }) => {

@@ -31,7 +31,7 @@ describe('A step that contains steps and batches', () => {
     expect(outcome.counts).to.deep.equal({ total: 4, done: 4, failed: 0, cancelled: 0, skipped: 0 });
   });
 
-  it('is not entered again once it is finished, and its parts are not missed', async () => {
+  it('is not entered again when it is finished, without a warning about its parts', async () => {
     const works: string[] = [];
     const { outcome } = await runScripted({
       run: async ({ step }, { entry, die }) => {
@@ -44,7 +44,7 @@ describe('A step that contains steps and batches', () => {
     expect(works).to.deep.equal(['inner']);
   });
 
-  it('keeps the keys of its parts apart from those of other steps', async () => {
+  it('separates the keys of its parts from those of other steps', async () => {
     const values: unknown[] = [];
     const { outcome } = await runScripted({
       run: async ({ step, batch }, { entry, die }) => {
@@ -63,7 +63,7 @@ describe('A step that contains steps and batches', () => {
     expect(outcome.counts).to.include({ total: 7, done: 7 });
   });
 
-  it('may ask for its parts again when it is retried, and those that failed are done again', async () => {
+  it('may ask for its parts again when it is retried, and does failed parts again', async () => {
     const works: string[] = [];
     const { outcome } = await runScripted({
       run: ({ step }) =>
@@ -84,7 +84,7 @@ describe('A step that contains steps and batches', () => {
     expect(outcome.counts).to.deep.equal({ total: 3, done: 3, failed: 0, cancelled: 0, skipped: 0 });
   });
 
-  it('is not given up for the deaths of its parts: each is counted at the innermost open step', async () => {
+  it('is not given up for the deaths of its parts, because each counts at the innermost open step', async () => {
     let outerEntries = 0;
     const seen = new Set<string>();
     const { outcome } = await runScripted({
@@ -107,7 +107,7 @@ describe('A step that contains steps and batches', () => {
     expect(outerEntries).to.equal(5);
   });
 
-  it('is counted beside its parts, and a person who watches sees the parts alone', async () => {
+  it('is counted beside its parts, and the progress display shows only the parts', async () => {
     const seen: unknown[] = [];
     const { outcome } = await runScripted({
       run: async ({ step, batch }, { run }) => {
@@ -161,7 +161,7 @@ describe('A step that contains steps and batches', () => {
 });
 
 describe('A part of a step that is not awaited', () => {
-  it('fails the step around it, which names the part: a finished step would never ask for it again', async () => {
+  it('fails the step around it, and the error names the part', async () => {
     const saved: string[] = [];
     const { outcome } = await runScripted({
       run: async ({ step }) => {
@@ -223,7 +223,7 @@ describe('A part of a step that is not awaited', () => {
     expect(works).to.deep.equal(['slow begins', 'bad 1', 'slow ends', 'bad 2']);
   });
 
-  it('is ended with its step when that takes longer than its `timeoutMs`', async () => {
+  it('is ended with its step if the step takes longer than its `timeoutMs`', async () => {
     const { outcome } = await runScripted({
       run: async ({ step, batch }) => {
         const failure = await rejectionOf(
@@ -271,7 +271,7 @@ describe('A window that a step and its parts use', () => {
     expect(outcome.error?.message).to.match(/Put `await` before each step and batch/);
   });
 
-  it('is refused also where the part has ended when the step goes on', async () => {
+  it('is refused also if the part has ended when the step continues', async () => {
     const { outcome } = await runScripted({
       run: (ctx) =>
         ctx.step('outer', async () => {
@@ -283,7 +283,7 @@ describe('A window that a step and its parts use', () => {
     expect(outcome.error).to.include({ code: 'window-shared' });
   });
 
-  it('is refused to a part that begins to use it after the step has gone on', async () => {
+  it('is refused to a part that begins to use it after the step has continued', async () => {
     const { outcome } = await runScripted({
       run: (ctx) =>
         ctx.step('outer', async () => {
@@ -303,7 +303,7 @@ describe('A window that a step and its parts use', () => {
     );
   });
 
-  it('is shared by turns without a refusal: before, in and after a part that is awaited', async () => {
+  it('is used in turns without a refusal: before, in and after an awaited part', async () => {
     const { outcome } = await runScripted({
       run: (ctx) =>
         ctx.step('outer', async () => {
@@ -318,7 +318,7 @@ describe('A window that a step and its parts use', () => {
     expect(outcome).to.include({ status: 'completed', error: null });
   });
 
-  it('goes on beside a part that uses no window', async () => {
+  it('is usable beside a part that uses no window', async () => {
     const { outcome } = await runScripted({
       run: (ctx) =>
         ctx.step('outer', async () => {
@@ -330,7 +330,7 @@ describe('A window that a step and its parts use', () => {
     expect(outcome).to.include({ status: 'completed', error: null });
   });
 
-  it('is refused to the code outside of steps that changes its page while a step uses it, and left to one that looks', async () => {
+  it('is refused to code outside of steps that changes its page while a step uses it, and not to code that only reads', async () => {
     const blind = await runScripted({
       run: async (ctx) => {
         const first = pages(ctx, 'first');

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { runScripted } from '../../support/scripted-run.ts';
 
 describe('Run: an item that kills the session which it shares', () => {
-  it('is given up after six deaths, and the run goes on', async () => {
+  it('is given up after six deaths, and the run continues', async () => {
     let begun = 0;
     const { outcome } = await runScripted({
       run: async ({ batch }, { die }) => {

@@ -28,13 +28,13 @@ async function exported(run: ScriptedRun['run']): Promise<unknown[]> {
 const key = (item: string): string => item;
 
 describe('Records', () => {
-  it('are refused without a key, with the form to write', async () => {
+  it('are refused without a key, with an example', async () => {
     const run: ScriptedRun['run'] = ({ step }) => step('a', ({ save }) => save({ n: 1 }, undefined as never));
     const { outcome } = await runScripted({ run });
     expect(outcome.error?.message).to.contain("save(record, { key: 'item 7' })");
   });
 
-  it('are exported in the order of declaration, then of saving, whatever finished first', async () => {
+  it('are exported in the order of declaration, then of saving, for every order of finishing', async () => {
     const records = await exported(async ({ batch, step, save }) => {
       await save({ n: 0 }, { key: 'first' });
       const last = Promise.withResolvers<void>();
@@ -62,7 +62,7 @@ describe('Records', () => {
     ]);
   });
 
-  it('of a run whose sessions died come in the same order as those of an undisturbed one', async () => {
+  it('have the same order as in an undisturbed run if sessions died', async () => {
     const work =
       (disturbed: boolean): ScriptedRun['run'] =>
       async ({ batch, step, save }, { entry, die }) => {
@@ -83,7 +83,7 @@ describe('Records', () => {
     expect(await exported(work(true))).to.deep.equal(await exported(work(false)));
   });
 
-  it('of one key from two steps: the last commit wins, with a warning that names both', async () => {
+  it('are replaced by the last commit if two steps save one key, with a warning that names both', async () => {
     const { outcome, warnings } = await runScripted({
       run: async ({ step }) => {
         await step('one', ({ save }) => save({ from: 'one' }, { key: 'same' }));
@@ -98,7 +98,7 @@ describe('Records', () => {
     ]);
   });
 
-  it('saved outside of steps are kept at once and once, however often `run` is entered', async () => {
+  it('are stored at once and only once if they are saved outside of steps, for any number of entries of `run`', async () => {
     const { outcome } = await runScripted({
       run: async ({ save }, { entry, die }) => {
         await save({ entry }, { key: 'summary' });
@@ -108,7 +108,7 @@ describe('Records', () => {
     expect(outcome).to.include({ status: 'completed', records: 1 });
   });
 
-  it('are refused by ctx.save while a step or an item runs, with what to use instead', async () => {
+  it('are refused by ctx.save while a step or an item runs, with the function to use instead', async () => {
     const told: Error[] = [];
     await runScripted({
       run: async ({ step, batch, save }) => {
@@ -130,7 +130,7 @@ describe('Records', () => {
     }
   });
 
-  it('without a usable key or dataset, or that are no objects, are refused', async () => {
+  it('are refused without a usable key or dataset, or if they are not objects', async () => {
     const wrong: [record: unknown, options: unknown][] = [
       [{}, undefined],
       [{}, { key: '' }],
@@ -152,7 +152,7 @@ describe('Records', () => {
     }
   });
 
-  it('saved outside of steps are not put back over later ones when `run` is entered again', async () => {
+  it('are not replaced by older ones saved outside of steps when `run` is entered again', async () => {
     const work: ScriptedRun['run'] = async ({ step, save }) => {
       await save({ state: 'draft' }, { key: 'k' });
       await step('finish', ({ save: keep }) => keep({ state: 'final' }, { key: 'k' }));

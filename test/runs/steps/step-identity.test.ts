@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { never, runScripted } from '../../support/scripted-run.ts';
 
 describe('ctx.step: identity', () => {
-  it('refuses a key that is used twice in one pass, naming it', async () => {
+  it('refuses a key that is used twice in one entry of `run`, and names it', async () => {
     const { outcome, code } = await runScripted({
       run: async ({ step }) => {
         await step('Page 1', () => 1);
@@ -17,7 +17,7 @@ describe('ctx.step: identity', () => {
     expect(outcome.counts).to.include({ total: 1, done: 1 });
   });
 
-  it('takes the same key as a step and as an item of different batches', async () => {
+  it('accepts the same key for a step and for items of different batches', async () => {
     const { outcome } = await runScripted({
       run: async ({ step, batch }) => {
         await step('same', () => 1);
@@ -28,7 +28,7 @@ describe('ctx.step: identity', () => {
     expect(outcome.counts).to.include({ total: 3, done: 3 });
   });
 
-  it('refuses a key that is empty or no text', async () => {
+  it('refuses a key that is empty or not a string', async () => {
     for (const key of ['', 7, undefined, null]) {
       const { outcome } = await runScripted({ run: ({ step }) => step(key as string, () => undefined) });
       expect(outcome.error?.code).to.equal('action-error');
@@ -36,7 +36,7 @@ describe('ctx.step: identity', () => {
     }
   });
 
-  it('takes keys that look alike in other notations as different', async () => {
+  it('distinguishes keys that look alike in other notations', async () => {
     const keys = ['a', 'A', ' a', '["a"]', 'null', '__proto__', 'constructor', '👋', 'a\u0000b'];
     const { outcome } = await runScripted({
       run: async ({ step }, { entry, die }) => {
@@ -57,7 +57,7 @@ describe('ctx.step: identity', () => {
     expect(outcome.error?.message).to.contain('the item "X" of batch "Outer"');
   });
 
-  it('takes sibling steps side by side through Promise.all, nested ones among them', async () => {
+  it('accepts concurrent steps in Promise.all, also nested ones', async () => {
     const { outcome } = await runScripted({
       run: async ({ step }) => {
         const values = await Promise.all(['a', 'b', 'c'].map((key) => step(key, async () => key)));
@@ -107,7 +107,7 @@ describe('ctx.step: the key of the running step', () => {
 });
 
 describe('ctx.step: work that was not awaited', () => {
-  it('fails the run when `run` returns while a step still runs, naming the step', async () => {
+  it('fails the run if `run` returns while a step still runs, and names the step', async () => {
     const end = Promise.withResolvers<number>();
     const { outcome, code } = await runScripted({
       run: ({ step }) => {
@@ -121,7 +121,7 @@ describe('ctx.step: work that was not awaited', () => {
     expect(outcome.counts).to.deep.equal({ total: 1, done: 0, failed: 0, cancelled: 1, skipped: 0 });
   });
 
-  it('fails the run when `run` returns while a batch still runs', async () => {
+  it('fails the run if `run` returns while a batch still runs', async () => {
     const end = Promise.withResolvers<number>();
     const { outcome, code } = await runScripted({
       run: ({ batch }) => {
@@ -133,7 +133,7 @@ describe('ctx.step: work that was not awaited', () => {
     expect(outcome.counts).to.include({ total: 2, cancelled: 2 });
   });
 
-  it('keeps nothing of a step that ends after the run', async () => {
+  it('stores nothing of a step that ends after the run', async () => {
     const end = Promise.withResolvers<void>();
     let late: Promise<unknown> = Promise.resolve();
     const { outcome } = await runScripted({
@@ -148,7 +148,7 @@ describe('ctx.step: work that was not awaited', () => {
     expect(outcome.counts).to.deep.equal({ total: 1, done: 0, failed: 0, cancelled: 1, skipped: 0 });
   });
 
-  it('leaves no rejection unhandled when a step that nobody awaits loses its session', async () => {
+  it('leaves no rejection unhandled if a step that is not awaited loses its session', async () => {
     const unhandled: unknown[] = [];
     const listener = (reason: unknown) => void unhandled.push(reason);
     const others = process.listeners('unhandledRejection');

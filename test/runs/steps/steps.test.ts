@@ -21,7 +21,7 @@ describe('ctx.step: done once', () => {
     expect(values).to.deep.equal([{ from: 1 }, { from: 1 }, 2]);
   });
 
-  it('gives the parsed copy the first time too, so that changing it changes nothing that is stored', async () => {
+  it('returns a parsed copy also the first time, so that a change of it changes no stored value', async () => {
     const source = { list: [1], left: undefined };
     await runScripted({
       run: async ({ step }, { entry, die }) => {
@@ -70,7 +70,7 @@ describe('ctx.step: done once', () => {
     expect(outcome.counts).to.include({ total: 1, failed: 1 });
   });
 
-  it('tries a failing step again as often as `retries` says, and tells the attempt', async () => {
+  it('tries a failing step again up to `retries` times, and passes the number of the attempt on', async () => {
     const attempts: number[] = [];
     const { outcome } = await runScripted({
       run: async ({ step }) => {
@@ -88,14 +88,14 @@ describe('ctx.step: done once', () => {
     expect(outcome.counts).to.include({ total: 1, done: 1 });
   });
 
-  it('refuses retries that are no whole number before it runs anything', async () => {
+  it('refuses retries that are not a whole number before it runs anything', async () => {
     const { outcome, code } = await runScripted({ run: ({ step }) => step('a', never, { retries: -1 }) });
     expect(code).to.equal('action-error');
     expect(outcome.error?.message).to.contain('retries');
     expect(outcome.counts.total).to.equal(0);
   });
 
-  it('never charges a death to the retries of a step', async () => {
+  it('does not count deaths as retries of a step', async () => {
     const attempts: number[] = [];
     const { outcome } = await runScripted({
       run: async ({ step }, { entry, die }) => {
@@ -114,7 +114,7 @@ describe('ctx.step: done once', () => {
     expect(outcome).to.include({ status: 'completed' });
   });
 
-  it('keeps the value of a step that ends its own session, and completes when `run` returns after driver.quit()', async () => {
+  it('stores the value of a step that ends its own session, and completes when `run` returns after driver.quit()', async () => {
     const { outcome, left } = await runScripted({
       run: async ({ driver, step }) => {
         expect(
@@ -131,7 +131,7 @@ describe('ctx.step: done once', () => {
     expect(left).to.equal(0);
   });
 
-  it('quarantines a step during which three sessions died as failed with code step-poisoned, and the run goes on', async () => {
+  it('fails a step during which three sessions died with code step-poisoned, and the run continues', async () => {
     let begun = 0;
     const { outcome } = await runScripted({
       run: async ({ step }, { die }) => {
@@ -151,7 +151,7 @@ describe('ctx.step: done once', () => {
 });
 
 describe('ctx.step: fenced by its session', () => {
-  it('discards a step whose session died even when its callback swallowed the error', async () => {
+  it('discards a step whose session died, also if its callback catches the error', async () => {
     const works: number[] = [];
     const { outcome } = await runScripted({
       run: async ({ step }, { entry, die }) => {
@@ -168,7 +168,7 @@ describe('ctx.step: fenced by its session', () => {
     expect(outcome.counts).to.include({ total: 1, done: 1 });
   });
 
-  it('refuses the save of a step once its session is dead, with that death', async () => {
+  it('refuses the save of a step after the death of its session, with that death', async () => {
     let told: unknown;
     await runScripted({
       run: async ({ step }, { entry, die }) => {
@@ -205,7 +205,7 @@ describe('ctx.step: fenced by its session', () => {
     expect(told[0]).to.be.instanceOf(SessionDeathError);
   });
 
-  it('ignores what `run` returned on a dead session', async () => {
+  it('ignores the return of `run` on a dead session', async () => {
     const { outcome, entries } = await runScripted({
       run: async (_context, { entry, die }) => {
         if (entry === 1) await die();
@@ -215,7 +215,7 @@ describe('ctx.step: fenced by its session', () => {
     expect(outcome).to.include({ status: 'completed', sessions: 2 });
   });
 
-  it('ignores what `run` threw on a dead session', async () => {
+  it('ignores the error of `run` on a dead session', async () => {
     const { outcome } = await runScripted({
       run: async (_context, { entry, die }) => {
         if (entry > 1) return;
@@ -226,7 +226,7 @@ describe('ctx.step: fenced by its session', () => {
     expect(outcome).to.include({ status: 'completed', error: null });
   });
 
-  it('never lands the late commit of an abandoned earlier entry of `run`', async () => {
+  it('never makes the late commit of an abandoned earlier entry of `run`', async () => {
     const late = Promise.withResolvers<void>();
     const finished = Promise.withResolvers<unknown>();
     const { outcome } = await runScripted({
@@ -253,7 +253,7 @@ describe('ctx.step: fenced by its session', () => {
     expect(outcome.counts).to.deep.equal({ total: 1, done: 1, failed: 0, cancelled: 0, skipped: 0 });
   });
 
-  it('keeps no records of a failed attempt', async () => {
+  it('stores no records of a failed attempt', async () => {
     const { outcome } = await runScripted({
       run: async ({ step }) => {
         await step(
@@ -275,7 +275,7 @@ describe('ctx.step: fenced by its session', () => {
     expect(outcome.records).to.equal(1);
   });
 
-  it('refuses a save that comes after its step has ended', async () => {
+  it('refuses a save after the end of its step', async () => {
     let told: unknown;
     await runScripted({
       run: async ({ step }) => {
