@@ -1,23 +1,23 @@
 /**
- * Crawls a site and reports the links on it that lead nowhere. Pages are read as the server sends them, so links that only a script
- * adds are not seen. A broken link is a finding and no failed step.
+ * Crawls a site and reports its broken links. Pages are read as the server sends them, so links that only a script adds are not found. A
+ * broken link is a result, not a failed step.
  */
 import { defineAction, z, ApiError, HostLimits, type Api } from 'webdriver-supervisor';
 
 interface Link {
   readonly url: string;
-  /** Pages are read for further links; resources (pictures, scripts, …) and other sites are only asked whether they are there. */
+  /** Pages are read for further links. Resources (pictures, scripts, …) and other sites are only checked for existence. */
   readonly kind: 'page' | 'resource' | 'outside';
 }
 
 interface Finding {
-  /** Null where no answer came. */
+  /** Null if no answer came. */
   readonly status: number | null;
   readonly reason: string;
   readonly links: readonly Link[];
 }
 
-/** Limits for sites that did not ask to be checked. */
+/** The limits for other sites, which did not ask for a check. */
 const OUTSIDE_CONCURRENCY = 4;
 const OUTSIDE_MIN_DELAY_MS = 100;
 const OUTSIDE_TIMEOUT_MS = 20_000;
@@ -26,10 +26,10 @@ export default defineAction({
   name: 'check-links',
   description: 'Crawls one site and reports its broken links.',
   params: z.object({
-    url: z.url().describe('where to begin; everything of the same origin belongs to the site'),
-    maxPages: z.int().min(1).default(200).describe('pages read at most'),
-    external: z.boolean().default(false).describe('also ask other sites whether their side of a link is there'),
-    concurrency: z.int().min(1).max(50).default(8).describe('links checked at the same time'),
+    url: z.url().describe('the first page; all pages of the same origin belong to the site'),
+    maxPages: z.int().min(1).default(200).describe('maximum number of pages to read'),
+    external: z.boolean().default(false).describe('also check links to other sites'),
+    concurrency: z.int().min(1).max(50).default(8).describe('number of links that are checked at the same time'),
     delayMs: z.int().min(0).max(60_000).default(20).describe('pause between two requests to one site, in milliseconds'),
   }),
 
@@ -51,8 +51,8 @@ export default defineAction({
     const checked = new Map<string, Finding>();
     const foundOn = new Map<string, string[]>();
 
-    // One batch per click of distance from the start: what is on the next level depends on finished results alone, never on which
-    // answer came first. So a run that lost its browser half-way ends with the same report as an undisturbed one.
+    // One batch per click of distance from the start. The next level depends only on finished results, never on the order of the answers.
+    // A run that lost its browser therefore ends with the same report as an undisturbed run.
     let level: Link[] = [{ url: start, kind: 'page' }];
     for (let clicks = 0; level.length > 0; clicks += 1) {
       const { results } = await batch(
@@ -60,7 +60,7 @@ export default defineAction({
         level,
         async (link, { api, signal, add }) => {
           const finding = await check(link, { api, signal, site, outside });
-          // Only pages wait for the next level; other links are checked at once.
+          // Only pages wait for the next level. Other links are checked at once.
           for (const found of finding.links) {
             const isWanted = found.kind === 'resource' || (found.kind === 'outside' && params.external);
             if (isWanted && !checked.has(found.url)) add(found);
@@ -114,7 +114,7 @@ async function check(link: Link, { site, ...surroundings }: Surroundings): Promi
     const response = await ask(link, surroundings);
     const { status, statusText, url } = response;
     const isReadable = response.ok && (response.headers.get('content-type') ?? '').includes('html');
-    // A page that redirects to another site is there, but what is on it isn't ours.
+    // A page that redirects to another site exists, but its links are not checked.
     const isOurs = link.kind === 'page' && new URL(url).origin === site;
     if (isReadable && isOurs)
       return { status, reason: statusText, links: findLinks(await response.text(), { url, site }) };
@@ -127,7 +127,7 @@ async function check(link: Link, { site, ...surroundings }: Surroundings): Promi
 }
 
 async function ask({ url, kind }: Link, { api, signal, outside }: Omit<Surroundings, 'site'>): Promise<Response> {
-  // Other sites are asked without `api`: ten failures in a row there say nothing about the site that is checked.
+  // Other sites are checked without `api`, because ten failures in a row there say nothing about the checked site.
   const callOutside = (method: string) =>
     outside.run(
       url,
@@ -142,14 +142,14 @@ async function ask({ url, kind }: Link, { api, signal, outside }: Omit<Surroundi
 }
 
 function isBroken(status: number | null, { isOutside }: { isOutside: boolean }): boolean {
-  // Many sites turn programs away like this, and people not.
+  // Many sites answer programs like this, and browsers not.
   if (isOutside && (status === 401 || status === 403 || status === 429 || status === 999)) return false;
   return status === null || status >= 400;
 }
 
-/** The links in a page's source, each once, in the order of the page. */
+/** Returns the links in a page's source, each once, in the order of the page. */
 function findLinks(html: string, { url, site }: { url: string; site: string }): Link[] {
-  // What looks like a tag in a comment, script or style is none.
+  // Text in a comment, script or style is not a tag.
   const markup = html.replace(/<!--[\s\S]*?-->/g, '').replace(/(<(script|style)\b[^>]*>)[\s\S]*?<\/\2\s*>/gi, '$1');
   const links = new Map<string, Link>();
   let base = url;
@@ -157,7 +157,7 @@ function findLinks(html: string, { url, site }: { url: string; site: string }): 
     const tag = name.toLowerCase();
     const attributes = readAttributes(text);
     if (tag === 'base') base = URL.parse(attributes.get('href') ?? '', url)?.href ?? base;
-    // These name a host to connect to, not something to fetch.
+    // These name a host to connect to, not a resource to fetch.
     if (/preconnect|dns-prefetch/i.test(attributes.get('rel') ?? '')) continue;
     const target = attributes.get(TAGS_WITH_HREF.has(tag) ? 'href' : 'src');
     const to = target === undefined ? null : URL.parse(target, base);
@@ -178,7 +178,7 @@ function readAttributes(text: string): Map<string, string> {
   const pairs = [...found].map(
     ([, name = '', double, single, bare]) => [name.toLowerCase(), decode(double ?? single ?? bare ?? '')] as const,
   );
-  // Of two attributes with one name, HTML keeps the first.
+  // If an attribute is repeated, HTML uses the first one.
   return new Map(pairs.toReversed());
 }
 
@@ -194,7 +194,7 @@ function withoutFragment(url: URL): string {
   return url.href.replace(/#.*$/, '');
 }
 
-/** `fetch` itself only says "fetch failed" and keeps the reason in its cause. */
+/** Returns the reason of an error. `fetch` only says "fetch failed", and has the reason in its cause. */
 function explain(error: unknown): string {
   const { message, cause } = error instanceof Error ? error : new Error(String(error));
   return error instanceof ApiError || !(cause instanceof Error) ? message : cause.message || message;

@@ -1,6 +1,6 @@
 /**
- * Gathers a whole catalogue: listing pages through the browser, for they are filled by a script, and each product's details and
- * badge through the shop's API, many at a time.
+ * Gathers a whole catalogue: the listing pages with the browser, because a script fills them, and each product's details and badge with
+ * the shop's API, many at a time.
  */
 import { By, defineAction, until, z } from 'webdriver-supervisor';
 
@@ -11,12 +11,12 @@ export default defineAction({
   description: 'Gathers every product of a shop, with its details and badge.',
   params: z.object({
     url: z.url().describe('the shop, such as http://127.0.0.1:8080'),
-    concurrency: z.int().min(1).max(100).default(20).describe('products fetched at the same time'),
+    concurrency: z.int().min(1).max(100).default(20).describe('number of products that are fetched at the same time'),
   }),
 
   baseUrl: ({ url }) => url,
 
-  // The shop's session cookie comes with its welcome page. From then on the API calls below carry it too.
+  // The shop's welcome page sets the session cookie. The API calls below then send it, too.
   async prepare({ driver, params }) {
     await driver.get(new URL('/', params.url).href);
   },

@@ -1,6 +1,6 @@
 /**
- * Looks at pages as a visitor would: does it load, has it a title, is its console clean, do its links answer? A page that fails is a
- * finding and no failed step, so one broken page doesn't hide the state of the others.
+ * Checks pages in a browser: whether they load, have a title, report no console errors, and have links that answer. A bad page is a
+ * result, not a failed step, so one broken page doesn't hide the state of the others.
  */
 import { defineAction, z, type Api, type WebDriver } from 'webdriver-supervisor';
 
@@ -23,13 +23,13 @@ const LOAD_ERRORS: Readonly<Record<string, string>> = {
 
 interface PageState {
   readonly url: string;
-  /** Null where the address has no statuses, such as file:. */
+  /** Null if the protocol has no statuses, such as file:. */
   readonly status: number | null;
   readonly title: string;
   readonly loadMs: number;
-  /** Of the same site, without fragments, each once. */
+  /** The links to the same site, without fragments, each once. */
   readonly links: readonly string[];
-  /** The code on the page that the browser shows instead of one that didn't load. */
+  /** The error code on the browser's error page; null if the page has loaded. */
   readonly loadError: string | null;
 }
 
@@ -71,9 +71,9 @@ export default defineAction({
   params: z.object({
     urls: z.array(z.url()).min(1).describe('the pages'),
     ignore: z.array(z.string()).default([]).describe('links that need not answer, by address or path'),
-    loadSeconds: z.number().positive().max(600).default(30).describe('how long a page may take to load'),
-    retries: z.number().int().min(0).max(10).default(0).describe('how often a page that fails is checked again'),
-    screenshots: z.enum(['failed', 'all']).default('failed').describe('the pages that are photographed'),
+    loadSeconds: z.number().positive().max(600).default(30).describe('time limit for loading a page, in seconds'),
+    retries: z.number().int().min(0).max(10).default(0).describe('maximum number of further checks of a page that fails'),
+    screenshots: z.enum(['failed', 'all']).default('failed').describe('the pages of which a screenshot is saved'),
   }),
 
   async prepare({ driver, params }) {
@@ -81,7 +81,7 @@ export default defineAction({
   },
 
   async run({ params, batch, screenshot, save: saveOutside }) {
-    // Many pages share their header and footer: each link is requested once.
+    // Many pages share their header and footer, so each link is requested only once.
     const asked = new Map<string, Promise<number | null>>();
     const urls = [...new Set(params.urls)];
 
@@ -103,7 +103,7 @@ export default defineAction({
       { key: (url) => url, concurrency: 1 },
     );
 
-    // A batch gives up a page that ended its browser again and again. Such a page is reported like the others.
+    // A batch gives up a page that ended its browser several times. It is reported like the others.
     for (const { key: url, ...result } of results) {
       if (result.status !== 'failed') continue;
       const problems = [`could not be checked: ${result.error.message}`];
@@ -118,7 +118,7 @@ interface CheckOptions {
   readonly api: Api;
   /** The answers of links that were requested for earlier pages. */
   readonly asked: Map<string, Promise<number | null>>;
-  /** From 1. */
+  /** The number of the attempt, starting at 1. */
   readonly attempt: number;
   readonly params: { readonly ignore: readonly string[]; readonly loadSeconds: number };
 }
@@ -133,7 +133,7 @@ async function checkPage(
   let consoleErrors: string[] | null = null;
   let brokenLinks: BrokenLink[] = [];
   try {
-    // Removes what earlier pages wrote.
+    // Removes the messages of earlier pages.
     await readConsole(driver);
     page = await look(driver, url, dialogs);
     consoleErrors = await readConsole(driver, page.url);
@@ -157,7 +157,7 @@ async function checkPage(
 
 async function look(driver: WebDriver, url: string, dialogs: string[]): Promise<PageState> {
   await driver.get(url).catch((error: unknown) => noteDialog(error, dialogs));
-  // A page that moves on by itself ends this wait early; the page that it moved to is looked at then.
+  // A page that redirects by itself ends this wait early. The page that it opens is then checked.
   await driver.executeAsyncScript(UNTIL_QUIET).catch((error: unknown) => {
     if (isDialog(error)) noteDialog(error, dialogs);
   });
@@ -180,7 +180,7 @@ function isDialog(error: unknown): error is Error {
   return error instanceof Error && error.name === 'UnexpectedAlertOpenError';
 }
 
-/** Errors often come with what a page fetches after its load event. Waits until nothing more has come for 150 ms, at most 3 s. */
+/** Waits until the page has fetched nothing for 150 ms, at most 3 s. Requests after the load event often cause errors. */
 const UNTIL_QUIET = `
   const done = arguments[0];
   let timer = setTimeout(done, 150);
@@ -202,14 +202,14 @@ const READ_PAGE = `
     loadError: isErrorPage ? (document.querySelector('.error-code')?.textContent || 'the browser shows an error page') : null,
   };`;
 
-/** Errors written since the last look; null where the browser doesn't tell, as Firefox. */
+/** Returns the errors since the last call; null if the browser has no log of the console, like Firefox. */
 async function readConsole(driver: WebDriver, url?: string): Promise<string[] | null> {
   const entries = await driver
     .manage()
     .logs()
     .get('browser')
     .catch(() => null);
-  // Not the page's doing: the icon that browsers ask for unbidden, and the page's own status, which is reported apart.
+  // Left out: the icon that browsers request by themselves, and the page's own status, which is reported separately.
   const isNoise = (message: string) =>
     /^\S+\/favicon\.ico - Failed to load|^chrome-error:/.test(message) || message.startsWith(`${url} - Failed to load`);
   const errors = entries?.filter(({ level, message }) => level.name === 'SEVERE' && !isNoise(message));
@@ -221,7 +221,7 @@ async function findBroken(
   { api, asked, attempt }: Pick<CheckOptions, 'api' | 'asked' | 'attempt'>,
 ): Promise<BrokenLink[]> {
   const ask = (link: string): Promise<number | null> => {
-    // A link may have been broken for a moment only: a page that is checked again requests its links again.
+    // A link may be broken only temporarily, so a page that is checked again requests its links again.
     if (attempt > 1) return askStatus(link, api);
     const answer = asked.get(link) ?? askStatus(link, api);
     asked.set(link, answer);
@@ -251,7 +251,7 @@ async function askStatus(link: string, api: Api): Promise<number | null> {
   }
 }
 
-/** The first line of the browser's words, as the end of a sentence. */
+/** Returns the first line of the browser's message, as the end of a sentence. */
 function explain(error: unknown, loadSeconds: number): string {
   const { name = '', message = String(error) } = error instanceof Error ? error : {};
   if (name === 'TimeoutError') return ` within ${loadSeconds} s`;

@@ -1,4 +1,4 @@
-/** Keeps what pages look like: a picture and a PDF of each, in the run's folder. */
+/** Saves a screenshot and a PDF of each page in the run's folder. */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -19,14 +19,14 @@ export default defineAction({
 
   async run({ params, batch, screenshot }) {
     const urls = [...new Set(params.urls)];
-    // A batch, though its pages share one window and so come one after the other: a page that fails doesn't stop the rest.
+    // The pages share one window and are visited one after the other. They are a batch because a failed page doesn't stop the others.
     await batch(
       'pages',
       urls,
       async (url, { driver, save }) => {
         await driver.get(url);
         const title = await driver.getTitle();
-        // With its number, for two addresses may differ only in what a file name can't hold.
+        // With its number, because two addresses may differ only in characters that a file name can't have.
         const picture = await screenshot(`${urls.indexOf(url) + 1} ${url.replace(/^https?:\/\//, '').slice(0, 80)}`);
         const pdf = picture.replace(/\.png$/, '.pdf');
         await writeFile(pdf, await printPage(driver), 'base64');
@@ -37,7 +37,7 @@ export default defineAction({
   },
 });
 
-/** As Base64. The types of selenium claim that `printPage` needs every option and returns nothing. */
+/** Returns the PDF as Base64. The types of selenium say wrongly that `printPage` needs every option and returns nothing. */
 async function printPage(driver: WebDriver): Promise<string> {
   const print: (options: { background: boolean }) => unknown = driver.printPage.bind(driver) as never;
   return String(await print({ background: true }));

@@ -37,9 +37,9 @@ export function findWarningOfCall(
 function parseFrame(line: string): Position | undefined {
   const [, location, lineNumber, column] = /^\s+at (?:.*\()?(.+?):(\d+):(\d+)\)?$/.exec(line) ?? [];
   if (location === undefined) return undefined;
-  const place = location.replace(/^async /, '');
-  if (place.startsWith('node:')) return undefined;
-  const file = place.startsWith('file:') ? toPath(place) : place.replace(/[?#].*$/, '');
+  const source = location.replace(/^async /, '');
+  if (source.startsWith('node:')) return undefined;
+  const file = source.startsWith('file:') ? toPath(source) : source.replace(/[?#].*$/, '');
   return file === undefined ? undefined : { file, line: Number(lineNumber), column: Number(column) };
 }
 

@@ -133,7 +133,7 @@ function* targetsOfCall(call: CallExpression, { model, functions }: WriteTools):
   if (first !== undefined && isObjectAssign(call, first))
     yield { target: first, kind: 'replace', values, isContent: true };
   if (callee.type !== 'MemberExpression') {
-    // `const keep = rows.push.bind(rows)`
+    // `const add = rows.push.bind(rows)`
     for (const value of functions.values.of(callee)) {
       const bound = value.type === 'CallExpression' && methodName(value) === 'bind' ? value.arguments[0] : undefined;
       const method = value.type === 'CallExpression' ? objectOf(value.callee) : undefined;

@@ -1,4 +1,4 @@
-/** The declared end of a session that nobody asked for: its report, its declaration, and its form in the registry. */
+/** The declared end of a session that was not requested: its report, its declaration, and its form in the registry. */
 import { z } from 'zod';
 
 import { time, whole } from './fields.ts';

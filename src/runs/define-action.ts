@@ -52,7 +52,7 @@ export interface ActionDefinition<Params extends z.ZodObject> {
    */
   restore?: boolean | RestoreParts;
   /**
-   * `writes` if the action changes something at the site, for example places an order. Repeated effects then make the run `partial`, and
+   * `writes` if the action changes something at the site, for example an order. Repeated effects then make the run `partial`, and
    * a rehearsal, which does the work several times, warns before it begins. @default 'reads'
    */
   effects?: 'reads' | 'writes';

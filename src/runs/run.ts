@@ -357,7 +357,7 @@ export class Run {
     try {
       call();
     } catch (thrown) {
-      this.#plan.log.warn(`\`${name}\` failed; the run goes on`, { reason: toError(thrown).message });
+      this.#plan.log.warn(`\`${name}\` failed; the run continues`, { reason: toError(thrown).message });
     }
   }
 

@@ -341,7 +341,7 @@ describe('good actions', () => {
     for (const code of examples) expect((await checkSources({ 'a.ts': code })).warnings).to.deep.equal([]);
   });
 
-  it('give no warning for what the command `new` writes', async () => {
+  it('give no warning for the action that the command `new` writes', async () => {
     const { warnings } = await checkSources({ 'a.ts': actionTemplate('gather-prices') });
     expect(warnings).to.deep.equal([]);
   });

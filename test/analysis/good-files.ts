@@ -1,4 +1,4 @@
-/** Actions of one or more files that give no warning, by what is good about them. */
+/** Actions of one or more files that give no warning, by the reason. */
 export const GOOD_FILES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'a page object that a step makes': {
     'a.ts': `import { By, defineAction, z, type WebDriver } from 'webdriver-supervisor';
@@ -31,7 +31,7 @@ export default defineAction({ name: 'a', description: 'a', params: z.object({ ur
   },
 });`,
   },
-  'a page object that is made outside and keeps what one step needs': {
+  'a page object that is made outside and stores data that one step needs': {
     'a.mjs': `import { By, defineAction, z } from 'webdriver-supervisor';
 class ListPage {
   constructor(driver) {
@@ -183,7 +183,7 @@ export default defineAction({ name: 'a', description: 'a', params: z.object({ ur
   },
 });`,
   },
-  'a file that is no action': { 'a.ts': 'export default 1; const step = (n: number) => n; step(1);' },
-  'a file that can not be parsed': { 'a.mjs': 'export default {;' },
+  'a file that is not an action': { 'a.ts': 'export default 1; const step = (n: number) => n; step(1);' },
+  'a file that cannot be parsed': { 'a.mjs': 'export default {;' },
   'a CommonJS file': { 'a.cjs': "const { x } = require('./x'); return; module.exports = { x };" },
 };

@@ -1,4 +1,4 @@
-/** Bodies of `run` that use helpers with a state of their own and give no warning, by what is good about them. */
+/** Bodies of `run` that use helpers with their own state and give no warning, by the reason. */
 export const GOOD_HELPERS: Readonly<Record<string, string>> = {
   'a collector that a step makes': `
     const createCollector = () => {

@@ -1,4 +1,4 @@
-/** Actions of one or more files that change variables by way of classes and modules. `//! rule` marks each line that gets a warning. */
+/** Actions of one or more files that change variables through classes and modules. `//! rule` marks each line that gets a warning. */
 const action = (run: string, head = '') => `import { By, defineAction, z } from 'webdriver-supervisor';
 ${head}
 export default defineAction({ name: 'a', description: 'a', params: z.object({ urls: z.array(z.string()) }),

@@ -1,4 +1,4 @@
-/** Bodies of `run` that change variables by way of other objects and functions. A comment `//! rule` marks each line that gets a warning. */
+/** Bodies of `run` that change variables through other objects and functions. A comment `//! rule` marks each line that gets a warning. */
 export const HIDDEN_CHANGES: Readonly<Record<string, string>> = {
   'a collector that a function makes': `
     function createCollector() {

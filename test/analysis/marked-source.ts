@@ -13,11 +13,11 @@ export interface Finding {
 export interface Checked {
   readonly warnings: readonly SourceWarning[];
   readonly found: readonly Finding[];
-  /** The findings that comments `//! rule` at the ends of lines ask for. */
+  /** The warnings that the comments `//! rule` at the ends of lines expect. */
   readonly expected: readonly Finding[];
 }
 
-/** An action whose `run` has this body, one line per line of the body. */
+/** Returns an action whose `run` has this body, one line per line of the body. */
 export function inRun(body: string): string {
   return `import { By, defineAction, until, z } from 'webdriver-supervisor';
 export default defineAction({ name: 'x', description: 'x', params: z.object({ urls: z.array(z.string()) }),
@@ -28,7 +28,7 @@ ${body}
 `;
 }
 
-/** Checks sources by their file names; the first one is the action. */
+/** Checks sources by their file names. The first one is the action. */
 export async function checkSources(sources: Readonly<Record<string, string>>): Promise<Checked> {
   const folder = mkdtempSync(path.join(tmpdir(), 'analysis-'));
   try {

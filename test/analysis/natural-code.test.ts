@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { checkSources, inRun } from './marked-source.ts';
 
-/** Natural code of authors who know selenium. A step that is not awaited follows each of them, and is the only finding. */
+/** Natural code of authors who know selenium. A step that is not awaited follows each of them, and gives the only warning. */
 const NATURAL: Readonly<Record<string, string>> = {
   'objects and lists that a step makes': `
     const results = [];

@@ -248,12 +248,12 @@ describe('outer-variable', () => {
     expect(warnings[0]?.isModuleState).to.equal(false);
   });
 
-  it('says of an item of a batch that its change can be missing or made twice', async () => {
+  it('says that the change of an item of a batch can be missing or made twice', async () => {
     const { warnings } = await checkSources({ 'a.ts': inRun(BAD['a sum over the items of a batch']!) });
     expect(warnings[0]?.message).to.match(/finished item is missing.*makes its change twice.*`results` of the batch/);
   });
 
-  it('says of a variable of the module that it is one', async () => {
+  it('marks a variable of the module', async () => {
     const { warnings } = await checkSources(BAD_FILES['a variable of the module']!);
     expect(warnings[0]?.isModuleState).to.equal(true);
     expect(warnings[0]?.message).to.include('Declare the variable in `run`');

@@ -153,7 +153,7 @@ for (const [rule, sources] of Object.entries(BAD)) {
       });
     }
 
-    it('says what it leads to and what to write instead, in one line', async () => {
+    it('names the consequence and the better form in one line', async () => {
       for (const body of Object.values(sources)) {
         const { warnings } = await checkSources({ 'a.ts': inRun(body) });
         for (const { message } of warnings) expect(message).to.match(/^[^\n]{60,420}\.$/);
@@ -177,7 +177,7 @@ describe('a key with the date', () => {
 });
 
 describe('warnings of a context that is not destructured', () => {
-  it('are the same as of a context that is', async () => {
+  it('are the same as for a destructured context', async () => {
     const { found, expected } = await checkSources({
       'a.mjs': `import { defineAction, z } from 'webdriver-supervisor';
 const startedAt = Date.now();

@@ -7,7 +7,7 @@ import { expect } from 'chai';
 
 import { checkActionFile, findWarningOfCall, type SourceWarning } from '../../src/analysis/analysis.ts';
 
-/** Steps with an odd number change a variable around them; those with an even number do not. */
+/** Steps with an odd number change a variable around them. Steps with an even number do not. */
 const ACTION = `import { helper, Gatherer } from './helper.ts';
 interface Context { readonly step: (key: string, work: () => unknown) => Promise<unknown>; readonly rows: string[] }
 export async function run(ctx: Context, { rows: given }: { rows: readonly string[] } = { rows: [] }): Promise<string[]> {
@@ -81,7 +81,7 @@ describe('findWarningOfCall', () => {
   after(() => rm(folder, { recursive: true }));
 
   for (const query of ['', '?entry=2']) {
-    it(`finds the warning of each step that has one, and none for others${query && ', in a module with a query'}`, async () => {
+    it(`finds the warning of each step with one, and none for others${query && ', in a module with a query'}`, async () => {
       const stacks = new Map<string, string>();
       const module = (await import(pathToFileURL(path.join(folder, 'a.ts')).href + query)) as {
         run: (context: object) => Promise<void>;
@@ -98,7 +98,7 @@ describe('findWarningOfCall', () => {
     });
   }
 
-  it('does not take the call of the step around for that of the step within', () => {
+  it('distinguishes the call of a nested step from that of the step around it', () => {
     const warning = warnings.find(({ call }) => call !== null)!;
     const { file, line, column } = warning.call!;
     const library = new URL('../../src/runs/steps/steps.ts', import.meta.url).href;

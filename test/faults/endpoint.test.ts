@@ -32,7 +32,7 @@ async function startBidiSession(url: string): Promise<{ id: string; browserPid: 
 }
 
 describe('A session on an endpoint that is not ours', () => {
-  it('is seen to die by its BiDi socket where there is no DevTools', async () => {
+  it('is declared dead by its BiDi socket if there is no DevTools', async () => {
     await using driver = await startRealDriver();
     const { id, browserPid, capabilities } = await startBidiSession(driver.url);
     await using supervisor = await SessionSupervisor.attach(driver.url, id, capabilities);
@@ -40,12 +40,12 @@ describe('A session on an endpoint that is not ours', () => {
     killProcess(browserPid);
     await halted;
     const { death } = supervisor.signal.reason as SessionDeathError;
-    // The driver has deleted the session by itself when BiDi is on, so it no longer knows why.
+    // With BiDi the driver deletes the session itself, and then no longer knows the reason.
     expect(['browser-gone', 'session-removed']).to.include(death.cause);
     expect(death.detectedBy).to.equal('bidi');
   });
 
-  it('is probed by its window handles while idle, and found frozen, where there is no socket at all', async () => {
+  it('is probed by its window handles while idle, and declared frozen, if there is no socket', async () => {
     await using driver = await startRealDriver();
     const { id, browserPid } = await startBidiSession(driver.url);
     await using supervisor = await SessionSupervisor.attach(driver.url, id, { browserName: 'chrome' }, HEARTBEAT);
@@ -57,7 +57,7 @@ describe('A session on an endpoint that is not ours', () => {
     expect(death).to.include({ cause: 'frozen', detectedBy: 'heartbeat' });
   });
 
-  it('dies as network-lost when the endpoint itself can no longer be reached', async () => {
+  it('dies as network-lost if the endpoint can no longer be reached', async () => {
     await using driver = await startRealDriver();
     await using proxy = await openRecordingProxy(driver.url);
     await using supervisor = await SessionSupervisor.start({ gridUrl: proxy.url, ...HEARTBEAT });
@@ -66,12 +66,12 @@ describe('A session on an endpoint that is not ours', () => {
     await halted;
     const { death } = supervisor.signal.reason as SessionDeathError;
     expect(death).to.include({ cause: 'network-lost', detectedBy: 'heartbeat' });
-    // Its one DELETE gets through again, so that no browser is left on the endpoint.
+    // Its one DELETE can be sent again, so that no browser is left on the endpoint.
     proxy.restore();
     await supervisor.stop();
   });
 
-  it('gets one DELETE after its death, and not one other command', async () => {
+  it('gets one DELETE after its death, and no other command', async () => {
     await using driver = await startRealDriver();
     await using proxy = await openRecordingProxy(driver.url);
     const supervisor = await SessionSupervisor.start({ gridUrl: proxy.url, ...HEARTBEAT });
@@ -89,7 +89,7 @@ describe('A session on an endpoint that is not ours', () => {
     expect((supervisor.signal.reason as SessionDeathError).death.cause).to.equal('browser-gone');
   });
 
-  it('is left running by stop() when somebody else started it', async () => {
+  it('is left running by stop() if another program started it', async () => {
     await using driver = await startRealDriver();
     const session = await driver.openSession();
     const supervisor = await SessionSupervisor.attach(driver.url, session.id, { browserName: 'chrome' });

@@ -26,7 +26,7 @@ import { findChromedriver } from '../support/real-driver.ts';
 import { FAULTS, type Fault, type Victim } from './faults.ts';
 
 const COMMAND_TIMEOUT_MS = 1_500;
-/** A command that was on its way when the death was declared may still arrive. */
+/** The time in which a command that was sent before the declaration of the death may still arrive. */
 const ON_THE_WIRE_MS = 50;
 
 describe('Fault table, on a real browser', () => {
@@ -86,7 +86,7 @@ describe('Fault table, on a real browser', () => {
     return { supervisor, victim: victimOf(supervisor), events, died };
   };
 
-  /** After its death nothing reaches the session: neither what is asked now nor what was asked before. */
+  /** Expects that neither new nor earlier commands and requests reach a dead session. */
   const expectSilence = async (supervisor: SessionSupervisor, death: Death): Promise<void> => {
     const sessionId = supervisor.sessionId!;
     const refusals = await Promise.allSettled([
@@ -143,7 +143,7 @@ describe('Fault table, on a real browser', () => {
       const { supervisor, victim, events, died } = await begin();
       await using _supervisor = supervisor;
       if (fault.hitsCommand) await fault.strike(victim);
-      // A load that lasts a while: every fault finds it in flight.
+      // A slow load, which is in flight when the fault happens.
       const command = fault.hitsCommand
         ? supervisor.driver.getTitle()
         : supervisor.driver.get(`${site.url}/slow?ms=400`);
@@ -163,7 +163,7 @@ describe('Fault table, on a real browser', () => {
       const death = await died;
       expect(death.cause).to.equal(fault.cause);
       expect(fault.detectedBy).to.include(death.detectedBy);
-      // Quit elsewhere waits in the driver's queue until the load is over, which then succeeds.
+      // The quit from elsewhere waits in the driver's queue until the load has succeeded.
       if (fault.name !== 'quit-elsewhere') {
         expect(await told).to.equal(supervisor.signal.reason);
         expect(events).to.deep.equal(['dead while dead, halted: true', 'cancelled 0 + 1']);

@@ -1,4 +1,4 @@
-/** What can happen to a session, as data: how it is done to it, and what has to be found out about it. */
+/** The faults of a session, as data: how each is made, and the death that must be declared. */
 import type { DeathCause, Detector, SessionSupervisor } from 'webdriver-supervisor';
 import {
   CAUSE_OF_FAULT,
@@ -12,20 +12,20 @@ export interface Victim {
   readonly supervisor: SessionSupervisor;
   /** The recording driver between us and the real chromedriver. */
   readonly remote: DriverRemote;
-  /** The real driver and browser, past the recording. */
+  /** The real driver and browser, behind the recording driver. */
   readonly target: FaultTarget;
 }
 
 export interface Fault {
   readonly name: string;
-  /** Null: not a death; the command that it hits fails, and the session goes on. */
+  /** Null if the fault is not a death: the command that it hits fails, and the session continues. */
   readonly cause: DeathCause | null;
-  /** The code of the error of the command that it hits, if it is not a death. */
+  /** The error code of the command that it hits, if it is not a death. */
   readonly code?: string;
   readonly detectedBy: readonly Detector[];
-  /** It needs a command to happen to. */
+  /** True if the fault only hits a command. */
   readonly hitsCommand: boolean;
-  /** Resolves once the fault is done, or lies in wait. */
+  /** Resolves when the fault is made, or is set up for the next command. */
   strike(victim: Victim): Promise<unknown>;
 }
 

@@ -18,7 +18,7 @@ describe('A login in the first step, then a batch on several browsers', () => {
 
   after(() => site.close());
 
-  /** Each item's request names the session that asks. The first items wait for one another, so that every browser has one. */
+  /** The request of each item names its session. The first items wait for one another, so that every browser gets one. */
   const makeAction = (onItem: (sessionId: string) => Promise<void> | void) =>
     defineAction({
       name: 'login-then-sessions',
@@ -53,7 +53,7 @@ describe('A login in the first step, then a batch on several browsers', () => {
     return Map.groupBy(asked, ({ path }) => /by=(.*)/.exec(path)?.[1] ?? '');
   };
 
-  it('has all of them logged in', async () => {
+  it('logs in all of them', async () => {
     const outcome = await runAction(
       makeAction(() => undefined),
       {},
@@ -69,12 +69,12 @@ describe('A login in the first step, then a batch on several browsers', () => {
       ).to.equal(true);
   });
 
-  it('has the browser logged in that takes the place of one that was killed', async () => {
+  it('logs in the browser that replaces a killed one', async () => {
     const supervisors: SessionSupervisor[] = [];
     let victim: string | undefined;
     const action = makeAction(async (sessionId) => {
       const target = supervisors.find((supervisor) => supervisor.sessionId === sessionId);
-      // The others leave items for the session that takes the place.
+      // The others leave items for the new session.
       if (victim !== undefined) await eventually(async () => askers().size > SESSIONS, 'a further session');
       else if (target?.owner.endsWith('#2') === true) {
         victim = sessionId;
@@ -95,7 +95,7 @@ describe('A login in the first step, then a batch on several browsers', () => {
       ).to.equal(true);
   });
 
-  it('names the item whose page had submitted a form on a further browser when that was killed', async () => {
+  it('names the item whose page had submitted a form on another browser that was killed', async () => {
     const supervisors: SessionSupervisor[] = [];
     let victim: string | undefined;
     const action = defineAction({

@@ -9,11 +9,11 @@ import { twoAtATime } from './natural/two-at-a-time.ts';
 import { isAllowed, judge } from './natural/verdict.ts';
 
 const SEED = Number(process.env['NATURAL_SEED'] ?? 1);
-/** Moments for each fault of an action. Five is thorough, and takes five times as long. */
+/** The number of moments for each fault of an action. Five is thorough, and takes five times as long. */
 const MOMENTS = Number(process.env['NATURAL_MOMENTS'] ?? 1);
 /**
- * The actions that meet every fault. Of the others every second one meets one fault, a different one in turn; which ones depends on the seed.
- * NATURAL_MOMENTS asks for all, and `npm run chaos -- --natural` for random mixtures.
+ * The number of actions that get every fault. Every second one of the others gets one fault, in turn; the seed chooses them. With
+ * NATURAL_MOMENTS all actions get all faults; `npm run chaos -- --natural` makes random mixtures.
  */
 const THOROUGH_ACTIONS = 11;
 const TRIAL_LIMIT_MS = 120_000;
@@ -25,13 +25,13 @@ describe(`Natural actions, disturbed (seed ${SEED})`, () => {
 
   for (const [index, natural] of NATURAL_CASES.entries()) {
     if (!isThorough(index) && index % 2 !== Math.abs(SEED) % 2) continue;
-    it(`${natural.name} never loses data in silence (law 5)`, async () => {
+    it(`${natural.name} never loses data without an error (invariant 5)`, async () => {
       const { problems, add } = collect(natural, table);
       const undisturbed = await runTrial(natural.name);
       add(undisturbed);
       const picked = pickStrikes(makeRandom(seedOf(natural.name)), undisturbed, MOMENTS);
       const strikes = picked.filter(({ fault }) => isMet(fault, index));
-      // An action that is refused before its first request can't be disturbed.
+      // A run that is refused before its first request can't be disturbed.
       if (undisturbed.requestCount > 0)
         await twoAtATime(strikes, async (strike) => add(await runTrial(natural.name, [strike]), strike));
       console.log(`      ${table.describeRow(natural.name)}`);

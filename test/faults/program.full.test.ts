@@ -20,11 +20,11 @@ import { findChromedriver } from '../support/real-driver.ts';
 import { Program } from './program.ts';
 
 const KILLS = 3;
-/** Detection of what is frozen takes the interval and the timeout; the rest is told by a socket. */
+/** A frozen process is detected after the interval and the timeout. A socket reports the other faults. */
 const QUICK_HEARTBEAT = { HEARTBEAT_INTERVAL_SECONDS: '1', HEARTBEAT_TIMEOUT_SECONDS: '1' };
 const ON_THE_WIRE_MS = 50;
 
-describe('The program, with its browser dying from outside', () => {
+describe('The program, if its browser is killed', () => {
   let folder: string;
   let shop: DemoShop;
 
@@ -69,7 +69,7 @@ describe('The program, with its browser dying from outside', () => {
       for (let strikesDone = 0; strikesDone < times; strikesDone += 1) {
         const { pid } = await program.browser(known);
         known.push(pid);
-        // Not before it works: a session that was never born is no death.
+        // Only after it works, because a failed start of a session is not a death.
         await shop.waitForRequests('details', { more: 10, signal: program.signal });
         await strike(program, pid);
       }
@@ -88,7 +88,7 @@ describe('The program, with its browser dying from outside', () => {
     });
   }
 
-  it('with --no-recover halts with exit code 3, counts that add up, and silence on the wire (R105, R110)', async () => {
+  it('halts with --no-recover with exit code 3, counts that add up, and no further command (R105, R110)', async () => {
     const log = path.join(folder, 'wire.log');
     const driver = writeRecordingDriver({ folder, chromedriver: findChromedriver(), log });
     const program = Program.start(args('halted', '--no-recover'), { env: { CHROMEDRIVER: driver } });
@@ -112,7 +112,7 @@ describe('The program, with its browser dying from outside', () => {
     expect(late).to.deep.equal([]);
   });
 
-  it('tells the root cause in the first line of its summary for people', async () => {
+  it('prints the root cause in the first line of its summary', async () => {
     const program = Program.start([
       'run',
       'gather-catalog',
@@ -133,7 +133,7 @@ describe('The program, with its browser dying from outside', () => {
     ).to.have.length(1);
   });
 
-  it('leaves nothing within 2 s when it is killed by kill -9', async () => {
+  it('leaves nothing behind 2 s after a kill -9', async () => {
     const before = leftovers();
     const program = Program.start(args('killed'));
     await program.browser();
@@ -149,7 +149,7 @@ describe('The program, with its browser dying from outside', () => {
     expect(left).to.deep.equal({ processes: [], folders: [] });
   });
 
-  it('gives all of this to an action that mentions no session at all (R107)', async () => {
+  it('recovers an action that contains no session code (R107)', async () => {
     const file = path.join(folder, 'plain.ts');
     writeFileSync(
       file,

@@ -1,4 +1,4 @@
-/** The program as a person starts it, in a process of its own, and the browser that it is working with. */
+/** Starts the program like a user, in its own process, and finds its browser. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -43,7 +43,7 @@ export class Program {
     return this.#end.signal;
   }
 
-  /** The browser's main process, once there is one that is none of `known`. */
+  /** Resolves with the browser's main process, when there is one that is not in `known`. */
   async browser(known: readonly number[] = []): Promise<ProcessInfo> {
     return this.#waitFor(
       ({ command }) =>
@@ -61,7 +61,7 @@ export class Program {
     return { code: this.child.exitCode, signal: this.child.signalCode };
   }
 
-  /** The last line of stdout, which is what `--json` promises. */
+  /** The last line of stdout, which is the outcome with `--json`. */
   get outcome(): RunOutcome {
     return JSON.parse(this.stdout.at(-1) ?? 'null') as RunOutcome;
   }
@@ -73,7 +73,7 @@ export class Program {
         (info) => info.state !== 'Z' && !known.includes(info.pid) && isWanted(info),
       );
       if (found !== undefined) return found;
-      // Processes that come are nobody's event: /proc is looked at again and again.
+      // A new process emits no event here, so /proc is polled.
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }

@@ -42,7 +42,7 @@ describe('The program, with its registry in trouble', () => {
     expect(lines).to.deep.equal(shop.expectedRecords().map((record) => JSON.stringify(record)));
   };
 
-  it('goes on by itself when PostgreSQL is restarted in the middle, twice, and loses nothing (R410)', async () => {
+  it('continues when PostgreSQL is restarted twice during the run, and loses nothing (R410)', async () => {
     await using postgres = await TestPostgres.start();
     const program = begin(await postgres.createDatabase());
     for (let restart = 0; restart < 2; restart += 1) {
@@ -53,7 +53,7 @@ describe('The program, with its registry in trouble', () => {
     await expectWhole(program);
   });
 
-  it('waits for a PostgreSQL that hangs for three seconds, without a death (law 3)', async () => {
+  it('waits for a PostgreSQL that hangs for three seconds, without a death (invariant 3)', async () => {
     await using postgres = await TestPostgres.start();
     const program = begin(await postgres.createDatabase());
     await shop.waitForRequests('details', { more: 40, signal: program.signal });
@@ -63,7 +63,7 @@ describe('The program, with its registry in trouble', () => {
     await expectWhole(program);
   });
 
-  it('waits while another process keeps SQLite locked for two seconds, without a death (law 3)', async () => {
+  it('waits while another process locks SQLite for two seconds, without a death (invariant 3)', async () => {
     const file = path.join(folder, 'registry.db');
     const program = begin(`sqlite:${file}`);
     await shop.waitForRequests('details', { more: 40, signal: program.signal });
@@ -72,7 +72,7 @@ describe('The program, with its registry in trouble', () => {
     await expectWhole(program);
   });
 
-  it('reports no success with a full disk: it fails, says why, and is resumed once there is room', async function () {
+  it('fails with the reason if the disk is full, and can be resumed when there is space', async function () {
     const disk = path.join(folder, 'disk');
     mkdirSync(disk);
     const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk], { encoding: 'utf8' });

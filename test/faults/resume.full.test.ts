@@ -4,7 +4,7 @@ import { describeOnBoth } from '../support/registries.ts';
 import { killAndResume } from './resume.ts';
 
 describeOnBoth('A program that is killed by kill -9 six times and resumed', (registries) => {
-  it('ends each time with the file of an undisturbed run, byte for byte, and leaves nothing (law 5, law 6)', async () => {
+  it('ends each time with the file of an undisturbed run, byte for byte, and leaves nothing (invariants 5 and 6)', async () => {
     const kills = await killAndResume({ registryUrl: await registries.url(), runs: 6, seed: 2026 });
     expect(kills).to.be.greaterThan(3);
   }).timeout(600_000);

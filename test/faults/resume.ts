@@ -1,4 +1,4 @@
-/** Runs of the program that are killed outright at random moments, and gone on with until they are done. */
+/** Kills runs of the program by kill -9 at random moments, and resumes them until they are done. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -13,18 +13,18 @@ import { openRegistry, type Registry } from '../../src/registry/registry.ts';
 import { Program } from './program.ts';
 
 const PAGES = 3;
-const MOST_KILLS = 3;
-/** Watchdogs clear what a killed program left within it. */
-const CLEARED_WITHIN_MS = 2_000;
+const MAX_KILLS = 3;
+/** The time in which watchdogs remove the leftovers of a killed program. */
+const CLEANUP_LIMIT_MS = 2_000;
 
 export interface ResumeTrial {
   readonly registryUrl: string;
   readonly runs: number;
-  /** Moments of the kills are the same with the same seed; what they hit depends on the machine. */
+  /** The seed of the moments of the kills. The work that they hit depends on the machine. */
   readonly seed: number;
 }
 
-/** Rejects, naming seed and run, where a file differs by a byte from that of the undisturbed run. Returns how many programs were killed. */
+/** Returns the number of killed programs. Rejects with the seed and the run if a file differs from that of the undisturbed run. */
 export async function killAndResume({ registryUrl, runs, seed }: ResumeTrial): Promise<number> {
   const folder = mkdtempSync(path.join(tmpdir(), 'resume-'));
   const before = leftovers();
@@ -40,7 +40,7 @@ export async function killAndResume({ registryUrl, runs, seed }: ResumeTrial): P
     let kills = 0;
     for (let run = 1; run <= runs; run += 1) {
       const what = `seed ${seed}, run ${run}`;
-      const moments = Array.from({ length: 1 + Math.floor(random() * MOST_KILLS) }, () => random() * longestMs);
+      const moments = Array.from({ length: 1 + Math.floor(random() * MAX_KILLS) }, () => random() * longestMs);
       const { outcome, killed } = await killUntilDone(trial, { name: `run-${run}`, moments });
       kills += killed;
       expect(outcome.status, what).to.equal('completed');
@@ -78,7 +78,7 @@ async function killUntilDone(trial: Trial, { name, moments }: { name: string; mo
   return { outcome: await finish(startProgram(trial, name, await newRun(trial, known))), killed };
 }
 
-/** The run that a killed program had begun, if it came so far. */
+/** Returns the run that a killed program had begun, if any. */
 async function newRun({ registry }: Trial, known: number): Promise<string | undefined> {
   const [newest] = await registry.runs.list({ limit: 1 });
   return (await registry.runs.count()) > known ? newest?.id : undefined;
@@ -95,7 +95,7 @@ async function finish(program: Program) {
 }
 
 async function cleared(before: ReturnType<typeof leftovers>): Promise<void> {
-  const deadline = performance.now() + CLEARED_WITHIN_MS;
+  const deadline = performance.now() + CLEANUP_LIMIT_MS;
   let left = newLeftovers(before);
   while (left.processes.length + left.folders.length > 0 && performance.now() < deadline) {
     await sleep(20);

@@ -1,8 +1,8 @@
 import { describeOnBoth } from '../support/registries.ts';
 import { holdUntilTimedOut } from './stuck.ts';
 
-describeOnBoth('A run whose program is held, with a monitor beside it', (registries) => {
-  it('is warned of, timed out and told of within 30 s, and a resume has all its data (R205, R208, R209, R213, R216)', async () => {
+describeOnBoth('A run whose program is frozen while a monitor runs', (registries) => {
+  it('gets a warning, times out and is reported within 30 s, and a resume has all its data (R205, R208, R209, R213, R216)', async () => {
     await holdUntilTimedOut(await registries.url(), 'killed');
   }).timeout(90_000);
 

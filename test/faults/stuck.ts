@@ -1,4 +1,4 @@
-/** A run whose program is held makes no progress: the monitor, a program of its own, warns, times it out, ends its browser and tells everybody. */
+/** Freezes the program of a run. The monitor, another program, then warns, times the run out, ends its browser and sends notifications. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -17,7 +17,7 @@ import { Program } from './program.ts';
 const PAGES = 6;
 const NOTICE_LIMIT_MS = 30_000;
 
-interface ToldEvent {
+interface ReportedEvent {
   readonly type: string;
   readonly session_id: string | null;
   readonly run_id: string | null;
@@ -26,7 +26,7 @@ interface ToldEvent {
   readonly timestamp: string;
 }
 
-/** `then`: whether its program is killed after that, or wakes up and learns of it. */
+/** `then` says whether the program is killed afterwards, or continues and finds out. */
 export async function holdUntilTimedOut(registryUrl: string, then: 'killed' | 'continued'): Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), 'stuck-'));
   await using shop = await openDemoShop({ pages: PAGES });
@@ -56,7 +56,7 @@ export async function holdUntilTimedOut(registryUrl: string, then: 'killed' | 'c
     const browser = await run.browser();
     await freeze(run.pid);
     const [{ id } = { id: '' }] = await registry.runs.list({ limit: 1 });
-    const kept = await registry.runs.get(id);
+    const before = await registry.runs.get(id);
 
     const warning = await events.next(({ type, run_id }) => type === 'session_warning' && run_id === id);
     expect(warning.message).to.match(/gather-catalog \(owner "ann"\) may be stuck: no progress for \d+ s/);
@@ -77,7 +77,7 @@ export async function holdUntilTimedOut(registryUrl: string, then: 'killed' | 'c
     const stored = await registry.runs.get(id);
     expect(stored).to.include({ status: 'timed_out', token: null });
     expect(stored?.error?.message).to.match(/no progress for .* are allowed; timed out by the monitor on /);
-    expect(stored?.records).to.be.at.least(kept?.records ?? Infinity);
+    expect(stored?.records).to.be.at.least(before?.records ?? Infinity);
 
     if (then === 'killed') process.kill(run.pid, 'SIGKILL');
     unfreeze(run.pid);
@@ -96,7 +96,7 @@ export async function holdUntilTimedOut(registryUrl: string, then: 'killed' | 'c
     const data = readFileSync(path.join(folder, 'records.jsonl'), 'utf8');
     expect(data.trimEnd().split('\n')).to.deep.equal(shop.expectedRecords().map((record) => JSON.stringify(record)));
     await events.next(({ type, run_id }) => type === 'alert_recovered' && run_id === id);
-    await eventually(async () => slack.messages.some(({ text }) => /RECOVERED/.test(text)), 'Slack is told of the end');
+    await eventually(async () => slack.messages.some(({ text }) => /RECOVERED/.test(text)), 'Slack gets the end');
 
     monitor.child.kill('SIGTERM');
     expect(await monitor.ended(), monitor.stderr.join('\n')).to.deep.equal({ code: 0, signal: null });
@@ -111,13 +111,13 @@ function findUrl({ stderr, signal }: Program): string | undefined {
   return stderr.map((line) => /listens on (http:\/\/[\d.:]+)/.exec(line)?.[1]).find((url) => url !== undefined);
 }
 
-/** The events as a subscriber gets them. */
+/** Subscribes to the events of the monitor. */
 function follow(url: string) {
   const source = new EventSource(url);
-  const seen: ToldEvent[] = [];
-  source.addEventListener('message', ({ data }) => seen.push(JSON.parse(data) as ToldEvent));
+  const seen: ReportedEvent[] = [];
+  source.addEventListener('message', ({ data }) => seen.push(JSON.parse(data) as ReportedEvent));
   return {
-    next: (isWanted: (event: ToldEvent) => boolean) =>
+    next: (isWanted: (event: ReportedEvent) => boolean) =>
       eventually(async () => seen.find(isWanted), `an event among ${JSON.stringify(seen.slice(-5))}`),
     [Symbol.asyncDispose]: async () => source.close(),
   };

@@ -1,4 +1,4 @@
-/** Two programs and one run: the first is suspended beyond its lease, the second goes on with the run, then the first wakes. */
+/** Two programs and one run: the first is suspended beyond its lease, the second resumes the run, then the first continues. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -1,20 +1,20 @@
-/** The natural actions, and what each of them has to bring home. */
+/** The natural actions, and the data that each of them must save. */
 import { findItem, ITEMS, itemsOnPage, PAGE_COUNT, type Item } from '../../fixtures/natural/site/goods.ts';
 import type { SiteEffects } from '../../fixtures/natural/site/state.ts';
 
 /**
- * How the trials of an action may end: `complete`, with the right data and exit code 0; `right`, when it is disturbed also by a failure that
- * says so; `never-silent`, by such a failure also when it is undisturbed; `fails`, only by a failure, because there is no right way to go on
- * with what the action does.
+ * How the trials of an action may end. `complete`: with the right data and exit code 0. `right`: if it is disturbed, also with an error
+ * that says so. `never-silent`: with such an error also if it is undisturbed. `fails`: only with an error, because there is no right way
+ * to continue.
  */
 export type Ending = 'complete' | 'right' | 'never-silent' | 'fails';
 
 export interface NaturalCase {
-  /** The action's name, which is also that of its file in `test/fixtures/natural`. */
+  /** The name of the action and of its file in `test/fixtures/natural`. */
   readonly name: string;
   readonly family: string;
   readonly ending: Ending;
-  /** In the order of the file. */
+  /** The records in the order of the file. */
   readonly records: readonly object[];
   readonly effects: SiteEffects;
 }
@@ -37,7 +37,7 @@ const ordersOf = (amounts: readonly number[]): SiteEffects => ({
   registrations: [],
 });
 
-/** By family: the actions of the first ones are those that people have written and lost data with. */
+/** The actions by family. Users have written actions of the first families, and lost data with them. */
 export const NATURAL_CASES: readonly NaturalCase[] = [
   ...family('login in a step, pages in others', [
     ['login-then-pages', 'complete', pricesOf(ITEMS)],

@@ -1,17 +1,17 @@
-/** Seeded moments for the faults of a trial. */
+/** Chooses the moments of the faults of a trial from a seed. */
 import { pickFrom, shuffle, type Random } from '../../../scripts/demo-shop/random.ts';
 import { PHASES } from '../../fixtures/natural/site/natural-site.ts';
 import { NATURAL_FAULTS, type Moment, type Observation, type Strike } from './trial.ts';
 
-/** The share of moments that are times; the others are requests, which are the same on every machine. */
+/** The share of moments that are times. The others are requests, which are the same on every machine. */
 const TIMED_SHARE = 0.2;
 
-/** Moments for one run that is disturbed `count` times: one in each of `count` parts of an undisturbed run, in order. */
+/** Returns the moments of a run that is disturbed `count` times: one in each of `count` parts of an undisturbed run, in order. */
 export function pickMoments(random: Random, undisturbed: Observation, count: number): Moment[] {
   let last = 0;
   return spreadMoments(random, undisturbed, count).map((moment) => {
     if (!('request' in moment)) return moment;
-    // A request is interrupted once; work that is done again comes with requests of its own.
+    // A request is interrupted once. Work that is done again sends new requests.
     last = Math.max(last + 1, moment.request);
     return { ...moment, request: last };
   });
@@ -26,7 +26,7 @@ function spreadMoments(random: Random, { requestCount, spanMs }: Observation, co
   });
 }
 
-/** One fault for each trial: each kind `count` times, and all of them together spread over the run. */
+/** Returns one fault for each trial: each kind `count` times, all of them spread over the run. */
 export function pickStrikes(random: Random, undisturbed: Observation, count: number): Strike[] {
   const moments = spreadMoments(random, undisturbed, NATURAL_FAULTS.length * count);
   const faults = shuffle(

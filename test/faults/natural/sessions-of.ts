@@ -1,4 +1,4 @@
-/** The browsers of a program, as they can be found from outside. */
+/** Finds the browsers of a program from outside. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { descendantsOf, findBrowserProcess, listProcesses, type ProcessInfo } from 'webdriver-supervisor/testing';
 
 const POLL_MS = 10;
-/** The titles of a tab before its first page: a new one, and one that was put right for the next item. */
+/** The titles of a tab before its first page: a new tab, and one that was tidied for the next item. */
 const BLANK_TITLES = ['data:,', 'about:blank'];
 
 export interface OutsideSession {
@@ -14,7 +14,7 @@ export interface OutsideSession {
   readonly browser: ProcessInfo;
 }
 
-/** The sessions that a program has at the moment. */
+/** Returns the current sessions of a program. */
 export function sessionsOf(programPid: number): OutsideSession[] {
   const drivers = descendantsOf(programPid, listProcesses()).filter(
     ({ state, command }) => state !== 'Z' && /chromedriver\b.*--port=/.test(command),
@@ -38,7 +38,7 @@ export async function hasShownPage(browser: ProcessInfo, signal: AbortSignal): P
   }
 }
 
-/** The sessions whose tab has shown a page. */
+/** Returns the sessions whose tab has shown a page. */
 export async function filterShown(sessions: readonly OutsideSession[], signal: AbortSignal): Promise<OutsideSession[]> {
   const shown = await Promise.all(
     sessions.map(async (session) => {

@@ -18,7 +18,7 @@ export class OutcomeTable {
     return describe([...this.#cells.values()].flatMap((row) => [...row.values()].flat()));
   }
 
-  /** One action's outcomes, undisturbed and for each fault, in one line. */
+  /** Returns the outcomes of one action, undisturbed and for each fault, in one line. */
   describeRow(action: string): string {
     const row = this.#cells.get(action);
     return COLUMNS.map((column) => `${column}: ${describe(row?.get(column) ?? [])}`).join(' · ');
@@ -41,7 +41,7 @@ export class OutcomeTable {
   }
 }
 
-/** `2 complete, 1 failed`. */
+/** Returns a text such as `2 complete, 1 failed`. */
 function describe(verdicts: readonly Verdict[]): string {
   const counts = VERDICTS.map((verdict) => [verdict, verdicts.filter((one) => one === verdict).length] as const);
   return counts

@@ -1,4 +1,4 @@
-/** One trial: a natural action, run as the program on a site of its own, while it is disturbed at given moments. */
+/** One trial: the program runs a natural action on its own site, and is disturbed at given moments. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -13,41 +13,41 @@ import type { SiteEffects } from '../../fixtures/natural/site/state.ts';
 import { Program } from '../program.ts';
 import { filterShown, hasShownPage, sessionsOf } from './sessions-of.ts';
 
-/** A program that takes longer hangs. The longest undisturbed one takes a few seconds. */
+/** The time after which a program counts as hanging. The longest undisturbed one takes a few seconds. */
 const PROGRAM_LIMIT_MS = 60_000;
-/** Watchdogs remove within it what a killed program left. */
-const CLEARED_WITHIN_MS = 4_000;
+/** The time in which watchdogs remove the leftovers of a killed program. */
+const CLEANUP_LIMIT_MS = 4_000;
 const POLL_MS = 20;
 
 export const NATURAL_FAULTS = ['browser-killed', 'driver-killed', 'tab-crashed', 'program-killed'] as const;
 export type NaturalFault = (typeof NATURAL_FAULTS)[number];
 
-/** At a request, or so many milliseconds after the first one. */
+/** A request, or a number of milliseconds after the first request. */
 export type Moment = Interruption | { readonly afterMs: number };
 
 export interface Strike {
   readonly fault: NaturalFault;
   readonly moment: Moment;
-  /** In [0, 1): which of several browsers is meant. */
+  /** A number in [0, 1) that chooses one of several browsers. */
   readonly pick: number;
 }
 
-/** What can be seen of a trial from outside. */
+/** The observations of a trial from outside. */
 export interface Observation {
   /** The exit code of the last program; null if it hung and was killed. */
   readonly code: number | null;
   readonly outcome: RunOutcome | null;
-  /** Everything that was printed for people, by all programs of the trial. */
+  /** Everything that all programs of the trial printed for users. */
   readonly text: string;
   /** `dataset: JSON`, in the order of the files. The site's address is `http://site`. */
   readonly records: readonly string[];
   readonly effects: SiteEffects;
-  /** What was posted more than once. */
+  /** The requests that were posted more than once. */
   readonly repeatedPosts: readonly string[];
   readonly requestCount: number;
-  /** From the first request to the last one. */
+  /** The time from the first request to the last one. */
   readonly spanMs: number;
-  /** The faults that found something to strike. */
+  /** The faults that hit a process. */
   readonly struck: readonly NaturalFault[];
   readonly left: readonly string[];
   readonly durationMs: number;
@@ -105,14 +105,14 @@ class Stage {
     };
   }
 
-  /** Ends what a trial that went wrong has left. */
+  /** Ends the leftovers of a failed trial. */
   clear(): void {
     this.#end.abort();
     if (this.#program?.signal.aborted === false) killProcess(this.#program.pid);
     for (const { pid } of this.#leftovers.processes) killProcess(pid);
   }
 
-  /** A program that was killed is gone on with, as the operator would: by the run's id. */
+  /** Runs the program. After a kill it resumes the run by its id, like an operator. */
   async #runUntilItEnds(): Promise<{ code: number | null; outcome: RunOutcome | null }> {
     for (;;) {
       const program = await this.#start();
@@ -149,7 +149,7 @@ class Stage {
     });
   }
 
-  /** Resolves with false if nothing was struck, or is struck only later. */
+  /** Resolves with false if no process was hit, or is hit only later. */
   async #strike({ fault, pick }: Omit<Strike, 'moment'>): Promise<boolean> {
     const program = this.#program;
     if (program === undefined || program.signal.aborted) return false;
@@ -162,21 +162,21 @@ class Stage {
     const { signal } = this.#end;
     const all = sessionsOf(program.pid);
     const shown = await filterShown(all, signal);
-    // A session that is still being started is not the run's yet.
+    // The run does not have a session that is still starting.
     const sessions = shown.length > 0 ? shown : all;
     const session = sessions[Math.floor(pick * sessions.length)];
     if (session === undefined) return false;
     const strike = async () => {
       this.#struck.push(fault);
       const pids = { driver: session.driver.pid, browser: session.browser.pid };
-      // Only a session that is quit from outside is named by its id and its endpoint.
+      // The id and the endpoint are used only to quit a session from outside.
       await strikeSession(fault, { pids, sessionId: '', endpointUrl: '' });
     };
     if (fault !== 'tab-crashed' || shown.includes(session)) {
       await strike();
       return true;
     }
-    // The page may be the one whose answer waits for this strike.
+    // The answer of this page may wait for this strike.
     void untilEnd(signal, async () => {
       if (await hasShownPage(session.browser, signal)) await strike();
     });
@@ -205,7 +205,7 @@ class Stage {
   }
 
   async #waitUntilCleared(): Promise<string[]> {
-    const deadline = performance.now() + CLEARED_WITHIN_MS;
+    const deadline = performance.now() + CLEANUP_LIMIT_MS;
     for (;;) {
       const { processes, folders } = this.#leftovers;
       const left = [...processes.map(({ pid, command }) => `process ${pid}: ${command.slice(0, 100)}`), ...folders];
@@ -215,7 +215,7 @@ class Stage {
   }
 }
 
-/** Does work that is given up when the signal aborts. */
+/** Does work that is abandoned when the signal aborts. */
 async function untilEnd(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
   try {
     await work();

@@ -1,4 +1,4 @@
-/** What a trial came to. */
+/** Judges the outcome of a trial. */
 import { isDeepStrictEqual } from 'node:util';
 
 import type { NaturalCase } from './catalogue.ts';
@@ -6,31 +6,31 @@ import type { Observation } from './trial.ts';
 
 /**
  * - `complete`: exit code 0, and records and effects are those of an undisturbed run.
- * - `repeated`: exit code 0; the site was changed twice, and the outcome names the step that did it. The records are right, or show what the
- *   site then has.
- * - `refused`: not even begun, with a message.
- * - `failed`: another exit code, with a message that names where and what to do.
- * - `unclear`: another exit code, and a message that does not, or a crash.
+ * - `repeated`: exit code 0; the site was changed twice, and the outcome names the step that did it. The records are right, or show
+ *   the changed site.
+ * - `refused`: not begun, with a message.
+ * - `failed`: another exit code, with a message that names the unit of work and the way out.
+ * - `unclear`: another exit code, with a crash or a message that does not name them.
  * - `hung`: the program did not end.
- * - `SILENT`: exit code 0, and something is different.
+ * - `SILENT`: exit code 0, and the data are different.
  */
 export const VERDICTS = ['complete', 'repeated', 'refused', 'failed', 'unclear', 'hung', 'SILENT'] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
 export interface Judgement {
   readonly verdict: Verdict;
-  /** Why it is that verdict, in a few lines. */
+  /** The reason for the verdict, in a few lines. */
   readonly reason: string;
 }
 
-/** A step, an item, a record or a save by its name, or a line of the action. */
+/** Matches the name of a step, an item, a record or a save, or a line of the action. */
 const WHERE =
   /\b(step|item|batch|record|save|key|variable)s? ["“`']|\b(item|step) \S+ (of|failed)|[\w-]+\.[cm]?[jt]s:\d+/i;
-/** What the reader can do about it. */
+/** Matches what the user can do about it. */
 const WAY_OUT =
   /\b(put|use|move|give|add|return|declare|await|save|log in|check|raise|set|call|make|keep|resume|repeat|let)\b[^.]*|--resume/i;
 
-/** What Node.js prints when it ends a program that did not catch an error. */
+/** Matches the output of Node.js about an uncaught error. */
 const CRASH = /^Node\.js v\d/m;
 
 export function judge({ records, effects }: NaturalCase, seen: Observation): Judgement {
@@ -54,12 +54,12 @@ export function judge({ records, effects }: NaturalCase, seen: Observation): Jud
   const warnings = outcome?.warnings.map((warning) => `warning: ${warning}`) ?? [];
   const reason = [...differences, ...effect, ...warnings].join('\n');
   const isTold = (outcome?.repeatedEffects.length ?? 0) > 0;
-  // Records may show what was posted twice, but none may be missing.
+  // Records may show the repeated effects, but none may be missing.
   const isComplete = seen.records.length === wanted.length && (differences.length === 0 || !isSameEffect);
   return { verdict: isComplete && isTold ? 'repeated' : 'SILENT', reason };
 }
 
-/** Whether an action's trial may end like this. */
+/** Returns whether a trial of an action may end like this. */
 export function isAllowed(
   { ending }: NaturalCase,
   verdict: Verdict,
