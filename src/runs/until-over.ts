@@ -3,7 +3,7 @@ import { raceSignal, settlesWithin } from '../core/abort.ts';
 import type { Log } from '../core/log.ts';
 import { SessionDeathError } from '../supervisor/supervisor.ts';
 
-/** The time that the code of an action has to end after its session's death or after a cancel. Then the run ends without it. */
+/** The time that the code of an action has to end after its session's death or after a cancel. Afterwards it is abandoned. */
 const LEAVE_LIMIT_MS = 5_000;
 
 export interface UntilOverOptions {
