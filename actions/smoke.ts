@@ -72,7 +72,13 @@ export default defineAction({
     urls: z.array(z.url()).min(1).describe('the pages'),
     ignore: z.array(z.string()).default([]).describe('links that need not answer, by address or path'),
     loadSeconds: z.number().positive().max(600).default(30).describe('time limit for loading a page, in seconds'),
-    retries: z.number().int().min(0).max(10).default(0).describe('maximum number of further checks of a page that fails'),
+    retries: z
+      .number()
+      .int()
+      .min(0)
+      .max(10)
+      .default(0)
+      .describe('maximum number of further checks of a page that fails'),
     screenshots: z.enum(['failed', 'all']).default('failed').describe('the pages of which a screenshot is saved'),
   }),
 
