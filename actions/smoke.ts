@@ -72,13 +72,7 @@ export default defineAction({
     urls: z.array(z.url()).min(1).describe('the pages'),
     ignore: z.array(z.string()).default([]).describe('links that need not answer, by address or path'),
     loadSeconds: z.number().positive().max(600).default(30).describe('time limit for loading a page, in seconds'),
-    retries: z
-      .number()
-      .int()
-      .min(0)
-      .max(10)
-      .default(0)
-      .describe('maximum number of further checks of a page that fails'),
+    retries: z.number().int().min(0).max(10).default(0).describe('maximum number of further checks of a failed page'),
     screenshots: z.enum(['failed', 'all']).default('failed').describe('the pages of which a screenshot is saved'),
   }),
 
@@ -176,7 +170,7 @@ async function look(driver: WebDriver, url: string, dialogs: string[]): Promise<
   }
 }
 
-/** The browser dismisses a dialog, and the command that met it fails. Throws any other error, and the dialog of a page that opens too many. */
+/** Notes a dialog, which the browser dismisses, so that the command fails. Throws other errors, and the dialog of a page with too many. */
 function noteDialog(error: unknown, dialogs: string[]): void {
   if (!isDialog(error) || dialogs.length === MAX_DIALOGS) throw error;
   dialogs.push(/\{Alert text : (.*)\}/s.exec(error.message)?.[1] ?? '');

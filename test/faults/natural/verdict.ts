@@ -53,10 +53,10 @@ export function judge({ records, effects }: NaturalCase, seen: Observation): Jud
     : [`the site has ${JSON.stringify(seen.effects)}`, ...seen.repeatedPosts.map((post) => `sent again: ${post}`)];
   const warnings = outcome?.warnings.map((warning) => `warning: ${warning}`) ?? [];
   const reason = [...differences, ...effect, ...warnings].join('\n');
-  const isTold = (outcome?.repeatedEffects.length ?? 0) > 0;
+  const isReported = (outcome?.repeatedEffects.length ?? 0) > 0;
   // Records may show the repeated effects, but none may be missing.
   const isComplete = seen.records.length === wanted.length && (differences.length === 0 || !isSameEffect);
-  return { verdict: isComplete && isTold ? 'repeated' : 'SILENT', reason };
+  return { verdict: isComplete && isReported ? 'repeated' : 'SILENT', reason };
 }
 
 /** Returns whether a trial of an action may end like this. */
