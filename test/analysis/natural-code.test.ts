@@ -89,7 +89,7 @@ const NATURAL: Readonly<Record<string, string>> = {
       enriched.push(p);
     }
     await batch('save', enriched, (p, { save }) => save(p, { key: p.id }), { key: (p) => p.id });`,
-  'counts that are kept outside of steps': `
+  'counts that are stored outside of steps': `
     const stats = { ok: 0, failed: 0 };
     for (const url of params.urls) {
       const ok = await step(url, async () => { try { await driver.get(url); return true; } catch { return false; } });
@@ -219,7 +219,7 @@ const NATURAL: Readonly<Record<string, string>> = {
     let current;
     await step('a', async ({ save }) => { current = await driver.getTitle(); save({ current }, { key: 'a' }); });
     await step('b', async ({ save }) => { current = await driver.getTitle(); if (current) save({ current }, { key: 'b' }); });`,
-  'errors that are kept outside of steps': `
+  'errors that are collected outside of steps': `
     let error = null;
     for (const url of params.urls) {
       try { await step(url, async () => driver.get(url)); } catch (e) { error = e; }

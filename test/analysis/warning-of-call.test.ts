@@ -103,7 +103,8 @@ describe('findWarningOfCall', () => {
     const { file, line, column } = warning.call!;
     const library = new URL('../../src/runs/steps/steps.ts', import.meta.url).href;
     const author = pathToFileURL(file).href;
-    const frames = (...places: string[]) => ['Error', ...places.map((place) => `    at name (${place})`)].join('\n');
+    const frames = (...locations: string[]) =>
+      ['Error', ...locations.map((location) => `    at name (${location})`)].join('\n');
     const stack = frames(`${library}:1:1`, `${author}:999:1`, `${library}:2:2`, `${author}:${line}:${column}`);
     expect(findWarningOfCall(warnings, stack)).to.equal(undefined);
     expect(findWarningOfCall(warnings, frames(`${library}:1:1`, `${author}:${line}:${column}`))).to.equal(warning);

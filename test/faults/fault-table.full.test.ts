@@ -147,7 +147,7 @@ describe('Fault table, on a real browser', () => {
       const command = fault.hitsCommand
         ? supervisor.driver.getTitle()
         : supervisor.driver.get(`${site.url}/slow?ms=400`);
-      const told = command.then(
+      const result = command.then(
         () => undefined,
         (error: unknown) => error,
       );
@@ -156,7 +156,7 @@ describe('Fault table, on a real browser', () => {
         await fault.strike(victim);
       }
       if (fault.cause === null) {
-        expect(await told).to.have.property('code', fault.code);
+        expect(await result).to.have.property('code', fault.code);
         expect(supervisor.state).to.equal('alive');
         return;
       }
@@ -165,10 +165,10 @@ describe('Fault table, on a real browser', () => {
       expect(fault.detectedBy).to.include(death.detectedBy);
       // The quit from elsewhere waits in the driver's queue until the load has succeeded.
       if (fault.name !== 'quit-elsewhere') {
-        expect(await told).to.equal(supervisor.signal.reason);
+        expect(await result).to.equal(supervisor.signal.reason);
         expect(events).to.deep.equal(['dead while dead, halted: true', 'cancelled 0 + 1']);
       }
-      await told;
+      await result;
       await expectSilence(supervisor, death);
     });
 

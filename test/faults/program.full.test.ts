@@ -119,7 +119,7 @@ describe('The program, if its browser is killed', () => {
       '--url',
       shop.url,
       '--output',
-      path.join(folder, 'told'),
+      path.join(folder, 'summary'),
       '--no-recover',
     ]);
     const { pid } = await program.browser();
@@ -161,9 +161,9 @@ export default defineAction({
   async run({ driver, params, step, save }) {
     await driver.get(params.url);
     for (let page = 1; page <= 25; page += 1) {
-      await step('page ' + page, async ({ save: keep }) => {
+      await step('page ' + page, async ({ save: saveRecord }) => {
         await driver.get(params.url + '/catalog?page=' + page);
-        keep({ page, title: await driver.getTitle() }, { key: String(page) });
+        saveRecord({ page, title: await driver.getTitle() }, { key: String(page) });
       });
     }
     await save({ page: 'all' }, { key: 'all' });

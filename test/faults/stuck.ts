@@ -66,7 +66,7 @@ export async function holdUntilTimedOut(registryUrl: string, then: 'killed' | 'c
     await waitUntilGone([browser.pid]);
 
     const isTimedOut = (text: string) => /was stuck and is timed out/.test(text) && text.includes(`--resume ${id}`);
-    await eventually(async () => slack.messages.some(({ text }) => isTimedOut(text)), 'Slack is told');
+    await eventually(async () => slack.messages.some(({ text }) => isTimedOut(text)), 'Slack gets the time-out');
     await eventually(async () => mail.mails.some(({ text }) => isTimedOut(text)), 'a mail arrives');
     expect(Date.now() - Date.parse(timeout.timestamp)).to.be.below(NOTICE_LIMIT_MS);
     const count = slack.messages.filter(({ text }) => isTimedOut(text)).length;

@@ -73,7 +73,7 @@ describe('defineAction', () => {
 
 describe('runAction: parameters', () => {
   const shape = z.object({ url: z.url(), maxPages: z.int().min(1).default(5), kind: z.enum(['a', 'b']).optional() });
-  const told = async (params: z.ZodObject, given: Record<string, unknown> | undefined): Promise<string> => {
+  const messageOf = async (params: z.ZodObject, given: Record<string, unknown> | undefined): Promise<string> => {
     await using server = await openScriptedWebDriver();
     const action = defineAction({ ...good, params });
     const options = { output: false, config: makeTestConfig(), supervisor: { gridUrl: server.url } } as const;
@@ -84,13 +84,13 @@ describe('runAction: parameters', () => {
   };
 
   it('names the flag of a missing parameter', async () => {
-    expect(await told(shape, {}))
+    expect(await messageOf(shape, {}))
       .to.contain('gather')
       .and.contain('--url is missing');
   });
 
   it('names the flag of each wrong parameter and the reason', async () => {
-    const message = await told(shape, { url: 'nowhere', maxPages: 0, kind: 'c' });
+    const message = await messageOf(shape, { url: 'nowhere', maxPages: 0, kind: 'c' });
     expect(message)
       .to.match(/--url: .*URL/)
       .and.match(/--max-pages: .*1/);
@@ -99,19 +99,19 @@ describe('runAction: parameters', () => {
   });
 
   it('names unknown parameters of a strict action, and its parameters', async () => {
-    expect(await told(z.strictObject({ url: z.string() }), { url: 'x', maxPage: 3 })).to.contain(
+    expect(await messageOf(z.strictObject({ url: z.string() }), { url: 'x', maxPage: 3 })).to.contain(
       '--max-page is not a parameter of it; it has --url',
     );
   });
 
   it('shows the message of a rule about several parameters', async () => {
     const range = z.object({ from: z.int(), to: z.int() }).refine(({ from, to }) => from < to, 'from must be below to');
-    const message = await told(range, { from: 2, to: 1 });
+    const message = await messageOf(range, { from: 2, to: 1 });
     expect(message).to.contain('from must be below to.').and.not.contain('--');
   });
 
   it('accepts undefined if the action has no parameters', async () => {
-    expect(await told(shape, undefined)).to.contain('--url is missing');
+    expect(await messageOf(shape, undefined)).to.contain('--url is missing');
   });
 });
 

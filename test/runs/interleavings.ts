@@ -7,7 +7,7 @@ import { MEMORY_REGISTRY_URL } from '../../src/registry/registry.ts';
 import { runScripted, type Stage } from '../support/scripted-run.ts';
 
 /** The behaviour of one unit of work. A unit that dies or cancels does so once, and is done the next time. */
-const BEHAVIOURS = ['done', 'fail', 'skip', 'die', 'swallow a death', 'cancel'] as const;
+const BEHAVIOURS = ['done', 'fail', 'skip', 'die', 'catch a death', 'cancel'] as const;
 type Behaviour = (typeof BEHAVIOURS)[number];
 
 export type Operation =
@@ -19,7 +19,7 @@ export type Operation =
 const unit = fc.oneof(
   { arbitrary: fc.constant<Behaviour>('done'), weight: 6 },
   { arbitrary: fc.constantFrom<Behaviour>('fail', 'skip'), weight: 2 },
-  { arbitrary: fc.constantFrom<Behaviour>('die', 'swallow a death'), weight: 1 },
+  { arbitrary: fc.constantFrom<Behaviour>('die', 'catch a death'), weight: 1 },
   { arbitrary: fc.constant<Behaviour>('cancel'), weight: 1 },
 );
 
@@ -40,7 +40,7 @@ const program = fc
   .filter((operations) => operations.flatMap(unitsOf).filter(isDeadly).length <= 2);
 
 function isDeadly(one: Behaviour): boolean {
-  return one === 'die' || one === 'swallow a death';
+  return one === 'die' || one === 'catch a death';
 }
 
 function unitsOf(one: Operation): readonly Behaviour[] {
@@ -71,7 +71,7 @@ export async function checkInterleavings({ numRuns, seed }: { numRuns: number; s
       const observeStored = async ({ run }: Stage): Promise<void> => {
         const stored = await registry.runs.get(run.id);
         expectToAddUp(stored!.counts);
-        expect(stored!.counts.done, 'kept and told').to.be.at.most(run.progress.counts.done);
+        expect(stored!.counts.done, 'stored and reported').to.be.at.most(run.progress.counts.done);
         const keys = (await Array.fromAsync(registry.runs.listRecords(run.id))).map(({ key }) => key);
         expect(new Set(keys).size, 'a record twice').to.equal(keys.length);
       };
@@ -96,23 +96,23 @@ export async function checkInterleavings({ numRuns, seed }: { numRuns: number; s
         return `${name} of entry ${stage.entry}`;
       };
 
-      const told: string[] = [];
+      const received: string[] = [];
       const runOnce = (resume: RunOptions) => {
         stop = new AbortController();
         return runScripted({
           server,
           options: { registry, signal: stop.signal, ...resume },
           run: async ({ step, batch, save }, stage) => {
-            told.length = 0;
+            received.length = 0;
             stage.supervisors[0]?.on('session:dead', () => observe(stage));
             const runStep = async (behaviour: Behaviour, name: string): Promise<void> => {
-              const value = await step(name, ({ save: keep }) =>
-                act(behaviour, { name, stage, save: (key) => keep({ name }, { key }), skip: () => undefined }),
+              const value = await step(name, ({ save: saveRecord }) =>
+                act(behaviour, { name, stage, save: (key) => saveRecord({ name }, { key }), skip: () => undefined }),
               ).catch((error: Error) => {
                 if (error.message !== `${name} failed`) throw error;
                 return `${name} failed`;
               });
-              told.push(value);
+              received.push(value);
               observe(stage);
             };
             for (const [index, one] of operations.entries()) {
@@ -120,16 +120,21 @@ export async function checkInterleavings({ numRuns, seed }: { numRuns: number; s
               if (one.kind === 'save') await save({ index }, { key: `save ${index}` });
               else if (one.kind === 'step') await runStep(one.unit, `${index}`);
               else if (one.kind === 'siblings') {
-                await Promise.all(one.units.map((behaviour, place) => runStep(behaviour, `${index}.${place}`)));
+                await Promise.all(one.units.map((behaviour, position) => runStep(behaviour, `${index}.${position}`)));
               } else {
                 const { results } = await batch(
                   `${index}`,
-                  one.units.map((behaviour, place) => ({ behaviour, name: `${index}.${place}` })),
-                  ({ behaviour, name }, { save: keep, skip }) =>
-                    act(behaviour, { name, stage, save: (key) => keep({ name }, { key }), skip: () => skip('no') }),
+                  one.units.map((behaviour, position) => ({ behaviour, name: `${index}.${position}` })),
+                  ({ behaviour, name }, { save: saveRecord, skip }) =>
+                    act(behaviour, {
+                      name,
+                      stage,
+                      save: (key) => saveRecord({ name }, { key }),
+                      skip: () => skip('no'),
+                    }),
                   { key: ({ name }) => name, concurrency: one.concurrency },
                 );
-                for (const result of results) if (result.status === 'done') told.push(result.value);
+                for (const result of results) if (result.status === 'done') received.push(result.value);
               }
               observe(stage);
             }
@@ -143,7 +148,7 @@ export async function checkInterleavings({ numRuns, seed }: { numRuns: number; s
         ({ outcome } = await runOnce({ resume: runId }));
         expect(outcome.runId).to.equal(runId);
       }
-      for (const value of told) committed.set(value, (committed.get(value) ?? 0) + 1);
+      for (const value of received) committed.set(value, (committed.get(value) ?? 0) + 1);
 
       const { counts, status, records } = outcome;
       expect(counts.done + counts.failed + counts.cancelled + counts.skipped).to.equal(counts.total);

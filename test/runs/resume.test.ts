@@ -113,11 +113,11 @@ describe('A resumed run', () => {
   it('returns the stored values of done work, and does failed and interrupted work again (invariant 5)', async () => {
     const stop = new AbortController();
     const works: string[] = [];
-    const told: unknown[] = [];
+    const received: unknown[] = [];
     const work: ScriptedRun['run'] = async ({ step, batch }, { entry }) => {
       const isFirst = works.length < 5;
-      told.push(await step('one', () => (works.push('one'), { n: 1 })));
-      told.push(await step('nothing', () => void works.push('nothing')));
+      received.push(await step('one', () => (works.push('one'), { n: 1 })));
+      received.push(await step('nothing', () => void works.push('nothing')));
       const { results } = await batch(
         'b',
         ['done', 'skipped', 'failed', 'cut off'],
@@ -135,7 +135,7 @@ describe('A resumed run', () => {
         },
         { key: (item) => item, concurrency: 1 },
       );
-      told.push(results.map(({ status }) => status));
+      received.push(results.map(({ status }) => status));
     };
     const first = await runOnce(work, { signal: stop.signal });
     expect(first.outcome.status).to.equal('cancelled');
@@ -144,7 +144,7 @@ describe('A resumed run', () => {
     expect(second.outcome).to.include({ status: 'completed', runId: first.outcome.runId, sessions: 2 });
     expect(second.outcome.counts).to.deep.equal({ total: 6, done: 5, failed: 0, cancelled: 0, skipped: 1 });
     expect(works).to.deep.equal(['one', 'nothing', 'done', 'skipped', 'failed', 'cut off', 'failed', 'cut off']);
-    expect(told.slice(-3)).to.deep.equal([{ n: 1 }, undefined, ['done', 'skipped', 'done', 'done']]);
+    expect(received.slice(-3)).to.deep.equal([{ n: 1 }, undefined, ['done', 'skipped', 'done', 'done']]);
   });
 
   it('exports in the order of an undisturbed run, although the first half finished in reverse order', async () => {
@@ -157,8 +157,8 @@ describe('A resumed run', () => {
         await batch(
           'b',
           items,
-          async (item, { save: keep, signal }) => {
-            keep({ item }, { key: item });
+          async (item, { save: saveRecord, signal }) => {
+            saveRecord({ item }, { key: item });
             if (stop === undefined) return;
             if (item === 'd') return last.resolve();
             await last.promise;

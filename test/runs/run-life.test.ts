@@ -147,27 +147,27 @@ describe('Run: cancel by its signal', () => {
   it('stores finished work, cancels the rest, and passes the reason on (R110)', async () => {
     const stop = new AbortController();
     const reason = new CancelledError('enough');
-    const told: unknown[] = [];
+    const received: unknown[] = [];
     const { outcome } = await runScripted({
       options: { signal: stop.signal },
       run: async ({ step, batch, save, signal }) => {
         await save({ n: 0 }, { key: 'saved' });
-        await step('done', ({ save: keep }) => keep({ n: 1 }, { key: 'done' }));
+        await step('done', ({ save: saveRecord }) => saveRecord({ n: 1 }, { key: 'done' }));
         const settled = batch(
           'b',
           ['running', 'queued'],
-          async (item, { save: keep }) => {
-            keep({ n: 2 }, { key: item });
+          async (item, { save: saveRecord }) => {
+            saveRecord({ n: 2 }, { key: item });
             stop.abort(reason);
-            return 'swallowed';
+            return 'caught';
           },
           { key: (item) => item, concurrency: 1 },
         );
-        told.push(await rejectionOf(settled), signal.reason, await rejectionOf(step('late', () => 1)));
+        received.push(await rejectionOf(settled), signal.reason, await rejectionOf(step('late', () => 1)));
       },
     });
     cancelled(outcome);
-    expect(told).to.deep.equal([reason, reason, reason]);
+    expect(received).to.deep.equal([reason, reason, reason]);
     expect(outcome.error).to.deep.equal({ code: 'cancelled', message: 'enough' });
     expect(outcome).to.include({ records: 2 });
     expect(outcome.counts).to.deep.equal({ total: 3, done: 1, failed: 0, cancelled: 2, skipped: 0 });
@@ -240,17 +240,17 @@ describe('Run: critical API failures (R106)', () => {
   ] as const) {
     it(`fails with code ${code} after many answers of ${status}, also if the action catches them`, async () => {
       await using site = await openFaultSite();
-      const { outcome, code: told } = await runScripted({
+      const { outcome, code: received } = await runScripted({
         options: { supervisor: { apiRetries: 0, criticalFailureThreshold: 3 } },
         run: async ({ api, step }) => {
-          await step('swallows', async () => {
+          await step('catches', async () => {
             for (let call = 0; call < 5; call += 1)
               await api.fetch(`${site.url}/status/${status}`).catch(() => undefined);
           });
         },
       });
       expect(outcome).to.include({ status: 'failed' });
-      expect(told).to.equal(code);
+      expect(received).to.equal(code);
       expect(exitCodeOf(outcome)).to.equal(1);
       expect(site.requestCount(`/status/${status}`)).to.equal(3);
     });

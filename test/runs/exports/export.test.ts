@@ -243,8 +243,8 @@ describe('Export', () => {
     const similar = `${ofDead}.txt`;
     for (const file of [own, ofDead, ofOtherHost, similar]) writeFileSync(file, OLD);
     await exported(rows([{ n: 1 }]));
-    const kept = [own, ofOtherHost, similar].map((file) => path.basename(file));
-    expect(readdirSync(folder)).to.have.members([...kept, 'records.jsonl']);
+    const others = [own, ofOtherHost, similar].map((file) => path.basename(file));
+    expect(readdirSync(folder)).to.have.members([...others, 'records.jsonl']);
   });
 
   it('names the file for which the disk is full', async () => {

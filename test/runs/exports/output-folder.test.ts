@@ -32,7 +32,7 @@ describe('Output folder', () => {
 
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const save: ScriptedRun['run'] = ({ save: keep }) => keep({ n: 1 }, { key: '1' });
+  const save: ScriptedRun['run'] = ({ save: saveRecord }) => saveRecord({ n: 1 }, { key: '1' });
 
   it('is refused to a second run before its browser starts while another run writes into it, also through a link', async () => {
     const link = path.join(folder, 'link');

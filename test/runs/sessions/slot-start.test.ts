@@ -73,9 +73,9 @@ describe('ctx.batch with sessions: start', () => {
           await die(own);
         };
         const calledAt = (line: number) => {
-          const place = { file, line, column: 1, call: { file, line, column: 1 } };
+          const location = { file, line, column: 1, call: { file, line, column: 1 } };
           sourceWarnings.push({
-            ...place,
+            ...location,
             rule: 'outer-variable',
             message: 'it changes `rows`.',
             isModuleState: false,

@@ -173,7 +173,7 @@ describe('The state of a run’s browser, on a real browser', () => {
     });
     expect(outcome.error).to.include({ code: 'replay-diverged' });
     expect(outcome.error?.message).to.match(
-      /^The step "read tabs" goes on with .*the step "open tabs".*further windows/,
+      /^The step "read tabs" continues on .*the step "open tabs".*further windows/,
     );
   });
 
@@ -189,7 +189,7 @@ describe('The state of a run’s browser, on a real browser', () => {
       );
     });
     expect(outcome.error).to.include({ code: 'replay-diverged' });
-    expect(outcome.error?.message).to.match(/^The step "look" goes on with .*the step "hover".*script .*memory/);
+    expect(outcome.error?.message).to.match(/^The step "look" continues on .*the step "hover".*script .*memory/);
   });
 
   it('gives a warning for a step that ended on the error page of an untrusted certificate, where `driver.get` resolves', async () => {
@@ -287,7 +287,7 @@ describe('The state of a run’s browser, on a real browser', () => {
     const failed = await run(work);
     expect(failed).to.include({ status: 'failed' });
     expect(failed.error?.code).to.equal('replay-diverged');
-    expect(failed.error?.message).to.contain('The step "welcome" goes on with the page that the step "log in" left');
+    expect(failed.error?.message).to.contain('The step "welcome" continues on the page that the step "log in" left');
     kills = false;
     const redone = await run(work, { resume: failed.runId, redo: 'log in' });
     expect(redone).to.include({ status: 'completed', records: 1, error: null });

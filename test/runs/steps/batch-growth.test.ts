@@ -188,14 +188,14 @@ describe('ctx.batch: options and identity', () => {
   });
 
   it('refuses a step, a batch and ctx.save within an item', async () => {
-    const told: Error[] = [];
+    const received: Error[] = [];
     await runScripted({
       run: async ({ batch, step, save }) => {
         await batch(
           'b',
           ['x'],
           async () => {
-            told.push(
+            received.push(
               await rejectionOf(step('s', () => 1)),
               await rejectionOf(batch('c', ['y'], () => 1, { key })),
               await rejectionOf(save({}, { key: 'r' })),
@@ -205,7 +205,7 @@ describe('ctx.batch: options and identity', () => {
         );
       },
     });
-    expect(told).to.have.length(3);
-    for (const error of told) expect(error).to.be.instanceOf(ActionError);
+    expect(received).to.have.length(3);
+    for (const error of received) expect(error).to.be.instanceOf(ActionError);
   });
 });

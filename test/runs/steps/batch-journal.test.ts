@@ -50,7 +50,7 @@ describe('ctx.batch: a time limit', () => {
   });
 
   it('drops the later saves, added items and value of a timed-out worker', async () => {
-    const told: unknown[] = [];
+    const received: unknown[] = [];
     const { outcome } = await runScripted({
       run: async ({ batch }) => {
         const isLate = Promise.withResolvers<void>();
@@ -65,7 +65,7 @@ describe('ctx.batch: a time limit', () => {
               try {
                 late();
               } catch (thrown) {
-                told.push(thrown);
+                received.push(thrown);
               }
             }
             isLate.resolve();
@@ -75,8 +75,8 @@ describe('ctx.batch: a time limit', () => {
         );
       },
     });
-    for (const error of told) expect(error).to.have.property('code', 'item-timed-out');
-    expect(told).to.have.length(2);
+    for (const error of received) expect(error).to.have.property('code', 'item-timed-out');
+    expect(received).to.have.length(2);
     expect(outcome).to.include({ status: 'partial', records: 0 });
     expect(outcome.counts).to.deep.equal({ total: 2, done: 1, failed: 1, cancelled: 0, skipped: 0 });
   });

@@ -77,7 +77,7 @@ describe('ctx.batch: each item once', () => {
           (_item, { skip, save }) => {
             save({}, { key: 'dropped' });
             try {
-              skip('swallowed');
+              skip('caught');
             } catch {
               // The item is skipped all the same.
             }
@@ -220,11 +220,11 @@ describe('ctx.batch: each item once', () => {
 
 describe('ctx.batch: death', () => {
   it('rejects on a death with a SessionDeathError that has `.death` and the outcome so far as `.outcome` (R105)', async () => {
-    let told: (SessionDeathError & { outcome?: BatchOutcome<unknown> }) | undefined;
+    let received: (SessionDeathError & { outcome?: BatchOutcome<unknown> }) | undefined;
     const { outcome } = await runScripted({
       run: async ({ batch }, { entry, die }) => {
         if (entry > 1) return;
-        told = (await rejectionOf(
+        received = (await rejectionOf(
           batch(
             'b',
             ['done', 'dies', 'queued'],
@@ -237,11 +237,11 @@ describe('ctx.batch: death', () => {
         )) as SessionDeathError;
       },
     });
-    expect(told).to.be.instanceOf(SessionDeathError);
-    expect(told).to.have.property('name', 'SessionDeathError');
-    expect(told!.death).to.equal(outcome.deaths[0]);
-    expect(told!.outcome?.counts).to.deep.equal({ total: 3, done: 1, failed: 0, cancelled: 2, skipped: 0 });
-    expect(told!.outcome?.results.map(({ status }) => status)).to.deep.equal(['done', 'cancelled', 'cancelled']);
+    expect(received).to.be.instanceOf(SessionDeathError);
+    expect(received).to.have.property('name', 'SessionDeathError');
+    expect(received!.death).to.equal(outcome.deaths[0]);
+    expect(received!.outcome?.counts).to.deep.equal({ total: 3, done: 1, failed: 0, cancelled: 2, skipped: 0 });
+    expect(received!.outcome?.results.map(({ status }) => status)).to.deep.equal(['done', 'cancelled', 'cancelled']);
     expect(outcome.counts).to.deep.equal({ total: 3, done: 1, failed: 0, cancelled: 2, skipped: 0 });
   });
 
@@ -287,7 +287,7 @@ describe('ctx.batch: death', () => {
   });
 
   it('does not let an abandoned worker save, commit or add after `run` is entered again', async () => {
-    const told: Error[] = [];
+    const received: Error[] = [];
     const left = Promise.withResolvers<void>();
     const { outcome, warnings } = await runScripted({
       run: async ({ batch }, { entry, die }) => {
@@ -305,7 +305,7 @@ describe('ctx.batch: death', () => {
               try {
                 late();
               } catch (error) {
-                told.push(error as Error);
+                received.push(error as Error);
               }
             }
             return 'first';
@@ -315,8 +315,8 @@ describe('ctx.batch: death', () => {
         expect((await settled).results).to.deep.equal([{ key: 'x', status: 'done', value: 'second' }]);
       },
     });
-    expect(told).to.have.length(2);
-    expect(told[0]).to.be.instanceOf(SessionDeathError);
+    expect(received).to.have.length(2);
+    expect(received[0]).to.be.instanceOf(SessionDeathError);
     expect(outcome).to.include({ status: 'completed', records: 0, error: null });
     expect(outcome.counts).to.deep.equal({ total: 1, done: 1, failed: 0, cancelled: 0, skipped: 0 });
     expect(warnings.map(({ message }) => message).join()).to.contain('ignored their signal');

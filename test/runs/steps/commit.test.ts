@@ -55,7 +55,7 @@ function beginEntry(store: RunStore, ledger: Ledger): { steps: Steps; session: A
   ledger.beginPass();
   const options = { store, ledger, sessionSignal: session.signal, runSignal: run.signal, log: silentLog };
   const nothing = () => undefined;
-  const told = { onProgress: nothing, onBegin: nothing, onContextLoss: nothing, isSameSession: () => true };
+  const callbacks = { onProgress: nothing, onBegin: nothing, onContextLoss: nothing, isSameSession: () => true };
   const replay = new ReplayWatch({ ledger, sourceWarnings: [], log: silentLog });
   const guard = new CommandGuard(ledger, replay.divergence);
   const state = new RunState({
@@ -69,7 +69,7 @@ function beginEntry(store: RunStore, ledger: Ledger): { steps: Steps; session: A
   return {
     steps: new Steps({
       ...options,
-      ...told,
+      ...callbacks,
       maxRecordBytes: 1_000_000,
       replay,
       guard,
@@ -89,14 +89,14 @@ describe('Steps: a running commit', () => {
     const first = beginEntry(store, ledger);
     let works = 0;
     const work = () => (works += 1);
-    const told = rejectionOf(first.steps.step('a', work));
+    const rejection = rejectionOf(first.steps.step('a', work));
     await asked;
     first.session.abort(death);
     const closing = first.steps.close();
     expect(ledger.counts).to.include({ total: 1, running: 1 });
     open();
     await closing;
-    expect(await told).to.equal(death);
+    expect(await rejection).to.equal(death);
     expect(ledger.counts).to.include({ total: 1, done: 1 });
     const second = beginEntry(store, ledger);
     expect(await second.steps.step('a', work)).to.equal(1);
@@ -109,13 +109,13 @@ describe('Steps: a running commit', () => {
     const { store, asked, open } = slow;
     const ledger = new Ledger();
     const { steps, run } = beginEntry(store, ledger);
-    const told = rejectionOf(steps.step('a', () => 1));
+    const rejection = rejectionOf(steps.step('a', () => 1));
     await asked;
     run.abort(new Error('cancelled'));
     const closing = steps.close();
     open();
     await closing;
-    expect((await told).message).to.equal('cancelled');
+    expect((await rejection).message).to.equal('cancelled');
     expect(ledger.counts).to.include({ total: 1, done: 1 });
   });
 
@@ -125,7 +125,7 @@ describe('Steps: a running commit', () => {
     const ledger = new Ledger();
     const { steps, session } = beginEntry(store, ledger);
     const failure = new Error('broken');
-    const told = rejectionOf(
+    const rejection = rejectionOf(
       steps.step('a', () => {
         throw failure;
       }),
@@ -135,7 +135,7 @@ describe('Steps: a running commit', () => {
     const closing = steps.close();
     open();
     await closing;
-    expect(await told).to.equal(failure);
+    expect(await rejection).to.equal(failure);
     expect(ledger.counts).to.include({ total: 1, failed: 1 });
     expect(await rejectionOf(beginEntry(store, ledger).steps.step('a', () => 1))).to.equal(failure);
   });

@@ -55,12 +55,12 @@ describe('A step that was interrupted', () => {
           signal.throwIfAborted();
         }),
     });
-    const told: boolean[] = [];
+    const received: boolean[] = [];
     await runScripted({
       options: { registry, resume: first.outcome.runId },
-      run: ({ step }) => step('order', ({ interrupted }) => void told.push(interrupted)),
+      run: ({ step }) => step('order', ({ interrupted }) => void received.push(interrupted)),
     });
-    expect(told).to.deep.equal([true]);
+    expect(received).to.deep.equal([true]);
   });
 
   it('is not interrupted after it failed', async () => {
@@ -72,12 +72,12 @@ describe('A step that was interrupted', () => {
           throw new Error('no');
         }),
     });
-    const told: boolean[] = [];
+    const received: boolean[] = [];
     await runScripted({
       options: { registry, resume: first.outcome.runId },
-      run: ({ step }) => step('order', ({ interrupted }) => void told.push(interrupted)),
+      run: ({ step }) => step('order', ({ interrupted }) => void received.push(interrupted)),
     });
-    expect(told).to.deep.equal([false]);
+    expect(received).to.deep.equal([false]);
   });
 });
 
@@ -137,14 +137,14 @@ describe('An effect that is repeated', () => {
 describe('The timeoutMs of a step', () => {
   it('fails the step, aborts its signal, and drops its later results', async () => {
     const late = Promise.withResolvers<void>();
-    const told: unknown[] = [];
+    const received: unknown[] = [];
     const { outcome } = await runScripted({
       run: async ({ step }) => {
         const error = await rejectionOf(
           step(
             'slow',
             async ({ signal, save }) => {
-              signal.addEventListener('abort', () => told.push(signal.reason));
+              signal.addEventListener('abort', () => received.push(signal.reason));
               late.resolve(never().catch(() => save({}, { key: 'late' })));
               await never();
             },
@@ -156,7 +156,7 @@ describe('The timeoutMs of a step', () => {
         await step('next', () => undefined);
       },
     });
-    expect(told[0]).to.be.instanceOf(StepTimedOutError);
+    expect(received[0]).to.be.instanceOf(StepTimedOutError);
     expect(outcome).to.include({ status: 'partial', records: 0 });
     expect(outcome.counts).to.include({ failed: 1, done: 1 });
   });

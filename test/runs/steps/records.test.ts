@@ -41,16 +41,16 @@ describe('Records', () => {
       await batch(
         'b',
         ['slow', 'fast'],
-        async (item, { save: keep }) => {
+        async (item, { save: saveRecord }) => {
           if (item === 'slow') await last.promise;
-          keep({ item, n: 1 }, { key: `${item} 1` });
-          keep({ item, n: 2 }, { key: `${item} 2` });
-          keep({ item, n: 3 }, { key: `${item} 1` });
+          saveRecord({ item, n: 1 }, { key: `${item} 1` });
+          saveRecord({ item, n: 2 }, { key: `${item} 2` });
+          saveRecord({ item, n: 3 }, { key: `${item} 1` });
           if (item === 'fast') last.resolve();
         },
         { key },
       );
-      await step('s', ({ save: keep }) => keep({ n: 9 }, { key: 'last' }));
+      await step('s', ({ save: saveRecord }) => saveRecord({ n: 9 }, { key: 'last' }));
     });
     expect(records).to.deep.equal([
       { n: 0 },
@@ -66,19 +66,19 @@ describe('Records', () => {
     const work =
       (disturbed: boolean): ScriptedRun['run'] =>
       async ({ batch, step, save }, { entry, die }) => {
-        await step('a', ({ save: keep }) => keep({ step: 'a' }, { key: 'a' }));
+        await step('a', ({ save: saveRecord }) => saveRecord({ step: 'a' }, { key: 'a' }));
         await save({ between: 1 }, { key: 'between' });
         await batch(
           'b',
           ['1', '2', '3', '4'],
-          async (item, { save: keep }) => {
-            keep({ item }, { key: item });
+          async (item, { save: saveRecord }) => {
+            saveRecord({ item }, { key: item });
             if (disturbed && entry === 1 && item === '2') await die();
           },
           { key, concurrency: 2 },
         );
         if (disturbed && entry === 2) await die();
-        await step('c', ({ save: keep }) => keep({ step: 'c' }, { key: 'c' }));
+        await step('c', ({ save: saveRecord }) => saveRecord({ step: 'c' }, { key: 'c' }));
       };
     expect(await exported(work(true))).to.deep.equal(await exported(work(false)));
   });
@@ -109,22 +109,22 @@ describe('Records', () => {
   });
 
   it('are refused by ctx.save while a step or an item runs, with the function to use instead', async () => {
-    const told: Error[] = [];
+    const errors: Error[] = [];
     await runScripted({
       run: async ({ step, batch, save }) => {
-        await step('s', async () => void told.push(await rejectionOf(save({}, { key: 'x' }))));
+        await step('s', async () => void errors.push(await rejectionOf(save({}, { key: 'x' }))));
         const options = { key };
-        await batch('b', ['i'], async () => void told.push(await rejectionOf(save({}, { key: 'x' }))), options);
+        await batch('b', ['i'], async () => void errors.push(await rejectionOf(save({}, { key: 'x' }))), options);
         const slow = Promise.withResolvers<void>();
         const sibling = step('sibling', () => slow.promise);
-        told.push(await rejectionOf(save({}, { key: 'x' })));
+        errors.push(await rejectionOf(save({}, { key: 'x' })));
         slow.resolve();
         await sibling;
         await save({}, { key: 'after' });
       },
     }).then(({ outcome }) => expect(outcome).to.include({ status: 'completed', records: 1 }));
-    expect(told).to.have.length(3);
-    for (const error of told) {
+    expect(errors).to.have.length(3);
+    for (const error of errors) {
       expect(error).to.be.instanceOf(ActionError);
       expect(error.message).to.contain('`save` of the step or worker');
     }
@@ -144,7 +144,7 @@ describe('Records', () => {
         const { code } = await runScripted({
           run: async ({ step, save }) => {
             if (where === 'run') await save(record as object, options as never);
-            else await step('s', ({ save: keep }) => keep(record as object, options as never));
+            else await step('s', ({ save: saveRecord }) => saveRecord(record as object, options as never));
           },
         });
         expect(code, JSON.stringify([record, options, where])).to.equal('action-error');
@@ -155,7 +155,7 @@ describe('Records', () => {
   it('are not replaced by older ones saved outside of steps when `run` is entered again', async () => {
     const work: ScriptedRun['run'] = async ({ step, save }) => {
       await save({ state: 'draft' }, { key: 'k' });
-      await step('finish', ({ save: keep }) => keep({ state: 'final' }, { key: 'k' }));
+      await step('finish', ({ save: saveRecord }) => saveRecord({ state: 'final' }, { key: 'k' }));
       await save({ state: 'other' }, { key: 'o' });
     };
     const undisturbed = await exported(work);
@@ -173,7 +173,7 @@ describe('Records', () => {
       run: async ({ step, save }, { run }) => {
         await save({}, { key: 'a' });
         seen.push(run.progress.records);
-        await step('s', ({ save: keep }) => keep({}, { key: 'b' }));
+        await step('s', ({ save: saveRecord }) => saveRecord({}, { key: 'b' }));
         seen.push(run.progress.records);
       },
     });

@@ -50,10 +50,10 @@ describe('ctx.step: done once', () => {
   it('rethrows a stored failure on re-entry in the same process without running the step again', async () => {
     const failure = new Error('sold out');
     let works = 0;
-    const told: unknown[] = [];
+    const received: unknown[] = [];
     const { outcome } = await runScripted({
       run: async ({ step }, { entry, die }) => {
-        told.push(
+        received.push(
           await rejectionOf(
             step('a', () => {
               works += 1;
@@ -65,7 +65,7 @@ describe('ctx.step: done once', () => {
       },
     });
     expect(works).to.equal(1);
-    expect(told).to.deep.equal([failure, failure]);
+    expect(received).to.deep.equal([failure, failure]);
     expect(outcome).to.include({ status: 'partial', error: null });
     expect(outcome.counts).to.include({ total: 1, failed: 1 });
   });
@@ -135,12 +135,12 @@ describe('ctx.step: done once', () => {
     let begun = 0;
     const { outcome } = await runScripted({
       run: async ({ step }, { die }) => {
-        const told = await step('bad page', () => {
+        const received = await step('bad page', () => {
           begun += 1;
           return die();
         }).catch((error: unknown) => error);
-        expect(told).to.include({ code: 'step-poisoned' });
-        expect((told as Error).message).to.contain('"bad page"');
+        expect(received).to.include({ code: 'step-poisoned' });
+        expect((received as Error).message).to.contain('"bad page"');
         await step('good page', () => 1);
       },
     });
@@ -169,7 +169,7 @@ describe('ctx.step: fenced by its session', () => {
   });
 
   it('refuses the save of a step after the death of its session, with that death', async () => {
-    let told: unknown;
+    let received: unknown;
     await runScripted({
       run: async ({ step }, { entry, die }) => {
         await step('a', async ({ save }) => {
@@ -178,31 +178,31 @@ describe('ctx.step: fenced by its session', () => {
           try {
             save({}, { key: 'late' });
           } catch (error) {
-            told = error;
+            received = error;
           }
         });
       },
     });
-    expect(told).to.be.instanceOf(SessionDeathError);
+    expect(received).to.be.instanceOf(SessionDeathError);
   });
 
   it('refuses step, batch, save and progress on a dead session, with that death', async () => {
-    const told: unknown[] = [];
+    const received: unknown[] = [];
     await runScripted({
       run: async ({ step, batch, save, progress }, { entry, die, supervisors }) => {
         if (entry > 1) return;
         await die();
-        told.push(
+        received.push(
           await rejectionOf(step('a', () => 1)),
           await rejectionOf(batch('b', ['x'], () => 1, { key: (item) => item })),
           await rejectionOf(save({}, { key: 'c' })),
           await rejectionOf((async () => progress(1, 2))()),
         );
-        expect(new Set(told)).to.deep.equal(new Set([supervisors[0]!.signal.reason]));
+        expect(new Set(received)).to.deep.equal(new Set([supervisors[0]!.signal.reason]));
       },
     });
-    expect(told).to.have.length(4);
-    expect(told[0]).to.be.instanceOf(SessionDeathError);
+    expect(received).to.have.length(4);
+    expect(received[0]).to.be.instanceOf(SessionDeathError);
   });
 
   it('ignores the return of `run` on a dead session', async () => {
@@ -276,7 +276,7 @@ describe('ctx.step: fenced by its session', () => {
   });
 
   it('refuses a save after the end of its step', async () => {
-    let told: unknown;
+    let received: unknown;
     await runScripted({
       run: async ({ step }) => {
         let escaped: (() => void) | undefined;
@@ -286,12 +286,12 @@ describe('ctx.step: fenced by its session', () => {
         try {
           escaped!();
         } catch (error) {
-          told = error;
+          received = error;
         }
       },
     });
-    expect(told).to.be.instanceOf(ActionError);
-    expect((told as Error).message)
+    expect(received).to.be.instanceOf(ActionError);
+    expect((received as Error).message)
       .to.contain('"late"')
       .and.contain('after its step had ended');
   });
