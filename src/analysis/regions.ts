@@ -74,7 +74,7 @@ export class Regions {
     return { root, parts: [...parts.values()], has: (node) => members.has(node) };
   }
 
-  /** The functions that a node calls. Functions passed to other calls, such as `rows.map(parse)`, and listeners of an emitted event count. */
+  /** The functions that a node calls, also functions passed to calls, such as `rows.map(parse)`, and listeners of an emitted event. */
   #calledBy(node: AnyNode, members: ReadonlySet<AnyNode>): readonly Call[] {
     if (node.type === 'NewExpression') {
       return this.#functions.constructorsOf(node).map((target) => ({ target, callee: node }));

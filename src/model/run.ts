@@ -54,7 +54,7 @@ export const runRowSchema = z.object({
   ...countsSchema.shape,
   records: whole,
   sessions: whole,
-  /** The number of units that began on a session passed on to them; and of those that ended with another session than they began with. */
+  /** The number of units that began on an existing session of the run; and of units that ended with another session than their first. */
   reused: whole,
   contextLosses: whole,
   deaths: json(z.array(deathSchema).readonly()),

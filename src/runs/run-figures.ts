@@ -8,7 +8,7 @@ export class RunFigures {
   readonly deaths: Death[] = [];
   /** The number of browser sessions that were started. */
   sessions = 0;
-  /** The number of units of work that began on a session passed on to them. */
+  /** The number of units of work that began on an existing session of the run. */
   reused = 0;
   /** The number of units of work that ended with another session than they began with. */
   contextLosses = 0;

@@ -32,7 +32,7 @@ export interface StepsOptions {
   readonly maxRecordBytes: number;
   readonly log: Log;
   readonly onProgress: () => void;
-  /** Called when a unit of work begins on the session that was passed on to it. */
+  /** Called when a unit of work begins on an existing session of the run. */
   readonly onBegin: () => void;
   /** Called when a unit of work is done and the run's session is not the one that the unit began with. */
   readonly onContextLoss: () => void;
