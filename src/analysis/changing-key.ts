@@ -12,7 +12,8 @@ const CHANGING_METHODS =
 const DATE_METHODS = /^(toDateString|toLocaleDateString|get(UTC)?(Date|Day|Month|FullYear))$/;
 const CHANGING_FUNCTIONS = /^(randomUUID|randomInt|randomBytes|nanoid|Date)$/;
 /** Functions whose result depends on their arguments. */
-const PASSING = /^(String|Number|BigInt|parseInt|encodeURIComponent|stringify|floor|round|trunc|join|concat|format)$/;
+const PASS_THROUGH_FUNCTIONS =
+  /^(String|Number|BigInt|parseInt|encodeURIComponent|stringify|floor|round|trunc|join|concat|format)$/;
 
 interface Found {
   readonly node: AnyNode;
@@ -149,7 +150,7 @@ function findInCall(call: CallExpression, { analysis, next, isItemKey }: CallSea
     callee.type === 'MemberExpression' && callee.object.type !== 'Super'
       ? withPeriod(next(callee.object), call)
       : undefined;
-  return found ?? (PASSING.test(method ?? name) ? next(...call.arguments) : undefined);
+  return found ?? (PASS_THROUGH_FUNCTIONS.test(method ?? name) ? next(...call.arguments) : undefined);
 }
 
 /** Follows a variable that gets its value once, outside of any step. */

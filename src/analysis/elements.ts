@@ -14,9 +14,9 @@ import type { Analysis } from './rule.ts';
 type Tools = Pick<Analysis, 'model' | 'functions'>;
 
 const MAX_DEPTH = 8;
-const FINDING = /^(findElements?|activeElement)$/;
+const FINDING_METHODS = /^(findElements?|activeElement)$/;
 /** Methods of a list whose result has the same elements. */
-const SELECTING = /^(filter|slice|at|find|findLast|reverse|toReversed|toSorted|concat|flat|values|with)$/;
+const SELECTING_METHODS = /^(filter|slice|at|find|findLast|reverse|toReversed|toSorted|concat|flat|values|with)$/;
 
 /** Returns whether `node` is an element, a list of elements, or a promise of either. */
 export function isElement(node: AnyNode, tools: Tools, depth = 0): boolean {
@@ -53,10 +53,10 @@ function isElementCall(call: CallExpression, { functions }: Tools, next: (inner:
   const [first] = call.arguments;
   const { callee } = call;
   if (callee.type === 'MemberExpression' && name !== undefined) {
-    if (FINDING.test(name)) return true;
+    if (FINDING_METHODS.test(name)) return true;
     // `driver.wait(until.elementLocated(…))` resolves to the element.
     if (name === 'wait') return first?.type === 'CallExpression' && /^elements?[A-Z]/.test(methodName(first) ?? '');
-    if (SELECTING.test(name)) return next(callee.object);
+    if (SELECTING_METHODS.test(name)) return next(callee.object);
     const isPromise = callee.object.type === 'Identifier' && callee.object.name === 'Promise';
     if (isPromise) return first !== undefined && next(first);
     if (name === 'map' && first !== undefined && isFunction(first)) return functions.returnsOf(first).some(next);

@@ -3,8 +3,8 @@ import { methodName, unwrap, type AnyNode, type CallExpression, type FunctionNod
 import type { Functions } from './functions.ts';
 import type { SourceModel } from './source-model.ts';
 
-const REGISTERING = /^(on|once|addListener|prependListener|prependOnceListener|addEventListener)$/;
-const EMITTING = /^(emit|dispatchEvent)$/;
+const REGISTERING_METHODS = /^(on|once|addListener|prependListener|prependOnceListener|addEventListener)$/;
+const EMITTING_METHODS = /^(emit|dispatchEvent)$/;
 
 export class Listeners {
   readonly #model: SourceModel;
@@ -15,13 +15,13 @@ export class Listeners {
     this.#model = model;
     this.#functions = functions;
     this.#registrations = model.calls.filter(
-      (call) => REGISTERING.test(methodName(call) ?? '') && call.arguments.length > 1,
+      (call) => REGISTERING_METHODS.test(methodName(call) ?? '') && call.arguments.length > 1,
     );
   }
 
   /** The local functions that listen to the event that `call` emits. */
   calledBy(call: CallExpression): readonly FunctionNode[] {
-    if (this.#registrations.length === 0 || !EMITTING.test(methodName(call) ?? '')) return [];
+    if (this.#registrations.length === 0 || !EMITTING_METHODS.test(methodName(call) ?? '')) return [];
     return this.#registrations.flatMap((registration) => {
       const listener = registration.arguments[1];
       if (listener === undefined || !this.#isSameEvent(call, registration)) return [];

@@ -5,9 +5,9 @@ import type { SourceWarning } from './source-warning.ts';
 import { isValueUsed } from './writes.ts';
 
 /** Methods of a list that ignore the promise that their function returns. */
-const DROPPING = /^(forEach|filter|some|every|find|findIndex|findLast|sort|toSorted)$/;
+const DROPPING_METHODS = /^(forEach|filter|some|every|find|findIndex|findLast|sort|toSorted)$/;
 /** Methods whose result is a list of promises, which must be awaited. */
-const COLLECTING = /^(map|flatMap)$/;
+const COLLECTING_METHODS = /^(map|flatMap)$/;
 
 export function findMissingAwaits(analysis: Analysis): SourceWarning[] {
   const { model, functions } = analysis;
@@ -79,7 +79,7 @@ function droppingMethod(call: CallExpression, { model }: Analysis): string | und
   const parent = owner === undefined ? undefined : model.parentOf(owner);
   if (owner === undefined || parent?.type !== 'CallExpression' || parent.arguments[0] !== owner) return undefined;
   const name = methodName(parent) ?? '';
-  const isLost = DROPPING.test(name) || (COLLECTING.test(name) && !isValueUsed(parent, model));
+  const isLost = DROPPING_METHODS.test(name) || (COLLECTING_METHODS.test(name) && !isValueUsed(parent, model));
   return isLost ? name : undefined;
 }
 

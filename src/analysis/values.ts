@@ -34,7 +34,7 @@ const COPYING_METHODS = /^(filter|slice|concat|sort|reverse|toSorted|toReversed|
 /** Methods whose result is an element of a list or a map. */
 const ELEMENT_METHODS = /^(get|at|find|findLast|pop|shift)$/;
 /** Functions whose result is their first argument. */
-const PASSING = /^(Object\.(freeze|seal|assign|preventExtensions)|Promise\.resolve|Array\.from)$/;
+const PASS_THROUGH_FUNCTIONS = /^(Object\.(freeze|seal|assign|preventExtensions)|Promise\.resolve|Array\.from)$/;
 
 export class Values {
   readonly #model: SourceModel;
@@ -239,7 +239,7 @@ export class Values {
       }
       const { object } = callee;
       const global = object.type === 'Identifier' ? `${object.name}.${name}` : '';
-      if (first !== undefined && PASSING.test(global)) return this.of(first);
+      if (first !== undefined && PASS_THROUGH_FUNCTIONS.test(global)) return this.of(first);
     }
     const functions = this.of(callee).filter(isFunction);
     if (functions.length > 0) return functions.flatMap((owner) => this.returnsOf(owner).flatMap((one) => this.of(one)));

@@ -3,7 +3,7 @@ import { ConfigError, toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
 
 /** The reason in words, by error code, or by the message of `fetch` for errors without a code. */
-const WHY: Readonly<Record<string, string>> = {
+const REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'no such host',
   EAI_AGAIN: 'its name could not be looked up',
   ECONNREFUSED: 'the connection is refused',
@@ -38,7 +38,7 @@ export async function assertReachable(
     const { cause = thrown } = toError(thrown);
     // Only failures that every browser would have, too. The browser decides about certificates and invalid answers.
     const { code = '', message } = toError(cause) as NodeJS.ErrnoException;
-    const why = WHY[code] ?? WHY[message];
+    const why = REASONS[code] ?? REASONS[message];
     if (why === undefined) return;
     throw new ConfigError(
       `${redactUrl(url)} can't be reached: ${why}. Check the address, or start the site, then run again.`,

@@ -9,7 +9,7 @@ import { ConfigError } from '../core/errors.ts';
 import { openRegistry } from '../registry/registry.ts';
 import type { Action } from './define-action.ts';
 import type { RunOutcome } from './outcome.ts';
-import type { RehearsalScope } from './rehearsal/plan.ts';
+import type { RehearsalScope } from './rehearsal/plan-kills.ts';
 import { rehearse, warnOfEffects, type Rehearsal } from './rehearsal/rehearsal.ts';
 import { WatchedRun } from './rehearsal/watched-run.ts';
 import { makeRunId, parseParams, planRun, type RunOptions } from './run-options.ts';
@@ -48,7 +48,7 @@ export {
 } from './outcome.ts';
 export type { RunOptions } from './run-options.ts';
 export { type Rehearsal, rehearse, warnOfEffects } from './rehearsal/rehearsal.ts';
-export type { RehearsalScope } from './rehearsal/plan.ts';
+export type { RehearsalScope } from './rehearsal/plan-kills.ts';
 export { WatchedRun } from './rehearsal/watched-run.ts';
 export { hiddenParameters } from './resume.ts';
 export type { OpenCall } from './steps/open-calls.ts';

@@ -1,18 +1,19 @@
 /** Compares the data of an undisturbed run with those of a disturbed run, and names the kill that each difference comes from. */
 import type { RecordEntry, Registry } from '../../registry/registry.ts';
 import type { RunOutcome } from '../outcome.ts';
-import type { PlannedKill } from './plan.ts';
+import type { PlannedKill } from './plan-kills.ts';
 import type { WatchedRun } from './watched-run.ts';
 
 const MAX_DIFFERENCES = 5;
 const MAX_RECORDS_PER_DIFFERENCE = 3;
 const MAX_JSON_LENGTH = 200;
 
-const RETURN_IT = 'A finished step is not run again: return the value from that step';
-const VARIABLE = `does it use what an earlier step put into a variable? ${RETURN_IT}`;
-const VARIABLE_OR_BROWSER = `does it use what an earlier step put into a variable, or left in the browser? ${RETURN_IT}, and open the page in the step that needs it`;
-const KEYS = 'is the key made from a counter, a time or a random value? It must be the same on each entry of `run`';
-const UNRELATED =
+const RETURN_ADVICE = 'A finished step is not run again: return the value from that step';
+const VARIABLE_REASON = `does it use what an earlier step put into a variable? ${RETURN_ADVICE}`;
+const VARIABLE_OR_BROWSER_REASON = `does it use what an earlier step put into a variable, or left in the browser? ${RETURN_ADVICE}, and open the page in the step that needs it`;
+const KEY_REASON =
+  'is the key made from a counter, a time or a random value? It must be the same on each entry of `run`';
+const UNRELATED_REASON =
   'no session died before its work ended, so the reason is not a kill: it is a time, a random value, or the site itself';
 
 export interface ComparedRun {
@@ -83,14 +84,14 @@ function compareUnits({ watched: before }: ComparedRun, { watched: after, outcom
   const extra = after.units.filter(({ name, isDone }) => isDone && before.findUnit(name) === undefined);
   if (missing.length > 0 && extra.length > 0) {
     const what = `${list(extra.map(({ name }) => name))} was done instead of ${list(missing.map(({ name }) => name))}`;
-    return [{ kill, what, reason: KEYS }];
+    return [{ kill, what, reason: KEY_REASON }];
   }
   if (missing.length > 0 && outcome.status !== 'failed') {
     const reason = 'is it chosen by a variable that an earlier step sets? Return the value from that step';
     return [{ kill, what: `work was left out: ${list(missing.map(({ name }) => name))}`, reason }];
   }
   if (extra.length > 0)
-    return [{ kill, what: `work was done additionally: ${list(extra.map(({ name }) => name))}`, reason: KEYS }];
+    return [{ kill, what: `work was done additionally: ${list(extra.map(({ name }) => name))}`, reason: KEY_REASON }];
   return [];
 }
 
@@ -114,16 +115,16 @@ function compareRecords(
   const differences = [
     ...groupByUnit(missing, undisturbed.run, disturbed, {
       describe: (record) => `${nameOf(record)} is missing`,
-      reason: extra.length > 0 ? KEYS : VARIABLE,
+      reason: extra.length > 0 ? KEY_REASON : VARIABLE_REASON,
     }),
     ...groupByUnit(extra, disturbed.run, disturbed, {
       describe: (record) => `${nameOf(record)} exists only after the deaths`,
-      reason: KEYS,
+      reason: KEY_REASON,
     }),
     ...groupByUnit(changed, undisturbed.run, disturbed, {
       describe: (record) =>
         `${nameOf(record)} is ${shorten(after.get(nameOf(record))?.json ?? '')} instead of ${shorten(record.json)}`,
-      reason: VARIABLE_OR_BROWSER,
+      reason: VARIABLE_OR_BROWSER_REASON,
     }),
   ];
   if (missing.length + extra.length + changed.length > 0) return differences;
@@ -153,7 +154,7 @@ function groupByUnit(
     const kill = isUnrelated ? undefined : (unit?.killBefore ?? disturbed.watched.kills.at(-1));
     const what = list(group.map(words.describe));
     const where = kill === undefined || name === '' || kill.words.includes(name) ? '' : ` (saved by ${name})`;
-    return [{ kill, what: `${what}${where}`, reason: isUnrelated ? UNRELATED : words.reason }];
+    return [{ kill, what: `${what}${where}`, reason: isUnrelated ? UNRELATED_REASON : words.reason }];
   });
 }
 

@@ -14,7 +14,7 @@ import type { Action } from '../define-action.ts';
 import type { RunOutcome } from '../outcome.ts';
 import type { RunOptions } from '../run-options.ts';
 import { compareRuns } from './compare-runs.ts';
-import { planKills, type RehearsalScope } from './plan.ts';
+import { planKills, type RehearsalScope } from './plan-kills.ts';
 import { WatchedRun } from './watched-run.ts';
 
 /** The number of further restarts, for deaths that the rehearsal does not cause. */

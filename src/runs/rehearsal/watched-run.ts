@@ -21,7 +21,7 @@ import { describeStep } from '../replay/ledger.ts';
 import type { RunOptions } from '../run-options.ts';
 import { toStepFunction } from '../steps/step-function.ts';
 import { killSession } from './kill-session.ts';
-import type { PlannedKill, UnitOfWork } from './plan.ts';
+import type { PlannedKill, UnitOfWork } from './plan-kills.ts';
 
 const OUTSIDE = 'the code outside of steps';
 

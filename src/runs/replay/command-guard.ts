@@ -62,7 +62,7 @@ export interface GuardedSteps {
 }
 
 /** Commands that don't change the page, such as those of a timer that takes screenshots. */
-const KEEPS_PAGE = /^GET |^POST \/(timeouts|execute\/\w+|(element\/\{id\}\/|shadow\/\{id\}\/)?elements?)$/;
+const PAGE_PRESERVING = /^GET |^POST \/(timeouts|execute\/\w+|(element\/\{id\}\/|shadow\/\{id\}\/)?elements?)$/;
 
 export class CommandGuard {
   readonly gate: PageGate;
@@ -114,7 +114,7 @@ export class CommandGuard {
     if (this.tidier.isTidying) return undefined;
     const steps = this.#entries[0];
     if (steps?.current !== undefined) this.#claimWindow(steps.current);
-    else if (steps?.unit.isOutside === true && !KEEPS_PAGE.test(command.label)) this.#claimWindowOutside();
+    else if (steps?.unit.isOutside === true && !PAGE_PRESERVING.test(command.label)) this.#claimWindowOutside();
     const held = this.tidier.before(command);
     if (held === undefined) return this.gate.before(command);
     return held.then(() => {
