@@ -31,7 +31,7 @@ describe('help', () => {
     const { code, stdout } = await runCli(['run', PAGES, '--help']);
     expect(stdout).to.include('Visits the pages of a small site.');
     expect(stdout).to.match(/--url <url> +the site \(required\)/);
-    expect(stdout).to.match(/--pages <number> +how many \(default: 3\)/);
+    expect(stdout).to.match(/--pages <number> +number of pages \(default: 3\)/);
     expect(stdout).to.match(/--mode <choice> +\(title \| heading; default: title\)/);
     expect(stdout).to.match(/--label <text> +kept with each record \(may be given several/);
     expect(stdout).to.match(/--no-strict +not: fail on an empty page/);
