@@ -33,7 +33,7 @@ describe('help', () => {
     expect(stdout).to.match(/--url <url> +the site \(required\)/);
     expect(stdout).to.match(/--pages <number> +number of pages \(default: 3\)/);
     expect(stdout).to.match(/--mode <choice> +\(title \| heading; default: title\)/);
-    expect(stdout).to.match(/--label <text> +kept with each record \(may be given several/);
+    expect(stdout).to.match(/--label <text> +saved with each record \(may be given several/);
     expect(stdout).to.match(/--no-strict +not: fail on an empty page/);
     expect(stdout).to.include(`run ${PAGES} --url https://example.com/`);
     expect(code).to.equal(0);
