@@ -22,7 +22,7 @@ export class FileNames {
   }
 }
 
-/** Upper case first: it has one form for the `ß` and `ss`, `ſ` and `s` that lower case keeps apart. */
+/** Folds case and form. Upper case comes first, because it has one form for `ß` and `ss`, and for `ſ` and `s`; lower case has two. */
 function fold(name: string): string {
   return name.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
 }

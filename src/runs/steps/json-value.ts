@@ -139,7 +139,7 @@ function toMb(bytes: number): string {
   return `${Math.ceil(bytes / 1e5) / 10} MB`;
 }
 
-/** JSON.stringify calls it in place of the fields, also one that is inherited or hidden. */
+/** Returns whether the value has `toJSON`, also inherited or hidden. `JSON.stringify` calls it instead of reading the fields. */
 function hasToJson(value: object): boolean {
   return 'toJSON' in value && typeof value.toJSON === 'function';
 }
