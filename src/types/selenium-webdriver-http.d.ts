@@ -22,7 +22,7 @@ declare module 'selenium-webdriver/http/index.js' {
     headers: Map<string, string>;
   }
 
-  /** Whoever sends requests to the remote end; the public seam under {@link Executor}. */
+  /** Sends requests to the remote end. It is the public seam under {@link Executor}. */
   export interface Client {
     send(request: Request): Promise<Response>;
   }

@@ -67,7 +67,7 @@ export async function removeOldRuns({
   const failed = new Set<string>();
   const tryToRemove = async (id: string) => {
     try {
-      // False: somebody goes on with it, or did since it was listed, or was quicker.
+      // False: another process continues the run, or did so after it was listed, or has removed it already.
       if (await registry.runs.remove(id, { before })) return 1;
     } catch (thrown) {
       onFailure(thrown);
