@@ -2,6 +2,7 @@
 import { Capabilities } from 'selenium-webdriver';
 
 import { ConfigError } from '../core/errors.ts';
+import { CHECKED_ELSEWHERE, FLAG, TEXT, validateOption, type OptionKind } from '../core/option-kinds.ts';
 
 export interface BrowserOptions {
   /** True if the browser runs without a window on a screen. @default true */
@@ -39,19 +40,21 @@ export interface BrowserOptions {
   readonly downloadDir?: string | undefined;
 }
 
-export const BROWSER_OPTION_NAMES: readonly string[] = Object.keys({
-  headless: true,
-  arguments: true,
-  capabilities: true,
-  browserName: true,
-  bidi: true,
-  quiet: true,
-  proxy: true,
-  acceptInsecureCerts: true,
-  userDataDir: true,
-  environment: true,
-  downloadDir: true,
-} satisfies Record<keyof BrowserOptions, true>);
+/** The options by their names, each with its type. */
+export const BROWSER_OPTION_KINDS = {
+  headless: FLAG,
+  arguments: CHECKED_ELSEWHERE,
+  capabilities: CHECKED_ELSEWHERE,
+  browserName: TEXT,
+  bidi: FLAG,
+  quiet: FLAG,
+  proxy: TEXT,
+  acceptInsecureCerts: FLAG,
+  userDataDir: TEXT,
+  environment: CHECKED_ELSEWHERE,
+  downloadDir: TEXT,
+} satisfies Record<keyof BrowserOptions, OptionKind>;
+export const BROWSER_OPTION_NAMES: readonly string[] = Object.keys(BROWSER_OPTION_KINDS);
 
 /** A proxy in capabilities (W3C WebDriver, section 7.1). */
 export type ProxyCapability =
@@ -61,6 +64,10 @@ export type ProxyCapability =
 
 /** Throws `ConfigError` with the option's name if the browser can't accept the option or would ignore it. */
 export function validateBrowserOptions(options: BrowserOptions): void {
+  for (const [name, kind] of Object.entries(BROWSER_OPTION_KINDS)) {
+    const value = options[name as keyof BrowserOptions];
+    if (value !== undefined) validateOption(name, value, kind);
+  }
   const { arguments: switches = [], capabilities = {}, environment = {}, proxy } = options;
   if (!Array.isArray(switches) || switches.some((one) => typeof one !== 'string'))
     throw new ConfigError('The browser option `arguments` must be a list of strings, such as ["--accept-lang=de"].');

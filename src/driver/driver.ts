@@ -9,6 +9,7 @@ export { By, Capabilities, Key, until } from 'selenium-webdriver';
 export type { WebDriver, WebElement } from 'selenium-webdriver';
 
 export {
+  BROWSER_OPTION_KINDS,
   BROWSER_OPTION_NAMES,
   mergeBrowserOptions,
   validateBrowserOptions,

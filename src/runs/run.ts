@@ -7,13 +7,12 @@ import { anySignal } from '../core/abort.ts';
 import { ActionError, CancelledError, InvariantError, toError } from '../core/errors.ts';
 import { LeaseLostError, type Registry, type RegistryError, type RunStore } from '../registry/registry.ts';
 import { SessionManager, type Acquisition } from '../sessions/sessions.ts';
-import type { SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
+import { deathBehind, untilOver, type SessionSupervisor, type SupervisorOptions } from '../supervisor/supervisor.ts';
 import { sizeOf } from '../upkeep/upkeep.ts';
 import { CommandGuard } from './replay/command-guard.ts';
 import type { Action } from './define-action.ts';
 import { claimFolder } from './exports/output-folder.ts';
 import { Ledger } from './replay/ledger.ts';
-import { deathBehind } from './sessions/death-signal.ts';
 import { makePrepareContext, makeRunEntry, type ContextParts } from './make-context.ts';
 import {
   isRunLost,
@@ -36,7 +35,6 @@ import { SessionRenewals, type Ending } from './sessions/session-renewals.ts';
 import { openRunState } from './state/open-run-state.ts';
 import type { RunState } from './state/run-state.ts';
 import { StallWatch } from './stall-watch.ts';
-import { untilOver } from './until-over.ts';
 import { writeOutputs } from './write-outputs.ts';
 
 /** The parts of a run that `prepareRun` passes on. */

@@ -1,16 +1,30 @@
 /** The options, events and health of a supervisor. */
 import type { Death, DeathReport } from '../model/death.ts';
 import type { Log } from '../core/log.ts';
-import { ConfigError } from '../core/errors.ts';
+import { ConfigError, toError } from '../core/errors.ts';
 import {
-  BROWSER_OPTION_NAMES,
+  COUNT,
+  FLAG,
+  FLAG_OR_OBJECT,
+  FUNCTION,
+  MILLISECONDS,
+  OBJECT,
+  POSITIVE_COUNT,
+  SIGNAL,
+  TEXT,
+  validateOptions,
+  type OptionKind,
+  type OptionKinds,
+} from '../core/option-kinds.ts';
+import {
+  BROWSER_OPTION_KINDS,
   Capabilities,
   validateBrowserOptions,
   type BrowserOptions,
   type CommandHook,
   type RestoreParts,
 } from '../driver/driver.ts';
-import type { HostLimitOptions } from './host-limits.ts';
+import { validateHostLimits, type HostLimitOptions } from './host-limits.ts';
 import type { RestartLimitOptions } from './restart-limit.ts';
 import type { SupervisorStatus } from './state.ts';
 import type { TargetOptions } from './target.ts';
@@ -74,53 +88,73 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
   readonly signal?: AbortSignal;
 }
 
-const SUPERVISOR_OPTION_NAMES: readonly string[] = Object.keys({
-  gridUrl: true,
-  gridProxy: true,
-  gridAgent: true,
-  browserPath: true,
-  driverPath: true,
-  owner: true,
-  baseUrl: true,
-  heartbeatIntervalMs: true,
-  heartbeatTimeoutMs: true,
-  commandTimeoutMs: true,
-  apiRetries: true,
-  apiTimeoutMs: true,
-  perHost: true,
-  criticalFailureThreshold: true,
-  restartLimit: true,
-  restore: true,
-  sessionState: true,
-  explainDeath: true,
-  beforeCommand: true,
-  beforeSend: true,
-  onFolder: true,
-  onPagePost: true,
-  log: true,
-  signal: true,
-} satisfies Record<Exclude<keyof SupervisorOptions, keyof BrowserOptions>, true>);
+const SUPERVISOR_OPTION_KINDS = {
+  gridUrl: TEXT,
+  gridProxy: TEXT,
+  gridAgent: OBJECT,
+  browserPath: TEXT,
+  driverPath: TEXT,
+  owner: TEXT,
+  baseUrl: TEXT,
+  heartbeatIntervalMs: MILLISECONDS,
+  heartbeatTimeoutMs: MILLISECONDS,
+  commandTimeoutMs: MILLISECONDS,
+  apiRetries: COUNT,
+  apiTimeoutMs: MILLISECONDS,
+  perHost: OBJECT,
+  criticalFailureThreshold: POSITIVE_COUNT,
+  restartLimit: OBJECT,
+  restore: FLAG_OR_OBJECT,
+  sessionState: TEXT,
+  explainDeath: FUNCTION,
+  beforeCommand: FUNCTION,
+  beforeSend: FUNCTION,
+  onFolder: FUNCTION,
+  onPagePost: FUNCTION,
+  log: OBJECT,
+  signal: SIGNAL,
+} satisfies Record<Exclude<keyof SupervisorOptions, keyof BrowserOptions>, OptionKind>;
 
-/** Returns the options. Throws `ConfigError` for an option that does not exist, and for a browser option that can't be used. */
-export function validateSupervisorOptions(options: SupervisorOptions): SupervisorOptions {
+const RESTART_LIMIT_KINDS = {
+  limit: COUNT,
+  windowMs: MILLISECONDS,
+  firstBackoffMs: COUNT,
+} satisfies Record<keyof RestartLimitOptions, OptionKind>;
+const RESTORE_KINDS = { cookies: FLAG, storage: FLAG, page: FLAG } satisfies Record<keyof RestoreParts, OptionKind>;
+
+/**
+ * Returns the options. Throws `ConfigError` for one that does not exist or has another type, and for one that the browser can't take. `what`
+ * names the function that was given them, and `further` the options that it has besides.
+ */
+export function validateSupervisorOptions<Options extends SupervisorOptions>(
+  options: Options,
+  { what = 'SessionSupervisor', further = {} }: { readonly what?: string; readonly further?: OptionKinds } = {},
+): Options {
   if (options instanceof Capabilities) {
     throw new ConfigError(
-      'SessionSupervisor takes an object of options. Pass selenium’s Capabilities or chrome.Options as the option `capabilities`: { capabilities: options }.',
+      `${what} takes an object of options. Pass selenium’s Capabilities or chrome.Options as one of them: { capabilities: options }.`,
     );
   }
-  const known = [...SUPERVISOR_OPTION_NAMES, ...BROWSER_OPTION_NAMES];
-  const unknown = Object.keys(options).filter((name) => !known.includes(name));
-  if (unknown.length > 0)
-    throw new ConfigError(
-      `SessionSupervisor has no option ${unknown.join(', ')}. Its options are ${known.join(', ')}.`,
-    );
+  validateOptions(what, options, { ...SUPERVISOR_OPTION_KINDS, ...BROWSER_OPTION_KINDS, ...further });
   const { maxSockets = Infinity, maxTotalSockets = Infinity } = options.gridAgent ?? {};
   if (Math.min(maxSockets, maxTotalSockets) < 2)
     throw new ConfigError(
       'The option gridAgent allows only one connection at a time; a session needs a second one for its heartbeat. Raise its maxSockets.',
     );
+  const { perHost, restartLimit, restore } = options;
+  if (perHost !== undefined) validatePerHost(perHost);
+  if (restartLimit !== undefined) validateOptions('restartLimit', restartLimit, RESTART_LIMIT_KINDS);
+  if (typeof restore === 'object') validateOptions('restore', restore, RESTORE_KINDS);
   validateBrowserOptions(options);
   return options;
+}
+
+function validatePerHost(perHost: HostLimitOptions): void {
+  try {
+    validateHostLimits(perHost);
+  } catch (thrown) {
+    throw new ConfigError(toError(thrown).message, { cause: thrown });
+  }
 }
 
 /** The events of a supervisor. Each one announces a fact that has already happened. */

@@ -57,7 +57,8 @@ export class SessionSupervisor implements AsyncDisposable {
 
   /** Starts a browser session and watches it. Throws `SessionStartError`, with nothing left behind, if no session can be started. */
   static async start(options: SupervisorOptions = {}): Promise<SessionSupervisor> {
-    const supervisor = new SessionSupervisor(options, { restore: await AutoRestore.open(options) });
+    const restore = await AutoRestore.open(validateSupervisorOptions(options));
+    const supervisor = new SessionSupervisor(options, { restore });
     await supervisor.#startEpoch();
     return supervisor;
   }

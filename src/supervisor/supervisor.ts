@@ -43,10 +43,11 @@ export {
   type BatchTools,
   type BatchWorker,
 } from './batch/options.ts';
+export { deathBehind, deathOf, deathSignalOf } from './death-signal.ts';
 export { CriticalFailureError, type CriticalFailureCode } from './critical-failures.ts';
 export { HostLimits, type HostLimitOptions } from './host-limits.ts';
 export type { SupervisorEvents, SupervisorHealth, SupervisorOptions } from './options.ts';
-export { DEFAULT_HEARTBEAT_INTERVAL_MS } from './options.ts';
+export { DEFAULT_HEARTBEAT_INTERVAL_MS, validateSupervisorOptions } from './options.ts';
 export { PageGate, type PageRefusal } from './restore/page-gate.ts';
 export { PageNotRestoredError } from './restore/page-not-restored-error.ts';
 export { formatSessionState, readSessionState, type SessionState } from './restore/session-state.ts';
@@ -54,4 +55,5 @@ export { removeOldStateFiles, StateFile } from './restore/state-file.ts';
 export { mergeSupervisorOptions, toSupervisorOptions } from './from-config.ts';
 export { RestartLimitError, type RestartLimitOptions } from './restart-limit.ts';
 export type { SupervisorStatus } from './state.ts';
+export { untilOver } from './until-over.ts';
 export { assertLocalBrowser, routeOf, type TargetOptions } from './target.ts';

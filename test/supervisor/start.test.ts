@@ -1,8 +1,10 @@
 import { expect } from 'chai';
 
+import { ConfigError } from '../../src/core/errors.ts';
 import { silentLog, type Log, type LogFields } from '../../src/core/log.ts';
 import { SessionStartError, SessionSupervisor } from '../../src/supervisor/supervisor.ts';
 import { localBrowser } from '../driver/support/local-browser.ts';
+import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 import { writeProgram } from '../driver/support/programs.ts';
 import { rejectionOf } from '../support/rejection.ts';
 
@@ -18,6 +20,24 @@ function makeLogOfReasons() {
 function writeProgramOf({ first, later }: { readonly first: string; readonly later: string }) {
   return writeProgram(`#!/bin/sh\nif mkdir "$0.begun" 2>/dev/null; then\n${first}\nfi\n${later}\n`);
 }
+
+describe('Options of SessionSupervisor.start', () => {
+  for (const [options, message] of [
+    [{ perHost: { concurrency: 0 } }, 'perHost.concurrency is 0; it must be'],
+    [{ restartLimit: { limit: 1, window: 5 } }, 'restartLimit has no option window.'],
+    [{ restore: { page: 'yes' } }, 'The option page must be true or false, and is a text.'],
+    [{ sessionState: 5 }, 'The option sessionState must be a text, and is the number 5.'],
+    [{ proxy: 5 }, 'The option proxy must be a text, and is the number 5.'],
+  ] as const) {
+    it(`are refused before a session starts: ${JSON.stringify(options)}`, async () => {
+      await using server = await openScriptedWebDriver();
+      const error = await rejectionOf(SessionSupervisor.start({ gridUrl: server.url, ...(options as object) }));
+      expect(error).to.be.instanceOf(ConfigError);
+      expect(error.message).to.contain(message);
+      expect(server.requests).to.deep.equal([]);
+    });
+  }
+});
 
 describe('the start of a session', () => {
   it('is repeated if the driver dies during it', async () => {

@@ -2,8 +2,7 @@ import { once } from 'node:events';
 
 import { settlesWithin } from '../../core/abort.ts';
 import { toError } from '../../core/errors.ts';
-import type { SessionSupervisor } from '../../supervisor/supervisor.ts';
-import { deathOf } from '../sessions/death-signal.ts';
+import { deathOf, type SessionSupervisor } from '../../supervisor/supervisor.ts';
 
 /** A killed browser is declared dead within milliseconds. The limit only matters on an overloaded machine. */
 const DECLARATION_LIMIT_MS = 10_000;

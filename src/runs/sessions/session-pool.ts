@@ -7,6 +7,9 @@ import { toError } from '../../core/errors.ts';
 import { retry } from '../../core/retry.ts';
 import type { Acquisition } from '../../sessions/sessions.ts';
 import {
+  deathBehind,
+  deathOf,
+  deathSignalOf,
   SessionEndedError,
   SessionStartError,
   type Api,
@@ -15,7 +18,6 @@ import {
   type SessionSupervisor,
   type WebDriver,
 } from '../../supervisor/supervisor.ts';
-import { deathBehind, deathOf, deathSignalOf } from './death-signal.ts';
 import { SessionTidier } from './session-tidier.ts';
 
 /** The session that a worker uses. */

@@ -1,9 +1,9 @@
-/** Waits for the code of an action, until its session dies or its run is stopped. */
+/** Waits for the user's code, until its session dies or its caller stops it. */
 import { raceSignal, settlesWithin } from '../core/abort.ts';
 import type { Log } from '../core/log.ts';
-import { SessionDeathError } from '../supervisor/supervisor.ts';
+import { SessionDeathError } from '../driver/driver.ts';
 
-/** The time that the code of an action has to end after its session's death or after a cancel. Afterwards it is abandoned. */
+/** The time that the user's code has to end after its session's death or after a cancel. Afterwards it is abandoned. */
 const LEAVE_LIMIT_MS = 5_000;
 
 export interface UntilOverOptions {
@@ -15,18 +15,18 @@ export interface UntilOverOptions {
 }
 
 /** Settles as `code` does. Rejects with the reason when the session dies or the run is stopped. `what` names the code in the log. */
-export async function untilOver(
+export async function untilOver<Value>(
   what: string,
-  code: () => Promise<void>,
+  code: () => Promise<Value>,
   { session, run, log }: UntilOverOptions,
-): Promise<void> {
+): Promise<Value> {
   const death = Promise.withResolvers<never>();
   const onEnd = () => session.reason instanceof SessionDeathError && death.reject(session.reason);
   if (session.aborted) onEnd();
   session.addEventListener('abort', onEnd, { once: true });
   const running = code();
   try {
-    await raceSignal(Promise.race([running, death.promise]), run);
+    return await raceSignal(Promise.race([running, death.promise]), run);
   } catch (thrown) {
     if (!(await settlesWithin(running, LEAVE_LIMIT_MS))) {
       log.warn(

@@ -1,6 +1,6 @@
 /** Distinguishes the death of a session from an end on request: the session's signal aborts on both. */
-import { settlesWithin } from '../../core/abort.ts';
-import { DevToolsClosedError, SessionDeathError } from '../../supervisor/supervisor.ts';
+import { settlesWithin } from '../core/abort.ts';
+import { DevToolsClosedError, SessionDeathError } from '../driver/driver.ts';
 
 /** If a DevTools connection closes because of a death, the death is declared within this time. */
 const DECLARATION_LIMIT_MS = 2_000;
