@@ -20,6 +20,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   driver: ['core', 'model', 'config'],
   registry: ['core', 'model', 'config'],
   supervisor: ['core', 'model', 'config', 'driver'],
+  embed: ['core', 'model', 'config', 'driver', 'supervisor'],
+  mocha: ['core', 'model', 'config', 'driver', 'supervisor', 'embed'],
   upkeep: ['core', 'model', 'config', 'driver', 'registry'],
   sessions: ['core', 'model', 'config', 'driver', 'registry', 'supervisor', 'upkeep'],
   runs: ['core', 'model', 'config', 'analysis', 'registry', 'sessions', 'supervisor', 'upkeep'],
@@ -34,6 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'registry',
     'supervisor',
     'upkeep',
+    'embed',
     'sessions',
     'runs',
     'monitor',
@@ -62,6 +65,7 @@ const FRONTS: Readonly<Record<string, string>> = {
   core: 'any',
   model: 'any',
   testing: 'src/testing.ts',
+  mocha: 'src/mocha.ts',
   index: 'src/index.ts',
 };
 
@@ -238,7 +242,12 @@ function parse(path: string, text: string): SourceFile {
 /** The package's own name leads to its faces, also from inside. */
 function resolveOwn(from: string, specifier: string): string | undefined {
   if (specifier.startsWith('.')) return posix.join(posix.dirname(from), specifier);
-  return { [PACKAGE]: 'src/index.ts', [`${PACKAGE}/testing`]: 'src/testing.ts' }[specifier];
+  const fronts: Readonly<Record<string, string>> = {
+    [PACKAGE]: 'src/index.ts',
+    [`${PACKAGE}/testing`]: 'src/testing.ts',
+    [`${PACKAGE}/mocha`]: 'src/mocha.ts',
+  };
+  return fronts[specifier];
 }
 
 if (import.meta.main) {

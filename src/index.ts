@@ -52,6 +52,16 @@ export {
   type SupervisorStatus,
 } from './supervisor/supervisor.ts';
 export {
+  supervise,
+  supervised,
+  type SuperviseBody,
+  type SuperviseOptions,
+  type SuperviseRetry,
+  type SuperviseTools,
+  type SupervisedTest,
+  type SupervisedTestBody,
+} from './embed/embed.ts';
+export {
   LeaseLostError,
   openRegistry,
   RegistryError,

@@ -1,0 +1,80 @@
+/**
+ * The time limit of a test of mocha, without the time that browsers take to start. Mocha ends a test that is over its limit by itself, and
+ * without asking why it is late; with this clock the test ends by an error that its own code can look into.
+ */
+
+/** The members of mocha's `Runnable` that its time limit consists of. */
+export interface TimedRunnable {
+  /** In milliseconds; 0 means no limit. */
+  timeout(): number;
+  timeout(ms: number): unknown;
+  resetTimeout(): void;
+  timer?: unknown;
+  callback?: ((error?: unknown) => void) | undefined;
+}
+
+/** Mocha's own words and code. */
+class TestTimeoutError extends Error {
+  readonly code = 'ERR_MOCHA_TIMEOUT';
+  readonly timeout: number;
+
+  constructor(timeout: number) {
+    super(
+      `Timeout of ${timeout}ms exceeded. For async tests and hooks, ensure "done()" is called; if returning a Promise, ensure it resolves.`,
+    );
+    this.timeout = timeout;
+  }
+}
+
+export class TestClock {
+  readonly #runnable: TimedRunnable;
+  readonly #end = Promise.withResolvers<never>();
+  #pausedAt: number | undefined;
+
+  /** Takes over the time limit of a test or hook that is running. */
+  constructor(runnable: TimedRunnable) {
+    this.#runnable = runnable;
+    this.#end.promise.catch(() => undefined);
+    runnable.resetTimeout = () => this.#arm();
+    // Mocha reports errors here that no code caught.
+    runnable.callback = (error) => this.#end.reject(error);
+    this.#arm();
+  }
+
+  /** Lets the clock go on while `work` runs. Rejects when the time is over, and with an error that no code caught. */
+  async time<Value>(work: () => Promise<Value>): Promise<Value> {
+    this.resume();
+    try {
+      return await Promise.race([work(), this.#end.promise]);
+    } finally {
+      this.pause();
+    }
+  }
+
+  /** Stops the clock. Has no effect if it is stopped. */
+  pause(): void {
+    this.#pausedAt ??= performance.now();
+    this.#disarm();
+  }
+
+  /** Lets the clock go on: the time since {@link pause} does not count. */
+  resume(): void {
+    if (this.#pausedAt === undefined) return;
+    const pausedMs = performance.now() - this.#pausedAt;
+    this.#pausedAt = undefined;
+    const limitMs = this.#runnable.timeout();
+    if (limitMs > 0) this.#runnable.timeout(limitMs + Math.ceil(pausedMs));
+    this.#arm();
+  }
+
+  #arm(): void {
+    this.#disarm();
+    const limitMs = this.#runnable.timeout();
+    if (this.#pausedAt !== undefined || limitMs === 0) return;
+    this.#runnable.timer = setTimeout(() => this.#end.reject(new TestTimeoutError(limitMs)), limitMs);
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#runnable.timer as NodeJS.Timeout | undefined);
+  }
+}
