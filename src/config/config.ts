@@ -105,6 +105,8 @@ const settingsSchema = z.object({
   USER_DATA_DIR: optionalPath,
   /** Default: the folder downloads in the output folder of the run. */
   DOWNLOAD_DIR: optionalPath,
+  /** Where `webdriver-supervisor/mocha` stores what a failed test leaves. */
+  FAILURES_DIR: z.string().min(1).default('output/failures'),
   HEARTBEAT_INTERVAL_SECONDS: seconds(5),
   HEARTBEAT_TIMEOUT_SECONDS: seconds(3),
   COMMAND_TIMEOUT_SECONDS: seconds(120),
@@ -186,6 +188,7 @@ export interface Config {
   readonly acceptsInsecureCerts: boolean;
   readonly userDataDir: string | undefined;
   readonly downloadDir: string | undefined;
+  readonly failuresDir: string;
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;
   readonly commandTimeoutMs: number;
@@ -292,6 +295,7 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Config
     acceptsInsecureCerts: settings.ACCEPT_INSECURE_CERTS,
     userDataDir: settings.USER_DATA_DIR,
     downloadDir: settings.DOWNLOAD_DIR,
+    failuresDir: settings.FAILURES_DIR,
     heartbeatIntervalMs: settings.HEARTBEAT_INTERVAL_SECONDS * 1_000,
     heartbeatTimeoutMs: settings.HEARTBEAT_TIMEOUT_SECONDS * 1_000,
     commandTimeoutMs: settings.COMMAND_TIMEOUT_SECONDS * 1_000,

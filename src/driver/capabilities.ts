@@ -94,11 +94,17 @@ export interface DriverOptions {
 
 /** Creates selenium's driver object of the browser's own class, which has the vendor's commands. */
 export function createDriver({ browserName, wanted, executor, isRemote }: DriverOptions): WebDriver {
-  if (!isChromium(browserName)) return WebDriver.createSession(executor, wanted);
-  // The types of Edge's driver omit that it accepts an executor, as Chrome's does.
-  const { Driver } = isEdge(browserName) ? (edge as unknown as typeof chrome) : chrome;
+  const Driver = driverClassOf(browserName);
+  if (Driver === undefined) return WebDriver.createSession(executor, wanted);
   const driver: WebDriver = Driver.createSession(wanted, executor);
   // The vendors' classes ignore file detectors; selenium's own builder restores them for remote browsers.
   if (isRemote) driver.setFileDetector = WebDriver.prototype.setFileDetector.bind(driver);
   return driver;
+}
+
+/** Selenium's class for drivers of a browser of Chromium's family; undefined for other browsers. */
+export function driverClassOf(browserName: string): typeof chrome.Driver | undefined {
+  if (!isChromium(browserName)) return undefined;
+  // The types of Edge's driver omit that it accepts an executor, as Chrome's does.
+  return isEdge(browserName) ? (edge as unknown as typeof chrome).Driver : chrome.Driver;
 }

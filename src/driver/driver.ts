@@ -35,6 +35,7 @@ export { isProcessGone, isProcessRunning, isProcessThere, thisProcess } from './
 export { HttpClient, type Route } from './http-client.ts';
 export { deleteRemoteSession, endLeftProcesses, type LeftProcesses } from './reap.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';
+export { deferDriver } from './deferred-driver.ts';
 export type { CommandInfo } from './command-log.ts';
 export {
   diffStates,

@@ -3,7 +3,7 @@
  * session; if that session dies, whatever the code returned or threw is dropped and the code runs again from its top on a new one, which
  * begins empty; an error without a death is the code's own, and is never retried.
  */
-export { DEFAULT_RETRIES, runOnSession, type Ending } from './attempt.ts';
+export { DEFAULT_RETRIES, runOnSession, type AttemptSession, type Ending } from './attempt.ts';
 export { TestClock, type TimedRunnable } from './test-clock.ts';
 export { describeRetry } from './retry-line.ts';
 export {

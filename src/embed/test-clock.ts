@@ -9,6 +9,7 @@ export interface TimedRunnable {
   timeout(): number;
   timeout(ms: number): unknown;
   resetTimeout(): void;
+  clearTimeout(): void;
   timer?: unknown;
   callback?: ((error?: unknown) => void) | undefined;
 }
@@ -29,7 +30,8 @@ class TestTimeoutError extends Error {
 export class TestClock {
   readonly #runnable: TimedRunnable;
   readonly #end = Promise.withResolvers<never>();
-  #pausedAt: number | undefined;
+  #pauses = 0;
+  #pausedAt = 0;
 
   /** Takes over the time limit of a test or hook that is running. */
   constructor(runnable: TimedRunnable) {
@@ -41,7 +43,7 @@ export class TestClock {
     this.#arm();
   }
 
-  /** Lets the clock go on while `work` runs. Rejects when the time is over, and with an error that no code caught. */
+  /** Lets a paused clock go on while `work` runs. Rejects when the time is over, and with an error that no code caught. */
   async time<Value>(work: () => Promise<Value>): Promise<Value> {
     this.resume();
     try {
@@ -51,26 +53,26 @@ export class TestClock {
     }
   }
 
-  /** Stops the clock. Has no effect if it is stopped. */
+  /** Stops the clock until {@link resume} is called as often as this. */
   pause(): void {
-    this.#pausedAt ??= performance.now();
+    this.#pauses += 1;
+    if (this.#pauses === 1) this.#pausedAt = performance.now();
     this.#disarm();
   }
 
-  /** Lets the clock go on: the time since {@link pause} does not count. */
+  /** Lets the clock go on: the time since {@link pause} is added to the limit. */
   resume(): void {
-    if (this.#pausedAt === undefined) return;
-    const pausedMs = performance.now() - this.#pausedAt;
-    this.#pausedAt = undefined;
+    this.#pauses -= 1;
+    if (this.#pauses > 0) return;
     const limitMs = this.#runnable.timeout();
-    if (limitMs > 0) this.#runnable.timeout(limitMs + Math.ceil(pausedMs));
+    if (limitMs > 0) this.#runnable.timeout(limitMs + Math.ceil(performance.now() - this.#pausedAt));
     this.#arm();
   }
 
   #arm(): void {
     this.#disarm();
     const limitMs = this.#runnable.timeout();
-    if (this.#pausedAt !== undefined || limitMs === 0) return;
+    if (this.#pauses > 0 || limitMs === 0) return;
     this.#runnable.timer = setTimeout(() => this.#end.reject(new TestTimeoutError(limitMs)), limitMs);
   }
 

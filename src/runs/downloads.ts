@@ -9,7 +9,7 @@ import { makeFolder, PRIVATE_FILE_MODE } from '../core/folders.ts';
 import { Serial } from '../core/serial.ts';
 import { describeSpan } from '../core/time-words.ts';
 import { toStepRowId, type StepId } from '../registry/registry.ts';
-import { toFileName } from './exports/file-names.ts';
+import { toFileName } from '../core/file-names.ts';
 import { describeStep } from './replay/ledger.ts';
 
 /** Chromium's name for a file that is not complete. */

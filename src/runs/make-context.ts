@@ -15,7 +15,7 @@ import type { LedgerEntry } from './replay/ledger.ts';
 import { watchEffects } from './replay/command-guard.ts';
 import type { ActionContext, PrepareContext } from './context.ts';
 import { Downloads } from './downloads.ts';
-import { toFileName } from './exports/file-names.ts';
+import { toFileName } from '../core/file-names.ts';
 import { OpenCalls, type OpenCall } from './steps/open-calls.ts';
 import type { SessionPool } from './sessions/session-pool.ts';
 import type { SessionRenewals } from './sessions/session-renewals.ts';

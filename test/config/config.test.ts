@@ -109,6 +109,7 @@ describe('loadConfig', () => {
       acceptsInsecureCerts: false,
       userDataDir: undefined,
       downloadDir: undefined,
+      failuresDir: 'output/failures',
       chromeBinary: undefined,
       chromedriver: undefined,
       browser: 'chrome',

@@ -10,7 +10,7 @@ import { makeFolder } from '../../core/folders.ts';
 import type { RecordEntry } from '../../registry/registry.ts';
 import { removeLeftTemporaryFiles, temporaryPath } from '../../upkeep/upkeep.ts';
 import { toCsv } from './csv.ts';
-import { FileNames } from './file-names.ts';
+import { FileNames } from '../../core/file-names.ts';
 import { syncFolder, UnfinishedFile } from './unfinished-file.ts';
 
 export const EXPORT_FORMATS = ['jsonl', 'jsonl.gz', 'csv'] as const;

@@ -19,7 +19,7 @@ import { expect } from 'chai';
 import { CancelledError } from '../../../src/core/errors.ts';
 import { LeaseLostError, type RecordEntry } from '../../../src/registry/registry.ts';
 import { exportRecords, type ExportFormat, type ExportOptions } from '../../../src/runs/exports/export.ts';
-import { toFileName } from '../../../src/runs/exports/file-names.ts';
+import { toFileName } from '../../../src/core/file-names.ts';
 import { ExportError } from '../../../src/runs/runs.ts';
 import { temporaryPath } from '../../../src/upkeep/upkeep.ts';
 import { rejectionOf } from '../../support/rejection.ts';

@@ -1,4 +1,4 @@
-/** The names of the files of datasets. */
+/** Names of files and folders from names that users chose. */
 
 /** A letter takes up to 4 bytes; file systems allow 255 bytes. */
 const MAX_NAME_LETTERS = 60;

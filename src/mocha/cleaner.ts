@@ -1,0 +1,96 @@
+/**
+ * Puts a session back to how it began: one new window with a blank page, no alert, no cookies, no storage, the size of the window and the time
+ * limits of its start. A new window also ends what belonged to the old one: frames, session storage, emulated devices.
+ */
+import { withDeadline } from '../core/abort.ts';
+import { toError } from '../core/errors.ts';
+import type { SessionSupervisor, WebDriver } from '../supervisor/supervisor.ts';
+
+/** The maximum time that all of it may take together; a new session is quicker then. */
+const LIMIT_MS = 5_000;
+
+interface Rectangle {
+  readonly width: number;
+  readonly height: number;
+  readonly x: number;
+  readonly y: number;
+}
+
+export class Cleaner {
+  /** Undefined if the browser has no windows with a size. */
+  readonly #rectangle: Rectangle | undefined;
+
+  static async open({ driver }: SessionSupervisor): Promise<Cleaner> {
+    const rectangle = await driver
+      .manage()
+      .window()
+      .getRect()
+      .catch(() => undefined);
+    return new Cleaner(rectangle);
+  }
+
+  private constructor(rectangle: Rectangle | undefined) {
+    this.#rectangle = rectangle;
+  }
+
+  /** Resolves with whether the session is as it was at its start. Never rejects. */
+  async clean(supervisor: SessionSupervisor): Promise<boolean> {
+    try {
+      return await withDeadline(this.#clean(supervisor), LIMIT_MS, 'Emptying the browser');
+    } catch {
+      // For any reason: the next test gets a new session.
+      return false;
+    }
+  }
+
+  async #clean({ driver, browserState, capabilities }: SessionSupervisor): Promise<boolean> {
+    const state = await browserState.capture();
+    const handles = await driver.getAllWindowHandles();
+    const urls: string[] = [];
+    for (const handle of handles) {
+      await driver.switchTo().window(handle);
+      urls.push(await readUrl(driver));
+    }
+    await driver.switchTo().newWindow('tab');
+    const blank = await driver.getWindowHandle();
+    for (const handle of handles) {
+      await driver.switchTo().window(handle);
+      await driver.close();
+    }
+    await driver.switchTo().window(blank);
+    const origins = urls.filter((url) => /^https?:/.test(url)).map((url) => new URL(url).origin);
+    const refused = await browserState.clear(origins);
+    const { timeouts } = capabilities;
+    if (state?.timeouts !== null && isTimeouts(timeouts)) await driver.manage().setTimeouts(timeouts);
+    if (state?.windowSize !== null && this.#rectangle !== undefined)
+      await driver.manage().window().setRect(this.#rectangle);
+    // Messages of this test are no matter of the next one.
+    await driver
+      .manage()
+      .logs()
+      .get('browser')
+      .catch(() => undefined);
+    return refused?.length === 0;
+  }
+}
+
+/** The URL of the current window, without the alerts that are open in it. */
+async function readUrl(driver: WebDriver): Promise<string> {
+  for (;;) {
+    try {
+      return await driver.getCurrentUrl();
+    } catch (thrown) {
+      if (toError(thrown).name !== 'UnexpectedAlertOpenError') throw thrown;
+    }
+    try {
+      // A session with `unhandledPromptBehavior: ignore` leaves the alert open.
+      await driver.switchTo().alert().dismiss();
+    } catch (thrown) {
+      if (toError(thrown).name !== 'NoSuchAlertError') throw thrown;
+    }
+  }
+}
+
+function isTimeouts(value: unknown): value is { implicit: number; pageLoad: number; script: number } {
+  return typeof value === 'object' && value !== null && 'implicit' in value;
+}
