@@ -37,6 +37,7 @@ export class FailureFiles {
   /** Stores what the browser tells. Returns the folder, as a path from the working directory if it is below that. */
   async save(driver: WebDriver, test: FailedTest): Promise<string> {
     const folder = this.#folderOf(test);
+    const { message: error } = test.error;
     await makeFolder(folder);
     // Of an earlier run.
     for (const name of [SCREENSHOT, PAGE, CONSOLE]) await rm(path.join(folder, name), { force: true });
@@ -66,7 +67,7 @@ export class FailureFiles {
         const lines = messages.map(({ level, message }) => `${level.name} ${toPlainText(redactText(message))}\n`);
         await write(CONSOLE, lines.join(''));
       }
-      const page = { test: test.title, file: test.file, error: test.error.message, url, title, missing };
+      const page = { test: test.title, file: test.file, error, url, title, missing };
       await write(PAGE, redactText(`${JSON.stringify(page, undefined, 2)}\n`));
     };
     await withDeadline(saving(), LIMIT_MS, 'Storing what the failed test left');

@@ -1,0 +1,12 @@
+import type { WebDriver } from 'webdriver-supervisor';
+
+/** Kills the browser of a session by its process id. */
+export async function killBrowser(driver: WebDriver): Promise<void> {
+  const capabilities = await driver.getCapabilities();
+  process.kill(Number(capabilities.get('goog:processID')), 'SIGKILL');
+}
+
+/** The address of the site that the tests work on. */
+export function siteUrl(path: string): string {
+  return new URL(path, process.env['SITE_URL']).href;
+}
