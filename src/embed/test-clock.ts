@@ -14,17 +14,10 @@ export interface TimedRunnable {
   callback?: ((error?: unknown) => void) | undefined;
 }
 
-/** Mocha's own words and code. */
-class TestTimeoutError extends Error {
-  readonly code = 'ERR_MOCHA_TIMEOUT';
-  readonly timeout: number;
-
-  constructor(timeout: number) {
-    super(
-      `Timeout of ${timeout}ms exceeded. For async tests and hooks, ensure "done()" is called; if returning a Promise, ensure it resolves.`,
-    );
-    this.timeout = timeout;
-  }
+/** Returns an error with mocha's own words and code. */
+function makeTimeoutError(timeout: number): Error {
+  const words = `Timeout of ${timeout}ms exceeded. For async tests and hooks, ensure "done()" is called; if returning a Promise, ensure it resolves.`;
+  return Object.assign(new Error(words), { code: 'ERR_MOCHA_TIMEOUT', timeout });
 }
 
 export class TestClock {
@@ -73,7 +66,7 @@ export class TestClock {
     this.#disarm();
     const limitMs = this.#runnable.timeout();
     if (this.#pauses > 0 || limitMs === 0) return;
-    this.#runnable.timer = setTimeout(() => this.#end.reject(new TestTimeoutError(limitMs)), limitMs);
+    this.#runnable.timer = setTimeout(() => this.#end.reject(makeTimeoutError(limitMs)), limitMs);
   }
 
   #disarm(): void {

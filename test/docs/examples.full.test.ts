@@ -71,6 +71,34 @@ describe('README and docs', () => {
     expect(stdout).to.contain('2 passing');
   });
 
+  it('has scripts that work with one call', async () => {
+    const flags = ['--conditions=webdriver-supervisor:source'];
+    for (const name of ['title.ts', 'price.ts']) {
+      await writeFile(path.join(folder, name), examples.get(name) ?? '');
+      expect((await run(process.execPath, [...flags, path.join(folder, name)])).stdout).to.equal('hello\n');
+    }
+  });
+
+  it('has tests that work with one call, and with the plug-in for mocha', async () => {
+    const files = ['title.test.ts', 'suite.test.ts', 'cart.test.ts', 'shop.test.ts'].map((name) =>
+      path.join(folder, name),
+    );
+    for (const file of files) await writeFile(file, examples.get(path.basename(file)) ?? '');
+    const flags = ['--conditions=webdriver-supervisor:source'];
+    const mocha = [
+      'node_modules/mocha/bin/mocha.js',
+      '--no-config',
+      '--timeout',
+      '60000',
+      '--require',
+      './src/mocha.ts',
+    ];
+    const suite = await run(process.execPath, [...flags, ...mocha, ...files.slice(0, 3)]);
+    expect(suite.stdout).to.contain('3 passing');
+    const { stdout } = await run(process.execPath, [...flags, '--test', '--test-reporter=tap', ...files.slice(3)]);
+    expect(stdout).to.contain('# pass 1');
+  });
+
   it('has an owner’s session that works', async () => {
     const file = path.resolve(folder, 'owners.ts');
     await writeFile(file, examples.get('owners.ts') ?? '');
