@@ -28,6 +28,8 @@ export async function runMocha(
   await new Promise<void>((resolve) => {
     runner = mocha.run(() => resolve());
   });
+  // Its listeners of the process go with it.
+  mocha.dispose();
   return runner?.stats;
 }
 

@@ -1,48 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { expect } from 'chai';
-import Mocha from 'mocha';
-import { loadConfig } from '../../src/config/config.ts';
-import { MochaPlugin } from '../../src/mocha/plugin.ts';
-import { openScriptedWebDriver, type ScriptedWebDriver } from 'webdriver-supervisor/testing';
-import { readStderr, runMocha } from './in-process.ts';
+import type Mocha from 'mocha';
+import { add, openStage } from './plugin-stage.ts';
 import { startsOf } from './support.ts';
-
-interface Stage extends AsyncDisposable {
-  readonly server: ScriptedWebDriver;
-  readonly browser: MochaPlugin['browser'];
-  readonly failures: string;
-  /** Runs tests with the plug-in. Returns what reached stderr: the plug-in's lines and those of the reporter. */
-  run(fill: (suite: Mocha.Suite) => void, options?: Mocha.MochaOptions): Promise<string>;
-}
-
-async function openStage(): Promise<Stage> {
-  const server = await openScriptedWebDriver({
-    answers: { 'GET /screenshot': { value: 'cGljdHVyZQ==' } },
-  });
-  const failures = await mkdtemp(path.join(tmpdir(), 'failures-'));
-  const environment = { GRID_URL: server.url, HEARTBEAT_INTERVAL_SECONDS: '3600', FAILURES_DIR: failures };
-  const plugin = new MochaPlugin({ config: () => loadConfig({ environment, folder: failures }) });
-  return {
-    server,
-    browser: plugin.browser,
-    failures,
-    run: (fill, options) => readStderr(() => runMocha(fill, { rootHooks: plugin.hooks, ...options })),
-    async [Symbol.asyncDispose]() {
-      await server.close();
-      await rm(failures, { recursive: true });
-    },
-  };
-}
-
-const add = (suite: Mocha.Suite, title: string, fn: Mocha.AsyncFunc | Mocha.Func, file = 'test/cart.ts') => {
-  const test = new Mocha.Test(title, fn);
-  test.file = path.resolve(file);
-  suite.addTest(test);
-};
 
 describe('webdriver-supervisor/mocha', () => {
   it('starts a browser when a test first uses it, keeps it for the file, and ends it', async () => {
@@ -171,6 +134,19 @@ describe('webdriver-supervisor/mocha', () => {
     });
     expect(report).to.contain('retried: inner shows\npassed: inner shows\n');
     expect([hooks, tests]).to.deep.equal([2, 1]);
+  });
+
+  it('fails an afterEach hook of a test that has passed if its browser dies in it', async () => {
+    await using stage = await openStage();
+    const { server, browser } = stage;
+    const report = await stage.run((suite) => {
+      suite.afterEach(async () => {
+        server.endSession();
+        await browser.driver.getTitle();
+      });
+      add(suite, 'shows', async () => void (await browser.driver.getTitle()));
+    });
+    expect(report).to.match(/^passed: inner shows\nfailed: inner "after each" hook .*: The browser session died/);
   });
 
   it('fails a test whose browser dies at each attempt with the death, and leaves the user’s own retries alone', async () => {
