@@ -109,12 +109,8 @@ export class MochaPlugin {
     const attempt = this.#attempt;
     if (attempt === undefined) return call();
     const { death: earlier } = attempt;
-    try {
-      await this.#run(attempt, runnable, call);
-    } catch (thrown) {
-      // The attempt counts for nothing, and its hook can't do its work on a dead session.
-      if (earlier === undefined) throw thrown;
-    }
+    // On a session that is dead already the hook can't do its work: its attempt counts for nothing, whatever comes of it.
+    await this.#run(attempt, runnable, call);
     const { death } = attempt;
     if (earlier === undefined && death !== undefined) throw death;
   }

@@ -37,7 +37,6 @@ function wrapPromise(original: TestFunction, around: Around): (this: Context) =>
 
 function wrapCallback(original: TestFunction, around: Around): (this: Context, done: Done) => void {
   return function (this: Context, done) {
-    const runnable = this.runnable();
     const call = () =>
       new Promise<void>((resolve, reject) => {
         // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- mocha has words of its own for what is no Error
@@ -45,10 +44,9 @@ function wrapCallback(original: TestFunction, around: Around): (this: Context, d
       });
     const run = async () => {
       try {
-        await around(runnable, call);
+        await around(this.runnable(), call);
       } catch (failure) {
-        // `this.skip()` has ended the test by itself.
-        if (!runnable.pending) done(failure);
+        done(failure);
         return;
       }
       done();

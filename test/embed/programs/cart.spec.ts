@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { browser } from 'webdriver-supervisor/mocha';
-import { killBrowser, siteUrl } from './kill.ts';
+import { cartSessions, killBrowser, siteUrl } from './kill.ts';
 
 /** What scripts of the page can tell of the browser's state. */
 const STATE = `return Promise.all([
@@ -11,11 +11,10 @@ const STATE = `return Promise.all([
 
 describe('the cart', () => {
   let attempts = 0;
-  const sessions = new Set<string>();
 
   beforeEach(async () => {
     await browser.driver.get(siteUrl('/ok'));
-    sessions.add((await browser.driver.getSession()).getId());
+    cartSessions.add((await browser.driver.getSession()).getId());
   });
 
   it('leaves traces', async () => {
@@ -34,7 +33,7 @@ describe('the cart', () => {
 
   it('finds the browser empty', async () => {
     const { driver, api } = browser;
-    assert.equal(sessions.size, 1);
+    assert.equal(cartSessions.size, 1);
     assert.deepEqual(await driver.executeScript(STATE), [0, 0, '', 0, 0]);
     assert.equal((await driver.getAllWindowHandles()).length, 1);
     assert.equal(await driver.executeScript('return history.length'), 2);
@@ -50,7 +49,13 @@ describe('the cart', () => {
     assert.equal(attempts, 2);
   });
 
+  it('hangs', async function (this: Mocha.Context) {
+    this.timeout(200);
+    await new Promise(() => undefined);
+  });
+
   it('fails by itself', async () => {
+    assert.equal(cartSessions.size, 3, 'the first, the one after the death, the one after the test that hangs');
     await browser.driver.executeScript('console.error("no cart")');
     assert.equal(await browser.driver.getTitle(), 'cart');
   });

@@ -6,6 +6,9 @@ export async function killBrowser(driver: WebDriver): Promise<void> {
   process.kill(Number(capabilities.get('goog:processID')), 'SIGKILL');
 }
 
+/** The sessions of one test file. */
+export const cartSessions = new Set<string>();
+
 /** The address of the site that the tests work on. */
 export function siteUrl(path: string): string {
   return new URL(path, process.env['SITE_URL']).href;

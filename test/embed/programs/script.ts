@@ -3,9 +3,9 @@ import { killBrowser, siteUrl } from './kill.ts';
 
 const title = await supervise(
   async ({ driver, attempt }) => {
+    console.log(await driver.getCurrentUrl());
     await driver.get(siteUrl('/ok'));
     if (process.argv[2] === 'wait') {
-      console.log('ready');
       await new Promise((resolve) => {
         setTimeout(resolve, 60_000);
       });

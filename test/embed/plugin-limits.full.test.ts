@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { Hold } from 'webdriver-supervisor/testing';
 import { add, openStage } from './plugin-stage.ts';
 
-describe('webdriver-supervisor/mocha: a frozen browser', () => {
+describe('webdriver-supervisor/mocha: the time limits of tests', () => {
   it('runs a test again that reached its time limit because its browser is frozen', async () => {
     await using stage = await openStage({ HEARTBEAT_TIMEOUT_SECONDS: '0.05' });
     const { server, browser } = stage;
@@ -26,5 +26,17 @@ describe('webdriver-supervisor/mocha: a frozen browser', () => {
       /the browser died during the test "inner shows" \(network-lost, .* no answer within 0\.05 s\)/,
     );
     expect(report).to.match(/retried: inner shows\npassed: inner shows\n$/);
+  });
+
+  it('does not end a test whose browser takes longer to start than the test may take', async () => {
+    await using stage = await openStage();
+    const { server, browser } = stage;
+    const hold = server.hold('POST /session');
+    const running = stage.run((suite) => add(suite, 'waits', async () => void (await browser.driver.getTitle())), {
+      timeout: 500,
+    });
+    await server.waitForRequest('POST /session');
+    setTimeout(() => hold.release(), 600);
+    expect(await running).to.equal('passed: inner waits\n');
   });
 });
