@@ -29,7 +29,7 @@ export interface SuperviseTools {
 
 export type SuperviseBody<Value> = (tools: SuperviseTools) => Value | Promise<Value>;
 
-/** What {@link SuperviseOptions.onRetry} is called with. */
+/** The argument of {@link SuperviseOptions.onRetry}. */
 export interface SuperviseRetry {
   readonly death: Death;
   /** The number of the attempt that begins now, from 2. */
@@ -42,7 +42,8 @@ export interface SuperviseOptions extends SupervisorOptions {
   /** Called before the body is run again. A returned promise is awaited; an error ends the call with it. */
   readonly onRetry?: (retry: SuperviseRetry) => void | Promise<void>;
   /**
-   * What the next attempt's session begins with; see `SupervisorOptions.restore`. @default false, because the body begins at its top
+   * The parts of a dead session's state that the next attempt's session begins with; see `SupervisorOptions.restore`.
+   * @default false, because the body begins at its top
    */
   readonly restore?: boolean | RestoreParts;
   /** Ends the start of a session, the body and the wait for the next session; the call rejects with its reason. */

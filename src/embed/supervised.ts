@@ -65,12 +65,12 @@ export function supervised<This, Args extends readonly unknown[], Value>(
   };
 }
 
-/** What mocha's context has. */
+/** The part of mocha's context that is used here. */
 interface MochaContext {
   runnable(): TimedRunnable & { fullTitle(): string };
 }
 
-/** What the first argument of a test is in node:test, or in vitest. */
+/** The first argument of a test in node:test or vitest, as far as it is used here. */
 interface TestContext {
   readonly fullName?: unknown;
   readonly name?: unknown;

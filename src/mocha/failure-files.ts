@@ -1,4 +1,4 @@
-/** What a failed test leaves for its author: a screenshot, the URL, the title and the console's messages, in a folder of its own. */
+/** Stores a screenshot, the URL, the title and the console's messages of a failed test in a folder of its own. */
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -34,12 +34,12 @@ export class FailureFiles {
     this.#folder = folder;
   }
 
-  /** Stores what the browser tells. Returns the folder, as a path from the working directory if it is below that. */
+  /** Stores the files. Returns the folder, as a path from the working directory if it is below that. */
   async save(driver: WebDriver, test: FailedTest): Promise<string> {
     const folder = this.#folderOf(test);
     const { message: error } = test.error;
     await makeFolder(folder);
-    // Of an earlier run.
+    // Files of an earlier run.
     for (const name of [SCREENSHOT, PAGE, CONSOLE]) await rm(path.join(folder, name), { force: true });
     const missing: string[] = [];
     const write = (name: string, content: string | Buffer) =>

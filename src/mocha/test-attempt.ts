@@ -67,12 +67,12 @@ export class TestAttempt implements AttemptSession, TestBrowser {
     return this.#death;
   }
 
-  /** Whether anything of this attempt asked for the session. */
+  /** Is true if anything of this attempt asked for the session. */
   get usesSession(): boolean {
     return this.#opening !== undefined;
   }
 
-  /** Whether code of this attempt still runs. */
+  /** Is true while code of this attempt runs. */
   get isRunning(): boolean {
     return this.#running > 0;
   }

@@ -1,6 +1,6 @@
 import Mocha from 'mocha';
 
-/** What is written to stderr while `work` runs; its lines do not reach the terminal. */
+/** Returns what is written to stderr while `work` runs. It does not reach the terminal. */
 export async function readStderr(work: () => Promise<unknown>): Promise<string> {
   const { stderr } = process;
   const write = stderr.write.bind(stderr);

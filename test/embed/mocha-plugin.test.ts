@@ -99,7 +99,7 @@ describe('webdriver-supervisor/mocha', () => {
 
   for (const [title, swallow] of [
     ['swallowed the death', (driver: { getTitle(): Promise<string> }) => driver.getTitle().catch(() => 'nothing')],
-    ['was ready before anybody noticed', () => Promise.resolve('nothing')],
+    ['ended before the death was noticed', () => Promise.resolve('nothing')],
   ] as const) {
     it(`does not take the result of a test that ${title}`, async () => {
       await using stage = await openStage();

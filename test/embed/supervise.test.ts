@@ -76,7 +76,7 @@ describe('supervise', () => {
     expect(titles).to.contain('Title');
   });
 
-  it('takes no value of a session whose death nobody has noticed yet', async () => {
+  it('takes no value of a session whose death is not noticed yet', async () => {
     await using endpoint = await openEndpoint();
     const { server, options } = endpoint;
     const attempts = await supervise(({ attempt }) => {

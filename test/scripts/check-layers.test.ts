@@ -21,6 +21,9 @@ describe('check-layers: who may import whom', () => {
       'src/driver/launch.ts':
         "import type { Config } from '../config/config.ts'; import { spawn } from 'node:child_process';",
       'src/supervisor/supervisor.ts': "import { By } from '../driver/driver.ts'; import PQueue from 'p-queue';",
+      'src/embed/embed.ts': "import '../supervisor/supervisor.ts';",
+      'src/mocha.ts': "import './mocha/plugin.ts';",
+      'src/mocha/plugin.ts': "import type { Test } from 'mocha'; import '../embed/embed.ts';",
       'src/testing.ts': "export * from './testing/kit.ts';",
       'src/testing/kit.ts': "import '../sessions/sessions.ts';",
       'src/index.ts': "export { By } from './driver/driver.ts';",
@@ -51,6 +54,17 @@ describe('check-layers: who may import whom', () => {
       expect(checkOne('src/supervisor/batch.ts', line).join()).to.match(
         /^src\/supervisor\/batch\.ts:1 supervisor imports registry/,
       );
+    });
+  }
+
+  for (const [path, line, message] of [
+    ['src/embed/embed.ts', "import '../runs/runs.ts';", 'embed imports runs'],
+    ['src/runs/runs.ts', "import '../embed/embed.ts';", 'runs imports embed'],
+    ['src/index.ts', "import './mocha.ts';", 'index imports mocha'],
+    ['src/embed/embed.ts', "import type { Test } from 'mocha';", 'imports mocha, whose only door is src/mocha/'],
+  ] as const) {
+    it(`keeps scripts and tests of users apart from the rest: ${path} ${line}`, () => {
+      expect(checkOne(path, line).join()).to.contain(message);
     });
   }
 

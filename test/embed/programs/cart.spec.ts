@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { browser } from 'webdriver-supervisor/mocha';
 import { cartSessions, killBrowser, siteUrl } from './kill.ts';
 
-/** What scripts of the page can tell of the browser's state. */
+/** A script that counts what the browser has stored for the page. */
 const STATE = `return Promise.all([
   indexedDB.databases().then((databases) => databases.length),
   caches.keys().then((names) => names.length),
