@@ -56,7 +56,7 @@ describe('validateOptions', () => {
     ['retries', 1n, 'a whole number of at least 0, and is a bigint'],
     ['size', 0, 'a whole number of at least 1, and is the number 0'],
   ] as const) {
-    it(`refuses ${typeof value === 'object' ? JSON.stringify(value) : String(value)} as ${name}`, () => {
+    it(`says of an option of another type: ${name} must be ${words}`, () => {
       expect(() => validateOptions('f', { [name]: value }, KINDS)).to.throw(
         ConfigError,
         `The option ${name} must be ${words}.`,

@@ -247,7 +247,7 @@ describe('supervise', () => {
 
   for (const [title, call, message] of [
     ['no function', { body: 'text' }, 'supervise takes a function'],
-    ['an unknown option', { options: { retry: 1 } }, 'supervise knows no option retry. It knows'],
+    ['an unknown option', { options: { retry: 1 } }, 'supervise has no option retry. Its options are'],
     ['a number of retries that is none', { options: { retries: '2' } }, 'The option retries must be a whole number'],
     ['an onRetry that is none', { options: { onRetry: true } }, 'The option onRetry must be a function, and is true.'],
     [
@@ -261,7 +261,7 @@ describe('supervise', () => {
       'The option headless must be true or false, and is a',
     ],
     ['a part of an option', { options: { perHost: { concurrency: 0 } } }, 'perHost.concurrency is 0'],
-    ['options that are none', { options: null }, 'supervise takes its options as an object, and was given null.'],
+    ['options that are none', { options: null }, 'supervise takes an object of options, and was given null.'],
   ] as const) {
     it(`refuses ${title} before a browser starts`, async () => {
       await using endpoint = await openEndpoint();

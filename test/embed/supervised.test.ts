@@ -67,10 +67,7 @@ describe('supervised', () => {
   });
 
   it('refuses wrong options when the test is declared', () => {
-    expect(() => supervised(() => 1, { retry: 1 } as object)).to.throw(
-      ConfigError,
-      'supervised knows no option retry.',
-    );
+    expect(() => supervised(() => 1, { retry: 1 } as object)).to.throw(ConfigError, 'supervised has no option retry.');
     expect(() => supervised('text' as unknown as () => void)).to.throw(ConfigError, 'supervised takes a function');
   });
 
