@@ -59,7 +59,7 @@ export class Cleaner {
     }
     await driver.switchTo().window(blank);
     const origins = urls.filter((url) => /^https?:/.test(url)).map((url) => new URL(url).origin);
-    const refused = await browserState.clear(origins);
+    if (!(await browserState.clear(origins))) return false;
     const { timeouts } = capabilities;
     if (state?.timeouts !== null && isTimeouts(timeouts)) await driver.manage().setTimeouts(timeouts);
     if (state?.windowSize !== null && this.#rectangle !== undefined)
@@ -70,7 +70,7 @@ export class Cleaner {
       .logs()
       .get('browser')
       .catch(() => undefined);
-    return refused?.length === 0;
+    return true;
   }
 }
 

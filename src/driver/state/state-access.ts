@@ -6,7 +6,6 @@ import { settlesWithin } from '../../core/abort.ts';
 import type { DevTools } from '../devtools.ts';
 import type { SessionSettings } from '../session-settings.ts';
 import {
-  diffStates,
   EMPTY_STATE,
   patchState,
   type BrowserOverride,
@@ -136,25 +135,22 @@ export class StateAccess {
   }
 
   /**
-   * Empties the browser: its cookies, and the storage of `origins` and of all other origins visited, through DevTools also their databases,
-   * caches and service workers. The current window must be a new one, because session storage belongs to the window. Returns what the
-   * browser refused, in words; undefined if it takes no state.
+   * Empties the browser: its cookies, and the storage, databases, caches and service workers of `origins` and of all other origins visited.
+   * The current window must be a new one, because session storage belongs to the window. Resolves with false if the browser offers no
+   * DevTools: by commands alone it can't be known what there is to empty.
    */
-  async clear(origins: readonly string[] = []): Promise<readonly string[] | undefined> {
+  async clear(origins: readonly string[] = []): Promise<boolean> {
     const tracker = this.#options.tracker();
     const devtools = this.#options.devtools();
     const handle = this.#options.settings.windowHandle;
-    if (devtools === undefined || tracker === undefined || handle === null) {
-      const patch = diffStates((await this.capture()) ?? EMPTY_STATE, EMPTY_STATE);
-      return this.apply({ ...patch, windowSize: null, timeouts: null });
-    }
+    if (devtools === undefined || tracker === undefined || handle === null) return false;
     await devtools.attached(handle);
     for (const origin of new Set([...origins, ...tracker.originsOf(handle).keys()])) {
       await devtools.callPage(handle, 'Storage.clearDataForOrigin', { origin, storageTypes: 'all' });
       tracker.setOrigin(handle, origin, { local: new Map(), session: new Map() });
     }
     await devtools.call('Storage.clearCookies');
-    return [];
+    return true;
   }
 
   /** Makes the browser save downloads in `folder` from now on. Rejects if the browser offers no DevTools. */
