@@ -1,4 +1,5 @@
 /** The browser session of one test file: started when it is needed, emptied for each test, replaced when it can't be used any more. */
+import { ConfigError } from '../core/errors.ts';
 import { silentLog } from '../core/log.ts';
 import { loadConfig, type Config } from '../config/config.ts';
 import {
@@ -21,6 +22,11 @@ export class FileSession {
   constructor(config: () => Config = loadConfig) {
     this.#options = () => {
       const loaded = config();
+      if (loaded.userDataDir !== undefined) {
+        throw new ConfigError(
+          'USER_DATA_DIR can’t be used with webdriver-supervisor/mocha: each test begins with an empty browser, and the profile would be emptied.',
+        );
+      }
       const isConsoleKept = loaded.browser === 'chrome';
       const own: SupervisorOptions = { restore: false, ...(isConsoleKept && { capabilities: CONSOLE_CAPABILITIES }) };
       return mergeSupervisorOptions({ log: silentLog, ...own }, toSupervisorOptions(loaded));

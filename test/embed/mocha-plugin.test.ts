@@ -269,6 +269,15 @@ describe('webdriver-supervisor/mocha', () => {
     expect(report).to.contain('passed: inner needs it too');
   });
 
+  it('refuses a profile of the user, which it would empty', async () => {
+    await using stage = await openStage({ USER_DATA_DIR: 'profile' });
+    const report = await stage.run((suite) =>
+      add(suite, 'needs it', async () => void (await stage.browser.driver.getTitle())),
+    );
+    expect(report).to.match(/^failed: inner needs it: USER_DATA_DIR can’t be used with webdriver-supervisor\/mocha/);
+    expect(startsOf(stage.server)).to.equal(0);
+  });
+
   it('leaves tests with a callback, skipped ones and errors that no code caught to mocha', async () => {
     await using stage = await openStage();
     const report = await stage.run((suite) => {
