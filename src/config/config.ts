@@ -1,6 +1,6 @@
 /**
- * One schema, one frozen Config. Flags beat the environment, the environment beats the files in `config/`, those beat the defaults. A
- * wrong value is refused with its name and what is allowed, before anything starts.
+ * Parses all settings by one schema into one frozen Config. Flags take precedence over the environment, the environment over the files in
+ * `config/`, and these over the defaults. A wrong value is refused with its name and the allowed values, before anything starts.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -14,9 +14,10 @@ import { settingSecrets } from '../core/secrets.ts';
 
 export { browserEnvironment } from './environment.ts';
 
-/** A day; and less than the 2^31 ms (24.8 days) beyond which a timer fires at once. */
-const MOST_SECONDS = 86_400;
-const MOST_MINUTES = 24 * 24 * 60;
+/** One day. */
+const MAX_SECONDS = 86_400;
+/** 24 days: a timer of 2^31 ms (24.8 days) or more fires at once. */
+const MAX_MINUTES = 24 * 24 * 60;
 const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
   ['true', true],
   ['1', true],
@@ -28,8 +29,8 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
   ['off', false],
 ]);
 
-const seconds = (defaultValue: number) => duration('seconds', MOST_SECONDS).default(defaultValue);
-const minutes = (defaultValue: number) => duration('minutes', MOST_MINUTES).default(defaultValue);
+const seconds = (defaultValue: number) => duration('seconds', MAX_SECONDS).default(defaultValue);
+const minutes = (defaultValue: number) => duration('minutes', MAX_MINUTES).default(defaultValue);
 const flag = (defaultValue: boolean) =>
   z
     .preprocess(
@@ -37,17 +38,17 @@ const flag = (defaultValue: boolean) =>
       z.boolean({ error: 'must be true or false (or yes, no, on, off, 1, 0)' }),
     )
     .default(defaultValue);
-const whole = (unit: string, { least, most }: { least: number; most: number }) => {
-  const error = `must be a whole number of ${unit} from ${least} to ${most}`;
-  return z.preprocess(toNumber, z.int({ error }).min(least, { error }).max(most, { error }));
+const whole = (unit: string, { min, max }: { min: number; max: number }) => {
+  const error = `must be a whole number of ${unit} from ${min} to ${max}`;
+  return z.preprocess(toNumber, z.int({ error }).min(min, { error }).max(max, { error }));
 };
 const PORT_ERROR = 'must be a port, a whole number from 0 to 65535';
 const webAddress = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
 const optionalPath = z.string().min(1).optional();
 
-/** The settings by their names in the environment and in the files, with their units in the name. */
+/** The settings by their names in the environment and in the files. A name contains the unit. */
 const settingsSchema = z.object({
-  /** Where sessions, runs, steps and records are kept. */
+  /** The database that stores sessions, runs, steps and records. */
   REGISTRY_URL: z
     .string()
     .regex(/^(sqlite:.+|postgres(ql)?:\/\/.+)$/, {
@@ -56,14 +57,14 @@ const settingsSchema = z.object({
     .default('sqlite:.supervisor/registry.db'),
   /** A WebDriver endpoint to use instead of a driver of our own: a Selenium Grid or a running driver. */
   GRID_URL: webAddress.optional(),
-  /** An HTTP proxy on the way to GRID_URL. */
+  /** An HTTP proxy for requests to GRID_URL. */
   GRID_PROXY: webAddress.optional(),
   CHROME_BINARY: optionalPath,
   CHROMEDRIVER: optionalPath,
   /** Browsers other than Chrome and Chromium need GRID_URL. */
   BROWSER: z.enum(['chrome', 'firefox', 'MicrosoftEdge']).default('chrome'),
   HEADLESS: flag(true),
-  /** Further switches of the browser: words separated by spaces, or a JSON list of texts. */
+  /** Additional switches of the browser: words separated by spaces, or a JSON list of texts. */
   BROWSER_ARGUMENTS: z
     .preprocess(
       toUnquotedWords,
@@ -77,21 +78,21 @@ const settingsSchema = z.object({
       z.record(z.string(), z.unknown(), { error: 'must be a JSON object, such as {"pageLoadStrategy":"eager"}' }),
     )
     .default({}),
-  /** Names of further environment variables that the browser and its driver see. Those that are not set are left out. */
+  /** Names of additional environment variables that the browser and its driver get. Variables that are not set are left out. */
   BROWSER_ENVIRONMENT: z
     .preprocess(
       toWords,
       z.array(
         z.string().regex(/^[^=]+$/, {
           error: ({ input }) =>
-            `must be names of variables, and ${JSON.stringify(input?.split('=')[0])} is given with a value. Set the variable itself and ` +
-            'name it: TZ=Asia/Tokyo BROWSER_ENVIRONMENT=TZ …',
+            `must be names of variables, but ${JSON.stringify(input?.split('=')[0])} is given with a value. Set the variable itself and ` +
+            'give its name here: TZ=Asia/Tokyo BROWSER_ENVIRONMENT=TZ …',
         }),
         { error: 'must be names of variables separated by spaces' },
       ),
     )
     .default([]),
-  /** The browser's proxy. Its URL takes no password: Chromium takes none. */
+  /** The browser's proxy. Its URL must have no password, because Chromium accepts none. */
   BROWSER_PROXY: z
     .string()
     .regex(/^(http|socks[45]|pac\+(https?|file|data)):/, {
@@ -101,49 +102,49 @@ const settingsSchema = z.object({
     })
     .optional(),
   ACCEPT_INSECURE_CERTS: flag(false),
-  /** A profile folder that is used and kept; one session at a time can use it. Default: a new profile for each session. */
+  /** A profile folder that is not removed. One session at a time can use it. Default: a new profile for each session. */
   USER_DATA_DIR: optionalPath,
-  /** Default: the folder downloads in the output folder of the run. */
+  /** Default: the folder `downloads` in the output folder of the run. */
   DOWNLOAD_DIR: optionalPath,
   /** Where `webdriver-supervisor/mocha` stores what a failed test leaves. */
   FAILURES_DIR: z.string().min(1).default('output/failures'),
   HEARTBEAT_INTERVAL_SECONDS: seconds(5),
   HEARTBEAT_TIMEOUT_SECONDS: seconds(3),
   COMMAND_TIMEOUT_SECONDS: seconds(120),
-  /** A run without progress for so long is ended as timed out; one of many units is allowed up to three times as long. */
+  /** A run without progress for this long is timed out. A run of many units may take up to three times as long. */
   SESSION_TIMEOUT_MINUTES: minutes(30),
-  /** Without progress for so long a warning is given. Default: half of the timeout. */
-  SESSION_WARNING_THRESHOLD: duration('minutes', MOST_MINUTES).optional(),
-  /** More such warnings at a time than this are a degradation. */
-  MAX_LONG_RUNNING_SESSIONS: whole('sessions', { least: 0, most: 1_000_000 }).default(3),
-  /** How often the monitor looks for what is stuck. */
+  /** A run without progress for this long raises a warning. Default: half of the timeout. */
+  SESSION_WARNING_THRESHOLD: duration('minutes', MAX_MINUTES).optional(),
+  /** If there are more such warnings at a time, the `degradation` alert fires. */
+  MAX_LONG_RUNNING_SESSIONS: whole('sessions', { min: 0, max: 1_000_000 }).default(3),
+  /** The interval at which the monitor looks for stuck runs and sessions. */
   SESSION_HEALTH_CHECK_INTERVAL: seconds(300),
-  /** False: what is stuck is told, and left alone. */
+  /** If false, stuck runs and sessions are only reported. */
   AUTO_TIMEOUT_ENABLED: flag(true),
-  /** False: the monitor doesn't look for what is stuck. */
+  /** If false, the monitor does not look for stuck runs and sessions. */
   HEALTH_CHECK_ENABLED: flag(true),
-  /** Sessions that one process has at a time, idle ones included. */
-  MAX_SESSIONS: whole('sessions', { least: 1, most: 10_000 }).default(100),
+  /** The maximum number of sessions of one process at a time, idle ones included. */
+  MAX_SESSIONS: whole('sessions', { min: 1, max: 10_000 }).default(100),
   SESSION_CLEANUP_ENABLED: flag(true),
   SESSION_CLEANUP_INTERVAL_MINUTES: minutes(15),
-  /** Rows that one transaction removes. Default 50 on SQLite, 1 000 on PostgreSQL. */
-  SESSION_CLEANUP_BATCH_SIZE: whole('rows', { least: 1, most: 100_000 }).optional(),
-  /** Memory that the monitor's own data take; beyond it an alert is given. */
-  SESSION_MAX_MEMORY_MB: whole('megabytes', { least: 1, most: 1_000_000 }).default(100),
-  /** Runs, their records and events are removed after so long; records that were never exported stay. */
+  /** The number of rows that one transaction removes. Default 50 on SQLite, 1 000 on PostgreSQL. */
+  SESSION_CLEANUP_BATCH_SIZE: whole('rows', { min: 1, max: 100_000 }).optional(),
+  /** If the monitor's own data take more memory than this, the `memory` alert fires. */
+  SESSION_MAX_MEMORY_MB: whole('megabytes', { min: 1, max: 1_000_000 }).default(100),
+  /** Runs, their records and events are removed after this time, except for records that were never exported. */
   RUN_RETENTION_DAYS: duration('days', 36_500).default(30),
-  /** The largest record of an action, as JSON. */
-  MAX_RECORD_MB: whole('megabytes', { least: 1, most: 64 }).default(16),
-  /** False: the state of a run's browser is held in memory alone, so that a resumed run has to log in again. */
+  /** The maximum size of one record as JSON. */
+  MAX_RECORD_MB: whole('megabytes', { min: 1, max: 64 }).default(16),
+  /** If false, the state of a run's browser is only held in memory, so that a resumed run has to log in again. */
   KEEP_STATE: flag(true),
-  /** Where alerts go, besides the log. These addresses are secrets: they are never shown. */
+  /** The receivers of alerts besides the log. These addresses are secrets and are never shown. */
   SLACK_WEBHOOK_URL: webAddress.optional(),
   ALERT_WEBHOOK_URL: webAddress.optional(),
-  /** One address, or several with commas between. Needs SMTP_URL. */
+  /** One address, or several separated by commas. Needs SMTP_URL. */
   ALERT_EMAIL: z
     .string()
     .regex(/^[^\s@,]+@[^\s@,]+(\s*,\s*[^\s@,]+@[^\s@,]+)*$/, {
-      error: 'must be an e-mail address, or several with commas between',
+      error: 'must be an e-mail address, or several separated by commas',
     })
     .optional(),
   SMTP_URL: z
@@ -153,19 +154,18 @@ const settingsSchema = z.object({
     .string()
     .regex(/^[\w.:%-]+$/, { error: 'must be a host name or an address' })
     .default('127.0.0.1'),
-  /** 0 takes any that is free. */
+  /** 0 chooses any free port. */
   MONITOR_PORT: z
     .preprocess(toNumber, z.int({ error: PORT_ERROR }).min(0, PORT_ERROR).max(65_535, PORT_ERROR))
     .default(9464),
-  /** Needed to change anything by HTTP, and to listen beyond this machine. If it is set, reads need it as well. */
+  /** Required for changes by HTTP, and for addresses that other machines can reach. If it is set, reads need it as well. */
   MONITOR_TOKEN: z
     .string()
     .regex(/^[\x21-\x7e]{16,}$/, {
-      error:
-        'must have at least 16 characters, printable ASCII without spaces. A good one is made by: openssl rand -hex 32',
+      error: 'must have at least 16 characters, printable ASCII without spaces. To make one: openssl rand -hex 32',
     })
     .optional(),
-  /** False: metrics don't name owners. */
+  /** If false, metrics don't name owners. */
   METRICS_OWNER_LABEL: flag(true),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
 });
@@ -201,7 +201,7 @@ export interface Config {
   readonly maxSessions: number;
   readonly isCleanupEnabled: boolean;
   readonly cleanupIntervalMs: number;
-  /** Undefined: what suits the registry's kind. */
+  /** If undefined, the default of the registry's database. */
   readonly cleanupBatchSize: number | undefined;
   readonly maxMemoryBytes: number;
   readonly runRetentionMs: number;
@@ -219,20 +219,20 @@ export interface Config {
 }
 
 export interface ConfigSources {
-  /** Values given on the command line, by setting name; undefined ones were not given. */
+  /** Values of the command line by setting name. Undefined values are ignored. */
   readonly flags?: Partial<Record<SettingName, unknown>>;
-  /** Default `process.env`. Empty texts count as not set. */
+  /** Default: `process.env`. Empty texts count as not set. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  /** Where `supervisor.json` and `supervisor.<NODE_ENV>.json` are looked for. Default `config` in the working directory. */
+  /** The folder of `supervisor.json` and `supervisor.<NODE_ENV>.json`. Default: `config` in the working directory. */
   readonly folder?: string;
 }
 
-/** Variables whose value is a place and no secret, whatever else their name may sound like: `PWD` is the current folder. */
-const NAMES_OF_PATHS = /^(OLD)?PWD$|_(FILE|PATH|DIR|FOLDER|HOME|SOCK|SOCKET)$/i;
+/** Variables whose value is a path and no secret, even if their name looks like a secret's: `PWD` is the current folder. */
+const PATH_VARIABLE_NAME = /^(OLD)?PWD$|_(FILE|PATH|DIR|FOLDER|HOME|SOCK|SOCKET)$/i;
 
 /**
- * Throws {@link ConfigError} naming the setting, its value's source and what is allowed. From then on the secrets among the settings
- * and in the environment are masked in all that this process writes.
+ * Loads the settings. From then on, the secrets in the settings and in the environment are masked in everything that this process writes.
+ * Throws {@link ConfigError}, which names the setting, the source of its value and what is allowed.
  */
 export function loadConfig({ flags = {}, environment = process.env, folder = 'config' }: ConfigSources = {}): Config {
   const fromFiles = readSettingsFiles(folder, environment['NODE_ENV']);
@@ -258,9 +258,9 @@ export function loadConfig({ flags = {}, environment = process.env, folder = 'co
     throw new ConfigError(problems.join('\n'));
   }
   const config = toConfig(parsed.data, environment);
-  // Actions read passwords from the environment, too.
+  // Actions also read passwords from the environment.
   settingSecrets.add(
-    findSecrets(Object.fromEntries(Object.entries(environment).filter(([name]) => !NAMES_OF_PATHS.test(name)))),
+    findSecrets(Object.fromEntries(Object.entries(environment).filter(([name]) => !PATH_VARIABLE_NAME.test(name)))),
   );
   settingSecrets.add(findSecrets(config));
   for (const address of [config.slackWebhookUrl, config.alertWebhookUrl])
@@ -271,7 +271,7 @@ export function loadConfig({ flags = {}, environment = process.env, folder = 'co
 function toConfig(settings: z.output<typeof settingsSchema>, environment: ConfigSources['environment'] = {}): Config {
   if (settings.BROWSER !== 'chrome' && settings.GRID_URL === undefined) {
     throw new ConfigError(
-      `BROWSER=${settings.BROWSER} needs GRID_URL: this program starts only Chrome and Chromium by itself.`,
+      `BROWSER=${settings.BROWSER} needs GRID_URL, because this program only starts Chrome and Chromium by itself.`,
     );
   }
   const { SESSION_TIMEOUT_MINUTES, SESSION_WARNING_THRESHOLD = SESSION_TIMEOUT_MINUTES / 2 } = settings;
@@ -341,18 +341,18 @@ function readSettingsFile(file: string): Record<string, unknown> {
     throw new ConfigError(`${file} can't be read as JSON: ${toError(thrown).message}`, { cause: thrown });
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    throw new ConfigError(`${file} must hold one JSON object of settings.`);
+    throw new ConfigError(`${file} must contain one JSON object of settings.`);
   }
   const unknown = Object.keys(content).filter((name) => !(SETTING_NAMES as string[]).includes(name));
   if (unknown.length > 0) {
     throw new ConfigError(
-      `${file} has unknown settings: ${unknown.join(', ')}. Known are: ${SETTING_NAMES.join(', ')}.`,
+      `${file} has unknown settings: ${unknown.join(', ')}. The known settings are: ${SETTING_NAMES.join(', ')}.`,
     );
   }
   return content as Record<string, unknown>;
 }
 
-/** A URL or a variable may hold a password, and a token is one; such values are not repeated. */
+/** Returns the value for a message. The values of URLs, tokens and variables may contain secrets and are not repeated. */
 function describe(name: string, value: unknown): string {
   return /_(URL|TOKEN|PROXY|CAPABILITIES|ENVIRONMENT)$/.test(name) ? 'not usable' : JSON.stringify(value);
 }
@@ -363,7 +363,7 @@ function pickVariables(names: readonly string[], environment: NodeJS.ProcessEnv)
   );
 }
 
-/** From the environment all values come as texts. */
+/** Parses a number, because all values of the environment are texts. */
 function toNumber(value: unknown): unknown {
   return typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
 }
@@ -382,15 +382,15 @@ function toWords(value: unknown): unknown {
   return value.trim().startsWith('[') ? toJson(value) : value.trim().split(/\s+/).filter(Boolean);
 }
 
-/** Words are separated by spaces alone, so that a quoted value would be torn apart. */
+/** Splits words at spaces. Refuses quotes, because a quoted value would be split as well. */
 function toUnquotedWords(value: unknown, context: z.core.$RefinementCtx): unknown {
   const words = toWords(value);
   if (typeof value === 'string' && !value.trim().startsWith('[') && /["']/.test(value))
-    context.addIssue('must be a JSON list if there are spaces or quotes in a switch: ["--user-agent=my agent"]');
+    context.addIssue('must be a JSON list if a switch contains spaces or quotes: ["--user-agent=my agent"]');
   return words;
 }
 
-function duration(unit: string, most: number) {
-  const error = `must be a number of ${unit}, more than 0 and at most ${most}`;
-  return z.preprocess(toNumber, z.number({ error }).positive({ error }).max(most, { error }));
+function duration(unit: string, max: number) {
+  const error = `must be a number of ${unit}, more than 0 and at most ${max}`;
+  return z.preprocess(toNumber, z.number({ error }).positive({ error }).max(max, { error }));
 }

@@ -1,8 +1,8 @@
-/** The environment of the programs that this one starts: browser and driver. They visit other people's pages, and see none of our secrets. */
+/** The environment of the browser and the driver. They visit foreign pages, so that they get none of this program's secrets. */
 
 /**
- * Names of the variables that a browser, its driver or a script around them reads. `LC_*` stands for all names that begin with `LC_`. The
- * names count in capitals and in small letters.
+ * Names of the variables that a browser, its driver or a script around them reads. `LC_*` means all names that begin with `LC_`. Upper and
+ * lower case are the same.
  */
 const PASSED_ON = [
   // Paths and user
@@ -51,7 +51,7 @@ const PASSED_ON = [
   ],
   // Libraries and packages
   ...['LD_LIBRARY_PATH', 'LD_PRELOAD', 'DYLD_*', 'NIX_*', 'NIXOS_OZONE_WL', 'SNAP', 'SNAP_*'],
-  // The browser's own
+  // Variables of the browser itself
   ...['FLAGS', 'USER_FLAGS', 'DEVEL_SANDBOX', 'WRAPPER', 'CONFIG_HOME', 'LOG_FILE'].flatMap((name) => [
     `CHROME_${name}`,
     `CHROMIUM_${name}`,
@@ -59,10 +59,10 @@ const PASSED_ON = [
 ];
 const PASSED_NAMES: ReadonlySet<string> = new Set(PASSED_ON.filter((name) => !name.endsWith('*')));
 const PASSED_PREFIXES = PASSED_ON.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1));
-/** A secret of the desktop's session, such as `XDG_SESSION_COOKIE` or `SNAP_COOKIE`. */
+/** The end of names of secrets of the desktop's session, such as `XDG_SESSION_COOKIE` or `SNAP_COOKIE`. */
 const SECRET_SUFFIX = '_COOKIE';
 
-/** The variables of `from` (default: this process's environment) that a browser may see, and `additions`, which win. */
+/** Returns the variables of `from` (default: this process's environment) that a browser may see, overridden by `additions`. */
 export function browserEnvironment(
   additions: Readonly<Record<string, string | undefined>>,
   from: NodeJS.ProcessEnv = process.env,
@@ -76,9 +76,9 @@ function isPassedOn(name: string): boolean {
   return PASSED_NAMES.has(name) || PASSED_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
-/** Removes user and password from the address of a proxy. Chromium takes none from there (measured), so that they would only leak. */
+/** Removes user and password from the address of a proxy. Chromium does not use them (measured), so that they would only leak. */
 function withoutPassword(name: string, value = ''): string {
-  // The address of a file has a path, and a path may have an @. Elsewhere what precedes the last @ may be a password with a slash.
+  // The URL of a configuration file has a path, which may contain an @. In other URLs a password before the last @ may contain a slash.
   if (/^auto_proxy$/i.test(name)) return value.replace(/^([\w+.-]+:\/\/)[^/?#]*@/, '$1');
   return /_(PROXY|SERVER)$/i.test(name) ? value.replace(/^([\w+.-]+:\/\/)?.*@/s, '$1') : value;
 }

@@ -1,4 +1,4 @@
-/** Work that nobody waits for now, and that has an owner who waits for it at the end. */
+/** Runs work that no caller waits for. The monitor waits for it at its end. */
 import { settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -11,14 +11,14 @@ export class Background {
     this.#log = log;
   }
 
-  /** `name` begins the sentence that tells of its failure. */
+  /** Starts `work`. If it fails, the log line begins with `name`. */
   run(name: string, work: () => Promise<unknown>): void {
     const running = this.#run(name, work);
     this.#running.add(running);
     void running.finally(() => this.#running.delete(running));
   }
 
-  /** False where some of it did not end in time. */
+  /** Waits for the work that runs. Resolves with false if some of it did not end within the limit. */
   settle(limitMs: number): Promise<boolean> {
     return settlesWithin(Promise.all(this.#running), limitMs);
   }

@@ -1,9 +1,9 @@
-/** How a command is typed where the monitor runs, such as `npm run sessions -- list`. */
+/** Returns a command as the user types it where the monitor runs, such as `npm run sessions -- list`. */
 export type CommandLine = (
   command: 'run' | 'runs' | 'sessions' | 'health' | 'metrics' | 'reset-stuck',
   rest?: string,
 ) => string;
 
-/** By the program's own name. */
+/** Returns a command that begins with the program's own name. */
 export const byName: CommandLine = (command, rest = '') =>
   ['webdriver-supervisor', command, rest].filter(Boolean).join(' ');

@@ -1,4 +1,4 @@
-/** The registry's events as they happen, and the progress of what is being worked on, for any number of readers by few questions. */
+/** Streams the registry's events and the progress of its runs to any number of readers. One poll of the registry serves all of them. */
 import { EventEmitter, once } from 'node:events';
 
 import type { StoredRun } from '../model/run.ts';
@@ -8,18 +8,18 @@ import type { RegistryLink } from './registry-link.ts';
 import type { Log } from '../core/log.ts';
 
 const POLL_MS = 500;
-const PAGE = 200;
-const LOOKED = 'looked';
-/** A cursor that every event comes after. */
-const BEFORE_ALL = -1;
+const MAX_PAGE_EVENTS = 200;
+const POLLED = 'polled';
+/** The cursor before all events. */
+const FIRST_CURSOR = -1;
 
-/** What a reader is handed. */
+/** One item of a reader's stream. */
 export type FeedItem =
   | { readonly kind: 'event'; readonly event: StoredEvent }
   | { readonly kind: 'progress'; readonly runs: readonly StoredRun[] };
 
 export interface FollowOptions {
-  /** The number of the event to begin after. */
+  /** The id of the event after which the stream begins. */
   readonly after: number;
   readonly owner?: string | undefined;
   readonly signal: AbortSignal;
@@ -28,55 +28,55 @@ export interface FollowOptions {
 export class EventFeed {
   readonly #link: RegistryLink;
   readonly #poll: Periodic;
-  readonly #looks = new EventEmitter();
+  readonly #polls = new EventEmitter();
   #readers = 0;
   #latestId = 0;
-  /** The number of looks that began, and of the last one that succeeded. */
-  #begun = 0;
-  #seen = 0;
+  /** The number of polls that began, and the number of the last one that succeeded. */
+  #pollsBegun = 0;
+  #lastPolled = 0;
   #runs: readonly StoredRun[] = [];
   #runsText = '';
 
   constructor(link: RegistryLink, log: Log) {
     this.#link = link;
-    this.#looks.setMaxListeners(0);
-    // Its failures are known from the registry's health; here they would be one line a second.
+    this.#polls.setMaxListeners(0);
+    // The registry's health reports failures of the poll. In the log they would be one line a second.
     const quiet = { ...log, error: log.debug.bind(log), info: log.debug.bind(log) };
-    this.#poll = new Periodic({ name: 'Following events', intervalMs: POLL_MS, log: quiet, work: () => this.#look() });
+    this.#poll = new Periodic({ name: 'Following events', intervalMs: POLL_MS, log: quiet, work: () => this.#readChanges() });
   }
 
   get readers(): number {
     return this.#readers;
   }
 
-  /** Ends when the signal aborts. A registry that is down for a while only delays it. */
+  /** Yields items until the signal aborts. If the registry is down for a while, items only come later. */
   async *follow({ after, owner, signal }: FollowOptions): AsyncGenerator<FeedItem> {
     this.#readers += 1;
     this.#poll.start();
     try {
       let cursor = after;
       let shown = '';
-      let isPlaced = false;
-      // A look that began earlier may not know of the event that the reader begins after.
-      const begun = this.#begun;
+      let isCursorChecked = false;
+      // A poll that began earlier may not have seen the event after which the reader begins.
+      const begun = this.#pollsBegun;
       while (!signal.aborted) {
         const events = await this.#readAfter(cursor);
         for (const event of events) {
           cursor = event.id;
           if (owner === undefined || event.owner === owner) yield { kind: 'event', event };
         }
-        // Large events come in smaller parts.
-        if (events.length === PAGE || (events.length > 0 && cursor < this.#latestId)) continue;
+        // The registry returns fewer events at a time if they are large.
+        if (events.length === MAX_PAGE_EVENTS || (events.length > 0 && cursor < this.#latestId)) continue;
         const runs = this.#runs.filter((run) => owner === undefined || run.owner === owner);
-        // A reader that has seen progress gets all events from then on.
-        if (this.#runsText !== shown && (isPlaced || cursor <= this.#latestId)) {
+        // From its first progress on, a reader gets all events.
+        if (this.#runsText !== shown && (isCursorChecked || cursor <= this.#latestId)) {
           shown = this.#runsText;
           yield { kind: 'progress', runs };
         }
-        await this.#nextChange(isPlaced ? cursor : BEFORE_ALL, shown, signal);
-        // A number of another registry, as after a new beginning: it would wait for very long.
-        if (!isPlaced && this.#seen > begun) cursor = Math.min(cursor, this.#latestId);
-        isPlaced ||= this.#seen > begun;
+        await this.#nextChange(isCursorChecked ? cursor : FIRST_CURSOR, shown, signal);
+        // The id may come from an earlier registry and exceed all ids of this one. The reader would then wait for very long.
+        if (!isCursorChecked && this.#lastPolled > begun) cursor = Math.min(cursor, this.#latestId);
+        isCursorChecked ||= this.#lastPolled > begun;
       }
     } finally {
       this.#readers -= 1;
@@ -87,7 +87,7 @@ export class EventFeed {
     }
   }
 
-  /** Nobody looks any more: whoever comes next is told what is then. */
+  /** Forgets the runs when the last reader leaves. The next reader gets the state of a new poll. */
   #forget(): void {
     this.#runs = [];
     this.#runsText = '';
@@ -96,39 +96,39 @@ export class EventFeed {
   async #readAfter(cursor: number): Promise<readonly StoredEvent[]> {
     if (this.#latestId <= cursor && this.#latestId > 0) return [];
     try {
-      return await this.#link.use(({ events }) => events.listAfter(cursor, { limit: PAGE }));
+      return await this.#link.use(({ events }) => events.listAfter(cursor, { limit: MAX_PAGE_EVENTS }));
     } catch {
-      // Told by the registry's health; the reader gets it all later.
+      // The registry's health reports the failure. The reader gets all events later.
       return [];
     }
   }
 
-  /** Waits for the next look at least, and until there is something after `cursor`, or other progress than was `shown`. */
+  /** Waits for at least one poll, and until there is an event after `cursor` or other progress than `shown`. */
   async #nextChange(cursor: number, shown: string, signal: AbortSignal): Promise<void> {
     do {
       // An abort ends the wait, which ends the reader.
-      await once(this.#looks, LOOKED, { signal }).catch(() => undefined);
+      await once(this.#polls, POLLED, { signal }).catch(() => undefined);
     } while (!signal.aborted && this.#latestId <= cursor && this.#runsText === shown);
   }
 
-  async #look(): Promise<void> {
-    const number = (this.#begun += 1);
+  async #readChanges(): Promise<void> {
+    const number = (this.#pollsBegun += 1);
     try {
       const { latestId, runs } = await this.#link.use(async (registry) => ({
         latestId: await registry.events.latestId(),
         runs: await registry.runs.list({ status: 'processing' }),
       }));
       this.#latestId = latestId;
-      this.#seen = number;
+      this.#lastPolled = number;
       this.#runs = runs;
       this.#runsText = JSON.stringify(runs.map(toVisible));
     } finally {
-      this.#looks.emit(LOOKED);
+      this.#polls.emit(POLLED);
     }
   }
 }
 
-/** What of a run changes while it is worked on. */
+/** Returns the fields of a run that change while it runs. */
 function toVisible({ id, counts, display, records, lastProgressAt, deaths }: StoredRun): unknown[] {
   return [id, counts, display, records, lastProgressAt, deaths.length];
 }

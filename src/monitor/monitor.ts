@@ -1,6 +1,7 @@
 /**
- * The room of whoever is on call. Its laws: all that it says can be rebuilt from the registry by another process; it never talks to a
- * supervisor; it answers within two seconds, and says so where the registry doesn't; whatever fails in it harms no run.
+ * The monitor shows the state of a registry, cleans it up and sends alerts. Its invariants: another process can rebuild everything that it
+ * shows from the registry; it never talks to a supervisor; it answers within two seconds, and says so if the registry does not answer; a
+ * failure in it harms no run.
  */
 import type { Config } from '../config/config.ts';
 import { silentLog, type Log } from '../core/log.ts';
@@ -17,28 +18,28 @@ export interface MonitorOptions {
   readonly config: Config;
   /** Default: nothing is logged. */
   readonly log?: Log;
-  /** How commands are typed here, for messages. Default: by the program's own name. */
+  /** Returns commands as the user types them, for messages. Default: commands begin with the program's own name. */
   readonly commandLine?: CommandLine;
 }
 
 export class Monitor implements AsyncDisposable {
-  /** Where it listens, such as `http://127.0.0.1:9464`. */
+  /** The address of the HTTP server, such as `http://127.0.0.1:9464`. */
   readonly url: string;
   readonly #watch: Watch;
   readonly #server: OpenedServer;
   #closed: Promise<void> | undefined;
 
   /**
-   * Begins to listen, also while the registry can't be reached: it says so, and begins its work when it can. Throws `ConfigError` where the
-   * settings can't be used.
+   * Starts to listen. If the registry can't be reached, the monitor reports that, and starts its jobs when the registry is open. Throws
+   * `ConfigError` if the settings can't be used.
    */
   static async open({ config, log = silentLog, commandLine = byName }: MonitorOptions): Promise<Monitor> {
-    // The server and the ways to people are for this program alone; others ask this room for what they show.
+    // Only the monitor needs the server and the sinks. Other importers of this module should not load them.
     const [{ openServer }, { openSinks }] = await Promise.all([
       import('./http/server.ts'),
       import('./alerts/sinks.ts'),
     ]);
-    // Before the registry is opened: a wrong address must leave nothing open.
+    // The sinks are opened before the registry, so that a wrong address leaves nothing open.
     const watch = await Watch.open({ config, log, commandLine }, openSinks(config, log));
     const { monitorHost: host, monitorPort: port, monitorToken: token } = config;
     try {
@@ -55,7 +56,7 @@ export class Monitor implements AsyncDisposable {
     this.url = server.url;
   }
 
-  /** Ready no more, then what is under way is finished, the office given back, and the last connection ended. */
+  /** Reports that it is not ready, finishes the work that runs, releases the leadership, and then closes the last connections. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;

@@ -1,17 +1,17 @@
-/** Owners are as many as callers like, and as long; each label is a time series in Prometheus, for good. */
+/** Limits the labels of owners. Callers choose number and length of owners, and Prometheus stores a time series for each label. */
 
-/** The label of the owners that have none of their own. */
+/** The label of all owners without a label of their own. */
 const OTHERS = 'other';
 const MAX_OWNERS = 200;
-/** Characters. */
+/** In characters. */
 const MAX_LABEL_LENGTH = 100;
 
 export interface OwnerLabelsOptions {
-  /** False: all owners have an empty label. */
+  /** If false, all owners have an empty label. */
   readonly isEnabled: boolean;
 }
 
-/** An owner that has a label keeps it until the monitor ends, so that no counter goes down before. */
+/** Assigns labels to owners. A label stays with its owner until the monitor ends, so that no counter decreases before. */
 export class OwnerLabels {
   readonly #isEnabled: boolean;
   readonly #named = new Set<string>();
@@ -21,8 +21,8 @@ export class OwnerLabels {
   }
 
   /**
-   * Returns the values by label. If there is room for few owners only, those with the largest values get it. `combine` makes one value of
-   * those that share a label.
+   * Returns the values by label. If there are too few labels, the owners with the largest values get them. `combine` merges the values of
+   * owners that share a label.
    */
   label(
     values: Readonly<Record<string, number>>,

@@ -1,11 +1,12 @@
 /**
- * When this machine slept, or everything on it was held: a run that could make no progress then is not stuck. A sleeping machine's monotonic
- * clock stands still while the wall clock goes on; programs that were held, as containers are, find both clocks ahead of their timers.
+ * Records when this machine slept or its programs were suspended: a run that could make no progress in that time is not stuck. While a
+ * machine sleeps, its monotonic clock stops and its wall clock goes on. Suspended programs, such as a paused container, find both clocks
+ * ahead of their timers.
  */
 
-/** Timers of a busy program are late; that is no pause. */
-const LEAST_PAUSE_MS = 2_000;
-const KEPT = 100;
+/** A shorter delay is no pause: the timers of a busy program are late. */
+const MIN_PAUSE_MS = 2_000;
+const MAX_PAUSES = 100;
 
 interface Pause {
   readonly fromMs: number;
@@ -13,27 +14,27 @@ interface Pause {
 }
 
 export class Pauses {
-  readonly #everyMs: number;
+  readonly #intervalMs: number;
   #pauses: Pause[] = [];
   #notedAtMs: number;
 
-  /** `everyMs`: how often {@link note} is called. */
-  constructor(everyMs: number, nowMs = Date.now()) {
-    this.#everyMs = everyMs;
+  /** `intervalMs` is the interval at which {@link note} is called. */
+  constructor(intervalMs: number, nowMs = Date.now()) {
+    this.#intervalMs = intervalMs;
     this.#notedAtMs = nowMs;
   }
 
-  /** The program runs. */
+  /** Records that the program runs now. */
   note(nowMs = Date.now()): void {
-    const lateMs = nowMs - this.#notedAtMs - this.#everyMs;
-    if (lateMs >= LEAST_PAUSE_MS)
-      this.#pauses = [...this.#pauses, { fromMs: nowMs - lateMs, toMs: nowMs }].slice(-KEPT);
+    const lateMs = nowMs - this.#notedAtMs - this.#intervalMs;
+    if (lateMs >= MIN_PAUSE_MS)
+      this.#pauses = [...this.#pauses, { fromMs: nowMs - lateMs, toMs: nowMs }].slice(-MAX_PAUSES);
     this.#notedAtMs = nowMs;
   }
 
-  /** How much of the time since then was none, in ms. */
+  /** Returns how much of the time since `timeMs` was paused, in ms. */
   since(timeMs: number, nowMs = Date.now()): number {
-    // Whoever wakes up may ask before the timer that calls `note` has its turn.
+    // After a pause this may be called before the timer that calls `note`.
     this.note(nowMs);
     return this.#pauses.reduce((sum, { fromMs, toMs }) => sum + Math.max(0, toMs - Math.max(fromMs, timeMs)), 0);
   }

@@ -1,4 +1,4 @@
-/** The numbers for Prometheus. All of them come from the registry at each scrape, so that they survive any restart of the monitor. */
+/** Renders the metrics for Prometheus. They are read from the registry at each scrape, so that they survive a restart of the monitor. */
 import { Counter, Gauge, Registry as Scrape, type Metric } from 'prom-client';
 
 import { RUN_STATUSES } from '../model/run.ts';
@@ -11,7 +11,7 @@ import type { OwnerLabels } from './owner-labels.ts';
 const PREFIX = 'webdriver_supervisor_';
 
 export interface ScrapeFacts {
-  /** Undefined where the registry can't be used. */
+  /** Undefined if the registry can't be used. */
   readonly numbers: RegistryNumbers | undefined;
   readonly isLeader: boolean;
   readonly ownerLabels: OwnerLabels;
@@ -31,51 +31,51 @@ interface MetricSpec<Facts> {
   readonly type: 'gauge' | 'counter';
   readonly help: string;
   readonly labels?: readonly string[];
-  /** Null where there is nothing to say yet. */
+  /** Returns null if there is no value yet. */
   readonly read: (facts: Facts) => number | null | readonly Sample[];
 }
 
-const OF_MONITOR: readonly MetricSpec<ScrapeFacts>[] = [
+const MONITOR_METRICS: readonly MetricSpec<ScrapeFacts>[] = [
   {
     name: 'process_resident_memory_bytes',
     type: 'gauge',
-    help: 'Memory of the monitor process.',
+    help: 'Resident memory of the monitor process in bytes.',
     read: () => process.memoryUsage.rss(),
   },
   {
     name: 'monitor_data_bytes',
     type: 'gauge',
-    help: 'Of it, what its own data take: what SESSION_MAX_MEMORY_MB limits.',
+    help: "Size of the monitor's own data (JavaScript heap and buffers) in bytes. SESSION_MAX_MEMORY_MB is its limit.",
     read: () => measureData(),
   },
   {
     name: 'monitor_is_leader',
     type: 'gauge',
-    help: 'Whether this monitor does the work of its registry.',
+    help: '1 if this monitor is the leader of its registry, otherwise 0.',
     read: ({ isLeader }) => Number(isLeader),
   },
   {
     name: 'registry_up',
     type: 'gauge',
-    help: 'Whether the registry answers.',
+    help: '1 if the registry answers, otherwise 0.',
     read: ({ numbers }) => Number(numbers !== undefined),
   },
 ];
 
 type Numbers = RegistryNumbers & Pick<ScrapeFacts, 'ownerLabels'>;
 
-const OF_REGISTRY: readonly MetricSpec<Numbers>[] = [
+const REGISTRY_METRICS: readonly MetricSpec<Numbers>[] = [
   {
     name: 'sessions',
     type: 'gauge',
-    help: 'Sessions in the registry, history included.',
+    help: 'Number of sessions in the registry by status, ended ones included.',
     labels: ['status'],
     read: ({ metrics }) => byStatus(SESSION_STATUSES, metrics.sessionsByStatus),
   },
   {
     name: 'sessions_created_total',
     type: 'counter',
-    help: 'Sessions started by owner; runs without an owner of their own have an empty one, and beyond 200 owners the rest is "other".',
+    help: 'Number of sessions started by owner. Runs without an owner of their own have an empty owner; owners beyond the first 200 share "other".',
     labels: ['owner'],
     read: ({ metrics, ownerLabels }) =>
       toSamples(ownerLabels.label(metrics.sessionsCreated, (one, other) => one + other)),
@@ -83,31 +83,31 @@ const OF_REGISTRY: readonly MetricSpec<Numbers>[] = [
   {
     name: 'sessions_reused_total',
     type: 'counter',
-    help: 'Units of work begun on a session that was handed down.',
+    help: 'Number of units of work that began on an existing session.',
     read: ({ metrics }) => metrics.sessionsReused,
   },
   {
     name: 'session_reuse_ratio',
     type: 'gauge',
-    help: 'Reused / (reused + created).',
+    help: 'Sessions reused / (sessions reused + sessions created), from 0 to 1.',
     read: ({ metrics }) => metrics.reuseRatio,
   },
   {
     name: 'rapid_session_creates_total',
     type: 'counter',
-    help: 'Second sessions of an owner within 10 s.',
+    help: 'Number of sessions created within 10 s after another session of the same owner.',
     read: ({ metrics }) => metrics.rapidCreates,
   },
   {
     name: 'context_loss_total',
     type: 'counter',
-    help: 'Work that met another session than the one it began with.',
+    help: 'Number of times that work found another session than the one it began with.',
     read: ({ metrics }) => metrics.contextLosses,
   },
   {
     name: 'session_deaths_total',
     type: 'counter',
-    help: 'Deaths of sessions.',
+    help: 'Number of session deaths by cause and detector.',
     labels: ['cause', 'detected_by'],
     read: ({ metrics }) =>
       metrics.deaths.map(({ cause, detectedBy, number }) => [{ cause, detected_by: detectedBy }, number]),
@@ -115,104 +115,109 @@ const OF_REGISTRY: readonly MetricSpec<Numbers>[] = [
   {
     name: 'work_cancelled_total',
     type: 'counter',
-    help: 'Units of work that a death cancelled.',
+    help: 'Number of units of work that a session death cancelled, by their state.',
     labels: ['state'],
     read: ({ metrics }) => labelled('state', metrics.workCancelled),
   },
   {
     name: 'runs',
     type: 'gauge',
-    help: 'Runs in the registry.',
+    help: 'Number of runs in the registry by status.',
     labels: ['status'],
     read: ({ metrics }) => byStatus(RUN_STATUSES, metrics.runsByStatus),
   },
   {
     name: 'run_steps_total',
     type: 'counter',
-    help: 'Units of work that are over, at their latest status; a failed one that a resume finishes goes over to done.',
+    help: 'Number of units of work that ended, by their latest status. A failed unit that a resumed run finishes moves to done.',
     labels: ['status'],
     read: ({ metrics }) => labelled('status', metrics.stepsByStatus),
   },
   {
     name: 'heartbeat_age_seconds',
     type: 'gauge',
-    help: 'Of live sessions: since their last sign of life; the oldest of those without an owner of their own.',
+    help: 'Seconds since the last heartbeat of the live session by owner; the largest value of the sessions that share a label.',
     labels: ['owner'],
     read: ({ live, ownerLabels }) => toSamples(ownerLabels.label(heartbeatAges(live), Math.max)),
   },
   {
     name: 'stuck_sessions',
     type: 'gauge',
-    help: 'Runs and sessions without progress beyond their timeout.',
+    help: 'Number of runs and sessions without progress for longer than their timeout.',
     read: ({ report }) => report.stuck.length,
   },
   {
     name: 'long_running_sessions',
     type: 'gauge',
-    help: 'The same beyond the warning threshold.',
+    help: 'Number of runs and sessions without progress for longer than the warning threshold.',
     read: ({ report }) => report.longRunning.length,
   },
   {
     name: 'processing_sessions',
     type: 'gauge',
-    help: 'Live sessions with a run that is being worked on.',
+    help: 'Number of live sessions with a run that is processing.',
     read: ({ report }) => report.processing,
   },
-  { name: 'cleanup_runs_total', type: 'counter', help: 'Clean-ups.', read: ({ metrics }) => metrics.cleanups.runs },
+  {
+    name: 'cleanup_runs_total',
+    type: 'counter',
+    help: 'Number of clean-ups.',
+    read: ({ metrics }) => metrics.cleanups.runs,
+  },
   {
     name: 'cleanup_removed_total',
     type: 'counter',
-    help: 'Rows that clean-ups removed.',
+    help: 'Number of rows that clean-ups removed.',
     read: ({ metrics }) => metrics.cleanups.removed,
   },
   {
     name: 'cleanup_failures_total',
     type: 'counter',
-    help: 'Clean-ups that failed in part or as a whole.',
+    help: 'Number of clean-ups that failed completely or in part.',
     read: ({ metrics }) => metrics.cleanups.failures,
   },
   {
     name: 'cleanup_last_run_timestamp_seconds',
     type: 'gauge',
-    help: 'When the last clean-up ended.',
+    help: 'Unix time of the end of the last clean-up in seconds.',
     read: ({ metrics: { cleanups } }) => (cleanups.lastAt === null ? null : Date.parse(cleanups.lastAt) / 1_000),
   },
   {
     name: 'cleanup_duration_seconds',
     type: 'gauge',
-    help: 'Of the last clean-up.',
+    help: 'Duration of the last clean-up in seconds.',
     read: ({ lastCleanupSeconds }) => lastCleanupSeconds,
   },
   {
     name: 'average_session_duration_seconds',
     type: 'gauge',
-    help: 'Of the last thousand of each status that ended.',
+    help: 'Average duration of ended sessions in seconds, over the last 1000 sessions of each status.',
     read: ({ metrics }) => metrics.averageSessionSeconds,
   },
   {
     name: 'registry_size_bytes',
     type: 'gauge',
-    help: 'Of the registry.',
+    help: 'Size of the registry database in bytes.',
     read: ({ metrics }) => metrics.registryBytes,
   },
 ];
 
-/** Prometheus' text format, and its content type. */
+/** Returns the metrics in the text format of Prometheus, and its content type. */
 export async function renderMetrics(
   facts: ScrapeFacts,
 ): Promise<{ readonly contentType: string; readonly text: string }> {
   const { numbers, ownerLabels } = facts;
   const scrape = new Scrape();
-  for (const spec of OF_MONITOR) add(scrape, spec, facts);
+  for (const spec of MONITOR_METRICS) add(scrape, spec, facts);
   if (numbers !== undefined) {
-    for (const spec of OF_REGISTRY) add(scrape, spec, { ...numbers, ownerLabels });
+    for (const spec of REGISTRY_METRICS) add(scrape, spec, { ...numbers, ownerLabels });
     const { deathDetection, recovery } = numbers.metrics;
     addHistogram(scrape, 'session_death_detection_seconds', {
-      help: 'From the last sign of life to the declared death.',
+      help: 'Time from the last sign of life to the declared death in seconds.',
       histogram: deathDetection,
     });
     addHistogram(scrape, 'session_recovery_seconds', {
-      help: 'From a death to the next session that runs.',
+      help: 'Time from a death to the next running session in seconds.',
       histogram: recovery,
     });
   }
@@ -228,7 +233,7 @@ function add<Facts>(scrape: Scrape, { name, type, help, labels = [], read }: Met
   for (const [values, value] of samples) metric.inc(values, value);
 }
 
-/** prom-client's own can only observe; what others have observed is handed to it in the form that it writes. */
+/** Adds a histogram that others observed, in the form that prom-client writes: its own histograms can only observe values themselves. */
 function addHistogram(
   scrape: Scrape,
   name: string,
@@ -252,7 +257,7 @@ function labelled(label: string, numbers: Readonly<Record<string, number>>): Sam
   return Object.entries(numbers).map(([name, number]) => [{ [label]: name }, number]);
 }
 
-/** All of them, so that a graph shows a zero and no gap. */
+/** Returns a sample for every status, so that a graph shows a zero and no gap. */
 function byStatus(statuses: readonly string[], numbers: Readonly<Record<string, number | undefined>>): Sample[] {
   return statuses.map((status) => [{ status }, numbers[status] ?? 0]);
 }
@@ -261,12 +266,12 @@ function toSamples(byOwner: ReadonlyMap<string, number>): Sample[] {
   return [...byOwner].map(([owner, value]) => [{ owner }, value]);
 }
 
-/** By owner, in seconds; under the empty name the oldest of those without an owner of their own. */
+/** Returns ages by owner in seconds. The empty name has the largest age of the sessions without an owner of their own. */
 function heartbeatAges(live: readonly StoredSession[]): Record<string, number> {
   const ages = new Map<string, number>();
   for (const { owner, runId, lastHeartbeatAt } of live) {
     if (lastHeartbeatAt === null) continue;
-    // Owners that are only their run's id are as many as runs.
+    // Such owners are made from their run's id, so that there are as many as runs.
     const name = runId !== null && owner.startsWith(runId) ? '' : owner;
     const age = Math.max(0, (Date.now() - Date.parse(lastHeartbeatAt)) / 1_000);
     ages.set(name, Math.max(age, ages.get(name) ?? 0));

@@ -1,5 +1,6 @@
 /**
- * The monitor's way to a registry that may be down, slow or locked: it answers within its limit, or says why not, and comes back by itself.
+ * The monitor's connection to a registry that may be down, slow or locked. It answers or rejects within its limit, and opens the registry
+ * again by itself.
  */
 import { delay, settlesWithin, withDeadline } from '../core/abort.ts';
 import { ConfigError, DeadlineError, SupervisorError, toError } from '../core/errors.ts';
@@ -7,16 +8,16 @@ import type { Log } from '../core/log.ts';
 import { redactUrl } from '../core/redact.ts';
 import { openRegistry, RegistryError, type Registry } from '../registry/registry.ts';
 
-/** Within it everybody who asks gets an answer, whatever the database does. */
+/** Every caller gets an answer within this time, whatever the database does. */
 export const ANSWER_LIMIT_MS = 1_500;
-/** So long the first answer is waited for: a wrong setting is told by the program's end and not by its log. */
-const FIRST_LIMIT_MS = 3_000;
-const RETRY_MS = 1_000;
-/** Questions that are still open beyond their limit; further ones are answered at once. */
-const MOST_OVERDUE = 4;
+/** The time that the first attempt is waited for, so that a wrong setting ends the program and is not only logged. */
+const FIRST_OPEN_LIMIT_MS = 3_000;
+const RETRY_DELAY_MS = 1_000;
+/** The maximum number of calls that run beyond their limit. Further calls are rejected at once. */
+const MAX_OVERDUE = 4;
 
 export class RegistryLink implements AsyncDisposable {
-  /** Without a password. */
+  /** The registry's URL without its password. */
   readonly place: string;
   readonly #url: string;
   readonly #log: Log;
@@ -27,12 +28,12 @@ export class RegistryLink implements AsyncDisposable {
   #trouble: string | undefined;
   #overdue = 0;
 
-  /** Resolves also where the registry can't be reached yet. Rejects with `ConfigError` where it never can be. */
+  /** Resolves even if the registry can't be reached yet. Rejects with `ConfigError` if it can never be. */
   static async open(url: string, log: Log): Promise<RegistryLink> {
     const link = new RegistryLink(url, log);
     const first = link.#tryOpen();
     link.#opening = first.catch((thrown: unknown) => (thrown instanceof ConfigError ? undefined : link.#openAgain()));
-    if (await settlesWithin(first, FIRST_LIMIT_MS)) await first.catch(throwIfHopeless);
+    if (await settlesWithin(first, FIRST_OPEN_LIMIT_MS)) await first.catch(throwIfConfigError);
     return link;
   }
 
@@ -43,23 +44,23 @@ export class RegistryLink implements AsyncDisposable {
     this.#opened.promise.catch(() => undefined);
   }
 
-  /** Once it could be opened. Rejects where the link is closed before. */
+  /** Resolves when the registry is open. Rejects if the link is closed before. */
   get opened(): Promise<Registry> {
     return this.#opened.promise;
   }
 
-  /** Rejects with {@link RegistryError} that says why, also where `work` has no answer within the limit; it is left to itself then. */
+  /** Runs `work` on the registry. Rejects with {@link RegistryError} on failure and at the limit. At the limit `work` is not stopped. */
   async use<Value>(work: (registry: Registry) => Promise<Value>, limitMs = ANSWER_LIMIT_MS): Promise<Value> {
     const registry = this.#registry;
     if (registry === undefined) throw new RegistryError(this.#trouble ?? `The registry ${this.place} is not open yet.`);
-    if (this.#overdue >= MOST_OVERDUE) throw this.#makeSilence(limitMs);
+    if (this.#overdue >= MAX_OVERDUE) throw this.#makeTimeoutError(limitMs);
     const answer = work(registry);
     try {
       return await withDeadline(answer, limitMs, 'The registry');
     } catch (thrown) {
       if (thrown instanceof DeadlineError) {
         this.#noteOverdue(answer);
-        throw this.#makeSilence(limitMs);
+        throw this.#makeTimeoutError(limitMs);
       }
       if (thrown instanceof SupervisorError) throw thrown;
       throw new RegistryError(`The registry can't be used: ${toError(thrown).message}`, { cause: thrown });
@@ -84,7 +85,7 @@ export class RegistryLink implements AsyncDisposable {
     } catch (thrown) {
       const { message } = toError(thrown);
       if (message !== this.#trouble)
-        this.#log.error('The registry can’t be opened; it is tried again', { reason: message });
+        this.#log.error('The registry can’t be opened; the monitor tries again', { reason: message });
       this.#trouble = message;
       throw thrown;
     }
@@ -95,8 +96,8 @@ export class RegistryLink implements AsyncDisposable {
   async #openAgain(): Promise<void> {
     const { signal } = this.#closing;
     while (this.#registry === undefined && !signal.aborted) {
-      // Ends with the link.
-      await delay(RETRY_MS, signal).catch(() => undefined);
+      // The wait rejects when the link is closed.
+      await delay(RETRY_DELAY_MS, signal).catch(() => undefined);
       if (!signal.aborted) await this.#tryOpen().catch(() => undefined);
     }
   }
@@ -107,13 +108,13 @@ export class RegistryLink implements AsyncDisposable {
     answer.then(onAnswer, onAnswer);
   }
 
-  #makeSilence(limitMs: number): RegistryError {
+  #makeTimeoutError(limitMs: number): RegistryError {
     return new RegistryError(
-      `The registry ${this.place} did not answer within ${limitMs / 1_000} s. See that its database runs, and that nobody holds its lock.`,
+      `The registry ${this.place} did not answer within ${limitMs / 1_000} s. Check that its database runs and that no other program holds its lock.`,
     );
   }
 }
 
-function throwIfHopeless(thrown: unknown): void {
+function throwIfConfigError(thrown: unknown): void {
   if (thrown instanceof ConfigError) throw thrown;
 }

@@ -1,4 +1,4 @@
-/** One look over everything that works: what its process has left is cleared, what is stuck is timed out. */
+/** Checks all live work once: ends the leftovers of dead processes, and times out what is stuck. */
 import { LIVE_STATUSES } from '../model/session.ts';
 import type { Log } from '../core/log.ts';
 import { type Registry } from '../registry/registry.ts';
@@ -14,7 +14,7 @@ import {
 } from '../upkeep/upkeep.ts';
 import { findClockTrouble } from './clock.ts';
 
-/** Begins the sentence that tells that it failed. */
+/** The beginning of the log line if this work fails. */
 export const END_NAME = 'Ending the browsers of what was timed out';
 
 export interface SweeperOptions {
@@ -23,16 +23,16 @@ export interface SweeperOptions {
   readonly gridRoute?: ReaperOptions['gridRoute'];
   readonly thresholds: StuckThresholds;
   readonly heartbeatIntervalMs: number;
-  /** False: what is stuck is only told. */
+  /** If false, stuck work is only reported. */
   readonly isAutoTimeoutEnabled: boolean;
-  /** How much of the time since then this machine slept, in ms. */
+  /** Returns how much of the time since `timeMs` this machine slept, in ms. */
   readonly pausedSince: (timeMs: number) => number;
-  /** Takes over what lasts: nothing else waits for it. Default: it is waited for. */
+  /** Runs slow work that the sweep does not wait for. Default: the sweep waits for it. */
   readonly inBackground?: (name: string, work: () => Promise<unknown>) => void;
   readonly log: Log;
 }
 
-/** What works, and what of it is idle, now. */
+/** Returns how much work is live now, and which of it makes no progress. */
 export async function lookForStuck(
   registry: Registry,
   { host, thresholds, pausedSince }: Pick<SweeperOptions, 'host' | 'thresholds' | 'pausedSince'>,
@@ -41,11 +41,11 @@ export async function lookForStuck(
     registry.runs.list({ status: 'processing' }),
     registry.sessions.list({ status: LIVE_STATUSES }),
   ]);
-  const pausedMs = (where: string | null, sinceMs: number) => (where === host ? pausedSince(sinceMs) : 0);
+  const pausedMs = (runHost: string | null, sinceMs: number) => (runHost === host ? pausedSince(sinceMs) : 0);
   return findStuck({ runs, sessions, pausedMs }, thresholds);
 }
 
-/** The rows are timed out when it resolves; their browsers are ended by `inBackground`, where that is given. */
+/** Resolves when the rows are timed out. If `inBackground` is given, their browsers are ended there. */
 export async function sweep(registry: Registry, options: SweeperOptions): Promise<void> {
   const { host, gridUrl, gridRoute, heartbeatIntervalMs, isAutoTimeoutEnabled, log, inBackground } = options;
   const reaper = { registry, host, gridUrl, gridRoute, heartbeatIntervalMs, log };
@@ -56,7 +56,7 @@ export async function sweep(registry: Registry, options: SweeperOptions): Promis
   const trouble = await findClockTrouble(registry, await registry.sessions.list({ status: LIVE_STATUSES }));
   if (trouble !== null) return log.warn(trouble);
   const { runIds, sessions } = await timeOutStuck(stuck, { registry, by: `the monitor on ${host}` });
-  log.warn('Timed out what was stuck', { runs: runIds, sessions: sessions.map(({ id }) => id) });
+  log.warn('Timed out stuck runs and sessions', { runs: runIds, sessions: sessions.map(({ id }) => id) });
   const end = () => endTimedOut(sessions, reaper);
   if (inBackground === undefined) await end();
   else inBackground(END_NAME, end);

@@ -180,7 +180,7 @@ describe('loadConfig', () => {
   it('refuses a token that can be guessed, and says how a good one is made', () => {
     const tokenOf = (MONITOR_TOKEN: string) => load({ environment: { MONITOR_TOKEN } }).monitorToken;
     expect(problemOf({ environment: { MONITOR_TOKEN: 'x'.repeat(15) } })).to.equal(
-      'MONITOR_TOKEN (from the environment) is not usable: must have at least 16 characters, printable ASCII without spaces. A good one is made by: openssl rand -hex 32.',
+      'MONITOR_TOKEN (from the environment) is not usable: must have at least 16 characters, printable ASCII without spaces. To make one: openssl rand -hex 32.',
     );
     expect(tokenOf('sixteen-letters!')).to.equal('sixteen-letters!');
     expect(tokenOf('0123456789abcdef'.repeat(4))).to.have.length(64);

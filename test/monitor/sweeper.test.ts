@@ -128,7 +128,7 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
     expect((await registry.sessions.get('stuck alone'))?.errorMessage).to.match(/^no command for 31 min/);
     expect(await countOf('session_timeout')).to.equal(2);
     expect(lines).to.have.length(1);
-    expect(lines[0]).to.match(/^warning: Timed out what was stuck/);
+    expect(lines[0]).to.match(/^warning: Timed out stuck runs and sessions/);
     await check();
     expect(await countOf('session_timeout')).to.equal(2);
     expect(lines).to.have.length(1);
