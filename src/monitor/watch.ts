@@ -1,4 +1,4 @@
-/** What is behind the monitor's server. */
+/** The part of the monitor behind its HTTP server. */
 import { isLive } from '../model/session.ts';
 import type { Config } from '../config/config.ts';
 import { delay, settlesWithin } from '../core/abort.ts';
@@ -14,7 +14,7 @@ import { EventFeed } from './event-feed.ts';
 import { toHealthLimits } from './health.ts';
 import type { RouteContext } from './http/context.ts';
 import { toRunView } from './http/views.ts';
-import { Office, STAND_EVERY_MS } from './office.ts';
+import { LeaderElection, RENEWAL_INTERVAL_MS } from './leader-election.ts';
 import { OwnerLabels } from './owner-labels.ts';
 import { Pauses } from './pauses.ts';
 import { Periodic } from '../core/periodic.ts';
@@ -22,15 +22,15 @@ import { ANSWER_LIMIT_MS, RegistryLink } from './registry-link.ts';
 import { END_NAME, lookForStuck, type SweeperOptions } from './sweeper.ts';
 
 const PAUSE_TICK_MS = 1_000;
-/** So long the readiness says no before connections end: who balances load looks once a second or so. */
+/** The time between not being ready and the end of connections: load balancers ask about once a second. */
 const DRAIN_MS = 1_000;
-/** Longer than programs are given to end their own browsers. */
+/** Longer than the grace in which programs end their own browsers. */
 const RETIRE_LIMIT_MS = 16_000;
 const CLOSE_LIMIT_MS = 5_000;
-/** A claim that takes longer is none. */
+/** The limit for the write that proves that the registry accepts writes. */
 const PROOF_LIMIT_MS = 1_000;
-/** A proof of writing is as good as new for so long: many may ask at once. */
-const PROBE_AGE_MS = 500;
+/** The time for which a proof is reused, because many callers may ask at once. */
+const MAX_PROOF_AGE_MS = 500;
 
 export interface WatchOptions {
   readonly config: Config;
@@ -38,13 +38,13 @@ export interface WatchOptions {
   readonly commandLine: CommandLine;
 }
 
-/** Keeps watch over one registry: the way to it, the office of the one who works, his duties, and what the server is to know of all that. */
+/** Watches one registry: holds its connection, the leader election, the jobs, and the facts that the server shows. */
 export class Watch {
   readonly #options: WatchOptions;
   readonly #link: RegistryLink;
   readonly #feed: EventFeed;
-  readonly #office: Office;
-  readonly #standing: Periodic;
+  readonly #election: LeaderElection;
+  readonly #renewals: Periodic;
   readonly #pauses = new Pauses(PAUSE_TICK_MS);
   readonly #pauseTimer: NodeJS.Timeout;
   readonly #closing = new AbortController();
@@ -58,7 +58,7 @@ export class Watch {
   static async open(options: WatchOptions, sinks: readonly Sink[]): Promise<Watch> {
     const link = await RegistryLink.open(options.config.registryUrl, options.log);
     const watch = new Watch(options, link);
-    void watch.#beginDuties(sinks);
+    void watch.#startElection(sinks);
     return watch;
   }
 
@@ -68,12 +68,12 @@ export class Watch {
     this.#link = link;
     this.#background = new Background(log);
     this.#feed = new EventFeed(link, log);
-    this.#office = new Office({ process: thisProcess(), log });
-    this.#standing = new Periodic({
-      name: 'Standing for the office',
-      intervalMs: STAND_EVERY_MS,
+    this.#election = new LeaderElection({ process: thisProcess(), log });
+    this.#renewals = new Periodic({
+      name: 'The leader election',
+      intervalMs: RENEWAL_INTERVAL_MS,
       log,
-      work: () => this.#stand(),
+      work: () => this.#elect(),
     });
     this.#pauseTimer = setInterval(() => this.#pauses.note(), PAUSE_TICK_MS);
     this.#sweeper = {
@@ -101,8 +101,8 @@ export class Watch {
       toRun: (run) => toRunView(run, this.#options.commandLine),
       facts: () => ({
         isClosing: this.#isRetiring,
-        isLeader: this.#office.isOurs,
-        leader: this.#office.leaderName,
+        isLeader: this.#election.isLeader,
+        leader: this.#election.leaderName,
         isSweeperEnabled: config.isHealthCheckEnabled,
         lastSweepAt: this.#duties?.lastSweepAt ?? null,
         isCleanupEnabled: config.isCleanupEnabled,
@@ -115,25 +115,25 @@ export class Watch {
     };
   }
 
-  /** Takes no more work, and gives the office to whoever comes. */
+  /** Stops the jobs and releases the leadership, so that another monitor can take over. */
   async retire(): Promise<void> {
     this.#isRetiring = true;
     const { log } = this.#options;
     const isDone = await settlesWithin(
       Promise.all([
-        this.#standing.stop(),
+        this.#renewals.stop(),
         this.#duties?.stop(),
         delay(DRAIN_MS),
         this.#background.settle(RETIRE_LIMIT_MS),
       ]),
       RETIRE_LIMIT_MS,
     );
-    if (!isDone) log.warn('What the monitor was doing did not end in time; the next monitor does it');
-    if (this.#office.isOurs)
+    if (!isDone) log.warn('The work of this monitor did not end in time; the next leader does the rest');
+    if (this.#election.isLeader)
       await this.#link
-        .use((registry) => this.#office.resign(registry))
+        .use((registry) => this.#election.release(registry))
         .catch((thrown: unknown) =>
-          log.warn('The office could not be given back; it is free within seconds', {
+          log.warn('The leadership could not be released; it expires within seconds', {
             reason: String(thrown),
           }),
         );
@@ -143,14 +143,14 @@ export class Watch {
   async close(): Promise<void> {
     clearInterval(this.#pauseTimer);
     this.#duties?.close();
-    // Of a database that hangs nothing is waited for.
-    await settlesWithin(Promise.all([this.#standing.stop(), this.#duties?.stop(), this.#link.close()]), CLOSE_LIMIT_MS);
+    // A database that hangs must not delay the end.
+    await settlesWithin(Promise.all([this.#renewals.stop(), this.#duties?.stop(), this.#link.close()]), CLOSE_LIMIT_MS);
   }
 
-  async #beginDuties(sinks: readonly Sink[]): Promise<void> {
+  async #startElection(sinks: readonly Sink[]): Promise<void> {
     const { config, log, commandLine } = this.#options;
     const registry = await this.#link.opened.catch(() => undefined);
-    // It was closed before.
+    // The link was closed before the registry was open.
     if (registry === undefined) return;
     this.#duties = new Duties({
       registry,
@@ -160,24 +160,24 @@ export class Watch {
       sinks,
       log,
     });
-    if (!this.#isRetiring) this.#standing.start();
+    if (!this.#isRetiring) this.#renewals.start();
   }
 
-  async #stand(): Promise<void> {
+  async #elect(): Promise<void> {
     try {
-      await this.#link.use((registry) => this.#office.stand(registry), STAND_EVERY_MS);
+      await this.#link.use((registry) => this.#election.acquireOrRenew(registry), RENEWAL_INTERVAL_MS);
     } finally {
-      if (this.#office.isOurs && !this.#isRetiring) this.#duties?.start();
+      if (this.#election.isLeader && !this.#isRetiring) this.#duties?.start();
       else await this.#duties?.stop();
     }
   }
 
   #probe(): Promise<void> {
-    if (performance.now() - this.#probedAtMs < PROBE_AGE_MS) return Promise.resolve();
+    if (performance.now() - this.#probedAtMs < MAX_PROOF_AGE_MS) return Promise.resolve();
     this.#probing ??= this.#link
       .use(async (registry) => {
-        const standing = this.#isRetiring ? undefined : this.#office.stand(registry);
-        await Promise.all([standing, registry.leases.prove(PROOF_LIMIT_MS)]);
+        const renewal = this.#isRetiring ? undefined : this.#election.acquireOrRenew(registry);
+        await Promise.all([renewal, registry.leases.prove(PROOF_LIMIT_MS)]);
       }, ANSWER_LIMIT_MS)
       .then(() => void (this.#probedAtMs = performance.now()))
       .finally(() => (this.#probing = undefined));
@@ -197,7 +197,7 @@ export class Watch {
     return done;
   }
 
-  /** By way of the registry: the monitor that raises alerts may be another one. */
+  /** Reports through the registry, because the leader, which raises alerts, may be another monitor. */
   #reportWrongTokens(client: string): void {
     const message = `10 or more wrong tokens came within 10 min, the latest from ${client}`;
     this.#background.run('Reporting wrong tokens', () =>
