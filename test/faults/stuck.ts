@@ -65,7 +65,7 @@ export async function holdUntilTimedOut(registryUrl: string, then: 'killed' | 'c
     expect(timeout.session_id).to.be.a('string');
     await waitUntilGone([browser.pid]);
 
-    const isTimedOut = (text: string) => /was stuck and is timed out/.test(text) && text.includes(`--resume ${id}`);
+    const isTimedOut = (text: string) => /was stuck and was timed out/.test(text) && text.includes(`--resume ${id}`);
     await eventually(async () => slack.messages.some(({ text }) => isTimedOut(text)), 'Slack gets the time-out');
     await eventually(async () => mail.mails.some(({ text }) => isTimedOut(text)), 'a mail arrives');
     expect(Date.now() - Date.parse(timeout.timestamp)).to.be.below(NOTICE_LIMIT_MS);

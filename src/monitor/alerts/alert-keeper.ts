@@ -1,14 +1,17 @@
-/** Keeps the registry's alerts as the rules find them: each begins once and ends once, however often the rules are asked. */
+/** Updates the registry's alerts from the findings of the rules. Each alert begins once and ends once, however often the rules run. */
 import type { Log } from '../../core/log.ts';
 import type { Registry, StoredAlert } from '../../registry/registry.ts';
 import type { AlertFacts } from './facts.ts';
 import { ALERT_RULES, type AlertLimits, type Finding } from './rules.ts';
 
-/** What is about all flickers where it is about numbers near their limits: so long it must be gone. What is about a run doesn't. */
-const CLEAR_MS = 60_000;
-/** The rows of what is over are kept so long for sinks that can't be reached. */
-const FORGET_MS = 86_400_000;
-const GOING_ON = ['processing', 'completed', 'partial'];
+/**
+ * A metric close to its limit can flicker. An alert about the whole registry ends only after its condition has been false for this long. An
+ * alert about one run or session does not flicker and ends at once.
+ */
+const CLEAR_DELAY_MS = 60_000;
+/** The time for which ended alerts are stored, for sinks that can't be reached. */
+const ENDED_ALERT_RETENTION_MS = 86_400_000;
+const WORKING_RUN_STATUSES = ['processing', 'completed', 'partial'];
 
 interface Found extends Finding {
   readonly key: string;
@@ -19,7 +22,7 @@ interface Found extends Finding {
 export class AlertKeeper {
   readonly #limits: AlertLimits;
   readonly #log: Log;
-  /** Since when an alert that fires was not found again. */
+  /** The times since when firing alerts have not been found, by key. */
   readonly #missingSince = new Map<string, number>();
 
   constructor(limits: AlertLimits, log: Log) {
@@ -27,7 +30,7 @@ export class AlertKeeper {
     this.#log = log;
   }
 
-  /** `leave` names rules whose alerts stay as they are. */
+  /** Raises and ends alerts. The alerts of the rules in `leave` do not end. */
   async update(
     registry: Registry,
     facts: AlertFacts,
@@ -36,13 +39,13 @@ export class AlertKeeper {
     const found = new Map(findAll(facts, this.#limits).map((one) => [one.key, one]));
     const firing = (await registry.alerts.list()).filter(({ status }) => status === 'firing');
     const known = new Map(firing.map((alert) => [alert.key, alert]));
-    for (const one of found.values()) if (!isTold(one, known.get(one.key))) await this.#raise(registry, one);
+    for (const one of found.values()) if (!isUnchanged(one, known.get(one.key))) await this.#raise(registry, one);
     for (const alert of firing) {
       if (leave.includes(alert.rule)) continue;
       if (found.has(alert.key)) this.#missingSince.delete(alert.key);
       else await this.#end(registry, alert, found);
     }
-    await registry.alerts.removeEnded(new Date(Date.now() - FORGET_MS).toISOString());
+    await registry.alerts.removeEnded(new Date(Date.now() - ENDED_ALERT_RETENTION_MS).toISOString());
   }
 
   async #raise(
@@ -67,12 +70,12 @@ export class AlertKeeper {
     const subject = subjectOf(alert);
     const since = this.#missingSince.get(key) ?? Date.now();
     this.#missingSince.set(key, since);
-    const isAboutAll = subject === null;
-    if (isAboutAll && Date.now() - since < CLEAR_MS) return;
+    const isGlobal = subject === null;
+    if (isGlobal && Date.now() - since < CLEAR_DELAY_MS) return;
     this.#missingSince.delete(key);
-    // What has become worse has another alert; that is nothing to be glad of.
-    const isWorse = !isAboutAll && [...found.values()].some((one) => subjectOf(one) === subject);
-    const isRecovered = !isWorse && (isAboutAll || (await goesOn(registry, alert)));
+    // A run or session that became worse has another alert. It has not recovered.
+    const isWorse = !isGlobal && [...found.values()].some((one) => subjectOf(one) === subject);
+    const isRecovered = !isWorse && (isGlobal || (await goesOn(registry, alert)));
     const message = isRecovered ? `It is over: ${alert.message}` : alert.message;
     await registry.alerts.end(key, { status: isRecovered ? 'recovered' : 'closed', message });
     if (isRecovered) this.#log.info(`Recovered from ${rule}: ${alert.message}`);
@@ -90,23 +93,23 @@ function findAll(facts: AlertFacts, limits: AlertLimits): Found[] {
   );
 }
 
-/** The run, whichever session it has by now, or the session without one; null for what is about all. */
+/** Returns the id of the run, whose session may change, or of a session without a run; null if the alert is about the whole registry. */
 function subjectOf({ runId, sessionId }: StoredAlert | Found): string | null {
   return runId ?? sessionId ?? null;
 }
 
-/** Whether the run, or the session, does what it should again. */
+/** True if the run or the session works again. */
 async function goesOn(registry: Registry, { runId, sessionId }: StoredAlert): Promise<boolean> {
   try {
-    if (runId !== null) return GOING_ON.includes((await registry.runs.get(runId))?.status ?? '');
+    if (runId !== null) return WORKING_RUN_STATUSES.includes((await registry.runs.get(runId))?.status ?? '');
     return sessionId !== null && (await registry.sessions.get(sessionId))?.status === 'active';
   } catch {
-    // Its row is damaged, which the clean-up mends and tells; a registry that can't be used has the next statement fail as well.
+    // Its row is damaged: the clean-up repairs and reports it. If the registry can't be used, the next statement fails as well.
     return false;
   }
 }
 
-/** Nothing about it has changed. */
-function isTold(found: Found, { message, next, severity }: Partial<StoredAlert> = {}): boolean {
+/** True if the stored alert says the same as the finding. */
+function isUnchanged(found: Found, { message, next, severity }: Partial<StoredAlert> = {}): boolean {
   return message === found.message && next === found.next && severity === found.severity;
 }

@@ -1,42 +1,42 @@
 /**
- * How a notice failed to arrive. Addresses of sinks are secrets, and foreign errors quote them: none is passed on, not even as a
- * cause; what is told of them is their code, and of an answer its status and, where harmless, its beginning.
+ * The error of a notice that did not arrive. Addresses of sinks are secrets, and foreign errors quote them. Therefore no foreign error is
+ * passed on, not even as a cause. The error has only the foreign code, the status of an answer and, if it is harmless, its beginning.
  */
 import { SupervisorError, toError } from '../../core/errors.ts';
 import { toLine } from './message.ts';
 import type { Sink } from './notice.ts';
 
-const LONGEST_QUOTE = 200;
-/** Of an answer before it is redacted and cut. */
-const LONGEST_REDACTED = 1_000;
-const DEEPEST_CAUSE = 5;
+const MAX_QUOTE_LENGTH = 200;
+/** The part of an answer that is redacted before it is cut to a quote. */
+const MAX_REDACTED_LENGTH = 1_000;
+const MAX_CAUSE_DEPTH = 5;
 const CODE = /^[A-Z][A-Z0-9_]{2,60}$/;
 const RECEIVERS = { slack: 'Slack', email: 'The mail server', webhook: 'The alert webhook' } as const;
-/** Of fetch and of nodemailer, where the time allowed for a phase is over. */
-const TIMEOUTS: ReadonlySet<string> = new Set([
+/** The codes of fetch and nodemailer for a phase that took too long. */
+const TIMEOUT_CODES: ReadonlySet<string> = new Set([
   'ETIMEDOUT',
   'UND_ERR_CONNECT_TIMEOUT',
   'UND_ERR_HEADERS_TIMEOUT',
   'UND_ERR_BODY_TIMEOUT',
 ]);
 
-/** A notice did not arrive where it was sent to. Whoever sends it tries again. Holds nothing of the sink's address. */
+/** A notice did not arrive. The notifier tries again. Contains nothing of the sink's address. */
 export class DeliveryError extends SupervisorError {
   readonly code = 'delivery-failed';
   readonly consequence = 'retry';
 
-  /** The receiver answered, and not with yes. `quote` is what it said, made harmless by {@link quoteAnswer}. */
+  /** The receiver refused the notice. `quote` is the beginning of its answer from {@link quoteAnswer}. */
   static refused(sink: Sink['name'], { status, quote }: { status: number; quote?: string | undefined }): DeliveryError {
     const answer = quote === undefined ? `${status}` : `${status} ${quote}`;
-    return new DeliveryError(`${RECEIVERS[sink]} did not take the notice: ${answer.replace(/\.$/, '')}.`, {
+    return new DeliveryError(`${RECEIVERS[sink]} refused the notice: ${answer.replace(/\.$/, '')}.`, {
       data: { sink, status },
     });
   }
 
-  /** There was no answer: nobody listens, the connection broke, the time was over. */
+  /** There was no answer: no server listens, the connection broke, or the time was over. */
   static unreachable(sink: Sink['name'], thrown: unknown): DeliveryError {
     const errorCode = findCode(toError(thrown));
-    if (errorCode !== undefined && TIMEOUTS.has(errorCode)) return DeliveryError.late(sink, errorCode);
+    if (errorCode !== undefined && TIMEOUT_CODES.has(errorCode)) return DeliveryError.late(sink, errorCode);
     return new DeliveryError(`${RECEIVERS[sink]} can't be reached: ${errorCode ?? 'no reason was given'}.`, {
       data: { sink, ...(errorCode === undefined ? {} : { errorCode }) },
     });
@@ -48,18 +48,18 @@ export class DeliveryError extends SupervisorError {
 }
 
 /**
- * One redacted line of at most 200 characters; undefined where there is nothing to quote, or where the answer repeats one of the
- * `secrets`, as error pages repeat the path that was asked for.
+ * Returns one redacted line of at most 200 characters. Undefined if there is nothing to quote, or if the answer contains one of the
+ * `secrets`: error pages repeat the path of the request.
  */
 export function quoteAnswer(answer: string, secrets: readonly string[]): string | undefined {
   const lower = answer.toLowerCase();
   if (secrets.some((secret) => lower.includes(secret.toLowerCase()))) return undefined;
-  return toLine(answer.slice(0, LONGEST_REDACTED), LONGEST_QUOTE) || undefined;
+  return toLine(answer.slice(0, MAX_REDACTED_LENGTH), MAX_QUOTE_LENGTH) || undefined;
 }
 
-/** The innermost one says most: fetch wraps node's errors, nodemailer keeps the code of node's error beside its own. */
+/** Returns the innermost code, the most specific one: fetch wraps Node's errors, and nodemailer has that code and its own. */
 function findCode(error: Error, depth = 0): string | undefined {
   const { cause, code, originalCode } = error as Error & { code?: unknown; originalCode?: unknown };
-  const inner = cause instanceof Error && depth < DEEPEST_CAUSE ? findCode(cause, depth + 1) : undefined;
+  const inner = cause instanceof Error && depth < MAX_CAUSE_DEPTH ? findCode(cause, depth + 1) : undefined;
   return inner ?? [originalCode, code].find((one): one is string => typeof one === 'string' && CODE.test(one));
 }

@@ -1,21 +1,19 @@
-/**
- * Where a sink sends to: a URL that is itself a secret, and one HTTP exchange with it.
- */
+/** The endpoint of a sink, whose URL is itself a secret, and one HTTP exchange with it. */
 import { ConfigError } from '../../core/errors.ts';
 
-/** For one notice, from the connection to the answer. */
+/** The limit for one notice, from the connection to the answer. */
 export const ANSWER_LIMIT_MS = 10_000;
-/** Of an answer that is not yes: enough to quote its beginning. */
-const MOST_BYTES_READ = 4_096;
-/** Shorter parts of a path, such as `api` or `v1`, hide nothing and are found everywhere. */
-const SHORTEST_SECRET = 4;
+/** The limit for reading a refusal: enough to quote its beginning. */
+const MAX_BYTES_READ = 4_096;
+/** Shorter parts of a path, such as `api` or `v1`, are no secrets and occur in many texts. */
+const MIN_SECRET_LENGTH = 4;
 
 export interface HttpSinkOptions {
-  /** For one notice, from the connection to the answer. Default 10 000 ms. */
+  /** The limit for one notice, from the connection to the answer. Default: 10 000 ms. */
   readonly answerLimitMs?: number;
 }
 
-/** The URL; throws {@link ConfigError} that names the setting and not the value. */
+/** Returns the parsed URL. Throws {@link ConfigError} that names the setting, not the value. */
 export function validateEndpoint(
   text: string,
   { setting, protocols }: { setting: string; protocols: readonly string[] },
@@ -27,16 +25,16 @@ export function validateEndpoint(
   );
 }
 
-/** The parts of a URL that its owner may want to keep, as they are written and as they are meant. */
+/** Returns the parts of a URL that may be secret, both encoded and decoded. */
 export function secretsIn({ host, username, password, pathname, search, searchParams, hash }: URL): string[] {
   const parts = [host, pathname, ...pathname.split('/'), search, ...searchParams.values(), hash.slice(1)];
   return [
     ...[username, password].flatMap(bothForms).filter((part) => part !== ''),
-    ...parts.flatMap(bothForms).filter((part) => part.length >= SHORTEST_SECRET),
+    ...parts.flatMap(bothForms).filter((part) => part.length >= MIN_SECRET_LENGTH),
   ];
 }
 
-/** A `%` that begins no escape stands for itself. */
+/** Decodes percent escapes. Returns the part unchanged if a `%` begins no valid escape. */
 export function decodePart(part: string): string {
   try {
     return decodeURIComponent(part);
@@ -46,8 +44,9 @@ export function decodePart(part: string): string {
 }
 
 /**
- * One exchange by the global fetch, over when its answer is here: redirects are not followed (they would take the notice elsewhere),
- * no more than the first 4 KiB of a refusal are read, and nothing of a yes. User and password in the URL become basic authentication.
+ * Sends one request with the global fetch and waits for its answer. Redirects are not followed, because they would send the notice to
+ * another address. At most the first 4 KiB of a refusal are read, and nothing of a success. User and password in the URL become basic
+ * authentication.
  */
 export async function exchange(url: URL, init: RequestInit): Promise<Response> {
   const headers = new Headers(init.headers);
@@ -68,7 +67,7 @@ export async function exchange(url: URL, init: RequestInit): Promise<Response> {
   return new Response(await readStart(body), { status });
 }
 
-/** What came before the end, the limit or the break of the connection: the status is what counts. */
+/** Returns what arrives before the end, the limit or a break of the connection. A break is ignored, because only the status matters. */
 async function readStart(body: ReadableStream<Uint8Array>): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -77,20 +76,20 @@ async function readStart(body: ReadableStream<Uint8Array>): Promise<string> {
       chunks.push(chunk);
       size += chunk.length;
       // Leaving the loop cancels the rest.
-      if (size >= MOST_BYTES_READ) break;
+      if (size >= MAX_BYTES_READ) break;
     }
   } catch {
-    // See above.
+    // Ignored, see the comment of the function.
   }
-  return Buffer.concat(chunks).subarray(0, MOST_BYTES_READ).toString('utf8');
+  return Buffer.concat(chunks).subarray(0, MAX_BYTES_READ).toString('utf8');
 }
 
-/** Frees the connection; that it broke in the meantime is no news. */
+/** Frees the connection. Ignores that it may have broken. */
 async function dispose(body: ReadableStream | null): Promise<void> {
   try {
     await body?.cancel();
   } catch {
-    // See above.
+    // Ignored, see the comment of the function.
   }
 }
 

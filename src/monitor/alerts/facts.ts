@@ -1,4 +1,4 @@
-/** What the rules of alerts look at: read from the registry at one time, so that any monitor comes to the same. */
+/** The input of the alert rules. It is read from the registry, so that every monitor comes to the same findings. */
 import { LIVE_STATUSES, type StoredSession } from '../../model/session.ts';
 import type { StoredRun } from '../../model/run.ts';
 import { type Registry } from '../../registry/registry.ts';
@@ -6,36 +6,36 @@ import { countCreated, type StuckReport } from '../../upkeep/upkeep.ts';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
-/** Over it rates are taken. */
+/** The window of rates. */
 const RATE_WINDOW_MS = 600_000;
-/** More of one kind than this say nothing more. */
-const MOST = 1_000;
+/** The limit for rows of one kind. More rows would not change a finding. */
+const MAX_ROWS = 1_000;
 
 export interface AlertFacts {
   readonly report: StuckReport;
-  /** Runs that ended badly within the last day and that nobody has gone on with. */
+  /** Runs that timed out or were halted within the last day and were not resumed. */
   readonly endedRuns: readonly StoredRun[];
   /** Sessions without a run that were timed out within the last hour. */
   readonly timedOutSessions: readonly StoredSession[];
-  /** Causes of the deaths of the last ten minutes. */
+  /** The causes of the deaths within the last ten minutes. */
   readonly recentDeaths: readonly string[];
-  /** Owners of the last ten minutes' rapid creates. */
+  /** The owners of the rapid creates within the last ten minutes. */
   readonly recentRapidCreates: readonly string[];
-  /** Clients that sent the wrong tokens that were reported within the last ten minutes. */
+  /** The clients of the wrong tokens that were reported within the last ten minutes. */
   readonly wrongTokenClients: readonly string[];
   readonly activeSessions: number;
   readonly reuseRatio: number | null;
-  /** Sessions created and units of work done on them: too few say nothing of the ratio. */
+  /** The number of sessions created plus reused. If it is small, the ratio is not meaningful. */
   readonly unitsOfWork: number;
-  /** Of the last day. */
+  /** The clean-ups of the last day. */
   readonly cleanups: { readonly runs: number; readonly failures: number };
-  /** Of the monitor's own data. */
+  /** The size of the monitor's own data. */
   readonly memoryBytes: number;
-  /** Jobs of the monitor that are late, and by how much. */
+  /** The jobs of the monitor, and by how much each is late. */
   readonly overdue: readonly { readonly name: string; readonly byMs: number }[];
 }
 
-/** What the monitor knows of itself. */
+/** The facts that the monitor knows without the registry. */
 export type OwnFacts = Pick<AlertFacts, 'report' | 'memoryBytes' | 'overdue'>;
 
 export async function readFacts(registry: Registry, own: OwnFacts): Promise<AlertFacts> {
@@ -43,12 +43,12 @@ export async function readFacts(registry: Registry, own: OwnFacts): Promise<Aler
   const { sessions, runs, events, metrics } = registry;
   const recently = since(RATE_WINDOW_MS);
   const [ended, timedOut, dead, starting, guesses, cleanups, numbers] = await Promise.all([
-    runs.list({ status: ['timed_out', 'halted'], limit: MOST }),
-    sessions.list({ status: 'timed_out', limit: MOST }),
-    events.listLatest({ limit: MOST, types: ['session_dead'], since: recently }),
-    events.listLatest({ limit: MOST, types: ['session_starting'], since: recently }),
-    events.listLatest({ limit: MOST, types: ['wrong_tokens'], since: recently }),
-    events.listLatest({ limit: MOST, types: ['cleanup'], since: since(DAY_MS) }),
+    runs.list({ status: ['timed_out', 'halted'], limit: MAX_ROWS }),
+    sessions.list({ status: 'timed_out', limit: MAX_ROWS }),
+    events.listLatest({ limit: MAX_ROWS, types: ['session_dead'], since: recently }),
+    events.listLatest({ limit: MAX_ROWS, types: ['session_starting'], since: recently }),
+    events.listLatest({ limit: MAX_ROWS, types: ['wrong_tokens'], since: recently }),
+    events.listLatest({ limit: MAX_ROWS, types: ['cleanup'], since: since(DAY_MS) }),
     metrics.read(),
   ]);
   return {

@@ -1,4 +1,4 @@
-/** Notices by e-mail. The only door to nodemailer. */
+/** Sends notices by e-mail. The only module that imports nodemailer. */
 import os from 'node:os';
 
 import { createTransport, type NodemailerError } from 'nodemailer';
@@ -11,28 +11,29 @@ import { decodePart, validateEndpoint } from './endpoint.ts';
 import { toSubject, toText } from './message.ts';
 import type { Sink } from './notice.ts';
 
-/** For each phase: to connect, to be greeted, to be answered. */
+/** The limit for each phase of a delivery: connection, greeting, answer. */
 const PHASE_LIMIT_MS = 10_000;
 const MAIL_LIMIT_MS = 25_000;
-/** How long the server may take to close its side, before the connection is cut. */
+/** The time for the server to close its side before the connection is cut. */
 const CLOSE_LIMIT_MS = 1_000;
-/** What the query of the URL may set, besides `tls.…`: others could turn on a pool, a log with the password, another transport. */
+/** Allowed options in the URL's query, besides `tls.…`. Others could turn on a pool, a log with the password or another transport. */
 const QUERY_OPTIONS: ReadonlySet<string> = new Set(['requireTLS', 'ignoreTLS', 'name', 'authMethod', 'localAddress']);
 
 export interface MailSinkOptions {
-  /** `smtp://` (STARTTLS where the server offers it) or `smtps://` (TLS from the start), with user and password where it wants them. */
+  /** `smtp://` (STARTTLS if the server offers it) or `smtps://` (TLS from the start), with user and password if required. */
   readonly smtpUrl: string;
   /** One address or several, separated by commas. */
   readonly to: string;
-  /** Default: who logs in, where that is an address, else `webdriver-supervisor@<name of this machine>`. */
+  /** Default: the user in `smtpUrl` if it is an address, otherwise `webdriver-supervisor@<name of this machine>`. */
   readonly from?: string;
-  /** For each phase of a delivery. Default 10 000 ms. */
+  /** The limit for each phase of a delivery. Default: 10 000 ms. */
   readonly phaseLimitMs?: number;
 }
 
 /**
- * Mails each notice once, as text, over a connection of its own. A notice counts as delivered when the server took it for one of the
- * addresses: trying again would bring it to the others twice. Throws `ConfigError` where the URL or the addresses can't be used.
+ * Makes a sink that mails each notice once, as text, over its own connection. A notice counts as delivered when the server accepted it for
+ * one of the addresses: another attempt would deliver it to that address twice. Throws `ConfigError` if the URL or the addresses can't be
+ * used.
  */
 export function makeMailSink({ smtpUrl, to, from, phaseLimitMs = PHASE_LIMIT_MS }: MailSinkOptions): Sink {
   const endpoint = validateEndpoint(smtpUrl, { setting: 'SMTP_URL', protocols: ['smtp:', 'smtps:'] });
@@ -63,7 +64,7 @@ export function makeMailSink({ smtpUrl, to, from, phaseLimitMs = PHASE_LIMIT_MS 
           to,
           subject: toSubject(notice),
           text: toText(notice),
-          // So that no out-of-office note answers (RFC 3834).
+          // Prevents automatic replies (RFC 3834).
           headers: { 'Auto-Submitted': 'auto-generated' },
           signal: anySignal(signal, limit),
         });
@@ -77,7 +78,7 @@ export function makeMailSink({ smtpUrl, to, from, phaseLimitMs = PHASE_LIMIT_MS 
 
 function validateAddresses(to: string): void {
   const addresses = parseAddresses(to, { flatten: true });
-  // Without a comma between two addresses, the parser takes one of them for a name.
+  // If the comma between two addresses is missing, the parser returns one of them as a name.
   const isUsable = addresses.every(({ name, address }) => /^[^\s@]+@[^\s@]+$/.test(address) && !name.includes('@'));
   if (addresses.length > 0 && isUsable) return;
   throw new ConfigError('ALERT_EMAIL must be an e-mail address, or several separated by commas.');
@@ -86,13 +87,13 @@ function validateAddresses(to: string): void {
 function toDeliveryError(error: NodemailerError, credentials: readonly string[]): DeliveryError {
   const { responseCode: status, response = '', code } = error;
   if (status === undefined) return DeliveryError.unreachable('email', error);
-  // What a server says to a login may repeat it, also encoded.
+  // The answer to a login may repeat the credentials, also encoded.
   if (code === 'EAUTH')
     return DeliveryError.refused('email', { status, quote: 'to the user and password of SMTP_URL' });
   return DeliveryError.refused('email', { status, quote: quoteAnswer(response.replace(/^\d+[ -]/, ''), credentials) });
 }
 
-/** Servers that want a login often take no other sender than who logged in. */
+/** Returns the user who logs in as the sender, because servers with a login often accept no other. */
 function toSender({ username }: URL): string {
   const user = decodePart(username);
   return user.includes('@') ? user : `webdriver-supervisor@${os.hostname()}`;

@@ -1,6 +1,6 @@
 /**
- * Brings alerts to their sinks: what each was told is kept with the alert, so that nothing is told twice, also by the next monitor, and what
- * a sink could not take is tried again. One that can't be reached keeps nobody else waiting.
+ * Delivers alerts to the sinks. Each delivery is stored with the alert, so that no monitor sends a notice twice. A failed delivery is tried
+ * again. A sink that can't be reached does not delay the other sinks.
  */
 import { toError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
@@ -9,18 +9,18 @@ import { DeliveryError } from './delivery-error.ts';
 import type { Notice, Sink } from './notice.ts';
 
 const SEND_LIMIT_MS = 15_000;
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 60_000;
-/** More of one rule at a time come as one notice. */
-const MOST_SINGLE = 5;
-const NAMED = 3;
-/** Statuses that say something of the notice and not of the sink, which takes others. */
-const OF_THIS_NOTICE: readonly unknown[] = [400, 413, 422];
+const MIN_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 60_000;
+/** More alerts of one rule at a time are sent as one notice. */
+const MAX_SINGLE_NOTICES = 5;
+const MAX_NAMED_ALERTS = 3;
+/** HTTP statuses that refuse this notice only: the sink accepts other notices. */
+const NOTICE_REFUSED_STATUSES: readonly unknown[] = [400, 413, 422];
 
 export interface NotifierOptions {
   readonly sinks: readonly Sink[];
   readonly host: string;
-  /** What to type for an overview. */
+  /** The command for an overview. */
   readonly overview: string;
   readonly log: Log;
 }
@@ -32,9 +32,9 @@ interface Trouble {
 
 export class Notifier {
   readonly #options: NotifierOptions;
-  /** By sink, and by sink and notice. */
+  /** Failures by sink, and by sink and notice. */
   readonly #troubles = new Map<string, Trouble>();
-  /** Those that are being told: asking again meanwhile would tell them twice. */
+  /** The sinks with a delivery in progress. A second delivery at the same time would send notices twice. */
   readonly #busy = new Set<Sink>();
   readonly #closing = new AbortController();
 
@@ -43,14 +43,14 @@ export class Notifier {
   }
 
   /**
-   * Tells each sink what it has not been told yet; one that is still being told, by an earlier call, is left to that. Rejects only where
+   * Sends each sink the notices that it has not received yet. Skips sinks with a delivery in progress from an earlier call. Rejects only if
    * the registry can't be used.
    */
   async deliver(registry: Registry): Promise<void> {
     const sinks = this.#options.sinks.filter((sink) => !this.#busy.has(sink));
     if (sinks.length === 0) return;
     for (const sink of sinks) this.#busy.add(sink);
-    // Looked up only now: what was told before is known of.
+    // The list is read only now, so that it includes all earlier deliveries.
     const listed = registry.alerts.list();
     await Promise.all(
       sinks.map((sink) =>
@@ -70,7 +70,7 @@ export class Notifier {
     if (this.#isPausing(sink.name)) return;
     const pending = alerts.filter((alert) => isPending(alert, sink));
     for (const group of Map.groupBy(pending, ({ rule, status }) => `${status} ${rule}`).values()) {
-      const notices = group.length > MOST_SINGLE ? [group] : group.map((alert) => [alert]);
+      const notices = group.length > MAX_SINGLE_NOTICES ? [group] : group.map((alert) => [alert]);
       for (const some of notices) {
         const notice = this.#toNotice(some);
         if (this.#isPausing(`${sink.name} ${notice.key}`)) continue;
@@ -90,19 +90,19 @@ export class Notifier {
   async #send(sink: Sink, notice: Notice): Promise<'sent' | 'refused' | 'unreachable'> {
     const { log } = this.#options;
     const signal = AbortSignal.any([AbortSignal.timeout(SEND_LIMIT_MS), this.#closing.signal]);
-    const ofNotice = `${sink.name} ${notice.key}`;
+    const noticeName = `${sink.name} ${notice.key}`;
     try {
       await sink.send(notice, signal);
-      this.#troubles.delete(ofNotice);
+      this.#troubles.delete(noticeName);
       if (this.#troubles.delete(sink.name)) log.info(`Notices reach ${sink.name} again`);
       return 'sent';
     } catch (thrown) {
-      const isRefused = thrown instanceof DeliveryError && OF_THIS_NOTICE.includes(thrown.data['status']);
-      const name = isRefused ? ofNotice : sink.name;
+      const isRefused = thrown instanceof DeliveryError && NOTICE_REFUSED_STATUSES.includes(thrown.data['status']);
+      const name = isRefused ? noticeName : sink.name;
       const failures = (this.#troubles.get(name)?.failures ?? 0) + 1;
-      const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
+      const pauseMs = Math.min(MIN_PAUSE_MS * 2 ** (failures - 1), MAX_PAUSE_MS);
       this.#troubles.set(name, { failures, notBeforeMs: performance.now() + pauseMs });
-      log.warn(`A notice did not reach ${sink.name}; it is tried again`, {
+      log.warn(`A notice did not reach ${sink.name}; the monitor tries again`, {
         alert: notice.key,
         failures,
         inSeconds: pauseMs / 1_000,
@@ -120,13 +120,13 @@ export class Notifier {
     const status = first.status === 'firing' ? 'firing' : 'recovered';
     if (alerts.length === 1)
       return { key, rule, status, severity, message, next, owner, runId, sessionId, since, host };
-    const words = alerts.slice(0, NAMED).map((alert) => alert.message);
+    const words = alerts.slice(0, MAX_NAMED_ALERTS).map((alert) => alert.message);
     return {
       key: rule,
       rule,
       status,
       severity,
-      message: `${alerts.length} at once. ${words.join(' ')} And ${alerts.length - NAMED} more.`,
+      message: `${alerts.length} alerts at once. ${words.join(' ')} And ${alerts.length - MAX_NAMED_ALERTS} more.`,
       next: overview,
       owner: null,
       runId: null,
@@ -137,9 +137,9 @@ export class Notifier {
   }
 }
 
-/** A sink that was never told of it needs not be told that it is over. */
+/** True if the sink has to be notified. The end of an alert is only sent to a sink that received its beginning. */
 function isPending({ status, since, delivered }: StoredAlert, { name }: Sink): boolean {
-  const told = delivered[name];
-  const wasTold = told?.since === since && told.status === 'firing';
-  return status === 'firing' ? !wasTold : status === 'recovered' && wasTold;
+  const last = delivered[name];
+  const wasNotified = last?.since === since && last.status === 'firing';
+  return status === 'firing' ? !wasNotified : status === 'recovered' && wasNotified;
 }

@@ -1,4 +1,4 @@
-/** When somebody is to be told, as data: each rule looks at the facts and says what it finds. */
+/** The alert rules as data. Each rule checks the facts and returns its findings. */
 import type { StoredRun } from '../../model/run.ts';
 import { describeSpan } from '../../core/time-words.ts';
 import { describeIdle, LEAST_UNITS, REUSE_WATCH_FROM, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
@@ -7,9 +7,9 @@ import { MOST_ACTIVE } from '../health.ts';
 import type { AlertFacts } from './facts.ts';
 import type { Severity } from './notice.ts';
 
-/** What a rule has found; the subject tells several of one rule apart. */
+/** One finding of a rule. The subject distinguishes several findings of one rule. */
 export interface Finding {
-  /** The id of a run or a session; null for what is about all. */
+  /** The id of a run or a session; null if the finding is about the whole registry. */
   readonly subject: string | null;
   readonly message: string;
   /** The command to type next. */
@@ -31,12 +31,12 @@ export interface AlertLimits {
   readonly commandLine: CommandLine;
 }
 
-const MOST_DEATHS = 10;
-const MOST_CLEANUP_FAILURES = 0.05;
-const MOST_OVERDUE_MS = 300_000;
+const MAX_DEATHS = 10;
+const MAX_CLEANUP_FAILURE_RATIO = 0.05;
+const MAX_OVERDUE_MS = 300_000;
 const MAX_NAMES = 3;
 
-/** Those that ask what is stuck. */
+/** The names of the rules that need the check for stuck work. */
 export const STUCK_RULES: readonly string[] = ['stuck', 'long-running', 'degradation'];
 
 export const ALERT_RULES: readonly AlertRule[] = [
@@ -53,14 +53,14 @@ export const ALERT_RULES: readonly AlertRule[] = [
         .filter(({ status }) => status === 'timed_out')
         .map((run) => ({
           ...aboutRun(run),
-          message: `${nameRun(run)} was stuck and is timed out: ${reasonOf(run)}. ${keptOf(run)}`,
+          message: `${nameRun(run)} was stuck and was timed out: ${reasonOf(run)}. ${storedOf(run)}`,
           next: resumeOf(run, commandLine),
         })),
       ...timedOutSessions.map(({ id, owner, errorMessage }) => ({
         subject: id,
         owner,
         sessionId: id,
-        message: `The session of "${owner}" was stuck and is timed out: ${errorMessage ?? 'no command'}.`,
+        message: `The session of "${owner}" was stuck and was timed out: ${errorMessage ?? 'no command'}.`,
         next: commandLine('sessions', `show ${id}`),
       })),
     ],
@@ -85,7 +85,7 @@ export const ALERT_RULES: readonly AlertRule[] = [
     severity: 'critical',
     find: ({ report: { longRunning } }, { maxLongRunning, commandLine }) =>
       onlyIf(longRunning.length > maxLongRunning, {
-        message: `${longRunning.length} runs or sessions make no progress; more than ${maxLongRunning} at a time mean that something behind them is slow or down.`,
+        message: `${longRunning.length} runs or sessions make no progress. More than ${maxLongRunning} at a time mean that a service that they use is slow or down.`,
         next: commandLine('health'),
       }),
   },
@@ -97,7 +97,7 @@ export const ALERT_RULES: readonly AlertRule[] = [
         .filter(({ error }) => error?.code === 'restart-limit')
         .map((run) => ({
           ...aboutRun(run),
-          message: `${nameRun(run)} gave up: its sessions died too often. ${reasonOf(run)}. ${keptOf(run)}`,
+          message: `${nameRun(run)} stopped because its sessions died too often. ${reasonOf(run)}. ${storedOf(run)}`,
           next: resumeOf(run, commandLine),
         })),
   },
@@ -109,7 +109,7 @@ export const ALERT_RULES: readonly AlertRule[] = [
         .filter(({ status, error }) => status === 'halted' && error?.code === 'lease-lost')
         .map((run) => ({
           ...aboutRun(run),
-          message: `${nameRun(run)} has lost its program or its session: ${reasonOf(run)}. ${keptOf(run)}`,
+          message: `${nameRun(run)} lost its process or its session: ${reasonOf(run)}. ${storedOf(run)}`,
           next: resumeOf(run, commandLine),
         })),
   },
@@ -117,8 +117,8 @@ export const ALERT_RULES: readonly AlertRule[] = [
     name: 'death-rate',
     severity: 'warning',
     find: ({ recentDeaths }, { commandLine }) =>
-      onlyIf(recentDeaths.length > MOST_DEATHS, {
-        message: `${recentDeaths.length} sessions died within 10 min, most often by ${mostFrequent(recentDeaths)}.`,
+      onlyIf(recentDeaths.length > MAX_DEATHS, {
+        message: `${recentDeaths.length} sessions died within 10 min. The most frequent cause is ${mostFrequent(recentDeaths)}.`,
         next: commandLine('metrics'),
       }),
   },
@@ -126,8 +126,8 @@ export const ALERT_RULES: readonly AlertRule[] = [
     name: 'cleanup-failures',
     severity: 'warning',
     find: ({ cleanups: { runs, failures } }, { commandLine }) =>
-      onlyIf(runs > 0 && failures / runs > MOST_CLEANUP_FAILURES, {
-        message: `${failures} of the ${runs} clean-ups of the last day failed; the monitor's log and the events have the reasons.`,
+      onlyIf(runs > 0 && failures / runs > MAX_CLEANUP_FAILURE_RATIO, {
+        message: `${failures} of the ${runs} clean-ups of the last day failed. The monitor's log and the events contain the reasons.`,
         next: commandLine('sessions', 'cleanup'),
       }),
   },
@@ -154,10 +154,10 @@ export const ALERT_RULES: readonly AlertRule[] = [
     severity: 'critical',
     find: ({ overdue }, { commandLine }) =>
       overdue
-        .filter(({ byMs }) => byMs > MOST_OVERDUE_MS)
+        .filter(({ byMs }) => byMs > MAX_OVERDUE_MS)
         .map(({ name, byMs }) => ({
           subject: name,
-          message: `The monitor's ${name} is overdue by ${describeSpan(byMs)}; its log says why.`,
+          message: `The monitor's ${name} is overdue by ${describeSpan(byMs)}. The monitor's log contains the reason.`,
           next: commandLine('health'),
         })),
   },
@@ -166,7 +166,7 @@ export const ALERT_RULES: readonly AlertRule[] = [
     severity: 'warning',
     find: ({ reuseRatio, unitsOfWork }, { commandLine }) =>
       onlyIf(reuseRatio !== null && unitsOfWork >= LEAST_UNITS && reuseRatio < REUSE_WATCH_FROM, {
-        message: `Only ${Math.floor((reuseRatio ?? 0) * 100)} % of the work was done on a session that was there; sessions are to be handed down instead of started anew.`,
+        message: `Only ${Math.floor((reuseRatio ?? 0) * 100)} % of the work was done on an existing session. Pass sessions down instead of starting new ones.`,
         next: commandLine('metrics'),
       }),
   },
@@ -184,7 +184,7 @@ export const ALERT_RULES: readonly AlertRule[] = [
     severity: 'warning',
     find: ({ wrongTokenClients }, { commandLine }) =>
       onlyIf(wrongTokenClients.length > 0, {
-        message: `The monitor's token may be guessed: 10 or more wrong ones came within 10 min, among others from ${nameSome(wrongTokenClients)}. If that is a program of yours, give it the right MONITOR_TOKEN.`,
+        message: `The monitor's token is perhaps being guessed: 10 or more wrong tokens came within 10 min, some of them from ${nameSome(wrongTokenClients)}. If that is one of your programs, give it the right MONITOR_TOKEN.`,
         next: commandLine('health'),
       }),
   },
@@ -224,8 +224,8 @@ function reasonOf({ error, status }: StoredRun): string {
   return (error?.message ?? status).replace(/[.\s]+$/, '');
 }
 
-function keptOf({ counts: { done, total }, records }: StoredRun): string {
-  return `${done} of ${total} units and ${records} records are kept.`;
+function storedOf({ counts: { done, total }, records }: StoredRun): string {
+  return `${done} of ${total} units and ${records} records are stored.`;
 }
 
 function resumeOf(run: StoredRun, commandLine: CommandLine): string {

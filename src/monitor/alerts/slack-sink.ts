@@ -1,4 +1,4 @@
-/** Notices to a Slack channel by an incoming webhook. The only door to @slack/webhook. */
+/** Sends notices to a Slack channel by an incoming webhook. The only module that imports @slack/webhook. */
 import { IncomingWebhook, IncomingWebhookHTTPError, type FetchFunction } from '@slack/webhook';
 
 import { anySignal } from '../../core/abort.ts';
@@ -9,8 +9,8 @@ import { toText } from './message.ts';
 import type { Sink } from './notice.ts';
 
 /**
- * Sends each notice once, as text in which nothing is a mention; any answer but 2xx is a {@link DeliveryError}. Throws
- * `ConfigError` where `url` is no http or https URL.
+ * Makes a sink that sends each notice once, as text without mentions. Any answer but 2xx is a {@link DeliveryError}. Throws `ConfigError`
+ * if `url` is no http or https URL.
  */
 export function makeSlackSink(url: string, { answerLimitMs = ANSWER_LIMIT_MS }: HttpSinkOptions = {}): Sink {
   const endpoint = validateEndpoint(url, { setting: 'SLACK_WEBHOOK_URL', protocols: ['https:', 'http:'] });
@@ -40,7 +40,7 @@ export function makeSlackSink(url: string, { answerLimitMs = ANSWER_LIMIT_MS }: 
   };
 }
 
-/** The three characters with which mentions (`<!channel>`, `<@U123>`) and links begin: https://docs.slack.dev/messaging/formatting-message-text */
+/** Escapes the characters of mentions (`<!channel>`, `<@U123>`) and links: https://docs.slack.dev/messaging/formatting-message-text */
 function escapeForSlack(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

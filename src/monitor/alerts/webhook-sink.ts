@@ -1,4 +1,4 @@
-/** Notices as JSON to any HTTP endpoint. */
+/** Sends notices as JSON to any HTTP endpoint. */
 import { anySignal } from '../../core/abort.ts';
 import { toError } from '../../core/errors.ts';
 import { DeliveryError, quoteAnswer } from './delivery-error.ts';
@@ -7,8 +7,8 @@ import { toJson } from './message.ts';
 import type { Sink } from './notice.ts';
 
 /**
- * POSTs each notice to `url` once, as JSON (see `toJson`); any answer but 2xx, redirects included, is a {@link DeliveryError}. Throws
- * `ConfigError` where `url` is no http or https URL.
+ * Makes a sink that POSTs each notice to `url` once, as JSON (see `toJson`). Any answer but 2xx, redirects included, is a
+ * {@link DeliveryError}. Throws `ConfigError` if `url` is no http or https URL.
  */
 export function makeWebhookSink(url: string, { answerLimitMs = ANSWER_LIMIT_MS }: HttpSinkOptions = {}): Sink {
   const endpoint = validateEndpoint(url, { setting: 'ALERT_WEBHOOK_URL', protocols: ['https:', 'http:'] });

@@ -206,7 +206,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
       const alerts = await alertsOf();
       expect(alerts).to.have.length(1);
       expect(alerts[0]).to.include({ key: 'stuck run', status: 'firing', since, next: 'run gather --resume run' });
-      expect(alerts[0]!.message).to.contain('is timed out');
+      expect(alerts[0]!.message).to.contain('was timed out');
       const process = { host: 'elsewhere', pid: 1, identity: 'two' };
       await registry.runs.begin('run', { token: (token ?? 0) + 1, process });
       await look();

@@ -135,7 +135,7 @@ describe('R208 mail sink: what does not arrive', () => {
   it('is an error with the status and the words of the server, to be tried again by whoever sent it', async () => {
     await using server = await openMailServer({ login: LOGIN, refuse: () => ({ code: 550, text: 'No such user' }) });
     const error = await failureOf(server);
-    expect(error.message).to.equal('The mail server did not take the notice: 550 No such user.');
+    expect(error.message).to.equal('The mail server refused the notice: 550 No such user.');
     expect(error).to.include({ code: 'delivery-failed', consequence: 'retry' });
     expect(error.data).to.deep.equal({ sink: 'email', status: 550 });
   });
@@ -143,13 +143,13 @@ describe('R208 mail sink: what does not arrive', () => {
   it('is told without the words where they repeat the user', async () => {
     const refuse = () => ({ code: 553, text: `Not owned by ${LOGIN.user.toUpperCase()}` });
     await using server = await openMailServer({ login: LOGIN, refuse });
-    expect((await failureOf(server)).message).to.equal('The mail server did not take the notice: 553.');
+    expect((await failureOf(server)).message).to.equal('The mail server refused the notice: 553.');
   });
 
   it('names the setting where the login is wrong, and not the words of the server, which may repeat it', async () => {
     await using server = await openMailServer({ login: { ...LOGIN, password: 'another' } });
     expect((await failureOf(server)).message).to.equal(
-      'The mail server did not take the notice: 535 to the user and password of SMTP_URL.',
+      'The mail server refused the notice: 535 to the user and password of SMTP_URL.',
     );
     expect(server.mails).to.have.length(0);
   });

@@ -152,13 +152,13 @@ describeOnSqlite('Notifier', (registries) => {
       await notifier.deliver(registry);
       await notifier.deliver(registry);
       const [several, other, ...more] = asked().slack.slice(5).toSorted();
-      expect(several).to.match(/^CRITICAL stuck: 6 at once\.( Run next \d is stuck\.){3} And 3 more\.$/);
+      expect(several).to.match(/^CRITICAL stuck: 6 alerts at once\.( Run next \d is stuck\.){3} And 3 more\.$/);
       expect(other).to.equal('WARNING memory: Much.');
       expect(more).to.deep.equal([]);
-      expect(slack.messages.find(({ text }) => text.includes('6 at once'))!.text).to.match(/\nNext: npm run health$/);
+      expect(slack.messages.find(({ text }) => text.includes('6 alerts at once'))!.text).to.match(/\nNext: npm run health$/);
       for (const id of [...ids, '6']) await recover(`next ${id}`);
       await notifier.deliver(registry);
-      expect(asked().email.at(-1)).to.match(/^RECOVERED stuck: 6 at once\./);
+      expect(asked().email.at(-1)).to.match(/^RECOVERED stuck: 6 alerts at once\./);
       expect(asked().email).to.have.length(8);
     });
   });

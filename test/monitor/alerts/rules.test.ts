@@ -86,7 +86,7 @@ const TABLE: Readonly<Record<string, Row>> = {
       runId: 'run-7',
       owner: 'ann',
       message:
-        'Run run-7 of gather (owner "ann") was stuck and is timed out: no progress for 31 min; timed out by the monitor on box. 4 of 9 units and 12 records are kept.',
+        'Run run-7 of gather (owner "ann") was stuck and was timed out: no progress for 31 min; timed out by the monitor on box. 4 of 9 units and 12 records are stored.',
       next: 'npm run run -- gather --resume run-7',
     },
   },
@@ -99,7 +99,7 @@ const TABLE: Readonly<Record<string, Row>> = {
       subject: 'session-3',
       sessionId: 'session-3',
       owner: 'ann',
-      message: 'The session of "ann" was stuck and is timed out: no command for 31 min; timed out by a person.',
+      message: 'The session of "ann" was stuck and was timed out: no command for 31 min; timed out by a person.',
       next: 'npm run sessions -- show session-3',
     },
   },
@@ -138,7 +138,7 @@ const TABLE: Readonly<Record<string, Row>> = {
     found: {
       subject: null,
       message:
-        '4 runs or sessions make no progress; more than 3 at a time mean that something behind them is slow or down.',
+        '4 runs or sessions make no progress. More than 3 at a time mean that a service that they use is slow or down.',
       next: 'npm run health',
     },
   },
@@ -156,7 +156,7 @@ const TABLE: Readonly<Record<string, Row>> = {
       runId: 'run-7',
       owner: 'ann',
       message:
-        'Run run-7 of gather (owner "ann") gave up: its sessions died too often. Sessions died more than 10 times within 10 minutes. 4 of 9 units and 12 records are kept.',
+        'Run run-7 of gather (owner "ann") stopped because its sessions died too often. Sessions died more than 10 times within 10 minutes. 4 of 9 units and 12 records are stored.',
       next: 'npm run run -- gather --resume run-7',
     },
   },
@@ -173,7 +173,7 @@ const TABLE: Readonly<Record<string, Row>> = {
       runId: 'run-7',
       owner: 'ann',
       message:
-        'Run run-7 of gather (owner "ann") has lost its program or its session: its process (pid 7) is gone. 4 of 9 units and 12 records are kept.',
+        'Run run-7 of gather (owner "ann") lost its process or its session: its process (pid 7) is gone. 4 of 9 units and 12 records are stored.',
       next: 'npm run run -- gather --resume run-7',
     },
   },
@@ -184,7 +184,7 @@ const TABLE: Readonly<Record<string, Row>> = {
     severity: 'warning',
     found: {
       subject: null,
-      message: '11 sessions died within 10 min, most often by driver-exited (6).',
+      message: '11 sessions died within 10 min. The most frequent cause is driver-exited (6).',
       next: 'npm run metrics',
     },
   },
@@ -195,7 +195,7 @@ const TABLE: Readonly<Record<string, Row>> = {
     severity: 'warning',
     found: {
       subject: null,
-      message: "1 of the 19 clean-ups of the last day failed; the monitor's log and the events have the reasons.",
+      message: "1 of the 19 clean-ups of the last day failed. The monitor's log and the events contain the reasons.",
       next: 'npm run sessions -- cleanup',
     },
   },
@@ -229,7 +229,7 @@ const TABLE: Readonly<Record<string, Row>> = {
     severity: 'critical',
     found: {
       subject: 'clean-up',
-      message: "The monitor's clean-up is overdue by 5 min; its log says why.",
+      message: "The monitor's clean-up is overdue by 5 min. The monitor's log contains the reason.",
       next: 'npm run health',
     },
   },
@@ -246,7 +246,7 @@ const TABLE: Readonly<Record<string, Row>> = {
     found: {
       subject: null,
       message:
-        'Only 85 % of the work was done on a session that was there; sessions are to be handed down instead of started anew.',
+        'Only 85 % of the work was done on an existing session. Pass sessions down instead of starting new ones.',
       next: 'npm run metrics',
     },
   },
@@ -269,7 +269,7 @@ const TABLE: Readonly<Record<string, Row>> = {
     found: {
       subject: null,
       message:
-        "The monitor's token may be guessed: 10 or more wrong ones came within 10 min, among others from 10.0.0.1, 10.0.0.2, 10.0.0.3 and 1 more. If that is a program of yours, give it the right MONITOR_TOKEN.",
+        "The monitor's token is perhaps being guessed: 10 or more wrong tokens came within 10 min, some of them from 10.0.0.1, 10.0.0.2, 10.0.0.3 and 1 more. If that is one of your programs, give it the right MONITOR_TOKEN.",
       next: 'npm run health',
     },
   },

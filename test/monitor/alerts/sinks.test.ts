@@ -34,7 +34,7 @@ describe('R208 openSinks', () => {
       const { names, lines } = opened(settings);
       expect(names).to.deep.equal([]);
       expect(lines).to.deep.equal([
-        'warning: Alerts go to this log only. Set SLACK_WEBHOOK_URL, ALERT_EMAIL with SMTP_URL, or ALERT_WEBHOOK_URL.\n',
+        'warning: Alerts are only written to this log. To send them, set SLACK_WEBHOOK_URL, ALERT_EMAIL with SMTP_URL, or ALERT_WEBHOOK_URL.\n',
       ]);
     }
   });
@@ -43,11 +43,11 @@ describe('R208 openSinks', () => {
     const withoutServer = opened({ ...SLACK, alertEmail: MAIL.alertEmail });
     expect(withoutServer.names).to.deep.equal(['slack']);
     expect(withoutServer.lines).to.have.length(1);
-    expect(withoutServer.lines[0]).to.match(/^warning: .*ALERT_EMAIL is set, and SMTP_URL, .*is missing/);
+    expect(withoutServer.lines[0]).to.match(/^warning: .*ALERT_EMAIL is set, but SMTP_URL, .*is missing/);
     const withoutAddress = opened({ ...WEBHOOK, smtpUrl: MAIL.smtpUrl });
     expect(withoutAddress.names).to.deep.equal(['webhook']);
     expect(withoutAddress.lines).to.have.length(1);
-    expect(withoutAddress.lines[0]).to.match(/^warning: .*SMTP_URL is set, and ALERT_EMAIL, .*is missing/);
+    expect(withoutAddress.lines[0]).to.match(/^warning: .*SMTP_URL is set, but ALERT_EMAIL, .*is missing/);
   });
 
   it('refuses a setting that can not be used by its name, and tells nothing of its value', () => {

@@ -63,7 +63,7 @@ describe('R208 Slack sink: what does not arrive', () => {
     slack.answer({ status: 404, body: 'no_service' });
     const error = await failureOf(slack);
     expect(error).to.include({ code: 'delivery-failed', consequence: 'retry', name: 'DeliveryError' });
-    expect(error.message).to.equal('Slack did not take the notice: 404 no_service.');
+    expect(error.message).to.equal('Slack refused the notice: 404 no_service.');
     expect(error.data).to.deep.equal({ sink: 'slack', status: 404 });
   });
 
@@ -84,7 +84,7 @@ describe('R208 Slack sink: what does not arrive', () => {
     it(`is told by its status where there was ${name}, and was sent once`, async () => {
       await using slack = await openSlackServer();
       slack.answer(reply);
-      expect((await failureOf(slack)).message).to.equal(`Slack did not take the notice: ${answer}.`);
+      expect((await failureOf(slack)).message).to.equal(`Slack refused the notice: ${answer}.`);
       expect(slack.requests).to.have.length(1);
     }).timeout(PROMPT_MS);
   }
@@ -93,7 +93,7 @@ describe('R208 Slack sink: what does not arrive', () => {
     await using slack = await openSlackServer();
     for (const change of [(path: string) => path, (path: string) => path.toUpperCase(), encodeURIComponent]) {
       slack.answer(({ path }) => ({ status: 404, body: `Cannot POST ${change(path)}` }));
-      expect((await failureOf(slack)).message).to.equal('Slack did not take the notice: 404.');
+      expect((await failureOf(slack)).message).to.equal('Slack refused the notice: 404.');
     }
   });
 

@@ -103,7 +103,7 @@ describe('R208 webhook sink: what does not arrive', () => {
       await using server = await openWebhookServer();
       server.answer(reply);
       const error = await failureOf(server);
-      expect(error.message).to.equal(`The alert webhook did not take the notice: ${answer}.`);
+      expect(error.message).to.equal(`The alert webhook refused the notice: ${answer}.`);
       expect(error).to.include({ code: 'delivery-failed', consequence: 'retry' });
       expect(error.data).to.deep.equal({ sink: 'webhook', status: Number(answer.slice(0, 3)) });
       expect(server.requests).to.have.length(1);
@@ -114,7 +114,7 @@ describe('R208 webhook sink: what does not arrive', () => {
     await using server = await openWebhookServer();
     for (const repeat of [...SECRETS, TOKEN.toUpperCase(), `${'.'.repeat(190)}${TOKEN}`]) {
       server.answer({ status: 400, body: `What is ${repeat}?` });
-      expect((await failureOf(server)).message).to.equal('The alert webhook did not take the notice: 400.');
+      expect((await failureOf(server)).message).to.equal('The alert webhook refused the notice: 400.');
     }
   });
 
