@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { loadConfig, SETTING_NAMES, type ConfigSources, type SettingName } from '../../src/config/config.ts';
 import { ConfigError } from '../../src/core/errors.ts';
 
-/** Settings as JSON text by file name, in a folder of their own. */
+/** Settings files: JSON text by file name. */
 type Files = Readonly<Record<string, string>>;
 
 describe('loadConfig', () => {
@@ -35,7 +35,7 @@ describe('loadConfig', () => {
     return expect.fail('it was accepted');
   };
 
-  it('masks passwords of the environment wherever they stand, and no place that a variable names', () => {
+  it('masks passwords of the environment everywhere, and no paths of variables', () => {
     const places = {
       PWD: '/srv/one/place',
       OLDPWD: '/srv/other/place',
@@ -47,7 +47,7 @@ describe('loadConfig', () => {
     expect(redactText(`${text} of-the-shop-7`)).to.equal(`${text} ***`);
   });
 
-  it('takes switches as words or as a JSON list, and capabilities as JSON', () => {
+  it('accepts switches as words or as a JSON list, and capabilities as JSON', () => {
     const environment = {
       BROWSER_ARGUMENTS: ' --lang=de  --mute-audio',
       BROWSER_CAPABILITIES: '{"pageLoadStrategy":"eager"}',
@@ -63,7 +63,7 @@ describe('loadConfig', () => {
     );
   });
 
-  it('refuses switches with quotes, and says what to write', () => {
+  it('refuses switches with quotes, and shows the right form', () => {
     const quoted = problemOf({ environment: { BROWSER_ARGUMENTS: '--mute-audio --user-agent="my agent"' } });
     expect(quoted).to.contain('BROWSER_ARGUMENTS (from the environment)').and.contain('["--user-agent=my agent"]');
   });
@@ -75,14 +75,14 @@ describe('loadConfig', () => {
       .and.not.contain('secret');
   });
 
-  it('says that a proxy with the scheme https is not supported', () => {
+  it('refuses a proxy with the scheme https as not supported', () => {
     const problem = problemOf({ environment: { BROWSER_PROXY: 'https://ann:secret@proxy.test' } });
     expect(problem)
       .to.match(/^BROWSER_PROXY .*the scheme https, which is not supported/)
       .and.not.contain('secret');
   });
 
-  it('takes the variables that BROWSER_ENVIRONMENT names, if they are set', () => {
+  it('uses the variables that BROWSER_ENVIRONMENT names, if they are set', () => {
     const environment = { BROWSER_ENVIRONMENT: 'LICENCE  MISSING', LICENCE: '42', OTHER: 'no' };
     expect(load({ environment }).browserEnvironment).to.deep.equal({ LICENCE: '42' });
   });
@@ -140,7 +140,7 @@ describe('loadConfig', () => {
     });
   });
 
-  it('takes each setting from where it weighs most: flags, environment, file of the environment, file, default', () => {
+  it('takes each setting from the first of flags, environment, file of the environment, file and default', () => {
     const name = 'HEARTBEAT_INTERVAL_SECONDS';
     const files: Files = { 'supervisor.json': `{"${name}": 10}`, 'supervisor.ci.json': `{"${name}": 20}` };
     const environment = { NODE_ENV: 'ci', [name]: '30' };
@@ -152,7 +152,7 @@ describe('loadConfig', () => {
     expect(load({ environment: { NODE_ENV: 'ci' } }).heartbeatTimeoutMs).to.equal(3_000);
   });
 
-  it('warns at half of the timeout unless told otherwise, and never after it (R210, R213)', () => {
+  it('sets the warning to half of the timeout by default, and refuses one after the timeout (R210, R213)', () => {
     const warningOf = (environment: Record<string, string>) => load({ environment }).warningThresholdMs / 60_000;
     expect(warningOf({ SESSION_TIMEOUT_MINUTES: '10' })).to.equal(5);
     expect(warningOf({ SESSION_TIMEOUT_MINUTES: '10', SESSION_WARNING_THRESHOLD: '9' })).to.equal(9);
@@ -177,7 +177,7 @@ describe('loadConfig', () => {
       .and.contain('e-mail');
   });
 
-  it('refuses a token that can be guessed, and says how a good one is made', () => {
+  it('refuses a token that can be guessed, and shows how to make a good one', () => {
     const tokenOf = (MONITOR_TOKEN: string) => load({ environment: { MONITOR_TOKEN } }).monitorToken;
     expect(problemOf({ environment: { MONITOR_TOKEN: 'x'.repeat(15) } })).to.equal(
       'MONITOR_TOKEN (from the environment) is not usable: must have at least 16 characters, printable ASCII without spaces. To make one: openssl rand -hex 32.',
@@ -186,13 +186,13 @@ describe('loadConfig', () => {
     expect(tokenOf('0123456789abcdef'.repeat(4))).to.have.length(64);
   });
 
-  it('takes flags that were not given, and empty texts, for not set', () => {
+  it('treats flags that were not given and empty texts as not set', () => {
     const environment = { HEADLESS: '', LOG_LEVEL: 'debug', COMMAND_TIMEOUT_SECONDS: '' };
     const config = load({ flags: { LOG_LEVEL: undefined }, environment });
     expect(config).to.include({ headless: true, logLevel: 'debug', commandTimeoutMs: 120_000 });
   });
 
-  it('turns seconds and minutes, fractions too, into milliseconds', () => {
+  it('converts seconds and minutes, fractions too, into milliseconds', () => {
     const environment = { HEARTBEAT_TIMEOUT_SECONDS: '0.5', SESSION_TIMEOUT_MINUTES: ' 1.5 ' };
     expect(load({ environment })).to.include({ heartbeatTimeoutMs: 500, sessionTimeoutMs: 90_000 });
   });
@@ -225,13 +225,13 @@ describe('loadConfig', () => {
     ['COMMAND_TIMEOUT_SECONDS', '86401', /at most 86400/],
     ['COMMAND_TIMEOUT_SECONDS', 'Infinity', /at most 86400/],
     ['SESSION_TIMEOUT_MINUTES', '   ', /number of minutes/],
-    // Timers can't wait longer than 2^31 ms: they would fire at once.
+    // A timer of more than 2^31 ms would fire at once.
     ['SESSION_TIMEOUT_MINUTES', '40000', /at most 34560/],
     ['LOG_LEVEL', 'loud', /error.*warn.*info.*debug/],
   ];
 
   for (const [name, value, allowed] of WRONG) {
-    it(`refuses ${name}=${value} with its name, where it came from, and what is allowed`, () => {
+    it(`refuses ${name}=${value} with its name, its source, and what is allowed`, () => {
       const problem = problemOf({ environment: { [name]: value } });
       expect(problem).to.contain(name).and.to.contain('the environment').and.to.match(allowed);
     });
@@ -264,7 +264,7 @@ describe('loadConfig', () => {
   });
 
   for (const browser of ['firefox', 'MicrosoftEdge']) {
-    it(`refuses ${browser} without an endpoint that has it: only Chrome and Chromium are started here`, () => {
+    it(`refuses ${browser} without an endpoint, because only Chrome and Chromium are started here`, () => {
       expect(problemOf({ environment: { BROWSER: browser } }))
         .to.contain(browser)
         .and.to.contain('GRID_URL');
@@ -279,7 +279,7 @@ describe('loadConfig', () => {
     for (const name of SETTING_NAMES) expect(problem).to.contain(name);
   });
 
-  it('lets the environment hold whatever else it likes', () => {
+  it('ignores other variables of the environment', () => {
     expect(load({ environment: { HEADLES: 'x', PATH: '/bin' } }).headless).to.equal(true);
   });
 
@@ -304,7 +304,7 @@ describe('loadConfig', () => {
 });
 
 describe('Secrets among the settings', () => {
-  it('are masked from then on in all that the process writes, in each form', () => {
+  it('are masked from then on in everything that the process writes, in each form', () => {
     const environment = {
       GRID_URL: 'https://ann:grid%2Dpass@grid.test/wd/hub',
       REGISTRY_URL: 'postgres://ann:registry-pass@db.test/runs',

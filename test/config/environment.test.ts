@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { browserEnvironment } from '../../src/config/environment.ts';
 
 describe('browserEnvironment', () => {
-  it('has what browsers read, and nothing else', () => {
+  it('has the variables that browsers read, and no others', () => {
     const read = {
       PATH: '/bin',
       HOME: '/home/ann',
@@ -29,7 +29,7 @@ describe('browserEnvironment', () => {
     expect(browserEnvironment({}, { ...read, ...ours })).to.deep.equal(read);
   });
 
-  it('has what desktops, graphics and sign-on need', () => {
+  it('has the variables of desktops, graphics and sign-on', () => {
     const names =
       'KRB5CCNAME KRB5_CONFIG GDK_SCALE GSETTINGS_BACKEND GIO_MODULE_DIR LOCALE_ARCHIVE NIX_PATH NIXOS_OZONE_WL ' +
       '__GLX_VENDOR_LIBRARY_NAME __EGL_VENDOR_LIBRARY_DIRS DRI_PRIME GALLIUM_DRIVER VDPAU_DRIVER XMODIFIERS IBUS_ADDRESS ' +
@@ -61,7 +61,7 @@ describe('browserEnvironment', () => {
     });
   }
 
-  it('has additions that win', () => {
+  it('lets additions override', () => {
     const environment = browserEnvironment({ HOME: '/elsewhere', LICENCE: '42' }, { HOME: '/home/ann', PATH: '/bin' });
     expect(environment).to.deep.equal({ HOME: '/elsewhere', LICENCE: '42', PATH: '/bin' });
   });

@@ -8,7 +8,7 @@ import { format } from 'prettier';
 
 const PREFIX = 'webdriver_supervisor_';
 const HISTOGRAMS = ['session_death_detection_seconds', 'session_recovery_seconds'];
-/** What the monitor exports. */
+/** The metrics that the monitor exports. */
 const METRICS = [
   'sessions',
   'sessions_created_total',
@@ -65,26 +65,26 @@ describe('config: rules for Prometheus', () => {
   const rules = readFileSync(RULES, 'utf8');
   const alerts = rules.split(/^ {6}- alert: /m).slice(1);
 
-  it('are about metrics that the monitor exports (R310)', () => {
+  it('use only metrics that the monitor exports (R310)', () => {
     expect(unknownMetrics(rules)).to.deep.equal([]);
     expect(unknownMetrics(readFileSync(RULES_TEST, 'utf8'))).to.deep.equal([]);
   });
 
-  it('have one for the create rate of an owner and two for the reuse of sessions (R310)', () => {
+  it('include one for the create rate of an owner and two for the reuse of sessions (R310)', () => {
     expect(rules).to.match(/sessions_created_total\{owner!~"\|other"\}\[5m\]\)\) > 0\.1$/m);
     expect(rules)
       .to.match(/< 0\.95 >= 0\.90$/m)
       .and.match(/^ +< 0\.90$/m);
   });
 
-  it('have the thresholds for clean-up, memory and sessions at a time (R412)', () => {
+  it('have the required thresholds for clean-up, memory and concurrent sessions (R412)', () => {
     expect(rules).to.contain('> 0.05').and.contain('> 20 * 60');
     expect(rules).to.contain('monitor_data_bytes > 100 * 1024 * 1024');
     expect(rules).to.contain('sessions{status="active"}) > 1000');
   });
 
   for (const alert of alerts) {
-    it(`${alert.split('\n')[0]} tells how bad it is, what is wrong and the command to type`, () => {
+    it(`${alert.split('\n')[0]} has a severity, the problem and the command to type`, () => {
       expect(alert).to.match(/severity: (warning|critical)$/m);
       expect(alert).to.match(/summary: '.+'$/m);
       expect(alert).to.match(/description: >-\n(\s+.+\n?)+/);
@@ -95,24 +95,24 @@ describe('config: rules for Prometheus', () => {
   }
 });
 
-describe('config: rules and scrape settings as promtool takes them', () => {
+describe('config: promtool', () => {
   before(function () {
     if (!isInstalled('promtool')) this.skip();
   });
 
-  it('finds no fault with the rules', () => {
+  it('accepts the rules', () => {
     expect(promtool('check', 'rules', RULES)).to.equal('');
   });
 
-  it('finds the alerts to fire, and not to fire, as their tests say', () => {
+  it('passes the tests of the alerts', () => {
     expect(promtool('test', 'rules', RULES_TEST)).to.equal('');
   });
 
-  it('finds no fault with the scrape settings, nor with the rules that they name', () => {
+  it('accepts the scrape settings and the rules that they name', () => {
     expect(promtool('check', 'config', SCRAPE)).to.equal('');
   });
 
-  it('reads every query of the dashboard', () => {
+  it('parses every query of the dashboard', () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'rules-'));
     try {
       const file = path.join(folder, 'queries.yml');
@@ -130,7 +130,7 @@ describe('config: dashboard for Grafana', () => {
   const panels = readPanels();
   const charts = panels.filter(({ type }) => type !== 'row');
 
-  it('asks for metrics that the monitor exports', () => {
+  it('queries only metrics that the monitor exports', () => {
     expect(unknownMetrics(queriesOf(panels).join('\n'))).to.deep.equal([]);
   });
 
@@ -139,7 +139,7 @@ describe('config: dashboard for Grafana', () => {
     expect(METRICS.filter((name) => !shown.has(name))).to.deep.equal([]);
   });
 
-  it('takes its data source and its registry from the choices at its top', () => {
+  it('gets its data source and its registry from its variables', () => {
     const sources = charts.flatMap(({ datasource, targets = [] }) => [
       datasource,
       ...targets.map((each) => each.datasource),
@@ -150,7 +150,7 @@ describe('config: dashboard for Grafana', () => {
     ).to.deep.equal([]);
   });
 
-  it('explains each panel, and has no two in one place', () => {
+  it('explains each panel, and no two panels overlap', () => {
     expect(charts.filter(({ description = '' }) => description === '')).to.deep.equal([]);
     expect(new Set(panels.map(({ id }) => id)).size).to.equal(panels.length);
     const places = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
@@ -165,18 +165,18 @@ describe('config: the monitor as a service', () => {
   const unit = readFileSync(UNIT, 'utf8');
   const compose = readFileSync(COMPOSE, 'utf8');
 
-  it('is started again 10 s after it ended, always (R211)', () => {
+  it('is always started again 10 s after its end (R211)', () => {
     expect(unit)
       .to.match(/^Restart=always$/m)
       .and.match(/^RestartSec=10$/m)
       .and.match(/^StartLimitIntervalSec=0$/m);
   });
 
-  it('sees the folders and processes of the browsers that it is to end', () => {
+  it('can see the folders and processes of the browsers that it ends', () => {
     expect(unit).to.not.match(/^(PrivateTmp|PrivateUsers|PrivatePIDs|ProtectProc|MemoryDenyWriteExecute)=/m);
   });
 
-  it('is a unit that systemd takes', function () {
+  it('is a unit that systemd accepts', function () {
     if (!isInstalled('systemd-analyze')) return this.skip();
     const folder = mkdtempSync(path.join(tmpdir(), 'unit-'));
     try {
@@ -185,14 +185,14 @@ describe('config: the monitor as a service', () => {
       const file = path.join(folder, path.basename(UNIT));
       writeFileSync(file, unit.replaceAll('/opt/webdriver-supervisor', project));
       const { stdout, stderr } = spawnSync('systemd-analyze', ['verify', file], { encoding: 'utf8' });
-      // It looks at the machine's own units, too; what it only ignores is told with exit code 0.
+      // systemd-analyze also checks the machine's own units. It reports ignored settings with exit code 0.
       expect((stdout + stderr).split('\n').filter((line) => line.includes(path.basename(UNIT)))).to.deep.equal([]);
     } finally {
       rmSync(folder, { recursive: true });
     }
   });
 
-  it('listens on this machine only, and not without a token, in containers', () => {
+  it('listens in containers only for this machine, and only with a token', () => {
     const ports = [...compose.matchAll(/^ +- '([\d.:]+:\d+:\d+)'$/gm)].map(([, port]) => port);
     expect(ports).to.deep.equal(['127.0.0.1:5432:5432', '127.0.0.1:9464:9464']);
     expect(compose)
@@ -200,7 +200,7 @@ describe('config: the monitor as a service', () => {
       .and.contain('POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?');
   });
 
-  it('is a composition that docker takes', function () {
+  it('has a compose file that docker accepts', function () {
     if (spawnSync('docker', ['compose', 'version']).status !== 0) return this.skip();
     const env = { ...process.env, MONITOR_TOKEN: 'token', POSTGRES_PASSWORD: 'password' };
     const { status, stderr } = spawnSync('docker', ['compose', '-f', COMPOSE, 'config', '--quiet'], {
@@ -223,7 +223,7 @@ function readPanels(): Panel[] {
   return (JSON.parse(readFileSync('config/grafana-dashboard.json', 'utf8')) as { panels: Panel[] }).panels;
 }
 
-/** As Prometheus gets them: Grafana puts the choices of a person in. */
+/** The queries as Prometheus gets them: Grafana inserts the values of the variables. */
 function queriesOf(panels: readonly Panel[]): string[] {
   const choices: Readonly<Record<string, string>> = { $job: 'job', $__rate_interval: '5m', $__range: '6h' };
   return panels
@@ -235,7 +235,7 @@ function isInstalled(program: string): boolean {
   return spawnSync(program, ['--version']).error === undefined;
 }
 
-/** What it complains of; nothing where it is content. */
+/** Returns the complaints; empty if there are none. */
 function promtool(...args: string[]): string {
   const { status, stdout, stderr } = spawnSync('promtool', args, { encoding: 'utf8' });
   return status === 0 ? '' : stdout + stderr;

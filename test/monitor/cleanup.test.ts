@@ -13,11 +13,11 @@ import { monitorConfig, openMonitor } from './support/opened-monitor.ts';
 import { minutesAgo } from './support/rows.ts';
 
 const HOUR_MS = 3_600_000;
-/** Many times a second. */
+/** Settings with which the clean-up runs many times a second. */
 const OFTEN = {
   SESSION_CLEANUP_ENABLED: 'true',
   SESSION_CLEANUP_INTERVAL_MINUTES: '0.0005',
-  // What is left is closed if nobody renews it for two of them.
+  // A session that is not renewed for two intervals is closed.
   HEARTBEAT_INTERVAL_SECONDS: '0.01',
 };
 
@@ -41,7 +41,7 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
   const statuses = async () =>
     Object.fromEntries((await registry.sessions.list()).map(({ id, status }) => [id, status]));
   const isGone = async (id: string) => (await rawSql(url, `select id from sessions where id = '${id}'`)).length === 0;
-  /** What each clean-up left in the audit trail, oldest first. */
+  /** The audit entries of the clean-ups, oldest first. */
   const audited = async () =>
     (await rawSql(url, "select data from events where type = 'cleanup' order by id")).map(
       ({ data }) => JSON.parse(String(data)) as { what: string; removed: number; durationMs: number; errors: string[] },
@@ -50,15 +50,15 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
   const cleanedBy = (lines: readonly string[]) =>
     parse(lines).filter(({ message }) => message === 'Cleaned up sessions by policy');
 
-  /** What a monitor does while the office is its own, until the end of `work`. */
-  const onDuty = async (
+  /** Runs the jobs of a leader until the end of `work`. */
+  const whileLeading = async (
     settings: Partial<Record<SettingName, string>>,
     work: (lines: readonly string[]) => Promise<unknown>,
   ) => {
     const lines: string[] = [];
     const log = makeLog({ level: 'debug', format: 'json', write: (line) => void lines.push(line) });
     const config = monitorConfig(url, settings);
-    // A connection of its own: in this thread nobody writes between two statements of a transaction of its.
+    // The jobs need their own connection, so that no other statement of this thread gets into their transactions.
     await using own = await openRegistry(url);
     const duties = new Duties({
       registry: own,
@@ -86,7 +86,7 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
     return lines;
   };
 
-  it('removes what is over by its age and never what lives, again and again, and tells of each and of what there is (R402, R407, R411, R503, R504)', async () => {
+  it('repeatedly removes ended rows by age, never live ones, and reports each round and the statistics (R402, R407, R411, R503, R504)', async () => {
     const { host, pid, identity } = thisProcess();
     for (const status of ['dead', 'timed_out'])
       for (const hours of [0.9, 1.1, 25]) await insertOver(`${status} ${hours}`, status, hours);
@@ -99,7 +99,7 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
     await insert('left', { ...lapsed, status: 'active' });
     await insert('sleeps', { ...lapsed, status: 'active', host, pid, process_identity: identity });
     await insert('damaged', { ...lapsed, status: 'active', data: 'no json', host, pid, process_identity: identity });
-    const said = await onDuty(OFTEN, async () => {
+    const said = await whileLeading(OFTEN, async () => {
       await eventually(async () => (await audited()).length >= 3, 'three rounds');
       expect(await statuses()).to.deep.equal({
         'dead 0.9': 'dead',
@@ -133,13 +133,15 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
   it('is switched off by SESSION_CLEANUP_ENABLED=false (R413)', async () => {
     await insertOver('dead', 'dead', 2);
     const settings = { ...OFTEN, SESSION_CLEANUP_ENABLED: 'false', SESSION_MAX_MEMORY_MB: '1' };
-    // The memory that a monitor takes is more than that: told of by its first look, which begins after the first clean-up would.
-    await onDuty(settings, () => eventually(async () => (await registry.alerts.list()).length > 0, 'the first look'));
+    // The monitor's memory exceeds this limit. The first check of alerts reports it, and begins after a first clean-up would begin.
+    await whileLeading(settings, () =>
+      eventually(async () => (await registry.alerts.list()).length > 0, 'the first check'),
+    );
     expect(await statuses()).to.deep.equal({ dead: 'dead' });
     expect(await audited()).to.deep.equal([]);
   });
 
-  it('is done by one of several monitors (R402)', async () => {
+  it('is run by one of several monitors (R402)', async () => {
     const monitors = await Promise.all([openMonitor(url, OFTEN), openMonitor(url, OFTEN)]);
     try {
       await eventually(async () => (await audited()).length >= 5, 'five rounds');
@@ -150,7 +152,7 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
     expect(counts).to.deep.equal([0, (await audited()).length]);
   });
 
-  it('does the rest where something resists, counts that, tells of it, and has it done when it can (R401, R410, R412)', async () => {
+  it('goes on if a row can not be removed, counts and reports that, and removes it later (R401, R410, R412)', async () => {
     await insertOver('resists', 'dead', 2);
     for (const hours of [1.5, 3]) await insertOver(`dead ${hours}`, 'dead', hours);
     await insertOver('ended', 'ended', 7);
@@ -158,7 +160,7 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
     await refuseRemoval(url, 'resists');
     const settings = { ...OFTEN, HEALTH_CHECK_ENABLED: 'true', SESSION_HEALTH_CHECK_INTERVAL: '0.03' };
     const alertOf = async (rule: string) => (await registry.alerts.list()).find((one) => one.rule === rule);
-    const lines = await onDuty(settings, async () => {
+    const lines = await whileLeading(settings, async () => {
       const alert = await eventually(() => alertOf('cleanup-failures'), 'the alert');
       expect(alert).to.include({ status: 'firing', severity: 'warning', next: 'sessions' });
       expect(alert.message).to.match(/^(\d+) of the \1 clean-ups of the last day failed/);
@@ -169,7 +171,7 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
     });
     const rounds = await audited();
     const failed = rounds.filter(({ errors }) => errors.length > 0);
-    // The session that was left, and the rows that are over: by the first round, which failed too.
+    // The first round, which also failed, removed the abandoned session and the ended rows.
     expect(failed[0]).to.include({ removed: 4 });
     expect(failed[0]!.errors.join()).to.contain('refused by a test');
     const { cleanups } = await registry.metrics.read();
@@ -182,10 +184,10 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
   });
 
   for (const table of ['runs', 'events'])
-    it(`goes on when the store fails, here where its ${table} can not be read: the next one works (R402, R410)`, async () => {
+    it(`works again after a round in which ${table} could not be read (R402, R410)`, async () => {
       await insertOver('dead', 'dead', 2);
       await rawSql(url, `alter table ${table} rename to hidden`);
-      const lines = await onDuty(OFTEN, async (soFar) => {
+      const lines = await whileLeading(OFTEN, async (soFar) => {
         try {
           await eventually(
             async () => soFar.filter((line) => line.includes('The clean-up failed')).length >= 3,
@@ -203,7 +205,7 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
     });
 });
 
-/** The database refuses to remove one session's row. */
+/** Makes the database refuse to remove the row of one session. */
 async function refuseRemoval(url: string, id: string): Promise<void> {
   if (url.startsWith('sqlite:')) {
     await rawSql(

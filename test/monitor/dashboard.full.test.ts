@@ -15,14 +15,14 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const WIDTHS = [1280, 390] as const;
 const SCHEMES = ['light', 'dark'] as const;
 const WAIT_MS = 10_000;
-/** An owner as somebody may call himself. */
+/** A malicious name of an owner. */
 const NASTY = `<img src=x onerror="document.title='owned'">${'x'.repeat(200)}`;
 
 interface DevTools {
   sendDevToolsCommand(name: string, parameters: object): Promise<void>;
 }
 
-describeOnSqlite('The dashboard, in a browser of this project’s own', (registries) => {
+describeOnSqlite('The dashboard', (registries) => {
   let url: string;
   let registry: Registry;
   let monitor: OpenedMonitor;
@@ -46,7 +46,7 @@ describeOnSqlite('The dashboard, in a browser of this project’s own', (registr
     await registry.close();
   });
 
-  /** In one look: an element may be replaced between two commands. */
+  /** Reads the text in one command, because an element may be replaced between two commands. */
   const textOf = (selector: string) =>
     driver.executeScript<string>('return document.querySelector(arguments[0])?.innerText ?? ""', selector);
   const waitForText = (selector: string, text: RegExp) =>
@@ -72,7 +72,7 @@ describeOnSqlite('The dashboard, in a browser of this project’s own', (registr
     await devtools.sendDevToolsCommand('Emulation.setEmulatedMedia', { features });
   };
 
-  it('asks for the token, refuses a wrong one, and keeps the right one for this tab (R201, R411)', async () => {
+  it('asks for the token, refuses a wrong one, and stores the right one for this tab (R201, R411)', async () => {
     await show({ width: 1280, scheme: 'light' });
     await driver.get(monitor.url);
     await driver.wait(until.elementIsVisible(await driver.findElement(By.css('#token'))), WAIT_MS);
@@ -93,14 +93,14 @@ describeOnSqlite('The dashboard, in a browser of this project’s own', (registr
     await driver.switchTo().window((await driver.getAllWindowHandles())[0] ?? '');
   });
 
-  it('shows the data behind its links, which need the token', async () => {
+  it('shows the data of its links, which need the token', async () => {
     await (await driver.findElement(By.css('.foot a[href="/metrics"]'))).click();
     await waitForText('body', /webdriver_supervisor_sessions\{/);
     await driver.navigate().back();
     await waitForText('#running', /ann/);
   });
 
-  it('shows a run in progress move, without a reload (R212, R515)', async () => {
+  it('updates the progress of a run without a reload (R212, R515)', async () => {
     await show({ width: 1280, scheme: 'light' });
     await driver.get(monitor.url);
     await waitForText('#running', /ann/);
@@ -113,7 +113,7 @@ describeOnSqlite('The dashboard, in a browser of this project’s own', (registr
     expect(await driver.executeScript('return window.wasNotReloaded')).to.equal(true);
   });
 
-  it('tells at a glance what is wrong: the status, the stuck run, the alert with the command to type next', async () => {
+  it('shows the status, the stuck run, and the alert with the command to type next', async () => {
     await waitForText('#status', /critical/);
     await waitForText('#stuck', /gather/);
     await waitForText('#alerts', /is stuck: no progress for/);
@@ -123,16 +123,16 @@ describeOnSqlite('The dashboard, in a browser of this project’s own', (registr
 
   for (const width of WIDTHS)
     for (const scheme of SCHEMES)
-      it(`has nothing to complain of at ${width} px, ${scheme}: no violation of WCAG, no sideways scrolling`, async () => {
+      it(`has no violation of WCAG and no horizontal scrolling at ${width} px, ${scheme}`, async () => {
         await show({ width, scheme });
         expect(await violations()).to.deep.equal([]);
         const overflow = 'return document.documentElement.scrollWidth - document.documentElement.clientWidth';
         expect(await driver.executeScript(overflow)).to.equal(0);
       });
 
-  it('is reached by the keyboard alone, each control with a visible focus', async () => {
+  it('can be used by the keyboard alone, with a visible focus on each control', async () => {
     await show({ width: 1280, scheme: 'light' });
-    // What is not there for the eye is not there for the keyboard.
+    // Controls that are not visible can't be reached by the keyboard either.
     const reachable = await driver.executeScript<number>(
       `document.activeElement.blur(); window.scrollTo(0, 0);
        window.seen = new Set();
@@ -155,7 +155,7 @@ describeOnSqlite('The dashboard, in a browser of this project’s own', (registr
     expect(missed).to.deep.equal([]);
   });
 
-  it('resets what is stuck (R212)', async () => {
+  it('resets stuck runs (R212)', async () => {
     const press = async (selector: string) => (await driver.findElement(By.css(selector))).click();
     await press('#reset-all');
     await driver.wait(until.elementIsVisible(await driver.findElement(By.css('#dialog-confirm'))), WAIT_MS);
@@ -165,7 +165,7 @@ describeOnSqlite('The dashboard, in a browser of this project’s own', (registr
     await waitForText('#stuck', /Nothing is stuck/);
   });
 
-  it('has complained of nothing but what was refused', async () => {
+  it('has logged no errors but the refusals', async () => {
     const entries = await driver.manage().logs().get('browser');
     const complaints = entries.map(({ message }) => message).filter((text) => !/\b(401|503)\b/.test(text));
     expect(complaints).to.deep.equal([]);

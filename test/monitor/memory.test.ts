@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { measureData, MemoryWatch } from '../../src/monitor/memory.ts';
 
 describe('MemoryWatch', () => {
-  it('takes garbage that waits for its collector for none: the least of the last six looks counts', () => {
+  it('returns the smallest of the last six samples, so that uncollected garbage does not count', () => {
     const watch = new MemoryWatch();
     const first = watch.look();
     expect(first).to.be.within(1_000_000, measureData() + 1_000_000);

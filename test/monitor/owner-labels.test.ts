@@ -9,7 +9,7 @@ describe('OwnerLabels', () => {
   const make = (isEnabled = true) => new OwnerLabels({ isEnabled });
   const owners = (count: number) => Object.fromEntries(numbers(count).map((number) => [`owner ${number}`, number]));
 
-  it('names 200 owners, those with the largest values, and adds the rest up', () => {
+  it('names the 200 owners with the largest values, and adds up the others', () => {
     const byLabel = make().label({ ...owners(300), '': 7 }, add);
     expect(byLabel.size).to.equal(202);
     expect(byLabel.get('')).to.equal(7);
@@ -19,7 +19,7 @@ describe('OwnerLabels', () => {
     expect(byLabel.get('other')).to.equal((99 * 100) / 2);
   });
 
-  it('lets no value go down while new owners come and others grow', () => {
+  it('never decreases a value while new owners come and other values grow', () => {
     const labels = make();
     let before = labels.label(owners(150), add);
     for (const round of numbers(20)) {
@@ -30,13 +30,13 @@ describe('OwnerLabels', () => {
     }
   });
 
-  it('takes the larger of two values, if it is told to', () => {
+  it('returns the larger of two values if `combine` is Math.max', () => {
     const labels = make();
     labels.label(owners(200), add);
     expect(labels.label({ one: 3, two: 5, three: 4 }, Math.max).get('other')).to.equal(5);
   });
 
-  it('cuts long owners to 100 characters, and combines those that are the same then', () => {
+  it('cuts long owners to 100 characters, and combines those that are then equal', () => {
     const long = '日😀'.repeat(60);
     const byLabel = make().label({ [`${long}a`]: 1, [`${long}b`]: 2, ['x'.repeat(100)]: 4 }, add);
     expect([...byLabel]).to.deep.equal([
@@ -45,7 +45,7 @@ describe('OwnerLabels', () => {
     ]);
   });
 
-  it('names none if that is switched off', () => {
+  it('names no owners if they are switched off', () => {
     expect([...make(false).label(owners(300), add)]).to.deep.equal([['', (299 * 300) / 2]]);
   });
 });

@@ -53,7 +53,7 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
     await startRun(registry, { id });
     await ageRun(url, id, minutes);
   };
-  /** Of a program of this machine, and the run that it works on. */
+  /** Adds a session of a program on this machine, and its run. */
   const startOf = async (process: ProcessIdentity, id: string, endpoint?: string): Promise<StoredSession> => {
     const claim = { id, owner: `owner of ${id}`, holder: id, process, leaseMs: 600_000, runId: `run of ${id}` };
     const claimed = await registry.leases.claim(claim);
@@ -64,19 +64,19 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
     await registry.runs.begin(`run of ${id}`, { token: session.token, process });
     return session;
   };
-  /** What a monitor does while the office is its own, until the end of `work`. */
-  const onDuty = async (
+  /** Runs the jobs of a leader until the end of `work`. */
+  const whileLeading = async (
     settings: Parameters<typeof monitorConfig>[1],
     changes: Partial<SweeperOptions>,
     work: (duties: Duties) => Promise<unknown>,
   ) => {
-    // A connection of its own: in this thread nobody writes between two statements of a transaction of its.
+    // The jobs need their own connection, so that no other statement of this thread gets into their transactions.
     await using own = await openRegistry(url);
     const duties = new Duties({
       registry: own,
       config: monitorConfig(url, settings),
       sweeper: { ...options, ...changes },
-      // So that the first word of it says that there was a first look.
+      // The memory alert then shows that the first check of alerts is done.
       limits: { maxLongRunning: 3, maxMemoryBytes: 1, commandLine: (command) => command },
       sinks: [],
       log: options.log,
@@ -90,9 +90,9 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
     }
   };
   const alerts = async () => (await registry.alerts.list()).map(({ key }) => key).toSorted();
-  const untilToldOnce = () => eventually(async () => (await alerts()).includes('memory'), 'the first look');
+  const untilFirstCheck = () => eventually(async () => (await alerts()).includes('memory'), 'the first check');
 
-  it('times nothing out while a heartbeat of the future shows that clocks differ, and says so', async () => {
+  it('times nothing out while a heartbeat in the future shows that clocks differ, and logs that', async () => {
     await startAged('stuck', 45);
     await startRun(registry, { id: 'of another clock' });
     const future = new Date(Date.now() + 10 * MINUTE_MS).toISOString();
@@ -105,7 +105,7 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
     expect(await runs()).to.deep.equal({ stuck: 'timed_out', 'of another clock': 'processing' });
   });
 
-  it('times out what makes no progress, with its reason, and nothing else (R205, R214)', async () => {
+  it('times out only work without progress, with the reason (R205, R214)', async () => {
     await startAged('stuck', 31);
     await startAged('long', 16);
     await startAged('fresh', 0);
@@ -134,15 +134,15 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
     expect(lines).to.have.length(1);
   });
 
-  it('leaves what is stuck alone where AUTO_TIMEOUT_ENABLED is false (R205)', async () => {
+  it('does not time out stuck work if AUTO_TIMEOUT_ENABLED is false (R205)', async () => {
     await startAged('stuck', 31);
     await check({ isAutoTimeoutEnabled: false });
     expect(await runs()).to.deep.equal({ stuck: 'processing' });
     expect(lines).to.deep.equal([]);
   });
 
-  it('does not count the time in which this machine slept, and that of another one it does (R215)', async () => {
-    // By now the run's program is on the machine of `rows.ts`.
+  it('does not count the time in which this machine slept, but that of another machine (R215)', async () => {
+    // From here on, the run's program is on the machine of `rows.ts`.
     await startAged('run', 40);
     const asked: number[] = [];
     const pausedSince = (timeMs: number) => {
@@ -156,7 +156,7 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
     expect(await runs()).to.deep.equal({ run: 'timed_out' });
   });
 
-  it('gives back what a program of this machine held that is gone, and leaves what lives (law 6, R214)', async () => {
+  it('ends the sessions of a dead program of this machine, and no live ones (invariant 6, R214)', async () => {
     await using program = startProgram();
     await startOf(program.identity, 'theirs');
     await startOf(thisProcess(), 'ours');
@@ -175,11 +175,11 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
     );
   });
 
-  it('is not done where HEALTH_CHECK_ENABLED is false, and nobody is told of what it would find (R205)', async () => {
+  it('does not run if HEALTH_CHECK_ENABLED is false, and raises no alerts (R205)', async () => {
     await startAged('stuck', 31);
     const settings = { HEALTH_CHECK_ENABLED: 'false', SESSION_HEALTH_CHECK_INTERVAL: '0.001' };
-    await onDuty(settings, {}, async (duties) => {
-      await untilToldOnce();
+    await whileLeading(settings, {}, async (duties) => {
+      await untilFirstCheck();
       await duties.stop();
       expect(duties.lastSweepAt).to.equal(null);
     });
@@ -187,15 +187,15 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
     expect(await alerts()).to.deep.equal(['memory']);
   });
 
-  it('is waited for when the monitor gives its office back, and nothing is told afterwards (R402)', async () => {
+  it('ends before the monitor releases the leadership, and raises no alerts afterwards (R402)', async () => {
     await using grid = await openWebhookServer();
     grid.answer('never');
     await using program = startProgram();
     await startOf(program.identity, 'theirs', grid.url);
     await program.end();
-    await onDuty({ HEALTH_CHECK_ENABLED: 'true' }, { gridUrl: grid.url }, async (duties) => {
-      // The check waits for the endpoint, and what there is has been told.
-      await Promise.all([grid.waitForRequest(), untilToldOnce()]);
+    await whileLeading({ HEALTH_CHECK_ENABLED: 'true' }, { gridUrl: grid.url }, async (duties) => {
+      // The check waits for the endpoint, and the alerts so far have been raised.
+      await Promise.all([grid.waitForRequest(), untilFirstCheck()]);
       await startAged('long', 16);
       let isStopped = false;
       const stopping = duties.stop().then(() => (isStopped = true));
@@ -204,13 +204,13 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
       await grid.close();
       await stopping;
       expect(await sessions()).to.include({ theirs: 'expired' });
-      // Waits for whatever may have begun since.
+      // Waits for work that may have begun since.
       await duties.stop();
     });
     expect(await alerts()).to.deep.equal(['memory']);
   });
 
-  it('goes on after one that failed, and beside a damaged row: the next one works (R204, R514)', async () => {
+  it('works again after a failure, and beside a damaged row (R204, R514)', async () => {
     await startAged('damaged', 31);
     await rawSql(url, "update runs set params = 'no json' where id = 'damaged'");
     await rawSql(url, 'alter table sessions rename to hidden');
@@ -231,12 +231,12 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
     expect(JSON.parse(failures()[0]!))
       .to.have.property('reason')
       .that.matches(/sessions/);
-    await eventually(async () => said('The check for stuck work works again').length === 1, 'word of it');
+    await eventually(async () => said('The check for stuck work works again').length === 1, 'its log line');
     expect((await monitor.ask('/livez')).status).to.equal(200);
   });
 });
 
-/** A program of this machine that lives until it is told to end. */
+/** Starts a program on this machine that lives until it is ended. */
 function startProgram() {
   const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'ignore'] });
   const exit = once(child, 'exit');
@@ -247,7 +247,7 @@ function startProgram() {
     await exit;
   };
   return {
-    // The same place as ours, with the start of its own.
+    // Its host is this machine; its start time is its own.
     identity: { host, pid, identity: identity.replace(/[^/]*$/, readProcess(pid)!.startedAt) },
     end,
     [Symbol.asyncDispose]: end,

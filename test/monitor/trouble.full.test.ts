@@ -10,7 +10,7 @@ import { askInTime, expectUnavailable, untilHealthy } from './support/availabili
 import { openMonitor } from './support/opened-monitor.ts';
 
 describe('A monitor whose PostgreSQL is', () => {
-  it('down when it begins: it listens, says why, and begins its work when it can', async () => {
+  it('down at its start listens, reports the reason, and starts its jobs later', async () => {
     await using postgres = await TestPostgres.start();
     const url = await postgres.createDatabase();
     await postgres.stop();
@@ -23,10 +23,13 @@ describe('A monitor whose PostgreSQL is', () => {
     expect(metrics.text).to.contain('webdriver_supervisor_registry_up 0');
     await postgres.start();
     await untilHealthy(monitor);
-    await eventually(async () => (await monitor.ask('/health')).json.leader.is_leader === true, 'it takes the office');
+    await eventually(
+      async () => (await monitor.ask('/health')).json.leader.is_leader === true,
+      'it becomes the leader',
+    );
   }).timeout(60_000);
 
-  it('hung, many asking: each has an answer within 2 s, and all is well when it goes on', async () => {
+  it('hung answers each of many requests within 2 s, and is healthy when the database goes on', async () => {
     await using postgres = await TestPostgres.start();
     await using monitor = await openMonitor(await postgres.createDatabase());
     await untilHealthy(monitor);
@@ -37,7 +40,7 @@ describe('A monitor whose PostgreSQL is', () => {
       const targets = ['/health', '/health/sessions', '/sessions', '/runs', '/metrics', '/alerts', '/timeline'];
       const crowd = Array.from({ length: 40 }, (_unused, index) => targets[index % targets.length]!);
       const answers = await Promise.all(crowd.map((target) => askInTime(monitor, target)));
-      // Pages of rows are limited for each client, also while they wait.
+      // The number of pages of rows is limited for each client, also while they wait.
       const expected = (target: string) => {
         if (target === '/metrics') return [200];
         return ['/sessions', '/runs'].includes(target) ? [503, 429] : [503];
@@ -49,7 +52,7 @@ describe('A monitor whose PostgreSQL is', () => {
     await untilHealthy(monitor);
   }).timeout(60_000);
 
-  it('hung when it is told to stop: it stops within 25 s', async () => {
+  it('hung at its end stops within 25 s', async () => {
     await using postgres = await TestPostgres.start();
     await using monitor = await openMonitor(await postgres.createDatabase());
     await untilHealthy(monitor);
@@ -64,7 +67,7 @@ describe('A monitor whose PostgreSQL is', () => {
     }
   }).timeout(60_000);
 
-  it('restarted: it comes back by itself', async () => {
+  it('restarted recovers by itself', async () => {
     await using postgres = await TestPostgres.start();
     await using monitor = await openMonitor(await postgres.createDatabase());
     await untilHealthy(monitor);
@@ -76,7 +79,7 @@ describe('A monitor whose PostgreSQL is', () => {
 });
 
 describeOnSqlite('A monitor whose SQLite file is', (registries) => {
-  it('locked by another process: it says so within 2 s, and comes back by itself (R215)', async () => {
+  it('locked by another process reports that within 2 s, and recovers by itself (R215)', async () => {
     const url = await registries.url();
     await using monitor = await openMonitor(url);
     await untilHealthy(monitor);
@@ -84,14 +87,14 @@ describeOnSqlite('A monitor whose SQLite file is', (registries) => {
     other.exec('begin immediate');
     await eventually(async () => (await monitor.ask('/readyz')).status === 503, 'the lock is noticed');
     await expectUnavailable(monitor, /Another program keeps it locked/);
-    // What can be read is still shown.
+    // Readable data are still shown.
     expect((await askInTime(monitor, '/sessions')).status).to.equal(200);
     other.exec('rollback');
     await untilHealthy(monitor);
   });
 });
 
-/** The processes that answer for it: suspended, they keep everybody waiting, as a hung machine would. */
+/** The server processes of the database. If they are suspended, every client waits, as with a hung machine. */
 function stopBackends({ pid }: TestPostgres): readonly number[] {
   const backends = listProcesses()
     .filter(({ ppid }) => ppid === pid)

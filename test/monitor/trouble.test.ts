@@ -10,9 +10,9 @@ import { rejectionOf } from '../support/rejection.ts';
 import { openMonitor } from './support/opened-monitor.ts';
 
 describe('A monitor whose registry', () => {
-  it('never can be used, for its address is wrong: it does not begin', async () => {
+  it('has a wrong address does not start', async () => {
     const config = loadConfig({ environment: { REGISTRY_URL: 'sqlite:/proc/nowhere/registry.db', MONITOR_PORT: '0' } });
-    // A folder that can't be made may be there tomorrow: that is trouble. What is no address of a registry never is one.
+    // A folder that can't be created may exist later: the monitor waits for it. A text that is no address of a registry stays wrong.
     const error = await rejectionOf(Monitor.open({ config: { ...config, registryUrl: 'mysql://planted:secret@db' } }));
     expect(error).to.be.instanceOf(ConfigError);
     expect(error.message).to.not.contain('secret');
@@ -20,7 +20,7 @@ describe('A monitor whose registry', () => {
 });
 
 describeOnSqlite('Several monitors of one registry', (registries) => {
-  it('have one that does the work, and another when it stops (R402)', async () => {
+  it('have one leader, and another one when it stops (R402)', async () => {
     const url = await registries.url();
     const monitors = await Promise.all([openMonitor(url), openMonitor(url), openMonitor(url)]);
     const leaders = async () => {
@@ -45,11 +45,11 @@ describeOnSqlite('Several monitors of one registry', (registries) => {
     }
   });
 
-  it('is not ready any more from the moment it is told to stop, and gives the office back', async () => {
+  it('report that they are not ready as soon as they are stopped, and release the leadership', async () => {
     const url = await registries.url();
     await using registry = await openRegistry(url);
     const monitor = await openMonitor(url);
-    await eventually(async () => (await registry.leadership.current('monitor')) !== undefined, 'it takes the office');
+    await eventually(async () => (await registry.leadership.current('monitor')) !== undefined, 'it becomes the leader');
     const closing = monitor.close();
     const ready = await monitor.ask('/readyz');
     expect(ready.status).to.equal(503);
