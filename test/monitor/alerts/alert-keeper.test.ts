@@ -51,7 +51,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
     clock = undefined;
   });
 
-  /** One round, as a monitor does it. */
+  /** Checks the rules once, as a monitor does. */
   const look = async (own: Partial<OwnFacts> = {}, by = keeper, through = registry) => {
     const report = await lookForStuck(through, sweeper);
     await by.update(through, await readFacts(through, { report, memoryBytes: 0, overdue: [], ...own }));
@@ -66,7 +66,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
     return rows.map((row) => ({ ...row }));
   };
   const countOf = async (type: string) => (await eventsOf(type)).length;
-  /** Only what the time is: timers and databases go on. */
+  /** Fakes the time only: timers and databases go on. */
   const fakeTime = () => (clock = useFakeTimers({ now: Date.now(), toFake: ['Date'] }));
 
   describe('raises', () => {
@@ -90,12 +90,12 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
           message: 'Run run of gather (owner "ann") is stuck: no progress for 31 min, and 30 min are allowed.',
         },
       ]);
-      expect(await countOf('session_warning'), 'that is told before it is stuck').to.equal(0);
+      expect(await countOf('session_warning'), 'the warning, which comes before it is stuck').to.equal(0);
       expect(lines).to.have.length(1);
       expect(lines[0]).to.match(/^error: Alert stuck: Run run .* is stuck.*next=.?reset-stuck --execute/);
     });
 
-    it('nothing, and ends nothing, of rules that nobody looks for: what was not looked for is not over', async () => {
+    it('and ends no alerts of rules that are not checked', async () => {
       await startRun(registry, { id: 'run' });
       await ageRun(url, 'run', 31);
       await look();
@@ -107,7 +107,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
       expect(await states()).to.deep.equal({ 'stuck run': 'recovered' });
     });
 
-    it('an alert whose message and command are those of now, and whose beginning stays', async () => {
+    it('an alert with the current message and command, and with its first beginning', async () => {
       await startRun(registry, { id: 'run' });
       await ageRun(url, 'run', 16);
       await look();
@@ -121,7 +121,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
       expect(alerts[0]!.message).to.contain('no progress for 18 min');
     });
 
-    it('an event for whoever follows a run, once for each time that it stalls (R209, R213)', async () => {
+    it('one event for the readers of a run each time that it stalls (R209, R213)', async () => {
       await startRun(registry, { id: 'run', owner: 'ann' });
       await ageRun(url, 'run', 16);
       for (let round = 0; round < 3; round += 1) await look();
@@ -140,7 +140,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
       expect(await eventsOf('session_warning')).to.deep.equal([warning, warning]);
     });
 
-    it('of a session without a run the same, with its id', async () => {
+    it('the same event for a session without a run, with its id', async () => {
       await startSession(registry, { id: 'session', owner: 'ann' });
       await ageSession(url, 'session', 16);
       await look();
@@ -151,14 +151,14 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
     });
   });
 
-  describe('tells that it is over', () => {
+  describe('reports the recovery', () => {
     const stall = async () => {
       await startRun(registry, { id: 'run', owner: 'ann' });
       await ageRun(url, 'run', 16);
       await look();
     };
 
-    it('as soon as the run goes on, once (R208)', async () => {
+    it('of a run once, as soon as it makes progress (R208)', async () => {
       await stall();
       await registry.runs.setProgress('run', { done: 1, total: 2 });
       await look();
@@ -173,14 +173,14 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
     });
 
     for (const status of ['completed', 'partial'])
-      it(`as soon as the run is ${status}`, async () => {
+      it(`of a run as soon as it is ${status}`, async () => {
         await stall();
         await rawSql(url, `update runs set status = ${literal(status)}, token = null where id = 'run'`);
         await look();
         expect(await states()).to.deep.equal({ 'long-running run': 'recovered' });
       });
 
-    it('as soon as a session without a run is used again', async () => {
+    it('of a session without a run as soon as it is used again', async () => {
       await startSession(registry, { id: 'session' });
       await ageSession(url, 'session', 16);
       await look();
@@ -189,14 +189,14 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
       expect(await states()).to.deep.equal({ 'long-running session': 'recovered' });
     });
 
-    it('once, where two monitors see it', async () => {
+    it('once if two monitors see it', async () => {
       await stall();
       await registry.runs.setProgress('run', { done: 1, total: 2 });
       await Promise.all([look(), look({}, new AlertKeeper(LIMITS, sweeper.log))]);
       expect(await countOf('alert_recovered')).to.equal(1);
     });
 
-    it('when a run that was timed out is gone on with, and not when it is timed out (R205, R213)', async () => {
+    it('of a run that was timed out when it is resumed, and not when it is timed out (R205, R213)', async () => {
       const { token } = await startRun(registry, { id: 'run' });
       await ageRun(url, 'run', 31);
       await look();
@@ -214,7 +214,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
     });
   });
 
-  describe('closes without a word', () => {
+  describe('closes without a notice', () => {
     const worse: Record<string, () => Promise<string>> = {
       'a run': async () => {
         await startRun(registry, { id: 'run' });
@@ -248,7 +248,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
       },
     };
     for (const [name, make] of Object.entries(worse))
-      it(`the warning of ${name} that is stuck by now: the other alert says so`, async () => {
+      it(`the warning of ${name} that is stuck now and has another alert`, async () => {
         const id = await make();
         await look();
         expect(await states()).to.deep.equal({ [`stuck ${id}`]: 'firing', [`long-running ${id}`]: 'closed' });
@@ -264,7 +264,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
       'has failed': () => rawSql(url, "update runs set token = null, status = 'failed' where id = 'run'"),
     };
     for (const [name, end] of Object.entries(ends))
-      it(`what was about a run that ${name}`, async () => {
+      it(`the alert about a run that ${name}`, async () => {
         await startRun(registry, { id: 'run' });
         await ageRun(url, 'run', 16);
         await look();
@@ -275,7 +275,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
         expect(lines.some((line) => line.startsWith('Recovered'))).to.equal(false);
       });
 
-    it('what was about a run or a session whose row is damaged, and goes on with the others (R514)', async () => {
+    it('the alert about a run or a session with a damaged row, and goes on with the others (R514)', async () => {
       for (const id of ['damaged', 'whole']) {
         await startRun(registry, { id });
         await ageRun(url, id, 16);
@@ -298,7 +298,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
   });
 
   describe('waits', () => {
-    it('a minute until what is about numbers is over: near its limit it does not flicker (R412)', async () => {
+    it('a minute before an alert about a metric ends, so that it does not flicker near its limit (R412)', async () => {
       const time = fakeTime();
       await look({ memoryBytes: TOO_MUCH });
       const [{ since }] = (await alertsOf()) as [StoredAlert];
@@ -312,7 +312,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
       expect(await countOf('alert_recovered')).to.equal(0);
     });
 
-    it('no longer than that minute (R412)', async () => {
+    it('no longer than a minute (R412)', async () => {
       const time = fakeTime();
       await look({ memoryBytes: TOO_MUCH });
       await look();
@@ -328,7 +328,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
       expect(await countOf('alert_firing')).to.equal(2);
     });
 
-    it('with what is about one of the monitor’s jobs as with what is about all', async () => {
+    it('for an alert about a job of the monitor as for one about the whole registry', async () => {
       const time = fakeTime();
       await look({ overdue: [{ name: 'clean-up', byMs: 10 * MINUTE_MS }] });
       await look();
@@ -338,7 +338,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
       expect(await states()).to.deep.equal({ 'scheduler-silent clean-up': 'recovered' });
     });
 
-    it('a day until what is over is forgotten, and never forgets what fires', async () => {
+    it('a day before it removes an ended alert, and never removes a firing one', async () => {
       const time = fakeTime();
       await startRun(registry, { id: 'run' });
       await ageRun(url, 'run', 16);

@@ -10,7 +10,7 @@ import { minutesAgo, startRun, startSession } from '../support/rows.ts';
 
 const HOUR = 60;
 const OWN: OwnFacts = { report: { processing: 0, longRunning: [], stuck: [] }, memoryBytes: 7, overdue: [] };
-/** What somebody may have left in a column that is to have JSON. */
+/** Broken contents of a column for JSON. */
 const SPOILT = ['no json', '', 'null', '5', '"text"', '[]', '{"cause":5,"isRapid":"yes","errors":"many"}'];
 
 describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
@@ -25,7 +25,7 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
   const endedAgo = (table: 'runs' | 'sessions', id: string, minutes: number) =>
     rawSql(url, `update ${table} set ended_at = ${literal(minutesAgo(minutes))} where id = ${literal(id)}`);
   const ageEvents = (minutes: number) => rawSql(url, `update events set at = ${literal(minutesAgo(minutes))}`);
-  /** The newest event of the type, spoilt. */
+  /** Breaks the data of the newest event of the type. */
   const spoilLast = (type: string, data: string) =>
     rawSql(
       url,
@@ -44,14 +44,14 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
     await startSession(registry, { id });
     await registry.leases.release(id, 'manager', { status: 'dead', death: { cause, detectedBy: 'probe' } });
   };
-  /** Two sessions of an owner, one right after the other. */
+  /** Starts two sessions of an owner, one right after the other. */
   const hurry = async (owner: string) => {
     const { id } = await startSession(registry, { id: `first of ${owner}`, owner });
     await registry.leases.release(id, 'manager', { status: 'ended' });
     await startSession(registry, { id: `second of ${owner}`, owner });
   };
 
-  it('finds nothing in an empty registry, and passes on what the monitor knows of itself', async () => {
+  it('finds nothing in an empty registry, and passes on the monitor’s own facts', async () => {
     const overdue = [{ name: 'clean-up', byMs: 3 }];
     expect(await readFacts(registry, { ...OWN, overdue })).to.deep.equal({
       ...OWN,
@@ -68,7 +68,7 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
     });
   });
 
-  it('finds the runs that were halted or timed out within a day and that nobody has gone on with (R205)', async () => {
+  it('finds the runs that were halted or timed out within a day and were not resumed (R205)', async () => {
     for (const id of ['halted', 'halted 23 h ago', 'halted 25 h ago', 'resumed', 'works'])
       await startRun(registry, { id });
     for (const id of ['timed out', 'timed out 25 h ago', 'timed out and resumed']) await startRun(registry, { id });
@@ -106,7 +106,7 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
     expect(idsOf((await read()).timedOutSessions)).to.deep.equal(['59 min ago', 'now']);
   });
 
-  it('knows the causes of the deaths of the last ten minutes', async () => {
+  it('finds the causes of the deaths within ten minutes', async () => {
     await die('old', 'driver-exited');
     await ageEvents(11);
     await die('nine minutes ago', 'tab-crashed');
@@ -115,7 +115,7 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
     expect((await read()).recentDeaths).to.deep.equal(['tab-crashed', 'browser-exited']);
   });
 
-  it('knows whose sessions were started in quick succession within ten minutes (R306)', async () => {
+  it('finds the owners of rapid creates within ten minutes (R306)', async () => {
     await hurry('old');
     await ageEvents(11);
     await hurry('ann');
@@ -123,7 +123,7 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
     expect((await read()).recentRapidCreates).to.deep.equal(['ann']);
   });
 
-  it('knows the clients whose wrong tokens were reported within ten minutes', async () => {
+  it('finds the clients whose wrong tokens were reported within ten minutes', async () => {
     const report = (client: string) => registry.events.append({ type: 'wrong_tokens', data: { client } });
     await report('10.0.0.1');
     await ageEvents(11);
@@ -131,7 +131,7 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
     expect((await read()).wrongTokenClients).to.deep.equal(['10.0.0.2']);
   });
 
-  it('counts the clean-ups of the last day and those that failed (R412)', async () => {
+  it('counts the clean-ups and failed clean-ups of the last day (R412)', async () => {
     const clean = (errors: readonly string[]) =>
       registry.metrics.recordCleanup({ what: 'all sessions', removed: 1, durationMs: 1, errors });
     await clean(['too old']);
@@ -145,7 +145,7 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
     expect((await read()).cleanups).to.deep.equal({ runs: 2, failures: 1 });
   });
 
-  it('counts live sessions, and all units of work with the share of them that reused one (R306, R412)', async () => {
+  it('counts live sessions and units of work, with the share of units that reused a session (R306, R412)', async () => {
     await startSession(registry, { id: 'ended' });
     await registry.leases.release('ended', 'manager', { status: 'ended' });
     await startSession(registry, { id: 'active' });
@@ -155,7 +155,7 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
     expect(await read()).to.include({ activeSessions: 2, unitsOfWork: 8, reuseRatio: 0.75 });
   });
 
-  it('is harmed by no event whose data somebody has spoilt, and by no damaged row (R514)', async () => {
+  it('ignores events with broken data and damaged rows (R514)', async () => {
     for (const [index, data] of SPOILT.entries()) {
       await die(`death ${index}`, 'tab-crashed');
       await spoilLast('session_dead', data);

@@ -10,21 +10,21 @@ import { openMailServer, type MailServer } from '../support/mail-server.ts';
 import { everythingOf, makeNotice } from '../support/notices.ts';
 
 const REASON = new Error('The monitor ends.');
-/** Less than any limit of the sink: what takes longer was ended by one. */
+/** Less than any limit of the sink. A longer delivery was ended by a limit. */
 const PROMPT_MS = 5_000;
 const { signal: NEVER } = new AbortController();
 const TO = 'oncall@example.test';
 const LOGIN = { user: 'planted-user@example.test', password: 'pl@nted/password' };
 const CREDENTIALS = `${encodeURIComponent(LOGIN.user)}:${encodeURIComponent(LOGIN.password)}@`;
-/** As they are, as they stand in the URL, and as they go over the wire. */
+/** User and password in plain text, as encoded in the URL, and as sent over the network. */
 const SECRETS = [LOGIN.user, LOGIN.password, `\0${LOGIN.user}\0${LOGIN.password}`]
   .flatMap((secret) => [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')])
   .concat('planted');
 
-/** The certificate of the stand-in is trusted by nobody. */
+/** The certificate of the test server is not trusted. */
 const ANY_CERTIFICATE = '?tls.rejectUnauthorized=false';
 
-/** What the sink rejects with, once it has told nothing of user and password. */
+/** Returns the error of the sink, after a check that it contains neither user nor password. */
 async function failureOf({ address }: MailServer, { query = '', phaseLimitMs = 10_000 } = {}): Promise<DeliveryError> {
   const sink = makeMailSink({ smtpUrl: `smtp://${CREDENTIALS}${address}/${query}`, to: TO, phaseLimitMs });
   const error = await rejectionOf(sink.send(makeNotice(), NEVER));
@@ -35,7 +35,7 @@ async function failureOf({ address }: MailServer, { query = '', phaseLimitMs = 1
 }
 
 describe('R208 mail sink: what arrives', () => {
-  it('is one mail with the whole notice as text, marked as sent by a machine', async () => {
+  it('is one mail with the whole notice as text, marked as automatic', async () => {
     await using server = await openMailServer();
     await makeMailSink({ smtpUrl: `smtp://${server.address}`, to: TO }).send(makeNotice({ owner: 'Ännchen' }), NEVER);
     expect(server.mails).to.have.length(1);
@@ -51,7 +51,7 @@ describe('R208 mail sink: what arrives', () => {
       .and.to.include('CRITICAL stuck: The run made no progress for 31 minutes.');
   });
 
-  it('goes to all addresses, from the one that was asked for', async () => {
+  it('goes to all addresses, from the sender in the options', async () => {
     await using server = await openMailServer();
     const to = 'ann@example.test, Bob <bob@example.test>';
     const sink = makeMailSink({ smtpUrl: `smtp://${server.address}`, to, from: 'Alerts <alerts@example.test>' });
@@ -63,7 +63,7 @@ describe('R208 mail sink: what arrives', () => {
     });
   });
 
-  it('has arrived when one of the addresses takes it: the others would not get it by another attempt, that one twice', async () => {
+  it('counts as delivered when the server accepts one of the addresses, which would get it twice by another attempt', async () => {
     const refuse = (address: string) => (address.startsWith('gone') ? { code: 550, text: 'No such user' } : undefined);
     await using server = await openMailServer({ refuse });
     const sink = makeMailSink({ smtpUrl: `smtp://${server.address}`, to: `gone@example.test, ${TO}` });
@@ -71,7 +71,7 @@ describe('R208 mail sink: what arrives', () => {
     expect(server.mails.map(({ to }) => to)).to.deep.equal([[TO]]);
   });
 
-  it('has no header and no recipient by the grace of an owner, a rule or a host', async () => {
+  it('has no headers or recipients injected by an owner, a rule or a host', async () => {
     await using server = await openMailServer();
     const injection = 'x\r\nBcc: victim@example.test\r\nX-Planted: 1\r\n\r\nNew body';
     const sink = makeMailSink({ smtpUrl: `smtp://${server.address}`, to: TO });
@@ -87,8 +87,8 @@ describe('R208 mail sink: what arrives', () => {
   });
 });
 
-describe('R208 mail sink: security', () => {
-  it('logs in with user and password of the URL, over STARTTLS where the server offers it', async () => {
+describe('R208 mail sink: connection', () => {
+  it('logs in with user and password of the URL, over STARTTLS if the server offers it', async () => {
     await using server = await openMailServer({ security: 'starttls', login: LOGIN });
     const smtpUrl = `smtp://${CREDENTIALS}${server.address}${ANY_CERTIFICATE}`;
     await makeMailSink({ smtpUrl, to: TO }).send(makeNotice(), NEVER);
@@ -96,7 +96,7 @@ describe('R208 mail sink: security', () => {
     expect(server.mails[0]).to.include({ isSecure: true, user: LOGIN.user });
   });
 
-  it('comes from who logs in, where that is an address: many servers take no other', async () => {
+  it('sends as the user who logs in, if that is an address', async () => {
     const login = { user: 'monitor@example.org', password: 'secret' };
     await using server = await openMailServer({ login });
     const smtpUrl = `smtp://${encodeURIComponent(login.user)}:${login.password}@${server.address}`;
@@ -104,21 +104,21 @@ describe('R208 mail sink: security', () => {
     expect(server.mails[0]).to.include({ from: login.user, user: login.user });
   });
 
-  it('speaks TLS from the start to smtps://', async () => {
+  it('uses TLS from the start for smtps://', async () => {
     await using server = await openMailServer({ security: 'smtps', login: LOGIN });
     const smtpUrl = `smtps://${CREDENTIALS}${server.address}${ANY_CERTIFICATE}`;
     await makeMailSink({ smtpUrl, to: TO }).send(makeNotice(), NEVER);
     expect(server.mails[0]).to.include({ isSecure: true, user: LOGIN.user });
   });
 
-  it('gives neither the notice nor the password to a server whose certificate nobody trusts', async () => {
+  it('sends neither the notice nor the password to a server with an untrusted certificate', async () => {
     await using server = await openMailServer({ security: 'starttls', login: LOGIN });
     const error = await failureOf(server);
     expect(error.message).to.match(/^The mail server can't be reached: [A-Z_]*CERT[A-Z_]*\.$/);
     expect(server.mails).to.have.length(0);
   });
 
-  it('takes no other orders from the query of the URL, such as to log the conversation', async () => {
+  it('ignores other options in the query of the URL, such as to log the conversation', async () => {
     await using server = await openMailServer({ login: LOGIN });
     const query = '?logger=true&debug=true&pool=true&jsonTransport=true';
     await makeMailSink({ smtpUrl: `smtp://${CREDENTIALS}${server.address}/${query}`, to: TO }).send(
@@ -126,13 +126,13 @@ describe('R208 mail sink: security', () => {
       NEVER,
     );
     expect(server.mails).to.have.length(1);
-    // A pool would keep its connection.
+    // A pool would leave its connection open.
     await eventually(async () => server.openConnections === 0, 'the end of the connection');
   }).timeout(PROMPT_MS);
 });
 
 describe('R208 mail sink: what does not arrive', () => {
-  it('is an error with the status and the words of the server, to be tried again by whoever sent it', async () => {
+  it('is an error with the status and the text of the server, to be tried again', async () => {
     await using server = await openMailServer({ login: LOGIN, refuse: () => ({ code: 550, text: 'No such user' }) });
     const error = await failureOf(server);
     expect(error.message).to.equal('The mail server refused the notice: 550 No such user.');
@@ -140,13 +140,13 @@ describe('R208 mail sink: what does not arrive', () => {
     expect(error.data).to.deep.equal({ sink: 'email', status: 550 });
   });
 
-  it('is told without the words where they repeat the user', async () => {
+  it('is reported without the server’s text if that repeats the user', async () => {
     const refuse = () => ({ code: 553, text: `Not owned by ${LOGIN.user.toUpperCase()}` });
     await using server = await openMailServer({ login: LOGIN, refuse });
     expect((await failureOf(server)).message).to.equal('The mail server refused the notice: 553.');
   });
 
-  it('names the setting where the login is wrong, and not the words of the server, which may repeat it', async () => {
+  it('is reported with the setting instead of the server’s text if the login is wrong', async () => {
     await using server = await openMailServer({ login: { ...LOGIN, password: 'another' } });
     expect((await failureOf(server)).message).to.equal(
       'The mail server refused the notice: 535 to the user and password of SMTP_URL.',
@@ -154,7 +154,7 @@ describe('R208 mail sink: what does not arrive', () => {
     expect(server.mails).to.have.length(0);
   });
 
-  it('is told by the code of the network where nobody listens', async () => {
+  it('is reported by the network’s code if no server listens', async () => {
     await using server = await openMailServer();
     await server.close();
     const error = await failureOf(server);
@@ -163,14 +163,14 @@ describe('R208 mail sink: what does not arrive', () => {
   });
 
   for (const at of ['greeting', 'mail', 'data'] as const) {
-    it(`is an error where the connection breaks at the ${at}`, async () => {
+    it(`is an error if the connection breaks at the ${at}`, async () => {
       await using server = await openMailServer({ login: LOGIN, fault: { at, kind: 'reset' } });
       expect((await failureOf(server)).message).to.match(
         /^The mail server can't be reached: (ECONNECTION|ECONNRESET)\.$/,
       );
     });
 
-    it(`is an error where the server falls silent at the ${at}`, async () => {
+    it(`is an error if the server stops answering at the ${at}`, async () => {
       await using server = await openMailServer({ login: LOGIN, fault: { at, kind: 'silence' } });
       const error = await failureOf(server, { phaseLimitMs: 200 });
       expect(error.message).to.equal('The mail server did not answer in time.');
@@ -181,7 +181,7 @@ describe('R208 mail sink: what does not arrive', () => {
 
 describe('R208 mail sink: aborting', () => {
   for (const at of ['greeting', 'mail', 'data'] as const) {
-    it(`rejects with the signal's own reason while the server is silent at the ${at}, and gives up the connection`, async () => {
+    it(`rejects with the signal's reason while the server is silent at the ${at}, and closes the connection`, async () => {
       await using server = await openMailServer({ fault: { at, kind: 'silence' } });
       const stop = new AbortController();
       const sink = makeMailSink({ smtpUrl: `smtp://${server.address}`, to: TO });
@@ -194,7 +194,7 @@ describe('R208 mail sink: aborting', () => {
     }).timeout(PROMPT_MS);
   }
 
-  it('sends nothing where the signal had aborted before', async () => {
+  it('sends nothing if the signal had already aborted', async () => {
     await using server = await openMailServer();
     const sink = makeMailSink({ smtpUrl: `smtp://${server.address}`, to: TO });
     expect(await rejectionOf(sink.send(makeNotice(), AbortSignal.abort(REASON)))).to.equal(REASON);
@@ -203,7 +203,7 @@ describe('R208 mail sink: aborting', () => {
 });
 
 describe('R208 mail sink: its settings', () => {
-  it('are refused where the URL is none of a mail server, without its value', () => {
+  it('are refused if the URL is not one of a mail server, without its value', () => {
     for (const smtpUrl of [
       'mail.example.test',
       'https://planted@mail.test',
@@ -216,7 +216,7 @@ describe('R208 mail sink: its settings', () => {
     }
   });
 
-  it('are refused where nobody can be addressed', () => {
+  it('are refused if they contain no address', () => {
     for (const to of ['', 'ann', 'ann@example.test, bob', '@', 'ann@example.test bob@example.test']) {
       expect(() => makeMailSink({ smtpUrl: 'smtp://127.0.0.1', to }), to).to.throw(ConfigError, /^ALERT_EMAIL must be/);
     }

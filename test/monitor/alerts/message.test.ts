@@ -24,7 +24,7 @@ const anyNotice = record<Notice>({
 });
 
 describe('R208 toText', () => {
-  it('says what is wrong, then whose and where, and ends with the command to type', () => {
+  it('gives the problem, its owner and host, and at the end the command to type', () => {
     expect(toText(makeNotice()).split('\n')).to.deep.equal([
       'CRITICAL stuck: The run made no progress for 31 minutes.',
       'Owner: ann',
@@ -36,34 +36,34 @@ describe('R208 toText', () => {
     ]);
   });
 
-  it('begins with the severity while it fires, and with RECOVERED when it is over', () => {
+  it('begins with the severity while the alert fires, and with RECOVERED afterwards', () => {
     expect(toText(makeNotice({ severity: 'warning' }))).to.match(/^WARNING stuck: /);
     expect(toText(makeNotice({ status: 'recovered' }))).to.match(/^RECOVERED stuck: /);
   });
 
-  it('leaves out what there is not', () => {
+  it('leaves out null fields', () => {
     const text = toText(makeNotice({ owner: null, runId: null, sessionId: null, next: null }));
     expect(text.split('\n').map((line) => line.split(':')[0])).to.deep.equal(['CRITICAL stuck', 'Host', 'Since']);
   });
 
-  it('keeps a value to its line: none can pose as another field, or steer a terminal', () => {
+  it('keeps each value on its line, so that none can forge a field or control a terminal', () => {
     const text = toText(makeNotice({ owner: 'ann\r\nNext: rm -rf /\u2028x\u0007', message: '\u001b[31mred\n\n\tend' }));
     expect(text).to.contain('Owner: ann Next: rm -rf / x\n').and.to.contain('stuck: [31mred end\n');
     expect(text.split('\n')).to.have.length(7);
   });
 
-  it('shows a text in the order in which it is written', () => {
+  it('removes characters that change the direction of text', () => {
     expect(toText(makeNotice({ owner: 'nna\u202etxt.exe\u2066' }))).to.contain('Owner: nnatxt.exe\n');
   });
 
-  it('cuts what is endless, and never in the middle of a character', () => {
+  it('cuts long values, never in the middle of a character', () => {
     const text = toText(makeNotice({ message: `x${'🦉'.repeat(5_000)}`, owner: 'o'.repeat(10_000), host: '\ud83e' }));
     expect(text.length).to.be.lessThan(3_000);
     expect(text).to.match(/🦉…\nOwner: o{299}…\n/u);
     expect(text.isWellFormed()).to.equal(true);
   });
 
-  it('hides secrets, also where a cut would leave half of one', () => {
+  it('hides secrets, even if a cut would leave a part of one', () => {
     const message = `Died at https://ann:${SECRET}@grid.test/ with password=${SECRET}`;
     const cutInSecret = `${'x'.repeat(250)} password=${SECRET.repeat(20)}`;
     const text = toText(makeNotice({ message, owner: cutInSecret, next: `curl -H 'Authorization: Bearer ${SECRET}'` }));
@@ -71,7 +71,7 @@ describe('R208 toText', () => {
     expect(text).to.contain('password=***');
   });
 
-  it('has at most seven lines of clean text, whatever it is about', () => {
+  it('has at most seven lines of clean text for any notice', () => {
     assert(
       property(anyNotice, (notice) => {
         const lines = toText(notice).split('\n');
@@ -83,20 +83,20 @@ describe('R208 toText', () => {
 });
 
 describe('R208 toSubject', () => {
-  it('tells the severity or the recovery, the rule and the owner', () => {
+  it('has the severity or the recovery, the rule and the owner', () => {
     expect(toSubject(makeNotice())).to.equal('[webdriver-supervisor] critical: stuck – owner ann');
     expect(toSubject(makeNotice({ status: 'recovered' }))).to.equal(
       '[webdriver-supervisor] recovered: stuck – owner ann',
     );
   });
 
-  it('tells the host where the trouble is nobody’s', () => {
+  it('has the host if the alert has no owner', () => {
     expect(toSubject(makeNotice({ owner: null, rule: 'registry', severity: 'warning' }))).to.equal(
       '[webdriver-supervisor] warning: registry – host box-1',
     );
   });
 
-  it('is one line of at most 150 characters, whatever it is about', () => {
+  it('is one line of at most 150 characters for any notice', () => {
     assert(
       property(anyNotice, (notice) => {
         const subject = toSubject(notice);
@@ -116,7 +116,7 @@ describe('R208 toSubject', () => {
 });
 
 describe('R208 toJson', () => {
-  it('has every field of the notice, by names as JSON over HTTP has them, and the time', () => {
+  it('has every field of the notice in snake case, and the time', () => {
     expect(toJson(makeNotice(), new Date('2026-03-01T12:31:00Z'))).to.deep.equal({
       alert: 'stuck',
       key: 'stuck:run-7',
@@ -133,12 +133,12 @@ describe('R208 toJson', () => {
     });
   });
 
-  it('keeps null for what there is not', () => {
+  it('has null for missing values', () => {
     const json = toJson(makeNotice({ owner: null, runId: null, sessionId: null, next: null }));
     expect(json).to.include({ owner: null, run_id: null, session_id: null, next: null });
   });
 
-  it('is clean and short, whatever it is about', () => {
+  it('is clean and short for any notice', () => {
     assert(
       property(anyNotice, (notice) => {
         const values = Object.values(toJson(notice)).filter((value) => value !== null);

@@ -15,9 +15,9 @@ import { ageRun, startRun } from '../support/rows.ts';
 import { openSlackServer, type SlackServer } from '../support/slack-server.ts';
 import { openWebhookServer, type WebhookServer } from '../support/webhook-server.ts';
 
-/** Longer than any sink is waited for by those who are not its own. */
+/** More time than other sinks wait for a slow one. */
 const PROMPT_MS = 5_000;
-/** What is told is the same on any database; that it is kept there is proven for both by the tests of the registry. */
+/** Notices do not depend on the database. The tests of the registry check the stored deliveries on both databases. */
 describeOnSqlite('Notifier', (registries) => {
   const empty = useEmptyRegistry(registries);
   let registry: Registry;
@@ -41,7 +41,7 @@ describeOnSqlite('Notifier', (registries) => {
     await Promise.all([slack.close(), mail.close(), webhook.close()]);
   });
 
-  /** As a monitor that begins has it: with sinks of its own. */
+  /** Opens a notifier with its own sinks, as a new monitor does. */
   const open = (): Notifier => {
     const kept = makeKeptLog();
     lines = kept.lines;
@@ -70,7 +70,7 @@ describeOnSqlite('Notifier', (registries) => {
     });
   const recover = (id: string) =>
     registry.alerts.end(`stuck ${id}`, { status: 'recovered', message: `It is over: run ${id} goes on.` });
-  /** What each was asked to take, in order, whatever it answered: the first line of each notice. */
+  /** Returns the first line of each notice that each sink was sent, in order, accepted or not. */
   const asked = () => ({
     slack: slack.requests.map(({ body }) => firstLine((JSON.parse(body) as { text: string }).text)),
     email: mail.mails.map(({ text }) => firstLine(text)),
@@ -80,10 +80,10 @@ describeOnSqlite('Notifier', (registries) => {
     }),
   });
   const toAll = (...notices: readonly string[]) => ({ slack: notices, email: notices, webhook: notices });
-  /** Pauses are over when a test says so. */
+  /** Lets the tests end pauses. */
   const fakePauses = () => (clock = useFakeTimers({ toFake: ['performance'] }));
 
-  describe('tells', () => {
+  describe('notifies', () => {
     it('each sink of an alert once, with its owner, its host and the command to type next (R208)', async () => {
       const notifier = open();
       await raise('one');
@@ -95,7 +95,7 @@ describeOnSqlite('Notifier', (registries) => {
       expect(lines).to.deep.equal([]);
     });
 
-    it('that it is over, once, and of a new beginning anew (R208)', async () => {
+    it('of a recovery once, and again of the next beginning (R208)', async () => {
       const notifier = open();
       const round = async () => {
         await notifier.deliver(registry);
@@ -107,7 +107,7 @@ describeOnSqlite('Notifier', (registries) => {
       await round();
       const told = ['CRITICAL stuck: Run one is stuck.', 'RECOVERED stuck: It is over: run one goes on.'];
       expect(asked()).to.deep.equal(toAll(...told));
-      // A beginning is told from the one before by its time.
+      // Beginnings of one alert differ by their times.
       const before = Date.now();
       await eventually(async () => Date.now() > before, 'the clock to go on');
       await raise('one');
@@ -115,7 +115,7 @@ describeOnSqlite('Notifier', (registries) => {
       expect(asked()).to.deep.equal(toAll(...told, told[0]!));
     });
 
-    it('nobody of what was closed without a word, or was over before anybody was told', async () => {
+    it('no sink of an alert that was closed without a notice, or that ended before it was sent', async () => {
       const notifier = open();
       await raise('closed');
       await notifier.deliver(registry);
@@ -126,7 +126,7 @@ describeOnSqlite('Notifier', (registries) => {
       expect(asked()).to.deep.equal(toAll('CRITICAL stuck: Run closed is stuck.'));
     });
 
-    it('nothing twice when a monitor starts anew, and then goes on where the last one was (R208)', async () => {
+    it('no sink twice after a restart of the monitor, and goes on with what is left (R208)', async () => {
       await raise('one');
       await open().deliver(registry);
       await using later = await openRegistry(empty.url);
@@ -140,7 +140,7 @@ describeOnSqlite('Notifier', (registries) => {
       );
     });
 
-    it('of five alerts of one rule by five notices, and of six by one that names three', async () => {
+    it('of five alerts of one rule by five notices, and of six by one notice that names three', async () => {
       const notifier = open();
       const ids = ['1', '2', '3', '4', '5'];
       for (const id of ids) await raise(id);
@@ -155,7 +155,9 @@ describeOnSqlite('Notifier', (registries) => {
       expect(several).to.match(/^CRITICAL stuck: 6 alerts at once\.( Run next \d is stuck\.){3} And 3 more\.$/);
       expect(other).to.equal('WARNING memory: Much.');
       expect(more).to.deep.equal([]);
-      expect(slack.messages.find(({ text }) => text.includes('6 alerts at once'))!.text).to.match(/\nNext: npm run health$/);
+      expect(slack.messages.find(({ text }) => text.includes('6 alerts at once'))!.text).to.match(
+        /\nNext: npm run health$/,
+      );
       for (const id of [...ids, '6']) await recover(`next ${id}`);
       await notifier.deliver(registry);
       expect(asked().email.at(-1)).to.match(/^RECOVERED stuck: 6 alerts at once\./);
@@ -163,8 +165,8 @@ describeOnSqlite('Notifier', (registries) => {
     });
   });
 
-  describe('and a sink that can not be reached', () => {
-    it('is tried again, each time after a longer pause, and gets its notice once, while the others get theirs at once (R208)', async () => {
+  describe('with a sink that can not be reached', () => {
+    it('tries it again after longer and longer pauses, delivers once, and does not delay the others (R208)', async () => {
       const time = fakePauses();
       const notifier = open();
       slack.answer('reset');
@@ -172,7 +174,7 @@ describeOnSqlite('Notifier', (registries) => {
       await notifier.deliver(registry);
       const notice = 'CRITICAL stuck: Run one is stuck.';
       expect(asked()).to.deep.equal(toAll(notice));
-      // One that breaks the connection took nothing.
+      // A sink that breaks the connection has not accepted the notice.
       slack.answer({ status: 503, body: 'not now' });
       for (const [pauseMs, tries] of [
         [1_000, 2],
@@ -196,7 +198,7 @@ describeOnSqlite('Notifier', (registries) => {
       for (const secret of slack.secrets) expect(lines.join('')).to.not.contain(secret);
     });
 
-    it('holds up no other notice where it refuses one (R208)', async () => {
+    it('sends it other notices if it refuses one (R208)', async () => {
       fakePauses();
       const notifier = open();
       slack.answer(({ body }) =>
@@ -214,7 +216,7 @@ describeOnSqlite('Notifier', (registries) => {
       ]);
     });
 
-    it('is never left alone for longer than a minute', async () => {
+    it('tries it at least once a minute', async () => {
       const time = fakePauses();
       const notifier = open();
       slack.answer({ status: 500 });
@@ -226,7 +228,7 @@ describeOnSqlite('Notifier', (registries) => {
       }
     });
 
-    it('is not told that it is over what it was never told of; those who were told are (R208)', async () => {
+    it('sends a recovery only to the sinks that received the alert (R208)', async () => {
       const time = fakePauses();
       const notifier = open();
       slack.answer({ status: 500 });
@@ -247,7 +249,7 @@ describeOnSqlite('Notifier', (registries) => {
     });
   });
 
-  describe('and a sink that hangs', () => {
+  describe('with a sink that hangs', () => {
     const hang = async () => {
       webhook.answer('never');
       const notifier = open();
@@ -260,7 +262,7 @@ describeOnSqlite('Notifier', (registries) => {
       return { notifier, delivery };
     };
 
-    it('delays no other sink, nor what comes next, and is not asked twice at a time (R208)', async () => {
+    it('delays neither other sinks nor later notices, and sends it one notice at a time (R208)', async () => {
       const { notifier, delivery } = await hang();
       await raise('two');
       const next = notifier.deliver(registry);
@@ -271,7 +273,7 @@ describeOnSqlite('Notifier', (registries) => {
       await delivery;
     }).timeout(PROMPT_MS);
 
-    it('is left at once when the monitor is closed, and told by the next one (R208)', async () => {
+    it('gives up at once when the monitor is closed, and the next monitor delivers (R208)', async () => {
       const { notifier, delivery } = await hang();
       const disconnect = webhook.waitForDisconnect();
       notifier.close();
@@ -282,7 +284,7 @@ describeOnSqlite('Notifier', (registries) => {
       expect(asked()).to.deep.equal({ ...toAll(notice), webhook: [notice, notice] });
     }).timeout(PROMPT_MS);
 
-    it('does not keep a monitor from telling the others of what it finds next (R208)', async () => {
+    it('lets the monitor notify the others of later findings (R208)', async () => {
       webhook.answer('never');
       const { log } = makeKeptLog();
       const config = {
@@ -293,7 +295,7 @@ describeOnSqlite('Notifier', (registries) => {
         }),
         ...settings(),
       };
-      // A connection of its own: in this thread nobody writes between two statements of a transaction of its.
+      // The jobs need their own connection, so that no other statement of this thread gets into their transactions.
       await using own = await openRegistry(empty.url);
       const duties = new Duties({
         registry: own,
@@ -316,7 +318,10 @@ describeOnSqlite('Notifier', (registries) => {
         for (const [index, id] of ['first', 'second', 'third'].entries()) {
           await startRun(registry, { id });
           await ageRun(empty.url, id, 31);
-          await eventually(async () => asked().slack.length > index && asked().email.length > index, `word of ${id}`);
+          await eventually(
+            async () => asked().slack.length > index && asked().email.length > index,
+            `a notice of ${id}`,
+          );
           expect(asked().slack[index]).to.contain(id);
         }
         expect(asked().webhook).to.have.length(1);

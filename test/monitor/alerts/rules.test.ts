@@ -32,12 +32,12 @@ const QUIET: AlertFacts = {
 
 interface Row {
   readonly rule: string;
-  /** What is within the limit, the last of them just so. */
+  /** Facts within the limit; the last ones are exactly at it. */
   readonly within: readonly Partial<AlertFacts>[];
-  /** What is just beyond it. */
+  /** Facts just beyond the limit. */
   readonly beyond: Partial<AlertFacts>;
   readonly severity: 'warning' | 'critical';
-  /** All that is found there. */
+  /** All findings of these facts. */
   readonly found: Finding;
 }
 
@@ -142,7 +142,7 @@ const TABLE: Readonly<Record<string, Row>> = {
       next: 'npm run health',
     },
   },
-  'a run that gave up for its sessions died too often': {
+  'a run that stopped because its sessions died too often': {
     rule: 'restart-limit',
     within: [{ endedRuns: [makeRun({ error: { code: 'session-dead', message: 'It died.' } })] }],
     beyond: {
@@ -160,7 +160,7 @@ const TABLE: Readonly<Record<string, Row>> = {
       next: 'npm run run -- gather --resume run-7',
     },
   },
-  'a run that was left by its program': {
+  'a run whose process is gone': {
     rule: 'abandoned',
     within: [
       { endedRuns: [makeRun({ error: { code: 'session-dead', message: 'It died.' } })] },
@@ -188,7 +188,7 @@ const TABLE: Readonly<Record<string, Row>> = {
       next: 'npm run metrics',
     },
   },
-  'more than 5 % of the clean-ups that failed (R412)': {
+  'more than 5 % failed clean-ups (R412)': {
     rule: 'cleanup-failures',
     within: [{ cleanups: { runs: 96, failures: 0 } }, { cleanups: { runs: 20, failures: 1 } }],
     beyond: { cleanups: { runs: 19, failures: 1 } },
@@ -250,7 +250,7 @@ const TABLE: Readonly<Record<string, Row>> = {
       next: 'npm run metrics',
     },
   },
-  'a session of an owner who had just been given one (R306)': {
+  'a second session of an owner within 10 s (R306)': {
     rule: 'rapid-creates',
     within: [{ recentRapidCreates: [] }],
     beyond: { recentRapidCreates: ['ann'] },
@@ -277,25 +277,25 @@ const TABLE: Readonly<Record<string, Row>> = {
 
 describe('ALERT_RULES', () => {
   for (const [name, { rule, within, beyond, severity, found }] of Object.entries(TABLE))
-    it(`${rule}: tells of ${name}, with the cause and the command to type next, and of nothing within the limit`, () => {
+    it(`${rule}: finds ${name}, with the cause and the command to type next, and nothing within the limit`, () => {
       for (const facts of within) expect(find(rule, facts), JSON.stringify(facts)).to.deep.equal([]);
       expect(find(rule, beyond)).to.deep.equal([found]);
       expect(ruleOf(rule).severity).to.equal(severity);
     });
 
-  it('have names of their own, each with a row in the table above', () => {
+  it('have unique names, each with a row in the table above', () => {
     const names = ALERT_RULES.map(({ name }) => name);
     expect(new Set(names)).to.have.property('size', names.length);
     expect(new Set(Object.values(TABLE).map(({ rule }) => rule))).to.deep.equal(new Set(names));
   });
 
-  it('have nothing to tell where all is quiet', () => {
+  it('find nothing if there is no problem', () => {
     for (const { name, find: look } of ALERT_RULES) expect(look(QUIET, LIMITS), name).to.deep.equal([]);
   });
 
-  it('tell of what is stuck once: not also as what may be stuck', () => {
+  it('find stuck work once, not also as work that may be stuck', () => {
     const stuck = [makeIdle(31), makeIdle(40, { runId: null })];
-    // Reports that were read anew have other objects for the same.
+    // A second report has other objects for the same work.
     const longRunning = [...stuck.map((idle) => ({ ...idle })), makeIdle(16, { runId: 'run-8', sessionId: null })];
     const facts = { report: reportOf({ longRunning, stuck }) };
     expect(find('stuck', facts).map(({ subject }) => subject)).to.deep.equal(['run-7', 'session-3']);
@@ -307,18 +307,18 @@ describe('ALERT_RULES', () => {
     expect(find('rapid-creates', facts)[0]!.message).to.match(/6 times within 10 min \(ann, bob, cid and 2 more\)\.$/);
   });
 
-  it('keep the rest of a percent to themselves where it would hide that the limit is passed', () => {
+  it('round a percentage down, so that it does not look like the limit', () => {
     const [{ message } = { message: '' }] = find('reuse-ratio', { reuseRatio: 0.8999, unitsOfWork: 10_000 });
     expect(message).to.match(/^Only 89 %/);
   });
 
-  it('resume a run from a file by its file, with a place for each parameter that is not kept', () => {
+  it('resume a run of a file by that file, with a placeholder for each parameter that is not stored', () => {
     const options = { target: 'my actions/shop.ts', hidden: ['password', 'apiKey'] };
     const [{ next } = { next: '' }] = find('stuck', { endedRuns: [makeRun({ status: 'timed_out', options })] });
     expect(next).to.equal("npm run run -- 'my actions/shop.ts' --resume run-7 --password … --api-key …");
   });
 
-  it('tell nothing of what a run or a session works with (R411)', () => {
+  it('show no parameters of a run or a session (R411)', () => {
     const secret = 'planted';
     const run = {
       params: { password: secret },

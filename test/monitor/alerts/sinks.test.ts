@@ -10,7 +10,7 @@ const SLACK = { slackWebhookUrl: 'https://hooks.slack.test/services/planted' };
 const MAIL = { alertEmail: 'oncall@example.test', smtpUrl: 'smtp://planted-user:planted-password@mail.test' };
 const WEBHOOK = { alertWebhookUrl: 'https://alerts.test/planted' };
 
-/** The names of the sinks, and what was logged. */
+/** Returns the names of the sinks, and the log. */
 function opened(settings: SinkSettings) {
   const { log, lines } = makeKeptLog();
   const sinks = openSinks(settings, log);
@@ -19,7 +19,7 @@ function opened(settings: SinkSettings) {
 }
 
 describe('R208 openSinks', () => {
-  it('opens a sink for each way that is configured, and has nothing to say', () => {
+  it('opens a sink for each receiver in the settings, and logs nothing', () => {
     expect(opened({ ...SLACK, ...MAIL, ...WEBHOOK })).to.deep.equal({
       names: ['slack', 'email', 'webhook'],
       lines: [],
@@ -29,7 +29,7 @@ describe('R208 openSinks', () => {
     expect(opened(WEBHOOK)).to.deep.equal({ names: ['webhook'], lines: [] });
   });
 
-  it('warns once that alerts go to the log only, and names the settings, where none is configured', () => {
+  it('warns once that alerts go only to the log, and names the settings, if there is no receiver', () => {
     for (const settings of [{}, { slackWebhookUrl: undefined, alertEmail: '', smtpUrl: undefined }]) {
       const { names, lines } = opened(settings);
       expect(names).to.deep.equal([]);
@@ -50,7 +50,7 @@ describe('R208 openSinks', () => {
     expect(withoutAddress.lines[0]).to.match(/^warning: .*SMTP_URL is set, but ALERT_EMAIL, .*is missing/);
   });
 
-  it('refuses a setting that can not be used by its name, and tells nothing of its value', () => {
+  it('refuses an unusable setting with its name, and does not show its value', () => {
     for (const [settings, name] of [
       [{ slackWebhookUrl: 'planted' }, 'SLACK_WEBHOOK_URL'],
       [{ ...MAIL, smtpUrl: 'http://planted@mail.test' }, 'SMTP_URL'],

@@ -9,11 +9,11 @@ import { openSlackServer, type SlackServer } from '../support/slack-server.ts';
 import type { WebhookReply } from '../support/webhook-server.ts';
 
 const REASON = new Error('The monitor ends.');
-/** Less than any limit of the sink: what takes longer was ended by one. */
+/** Less than any limit of the sink. A longer delivery was ended by a limit. */
 const PROMPT_MS = 5_000;
 const { signal: NEVER } = new AbortController();
 
-/** What the sink rejects with, once it has told nothing of its address. */
+/** Returns the error of the sink, after a check that it contains nothing of the address. */
 async function failureOf(server: SlackServer, answerLimitMs?: number): Promise<DeliveryError> {
   const sink = makeSlackSink(server.hookUrl, answerLimitMs === undefined ? {} : { answerLimitMs });
   const error = await rejectionOf(sink.send(makeNotice(), NEVER));
@@ -35,7 +35,7 @@ describe('R208 Slack sink: what arrives', () => {
       .and.to.include('CRITICAL stuck: The run made no progress for 31 minutes.');
   });
 
-  it('mentions nobody and hides no link behind other words, whatever an owner or a page is called', async () => {
+  it('has no mentions and no links with other texts, whatever the names of owners and pages are', async () => {
     await using slack = await openSlackServer();
     const owner = '<!channel> <@U123> &lt;!here&gt;';
     const message = 'Died at <https://evil.test|your bank> & more';
@@ -46,7 +46,7 @@ describe('R208 Slack sink: what arrives', () => {
     expect(text).to.contain('Died at &lt;https://evil.test|your bank&gt; &amp; more\n');
   });
 
-  it('is the next notice too, after one that did not arrive', async () => {
+  it('includes the next notice after one that did not arrive', async () => {
     await using slack = await openSlackServer();
     const sink = makeSlackSink(slack.hookUrl);
     const silent = new AbortController();
@@ -58,7 +58,7 @@ describe('R208 Slack sink: what arrives', () => {
 });
 
 describe('R208 Slack sink: what does not arrive', () => {
-  it("is an error of ours with Slack's status and word, to be tried again by whoever sent it", async () => {
+  it("is a DeliveryError with Slack's status and word, to be tried again", async () => {
     await using slack = await openSlackServer();
     slack.answer({ status: 404, body: 'no_service' });
     const error = await failureOf(slack);
@@ -81,7 +81,7 @@ describe('R208 Slack sink: what does not arrive', () => {
     'a refusal without an end': [{ status: 502, endless: true }, `502 ${'x'.repeat(199)}…`],
   };
   for (const [name, [reply, answer]] of Object.entries(refusals)) {
-    it(`is told by its status where there was ${name}, and was sent once`, async () => {
+    it(`is reported by its status if there was ${name}, and was sent once`, async () => {
       await using slack = await openSlackServer();
       slack.answer(reply);
       expect((await failureOf(slack)).message).to.equal(`Slack refused the notice: ${answer}.`);
@@ -89,7 +89,7 @@ describe('R208 Slack sink: what does not arrive', () => {
     }).timeout(PROMPT_MS);
   }
 
-  it('is told without the answer where that repeats the address, in whatever letters', async () => {
+  it('is reported without the answer if that repeats the address, in upper or lower case', async () => {
     await using slack = await openSlackServer();
     for (const change of [(path: string) => path, (path: string) => path.toUpperCase(), encodeURIComponent]) {
       slack.answer(({ path }) => ({ status: 404, body: `Cannot POST ${change(path)}` }));
@@ -97,7 +97,7 @@ describe('R208 Slack sink: what does not arrive', () => {
     }
   });
 
-  it('is told by the code of the network where nobody listens or the connection breaks', async () => {
+  it('is reported by the network’s code if no server listens or the connection breaks', async () => {
     await using slack = await openSlackServer();
     slack.answer('reset');
     expect((await failureOf(slack)).message).to.match(/^Slack can't be reached: (ECONNRESET|UND_ERR_SOCKET)\.$/);
@@ -107,7 +107,7 @@ describe('R208 Slack sink: what does not arrive', () => {
     expect(error.data).to.deep.equal({ sink: 'slack', errorCode: 'ECONNREFUSED' });
   });
 
-  it('is an error where Slack accepts and never answers', async () => {
+  it('is an error if Slack accepts the connection and never answers', async () => {
     await using slack = await openSlackServer();
     slack.answer('never');
     expect((await failureOf(slack, 50)).message).to.equal('Slack did not answer in time.');
@@ -115,7 +115,7 @@ describe('R208 Slack sink: what does not arrive', () => {
 });
 
 describe('R208 Slack sink: aborting', () => {
-  it("rejects with the signal's own reason, gives up the connection and leaves no listener", async () => {
+  it("rejects with the signal's reason, closes the connection and leaves no listener", async () => {
     await using slack = await openSlackServer();
     slack.answer('never');
     const stop = new AbortController();
@@ -128,7 +128,7 @@ describe('R208 Slack sink: aborting', () => {
     expect(getEventListeners(stop.signal, 'abort')).to.have.length(0);
   }).timeout(PROMPT_MS);
 
-  it('sends nothing where the signal had aborted before', async () => {
+  it('sends nothing if the signal had already aborted', async () => {
     await using slack = await openSlackServer();
     await rejectionOf(makeSlackSink(slack.hookUrl).send(makeNotice(), AbortSignal.abort(REASON)));
     expect(slack.requests).to.have.length(0);
@@ -136,7 +136,7 @@ describe('R208 Slack sink: aborting', () => {
 });
 
 describe('R208 Slack sink: its address', () => {
-  it('is refused where it is no web address, by the name of its setting and without its value', () => {
+  it('is refused if it is no web address, with the name of its setting and without its value', () => {
     for (const url of ['hooks.slack.com/services/planted', 'ftp://hooks.slack.test/planted', 'https://:planted', '']) {
       expect(() => makeSlackSink(url))
         .to.throw(ConfigError, 'SLACK_WEBHOOK_URL must be a URL that begins with https:// or http://.')

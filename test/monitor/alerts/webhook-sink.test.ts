@@ -8,13 +8,13 @@ import { everythingOf, makeNotice } from '../support/notices.ts';
 import { openWebhookServer, type WebhookReply, type WebhookServer } from '../support/webhook-server.ts';
 
 const REASON = new Error('The monitor ends.');
-/** Less than any limit of the sink: what takes longer was ended by one. */
+/** Less than any limit of the sink. A longer delivery was ended by a limit. */
 const PROMPT_MS = 5_000;
 const { signal: NEVER } = new AbortController();
 const TOKEN = 'planted/Token';
 const PASSWORD = 'pl@nted-password';
 
-/** A token in the path and in the query, a user and a password. */
+/** The secrets of the address: a token in the path and in the query, a user and a password. */
 const secretUrl = ({ url }: WebhookServer) =>
   `${url.replace('//', `//planted-user:${encodeURIComponent(PASSWORD)}@`)}/hooks/${encodeURIComponent(TOKEN)}?k=planted-key`;
 
@@ -27,7 +27,7 @@ const SECRETS = [
   'planted-key',
 ];
 
-/** What the sink rejects with, once it has told nothing of its address. */
+/** Returns the error of the sink, after a check that it contains nothing of the address. */
 async function failureOf(server: WebhookServer, answerLimitMs?: number): Promise<DeliveryError> {
   const sink = makeWebhookSink(secretUrl(server), answerLimitMs === undefined ? {} : { answerLimitMs });
   const error = await rejectionOf(sink.send(makeNotice(), NEVER));
@@ -53,7 +53,7 @@ describe('R208 webhook sink: what arrives', () => {
     expect(Date.parse(timestamp!)).to.be.closeTo(Date.now(), 5_000);
   });
 
-  it('comes with basic authentication, where the URL has user and password', async () => {
+  it('has basic authentication if the URL has user and password', async () => {
     await using server = await openWebhookServer();
     await makeWebhookSink(secretUrl(server)).send(makeNotice(), NEVER);
     const expected = Buffer.from(`planted-user:${PASSWORD}`).toString('base64');
@@ -65,7 +65,7 @@ describe('R208 webhook sink: what arrives', () => {
     'breaks off in its body': { status: 202, body: 'accepted', cut: true },
   };
   for (const [name, reply] of Object.entries(yeses)) {
-    it(`has arrived with any 2xx, also one that ${name}`, async () => {
+    it(`counts as delivered with any 2xx, also one that ${name}`, async () => {
       await using server = await openWebhookServer();
       server.answer(reply);
       await makeWebhookSink(server.url).send(makeNotice(), NEVER);
@@ -74,8 +74,8 @@ describe('R208 webhook sink: what arrives', () => {
   }
 });
 
-describe('R208 webhook sink: a yes without an end', () => {
-  it('is a yes, and its connection is given up', async () => {
+describe('R208 webhook sink: a success with an endless body', () => {
+  it('counts as delivered, and its connection is closed', async () => {
     await using server = await openWebhookServer();
     server.answer({ status: 200, endless: true });
     await makeWebhookSink(server.url).send(makeNotice(), NEVER);
@@ -99,7 +99,7 @@ describe('R208 webhook sink: what does not arrive', () => {
     'a refusal without an end': [{ status: 502, endless: true }, `502 ${'x'.repeat(199)}…`],
   };
   for (const [name, [reply, answer]] of Object.entries(refusals)) {
-    it(`is told by its status where there was ${name}, and was sent once`, async () => {
+    it(`is reported by its status if there was ${name}, and was sent once`, async () => {
       await using server = await openWebhookServer();
       server.answer(reply);
       const error = await failureOf(server);
@@ -110,7 +110,7 @@ describe('R208 webhook sink: what does not arrive', () => {
     }).timeout(PROMPT_MS);
   }
 
-  it('is told without the answer where that repeats the path, the query or the login', async () => {
+  it('is reported without the answer if that repeats the path, the query or the login', async () => {
     await using server = await openWebhookServer();
     for (const repeat of [...SECRETS, TOKEN.toUpperCase(), `${'.'.repeat(190)}${TOKEN}`]) {
       server.answer({ status: 400, body: `What is ${repeat}?` });
@@ -118,7 +118,7 @@ describe('R208 webhook sink: what does not arrive', () => {
     }
   });
 
-  it('is told by the code of the network where nobody listens or the connection breaks', async () => {
+  it('is reported by the network’s code if no server listens or the connection breaks', async () => {
     await using server = await openWebhookServer();
     server.answer('reset');
     expect((await failureOf(server)).message).to.match(
@@ -128,7 +128,7 @@ describe('R208 webhook sink: what does not arrive', () => {
     expect((await failureOf(server)).message).to.equal("The alert webhook can't be reached: ECONNREFUSED.");
   });
 
-  it('is an error where the server accepts and never answers', async () => {
+  it('is an error if the server accepts the connection and never answers', async () => {
     await using server = await openWebhookServer();
     server.answer('never');
     const error = await failureOf(server, 50);
@@ -138,7 +138,7 @@ describe('R208 webhook sink: what does not arrive', () => {
 });
 
 describe('R208 webhook sink: aborting', () => {
-  it("rejects with the signal's own reason, gives up the connection and leaves no listener", async () => {
+  it("rejects with the signal's reason, closes the connection and leaves no listener", async () => {
     await using server = await openWebhookServer();
     server.answer('never');
     const stop = new AbortController();
@@ -151,7 +151,7 @@ describe('R208 webhook sink: aborting', () => {
     expect(getEventListeners(stop.signal, 'abort')).to.have.length(0);
   }).timeout(PROMPT_MS);
 
-  it('sends nothing where the signal had aborted before', async () => {
+  it('sends nothing if the signal had already aborted', async () => {
     await using server = await openWebhookServer();
     const sending = makeWebhookSink(server.url).send(makeNotice(), AbortSignal.abort(REASON));
     expect(await rejectionOf(sending)).to.equal(REASON);
@@ -160,7 +160,7 @@ describe('R208 webhook sink: aborting', () => {
 });
 
 describe('R208 webhook sink: its address', () => {
-  it('is refused where it is no web address, by the name of its setting and without its value', () => {
+  it('is refused if it is no web address, with the name of its setting and without its value', () => {
     for (const url of ['planted', 'file:///planted', 'http://planted:99999/', 'mailto:planted@example.test']) {
       expect(() => makeWebhookSink(url))
         .to.throw(ConfigError, 'ALERT_WEBHOOK_URL must be a URL that begins with https:// or http://.')
