@@ -6,16 +6,16 @@ import { HttpFailure } from './failures.ts';
 const RETRY_AFTER_SECONDS = 1;
 
 export interface ClientLimitOptions {
-  /** The things that are limited, such as `streams of events`. */
+  /** The name of what is limited, such as `streams of events`. */
   readonly noun: string;
-  /** The code of the refusal, such as `too-many-readers`. */
+  /** The error code of the refusal, such as `too-many-readers`. */
   readonly code: string;
   readonly total: number;
-  /** Less than the total: one client must leave room for others. */
+  /** Less than the total, so that one client can't take all. */
   readonly perClient: number;
 }
 
-/** The number of answers of one kind that are under way at a time, over all clients and for each. */
+/** Limits the number of concurrent answers of one kind, in total and for each client. */
 export class ClientLimit {
   readonly #options: ClientLimitOptions;
   readonly #byClient = new Map<string, number>();
@@ -25,17 +25,17 @@ export class ClientLimit {
     this.#options = options;
   }
 
-  /** Counts this answer until its connection is free again. Throws {@link HttpFailure} if there are too many. */
+  /** Counts this answer until its connection closes or the answer is sent. Throws {@link HttpFailure} if there are too many. */
   hold(request: FastifyRequest, reply: FastifyReply): void {
     const { noun, code, total, perClient } = this.#options;
     const client = toClient(request.ip);
     const held = this.#byClient.get(client) ?? 0;
     if (held >= perClient || this.#total >= total) reply.header('retry-after', RETRY_AFTER_SECONDS);
     if (held >= perClient)
-      throw new HttpFailure(429, code, `${client} has ${perClient} ${noun} already, the most of a client.`);
+      throw new HttpFailure(429, code, `${client} already has ${perClient} ${noun}, the maximum for one client.`);
     if (this.#total >= total)
-      throw new HttpFailure(503, code, `There are ${total} ${noun} already, the most of all clients.`);
-    // A connection that is gone already ends no more.
+      throw new HttpFailure(503, code, `There are already ${total} ${noun}, the maximum for all clients together.`);
+    // A connection that is already closed emits no further event.
     if (reply.raw.destroyed) return;
     this.#total += 1;
     this.#byClient.set(client, held + 1);

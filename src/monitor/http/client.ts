@@ -1,8 +1,8 @@
 import { normalizeIP } from '@fastify/rate-limit';
 
 /**
- * Returns what limits count by: the address. Of an IPv6 address it is the /64 network, since a client has a whole one to itself. Empty if the
- * connection is gone.
+ * Returns the client that limits count by: the IPv4 address, or the /64 network of an IPv6 address, because one client usually has a whole
+ * network. Empty if the connection is closed.
  */
 export function toClient(address: string | undefined): string {
   return address ? normalizeIP(address) : '';

@@ -1,4 +1,4 @@
-/** The HTTP server below the routes: how many connections there may be, and how long each may take for what. */
+/** The HTTP server below the routes: limits for the number of connections and for their times. */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 
@@ -7,15 +7,18 @@ import { toClient } from './client.ts';
 
 export interface ConnectionLimits {
   readonly maxConnections: number;
-  /** Less than all: one client must leave room for others. */
+  /** Less than `maxConnections`, so that one client can't take all. */
   readonly maxConnectionsPerClient: number;
-  /** From the first byte of a request to the end of its headers; from the connection if nothing comes. */
+  /** The time from the first byte of a request to the end of its headers, or from the connection if no byte comes. */
   readonly headersMs: number;
-  /** The whole request with its body. */
+  /** The time for the whole request with its body. */
   readonly requestMs: number;
-  /** How often the two limits above are looked at. */
+  /** The interval at which the two limits above are checked. */
   readonly checkIntervalMs: number;
-  /** An answer of which the client takes nothing for so long, or for twice as long if it took a part before, is cut. Streams of events send something more often. */
+  /**
+   * An answer is cut if the client reads nothing of it for this long, or for twice as long if it has read a part before. Streams of events
+   * send something more often.
+   */
   readonly stalledAnswerMs: number;
 }
 
@@ -28,11 +31,11 @@ const LIMITS: ConnectionLimits = {
   stalledAnswerMs: 30_000,
 };
 const MAX_HEADER_BYTES = 16_384;
-/** Longer than the minute after which usual load balancers close a connection themselves. */
+/** Longer than one minute, after which most load balancers close an idle connection themselves. */
 const KEEP_ALIVE_MS = 72_000;
 const LOG_INTERVAL_MS = 60_000;
 
-/** Returns what makes the server: on a name with several addresses there are several servers, which share the limits. */
+/** Returns a factory of servers, which share the limits: a host name with several addresses has one server for each address. */
 export function makeServerFactory(log: Log, limits = LIMITS): (handler: RequestListener) => Server {
   const byClient = new Map<string, number>();
   let total = 0;
@@ -70,7 +73,7 @@ export function makeServerFactory(log: Log, limits = LIMITS): (handler: RequestL
       handler,
     );
     server.timeout = limits.stalledAnswerMs;
-    // Before the listener of Node itself, which begins to read.
+    // This listener must run before the one of Node.js, which starts to read.
     server.prependListener('connection', admit);
     return server;
   };

@@ -1,4 +1,4 @@
-/** What the routes are given. */
+/** The context of the routes. */
 import type { z } from 'zod';
 
 import type { StoredRun } from '../../model/run.ts';
@@ -11,11 +11,11 @@ import type { OwnerLabels } from '../owner-labels.ts';
 import type { RegistryLink } from '../registry-link.ts';
 import type * as shapes from './shapes.ts';
 
-/** The monitor as its routes see it. */
+/** The state of the monitor that the routes show. */
 export interface MonitorFacts {
   readonly isClosing: boolean;
   readonly isLeader: boolean;
-  /** Of whoever does the work of this registry; null where nobody is known to. */
+  /** `host:pid` of the leader; null if no leader is known. */
   readonly leader: string | null;
   readonly isSweeperEnabled: boolean;
   readonly lastSweepAt: Date | null;
@@ -28,17 +28,17 @@ export interface RouteContext {
   readonly limits: HealthLimits;
   readonly ownerLabels: OwnerLabels;
   readonly log: Log;
-  /** As it is answered. */
+  /** Converts a run to the shape of the answer. */
   readonly toRun: (run: StoredRun) => z.output<typeof shapes.run>;
-  /** Aborts when the monitor closes: streams end then. */
+  /** Aborts when the monitor closes. Streams then end. */
   readonly closing: AbortSignal;
   readonly facts: () => MonitorFacts;
-  /** Proves that the registry takes what is written. Rejects with the reason where it doesn't. */
+  /** Checks that the registry accepts writes. Rejects with the reason if it does not. */
   readonly probe: () => Promise<void>;
   readonly look: (registry: Registry, timeoutMs?: number) => Promise<StuckReport>;
-  /** The rows; their browsers are ended within seconds. */
+  /** Times out the rows. Their browsers are ended within seconds. */
   readonly timeOut: (registry: Registry, stuck: StuckReport['stuck']) => Promise<TimedOut>;
-  /** Ten or more wrong tokens came within ten minutes; called at most once a minute. */
+  /** Reports that ten or more wrong tokens came within ten minutes. Called at most once a minute. */
   readonly reportWrongTokens: (client: string) => void;
   readonly endSession: (registry: Registry, id: string) => Promise<'ended' | 'over' | 'missing'>;
 }

@@ -1,4 +1,4 @@
-/** The page for people, from this package's own files. */
+/** Serves the dashboard from the files of this package. */
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 
 const FOLDER = fileURLToPath(new URL('../dashboard/', import.meta.url));
-/** Chart.js names this file for whoever has no bundler. */
+/** The file of Chart.js for pages without a bundler. */
 const CHARTS = 'chart.umd.js';
 
 export async function addDashboard(server: FastifyInstance): Promise<void> {
@@ -16,7 +16,7 @@ export async function addDashboard(server: FastifyInstance): Promise<void> {
     root: FOLDER,
     prefix: '/dashboard/',
     index: false,
-    // A new version is there at the next look.
+    // A reload of the page gets a new version at once.
     cacheControl: false,
     setHeaders: (reply) => void reply.header('cache-control', 'no-cache'),
   });

@@ -1,4 +1,4 @@
-/** What happens (Server-Sent Events), what is wrong, what was, and the numbers. */
+/** Routes of events (Server-Sent Events), alerts, the timeline, statistics and metrics. */
 import { z } from 'zod';
 
 import { LIVE_STATUSES } from '../../model/session.ts';
@@ -13,7 +13,7 @@ import * as shapes from './shapes.ts';
 import { readTimeline } from './timeline.ts';
 import { toAlertView, toEventView, toStatisticsView } from './views.ts';
 
-/** Browsers have six connections to a host; programs have what they like. */
+/** A browser opens at most six connections to a host; a program may open any number. */
 const READERS = { noun: 'streams of events', code: 'too-many-readers', total: 200, perClient: 50 };
 
 export function addEventRoutes(server: Server, context: RouteContext): void {
@@ -24,11 +24,11 @@ export function addEventRoutes(server: Server, context: RouteContext): void {
     '/events',
     {
       sse: 'only',
-      // Of a stream there is no head without it.
+      // A stream has no HEAD route.
       exposeHeadRoute: false,
       schema: {
         summary:
-          'Server-Sent Events: each as data {type, session_id, run_id, owner, status, message, timestamp}; `event: progress` has the runs being worked on',
+          'Server-Sent Events: each has data {type, session_id, run_id, owner, status, message, timestamp}; `event: progress` has the runs in progress',
         querystring: eventsQuery,
         headers: eventsHeaders,
         produces: ['text/event-stream'],
@@ -43,10 +43,10 @@ export function addEventRoutes(server: Server, context: RouteContext): void {
       const messages = toMessages(first, feed.follow({ after, owner, signal }), toRun);
       reply.sse.onClose(() => {
         over.abort();
-        // Whoever was too slow for what is sent, and goes away, is waited for by nobody else.
+        // A slow reader that disconnects must not delay others.
         void messages.return();
       });
-      // Before there is anything to tell, and also while the registry is down.
+      // The headers are sent before the first event, even if the registry is down.
       reply.sse.sendHeaders();
       reply.raw.flushHeaders();
       await reply.sse.send(messages);
@@ -57,7 +57,7 @@ export function addEventRoutes(server: Server, context: RouteContext): void {
     '/alerts',
     {
       schema: {
-        summary: 'What is wrong now',
+        summary: 'The firing alerts',
         response: { 200: z.object({ alerts: z.array(shapes.alert) }), 503: shapes.failure },
       },
     },
@@ -71,7 +71,7 @@ export function addEventRoutes(server: Server, context: RouteContext): void {
     '/timeline',
     {
       schema: {
-        summary: 'What happened within the last minutes',
+        summary: 'The events of the last minutes in buckets, and each death',
         querystring: timelineQuery,
         response: { 200: shapes.timeline, 400: shapes.failure, 503: shapes.failure },
       },
@@ -81,17 +81,19 @@ export function addEventRoutes(server: Server, context: RouteContext): void {
 
   server.get(
     '/statistics',
-    { schema: { summary: 'The registry in numbers', response: { 200: shapes.statistics, 503: shapes.failure } } },
+    {
+      schema: { summary: 'The statistics of the registry', response: { 200: shapes.statistics, 503: shapes.failure } },
+    },
     async () => toStatisticsView(await link.use(({ metrics }) => metrics.read())),
   );
 
   server.get(
     '/metrics',
-    { schema: { summary: 'For Prometheus', produces: ['text/plain'], response: { 200: z.string() } } },
+    { schema: { summary: 'The metrics for Prometheus', produces: ['text/plain'], response: { 200: z.string() } } },
     async (_request, reply) => {
       const numbers = await link
         .use((registry) => readNumbers(registry, context))
-        // `registry_up` tells it.
+        // The metric `registry_up` reports the failure.
         .catch(() => undefined);
       const { contentType, text } = await renderMetrics({ numbers, isLeader: facts().isLeader, ownerLabels });
       return reply.header('content-type', contentType).send(text);
@@ -110,7 +112,7 @@ async function readNumbers(registry: Registry, { look }: RouteContext): Promise<
   return { metrics, live, report, lastCleanupSeconds: typeof durationMs === 'number' ? durationMs / 1_000 : null };
 }
 
-/** Where a reader begins: after what it has, before the latest that it asks for, or now. */
+/** Returns where a stream begins: after the reader's last event, with the latest events that it asks for, or now. */
 async function begin(
   { link }: RouteContext,
   {
@@ -123,7 +125,7 @@ async function begin(
   return link.use(async ({ events }) => {
     const settledId = await events.settledId();
     const latest = last === 0 ? [] : await events.listLatest({ limit: last, ...(owner !== undefined && { owner }) });
-    // What is not settled yet follows.
+    // Events that are not settled yet follow in the stream.
     return { after: settledId, first: latest.filter(({ id }) => id <= settledId) };
   });
 }

@@ -1,4 +1,4 @@
-/** How a request fails: one shape, a code for programs, words for people. */
+/** The failures of requests: one shape with a code for programs and a message for users. */
 import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
 
 import { SupervisorError, toError } from '../../core/errors.ts';
@@ -27,20 +27,21 @@ export function notFound(noun: 'run' | 'session', id: string): HttpFailure {
 export function installFailures(server: FastifyInstance, log: Log): void {
   server.setErrorHandler((thrown: unknown, request, reply) => {
     const error = toError(thrown);
-    // Of a connection that is gone the plug-ins find no address; nobody waits for the answer.
+    // Plug-ins find no address if the connection is closed. No client waits for the answer then.
     const tell = request.raw.socket.destroyed ? 'debug' : 'error';
-    if (toAnswer(error).statusCode === 500) log[tell]('A request failed for a reason of ours', { reason: error.stack });
+    if (toAnswer(error).statusCode === 500)
+      log[tell]('A request failed by an error of the monitor', { reason: error.stack });
     answerFailure(error, reply);
   });
   server.setNotFoundHandler((request, reply) => {
-    const message = `There is nothing at ${request.method} of this path. GET /openapi.json lists what there is.`;
+    const message = `There is no route for ${request.method} at this path. GET /openapi.json lists all routes.`;
     void reply.code(404).send({ error: { code: 'not-found', message } });
   });
 }
 
 export function answerFailure(error: Error, reply: FastifyReply): void {
   const { statusCode, code, message } = toAnswer(error);
-  // Some messages repeat what was asked, which may be long.
+  // Some messages repeat a part of the request, which may be long.
   const text = redactText(message);
   const short = text.length > MAX_MESSAGE_LENGTH ? `${text.slice(0, MAX_MESSAGE_LENGTH)}…` : text;
   void reply.code(statusCode).send({ error: { code, message: short } });
@@ -54,10 +55,14 @@ function toAnswer(error: Error): { readonly statusCode: number; readonly code: s
   if (statusCode === 429) return { statusCode, code: 'too-many-requests', message: error.message };
   if (statusCode >= 400 && statusCode < 500)
     return { statusCode, code: toKebab(code ?? 'invalid-request'), message: error.message };
-  return { statusCode: 500, code: 'internal-error', message: 'The monitor failed at this request; its log says why.' };
+  return {
+    statusCode: 500,
+    code: 'internal-error',
+    message: 'The monitor failed at this request. Its log contains the reason.',
+  };
 }
 
-/** `FST_ERR_CTP_BODY_TOO_LARGE` as `ctp-body-too-large`. */
+/** Converts `FST_ERR_CTP_BODY_TOO_LARGE` to `ctp-body-too-large`. */
 function toKebab(code: string): string {
   return code
     .replace(/^FST_ERR_/, '')

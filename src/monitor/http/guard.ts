@@ -1,6 +1,6 @@
 /**
- * Checks every request before anything of it is looked at. A page of another site must not reach this monitor through the user's browser,
- * neither by its address nor by a name that leads here (DNS rebinding). If there is a token, nothing is told or changed without it.
+ * Checks every request before its route handles it. A page of another site must not reach this monitor through the user's browser, neither
+ * by its address nor by a foreign name for that address (DNS rebinding). If there is a token, all reads and changes need it.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
@@ -12,7 +12,7 @@ import { toClient } from './client.ts';
 import { HttpFailure } from './failures.ts';
 import { MAX_WRONG_TOKENS, WrongTokens } from './wrong-tokens.ts';
 
-/** Supervisors of processes and load balancers have no token, and the page asks for it. None of these tells anything of the registry. */
+/** Paths for process supervisors and load balancers, which have no token, and for the page, which asks for it. None shows registry data. */
 const PAGE_PATH = '/';
 const OPEN_PATHS: readonly unknown[] = [
   '/livez',
@@ -32,14 +32,14 @@ export interface GuardOptions {
   readonly reportWrongTokens: (client: string) => void;
 }
 
-/** Whether only programs of this machine reach it. */
+/** True if only programs of this machine can reach the host. */
 export function isLoopback(host: string): boolean {
   const address = host.replace(/^\[(.*)\]$/, '$1');
   if (isIP(address) === 4) return address.startsWith('127.');
   return address === '::1' || address === 'localhost';
 }
 
-/** Returns the check that each changing route has besides: without a token in the settings nothing can be changed. */
+/** Installs the checks. Returns the additional check of each route that changes something: without MONITOR_TOKEN it refuses all changes. */
 export function installGuard(
   server: FastifyInstance,
   { host, token, log, reportWrongTokens }: GuardOptions,
@@ -51,7 +51,7 @@ export function installGuard(
       throw new HttpFailure(
         421,
         'wrong-host',
-        'This monitor answers to localhost and 127.0.0.1 only; set MONITOR_HOST and MONITOR_TOKEN to reach it by other names.',
+        'This monitor only answers to localhost and 127.0.0.1. Set MONITOR_HOST and MONITOR_TOKEN to reach it by other names.',
       );
     if (isForeign(request))
       throw new HttpFailure(403, 'wrong-origin', 'A browser may use this monitor only from the monitor’s own page.');
@@ -62,7 +62,7 @@ export function installGuard(
       throw new HttpFailure(
         403,
         'no-token',
-        'Nothing can be changed by HTTP: start the monitor with MONITOR_TOKEN, and send that as a Bearer token in the Authorization header.',
+        'Changes by HTTP are off. Start the monitor with MONITOR_TOKEN, and send that token as a Bearer token in the Authorization header.',
       );
   };
 }
@@ -70,14 +70,14 @@ export function installGuard(
 function makeTokenCheck(token: string, options: ConstructorParameters<typeof WrongTokens>[0]) {
   const wrongTokens = new WrongTokens(options);
   const expected = digestOf(token);
-  // Everything here happens in one turn: guesses that come at the same time are counted one by one.
+  // The check is synchronous, so that simultaneous guesses are counted one by one.
   return (request: FastifyRequest, reply: FastifyReply): void => {
     if (request.headers.authorization === undefined) {
       askForToken(reply);
       throw new HttpFailure(
         401,
         'token-needed',
-        'The token of MONITOR_TOKEN is needed, as a Bearer token in the Authorization header.',
+        'This request needs the token of MONITOR_TOKEN as a Bearer token in the Authorization header.',
       );
     }
     const client = toClient(request.ip);
@@ -88,39 +88,39 @@ function makeTokenCheck(token: string, options: ConstructorParameters<typeof Wro
       throw new HttpFailure(
         429,
         'too-many-requests',
-        `${MAX_WRONG_TOKENS} wrong tokens came from ${client} within a minute. Further tokens from there, right or wrong, are looked at in ${seconds} s.`,
+        `${MAX_WRONG_TOKENS} wrong tokens came from ${client} within a minute. Further tokens from there, right or wrong, are checked in ${seconds} s.`,
       );
     }
-    // The digests have one length, and are compared in constant time.
+    // The digests have equal lengths and are compared in constant time.
     if (timingSafeEqual(digestOf(tokenOf(request)), expected)) return;
     wrongTokens.note(client);
     askForToken(reply);
     throw new HttpFailure(
       401,
       'wrong-token',
-      'The token is wrong: send that of MONITOR_TOKEN as a Bearer token in the Authorization header.',
+      'The token is wrong. Send the token of MONITOR_TOKEN as a Bearer token in the Authorization header.',
     );
   };
 }
 
-/** Browsers say where a request comes from, and pages can't write these headers; programs say nothing. */
+/** True if a page of another site sent the request. Browsers send its origin in headers that pages can't set; programs send none. */
 function isForeign({ headers, method, routeOptions }: FastifyRequest): boolean {
   const { origin, host, 'sec-fetch-site': site } = headers;
-  // Old browsers, those on a name without TLS, and WebSockets name the origin alone. A proxy may have put another host in.
+  // Only the origin is sent by old browsers, for names without TLS, and by WebSockets. A proxy may have changed the host.
   if (site === undefined)
     return origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase());
   if (OWN_SITES.includes(site)) return false;
-  // A link on another site may open the page: that site gets nothing of it.
+  // A link on another site may open the page, because that site can't read it.
   const isLink = headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
   return !(isLink && method === 'GET' && routeOptions.url === PAGE_PATH);
 }
 
 function askForToken(reply: FastifyReply): void {
-  // Basic would have browsers open a dialog of their own, and send the password with requests of other sites.
+  // With Basic, browsers would open their own dialog, and send the password with requests of other sites.
   reply.header('www-authenticate', 'Bearer realm="webdriver-supervisor"');
 }
 
-/** Returns the token of `Authorization: Bearer <token>`; of a request that only reads also the password of Basic. */
+/** Returns the token of `Authorization: Bearer <token>`, or the password of Basic if the request only reads. */
 function tokenOf({ headers, method }: FastifyRequest): string {
   const [, scheme = '', value = ''] = /^(bearer|basic) +(\S+)$/i.exec(headers.authorization ?? '') ?? [];
   if (scheme.toLowerCase() === 'bearer') return value;
@@ -134,7 +134,7 @@ function digestOf(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-/** Without the port. */
+/** Returns the host name without the port. */
 function nameOf(host: string | undefined): string {
   return (host ?? '').replace(/:\d+$/, '').toLowerCase();
 }

@@ -1,4 +1,4 @@
-/** Whether it lives, is ready, and how things stand. */
+/** Routes of liveness, readiness and health. */
 import { z } from 'zod';
 
 import { toError } from '../../core/errors.ts';
@@ -14,7 +14,7 @@ const alive = z.object({ status: z.enum(['ok', 'unavailable']), reason: z.string
 const healthAnswer = z.object({
   status: shapes.health,
   timestamp: z.iso.datetime(),
-  reasons: z.array(z.string()).meta({ description: 'why it is not healthy' }),
+  reasons: z.array(z.string()).meta({ description: 'the reasons why it is not healthy' }),
   registry: z.object({ ok: z.boolean(), place: z.string(), message: z.string().nullable() }),
   sessions: shapes.sessionHealth.shape.metrics.extend({ active_sessions: z.int(), utilisation: z.number() }).nullable(),
   thresholds: shapes.sessionHealth.shape.thresholds,
@@ -28,7 +28,7 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
 
   server.get(
     '/livez',
-    { schema: { summary: 'Whether the program runs', security: [], response: { 200: alive } } },
+    { schema: { summary: 'Shows that the program runs', security: [], response: { 200: alive } } },
     async () => ({
       status: 'ok' as const,
       reason: null,
@@ -39,14 +39,14 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
     '/readyz',
     {
       schema: {
-        summary: 'Whether it can answer: the registry is there, and it is not about to stop',
+        summary: 'Shows if it can answer: the registry can be used, and the monitor is not stopping',
         security: [],
         response: { 200: alive, 503: alive },
       },
     },
     async (_request, reply) => {
       const isWell = (await troubleOf(probe)) === null;
-      // Also for those without a token: what is wrong is in /health.
+      // This route needs no token, so that it gives no details. They are in /health.
       const reason = facts().isClosing
         ? 'The monitor is being stopped.'
         : isWell
@@ -60,7 +60,7 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
     '/health',
     {
       schema: {
-        summary: 'How everything stands; 503 where it is critical or not known',
+        summary: 'The health of everything; 503 if it is critical or unknown',
         response: { 200: healthAnswer, 503: healthAnswer },
       },
     },
@@ -100,7 +100,7 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
     '/health/sessions',
     {
       schema: {
-        summary: 'Sessions and what is stuck, in numbers',
+        summary: 'The numbers of sessions and of stuck work',
         response: { 200: shapes.sessionHealth, 503: shapes.failure },
       },
     },
@@ -114,7 +114,7 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
     '/health/sessions/stuck',
     {
       schema: {
-        summary: 'What makes no progress, the longest first',
+        summary: 'The runs and sessions without progress, the longest first',
         response: { 200: shapes.stuckSessions, 503: shapes.failure },
       },
     },
@@ -127,15 +127,15 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
 }
 
 interface Known {
-  /** Why the registry can't be used, or written to; null where it can. */
+  /** Why the registry can't be used or written to; null if it can. */
   readonly trouble: string | null;
-  /** Why nothing is timed out. */
+  /** Why nothing is timed out; null if the clocks agree. */
   readonly clockTrouble: string | null;
   readonly health: HealthReport | null;
   readonly lastCleanupAt: string | null;
 }
 
-/** Both questions at once: the answer is to be there in time. */
+/** Reads and probes at the same time, so that the answer comes in time. */
 async function readAll({ link, limits, probe, look }: RouteContext): Promise<Known> {
   const reading = link.use(async (registry) => {
     const [health, [lastCleanup], clockTrouble] = await Promise.all([

@@ -1,4 +1,4 @@
-/** What requests may say, with limits: the routes' schemas are made from these. */
+/** The inputs of requests with their limits. The routes' schemas are made from these. */
 import { z } from 'zod';
 
 import { RUN_STATUSES } from '../../model/run.ts';
@@ -7,22 +7,22 @@ import { type Page, type Place } from '../../registry/registry.ts';
 
 const LONGEST_ID = 200;
 const LONGEST_OWNER = 500;
-/** A row's id behind its place. */
+/** A cursor is the time and the id of a row. */
 const LONGEST_CURSOR = 300;
 const MOST_ROWS = 1_000;
 const DEFAULT_ROWS = 100;
 const MOST_MINUTES = 7 * 24 * 60;
-/** Of the timeline: more events than a day has are no picture. */
+/** The longest timeline in minutes: one day, because a chart can't show more. */
 const MOST_LOOKBACK = 24 * 60;
 const MOST_IDS = 10_000;
 
-/** No row has a NUL in its names: PostgreSQL takes none. */
+/** NUL is refused: PostgreSQL can't store it, so that no row has it in its names. */
 const text = (longest: number) =>
   z
     .string()
     .min(1)
     .max(longest)
-    .regex(/^[^\0]*$/, { error: 'must have no NUL' });
+    .regex(/^[^\0]*$/, { error: 'must not contain NUL' });
 const id = text(LONGEST_ID);
 const owner = text(LONGEST_OWNER).optional();
 const limit = z.coerce
@@ -31,8 +31,8 @@ const limit = z.coerce
   .min(1)
   .max(MOST_ROWS)
   .default(DEFAULT_ROWS)
-  .meta({ description: 'the most rows of a page; it has fewer if they would be more than 2 MB' });
-const after = text(LONGEST_CURSOR).optional().meta({ description: 'the `next` of the page before' });
+  .meta({ description: 'the maximum number of rows of a page; a page has fewer if they would exceed 2 MB' });
+const after = text(LONGEST_CURSOR).optional().meta({ description: 'the cursor: the `next` of the page before' });
 
 export const idParams = z.object({ id });
 
@@ -55,7 +55,13 @@ export const recordsQuery = z.object({ limit, after });
 
 export const eventsQuery = z.object({
   owner,
-  last: z.coerce.number().int().min(0).max(MOST_ROWS).default(0).meta({ description: 'so many of the latest first' }),
+  last: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(MOST_ROWS)
+    .default(0)
+    .meta({ description: 'the number of latest events to begin with' }),
 });
 
 const EVENT_ID_ERROR = `must be the id of an event, a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
@@ -67,7 +73,7 @@ export const eventsHeaders = z.object({
     .regex(/^\d{0,16}$/, { error: EVENT_ID_ERROR, abort: true })
     .refine((digits) => Number.isSafeInteger(Number(digits)), { error: EVENT_ID_ERROR })
     .optional()
-    .meta({ description: 'the id of the last event that the reader has; the stream goes on after it' }),
+    .meta({ description: 'the id of the last event that the reader has; the stream continues after it' }),
 });
 
 export const timelineQuery = z.object({
@@ -76,18 +82,22 @@ export const timelineQuery = z.object({
 
 export const resetBody = z
   .object({
-    ids: z.array(id).max(MOST_IDS).optional().meta({ description: 'of sessions or runs; default: all that are stuck' }),
+    ids: z
+      .array(id)
+      .max(MOST_IDS)
+      .optional()
+      .meta({ description: 'ids of sessions or runs; default: all that are stuck' }),
     timeout_minutes: z
       .number()
       .min(0)
       .max(MOST_MINUTES)
       .optional()
       .meta({ description: 'default: SESSION_TIMEOUT_MINUTES' }),
-    dry_run: z.boolean().default(false).meta({ description: 'only say what would be reset' }),
+    dry_run: z.boolean().default(false).meta({ description: 'if true, only report what would be reset' }),
   })
   .strict();
 
-/** What a list is asked for, in the registry's words: what was not given is left out. */
+/** Returns the filter of a list for the registry. Values that were not given are left out. */
 export function toListFilter<Query extends { readonly limit: number; readonly after?: string | undefined }>({
   after: cursor,
   ...rest
@@ -99,12 +109,12 @@ export function toListFilter<Query extends { readonly limit: number; readonly af
 
 type Given<Query> = { readonly [Name in keyof Query]?: Exclude<Query[Name], undefined> };
 
-/** What the next page is asked for by. */
+/** Returns the cursor of the next page, null if there is none. */
 export function toNext({ last }: Page<unknown>): string | null {
   return last === null ? null : `${last.createdAt}.${last.id}`;
 }
 
-/** What no page gave begins at the beginning. */
+/** Parses a cursor. Undefined if no page gave it: the list then begins at its beginning. */
 function fromCursor(cursor: string | undefined): Place | undefined {
   const [, createdAt, rowId] = /^(\d{4}-[\dT:-]+\.\d{3}Z)\.(.+)$/s.exec(cursor ?? '') ?? [];
   return createdAt === undefined || rowId === undefined ? undefined : { createdAt, id: rowId };

@@ -1,4 +1,4 @@
-/** Runs: looked at, their records, and cancelled. */
+/** Routes that list runs and their records, and cancel runs. */
 import { z } from 'zod';
 
 import type { RecordEntry } from '../../registry/registry.ts';
@@ -17,7 +17,9 @@ const records = z.object({
 });
 const cancelled = z.object({
   id: z.string(),
-  status: z.enum(['requested', 'cancelled']).meta({ description: '`requested`: its program ends it within seconds' }),
+  status: z
+    .enum(['requested', 'cancelled'])
+    .meta({ description: '`requested`: the program of the run ends it within seconds' }),
 });
 
 export function addRunRoutes(server: Server, { link, toRun }: RouteContext, { change, paged }: RouteOptions): void {
@@ -58,7 +60,7 @@ export function addRunRoutes(server: Server, { link, toRun }: RouteContext, { ch
     {
       ...paged,
       schema: {
-        summary: 'Records of a run, in the order of their export, also while it runs',
+        summary: 'The records of a run in the order of their export, also while it runs',
         params: idParams,
         querystring: recordsQuery,
         response: { 200: records, 400: shapes.failure, 404: shapes.failure, 503: shapes.failure },
@@ -70,7 +72,7 @@ export function addRunRoutes(server: Server, { link, toRun }: RouteContext, { ch
         return registry.runs.listRecordsPage(id, { limit, ...(after !== undefined && { after }) });
       });
       if (page === undefined) throw notFound('run', id);
-      // As stored: to parse megabytes and to write them again would hold up all other requests, such as /livez.
+      // The records are sent as stored, because parsing and writing megabytes would delay all other requests, such as /livez.
       const text = `{"records":[${page.records.map(toText).join()}],"count":${page.records.length},"next":${JSON.stringify(page.next)}}`;
       return reply.type('application/json; charset=utf-8').send(text as never);
     },
@@ -81,7 +83,7 @@ export function addRunRoutes(server: Server, { link, toRun }: RouteContext, { ch
     {
       ...change,
       schema: {
-        summary: 'Ask a run to end; what is finished is kept, and it can be resumed',
+        summary: 'Ask a run to end; its finished work is stored, and it can be resumed',
         security: [{ token: [] }],
         params: idParams,
         response: {
@@ -96,7 +98,7 @@ export function addRunRoutes(server: Server, { link, toRun }: RouteContext, { ch
     async ({ params: { id } }) => {
       const status = await link.use((registry) => registry.runs.requestCancel(id));
       if (status === 'missing') throw notFound('run', id);
-      if (status === 'over') throw new HttpFailure(409, 'already-over', `The run ${id} is over already.`);
+      if (status === 'over') throw new HttpFailure(409, 'already-over', `The run ${id} has already ended.`);
       return { id, status };
     },
   );

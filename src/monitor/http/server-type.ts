@@ -2,7 +2,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 
-/** A server whose routes have what their schemas say. */
+/** A server whose routes have the types of their schemas. */
 export type Server = FastifyInstance<
   RawServerDefault,
   IncomingMessage,

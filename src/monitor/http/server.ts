@@ -1,4 +1,4 @@
-/** The monitor's HTTP server: JSON by schema, events as they happen, and the dashboard. */
+/** The monitor's HTTP server: JSON by schema, a stream of events, and the dashboard. */
 import rateLimit from '@fastify/rate-limit';
 import helmet from '@fastify/helmet';
 import sse, { type SSEPluginOptions } from '@fastify/sse';
@@ -29,13 +29,13 @@ import { addSessionRoutes } from './session-routes.ts';
 import { failure } from './shapes.ts';
 
 const LARGEST_BODY = 1_000_000;
-/** Keeps proxies from taking a quiet stream for a dead one. */
+/** The interval of comments in a stream, so that proxies don't close a quiet stream. */
 const HEARTBEAT_MS = 15_000;
-/** Requests of which the answer has not been taken. One connection may send a thousand in one packet. */
-const REQUESTS = { noun: 'requests under way', code: 'too-many-requests', total: 1_000, perClient: 200 };
-/** Short answers, which must come however much else is asked. */
+/** Requests whose answer the client has not read yet. One connection may send a thousand requests in one packet. */
+const REQUESTS = { noun: 'requests in progress', code: 'too-many-requests', total: 1_000, perClient: 200 };
+/** Paths with short answers that must come under any load. */
 const UNLIMITED_PATHS: readonly unknown[] = ['/livez', '/readyz'];
-/** Each is up to 2 MB, which is held until the client has taken it. */
+/** Each page is up to 2 MB, which stay in memory until the client has read them. */
 const PAGES = { noun: 'pages of rows', code: 'too-many-requests', total: 32, perClient: 8 };
 const CHANGES = { max: 30, timeWindow: '1 minute' };
 
@@ -47,23 +47,23 @@ export interface ServerOptions {
 }
 
 export interface OpenedServer {
-  /** `http://127.0.0.1:9464`. */
+  /** The address, such as `http://127.0.0.1:9464`. */
   readonly url: string;
   close(): Promise<void>;
 }
 
-/** Throws `ConfigError` where it would listen beyond this machine without a token, or can't listen at all. */
+/** Starts the server. Throws `ConfigError` if other machines could reach it without a token, or if it can't listen. */
 export async function openServer({ host, port, token, context }: ServerOptions): Promise<OpenedServer> {
   if (!isLoopback(host) && token === undefined) {
     throw new ConfigError(
-      `MONITOR_HOST is ${host}, which others can reach. Set MONITOR_TOKEN, which they then need, or let it be 127.0.0.1.`,
+      `MONITOR_HOST is ${host}, which other machines can reach. Set MONITOR_TOKEN, which they then need, or set MONITOR_HOST to 127.0.0.1.`,
     );
   }
   const server: Server = fastify({
     bodyLimit: LARGEST_BODY,
     serverFactory: makeServerFactory(context.log),
     forceCloseConnections: true,
-    // Of addresses that no route can be looked for by: nothing else of ours sees them.
+    // Handles invalid URLs, for which the router can't search and no other handler is called.
     frameworkErrors: (error, _request, reply) => answerFailure(error, reply),
     routerOptions: { maxParamLength: 300, caseSensitive: true },
   }).withTypeProvider<ZodTypeProvider>();
@@ -83,17 +83,17 @@ export async function openServer({ host, port, token, context }: ServerOptions):
         formAction: ["'none'"],
       },
     },
-    // Loopback has no certificate; who puts TLS before it sets this there.
+    // Loopback has no certificate. A TLS proxy in front of the monitor sets this header itself.
     strictTransportSecurity: false,
   });
   const requests = new ClientLimit(REQUESTS);
   server.addHook('onRequest', async (request, reply) => {
     if (!UNLIMITED_PATHS.includes(request.routeOptions.url)) requests.hold(request, reply);
   });
-  // After helmet: its refusals have those headers too.
+  // The guard comes after helmet, so that its refusals have helmet's headers too.
   const { log, reportWrongTokens } = context;
   const refuseWithoutToken = installGuard(server, { host, token, log, reportWrongTokens });
-  // Its types name a default export of what Node gives as the module itself.
+  // The types declare a default export, but Node.js returns the module itself.
   await server.register(sse as unknown as FastifyPluginAsync<SSEPluginOptions>, { heartbeatInterval: HEARTBEAT_MS });
   await server.register(swagger, {
     openapi: {
@@ -101,11 +101,11 @@ export async function openServer({ host, port, token, context }: ServerOptions):
       info: {
         title: 'webdriver-supervisor monitor',
         description:
-          'What works, what is stuck, what died and why. Changes need the token of MONITOR_TOKEN. If there is one, reads need it as well.',
+          'Shows running and stuck work, deaths and their causes. Changes need the token of MONITOR_TOKEN. If it is set, reads need it as well.',
         version: '1',
       },
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      // Without a token in the settings reads are open; clients send it if they have it.
+      // Reads need no token if MONITOR_TOKEN is not set. Clients send the token if they have it.
       security: [{}, { token: [] }],
     },
     transform: jsonSchemaTransform,
@@ -133,7 +133,7 @@ export async function openServer({ host, port, token, context }: ServerOptions):
     await server.close();
     const isTaken = (thrown as NodeJS.ErrnoException).code === 'EADDRINUSE';
     const advice = isTaken
-      ? 'Another program listens there, perhaps a monitor that runs already. Choose another port with --port (MONITOR_PORT).'
+      ? 'Another program listens there, perhaps another monitor. Choose another port with --port (MONITOR_PORT).'
       : 'Set MONITOR_HOST and MONITOR_PORT.';
     throw new ConfigError(`The monitor can't listen on ${host}, port ${port}: ${toError(thrown).message}. ${advice}`, {
       cause: thrown,
@@ -141,7 +141,7 @@ export async function openServer({ host, port, token, context }: ServerOptions):
   }
 }
 
-/** Adds to the schema of each route the answers of the guard, which come before those of the route. */
+/** Adds the answers of the guard to the schema of each route. */
 function describeRefusals(server: Server): void {
   server.addHook('onRoute', ({ schema }) => {
     if (schema?.response === undefined) return;
@@ -150,7 +150,7 @@ function describeRefusals(server: Server): void {
   });
 }
 
-/** Clients that always speak JSON say so with nothing in it as well. */
+/** Accepts empty bodies of JSON: some clients always send the content type. */
 function takeEmptyBodies(server: Server): void {
   const parse = server.getDefaultJsonParser('error', 'error');
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {

@@ -1,4 +1,4 @@
-/** Sessions: looked at, and ended. */
+/** Routes that list, end and reset sessions. */
 import { z } from 'zod';
 
 import { LIVE_STATUSES } from '../../model/session.ts';
@@ -15,13 +15,15 @@ const sessions = z.object({ sessions: z.array(shapes.session), count: z.int(), n
 const ended = z.object({ id: z.string(), status: z.enum(['ended']) });
 const reset = z.object({
   dry_run: z.boolean(),
-  count: z.int().meta({ description: 'sessions and runs that were reset; in a dry run, that would be' }),
+  count: z
+    .int()
+    .meta({ description: 'the number of sessions and runs that were reset, or in a dry run that would be reset' }),
   runs: z.array(z.string()),
   sessions: z.array(z.string()),
-  stuck: z.array(shapes.stuckSession).meta({ description: 'what was found' }),
+  stuck: z.array(shapes.stuckSession).meta({ description: 'the stuck work that was found' }),
 });
 
-/** Very many rows may be written. */
+/** Longer than for reads, because a change may write very many rows. */
 const CHANGE_LIMIT_MS = 10_000;
 
 export function addSessionRoutes(server: Server, context: RouteContext, { change, paged }: RouteOptions): void {
@@ -65,7 +67,7 @@ export function addSessionRoutes(server: Server, context: RouteContext, { change
     {
       ...change,
       schema: {
-        summary: 'End a session that lives, whoever works with it',
+        summary: 'End a live session, even if a program uses it',
         security: [{ token: [] }],
         params: idParams,
         response: {
@@ -80,7 +82,7 @@ export function addSessionRoutes(server: Server, context: RouteContext, { change
     async ({ params: { id } }) => {
       const result = await link.use((registry) => context.endSession(registry, id), CHANGE_LIMIT_MS);
       if (result === 'missing') throw notFound('session', id);
-      if (result === 'over') throw new HttpFailure(409, 'already-over', `The session ${id} is over already.`);
+      if (result === 'over') throw new HttpFailure(409, 'already-over', `The session ${id} has already ended.`);
       return { id, status: result };
     },
   );
@@ -90,7 +92,7 @@ export function addSessionRoutes(server: Server, context: RouteContext, { change
     {
       ...change,
       schema: {
-        summary: 'Time out what is stuck; its data are kept, and its runs can be resumed',
+        summary: 'Time out stuck runs and sessions; their data are stored, and the runs can be resumed',
         security: [{ token: [] }],
         body: resetBody.nullish(),
         response: {

@@ -1,6 +1,6 @@
 /**
- * What the monitor answers, field by field: the routes' schemas and the OpenAPI document are made from these. Times are UTC, ISO 8601;
- * names are written as the world's JSON over HTTP is.
+ * The shapes of the monitor's answers. The routes' schemas and the OpenAPI document are made from these. Times are UTC, ISO 8601; names are
+ * in snake case.
  */
 import { z } from 'zod';
 import { countsSchema, runRowSchema } from '../../model/run.ts';
@@ -11,7 +11,7 @@ const time = z.iso.datetime();
 const count = z.int().min(0);
 
 export const health = z.enum(['healthy', 'warning', 'critical']).meta({
-  description: 'the worst of what was looked at',
+  description: 'the worst status of all checks',
 });
 
 export const death = z.object({
@@ -20,7 +20,7 @@ export const death = z.object({
   message: z.string().nullable(),
 });
 
-/** The fields of a session's row that are answered as they are. */
+/** The fields of a session's row that are answered unchanged. */
 export const publicSession = sessionSchema.pick({
   id: true,
   owner: true,
@@ -40,15 +40,18 @@ export const publicSession = sessionSchema.pick({
 
 export const session = toSnakeShape(publicSession)
   .extend({
-    epoch: count.meta({ description: 'the n-th session of its supervisor' }),
-    endpoint: z.string().nullable().meta({ description: 'null for a driver of our own' }),
-    age_seconds: z.number().min(0).meta({ description: 'from its creation until its end, or now' }),
+    epoch: count.meta({ description: 'n if it is the n-th session of its supervisor' }),
+    endpoint: z.string().nullable().meta({ description: 'null if the program started the driver itself' }),
+    age_seconds: z
+      .number()
+      .min(0)
+      .meta({ description: 'the time from its creation until its end, or until now, in seconds' }),
     death: death.nullable(),
-    message: z.string().nullable().meta({ description: 'why it ended, where it did not end in order' }),
+    message: z.string().nullable().meta({ description: 'the reason of its end; null for a normal end' }),
   })
   .meta({ id: 'Session' });
 
-/** The fields of a run's row that are answered as they are. */
+/** The fields of a run's row that are answered unchanged. */
 export const publicRun = runRowSchema.pick({
   id: true,
   action: true,
@@ -74,25 +77,27 @@ export const run = toSnakeShape(publicRun)
         percent: z.number().nullable(),
         label: z.string().nullable(),
       })
-      .meta({ description: 'as the action tells it, else from its counts' }),
-    sessions: count.meta({ description: 'browser sessions that it has used' }),
+      .meta({ description: 'as the action reports it, otherwise from the counts' }),
+    sessions: count.meta({ description: 'the number of browser sessions that it has used' }),
     deaths: z.array(death),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
     is_cancel_requested: z.boolean(),
     duration_ms: z.number().min(0),
-    resume: z.string().nullable().meta({ description: 'the command that goes on with it; null where it is complete' }),
+    resume: z.string().nullable().meta({ description: 'the command that resumes it; null if it is complete' }),
   })
   .meta({ id: 'Run' });
 
 export const stuckSession = z
   .object({
-    id: z.string().nullable().meta({ description: 'null where a run is stuck whose session is gone' }),
+    id: z.string().nullable().meta({ description: 'null if the session of the stuck run is gone' }),
     owner: z.string(),
     run_id: z.string().nullable(),
     action: z.string().nullable(),
     created_at: time,
-    last_progress_at: time.meta({ description: 'of the run; of a session without a run, its last command' }),
-    processing_minutes: z.number().min(0).meta({ description: 'since then' }),
+    last_progress_at: time.meta({
+      description: 'the last progress of the run, or the last command of a session without a run',
+    }),
+    processing_minutes: z.number().min(0).meta({ description: 'minutes since the last progress' }),
     host: z.string().nullable(),
     pid: count.nullable(),
   })
@@ -104,9 +109,11 @@ export const sessionHealth = z.object({
   status: health,
   timestamp: time,
   metrics: z.object({
-    total_sessions: count.meta({ description: 'history included' }),
-    processing_sessions: count.meta({ description: 'live sessions with a run that is being worked on' }),
-    long_running_sessions: count.meta({ description: 'without progress for longer than the warning threshold' }),
+    total_sessions: count.meta({ description: 'all sessions, ended ones included' }),
+    processing_sessions: count.meta({ description: 'live sessions with a run in progress' }),
+    long_running_sessions: count.meta({
+      description: 'runs and sessions without progress for longer than the warning threshold',
+    }),
     stuck_sessions: count,
   }),
   thresholds: z.object({ warning_minutes: z.number(), timeout_minutes: z.number(), max_long_running: count }),
@@ -118,7 +125,7 @@ export const alert = z
     rule: z.string(),
     severity: z.enum(['warning', 'critical']),
     message: z.string(),
-    next: z.string().nullable().meta({ description: 'the command to type' }),
+    next: z.string().nullable().meta({ description: 'the command to type next' }),
     owner: z.string().nullable(),
     run_id: z.string().nullable(),
     session_id: z.string().nullable(),
@@ -144,7 +151,7 @@ export const timeline = z.object({
   bucket_seconds: count,
   buckets: z.array(
     z.object({
-      at: time.meta({ description: 'its beginning' }),
+      at: time.meta({ description: 'the beginning of the bucket' }),
       sessions_started: count,
       deaths: count,
       timeouts: count,
@@ -187,4 +194,4 @@ export const statistics = z.object({
 
 export const failure = z
   .object({ error: z.object({ code: z.string(), message: z.string() }) })
-  .meta({ id: 'Failure', description: 'what went wrong, and the way out' });
+  .meta({ id: 'Failure', description: 'the problem and its solution' });

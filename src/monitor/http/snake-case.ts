@@ -1,4 +1,4 @@
-/** Names as the world's JSON over HTTP has them: the fields of stored rows, in snake case. */
+/** Converts the field names of stored rows to snake case. */
 import { z } from 'zod';
 
 type Snake<Name> = Name extends `${infer First}${infer Rest}`
@@ -7,12 +7,12 @@ type Snake<Name> = Name extends `${infer First}${infer Rest}`
 
 type SnakeKeys<Fields> = { [Name in keyof Fields as Snake<Name>]: Fields[Name] };
 
-/** The shape of an answer with the fields of `schema`. */
+/** Returns the shape of an answer with the fields of `schema`. */
 export function toSnakeShape<Fields extends z.ZodRawShape>(schema: z.ZodObject<Fields>) {
   return z.object(toSnakeKeys(schema.shape) as SnakeKeys<Fields>);
 }
 
-/** The fields of a row that `names` has; the others stay behind. */
+/** Returns only the fields in `names` of a row. */
 export function toSnakeRow<Row extends object, Name extends keyof Row & string>(
   row: Row,
   names: readonly Name[],

@@ -1,10 +1,10 @@
-/** What happened within the last minutes, in buckets for charts, and each death by itself. */
+/** Counts the events of the last minutes in buckets for charts, and lists each death. */
 import type { EventLog, EventType, StoredEvent } from '../../registry/registry.ts';
 import { toDeathView } from './views.ts';
 
 const BUCKETS = 60;
 const LEAST_BUCKET_MS = 10_000;
-/** More of them in one picture show nothing more. */
+/** The limit for deaths: a chart with more of them shows nothing more. */
 const MOST_DEATHS = 500;
 
 const COUNTED = {
@@ -40,7 +40,7 @@ export async function readTimeline(events: EventLog, minutes: number): Promise<T
   const beginMs = endMs - number * bucketMs;
   const from = toTime(beginMs);
   const buckets: Timeline['buckets'] = [];
-  // One at a time: there may be very many events, and others want to be answered meanwhile.
+  // One bucket at a time: there may be very many events, and other requests must be answered meanwhile.
   for (let index = 0; index < number; index += 1) {
     const at = toTime(beginMs + index * bucketMs);
     const window = { from: at, to: toTime(beginMs + (index + 1) * bucketMs) };
@@ -57,7 +57,7 @@ function toTime(ms: number): string {
 }
 
 function toDeath({ at, owner, sessionId, runId, message, data }: StoredEvent): Timeline['deaths'][number] {
-  // What the death says of itself; else what its event does.
+  // The fields of the death take precedence over those of its event.
   const death = toDeathView({ message, ...data });
   return { at, owner, session_id: sessionId, run_id: runId, ...death };
 }

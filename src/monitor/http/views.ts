@@ -1,4 +1,4 @@
-/** From what the registry has to what is answered. Folders, tokens and parameters stay behind; texts are redacted once more. */
+/** Converts rows of the registry to answers. Folders, tokens and parameters are left out; texts are redacted once more. */
 import type { z } from 'zod';
 
 import { type StoredSession, isLive } from '../../model/session.ts';
@@ -30,7 +30,7 @@ export function toSessionView(session: StoredSession): Shape<'session'> {
   };
 }
 
-/** `commandLine` says how a command is typed here. */
+/** `commandLine` returns commands as the user types them. */
 export function toRunView(run: StoredRun, commandLine: CommandLine): Shape<'run'> {
   const { counts, display } = run;
   const ended = counts.done + counts.failed + counts.cancelled + counts.skipped;

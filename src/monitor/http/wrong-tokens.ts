@@ -1,22 +1,22 @@
-/** Wrong tokens by client: slows down who guesses, and reports it. The guessed values are never looked at here. */
+/** Counts wrong tokens by client, slows down guessing, and reports it. The guessed values are never used here. */
 import type { Log } from '../../core/log.ts';
 
 export const MAX_WRONG_TOKENS = 10;
 const WINDOW_MS = 60_000;
-/** As many wrong tokens of all clients together within this time are reported, so that slow and shared guessing is noticed, too. */
+/** {@link MAX_WRONG_TOKENS} of all clients together within this time are reported, so that slow and shared guessing is noticed too. */
 const REPORT_WINDOW_MS = 600_000;
 const REPORT_INTERVAL_MS = 60_000;
 const MAX_CLIENTS = 10_000;
 
 export interface WrongTokensOptions {
   readonly log: Log;
-  /** Called at most once a minute while {@link MAX_WRONG_TOKENS} or more came within 10 min, with the latest client. */
+  /** Called with the latest client, at most once a minute, while {@link MAX_WRONG_TOKENS} or more came within 10 min. */
   readonly report: (client: string) => void;
 }
 
 export class WrongTokens {
   readonly #options: WrongTokensOptions;
-  /** The client that has been silent for the longest comes first. */
+  /** The wrong tokens by client. The client that has been silent for the longest is first. */
   readonly #byClient = new Map<string, { readonly times: readonly number[]; readonly seenAtMs: number }>();
   #ofAll: readonly number[] = [];
   #reportedAtMs = -Infinity;
@@ -25,17 +25,17 @@ export class WrongTokens {
     this.#options = options;
   }
 
-  /** The number of clients that are remembered, at most 10 000. */
+  /** The number of clients in memory, at most 10 000. */
   get size(): number {
     return this.#byClient.size;
   }
 
-  /** Returns the milliseconds until a token of this client is looked at; 0 if it may be looked at now. */
+  /** Returns the milliseconds until a token of this client is checked; 0 if it can be checked now. */
   holdUp(client: string): number {
     const { times = [] } = this.#byClient.get(client) ?? {};
     const [oldest = -Infinity] = times;
     const waitMs = times.length < MAX_WRONG_TOKENS ? 0 : Math.max(0, oldest + WINDOW_MS - performance.now());
-    // A client that goes on while it has to wait is still in the same burst.
+    // A client that continues while it has to wait is still in the same burst.
     if (waitMs > 0) this.#set(client, times);
     return waitMs;
   }
@@ -45,7 +45,9 @@ export class WrongTokens {
     const now = performance.now();
     const { times = [], seenAtMs = -Infinity } = this.#byClient.get(client) ?? {};
     if (now - seenAtMs >= WINDOW_MS)
-      log.warn(`A wrong token came; after ${MAX_WRONG_TOKENS} within a minute the client has to wait`, { client });
+      log.warn(`A wrong token came. After ${MAX_WRONG_TOKENS} wrong tokens within a minute the client has to wait`, {
+        client,
+      });
     this.#set(client, withLatest(times, now));
     this.#ofAll = withLatest(this.#ofAll, now);
     const [oldest = -Infinity] = this.#ofAll;

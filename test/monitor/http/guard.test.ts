@@ -229,7 +229,7 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
       const port = new URL(monitor.url).port;
       const thrown = await rejectionOf(Monitor.open({ config: monitorConfig(url, { MONITOR_PORT: port }) }));
       expect(thrown).to.be.instanceOf(ConfigError);
-      expect(thrown.message).to.match(/perhaps a monitor that runs already. Choose another port with --port/);
+      expect(thrown.message).to.match(/perhaps another monitor. Choose another port with --port/);
     });
 
     it('answers nothing that is protected without the token', async () => {
