@@ -1,4 +1,4 @@
-/** What one monitor does for a registry: it looks for what is stuck, cleans up, and tells people. Only while the office is ours. */
+/** The jobs of the leader: the check for stuck work, the clean-up, and the alerts. They only run while this monitor is the leader. */
 import type { Config } from '../config/config.ts';
 import type { Log } from '../core/log.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -13,9 +13,9 @@ import { Periodic } from '../core/periodic.ts';
 import { MemoryWatch } from './memory.ts';
 import { lookForStuck, sweep, type SweeperOptions } from './sweeper.ts';
 
-/** Whoever is to be told is told within 30 s: this, and what sending takes. */
+/** An alert must reach its receivers within 30 s, which include this interval and the time of sending. */
 const ALERTS_EVERY_MS = 10_000;
-/** So long notices that are on their way are waited for at the end; the next monitor sends what has not arrived. */
+/** The time that notices in progress are waited for at the end. The next leader sends those that have not arrived. */
 const SEND_LIMIT_MS = 2_000;
 const NOTHING = { processing: 0, longRunning: [], stuck: [] };
 
@@ -53,12 +53,12 @@ export class Duties {
       log,
       work: async () => {
         await sweep(registry, sweeper);
-        // What was found is told now, and not at the next turn; by who comes next, where the office is given back.
+        // Findings are reported at once and not at the next interval. After the end of the leadership the next leader reports them.
         if (this.#isAtWork) void this.#alerts.run();
       },
     });
     this.#alerts = new Periodic({
-      name: 'Telling of alerts',
+      name: 'The check of alerts',
       intervalMs: ALERTS_EVERY_MS,
       log,
       work: () => this.#tell(),
@@ -79,7 +79,7 @@ export class Duties {
     this.#alerts.start();
   }
 
-  /** Waits for what is under way, notices that are being sent included. */
+  /** Stops the jobs. Waits for those that run, and for notices that are being sent. */
   async stop(): Promise<void> {
     this.#isAtWork = false;
     await Promise.all([this.#sweeps.stop(), this.#cleanup.stop(), this.#alerts.stop()]);
@@ -100,10 +100,10 @@ export class Duties {
     ];
     const memoryBytes = this.#memory.look();
     await this.#keeper.update(registry, await readFacts(registry, { report, memoryBytes, overdue }), {
-      // What nobody looks for is not over because it was not found.
+      // Without the check, stuck work is not found. Its alerts must not end for that reason.
       leave: isChecking ? [] : STUCK_RULES,
     });
-    // Slow sinks must not hold up the next look.
+    // Slow sinks must not delay the next check.
     this.#background.run('Sending notices', () => this.#notifier.deliver(registry));
   }
 }

@@ -1,10 +1,10 @@
-/** How things stand, with reasons: worked out from the registry when somebody asks, so that it is never older than the question. */
+/** The health of the registry's work with its reasons. It is computed from the registry for each request, so that it is always current. */
 import type { Config } from '../config/config.ts';
 import type { Registry } from '../registry/registry.ts';
 import { describeSpan } from '../core/time-words.ts';
 import { HEALTH_STATUSES, judgeUtilisation, type HealthStatus, type StuckReport } from '../upkeep/upkeep.ts';
 
-/** More active sessions than this are more than was ever planned for. */
+/** The number of active sessions that the design allows for. */
 export const MOST_ACTIVE = 1_000;
 const PERCENT = 100;
 
@@ -12,7 +12,7 @@ export interface HealthLimits {
   readonly warningMs: number;
   readonly timeoutMs: number;
   readonly maxLongRunning: number;
-  /** Of one process. */
+  /** The maximum for one process. */
   readonly maxSessions: number;
 }
 
@@ -27,12 +27,12 @@ export function toHealthLimits(config: Config): HealthLimits {
 
 export interface HealthReport {
   readonly status: HealthStatus;
-  /** Why it is not healthy; empty where it is. */
+  /** The reasons why it is not healthy; empty if it is. */
   readonly reasons: readonly string[];
   readonly totalSessions: number;
   readonly activeSessions: number;
   readonly report: StuckReport;
-  /** Of the fullest process, as a share of what it may have. */
+  /** The sessions of the fullest process divided by its maximum. */
   readonly utilisation: number;
 }
 
