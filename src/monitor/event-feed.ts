@@ -42,7 +42,12 @@ export class EventFeed {
     this.#polls.setMaxListeners(0);
     // The registry's health reports failures of the poll. In the log they would be one line a second.
     const quiet = { ...log, error: log.debug.bind(log), info: log.debug.bind(log) };
-    this.#poll = new Periodic({ name: 'Following events', intervalMs: POLL_MS, log: quiet, work: () => this.#readChanges() });
+    this.#poll = new Periodic({
+      name: 'Following events',
+      intervalMs: POLL_MS,
+      log: quiet,
+      work: () => this.#readChanges(),
+    });
   }
 
   get readers(): number {

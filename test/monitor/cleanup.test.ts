@@ -177,10 +177,10 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
     const { cleanups } = await registry.metrics.read();
     expect(cleanups).to.include({ runs: rounds.length, failures: failed.length, removed: 5 });
     expect(failed.length).to.be.within(3, rounds.length - 1);
-    const told = parse(lines).filter(({ message }) => message.startsWith('The clean-up failed'));
-    const reasons = told.filter(({ level }) => level === 'error').map(({ reason }) => reason);
-    expect(new Set(reasons), 'each told once').to.have.property('size', reasons.length);
-    expect(told[0]).to.have.property('reason').that.contains('refused by a test');
+    const failures = parse(lines).filter(({ message }) => message.startsWith('The clean-up failed'));
+    const reasons = failures.filter(({ level }) => level === 'error').map(({ reason }) => reason);
+    expect(new Set(reasons), 'each logged once').to.have.property('size', reasons.length);
+    expect(failures[0]).to.have.property('reason').that.contains('refused by a test');
   });
 
   for (const table of ['runs', 'events'])

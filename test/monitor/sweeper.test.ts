@@ -14,7 +14,7 @@ import { eventually } from '../support/eventually.ts';
 import { literal, rawSql } from '../support/raw-sql.ts';
 import { describeOnSqliteAndInFullOnPostgres } from '../support/registries.ts';
 import { useEmptyRegistry } from './support/empty-registry.ts';
-import { makeKeptLog } from './support/notices.ts';
+import { makeRecordedLog } from './support/notices.ts';
 import { monitorConfig, openMonitor } from './support/opened-monitor.ts';
 import { ageRun, ageSession, startRun, startSession } from './support/rows.ts';
 import { openWebhookServer } from './support/webhook-server.ts';
@@ -30,8 +30,8 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
 
   beforeEach(() => {
     ({ url, registry } = empty);
-    const kept = makeKeptLog();
-    lines = kept.lines;
+    const recorded = makeRecordedLog();
+    lines = recorded.lines;
     options = {
       host: thisProcess().host,
       gridUrl: undefined,
@@ -39,7 +39,7 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
       heartbeatIntervalMs: 5_000,
       isAutoTimeoutEnabled: true,
       pausedSince: () => 0,
-      log: kept.log,
+      log: recorded.log,
     };
   });
 

@@ -9,7 +9,7 @@ import { openRegistry, type Registry, type StoredAlert } from '../../../src/regi
 import { literal, rawSql } from '../../support/raw-sql.ts';
 import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
 import { useEmptyRegistry } from '../support/empty-registry.ts';
-import { makeKeptLog } from '../support/notices.ts';
+import { makeRecordedLog } from '../support/notices.ts';
 import { ageRun, ageSession, startRun, startSession } from '../support/rows.ts';
 
 const MINUTE_MS = 60_000;
@@ -32,9 +32,9 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
 
   beforeEach(() => {
     ({ url, registry } = empty);
-    const kept = makeKeptLog();
-    lines = kept.lines;
-    keeper = new AlertKeeper(LIMITS, kept.log);
+    const recorded = makeRecordedLog();
+    lines = recorded.lines;
+    keeper = new AlertKeeper(LIMITS, recorded.log);
     sweeper = {
       host: 'here',
       gridUrl: undefined,
@@ -42,7 +42,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
       heartbeatIntervalMs: 5_000,
       isAutoTimeoutEnabled: true,
       pausedSince: () => 0,
-      log: kept.log,
+      log: recorded.log,
     };
   });
 

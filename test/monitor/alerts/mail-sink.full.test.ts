@@ -28,8 +28,8 @@ const ANY_CERTIFICATE = '?tls.rejectUnauthorized=false';
 async function failureOf({ address }: MailServer, { query = '', phaseLimitMs = 10_000 } = {}): Promise<DeliveryError> {
   const sink = makeMailSink({ smtpUrl: `smtp://${CREDENTIALS}${address}/${query}`, to: TO, phaseLimitMs });
   const error = await rejectionOf(sink.send(makeNotice(), NEVER));
-  const told = everythingOf(error);
-  expect(SECRETS.filter((secret) => told.includes(secret))).to.deep.equal([]);
+  const printed = everythingOf(error);
+  expect(SECRETS.filter((secret) => printed.includes(secret))).to.deep.equal([]);
   expect(error).to.be.instanceOf(DeliveryError);
   return error as DeliveryError;
 }

@@ -9,7 +9,7 @@ import { eventually } from '../../support/eventually.ts';
 import { describeOnSqlite } from '../../support/registries.ts';
 import { useEmptyRegistry } from '../support/empty-registry.ts';
 import { openMailServer, type MailServer } from '../support/mail-server.ts';
-import { makeKeptLog } from '../support/notices.ts';
+import { makeRecordedLog } from '../support/notices.ts';
 import { monitorConfig } from '../support/opened-monitor.ts';
 import { ageRun, startRun } from '../support/rows.ts';
 import { openSlackServer, type SlackServer } from '../support/slack-server.ts';
@@ -43,10 +43,10 @@ describeOnSqlite('Notifier', (registries) => {
 
   /** Opens a notifier with its own sinks, as a new monitor does. */
   const open = (): Notifier => {
-    const kept = makeKeptLog();
-    lines = kept.lines;
-    const sinks = openSinks(settings(), kept.log);
-    const notifier = new Notifier({ sinks, host: 'box', overview: 'npm run health', log: kept.log });
+    const recorded = makeRecordedLog();
+    lines = recorded.lines;
+    const sinks = openSinks(settings(), recorded.log);
+    const notifier = new Notifier({ sinks, host: 'box', overview: 'npm run health', log: recorded.log });
     notifiers.push(notifier);
     return notifier;
   };
@@ -105,14 +105,14 @@ describeOnSqlite('Notifier', (registries) => {
       await round();
       await recover('one');
       await round();
-      const told = ['CRITICAL stuck: Run one is stuck.', 'RECOVERED stuck: It is over: run one goes on.'];
-      expect(asked()).to.deep.equal(toAll(...told));
+      const expected = ['CRITICAL stuck: Run one is stuck.', 'RECOVERED stuck: It is over: run one goes on.'];
+      expect(asked()).to.deep.equal(toAll(...expected));
       // Beginnings of one alert differ by their times.
       const before = Date.now();
       await eventually(async () => Date.now() > before, 'the clock to go on');
       await raise('one');
       await round();
-      expect(asked()).to.deep.equal(toAll(...told, told[0]!));
+      expect(asked()).to.deep.equal(toAll(...expected, expected[0]!));
     });
 
     it('no sink of an alert that was closed without a notice, or that ended before it was sent', async () => {
@@ -240,12 +240,12 @@ describeOnSqlite('Notifier', (registries) => {
       time.tick(60_000);
       await raise('two');
       await notifier.deliver(registry);
-      const told = [
+      const expected = [
         'CRITICAL stuck: Run one is stuck.',
         'RECOVERED stuck: It is over: run one goes on.',
         'CRITICAL stuck: Run two is stuck.',
       ];
-      expect(asked()).to.deep.equal({ ...toAll(...told), slack: [told[0], told[2]] });
+      expect(asked()).to.deep.equal({ ...toAll(...expected), slack: [expected[0], expected[2]] });
     });
   });
 
@@ -267,8 +267,8 @@ describeOnSqlite('Notifier', (registries) => {
       await raise('two');
       const next = notifier.deliver(registry);
       await next;
-      const told = ['CRITICAL stuck: Run one is stuck.', 'CRITICAL stuck: Run two is stuck.'];
-      expect(asked()).to.deep.equal({ ...toAll(...told), webhook: [told[0]] });
+      const expected = ['CRITICAL stuck: Run one is stuck.', 'CRITICAL stuck: Run two is stuck.'];
+      expect(asked()).to.deep.equal({ ...toAll(...expected), webhook: [expected[0]] });
       notifier.close();
       await delivery;
     }).timeout(PROMPT_MS);
@@ -286,7 +286,7 @@ describeOnSqlite('Notifier', (registries) => {
 
     it('lets the monitor notify the others of later findings (R208)', async () => {
       webhook.answer('never');
-      const { log } = makeKeptLog();
+      const { log } = makeRecordedLog();
       const config = {
         ...monitorConfig(empty.url, {
           HEALTH_CHECK_ENABLED: 'true',

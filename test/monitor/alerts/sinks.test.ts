@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { ConfigError } from '../../../src/core/errors.ts';
 import { openSinks, type SinkSettings } from '../../../src/monitor/alerts/sinks.ts';
 import { openMailServer } from '../support/mail-server.ts';
-import { everythingOf, makeKeptLog, makeNotice } from '../support/notices.ts';
+import { everythingOf, makeRecordedLog, makeNotice } from '../support/notices.ts';
 import { openSlackServer } from '../support/slack-server.ts';
 import { openWebhookServer } from '../support/webhook-server.ts';
 
@@ -12,7 +12,7 @@ const WEBHOOK = { alertWebhookUrl: 'https://alerts.test/planted' };
 
 /** Returns the names of the sinks, and the log. */
 function opened(settings: SinkSettings) {
-  const { log, lines } = makeKeptLog();
+  const { log, lines } = makeRecordedLog();
   const sinks = openSinks(settings, log);
   expect(lines.join('')).not.to.contain('planted');
   return { names: sinks.map(({ name }) => name), lines };
@@ -67,7 +67,7 @@ describe('R208 openSinks', () => {
     await using slack = await openSlackServer();
     await using mail = await openMailServer();
     await using webhook = await openWebhookServer();
-    const { log, lines } = makeKeptLog();
+    const { log, lines } = makeRecordedLog();
     const settings = {
       slackWebhookUrl: slack.hookUrl,
       alertEmail: 'oncall@example.test',

@@ -17,8 +17,8 @@ const { signal: NEVER } = new AbortController();
 async function failureOf(server: SlackServer, answerLimitMs?: number): Promise<DeliveryError> {
   const sink = makeSlackSink(server.hookUrl, answerLimitMs === undefined ? {} : { answerLimitMs });
   const error = await rejectionOf(sink.send(makeNotice(), NEVER));
-  const told = everythingOf(error).toLowerCase();
-  expect(server.secrets.filter((secret) => told.includes(secret.toLowerCase()))).to.deep.equal([]);
+  const printed = everythingOf(error).toLowerCase();
+  expect(server.secrets.filter((secret) => printed.includes(secret.toLowerCase()))).to.deep.equal([]);
   expect(error).to.be.instanceOf(DeliveryError);
   return error as DeliveryError;
 }

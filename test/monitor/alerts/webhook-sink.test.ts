@@ -31,8 +31,8 @@ const SECRETS = [
 async function failureOf(server: WebhookServer, answerLimitMs?: number): Promise<DeliveryError> {
   const sink = makeWebhookSink(secretUrl(server), answerLimitMs === undefined ? {} : { answerLimitMs });
   const error = await rejectionOf(sink.send(makeNotice(), NEVER));
-  const told = everythingOf(error);
-  expect([...SECRETS, new URL(server.url).host].filter((secret) => told.includes(secret))).to.deep.equal([]);
+  const printed = everythingOf(error);
+  expect([...SECRETS, new URL(server.url).host].filter((secret) => printed.includes(secret))).to.deep.equal([]);
   expect(error).to.be.instanceOf(DeliveryError);
   return error as DeliveryError;
 }

@@ -8,7 +8,7 @@ import { ENDED_RUNS } from '../support/filled-registry.ts';
 import { TOKEN, type OpenedMonitor } from '../support/opened-monitor.ts';
 import { ageRun, ageSession, startRun, startSession } from '../support/rows.ts';
 
-describeOnSqliteAndInFullOnPostgres('Monitor: what its routes change', (registries) => {
+describeOnSqliteAndInFullOnPostgres('Monitor: the routes that change something', (registries) => {
   let url: string;
   let registry: Registry;
   let monitor: OpenedMonitor;
@@ -20,7 +20,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes change', (registri
 
   const get = async (target: string) => (await monitor.ask(target)).json;
 
-  it('ends a session that lives, halts its run, and says so in the rows and events', async () => {
+  it('end a live session, halt its run, and record that in rows and events', async () => {
     await startRun(registry, { id: 'to end' });
     const { status, json } = await monitor.post('/sessions/session%20of%20to%20end/end');
     expect({ status, json }).to.deep.equal({ status: 200, json: { id: 'session of to end', status: 'ended' } });
@@ -37,7 +37,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes change', (registri
     expect(events.map(({ type }) => type)).to.deep.equal(['session_ended', 'run_ended']);
   });
 
-  it('refuses to end a session twice, and one that there is not', async () => {
+  it('refuse to end a session twice, or one that does not exist', async () => {
     await startSession(registry, { id: 'to end twice' });
     expect((await monitor.post('/sessions/to%20end%20twice/end')).status).to.equal(200);
     const again = await monitor.post('/sessions/to%20end%20twice/end');
@@ -52,7 +52,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes change', (registri
     });
   });
 
-  it('asks a run that is being worked on to end, and cancels one that waits', async () => {
+  it('ask a processing run to end, and cancel a waiting one', async () => {
     await startRun(registry, { id: 'to cancel' });
     const working = await monitor.post('/runs/to%20cancel/cancel');
     expect(working.json).to.deep.equal({ id: 'to cancel', status: 'requested' });
@@ -66,7 +66,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes change', (registri
     await monitor.post('/sessions/session%20of%20to%20cancel/end');
   });
 
-  it('refuses to cancel a run that is over, and one that there is not', async () => {
+  it('refuse to cancel a run that has ended, or one that does not exist', async () => {
     for (const status of ENDED_RUNS) {
       const answer = await monitor.post(`/runs/${status}/cancel`);
       expect({ status: answer.status, code: answer.json.error.code }).to.deep.equal({
@@ -78,7 +78,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes change', (registri
     expect((await monitor.post('/runs/nobody/cancel')).status).to.equal(404);
   });
 
-  it('changes nothing in a dry run of /reset-stuck, and says what it would', async () => {
+  it('change nothing in a dry run of /reset-stuck, and report what would be reset', async () => {
     const rows = await rawSql(url, 'select id, status, ended_at from sessions order by id');
     const { status, json } = await monitor.post('/reset-stuck', { dry_run: true });
     expect(status).to.equal(200);
@@ -93,7 +93,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes change', (registri
     expect(await rawSql(url, 'select id, status, ended_at from sessions order by id')).to.deep.equal(rows);
   });
 
-  it('resets only what it is asked for, by the ids of runs or sessions, and nothing that is not stuck', async () => {
+  it('reset only the given ids of runs or sessions, and only if they are stuck', async () => {
     const { json } = await monitor.post('/reset-stuck', { ids: ['idle', 'session of working', 'slow', 'nobody'] });
     expect(json).to.deep.include({ dry_run: false, count: 1, runs: [], sessions: ['idle'] });
     expect(await registry.sessions.get('idle')).to.include({ status: 'timed_out' });
@@ -102,7 +102,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes change', (registri
     expect((await monitor.post('/reset-stuck', { ids: [] })).json).to.include({ count: 0 });
   });
 
-  it('takes another timeout for this once', async () => {
+  it('accept another timeout for one request', async () => {
     const { json } = await monitor.post('/reset-stuck', { dry_run: true, timeout_minutes: 40 });
     expect(json).to.deep.include({ runs: ['bare', 'stuck'], count: 2 });
     const shorter = await monitor.post('/reset-stuck', { dry_run: true, timeout_minutes: 16 });
@@ -110,7 +110,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes change', (registri
     expect((await get('/health/sessions')).thresholds).to.include({ timeout_minutes: 30 });
   });
 
-  it('refuses what /reset-stuck does not know, and resets nothing for it', async () => {
+  it('refuse unknown inputs of /reset-stuck, and reset nothing', async () => {
     const wrong: unknown[] = [
       { dryRun: true },
       { dry_run: 'yes' },
@@ -140,7 +140,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes change', (registri
     expect(await registry.runs.get('stuck')).to.include({ status: 'processing' });
   });
 
-  it('resets all that is stuck where nothing is said, keeps its data, and counts a run and a session as two', async () => {
+  it('reset all stuck work by default, keep its data, and count a run and a session as two', async () => {
     await startSession(registry, { id: 'idle too' });
     await ageSession(url, 'idle too', 35);
     await registry.runs.saveRecord('stuck', { kept: true }, { key: 'a' });

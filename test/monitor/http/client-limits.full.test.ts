@@ -9,11 +9,11 @@ import { numbers } from '../../support/opened-run.ts';
 import { describeOnSqlite } from '../../support/registries.ts';
 import { ask, openMonitor, type OpenedMonitor } from '../support/opened-monitor.ts';
 
-/** More than the buffers of a connection take. */
+/** More bytes than the buffers of a connection can hold. */
 const RECORD_BYTES = 15_000_000;
 const PAGE = '/runs/large/records?limit=1';
 
-describeOnSqlite('Monitor: answers that clients do not take', (registries) => {
+describeOnSqlite('Monitor: answers that clients do not read', (registries) => {
   let monitor: OpenedMonitor;
   let sockets: Socket[];
 
@@ -29,7 +29,7 @@ describeOnSqlite('Monitor: answers that clients do not take', (registries) => {
 
   after(() => monitor.close());
 
-  /** Asks over one connection, and reads nothing but the beginning of the first answer. */
+  /** Sends requests over one connection, and reads only the beginning of the first answer. */
   const askUnread = async (localAddress: string, target: string, times = 1): Promise<void> => {
     const { hostname, port } = new URL(monitor.url);
     const socket = createConnection({ host: hostname, port: Number(port), localAddress });
@@ -44,7 +44,7 @@ describeOnSqlite('Monitor: answers that clients do not take', (registries) => {
     for (const socket of sockets) socket.destroy();
   };
 
-  it('are eight pages of rows of one client at most, and others are not held up', async () => {
+  it('are limited to eight pages of rows for one client, and do not delay other clients', async () => {
     for (const _number of numbers(8)) await askUnread('127.0.0.2', PAGE);
     const refused = await ask(monitor.url, PAGE, { localAddress: '127.0.0.2' });
     expect({
@@ -63,8 +63,8 @@ describeOnSqlite('Monitor: answers that clients do not take', (registries) => {
     await eventuallyAnswered('127.0.0.2', PAGE);
   });
 
-  it('are two hundred of one client at most, however they are sent, and /livez is answered all the same', async () => {
-    // The first answer fills the connection; the others wait behind it.
+  it('are limited to two hundred for one client, however they are sent, and do not block /livez', async () => {
+    // The first answer fills the connection. The others wait behind it.
     const target = `${PAGE} HTTP/1.1\r\nHost: localhost\r\n\r\n${'GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(300)}GET /livez`;
     await askUnread('127.0.0.4', target);
     expect(await statusFor('127.0.0.4', '/statistics')).to.equal(429);

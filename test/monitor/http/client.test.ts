@@ -11,7 +11,7 @@ describe('toClient', () => {
     ['fe80::1%eth0', 'fe80::'],
     [undefined, ''],
   ] as const)
-    it(`makes ${client || 'nothing'} of ${address ?? 'a connection that is gone'}`, () => {
+    it(`returns ${client || 'an empty text'} for ${address ?? 'a closed connection'}`, () => {
       expect(toClient(address)).to.equal(client);
     });
 });

@@ -36,7 +36,7 @@ describe('makeServerFactory', () => {
     await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   });
 
-  /** Listens on as many ports as asked for, with one factory. */
+  /** Listens on the given number of ports with one factory. */
   const listen = async (limits: Partial<ConnectionLimits>, count = 1): Promise<number[]> => {
     const log = makeLog({ level: 'debug', format: 'json', write: (line) => void lines.push(line) });
     const makeServer = makeServerFactory(log, { ...LIMITS, ...limits });
@@ -55,7 +55,7 @@ describe('makeServerFactory', () => {
   const connect = (port = 0, localAddress = '127.0.0.1'): Socket => {
     const socket = createConnection({ host: '127.0.0.1', port, localAddress });
     sockets.push(socket);
-    // A connection that is refused may be reset.
+    // A refused connection may be reset.
     socket.on('error', () => undefined);
     return socket;
   };
@@ -64,7 +64,7 @@ describe('makeServerFactory', () => {
     return Promise.race([once(socket, 'data').then(() => true), once(socket, 'close').then(() => false)]);
   };
 
-  it('takes so many connections of a client and so many of all, on all addresses together, and more when some end', async () => {
+  it('limits the connections of a client and of all clients, on all addresses together, and accepts more when some end', async () => {
     const [one, other] = await listen(
       { headersMs: UNLIMITED_MS, requestMs: UNLIMITED_MS, stalledAnswerMs: UNLIMITED_MS },
       2,
@@ -76,7 +76,7 @@ describe('makeServerFactory', () => {
     expect(await Promise.all(others.map(isOpen))).to.deep.equal([true, true]);
     expect(await isOpen(connect(one, '127.0.0.4'))).to.equal(false);
     first[0]?.destroy();
-    await eventually(() => isOpen(connect(one, '127.0.0.4')), 'a free place');
+    await eventually(() => isOpen(connect(one, '127.0.0.4')), 'a free connection');
     const warnings = lines.map((line) => JSON.parse(line) as object);
     expect(warnings).to.have.length(1);
     expect(warnings[0]).to.include({ level: 'warn', client: '127.0.0.1', ofClient: 3, ofAll: 3 });
@@ -87,7 +87,7 @@ describe('makeServerFactory', () => {
     ['never ends its headers', 'GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: '],
     ['never ends its body', 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n'],
   ] as const)
-    it(`cuts a connection that ${name}, also while it sends single bytes`, async () => {
+    it(`closes a connection that ${name}, even if it sends single bytes`, async () => {
       const [port] = await listen({ stalledAnswerMs: UNLIMITED_MS });
       for (const isTrickling of begin === '' ? [false] : [false, true]) {
         const socket = connect(port);
@@ -101,7 +101,7 @@ describe('makeServerFactory', () => {
       }
     });
 
-  it('cuts an answer of which the client takes nothing', async () => {
+  it('cuts an answer that the client does not read', async () => {
     const [port] = await listen({ headersMs: UNLIMITED_MS, requestMs: UNLIMITED_MS });
     const socket = connect(port);
     socket.pause();

@@ -75,7 +75,7 @@ describeOnSqlite('Monitor: the readers of events', (registries) => {
     expect(events.map(({ data }) => data.message as string)).to.deep.equal(['new']);
   });
 
-  it('are fifty of a client at most, also if they all come at once; one that leaves makes room', async () => {
+  it('are limited to fifty for one client, even if all come at once; one that leaves admits another', async () => {
     const all = await Promise.all(numbers(60).map(read));
     const refused = all.filter(({ status }) => status !== 200);
     const readers = all.filter(({ status }) => status === 200);
@@ -97,7 +97,7 @@ describeOnSqlite('Monitor: the readers of events', (registries) => {
     await forgotten();
   });
 
-  it('are two hundred of all clients at most', async () => {
+  it('are limited to two hundred for all clients', async () => {
     const { hostname, port } = new URL(server.url);
     const sockets: Socket[] = [];
     const openFrom = async (localAddress: string): Promise<string> => {
@@ -116,14 +116,14 @@ describeOnSqlite('Monitor: the readers of events', (registries) => {
     await forgotten();
   });
 
-  it('are forgotten when they go away, also the slow ones, and none of those holds up the others', async () => {
+  it('are forgotten when they disconnect, even slow ones, and slow ones do not delay the others', async () => {
     const { hostname, port } = new URL(server.url);
     const slow = createConnection({ host: hostname, port: Number(port) });
     slow.pause();
     slow.write(`GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n`);
     await eventually(async () => feed.readers === 1, 'the slow reader is there');
     await using quick = await read();
-    // More than a connection takes of what nobody reads.
+    // More than the buffers of a connection hold without a reader.
     const message = 'x'.repeat(400_000);
     for (const number of numbers(30))
       await registry.events.append({ type: 'session_warning', owner: `${number}`, message });
@@ -136,7 +136,7 @@ describeOnSqlite('Monitor: the readers of events', (registries) => {
     await forgotten();
   });
 
-  it('that go away before they have an answer take no place', async () => {
+  it('that disconnect before their answer do not count', async () => {
     const { hostname, port } = new URL(server.url);
     for (const _number of numbers(110)) {
       const socket = createConnection({ host: hostname, port: Number(port) });
@@ -147,12 +147,12 @@ describeOnSqlite('Monitor: the readers of events', (registries) => {
     await using reader = await eventually(async () => {
       const one = await read();
       return one.status === 200 && one;
-    }, 'a place for a reader');
+    }, 'an admitted reader');
     await reader.close();
     await forgotten();
   });
 
-  it('that are browsers come back by themselves and go on where they were', async () => {
+  it('that are browsers reconnect by themselves and continue after their last event', async () => {
     const cut = new AbortController();
     let connections = 0;
     const source = new EventSource(`${server.url}/events`, {
@@ -169,7 +169,7 @@ describeOnSqlite('Monitor: the readers of events', (registries) => {
           ...init,
           signal: AbortSignal.any(signals),
         });
-        // Else it comes back only after three seconds.
+        // Otherwise it reconnects only after three seconds.
         const hurry = new TransformStream<Uint8Array, Uint8Array>({
           start: (controller) => controller.enqueue(new TextEncoder().encode('retry: 20\n\n')),
         });

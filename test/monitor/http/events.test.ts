@@ -30,10 +30,10 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the stream of events', (registries
   });
 
   const read = (query = '', options: ReadOptions = {}) => monitor.readEvents(query, options);
-  const tell = (event: Partial<NewEvent> = {}) => registry.events.append({ type: 'session_warning', ...event });
+  const append = (event: Partial<NewEvent> = {}) => registry.events.append({ type: 'session_warning', ...event });
   const messagesOf = (messages: readonly StreamMessage[]) => messages.map(({ data }) => data.message as string);
 
-  it('gives all that happens, in order, with the fields that R209 names and nothing else', async () => {
+  it('sends all events in order, with the fields of R209 only', async () => {
     const from = await registry.events.latestId();
     await using reader = await read();
     expect(reader.status).to.equal(200);
@@ -41,7 +41,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the stream of events', (registries
     expect(reader.headers.get('cache-control')).to.include('no-cache');
     await startRun(registry, { id: 'first', owner: ODD_OWNER });
     await registry.leases.revoke('session of first', { status: 'timed_out', message: 'no progress\nfor 31 min' });
-    await tell({ owner: null, message: '\u2028 data: x\r\nid: 7\n\nevent: progress\n\n: 日本 \u0000' });
+    await append({ owner: null, message: '\u2028 data: x\r\nid: 7\n\nevent: progress\n\n: 日本 \u0000' });
     const stored = await registry.events.listAfter(from, { limit: 100 });
     const events = await reader.until(({ events: some }) => some.length >= stored.length && some);
     expect(events.map(({ id }) => id)).to.deep.equal(stored.map(({ id }) => String(id)));
@@ -69,7 +69,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the stream of events', (registries
     expect(timeout?.data).to.include({ status: 'timed_out', message: 'no progress\nfor 31 min' });
   });
 
-  it('goes on after the last event that a reader has: nothing lost, nothing twice, whenever it is cut off', async function () {
+  it('continues after the last event of a reader: nothing is lost or sent twice after any disconnection', async function () {
     this.timeout(60_000);
     const burst = fc.record({ kind: fc.constant('burst'), number: fc.integer({ min: 1, max: 30 }) });
     const pause = fc.record({ kind: fc.constant('until'), number: fc.integer({ min: 0, max: 10 }) });
@@ -87,8 +87,8 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the stream of events', (registries
         };
         for (const { kind, number } of steps) {
           if (kind === 'cut') await reopen();
-          // At the same time, as the runs of a machine do.
-          if (kind === 'burst') written.push(...numbers(number).map((index) => tell({ message: `${index}` })));
+          // The writers write at the same time, as the runs of a machine do.
+          if (kind === 'burst') written.push(...numbers(number).map((index) => append({ message: `${index}` })));
           if (kind === 'until') {
             const total = Math.min(number, written.length - ids.length);
             await Promise.all(written);
@@ -107,35 +107,35 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the stream of events', (registries
     );
   });
 
-  it('answers at once while the events can’t be read, and gives them all when they can', async () => {
+  it('answers at once while the events can’t be read, and sends them all later', async () => {
     const begin = await registry.events.latestId();
-    await tell({ message: 'before' });
+    await append({ message: 'before' });
     await rawSql(url, 'alter table events rename to hidden');
     await using reader = await read('', { lastEventId: String(begin) });
     expect(reader.status).to.equal(200);
     expect((await read()).status).to.equal(503);
     expect((await monitor.ask('/livez')).status).to.equal(200);
     await rawSql(url, 'alter table hidden rename to events');
-    await tell({ message: 'after' });
+    await append({ message: 'after' });
     const events = await reader.until(({ events: some }) => some.length >= 2 && some);
     expect(messagesOf(events)).to.deep.equal(['before', 'after']);
   });
 
-  // The rest knows nothing of the database.
+  // The other tests do not depend on the database.
   if (registries.kind === 'postgres') {
-    describe('of many writers at a time', () => describeManyWriters(() => ({ url, registry, monitor })));
+    describe('with many concurrent writers', () => describeManyWriters(() => ({ url, registry, monitor })));
     return;
   }
 
-  it('begins with what is new, unless the latest are asked for', async () => {
-    await tell({ message: 'old 1' });
-    await tell({ message: 'old 2', owner: 'somebody' });
-    await tell({ message: 'old 3' });
+  it('begins with new events, unless the latest are requested', async () => {
+    await append({ message: 'old 1' });
+    await append({ message: 'old 2', owner: 'somebody' });
+    await append({ message: 'old 3' });
     await using onlyNew = await read();
     await using latest = await read('?last=2');
     await using ofOwner = await read('?last=1&owner=somebody');
     await using all = await read('?last=1000');
-    await tell({ message: 'new', owner: 'somebody' });
+    await append({ message: 'new', owner: 'somebody' });
     for (const { reader, expected } of [
       { reader: onlyNew, expected: ['new'] },
       { reader: latest, expected: ['old 2', 'old 3', 'new'] },
@@ -148,14 +148,14 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the stream of events', (registries
     expect(everything).to.have.length((await registry.events.listLatest({ limit: 1_000 })).length);
   });
 
-  it('gives an owner only its own events and its own runs, however odd its name is', async () => {
+  it('sends only the events and runs of the requested owner, even with a strange name', async () => {
     const owner = `${ODD_OWNER} too`;
     await using reader = await read(`?owner=${encodeURIComponent(owner)}`);
     await startRun(registry, { id: 'not mine' });
     await startRun(registry, { id: 'mine', owner });
-    await tell({ owner: 'owner of not mine' });
-    await tell({ owner: null });
-    await tell({ owner, message: 'the last' });
+    await append({ owner: 'owner of not mine' });
+    await append({ owner: null });
+    await append({ owner, message: 'the last' });
     const events = await reader.until(({ events: some }) => some.at(-1)?.data.message === 'the last' && some);
     expect(events.map(({ data }) => [data.type, data.owner])).to.deep.equal(
       ['session_starting', 'session_started', 'run_started', 'session_warning'].map((type) => [type, owner]),
@@ -166,7 +166,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the stream of events', (registries
     for (const id of ['mine', 'not mine']) await registry.leases.revoke(`session of ${id}`, END);
   });
 
-  it('tells at once which runs are being worked on, and again when one of them gets on', async () => {
+  it('sends the processing runs at once, and again when one makes progress', async () => {
     await startRun(registry, { id: 'moving' });
     await using reader = await read();
     const first = await reader.until(({ progress }) => progress.at(-1));
@@ -180,7 +180,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the stream of events', (registries
     expect(last.data).to.deep.equal({ runs: [] });
   });
 
-  it('tells who comes after all others have left how things are now, and not how they were then', async () => {
+  it('sends the current state to a reader that comes after all others have left', async () => {
     await startRun(registry, { id: 'changing' });
     await using early = await read();
     await early.until(({ progress }) => progress.at(-1));
@@ -215,20 +215,20 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the stream of events', (registries
     });
   }
 
-  it('gives only new events for an empty Last-Event-ID, and for one beyond the newest event', async () => {
+  it('sends only new events for an empty Last-Event-ID, and for one beyond the newest event', async () => {
     await Promise.all(
       ['', '9007199254740991'].map(async (lastEventId) => {
         const owner = `after ${lastEventId}`;
         await using reader = await read(`?owner=${encodeURIComponent(owner)}`, { lastEventId });
         await reader.until(({ progress }) => progress.length > 0);
-        await tell({ owner, message: 'new' });
+        await append({ owner, message: 'new' });
         const events = await reader.until(({ events: some }) => some.length > 0 && some);
         expect(messagesOf(events)).to.deep.equal(['new']);
       }),
     );
   });
 
-  it('ends its streams when the monitor is closed, and is closed soon', async () => {
+  it('ends when the monitor is closed, without delaying that', async () => {
     const readers = await Promise.all(numbers(5).map(() => read()));
     const startedAtMs = performance.now();
     await monitor.close();
@@ -245,7 +245,7 @@ interface Suite {
   readonly monitor: OpenedMonitor;
 }
 
-/** Numbers are given out before transactions end. */
+/** Ids are assigned before their transactions end, so that events can become visible out of order. */
 function describeManyWriters(suite: () => Suite): void {
   let client: Client;
 
@@ -256,7 +256,7 @@ function describeManyWriters(suite: () => Suite): void {
 
   after(() => client.end());
 
-  it('waits for a transaction that began before and has not ended, so that its event is not left out', async () => {
+  it('waits for an earlier transaction that has not ended, so that its event is not left out', async () => {
     const { registry, monitor } = suite();
     await startRun(registry, { id: 'run' });
     await using reader = await monitor.readEvents();
@@ -274,7 +274,7 @@ function describeManyWriters(suite: () => Suite): void {
     expect(events.map(({ data }) => data.message)).to.deep.equal(['slow', 'quick']);
   });
 
-  it('goes on answering while the events are locked, and gives them to a reader when they are free', async () => {
+  it('answers while the events are locked, and sends them when they are free', async () => {
     const { registry, monitor } = suite();
     const begin = await registry.events.latestId();
     await startSession(registry, { id: 'locked' });
@@ -282,7 +282,7 @@ function describeManyWriters(suite: () => Suite): void {
     await early.until(({ progress }) => progress.length > 0);
     await client.query('begin');
     await client.query('lock table events in access exclusive mode');
-    // So many at once that further questions are refused unasked.
+    // So many at once that further calls are rejected without asking the registry.
     const answers = await Promise.all(numbers(6).map(() => monitor.ask('/timeline')));
     expect(answers.map(({ status }) => status)).to.deep.equal(numbers(6).map(() => 503));
     await using reader = await monitor.readEvents('', { lastEventId: String(begin) });

@@ -10,7 +10,7 @@ import { CHANGES, OPEN, READS } from '../support/targets.ts';
 
 describeOnSqlite('Monitor: pages of other sites', (registries) => {
   let monitor: OpenedMonitor;
-  /** It has no token. */
+  /** A monitor without a token. */
   let locked: OpenedMonitor;
 
   before(async () => {
@@ -21,7 +21,7 @@ describeOnSqlite('Monitor: pages of other sites', (registries) => {
 
   after(() => Promise.all([monitor.close(), locked.close()]));
 
-  describe('by the name in the address', () => {
+  describe('that use a host name', () => {
     for (const host of [
       'localhost',
       'LocalHost:9464',
@@ -31,7 +31,7 @@ describeOnSqlite('Monitor: pages of other sites', (registries) => {
       '[::1]',
       '[::1]:9464',
     ]) {
-      it(`answers to the name ${host}`, async () => {
+      it(`get an answer at the name ${host}`, async () => {
         expect((await monitor.ask('/livez', { headers: { host } })).status).to.equal(200);
       });
     }
@@ -54,7 +54,7 @@ describeOnSqlite('Monitor: pages of other sites', (registries) => {
       '[::1].evil.example',
       '%6cocalhost',
     ]) {
-      it(`refuses the name "${host}": a page may have pointed it here`, async () => {
+      it(`are refused at the name "${host}", which a page may have pointed here`, async () => {
         for (const target of ['/livez', '/runs', '/', '/nothing/here']) {
           const { status, json } = await monitor.ask(target, { headers: { host } });
           expect(status, target).to.equal(421);
@@ -63,13 +63,13 @@ describeOnSqlite('Monitor: pages of other sites', (registries) => {
       });
     }
 
-    it('refuses changes under a foreign name, also with the token', async () => {
+    it('can change nothing under a foreign name, even with the token', async () => {
       const headers = { host: 'evil.example' };
       for (const target of CHANGES)
         expect((await monitor.ask(target, { method: 'POST', token: TOKEN, headers })).status).to.equal(421);
     });
 
-    it('believes no header that a proxy or a page may have written beside the name', async () => {
+    it('can not replace the name by another header', async () => {
       const headers = {
         host: 'evil.example',
         'x-forwarded-host': 'localhost',
@@ -80,7 +80,7 @@ describeOnSqlite('Monitor: pages of other sites', (registries) => {
       expect((await monitor.ask('/runs', { headers })).status).to.equal(421);
     });
 
-    it('refuses a request without a name', async () => {
+    it('are refused without a name', async () => {
       expect(await sendRaw(monitor.url, 'GET /runs HTTP/1.0\r\n\r\n')).to.match(/^HTTP\/1\.1 421 /);
       expect(await sendRaw(monitor.url, 'GET /runs HTTP/1.1\r\nHost:\r\n\r\n')).to.match(/^HTTP\/1\.1 421 /);
       expect(await sendRaw(monitor.url, 'GET /runs HTTP/1.1\r\nConnection: close\r\n\r\n')).to.match(
@@ -88,7 +88,7 @@ describeOnSqlite('Monitor: pages of other sites', (registries) => {
       );
     });
 
-    it('allows no other origin to read', async () => {
+    it('may not read from another origin', async () => {
       const headers = { origin: 'https://evil.example', 'access-control-request-method': 'POST' };
       for (const method of ['GET', 'OPTIONS']) {
         const answer = await monitor.ask('/runs', { method, headers });
@@ -124,7 +124,7 @@ describeOnSqlite('Monitor: pages of other sites', (registries) => {
       'a value that is not known': { 'sec-fetch-site': '' },
     };
     for (const [name, headers] of Object.entries(FOREIGN))
-      it(`does no work for ${name}`, async () => {
+      it(`are refused for ${name}`, async () => {
         for (const target of [...READS, ...OPEN])
           for (const method of ['GET', 'HEAD']) {
             const { status, json } = await askFrom(target, headers, method);
@@ -133,7 +133,7 @@ describeOnSqlite('Monitor: pages of other sites', (registries) => {
           }
       });
 
-    it('opens the page, and nothing else, by a link on another site', async () => {
+    it('can open the page by a link, and nothing else', async () => {
       const headers = { 'sec-fetch-site': 'cross-site', ...LINK };
       expect((await askFrom('/', headers)).status).to.equal(200);
       for (const target of [...READS, ...OPEN.filter((path) => path !== '/')])
@@ -141,19 +141,19 @@ describeOnSqlite('Monitor: pages of other sites', (registries) => {
       expect((await askFrom('/', headers, 'POST')).status).to.equal(403);
     });
 
-    it('works for its own page, and for an address that the user types', async () => {
+    it('do not affect its own page, or an address that the user types', async () => {
       for (const site of ['same-origin', 'none'])
         for (const target of ['/', '/runs', '/dashboard/dashboard.js', '/livez'])
           expect((await askFrom(target, { 'sec-fetch-site': site, ...LINK })).status, target).to.equal(200);
       const own = { 'sec-fetch-site': 'same-origin', origin: locked.url, host: new URL(locked.url).host };
       expect((await askFrom('/runs', own)).status).to.equal(200);
-      // A proxy with TLS, which asks by the monitor's own address.
+      // A TLS proxy that uses the monitor's own address.
       const proxied = { 'sec-fetch-site': 'same-origin', origin: 'https://monitor.example' };
       expect((await askFrom('/dashboard/dashboard.js', proxied)).status).to.equal(200);
     });
   });
 
-  it('lets no foreign page use up what may be changed, or change anything, though it can send the request', async () => {
+  it('can send a change but not change anything, and do not use up the limit of changes', async () => {
     const send = (origin: string) =>
       locked.ask('/runs/nobody/cancel', { method: 'POST', headers: { origin, 'content-type': 'text/plain' } });
     for (const origin of ['https://elsewhere.example', 'null', locked.url.replace(/\d+$/, '1')]) {
@@ -168,7 +168,7 @@ describeOnSqlite('Monitor: pages of other sites', (registries) => {
   });
 });
 
-/** All that comes back for these bytes. */
+/** Returns everything that is answered to these bytes. */
 async function sendRaw(url: string, bytes: string): Promise<string> {
   const { hostname, port } = new URL(url);
   const socket = createConnection({ host: hostname, port: Number(port) });

@@ -1,4 +1,4 @@
 import { describeFuzz } from '../support/describe-fuzz.ts';
 
-// Several monitors: each takes only so many changes and wrong tokens within a minute.
-describeFuzz('Monitor: requests that nobody should send', { cases: 400, monitors: 3 });
+// Several monitors are needed, because each limits changes and wrong tokens per minute.
+describeFuzz('Monitor: invalid requests', { cases: 400, monitors: 3 });

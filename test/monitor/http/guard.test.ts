@@ -20,12 +20,12 @@ import {
 import { startRun } from '../support/rows.ts';
 import { CHANGES, OPEN, READS } from '../support/targets.ts';
 
-/** With all that a token may have and that Basic must not trip over. */
+/** A token with characters that Basic authentication must decode correctly. */
 const ODD_TOKEN = 'a:b/c+d==%41&"e\'f';
 
-describeOnSqlite('Monitor: who may ask what', (registries) => {
+describeOnSqlite('Monitor: access', (registries) => {
   let url: string;
-  /** Limits are a monitor's own, and last a minute: each of their tests has one to itself. */
+  /** Limits belong to one monitor and last a minute, so that each test of a limit has its own monitor. */
   let open: Record<'usual' | 'locked' | 'guessed' | 'changed' | 'public', OpenedMonitor>;
 
   before(async () => {
@@ -53,7 +53,7 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
       monitor = open.usual;
     });
 
-    it('answers nothing that is protected without the token, and says how to send it', async () => {
+    it('needs the token for protected routes, and explains how to send it', async () => {
       for (const [method, targets] of [
         ['GET', READS],
         ['HEAD', READS.filter((read) => read !== '/events')],
@@ -71,13 +71,13 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
         }
     });
 
-    it('answers without the token what restarts and balances it, and the page, which has no facts in it', async () => {
+    it('needs no token for the routes of process supervisors and load balancers, and for the page, which has no data', async () => {
       for (const target of OPEN)
         expect((await monitor.ask(target, { token: null })).status, target).to.be.oneOf([200, 204]);
       expect((await monitor.ask('/readyz', { token: null })).json).to.deep.equal({ status: 'ok', reason: null });
     });
 
-    it('answers with the token', async () => {
+    it('is granted with the token', async () => {
       for (const target of READS.filter((read) => read !== '/events'))
         expect((await monitor.ask(target)).status, target).to.equal(target.includes('no') ? 404 : 200);
       for (const target of CHANGES) expect((await monitor.post(target)).status, target).to.be.oneOf([200, 404]);
@@ -93,7 +93,7 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
       { what: 'it under another scheme', authorization: `Token ${TOKEN}` },
       { what: 'Basic, which a browser adds by itself for foreign pages', authorization: basic('me', TOKEN) },
     ]) {
-      it(`refuses a change with ${what}`, async () => {
+      it(`is refused for a change with ${what}`, async () => {
         const { status, json, text } = await from(monitor.url, {
           target: '/reset-stuck',
           method: 'POST',
@@ -105,18 +105,18 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
       });
     }
 
-    it('looks for the token before it looks at what is asked', async () => {
+    it('is checked before the request is validated', async () => {
       const options = { method: 'POST', body: { nonsense: true }, token: null };
       expect((await monitor.ask('/reset-stuck', options)).status).to.equal(401);
       expect((await monitor.ask('/runs?limit=none', { token: null })).status).to.equal(401);
     });
 
-    it('takes the scheme’s name in any case', async () => {
+    it('accepts the scheme’s name in any case', async () => {
       const headers = { authorization: `bEaReR ${TOKEN}` };
       expect((await monitor.ask('/reset-stuck', { method: 'POST', headers })).status).to.equal(200);
     });
 
-    it('tells browsers on every kind of answer to load nothing foreign, and to let no page frame it', async () => {
+    it('is restricted for browsers on every kind of answer: no foreign content, no frames', async () => {
       const answers = [
         await monitor.ask('/'),
         await monitor.ask('/dashboard/dashboard.js'),
@@ -139,7 +139,7 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
     });
   });
 
-  it('lets every program of this machine look, and changes nothing, without MONITOR_TOKEN, whatever is sent', async () => {
+  it('is read-only for every program of this machine without MONITOR_TOKEN, whatever is sent', async () => {
     const monitor = open.locked;
     for (const target of [...OPEN, ...READS.filter((read) => read !== '/events' && !read.includes('no'))])
       expect((await monitor.ask(target)).status, target).to.be.oneOf([200, 204]);
@@ -154,7 +154,7 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
     expect((await monitor.ask('/runs')).status).to.equal(200);
   });
 
-  it('looks at ten wrong tokens of a client within a minute, then at none, right or wrong, and holds up no other client', async () => {
+  it('is refused after ten wrong tokens of a client within a minute, even with the right token, and not for other clients', async () => {
     const monitor = open.guessed;
     const guess = (number: number) =>
       monitor.ask(number % 2 === 0 ? '/runs' : '/reset-stuck', {
@@ -173,7 +173,7 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
       expect(json.error).to.include({ code: 'too-many-requests' });
       expect(Number(headers['retry-after'])).to.be.within(1, 60);
     }
-    // These need no token.
+    // These routes need no token.
     expect((await monitor.ask('/livez', { token: null })).status).to.equal(200);
     expect((await monitor.ask('/runs', { token: null })).status).to.equal(401);
     expect((await from(monitor.url, { target: '/runs', token: TOKEN })).status).to.equal(200);
@@ -197,7 +197,7 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
     ]);
   });
 
-  it('takes thirty changes of a kind within a minute, and says how long to wait before the next', async () => {
+  it('is limited to thirty changes of a kind per minute, and the refusal says how long to wait', async () => {
     const monitor = open.changed;
     const done = await Promise.all(numbers(30).map(() => monitor.post('/runs/nobody/cancel')));
     expect(done.map(({ status }) => status)).to.deep.equal(numbers(30).map(() => 404));
@@ -209,7 +209,7 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
     expect((await monitor.ask('/runs/run')).status).to.equal(200);
   });
 
-  describe('beyond this machine', () => {
+  describe('from other machines', () => {
     let monitor: OpenedMonitor;
 
     before(() => {
@@ -217,7 +217,7 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
     });
 
     for (const host of ['0.0.0.0', '::', 'monitor.example']) {
-      it(`does not listen on ${host} without a token`, async () => {
+      it(`is not offered on ${host} without a token`, async () => {
         const config = monitorConfig(url, { MONITOR_HOST: host, MONITOR_TOKEN: '' });
         const thrown = await rejectionOf(Monitor.open({ config }));
         expect(thrown).to.be.instanceOf(ConfigError);
@@ -225,20 +225,20 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
       });
     }
 
-    it('names the port that another program has, and the way to another one', async () => {
+    it('fails at a port of another program with advice to choose another one', async () => {
       const port = new URL(monitor.url).port;
       const thrown = await rejectionOf(Monitor.open({ config: monitorConfig(url, { MONITOR_PORT: port }) }));
       expect(thrown).to.be.instanceOf(ConfigError);
       expect(thrown.message).to.match(/perhaps another monitor. Choose another port with --port/);
     });
 
-    it('answers nothing that is protected without the token', async () => {
+    it('needs the token for protected routes', async () => {
       for (const target of READS) expect((await monitor.ask(target, { token: null })).status, target).to.equal(401);
       for (const target of OPEN)
         expect((await monitor.ask(target, { token: null })).status, target).to.be.oneOf([200, 204]);
     });
 
-    it('takes the token of who looks as a Bearer token, or as a password', async () => {
+    it('accepts the token as a Bearer token or as a password for reads', async () => {
       for (const authorization of [`Bearer ${ODD_TOKEN}`, basic('', ODD_TOKEN), basic('anybody', ODD_TOKEN)]) {
         for (const target of READS.filter((read) => read !== '/events')) {
           const { status } = await monitor.ask(target, { headers: { authorization } });
@@ -247,19 +247,19 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
       }
     });
 
-    it('refuses the password as the user, and a wrong one', async () => {
+    it('refuses the token as the user name, and a wrong password', async () => {
       for (const authorization of [basic(ODD_TOKEN, ''), basic('anybody', 'wrong')])
         expect((await monitor.ask('/runs', { headers: { authorization } })).status).to.equal(401);
     });
 
-    it('takes a change by the Bearer token only', async () => {
+    it('accepts only a Bearer token for changes', async () => {
       const change = (authorization: string) =>
         monitor.ask('/reset-stuck', { method: 'POST', headers: { authorization }, body: { dry_run: true } });
       expect((await change(basic('anybody', ODD_TOKEN))).status).to.equal(401);
       expect((await change(`Bearer ${ODD_TOKEN}`)).status).to.equal(200);
     });
 
-    it('gives a browser that knows the password the stream of events', async () => {
+    it('gives the stream of events to a browser with the password', async () => {
       const source = new EventSource(`${monitor.url}/events`, {
         fetch: (target, init) =>
           fetch(target, { ...init, headers: { ...init.headers, authorization: basic('me', ODD_TOKEN) } }),
@@ -274,7 +274,7 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
       }
     });
 
-    it('answers to any name: who reaches it has the token', async () => {
+    it('is possible by any host name, because the token protects it', async () => {
       const headers = { host: 'monitor.example:9464', authorization: `Bearer ${ODD_TOKEN}` };
       expect((await monitor.ask('/runs', { headers })).status).to.equal(200);
     });
@@ -283,12 +283,12 @@ describeOnSqlite('Monitor: who may ask what', (registries) => {
 
 let clients = 0;
 
-/** The address of the latest {@link from}. */
+/** The number of the address that {@link from} used last. */
 function lastClient(): string {
   return `127.0.1.${clients}`;
 }
 
-/** One request of a client that asks nothing else. */
+/** Sends one request as a client that sends no other. */
 function from(url: string, { target, ...options }: AskOptions & { readonly target: string }): Promise<Answer> {
   clients += 1;
   return ask(url, target, { ...options, localAddress: lastClient() });

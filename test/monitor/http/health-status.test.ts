@@ -38,23 +38,23 @@ describeOnSqlite('Monitor: the status of its health', (registries) => {
     }
   };
 
-  it('is healthy without sessions, and with as many long-running ones as are allowed', async () => {
+  it('is healthy without sessions, and with the allowed number of long-running ones', async () => {
     expect((await expectStatus('healthy', 200)).reasons).to.deep.equal([]);
     await startSlow(3, 29.9);
     expect((await expectStatus('healthy', 200)).sessions).to.include({ long_running_sessions: 3, stuck_sessions: 0 });
   });
 
-  it('is a warning with one more long-running one (R206)', async () => {
+  it('is a warning with one more long-running session (R206)', async () => {
     await startSlow(4, 15.1);
     expect((await expectStatus('warning', 200)).reasons).to.have.length(1);
   });
 
-  it('does not count what is younger than the warning threshold', async () => {
+  it('does not count work below the warning threshold', async () => {
     await startSlow(4, 14.9);
     await expectStatus('healthy', 200);
   });
 
-  it('is critical with one that is stuck', async () => {
+  it('is critical with one stuck session', async () => {
     await startSlow(1, 30.1);
     await expectStatus('critical', 503);
   });
@@ -67,7 +67,7 @@ describeOnSqlite('Monitor: the status of its health', (registries) => {
     await expectStatus('critical', 503);
   });
 
-  it('follows the use of the fullest process', async () => {
+  it('depends on the utilisation of the fullest process', async () => {
     for (const index of numbers(6)) await startSession(registry, { id: `a ${index}`, holder: 'a' });
     for (const index of numbers(5)) await startSession(registry, { id: `b ${index}`, holder: 'b' });
     expect((await expectStatus('healthy', 200)).sessions).to.include({ active_sessions: 11, utilisation: 0.6 });
@@ -77,7 +77,7 @@ describeOnSqlite('Monitor: the status of its health', (registries) => {
     expect((await expectStatus('critical', 503)).reasons[0]).to.include('90 %');
   });
 
-  it('is a warning beyond a thousand active sessions, however they are spread (R405)', async () => {
+  it('is a warning with more than 1 000 active sessions, however they are distributed (R405)', async () => {
     const insert = (count: number) =>
       rawSql(
         url,

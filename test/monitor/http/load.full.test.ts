@@ -23,7 +23,7 @@ describeOnSqlite('Monitor under load', (registries) => {
     const url = await registries.url();
     await using registry = await openRegistry(url);
     await registry.runs.create({ id: 'large', action: 'gather', params: {}, owner: 'ann' });
-    // As records are: many short texts, and not one long one.
+    // Real records contain many short texts, not one long text.
     const products = numbers(RECORD_BYTES / 47).map((number) => ({
       id: number,
       title: `The product number ${number}`,
@@ -35,7 +35,7 @@ describeOnSqlite('Monitor under load', (registries) => {
   after(() => monitor.close());
 
   beforeEach(function () {
-    // Other work on the machine can hold up any process for as long as the limit.
+    // Other work on the machine can delay any process for as long as the limit.
     this.currentTest?.retries(2);
   });
 

@@ -12,7 +12,7 @@ import { ageRun, startRun, startSession } from '../support/rows.ts';
 
 const PREFIX = 'webdriver_supervisor_';
 const ODD_OWNER = 'Zoë "O\'Neil" \\ C:\\new & {a="b"} № 7\n# TYPE x counter\n日本';
-/** Of design 6.6: name, type, labels. */
+/** The promised metrics: name, type, labels. */
 const DESIGNED: readonly (readonly [name: string, type: string, ...labels: string[]])[] = [
   ['sessions', 'gauge', 'status'],
   ['sessions_created_total', 'counter', 'owner'],
@@ -85,7 +85,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: metrics for Prometheus', (registri
         ),
     );
 
-  it('have all the names, types and labels that are promised, and the text is as Prometheus wants it (R310)', async () => {
+  it('have all promised names, types and labels, in the text format of Prometheus (R310)', async () => {
     const { families } = await scrape();
     for (const name of families.keys()) expect(name).to.match(/^webdriver_supervisor_[a-z_]+$/);
     for (const [name, type, ...labels] of DESIGNED) {
@@ -98,7 +98,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: metrics for Prometheus', (registri
     }
   });
 
-  it('are what promtool finds no fault with', async function () {
+  it('are accepted by promtool', async function () {
     if (spawnSync('promtool', ['--version']).status !== 0) this.skip();
     const { text } = await scrape();
     const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
@@ -106,7 +106,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: metrics for Prometheus', (registri
     expect(status).to.equal(0);
   });
 
-  it('say what the registry says', async () => {
+  it('have the values of the registry', async () => {
     const { families } = await scrape();
     const stored = await registry.metrics.read();
     for (const status of SESSION_STATUSES)
@@ -135,7 +135,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: metrics for Prometheus', (registri
     expect(detection.find(({ name }) => name.endsWith('_sum'))?.value).to.equal(0.3);
   });
 
-  it('name owners as they are, and those of runs without one of their own not', async () => {
+  it('name owners, except for those of runs without an owner of their own', async () => {
     const { families } = await scrape();
     expect(valueOf(families, 'sessions_created_total', { owner: ODD_OWNER })).to.equal(1);
     expect(valueOf(families, 'sessions_created_total', { owner: '' })).to.equal(1);
@@ -144,7 +144,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: metrics for Prometheus', (registri
     expect(owners).to.not.include('of its own');
   });
 
-  it('name no owners where that is switched off, and count them all the same', async () => {
+  it('name no owners if METRICS_OWNER_LABEL is false, and still count them', async () => {
     const { text, families } = await scrape(quiet);
     expect(text).to.not.include('Zoë').and.not.include('owner of stuck');
     for (const name of ['sessions_created_total', 'heartbeat_age_seconds'])
@@ -154,7 +154,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: metrics for Prometheus', (registri
     expect(valueOf(families, 'sessions_created_total', { owner: '' })).to.equal(all);
   });
 
-  it('say that the registry is down, and what they can, while it can’t be used', async () => {
+  it('report that the registry is down, with the metrics of the monitor itself', async () => {
     await rawSql(url, 'alter table counters rename to no_counters');
     const { families } = await scrape();
     await rawSql(url, 'alter table no_counters rename to counters');
@@ -164,7 +164,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: metrics for Prometheus', (registri
     expect(valueOf((await scrape()).families, 'registry_up')).to.equal(1);
   });
 
-  it('never go down when rows are cleaned away, and go on after a restart of the monitor', async () => {
+  it('never decrease after a clean-up, and continue after a restart of the monitor', async () => {
     const before = countersOf((await scrape()).families);
     await monitor.close();
     for (const id of ['session of stuck', 'session of of its own', 'odd'])
@@ -190,7 +190,7 @@ function familyOf(families: Families, name: string): Family {
   return family;
 }
 
-/** Something of everything that is counted. */
+/** Adds one of everything that is counted. */
 async function fill(registry: Registry, url: string): Promise<void> {
   await startSession(registry, { id: 'odd', owner: ODD_OWNER });
   await startRun(registry, { id: 'of its own', owner: 'of its own' });

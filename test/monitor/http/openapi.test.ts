@@ -11,7 +11,7 @@ import { openMonitor, TOKEN, type AskOptions, type OpenedMonitor } from '../supp
 import { ageRun, startRun, startSession } from '../support/rows.ts';
 import { makeDeath } from '../../support/make-death.ts';
 
-/** Of design 6.5, and what the dashboard needs besides. */
+/** The promised routes, and those that the dashboard needs besides. */
 const ROUTES = [
   'get /livez',
   'get /readyz',
@@ -51,7 +51,7 @@ interface Document {
   readonly components: { readonly securitySchemes: object };
 }
 
-// Where numbers may come as texts.
+// PostgreSQL may return numbers as texts.
 describeOnPostgres('Monitor: its OpenAPI document', (registries) => {
   let registry: Registry;
   let monitor: OpenedMonitor;
@@ -92,7 +92,7 @@ describeOnPostgres('Monitor: its OpenAPI document', (registries) => {
     expect(valid, JSON.stringify(errors)).to.equal(true);
   });
 
-  it('has every route, each with a sentence, and the dashboard’s files not', () => {
+  it('has every route with a summary, except for the files of the dashboard', () => {
     expect(
       operations()
         .map(({ route }) => route)
@@ -102,7 +102,7 @@ describeOnPostgres('Monitor: its OpenAPI document', (registries) => {
       expect(operation.summary, route).to.be.a('string').and.not.equal('');
   });
 
-  it('asks for the token on what changes something, may ask for it on reads, and never on the two that balancers need', () => {
+  it('requires the token for changes, allows it for reads, and omits it for the two routes of load balancers', () => {
     expect(document.security).to.deep.equal([{}, { token: [] }]);
     expect(document.components.securitySchemes).to.deep.equal({ token: { type: 'http', scheme: 'bearer' } });
     for (const { route, operation } of operations()) {
@@ -167,7 +167,7 @@ describeOnPostgres('Monitor: its OpenAPI document', (registries) => {
     { route: 'post /runs/{id}/cancel', target: '/runs/%00/cancel', status: 400, options: change() },
     { route: 'post /reset-stuck', target: '/reset-stuck', status: 200, options: change() },
   ];
-  it('tells what is answered, right and wrong, to the last field', async () => {
+  it('describes every answer, success and failure, with all its fields', async () => {
     for (const { route, target, status, options = {} } of cases) {
       const answer = await monitor.ask(target, options);
       const what = `${options.method ?? 'GET'} ${target}: ${answer.text}`;
@@ -178,7 +178,7 @@ describeOnPostgres('Monitor: its OpenAPI document', (registries) => {
     }
   });
 
-  it('describes no answer that would let anything pass', () => {
+  it('describes no answer that allows arbitrary fields', () => {
     for (const { route, operation } of operations()) {
       for (const status of Object.keys(operation.responses)) {
         if (NOT_JSON.includes(route) || (route === 'get /openapi.json' && status === '200')) continue;
@@ -189,14 +189,14 @@ describeOnPostgres('Monitor: its OpenAPI document', (registries) => {
     }
   });
 
-  it('tells what is answered while the registry can’t be used', async () => {
+  it('describes the answers while the registry can’t be used', async () => {
     const names = ['sessions', 'runs', 'events', 'alerts', 'records', 'counters', 'leaders'];
     for (const name of names) await rawSql(monitor.config.registryUrl, `alter table ${name} rename to no_${name}`);
     const bad: string[] = [];
     for (const { route, operation } of operations()) {
       if (operation.responses['503'] === undefined) continue;
       const [method = '', path = ''] = route.split(' ');
-      // A proof that it takes what is written is as good as new for half a second.
+      // The result of a write test is reused for half a second.
       const answer = await eventually(async () => {
         const one = await monitor.ask(path.replace('{id}', 'stuck'), { method: method.toUpperCase(), token: TOKEN });
         return one.status === 503 && one;
@@ -212,7 +212,7 @@ function change(body?: unknown): AskOptions {
   return { method: 'POST', token: TOKEN, ...(body !== undefined && { body }) };
 }
 
-/** One of everything that has a shape of its own. */
+/** Adds one row of everything that has its own shape. */
 async function fill(registry: Registry, url: string): Promise<void> {
   const { runs, leases } = registry;
   await startRun(registry, { id: 'stuck' });
@@ -223,7 +223,7 @@ async function fill(registry: Registry, url: string): Promise<void> {
   await startSession(registry, { id: 'dead' });
   await leases.release('dead', 'manager', { status: 'dead', death: DEATH });
   await startSession(registry, { id: 'to end' });
-  // Its clock is ahead of ours.
+  // The clock of its machine is ahead of this one's.
   await rawSql(
     url,
     insertSession({ id: 'odd', owner: 'odd', status: 'starting', created_at: '2999-01-01T00:00:00.000Z' }),

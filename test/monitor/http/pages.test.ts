@@ -19,7 +19,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: pages of rows', (registries) => {
     ({ url, registry, monitor } = opened());
   });
 
-  it('keeps rows of the same millisecond apart when it pages', async () => {
+  it('contain rows of the same millisecond exactly once', async () => {
     const at = minutesAgo(600);
     for (const number of numbers(5))
       await rawSql(
@@ -37,7 +37,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: pages of rows', (registries) => {
     expect(seen).to.deep.equal(['ended', 'twin 4', 'twin 3', 'twin 2', 'twin 1', 'twin 0']);
   });
 
-  it('gives large records in pages of 2 MB at most, each with the place of the next, and none is left out', async () => {
+  it('have at most 2 MB of large records, a cursor of the next page, and together all records', async () => {
     const sizes = [0.6, 0.6, 0.6, 0.6, 2.1, 0.1].map((megabytes) => megabytes * 1_000_000);
     await registry.runs.create({ id: 'with large records', action: 'gather', params: {}, owner: 'large' });
     await registry.runs.setRecords(
@@ -56,7 +56,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: pages of rows', (registries) => {
     expect(pages).to.deep.equal([['0', '1', '2'], ['3'], ['4'], ['5']]);
   });
 
-  it('gives large runs in pages of 2 MB at most', async () => {
+  it('have at most 2 MB of large runs', async () => {
     const params = { text: 'x'.repeat(800_000) };
     for (const id of ['1', '2', '3']) {
       await registry.runs.create({ id: `large ${id}`, action: 'large', params, owner: 'large' });
@@ -70,7 +70,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: pages of rows', (registries) => {
     for (const id of ['1', '2', '3']) await registry.runs.remove(`large ${id}`);
   });
 
-  it('gives a run’s records in the order of their export, in pages, whatever their keys are', async () => {
+  it('have the records of a run in the order of their export, with any keys', async () => {
     const keys = ['b', 'a', ODD_OWNER, 'x'.repeat(180), 'x'.repeat(3_000), '', 'z'];
     const exported: object[] = [];
     for await (const { dataset, key, json } of registry.runs.listRecords('with records'))
@@ -88,7 +88,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: pages of rows', (registries) => {
     expect(seen).to.deep.equal(exported);
   });
 
-  it('begins anew where the page before is not one of its own', async () => {
+  it('begin at the start if the cursor is not from an earlier page', async () => {
     const { rows } = await page('runs', 'limit=2&after=nonsense');
     expect(rows).to.deep.equal((await page('runs', 'limit=2')).rows);
     const { records } = await get('/runs/with%20records/records?limit=1&after=nonsense');
@@ -114,7 +114,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: pages of rows', (registries) => {
     { target: '/timeline?minutes=0', status: 400, code: 'invalid-request' },
     { target: '/events?last=-1', status: 400, code: 'invalid-request' },
   ]) {
-    it(`refuses GET ${target.slice(0, 40)} with ${status} ${code} and a sentence`, async () => {
+    it(`are refused for GET ${target.slice(0, 40)} with ${status} ${code} and a message`, async () => {
       const answer = await monitor.ask(target);
       expect(answer.status).to.equal(status);
       expect(answer.json).to.have.all.keys('error');

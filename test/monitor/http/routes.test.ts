@@ -11,7 +11,7 @@ import { startSession } from '../support/rows.ts';
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registries) => {
+describeOnSqliteAndInFullOnPostgres('Monitor: the answers of its routes', (registries) => {
   let url: string;
   let registry: Registry;
   let monitor: OpenedMonitor;
@@ -24,23 +24,23 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registri
   const idsOf = async (list: 'runs' | 'sessions', query: string) =>
     (await page(list, query)).rows.map(({ id }) => id).toSorted();
 
-  it('says in /livez and /readyz that it lives and can answer', async () => {
+  it('report in /livez and /readyz that it runs and can answer', async () => {
     expect(await get('/livez')).to.deep.equal({ status: 'ok', reason: null });
     expect(await get('/readyz')).to.deep.equal({ status: 'ok', reason: null });
   });
 
-  it('counts in /health/sessions what there is, what works and what is stuck, and names the thresholds (R207)', async () => {
+  it('count in /health/sessions all, processing and stuck sessions, with the thresholds (R207)', async () => {
     const { timestamp, ...rest } = await get('/health/sessions');
     expect(timestamp).to.match(ISO);
     expect(rest).to.deep.equal({
       status: 'critical',
-      // Only "working", "slow" and "stuck" have both a live session and a run that is being worked on.
+      // Only "working", "slow" and "stuck" have both a live session and a processing run.
       metrics: { total_sessions: 13, processing_sessions: 3, long_running_sessions: 5, stuck_sessions: 3 },
       thresholds: { warning_minutes: 15, timeout_minutes: 30, max_long_running: 3 },
     });
   });
 
-  it('lists in /health/sessions/stuck what is stuck, the longest first, with all that tells which it is (R207)', async () => {
+  it('list in /health/sessions/stuck the stuck work, the longest first, with all that identifies it (R207)', async () => {
     const { stuck_sessions: stuck, count } = await get('/health/sessions/stuck');
     expect(count).to.equal(3);
     for (const one of stuck) expect(one.created_at).to.match(ISO);
@@ -77,7 +77,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registri
     expect(stuck[1].last_progress_at).to.equal(run?.lastProgressAt);
   });
 
-  it('puts the sessions’ numbers, the reasons and who does the work into /health, and is a 503 where it is critical (R405)', async () => {
+  it('have the numbers of sessions, the reasons and the leader in /health, with 503 if it is critical (R405)', async () => {
     const { status, json } = await monitor.ask('/health');
     expect(status).to.equal(503);
     expect(json).to.have.all.keys(
@@ -115,7 +115,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registri
     expect(json.leader.holder).to.match(/^.+:\d+$/);
   });
 
-  it('tells of one session all that is known, and its age', async () => {
+  it('have all public fields of one session, and its age', async () => {
     const stored = await registry.sessions.get('session of stuck');
     const { age_seconds: age, ...rest } = await get('/sessions/session%20of%20stuck');
     expect(age).to.be.a('number').and.within(0, 60);
@@ -139,7 +139,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registri
     });
   });
 
-  it('tells why a session died or was ended', async () => {
+  it('have the reason why a session died or was ended', async () => {
     expect(await get('/sessions/dead')).to.deep.include({
       status: 'dead',
       death: { cause: 'browser-gone', detected_by: 'devtools', message: 'the browser went away' },
@@ -149,7 +149,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registri
     expect(timedOut.ended_at).to.match(ISO);
   });
 
-  it('tells of one run its counts, its progress, its deaths and its error', async () => {
+  it('have the counts, progress, deaths and error of one run', async () => {
     const stored = await registry.runs.get('failed');
     const run = await get('/runs/failed');
     expect(run).to.deep.equal({
@@ -175,11 +175,11 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registri
     });
   });
 
-  it('shows the action’s own word of its progress', async () => {
+  it('have the progress that the action reports', async () => {
     expect((await get('/runs/slow')).progress).to.deep.equal({ done: 3, total: 12, percent: 25, label: 'pages' });
   });
 
-  it('lists sessions by status, those that live, and an owner’s own, however odd its name is', async () => {
+  it('list sessions by status, live ones, and those of an owner, even with a strange name', async () => {
     for (const status of SESSION_STATUSES) {
       const stored = await registry.sessions.list({ status });
       expect(stored, status).to.not.deep.equal([]);
@@ -190,7 +190,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registri
     expect(await idsOf('sessions', 'owner=nobody')).to.deep.equal([]);
   });
 
-  it('lists runs by status, owner and action', async () => {
+  it('list runs by status, owner and action', async () => {
     expect(await idsOf('runs', 'status=processing')).to.deep.equal(['bare', 'slow', 'stuck', 'working']);
     expect(await idsOf('runs', 'status=pending')).to.deep.equal(['pending', 'pending too', 'with records']);
     for (const status of ENDED_RUNS) expect(await idsOf('runs', `status=${status}`)).to.deep.equal([status]);
@@ -200,7 +200,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registri
   });
 
   for (const list of ['runs', 'sessions'] as const) {
-    it(`pages through ${list}: the newest first, each of them once, also while others are added`, async () => {
+    it(`page through ${list}: the newest first, each exactly once, also while others are added`, async () => {
       const whole = (await page(list, 'limit=1000')).rows.map(({ id }) => id);
       const seen: string[] = [];
       let after = '';
@@ -220,18 +220,18 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registri
     });
   }
 
-  it('answers HEAD like GET without its body, and nothing of a stream', async () => {
+  it('are the same for HEAD as for GET but without a body, except for the stream', async () => {
     const { status, text } = await monitor.ask('/livez', { method: 'HEAD' });
     expect({ status, text }).to.deep.equal({ status: 200, text: '' });
     expect((await monitor.ask('/events', { method: 'HEAD' })).status).to.equal(404);
   });
 
-  it('lists in /alerts what fires, and nothing that is over', async () => {
+  it('list in /alerts only firing alerts', async () => {
     const alert = { rule: 'planted', next: 'npm run runs', owner: ODD_OWNER, runId: 'stuck', sessionId: null } as const;
     await registry.alerts.raise({ ...alert, key: 'planted:stuck', severity: 'critical', message: 'It is stuck.' });
     await registry.alerts.raise({ ...alert, key: 'planted:other', severity: 'critical', message: 'It is stuck.' });
     await registry.alerts.end('planted:other', { status: 'recovered', message: 'It goes on.' });
-    // The monitor raises its own as well.
+    // The monitor also raises alerts itself.
     const ours = async () => (await get('/alerts')).alerts.filter(({ rule }: Row) => rule === 'planted');
     const [{ since, ...rest }, ...others] = await ours();
     expect(others).to.deep.equal([]);
@@ -250,7 +250,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registri
     expect(await ours()).to.deep.equal([]);
   });
 
-  it('counts in /timeline what happened within the asked minutes, and tells each death by itself', async () => {
+  it('count in /timeline the events of the given minutes, and list each death', async () => {
     const { from, to, bucket_seconds: seconds, buckets, deaths } = await get('/timeline?minutes=10');
     expect(seconds).to.equal(10);
     expect(Date.parse(to) - Date.parse(from)).to.equal(600_000);
@@ -280,7 +280,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: what its routes answer', (registri
     });
   });
 
-  it('gives in /statistics what the registry’s metrics say', async () => {
+  it('have in /statistics the values of the registry’s metrics', async () => {
     const numbersOf = await registry.metrics.read();
     const statistics = await get('/statistics');
     expect(statistics).to.deep.include({

@@ -35,7 +35,7 @@ const SECRETS = {
   row: 'planted18row',
 } as const;
 
-describeOnSqliteAndInFullOnPostgres('Monitor: secrets stay secret (R411)', (registries) => {
+describeOnSqliteAndInFullOnPostgres('Monitor: secrets (R411)', (registries) => {
   let plainUrl: string;
   let url: string;
   let registry: Registry;
@@ -55,12 +55,12 @@ describeOnSqliteAndInFullOnPostgres('Monitor: secrets stay secret (R411)', (regi
     }
     server = await openScriptedWebDriver();
     hooks = await openWebhookServer();
-    // Some say back what they were sent.
+    // Some servers repeat the request in their answer.
     hooks.answer(({ path }) => ({ status: 403, body: `no such hook: ${path}` }));
     mails = await openMailServer({ login: { user: 'mailer', password: 'another' } });
     registry = await openRegistry(url);
     await runWithSecrets();
-    // It has an alert raised, and told to those whose addresses are secret.
+    // The monitor raises an alert and sends it to the secret addresses.
     await startRun(registry, { id: 'lost' });
     await registry.leases.revoke('session of lost', { status: 'expired', message: 'its process is gone' });
     monitor = await openMonitor(url, {
@@ -88,7 +88,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: secrets stay secret (R411)', (regi
 
   const gridUrl = () => server.url.replace('//', `//keeper:${SECRETS.grid}@`);
 
-  /** A run as people run them, that meets secrets wherever it can, loses its session and fails. */
+  /** Makes a run that uses secrets in every way, loses its session and fails. */
   const runWithSecrets = async () => {
     const action = defineAction({
       name: 'log-in',
@@ -133,7 +133,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: secrets stay secret (R411)', (regi
     answers.push(JSON.stringify(outcome));
   };
 
-  /** Every route, with every id that there is, right and wrong. */
+  /** Requests every route with every id, valid and invalid. */
   const walk = async () => {
     const [runs, sessions] = await Promise.all([registry.runs.list(), registry.sessions.list()]);
     const document = (await monitor.ask('/openapi.json')).json;
@@ -156,7 +156,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: secrets stay secret (R411)', (regi
     await using reader = await monitor.readEvents('?last=1000');
     await reader.until(({ progress }) => progress.length > 0);
     answers.push(JSON.stringify(reader.messages));
-    // Errors of the database name the place where it is.
+    // Errors of the database contain its location.
     for (const name of ['sessions', 'runs']) await rawSql(url, `alter table ${name} rename to no_${name}`);
     for (const target of ['/health', '/sessions', '/runs', '/metrics', '/readyz'])
       answers.push(JSON.stringify(await monitor.ask(target)));
@@ -170,7 +170,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: secrets stay secret (R411)', (regi
         .map(([name, secret]) => `${name}: …${text.slice(Math.max(0, text.indexOf(secret) - 150)).slice(0, 250)}`),
     );
 
-  it('has met them: the run used them, and the sinks were tried', async () => {
+  it('are used by the run and the sinks', async () => {
     const sent = JSON.stringify(server.requests);
     for (const secret of [SECRETS.cookie, SECRETS.page]) expect(sent).to.include(secret);
     expect(hooks.requests.map(({ path }) => path).join(' '))
@@ -182,16 +182,16 @@ describeOnSqliteAndInFullOnPostgres('Monitor: secrets stay secret (R411)', (regi
     expect(answers.length).to.be.greaterThan(40);
   });
 
-  it('in what the run and every route answer', () => {
+  it('do not appear in the answers of the run and of every route', () => {
     expect(leaksIn(answers)).to.deep.equal([]);
   });
 
-  it('in every line of the run’s and the monitor’s log', () => {
+  it('do not appear in the logs of the run and the monitor', () => {
     expect(lines.join('')).to.include('Logged in');
     expect(leaksIn([...lines, ...monitor.lines])).to.deep.equal([]);
   });
 
-  it('in every row of the registry', async () => {
+  it('do not appear in the rows of the registry', async () => {
     const tables = await rawSql(
       url,
       registries.kind === 'sqlite'
@@ -206,7 +206,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: secrets stay secret (R411)', (regi
     expect(leaksIn(rows)).to.deep.equal([]);
   });
 
-  it('in what is answered of rows that somebody else has written', async () => {
+  it('do not appear in answers about rows of other programs', async () => {
     const text = `https://me:${SECRETS.row}@shop.example/?token=${SECRETS.row} password=${SECRETS.row}`;
     const death = JSON.stringify({ cause: 'browser-gone', detectedBy: 'devtools', message: text });
     const declared = makeDeath({ evidence: { message: text, url: text, lastCommands: [text] } });

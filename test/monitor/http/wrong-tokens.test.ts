@@ -18,14 +18,14 @@ describe('WrongTokens', () => {
     wrongTokens = new WrongTokens({ log, report: (client) => void reports.push(client) });
   });
 
-  /** Returns whether the token was looked at. */
+  /** Sends a wrong token. Returns true if it was checked. */
   const guess = (client: string): boolean => {
     if (wrongTokens.holdUp(client) > 0) return false;
     wrongTokens.note(client);
     return true;
   };
 
-  it('lets at most ten wrong tokens through within any minute', () => {
+  it('checks at most ten wrong tokens within any minute', () => {
     const lookedAt: number[] = [];
     for (let second = 0; second < 300; second += 1) {
       for (const _number of numbers(3)) if (guess('a')) lookedAt.push(second);
@@ -36,7 +36,7 @@ describe('WrongTokens', () => {
     expect(lookedAt.length).to.equal(50);
   });
 
-  it('says how long a client has to wait, and holds up no other', () => {
+  it('returns how long a client has to wait, and delays no other client', () => {
     for (const _number of numbers(10)) {
       expect(wrongTokens.holdUp('a')).to.equal(0);
       wrongTokens.note('a');
@@ -61,7 +61,7 @@ describe('WrongTokens', () => {
     expect(lines[0]).to.include('"level":"warn"').and.include('"client":"a"');
   });
 
-  it('reports while ten or more came within ten minutes, slow and shared guessing too, at most once a minute', () => {
+  it('reports ten or more within ten minutes at most once a minute, even if guessing is slow or shared', () => {
     for (const number of numbers(9)) guess(`client ${number}`);
     expect(reports).to.deep.equal([]);
     clock().tick(599_999);
@@ -82,7 +82,7 @@ describe('WrongTokens', () => {
     expect(reports).to.deep.equal([]);
   });
 
-  it('remembers at most 10 000 clients, and forgets those that were silent for the longest', () => {
+  it('remembers at most 10 000 clients, and forgets those that have been silent for the longest', () => {
     for (const _number of numbers(10)) guess('first');
     for (const number of numbers(9_999)) guess(`client ${number}`);
     expect(guess('first')).to.equal(false);

@@ -9,10 +9,10 @@ import { openMonitor, TOKEN, type OpenedMonitor } from './opened-monitor.ts';
 import { sendBytes, toBytes, type RawAnswer } from './raw-http.ts';
 import { startRun } from './rows.ts';
 
-/** Kept by the registry, and never a part of an answer. */
+/** Secrets in the registry that no answer may contain. */
 const PLANTED = 'planted-parameter-of-a-run';
 
-/** A failure prints the seed and the path that lead to it; `SEED` is taken instead of the fixed one. */
+/** Describes fuzz tests. A failure prints its seed and path. The variable `SEED` replaces the fixed seed. */
 export function describeFuzz(
   name: string,
   { cases, monitors }: { readonly cases: number; readonly monitors: number },
@@ -44,7 +44,7 @@ export function describeFuzz(
       expect(rows.map(({ id }) => id)).to.deep.equal(['run']);
     });
 
-    it('answers whatever is asked: never a 500, never late, never with a secret', async function () {
+    it('are answered in time, without 500 and without secrets', async function () {
       this.timeout(600_000);
       const { json: document } = await open[0]!.ask('/openapi.json');
       let number = 0;
@@ -54,7 +54,7 @@ export function describeFuzz(
           const { method, target } = request;
           const answer = await sendBytes(monitor.url, toBytes(request), {
             hasBody: method !== 'HEAD',
-            // A client that sent wrong tokens has to wait.
+            // A client with wrong tokens has to wait.
             localAddress: `127.1.${number >> 8}.${number % 256}`,
           });
           expectHarmless(answer);
@@ -68,7 +68,7 @@ export function describeFuzz(
       );
     });
 
-    it('survives what is no request', async function () {
+    it('that are not HTTP do not stop the monitor', async function () {
       this.timeout(600_000);
       await fc.assert(
         fc.asyncProperty(malformedRequests(), async (bytes) => {

@@ -4,7 +4,7 @@ import type { TestRegistries } from '../../support/registries.ts';
 
 const TABLES = ['sessions', 'runs', 'steps', 'records', 'events', 'counters', 'alerts', 'leaders'];
 
-/** The one registry of a suite, which is empty when a test begins: a database of PostgreSQL is made more slowly than most tests take. */
+/** Shares one registry in a suite and empties it before each test, because creating a PostgreSQL database takes longer than most tests. */
 export interface EmptyRegistry {
   readonly url: string;
   readonly registry: Registry;

@@ -1,7 +1,7 @@
 /** One message of a stream of Server-Sent Events. */
 export interface StreamMessage {
   readonly id: string | undefined;
-  /** Its name; `message` where it has none. */
+  /** The name of the event; `message` if it has none. */
   readonly event: string;
   // oxlint-disable-next-line typescript/no-explicit-any -- tests reach into data whose shape they are about to check
   readonly data: any;
@@ -12,19 +12,19 @@ export interface ReadOptions {
   readonly lastEventId?: string | undefined;
 }
 
-/** Follows a stream over a connection of its own, and keeps what comes. */
+/** Follows a stream over its own connection, and stores its messages. */
 export class EventReader implements AsyncDisposable {
   readonly status: number;
   readonly headers: Headers;
-  /** Of a refusal. */
+  /** The body of a refusal. */
   readonly refusal: string;
-  /** Resolves when the stream is over, with the reason where that was no proper end. */
+  /** Resolves when the stream has ended, with the reason if it broke. */
   readonly ended: Promise<Error | undefined>;
   readonly #cut: AbortController;
   readonly #messages: StreamMessage[] = [];
   #onMessage = Promise.withResolvers<void>();
 
-  /** Resolves once there is an answer. */
+  /** Resolves when the answer begins. */
   static async open(url: string, { headers = {}, lastEventId }: ReadOptions = {}): Promise<EventReader> {
     const cut = new AbortController();
     const response = await fetch(url, {
@@ -47,12 +47,12 @@ export class EventReader implements AsyncDisposable {
     this.ended = response.status === 200 ? this.#read(response) : Promise.resolve(undefined);
   }
 
-  /** All that came so far. */
+  /** All messages so far. */
   get messages(): readonly StreamMessage[] {
     return this.#messages;
   }
 
-  /** Without those that tell of progress. */
+  /** The messages without those of progress. */
   get events(): readonly StreamMessage[] {
     return this.#messages.filter(({ event }) => event === 'message');
   }
@@ -61,7 +61,7 @@ export class EventReader implements AsyncDisposable {
     return this.#messages.filter(({ event }) => event === 'progress');
   }
 
-  /** What `look` finds among what came, as soon as it finds something. Rejects where the stream ends before. */
+  /** Resolves with the result of `look` as soon as it finds something. Rejects if the stream ends before. */
   async until<Value>(look: (reader: this) => Value | undefined | false): Promise<Value> {
     for (;;) {
       const found = look(this);
@@ -71,7 +71,7 @@ export class EventReader implements AsyncDisposable {
     }
   }
 
-  /** Goes away, as a page that is closed does. */
+  /** Disconnects, as a closed page does. */
   async close(): Promise<void> {
     this.#cut.abort();
     await this.ended;
@@ -98,7 +98,7 @@ export class EventReader implements AsyncDisposable {
 
   #take(block: string): void {
     const lines = block.split('\n');
-    // A comment: the heartbeat.
+    // A comment is a heartbeat.
     if (lines.every((line) => line.startsWith(':'))) return;
     const valueOf = (name: string) =>
       lines.filter((line) => line.startsWith(`${name}: `)).map((line) => line.slice(name.length + 2));

@@ -10,7 +10,7 @@ interface Page {
   readonly next: string | null;
 }
 
-/** A monitor of a registry with sessions and runs in all statuses, open while the tests of the suite run. */
+/** Opens a monitor of a registry with sessions and runs in all statuses for the tests of the suite. */
 export function useFilledMonitor(registries: TestRegistries) {
   let url: string;
   let registry: Registry;

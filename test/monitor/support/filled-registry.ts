@@ -16,10 +16,10 @@ const DEATH = {
 const DECLARED = makeDeath({ evidence: { message: DEATH.message, url: null, lastCommands: [] } });
 export const ENDED_RUNS = RUN_STATUSES.filter((status) => status !== 'pending' && status !== 'processing');
 
-/** Sessions and runs in all statuses; some of them slow, some stuck. */
+/** Adds sessions and runs in all statuses, some slow and some stuck. */
 export async function fillRegistry(registry: Registry, url: string): Promise<void> {
   const { runs, leases } = registry;
-  // Live, with a run that is being worked on.
+  // Live sessions with a processing run.
   await startRun(registry, { id: 'working' });
   await startRun(registry, { id: 'slow', action: 'crawl' });
   await runs.setProgress('slow', { done: 3, total: 12, label: 'pages' });
@@ -30,7 +30,7 @@ export async function fillRegistry(registry: Registry, url: string): Promise<voi
   await startRun(registry, { id: 'bare' });
   await ageRun(url, 'bare', 90);
   await rawSql(url, `delete from sessions where id = 'session of bare'`);
-  // Live, without a run, or with one that is over.
+  // Live sessions without a run, or with an ended one.
   await startSession(registry, { id: 'fresh' });
   await startSession(registry, { id: 'quiet' });
   await ageSession(url, 'quiet', 16);
@@ -39,7 +39,7 @@ export async function fillRegistry(registry: Registry, url: string): Promise<voi
   await startSession(registry, { id: 'kept', runId: 'completed', endpoint: 'http://grid:4444/' });
   await rawSql(url, insertSession({ id: 'starting', owner: 'owner of starting', status: 'starting' }));
   await rawSql(url, insertSession({ id: 'standby', owner: 'owner of standby', status: 'standby' }));
-  // Over.
+  // Ended sessions and runs.
   for (const status of ['ended', 'expired', 'dead', 'timed_out'] as const) {
     await startSession(registry, { id: status });
     const why = {

@@ -94,14 +94,14 @@ const ODD_HEADERS = [
   'Accept-Version: 9.0.0',
 ];
 
-/** Of the OpenAPI document, what requests are made from. */
+/** The part of the OpenAPI document from which requests are made. */
 interface Described {
   readonly paths: Readonly<
     Record<string, Readonly<Record<string, { readonly parameters?: readonly { in: string; name: string }[] }>>>
   >;
 }
 
-/** Requests to all that the document describes, and to what it doesn't: right and wrong. */
+/** Valid and invalid requests to routes in the document and to others. */
 export function fuzzedRequests(document: Described, token: string): fc.Arbitrary<RawRequest> {
   const described = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { parameters = [] }]) => ({
@@ -115,7 +115,7 @@ export function fuzzedRequests(document: Described, token: string): fc.Arbitrary
     fc.string({ unit: 'binary', maxLength: 30 }),
     fc.constantFrom('run', 'session of run'),
   );
-  // As browsers write it, twice so, as it is, and bytes that are no text.
+  // Encoded once, encoded twice, not encoded, and bytes that are no text.
   const written = fc.oneof(
     { weight: 4, arbitrary: oddText.map((text) => encodeURIComponent(text.toWellFormed())) },
     oddText.map((text) => encodeURIComponent(encodeURIComponent(text.toWellFormed()))),
@@ -203,7 +203,7 @@ export function fuzzedRequests(document: Described, token: string): fc.Arbitrary
     }));
 }
 
-/** Bytes that are no request, or nearly one. All that will come has come. */
+/** Bytes that are no valid request. The client sends nothing after them. */
 export function malformedRequests(): fc.Arbitrary<Buffer> {
   const nearly = [
     'GET / HTTP/1.1\r\n\r\n',
@@ -236,7 +236,7 @@ export function malformedRequests(): fc.Arbitrary<Buffer> {
   return fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom(...nearly).map((text) => Buffer.from(text, 'latin1')) },
     fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
-    // One byte of a good one is another.
+    // A valid request with one byte changed.
     fc
       .record({
         text: fc.constantFrom(...nearly.filter((one) => one.length < 500)),

@@ -1,16 +1,16 @@
-/** The clients of a load test, in a thread of their own: what they do must not hold up the monitor that they measure. */
+/** The clients of a load test. They run in their own thread, so that they don't delay the monitor that they measure. */
 import { Agent, request } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 
 export interface LoadOrder {
   readonly url: string;
-  /** Each is read to its end, page by page, by one client. */
+  /** The lists. One client reads each to its end, page by page. */
   readonly lists: readonly string[];
 }
 
 export interface LoadReport {
-  /** Answers of `/livez`, in milliseconds, while the lists were read. */
+  /** The response times of `/livez` while the lists were read, in milliseconds. */
   readonly livezMs: readonly number[];
   readonly bytes: number;
   readonly pages: number;

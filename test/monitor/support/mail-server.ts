@@ -3,38 +3,38 @@ import type { AddressInfo } from 'node:net';
 import { text as readText } from 'node:stream/consumers';
 import { SMTPServer } from 'smtp-server';
 
-/** A mail as it arrived, taken apart. */
+/** A received mail, parsed. */
 export interface Mail {
   readonly from: string;
-  /** Of the envelope: whom the server was asked to deliver it to. */
+  /** The recipients of the envelope. */
   readonly to: readonly string[];
-  /** By their names in small letters, in the order in which they came; words in encoded form are decoded. */
+  /** The headers in their order, with names in lower case and encoded words decoded. */
   readonly headers: ReadonlyMap<string, string>;
   readonly text: string;
-  /** Whether it came over TLS. */
+  /** True if it came over TLS. */
   readonly isSecure: boolean;
-  /** Who logged in. */
+  /** The user who logged in. */
   readonly user: string | undefined;
 }
 
 export interface MailServerOptions {
-  /** `smtps`: TLS from the start. `starttls`: offered. `plain`, the default: none. The certificate is one that nobody trusts. */
+  /** `smtps`: TLS from the start; `starttls`: TLS is offered; `plain`, the default: no TLS. The certificate is not trusted. */
   readonly security?: 'plain' | 'starttls' | 'smtps';
-  /** Nobody may send without it. */
+  /** The login that is required to send. */
   readonly login?: { readonly user: string; readonly password: string };
-  /** Answers to a recipient, undefined where it is welcome. */
+  /** Returns the answer to a recipient; undefined if it is accepted. */
   readonly refuse?: (address: string) => { readonly code: number; readonly text: string } | undefined;
-  /** Where the server falls silent for ever, or resets the connection. */
+  /** The step at which the server stops answering or resets the connection. */
   readonly fault?: { readonly at: 'greeting' | 'mail' | 'data'; readonly kind: 'silence' | 'reset' };
 }
 
-/** A mail server on loopback that delivers to an array. */
+/** A mail server on loopback that stores mails in an array. */
 export interface MailServer extends AsyncDisposable {
   /** `127.0.0.1:<port>` */
   readonly address: string;
   readonly mails: readonly Mail[];
   readonly openConnections: number;
-  /** Resolves when the fault's place is reached. */
+  /** Resolves when the fault happens. */
   readonly faultReached: Promise<void>;
   close(): Promise<void>;
 }
@@ -54,7 +54,7 @@ export async function openMailServer({
     return true;
   };
   const server = new SMTPServer({
-    // Also keeps it from warning of its built-in certificate.
+    // Also prevents a warning about the built-in certificate.
     logger: false,
     secure: security === 'smtps',
     disabledCommands: [...(security === 'plain' ? ['STARTTLS'] : []), ...(login === undefined ? ['AUTH'] : [])],
@@ -64,7 +64,7 @@ export async function openMailServer({
     onConnect: (_session, done) => void (isFaulty('greeting') || done()),
     onAuth({ username, password }, _session, done) {
       const isRight = username === login?.user && password === login?.password;
-      // Real servers repeat the name, and some more than that.
+      // Real servers repeat the name, and some repeat more.
       if (isRight) done(null, { user: username });
       else done(new Error(`Authentication failed for ${username} with ${password}`));
     },
@@ -133,7 +133,7 @@ function parseMail(raw: string): Pick<Mail, 'headers' | 'text'> {
   return { headers, text: text.replaceAll('\r\n', '\n').trimEnd() };
 }
 
-/** RFC 2047: `=?UTF-8?Q?…?=`; the space between two of them is no part of the text. */
+/** Decodes RFC 2047 words: `=?UTF-8?Q?…?=`. The space between two of them is no part of the text. */
 function decodeWords(value: string): string {
   return value
     .replaceAll(/\?=\s+=\?/g, '?==?')

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { makeLog, type Log } from '../../../src/core/log.ts';
 import type { Notice } from '../../../src/monitor/alerts/notice.ts';
 
-/** A notice like those that rules make, with some fields of one's own. */
+/** Makes a notice like those of the rules, with the given fields. */
 export function makeNotice(fields: Partial<Notice> = {}): Notice {
   return {
     key: 'stuck:run-7',
@@ -20,9 +20,9 @@ export function makeNotice(fields: Partial<Notice> = {}): Notice {
   };
 }
 
-/** All that anything may ever print of an error: its texts, its hidden fields, its causes, and what a log makes of it. */
+/** Returns everything that can be printed of an error: its texts, hidden fields, causes, and its log line. */
 export function everythingOf(error: Error): string {
-  const { log, lines } = makeKeptLog();
+  const { log, lines } = makeRecordedLog();
   log.error(error.message, { error, ...Object.fromEntries(Object.entries(error)) });
   return [
     String(error),
@@ -34,8 +34,8 @@ export function everythingOf(error: Error): string {
   ].join('\n');
 }
 
-/** A log whose lines are kept. */
-export function makeKeptLog(): { readonly log: Log; readonly lines: readonly string[] } {
+/** Makes a log that stores its lines. */
+export function makeRecordedLog(): { readonly log: Log; readonly lines: readonly string[] } {
   const lines: string[] = [];
   return { log: makeLog({ format: 'text', write: (line) => void lines.push(line) }), lines };
 }

@@ -7,11 +7,11 @@ import { makeLog } from '../../../src/core/log.ts';
 import { Monitor } from '../../../src/monitor/monitor.ts';
 import { EventReader, type ReadOptions } from './event-reader.ts';
 
-/** What the monitors of these tests ask for before they change anything. */
+/** The token of the monitors in these tests. */
 export const TOKEN = 'planted-token-of-the-monitor';
 const LIMIT_MS = 10_000;
 
-/** An answer as it came. */
+/** An answer as received. */
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -23,30 +23,30 @@ export interface Answer {
 export interface AskOptions {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string | string[]>>;
-  /** A text or bytes as they are; anything else as JSON, with its content type. */
+  /** Texts and bytes are sent unchanged; other values as JSON with its content type. */
   readonly body?: unknown;
-  /** Sent as a Bearer token; null for none. Default of {@link OpenedMonitor.ask}: that of the monitor, unless `authorization` is given. */
+  /** The Bearer token; null for none. Default of {@link OpenedMonitor.ask}: the monitor's token, unless `authorization` is given. */
   readonly token?: string | null;
-  /** The address to ask from, such as `127.0.0.2`. */
+  /** The client's address, such as `127.0.0.2`. */
   readonly localAddress?: string;
 }
 
-/** A monitor on loopback and a port of its own, whose lines are kept. */
+/** A monitor on its own port of loopback that stores its log lines. */
 export interface OpenedMonitor extends AsyncDisposable {
   readonly url: string;
   readonly config: Config;
-  /** What it logged, all levels. */
+  /** Its log lines of all levels. */
   readonly lines: readonly string[];
-  /** One request over a connection of its own, to a path that is sent as it is. */
+  /** Sends one request over its own connection. The path is sent unchanged. */
   ask(target: string, options?: AskOptions): Promise<Answer>;
-  /** A change, with the token. */
+  /** Sends a change with the token. */
   post(target: string, body?: unknown): Promise<Answer>;
-  /** The stream of events, with the token. */
+  /** Opens the stream of events with the token. */
   readEvents(query?: string, options?: ReadOptions): Promise<EventReader>;
   close(): Promise<void>;
 }
 
-/** Settings of these tests: what happens in the registry is up to them, and not to sweeps, clean-ups and alerts of the test's memory. */
+/** The settings of these tests. Checks, clean-ups and alerts about memory are off, so that only the tests change the registry. */
 export function monitorConfig(registryUrl: string, settings: Partial<Record<SettingName, string>> = {}): Config {
   return loadConfig({
     environment: {
@@ -71,7 +71,7 @@ export async function openMonitor(
   const lines: string[] = [];
   const log = makeLog({ level: 'debug', format: 'json', write: (line) => void lines.push(line) });
   const monitor = await Monitor.open({ config, log });
-  // Where it listens to all, it is asked on loopback.
+  // A monitor on all addresses is asked on loopback.
   const url = monitor.url.replace('0.0.0.0', '127.0.0.1');
   const close = () => monitor.close();
   return {
@@ -97,7 +97,7 @@ export async function openMonitor(
   };
 }
 
-/** Rejects where no whole answer comes. */
+/** Rejects if no complete answer comes. */
 export function ask(
   url: string,
   target: string,

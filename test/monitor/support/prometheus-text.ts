@@ -1,4 +1,4 @@
-/** One number of a scrape. */
+/** One value of a scrape. */
 export interface Sample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -20,8 +20,8 @@ const NUMBER = /^(NaN|[+-]Inf|[+-]?\d+(\.\d+)?(e[+-]?\d+)?)$/;
 const TYPES = ['gauge', 'counter', 'histogram'];
 
 /**
- * The text format 0.0.4 of Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/), read strictly: throws at the first
- * line that isn't as it has to be.
+ * Parses the text format 0.0.4 of Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/) strictly: throws at the first
+ * invalid line.
  */
 export function parsePrometheusText(text: string): ReadonlyMap<string, Family> {
   if (!text.endsWith('\n')) throw new Error('The last line does not end.');
@@ -76,7 +76,7 @@ function parseLabels(text: string): Record<string, string> | undefined {
   return labels;
 }
 
-/** Bounds and numbers grow, and the last bound has all. */
+/** Checks that bounds and counts increase, and that the last bucket counts all values. */
 function checkHistogram({ name, samples }: Family): void {
   const buckets = samples.filter((sample) => sample.name === `${name}_bucket`);
   const bounds = buckets.map(({ labels }) => Number(labels['le']?.replace('+Inf', 'Infinity')));

@@ -4,23 +4,23 @@ const LIMIT_MS = 3_000;
 const CRLF = '\r\n';
 
 export interface RawAnswer {
-  /** Undefined where the connection was closed without an answer. */
+  /** Undefined if the connection was closed without an answer. */
   readonly status: number | undefined;
-  /** In small letters. */
+  /** The head in lower case. */
   readonly head: string;
   readonly body: string;
 }
 
 export interface RawRequest {
   readonly method: string;
-  /** Sent as it is. */
+  /** Sent unchanged. */
   readonly target: string;
-  /** As lines. */
+  /** One line for each header. */
   readonly headers: readonly string[];
   readonly body: Uint8Array;
 }
 
-/** One request with its length, whatever else its head says. */
+/** Returns the bytes of a request with its content length and the given headers. */
 export function toBytes({ method, target, headers, body }: RawRequest): Buffer {
   const lines = [`${method} ${target} HTTP/1.1`, ...headers];
   if (body.length > 0) lines.push(`Content-Length: ${body.length}`);
@@ -28,8 +28,8 @@ export function toBytes({ method, target, headers, body }: RawRequest): Buffer {
 }
 
 /**
- * Sends bytes over a connection of their own, and takes the first whole answer, or of a stream its head. `isAll`: nothing more follows,
- * which the other side is told. Rejects where there is neither an answer nor an end of the connection within 3 s.
+ * Sends bytes over a new connection, and returns the first complete answer, or the head of a stream. If `isAll` is true, the client ends
+ * its side after them. Rejects if there is neither an answer nor an end of the connection within 3 s.
  */
 export function sendBytes(
   url: string,
@@ -66,7 +66,7 @@ export function sendBytes(
       received = Buffer.concat([received, chunk]);
       look(false);
     });
-    // What was sent too much is answered by a reset.
+    // The server answers surplus bytes by a reset.
     socket.on('error', () => look(true));
     socket.on('close', () => look(true));
   });
@@ -82,7 +82,7 @@ function readAnswer(
   const head = text.slice(0, headEnd).toLowerCase();
   const status = Number(/^http\/1\.[01] (\d{3})/.exec(head)?.[1]);
   const body = bytes.subarray(headEnd + 4);
-  // Only that it may go on: the answer follows.
+  // 100 Continue: the answer follows.
   if (status < 200) return readAnswer(body, { isOver, hasBody });
   const answer = { status, head, body: body.toString('utf8') };
   const length = /^content-length: (\d+)$/m.exec(head)?.[1];

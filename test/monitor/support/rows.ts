@@ -4,20 +4,20 @@ import type { Registry } from '../../../src/registry/registry.ts';
 import { literal, rawSql } from '../../support/raw-sql.ts';
 
 const MINUTE_MS = 60_000;
-/** On another machine: nothing of this one is ever ended for it. */
+/** A process on another machine, so that the tests never end a process of this one. */
 const PROCESS = { host: 'elsewhere', pid: 4_711, identity: 'one' };
 
 export interface SessionChoice {
   readonly id: string;
-  /** Default: one of its own. */
+  /** Default: an owner of its own. */
   readonly owner?: string;
   readonly runId?: string;
   readonly endpoint?: string;
-  /** The manager that has it. */
+  /** The manager that holds it. */
   readonly holder?: string;
 }
 
-/** A session whose browser runs, as a manager makes it known. */
+/** Adds a session with a running browser, as a manager does. */
 export async function startSession(
   registry: Registry,
   { id, owner = `owner of ${id}`, runId, endpoint, holder = 'manager' }: SessionChoice,
@@ -28,7 +28,7 @@ export async function startSession(
   return registry.leases.activate(id, holder, facts);
 }
 
-/** A run that is being worked on by a session of its own, `session of <id>`. */
+/** Adds a processing run with its own session, `session of <id>`. */
 export async function startRun(
   registry: Registry,
   {
@@ -47,7 +47,7 @@ export function minutesAgo(minutes: number): string {
   return new Date(Date.now() - minutes * MINUTE_MS).toISOString();
 }
 
-/** The last progress of a run was so long ago. */
+/** Sets the last progress of a run to the given minutes ago. */
 export async function ageRun(registryUrl: string, id: string, minutes: number): Promise<void> {
   await rawSql(
     registryUrl,
@@ -55,7 +55,7 @@ export async function ageRun(registryUrl: string, id: string, minutes: number): 
   );
 }
 
-/** The last command of a session was so long ago. */
+/** Sets the last command of a session to the given minutes ago. */
 export async function ageSession(registryUrl: string, id: string, minutes: number): Promise<void> {
   await rawSql(
     registryUrl,

@@ -1,14 +1,14 @@
 import { openWebhookServer, type WebhookReply, type WebhookRequest, type WebhookServer } from './webhook-server.ts';
 
-/** Looks like Slack's own: a team, an app, and the part that must stay secret. */
+/** A path like Slack's: a team, an app, and the secret part. */
 const HOOK_PATH = '/services/T0PLANTED1/B0PLANTED2/aPlantedTokenOf24Letters';
 
 export interface SlackServer extends WebhookServer {
-  /** Of its one incoming webhook. */
+  /** The URL of its one incoming webhook. */
   readonly hookUrl: string;
-  /** What must not be told of it. */
+  /** The parts of the URL that must not be shown. */
   readonly secrets: readonly string[];
-  /** What was posted to the channel, in order. */
+  /** The messages in the channel, in order. */
   readonly messages: readonly SlackMessage[];
 }
 
@@ -18,7 +18,10 @@ export interface SlackMessage {
   readonly unfurl_media?: boolean;
 }
 
-/** Incoming webhooks as Slack has them: `ok`, or a status with a word (https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks). */
+/**
+ * Opens a server of incoming webhooks that answers like Slack: `ok`, or a status with a word
+ * (https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks).
+ */
 export async function openSlackServer(): Promise<SlackServer> {
   const server = await openWebhookServer();
   const messages: SlackMessage[] = [];

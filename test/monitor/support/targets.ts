@@ -1,8 +1,8 @@
-/** The monitor's routes by what they need. */
+/** The monitor's routes by the access that they need. */
 
-/** They change something, and need the token. */
+/** Routes that change something and need the token. */
 export const CHANGES = ['/sessions/nobody/end', '/runs/nobody/cancel', '/reset-stuck'];
-/** They need no token. */
+/** Routes that need no token. */
 export const OPEN = [
   '/livez',
   '/readyz',
@@ -11,7 +11,7 @@ export const OPEN = [
   '/dashboard/vendor/chart.umd.js',
   '/favicon.ico',
 ];
-/** They read, and need the token if there is one. */
+/** Routes that read, and need the token if there is one. */
 export const READS = [
   '/health',
   '/health/sessions',

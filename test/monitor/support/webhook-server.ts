@@ -9,9 +9,7 @@ export interface WebhookRequest {
   readonly body: string;
 }
 
-/**
- * An answer, `never` one, a `reset` before it, one whose `body` is cut off in the middle, or one whose body is `endless`.
- */
+/** An answer, `never` an answer, a `reset` before it, a `body` that is cut off in the middle, or an `endless` body. */
 export type WebhookReply =
   | {
       readonly status: number;
@@ -23,18 +21,18 @@ export type WebhookReply =
   | 'never'
   | 'reset';
 
-/** An HTTP endpoint on loopback that keeps what it gets. */
+/** An HTTP endpoint on loopback that stores its requests. */
 export interface WebhookServer extends AsyncDisposable {
-  /** Without a slash at its end. */
+  /** The address without a slash at its end. */
   readonly url: string;
   readonly requests: readonly WebhookRequest[];
-  /** From now on; default 200 without a body. */
+  /** Sets the following answers. Default: 200 without a body. */
   answer(reply: WebhookReply | ((request: WebhookRequest) => WebhookReply)): void;
-  /** Resolves once a request is here in full. */
+  /** Resolves when a complete request has arrived. */
   waitForRequest(): Promise<void>;
   /** Resolves at the next end of a connection. */
   waitForDisconnect(): Promise<void>;
-  /** Nobody listens any more. */
+  /** Stops listening. */
   close(): Promise<void>;
 }
 
