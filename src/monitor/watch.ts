@@ -9,7 +9,7 @@ import { endSession, endTimedOut, timeOutStuck, type StuckReport } from '../upke
 import type { Sink } from './alerts/notice.ts';
 import type { CommandLine } from './command-line.ts';
 import { Background } from './background.ts';
-import { Duties } from './duties.ts';
+import { Jobs } from './jobs.ts';
 import { EventFeed } from './event-feed.ts';
 import { toHealthLimits } from './health.ts';
 import type { RouteContext } from './http/context.ts';
@@ -50,7 +50,7 @@ export class Watch {
   readonly #closing = new AbortController();
   readonly #background: Background;
   readonly #sweeper: SweeperOptions;
-  #duties: Duties | undefined;
+  #jobs: Jobs | undefined;
   #probing: Promise<void> | undefined;
   #probedAtMs = -Infinity;
   #isRetiring = false;
@@ -104,7 +104,7 @@ export class Watch {
         isLeader: this.#election.isLeader,
         leader: this.#election.leaderName,
         isSweeperEnabled: config.isHealthCheckEnabled,
-        lastSweepAt: this.#duties?.lastSweepAt ?? null,
+        lastSweepAt: this.#jobs?.lastSweepAt ?? null,
         isCleanupEnabled: config.isCleanupEnabled,
       }),
       probe: () => this.#probe(),
@@ -122,7 +122,7 @@ export class Watch {
     const isDone = await settlesWithin(
       Promise.all([
         this.#renewals.stop(),
-        this.#duties?.stop(),
+        this.#jobs?.stop(),
         delay(DRAIN_MS),
         this.#background.settle(RETIRE_LIMIT_MS),
       ]),
@@ -142,9 +142,9 @@ export class Watch {
 
   async close(): Promise<void> {
     clearInterval(this.#pauseTimer);
-    this.#duties?.close();
+    this.#jobs?.close();
     // A database that hangs must not delay the end.
-    await settlesWithin(Promise.all([this.#renewals.stop(), this.#duties?.stop(), this.#link.close()]), CLOSE_LIMIT_MS);
+    await settlesWithin(Promise.all([this.#renewals.stop(), this.#jobs?.stop(), this.#link.close()]), CLOSE_LIMIT_MS);
   }
 
   async #startElection(sinks: readonly Sink[]): Promise<void> {
@@ -152,7 +152,7 @@ export class Watch {
     const registry = await this.#link.opened.catch(() => undefined);
     // The link was closed before the registry was open.
     if (registry === undefined) return;
-    this.#duties = new Duties({
+    this.#jobs = new Jobs({
       registry,
       config,
       sweeper: this.#sweeper,
@@ -167,8 +167,8 @@ export class Watch {
     try {
       await this.#link.use((registry) => this.#election.acquireOrRenew(registry), RENEWAL_INTERVAL_MS);
     } finally {
-      if (this.#election.isLeader && !this.#isRetiring) this.#duties?.start();
-      else await this.#duties?.stop();
+      if (this.#election.isLeader && !this.#isRetiring) this.#jobs?.start();
+      else await this.#jobs?.stop();
     }
   }
 

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { SettingName } from '../../src/config/config.ts';
 import { makeLog } from '../../src/core/log.ts';
 import { thisProcess } from '../../src/driver/driver.ts';
-import { Duties } from '../../src/monitor/duties.ts';
+import { Jobs } from '../../src/monitor/jobs.ts';
 import { openRegistry, type Registry } from '../../src/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
 import { insertSession, rawSql } from '../support/raw-sql.ts';
@@ -60,7 +60,7 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
     const config = monitorConfig(url, settings);
     // The jobs need their own connection, so that no other statement of this thread gets into their transactions.
     await using own = await openRegistry(url);
-    const duties = new Duties({
+    const jobs = new Jobs({
       registry: own,
       config,
       sweeper: {
@@ -76,12 +76,12 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
       sinks: [],
       log,
     });
-    duties.start();
+    jobs.start();
     try {
       await work(lines);
     } finally {
-      await duties.stop();
-      duties.close();
+      await jobs.stop();
+      jobs.close();
     }
     return lines;
   };

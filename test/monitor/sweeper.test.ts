@@ -7,7 +7,7 @@ import type { ProcessIdentity } from '../../src/model/process.ts';
 import type { StoredSession } from '../../src/model/session.ts';
 import { thisProcess } from '../../src/driver/driver.ts';
 import { readProcess } from '../../src/driver/process-table.ts';
-import { Duties } from '../../src/monitor/duties.ts';
+import { Jobs } from '../../src/monitor/jobs.ts';
 import { sweep, type SweeperOptions } from '../../src/monitor/sweeper.ts';
 import { openRegistry, type Registry } from '../../src/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
@@ -68,11 +68,11 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
   const whileLeading = async (
     settings: Parameters<typeof monitorConfig>[1],
     changes: Partial<SweeperOptions>,
-    work: (duties: Duties) => Promise<unknown>,
+    work: (jobs: Jobs) => Promise<unknown>,
   ) => {
     // The jobs need their own connection, so that no other statement of this thread gets into their transactions.
     await using own = await openRegistry(url);
-    const duties = new Duties({
+    const jobs = new Jobs({
       registry: own,
       config: monitorConfig(url, settings),
       sweeper: { ...options, ...changes },
@@ -81,12 +81,12 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
       sinks: [],
       log: options.log,
     });
-    duties.start();
+    jobs.start();
     try {
-      await work(duties);
+      await work(jobs);
     } finally {
-      await duties.stop();
-      duties.close();
+      await jobs.stop();
+      jobs.close();
     }
   };
   const alerts = async () => (await registry.alerts.list()).map(({ key }) => key).toSorted();
@@ -178,10 +178,10 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
   it('does not run if HEALTH_CHECK_ENABLED is false, and raises no alerts (R205)', async () => {
     await startAged('stuck', 31);
     const settings = { HEALTH_CHECK_ENABLED: 'false', SESSION_HEALTH_CHECK_INTERVAL: '0.001' };
-    await whileLeading(settings, {}, async (duties) => {
+    await whileLeading(settings, {}, async (jobs) => {
       await untilFirstCheck();
-      await duties.stop();
-      expect(duties.lastSweepAt).to.equal(null);
+      await jobs.stop();
+      expect(jobs.lastSweepAt).to.equal(null);
     });
     expect(await runs()).to.deep.equal({ stuck: 'processing' });
     expect(await alerts()).to.deep.equal(['memory']);
@@ -193,19 +193,19 @@ describeOnSqliteAndInFullOnPostgres('The check for stuck work', (registries) => 
     await using program = startProgram();
     await startOf(program.identity, 'theirs', grid.url);
     await program.end();
-    await whileLeading({ HEALTH_CHECK_ENABLED: 'true' }, { gridUrl: grid.url }, async (duties) => {
+    await whileLeading({ HEALTH_CHECK_ENABLED: 'true' }, { gridUrl: grid.url }, async (jobs) => {
       // The check waits for the endpoint, and the alerts so far have been raised.
       await Promise.all([grid.waitForRequest(), untilFirstCheck()]);
       await startAged('long', 16);
       let isStopped = false;
-      const stopping = duties.stop().then(() => (isStopped = true));
+      const stopping = jobs.stop().then(() => (isStopped = true));
       await registry.runs.list();
       expect(isStopped).to.equal(false);
       await grid.close();
       await stopping;
       expect(await sessions()).to.include({ theirs: 'expired' });
       // Waits for work that may have begun since.
-      await duties.stop();
+      await jobs.stop();
     });
     expect(await alerts()).to.deep.equal(['memory']);
   });

@@ -3,7 +3,7 @@ import { useFakeTimers, type SinonFakeTimers } from 'sinon';
 
 import { Notifier } from '../../../src/monitor/alerts/notifier.ts';
 import { openSinks } from '../../../src/monitor/alerts/sinks.ts';
-import { Duties } from '../../../src/monitor/duties.ts';
+import { Jobs } from '../../../src/monitor/jobs.ts';
 import { openRegistry, type NewAlert, type Registry } from '../../../src/registry/registry.ts';
 import { eventually } from '../../support/eventually.ts';
 import { describeOnSqlite } from '../../support/registries.ts';
@@ -297,7 +297,7 @@ describeOnSqlite('Notifier', (registries) => {
       };
       // The jobs need their own connection, so that no other statement of this thread gets into their transactions.
       await using own = await openRegistry(empty.url);
-      const duties = new Duties({
+      const jobs = new Jobs({
         registry: own,
         config,
         sweeper: {
@@ -313,7 +313,7 @@ describeOnSqlite('Notifier', (registries) => {
         sinks: openSinks(config, log),
         log,
       });
-      duties.start();
+      jobs.start();
       try {
         for (const [index, id] of ['first', 'second', 'third'].entries()) {
           await startRun(registry, { id });
@@ -326,8 +326,8 @@ describeOnSqlite('Notifier', (registries) => {
         }
         expect(asked().webhook).to.have.length(1);
       } finally {
-        await duties.stop();
-        duties.close();
+        await jobs.stop();
+        jobs.close();
       }
     }).timeout(PROMPT_MS);
   });

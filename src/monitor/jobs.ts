@@ -14,12 +14,12 @@ import { MemoryWatch } from './memory.ts';
 import { lookForStuck, sweep, type SweeperOptions } from './sweeper.ts';
 
 /** An alert must reach its receivers within 30 s, which include this interval and the time of sending. */
-const ALERTS_EVERY_MS = 10_000;
+const ALERT_CHECK_INTERVAL_MS = 10_000;
 /** The time that notices in progress are waited for at the end. The next leader sends those that have not arrived. */
 const SEND_LIMIT_MS = 2_000;
-const NOTHING = { processing: 0, longRunning: [], stuck: [] };
+const EMPTY_REPORT = { processing: 0, longRunning: [], stuck: [] };
 
-export interface DutiesOptions {
+export interface JobsOptions {
   readonly registry: Registry;
   readonly config: Config;
   readonly sweeper: SweeperOptions;
@@ -28,8 +28,8 @@ export interface DutiesOptions {
   readonly log: Log;
 }
 
-export class Duties {
-  readonly #options: DutiesOptions;
+export class Jobs {
+  readonly #options: JobsOptions;
   readonly #sweeps: Periodic;
   readonly #alerts: Periodic;
   readonly #cleanup: SessionCleanup;
@@ -39,7 +39,7 @@ export class Duties {
   readonly #memory = new MemoryWatch();
   #isAtWork = false;
 
-  constructor(options: DutiesOptions) {
+  constructor(options: JobsOptions) {
     const { registry, config, sweeper, limits, sinks, log } = options;
     const { pausedSince } = sweeper;
     this.#options = options;
@@ -59,9 +59,9 @@ export class Duties {
     });
     this.#alerts = new Periodic({
       name: 'The check of alerts',
-      intervalMs: ALERTS_EVERY_MS,
+      intervalMs: ALERT_CHECK_INTERVAL_MS,
       log,
-      work: () => this.#tell(),
+      work: () => this.#checkAlerts(),
     });
     this.#cleanup = makeCleanup(options);
   }
@@ -90,10 +90,10 @@ export class Duties {
     this.#notifier.close();
   }
 
-  async #tell(): Promise<void> {
+  async #checkAlerts(): Promise<void> {
     const { registry, sweeper, config } = this.#options;
     const isChecking = config.isHealthCheckEnabled;
-    const report = isChecking ? await lookForStuck(registry, sweeper) : NOTHING;
+    const report = isChecking ? await lookForStuck(registry, sweeper) : EMPTY_REPORT;
     const overdue = [
       { name: 'check for stuck work', byMs: this.#sweeps.overdueMs },
       { name: 'clean-up', byMs: this.#cleanup.overdueMs },
@@ -108,7 +108,7 @@ export class Duties {
   }
 }
 
-function makeCleanup({ registry, config, sweeper, log }: DutiesOptions): SessionCleanup {
+function makeCleanup({ registry, config, sweeper, log }: JobsOptions): SessionCleanup {
   const reaper: ReaperOptions = {
     registry,
     host: sweeper.host,
