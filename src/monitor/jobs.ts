@@ -10,7 +10,7 @@ import { STUCK_RULES, type AlertLimits } from './alerts/rules.ts';
 import type { Sink } from './alerts/notice.ts';
 import { Background } from './background.ts';
 import { Periodic } from '../core/periodic.ts';
-import { MemoryWatch } from './memory.ts';
+import { MemoryWatch } from './memory-watch.ts';
 import { lookForStuck, sweep, type SweeperOptions } from './sweeper.ts';
 
 /** An alert must reach its receivers within 30 s, which include this interval and the time of sending. */
@@ -98,7 +98,7 @@ export class Jobs {
       { name: 'check for stuck work', byMs: this.#sweeps.overdueMs },
       { name: 'clean-up', byMs: this.#cleanup.overdueMs },
     ];
-    const memoryBytes = this.#memory.look();
+    const memoryBytes = this.#memory.sample();
     await this.#keeper.update(registry, await readFacts(registry, { report, memoryBytes, overdue }), {
       // Without the check, stuck work is not found. Its alerts must not end for that reason.
       leave: isChecking ? [] : STUCK_RULES,

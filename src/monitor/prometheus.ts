@@ -5,7 +5,7 @@ import { RUN_STATUSES } from '../model/run.ts';
 import { SESSION_STATUSES, type StoredSession } from '../model/session.ts';
 import { type RegistryMetrics, type StoredHistogram } from '../registry/registry.ts';
 import type { StuckReport } from '../upkeep/upkeep.ts';
-import { measureData } from './memory.ts';
+import { measureData } from './memory-watch.ts';
 import type { OwnerLabels } from './owner-labels.ts';
 
 const PREFIX = 'webdriver_supervisor_';
