@@ -9,7 +9,7 @@ import { openRegistry, RegistryError } from '../../src/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestPostgres } from '../support/postgres.ts';
 import { rejectionOf } from '../support/rejection.ts';
-import { keptBy, numbers, openRun } from '../support/opened-run.ts';
+import { listStored, numbers, openRun } from '../support/opened-run.ts';
 
 const STEPS = 200;
 /** Told at once to whoever waits at the start. */
@@ -31,7 +31,7 @@ describe('A registry in PostgreSQL, whose server', () => {
     await Promise.all([rest, resumed]);
     clearInterval(timer);
     expect(turns).to.be.greaterThan(50);
-    expect(await keptBy(run)).to.deep.equal({ steps: numbers(STEPS), records: numbers(STEPS) });
+    expect(await listStored(run)).to.deep.equal({ steps: numbers(STEPS), records: numbers(STEPS) });
     expect(run.failures).to.deep.equal([]);
   }).timeout(60_000);
 

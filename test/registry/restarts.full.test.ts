@@ -7,7 +7,7 @@ import { postgresDialect } from '../../src/registry/sql/postgres.ts';
 import { openCommitCutter } from '../support/commit-cutter.ts';
 import { TestPostgres } from '../support/postgres.ts';
 import { rawSql } from '../support/raw-sql.ts';
-import { keptBy, numbers, openRun } from '../support/opened-run.ts';
+import { listStored, numbers, openRun } from '../support/opened-run.ts';
 
 const PROCESS = { host: 'here', pid: 1, identity: 'one' };
 const STEPS = 200;
@@ -24,7 +24,7 @@ describe('A registry in PostgreSQL, whose server', () => {
       }
       await ending;
     }
-    expect(await keptBy(run)).to.deep.equal({ steps: numbers(STEPS), records: numbers(STEPS) });
+    expect(await listStored(run)).to.deep.equal({ steps: numbers(STEPS), records: numbers(STEPS) });
     expect(run.failures).to.deep.equal([]);
   }).timeout(60_000);
 
@@ -43,7 +43,7 @@ describe('A registry in PostgreSQL, whose server', () => {
     expect(await registry.runs.get('run')).to.include({ commitNumber: commitNumber + 1, records: 2 });
     expect(store.recordCount).to.equal(2);
     for (let order = 2; order < STEPS; order += 1) await run.endStep(order);
-    expect(await keptBy(run)).to.deep.equal({ steps: numbers(STEPS), records: numbers(STEPS) });
+    expect(await listStored(run)).to.deep.equal({ steps: numbers(STEPS), records: numbers(STEPS) });
     proxy.cutNextCommit();
     await store.finish({ status: 'completed', error: null, outputs: {} });
     expect(proxy.cuts).to.equal(2);

@@ -12,7 +12,7 @@ import { ConfigError } from '../../src/core/errors.ts';
 import { openRegistry, RegistryError } from '../../src/registry/registry.ts';
 import { startChildScript } from '../support/child-script.ts';
 import { eventually } from '../support/eventually.ts';
-import { keptBy, numbers, openRun, RUN } from '../support/opened-run.ts';
+import { listStored, numbers, openRun, RUN } from '../support/opened-run.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { isPending } from '../support/send.ts';
 
@@ -52,7 +52,7 @@ describe('A registry in SQLite, in trouble', () => {
       expect(await run.registry.runs.get(RUN)).to.include({ commitNumber: 0 });
       expect(await isPending(writes)).to.equal(true);
       await writes;
-      expect(await keptBy(run)).to.deep.equal({ steps: [0], records: [0] });
+      expect(await listStored(run)).to.deep.equal({ steps: [0], records: [0] });
       expect(await run.registry.sessions.get('s')).to.include({ lastUsedAt: '2030-01-01T00:00:00.000Z' });
       expect(run.failures).to.deep.equal([]);
     });
@@ -184,7 +184,7 @@ describe('A registry in SQLite, in trouble', () => {
         await run.registry.runs.setProgress(RUN, { done: kept, total: 1_000 });
       }
       await using run = await openRun(full, 2);
-      expect(await keptBy(run)).to.deep.equal({ steps: numbers(kept), records: numbers(kept) });
+      expect(await listStored(run)).to.deep.equal({ steps: numbers(kept), records: numbers(kept) });
       expect(run.store.recordCount).to.equal(kept);
       await run.endStep(kept);
       expect((await run.registry.runs.get(RUN))?.records).to.equal(kept + 1);

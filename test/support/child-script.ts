@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 
-/** A script of `test/support` in a process of its own, which is killed at the latest when this is disposed of. */
+/** A script of `test/support` that runs in its own process. Disposing of it kills the process. */
 export interface ChildScript extends AsyncDisposable {
   readonly pid: number;
-  /** The next line of its standard output; rejects where it ended before. */
+  /** Returns the next line of its standard output. Rejects if the output has ended. */
   nextLine(): Promise<string>;
   kill(): Promise<void>;
 }
@@ -25,7 +25,7 @@ export function startChildScript(name: string, ...args: string[]): ChildScript {
     pid: child.pid ?? 0,
     nextLine: async () => {
       const { value, done } = await lines.next();
-      if (done === true) throw new Error(`${name} ended without a word.`);
+      if (done === true) throw new Error(`${name} ended before it printed another line.`);
       return value;
     },
     kill,

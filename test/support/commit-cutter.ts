@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** The statement, as it ends in PostgreSQL's protocol; a column's name has the word too. */
+/** The COMMIT statement with the zero byte that ends it in PostgreSQL's protocol. Without that byte, a column's name would match too. */
 const COMMIT = /\bcommit\0/i;
 
 /** A proxy in front of PostgreSQL that can lose a COMMIT, or the answer to it. */
@@ -9,8 +9,8 @@ export interface CommitCutter extends AsyncDisposable {
   readonly port: number;
   readonly cuts: number;
   /**
-   * Cuts the connection of the next COMMIT: `after` the server got it, whose answer its client never gets, or `before`. `onCut` is called as
-   * soon as that is certain.
+   * Cuts the connection of the next COMMIT. With `before`, the server never gets the COMMIT; with `after`, the client never gets the
+   * answer. Calls `onCut` as soon as the cut is certain.
    */
   cutNextCommit(when?: 'after' | 'before', onCut?: () => void): void;
 }

@@ -12,16 +12,16 @@ const BROWSER_FLAGS = [
   '--no-sandbox',
 ];
 
-/** A real chromedriver that passes for one of a browser without DevTools. */
+/** A real chromedriver that presents itself as the driver of a browser without DevTools. */
 export interface DisguisedDriver extends AsyncDisposable {
   readonly url: string;
-  /** Commands that came, such as `POST /url`; ids are left out. */
+  /** The commands received, such as `POST /url`, without session ids. */
   readonly commands: readonly string[];
 }
 
 /**
- * Starts chromedriver behind a server that says `firefox` and hides DevTools. With `bidi` its sessions have a BiDi socket; chromedriver
- * closes alerts by itself then, unless it is told to ignore them.
+ * Starts chromedriver behind a server that reports the browser `firefox` and hides DevTools. With `bidi`, its sessions have a BiDi socket.
+ * chromedriver then closes alerts itself unless the capabilities say `ignore`.
  */
 export async function startDisguisedDriver({ bidi }: { readonly bidi: boolean }): Promise<DisguisedDriver> {
   const driver = await startRealDriver();

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { useFakeTimers, type SinonFakeTimers } from 'sinon';
 
-/** Gives each test of the suite fake timers, and what `more` names, and fails a test that leaves one. Returns the clock of the test that runs. */
+/**
+ * Fakes the timers, and what `more` names, in each test of the suite. Fails a test that leaves a timer. Returns the current test's clock.
+ */
 export function useClockInEachTest(...more: 'performance'[]): () => SinonFakeTimers {
   let clock: SinonFakeTimers;
   beforeEach(() => {

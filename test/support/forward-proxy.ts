@@ -3,13 +3,13 @@ import { createServer, request as sendRequest } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 
 export interface ForwardProxyOptions {
-  /** Ports on 127.0.0.1 by the names that only the proxy knows; other hosts are reached as they are. */
+  /** Ports on 127.0.0.1 by host names that only the proxy knows. Other hosts are resolved as usual. */
   readonly hosts?: Readonly<Record<string, number>>;
-  /** `user:password` that every request must bring. */
+  /** `user:password` that every request must send. */
   readonly login?: string;
 }
 
-/** A proxy for http requests in absolute form, and for tunnels (CONNECT). It keeps the first line of each request. */
+/** Opens a proxy for HTTP requests in absolute form and for tunnels (CONNECT). `requests` has the method and target of each request. */
 export async function openForwardProxy({ hosts = {}, login }: ForwardProxyOptions = {}) {
   const requests: string[] = [];
   const sockets = new Set<Socket>();

@@ -1,5 +1,5 @@
 /**
- * A program that holds the write lock of a SQLite file for so long, and says on a line of its own when it has it.
+ * A program that holds the write lock of a SQLite file for the given time. It prints the line `locked` when it has the lock.
  * Usage: node lock-holder.ts <file> <milliseconds>
  */
 import { DatabaseSync } from 'node:sqlite';

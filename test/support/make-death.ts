@@ -1,6 +1,6 @@
 import type { Death } from '../../src/model/death.ts';
 
-/** A death that says nothing special but for `change`. */
+/** Returns a death with ordinary values, except for those of `change`. */
 export function makeDeath(change: Partial<Death> = {}): Death {
   return {
     cause: 'browser-gone',

@@ -2,13 +2,13 @@ import { openRegistry, type Registry, type RunStore, type StepEnd } from '../../
 
 const COUNTS = { total: 0, queued: 0, running: 0, done: 0, failed: 0, cancelled: 0, skipped: 0 };
 
-/** A registry of the test's own with a run that was begun under token 1. */
+/** A registry for one test, with a run that began under token 1. */
 export interface OpenedRun extends AsyncDisposable {
   readonly registry: Registry;
   readonly store: RunStore;
-  /** What the store said when it could keep nothing more. */
+  /** The errors with which the store reported that it can't write any more. */
   readonly failures: readonly Error[];
-  /** Ends the step of that number with one record of its name. */
+  /** Ends the step with this number as its key, with one record of the same key. */
   endStep(number: number, text?: string): Promise<unknown>;
 }
 
@@ -49,8 +49,8 @@ export async function openRun(url: string, token = 1): Promise<OpenedRun> {
   };
 }
 
-/** The numbers of the steps that are kept, and of the records that are. */
-export async function keptBy({ store }: Pick<OpenedRun, 'store'>): Promise<{ steps: number[]; records: number[] }> {
+/** Returns the numbers of the stored steps and of the stored records. */
+export async function listStored({ store }: Pick<OpenedRun, 'store'>): Promise<{ steps: number[]; records: number[] }> {
   const records = await Array.fromAsync(store.listRecords());
   return {
     steps: (await Array.fromAsync(store.loadSteps())).map(({ id }) => Number(id.key)),

@@ -11,7 +11,7 @@ import { descendantsOf } from 'webdriver-supervisor/testing';
 const USER = 'postgres';
 const PASSWORD = 'postgres';
 
-/** A real PostgreSQL server of the test's own, on a port of its own. */
+/** A real PostgreSQL server for one test, on a free port. */
 export class TestPostgres implements AsyncDisposable {
   readonly #server: EmbeddedPostgres;
   readonly #folder: string;
@@ -42,7 +42,7 @@ export class TestPostgres implements AsyncDisposable {
     });
   }
 
-  /** An empty database; returns its URL. */
+  /** Creates an empty database and returns its URL. */
   async createDatabase(): Promise<string> {
     const name = `test_${randomBytes(6).toString('hex')}`;
     await this.#server.createDatabase(name);
@@ -53,15 +53,15 @@ export class TestPostgres implements AsyncDisposable {
     return `postgres://${USER}:${PASSWORD}@127.0.0.1:${this.port}/${database}`;
   }
 
-  /** The server's files. */
+  /** The folder of the server's files. */
   get dataFolder(): string {
     return path.join(this.#folder, 'data');
   }
 
-  /** The server's main process. */
+  /** The process id of the server's main process. */
   get pid(): number {
     const pid = this.#findPid();
-    if (pid === undefined) throw new Error('The server does not run.');
+    if (pid === undefined) throw new Error('The PostgreSQL server of the test is not running.');
     return pid;
   }
 
@@ -69,7 +69,7 @@ export class TestPostgres implements AsyncDisposable {
     return descendantsOf(process.pid).find(({ command }) => command.includes(` -p ${this.port} `))?.pid;
   }
 
-  /** Ends all connections, as a restart for maintenance does. */
+  /** Stops the server and ends all its connections, as a restart for maintenance does. */
   async stop(): Promise<void> {
     await this.#server.stop();
   }
@@ -78,7 +78,10 @@ export class TestPostgres implements AsyncDisposable {
     await this.#server.start();
   }
 
-  /** At once: an ordinary stop first writes to the disk what is removed next, for many databases 7 s and on a busy machine 20. */
+  /**
+   * Stops the server at once and removes its data. An ordinary stop first writes the data to the disk, which takes 7 s for many databases,
+   * and 20 s on a busy machine.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     const pid = this.#findPid();
     if (pid !== undefined) process.kill(pid, 'SIGQUIT');

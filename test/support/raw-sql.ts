@@ -4,7 +4,7 @@ import { Client } from 'pg';
 
 export type RawRow = Record<string, unknown>;
 
-/** One statement past all our code, on a connection of its own: to spoil rows, and to see what is really there. */
+/** Runs one statement on a separate connection without any of our code, to damage rows or to read what is really stored. */
 export async function rawSql(url: string, statement: string): Promise<RawRow[]> {
   if (url.startsWith('sqlite:')) {
     using database = new DatabaseSync(url.slice('sqlite:'.length), { timeout: 5_000 });
@@ -20,13 +20,13 @@ export async function rawSql(url: string, statement: string): Promise<RawRow[]> 
   }
 }
 
-/** A text as a literal of SQL. */
+/** Returns the value as an SQL literal. */
 export function literal(value: string | number | null): string {
   if (value === null) return 'null';
   return typeof value === 'number' ? String(value) : `'${value.replaceAll("'", "''")}'`;
 }
 
-/** A session's row as somebody else may have left it. */
+/** Returns the statement that inserts a session of another process, except for the values of `columns`. */
 export function insertSession(columns: Readonly<Record<string, string | number | null>>): string {
   const now = new Date().toISOString();
   const row = {

@@ -18,7 +18,7 @@ const BROWSER_FLAGS = [
   '--no-sandbox',
 ];
 
-/** A driver process with its session, begun by hand: for tests of the kit itself, which stands below `driver/`. */
+/** A driver process that a test starts without `src/driver`, to test the kit below it. */
 export interface RealDriver extends AsyncDisposable {
   readonly process: ChildProcess;
   readonly pid: number;
@@ -26,7 +26,7 @@ export interface RealDriver extends AsyncDisposable {
   openSession(): Promise<{ id: string; url: string; browserPid: number }>;
 }
 
-/** The real chromedriver in PATH. */
+/** Returns the path of the real chromedriver in PATH. */
 export function findChromedriver(): string {
   for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
     try {
@@ -39,7 +39,7 @@ export function findChromedriver(): string {
   throw new Error('chromedriver is not in PATH.');
 }
 
-/** Starts a driver in a process group of its own with a session folder as TMPDIR; disposing ends the group and the folder. */
+/** Starts a driver in its own process group with a session folder as TMPDIR. Disposing of it kills the group and removes the folder. */
 export async function startRealDriver(executable = findChromedriver()): Promise<RealDriver> {
   const folder = mkdtempSync(join(tmpdir(), 'wds-'));
   const child = spawn(executable, ['--port=0'], {
@@ -63,7 +63,7 @@ export async function startRealDriver(executable = findChromedriver()): Promise<
     async openSession() {
       const alwaysMatch = { 'goog:chromeOptions': { args: BROWSER_FLAGS } };
       const { json, text } = await send(`${url}/session`, { method: 'POST', body: { capabilities: { alwaysMatch } } });
-      if (json?.value?.sessionId === undefined) throw new Error(`No session: ${text}`);
+      if (json?.value?.sessionId === undefined) throw new Error(`The driver started no session: ${text}`);
       const { sessionId: id, capabilities } = json.value;
       return { id, url: `${url}/session/${id}`, browserPid: capabilities['goog:processID'] };
     },

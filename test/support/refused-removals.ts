@@ -1,6 +1,9 @@
 import { rawSql } from './raw-sql.ts';
 
-/** The database refuses to remove the rows of a table for which `condition` holds; without one (PostgreSQL only) any removal. */
+/**
+ * Makes the database refuse to remove the rows of a table for which `condition` holds. Without a condition (PostgreSQL only) it refuses
+ * every removal.
+ */
 export async function refuseRemovals(url: string, table: string, condition?: string): Promise<void> {
   if (url.startsWith('sqlite:')) {
     await rawSql(

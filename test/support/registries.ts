@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { TestPostgres } from './postgres.ts';
 import { sharedPostgres } from './shared-postgres.ts';
 
-/** Where a suite's registries are: each call of `url` names an empty one. */
+/** The registries of a suite. Each call of `url` returns the URL of an empty one. */
 export interface TestRegistries {
   readonly kind: 'sqlite' | 'postgres';
   readonly url: () => Promise<string>;
@@ -13,13 +13,16 @@ export interface TestRegistries {
 
 type Suite = (registries: TestRegistries) => void;
 
-/** Declares the same suite for SQLite in a file and for a real PostgreSQL. */
+/** Declares the suite twice: for SQLite in a file and for a real PostgreSQL. */
 export function describeOnBoth(name: string, suite: Suite): void {
   describeOnSqlite(name, suite);
   describeOnPostgres(name, suite);
 }
 
-/** For what hardly differs between them: on SQLite in the short suite, on PostgreSQL in the long one, which has its files, too. */
+/**
+ * Declares the suite for SQLite in the short test run, and for PostgreSQL in the full one, which runs the short files too. It is for
+ * subjects that hardly differ between the databases.
+ */
 export function describeOnSqliteAndInFullOnPostgres(name: string, suite: Suite): void {
   if (process.env['TEST_LENGTH'] === 'full') describeOnPostgres(name, suite);
   else describeOnSqlite(name, suite);

@@ -1,9 +1,9 @@
-/** What the promise rejects with, or a complaint that it didn't. */
+/** Returns the error with which the promise rejects. Throws if it resolves. */
 export async function rejectionOf(promise: Promise<unknown>): Promise<Error> {
   try {
     await promise;
   } catch (thrown) {
     return thrown as Error;
   }
-  throw new Error('It was expected to reject, and it resolved.');
+  throw new Error('The promise was expected to reject, but it resolved.');
 }

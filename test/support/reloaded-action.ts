@@ -1,4 +1,4 @@
-/** Loads the action of a file three times, calls its `run` each time, and prints what it sees as lines of JSON. */
+/** A program that loads the action of a file three times, calls its `run` each time and prints the results as lines of JSON. */
 import path from 'node:path';
 
 import { describeStack } from '../../src/cli/report-error.ts';

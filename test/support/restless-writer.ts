@@ -1,4 +1,7 @@
-/** A program that writes to a registry without a pause, and says on a line of its own that it does. Usage: node restless-writer.ts <url> */
+/**
+ * A program that writes to a registry without a pause. It prints the line `writing` after its first write. Usage: node restless-writer.ts
+ * <url>
+ */
 import { openRegistry } from 'webdriver-supervisor';
 
 const registry = await openRegistry(process.argv[2]);

@@ -8,19 +8,19 @@ const GRACE_MS = 2_000;
 const POLL_MS = 20;
 const EXIT_AFTER_MS = 3_000;
 
-// Kept from before any fake clock: a test may still have it installed when we look.
+// The real timers, stored before any test fakes them: a fake clock may still be installed when the hooks run.
 const sleep = wait;
 const monotonicNow = performance.now.bind(performance);
 
 const ownFolder = usePrivateTmpdir();
-// Runs of programs that tests start are kept there, and not where a person's are.
+// Programs that tests start store their runs here and not in the user's registry.
 process.env['REGISTRY_URL'] = `sqlite:${ownFolder}/registry.db`;
-// A hundred programs are started, all of the same sources: half of their start is compiling those.
+// Tests start about a hundred programs of the same sources. Compiling these takes half of the start.
 process.env['NODE_COMPILE_CACHE'] = `${ownFolder}/compiled`;
 let atStart: Stock = takeStock();
 let atTestBegin: Stock = atStart;
 
-/** Fails each test that leaves a process, a session's folder, a server or a timer behind. Required by `.mocharc.cjs`. */
+/** Fails each test that leaves a process, a session folder, a server or a timer behind. `.mocharc.cjs` loads this file. */
 export const mochaHooks: Mocha.RootHookObject = {
   async beforeAll() {
     atStart = await takeStockInHook();
@@ -33,7 +33,7 @@ export const mochaHooks: Mocha.RootHookObject = {
   async afterEach(this: Mocha.Context) {
     const left = await settleExcess(atTestBegin);
     if (left.length === 0) return;
-    // Fails the test and not this hook: a failed root hook would end the whole run.
+    // This fails the test and not the hook, because a failed root hook would end the whole run.
     (this.test as Mocha.Hook).error(new Error(`The test left behind:\n  ${left.join('\n  ')}`));
   },
 
@@ -41,19 +41,19 @@ export const mochaHooks: Mocha.RootHookObject = {
     await closeSharedPostgres();
     const left = await settleExcess(atStart);
     if (left.length === 0) return;
-    // A server or timer that stayed keeps Node alive, and the run would hang instead of failing.
+    // A leftover server or timer keeps Node alive, and the run would hang instead of failing.
     setTimeout(() => process.exit(), EXIT_AFTER_MS).unref();
     throw new Error(`The test run left behind:\n  ${left.join('\n  ')}`);
   },
 };
 
-/** Mocha arms an asynchronous hook's own time limit only after its first turn: so that it is in every stock, or in none. */
+/** Mocha sets an asynchronous hook's timeout after the hook's first turn. This waits for it, so that the timer is in every stock. */
 async function takeStockInHook(): Promise<Stock> {
   await Promise.resolve();
   return takeStock();
 }
 
-/** Waits until nothing is in excess; else ends what there is, and names it. */
+/** Waits until nothing is in excess. After the grace period it ends the excess and returns its description. */
 async function settleExcess(before: Stock): Promise<string[]> {
   const deadline = monotonicNow() + GRACE_MS;
   for (;;) {

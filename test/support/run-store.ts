@@ -1,7 +1,7 @@
 import { MEMORY_REGISTRY_URL, type RunStore } from '../../src/registry/registry.ts';
 import { openRun } from './opened-run.ts';
 
-/** A store of a run that nobody works on, in memory, with what a test puts in its way. */
+/** Opens the store of an idle run in memory. `changes` replace its methods. */
 export async function openTestStore(changes: Partial<RunStore> = {}): Promise<RunStore & AsyncDisposable> {
   const run = await openRun(MEMORY_REGISTRY_URL);
   const { store } = run;
@@ -14,7 +14,7 @@ export async function openTestStore(changes: Partial<RunStore> = {}): Promise<Ru
     noteEffect: (step) => store.noteEffect(step),
     endStep: (id, end, order) => store.endStep(id, end, order),
     findReplaced: (records, order) => store.findReplaced(records, order),
-    saveRecord: (record, place) => store.saveRecord(record, place),
+    saveRecord: (record, position) => store.saveRecord(record, position),
     noteProgress: () => store.noteProgress(),
     loadSteps: () => store.loadSteps(),
     loadSaves: () => store.loadSaves(),

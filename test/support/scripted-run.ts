@@ -19,16 +19,16 @@ import { prepareRun, type Run } from '../../src/runs/runs.ts';
 
 const outside = AsyncLocalStorage.snapshot();
 
-/** What an action of a test gets beside its context. */
+/** The second argument of a test's action, beside its context. */
 export interface Stage {
   readonly server: ScriptedWebDriver;
-  /** The run itself, whose progress can be read from inside of its action. */
+  /** The run itself, so that its action can read its progress. */
   readonly run: Run;
-  /** The run's own supervisor first, then those of pool slots, in the order of their start. */
+  /** The run's own supervisor, then those of pool slots in the order of their starts. */
   readonly supervisors: readonly SessionSupervisor[];
-  /** How often `run` was entered, this time included. */
+  /** The number of calls of `run`, including this one. */
   readonly entry: number;
-  /** Ends a session (the run's own by default) as another client would, and has a command notice it. */
+  /** Ends a session (the run's own by default) as another client would, and sends a command that notices it. */
   readonly die: (supervisor?: SessionSupervisor) => Promise<void>;
 }
 
@@ -43,7 +43,7 @@ export interface ScriptedRun {
   readonly baseUrl?: string;
   readonly owner?: string;
   readonly options?: RunOptions;
-  /** Default: one of its own, gone when the run is over. */
+  /** Default: a new server, which is closed when the run is over. */
   readonly server?: ScriptedWebDriver;
 }
 
@@ -53,11 +53,11 @@ export interface ScriptedResult {
   readonly code: string | undefined;
   readonly entries: number;
   readonly warnings: readonly LogLine[];
-  /** Sessions that the server still has at the end. */
+  /** The number of sessions that the server still has at the end. */
   readonly left: number;
 }
 
-/** Runs an action, given as a function, against a WebDriver server without a browser; no files unless the options ask for them. */
+/** Runs an action, given as a function, against a WebDriver server without a browser. It writes files only if the options ask for them. */
 export async function runScripted(given: ScriptedRun): Promise<ScriptedResult> {
   const { run: work, prepare, baseUrl, owner, options = {} } = given;
   const server = given.server ?? (await openScriptedWebDriver());
@@ -71,7 +71,7 @@ export async function runScripted(given: ScriptedRun): Promise<ScriptedResult> {
     entry,
     die: async (supervisor = supervisors[0]!) => {
       server.endSession(supervisor.sessionId);
-      // As code of nobody's step: two steps that use one window at the same time would be refused.
+      // The command is sent outside of any step: two steps that use one window at the same time would be refused.
       await outside(() => supervisor.driver.getTitle()).catch(() => undefined);
     },
   });
@@ -111,7 +111,7 @@ export async function runScripted(given: ScriptedRun): Promise<ScriptedResult> {
   }
 }
 
-/** The defaults, whatever this machine's environment and configuration files say. */
+/** Returns the default configuration, without this machine's environment and configuration files, except for `changes`. */
 export function makeTestConfig(changes: Partial<Config> = {}): Config {
   return { ...loadConfig({ environment: {}, folder: '/nonexistent' }), registryUrl: MEMORY_REGISTRY_URL, ...changes };
 }
@@ -127,7 +127,7 @@ function makeWarningLog(warnings: LogLine[]): Log {
   return log;
 }
 
-/** A promise that never settles: code that hangs. */
+/** Returns a promise that never settles, as code that hangs does. */
 export function never(): Promise<never> {
   return new Promise(() => undefined);
 }

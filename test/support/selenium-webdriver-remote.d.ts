@@ -1,7 +1,7 @@
-/** The part of selenium for remote browsers that its types leave out (4.49). */
+/** The part of selenium-webdriver for remote browsers that its types (4.49) lack. */
 declare module 'selenium-webdriver/remote/index.js' {
   import type { FileDetector as Base } from 'selenium-webdriver';
 
-  /** Sends a file that is typed into a field to the browser's machine. */
+  /** Uploads a file whose path is typed into a field to the browser's machine. */
   export class FileDetector extends Base {}
 }

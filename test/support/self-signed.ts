@@ -1,4 +1,4 @@
-/** A certificate that no authority signed, for `*.test`, `localhost` and 127.0.0.1, until 2126, with its key. It is used by tests alone. */
+/** A self-signed certificate for `*.test`, `localhost` and 127.0.0.1 with its key, valid until 2126. Only tests use it. */
 export const SELF_SIGNED = {
   cert: `-----BEGIN CERTIFICATE-----
 MIIBrzCCAVWgAwIBAgIUESn24xtu06gHRzRunUUjGZ0cFIAwCgYIKoZIzj0EAwIw

@@ -1,13 +1,13 @@
 import { Agent, request } from 'node:http';
 
-/** An HTTP answer as it came: also when it was cut off, which is then told by `error`. */
+/** An HTTP answer as it was received. If it was cut off, `error` has the reason. */
 export interface Answer {
   readonly status: number;
   readonly headers: Record<string, string | string[] | undefined>;
   readonly text: string;
-  // oxlint-disable-next-line typescript/no-explicit-any -- tests reach into answers whose shape they are about to check
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests read answers whose shape they check
   readonly json: any;
-  /** Code of the error that ended the body before its promised end. */
+  /** The code of the error that ended the body early. */
   readonly error: string | undefined;
 }
 
@@ -19,7 +19,7 @@ export interface SendOptions {
   readonly signal?: AbortSignal;
 }
 
-/** One request over a connection of its own, unless an agent is given. Rejects when no answer begins. */
+/** Sends one request, on a new connection unless an agent is given. Rejects if no answer begins. */
 export function send(
   url: string,
   { method = 'GET', body, headers = {}, agent, signal }: SendOptions = {},
@@ -54,17 +54,17 @@ export function send(
   });
 }
 
-/** Resolves with the code of the error that the promise rejects with. */
+/** Returns the code of the error with which the promise rejects. Throws if it resolves. */
 export async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
   try {
     await promise;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code;
   }
-  throw new Error('It was expected to reject, and it resolved.');
+  throw new Error('The promise was expected to reject, but it resolved.');
 }
 
-/** Whether the promise is still pending after all that is ready now has run. */
+/** Returns true if the promise is still pending after everything that is ready has run. */
 export async function isPending(promise: Promise<unknown>): Promise<boolean> {
   const pending = Symbol('pending');
   const turn = new Promise((resolve) => setImmediate(resolve, pending));

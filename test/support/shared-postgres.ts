@@ -2,13 +2,13 @@ import { TestPostgres } from './postgres.ts';
 
 let server: Promise<TestPostgres> | undefined;
 
-/** One server for all suites of this test process that only need a database; the first one starts it. Not to be stopped by a test. */
+/** Returns the server that all suites of this test process share; the first call starts it. A test must not stop it. */
 export function sharedPostgres(): Promise<TestPostgres> {
   server ??= TestPostgres.start();
   return server;
 }
 
-/** After all tests. */
+/** Stops the server, if it was started, after all tests. */
 export async function closeSharedPostgres(): Promise<void> {
   await (await server)?.[Symbol.asyncDispose]();
   server = undefined;

@@ -2,23 +2,23 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** The page notes what its storage held when it was loaded, before any other script. */
+/** The body of each page. Before any other script, it copies the contents of its storage at load time into an attribute. */
 const BODY = `
   <script>document.documentElement.dataset.seen = JSON.stringify([{ ...localStorage }, { ...sessionStorage }]);</script>
   <form method="post" action="/answer"><button id="post">post</button></form>
   <button id="more" onclick="document.body.append('more')">more</button><input id="text">
   <iframe src="/inside" title="inside"></iframe>`;
 
-/** A site with a login, for tests of what a session carries into the next one. */
+/** A site with a login, for tests of the state that is restored into the next session. */
 export interface StateSite extends AsyncDisposable {
   readonly url: string;
-  /** The same site under another name: another origin, with cookies of its own. */
+  /** The same site under another host name: another origin with its own cookies. */
   readonly otherUrl: string;
-  /** Pages that were asked for, with the cookies that came along, sorted: `GET /page id=secret`. Frames are left out. */
+  /** The requests of pages with their cookies, sorted: `GET /page id=secret`. Frames are left out. */
   readonly visits: readonly string[];
 }
 
-/** `/login` sets the cookies `id`, which is HttpOnly, and `theme`; all pages look alike, and their title is their path. */
+/** Opens the site. `/login` sets the cookies `id`, which is HttpOnly, and `theme`. All pages look alike; their title is their path. */
 export async function openStateSite(): Promise<StateSite> {
   const visits: string[] = [];
   const server = createServer(({ method, url = '', headers }, response) => {

@@ -3,7 +3,7 @@ import type { ProcessInfo } from '../../src/driver/driver.ts';
 import { descendantsOf, killProcess, listProcesses } from '../../src/testing/processes.ts';
 import { leftovers } from '../../src/testing/leftovers.ts';
 
-/** What this test process holds at one moment. */
+/** The resources that this test process holds at one moment. */
 export interface Stock {
   readonly processes: ReadonlyMap<string, ProcessInfo>;
   readonly folders: readonly string[];
@@ -11,7 +11,7 @@ export interface Stock {
   readonly timers: number;
 }
 
-/** What a test added to the stock and didn't take away again. */
+/** The resources that a test acquired and did not release. */
 export interface Excess {
   readonly processes: readonly ProcessInfo[];
   readonly folders: readonly string[];
@@ -21,7 +21,7 @@ export interface Excess {
 
 const SERVERS = new Set(['TCPServerWrap', 'PipeServerWrap']);
 
-/** Counts this process's living descendants, its sessions' processes and folders, its servers and its timers. */
+/** Lists the living descendants of this process, the processes and folders of its sessions, and counts its servers and timers. */
 export function takeStock(): Stock {
   const table = listProcesses();
   const { processes, folders } = leftovers(table);
@@ -38,8 +38,8 @@ export function takeStock(): Stock {
 }
 
 /**
- * What is there now and wasn't before. A new process below one that was there before belongs to a shared fixture (a
- * browser starts renderers when it likes), and so may timers: they are compared only when there was no fixture.
+ * Returns the resources that are new in `now`. A new process below an earlier one belongs to a shared fixture: a browser starts renderers
+ * at any time. Timers may belong to a fixture too, so they are compared only if there was no fixture.
  */
 export function excessOf(before: Stock, now: Stock): Excess {
   const fixtures = new Set([...before.processes.values()].map(({ pid }) => pid));
@@ -57,7 +57,7 @@ export function excessOf(before: Stock, now: Stock): Excess {
   };
 }
 
-/** One line per thing; empty when there is no excess. */
+/** Returns one line per resource; empty if there is no excess. */
 export function describeExcess({ processes, folders, servers, timers }: Excess): string[] {
   return [
     ...processes.map(({ pid, state, command }) => `process ${pid} (${state}) ${command.slice(0, 160)}`),
@@ -67,7 +67,7 @@ export function describeExcess({ processes, folders, servers, timers }: Excess):
   ];
 }
 
-/** Ends what can be ended from outside, so that one careless test doesn't trouble the next ones. */
+/** Kills the processes and removes the folders, so that they do not disturb the next tests. */
 export function endExcess({ processes, folders }: Excess): void {
   for (const { pid } of processes) killProcess(pid, 'SIGKILL');
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });

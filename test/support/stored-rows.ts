@@ -3,7 +3,7 @@ import type { StoredSession } from '../../src/model/session.ts';
 
 const TIME = '2026-01-01T12:00:00.000Z';
 
-/** A run as the registry gives it. */
+/** Returns a run as the registry returns it. */
 export function makeStoredRun(parts: Partial<StoredRun> = {}): StoredRun {
   return {
     id: 'run-7',
@@ -39,7 +39,7 @@ export function makeStoredRun(parts: Partial<StoredRun> = {}): StoredRun {
   };
 }
 
-/** A session as the registry gives it. */
+/** Returns a session as the registry returns it. */
 export function makeStoredSession(parts: Partial<StoredSession> = {}): StoredSession {
   return {
     id: 'session-3',

@@ -1,5 +1,5 @@
 /**
- * A program that stops in the middle of a registry's first migration, says so on a line of its own, and waits for its end.
+ * A program that stops in the middle of a registry's first migration, prints the line `in the middle` and waits until it is killed.
  * Usage: node stuck-migration.ts <url of the registry>
  */
 import type { Dialect, Driver } from 'kysely';
@@ -14,7 +14,7 @@ const [, , url = ''] = process.argv;
 const dialect = url.startsWith('sqlite:') ? sqliteDialect(url.slice('sqlite:'.length)) : postgresDialect(url);
 setInterval(() => undefined, 60_000);
 await Database.open({ ...dialect, kysely: stopIn(dialect.kysely) });
-throw new Error('The migration came through.');
+throw new Error('The migration was expected to stop, but it finished.');
 
 function stopIn(whole: Dialect): Dialect {
   return {
