@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- NAME…]`: the numbers that this project wants to meet, each measured beside its alternative in this very run; with names,
- * only those.
+ * `npm run bench [-- NAME…]`: measures the numbers that this project must meet, each beside its alternative in the same run. With names, it
+ * measures only those.
  */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,16 +18,16 @@ import { measureMainJob, measureRegistries, measureReplay } from './bench/regist
 import { measureUpkeep } from './bench/upkeep.ts';
 import { measureCommands, measureHaltFlag, measureStarts } from './bench/overhead.ts';
 
-// The alternatives leave their profiles behind at each quit; what this run leaves goes with its folder.
+// The alternatives leave their profiles behind at each quit. They are removed with this folder.
 const folder = mkdtempSync(path.join(tmpdir(), 'bench-'));
-// PostgreSQL, which refuses to be root, must be able to pass through.
+// PostgreSQL refuses to run as root; its own user must be able to enter the folder.
 chmodSync(folder, 0o711);
 process.env['TMPDIR'] = folder;
 process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 const { chromeBinary, chromedriver } = loadConfig();
 const located = await locateBrowser({ chromeBinary, chromedriver, env: { PATH: process.env['PATH'] } });
-if (!located.found) throw new Error('No browser and driver found; see `npm run doctor`.');
+if (!located.found) throw new Error('No browser and driver were found. npm run doctor shows the cause.');
 const paths = { browserPath: located.browserPath, driverPath: located.driverPath };
 
 const rows: Row[] = [];
@@ -57,10 +57,10 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Row[]> | Row[]>> = {
 const names = process.argv.slice(2);
 const unknown = names.find((name) => !(name in MEASUREMENTS));
 if (unknown !== undefined)
-  throw new Error(`There is no measurement "${unknown}". Choose of ${Object.keys(MEASUREMENTS).join(', ')}.`);
+  throw new Error(`There is no measurement "${unknown}". Choose from ${Object.keys(MEASUREMENTS).join(', ')}.`);
 for (const [name, measure] of Object.entries(MEASUREMENTS))
   if (names.length === 0 || names.includes(name)) report(await measure());
 
 console.log(
-  `\n${rows.filter(({ isMet }) => isMet).length} of ${rows.length} numbers met. Machines differ and are shared: compare ratios, not times.`,
+  `\n${rows.filter(({ isMet }) => isMet).length} of ${rows.length} numbers are met. Compare ratios, not times: machines differ and are shared.`,
 );

@@ -1,6 +1,6 @@
 /**
- * `npm run picture`: runs `npm start -- --chaos` and draws what it prints as `docs/chaos.svg`, an animated picture of a terminal. Each line
- * appears when it was printed.
+ * `npm run picture`: runs `npm start -- --chaos` and draws its output as `docs/chaos.svg`, an animated picture of a terminal. Each line
+ * appears at the time at which it was printed.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ const COLUMNS = 100;
 const CHARACTER_WIDTH_PX = 8.4;
 const LINE_HEIGHT_PX = 20;
 const MARGIN_PX = 20;
-/** The whole picture stands still for so long before it begins again. */
+/** The time for which the whole picture is shown before the animation begins again. */
 const PAUSE_SECONDS = 8;
 
 interface Line {

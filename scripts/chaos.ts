@@ -1,12 +1,11 @@
 /**
- * `npm run chaos -- [--faults 200] [--seed 1]`: sessions of real runs die at random moments, until so many faults have happened.
- * `npm run chaos -- --natural 200 [--seed 1] [--action NAME] [--run N]`: so many runs of natural actions, each with one to three
- * faults; with `--run`, only that one of them.
- * `npm run chaos -- --programs 50 [--seed 1] [--registry URL]`: so many runs whose whole program is killed and resumed.
- * `npm run chaos -- --schedules 100 [--seed 1] [--database sqlite|postgres|both] [--verbose]`: so many schedules of processes that compete
- * for one run, each with a seed of its own; a promise that is broken is printed with the command that repeats its schedule. With `--verbose`
- * the whole history is printed.
- * Exit code 1 when anything is amiss.
+ * `npm run chaos -- [--faults 200] [--seed 1]`: kills sessions of real runs at random moments until this number of faults has happened.
+ * `npm run chaos -- --natural 200 [--seed 1] [--action NAME] [--run N]`: does this number of runs of natural actions, each with one to
+ * three faults. With `--run`, it does only the run with that number.
+ * `npm run chaos -- --programs 50 [--seed 1] [--registry URL]`: does this number of runs whose whole program is killed and resumed.
+ * `npm run chaos -- --schedules 100 [--seed 1] [--database sqlite|postgres|both] [--verbose]`: does this number of schedules of processes
+ * that compete for one run, each with its own seed. It prints each broken promise with the command that repeats its schedule. With
+ * `--verbose` it prints the whole history. The exit code is 1 if a problem was found.
  */
 import { parseArgs } from 'node:util';
 

@@ -1,6 +1,6 @@
 /**
- * Holds the architecture to its word: who may import whom, by which file, which folder owns which dependency. The tables below are the
- * architecture ("The house" in the README); type imports count like any other. Part of `npm run check`.
+ * Checks the architecture: which modules a module may import, through which file, and which folder may import which dependency. The tables
+ * below define it (see `docs/architecture.md`). Type imports count like all others. This is a part of `npm run check`.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
@@ -11,7 +11,7 @@ import { parseSync, Visitor } from 'oxc-parser';
 const MAX_LINES = 400;
 const PACKAGE = 'webdriver-supervisor';
 
-/** Which rooms a room may import, besides itself; every room but core may import config and model. `index` is the public face, `src/index.ts`. */
+/** The modules that a module may import besides itself. `index` is the public entry point, `src/index.ts`. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
   model: ['core'],
@@ -60,7 +60,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Front files that aren't `src/<room>/<room>.ts`; `any` where every file of the room may be imported. */
+/** Front files other than `src/<module>/<module>.ts`; `any` if every file of the module may be imported. */
 const FRONTS: Readonly<Record<string, string>> = {
   core: 'any',
   model: 'any',
@@ -69,8 +69,8 @@ const FRONTS: Readonly<Record<string, string>> = {
   index: 'src/index.ts',
 };
 
-/** The one place (a folder with its slash, or a file) that may import a package or a built-in module. */
-const DOORS: Readonly<Record<string, string>> = {
+/** The only folder (with a trailing slash) or file that may import a package or a built-in module. */
+const ENTRY_POINTS: Readonly<Record<string, string>> = {
   'selenium-webdriver': 'src/driver/',
   ws: 'src/driver/',
   'p-queue': 'src/supervisor/',
@@ -108,7 +108,7 @@ export interface LayerProblem {
 interface Import {
   readonly specifier: string;
   readonly line: number;
-  /** Path from the project's root for an import of our own, else undefined. */
+  /** The path from the project's root if a file of our own is imported, otherwise undefined. */
   readonly target: string | undefined;
 }
 
@@ -120,7 +120,7 @@ interface SourceFile {
   readonly errorMessage: string | undefined;
 }
 
-/** Checks sources given as text by their path from the project's root ("src/core/clock.ts", "actions/smoke.ts"). */
+/** Checks sources, given as a map from their path in the project ("src/core/clock.ts", "actions/smoke.ts") to their text. */
 export function checkLayers(sources: ReadonlyMap<string, string>): LayerProblem[] {
   const files = [...sources].map(([path, text]) => parse(path, text));
   return [...files.flatMap((file) => [...checkFile(file)]), ...findCycles(files)];
@@ -136,13 +136,13 @@ function* checkFile(file: SourceFile): Generator<LayerProblem> {
     }
     return;
   }
-  const room = roomOf(file.path);
-  if (room === undefined) yield problem(1, 'belongs to no room of the table in scripts/check-layers.ts');
+  const module = moduleOf(file.path);
+  if (module === undefined) yield problem(1, 'belongs to no module of the table in scripts/check-layers.ts');
   for (const imported of file.imports) {
     const message =
       imported.target === undefined
-        ? whyClosedDoor(file.path, imported.specifier)
-        : whyForbidden(room, imported.target);
+        ? whyPackageForbidden(file.path, imported.specifier)
+        : whyForbidden(module, imported.target);
     if (message !== undefined) yield problem(imported.line, message);
   }
   if (!READS_ENVIRONMENT.some((folder) => file.path.startsWith(folder))) {
@@ -150,39 +150,40 @@ function* checkFile(file: SourceFile): Generator<LayerProblem> {
       yield problem(line, 'reads the environment of the process; take it from the Config instead');
   }
   if (file.lineCount > MAX_LINES)
-    yield problem(MAX_LINES + 1, `has ${file.lineCount} lines, more than ${MAX_LINES}; find the second module in it`);
+    yield problem(MAX_LINES + 1, `has ${file.lineCount} lines, more than ${MAX_LINES}; split it into two modules`);
 }
 
-function whyForbidden(room: string | undefined, target: string): string | undefined {
-  const targetRoom = roomOf(target);
-  if (targetRoom === undefined) return `imports ${target}, which lies outside the rooms of src/`;
-  if (room === undefined || room === targetRoom) return undefined;
-  const allowed = MAY_IMPORT[room] ?? [];
-  if (!allowed.includes(targetRoom))
-    return `${room} imports ${targetRoom} (${target}); it may import ${allowed.join(', ') || 'no other room'}`;
-  const front = FRONTS[targetRoom] ?? `src/${targetRoom}/${targetRoom}.ts`;
+function whyForbidden(module: string | undefined, target: string): string | undefined {
+  const targetModule = moduleOf(target);
+  if (targetModule === undefined) return `imports ${target}, which is outside the modules of src/`;
+  if (module === undefined || module === targetModule) return undefined;
+  const allowed = MAY_IMPORT[module] ?? [];
+  if (!allowed.includes(targetModule))
+    return `${module} imports ${targetModule} (${target}); it may import ${allowed.join(', ') || 'no other module'}`;
+  const front = FRONTS[targetModule] ?? `src/${targetModule}/${targetModule}.ts`;
   return front === 'any' || target === front
     ? undefined
-    : `imports ${target} past the front of ${targetRoom}; import ${front}`;
+    : `imports ${target} past the front file of ${targetModule}; import ${front}`;
 }
 
-function whyClosedDoor(path: string, specifier: string): string | undefined {
+function whyPackageForbidden(path: string, specifier: string): string | undefined {
   const name = specifier.startsWith('@')
     ? specifier.split('/', 2).join('/')
     : isBuiltin(specifier)
       ? specifier
       : specifier.split('/', 1).join('');
-  const door = Object.hasOwn(DOORS, name) ? DOORS[name] : undefined;
-  const isAllowed = door === undefined || (door.endsWith('/') ? path.startsWith(door) : path === door);
-  return isAllowed ? undefined : `imports ${specifier}, whose only door is ${door}`;
+  const entryPoint = Object.hasOwn(ENTRY_POINTS, name) ? ENTRY_POINTS[name] : undefined;
+  const isAllowed =
+    entryPoint === undefined || (entryPoint.endsWith('/') ? path.startsWith(entryPoint) : path === entryPoint);
+  return isAllowed ? undefined : `imports ${specifier}; only ${entryPoint} may import it`;
 }
 
-function roomOf(path: string): string | undefined {
-  const room = Object.keys(FRONTS).find((name) => FRONTS[name] === path) ?? /^src\/([^/]+)\/.+/.exec(path)?.[1];
-  return room !== undefined && Object.hasOwn(MAY_IMPORT, room) ? room : undefined;
+function moduleOf(path: string): string | undefined {
+  const module = Object.keys(FRONTS).find((name) => FRONTS[name] === path) ?? /^src\/([^/]+)\/.+/.exec(path)?.[1];
+  return module !== undefined && Object.hasOwn(MAY_IMPORT, module) ? module : undefined;
 }
 
-/** One problem for each import that closes a cycle, found depth first. */
+/** Finds cycles depth first. Returns one problem for each import that closes a cycle. */
 function findCycles(files: readonly SourceFile[]): LayerProblem[] {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const done = new Set<string>();
@@ -241,7 +242,7 @@ function parse(path: string, text: string): SourceFile {
   return { path, imports, environmentLines, lineCount, errorMessage: errors[0]?.message };
 }
 
-/** The package's own name leads to its faces, also from inside. */
+/** Resolves relative paths and the package's own name, which leads to its public entry points. */
 function resolveOwn(from: string, specifier: string): string | undefined {
   if (specifier.startsWith('.')) return posix.join(posix.dirname(from), specifier);
   const fronts: Readonly<Record<string, string>> = {
@@ -254,12 +255,14 @@ function resolveOwn(from: string, specifier: string): string | undefined {
 
 if (import.meta.main) {
   const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-  // Declarations of foreign modules (src/types) are no modules of ours.
+  // The declarations of foreign packages (src/types) are not our modules.
   const paths = globSync('{src,actions}/**/*.ts', { cwd: root, exclude: ['**/*.d.ts'] });
   const problems = checkLayers(new Map(paths.sort().map((path) => [path, readFileSync(join(root, path), 'utf8')])));
   for (const { file, line, message } of problems) console.error(`${file}:${line} ${message}`);
   console.error(
-    problems.length === 0 ? `Layers hold (${paths.length} files).` : `Breaches of the layers: ${problems.length}.`,
+    problems.length === 0
+      ? `Layers: ${paths.length} files checked, no problem.`
+      : `Layers: problems found: ${problems.length}.`,
   );
   process.exitCode = problems.length === 0 ? 0 : 1;
 }

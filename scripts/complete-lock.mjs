@@ -1,7 +1,7 @@
 /**
- * Adds to package-lock.json the packages for other platforms that the registry at hand does not carry (a partial mirror answers 404, npm
- * leaves them out, and the next `npm ci` refuses the file). Their versions are pinned by the packages that want them; npm skips them here by
- * `os` and `cpu`, and fills in the rest on a machine that needs them. Run it after `npm install` changed the lock file.
+ * Adds the packages for other platforms to package-lock.json. A partial mirror of the npm registry answers 404 for them, npm leaves them
+ * out, and the next `npm ci` refuses the file. The packages that depend on them pin their versions. npm skips them on this machine by `os`
+ * and `cpu`, and adds the missing fields on a machine that needs them. Run this script after `npm install` changed the lock file.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,7 @@
 /**
- * The second half of set-up: a browser and its driver. Found ones are taken as they are and nothing is printed. Else Debian's packages
- * (as root on Debian or Ubuntu), else Selenium Manager's download, else exit code 2 with the command to type.
+ * The second half of the set-up: finds or installs a browser and its driver. If both are found, they are used as they are and nothing is
+ * printed. Otherwise it tries Debian's packages (as root on Debian or Ubuntu), then Selenium Manager's download. If both fail, it prints
+ * the command to type and ends with exit code 2.
  */
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
@@ -17,13 +18,13 @@ type Missing = Extract<BrowserLocation, { missing: unknown }>;
 if (import.meta.main) process.exitCode = await main();
 
 async function main(): Promise<number> {
-  // A Grid brings its own browsers; a browser other than Chrome isn't ours to find.
+  // A Grid has its own browsers. This script looks only for Chrome.
   if (process.env.GRID_URL || /^(?!chrome|chromium$)./i.test(process.env.BROWSER ?? '')) return 0;
   const location = await locate();
   if (location.found) return 0;
   if ('invalid' in location) {
     const { setting, path, reason } = location.invalid;
-    say(`${setting}=${path}: the file ${reason}. Correct ${setting}, or unset it to have one found.`);
+    say(`${setting}=${path}: the file ${reason}. Correct ${setting}, or unset it to search for one.`);
     return 2;
   }
   return setUp(location);
@@ -40,7 +41,7 @@ async function setUp(location: Missing): Promise<number> {
   for (const attempt of attempts(location, machine)) {
     const failure = await attempt();
     const after = await locate();
-    if (!failure && after.found) return tellVersions(after);
+    if (!failure && after.found) return printVersions(after);
     if (failure) failures.push(failure);
   }
   const what = {
@@ -51,11 +52,14 @@ async function setUp(location: Missing): Promise<number> {
   say(`No ${what} was found, and none could be installed:`);
   for (const failure of failures) say(`  ${failure}`);
   say(`Type: ${installAdvice(machine)}`);
-  say('Or name your own by CHROME_BINARY and CHROMEDRIVER, or a Selenium Grid by GRID_URL.');
+  say('Or set CHROME_BINARY and CHROMEDRIVER to your own, or GRID_URL to a Selenium Grid.');
   return 2;
 }
 
-/** Debian's two packages fit each other, but not a Chrome from elsewhere: for that, Selenium Manager finds the right driver. */
+/**
+ * Returns the attempts in their order. Debian's two packages fit each other, but not a Chrome from elsewhere. For such a Chrome, Selenium
+ * Manager finds the right driver.
+ */
 function attempts(location: Missing, { osRelease, isRoot }: Machine): (() => Promise<string | undefined>)[] {
   const fetch = () => fetchBySeleniumManager(location);
   if (!isRoot || !systemNames(osRelease).some((name) => name === 'debian' || name === 'ubuntu')) return [fetch];
@@ -67,14 +71,14 @@ async function installByApt(): Promise<string | undefined> {
   say('Installing the packages chromium and chromium-driver by apt-get (as root); this takes a few minutes.');
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const update = await run('apt-get', ['update', '-qq'], { env, timeoutMs: APT_TIMEOUT_MS });
-  // Another, broken source of packages is no reason not to try: the lists at hand may do.
+  // The update may fail because of an unrelated package source. The existing lists may still suffice, so the install is tried anyway.
   const install = await run(
     'apt-get',
     ['install', '-y', '-qq', '--no-install-recommends', 'chromium', 'chromium-driver'],
     { env, timeoutMs: APT_TIMEOUT_MS },
   );
   if (install.code !== 0) return `apt-get install: ${lastLines(install.output || update.output)}`;
-  // On Ubuntu the packages may only point to a snap, which can't start in a container.
+  // On Ubuntu the packages may only refer to a snap, which can't start in a container.
   return readVersions('/usr/bin/chromium', '/usr/bin/chromedriver').then(
     () => undefined,
     (error: unknown) => `apt-get installed a browser that does not start: ${String(error)}`,
@@ -83,9 +87,9 @@ async function installByApt(): Promise<string | undefined> {
 
 async function fetchBySeleniumManager({ browserPath }: Missing): Promise<string | undefined> {
   const manager = seleniumManagerPath();
-  if (manager === undefined) return `Selenium Manager has no program for ${process.platform} ${process.arch}.`;
+  if (manager === undefined) return `Selenium Manager does not support ${process.platform} ${process.arch}.`;
   say(
-    `Letting Selenium Manager fetch ${browserPath ? 'the chromedriver of your browser' : 'Chrome for Testing and its chromedriver'}; this takes a minute or two.`,
+    `Selenium Manager downloads ${browserPath ? 'the chromedriver of your browser' : 'Chrome for Testing and its chromedriver'}; this takes a minute or two.`,
   );
   const args = ['--browser', 'chrome', '--output', 'json', '--avoid-stats', '--skip-driver-in-path'];
   const browser = browserPath ? ['--browser-path', browserPath] : ['--force-browser-download'];
@@ -98,7 +102,7 @@ async function fetchBySeleniumManager({ browserPath }: Missing): Promise<string 
   if (!location.found) return undefined;
   return readVersions(location.browserPath, location.driverPath).then(
     () => undefined,
-    (error: unknown) => `Selenium Manager fetched a browser that does not start: ${String(error)}`,
+    (error: unknown) => `Selenium Manager downloaded a browser that does not start: ${String(error)}`,
   );
 }
 
@@ -122,15 +126,18 @@ function managerMessage(output: string): string {
   }
 }
 
-async function tellVersions({ browserPath, driverPath }: Extract<BrowserLocation, { found: true }>): Promise<number> {
+async function printVersions({ browserPath, driverPath }: Extract<BrowserLocation, { found: true }>): Promise<number> {
   const { browser, driver } = await readVersions(browserPath, driverPath);
   say(`Browser: ${browserPath} ${browser}; driver: ${driverPath} ${driver}.`);
   if (!versionsFit(browser, driver))
-    say('Their versions do not fit each other: name a fitting pair by CHROME_BINARY and CHROMEDRIVER.');
+    say('Their versions do not match. Set CHROME_BINARY and CHROMEDRIVER to a matching pair.');
   return 0;
 }
 
-/** Runs a program quietly; resolves with its exit code and all that it wrote, also when it can't be started or takes too long. */
+/**
+ * Runs a program without showing its output. Resolves with its exit code and its output, also if it can't be started or takes longer than
+ * the timeout.
+ */
 function run(
   file: string,
   args: readonly string[],

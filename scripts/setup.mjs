@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /**
- * Makes a fresh clone work: installs the dependencies when they are missing or stale (the right Node among them), then finds a browser
- * and its driver (`setup-browser.ts`). Prints nothing and costs a few stats when nothing is to be done. All it says goes to stderr,
- * because stdout belongs to the command that follows.
+ * Makes a fresh clone work. It installs the dependencies (including the right Node) if they are missing or out of date, then finds a
+ * browser and its driver (`setup-browser.ts`). If there is nothing to do, it prints nothing and checks only a few files. It prints
+ * everything to stderr, because stdout belongs to the command that follows.
  *
- * Runs before anything is installed, on any Node >= 18: plain JavaScript, no dependencies.
+ * It runs before anything is installed, on any Node >= 18, so it is plain JavaScript without dependencies.
  * Usage: node scripts/setup.mjs [--no-browser]
  */
 import { spawn } from 'node:child_process';
@@ -19,7 +19,7 @@ const NODE = join(MODULES, '.bin', 'node');
 const STAMP = join(MODULES, '.setup-stamp');
 const LOCK = join(ROOT, '.supervisor', 'setup.lock');
 const LOCK_POLL_MS = 200;
-/** No install takes this long; the limit is for a pid that was reused by a stranger. */
+/** No install takes this long. The limit is for the case that another program reuses the pid. */
 const LOCK_STALE_AFTER_MS = 20 * 60_000;
 
 try {
@@ -31,12 +31,12 @@ try {
 }
 
 function setUpBrowser() {
-  // Node's own cache of stripped types, keyed by content: it halves the time of the usual case, in which nothing is to be done.
+  // Node's cache of compiled code, keyed by content, halves the time of the usual case, in which there is nothing to do.
   const env = { ...process.env, NODE_COMPILE_CACHE: join(MODULES, '.cache', 'node-compile') };
   return run(NODE, ['--disable-warning=ExperimentalWarning', join(ROOT, 'scripts', 'setup-browser.ts')], { env });
 }
 
-/** The stamp holds a hash of what was installed; a missing Node means that an install script didn't run. */
+/** Compares the stamp, a hash of what was installed. If Node is missing, an install script did not run. */
 function isInstalled() {
   return existsSync(NODE) && readText(STAMP) === fingerprint();
 }
@@ -51,7 +51,7 @@ function fingerprint() {
 }
 
 async function install() {
-  // Whoever held the lock before may have done it; or a person ran npm, which must not cost a second install.
+  // The previous holder of the lock may have installed them. Or the user ran npm, and a second install would be a waste.
   if (isInstalled()) return;
   if (existsSync(NODE) && isWhatNpmInstalled()) return stamp();
 
@@ -60,21 +60,21 @@ async function install() {
   rmSync(STAMP, { force: true });
   let { code, output } = await runNpm(command);
   if (code !== 0 && output.includes('EUSAGE')) {
-    // The lock file lacks what package.json asks for, or what this registry does not carry: npm install makes the best of it.
+    // The lock file lacks packages of package.json, or packages that this npm registry does not have. npm install may work nevertheless.
     command = 'install --no-save';
     say(`package-lock.json does not match package.json for this npm; installing with npm ${command} instead.`);
     ({ code, output } = await runNpm(command));
   }
   if (code !== 0) {
     throw new Error(
-      `${output.trim()}\n\nInstalling the dependencies failed: npm ${command} ended with code ${code}; its words are above. ` +
-        `When the cause is gone, run the same command again. To see more: npm ${command}`,
+      `${output.trim()}\n\nInstalling the dependencies failed: npm ${command} ended with code ${code}; its output is above. ` +
+        `Remove the cause and run the same command again. To see more: npm ${command}`,
     );
   }
   if (!existsSync(NODE)) {
     throw new Error(
       'npm installed the dependencies, but not the Node that they need: the install script of the package "node" did not run. ' +
-        'Is "ignore-scripts" on in your npm settings (npm config get ignore-scripts)? To go on: npm rebuild node --ignore-scripts=false',
+        'Is "ignore-scripts" on in your npm settings (npm config get ignore-scripts)? To continue: npm rebuild node --ignore-scripts=false',
     );
   }
   stamp();
@@ -82,7 +82,7 @@ async function install() {
 
 async function runNpm(command) {
   const npm = npmCommand();
-  // A user's settings must not leave out what development needs, nor stop at the machine's own, older Node.
+  // These override the user's npm settings: development dependencies are needed, and the machine's own Node may be older.
   const options = ['--include=dev', '--engine-strict=false', '--no-audit', '--no-fund', '--loglevel=error'];
   const chunks = [];
   const code = await run(npm.file, [...npm.args, ...command.split(' '), ...options], {
@@ -97,7 +97,7 @@ function stamp() {
   writeFileSync(STAMP, fingerprint());
 }
 
-/** Compares the lock file with npm's own record of what is in node_modules; packages for other platforms are rightly absent. */
+/** Compares the lock file with npm's own list of what is in node_modules. Packages for other platforms may be absent. */
 function isWhatNpmInstalled() {
   const wanted = JSON.parse(readText(join(ROOT, 'package-lock.json')) || '{}').packages;
   const present = JSON.parse(readText(join(MODULES, '.package-lock.json')) || '{}').packages;
@@ -118,7 +118,7 @@ function sameEntries(a = {}, b = {}) {
   return Object.keys(a).length === Object.keys(b).length && Object.keys(a).every((key) => a[key] === b[key]);
 }
 
-/** The npm that called us, on a Node outside node_modules, because `npm ci` removes the one inside. */
+/** Returns the npm that called this script, on a Node outside of node_modules, because `npm ci` removes the one inside. */
 function npmCommand() {
   const npmCli = process.env.npm_execpath;
   const node = [process.env.npm_node_execpath, process.execPath].find(
@@ -137,18 +137,18 @@ function pathWithoutOurBin() {
 }
 
 /**
- * Two set-ups at once: the second waits, then finds the work done. The lock names its holder and the npm that it started, which outlives
- * a killed holder; when both are gone, the lock counts for nothing.
+ * Does the work under a lock. If two set-ups run at once, the second waits and then finds the work done. The lock contains the pids of its
+ * holder and of the npm that it started, which outlives a killed holder. If both are gone, the lock is invalid.
  */
 async function withLock(work) {
   mkdirSync(dirname(LOCK), { recursive: true });
-  let hasTold = false;
+  let hasReported = false;
   while (!tryLock()) {
     const holder = readText(LOCK);
     if (isStale(holder)) removeStaleLock(holder);
-    else if (!hasTold && holder) {
+    else if (!hasReported && holder) {
       say(`Another set-up (process ${holder.split(' ', 1)}) is installing; waiting for it.`);
-      hasTold = true;
+      hasReported = true;
     }
     await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
   }
@@ -162,7 +162,7 @@ async function withLock(work) {
   }
 }
 
-/** A link appears with its content or not at all: nobody can read a lock without a pid. */
+/** Creates the lock as a link, which appears together with its content. So a lock without a pid can't be read. */
 function tryLock() {
   const mine = `${LOCK}.${process.pid}`;
   writeFileSync(mine, String(process.pid));
@@ -184,7 +184,7 @@ function addToLock(pid) {
 }
 
 function isStale(holder) {
-  if (holder === '') return false; // released between the two looks
+  if (holder === '') return false; // released between the two reads
   const isOld = Date.now() - (statSync(LOCK, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) > LOCK_STALE_AFTER_MS;
   return isOld || !holder.split(' ').some((pid) => isRunning(Number.parseInt(pid, 10)));
 }
@@ -197,20 +197,22 @@ function isRunning(pid) {
   }
 }
 
-/** Moved aside first: of two that saw the same stale lock, the slower one must not remove the faster one's new lock. */
+/**
+ * Moves the lock aside before it removes it: if two set-ups saw the stale lock, the slower one must not remove the new lock of the faster.
+ */
 function removeStaleLock(holder) {
   const aside = `${LOCK}.stale.${process.pid}`;
   try {
     renameSync(LOCK, aside);
     if (readText(aside) !== holder) linkSync(aside, LOCK);
   } catch {
-    // Somebody else was faster; the caller looks again.
+    // Another set-up was faster; the caller tries again.
   } finally {
     rmSync(aside, { force: true });
   }
 }
 
-/** Runs a program to its end; resolves with its exit code, 1 when a signal ended it. A signal to us goes on to it and is waited for. */
+/** Runs a program and returns its exit code, or 1 if a signal ended it. Signals to this process are passed on, and its end is awaited. */
 function run(file, args, { env = process.env, onOutput, onStart } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, { cwd: ROOT, env, stdio: onOutput ? ['ignore', 'pipe', 'pipe'] : 'inherit' });

@@ -1,6 +1,6 @@
 /**
- * `npm start`: the main job on the bundled demo shop, by the same command that anybody runs, and a check of what it gathered.
- * `--chaos` kills the browser under it again and again. No process but the run's own browser is ever touched.
+ * `npm start`: does the main job on the bundled demo shop with the same command that users run, and checks the gathered data.
+ * `--chaos` kills the run's browser repeatedly. It never touches another process.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -35,10 +35,10 @@ async function main(args: readonly string[]): Promise<number> {
   const run = spawn(process.execPath, [...process.execArgv, CLI, ...command], {
     stdio: ['inherit', 'pipe', 'inherit'],
   });
-  // A terminal's Ctrl+C reaches the run too, which takes both for one; any other request has to be passed on.
+  // Ctrl+C in a terminal reaches the run too, which treats both signals as one. All other signals have to be passed on.
   const unlisten = listenForStop({
     onStop: (signal) => void run.kill(signal),
-    // Its watchdog ends the browser.
+    // The run's watchdog ends the browser.
     onKill: () => {
       run.kill('SIGKILL');
       process.exit(EXIT_CANCELLED);
@@ -51,8 +51,8 @@ async function main(args: readonly string[]): Promise<number> {
     ended.abort();
     const kills = await chaos;
     if (outcome !== undefined && isJson) process.stdout.write(`${JSON.stringify(outcome)}\n`);
-    if (outcome !== undefined && kills !== undefined) tellRecoveries(kills, outcome);
-    if (exitCode !== 0) say('The demo shop is closed with it; npm start opens it again.');
+    if (outcome !== undefined && kills !== undefined) printRecoveries(kills, outcome);
+    if (exitCode !== 0) say('The demo shop is closed. npm start opens it again.');
     if (outcome === undefined || exitCode !== 0) return exitCode;
     return await verify(outcome, shop);
   } finally {
@@ -81,7 +81,7 @@ function readFlags(args: readonly string[]): { pages: number; isChaotic: boolean
   }
 }
 
-/** The outcome is the last line that the run writes to stdout; without one it was refused, and has said why. */
+/** Returns the outcome, which is the last line that the run prints to stdout. If there is none, the run was refused and has printed why. */
 async function waitForOutcome(run: ChildProcess): Promise<{ outcome: RunOutcome | undefined; exitCode: number }> {
   let output = '';
   run.stdout?.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -93,7 +93,7 @@ async function waitForOutcome(run: ChildProcess): Promise<{ outcome: RunOutcome 
   };
 }
 
-/** Compares the data file with what the shop has, to the last comma. */
+/** Compares the data file exactly with the shop's products. */
 async function verify({ outputs }: RunOutcome, shop: DemoShop): Promise<number> {
   const file = outputs['records'] ?? '';
   const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');
@@ -105,7 +105,7 @@ async function verify({ outputs }: RunOutcome, shop: DemoShop): Promise<number> 
   }
   const wrong = expected.filter((record, index) => !isDeepStrictEqual(records[index], record)).length;
   say(
-    `The data is wrong: ${records.length} records instead of ${expected.length}, ${wrong} missing or not as the shop has them: ${file}`,
+    `The data is wrong: ${records.length} records instead of ${expected.length}, ${wrong} missing or different from the shop's: ${file}`,
   );
   return EXIT_FAILED;
 }
@@ -114,11 +114,11 @@ interface Kill {
   readonly pid: number;
   readonly productsBefore: number;
   readonly at: number;
-  /** When the next browser opened the shop; undefined where none did. */
+  /** The time when the next browser opened the shop; undefined if none did. */
   readonly recoveredAt: number | undefined;
 }
 
-/** Kills the run's browser at even distances of its work. Processes and requests of others send no events: it looks every 10 ms. */
+/** Kills the run's browser at even intervals of its work. Other processes send no events, so this polls every 10 ms. */
 async function killBrowsers(
   run: ChildProcess,
   { shop, signal }: { shop: DemoShop; signal: AbortSignal },
@@ -140,14 +140,14 @@ async function killBrowsers(
     const at = Date.now();
     if (!killProcess(browser.pid)) continue;
     sayAside(`chaos: killed the browser (pid ${browser.pid})`);
-    // Each session's first act is to open the welcome page.
+    // Each session first opens the welcome page.
     const recoveredAt = await until(() => (shop.requests.welcome > welcomesBefore ? Date.now() : undefined));
     kills.push({ pid: browser.pid, productsBefore, at, recoveredAt });
   }
   return kills;
 }
 
-function tellRecoveries(kills: readonly Kill[], { deaths, sessions }: RunOutcome): void {
+function printRecoveries(kills: readonly Kill[], { deaths, sessions }: RunOutcome): void {
   for (const [index, { pid, productsBefore, at, recoveredAt }] of kills.entries()) {
     const death = deaths[index];
     const seen =
@@ -161,12 +161,12 @@ function tellRecoveries(kills: readonly Kill[], { deaths, sessions }: RunOutcome
   say(`chaos: ${kills.length} kills, ${deaths.length} deaths, ${recoveries} recoveries, ${sessions} browser sessions`);
 }
 
-/** Everything but the outcome goes to stderr, so that `--json` leaves stdout to it. */
+/** Prints to stderr, because with `--json` stdout is only for the outcome. */
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** While the run's progress bar stands on the terminal's last line: takes it away, it is drawn again below. */
+/** Prints while the run's progress bar is on the terminal's last line: clears that line first; the run draws the bar again below. */
 function sayAside(line: string): void {
   say(process.stderr.isTTY ? `\r\u001b[K${line}` : line);
 }

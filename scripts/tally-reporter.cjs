@@ -1,7 +1,7 @@
 /**
- * Mocha's usual report, and beside it one line per result in the file that TEST_TALLY_FILE names, written at once: when the process
- * crashes, what was counted until then is kept, and the missing line "finished" tells the crash. A failure's title and error follow its
- * line, indented. Read by `.ci/run`.
+ * Mocha's spec reporter, which also appends one line per result to the file in TEST_TALLY_FILE. Each line is written at once, so that the
+ * results survive a crash of the process; a missing line "finished" shows the crash. The title and the error of a failed test follow its
+ * line, indented. `.ci/run` reads the file.
  */
 const { appendFileSync } = require('node:fs');
 const { reporters, Runner } = require('mocha');

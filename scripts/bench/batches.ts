@@ -1,4 +1,4 @@
-/** Measures a supervised batch beside p-queue and beside the same work by hand, and its memory. */
+/** Measures a supervised batch beside p-queue and beside the same work written by hand, and its memory. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import v8 from 'node:v8';
 import vm from 'node:vm';
@@ -61,7 +61,7 @@ async function measureTasks(supervisor: SessionSupervisor): Promise<Row[]> {
   ];
 }
 
-/** Both get the same empty function, so that only the queueing is measured. */
+/** Measures empty items. Both candidates get the same empty function, so that only the queueing is measured. */
 async function measureEmptyItems(supervisor: SessionSupervisor): Promise<Row> {
   const items = listNumbers(EMPTY_ITEMS);
   const bareQueue = async () => {
@@ -81,7 +81,7 @@ async function measureEmptyItems(supervisor: SessionSupervisor): Promise<Row> {
   };
 }
 
-/** The memory of items that wait, apart from the items, which exist already. */
+/** Measures the memory of queued items. The items exist before, so their own memory does not count. */
 async function measureQueuedMemory(supervisor: SessionSupervisor): Promise<Row> {
   const items = listNumbers(EMPTY_ITEMS);
   const stop = new AbortController();

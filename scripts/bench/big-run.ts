@@ -1,6 +1,7 @@
 /**
  * A program that gathers many records, or resumes a run that has nothing left to do. It prints its peak memory and its time as one line of
- * JSON: a process of its own has no memory that was used before. Arguments: `gather` or `resume`, and the parameters as JSON.
+ * JSON. It is a separate process, so that no earlier work counts to its memory. Arguments: `gather` or `resume`, and the parameters as
+ * JSON.
  */
 import { defineAction, loadConfig, runAction, z } from 'webdriver-supervisor';
 import { openScriptedWebDriver } from 'webdriver-supervisor/testing';

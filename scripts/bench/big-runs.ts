@@ -1,4 +1,4 @@
-/** Runs of very many records: peak memory and time of the program that gathers, resumes and exports them. */
+/** Measures the peak memory and the time of programs that gather, resume and export very many records. */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ export interface BigRun {
   /** The number of records that one step or item saves. */
   readonly perUnit: number;
   readonly units: 'steps' | 'items';
-  /** False: no files, and the run is left unfinished. */
+  /** The output folder; false if the run writes no files and is left unfinished. */
   readonly output: string | false;
   readonly format: string;
 }
@@ -95,7 +95,7 @@ function toRow(
 /** Does one run in a program of its own. */
 export async function bigRun(mode: 'gather' | 'resume', run: BigRun): Promise<BigRunFigures> {
   const { stdout } = await promisify(execFile)(process.execPath, [
-    // As in the script `action` of package.json. By its default V8 lets short-lived objects take 60 MB more.
+    // As in the script `action` of package.json. By default V8 lets short-lived objects use 60 MB more.
     '--max-semi-space-size=16',
     `--heap-growing-percent=${HEAP_GROWING_PERCENT}`,
     '--conditions=webdriver-supervisor:source',

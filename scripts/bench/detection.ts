@@ -1,4 +1,4 @@
-/** How soon a death is declared, how soon work goes on, and what is sent in between. */
+/** Measures the time until a death is declared, until the work continues, and until a page in an endless loop is interrupted. */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -84,24 +84,24 @@ export async function measureDetection(paths: BrowserPaths): Promise<Row[]> {
   return rows;
 }
 
-/** From the fault to the halt flag. */
+/** Returns the time from the fault to the halt in milliseconds. */
 async function detectOnce(fault: FaultCase, options: SupervisorOptions): Promise<number> {
   await using supervisor = await SessionSupervisor.start(options);
   await supervisor.driver.manage().setTimeouts({ script: 60_000 });
   if (fault.isBusy) {
     supervisor.driver.executeAsyncScript('').catch(() => undefined);
-    // Long enough to be on its way in the browser, not only in the driver.
+    // After this time the command has reached the browser, not only the driver.
     await sleep(300);
   }
   const halted = once(supervisor.signal, 'abort');
-  // Awaited here: the session must not be stopped while its death is measured.
+  // `await` is needed: otherwise the session would be stopped while its death is measured.
   return await timeMs(async () => {
     await strikeSession(fault.fault, supervisor);
     await halted;
   });
 }
 
-/** Death -> first successful command on the next session, beside a bare start. */
+/** Measures the time from a death to the first successful command of the next session, beside a plain start. */
 export async function measureRecovery(paths: BrowserPaths): Promise<Row[]> {
   const starts: number[] = [];
   const recoveries: number[] = [];
@@ -144,11 +144,11 @@ export async function measureLoopingPage(paths: BrowserPaths): Promise<Row[]> {
   await supervisor.driver.get(`${site.url}/ok`);
   await supervisor.driver.manage().setTimeouts({ script: null as unknown as number });
   const values: number[] = [];
-  let told: unknown;
+  let result: unknown;
   for (let round = 0; round < 3; round += 1) {
     values.push(
       await timeMs(async () => {
-        told = await supervisor.driver.executeScript('while (true) {}').catch((error: unknown) => error);
+        result = await supervisor.driver.executeScript('while (true) {}').catch((error: unknown) => error);
       }),
     );
   }
@@ -159,7 +159,7 @@ export async function measureLoopingPage(paths: BrowserPaths): Promise<Row[]> {
       what: 'page in an endless loop → command ended, session alive',
       measured: `median ${ms(median)}, worst ${ms(worst)}, session ${supervisor.state}`,
       goal: `≤ deadline + 3 s = ${LOOP_DEADLINE_MS + LOOP_GRACE_MS} ms`,
-      isMet: worst <= LOOP_DEADLINE_MS + LOOP_GRACE_MS && isAlive && told instanceof CommandTimeoutError,
+      isMet: worst <= LOOP_DEADLINE_MS + LOOP_GRACE_MS && isAlive && result instanceof CommandTimeoutError,
     },
   ];
 }

@@ -11,14 +11,14 @@ import { inTurns, ms, timeMs, toSample, type Row } from './measure.ts';
 
 export const JOB_PAGES = 10;
 export const JOB_ROUNDS = 15;
-/** One step a page, and one item for each of its 20 products. */
+/** The number of steps and items: one step per page, and one item for each of its 20 products. */
 export const JOB_STEPS = JOB_PAGES * 21;
 
 export function openJobShop(): Promise<DemoShop> {
   return openDemoShop({ pages: JOB_PAGES, tooManyRequestsEvery: 0 });
 }
 
-/** Does the job once. Resolves with the time of its work alone in milliseconds, without the browser's start and end. */
+/** Does the job once. Returns the time of its work in milliseconds, without the start and the end of the browser. */
 export async function timeMainJob(
   registry: Registry,
   { url, restore = true }: { readonly url: string; readonly restore?: boolean },
@@ -34,7 +34,7 @@ export async function timeMainJob(
   return elapsedMs;
 }
 
-/** Measures the job with checkpoints beside the job with `restore: false`. The latter runs twice, to show the noise. */
+/** Measures the job with checkpoints beside the job with `restore: false`. The latter runs twice to show the noise. */
 export async function measureCheckpoints(): Promise<Row[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'bench-checkpoints-'));
   await using shop = await openJobShop();

@@ -1,4 +1,4 @@
-/** Small numbers, honestly: medians, and ratios of medians taken in turns in one process. */
+/** Measures medians of candidates that take turns in one process. */
 
 export interface Sample {
   readonly median: number;
@@ -20,11 +20,11 @@ export async function timeMs(work: () => Promise<unknown>): Promise<number> {
 export interface Stall {
   /** The longest time between two turns of the event loop, in milliseconds. */
   readonly longestMs: number;
-  /** The longest time that our own thread worked between two turns: what is longer is the machine's, which does other work. */
+  /** The longest CPU time of our own thread between two turns, in milliseconds. The rest of a stall is other work of the machine. */
   readonly ownMs: number;
 }
 
-/** Does the work, and measures how long it holds up the event loop. */
+/** Does the work and measures how long it blocks the event loop. */
 export async function measureStall(work: () => Promise<unknown>): Promise<Stall> {
   let last = now();
   let stall: Stall = { longestMs: 0, ownMs: 0 };
@@ -49,8 +49,8 @@ function now() {
 }
 
 /**
- * Runs all candidates in turns, so that whatever slows the machine down slows all of them. The order changes with each round, so that
- * each candidate comes equally often after each other one. `after` runs after each turn, outside of its time.
+ * Runs all candidates in turns, so that other load of the machine affects all of them. The order changes with each round, so that each
+ * candidate runs equally often after each other one. `after` runs after each turn and is not measured.
  */
 export async function inTurns<Name extends string>(
   candidates: Readonly<Record<Name, () => Promise<unknown>>>,
@@ -61,8 +61,8 @@ export async function inTurns<Name extends string>(
   const values = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
   for (let round = 0; round < rounds; round += 1) {
     for (let turn = 0; turn < names.length; turn += 1) {
-      const place = (turn + (round >> 1)) % names.length;
-      const name = round % 2 === 0 ? names[place] : names.at(-1 - place);
+      const position = (turn + (round >> 1)) % names.length;
+      const name = round % 2 === 0 ? names[position] : names.at(-1 - position);
       if (name === undefined) continue;
       values[name].push(await timeMs(candidates[name]));
       await after();
@@ -71,7 +71,7 @@ export async function inTurns<Name extends string>(
   return Object.fromEntries(names.map((name) => [name, toSample(values[name])])) as Record<Name, Sample>;
 }
 
-/** One line of the report: what, the number measured, the number to meet. */
+/** One line of the report: the subject, the measured number and the goal. */
 export interface Row {
   readonly what: string;
   readonly measured: string;

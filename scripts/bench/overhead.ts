@@ -1,4 +1,4 @@
-/** Measures the halt flag, a command and a session's start, each beside the same without supervision. */
+/** Measures the halt flag, and a command and a session start, each beside the same without supervision. */
 import { Builder, WebDriver } from 'selenium-webdriver';
 import chrome from 'selenium-webdriver/chrome.js';
 import { SessionSupervisor } from 'webdriver-supervisor';
@@ -24,7 +24,7 @@ export function measureHaltFlag(supervisor: SessionSupervisor): Row {
   return { what: 'consult the halt flag', measured: `${ns.toFixed(1)} ns`, goal: '≤ 20 ns', isMet: ns <= 20 };
 }
 
-/** One browser, two clients of the same session in turns: stock selenium twice (A/A) and the supervised one. */
+/** Measures clients of one session in turns: plain selenium twice (A/A, which shows the noise) and the supervised client. */
 export async function measureCommands(paths: BrowserPaths): Promise<Row[]> {
   const service = new chrome.ServiceBuilder(paths.driverPath).build();
   const url = await service.start();
@@ -40,7 +40,7 @@ export async function measureCommands(paths: BrowserPaths): Promise<Row[]> {
       again: () => other.getTitle(),
       supervised: () => supervisor.driver.getTitle(),
     };
-    // Node.js compiles what is called often.
+    // This warms up: Node.js compiles functions that are called often.
     await inTurns(candidates, COMMANDS / 2);
     const samples = await inTurns(candidates, COMMANDS);
     const ratio = samples.supervised.median / samples.bare.median;
@@ -74,7 +74,7 @@ export async function measureStarts(paths: BrowserPaths): Promise<Row[]> {
     await supervisor.driver.getTitle();
     stop = () => supervisor.stop();
   };
-  // One browser at a time, and its end is nobody's time.
+  // Only one browser runs at a time, and its end is not measured.
   const samples = await inTurns({ bare, supervised }, STARTS, { after: () => stop() });
   const ratio = samples.supervised.median / samples.bare.median;
   return [
@@ -87,7 +87,7 @@ export async function measureStarts(paths: BrowserPaths): Promise<Row[]> {
   ];
 }
 
-/** The same switches as a supervised session's, so that only the supervising differs. */
+/** Returns the switches of a supervised session, so that only the supervision differs. */
 function chromeOptions({ browserPath }: BrowserPaths): chrome.Options {
   const options = new chrome.Options();
   options.setChromeBinaryPath(browserPath);

@@ -1,4 +1,4 @@
-/** A run's memory by itself, without a browser. */
+/** Opens the store of a run without a browser. */
 import type { Registry, RunStore } from '../../src/registry/registry.ts';
 
 const PROCESS = { host: 'bench', pid: 1, identity: 'bench' };

@@ -1,4 +1,4 @@
-/** Seeded runs of natural actions: which action, which faults and which moments follow from the seed and the run's number. */
+/** Does runs of natural actions. The seed and the number of the run determine the action, the faults and their moments. */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -22,7 +22,7 @@ export interface NaturalChaos {
   readonly run?: number | undefined;
 }
 
-/** Returns whether no run differed in silence, hung, or left something behind. */
+/** Returns true if no run gave wrong data without an error, hung, or left something behind. */
 export async function disturbNaturalActions({ runs, seed, action, run }: NaturalChaos): Promise<boolean> {
   const folder = useOwnTmpdir();
   const cases = action === undefined ? NATURAL_CASES : [findCase(action)];
@@ -62,7 +62,7 @@ function pickStrikes(random: Random, first: Observation): Strike[] {
   }));
 }
 
-/** Programs that are started again and again share what was compiled; their files go with this folder. */
+/** Makes a folder for all temporary files, which is removed as a whole. Programs that are started repeatedly share compiled code there. */
 function useOwnTmpdir(): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'cn-'));
   chmodSync(folder, 0o711);

@@ -1,4 +1,4 @@
-/** Seeded schedules of processes that compete for one run, whose histories are checked. */
+/** Does seeded schedules of processes that compete for one run, and checks their histories. */
 import path from 'node:path';
 
 import { twoAtATime } from '../../test/faults/natural/two-at-a-time.ts';
@@ -12,16 +12,16 @@ import { closeSharedPostgres } from '../../test/support/shared-postgres.ts';
 export interface ScheduleChaos {
   /** The number of schedules on each database. */
   readonly schedules: number;
-  /** The seed of the first schedule; each further one has the next number. */
+  /** The seed of the first schedule. Each further schedule has the next number. */
   readonly seed: number;
   readonly databases: readonly DatabaseKind[];
   /** Prints the whole history of each schedule. */
   readonly isVerbose: boolean;
 }
 
-/** Returns whether no promise was broken. */
+/** Returns true if no promise was broken. */
 export async function runSchedules({ schedules, seed, databases, isVerbose }: ScheduleChaos): Promise<boolean> {
-  // Each process that was killed is replaced by one of the same sources: half of its start is compiling those.
+  // Each killed process is replaced by one of the same sources. Compiling these takes half of its start.
   process.env['NODE_COMPILE_CACHE'] = path.join(usePrivateTmpdir(), 'compiled');
   await using pool = new ProcessPool();
   const broken: Violation[] = [];

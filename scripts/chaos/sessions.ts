@@ -1,6 +1,6 @@
 /**
- * Real runs in which sessions are killed, frozen, crashed and quit at random moments, until so many faults have happened. Every run has to
- * end with exactly the data of an undisturbed one, each death with its right cause, and nothing left behind.
+ * Does real runs in which sessions are killed, frozen, crashed and quit at random moments, until the given number of faults has happened.
+ * Every run must end with exactly the data of an undisturbed run, report the right cause of each death, and leave nothing behind.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,13 +21,13 @@ import gatherCatalog from '../../actions/gather-catalog.ts';
 import { openDemoShop } from '../demo-shop/demo-shop.ts';
 import { makeRandom, type Random } from '../demo-shop/random.ts';
 
-/** Below the restart limit: chaos means to be survived. */
+/** The maximum number of faults per run. It is below the restart limit, so that each run can complete. */
 const FAULTS_PER_RUN = 8;
-const SHORTEST_LIFE_MS = 100;
-const LONGEST_LIFE_MS = 3_000;
-const LEAVE_MS = 3_000;
+const MIN_SESSION_LIFE_MS = 100;
+const MAX_SESSION_LIFE_MS = 3_000;
+const CLEANUP_GRACE_MS = 3_000;
 
-/** Returns whether all was well. */
+/** Returns true if no problem was found. */
 export async function strikeSessions({
   faults: wantedFaults,
   seed,
@@ -58,7 +58,7 @@ export async function strikeSessions({
         config: { ...loadConfig(), registryUrl },
         output: path.join(folder, String(run)),
         supervisor: { heartbeatIntervalMs: 1_000, heartbeatTimeoutMs: 1_500 },
-        onSession: (supervisor) => haunt(supervisor, { faults, done, random }),
+        onSession: (supervisor) => strikeEachSession(supervisor, { faults, done, random }),
       },
     );
     struck.push(...done);
@@ -69,13 +69,13 @@ export async function strikeSessions({
       `run ${run}: ${outcome.status}, ${outcome.records} records, ${done.length} faults (${struck.length} of ${wantedFaults}): ${causes}`,
     );
     for (const problem of found) console.log(`  WRONG: ${problem}`);
-    // A run that outlives its faults would loop for ever.
+    // If no fault struck, the loop would never end.
     if (done.length === 0) problems.push(`run ${run}: ended before a fault could strike`);
     if (problems.length > 20) break;
   }
 
   await rm(folder, { recursive: true });
-  await sleep(LEAVE_MS);
+  await sleep(CLEANUP_GRACE_MS);
   const left = newLeftovers(before);
   for (const { pid, command } of left.processes) problems.push(`process ${pid} is left: ${command.slice(0, 100)}`);
   for (const name of left.folders) problems.push(`folder ${name} is left`);
@@ -84,19 +84,21 @@ export async function strikeSessions({
     `\n${struck.length} faults: ${[...counts].map(([fault, { length }]) => `${fault} ${length}`).join(', ')}`,
   );
   console.log(
-    problems.length === 0 ? 'Nothing lost, nothing twice, nothing wrong, nothing left.' : problems.join('\n'),
+    problems.length === 0
+      ? 'No record was lost, duplicated or wrong, every cause was right, and nothing was left behind.'
+      : problems.join('\n'),
   );
   return problems.length === 0;
 }
 
-/** Strikes each session of a run once, at a random moment of its life, until the faults are used up. */
-function haunt(
+/** Strikes each session of a run once at a random moment until all faults are used. */
+function strikeEachSession(
   supervisor: SessionSupervisor,
   { faults, done, random }: { faults: SessionFault[]; done: SessionFault[]; random: Random },
 ): void {
   const strikeLater = async () => {
     const { epoch } = supervisor;
-    await sleep(SHORTEST_LIFE_MS + random() * (LONGEST_LIFE_MS - SHORTEST_LIFE_MS));
+    await sleep(MIN_SESSION_LIFE_MS + random() * (MAX_SESSION_LIFE_MS - MIN_SESSION_LIFE_MS));
     const fault = faults[0];
     if (fault === undefined || supervisor.state !== 'alive' || supervisor.epoch !== epoch) return;
     faults.shift();
@@ -122,15 +124,15 @@ async function examine(
       : (await readFile(outcome.outputs['records'], 'utf8')).trimEnd().split('\n');
   const wrong =
     lines.filter((line, index) => line !== expected[index]).length + Math.abs(lines.length - expected.length);
-  if (wrong > 0) found.push(`${wrong} records lost, doubled or wrong`);
+  if (wrong > 0) found.push(`${wrong} records lost, duplicated or wrong`);
   found.push(...compareCauses(outcome.deaths, faults));
   return found;
 }
 
-/** The last fault may strike a session that has just finished its work: then nobody needs to notice. */
+/** Compares the causes of the deaths with the faults. The last fault may strike a session after its work, so its death may be unnoticed. */
 function compareCauses(deaths: readonly Death[], faults: readonly SessionFault[]): string[] {
   const wanted = faults.map((fault) => CAUSE_OF_FAULT[fault]);
   const seen = deaths.map(({ cause }) => cause);
   const isRight = seen.length >= wanted.length - 1 && seen.every((cause, index) => cause === wanted[index]);
-  return isRight ? [] : [`faults ${faults.join(', ')} were told as ${seen.join(', ')}`];
+  return isRight ? [] : [`faults ${faults.join(', ')} were reported as ${seen.join(', ')}`];
 }

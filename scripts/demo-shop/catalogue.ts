@@ -11,7 +11,7 @@ const SHARE_WITH_CARE_NOTE = 0.5;
 
 export type Badge = (typeof BADGES)[number];
 
-/** What `/api/details/:sku` answers. */
+/** The answer of `/api/details/:sku`. */
 export interface ProductDetails {
   readonly sku: string;
   readonly name: string;
@@ -22,12 +22,12 @@ export interface ProductDetails {
   readonly rating: number;
 }
 
-/** What a correct run gathers for one product: its details and its badge (`'none'` when it wears none). */
+/** The record that a correct run gathers for one product: its details and its badge (`'none'` if it has none). */
 export interface ProductRecord extends ProductDetails {
   readonly badge: Badge;
 }
 
-/** One entry of `/api/listing`: what a product card shows. */
+/** One entry of `/api/listing`: the contents of a product card. */
 export interface ListingItem {
   readonly sku: string;
   readonly name: string;
@@ -43,7 +43,7 @@ export interface Product {
   readonly record: ProductRecord;
 }
 
-/** The goods of a shop, in catalogue order; the same seed and size give the same goods everywhere. */
+/** Returns the products of a shop in catalogue order. The same seed and size give the same products on every machine. */
 export function makeCatalogue(options: { size: number; seed: number }): Product[] {
   const random = makeRandom(options.seed);
   const kinds = CATEGORIES.flatMap((category) => category.nouns.map((noun) => ({ category, noun })));

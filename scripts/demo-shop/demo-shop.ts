@@ -1,8 +1,8 @@
 /**
- * The demo shop: a small web shop to practise on, served from this process on 127.0.0.1.
+ * The demo shop: a small web shop for examples and tests, served by this process on 127.0.0.1.
  *
- * Laws of the room: everything comes from the seed, so a run over the shop can be checked to the last comma; nothing
- * outside is ever asked for; after `close()` no connection and no timer is left.
+ * Rules of this module: all contents are derived from the seed, so that the data of a run can be checked exactly; the shop sends no
+ * requests to other servers; after `close()` no connection and no timer is left.
  */
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
@@ -20,7 +20,7 @@ export type { Badge, ListingItem, ProductDetails, ProductRecord } from './catalo
 
 const ASSETS = [
   { path: '/favicon.svg', file: 'favicon.svg', type: 'image/svg+xml' },
-  // Asked for by a browser that shows a bare JSON answer.
+  // A browser requests this when it shows a JSON answer.
   { path: '/favicon.ico', file: 'favicon.svg', type: 'image/svg+xml' },
   { path: '/assets/frame.css', file: 'frame.css', type: 'text/css; charset=utf-8' },
   { path: '/assets/goods.css', file: 'goods.css', type: 'text/css; charset=utf-8' },
@@ -28,32 +28,33 @@ const ASSETS = [
 ] as const;
 
 export interface DemoShopOptions {
-  /** 0 (default) takes any free port. */
+  /** The port; 0 (default) means any free port. */
   readonly port?: number;
-  /** Listing pages; default 25. */
+  /** The number of listing pages; default 25. */
   readonly pages?: number;
-  /** Default 20. */
+  /** The number of products on each page; default 20. */
   readonly itemsPerPage?: number;
-  /** Decides goods, delays and refusals; default 500. */
+  /** The seed of products, delays and refusals; default 500. */
   readonly seed?: number;
-  /** Every API call takes between these two; defaults 2 and 25. */
+  /** The minimum delay of an API call; default 2. */
   readonly minDelayMs?: number;
+  /** The maximum delay of an API call; default 25. */
   readonly maxDelayMs?: number;
-  /** About one detail or badge call in so many is answered 429; 0 = never; default 60. */
+  /** About one in this number of detail and badge calls is answered 429; 0 means none; default 60. */
   readonly tooManyRequestsEvery?: number;
 }
 
-/** Opens the shop. Rejects when the port is taken. Whoever opens it closes it. */
+/** Opens the shop. Rejects if the port is in use. The caller must close the shop. */
 export async function openDemoShop(options: DemoShopOptions = {}): Promise<DemoShop> {
   return DemoShop.open(options);
 }
 
 export class DemoShop {
-  /** Ends without a slash: `http://127.0.0.1:<port>`. */
+  /** The URL of the shop without a trailing slash: `http://127.0.0.1:<port>`. */
   readonly url: string;
-  /** How many requests arrived, by route, whatever the answer. */
+  /** The number of requests by route, whatever the answer. */
   readonly requests: Readonly<Record<Route, number>>;
-  /** How many of them were answered 401 and 429. */
+  /** The numbers of requests that were answered 401 and 429. */
   readonly refusals: { readonly unauthorized: number; readonly tooManyRequests: number };
 
   readonly #arrivals: EventTarget;
@@ -95,7 +96,7 @@ export class DemoShop {
       const visit = toVisit(shop, { target: request.url ?? '/', cookieHeader: request.headers.cookie });
       counter.requests[visit.route]++;
       arrivals.dispatchEvent(new Event('request'));
-      // Decided on arrival, so that the same order of requests meets the same refusals whatever the delays.
+      // The answer is decided on arrival, so that the same order of requests gets the same refusals whatever the delays.
       const reply = answer(shop, visit);
       if (reply.status === 401) counter.refusals.unauthorized++;
       if (reply.status === 429) counter.refusals.tooManyRequests++;
@@ -126,12 +127,12 @@ export class DemoShop {
     return new DemoShop({ counter, arrivals, url, shop, close });
   }
 
-  /** All records that a correct run gathers, in catalogue order. */
+  /** Returns all records that a correct run gathers, in catalogue order. */
   expectedRecords(): ProductRecord[] {
     return this.#shop.products.map((product) => ({ ...product.record }));
   }
 
-  /** Resolves when so many more requests of a route have arrived; rejects with the signal's reason when that aborts first. */
+  /** Resolves when `more` further requests of a route have arrived. Rejects with the signal's reason if that aborts first. */
   async waitForRequests(
     route: Route,
     { more, signal }: { readonly more: number; readonly signal?: AbortSignal },
@@ -140,7 +141,7 @@ export class DemoShop {
     while (this.requests[route] < wanted) await once(this.#arrivals, 'request', { signal });
   }
 
-  /** Ends every connection, answered or not, and frees the port. Safe to call twice. */
+  /** Ends every connection, answered or not, and frees the port. It may be called twice. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { randomAt } from './random.ts';
 
 export const SESSION_COOKIE = 'shop_session';
-/** Of the refusals, how many ask for a second of patience; the others for none. */
+/** The share of refusals whose `Retry-After` is one second; that of the others is zero. */
 const SHARE_OF_WHOLE_SECONDS = 0.25;
 
-/** Knows who is in the shop, and when the shop has had enough of a caller. */
+/** The sessions of the shop, and its decisions which requests are too many. */
 export class Gate {
   readonly #seed: number;
   readonly #tooManyRequestsEvery: number;
@@ -25,7 +25,7 @@ export class Gate {
     });
   }
 
-  /** A new session, as the value of a `Set-Cookie` header. */
+  /** Opens a session. Returns the value of its `Set-Cookie` header. */
   openSession(): string {
     const session = randomBytes(16).toString('hex');
     this.#sessions.add(session);
@@ -33,15 +33,15 @@ export class Gate {
   }
 
   /**
-   * Seconds for `Retry-After` when this request is one too many, else undefined. Which requests are refused depends
-   * on the seed and on how many came before; the next request for a refused path always passes.
+   * Returns the seconds for `Retry-After` if this request is refused, otherwise undefined. The seed and the number of earlier requests
+   * decide which requests are refused. The next request for a refused path always passes.
    */
   retryAfterSeconds(path: string): 0 | 1 | undefined {
     const number = this.#requests++;
     if (this.#turnedAway.delete(path) || this.#tooManyRequestsEvery === 0) return undefined;
-    const luck = randomAt(this.#seed, number) * this.#tooManyRequestsEvery;
-    if (luck >= 1) return undefined;
+    const random = randomAt(this.#seed, number) * this.#tooManyRequestsEvery;
+    if (random >= 1) return undefined;
     this.#turnedAway.add(path);
-    return luck < SHARE_OF_WHOLE_SECONDS ? 1 : 0;
+    return random < SHARE_OF_WHOLE_SECONDS ? 1 : 0;
   }
 }

@@ -3,14 +3,14 @@ import { makeRandom } from './random.ts';
 import { CATEGORIES } from './words.ts';
 
 const SHOP_NAME = 'Kaufladen';
-/** Pages shown on either side of the current one in the pagination. */
+/** The number of pages on either side of the current one in the pagination. */
 const NEIGHBOURS = 1;
 
 const HEADER_LINKS = { '/catalog?page=1': 'Catalogue', '/about': 'About', '/contact': 'Contact' };
-/** `/clearance` is broken on purpose: it is what a link checker is meant to find. */
+/** The links in the footer. `/clearance` is broken on purpose, so that a link checker has something to find. */
 const FOOTER_LINKS = { '/about': 'About', '/shipping': 'Shipping', '/contact': 'Contact', '/clearance': 'Clearance' };
 
-/** The plain pages, each reachable from the footer. */
+/** The plain pages by their paths. Each has a link in the footer. */
 export const INFO_PAGES: ReadonlyMap<string, string> = new Map([
   [
     '/about',
@@ -58,7 +58,7 @@ export function makeWelcomePage(shop: { pages: number; products: number }): stri
   });
 }
 
-/** A listing page; its grid is empty until `assets/catalog.js` has filled it and set `data-ready="true"`. */
+/** Returns a listing page. Its grid is empty until `assets/catalog.js` has filled it and set `data-ready="true"`. */
 export function makeCatalogPage(place: { page: number; pages: number }): string {
   return makePage({
     title: `Catalogue, page ${place.page} of ${place.pages} · ${SHOP_NAME}`,

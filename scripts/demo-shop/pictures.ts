@@ -4,10 +4,10 @@ import type { Random } from './random.ts';
 const COLOURS = ['#2f6bff', '#ff5d48', '#ffb92e', '#12a373', '#8a5cf6', '#f078b4', '#18a7c9'] as const;
 const WOOD = '#c98f57';
 const CREAM = '#fff6e0';
-/** The dark parts; the style sheet lightens them on a dark wall. */
+/** The colour of the dark parts. The style sheet makes them lighter on a dark background. */
 const INK = 'currentColor';
 
-/** Everything stands on the lower edge (y = 104) of a picture 120 wide. */
+/** The drawings, 120 wide. Each product stands on the lower edge (y = 104). */
 const PICTURES = {
   mug: ({ main, second, variant }) => `
     <path d="M78 66h8a13 13 0 0 1 0 26h-8" fill="none" stroke="${main}" stroke-width="8"/>
@@ -64,7 +64,7 @@ interface Paint {
 
 export type PictureKind = keyof typeof PICTURES;
 
-/** A product picture as an inline `<svg>`: decorative, so hidden from screen readers. */
+/** Returns a product picture as an inline `<svg>`. It is decorative and therefore hidden from screen readers. */
 export function drawPicture(random: Random, kind: PictureKind): string {
   const main = pickFrom(random, COLOURS);
   const second = COLOURS[(COLOURS.indexOf(main) + randomInteger(random, { min: 1, max: 5 })) % COLOURS.length] ?? INK;

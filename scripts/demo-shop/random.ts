@@ -1,6 +1,6 @@
 export type Random = () => number;
 
-/** A small seeded generator (mulberry32): the same seed gives the same numbers in [0, 1) on every machine. */
+/** Makes a small seeded generator (mulberry32). The same seed gives the same numbers in [0, 1) on every machine. */
 export function makeRandom(seed: number): Random {
   let state = seed >>> 0;
   return () => {
@@ -11,7 +11,7 @@ export function makeRandom(seed: number): Random {
   };
 }
 
-/** A number for the n-th thing of a seed, independent of the order in which it is asked for. */
+/** Returns the n-th number of a seed, independent of the order of the calls. */
 export function randomAt(seed: number, n: number): number {
   return makeRandom(Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(n + 1, 0xc2b2ae35))();
 }
@@ -24,7 +24,7 @@ export function pickFrom<T>(random: Random, items: readonly [T, ...T[]]): T {
   return items[Math.floor(random() * items.length)] ?? items[0];
 }
 
-/** A shuffled copy (Fisher–Yates). */
+/** Returns a shuffled copy (Fisher–Yates). */
 export function shuffle<T>(random: Random, items: Iterable<T>): T[] {
   const rest = [...items];
   const shuffled: T[] = [];

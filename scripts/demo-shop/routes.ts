@@ -6,12 +6,12 @@ export type Route = 'welcome' | 'catalog' | 'listing' | 'details' | 'badges' | '
 
 const API_ROUTES: readonly Route[] = ['listing', 'details', 'badges'];
 
-/** One request, reduced to what the routes look at. */
+/** The parts of a request that the routes need. */
 export interface Visit {
   readonly route: Route;
   readonly isApi: boolean;
   readonly path: string;
-  /** The page number or the sku that is asked for, as text. */
+  /** The requested page number or sku, as text. */
   readonly argument: string;
   readonly cookieHeader: string | undefined;
 }

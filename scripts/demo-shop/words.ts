@@ -4,7 +4,7 @@ export interface Category {
   readonly name: string;
   readonly picture: PictureKind;
   readonly nouns: readonly [string, ...string[]];
-  /** Whole euros; the cents come from the price endings. */
+  /** The range of the price in whole euros; the cents come from the price endings. */
   readonly price: { readonly min: number; readonly max: number };
 }
 
@@ -59,7 +59,7 @@ export const CATEGORIES = [
   },
 ] as const satisfies readonly [Category, ...Category[]];
 
-/** First names of the products, Scandinavian style; the umlauts are the point. */
+/** First names of the products in Scandinavian style, with letters beyond ASCII on purpose. */
 export const GIVEN_NAMES = (
   'Ada Björn Cléo Dörte Emil Fähre Grete Håkon Ines Jørgen Käthe Lütt Mio Nils Ötzi Pippa Quast Rosé Søren Thea ' +
   'Übermut Vroni Wölkchen Xaver Ylva Zoë Åse Bärbel Çelik Daphne Ester Föhn Gustav Hänsel Isolde Jürgen Kiki Löwe ' +
@@ -75,7 +75,7 @@ export const MATERIALS = [
   'Turned maple, waxed by hand',
 ] as const;
 
-/** Separators, quotes, line breaks and letters beyond ASCII: what a careless CSV export gets wrong. */
+/** Remarks with separators, quotes, line breaks and letters beyond ASCII, which a wrong CSV export damages. */
 export const REMARKS = [
   'Made in small runs, so no two are alike.',
   'Our customers call it "the good one", and we agree.',

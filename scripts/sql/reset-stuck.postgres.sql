@@ -1,28 +1,28 @@
 -- The emergency reset for a PostgreSQL registry, for when the program itself can't run.
 --
--- It shows the runs and sessions that are stuck (part 1), ends them as timed out in one transaction (part 2), and shows what became of
--- them (part 3). Steps, records and files stay; a second execution resets nothing. In the project's folder:
+-- It shows the runs and sessions that are stuck (part 1), ends them as timed out in one transaction (part 2), and shows the result
+-- (part 3). Steps, records and files stay; a second execution resets nothing. Type in the project's folder:
 --
 --   psql -v ON_ERROR_STOP=1 "$REGISTRY_URL" -f scripts/sql/reset-stuck.postgres.sql
 --
--- Only look, change nothing (part 1 alone):
+-- To change nothing and only see what is stuck (part 1):
 --
 --   sed '/^-- Part 2/,$d' scripts/sql/reset-stuck.postgres.sql | psql "$REGISTRY_URL"
 --
--- It ends no browsers. A program that still runs learns within seconds that its session was taken away, and ends its browser; where the
--- program is gone, the browser's watchdog has ended it. Part 3 names the processes; to see whether any is left, type on that host:
+-- The script ends no browsers. A program that still runs notices within seconds that it lost its session, and ends its browser. If the
+-- program is gone, the browser's watchdog has ended it. Part 3 names the processes. To see if any is left, type on that host:
 --
---   ps -ww -o pid,lstart,args -p PID      (one of ours has /wds- in its arguments: then kill PID)
+--   ps -ww -o pid,lstart,args -p PID      (if its arguments contain /wds-, it is a leftover: kill PID)
 --
--- Where it ends with "lock timeout", nothing was reset: a program hangs in the middle of a transaction. Find it, and end its connection:
+-- If the script ends with "lock timeout", nothing was reset: a program hangs in a transaction. Find it and end its connection:
 --
 --   select pid, state, xact_start, query from pg_stat_activity where xact_start < now() - interval '10 seconds';
 --   select pg_terminate_backend(PID);
 --
--- To go on where a run stopped: npm run action -- NAME --resume RUN (part 3 has the lines).
+-- To resume a run: npm run action -- NAME --resume RUN (part 3 prints the commands).
 --
--- Stuck is a run that is `processing` without progress for longer than the timeout; a large one is allowed more, at most three times as
--- much. So is a live session without such a run and without a command for longer than the timeout.
+-- A run is stuck if it is `processing` and has made no progress for longer than the timeout. The timeout of a large run is longer, at most
+-- three times as long. A live session without such a run is stuck if it got no command for longer than the timeout.
 
 set client_min_messages = warning;
 
@@ -31,7 +31,7 @@ create temp table reset_stuck_settings as
 select 30 as timeout_minutes, -- <- the timeout in minutes: edit this line
   clock_timestamp() as now;
 
--- A time that is none, in a row that was spoilt, counts as unknown.
+-- An invalid time in a damaged row counts as unknown.
 create or replace temp view reset_stuck_view as
 with run as (
   select
@@ -54,7 +54,7 @@ live as (
   cross join pg_temp.reset_stuck_settings as settings
   where status in ('starting', 'active')
 )
--- A run with each session that works for it. One that was taken over from an earlier run is known by its token only.
+-- Each run with the sessions that work for it. A session that was taken over from an earlier run is found only by its token.
 select
   'run' as what, live.id as session_id, run.owner, run.id as run_id, run.action, run.last_progress, run.minutes, run.allowed_minutes
 from run
@@ -66,7 +66,7 @@ from live
 where live.minutes > live.allowed_minutes
   and not exists (select 1 from run where run.id = live.run_id or run.token = live.token);
 
--- Part 1: what is stuck, and for how long.
+-- Part 1: the stuck runs and sessions, with the minutes since their last progress.
 
 select
   what, session_id, owner, run_id, action, last_progress,
@@ -74,13 +74,13 @@ select
 from pg_temp.reset_stuck_view
 order by minutes desc, run_id, session_id;
 
--- Part 2: the reset, all of it or nothing.
+-- Part 2: the reset, in one transaction.
 
 begin;
 
 set local lock_timeout = '10s';
 
--- Sessions before runs, each by id: the order in which the program locks them, so that neither waits for the other in a circle.
+-- Sessions before runs, each by id: the program locks rows in the same order, so there is no deadlock.
 drop table if exists pg_temp.reset_stuck_sessions;
 create temp table reset_stuck_sessions as
 select id from sessions
@@ -95,7 +95,7 @@ where id in (select run_id from pg_temp.reset_stuck_view where what = 'run')
 order by id
 for update;
 
--- Looked at again under the locks: one that has made progress meanwhile is left alone.
+-- The rows are read again under the locks: a run that has made progress meanwhile is not reset.
 drop table if exists pg_temp.reset_stuck_done;
 create temp table reset_stuck_done as
 select
@@ -142,7 +142,7 @@ order by id;
 
 commit;
 
--- Part 3: how many are stuck still (0), the runs that were reset with what is kept of them, and their sessions' processes.
+-- Part 3: the number that is still stuck (0), the reset runs with their counts, and the processes of their sessions.
 
 select count(*) as still_stuck from pg_temp.reset_stuck_view;
 

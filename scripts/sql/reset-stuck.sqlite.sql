@@ -1,34 +1,34 @@
 -- The emergency reset for a SQLite registry, for when the program itself can't run.
 --
--- It shows the runs and sessions that are stuck (part 1), ends them as timed out in one transaction (part 2), and shows what became of
--- them (part 3). Steps, records and files stay; a second execution resets nothing. In the project's folder, as the user of the runs:
+-- It shows the runs and sessions that are stuck (part 1), ends them as timed out in one transaction (part 2), and shows the result
+-- (part 3). Steps, records and files stay; a second execution resets nothing. Type in the project's folder, as the user of the runs:
 --
 --   sqlite3 -bail -header -column .supervisor/registry.db < scripts/sql/reset-stuck.sqlite.sql
 --
--- Only look, change nothing (part 1 alone):
+-- To change nothing and only see what is stuck (part 1):
 --
 --   sed '/^-- Part 2/,$d' scripts/sql/reset-stuck.sqlite.sql | sqlite3 -bail -header -column .supervisor/registry.db
 --
--- Without the sqlite3 program (it prints nothing; look again with the line above, or with `npm run runs`):
+-- Without the sqlite3 program (this prints nothing; see the result with the command above or with `npm run runs`):
 --
 --   node -e "new (require('node:sqlite').DatabaseSync)('.supervisor/registry.db').exec(fs.readFileSync('scripts/sql/reset-stuck.sqlite.sql', 'utf8'))"
 --
--- It ends no browsers. A program that still runs learns within seconds that its session was taken away, and ends its browser; where the
--- program is gone, the browser's watchdog has ended it. Part 3 names the processes; to see whether any is left, type on that host:
+-- The script ends no browsers. A program that still runs notices within seconds that it lost its session, and ends its browser. If the
+-- program is gone, the browser's watchdog has ended it. Part 3 names the processes. To see if any is left, type on that host:
 --
---   ps -ww -o pid,lstart,args -p PID      (one of ours has /wds- in its arguments: then kill PID)
+--   ps -ww -o pid,lstart,args -p PID      (if its arguments contain /wds-, it is a leftover: kill PID)
 --
--- To go on where a run stopped: npm run action -- NAME --resume RUN (part 3 has the lines).
+-- To resume a run: npm run action -- NAME --resume RUN (part 3 prints the commands).
 --
--- Stuck is a run that is `processing` without progress for longer than the timeout; a large one is allowed more, at most three times as
--- much. So is a live session without such a run and without a command for longer than the timeout.
+-- A run is stuck if it is `processing` and has made no progress for longer than the timeout. The timeout of a large run is longer, at most
+-- three times as long. A live session without such a run is stuck if it got no command for longer than the timeout.
 
 drop table if exists temp.reset_stuck_settings;
 create temp table reset_stuck_settings as
 select 30 as timeout_minutes, -- <- the timeout in minutes: edit this line
   strftime('%Y-%m-%dT%H:%M:%fZ', 'now') as now;
 
--- Milliseconds to wait while a program that runs is writing.
+-- Milliseconds to wait while another program writes.
 pragma busy_timeout = 10000;
 
 drop view if exists temp.reset_stuck_view;
@@ -50,7 +50,7 @@ live as (
   from sessions, temp.reset_stuck_settings as settings
   where status in ('starting', 'active')
 )
--- A run with each session that works for it. One that was taken over from an earlier run is known by its token only.
+-- Each run with the sessions that work for it. A session that was taken over from an earlier run is found only by its token.
 select
   'run' as what, live.id as session_id, run.owner, run.id as run_id, run.action, run.last_progress, run.minutes, run.allowed_minutes
 from run
@@ -62,14 +62,14 @@ from live
 where live.minutes > live.allowed_minutes
   and not exists (select 1 from run where run.id = live.run_id or run.token = live.token);
 
--- Part 1: what is stuck, and for how long.
+-- Part 1: the stuck runs and sessions, with the minutes since their last progress.
 
 select
   what, session_id, owner, run_id, action, last_progress, round(minutes, 1) as minutes, round(allowed_minutes, 1) as allowed_minutes
 from temp.reset_stuck_view
 order by minutes desc, run_id, session_id;
 
--- Part 2: the reset, all of it or nothing.
+-- Part 2: the reset, in one transaction.
 
 begin immediate;
 
@@ -117,7 +117,7 @@ order by id;
 
 commit;
 
--- Part 3: how many are stuck still (0), the runs that were reset with what is kept of them, and their sessions' processes.
+-- Part 3: the number that is still stuck (0), the reset runs with their counts, and the processes of their sessions.
 
 select count(*) as still_stuck from temp.reset_stuck_view;
 

@@ -1,18 +1,18 @@
 import { expect } from 'chai';
 import { checkLayers } from '../../scripts/check-layers.ts';
 
-/** Messages for a made-up tree, each as "file:line message". */
+/** Returns the messages for an invented tree, each as "file:line message". */
 function check(tree: Record<string, string>): string[] {
   return checkLayers(new Map(Object.entries(tree))).map(({ file, line, message }) => `${file}:${line} ${message}`);
 }
 
-/** One file with one line in it. */
+/** Returns the messages for a tree of one file with one line. */
 function checkOne(path: string, line: string): string[] {
   return check({ [path]: `${line}\n` });
 }
 
-describe('check-layers: who may import whom', () => {
-  it('accepts a tree that keeps to the table', () => {
+describe('check-layers: imports between modules', () => {
+  it('accepts a tree that obeys the table', () => {
     const problems = check({
       'src/core/clock.ts': 'export const now = 1;',
       'src/core/errors.ts': "import { now } from './clock.ts';",
@@ -37,7 +37,7 @@ describe('check-layers: who may import whom', () => {
   it('refuses an import that points up', () => {
     const problems = checkOne('src/core/clock.ts', "import { x } from '../driver/driver.ts';");
     expect(problems).to.deep.equal([
-      'src/core/clock.ts:1 core imports driver (src/driver/driver.ts); it may import no other room',
+      'src/core/clock.ts:1 core imports driver (src/driver/driver.ts); it may import no other module',
     ]);
   });
 
@@ -61,37 +61,37 @@ describe('check-layers: who may import whom', () => {
     ['src/embed/embed.ts', "import '../runs/runs.ts';", 'embed imports runs'],
     ['src/runs/runs.ts', "import '../embed/embed.ts';", 'runs imports embed'],
     ['src/index.ts', "import './mocha.ts';", 'index imports mocha'],
-    ['src/embed/embed.ts', "import type { Test } from 'mocha';", 'imports mocha, whose only door is src/mocha/'],
+    ['src/embed/embed.ts', "import type { Test } from 'mocha';", 'imports mocha; only src/mocha/ may import it'],
   ] as const) {
-    it(`keeps scripts and tests of users apart from the rest: ${path} ${line}`, () => {
+    it(`refuses imports between embed, mocha and the other modules: ${path} ${line}`, () => {
       expect(checkOne(path, line).join()).to.contain(message);
     });
   }
 
-  it('refuses to pass by the front file of another room', () => {
+  it('refuses an import past the front file of another module', () => {
     const problems = checkOne('src/supervisor/heartbeat.ts', "import { x } from '../driver/launch.ts';");
     expect(problems).to.deep.equal([
-      'src/supervisor/heartbeat.ts:1 imports src/driver/launch.ts past the front of driver; import src/driver/driver.ts',
+      'src/supervisor/heartbeat.ts:1 imports src/driver/launch.ts past the front file of driver; import src/driver/driver.ts',
     ]);
   });
 
-  it('refuses to pass by the front of testing', () => {
+  it('refuses an import past the front file of testing', () => {
     expect(checkOne('src/cli/main.ts', "import '../testing/kit.ts';").join()).to.contain('import src/testing.ts');
   });
 
-  it('refuses the public face inside the rooms, by path and by name', () => {
+  it('refuses an import of the public entry point inside the modules, by path and by name', () => {
     for (const specifier of ['../index.ts', 'webdriver-supervisor']) {
       expect(checkOne('src/runs/runs.ts', `import '${specifier}';`).join(), specifier).to.contain('runs imports index');
     }
   });
 
   it('refuses a folder that is not in the table, and imports that leave src', () => {
-    expect(checkOne('src/utils/misc.ts', '').join()).to.contain('belongs to no room');
-    expect(checkOne('src/core/clock.ts', "import '../../scripts/bench.ts';").join()).to.contain('outside the rooms');
+    expect(checkOne('src/utils/misc.ts', '').join()).to.contain('belongs to no module');
+    expect(checkOne('src/core/clock.ts', "import '../../scripts/bench.ts';").join()).to.contain('outside the modules');
   });
 });
 
-describe('check-layers: doors of other packages', () => {
+describe('check-layers: imports of other packages', () => {
   for (const [specifier, outsider, insider] of [
     ['selenium-webdriver/chrome.js', 'src/supervisor/supervisor.ts', 'src/driver/session.ts'],
     ['selenium-webdriver', 'src/index.ts', 'src/driver/driver.ts'],
@@ -108,11 +108,11 @@ describe('check-layers: doors of other packages', () => {
   ] as const) {
     it(`lets ${insider} import ${specifier}, and not ${outsider}`, () => {
       expect(checkOne(insider, `import type { X } from '${specifier}';`)).to.deep.equal([]);
-      expect(checkOne(outsider, `import type { X } from '${specifier}';`).join()).to.contain('only door');
+      expect(checkOne(outsider, `import type { X } from '${specifier}';`).join()).to.contain('may import it');
     });
   }
 
-  it('lets an action import the public face only', () => {
+  it('lets an action import only the public entry point', () => {
     for (const specifier of ['selenium-webdriver', '../src/index.ts', './helper.ts', 'webdriver-supervisor/testing']) {
       expect(checkOne('actions/mine.ts', `import '${specifier}';`), specifier).to.have.length(1);
     }
@@ -131,7 +131,7 @@ describe('check-layers: files', () => {
     ]);
   });
 
-  it('is content when two files share a third', () => {
+  it('accepts two files that import the same third file', () => {
     const problems = check({
       'src/core/a.ts': "import './b.ts'; import './c.ts';",
       'src/core/b.ts': "import './c.ts';",
@@ -157,11 +157,11 @@ describe('check-layers: files', () => {
     });
   }
 
-  it('is not fooled by comments and strings', () => {
+  it('ignores comments and strings', () => {
     expect(checkOne('src/core/a.ts', '// process.env\nconst text = "import \'ws\'; process.env";')).to.deep.equal([]);
   });
 
-  it('says so when a file cannot be parsed', () => {
+  it('reports a file that cannot be parsed', () => {
     expect(checkOne('src/core/a.ts', 'const = ;').join()).to.contain("can't be parsed");
   });
 });

@@ -7,8 +7,8 @@ import type { DemoShop, ListingItem, ProductDetails } from '../../scripts/demo-s
 
 const QUICK = { minDelayMs: 0, maxDelayMs: 0, tooManyRequestsEvery: 0 };
 
-describe('demo shop: who may ask', () => {
-  it('answers every API 401 without the session cookie', async () => {
+describe('demo shop: access', () => {
+  it('answers 401 to every API call without the session cookie', async () => {
     await using shop = await openDemoShop(QUICK);
     const paths = ['/api/listing?page=1', '/api/details/KL-0001', '/api/badges/KL-0001'];
     const answers = await Promise.all(paths.map((path) => fetch(shop.url + path)));
@@ -16,26 +16,26 @@ describe('demo shop: who may ask', () => {
     expect(shop.refusals.unauthorized).to.equal(3);
   });
 
-  it('answers 401 to a cookie that it never gave out', async () => {
+  it('answers 401 to a cookie that it never sent', async () => {
     await using shop = await openDemoShop(QUICK);
     expect((await ask(shop, '/api/details/KL-0001', 'shop_session=made-up')).status).to.equal(401);
   });
 
-  it('hands out an HttpOnly cookie on the welcome page, once', async () => {
+  it('sends an HttpOnly cookie with the welcome page, once', async () => {
     await using shop = await openDemoShop(QUICK);
     const welcome = await fetch(shop.url);
     expect(welcome.headers.get('set-cookie')).to.match(/^shop_session=\w+; Path=\/; HttpOnly; SameSite=Lax$/);
     expect((await ask(shop, '/', toCookie(welcome))).headers.get('set-cookie')).to.equal(null);
   });
 
-  it('sends a stranger from the catalogue to the welcome page', async () => {
+  it('redirects a visitor without a session from the catalogue to the welcome page', async () => {
     await using shop = await openDemoShop(QUICK);
     const answer = await fetch(`${shop.url}/catalog?page=3`, { redirect: 'manual' });
     expect([answer.status, answer.headers.get('location')]).to.deep.equal([303, '/']);
   });
 });
 
-describe('demo shop: goods', () => {
+describe('demo shop: products', () => {
   it('lists 500 unique products over 25 pages, in catalogue order', async () => {
     await using shop = await openDemoShop(QUICK);
     const cookie = await enter(shop);
@@ -49,10 +49,10 @@ describe('demo shop: goods', () => {
     expect(shop.requests.listing).to.equal(25);
   });
 
-  it('tells details and badges that agree with the expected records', async () => {
+  it('returns details and badges that equal the expected records', async () => {
     await using shop = await openDemoShop(QUICK);
     const cookie = await enter(shop);
-    const told = await Promise.all(
+    const answers = await Promise.all(
       shop.expectedRecords().map(async ({ sku }) => {
         const [details, badge] = await Promise.all([
           askJson<ProductDetails>(shop, `/api/details/${sku}`, cookie),
@@ -61,10 +61,10 @@ describe('demo shop: goods', () => {
         return { ...details, ...badge };
       }),
     );
-    expect(told).to.deep.equal(shop.expectedRecords());
+    expect(answers).to.deep.equal(shop.expectedRecords());
   });
 
-  it('has the same goods for the same seed, and others for another', async () => {
+  it('has the same products for the same seed, and others for another seed', async () => {
     await using one = await openDemoShop(QUICK);
     await using same = await openDemoShop(QUICK);
     await using other = await openDemoShop({ ...QUICK, seed: 7 });
@@ -72,7 +72,7 @@ describe('demo shop: goods', () => {
     expect(other.expectedRecords()).not.to.deep.equal(one.expectedRecords());
   });
 
-  it('has names and descriptions that put a CSV export to the test', async () => {
+  it('has names and descriptions with characters that a CSV export must quote or encode', async () => {
     await using shop = await openDemoShop(QUICK);
     const text = shop.expectedRecords().map(({ name, description }) => name + description);
     for (const hard of [',', '"', ';', '\n', 'ö', '\u{1F33F}']) {
@@ -96,7 +96,7 @@ describe('demo shop: goods', () => {
 });
 
 describe('demo shop: pages', () => {
-  it('has exactly one broken link, the clearance', async () => {
+  it('have exactly one broken link, that of the clearance', async () => {
     await using shop = await openDemoShop({ ...QUICK, pages: 3 });
     const cookie = await enter(shop);
     const statuses = new Map<string, number>();
@@ -111,13 +111,13 @@ describe('demo shop: pages', () => {
     expect([...statuses.keys()]).to.include.members(['/catalog?page=3', '/about', '/shipping', '/contact']);
   });
 
-  it('leaves the grid of a listing page to the script', async () => {
+  it('leave the grid of a listing page empty for the script', async () => {
     await using shop = await openDemoShop(QUICK);
     const html = await (await ask(shop, '/catalog?page=2', await enter(shop))).text();
     expect(html).to.include('data-ready="false"').and.to.include('page 2 of 25').and.not.to.include('KL-');
   });
 
-  it('says that it is well', async () => {
+  it('include a health check that answers ok', async () => {
     await using shop = await openDemoShop(QUICK);
     expect(await (await fetch(`${shop.url}/healthz`)).json()).to.deep.equal({ status: 'ok' });
   });
@@ -182,7 +182,7 @@ function ask(shop: DemoShop, path: string, cookie: string): Promise<Response> {
 }
 
 async function askJson<T>(shop: DemoShop, path: string, cookie: string): Promise<T> {
-  // The shop is ours and its answers are compared as a whole, so the shape needs no second check here.
+  // The tests compare whole answers, so their shape needs no check here.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return (await (await ask(shop, path, cookie)).json()) as T;
 }

@@ -4,7 +4,7 @@ import { rm, writeFile } from 'node:fs/promises';
 
 const THROW_AWAY = 'test/scripts/throw-away.ts';
 
-/** Lints one file that lies in the project, so that its settings and types apply. */
+/** Lints one file inside the project, so that the project's settings and types apply. */
 async function lint(source: string): Promise<string> {
   await writeFile(THROW_AWAY, source);
   try {
@@ -15,7 +15,7 @@ async function lint(source: string): Promise<string> {
   }
 }
 
-describe('lint: errors that types reveal', () => {
+describe('lint: errors found by types', () => {
   for (const [rule, source] of Object.entries({
     'typescript(no-floating-promises)': 'const work = async () => 1;\nwork();\n',
     'typescript(no-misused-promises)': '[1].forEach(async () => {});\n',
@@ -23,7 +23,7 @@ describe('lint: errors that types reveal', () => {
     'typescript(no-explicit-any)': 'export const one: any = 1;\n',
     'typescript(consistent-type-imports)': "import { Server } from 'node:net';\nexport type Mine = Server;\n",
   })) {
-    it(`has ${rule} among them`, async () => {
+    it(`include ${rule}`, async () => {
       expect(await lint(source)).to.contain(`[Error/${rule}]`);
     });
   }

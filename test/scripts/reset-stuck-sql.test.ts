@@ -29,7 +29,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
 
   afterEach(() => registry.close());
 
-  it('ends a run without progress and its session as timed out, and leaves one that goes on (R202)', async () => {
+  it('ends a run without progress and its session as timed out, and leaves a run with progress (R202)', async () => {
     await beginRun(registry, 'stuck');
     await beginRun(registry, 'going');
     await ageRun(url, 'stuck', 31);
@@ -43,7 +43,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
     });
   });
 
-  it('allows a run more by its size, by what it shows of itself too, and at most three times as much (R202)', async () => {
+  it('allows a large run more time, by its total or its displayed total, and at most three times as much (R202)', async () => {
     const runs = [
       ['within', { total: 1_000, minutes: 59 }],
       ['beyond', { total: 1_000, minutes: 61 }],
@@ -61,14 +61,14 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
     expect(ended.map(({ id }) => id)).to.have.members(['beyond', 'huge beyond']);
   });
 
-  it('counts from the start of a run that never made progress', async () => {
+  it('measures from the start of a run that never made progress', async () => {
     await beginRun(registry, 'stuck');
     await rawSql(url, `update runs set last_progress_at = null, started_at = ${literal(minutesAgo(31))}`);
     await execute(url, script);
     expect((await registry.runs.get('stuck'))?.status).to.equal('timed_out');
   });
 
-  it('ends a live session that works for no run and got no command, and no other (R202)', async () => {
+  it('ends only live sessions that work for no run and got no command (R202)', async () => {
     await openSession(registry, 'unused');
     await registry.leases.claim(makeClaim('starting'));
     await openSession(registry, 'used');
@@ -87,7 +87,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
     });
   });
 
-  it('knows the session of a run also where an earlier run had begun it', async () => {
+  it('finds the session of a run even if an earlier run started it', async () => {
     const { token } = await beginRun(registry, 'first');
     await registry.runs.setStatus('first', 'completed');
     await rawSql(url, `update runs set status = 'completed', token = null`);
@@ -113,7 +113,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
     expect((await registry.leases.claim(makeClaim('stuck#2', { id: 'next' }))).isClaimed).to.equal(true);
   });
 
-  it('leaves rows and events as the program does when it ends a session as timed out', async () => {
+  it('writes the same rows and events as the program when it ends a session as timed out', async () => {
     const revoked = await beginRun(registry, 'ended by the program');
     await beginRun(registry, 'ended by the script');
     await ageRun(url, 'ended by the script', 31);
@@ -141,7 +141,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
     expect(kept['steps']).to.have.length(1);
   });
 
-  it('leaves a run that can be gone on with under a new session (R203)', async () => {
+  it('leaves a run that can be resumed under a new session (R203)', async () => {
     await beginRun(registry, 'stuck');
     await ageRun(url, 'stuck', 31);
     await execute(url, script);
@@ -173,7 +173,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
     expect((await registry.runs.get('stuck'))?.status).to.equal('timed_out');
   });
 
-  it('only shows what is stuck and for how long by its first part (R202)', async () => {
+  it('changes nothing in its first part, which shows what is stuck and for how long (R202)', async () => {
     await beginRun(registry, 'stuck', { total: 500 });
     await openSession(registry, 'unused');
     await ageRun(url, 'stuck', 47);
@@ -193,7 +193,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
     ]);
   });
 
-  it('goes by the timeout in its one line to edit', async () => {
+  it('uses the timeout in the one line to edit', async () => {
     await beginRun(registry, 'stuck');
     await ageRun(url, 'stuck', 31);
     await execute(url, script.replace('select 30 as timeout_minutes', 'select 60 as timeout_minutes'));
@@ -202,7 +202,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
     expect((await registry.runs.get('stuck'))?.status).to.equal('timed_out');
   });
 
-  it('resets the others where a time in one row was spoilt', async () => {
+  it('resets the other runs if a time in one row is damaged', async () => {
     for (const id of ['stuck', 'spoilt']) {
       await beginRun(registry, id);
       await ageRun(url, id, 31);
@@ -212,7 +212,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
     expect(await statuses(url)).to.include({ 'run stuck': 'timed_out', 'run spoilt': 'processing' });
   });
 
-  it('resets nothing where a part of the reset fails', async () => {
+  it('resets nothing if a part of the reset fails', async () => {
     await beginRun(registry, 'stuck');
     await ageRun(url, 'stuck', 31);
     const before = await dump(url);
@@ -222,7 +222,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
     expect(await dump(url)).to.deep.equal(before);
   });
 
-  it('is taken by the command-line client, which tells that nothing is stuck any more (R203)', async function () {
+  it('runs in the command-line client, which prints that nothing is stuck any more (R203)', async function () {
     if (!isInstalled(kind === 'sqlite' ? 'sqlite3' : 'psql')) return this.skip();
     await beginRun(registry, 'stuck');
     await ageRun(url, 'stuck', 31);
@@ -320,7 +320,7 @@ async function openSession(registry: Registry, owner: string, runId?: string, id
   return registry.leases.activate(claim.id, 'me', FACTS);
 }
 
-/** A run that works under a session of its own: two of its steps are done, one of them kept with a record. */
+/** Begins a run under its own session. Its counts say that two steps are done; one of them is stored, with a record. */
 async function beginRun(registry: Registry, id: string, { total = 9 } = {}): Promise<StoredSession> {
   const session = await openSession(registry, id, id);
   await createRun(registry, id, session.token, total);
@@ -359,7 +359,7 @@ async function ageRun(url: string, id: string, minutes: number): Promise<void> {
   await rawSql(url, `update runs set last_progress_at = ${then} where id = ${literal(id)}`);
 }
 
-/** Of all runs by their id, and of all sessions by their owner. */
+/** Returns the statuses of all runs by their id, and of all sessions by their owner. */
 async function statuses(url: string): Promise<RawRow> {
   const runs = `select 'run ' || id as name, status from runs`;
   const rows = await rawSql(url, `${runs} union all select 'session of ' || owner, status from sessions`);
@@ -383,7 +383,7 @@ async function dump(url: string, tables = TABLES): Promise<Record<string, RawRow
   return Object.fromEntries(entries);
 }
 
-/** All that the registry says of a run and its session, without names; of times, whether there is one as rows have them. */
+/** Returns all rows of a run and its session. Names and times are replaced, so that the rows of different runs can be compared. */
 async function traceOf(url: string, id: string): Promise<RawRow[]> {
   const tables = ['runs where id', 'sessions where run_id', 'events where run_id'];
   const looks = tables.map((table) => rawSql(url, `select * from ${table} = ${literal(id)} order by id`));

@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers';
 
 const FILES = ['package.json', 'package-lock.json', '.npmrc', 'scripts'];
 
-/** A copy of the project without node_modules; its set-up finds the machine's own Node, not the one of this repository. */
+/** Makes a copy of the project without node_modules. Its set-up finds the machine's own Node and not that of this repository. */
 async function makeClone() {
   const folder = await mkdtempDisposable(join(tmpdir(), 'clone-'));
   for (const file of FILES) await cp(file, join(folder.path, file), { recursive: true });
@@ -23,7 +23,7 @@ async function runSetup({ path, PATH }: { path: string; PATH: string }) {
 }
 
 describe('setup: a fresh clone', () => {
-  it('installs once when two start at once, and has nothing to do afterwards', async () => {
+  it('installs once if two set-ups start at once, and has nothing to do afterwards', async () => {
     await using clone = await makeClone();
     const results = await Promise.all([runSetup(clone), runSetup(clone)]);
     expect(results.map(({ status }) => status)).to.deep.equal([0, 0]);

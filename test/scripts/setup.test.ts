@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { installAdvice } from '../../src/cli/install-advice.ts';
 
-/** Runs the set-up of this repository, in which everything is in place already. */
+/** Runs the set-up of this repository, in which everything is already installed. */
 function runSetup(env: NodeJS.ProcessEnv = {}, ...args: string[]) {
   const startedAt = performance.now();
   const { status, stdout, stderr } = spawnSync('node', ['scripts/setup.mjs', ...args], {
@@ -18,7 +18,7 @@ describe('setup: nothing to do', () => {
     runSetup();
     const { durationMs, ...result } = runSetup();
     expect(result).to.deep.equal({ status: 0, stdout: '', stderr: '' });
-    // Told, not asserted: a busy machine is no bug. Meant to stay below 300 ms.
+    // The time is shown and not asserted, because the machine may be busy. It should stay below 300 ms.
     this.test!.title += ` (took ${durationMs} ms)`;
   });
 
@@ -42,7 +42,7 @@ describe('setup: wrong settings', () => {
       expect({ status, stdout, stderr }).to.deep.equal({
         status: 2,
         stdout: '',
-        stderr: `${setting}=/nowhere/program: the file does not exist. Correct ${setting}, or unset it to have one found.\n`,
+        stderr: `${setting}=/nowhere/program: the file does not exist. Correct ${setting}, or unset it to search for one.\n`,
       });
     });
   }
@@ -58,18 +58,18 @@ describe('setup: the command to type', () => {
     ['Arch', 'ID=arch\n', 'sudo pacman -S chromium'],
     ['Alpine', 'ID=alpine\n', 'sudo apk add chromium chromium-chromedriver'],
   ] as const) {
-    it(`is the one of ${system}`, () => {
+    it(`is the command of ${system}`, () => {
       expect(installAdvice({ platform: 'linux', osRelease, isRoot: false })).to.equal(command);
     });
   }
 
-  it('asks root for no sudo', () => {
+  it('has no sudo for root', () => {
     expect(installAdvice({ platform: 'linux', osRelease: 'ID=debian\n', isRoot: true })).to.equal(
       'apt-get install chromium chromium-driver',
     );
   });
 
-  it('is the one of macOS', () => {
+  it('is the command of macOS', () => {
     expect(installAdvice({ platform: 'darwin', osRelease: '', isRoot: false })).to.equal(
       'brew install --cask google-chrome chromedriver',
     );
@@ -79,7 +79,7 @@ describe('setup: the command to type', () => {
 describe('setup: package-lock.json', () => {
   const lock = readFileSync('package-lock.json', 'utf8');
 
-  // A partial mirror leaves them out, and the next `npm ci` refuses the file: run scripts/complete-lock.mjs.
+  // With a partial mirror npm leaves them out, and the next `npm ci` refuses the file. scripts/complete-lock.mjs adds them.
   it('names the packages of every platform', () => {
     const { packages } = JSON.parse(lock) as {
       packages: Record<string, { optionalDependencies?: Record<string, string> }>;
@@ -90,7 +90,7 @@ describe('setup: package-lock.json', () => {
     expect(wanted.filter((name) => !Object.hasOwn(packages, `node_modules/${name}`))).to.deep.equal([]);
   });
 
-  it('holds no address of a registry', () => {
+  it('contains no address of an npm registry', () => {
     expect(lock).not.to.contain('"resolved"');
   });
 });

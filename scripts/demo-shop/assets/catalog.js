@@ -1,5 +1,5 @@
-// Runs in the listing page: fetches one page of products, draws their cards, then says that it is done.
-// Tests and actions wait for `main[data-ready="true"]`; a failure leaves "false" and a `data-error`.
+// Runs in the listing page: fetches one page of products, draws their cards and sets `data-ready="true"` on the main element, for which
+// tests and actions wait. After a failure `data-ready` stays "false" and `data-error` has the message.
 
 const main = document.querySelector('main');
 const status = main.querySelector('.status');
