@@ -5,7 +5,9 @@
  * `npm run chaos -- --programs 50 [--seed 1] [--registry URL]`: does this number of runs whose whole program is killed and resumed.
  * `npm run chaos -- --schedules 100 [--seed 1] [--database sqlite|postgres|both] [--verbose]`: does this number of schedules of processes
  * that compete for one run, each with its own seed. It prints each broken promise with the command that repeats its schedule. With
- * `--verbose` it prints the whole history. The exit code is 1 if a problem was found.
+ * `--verbose` it prints the whole history.
+ *
+ * The exit code is 1 if a problem was found.
  */
 import { parseArgs } from 'node:util';
 
