@@ -63,7 +63,7 @@ describe('A registry in PostgreSQL, whose server', () => {
     await client.query('select pg_promote()');
     await client.end();
     await Promise.all([started, writing]);
-    expect(await keptBy(run)).to.deep.equal({ steps: numbers(9), records: numbers(9) });
+    expect(await listStored(run)).to.deep.equal({ steps: numbers(9), records: numbers(9) });
     expect(run.failures).to.deep.equal([]);
   }).timeout(60_000);
 
