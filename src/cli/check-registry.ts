@@ -5,7 +5,7 @@ import { LIVE_STATUSES } from '../model/session.ts';
 import type { Config } from '../config/config.ts';
 import { toError } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
-import { MONITOR_OFFICE, openRegistry } from '../registry/registry.ts';
+import { MONITOR_LEADERSHIP, openRegistry } from '../registry/registry.ts';
 import type { CheckResult } from './check-result.ts';
 import { count } from './progress-line.ts';
 
@@ -21,7 +21,7 @@ export async function checkRegistry({ registryUrl }: Config): Promise<CheckResul
     const [runs, sessions, leader] = [
       await registry.runs.count(),
       await registry.sessions.count({ status: LIVE_STATUSES }),
-      await registry.leadership.current(MONITOR_OFFICE),
+      await registry.leadership.current(MONITOR_LEADERSHIP),
     ];
     const watch = leader === undefined ? 'no monitor' : `the monitor runs on ${leader.host} (pid ${leader.pid})`;
     return {

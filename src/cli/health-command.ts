@@ -13,7 +13,7 @@ import {
   type HealthLimits,
   type HealthReport,
 } from '../monitor/monitor.ts';
-import { MONITOR_OFFICE, type Leader, type Registry, type StoredAlert } from '../registry/registry.ts';
+import { MONITOR_LEADERSHIP, type Leader, type Registry, type StoredAlert } from '../registry/registry.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
 import { withRegistry } from './registry-commands.ts';
@@ -68,7 +68,7 @@ async function read(registry: Registry, config: Config): Promise<Findings> {
   return {
     health: await readHealth(registry, { report, limits }),
     limits,
-    leader: await registry.leadership.current(MONITOR_OFFICE),
+    leader: await registry.leadership.current(MONITOR_LEADERSHIP),
     lastCleanupAt: cleanup?.at ?? null,
     alerts: (await registry.alerts.list()).filter(({ status }) => status === 'firing'),
     hasRuns: (await registry.runs.count()) > 0,

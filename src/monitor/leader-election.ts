@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 
 import type { Log } from '../core/log.ts';
-import { MONITOR_OFFICE, type Leader, type Registry } from '../registry/registry.ts';
+import { MONITOR_LEADERSHIP, type Leader, type Registry } from '../registry/registry.ts';
 
 const LEASE_MS = 15_000;
 export const RENEWAL_INTERVAL_MS = 4_000;
@@ -39,7 +39,7 @@ export class LeaderElection {
   async acquireOrRenew(registry: Registry): Promise<void> {
     const { process, log } = this.#options;
     const startedAtMs = performance.now();
-    const leader = await registry.leadership.stand(MONITOR_OFFICE, {
+    const leader = await registry.leadership.acquire(MONITOR_LEADERSHIP, {
       holder: this.#holder,
       process,
       leaseMs: LEASE_MS,
@@ -55,6 +55,6 @@ export class LeaderElection {
   /** Releases the leadership, if this monitor has it. */
   async release(registry: Registry): Promise<void> {
     this.#leader = undefined;
-    await registry.leadership.resign(MONITOR_OFFICE, this.#holder);
+    await registry.leadership.release(MONITOR_LEADERSHIP, this.#holder);
   }
 }

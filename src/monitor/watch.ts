@@ -211,7 +211,7 @@ export class Watch {
     if (!isLive(session)) return 'over';
     const ended = await endSession(id, this.#reaper(registry));
     if (ended === undefined) return 'over';
-    this.#background.run('Ending a browser', ended.endRemains);
+    this.#background.run('Ending a browser', ended.endLeftovers);
     return 'ended';
   }
 

@@ -5,7 +5,7 @@ import type { Connection, Database } from './sql/database.ts';
 import type { LeadersTable } from './sql/tables.ts';
 
 /** The office of the one monitor that does the work. */
-export const MONITOR_OFFICE = 'monitor';
+export const MONITOR_LEADERSHIP = 'monitor';
 
 export interface Leader {
   /** Unique per program. */
@@ -30,7 +30,7 @@ export class Leadership {
   }
 
   /** Takes the office, or keeps it; it is free once its holder has not done so for the lease. Returns who has it then. */
-  stand(office: string, { holder, process, leaseMs }: Candidate): Promise<Leader> {
+  acquire(office: string, { holder, process, leaseMs }: Candidate): Promise<Leader> {
     const { dialect } = this.#database;
     const expires = sql<number>`${dialect.nowMs} + cast(${Math.round(leaseMs)} as bigint)`;
     const since = new Date().toISOString();
@@ -59,7 +59,7 @@ export class Leadership {
   }
 
   /** Gives the office back; nothing where somebody else has it. */
-  async resign(office: string, holder: string): Promise<void> {
+  async release(office: string, holder: string): Promise<void> {
     await this.#database.write((db) =>
       db.deleteFrom('leaders').where('office', '=', office).where('holder', '=', holder).execute(),
     );

@@ -19,15 +19,15 @@ import { MEMORY, sqliteDialect } from './sql/sqlite.ts';
 import { StuckWork } from './stuck-work.ts';
 
 export type { AlertLog, AlertStatus, NewAlert, StoredAlert } from './log/alert-log.ts';
-export { giveWay } from './sql/database.ts';
+export { yieldToWriters } from './sql/database.ts';
 export type { EventFilter, EventLog, StoredEvent } from './log/event-log.ts';
 export { EVENT_TYPES, type EventType, type NewEvent } from './log/events.ts';
-export { MONITOR_OFFICE, type Candidate, type Leader, type Leadership } from './leadership.ts';
+export { MONITOR_LEADERSHIP, type Candidate, type Leader, type Leadership } from './leadership.ts';
 export type { StuckFinding, StuckWork, TimedOut } from './stuck-work.ts';
 export { LeaseLostError, RegistryDivergedError, RegistryError } from './errors.ts';
 export type { StoredHistogram } from './log/histograms.ts';
 export { type RegistryMetrics } from './log/metrics.ts';
-export type { Page, Place } from './sql/page.ts';
+export type { Page, PageCursor } from './sql/page.ts';
 export type { RecordsPage } from './runs/run-pages.ts';
 export type { FolderClaim } from './runs/run-folders.ts';
 export type {
@@ -37,7 +37,7 @@ export type {
   RunEnd,
   RunSnapshot,
   RunStore,
-  SavePlace,
+  SavePosition,
   ReplacedRecord,
   StepDeclaration,
   StepEnd,

@@ -2,7 +2,7 @@
 import { sql, type RawBuilder } from 'kysely';
 
 import type { SessionRow, StoredSession } from '../model/session.ts';
-import { giveWay, type Connection, type Database } from './sql/database.ts';
+import { yieldToWriters, type Connection, type Database } from './sql/database.ts';
 import type { EventType } from './log/events.ts';
 import { toStorableText } from './sql/row-id.ts';
 import { readSession } from './sessions/session-row.ts';
@@ -48,7 +48,7 @@ export class StuckWork {
     const runIds: string[] = [];
     const sessions: StoredSession[] = [];
     for (let from = 0; from < findings.length; from += AT_ONCE) {
-      if (from > 0) await giveWay();
+      if (from > 0) await yieldToWriters();
       const some = findings.slice(from, from + AT_ONCE);
       const done = await this.#database.write((db) => this.#timeOut(db, some));
       runIds.push(...done.runIds);

@@ -19,7 +19,7 @@ import { SessionBusyError, SessionCapacityError } from './errors.ts';
 import { Flight } from './flight.ts';
 import { HeldSession } from './held-session.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
-import { endRemains, type ReaperOptions } from '../upkeep/upkeep.ts';
+import { endLeftovers, type ReaperOptions } from '../upkeep/upkeep.ts';
 import { ReuseCount } from './reuse-count.ts';
 
 export interface OwnersOptions {
@@ -289,7 +289,7 @@ export class Owners {
 
   async #clear(expired: StoredSession): Promise<void> {
     try {
-      await endRemains(expired, this.#options.reaper);
+      await endLeftovers(expired, this.#options.reaper);
     } catch (thrown) {
       this.#warn('The leftovers of the owner’s last holder could not be removed', expired.owner, thrown);
     }

@@ -177,7 +177,7 @@ export class SessionManager implements AsyncDisposable {
     const session = await this.#find(id);
     if (!isLive(session)) return;
     const ended = await endSession(id, { ...this.#reaper, heartbeatIntervalMs: this.#heartbeatIntervalMs });
-    await ended?.endRemains();
+    await ended?.endLeftovers();
   }
 
   /** Ends the session if it is alive, and removes its row. */

@@ -77,7 +77,7 @@ export async function reapAbandoned(options: ReaperOptions): Promise<StoredSessi
   const reaped: StoredSession[] = [];
   for (const session of sessions.filter(isAbandoned)) {
     try {
-      await endRemains(session, options);
+      await endLeftovers(session, options);
       const message = `its process (pid ${session.pid}) is gone`;
       const closed = await registry.leases.revoke(session.id, { status: 'expired', message });
       if (closed !== undefined) reaped.push(closed);
@@ -110,7 +110,7 @@ export async function reapForgotten(options: ReaperOptions & { readonly heartbea
   );
   for (const session of forgotten) {
     try {
-      await endRemains({ ...session, endpoint: null }, options);
+      await endLeftovers({ ...session, endpoint: null }, options);
       log.warn('A leftover browser was ended', { session: session.id, owner: session.owner });
     } catch (thrown) {
       log.warn('A leftover browser could not be ended', { session: session.id, reason: toError(thrown).message });
@@ -125,19 +125,19 @@ export async function reapForgotten(options: ReaperOptions & { readonly heartbea
 export async function endSession(
   id: string,
   options: ReaperOptions & { readonly heartbeatIntervalMs: number },
-): Promise<{ readonly session: StoredSession; readonly endRemains: () => Promise<void> } | undefined> {
+): Promise<{ readonly session: StoredSession; readonly endLeftovers: () => Promise<void> } | undefined> {
   const { registry, heartbeatIntervalMs } = options;
   const session = await registry.leases.revoke(id, { status: 'ended', message: 'ended by a person' });
   if (session === undefined) return undefined;
   const graceMs = isAwake(session) ? graceFor(heartbeatIntervalMs) : 0;
-  return { session, endRemains: () => endRemains(session, { ...options, graceMs }) };
+  return { session, endLeftovers: () => endLeftovers(session, { ...options, graceMs }) };
 }
 
 /**
  * Ends the browser of a session that no process holds: its processes if they are on this machine, and the session at the endpoint, with a
  * DELETE, if this program uses the same endpoint.
  */
-export async function endRemains(
+export async function endLeftovers(
   session: StoredSession,
   { host, gridUrl, gridRoute, log, graceMs = 0 }: Omit<ReaperOptions, 'registry'> & { readonly graceMs?: number },
 ): Promise<void> {

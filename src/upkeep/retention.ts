@@ -1,6 +1,6 @@
 /** Removes old data: sessions, runs with their records, and events. */
 import type { SessionStatus } from '../model/session.ts';
-import { giveWay, type Registry } from '../registry/registry.ts';
+import { yieldToWriters, type Registry } from '../registry/registry.ts';
 
 /** The maximum number of sessions that can't be removed. If there are more, the store has a problem, and the next clean-up tries again. */
 const MOST_RESISTING = 100;
@@ -30,7 +30,7 @@ export async function removeOldSessions({
   onFailure,
 }: OldSessionsOptions): Promise<number> {
   const except: string[] = [];
-  for (let removed = 0; ; await giveWay()) {
+  for (let removed = 0; ; await yieldToWriters()) {
     const filter = { status, before, except, limit };
     try {
       const number = await sessions.removeEnded(filter);
@@ -82,14 +82,14 @@ export async function removeOldRuns({
     if (fresh.length === 0) return removed;
     for (const id of fresh) {
       removed += await tryToRemove(id);
-      await giveWay();
+      await yieldToWriters();
     }
   }
 }
 
 export async function removeOldEvents({ registry, retentionMs, batchSize }: RetentionOptions): Promise<number> {
   const before = new Date(Date.now() - retentionMs).toISOString();
-  for (let removed = 0; ; await giveWay()) {
+  for (let removed = 0; ; await yieldToWriters()) {
     const number = await registry.events.removeBefore(before, { limit: batchSize });
     removed += number;
     if (number < batchSize) return removed;

@@ -3,7 +3,7 @@
 import { delay, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import { Periodic } from '../core/periodic.ts';
-import { giveWay } from '../registry/registry.ts';
+import { yieldToWriters } from '../registry/registry.ts';
 import {
   DEFAULT_CLEANUP_POLICY,
   REMOVABLE_STATUSES,
@@ -12,7 +12,7 @@ import {
   type CleanupRule,
 } from './cleanup-policy.ts';
 import { CleanupError } from './errors.ts';
-import { endRemains, isAbandoned, isPresent, type ReaperOptions } from './reaper.ts';
+import { endLeftovers, isAbandoned, isPresent, type ReaperOptions } from './reaper.ts';
 import { removeOldEvents, removeOldRuns, removeOldSessions, type RetentionOptions } from './retention.ts';
 import type { SessionStatistics } from './statistics.ts';
 
@@ -225,10 +225,10 @@ export class SessionCleanup {
           const revoked = await registry.leases.revoke(id, { status: 'expired', message, leaseExpiresMs });
           if (revoked === undefined) return;
           closed += 1;
-          await endRemains(session, reaper);
+          await endLeftovers(session, reaper);
         });
       }
-      await giveWay();
+      await yieldToWriters();
     }
   }
 

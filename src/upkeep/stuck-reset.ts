@@ -4,7 +4,7 @@ import { delay } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import { describeSpan } from '../core/time-words.ts';
 import type { Registry, StuckFinding, TimedOut } from '../registry/registry.ts';
-import { endRemains, graceFor, isAbandoned, isAwake, type ReaperOptions } from './reaper.ts';
+import { endLeftovers, graceFor, isAbandoned, isAwake, type ReaperOptions } from './reaper.ts';
 import type { Idle } from './stuck.ts';
 
 /** The number of sessions whose processes are ended at the same time. */
@@ -56,7 +56,7 @@ export async function endTimedOut(
       try {
         // A session at a shared endpoint has no process that could be checked.
         if (session.endpoint !== null && !isAbandoned(session)) await (noticed ??= delay(graceMs));
-        await endRemains(session, { ...options, graceMs: isAwake(session) ? graceMs : 0 });
+        await endLeftovers(session, { ...options, graceMs: isAwake(session) ? graceMs : 0 });
       } catch (thrown) {
         const { message } = toError(thrown);
         failures.push({ sessionId: session.id, message });

@@ -4,7 +4,7 @@
  */
 export { CleanupError } from './errors.ts';
 export {
-  endRemains,
+  endLeftovers,
   endSession,
   graceFor,
   isAbandoned,

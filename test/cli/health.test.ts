@@ -74,7 +74,7 @@ describeOnSqlite('health: for a person', (registries) => {
     const { url, registry, run: health } = stage();
     await addRun(url, registry, { id: RUN, minutes: 20 });
     await registry.metrics.recordCleanup({ what: 'by policy', removed: 7, durationMs: 3, errors: [] });
-    await registry.leadership.stand('monitor', { holder: 'me', process: { host: 'here', pid: 99 }, leaseMs: 60_000 });
+    await registry.leadership.acquire('monitor', { holder: 'me', process: { host: 'here', pid: 99 }, leaseMs: 60_000 });
     const [well, slow, full] = await Promise.all([
       health(),
       health([], { MAX_LONG_RUNNING_SESSIONS: '0' }),
@@ -121,7 +121,7 @@ describeOnSqlite('health: for a person', (registries) => {
       await registry.alerts.raise(alert(`stuck ${index}`, { message: `Run of "${owner}" is stuck.`, next: 'x' }));
     }
     const leader = { holder: 'me', process: { host: 'monitor.'.repeat(20), pid: 99 }, leaseMs: 60_000 };
-    await registry.leadership.stand('monitor', leader);
+    await registry.leadership.acquire('monitor', leader);
     const results = await Promise.all(['80', '120'].map((COLUMNS) => health([], { COLUMNS })));
     results.forEach(({ stdout }, index) => {
       for (const line of stdout.split('\n')) expect(widthOf(line), line).to.be.at.most([80, 120][index]!);

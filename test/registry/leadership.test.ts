@@ -23,7 +23,7 @@ describeOnBoth('Leadership', (registries) => {
   });
 
   const stand = (holder: string, leaseMs = LONG_MS) =>
-    registry.leadership.stand(office, { holder, process: PROCESS, leaseMs });
+    registry.leadership.acquire(office, { holder, process: PROCESS, leaseMs });
 
   it('has one of many who stand at once (R402)', async () => {
     const names = Array.from({ length: 20 }, (_unused, index) => `monitor ${index}`);
@@ -40,9 +40,9 @@ describeOnBoth('Leadership', (registries) => {
 
   it('goes to another at once when it is given back, and by itself when its holder is silent', async () => {
     await stand('a');
-    await registry.leadership.resign(office, 'b');
+    await registry.leadership.release(office, 'b');
     expect(await stand('b')).to.include({ holder: 'a' });
-    await registry.leadership.resign(office, 'a');
+    await registry.leadership.release(office, 'a');
     expect(await stand('b', 1)).to.include({ holder: 'b' });
     await eventually(async () => (await registry.leadership.current(office)) === undefined, 'the lease runs out');
     expect(await stand('c')).to.include({ holder: 'c' });

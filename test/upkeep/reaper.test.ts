@@ -10,7 +10,7 @@ import { isAlive } from 'webdriver-supervisor/testing';
 import { silentLog } from '../../src/core/log.ts';
 import type { StoredSession } from '../../src/model/session.ts';
 import { openRegistry } from '../../src/registry/registry.ts';
-import { endRemains, reapForgotten } from '../../src/upkeep/upkeep.ts';
+import { endLeftovers, reapForgotten } from '../../src/upkeep/upkeep.ts';
 import { openForwardProxy } from '../support/forward-proxy.ts';
 import { insertSession, rawSql } from '../support/raw-sql.ts';
 import { describeOnSqlite } from '../support/registries.ts';
@@ -81,7 +81,7 @@ describeOnSqlite('reapForgotten', (registries) => {
   });
 });
 
-describe('endRemains', () => {
+describe('endLeftovers', () => {
   it('uses the proxy for the endpoint', async () => {
     await using proxy = await openForwardProxy();
     const session = {
@@ -91,7 +91,7 @@ describe('endRemains', () => {
       endpoint: 'http://127.0.0.1:1/',
       webdriverId: 'w',
     };
-    await endRemains(session as StoredSession, {
+    await endLeftovers(session as StoredSession, {
       host: hostname(),
       gridUrl: 'http://127.0.0.1:1/',
       gridRoute: { proxy: proxy.url },

@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 import { RUN_STATUSES } from '../../model/run.ts';
 import { SESSION_STATUSES } from '../../model/session.ts';
-import { type Page, type Place } from '../../registry/registry.ts';
+import { type Page, type PageCursor } from '../../registry/registry.ts';
 
 const LONGEST_ID = 200;
 const LONGEST_OWNER = 500;
@@ -101,7 +101,7 @@ export const resetBody = z
 export function toListFilter<Query extends { readonly limit: number; readonly after?: string | undefined }>({
   after: cursor,
   ...rest
-}: Query): Given<Omit<Query, 'after'>> & { readonly limit: number; readonly after?: Place } {
+}: Query): Given<Omit<Query, 'after'>> & { readonly limit: number; readonly after?: PageCursor } {
   const place = fromCursor(cursor);
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
   return { ...(given as Given<Omit<Query, 'after'>>), limit: rest.limit, ...(place !== undefined && { after: place }) };
@@ -115,7 +115,7 @@ export function toNext({ last }: Page<unknown>): string | null {
 }
 
 /** Parses a cursor. Undefined if no page gave it: the list then begins at its beginning. */
-function fromCursor(cursor: string | undefined): Place | undefined {
+function fromCursor(cursor: string | undefined): PageCursor | undefined {
   const [, createdAt, rowId] = /^(\d{4}-[\dT:-]+\.\d{3}Z)\.(.+)$/s.exec(cursor ?? '') ?? [];
   return createdAt === undefined || rowId === undefined ? undefined : { createdAt, id: rowId };
 }

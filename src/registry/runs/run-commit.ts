@@ -8,7 +8,7 @@ import type {
   EndingStep,
   RecordEntry,
   ReplacedRecord,
-  SavePlace,
+  SavePosition,
   StepDeclaration,
   StepEnd,
   StepId,
@@ -35,7 +35,7 @@ interface RecordRow {
   readonly record: RecordEntry;
   readonly order: number;
   readonly position: number;
-  readonly save: SavePlace | undefined;
+  readonly save: SavePosition | undefined;
   /** Gets the records of it that replaced another step's. */
   readonly replaced: ReplacedRecord[];
 }
@@ -104,7 +104,7 @@ export class CommitGroup {
     });
   }
 
-  saveRecord(record: RecordEntry, place: SavePlace): Promise<void> {
+  saveRecord(record: RecordEntry, place: SavePosition): Promise<void> {
     return this.#ask(1, record.json.length, (group) => {
       group.#putRecord({ record, order: place.order, position: 0, save: place, replaced: [] });
       return () => undefined;

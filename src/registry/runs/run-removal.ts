@@ -6,7 +6,7 @@ import type { ExpressionBuilder } from 'kysely';
 
 import { ENDED_STEPS } from '../../model/run.ts';
 import { count } from '../log/counters.ts';
-import { giveWay, type Connection, type Database } from '../sql/database.ts';
+import { yieldToWriters, type Connection, type Database } from '../sql/database.ts';
 import { appendEvent } from '../log/events.ts';
 import type { Tables } from '../sql/tables.ts';
 
@@ -28,7 +28,7 @@ export function isRemovable(before: string) {
 /** False where there is no such run, or it is being worked on, or it is not to go by {@link isRemovable}, if `before` is given. */
 export async function removeRun(database: Database, id: string, before?: string): Promise<boolean> {
   const isRemoved = await database.write((db) => removeRow(db, id, before));
-  while (await database.write((db) => removeBatch(db, id))) await giveWay();
+  while (await database.write((db) => removeBatch(db, id))) await yieldToWriters();
   return isRemoved;
 }
 

@@ -56,13 +56,13 @@ export interface ReplacedRecord extends RecordEntry {
 }
 
 /** A record that belongs to no step: its place among the steps, and how often it was saved. */
-export interface SavePlace {
+export interface SavePosition {
   readonly order: number;
   /** 1 for the first. */
   readonly nth: number;
 }
 
-export interface StoredSave extends SavePlace, Pick<RecordEntry, 'dataset' | 'key'> {}
+export interface StoredSave extends SavePosition, Pick<RecordEntry, 'dataset' | 'key'> {}
 
 /** A step that ends with the commit under way. */
 export interface EndingStep {
@@ -108,7 +108,7 @@ export interface RunStore {
   /** Records of another step, by now stored, that these records of the step at `order` would replace. */
   findReplaced(records: readonly RecordEntry[], order: number): Promise<readonly ReplacedRecord[]>;
   /** Saves one record at once. */
-  saveRecord(record: RecordEntry, place: SavePlace): Promise<void>;
+  saveRecord(record: RecordEntry, place: SavePosition): Promise<void>;
   /** What the snapshot tells has changed; it is written soon. */
   noteProgress(): void;
   /** Steps of earlier processes, in their order. */

@@ -27,7 +27,7 @@ import type {
   RunEnd,
   RunSnapshot,
   RunStore,
-  SavePlace,
+  SavePosition,
   StepDeclaration,
   StepEnd,
   StepId,
@@ -99,7 +99,7 @@ export class RunWriter implements RunStore {
     return this.#options.database.read((db) => findReplaced(db, records, { runId: this.#run.id, order }));
   }
 
-  async saveRecord(record: RecordEntry, place: SavePlace): Promise<void> {
+  async saveRecord(record: RecordEntry, place: SavePosition): Promise<void> {
     await this.#ask((group) => group.saveRecord(record, place));
   }
 

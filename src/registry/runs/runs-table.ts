@@ -7,7 +7,7 @@ import { RUN_STATUSES, type RunRow, type StoredRun, type StoredRunStatus } from 
 import type { Connection, Database } from '../sql/database.ts';
 import { LeaseLostError } from '../errors.ts';
 import { appendEvent } from '../log/events.ts';
-import { toPage, type Page, type Place } from '../sql/page.ts';
+import { toPage, type Page, type PageCursor } from '../sql/page.ts';
 import { toStorableText, toStoredName } from '../sql/row-id.ts';
 import { assertFolderFree, claimFolder, type FolderClaim } from './run-folders.ts';
 import { forgetSteps, type ForgottenPart } from './run-forget.ts';
@@ -27,7 +27,7 @@ export interface RunFilter {
   /** Newest first; default all. */
   readonly limit?: number;
   /** Those older than this one. */
-  readonly after?: Place;
+  readonly after?: PageCursor;
 }
 
 /** Under which session a run is begun or gone on with, and by which process. */

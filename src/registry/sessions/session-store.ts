@@ -14,7 +14,7 @@ import {
 import { isTime } from '../../model/fields.ts';
 import type { Connection, Database } from '../sql/database.ts';
 import { appendEvent } from '../log/events.ts';
-import { toPage, type Page, type Place } from '../sql/page.ts';
+import { toPage, type Page, type PageCursor } from '../sql/page.ts';
 import { toStorableText } from '../sql/row-id.ts';
 import { readSession, toStoredSession } from './session-row.ts';
 
@@ -32,7 +32,7 @@ export interface SessionFilter {
   /** Newest first; default all. */
   readonly limit?: number;
   /** Those older than this one. */
-  readonly after?: Place;
+  readonly after?: PageCursor;
 }
 
 /** What may be written about a session by those who use it. */

@@ -21,7 +21,7 @@ const FIRST_PAUSE_MS = 5;
 export type Connection = Kysely<Tables> | Transaction<Tables>;
 
 /** Between the parts of long work: SQLite has one writer at a time, and those of other processes come to their turn by chance alone. */
-export function giveWay(): Promise<void> {
+export function yieldToWriters(): Promise<void> {
   return delay(1);
 }
 

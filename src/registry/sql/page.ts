@@ -1,7 +1,7 @@
 /** A part of a list of the newest first. */
 
 /** The place of a row in the order. */
-export interface Place {
+export interface PageCursor {
   /** UTC, ISO 8601. */
   readonly createdAt: string;
   readonly id: string;
@@ -10,7 +10,7 @@ export interface Place {
 export interface Page<Row> {
   readonly rows: readonly Row[];
   /** The row after which the next page begins; null if there is no next page. */
-  readonly last: Place | null;
+  readonly last: PageCursor | null;
 }
 
 /** The size of a page's texts in bytes; one row may be larger by itself. A page is read in one piece, which holds up all else for some 10 ms per megabyte. */

@@ -10,7 +10,7 @@ import {
   type AddedItem,
   type EndingStep,
   type RecordEntry,
-  type SavePlace,
+  type SavePosition,
   type StepId,
   type StoredSave,
   type StoredStep,
@@ -218,7 +218,7 @@ export class Ledger {
    * Returns the position in the export order of a record that belongs to no step: that of its first saving. Returns null if an earlier
    * entry of `run` has stored this saving, because a replay must not replace a newer version by an older one.
    */
-  beginSave(record: RecordName): SavePlace | null {
+  beginSave(record: RecordName): SavePosition | null {
     const saved = this.#savedOf(record);
     const nth = (this.#savesInPass.get(saved) ?? 0) + 1;
     this.#savesInPass.set(saved, nth);
@@ -226,7 +226,7 @@ export class Ledger {
   }
 
   /** Notes that a saving was stored. */
-  endSave(record: RecordName, { nth }: SavePlace): void {
+  endSave(record: RecordName, { nth }: SavePosition): void {
     const saved = this.#savedOf(record);
     saved.stored = Math.max(saved.stored, nth);
   }
