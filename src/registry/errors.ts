@@ -1,8 +1,8 @@
 import { SupervisorError } from '../core/errors.ts';
 
 /**
- * The registry could not keep or tell what it was asked to: it is not there, full, damaged, or of a newer version. The message says
- * which, and what to do. What was not kept is not reported as done; the run can be resumed once the reason is mended.
+ * The registry could not store or read something: it is unreachable, full, damaged, or of a newer version. The message has the reason and
+ * the way out. Work that was not stored is not reported as done; the run can be resumed when the reason is removed.
  */
 export class RegistryError extends SupervisorError {
   readonly code: string = 'registry-error';
@@ -10,16 +10,16 @@ export class RegistryError extends SupervisorError {
 }
 
 /**
- * The registry lacks commits that it had confirmed: its file was replaced or deleted, it was restored from a copy, or a server took over that
- * did not have them. The run ends as failed, because its data in the registry are no longer complete.
+ * The registry lacks commits that it had confirmed: its file was replaced or deleted, it was restored from a copy, or a server took over
+ * that did not have them. The run ends as failed, because its data in the registry are no longer complete.
  */
 export class RegistryDivergedError extends RegistryError {
   override readonly code = 'registry-diverged';
 }
 
-/** The connection was lost while a transaction was being committed: it is not known whether it was committed. */
+/** The connection was lost during a commit, so it is unknown if the transaction was committed. */
 export class UnansweredCommitError extends Error {
-  /** By which the database knows the transaction. */
+  /** The database's id of the transaction. */
   readonly transactionId: string;
 
   constructor(transactionId: string, cause: Error) {
@@ -28,7 +28,7 @@ export class UnansweredCommitError extends Error {
   }
 }
 
-/** The owner's session, or the run, belongs to somebody else by now; nothing more of this holder is kept. */
+/** The owner's session, or the run, belongs to another process by now. The registry stores nothing more for this holder. */
 export class LeaseLostError extends SupervisorError {
   readonly code = 'lease-lost';
   readonly consequence = 'halt-session';

@@ -1,10 +1,13 @@
-/** Who of many does what only one may do. A lease, and no lock of the database's: one that hangs or is cut off must lose it. */
+/**
+ * Leader election: which of several programs does the work that only one may do. It is a lease and not a lock of the database, because a
+ * leader that hangs or is disconnected must lose it.
+ */
 import { sql } from 'kysely';
 
 import type { Connection, Database } from './sql/database.ts';
 import type { LeadersTable } from './sql/tables.ts';
 
-/** The office of the one monitor that does the work. */
+/** The name of the leadership of the monitors. */
 export const MONITOR_LEADERSHIP = 'monitor';
 
 export interface Leader {
@@ -29,15 +32,17 @@ export class Leadership {
     this.#database = database;
   }
 
-  /** Takes the office, or keeps it; it is free once its holder has not done so for the lease. Returns who has it then. */
-  acquire(office: string, { holder, process, leaseMs }: Candidate): Promise<Leader> {
+  /**
+   * Takes the leadership if it is free, or renews it. It is free if its leader did not renew it for the lease. Returns the current leader.
+   */
+  acquire(name: string, { holder, process, leaseMs }: Candidate): Promise<Leader> {
     const { dialect } = this.#database;
     const expires = sql<number>`${dialect.nowMs} + cast(${Math.round(leaseMs)} as bigint)`;
     const since = new Date().toISOString();
     return this.#database.write(async (db) => {
       await db
         .insertInto('leaders')
-        .values({ office, holder, host: process.host, pid: process.pid, since, expiresMs: expires })
+        .values({ office: name, holder, host: process.host, pid: process.pid, since, expiresMs: expires })
         .onConflict((conflict) =>
           conflict
             .column('office')
@@ -53,26 +58,26 @@ export class Leadership {
             ),
         )
         .execute();
-      const leader = await find(db, office);
+      const leader = await find(db, name);
       return toLeader(leader);
     });
   }
 
-  /** Gives the office back; nothing where somebody else has it. */
-  async release(office: string, holder: string): Promise<void> {
+  /** Gives the leadership up. Does nothing if another program has it. */
+  async release(name: string, holder: string): Promise<void> {
     await this.#database.write((db) =>
-      db.deleteFrom('leaders').where('office', '=', office).where('holder', '=', holder).execute(),
+      db.deleteFrom('leaders').where('office', '=', name).where('holder', '=', holder).execute(),
     );
   }
 
-  /** Undefined where nobody has it, or whoever had it did not keep it. */
-  async current(office: string): Promise<Leader | undefined> {
+  /** Returns the leader; undefined if there is none, or if its lease has expired. */
+  async current(name: string): Promise<Leader | undefined> {
     const { dialect } = this.#database;
     const row = await this.#database.read((db) =>
       db
         .selectFrom('leaders')
         .selectAll()
-        .where('office', '=', office)
+        .where('office', '=', name)
         .where('expiresMs', '>=', sql<number>`${dialect.nowMs}`)
         .executeTakeFirst(),
     );
@@ -80,8 +85,8 @@ export class Leadership {
   }
 }
 
-function find(db: Connection, office: string): Promise<LeadersTable> {
-  return db.selectFrom('leaders').selectAll().where('office', '=', office).executeTakeFirstOrThrow();
+function find(db: Connection, name: string): Promise<LeadersTable> {
+  return db.selectFrom('leaders').selectAll().where('office', '=', name).executeTakeFirstOrThrow();
 }
 
 function toLeader({ holder, host, pid, since }: LeadersTable): Leader {

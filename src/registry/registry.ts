@@ -1,7 +1,8 @@
 /**
- * The durable memory. Laws of this room: a finished step and its records are kept together or not at all; what is kept is never
- * doubled; an owner has at most one live session, and the database says so; only who holds the lease writes; nothing sensitive is asked
- * to be kept. One implementation over Kysely; what differs between SQLite and PostgreSQL is a value (`dialect.ts`).
+ * The durable store of sessions, runs, steps, records and events. Rules of this module: a finished step and its records are committed
+ * together or not at all; nothing is stored twice; an owner has at most one live session, which a unique index enforces; only the holder of
+ * the lease writes; callers pass no secrets. There is one implementation over Kysely. The differences between SQLite and PostgreSQL are a
+ * value (`dialect.ts`).
  */
 import { ConfigError } from '../core/errors.ts';
 import { findSecrets, redactUrl } from '../core/redact.ts';
@@ -53,11 +54,11 @@ export type { SessionLeases } from './sessions/session-leases.ts';
 export type { SessionFilter, SessionGroup, SessionPatch, SessionStore } from './sessions/session-store.ts';
 
 export const DEFAULT_REGISTRY_URL = 'sqlite:.supervisor/registry.db';
-/** For tests, and runs that nobody wants to resume: gone with the program. */
+/** A registry in memory, for tests and for runs that are never resumed. It ends with the program. */
 export const MEMORY_REGISTRY_URL = `sqlite:${MEMORY}`;
 
 export interface Registry extends AsyncDisposable {
-  /** Without a password. */
+  /** The file, or the URL without its password. */
   readonly place: string;
   readonly kind: 'sqlite' | 'postgres';
   readonly sessions: SessionStore;
@@ -73,7 +74,7 @@ export interface Registry extends AsyncDisposable {
 
 /**
  * Opens the registry and brings its tables up to date. `url` is `sqlite:<file>`, `sqlite::memory:` or `postgres://…`; default
- * `sqlite:.supervisor/registry.db`. Throws `ConfigError` for any other, `RegistryError` where it can't be used.
+ * `sqlite:.supervisor/registry.db`. Throws `ConfigError` for any other URL, `RegistryError` if the registry can't be used.
  */
 export async function openRegistry(url = DEFAULT_REGISTRY_URL): Promise<Registry> {
   settingSecrets.add(findSecrets(url));

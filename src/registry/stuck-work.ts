@@ -1,4 +1,4 @@
-/** Ends what makes no progress: many at once, by statements whose number does not grow with them. */
+/** Ends stuck runs and sessions. The number of statements does not grow with their number. */
 import { sql, type RawBuilder } from 'kysely';
 
 import type { SessionRow, StoredSession } from '../model/session.ts';
@@ -7,27 +7,27 @@ import type { EventType } from './log/events.ts';
 import { toStorableText } from './sql/row-id.ts';
 import { readSession } from './sessions/session-row.ts';
 
-/** SQLite works in our thread, and nothing may hold that up for long. */
-const AT_ONCE = 250;
+/** The maximum number of findings in one transaction. SQLite works in our thread, and nothing may block that for long. */
+const MAX_FINDINGS_AT_ONCE = 250;
 
-/** What was found to be stuck, and by which sign: where that has changed since, it moves again, and nothing is done. */
+/** A stuck run or session with the time at which it last made progress. If that time has changed since, it is no longer stuck and stays. */
 export type StuckFinding =
   | {
       readonly runId: string;
-      /** Its last progress as it was seen. */
+      /** The time of its last progress when it was found. */
       readonly seenAt: string;
-      /** What its rows and events say: why. */
+      /** The reason, for its rows and events. */
       readonly message: string;
     }
   | {
-      /** A session without a run. */
+      /** The id of a session without a run. */
       readonly sessionId: string;
-      /** Its last use as it was seen. */
+      /** The time of its last use when it was found. */
       readonly seenAt: string;
       readonly message: string;
     };
 
-/** What was timed out: runs by their ids, and the sessions whose browsers are now to be ended. */
+/** The runs and sessions that were timed out. The caller must end the browsers of the sessions. */
 export interface TimedOut {
   readonly runIds: readonly string[];
   readonly sessions: readonly StoredSession[];
@@ -41,23 +41,23 @@ export class StuckWork {
   }
 
   /**
-   * Runs get `timed_out`, with all that they have kept; so do their sessions, and those without a run. Their processes learn it from their
-   * leases. Events `session_timeout` and `run_ended` tell of it.
+   * Sets runs, their sessions, and sessions without a run to `timed_out`. The data of the runs stay. Their processes notice it by their
+   * leases. Appends the events `session_timeout` and `run_ended`.
    */
   async timeOut(findings: readonly StuckFinding[]): Promise<TimedOut> {
     const runIds: string[] = [];
     const sessions: StoredSession[] = [];
-    for (let from = 0; from < findings.length; from += AT_ONCE) {
+    for (let from = 0; from < findings.length; from += MAX_FINDINGS_AT_ONCE) {
       if (from > 0) await yieldToWriters();
-      const some = findings.slice(from, from + AT_ONCE);
-      const done = await this.#database.write((db) => this.#timeOut(db, some));
+      const part = findings.slice(from, from + MAX_FINDINGS_AT_ONCE);
+      const done = await this.#database.write((db) => this.#timeOut(db, part));
       runIds.push(...done.runIds);
       sessions.push(...done.sessions);
     }
     return { runIds, sessions };
   }
 
-  /** As a table that is made once, and not read anew for each row that it is compared with. */
+  /** Returns the rows as a table that is materialized once, instead of for each row that is compared with it. */
   #asRows(rows: readonly (readonly string[])[]): RawBuilder<unknown> {
     return sql`with seen(seen_id, seen_at, why) as materialized (
       select j.value ->> 0, j.value ->> 1, j.value ->> 2 from ${this.#database.dialect.jsonRows(JSON.stringify(rows))})`;
@@ -73,7 +73,7 @@ export class StuckWork {
         .filter((one) => 'sessionId' in one)
         .map((one) => [one.sessionId, one.seenAt, toStorableText(one.message)]),
     );
-    // Sessions are locked before runs, as everywhere: whoever works on both never waits for each other.
+    // Sessions are locked before runs, as in all transactions, so that there is no deadlock.
     await sql`${runsSeen} update sessions set lease_expires_ms = lease_expires_ms from seen
       where sessions.run_id = seen.seen_id and status in ('starting', 'active')`.execute(db);
     const { rows: runs } = await sql<{ id: string; owner: string; errorMessage: string }>`

@@ -167,7 +167,7 @@ describe('A registry that can’t be used', () => {
       url: (folder) => `sqlite:${folder}/text`,
       says: /text: file is not a database\. .*move it away/,
     },
-    { title: 'no place', url: () => 'sqlite:/proc/x/y.db', says: /folder \/proc\/x can't be made.*REGISTRY_URL/ },
+    { title: 'no place', url: () => 'sqlite:/proc/x/y.db', says: /folder \/proc\/x can't be created.*REGISTRY_URL/ },
     {
       title: 'no kind that is known',
       url: () => 'mysql://ann:pw@host/x',

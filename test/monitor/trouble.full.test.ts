@@ -86,7 +86,7 @@ describeOnSqlite('A monitor whose SQLite file is', (registries) => {
     using other = new DatabaseSync(url.slice('sqlite:'.length));
     other.exec('begin immediate');
     await eventually(async () => (await monitor.ask('/readyz')).status === 503, 'the lock is noticed');
-    await expectUnavailable(monitor, /Another program keeps it locked/);
+    await expectUnavailable(monitor, /Another program has it locked/);
     // Readable data are still shown.
     expect((await askInTime(monitor, '/sessions')).status).to.equal(200);
     other.exec('rollback');

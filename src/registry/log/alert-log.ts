@@ -1,15 +1,15 @@
-/** What is wrong now, and who has been told: kept, so that a monitor that starts anew tells nothing twice and forgets nothing. */
+/** The alerts and the notices that were sent. They are stored, so that a restarted monitor sends no notice twice and misses none. */
 import type { Database } from '../sql/database.ts';
 import { appendEvent } from './events.ts';
 import { toStorableText } from '../sql/row-id.ts';
 import type { AlertsTable } from '../sql/tables.ts';
 
 export const ALERT_STATUSES = ['firing', 'recovered', 'closed'] as const;
-/** `closed`: it is over, and nothing to be glad of; nobody is told. */
+/** `closed` means that the alert is over without a recovery; no notice is sent. */
 export type AlertStatus = (typeof ALERT_STATUSES)[number];
 
 export interface NewAlert {
-  /** One per rule and subject. */
+  /** The key of the rule and its subject. */
   readonly key: string;
   readonly rule: string;
   readonly severity: 'warning' | 'critical';
@@ -22,10 +22,10 @@ export interface NewAlert {
 
 export interface StoredAlert extends NewAlert {
   readonly status: AlertStatus;
-  /** UTC, ISO 8601: since when it fires. */
+  /** The time at which it began to fire; UTC, ISO 8601. */
   readonly since: string;
   readonly updatedAt: string;
-  /** By sink: what it was last told, of which firing. */
+  /** By sink: the status in the last notice, and the `since` of the alert at that time. */
   readonly delivered: Readonly<Record<string, { readonly status: AlertStatus; readonly since: string }>>;
 }
 
@@ -36,7 +36,7 @@ export class AlertLog {
     this.#database = database;
   }
 
-  /** Those that fire first, then those that are over and not yet forgotten. */
+  /** Lists the firing alerts, then those that are over and not yet removed. */
   async list(): Promise<StoredAlert[]> {
     const rows = await this.#database.read((db) => db.selectFrom('alerts').selectAll().orderBy('since').execute());
     const alerts = rows.map(toAlert);
@@ -46,7 +46,7 @@ export class AlertLog {
     ];
   }
 
-  /** It is wrong now. True where it was not already; then an event tells of it. */
+  /** Stores that the alert fires. Returns true if it did not fire before; then it also appends an event. */
   raise(alert: NewAlert): Promise<boolean> {
     const { key, rule, severity, next, owner, runId, sessionId } = alert;
     const now = new Date().toISOString();
@@ -83,7 +83,7 @@ export class AlertLog {
     });
   }
 
-  /** It is over. False where it did not fire. */
+  /** Stores that the alert is over. Returns false if it did not fire. */
   end(
     key: string,
     { status, message }: { readonly status: 'recovered' | 'closed'; readonly message: string },
@@ -104,14 +104,14 @@ export class AlertLog {
     });
   }
 
-  /** The sink knows of this state of it. */
+  /** Stores that the sink was notified of this status. */
   async noteDelivered(
     key: string,
     sink: string,
-    told: { readonly status: AlertStatus; readonly since: string },
+    notice: { readonly status: AlertStatus; readonly since: string },
   ): Promise<void> {
     await this.#database.write(async (db) => {
-      // Locks the row: sinks are told at the same time.
+      // This locks the row, because several sinks are notified at the same time.
       const row = await db
         .updateTable('alerts')
         .set((eb) => ({ delivered: eb.ref('delivered') }))
@@ -119,7 +119,7 @@ export class AlertLog {
         .returningAll()
         .executeTakeFirst();
       if (row === undefined) return;
-      const delivered = { ...toAlert(row).delivered, [sink]: told };
+      const delivered = { ...toAlert(row).delivered, [sink]: notice };
       await db
         .updateTable('alerts')
         .set({ delivered: JSON.stringify(delivered) })
@@ -128,7 +128,7 @@ export class AlertLog {
     });
   }
 
-  /** Forgets those that were over before `before`. */
+  /** Removes alerts that were over before `before`. Returns their number. */
   async removeEnded(before: string): Promise<number> {
     const { numDeletedRows } = await this.#database.write((db) =>
       db.deleteFrom('alerts').where('status', '!=', 'firing').where('updatedAt', '<', before).executeTakeFirst(),
@@ -158,7 +158,7 @@ function toDelivered(json: string): StoredAlert['delivered'] {
   try {
     return JSON.parse(json) as StoredAlert['delivered'];
   } catch {
-    // Spoilt: better told twice than never.
+    // The value is damaged. A notice that is sent twice is better than one that is missing.
     return {};
   }
 }

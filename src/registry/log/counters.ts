@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 
 import type { Connection } from '../sql/database.ts';
 
-/** Totals by name; the label tells owners, causes or states apart, and is empty where there is nothing to tell apart. */
+/** The names of the totals. A label distinguishes owners, causes or states; it is empty for a total without parts. */
 export const COUNTERS = [
   'lease_token',
   'sessions_created',
@@ -21,7 +21,7 @@ export const COUNTERS = [
 ] as const;
 export type CounterName = (typeof COUNTERS)[number];
 
-/** Returns the new total. */
+/** Adds to a total. Returns the new total. */
 export async function count(db: Connection, name: CounterName, { by = 1, label = '' } = {}): Promise<number> {
   const { value } = await db
     .insertInto('counters')

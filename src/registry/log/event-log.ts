@@ -1,4 +1,4 @@
-/** The audit trail as it is read: in the order in which it was written, and nothing of it twice or left out. */
+/** Reads the audit trail in the order in which it was written, without duplicates or gaps. */
 import type { Selectable, SelectQueryBuilder } from 'kysely';
 
 import type { Connection, Database } from '../sql/database.ts';
@@ -8,10 +8,10 @@ import type { EventsTable, Tables } from '../sql/tables.ts';
 
 type EventRow = Selectable<EventsTable>;
 
-/** A transaction that took a number and has not ended may be this late. Whoever follows misses the event of one that takes longer. */
-const STRAGGLER_MS = 3_000;
-/** More events than transactions that are open at a time have. */
-const UNSETTLED = 200;
+/** The time for which a reader waits for a missing event number. The event of a transaction that takes longer is missed. */
+const GAP_WAIT_LIMIT_MS = 3_000;
+/** The number of newest events that may include unfinished transactions. It is more than simultaneous transactions can write. */
+const MAX_UNSETTLED_EVENTS = 200;
 
 /** One line of the audit trail. */
 export interface StoredEvent {
@@ -31,7 +31,7 @@ export interface StoredEvent {
 export interface EventFilter {
   readonly types?: readonly EventType[];
   readonly owner?: string;
-  /** UTC, ISO 8601: those of then and later. */
+  /** The time of the oldest event; UTC, ISO 8601. */
   readonly since?: string;
 }
 
@@ -47,15 +47,15 @@ export class EventLog {
   }
 
   /**
-   * The next events after `after`, oldest first. PostgreSQL gives numbers out before their transactions end: where one is missing and its
-   * neighbour is young, those behind it are left for the next call. At most `limit`, and no more than fit into one page.
+   * Lists the events after `after`, oldest first: at most `limit`, and no more than fit into one page. PostgreSQL assigns numbers before
+   * transactions end. If a number is missing and the next event is recent, that event and those after it are left for the next call.
    */
   async listAfter(after: number, { limit }: { readonly limit: number }): Promise<StoredEvent[]> {
     const rows = await this.#readPage(limit, (db) => db.selectFrom('events').where('id', '>', after).orderBy('id'));
     return (this.#database.dialect.numbersInOrder ? rows : untilGap(rows, after)).map(toStoredEvent);
   }
 
-  /** The last of them, oldest first. At most `limit`, and no more than fit into one page. */
+  /** Lists the newest matching events, oldest first: at most `limit`, and no more than fit into one page. */
   async listLatest({ limit, owner, types, since }: EventFilter & { readonly limit: number }): Promise<StoredEvent[]> {
     const rows = await this.#readPage(limit, (db) =>
       db
@@ -82,7 +82,7 @@ export class EventLog {
     return this.#database.read((db) => select(db).selectAll().limit(count).execute());
   }
 
-  /** How many of each type were in a window of time, its end not included. Types that had none are left out. */
+  /** Counts the events of each type from `from` until before `to`. Types without events are left out. */
   async countByType({
     types,
     from,
@@ -106,7 +106,7 @@ export class EventLog {
     return Object.fromEntries(rows.map(({ type, number }) => [type, number]));
   }
 
-  /** The number of the newest event; 0 before there is any. */
+  /** Returns the number of the newest event; 0 if there is none. */
   async latestId(): Promise<number> {
     const row = await this.#database.read((db) =>
       db
@@ -117,10 +117,10 @@ export class EventLog {
     return row?.id ?? 0;
   }
 
-  /** The newest behind which nothing can come any more: where to begin to follow. */
+  /** Returns the number of the newest event before which no further event can appear. A reader that follows the log begins after it. */
   async settledId(): Promise<number> {
     const rows = await this.#database.read((db) =>
-      db.selectFrom('events').select(['id', 'at']).orderBy('id', 'desc').limit(UNSETTLED).execute(),
+      db.selectFrom('events').select(['id', 'at']).orderBy('id', 'desc').limit(MAX_UNSETTLED_EVENTS).execute(),
     );
     const [oldest, ...rest] = rows.reverse();
     if (oldest === undefined) return 0;
@@ -128,7 +128,7 @@ export class EventLog {
     return settled.at(-1)?.id ?? oldest.id;
   }
 
-  /** Removes one batch of those from before `before`; returns how many. */
+  /** Removes one batch of events from before `before`. Returns their number. */
   async removeBefore(before: string, { limit }: { readonly limit: number }): Promise<number> {
     const { numDeletedRows } = await this.#database.write((db) =>
       db
@@ -145,7 +145,7 @@ export class EventLog {
 function untilGap<Row extends Pick<EventRow, 'id' | 'at'>>(rows: readonly Row[], after: number): readonly Row[] {
   let last = after;
   for (const [index, { id, at }] of rows.entries()) {
-    if (id !== last + 1 && Date.now() - Date.parse(at) < STRAGGLER_MS) return rows.slice(0, index);
+    if (id !== last + 1 && Date.now() - Date.parse(at) < GAP_WAIT_LIMIT_MS) return rows.slice(0, index);
     last = id;
   }
   return rows;
@@ -169,7 +169,7 @@ function toData(json: string): Record<string, unknown> | null {
   try {
     return JSON.parse(json) as Record<string, unknown>;
   } catch {
-    // Spoilt by somebody; the rest of the event is still true.
+    // The data are damaged; the rest of the event is still right.
     return null;
   }
 }

@@ -1,4 +1,4 @@
-/** The audit trail: appended with the change that it tells of, in one transaction, and never changed. */
+/** The audit trail. An event is appended in the transaction of the change that it describes, and never changed. */
 import type { Connection } from '../sql/database.ts';
 import { toStorableText } from '../sql/row-id.ts';
 
@@ -33,7 +33,7 @@ export interface NewEvent {
   readonly data?: object;
 }
 
-/** Resolves with whether the run was removed, as far as the audit trail goes back. */
+/** Returns true if the audit trail has the removal of the run. */
 export async function isRunRemoved(db: Connection, runId: string): Promise<boolean> {
   const event = await db
     .selectFrom('events')

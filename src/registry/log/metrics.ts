@@ -1,4 +1,4 @@
-/** What the registry knows in numbers. Totals outlive the rows they were counted from. */
+/** The numbers of the registry. Totals outlive the rows from which they were counted. */
 import { sql } from 'kysely';
 
 import { ENDED_STEPS, type StoredRunStatus } from '../../model/run.ts';
@@ -9,17 +9,17 @@ import { appendEvent } from './events.ts';
 import { toHistogram, type StoredHistogram } from './histograms.ts';
 
 export interface RegistryMetrics {
-  /** By owner, restarts included; under the empty name those of runs without an owner of their own. */
+  /** By owner, restarts included. The empty name has those of runs without their own owner. */
   readonly sessionsCreated: Readonly<Record<string, number>>;
-  /** Steps and items that were begun on the session that was handed down to them. */
+  /** The number of steps and items that began on an existing session. */
   readonly sessionsReused: number;
-  /** Reused / (reused + created); null before anything was. */
+  /** Reused / (reused + created); null if both are 0. */
   readonly reuseRatio: number | null;
-  /** Two sessions of one owner within 10 s, restarts after a death left out. */
+  /** The number of sessions that were created within 10 s of another one of the same owner. Restarts after a death do not count. */
   readonly rapidCreates: number;
-  /** Work that met another session than the one it began with. */
+  /** The number of steps and items that met another session than the one with which they began. */
   readonly contextLosses: number;
-  /** Owners with more than one live session; the database's index allows none. */
+  /** Owners with more than one live session; the unique index prevents them. */
   readonly duplicateOwners: readonly string[];
   readonly deaths: readonly { readonly cause: string; readonly detectedBy: string; readonly number: number }[];
   readonly workCancelled: Readonly<Record<string, number>>;
@@ -32,11 +32,11 @@ export interface RegistryMetrics {
     readonly failures: number;
     readonly lastAt: string | null;
   };
-  /** Units of work that are over, at their latest status; those of runs that were removed included. */
+  /** The numbers of finished steps and items by their latest status, including those of removed runs. */
   readonly stepsByStatus: Readonly<Record<string, number>>;
-  /** From the last sign of life to the declaration of the death. */
+  /** The times from the last heartbeat to the declared death. */
   readonly deathDetection: StoredHistogram;
-  /** From a death to the next session that runs. */
+  /** The times from a death to the next active session. */
   readonly recovery: StoredHistogram;
   readonly registryBytes: number;
 }
@@ -88,7 +88,7 @@ export class Metrics {
     };
   }
 
-  /** One clean-up, counted and written to the audit trail. */
+  /** Counts a clean-up and appends it to the audit trail. */
   async recordCleanup(done: {
     readonly what: string;
     readonly removed: number;
@@ -140,7 +140,7 @@ export class Metrics {
     return rows.map(({ owner }) => owner);
   }
 
-  /** Of the runs that have not been removed; of those that have, the totals are counters. */
+  /** Returns the sums of the existing runs. Those of removed runs are counters. */
   async #ofRuns(): Promise<{ readonly reused: number; readonly contextLosses: number }> {
     const sums = await this.#database.read((db) =>
       db
@@ -165,7 +165,7 @@ export class Metrics {
     return Object.fromEntries(rows.map(({ status, number }) => [status, number]));
   }
 
-  /** Times are text, which both databases subtract in ways of their own; of the last thousand of each status that is done here. */
+  /** Averages the last thousand sessions of each status. Times are text, which the databases subtract differently, so it is done here. */
   async #averageSessionSeconds(): Promise<number | null> {
     const over = sql<string>`coalesce(ended_at, created_at)`;
     const seconds: number[] = [];

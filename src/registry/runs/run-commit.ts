@@ -1,4 +1,4 @@
-/** One commit of a run: what goes into it, and how it is written by few statements whose texts never change. */
+/** One commit of a run: its contents, and the few statements with constant texts that write it. */
 import { sql } from 'kysely';
 
 import type { Connection } from '../sql/database.ts';
@@ -14,11 +14,11 @@ import type {
   StepId,
 } from './run-store.ts';
 
-/** Bounds of one transaction: SQLite works in our thread, and nothing may hold that up for long. */
-const MOST_ROWS = 250;
-const MOST_BYTES = 1_000_000;
-/** A statement of SQLite takes 32 766 variables, one of PostgreSQL 65 535. */
-const MOST_ROWS_OF_STATEMENT = 5_000;
+/** The limits of one transaction. SQLite works in our thread, and nothing may block that for long. */
+const MAX_ROWS = 250;
+const MAX_BYTES = 1_000_000;
+/** The maximum number of rows in one statement. SQLite allows 32 766 variables, PostgreSQL 65 535. */
+const MAX_STATEMENT_ROWS = 5_000;
 
 interface StepRow {
   readonly id: string;
@@ -26,7 +26,7 @@ interface StepRow {
   readonly order: number;
   readonly added: { readonly by: string; readonly json: string } | undefined;
   hasEffects: boolean;
-  /** Undefined for one that is only declared. */
+  /** Undefined for a step that is only declared. */
   end: StepEnd | undefined;
 }
 
@@ -36,7 +36,7 @@ interface RecordRow {
   readonly order: number;
   readonly position: number;
   readonly save: SavePosition | undefined;
-  /** Gets the records of it that replaced another step's. */
+  /** The list for records of this commit that replaced another step's. */
   readonly replaced: ReplacedRecord[];
 }
 
@@ -49,14 +49,14 @@ export class CommitGroup {
   readonly #steps = new Map<string, StepRow>();
   readonly #records = new Map<string, RecordRow>();
   readonly #answers: Answer[] = [];
-  /** Parts in the order of their coming; a part is never divided. */
+  /** The parts in the order of their calls. A part is never divided. */
   #parts: { readonly rows: number; readonly bytes: number; put: (group: CommitGroup) => void }[] = [];
 
   get isEmpty(): boolean {
     return this.#parts.length === 0 && this.#steps.size === 0 && this.#records.size === 0;
   }
 
-  /** Whether it has something finished, and not only plans. */
+  /** True if a caller waits for this group, so that it has more than declarations. */
   get isProgress(): boolean {
     return this.#answers.length > 0;
   }
@@ -73,7 +73,7 @@ export class CommitGroup {
     return this.steps.flatMap(({ id, end }) => (end === undefined ? [] : [{ id, status: end.status }]));
   }
 
-  /** Adds nothing; resolves when the group is stored. */
+  /** Adds nothing. Resolves when the group is stored. */
   prove(): Promise<void> {
     return this.#ask(0, 0, () => () => undefined);
   }
@@ -99,19 +99,19 @@ export class CommitGroup {
     return this.#ask(1 + records.length, bytes, (group) => {
       group.#putStep({ id, order }, end);
       records.forEach((record, position) => group.#putRecord({ record, order, position, save: undefined, replaced }));
-      // A transaction that is done again finds them again.
+      // A repeated transaction finds them again.
       return () => [...new Map(replaced.map((record) => [toRowId(record.dataset, record.key), record])).values()];
     });
   }
 
-  saveRecord(record: RecordEntry, place: SavePosition): Promise<void> {
+  saveRecord(record: RecordEntry, save: SavePosition): Promise<void> {
     return this.#ask(1, record.json.length, (group) => {
-      group.#putRecord({ record, order: place.order, position: 0, save: place, replaced: [] });
+      group.#putRecord({ record, order: save.order, position: 0, save, replaced: [] });
       return () => undefined;
     });
   }
 
-  /** As much as one transaction takes, the oldest first. */
+  /** Takes the oldest parts, as many as fit into one transaction. */
   take(): CommitGroup {
     const group = new CommitGroup();
     let rows = 0;
@@ -120,7 +120,7 @@ export class CommitGroup {
     for (const part of this.#parts) {
       rows += part.rows;
       bytes += part.bytes;
-      if (count > 0 && (rows > MOST_ROWS || bytes > MOST_BYTES)) break;
+      if (count > 0 && (rows > MAX_ROWS || bytes > MAX_BYTES)) break;
       part.put(group);
       part.put = done;
       count += 1;
@@ -154,7 +154,7 @@ export class CommitGroup {
     return promise;
   }
 
-  /** A step that is declared and ended by one commit is one row. */
+  /** Puts a step. A step that is declared and ended by one commit is one row. */
   #putStep({ id: step, order, added }: StepDeclaration, end: StepEnd | undefined, hasEffects = false): void {
     const id = toStepRowId(step);
     const known = this.#steps.get(id);
@@ -181,7 +181,7 @@ export class CommitGroup {
 
 function done(): void {}
 
-/** Returns the number of records that were not there before. */
+/** Writes the group. Returns the number of records that did not exist before. */
 export async function writeGroup(
   transaction: Connection,
   group: CommitGroup,
@@ -192,16 +192,16 @@ export async function writeGroup(
   return records.length === 0 ? 0 : writeRecords(transaction, records, { dialect, runId });
 }
 
-interface Place {
+interface CommitTarget {
   readonly dialect: RegistryDialect;
   readonly runId: string;
 }
 
-/** The place of a step's first declaration stays. */
+/** Writes the steps. The order of a step's first declaration stays. */
 async function upsertSteps(
   transaction: Connection,
   steps: readonly StepRow[],
-  { dialect, runId }: Place,
+  { dialect, runId }: CommitTarget,
 ): Promise<void> {
   const json = JSON.stringify(
     steps.map(({ id, step, order, added, hasEffects, end }) => [
@@ -235,21 +235,25 @@ async function upsertSteps(
     where not (excluded.status = 'queued' and steps.status in ('done', 'skipped'))`.execute(transaction);
 }
 
-/** Returns how many were not there before. A step may have more records than one statement can take. */
-async function writeRecords(transaction: Connection, records: readonly RecordRow[], place: Place): Promise<number> {
+/** Writes the records. Returns the number of those that did not exist before. A step may have more records than fit into one statement. */
+async function writeRecords(
+  transaction: Connection,
+  records: readonly RecordRow[],
+  target: CommitTarget,
+): Promise<number> {
   let count = 0;
   for (const part of toStatements(records, ({ record }) => record.json.length))
-    count += await writeRecordsAtOnce(transaction, part, place);
+    count += await writeRecordsAtOnce(transaction, part, target);
   return count;
 }
 
-/** Parts that are bounded in number and, unless one is alone, in letters. */
+/** Divides values into parts for one statement each, limited in number and in length; a value that is too long is a part by itself. */
 function* toStatements<Value>(values: readonly Value[], lengthOf: (value: Value) => number): Generator<Value[]> {
   let part: Value[] = [];
   let length = 0;
   for (const value of values) {
     length += lengthOf(value);
-    if (part.length > 0 && (part.length === MOST_ROWS_OF_STATEMENT || length > MOST_BYTES)) {
+    if (part.length > 0 && (part.length === MAX_STATEMENT_ROWS || length > MAX_BYTES)) {
       yield part;
       part = [];
       length = lengthOf(value);
@@ -259,24 +263,24 @@ function* toStatements<Value>(values: readonly Value[], lengthOf: (value: Value)
   if (part.length > 0) yield part;
 }
 
-/** Most records were never there before, so those are tried first. */
+/** Writes the records of one statement. It tries an insert first, because most records do not exist before. */
 async function writeRecordsAtOnce(
   transaction: Connection,
   records: readonly RecordRow[],
-  place: Place,
+  target: CommitTarget,
 ): Promise<number> {
-  const { rows } = await insertRecords(transaction, records, place);
+  const { rows } = await insertRecords(transaction, records, target);
   if (rows.length === records.length) return rows.length;
   const inserted = new Set(rows.map(({ id }) => id));
   await replaceRecords(
     transaction,
     records.filter(({ id }) => !inserted.has(id)),
-    place,
+    target,
   );
   return rows.length;
 }
 
-function insertRecords(transaction: Connection, records: readonly RecordRow[], { dialect, runId }: Place) {
+function insertRecords(transaction: Connection, records: readonly RecordRow[], { dialect, runId }: CommitTarget) {
   const json = JSON.stringify(
     records.map(({ id, record, order, position, save }) => [
       id,
@@ -297,8 +301,12 @@ function insertRecords(transaction: Connection, records: readonly RecordRow[], {
     on conflict (run_id, id) do nothing returning id`.execute(transaction);
 }
 
-/** One that is kept again by the same step, or the same save, stays in its place; another step's takes it to its own. */
-async function replaceRecords(transaction: Connection, records: readonly RecordRow[], { runId }: Place): Promise<void> {
+/** Replaces records. A record that the same step or save stores again keeps its position; a record of another step moves to that step. */
+async function replaceRecords(
+  transaction: Connection,
+  records: readonly RecordRow[],
+  { runId }: CommitTarget,
+): Promise<void> {
   const before = await transaction
     .selectFrom('records')
     .select(['id', 'json', 'ord', 'position', 'saveOrd', 'saves'])
@@ -312,14 +320,14 @@ async function replaceRecords(transaction: Connection, records: readonly RecordR
   const known = new Map(before.map((row) => [row.id, row]));
   for (const { id, record, order, position, save, replaced } of records) {
     const old = known.get(id);
-    const isSamePlace = old?.ord === order;
-    if (!isSamePlace && save === undefined) replaced.push({ ...record, isSame: old?.json === record.json });
+    const isSamePosition = old?.ord === order;
+    if (!isSamePosition && save === undefined) replaced.push({ ...record, isSame: old?.json === record.json });
     await transaction
       .updateTable('records')
       .set({
         json: record.json,
         ord: order,
-        position: isSamePlace ? old.position : position,
+        position: isSamePosition ? old.position : position,
         ...(save === undefined ? {} : { saveOrd: save.order, saves: save.nth }),
       })
       .where('runId', '=', runId)
@@ -328,7 +336,7 @@ async function replaceRecords(transaction: Connection, records: readonly RecordR
   }
 }
 
-/** Records of other steps that these records of the step at `order` would replace. */
+/** Finds records of other steps that these records of the step at `order` would replace. */
 export async function findReplaced(
   db: Connection,
   records: readonly RecordEntry[],

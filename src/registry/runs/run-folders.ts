@@ -1,5 +1,5 @@
 /**
- * Which working run writes into which folder. Two runs that write into one folder would replace each other's files. The claim is a part of
+ * The claims of runs on their output folders. Two runs that write into one folder would replace each other's files. The claim is a part of
  * the run's row, so that it ends with the run's lease, whatever happens to the program.
  */
 import type { StoredRun } from '../../model/run.ts';
@@ -10,10 +10,10 @@ import type { Connection, Database } from '../sql/database.ts';
 
 /** A folder on one machine. */
 export interface FolderClaim {
-  /** Absolute, without symbolic links. */
+  /** The absolute path without symbolic links. */
   readonly folder: string;
   readonly host: string;
-  /** Returns true if a process is certain to be gone: its lease then counts no more. */
+  /** Returns true if a process is known to be gone. Its lease then no longer counts. */
   readonly isGone: (process: {
     readonly host: string | null;
     readonly pid: number | null;
@@ -21,8 +21,8 @@ export interface FolderClaim {
   }) => boolean;
 }
 
-/** The name in a run's `options`. */
-const OPTION = 'writesTo';
+/** The name of the claim in a run's `options`. */
+const CLAIM_OPTION = 'writesTo';
 
 /** Throws `ConfigError` if another run writes into the folder now. */
 export async function assertFolderFree(database: Database, runId: string, claim: FolderClaim): Promise<void> {
@@ -31,8 +31,8 @@ export async function assertFolderFree(database: Database, runId: string, claim:
 }
 
 /**
- * Claims the folder for a run that is begun in the same transaction; returns its options. Throws `ConfigError` if another run writes into
- * the folder.
+ * Claims the folder for a run that begins in the same transaction. Returns the run's options. Throws `ConfigError` if another run writes
+ * into the folder.
  */
 export async function claimFolder(
   db: Connection,
@@ -42,32 +42,33 @@ export async function claimFolder(
     dialect,
   }: { readonly runId: string; readonly claim: FolderClaim; readonly dialect: Database['dialect'] },
 ): Promise<string | undefined> {
-  // One claim at a time: those of two transactions that don't see each other would both succeed.
+  // This lock allows one claim at a time: two transactions that don't see each other would both succeed.
   await count(db, 'output_claims');
   const others = await refuseHeld(db, { runId, claim, dialect });
-  // Their processes may only have been suspended: when they wake, and renew their leases, the folder is no longer theirs.
-  for (const { id, options } of others) await writeOptions(db, id, { ...toOptions(options), [OPTION]: undefined });
+  // Their processes may only be suspended. When they resume and renew their leases, the folder is no longer theirs.
+  for (const { id, options } of others)
+    await writeOptions(db, id, { ...toOptions(options), [CLAIM_OPTION]: undefined });
   const row = await db.selectFrom('runs').select('options').where('id', '=', runId).executeTakeFirst();
-  return row === undefined ? undefined : JSON.stringify({ ...toOptions(row.options), [OPTION]: claim.folder });
+  return row === undefined ? undefined : JSON.stringify({ ...toOptions(row.options), [CLAIM_OPTION]: claim.folder });
 }
 
-/** Throws `ConfigError` if the folder that `run` claimed when it was begun was claimed by another run since. */
+/** Throws `ConfigError` if another run has claimed the folder of `run` since `run` began. */
 export async function assertFolderKept(
   database: Database,
-  { id: runId, options: { [OPTION]: folder } }: Pick<StoredRun, 'id' | 'options'>,
+  { id: runId, options: { [CLAIM_OPTION]: folder } }: Pick<StoredRun, 'id' | 'options'>,
 ): Promise<void> {
   const row = await database.read((db) =>
     db.selectFrom('runs').select('options').where('id', '=', runId).executeTakeFirst(),
   );
-  if (row === undefined || toOptions(row.options)[OPTION] === folder) return;
+  if (row === undefined || toOptions(row.options)[CLAIM_OPTION] === folder) return;
   throw new ConfigError(
-    `Another run began to write into ${String(folder)} while this process was suspended and its lease ran out. Its files are left alone. The ` +
-      `records are in the registry: write them elsewhere by \`runs export ${runId} --output FOLDER\`.`,
+    `Another run began to write into ${String(folder)} after this process was suspended and its lease expired. Its files were not changed. The ` +
+      `records are in the registry: write them into another folder with \`runs export ${runId} --output FOLDER\`.`,
     { data: { runId, folder } },
   );
 }
 
-/** Throws `ConfigError` if a working run has the folder. Returns the runs that claimed it and no longer hold their lease. */
+/** Throws `ConfigError` if a working run has claimed the folder. Returns the runs that claimed it and have lost their lease. */
 async function refuseHeld(
   db: Connection,
   {
@@ -90,18 +91,18 @@ async function refuseHeld(
             .where('sessions.status', 'in', LIVE_STATUSES)
             .where('sessions.leaseExpiresMs', '>', dialect.nowMs),
         )
-        // A boolean of PostgreSQL, a number of SQLite.
+        // PostgreSQL returns a boolean, SQLite a number.
         .as('isLeased'),
     )
     .where('status', '=', 'processing')
     .where('host', '=', host)
     .where('id', '!=', runId)
     .execute();
-  const claimed = working.filter(({ options }) => toOptions(options)[OPTION] === folder);
+  const claimed = working.filter(({ options }) => toOptions(options)[CLAIM_OPTION] === folder);
   const holder = claimed.find(({ isLeased, ...process }) => Boolean(isLeased) && !isGone(process));
   if (holder === undefined) return claimed;
   throw new ConfigError(
-    `The run ${holder.id} of ${holder.action} (pid ${holder.pid}) writes into ${folder} now. Wait for its end, cancel it by ` +
+    `The run ${holder.id} of ${holder.action} (pid ${holder.pid}) writes into ${folder} now. Wait for its end, cancel it with ` +
       `\`runs cancel ${holder.id}\`, or choose another folder with --output.`,
     { data: { runId: holder.id, folder } },
   );

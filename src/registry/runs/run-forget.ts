@@ -1,18 +1,18 @@
-/** Forgets a part of a run, so that it is done again. */
+/** Removes the stored steps of a part of a run, so that they are done again. */
 import type { Database } from '../sql/database.ts';
 import { LeaseLostError } from '../errors.ts';
 import { recount } from './run-records.ts';
 
 export interface ForgottenPart {
-  /** Steps and items from this place in the order of declaration on. */
+  /** The first position in the order of declaration: steps and items from here on are removed. */
   readonly fromOrder: number;
   /** The row ids of earlier steps that contain one of them. */
   readonly around: readonly string[];
 }
 
 /**
- * Removes steps with their records, and records that were saved outside of steps later. Returns the number of steps. Rejects with
- * `LeaseLostError` if the run is not worked on under `token`.
+ * Removes steps with their records, and later records that were saved outside of steps. Returns the number of steps. Rejects with
+ * `LeaseLostError` if the run is not owned under `token`.
  */
 export async function forgetSteps(
   database: Database,
@@ -27,7 +27,7 @@ export async function forgetSteps(
       .where('token', '=', token)
       .executeTakeFirst();
     if (owned.numUpdatedRows === 0n)
-      throw new LeaseLostError(`The run ${runId} is no longer this process's; nothing of it was forgotten.`, {
+      throw new LeaseLostError(`The run ${runId} no longer belongs to this process; nothing of it was removed.`, {
         data: { runId },
       });
     const removed = await db

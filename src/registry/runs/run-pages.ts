@@ -1,4 +1,4 @@
-/** What a run has kept, read in pages: nobody waits for a long list, and none is ever whole in the database's hands. */
+/** Reads the stored steps and records of a run in pages, so that a long list neither blocks other work nor fills the memory. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { StepStatus } from '../../model/run.ts';
@@ -7,15 +7,15 @@ import { countFitting } from '../sql/page.ts';
 import { fromStoredName } from '../sql/row-id.ts';
 import type { RecordEntry, StoredSave, StoredStep } from './run-store.ts';
 
-/** Read within a few milliseconds. */
-const PAGE = 1_000;
+/** The number of rows that are read at a time, within a few milliseconds. */
+const PAGE_ROWS = 1_000;
 
-export interface RunPlace {
+export interface RunReference {
   readonly database: Database;
   readonly runId: string;
 }
 
-export async function* pageSteps({ database, runId }: RunPlace): AsyncGenerator<StoredStep> {
+export async function* pageSteps({ database, runId }: RunReference): AsyncGenerator<StoredStep> {
   for (let after = -1; ;) {
     const rows = await database.read((db) =>
       db
@@ -24,7 +24,7 @@ export async function* pageSteps({ database, runId }: RunPlace): AsyncGenerator<
         .where('runId', '=', runId)
         .where('ord', '>', after)
         .orderBy('ord')
-        .limit(PAGE)
+        .limit(PAGE_ROWS)
         .execute(),
     );
     for (const { batch, key, within, ord, status, value, errorCode, message, addedBy, item, effects } of rows) {
@@ -41,30 +41,30 @@ export async function* pageSteps({ database, runId }: RunPlace): AsyncGenerator<
         ...(addedBy === null || item === null ? {} : { added: { by: fromStoredName(addedBy), json: item } }),
       };
     }
-    if (rows.length < PAGE) return;
+    if (rows.length < PAGE_ROWS) return;
     after = rows.at(-1)?.ord ?? after;
     await nextTurn();
   }
 }
 
-/** Of a record in the order of export. */
-interface RecordRowPlace {
+/** The position of a record in the order of export. */
+interface RecordCursor {
   readonly ord: number;
   readonly position: number;
   readonly id: string;
 }
 
-const BEFORE_ALL: RecordRowPlace = { ord: -1, position: -1, id: '' };
+const FIRST_CURSOR: RecordCursor = { ord: -1, position: -1, id: '' };
 
 export interface RecordsPage {
   readonly records: readonly RecordEntry[];
-  /** What the next page begins after; null where there is none. */
+  /** The cursor after which the next page begins; null if there is none. */
   readonly next: string | null;
 }
 
-export async function* pageRecords(place: RunPlace): AsyncGenerator<RecordEntry> {
-  for (let after = BEFORE_ALL; ;) {
-    const { rows, isLast } = await readRecords(place, { after, limit: PAGE });
+export async function* pageRecords(run: RunReference): AsyncGenerator<RecordEntry> {
+  for (let after = FIRST_CURSOR; ;) {
+    const { rows, isLast } = await readRecords(run, { after, limit: PAGE_ROWS });
     for (const row of rows) yield toEntry(row);
     if (isLast) return;
     after = rows.at(-1) ?? after;
@@ -72,30 +72,30 @@ export async function* pageRecords(place: RunPlace): AsyncGenerator<RecordEntry>
   }
 }
 
-/** An `after` that no page gave begins at the beginning. A page of large records has fewer than `limit` of them. */
+/** Reads one page. An invalid `after` begins at the beginning. A page of large records has fewer than `limit`. */
 export async function readRecordsPage(
-  place: RunPlace,
+  run: RunReference,
   { after, limit }: { readonly after?: string; readonly limit: number },
 ): Promise<RecordsPage> {
-  const { rows, isLast } = await readRecords(place, { after: fromCursor(after), limit });
+  const { rows, isLast } = await readRecords(run, { after: fromCursor(after), limit });
   const last = isLast ? undefined : rows.at(-1);
   return { records: rows.map(toEntry), next: last === undefined ? null : `${last.ord}.${last.position}.${last.id}` };
 }
 
 async function readRecords(
-  { database, runId }: RunPlace,
-  { after, limit }: { readonly after: RecordRowPlace; readonly limit: number },
+  { database, runId }: RunReference,
+  { after, limit }: { readonly after: RecordCursor; readonly limit: number },
 ) {
   const page = (db: Connection) =>
     db
       .selectFrom('records')
       .where('runId', '=', runId)
-      // Records that were set from outside may share a place: none may be lost at a page's end.
+      // Records that were written from outside may share a position. The id ensures that none is lost at the end of a page.
       .where((eb) => eb(eb.refTuple('ord', 'position', 'id'), '>', eb.tuple(after.ord, after.position, after.id)))
       .orderBy('ord')
       .orderBy('position')
       .orderBy('id');
-  // The databases know the size of a text without reading it.
+  // The databases know the size of a text without reading the text.
   const sizes = await database.read((db) =>
     page(db)
       .select((eb) => eb.fn<number>('octet_length', ['json']).as('bytes'))
@@ -113,13 +113,13 @@ function toEntry({ dataset, key, json }: RecordEntry): RecordEntry {
   return { dataset: fromStoredName(dataset), key: fromStoredName(key), json };
 }
 
-function fromCursor(cursor: string | undefined): RecordRowPlace {
+function fromCursor(cursor: string | undefined): RecordCursor {
   const [, ord, position, id = ''] = /^(\d{1,9})\.(\d{1,9})\.(.*)$/s.exec(cursor ?? '') ?? [];
-  return ord === undefined ? BEFORE_ALL : { ord: Number(ord), position: Number(position), id };
+  return ord === undefined ? FIRST_CURSOR : { ord: Number(ord), position: Number(position), id };
 }
 
-/** Records that were saved outside of steps. */
-export async function* pageSaves({ database, runId }: RunPlace): AsyncGenerator<StoredSave> {
+/** Lists the records that were saved outside of steps. */
+export async function* pageSaves({ database, runId }: RunReference): AsyncGenerator<StoredSave> {
   for (let after = ''; ;) {
     const rows = await database.read((db) =>
       db
@@ -129,12 +129,12 @@ export async function* pageSaves({ database, runId }: RunPlace): AsyncGenerator<
         .where('saveOrd', 'is not', null)
         .where('id', '>', after)
         .orderBy('id')
-        .limit(PAGE)
+        .limit(PAGE_ROWS)
         .execute(),
     );
     for (const { dataset, key, saveOrd, saves } of rows)
       yield { dataset: fromStoredName(dataset), key: fromStoredName(key), order: saveOrd ?? 0, nth: saves };
-    if (rows.length < PAGE) return;
+    if (rows.length < PAGE_ROWS) return;
     after = rows.at(-1)?.id ?? after;
     await nextTurn();
   }

@@ -1,10 +1,10 @@
-/** Records of a run that are written from outside of it, by whoever builds on the registry: in a transaction of the caller's. */
+/** Writes records of a run from outside of it, for users of the registry. The caller provides the transaction. */
 import type { Connection } from '../sql/database.ts';
 import { RegistryError } from '../errors.ts';
 import { toRowId, toStoredName } from '../sql/row-id.ts';
 import type { RecordEntry } from './run-store.ts';
 
-/** Behind all that were put so far. */
+/** Returns the position after all records that were written from outside so far. */
 export async function nextPosition(db: Connection, runId: string): Promise<number> {
   const last = await db
     .selectFrom('records')
@@ -34,7 +34,7 @@ export async function putRecord(db: Connection, runId: string, record: RecordEnt
     .execute();
 }
 
-/** Locks the run, so that whoever else saves records of it comes before or after. Its files no longer have all of them. */
+/** Locks the run, so that other writers of its records wait. Clears its outputs, because the files no longer have all records. */
 export async function touchRun(db: Connection, runId: string): Promise<void> {
   const now = new Date().toISOString();
   const { numUpdatedRows } = await db

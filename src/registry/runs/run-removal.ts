@@ -1,6 +1,6 @@
 /**
- * Runs that go. The run itself goes at once; its steps and records, of which there may be very many, follow in batches, so that neither
- * other writers nor this process's timers wait for them. What a program that is killed meanwhile leaves, the next clean-up takes.
+ * Removes runs. The run's row is removed at once. Its steps and records, of which there may be very many, are removed in batches, so that
+ * they block neither other writers nor the timers of this process. If the program is killed meanwhile, the next clean-up removes the rest.
  */
 import type { ExpressionBuilder } from 'kysely';
 
@@ -10,11 +10,11 @@ import { yieldToWriters, type Connection, type Database } from '../sql/database.
 import { appendEvent } from '../log/events.ts';
 import type { Tables } from '../sql/tables.ts';
 
-/** Of one table: removed within a few milliseconds. */
-const BATCH = 1_000;
-const BELONGINGS = ['steps', 'records'] as const;
+/** The number of rows of a table that are removed at a time, within a few milliseconds. */
+const BATCH_ROWS = 1_000;
+const RUN_TABLES = ['steps', 'records'] as const;
 
-/** Selects runs that are over, did not change since `before`, and have no records that were never exported. */
+/** Selects runs that are over, have not changed since `before`, and have no records that were never exported. */
 export function isRemovable(before: string) {
   return (eb: ExpressionBuilder<Tables, 'runs'>) =>
     eb.and([
@@ -25,24 +25,27 @@ export function isRemovable(before: string) {
     ]);
 }
 
-/** False where there is no such run, or it is being worked on, or it is not to go by {@link isRemovable}, if `before` is given. */
+/**
+ * Removes a run. Returns false if there is none, if a process works on it, or if `before` is given and {@link isRemovable} does not select
+ * it.
+ */
 export async function removeRun(database: Database, id: string, before?: string): Promise<boolean> {
   const isRemoved = await database.write((db) => removeRow(db, id, before));
   while (await database.write((db) => removeBatch(db, id))) await yieldToWriters();
   return isRemoved;
 }
 
-/** Ids of those whose removal was cut short; {@link removeRun} ends it. */
+/** Lists the ids of runs whose removal was interrupted. {@link removeRun} finishes it. */
 export async function listHalfRemoved(database: Database): Promise<string[]> {
   const rows = await database.read((db) => db.selectFrom('removals').select('runId').execute());
   return rows.map(({ runId: id }) => id);
 }
 
-/** For a run that is created with the name of one that went: nothing of that is left to it. */
+/** Removes the leftovers of a removed run before a run with the same id is created. */
 export async function forgetRemoved(db: Connection, id: string): Promise<void> {
   const { numDeletedRows } = await db.deleteFrom('removals').where('runId', '=', id).executeTakeFirst();
   if (numDeletedRows === 0n) return;
-  for (const table of BELONGINGS) await db.deleteFrom(table).where('runId', '=', id).execute();
+  for (const table of RUN_TABLES) await db.deleteFrom(table).where('runId', '=', id).execute();
 }
 
 async function removeRow(db: Connection, id: string, before: string | undefined): Promise<boolean> {
@@ -55,7 +58,7 @@ async function removeRow(db: Connection, id: string, before: string | undefined)
     .executeTakeFirst();
   if (row === undefined) return false;
   await db.insertInto('removals').values({ runId: id }).execute();
-  // The totals go on without the row.
+  // The totals outlive the row.
   if (row.reused > 0) await count(db, 'sessions_reused', { by: row.reused });
   if (row.contextLosses > 0) await count(db, 'context_losses', { by: row.contextLosses });
   for (const status of ENDED_STEPS)
@@ -64,20 +67,20 @@ async function removeRow(db: Connection, id: string, before: string | undefined)
   return true;
 }
 
-/** False where nothing is left. */
+/** Removes one batch. Returns false if nothing is left. */
 async function removeBatch(db: Connection, id: string): Promise<boolean> {
-  // Locks it, too: a run of the same name is created before this batch or after it.
+  // This also locks the row, so that a run with the same id is created before or after this batch.
   const { numUpdatedRows } = await db
     .updateTable('removals')
     .set({ runId: id })
     .where('runId', '=', id)
     .executeTakeFirst();
   if (numUpdatedRows === 0n) return false;
-  for (const table of BELONGINGS) {
+  for (const table of RUN_TABLES) {
     const { numDeletedRows } = await db
       .deleteFrom(table)
       .where('runId', '=', id)
-      .where('id', 'in', (eb) => eb.selectFrom(table).select('id').where('runId', '=', id).limit(BATCH))
+      .where('id', 'in', (eb) => eb.selectFrom(table).select('id').where('runId', '=', id).limit(BATCH_ROWS))
       .executeTakeFirst();
     if (numDeletedRows > 0n) return true;
   }

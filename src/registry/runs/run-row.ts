@@ -1,19 +1,19 @@
-/** A run's row, checked as it is read. */
+/** Makes and validates the rows of runs. */
 import { runSchema, type RunRow, type StoredRun } from '../../model/run.ts';
 import { RegistryError } from '../errors.ts';
 
 export interface NewRun {
-  /** Default: made up, sortable by time. */
+  /** The id of the run; unique. */
   readonly id: string;
   readonly action: string;
-  /** Redacted by whoever gives them. */
+  /** The parameters. The caller has redacted them. */
   readonly params: Readonly<Record<string, unknown>>;
   readonly owner: string;
-  /** The options that a resume takes over: plain JSON. */
+  /** The options that a resume takes over, as plain JSON. */
   readonly options?: Readonly<Record<string, unknown>>;
 }
 
-/** The row of a run that waits to be worked on. */
+/** Returns the row of a run that has not begun. */
 export function toNewRow({ id, action, params, owner, options = {} }: NewRun): RunRow {
   const now = new Date().toISOString();
   return {
@@ -58,12 +58,12 @@ export function toNewRow({ id, action, params, owner, options = {} }: NewRun): R
   };
 }
 
-/** Undefined for a row that can't be what it says. */
+/** Returns the run of a row; undefined if the row is damaged. */
 export function readRun(row: RunRow): StoredRun | undefined {
   return runSchema.safeParse(row).data;
 }
 
-/** Throws {@link RegistryError} naming a row that can't be what it says. */
+/** Returns the run of a row. Throws {@link RegistryError} if the row is damaged. */
 export function toStoredRun(row: RunRow): StoredRun {
   const run = readRun(row);
   if (run !== undefined) return run;

@@ -1,11 +1,11 @@
 /**
- * The one writer of a run. What comes while a transaction is under way waits for the next one, so that a hundred items that end at once
- * cost one commit; who asked is answered when his is kept. A crash therefore loses at most what nobody was told is done: the items in the
- * commit under way and those waiting for it, never more than work at the same time. They are done again on resume, and what they had
- * saved with them was not kept either, so nothing is lost and nothing is there twice.
+ * The only writer of a run. Calls during a transaction wait for the next one, so that a hundred items that end at once need one commit. A
+ * call resolves when its data are stored. A crash therefore loses only work that was not reported as done: the items in the current commit
+ * and those that wait for the next one, never more than run at the same time. They are done again on resume. Their records were not stored
+ * either, so nothing is lost and nothing is stored twice.
  *
- * Each commit begins with its fence: it writes nothing unless the run's row carries our token, names us as its writer, and has the number of our
- * last commit. So a process that was suspended while another one took over writes nothing, and commits that went missing are noticed.
+ * Each commit begins with a fence: it writes nothing unless the run's row has our token, our writer id and the number of our last commit.
+ * So a process that was suspended while another one took over writes nothing, and lost commits are noticed.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
@@ -19,7 +19,7 @@ import { LeaseLostError, RegistryDivergedError, RegistryError } from '../errors.
 import { appendEvent, isRunRemoved } from '../log/events.ts';
 import { assertFolderKept } from './run-folders.ts';
 import { CommitGroup, findReplaced, writeGroup } from './run-commit.ts';
-import { pageRecords, pageSaves, pageSteps, type RunPlace } from './run-pages.ts';
+import { pageRecords, pageSaves, pageSteps, type RunReference } from './run-pages.ts';
 import type {
   EndingStep,
   RecordEntry,
@@ -36,20 +36,20 @@ import type {
 } from './run-store.ts';
 import { toStorableText } from '../sql/row-id.ts';
 
-/** Of declared steps and of progress that nothing else carries along. */
-const LAZY_WRITE_MS = 500;
-/** A run without news is looked after too: whether it is still ours, and whether it is to be cancelled. */
-const LOOK_EVERY_MS = 2_000;
+/** The maximum delay of declared steps and of progress that no other commit includes. */
+const LAZY_WRITE_DELAY_MS = 500;
+/** The interval of commits without changes, which check if the run is still ours and if it is to be cancelled. */
+const CHECK_INTERVAL_MS = 2_000;
 
 export interface RunWriterOptions {
   readonly database: Database;
-  /** Of the session that the run works under. */
+  /** The token of the session under which the run works. */
   readonly token: number;
-  /** As of the moment when these steps have ended. */
+  /** Returns the snapshot of the moment at which these steps have ended. */
   readonly snapshot: (ending: readonly EndingStep[]) => RunSnapshot;
-  /** Told once, when nothing more can be kept. */
+  /** Called once, when nothing more can be stored. */
   readonly onFailure: (error: RegistryError | LeaseLostError) => void;
-  /** Somebody asked for the run's end. */
+  /** Called when a cancellation of the run was requested. */
   readonly onCancel: () => void;
 }
 
@@ -71,7 +71,7 @@ export class RunWriter implements RunStore {
     this.#run = run;
     this.#commitNumber = run.commitNumber;
     this.#recordCount = run.records;
-    this.#schedule(LOOK_EVERY_MS);
+    this.#schedule(CHECK_INTERVAL_MS);
   }
 
   get recordCount(): number {
@@ -99,27 +99,27 @@ export class RunWriter implements RunStore {
     return this.#options.database.read((db) => findReplaced(db, records, { runId: this.#run.id, order }));
   }
 
-  async saveRecord(record: RecordEntry, place: SavePosition): Promise<void> {
-    await this.#ask((group) => group.saveRecord(record, place));
+  async saveRecord(record: RecordEntry, position: SavePosition): Promise<void> {
+    await this.#ask((group) => group.saveRecord(record, position));
   }
 
   noteProgress(): void {
-    if (this.#writing === undefined) this.#schedule(LAZY_WRITE_MS);
+    if (this.#writing === undefined) this.#schedule(LAZY_WRITE_DELAY_MS);
   }
 
   loadSteps(): AsyncIterable<StoredStep> {
-    return pageSteps(this.#place);
+    return pageSteps(this.#reference);
   }
 
   loadSaves(): AsyncIterable<StoredSave> {
-    return pageSaves(this.#place);
+    return pageSaves(this.#reference);
   }
 
   listRecords(): AsyncIterable<RecordEntry> {
-    return pageRecords(this.#place);
+    return pageRecords(this.#reference);
   }
 
-  get #place(): RunPlace {
+  get #reference(): RunReference {
     return { database: this.#options.database, runId: this.#run.id };
   }
 
@@ -142,7 +142,7 @@ export class RunWriter implements RunStore {
       outputs: JSON.stringify(outputs),
       endedAt: now,
     };
-    // From here on no timer begins another commit: it would find the run over, and call that a loss.
+    // From here on no timer may begin another commit: it would find that the run is over and report a lost lease.
     this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#writing = this.#commit(new CommitGroup(), async (transaction, snapshot) => {
@@ -165,14 +165,14 @@ export class RunWriter implements RunStore {
 
   #ask<Value>(put: (group: CommitGroup) => Promise<Value>): Promise<Value> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#isClosed) return Promise.reject(new RegistryError('The run is over; nothing more is kept of it.'));
+    if (this.#isClosed) return Promise.reject(new RegistryError('The run is over; nothing more of it is stored.'));
     const answer = put(this.#waiting);
     this.#isUrgent = true;
     this.#writing ??= this.#write();
     return answer;
   }
 
-  /** Resolves when nothing waits any more, whatever became of it. */
+  /** Resolves when nothing waits any more, after success or failure. */
   async #drain(): Promise<void> {
     while (this.#writing !== undefined || (!this.#waiting.isEmpty && this.#failure === undefined)) {
       this.#writing ??= this.#write();
@@ -180,21 +180,21 @@ export class RunWriter implements RunStore {
     }
   }
 
-  /** One commit after the other, until nothing urgent waits. Never rejects. */
+  /** Makes one commit after another until nothing urgent waits. Never rejects. */
   async #write(): Promise<void> {
     clearTimeout(this.#timer);
-    // What ends in the same turn goes along.
+    // Steps that end in the same turn of the event loop join this commit.
     await nextTurn();
     do {
       this.#isUrgent = false;
       const group = this.#waiting.take();
       if (!this.#waiting.isEmpty) this.#isUrgent = true;
       await this.#commit(group, (transaction, snapshot) => this.#writeGroup(transaction, group, snapshot));
-      // SQLite answers within the turn; heartbeats and sockets need theirs.
+      // SQLite answers within the same turn; heartbeats and sockets need a turn too.
       await nextTurn();
     } while (this.#isUrgent && this.#failure === undefined);
     this.#writing = undefined;
-    this.#schedule(this.#waiting.isEmpty ? LOOK_EVERY_MS : LAZY_WRITE_MS);
+    this.#schedule(this.#waiting.isEmpty ? CHECK_INTERVAL_MS : LAZY_WRITE_DELAY_MS);
   }
 
   async #commit(
@@ -226,14 +226,14 @@ export class RunWriter implements RunStore {
     const { dialect } = this.#options.database;
     const { id: runId } = this.#run;
     const progress = group.isProgress ? { lastProgressAt: new Date().toISOString() } : {};
-    // Most records were not there before; the others are taken off again.
-    const most = group.records.length;
+    // Most records did not exist before. Those that did are subtracted below.
+    const attempted = group.records.length;
     const records = await this.#fence(transaction, {
       ...this.#toColumns(snapshot),
       ...progress,
-      ...(most > 0 && { records: sql<number>`records + ${most}` }),
+      ...(attempted > 0 && { records: sql<number>`records + ${attempted}` }),
     });
-    const known = most - (await writeGroup(transaction, group, { dialect, runId }));
+    const known = attempted - (await writeGroup(transaction, group, { dialect, runId }));
     if (known > 0)
       await transaction
         .updateTable('runs')
@@ -243,7 +243,7 @@ export class RunWriter implements RunStore {
     this.#recordCount = records - known;
   }
 
-  /** Returns the number of records. */
+  /** Updates the run's row if it still belongs to this writer. Returns the number of records. */
   async #fence(transaction: Connection, columns: UpdateObject<Tables, 'runs'>): Promise<number> {
     const { token, onCancel } = this.#options;
     const { id, writer } = this.#run;
@@ -264,8 +264,7 @@ export class RunWriter implements RunStore {
   async #explainRefusal(transaction: Connection): Promise<Error> {
     const { id: runId } = this.#run;
     const row = await transaction.selectFrom('runs').selectAll().where('id', '=', runId).executeTakeFirst();
-    if (row === undefined && !(await isRunRemoved(transaction, runId)))
-      return diverged(runId, 'it is not there any more');
+    if (row === undefined && !(await isRunRemoved(transaction, runId))) return diverged(runId, 'it no longer exists');
     if (row !== undefined && row.commitNumber < this.#commitNumber)
       return diverged(runId, `it is at commit ${row.commitNumber}, after commit ${this.#commitNumber} was confirmed`);
     const why =
@@ -273,9 +272,9 @@ export class RunWriter implements RunStore {
         ? 'it was removed from the registry'
         : row.token === null
           ? `it is ${row.status} by now${row.errorMessage === null ? '' : `: ${row.errorMessage}`}`
-          : 'another process goes on with it';
+          : 'another process continues it';
     return new LeaseLostError(
-      `The run ${runId} is no longer this process's: ${why}. Nothing more is stored of it here.`,
+      `The run ${runId} no longer belongs to this process: ${why}. This process stores nothing more of it.`,
       {
         data: { runId, status: row?.status ?? 'removed' },
       },
@@ -314,7 +313,7 @@ export class RunWriter implements RunStore {
 function diverged(runId: string, what: string): RegistryDivergedError {
   return new RegistryDivergedError(
     `The registry has lost commits of the run ${runId}: ${what}. It was restored from a copy, or another server took over. ` +
-      'Nothing more is stored of the run here. Resume it: what the registry lacks is done again.',
+      'This process stores nothing more of the run. Resume it: the missing work is done again.',
     { data: { runId } },
   );
 }

@@ -1,4 +1,4 @@
-/** Runs as rows: begun, looked at, changed from outside. What a working run keeps goes through its `RunWriter`. */
+/** Creates, begins, reads and changes the rows of runs. The data of a working run are written by its `RunWriter`. */
 import { randomUUID } from 'node:crypto';
 
 import { sql, type Updateable } from 'kysely';
@@ -24,17 +24,17 @@ export interface RunFilter {
   readonly status?: StoredRunStatus | readonly StoredRunStatus[];
   readonly owner?: string;
   readonly action?: string;
-  /** Newest first; default all. */
+  /** The maximum number of runs, newest first; default all. */
   readonly limit?: number;
-  /** Those older than this one. */
+  /** The position after which the list begins. */
   readonly after?: PageCursor;
 }
 
-/** Under which session a run is begun or gone on with, and by which process. */
+/** The session and the process that begin or resume a run. */
 export interface RunLease {
   readonly token: number;
   readonly process: { readonly host: string; readonly pid: number; readonly identity: string };
-  /** The folder that it writes into. */
+  /** The folder into which the run writes. */
   readonly claim?: FolderClaim | undefined;
 }
 
@@ -45,7 +45,7 @@ export class Runs {
     this.#database = database;
   }
 
-  /** A run that waits to be worked on. Returns the one that has the id, as it stands, where there is one already. */
+  /** Creates a run that has not begun. If there is a run with the id, it is returned unchanged. */
   async create({ id, action, params, owner, options = {} }: NewRun): Promise<StoredRun> {
     const row = toNewRow({ id, action, params, owner, options });
     const stored = await this.#database.write(async (db) => {
@@ -65,12 +65,12 @@ export class Runs {
     return row === undefined ? undefined : toStoredRun(row);
   }
 
-  /** Newest first. Damaged rows are left out; {@link listDamaged} names them. */
+  /** Lists runs, newest first. Damaged rows are left out; {@link listDamaged} lists them. */
   async list(filter: RunFilter = {}): Promise<StoredRun[]> {
     return (await this.#rows(filter)).map(readRun).filter((run) => run !== undefined);
   }
 
-  /** The same in parts. */
+  /** Lists one page of runs, newest first. */
   async listPage(filter: RunFilter & { readonly limit: number }): Promise<Page<StoredRun>> {
     return toPage(await this.#rows(filter), filter.limit, readRun);
   }
@@ -111,8 +111,8 @@ export class Runs {
   }
 
   /**
-   * The session of `token` works on the run from now on, and nobody under an older one. Rejects with {@link LeaseLostError} where a newer
-   * one does, and with `ConfigError` if another run writes into the folder. Its records so far and its numbers stay.
+   * Begins or resumes the run under the session of `token`; sessions with an older token can no longer write. Its records and numbers stay.
+   * Rejects with {@link LeaseLostError} if a newer session works on it, and with `ConfigError` if another run writes into the folder.
    */
   async begin(id: string, { token, process, claim }: RunLease): Promise<StoredRun> {
     const now = new Date().toISOString();
@@ -131,7 +131,7 @@ export class Runs {
           updatedAt: now,
           lastProgressAt: now,
           cancelRequestedAt: null,
-          // What it saves from now on is in none of them.
+          // Records that are saved from now on are in none of the files.
           outputs: '{}',
           errorCode: null,
           errorMessage: null,
@@ -151,20 +151,20 @@ export class Runs {
     return toStoredRun(row);
   }
 
-  /** The one that may write to a run: `run` is as `begin` returned it, or newer. */
+  /** Opens the only writer of a run. `run` is the result of `begin`, or newer. */
   openStore(run: StoredRun, given: Omit<RunWriterOptions, 'database' | 'runId' | 'owner'>): RunStore {
     return new RunWriter({ ...given, database: this.#database }, run);
   }
 
-  /** Forgets steps of a run that was begun under `token`; see {@link forgetSteps}. */
+  /** Removes steps of a run that began under `token`; see {@link forgetSteps}. */
   forgetSteps(id: string, part: ForgottenPart & { readonly token: number }): Promise<number> {
     return forgetSteps(this.#database, id, part);
   }
 
-  /** Asks the run's process to end it; it is looked at within seconds. A run that nobody works on is cancelled at once. */
+  /** Asks the run's process to end it, which notices the request within seconds. A run without a process is cancelled at once. */
   async requestCancel(id: string): Promise<'requested' | 'cancelled' | 'over' | 'missing'> {
     const now = new Date().toISOString();
-    const cancelled = { status: 'cancelled', errorCode: 'cancelled', errorMessage: 'cancelled by a person' } as const;
+    const cancelled = { status: 'cancelled', errorCode: 'cancelled', errorMessage: 'cancelled by a user' } as const;
     return this.#database.write(async (db) => {
       for (;;) {
         const working = await db
@@ -182,13 +182,13 @@ export class Runs {
         const row = await findRow(db, id);
         if (row === undefined) return 'missing';
         if (row.status !== 'pending' && row.status !== 'processing') return 'over';
-        // False where it was begun since our look.
+        // It is false if the run has begun since the query.
         if (await setStatus(db, id, cancelled)) return 'cancelled';
       }
     });
   }
 
-  /** Sets the state of a run that nobody works on. False where there is none, or somebody does. */
+  /** Sets the status of a run without a process. Returns false if there is no such run, or if a process works on it. */
   async setStatus(id: string, status: StoredRunStatus, error?: { code: string; message: string }): Promise<boolean> {
     return this.#database.write((db) =>
       setStatus(db, id, {
@@ -199,7 +199,7 @@ export class Runs {
     );
   }
 
-  /** What the run shows of itself: so much of so much, and what it is about. */
+  /** Sets the progress that the run displays. */
   async setProgress(id: string, progress: NonNullable<RunSnapshot['display']>): Promise<void> {
     const now = new Date().toISOString();
     await this.#change(id, {
@@ -210,7 +210,7 @@ export class Runs {
     });
   }
 
-  /** Saves one record by its key; it replaces the one that has it. */
+  /** Saves one record. It replaces the record with the same key. */
   async saveRecord(
     id: string,
     record: object,
@@ -224,13 +224,13 @@ export class Runs {
     });
   }
 
-  /** All records of one dataset at once: those that are not among them go. */
+  /** Replaces all records of one dataset. */
   async setRecords(
     id: string,
     records: Iterable<{ readonly key: string; readonly record: object }>,
     dataset = DEFAULT_DATASET,
   ): Promise<void> {
-    // A transaction that is done again needs them again.
+    // A repeated transaction iterates over them again.
     const all = [...records];
     await this.#database.write(async (db) => {
       await touchRun(db, id);
@@ -252,19 +252,19 @@ export class Runs {
     return pageRecords({ database: this.#database, runId: id });
   }
 
-  /** A page of them in export order. `after` is the `next` of the page before. */
+  /** Lists one page of records in export order. `after` is the `next` of the previous page. */
   listRecordsPage(id: string, page: { readonly after?: string; readonly limit: number }): Promise<RecordsPage> {
     return readRecordsPage({ database: this.#database, runId: id }, page);
   }
 
   /**
-   * Resolves if the run is as it was read as `run`; one that is being worked on may have made progress. Rejects with `LeaseLostError` if it was
+   * Resolves if the run has not changed since it was read; a working run may have made progress. Rejects with `LeaseLostError` if it has
    * begun, ended or changed since.
    */
   async proveUnchanged({ id, token, commitNumber }: Pick<StoredRun, 'id' | 'token' | 'commitNumber'>): Promise<void> {
     const now = await this.#database.read((db) => findRow(db, id));
     if (now?.token === token && (token !== null || now.commitNumber === commitNumber)) return;
-    throw new LeaseLostError(`The run ${id} has begun, ended or changed meanwhile. Do it again.`, {
+    throw new LeaseLostError(`The run ${id} has begun, ended or changed meanwhile. Try again.`, {
       data: { runId: id },
     });
   }
@@ -274,12 +274,14 @@ export class Runs {
     return assertFolderFree(this.#database, id, claim);
   }
 
-  /** Its records were written to these files, by dataset: from then on they may be cleaned away with it. */
+  /** Stores that the records were written to these files, by dataset. From then on the clean-up may remove the run. */
   async noteExport(id: string, outputs: Readonly<Record<string, string>>): Promise<void> {
     await this.#change(id, { outputs: JSON.stringify(outputs) });
   }
 
-  /** Ids of the runs that are over, oldest first, and may go: those with records that were never exported are not among them. */
+  /**
+   * Lists the ids of runs that are over and may be removed, oldest first. Runs with records that were never exported are not among them.
+   */
   async listRemovable({ before, limit }: { readonly before: string; readonly limit: number }): Promise<string[]> {
     const rows = await this.#database.read((db) =>
       db.selectFrom('runs').select('id').where(isRemovable(before)).orderBy('updatedAt').limit(limit).execute(),
@@ -288,14 +290,14 @@ export class Runs {
   }
 
   /**
-   * Removes a run with its steps and records. False where there is none, or it is being worked on, or, with `before`, {@link listRemovable}
-   * would not list it any more.
+   * Removes a run with its steps and records. Returns false if there is none, if a process works on it, or if `before` is given and
+   * {@link listRemovable} would no longer list the run.
    */
   remove(id: string, { before }: { readonly before?: string } = {}): Promise<boolean> {
     return removeRun(this.#database, id, before);
   }
 
-  /** Ids of runs that were removed by a program that was ended before all of it was gone; {@link remove} takes the rest. */
+  /** Lists the ids of runs whose removal was interrupted by the end of the program. {@link remove} removes the rest. */
   listHalfRemoved(): Promise<string[]> {
     return listHalfRemoved(this.#database);
   }

@@ -1,22 +1,22 @@
-/** A claim on an owner, and what is known of a session that came of one. */
+/** The claim on an owner, and the facts about the session that results from it. */
 import type { Insertable } from 'kysely';
 
 import type { SessionRow, StoredSession } from '../../model/session.ts';
 
-/** Who asks for an owner. */
+/** A request for an owner. */
 export interface Claim {
-  /** Of the session to be; chosen by the caller, so that asking again after a lost answer finds it. */
+  /** The id of the new session. The caller chooses it, so that a repeated claim after a lost answer finds it. */
   readonly id: string;
   readonly owner: string;
-  /** The manager that asks. */
+  /** The manager that claims. */
   readonly holder: string;
   readonly process: { readonly host: string; readonly pid: number; readonly identity: string };
   readonly leaseMs: number;
   readonly runId?: string | undefined;
-  /** Sessions whose process is known to be gone: their lease needs not run out first. */
+  /** Ids of sessions whose process is known to be gone, so that their lease need not expire first. */
   readonly goneIds?: readonly string[];
   /**
-   * The owner's session as it was seen two renewal intervals ago, when its lease had run out. It is taken over only if it was not renewed since:
+   * The owner's session as it was two renewal intervals ago, when its lease had expired. It is taken over only if it was not renewed since:
    * clocks may differ, and a machine that slept needs a moment.
    */
   readonly lapsed?: Pick<StoredSession, 'id' | 'leaseExpiresMs'>;
@@ -31,7 +31,7 @@ export type ClaimResult =
     }
   | { readonly isClaimed: false; readonly heldBy: StoredSession; readonly leaseLeftMs: number };
 
-/** What is known of a session once its browser runs. */
+/** The facts about a session that are known when its browser runs. */
 export interface SessionFacts {
   readonly webdriverId: string;
   readonly driverPid: number | undefined;
@@ -46,7 +46,7 @@ export interface Renewal {
   readonly lastUsedAt: string;
 }
 
-/** The row that stands for it until its browser runs. */
+/** Returns the row of a claimed session until its browser runs. */
 export function toRow(
   { id, owner, holder, process, runId }: Claim,
   { token, epoch, leaseExpiresMs }: { token: number; epoch: number; leaseExpiresMs: number },
@@ -69,7 +69,7 @@ export function toRow(
   };
 }
 
-/** The row of the session that follows one that died: the same holder, the same token. */
+/** Returns the row of the session after a dead one, with the same holder and the same token. */
 export function toNextRow(dead: SessionRow, id: string): Insertable<SessionRow> {
   const { webdriverId, driverPid, browserPid, folder, endpoint, startedAt, endedAt, death, errorMessage, ...kept } =
     dead;

@@ -1,4 +1,4 @@
-/** Looks and changes that belong to a transaction on leases. */
+/** Queries and changes within the transactions on leases. */
 import { sql } from 'kysely';
 
 import { LIVE_STATUSES, type SessionRow, type StoredSession } from '../../model/session.ts';
@@ -8,8 +8,8 @@ import { appendEvent, type EventType } from '../log/events.ts';
 import { observe } from '../log/histograms.ts';
 import { toStoredSession } from './session-row.ts';
 
-/** Two sessions of one owner within it, and none of them for a death, are one too many. */
-const RAPID_MS = 10_000;
+/** A second session of an owner within this time counts as a rapid create, unless it follows a death. */
+const RAPID_CREATE_WINDOW_MS = 10_000;
 
 const LEASE_LOST = { status: 'halted', code: 'lease-lost' } as const;
 const ENDS = {
@@ -18,12 +18,12 @@ const ENDS = {
   timed_out: { status: 'timed_out', code: 'run-timed-out' },
 } as const;
 
-/** What becomes of the run of a session that was taken away. */
+/** Returns the end of a run whose session was taken away. */
 export function endOfRun(sessionStatus: keyof typeof ENDS): (typeof ENDS)[keyof typeof ENDS] {
   return ENDS[sessionStatus];
 }
 
-/** A run under a lease that was taken away can go on only by a resume. */
+/** Ends the runs of a lease that was taken away. They can continue only by a resume. */
 export async function closeRuns(
   db: Connection,
   token: number,
@@ -52,8 +52,11 @@ export async function closeRuns(
     await appendEvent(db, { type: 'run_ended', owner, runId: id, status, message: why });
 }
 
-/** False where the lease was renewed since it was seen; else nobody renews it before this transaction is over. */
-export async function keepAsSeen(db: Connection, id: string, leaseExpiresMs: number): Promise<boolean> {
+/**
+ * Locks a session until the end of the transaction, so that its lease is not renewed meanwhile. Returns false if it was renewed since it
+ * was read.
+ */
+export async function lockIfNotRenewed(db: Connection, id: string, leaseExpiresMs: number): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('sessions')
     .set({ leaseExpiresMs })
@@ -74,12 +77,12 @@ export async function findLive(db: Connection, owner: string): Promise<StoredSes
 }
 
 /**
- * Whether the owner had another session within the last ten seconds. The next session after a death, or after a holder that vanished, does
- * not count, and neither does a session of a run's own owner: it is the run that was stopped and is resumed.
+ * Returns true if the owner had another session within the last ten seconds. A session after a death or after a holder that vanished does
+ * not count. Neither does a session whose owner is a run's id, because that run was stopped and is resumed.
  */
 export async function isRapidCreate(db: Connection, { owner, runId = null }: RunOwner): Promise<boolean> {
   if (isOwnedByRun(owner, runId)) return false;
-  const since = new Date(Date.now() - RAPID_MS).toISOString();
+  const since = new Date(Date.now() - RAPID_CREATE_WINDOW_MS).toISOString();
   const recent = await db
     .selectFrom('sessions')
     .select(['epoch', 'status'])
@@ -91,12 +94,12 @@ export async function isRapidCreate(db: Connection, { owner, runId = null }: Run
   return !['dead', 'expired'].includes(recent[0]?.status ?? '') && recent.some(({ epoch }) => epoch === 1);
 }
 
-/** Owners that are only their run's name are counted as one: there are as many as runs. */
+/** Returns the owner as a label of metrics. Owners that are a run's id share the empty label, because there are as many as runs. */
 export function toOwnerLabel({ owner, runId }: Pick<SessionRow, 'owner' | 'runId'>): string {
   return isOwnedByRun(owner, runId) ? '' : owner;
 }
 
-/** Whether the owner is the run's id, with the number of a session if the run has several. */
+/** Returns true if the owner is the run's id, with the number of the session if the run has several. */
 function isOwnedByRun(owner: string, runId: string | null): boolean {
   return runId !== null && owner.replace(/#\d+$/, '') === runId;
 }
@@ -106,7 +109,7 @@ interface RunOwner {
   readonly runId?: string | null | undefined;
 }
 
-/** The session before it died, and the owner was kept for this one: how long nobody could work. */
+/** Records the time between the death of the previous session and the start of this one, in which the owner had no session. */
 export async function observeRecovery(db: Connection, { token, epoch, startedAt }: SessionRow): Promise<void> {
   if (epoch === 1 || startedAt === null) return;
   const before = await db
@@ -120,17 +123,17 @@ export async function observeRecovery(db: Connection, { token, epoch, startedAt 
   await observe(db, 'session_recovery', Date.parse(startedAt) - Date.parse(before.endedAt));
 }
 
-export async function lost(db: Connection, id: string): Promise<LeaseLostError> {
+export async function makeLeaseLostError(db: Connection, id: string): Promise<LeaseLostError> {
   const row = await db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
   const now = row === undefined ? 'gone from the registry' : `${row.status} by now`;
   const { errorMessage: reason = null } = row ?? {};
   const why = reason === null ? '' : `: ${reason}`;
-  return new LeaseLostError(`The session ${id} is no longer this process's; it is ${now}${why}.`, {
+  return new LeaseLostError(`The session ${id} no longer belongs to this process; it is ${now}${why}.`, {
     data: { sessionId: id, status: row?.status ?? 'removed' },
   });
 }
 
-export async function tell(
+export async function appendSessionEvent(
   db: Connection,
   type: EventType,
   { id, owner, runId, status, errorMessage }: Pick<SessionRow, 'id' | 'owner' | 'runId' | 'status' | 'errorMessage'>,

@@ -1,6 +1,6 @@
 /**
- * Who holds an owner: claimed, renewed, handed from a session that died to the next one, given back. The unique index on live sessions is
- * what decides between callers; everything here only asks it.
+ * The leases of owners: they are claimed, renewed, passed from a dead session to the next one, and released. The unique index on live
+ * sessions decides between concurrent callers.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -18,10 +18,10 @@ import {
   endOfRun,
   findLive,
   isRapidCreate,
-  keepAsSeen,
-  lost,
+  lockIfNotRenewed,
+  makeLeaseLostError,
   observeRecovery,
-  tell,
+  appendSessionEvent,
   toOwnerLabel,
 } from './lease-rows.ts';
 import { toStorableText } from '../sql/row-id.ts';
@@ -34,7 +34,7 @@ export class SessionLeases {
     this.#database = database;
   }
 
-  /** Takes the owner if it is free, or if its holder is gone or silent. One transaction: of many callers one wins. */
+  /** Takes the owner if it is free, or if its holder is gone or silent. It is one transaction, so only one of several callers succeeds. */
   async claim(claim: Claim): Promise<ClaimResult> {
     const token = await this.#nextToken();
     return this.#database.write(async (db) => {
@@ -46,14 +46,14 @@ export class SessionLeases {
   }
 
   /**
-   * Resolves if an owner could be claimed now: a claim is made and taken back. Rejects with `RegistryError` if that was not possible within
-   * `limitMs`.
+   * Resolves if an owner could be claimed now. It makes a claim and rolls it back. Rejects with `RegistryError` if that was not possible
+   * within `limitMs`.
    */
   async prove(limitMs: number): Promise<void> {
     const process = { host: 'none', pid: 0, identity: 'none' };
     const id = randomUUID();
     const token = await this.#nextToken(limitMs);
-    const undone = new Error('taken back');
+    const undone = new Error('rolled back on purpose');
     try {
       await this.#database.write(async (db) => {
         await this.#tryClaim(db, { id, owner: id, holder: id, process, leaseMs: 0 }, token);
@@ -65,26 +65,26 @@ export class SessionLeases {
   }
 
   /**
-   * Each is greater than all before it, also in a database that was restored from a copy: none is below the time in milliseconds. A statement of
-   * its own, so that nobody waits for its row while a transaction is open.
+   * Returns the next lease token. Each is greater than all before it, even in a database that was restored from a copy, because none is
+   * below the time in milliseconds. It is a separate statement, so that no caller waits for the row during another's transaction.
    */
-  async #nextToken(patienceMs?: number): Promise<number> {
+  async #nextToken(retryLimitMs?: number): Promise<number> {
     const { nowMs } = this.#database.dialect;
-    const { rows } = await this.#database.read(
+    const { rows } = await this.#database.execute(
       (db) =>
         sql<{ value: number }>`
         insert into counters (name, label, value) values ('lease_token', '', ${nowMs})
         on conflict (name, label) do update set
           value = case when counters.value < excluded.value then excluded.value else counters.value + 1 end
         returning value`.execute(db),
-      patienceMs,
+      retryLimitMs,
     );
     const [row] = rows;
-    if (row === undefined) throw new RegistryError('The registry gave no lease token.');
+    if (row === undefined) throw new RegistryError('The registry returned no lease token.');
     return row.value;
   }
 
-  /** Undefined where the owner changed hands between the look and the word. */
+  /** Tries once to claim. Returns undefined if the owner's session changed between the query and the insert. */
   async #tryClaim(db: Connection, claim: Claim, token: number): Promise<ClaimResult | undefined> {
     const nowMs = await this.#now(db);
     const holder = await findLive(db, claim.owner);
@@ -111,11 +111,13 @@ export class SessionLeases {
       .executeTakeFirst();
     if (inserted === undefined) return undefined;
     if (isRapid) await count(db, 'rapid_session_creates');
-    await tell(db, 'session_starting', inserted, isRapid ? { isRapid } : undefined);
+    await appendSessionEvent(db, 'session_starting', inserted, isRapid ? { isRapid } : undefined);
     return { isClaimed: true, session: toStoredSession(inserted), expired: holder ?? null, isRapid };
   }
 
-  /** The session is about to be started in this folder. Rejects with `LeaseLostError` if it is no longer ours. */
+  /**
+   * Stores the folder in which the session is about to be started. Rejects with `LeaseLostError` if the session is no longer the holder's.
+   */
   async prepare(id: string, holder: string, folder: string): Promise<void> {
     await this.#database.write(async (db) => {
       const { numUpdatedRows } = await db
@@ -125,11 +127,11 @@ export class SessionLeases {
         .where('holder', '=', holder)
         .where('status', '=', 'starting')
         .executeTakeFirst();
-      if (numUpdatedRows === 0n) throw await lost(db, id);
+      if (numUpdatedRows === 0n) throw await makeLeaseLostError(db, id);
     });
   }
 
-  /** The browser runs. Rejects with `LeaseLostError` where the session is no longer ours. */
+  /** Stores that the browser runs. Rejects with `LeaseLostError` if the session is no longer the holder's. */
   activate(id: string, holder: string, facts: SessionFacts): Promise<StoredSession> {
     const now = new Date().toISOString();
     return this.#change(id, holder, 'session_started', {
@@ -145,8 +147,8 @@ export class SessionLeases {
   }
 
   /**
-   * The session died, and its owner is kept for the next one: the same holder, the same token, one transaction, so that nobody comes
-   * between. Returns the next session's row, which waits for its browser.
+   * Ends a session that died and passes its owner to the next one with the same holder and the same token. It is one transaction, so that
+   * no other process can claim the owner. Returns the next session, whose browser is not started yet.
    */
   succeed(
     id: string,
@@ -154,7 +156,7 @@ export class SessionLeases {
     { status = 'dead', death, nextId }: { status?: 'dead' | 'ended'; death?: object; nextId: string },
   ): Promise<StoredSession> {
     return this.#database.write(async (db) => {
-      // After a lost answer.
+      // It exists if the answer to an earlier call was lost.
       const known = await db.selectFrom('sessions').selectAll().where('id', '=', nextId).executeTakeFirst();
       if (known !== undefined) return toStoredSession(known);
       const dead = await this.#close(db, { id, holder, status, ...(death && { death }) });
@@ -168,8 +170,8 @@ export class SessionLeases {
   }
 
   /**
-   * Gives the owner back. Nothing happens where it was lost already. Of a row that only kept the owner after a death nothing stays: that
-   * session never was.
+   * Releases the owner. Does nothing if the session was already lost. A row that only reserved the owner after a death is deleted, because
+   * that session never started.
    */
   async release(
     id: string,
@@ -200,8 +202,8 @@ export class SessionLeases {
   }
 
   /**
-   * Takes a session away from whoever holds it, for a person or a monitor. Its run is halted, and its process learns of it from its lease.
-   * Undefined where it was not live. The processes are left to the caller.
+   * Takes a session away from its holder, for the user or a monitor. Its run is halted, and its process notices it by its lease. Returns
+   * undefined if the session was not live. The caller must end the processes.
    */
   revoke(
     id: string,
@@ -212,16 +214,16 @@ export class SessionLeases {
     }: {
       status: 'ended' | 'expired' | 'timed_out';
       message: string;
-      /** Only where it has not been renewed since it was seen with this. */
+      /** Revokes only if the lease still expires at this time, so it was not renewed. */
       leaseExpiresMs?: number;
     },
   ): Promise<StoredSession | undefined> {
     return this.#database.write(async (db) => {
-      if (leaseExpiresMs !== undefined && !(await keepAsSeen(db, id, leaseExpiresMs))) return undefined;
+      if (leaseExpiresMs !== undefined && !(await lockIfNotRenewed(db, id, leaseExpiresMs))) return undefined;
       const row = await db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
       if (row === undefined || !isLive(row)) return undefined;
       const closed = await this.#tryClose(db, { id, holder: row.holder, status, message });
-      // Its holder gave it back since our look.
+      // Its holder has released it since the query.
       if (closed === undefined) return undefined;
       await closeRuns(db, row.token, message, endOfRun(status));
       return toStoredSession(closed);
@@ -229,8 +231,8 @@ export class SessionLeases {
   }
 
   /**
-   * Proves that the holder of all these sessions lives: one statement, however many. Returns those that are no longer its own, as they
-   * stand now; null for one whose row is gone, or spoilt.
+   * Renews the leases of all these sessions by one statement. Returns those that the holder has lost, as they are now; null for a session
+   * whose row is gone or damaged.
    */
   async renew(
     holder: string,
@@ -242,7 +244,7 @@ export class SessionLeases {
     const json = JSON.stringify(
       renewals.map(({ id, lastHeartbeatAt, lastUsedAt }) => [id, lastHeartbeatAt, lastUsedAt]),
     );
-    const { rows } = await this.#database.read((db) =>
+    const { rows } = await this.#database.execute((db) =>
       sql<{ id: string }>`
         with held(held_id, heartbeat_at, used_at) as materialized (
           select j.value ->> 0, j.value ->> 1, j.value ->> 2 from ${dialect.jsonRows(json)})
@@ -253,8 +255,8 @@ export class SessionLeases {
         where sessions.id = held.held_id and holder = ${holder} and status in ('starting', 'active')
         returning sessions.id`.execute(db),
     );
-    const kept = new Set(rows.map(({ id }) => id));
-    const lostIds = renewals.map(({ id }) => id).filter((id) => !kept.has(id));
+    const renewed = new Set(rows.map(({ id }) => id));
+    const lostIds = renewals.map(({ id }) => id).filter((id) => !renewed.has(id));
     if (lostIds.length === 0) return new Map();
     const found = await this.#database.read((db) =>
       db.selectFrom('sessions').selectAll().where('id', 'in', lostIds).execute(),
@@ -263,7 +265,7 @@ export class SessionLeases {
     return new Map(lostIds.map((id) => [id, byId.get(id) ?? null]));
   }
 
-  /** Ends what a vanished, or suspended, holder left. False where it has come back meanwhile. */
+  /** Ends the session of a holder that vanished or is suspended. Returns false if the holder has renewed its lease since. */
   async #expire(db: Connection, session: StoredSession): Promise<boolean> {
     const { id, token, leaseExpiresMs, host, pid } = session;
     const why = `its process (pid ${pid} on ${host}) did not renew its lease; another one took over`;
@@ -276,7 +278,12 @@ export class SessionLeases {
       .executeTakeFirst();
     if (numUpdatedRows === 0n) return false;
     await closeRuns(db, token, why);
-    await tell(db, 'session_expired', { ...session, status: 'expired', runId: session.runId, errorMessage: why });
+    await appendSessionEvent(db, 'session_expired', {
+      ...session,
+      status: 'expired',
+      runId: session.runId,
+      errorMessage: why,
+    });
     return true;
   }
 
@@ -290,8 +297,8 @@ export class SessionLeases {
         .where('status', 'in', LIVE_STATUSES)
         .returningAll()
         .executeTakeFirst();
-      if (row === undefined) throw await lost(db, id);
-      await tell(db, type, row);
+      if (row === undefined) throw await makeLeaseLostError(db, id);
+      await appendSessionEvent(db, type, row);
       if (type === 'session_started') {
         await count(db, 'sessions_created', { label: toOwnerLabel(row) });
         await observeRecovery(db, row);
@@ -302,11 +309,11 @@ export class SessionLeases {
 
   async #close(db: Connection, end: SessionClose): Promise<SessionRow> {
     const row = await this.#tryClose(db, end);
-    if (row === undefined) throw await lost(db, end.id);
+    if (row === undefined) throw await makeLeaseLostError(db, end.id);
     return row;
   }
 
-  /** Undefined where the session is not the holder's any more. */
+  /** Ends the session. Returns undefined if it is no longer the holder's. */
   async #tryClose(
     db: Connection,
     { id, holder, status, death, message }: SessionClose,
@@ -326,7 +333,7 @@ export class SessionLeases {
       .executeTakeFirst();
     if (row === undefined) return undefined;
     if (death === undefined) {
-      await tell(db, status === 'timed_out' ? 'session_timeout' : 'session_ended', row);
+      await appendSessionEvent(db, status === 'timed_out' ? 'session_timeout' : 'session_ended', row);
     } else {
       const { cause = 'unknown', detectedBy = 'unknown', cancelled, detectedAfterMs } = death as DeathFacts;
       if (typeof detectedAfterMs === 'number') await observe(db, 'session_death_detection', detectedAfterMs);
@@ -334,12 +341,12 @@ export class SessionLeases {
       for (const [state, by] of Object.entries(cancelled ?? {}))
         if (by > 0) await count(db, 'work_cancelled', { by, label: state });
       const why = row.errorMessage ?? `${cause}, noticed by ${detectedBy}`;
-      await tell(db, 'session_dead', { ...row, errorMessage: why }, death);
+      await appendSessionEvent(db, 'session_dead', { ...row, errorMessage: why }, death);
     }
     return row;
   }
 
-  /** The time by the clock of the database, in milliseconds since 1970. */
+  /** Returns the time of the database in milliseconds since 1970. */
   databaseMs(): Promise<number> {
     return this.#database.read((db) => this.#now(db));
   }

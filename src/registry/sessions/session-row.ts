@@ -1,13 +1,13 @@
-/** A session's row, checked as it is read: a spoilt row must be told and mended, not believed. */
+/** Validates the rows of sessions, so that a damaged row is reported and repaired instead of used. */
 import { sessionSchema, type SessionRow, type StoredSession } from '../../model/session.ts';
 import { RegistryError } from '../errors.ts';
 
-/** Undefined for a row that can't be what it says. */
+/** Returns the session of a row; undefined if the row is damaged. */
 export function readSession(row: SessionRow): StoredSession | undefined {
   return sessionSchema.safeParse(row).data;
 }
 
-/** Throws {@link RegistryError} naming the row and the command that mends it. */
+/** Returns the session of a row. Throws {@link RegistryError} with the way to repair the row if it is damaged. */
 export function toStoredSession(row: SessionRow): StoredSession {
   const session = readSession(row);
   if (session !== undefined) return session;

@@ -1,4 +1,4 @@
-/** Sessions as rows: looked at, described, cleaned. Who holds an owner is decided in `session-leases.ts` alone. */
+/** Reads, labels and removes the rows of sessions. Only `session-leases.ts` decides who holds an owner. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { sql } from 'kysely';
@@ -18,27 +18,27 @@ import { toPage, type Page, type PageCursor } from '../sql/page.ts';
 import { toStorableText } from '../sql/row-id.ts';
 import { readSession, toStoredSession } from './session-row.ts';
 
-/** Rows that are read and checked at a time. */
-const PAGE = 200;
-/** Letters of a time up to its minute. */
-const MINUTE = 'YYYY-MM-DDThh:mm'.length;
-/** Behind all times. */
+/** The number of rows that are read and validated at a time. */
+const PAGE_ROWS = 200;
+/** The length of a time up to its minute. */
+const MINUTE_LENGTH = 'YYYY-MM-DDThh:mm'.length;
+/** Sorts after all times. */
 const END_OF_TIME = '9999';
 
 export interface SessionFilter {
   readonly status?: SessionStatus | readonly SessionStatus[];
   readonly owner?: string;
   readonly host?: string;
-  /** Newest first; default all. */
+  /** The maximum number of sessions, newest first; default all. */
   readonly limit?: number;
-  /** Those older than this one. */
+  /** The position after which the list begins. */
   readonly after?: PageCursor;
 }
 
-/** What may be written about a session by those who use it. */
+/** The fields of a session that its users may change. */
 export interface SessionPatch {
   readonly label?: string | null;
-  /** Plain JSON, nothing secret. */
+  /** Plain JSON without secrets. */
   readonly data?: Readonly<Record<string, unknown>> | null;
 }
 
@@ -46,16 +46,16 @@ export interface SessionPatch {
 export interface SessionGroup {
   readonly status: string;
   readonly number: number;
-  /** When the first and the last of them were created. */
+  /** The creation time of the first session; `newest` is that of the last. */
   readonly oldest: string;
   readonly newest: string;
 }
 
 export interface RemoveFilter {
   readonly status: SessionStatus;
-  /** UTC, ISO 8601: only those that ended, or were begun if they never ended, before it. */
+  /** Only sessions that ended before this time, or were created before it if they never ended; UTC, ISO 8601. */
   readonly before?: string;
-  /** Ids to leave out. */
+  /** The ids to leave out. */
   readonly except?: readonly string[];
   readonly limit: number;
 }
@@ -72,13 +72,13 @@ export class SessionStore {
     return row === undefined ? undefined : toStoredSession(row);
   }
 
-  /** Newest first. Damaged rows are left out; {@link listDamaged} names them. */
+  /** Lists sessions, newest first. Damaged rows are left out; {@link listDamaged} lists them. */
   async list(filter: SessionFilter = {}): Promise<StoredSession[]> {
     const rows = await this.#rows(filter);
     return rows.map(readSession).filter((session) => session !== undefined);
   }
 
-  /** The same in parts. */
+  /** Lists one page of sessions, newest first. */
   async listPage(filter: SessionFilter & { readonly limit: number }): Promise<Page<StoredSession>> {
     return toPage(await this.#rows(filter), filter.limit, readSession);
   }
@@ -89,11 +89,13 @@ export class SessionStore {
     return damaged;
   }
 
-  /** Of all rows, by status and the minute of their creation: enough for statistics, and few however many rows there are. */
+  /**
+   * Groups all rows by status and minute of creation. That is enough for statistics, and the groups are few even if there are many rows.
+   */
   async listGroups(): Promise<SessionGroup[]> {
     const groups = new Map<string, SessionGroup>();
     for await (const { status, createdAt: at } of this.#allRows()) {
-      const key = `${status} ${at.slice(0, MINUTE)}`;
+      const key = `${status} ${at.slice(0, MINUTE_LENGTH)}`;
       const { number, oldest, newest } = groups.get(key) ?? { number: 0, oldest: at, newest: at };
       groups.set(key, {
         status,
@@ -126,7 +128,7 @@ export class SessionStore {
     return Object.fromEntries(rows.map(({ status: name, number }) => [name, number]));
   }
 
-  /** How many live sessions each manager has. */
+  /** Returns the number of live sessions of each manager. */
   async countByHolder(): Promise<number[]> {
     const rows = await this.#database.read((db) =>
       db
@@ -139,7 +141,7 @@ export class SessionStore {
     return rows.map(({ number }) => number);
   }
 
-  /** Several fields at once, or none. Returns the session as it is then; undefined where there is none. */
+  /** Changes all given fields in one transaction. Returns the changed session; undefined if there is none. */
   async update(id: string, patch: SessionPatch): Promise<StoredSession | undefined> {
     const { label, data } = patch;
     const columns = {
@@ -153,9 +155,9 @@ export class SessionStore {
     return row === undefined ? undefined : toStoredSession(row);
   }
 
-  /** It was looked at, or worked with. */
+  /** Stores that the session is used now. */
   async touch(id: string): Promise<StoredSession | undefined> {
-    const row = await this.#database.read((db) =>
+    const row = await this.#database.execute((db) =>
       db
         .updateTable('sessions')
         .set({ lastUsedAt: new Date().toISOString() })
@@ -166,7 +168,7 @@ export class SessionStore {
     return row === undefined ? undefined : toStoredSession(row);
   }
 
-  /** Removes an ended session's row. False where there is none, or its lease is live. */
+  /** Removes the row of a session that is over. Returns false if there is none, or if the session is live. */
   async remove(id: string): Promise<boolean> {
     return this.#database.write(async (db) => {
       const row = await findRow(db, id);
@@ -177,18 +179,17 @@ export class SessionStore {
     });
   }
 
-  /** Ids of sessions that are over, the oldest first. Those that hold their owner are never among them. */
+  /** Lists the ids of sessions that are over, oldest first. Live sessions are never among them. */
   async listEndedIds(filter: RemoveFilter): Promise<string[]> {
     if (isLive(filter)) return [];
     const rows = await this.#database.read((db) => selectEnded(db, filter).execute());
     return rows.map(({ id }) => id);
   }
 
-  /** Removes one batch of them, or none where one of them can't be removed; returns how many. */
+  /** Removes one batch of sessions that are over, or none if one of them can't be removed. Returns their number. */
   async removeEnded(filter: RemoveFilter): Promise<number> {
     if (isLive(filter)) return 0;
-    // One statement needs no transaction around it.
-    const { numDeletedRows } = await this.#database.read((db) =>
+    const { numDeletedRows } = await this.#database.execute((db) =>
       db
         .deleteFrom('sessions')
         .where('id', 'in', () => selectEnded(db, filter))
@@ -197,7 +198,7 @@ export class SessionStore {
     return Number(numDeletedRows);
   }
 
-  /** Live sessions whose lease ran out at least `forMs` ago: nobody renews them. */
+  /** Lists live sessions whose lease expired at least `forMs` ago. */
   async listLapsed({
     limit,
     forMs = 0,
@@ -220,8 +221,8 @@ export class SessionStore {
   }
 
   /**
-   * Brings a damaged row to a safe state: dead, holding nobody, with what of it is readable; removed where not even that can be kept.
-   * Returns what became of it.
+   * Brings a damaged row to a safe state: dead, without an owner's lease, with its readable values. If even that is not possible, the row
+   * is removed. Returns the result.
    */
   async recoverDamaged(id: string): Promise<'intact' | 'dead' | 'removed' | 'missing'> {
     return this.#database.write(async (db) => {
@@ -247,15 +248,18 @@ export class SessionStore {
     });
   }
 
-  /** In pages: there may be very many, and others get their turn. Those that come or go meanwhile may be among them or not. */
+  /**
+   * Reads all rows in pages, because there may be very many, and yields between them. Rows that are added or removed meanwhile may be
+   * missing.
+   */
   async *#allRows(): AsyncGenerator<SessionRow> {
     for (let after = ''; ; await nextTurn()) {
       const rows = await this.#database.read((db) =>
-        db.selectFrom('sessions').selectAll().where('id', '>', after).orderBy('id').limit(PAGE).execute(),
+        db.selectFrom('sessions').selectAll().where('id', '>', after).orderBy('id').limit(PAGE_ROWS).execute(),
       );
       yield* rows;
       const last = rows.at(-1);
-      if (last === undefined || rows.length < PAGE) return;
+      if (last === undefined || rows.length < PAGE_ROWS) return;
       after = last.id;
     }
   }
@@ -303,7 +307,7 @@ function toList(status: SessionFilter['status']): readonly SessionStatus[] {
   return typeof status === 'string' ? [status] : status;
 }
 
-/** Keeps what can be kept; what can't is emptied. */
+/** Returns the row as that of a dead session. Damaged values are replaced by safe ones. */
 function toSafeRow(row: SessionRow): SessionRow {
   const now = new Date().toISOString();
   return {

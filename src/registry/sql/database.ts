@@ -1,6 +1,6 @@
 /**
- * The way to the tables: every statement goes through here, so that what passes (a lock of another process, a server that restarts) is
- * waited out, and what doesn't is told in words that help.
+ * The access to the tables. Every statement goes through this class: it retries after transient failures (a lock of another process, a
+ * restart of the server) and explains permanent ones.
  */
 import { CamelCasePlugin, Kysely, type Transaction } from 'kysely';
 
@@ -12,15 +12,18 @@ import { RegistryError, UnansweredCommitError } from '../errors.ts';
 import { migrate } from './migrations.ts';
 import type { Tables } from './tables.ts';
 
-/** A restart of PostgreSQL takes seconds; whoever writes waits for it. */
-const PATIENCE_MS = 30_000;
-/** At the start somebody waits for an answer. */
-const OPEN_PATIENCE_MS = 6_000;
-const FIRST_PAUSE_MS = 5;
+/** The time for which a statement is retried. A restart of PostgreSQL takes seconds. */
+const RETRY_LIMIT_MS = 30_000;
+/** The time for which opening is retried. It is shorter because the user waits for the start of the program. */
+const OPEN_RETRY_LIMIT_MS = 6_000;
+const MIN_PAUSE_MS = 5;
 
 export type Connection = Kysely<Tables> | Transaction<Tables>;
 
-/** Between the parts of long work: SQLite has one writer at a time, and those of other processes come to their turn by chance alone. */
+/**
+ * Lets other writers work between the parts of long work. SQLite has one writer at a time and no queue, so another process gets its turn
+ * only by chance.
+ */
 export function yieldToWriters(): Promise<void> {
   return delay(1);
 }
@@ -30,11 +33,11 @@ export class Database {
   readonly #kysely: Kysely<Tables>;
   readonly #closing = new AbortController();
 
-  /** Opens and brings the schema up to date. Throws {@link RegistryError}, with nothing left open. */
+  /** Opens the database and brings the schema up to date. Throws {@link RegistryError} after it has closed everything. */
   static async open(dialect: RegistryDialect, { upTo }: { readonly upTo?: string } = {}): Promise<Database> {
     const database = new Database(dialect);
     try {
-      await database.#try((db) => migrate(db, dialect, upTo), OPEN_PATIENCE_MS);
+      await database.#try((db) => migrate(db, dialect, upTo), OPEN_RETRY_LIMIT_MS);
       return database;
     } catch (thrown) {
       await database.close();
@@ -47,16 +50,21 @@ export class Database {
     this.#kysely = new Kysely<Tables>({ dialect: dialect.kysely, plugins: [new CamelCasePlugin()] });
   }
 
-  /** One look; done again where it failed for something that passes. */
-  read<Value>(look: (db: Connection) => Promise<Value>, patienceMs = PATIENCE_MS): Promise<Value> {
-    return this.#try(look, patienceMs);
+  /** Runs queries without a transaction. Retries after transient failures. */
+  read<Value>(query: (db: Connection) => Promise<Value>, retryLimitMs = RETRY_LIMIT_MS): Promise<Value> {
+    return this.#try(query, retryLimitMs);
+  }
+
+  /** Runs one statement that changes rows, without a transaction. Retries after transient failures, so that it may be executed twice. */
+  execute<Value>(statement: (db: Connection) => Promise<Value>, retryLimitMs = RETRY_LIMIT_MS): Promise<Value> {
+    return this.#try(statement, retryLimitMs);
   }
 
   /**
-   * All of `work` or nothing. It may be done again from its beginning if the database has forgotten it. After a commit whose answer was lost the
-   * database is asked whether it was made, so that nothing is done twice. Nothing but the database is to be awaited in it.
+   * Commits all of `work` or nothing. If the transaction failed for a transient reason, `work` is called again. After a commit whose answer
+   * was lost, the database is asked if it was made, so that nothing is done twice. `work` must await nothing but the database.
    */
-  write<Value>(work: (transaction: Connection) => Promise<Value>, patienceMs = PATIENCE_MS): Promise<Value> {
+  write<Value>(work: (transaction: Connection) => Promise<Value>, retryLimitMs = RETRY_LIMIT_MS): Promise<Value> {
     let unanswered: { readonly transactionId: string; readonly value: Value } | undefined;
     return this.#try(async (db) => {
       if (unanswered !== undefined) {
@@ -74,7 +82,7 @@ export class Database {
         throw thrown;
       }
       return done.value as Value;
-    }, patienceMs);
+    }, retryLimitMs);
   }
 
   async close(): Promise<void> {
@@ -87,15 +95,15 @@ export class Database {
     return attempt(this.#kysely);
   }
 
-  async #try<Value>(attempt: (db: Kysely<Tables>) => Promise<Value>, patienceMs: number): Promise<Value> {
-    const deadline = performance.now() + patienceMs;
+  async #try<Value>(attempt: (db: Kysely<Tables>) => Promise<Value>, retryLimitMs: number): Promise<Value> {
+    const deadline = performance.now() + retryLimitMs;
     try {
       return await retry(() => this.#verified(attempt), {
         retries: Infinity,
-        minDelayMs: FIRST_PAUSE_MS,
-        maxDelayMs: this.dialect.longestPauseMs,
+        minDelayMs: MIN_PAUSE_MS,
+        maxDelayMs: this.dialect.maxPauseMs,
         shouldRetry: (error) =>
-          (error instanceof StillCommittingError || this.dialect.isPassing(error)) && performance.now() < deadline,
+          (error instanceof StillCommittingError || this.dialect.isTransient(error)) && performance.now() < deadline,
         signal: this.#closing.signal,
       });
     } catch (thrown) {
@@ -106,5 +114,5 @@ export class Database {
   }
 }
 
-/** The server still works on a commit whose answer was lost. */
+/** The server has not yet finished a commit whose answer was lost. */
 class StillCommittingError extends Error {}

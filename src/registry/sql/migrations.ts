@@ -1,6 +1,6 @@
 /**
- * The schema's history: append only, each applied once, under a lock, in one transaction. A program killed in the middle of one leaves
- * the schema before it.
+ * The migrations of the schema. They are append-only. Each is applied once, under a lock, in one transaction. A program that is killed
+ * during a migration leaves the schema as it was before.
  */
 import { sql, type Kysely } from 'kysely';
 import { Migrator, type Migration } from 'kysely/migration';
@@ -10,9 +10,9 @@ import type { RegistryDialect } from './dialect.ts';
 import { RegistryError } from '../errors.ts';
 import type { Tables } from './tables.ts';
 
-const HISTORY = 'kysely_migration';
+const HISTORY_TABLE = 'kysely_migration';
 
-/** `upTo` names the last one to apply; a test begins with an older schema by it. */
+/** Applies the missing migrations. `upTo` is the last one to apply, so that a test can begin with an older schema. */
 export async function migrate(db: Kysely<Tables>, dialect: RegistryDialect, upTo?: string): Promise<void> {
   const migrations = makeMigrations(dialect);
   await refuseNewerSchema(db, Object.keys(migrations), dialect);
@@ -27,8 +27,8 @@ async function refuseNewerSchema(
   { place }: RegistryDialect,
 ): Promise<void> {
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-  if (!tables.some(({ name }) => name === HISTORY)) return;
-  const { rows } = await sql<{ name: string }>`select name from ${sql.table(HISTORY)}`.execute(db);
+  if (!tables.some(({ name }) => name === HISTORY_TABLE)) return;
+  const { rows } = await sql<{ name: string }>`select name from ${sql.table(HISTORY_TABLE)}`.execute(db);
   const newer = rows.map(({ name }) => name).filter((name) => !known.includes(name));
   if (newer.length === 0) return;
   throw new RegistryError(

@@ -1,6 +1,6 @@
-/** A part of a list of the newest first. */
+/** Pages of lists, the newest row first. */
 
-/** The place of a row in the order. */
+/** The position of a row in the order of a list. */
 export interface PageCursor {
   /** UTC, ISO 8601. */
   readonly createdAt: string;
@@ -13,17 +13,20 @@ export interface Page<Row> {
   readonly last: PageCursor | null;
 }
 
-/** The size of a page's texts in bytes; one row may be larger by itself. A page is read in one piece, which holds up all else for some 10 ms per megabyte. */
+/**
+ * The maximum size of a page's texts in bytes; a single row may be larger. A page is read in one piece, which blocks all other work for
+ * about 10 ms per megabyte.
+ */
 export const MAX_PAGE_BYTES = 2_000_000;
 
-/** Returns how many of the rows fit into one page: at least one, if there is any. */
+/** Returns the number of rows that fit into one page: at least one if there is any. */
 export function countFitting(sizes: readonly number[]): number {
   let sum = 0;
   const tooMany = sizes.findIndex((size) => (sum += size) > MAX_PAGE_BYTES);
   return tooMany === -1 ? sizes.length : Math.max(1, tooMany);
 }
 
-/** `read` gives undefined for a damaged row, which is left out and ends no page. */
+/** Makes a page of rows. `read` returns undefined for a damaged row, which is left out; it may still be the cursor. */
 export function toPage<Raw extends { readonly id: string; readonly createdAt: string }, Row>(
   raw: readonly Raw[],
   limit: number,

@@ -1,4 +1,4 @@
-/** PostgreSQL, for many machines. */
+/** The dialect of PostgreSQL, for registries that several machines use. */
 import {
   CompiledQuery,
   PostgresDialect,
@@ -15,23 +15,23 @@ import { toError } from '../../core/errors.ts';
 import { UnansweredCommitError } from '../errors.ts';
 import type { RegistryDialect } from './dialect.ts';
 
-/** Small: one program writes few things at a time, and a server has a hundred connections by default. */
-const CONNECTIONS = 4;
-const CONNECT_LIMIT_MS = 5_000;
-/** A server that hangs must not hang us; statements of ours take milliseconds. */
-const QUERY_LIMIT_MS = 15_000;
-/** A lock is waited for anew after it, for as long as an outage. */
-const LOCK_LIMIT_MS = 5_000;
-/** A program that was suspended, or cut off, in a transaction holds its locks for no longer. Ours await nothing but the database. */
-const IDLE_LIMIT_MS = 3_000;
+/** The number is small: one program writes few things at a time, and a server allows a hundred connections by default. */
+const MAX_CONNECTIONS = 4;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** The limit for a server that hangs. Our statements take milliseconds. */
+const QUERY_TIMEOUT_MS = 15_000;
+/** After this time the statement fails and is retried, for as long as during an outage. */
+const LOCK_TIMEOUT_MS = 5_000;
+/** The limit of the locks of a program that was suspended or disconnected in a transaction. Our transactions await only the database. */
+const IDLE_TIMEOUT_MS = 3_000;
 /**
- * From https://www.postgresql.org/docs/current/errcodes-appendix.html: connection trouble, shutdown and start, clashes, too many clients; a
- * server that has become a read-only one, or was too slow.
+ * From https://www.postgresql.org/docs/current/errcodes-appendix.html: connection failures, shutdown and start, conflicts, too many
+ * clients, a server that became read-only, and timeouts.
  */
-const PASSING_CODES = /^(08...|57P0[1-3]|57014|40001|40P01|55P03|53300|25P0[34]|25006)$/;
-const PASSING_SYSTEM_CODES = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)$/;
+const TRANSIENT_CODES = /^(08...|57P0[1-3]|57014|40001|40P01|55P03|53300|25P0[34]|25006)$/;
+const TRANSIENT_SYSTEM_CODES = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)$/;
 /** pg's own errors have no code. */
-const PASSING_WORDS =
+const TRANSIENT_MESSAGES =
   /connection terminated|timeout exceeded when trying to connect|query read timeout|client has encountered a connection error/i;
 
 export function postgresDialect(url: string): RegistryDialect {
@@ -44,8 +44,8 @@ export function postgresDialect(url: string): RegistryDialect {
     autoIncrement: sql`bigint generated always as identity primary key`,
     numbersInOrder: false,
     jsonRows: (json) => sql`json_array_elements(cast(${json} as json)) as j(value)`,
-    longestPauseMs: 250,
-    isPassing,
+    maxPauseMs: 250,
+    isTransient,
     explain: (error) => explain(error, place),
     isCommitted: async (db, transactionId) => {
       const { rows } = await sql<{ status: string | null }>`
@@ -66,24 +66,24 @@ function kyselyDialect(url: string): Dialect {
   const dialect = new PostgresDialect(config);
   return {
     createAdapter: () => dialect.createAdapter(),
-    createDriver: () => new CertainDriver(config),
+    createDriver: () => new TransactionIdDriver(config),
     createIntrospector: (db) => dialect.createIntrospector(db),
     createQueryCompiler: () => dialect.createQueryCompiler(),
   };
 }
 
-/** By statements, because poolers such as PgBouncer refuse these settings when a connection is opened. */
+/** Sets the limits by statements, because poolers such as PgBouncer refuse these settings in the connection's start parameters. */
 async function setLimits(connection: DatabaseConnection): Promise<void> {
   const limits = [
-    `set statement_timeout = ${QUERY_LIMIT_MS}`,
-    `set lock_timeout = ${LOCK_LIMIT_MS}`,
-    `set idle_in_transaction_session_timeout = ${IDLE_LIMIT_MS}`,
+    `set statement_timeout = ${QUERY_TIMEOUT_MS}`,
+    `set lock_timeout = ${LOCK_TIMEOUT_MS}`,
+    `set idle_in_transaction_session_timeout = ${IDLE_TIMEOUT_MS}`,
   ];
   await connection.executeQuery(CompiledQuery.raw(limits.join('; ')));
 }
 
-/** Knows each transaction by its id, so that the database can be asked later if it was committed (PostgreSQL 13 and later). */
-class CertainDriver extends PostgresDriver {
+/** A driver that reads the id of each transaction, so that the database can be asked later if it was committed (PostgreSQL 13 or later). */
+class TransactionIdDriver extends PostgresDriver {
   readonly #ids = new WeakMap<DatabaseConnection, string>();
   readonly #unanswered = new WeakSet<DatabaseConnection>();
 
@@ -94,7 +94,7 @@ class CertainDriver extends PostgresDriver {
       const { rows } = await connection.executeQuery<{ id: string }>(query);
       this.#ids.set(connection, rows[0]?.id ?? '');
     } catch (thrown) {
-      // Kysely rolls back only what has begun. Without this the pool would hand out a connection with an open, failed transaction.
+      // Kysely rolls back only transactions that have begun. Without this the pool would reuse a connection with a failed open transaction.
       await Promise.allSettled([super.rollbackTransaction(connection as PostgresConnection)]);
       throw thrown;
     }
@@ -105,49 +105,49 @@ class CertainDriver extends PostgresDriver {
       await super.commitTransaction(connection);
     } catch (thrown) {
       const error = toError(thrown);
-      if (!isPassing(error)) throw error;
+      if (!isTransient(error)) throw error;
       this.#unanswered.add(connection);
       throw new UnansweredCommitError(this.#ids.get(connection) ?? '', error);
     }
   }
 
-  /** After a commit that was not answered the connection is gone: there is nothing to roll back by it. */
+  /** Rolls back. After a commit that was not answered the connection is lost, so a failure is ignored. */
   override async rollbackTransaction(connection: PostgresConnection): Promise<void> {
     const rollback = super.rollbackTransaction(connection);
     await (this.#unanswered.has(connection) ? Promise.allSettled([rollback]) : rollback);
   }
 }
 
-/** The type that Kysely keeps to itself. */
+/** A type that Kysely does not export. */
 type PostgresConnection = Parameters<PostgresDriver['rollbackTransaction']>[0];
 
 function openPool(url: string): Pool {
   const types = new TypeOverrides();
-  // Numbers of ours stay far below 2^53.
+  // Our numbers stay far below 2^53.
   types.setTypeParser(pgTypes.builtins.INT8, Number);
   const pool = new Pool({
     connectionString: url,
-    max: CONNECTIONS,
-    connectionTimeoutMillis: CONNECT_LIMIT_MS,
-    query_timeout: QUERY_LIMIT_MS,
+    max: MAX_CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
     application_name: 'webdriver-supervisor',
     types,
   });
-  // A connection that is lost while idle is replaced when the next one is needed, and told then if it can't be.
+  // An idle connection that is lost is replaced when the next one is needed; if that fails, the statement reports it.
   pool.on('error', () => undefined);
-  // One that is lost while in use is told by what it was used for.
+  // If a connection is lost while in use, its statement reports it.
   pool.on('connect', (client) => void client.on('error', () => undefined));
   return pool;
 }
 
-function isPassing(error: Error): boolean {
+function isTransient(error: Error): boolean {
   if (error instanceof UnansweredCommitError) return true;
-  // A host may have several addresses: the failure of each is in a list.
-  if (error instanceof AggregateError) return error.errors.every((one) => one instanceof Error && isPassing(one));
+  // A host may have several addresses; the error then has a list of the failures.
+  if (error instanceof AggregateError) return error.errors.every((one) => one instanceof Error && isTransient(one));
   const code: unknown = 'code' in error ? error.code : undefined;
-  if (typeof code === 'string') return PASSING_CODES.test(code) || PASSING_SYSTEM_CODES.test(code);
-  return PASSING_WORDS.test(error.message);
+  if (typeof code === 'string') return TRANSIENT_CODES.test(code) || TRANSIENT_SYSTEM_CODES.test(code);
+  return TRANSIENT_MESSAGES.test(error.message);
 }
 
 function explain(error: Error, place: string): string {
@@ -158,7 +158,7 @@ function explain(error: Error, place: string): string {
   if (code === '28P01' || code === '28000' || code === '3D000')
     return `${what}. Correct the user, password or database in REGISTRY_URL.`;
   if (code === '42501') return `${what}. Grant the user of REGISTRY_URL the right to create tables in its schema.`;
-  if (code === '25006') return `${what}. The server takes no changes: name the primary server in REGISTRY_URL.`;
+  if (code === '25006') return `${what}. The server is read-only: set REGISTRY_URL to the primary server.`;
   if (code === 'ENOTFOUND') return `${what}. Correct the host in REGISTRY_URL.`;
-  return isPassing(error) ? `${what}. Start the database, or correct REGISTRY_URL.` : what;
+  return isTransient(error) ? `${what}. Start the database, or correct REGISTRY_URL.` : what;
 }

@@ -1,6 +1,6 @@
 /**
- * SQLite by Node's own module. It works in our thread, so it must never wait: a lock of another process is an error here, which whoever
- * asked tries again after a pause (`Database`). Transactions begin as writers, so that none fails in its middle for a lock.
+ * The dialect of SQLite, by Node's own module. It works in our thread, so it must never wait. A lock of another process is an error here,
+ * and `Database` retries after a pause. Transactions begin as writers, so that none fails for a lock after it has begun.
  */
 import { closeSync, openSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -35,35 +35,35 @@ const CORRUPT = 11;
 const FULL = 13;
 const CANTOPEN = 14;
 const NOTADB = 26;
-/** Statements are few and repeat; texts with a changing number of rows must not fill the memory. */
-const MOST_STATEMENTS = 100;
+/** The maximum number of prepared statements. Most texts repeat; texts with a varying number of rows must not fill the memory. */
+const MAX_PREPARED_STATEMENTS = 100;
 
 export function sqliteDialect(place: string): RegistryDialect {
-  // The user's code may change the working folder.
+  // The user's code may change the working directory.
   const file = place === MEMORY ? place : path.resolve(place);
   let opened: readonly OpenedFile[] = [];
-  const onOpen = () => (opened = lookAtFiles(file));
+  const onOpen = () => (opened = listOpenedFiles(file));
   return {
     name: 'sqlite',
     place,
     kysely: kyselyDialect(file, onOpen),
     nowMs: sql<number>`cast(unixepoch('now', 'subsec') * 1000 as integer)`,
     autoIncrement: sql`integer primary key autoincrement`,
-    // One writer at a time.
+    // There is one writer at a time.
     numbersInOrder: true,
     jsonRows: (json) => sql`json_each(${json}) as j`,
-    // Nobody tells that a lock is free, and who asks too seldom meets it held again.
-    longestPauseMs: 20,
-    isPassing: (error) => [BUSY, LOCKED].includes(resultCode(error)),
+    // SQLite does not notify of a released lock, and after longer pauses the lock is often held again.
+    maxPauseMs: 20,
+    isTransient: (error) => [BUSY, LOCKED].includes(resultCode(error)),
     explain: (error) => explain(error, place),
-    // A commit is answered in this process, or was not made.
+    // A commit is answered within this process, so an unanswered one was not made.
     isCommitted: async () => false,
     verify: () => {
       const changed = opened.find((one) => one.identity !== identityOf(one.file));
       if (changed === undefined) return;
       throw new RegistryDivergedError(
         `The registry's file ${changed.file} was replaced or deleted while this program used it; what was stored since then is not in it. ` +
-          'Put the file back, or go on with what is there: resume the run.',
+          'Put the file back, or continue with the present one: resume the run.',
       );
     },
     sizeBytes: async (db) => {
@@ -83,7 +83,7 @@ function kyselyDialect(file: string, onOpen: () => void): Dialect {
   };
 }
 
-/** Our transactions hold the write lock from their begin, so migrations are safe in one: whoever comes second finds them done. */
+/** An adapter that allows migrations in a transaction. Our transactions hold the write lock from their begin, so a second program waits. */
 class ImmediateAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true;
@@ -107,12 +107,12 @@ class SqliteDriver implements Driver {
     }
     const database = new DatabaseSync(this.#file, { timeout: 0 });
     try {
-      // A commit that the power's end takes back takes step and records back together; the step is done again. Nothing can be torn.
-      // Small checkpoints, in pages of 4 KiB: one of the default's 1 000 holds up our thread for 20 ms.
+      // After a power failure, the last commits may be missing: a step and its records are missing together, and the step is done again.
+      // Checkpoints are small (250 pages of 4 KiB), because one of the default's 1 000 pages blocks our thread for 20 ms.
       database.exec(
         'pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = off; pragma wal_autocheckpoint = 250',
       );
-      // Creates the files beside it.
+      // This query creates the `-wal` and `-shm` files.
       database.exec('select count(*) from sqlite_schema');
       this.#connection = new SqliteConnection(database);
       suspendBetweenTransactions(1);
@@ -124,7 +124,7 @@ class SqliteDriver implements Driver {
   }
 
   async acquireConnection(): Promise<SqliteConnection> {
-    if (this.#connection === undefined) throw new Error('the database is not open');
+    if (this.#connection === undefined) throw new Error('The database is not open.');
     return this.#connection;
   }
 
@@ -137,11 +137,14 @@ class SqliteDriver implements Driver {
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    // SQLite ends some transactions itself, on a full disk for one; then there is nothing to roll back.
+    // SQLite ends some transactions itself, for example on a full disk. Then there is nothing to roll back.
     if ((connection as SqliteConnection).isInTransaction) await connection.executeQuery(CompiledQuery.raw('rollback'));
   }
 
-  /** There is the one, and Kysely hands it to one caller at a time: after a turn, so that a loop of calls leaves timers and sockets theirs. */
+  /**
+   * Waits one turn of the event loop before the next caller gets the only connection, so that a loop of calls does not block timers and
+   * sockets.
+   */
   async releaseConnection(): Promise<void> {
     await nextTurn();
   }
@@ -156,8 +159,8 @@ class SqliteDriver implements Driver {
 let openDatabases = 0;
 
 /**
- * Ctrl+Z stops a program at any instruction, also in a transaction, whose lock would then keep all other programs from writing. A listener is
- * called between transactions, which take no turn of the event loop in their middle.
+ * Makes Ctrl+Z suspend the program only between transactions. By default it stops at any instruction, and the lock of a transaction would
+ * then block the writes of all other programs. A signal listener runs between transactions, because these take no turn of the event loop.
  */
 function suspendBetweenTransactions(opened: 1 | -1): void {
   openDatabases += opened;
@@ -171,7 +174,7 @@ function suspend(): void {
 
 interface PreparedStatement {
   readonly statement: StatementSync;
-  /** Their names; empty for a statement that returns no rows. */
+  /** The names of the columns; empty for a statement that returns no rows. */
   readonly columns: readonly string[];
 }
 
@@ -200,7 +203,7 @@ class SqliteConnection implements DatabaseConnection {
   }
 
   streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
-    throw new Error('Nothing is streamed: what is long is read in pages, so that others get their turn.');
+    throw new Error('The registry does not stream. Long results are read in pages.');
   }
 
   #prepare(text: string): PreparedStatement {
@@ -208,9 +211,9 @@ class SqliteConnection implements DatabaseConnection {
     if (known !== undefined) return known;
     const statement = this.#database.prepare(text);
     const prepared = { statement, columns: statement.columns().map(({ name }) => name) };
-    // Objects that Node makes of rows outlive their use until the next full collection: reading pages took all memory that there was.
+    // The objects that Node makes of rows stay until the next full garbage collection: reading pages used up all memory. Arrays do not.
     if (prepared.columns.length > 0) statement.setReturnArrays(true);
-    if (this.#statements.size >= MOST_STATEMENTS) this.#statements.clear();
+    if (this.#statements.size >= MAX_PREPARED_STATEMENTS) this.#statements.clear();
     this.#statements.set(text, prepared);
     return prepared;
   }
@@ -222,7 +225,10 @@ function toObject(columns: readonly string[], row: readonly SQLOutputValue[]): R
   return object;
 }
 
-/** A number that JavaScript has none for is a spoilt one: read roughly, so that its row can be told and mended, and the others be read. */
+/**
+ * Reads all rows. A number that JavaScript can't represent is damaged; it is rounded, so that its row can be reported and repaired and the
+ * other rows can be read.
+ */
 function readAll(statement: StatementSync, values: readonly SQLInputValue[]): SQLOutputValue[][] {
   try {
     return toRows(statement, values);
@@ -238,36 +244,39 @@ function readAll(statement: StatementSync, values: readonly SQLInputValue[]): SQ
   }
 }
 
-/** `setReturnArrays` makes the rows lists; its types don't know. */
+/** Returns the rows as arrays because of `setReturnArrays`, which Node's types do not reflect. */
 function toRows(statement: StatementSync, values: readonly SQLInputValue[]): SQLOutputValue[][] {
   return statement.all(...values) as unknown as SQLOutputValue[][];
 }
 
-/** Creates the file if there is none, readable by its user alone. SQLite gives its files beside it, such as the `-wal`, the same mode. */
+/** Creates the file, if there is none, for its user only. SQLite gives the files beside it, such as the `-wal`, the same mode. */
 async function makePrivateFile(file: string): Promise<void> {
   const folder = path.dirname(file);
   try {
     await makeFolder(folder);
   } catch (thrown) {
     throw new ConfigError(
-      `The registry's folder ${folder} can't be made: ${toError(thrown).message}. Choose another with REGISTRY_URL.`,
+      `The registry's folder ${folder} can't be created: ${toError(thrown).message}. Choose another with REGISTRY_URL.`,
       { cause: thrown },
     );
   }
   try {
     closeSync(openSync(file, 'wx', PRIVATE_FILE_MODE));
   } catch {
-    // It exists, or SQLite says better why it can't be created.
+    // The file exists, or SQLite reports better why it can't be created.
   }
 }
 
-/** SQLite names the log of a file by the file's name: programs that use two names of one file overwrite each other's data. */
+/**
+ * Throws `ConfigError` if the file has several names. SQLite names the `-wal` by the file's name: programs with different names damage the
+ * data.
+ */
 function refuseHardLinks(file: string): void {
   const found = statSync(file, { throwIfNoEntry: false });
   if (found?.isFile() !== true || found.nlink === 1) return;
   throw new ConfigError(
-    `The registry ${file} has ${found.nlink} names (hard links), and its data would be damaged if programs used different ones. Keep one of them: ` +
-      `\`find <folder> -samefile ${file}\` lists them. A copy is made by \`cp\` or \`sqlite3 ${file} .backup\`.`,
+    `The registry ${file} has ${found.nlink} names (hard links), and its data would be damaged if programs used different ones. Remove all names but one: ` +
+      `\`find <folder> -samefile ${file}\` lists them. To copy it, use \`cp\` or \`sqlite3 ${file} .backup\`.`,
   );
 }
 
@@ -276,13 +285,15 @@ interface OpenedFile {
   readonly identity: string | undefined;
 }
 
-/** The database and the files that SQLite has beside it for as long as it is open; without one of them others don't see what is written. */
-function lookAtFiles(file: string): OpenedFile[] {
-  const real = realpathSync(file);
-  return [file, `${real}-wal`, `${real}-shm`].map((one) => ({ file: one, identity: identityOf(one) }));
+/**
+ * Lists the database and the files that SQLite has open beside it. If one of them is gone, other programs don't see what this one writes.
+ */
+function listOpenedFiles(file: string): OpenedFile[] {
+  const realFile = realpathSync(file);
+  return [file, `${realFile}-wal`, `${realFile}-shm`].map((one) => ({ file: one, identity: identityOf(one) }));
 }
 
-/** Tells files apart that had the same path; undefined if there is none. */
+/** Returns the identity of the file at this path, which a replaced file does not share; undefined if there is no file. */
 function identityOf(file: string): string | undefined {
   const { dev, ino } = statSync(file, { throwIfNoEntry: false, bigint: true }) ?? {};
   return dev === undefined ? undefined : `${dev}:${ino}`;
@@ -298,13 +309,13 @@ function explain(error: Error, file: string): string {
   switch (resultCode(error)) {
     case BUSY:
     case LOCKED:
-      return `${what}. Another program keeps it locked; end that, or wait for it.`;
+      return `${what}. Another program has it locked; end that program, or wait for it.`;
     case READONLY:
     case CANTOPEN:
       return `${what}. Check that the file and its folder can be written to, or choose another with REGISTRY_URL.`;
     case CORRUPT:
     case NOTADB:
-      return `${what}. The file is damaged or no registry: move it away to begin a new one, or restore a copy of it.`;
+      return `${what}. The file is damaged or not a registry: move it away to begin a new one, or restore a copy of it.`;
     case FULL:
     case IOERR:
       return `${what}. The disk is full or failing: make room, then resume the run.`;

@@ -1,5 +1,5 @@
 /**
- * The tables, as Kysely sees them: its plugin makes `runId` of the column `run_id`. Times are UTC ISO text of our clock, leases milliseconds of
+ * The tables for Kysely, whose plugin maps the column `run_id` to `runId`. Times are UTC ISO text of our clock; leases are milliseconds of
  * the database's clock.
  */
 import type { Generated } from 'kysely';
@@ -9,38 +9,38 @@ import type { SessionRow } from '../../model/session.ts';
 
 export interface StepsTable {
   runId: string;
-  /** Made of batch and key, so that an index takes keys of any length. */
+  /** The id, made of batch and key, so that an index accepts keys of any length. */
   id: string;
   batch: string | null;
   key: string;
-  /** Place in the order of first declaration. */
+  /** The position in the order of first declaration. */
   ord: number;
   status: string;
-  /** JSON; null where the step returned nothing. */
+  /** JSON; null if the step returned nothing. */
   value: string | null;
   errorCode: string | null;
   /** The message of a failure, or the reason of a skipped step. */
   message: string | null;
-  /** Key of the item whose worker added this one, and the item as JSON. */
+  /** The key of the item whose worker added this one; `item` is the item as JSON. */
   addedBy: string | null;
   item: string | null;
-  /** The row id of the step that contains this one; null for one that `run` itself asked for. */
+  /** The row id of the step that contains this one; null for a step of `run` itself. */
   within: string | null;
-  /** 1 if it sent something that is not idempotent. */
+  /** 1 if the step sent something that is not idempotent. */
   effects: number;
 }
 
 export interface RecordsTable {
   runId: string;
-  /** Made of dataset and key. */
+  /** The id, made of dataset and key. */
   id: string;
   dataset: string;
   key: string;
   json: string;
-  /** Export order: that of the step, then that of saving in it. */
+  /** The export order: `ord` is that of the step, `position` that of saving within the step. */
   ord: number;
   position: number;
-  /** For a record that was saved outside of steps: its place, and how often it was saved. */
+  /** The position of a record that was saved outside of steps; `saves` is the number of its saves. */
   saveOrd: number | null;
   saves: number;
 }
@@ -58,14 +58,14 @@ export interface EventsTable {
   data: string | null;
 }
 
-/** Totals that outlive the rows they were counted from. */
+/** Totals that outlive the rows from which they were counted. */
 export interface CountersTable {
   name: string;
   label: string;
   value: number;
 }
 
-/** Work that only one of many programs may do, and the program that does it. */
+/** The leaders: for each work that only one of several programs may do, the program that does it. */
 export interface LeadersTable {
   office: string;
   holder: string;
@@ -76,7 +76,7 @@ export interface LeadersTable {
   expiresMs: number;
 }
 
-/** Runs that were removed, and whose steps and records have still to go. */
+/** Removed runs whose steps and records have still to be removed. */
 export interface RemovalsTable {
   runId: string;
 }
@@ -93,7 +93,7 @@ export interface AlertsTable {
   sessionId: string | null;
   since: string;
   updatedAt: string;
-  /** JSON: sink -> what it was told. */
+  /** JSON: by sink, the last notice that it got. */
   delivered: string;
 }
 

@@ -61,7 +61,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the routes that change something',
     expect(waiting.json).to.deep.equal({ id: 'pending too', status: 'cancelled' });
     expect(await get('/runs/pending%20too')).to.deep.include({
       status: 'cancelled',
-      error: { code: 'cancelled', message: 'cancelled by a person' },
+      error: { code: 'cancelled', message: 'cancelled by a user' },
     });
     await monitor.post('/sessions/session%20of%20to%20cancel/end');
   });
