@@ -28,7 +28,7 @@ describeOnBoth('AlertLog', (registries) => {
 
   const types = async () => (await rawSql(url, 'select type from events order by id')).map(({ type }) => type);
 
-  it('is raised once, however often it is found, by however many (R208)', async () => {
+  it('raises an alert once, however often and by how many callers it is found (R208)', async () => {
     const raised = await Promise.all([registry.alerts.raise(ALERT), registry.alerts.raise(ALERT)]);
     expect(raised.filter(Boolean)).to.have.length(1);
     expect(await registry.alerts.raise({ ...ALERT, message: 'no progress for 32 min' })).to.equal(false);
@@ -37,7 +37,7 @@ describeOnBoth('AlertLog', (registries) => {
     expect(await types()).to.deep.equal(['alert_firing']);
   });
 
-  it('ends once, and fires anew afterwards with a new beginning', async () => {
+  it('ends an alert once, and raises it again afterwards with a new begin', async () => {
     await registry.alerts.raise(ALERT);
     const end = { status: 'recovered', message: 'it goes on' } as const;
     expect(await registry.alerts.end(ALERT.key, end)).to.equal(true);
@@ -48,7 +48,7 @@ describeOnBoth('AlertLog', (registries) => {
     expect(await types()).to.deep.equal(['alert_firing', 'alert_recovered', 'alert_firing']);
   });
 
-  it('remembers who was told what, also for those who come later', async () => {
+  it('stores which notice each sink got, also for a later monitor', async () => {
     await registry.alerts.raise(ALERT);
     const told = { status: 'firing', since: (await registry.alerts.list())[0]?.since ?? '' } as const;
     await registry.alerts.noteDelivered(ALERT.key, 'slack', told);
@@ -57,7 +57,7 @@ describeOnBoth('AlertLog', (registries) => {
     expect((await later.alerts.list())[0]?.delivered).to.deep.equal({ slack: told, email: told });
   });
 
-  it('remembers all of several sinks that are told at the same time', async () => {
+  it('stores the notices of several sinks that are notified at the same time', async () => {
     await registry.alerts.raise(ALERT);
     const told = { status: 'firing', since: (await registry.alerts.list())[0]?.since ?? '' } as const;
     const names = Array.from({ length: 8 }, (_unused, index) => `sink ${index}`);
@@ -65,7 +65,7 @@ describeOnBoth('AlertLog', (registries) => {
     expect(Object.keys((await registry.alerts.list())[0]?.delivered ?? {})).to.have.members(names);
   });
 
-  it('forgets what is over, and never what fires', async () => {
+  it('removes old alerts that are over, and never a firing one', async () => {
     await registry.alerts.raise(ALERT);
     const future = new Date(Date.now() + 60_000).toISOString();
     expect(await registry.alerts.removeEnded(future)).to.equal(0);

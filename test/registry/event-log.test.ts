@@ -20,7 +20,7 @@ describeOnBoth('EventLog', (registries) => {
 
   const append = (owner: string) => registry.events.append({ type: 'session_started', owner, data: { by: 'test' } });
 
-  it('is read in pages, oldest first, from where the reader stopped (R209)', async () => {
+  it('lists pages, oldest first, from the cursor of the reader (R209)', async () => {
     for (const owner of ['a', 'b', 'c']) await append(owner);
     const first = await registry.events.listAfter(0, { limit: 2 });
     const rest = await registry.events.listAfter(first.at(-1)?.id ?? 0, { limit: 2 });
@@ -30,7 +30,7 @@ describeOnBoth('EventLog', (registries) => {
     expect(await registry.events.settledId()).to.equal(rest.at(-1)?.id);
   });
 
-  it('gives large events in pages of 2 MB at most, or one event', async () => {
+  it('lists large events in pages of at most 2 MB, or of one event', async () => {
     for (const size of [900_000, 900_000, 900_000, 2_100_000])
       await registry.events.append({ type: 'session_warning', message: 'x'.repeat(size) });
     const idsOf = (events: readonly { readonly id: number }[]) => events.map(({ id }) => id);
@@ -41,14 +41,14 @@ describeOnBoth('EventLog', (registries) => {
     expect(await registry.events.settledId()).to.equal(4);
   });
 
-  it('gives the latest of an owner, a type or a time, oldest first', async () => {
+  it('lists the latest events of an owner, a type or a time, oldest first', async () => {
     for (const owner of ['a', 'b', 'a', 'a']) await append(owner);
     const latest = await registry.events.listLatest({ limit: 2, owner: 'a', types: ['session_started'], since: OLD });
     expect(latest.map(({ id }) => id)).to.deep.equal([3, 4]);
     expect(await registry.events.listLatest({ limit: 9, types: ['cleanup'] })).to.deep.equal([]);
   });
 
-  it('counts each type within a window of time, whose end is not in it', async () => {
+  it('counts the events of each type in a time window without its end', async () => {
     for (const [type, at] of [
       ['session_started', '2026-01-01T00:00:00.000Z'],
       ['session_started', '2026-01-01T00:00:59.999Z'],
@@ -70,7 +70,7 @@ describeOnBoth('EventLog', (registries) => {
     expect(await count('02:00', '03:00')).to.deep.equal({});
   });
 
-  it('removes what is old enough, and no more than asked for at a time', async () => {
+  it('removes old events, and at most the limit at a time', async () => {
     for (const owner of ['a', 'b', 'c']) await append(owner);
     await rawSql(url, `update events set at = ${literal(OLD)} where owner <> 'c'`);
     const lately = literal(new Date(Date.now() - 50_000).toISOString());
@@ -81,15 +81,15 @@ describeOnBoth('EventLog', (registries) => {
     expect((await registry.events.listAfter(0, { limit: 9 })).map(({ owner }) => owner)).to.deep.equal(['c']);
   });
 
-  it('is read although one of its rows is spoilt', async () => {
+  it('lists events although one row is damaged', async () => {
     await append('a');
     await rawSql(url, `update events set data = 'no json'`);
     expect((await registry.events.listAfter(0, { limit: 1 }))[0]).to.include({ owner: 'a', data: null });
   });
 });
 
-describeOnPostgres('EventLog, while a transaction with an older number is still under way', (registries) => {
-  it('waits for it, so that no reader misses its event', async () => {
+describeOnPostgres('EventLog, during a transaction with an older number', (registries) => {
+  it('waits for the transaction, so that no reader misses its event', async () => {
     const url = await registries.url();
     await using registry = await openRegistry(url);
     const slow = new Client({ connectionString: url });
@@ -111,7 +111,7 @@ describeOnPostgres('EventLog, while a transaction with an older number is still 
     }
   });
 
-  it('does not wait for one that was rolled back long ago', async () => {
+  it('does not wait for a transaction that was rolled back long ago', async () => {
     const url = await registries.url();
     await using registry = await openRegistry(url);
     await rawSql(url, `begin; insert into events (at, type) values ('', 'cleanup'); rollback`);

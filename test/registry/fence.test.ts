@@ -69,7 +69,7 @@ describeOnBoth('The fence of a run', (registries) => {
     steps: (await rawSql(url, 'select key from steps order by ord')).map(({ key }) => key),
   });
 
-  it('lets nothing of a writer through after a newer one began, not even a step of the same number of commits', async () => {
+  it('refuses all commits of a writer after a newer one has begun, even with the same commit number', async () => {
     const old = await openWriter(registry, 1);
     const newer = await openWriter(registry, 2);
     await newer.end('b', 1);
@@ -80,7 +80,7 @@ describeOnBoth('The fence of a run', (registries) => {
     await newer.store.close();
   });
 
-  it('lets nothing of a writer through after a newer one has ended the run', async () => {
+  it('refuses all commits of a writer after a newer one has ended the run', async () => {
     const old = await openWriter(registry, 1);
     const newer = await openWriter(registry, 2);
     await newer.store.finish({ status: 'completed', error: null, outputs: {} });
@@ -91,7 +91,7 @@ describeOnBoth('The fence of a run', (registries) => {
     expect(ends).to.deep.equal([{ status: 'completed' }]);
   });
 
-  it('lets a writer begin under no older token than it ever had, also after the run ended', async () => {
+  it('refuses a begin under a token that is older than any before, also after the run ended', async () => {
     const newer = await openWriter(registry, 7);
     await newer.store.finish({ status: 'partial', error: null, outputs: {} });
     expect(await rejectionOf(registry.runs.begin('run', { token: 6, process: PROCESS }))).to.be.instanceOf(
@@ -100,7 +100,7 @@ describeOnBoth('The fence of a run', (registries) => {
     expect(await registry.runs.get('run')).to.include({ status: 'partial', lastToken: 7 });
   });
 
-  it('lets one of two writers through that were given the same token', async () => {
+  it('accepts only one of two writers with the same token', async () => {
     const first = await openWriter(registry, 3);
     const second = await openWriter(registry, 3);
     expect(await rejectionOf(first.end('a', 0))).to.be.instanceOf(LeaseLostError);
@@ -134,7 +134,7 @@ describeOnBoth('The fence of a run', (registries) => {
     expect(await rejectionOf(second.store.prove())).to.be.instanceOf(LeaseLostError);
   });
 
-  it('stores the deaths of the moment of each commit, also one that came while another commit was under way', async () => {
+  it('stores the deaths at the moment of each commit, also one that happened during another commit', async () => {
     const writer = await openWriter(registry, 1);
     writer.deaths.push(makeDeath({ epoch: 1 }));
     const ending = writer.end('a', 0);
@@ -145,7 +145,7 @@ describeOnBoth('The fence of a run', (registries) => {
     await writer.store.close();
   });
 
-  it('tells the snapshot which steps end with the commit that it is stored with', async () => {
+  it('passes the steps that end with a commit to the snapshot of that commit', async () => {
     const writer = await openWriter(registry, 1);
     await Promise.all([writer.end('a', 0), writer.end('b', 1)]);
     expect(writer.endings.flat()).to.deep.equal([
@@ -156,7 +156,7 @@ describeOnBoth('The fence of a run', (registries) => {
     await writer.store.close();
   });
 
-  it('counts a record once that was there before', async () => {
+  it('counts a record that existed before only once', async () => {
     const writer = await openWriter(registry, 1);
     await writer.end('a', 0);
     await Promise.all([writer.end('a', 0), writer.end('b', 1)]);
@@ -170,7 +170,7 @@ describeOnBoth('Lease tokens', (registries) => {
   const claim = (registry: Registry, id: string) =>
     registry.leases.claim({ id, owner: id, holder: 'manager', process: PROCESS, leaseMs: 60_000 });
 
-  it('grow, and are given out only once, also by a registry that was restored from a copy', async () => {
+  it('grow, and are issued only once, also by a registry that was restored from a copy', async () => {
     const url = await registries.url();
     await using registry = await openRegistry(url);
     const tokens: number[] = [];
@@ -188,14 +188,14 @@ describeOnBoth('Lease tokens', (registries) => {
   });
 });
 
-describeOnSqlite('A registry file that goes away', (registries) => {
+describeOnSqlite('A registry file that disappears', (registries) => {
   for (const [what, change] of [
     ['deleted', (file: string) => rmSync(file)],
     ['replaced', (file: string) => renameSync(`${file}.other`, file)],
     ['left without its log', (file: string) => rmSync(`${file}-wal`)],
     ['left without its locks', (file: string) => rmSync(`${file}-shm`)],
   ] as const) {
-    it(`is noticed when it is ${what}: nothing more is stored, and the message says so`, async () => {
+    it(`is noticed if it was ${what}: nothing more is stored, and the message names the cause`, async () => {
       const url = await registries.url();
       const file = url.slice('sqlite:'.length);
       await using registry = await openRegistry(url);
@@ -215,7 +215,7 @@ describeOnSqlite('A registry file that goes away', (registries) => {
     });
   }
 
-  it('is refused while it has a second name, which would have a log of its own, and not by a symbolic link', async () => {
+  it('is refused if it has a hard link, which would have its own log, and accepted by a symbolic link', async () => {
     const url = await registries.url();
     const file = url.slice('sqlite:'.length);
     await (await openRegistry(url)).close();
@@ -233,7 +233,7 @@ describeOnSqlite('A registry file that goes away', (registries) => {
     expect(await other.runs.get('run')).to.include({ id: 'run' });
   });
 
-  it('is none of a relative path when the working folder changes', async () => {
+  it('stays the same for a relative path when the working directory changes', async () => {
     const url = await registries.url();
     const before = process.cwd();
     const file = path.relative(before, url.slice('sqlite:'.length));

@@ -8,8 +8,8 @@ import { makeSchedule } from './history/schedule.ts';
 
 const SCHEDULES = 10;
 
-describeOnBoth('A run that processes compete for while they are killed, suspended and cut off', ({ kind }) => {
-  it(`keeps what the registry promises, also when older copies come back, in ${SCHEDULES} random schedules`, async () => {
+describeOnBoth('A run for which processes compete while they are killed, suspended and disconnected', ({ kind }) => {
+  it(`fulfils the promises of the registry in ${SCHEDULES} random schedules, also if older copies are restored`, async () => {
     await using pool = new ProcessPool();
     for (let seed = 1; seed <= SCHEDULES; seed += 1) {
       const history = await runSchedule(makeSchedule(seed, kind), pool);

@@ -3,11 +3,11 @@ import { expect } from 'chai';
 import { openRun, RUN } from '../support/opened-run.ts';
 import { describeOnSqlite } from '../support/registries.ts';
 
-/** More than a statement of SQLite takes as variables. */
+/** More records than a statement of SQLite allows variables. */
 const COUNT = 33_000;
 
 describeOnSqlite('RunStore: a step with very many records', ({ url }) => {
-  it('is stored, found again and stored once more, with each record in its place', async () => {
+  it('is stored, read and stored again, with each record in its position', async () => {
     await using run = await openRun(await url());
     const { store, registry } = run;
     const many = (text: string) =>

@@ -25,20 +25,20 @@ describeOnBoth('Leadership', (registries) => {
   const stand = (holder: string, leaseMs = LONG_MS) =>
     registry.leadership.acquire(office, { holder, process: PROCESS, leaseMs });
 
-  it('has one of many who stand at once (R402)', async () => {
+  it('has one leader if many programs acquire it at once (R402)', async () => {
     const names = Array.from({ length: 20 }, (_unused, index) => `monitor ${index}`);
     const leaders = await Promise.all(names.map((name) => stand(name)));
     expect(new Set(leaders.map(({ holder }) => holder)).size).to.equal(1);
   });
 
-  it('stays with its holder, who may keep it, and names since when', async () => {
+  it('stays with its leader, which may renew it, and has the time of its begin', async () => {
     const first = await stand('a');
     expect(await stand('b')).to.deep.equal(first);
     expect(await stand('a')).to.deep.equal(first);
     expect(await registry.leadership.current(office)).to.deep.equal(first);
   });
 
-  it('goes to another at once when it is given back, and by itself when its holder is silent', async () => {
+  it('passes to another program at once after a release, and after the lease if its leader is silent', async () => {
     await stand('a');
     await registry.leadership.release(office, 'b');
     expect(await stand('b')).to.include({ holder: 'a' });

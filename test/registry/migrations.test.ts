@@ -26,7 +26,7 @@ describeOnBoth('Migrations', (registries) => {
   const history = async () =>
     (await rawSql(url, 'select name from kysely_migration order by name')).map(({ name }) => name);
 
-  it('are applied once when eight open an empty database at once', async () => {
+  it('are applied once if eight programs open an empty database at once', async () => {
     const opened = await Promise.all(Array.from({ length: 8 }, () => openRegistry(url)));
     for (const registry of opened) expect(await registry.sessions.list()).to.deep.equal([]);
     const [first, ...others] = await Promise.all(opened.map((registry) => claim(registry, 'mine')));
@@ -35,14 +35,14 @@ describeOnBoth('Migrations', (registries) => {
     expect(new Set(await history()).size).to.equal((await history()).length);
   });
 
-  it('leave a database that is up to date as it is', async () => {
+  it('do not change a database that is up to date', async () => {
     await (await openRegistry(url)).close();
     const before = await rawSql(url, 'select * from kysely_migration order by name');
     await (await openRegistry(url)).close();
     expect(await rawSql(url, 'select * from kysely_migration order by name')).to.deep.equal(before);
   });
 
-  it('end duplicates from before the index, keep the newest, and leave history alone (R305)', async () => {
+  it('end duplicate live sessions except the newest, and do not change ended ones (R305)', async () => {
     await (await Database.open(toDialect(), { upTo: FIRST })).close();
     const at = (second: number) => ({ created_at: `2026-01-01T00:00:0${second}.000Z` });
     const rows = [
@@ -77,7 +77,7 @@ describeOnBoth('Migrations', (registries) => {
     expect((await registry.metrics.read()).duplicateOwners).to.deep.equal([]);
   });
 
-  it('make the database itself refuse a second live session of an owner, and allow history rows (R305)', async () => {
+  it('make the database refuse a second live session of an owner, and allow ended ones (R305)', async () => {
     await (await openRegistry(url)).close();
     await rawSql(url, insertSession({ id: 'one', owner: 'mine' }));
     const second = await rejectionOf(rawSql(url, insertSession({ id: 'two', owner: 'mine', status: 'starting' })));
@@ -88,7 +88,7 @@ describeOnBoth('Migrations', (registries) => {
     expect(await rawSql(url, "select id from sessions where owner = 'mine'")).to.have.length(4);
   });
 
-  it('refuse a database of a newer version, name what is unknown, and change nothing', async () => {
+  it('refuse a database of a newer version, name the unknown migrations, and change nothing', async () => {
     await (await openRegistry(url)).close();
     const newer =
       "insert into kysely_migration (name, timestamp) values ('900_from_tomorrow', '2030-01-01T00:00:00.000Z')";
@@ -100,7 +100,7 @@ describeOnBoth('Migrations', (registries) => {
     expect(await history()).to.include('900_from_tomorrow');
   });
 
-  it('leave nothing of one in whose middle the program was killed, and let those go on who waited for it', async () => {
+  it('leave nothing of a migration during which the program was killed, and let waiting programs continue', async () => {
     await using child = startChildScript('stuck-migration.ts', url);
     expect(await child.nextLine()).to.equal('in the middle');
     const waiting = openRegistry(url);
@@ -112,7 +112,7 @@ describeOnBoth('Migrations', (registries) => {
     expect(await later.sessions.count()).to.equal(1);
   });
 
-  /** Whoever was not let in after some turns of another connection waits. */
+  /** A connection that is not open after some turns of another connection waits. */
   async function claimsNothing(): Promise<string> {
     const tables = "select 1 from kysely_migration where name = '001_tables'";
     for (let look = 0; look < 20; look += 1) expect(await rawSql(url, tables)).to.deep.equal([]);

@@ -12,11 +12,11 @@ import { rejectionOf } from '../support/rejection.ts';
 import { listStored, numbers, openRun } from '../support/opened-run.ts';
 
 const STEPS = 200;
-/** Told at once to whoever waits at the start. */
+/** The time within which a failed start must be reported. */
 const OPEN_WITHIN_MS = 10_000;
 
-describe('A registry in PostgreSQL, whose server', () => {
-  it('hangs for two seconds: the run waits for it, and the event loop does not', async () => {
+describe('A registry in PostgreSQL whose server', () => {
+  it('hangs for two seconds makes the run wait, and not the event loop', async () => {
     await using postgres = await TestPostgres.start();
     await using run = await openRun(await postgres.createDatabase());
     await run.endStep(0);
@@ -35,14 +35,14 @@ describe('A registry in PostgreSQL, whose server', () => {
     expect(run.failures).to.deep.equal([]);
   }).timeout(60_000);
 
-  it('is a standby after a failover: what is written waits for its promotion, and is written once', async () => {
+  it('is a standby after a failover delays writes until its promotion, and stores them once', async () => {
     await using postgres = await TestPostgres.start();
     await using run = await openRun(await postgres.createDatabase());
     await run.endStep(0);
     await postgres.stop();
     writeFileSync(path.join(postgres.dataFolder, 'standby.signal'), '');
     appendFileSync(path.join(postgres.dataFolder, 'postgresql.conf'), `wal_retrieve_retry_interval = '50ms'\n`);
-    // Resolves when the server takes changes.
+    // Resolves when the server accepts changes.
     const started = postgres.start();
     const url = postgres.urlOf('postgres');
     const client = await eventually(async () => {
@@ -67,7 +67,7 @@ describe('A registry in PostgreSQL, whose server', () => {
     expect(run.failures).to.deep.equal([]);
   }).timeout(60_000);
 
-  it('is not there, or refuses the password, is named without it, soon', async () => {
+  it('is unreachable or refuses the password is named soon, without the password', async () => {
     await using postgres = await TestPostgres.start();
     const url = new URL(await postgres.createDatabase());
     url.password = 'wrong-secret';

@@ -40,7 +40,7 @@ describeOnBoth('SessionLeases: creates in quick succession', (registries) => {
     return answer;
   };
 
-  it('notices a second create within ten seconds, and not the next session after a death (R306)', async () => {
+  it('counts a second create within ten seconds, and not the next session after a death (R306)', async () => {
     const rapid = async () => (await registry.metrics.read()).rapidCreates;
     const before = await rapid();
     const first = await claim();
@@ -54,7 +54,7 @@ describeOnBoth('SessionLeases: creates in quick succession', (registries) => {
     expect(await rapid()).to.equal(before + 1);
   });
 
-  it('calls no create rapid that follows a death, or an owner that vanished (R306)', async () => {
+  it('does not count a create after a death, or after a holder that vanished (R306)', async () => {
     const { session: first } = await claim();
     await registry.leases.release(first.id, 'me', { status: 'dead', death: DEATH });
     const second = await claim({ leaseMs: 1 });
@@ -63,7 +63,7 @@ describeOnBoth('SessionLeases: creates in quick succession', (registries) => {
     expect(third.isRapid).to.equal(false);
   });
 
-  it('calls no create rapid by which a stopped run is resumed at once', async () => {
+  it('does not count a create by which a stopped run is resumed at once', async () => {
     const runId = owner;
     for (const owned of [runId, `${runId}#2`]) {
       const { session } = await claim({ owner: owned, runId });
@@ -72,7 +72,7 @@ describeOnBoth('SessionLeases: creates in quick succession', (registries) => {
     }
   });
 
-  it('calls no create rapid that comes later than ten seconds after the one before', async () => {
+  it('does not count a create more than ten seconds after the previous one', async () => {
     const {
       session: { id },
     } = await claim();

@@ -12,8 +12,8 @@ import { listStored, numbers, openRun } from '../support/opened-run.ts';
 const PROCESS = { host: 'here', pid: 1, identity: 'one' };
 const STEPS = 200;
 
-describe('A registry in PostgreSQL, whose server', () => {
-  it('is restarted while a run works: everything is kept once, and nobody is told of it', async () => {
+describe('A registry in PostgreSQL whose server', () => {
+  it('is restarted while a run works stores everything once and reports no error', async () => {
     await using postgres = await TestPostgres.start();
     await using run = await openRun(await postgres.createDatabase());
     for (let order = 0; order < STEPS; order += 1) {
@@ -28,7 +28,7 @@ describe('A registry in PostgreSQL, whose server', () => {
     expect(run.failures).to.deep.equal([]);
   }).timeout(60_000);
 
-  it('loses the answer to a commit: it is not done twice', async () => {
+  it('loses the answer to a commit does not repeat the commit', async () => {
     await using postgres = await TestPostgres.start();
     const url = new URL(await postgres.createDatabase());
     await using proxy = await openCommitCutter(postgres.port);
@@ -51,7 +51,7 @@ describe('A registry in PostgreSQL, whose server', () => {
     expect(run.failures).to.deep.equal([]);
   }).timeout(60_000);
 
-  it('loses the answer to any other change: it is told as it was, and leaves one event and one count', async () => {
+  it('loses the answer to any other change returns its result, with one event and one count', async () => {
     await using postgres = await TestPostgres.start();
     const url = new URL(await postgres.createDatabase());
     await using proxy = await openCommitCutter(postgres.port);
@@ -109,14 +109,14 @@ describe('A registry in PostgreSQL, whose server', () => {
     });
   }).timeout(60_000);
 
-  it('has a client that went silent in a transaction: others claim within 5 s', async () => {
+  it('has a client that is silent in a transaction accepts claims of others within 5 s', async () => {
     await using postgres = await TestPostgres.start();
     const url = await postgres.createDatabase();
     await using registry = await openRegistry(url);
     const claim = (id: string) =>
       registry.leases.claim({ id, owner: id, holder: 'me', process: PROCESS, leaseMs: 60_000 });
     await claim('first');
-    // A program of ours that is suspended in the middle of a transaction that counts.
+    // A program that is suspended in the middle of a transaction that counts.
     const silent = await Database.open(postgresDialect(url));
     const held = Promise.withResolvers<void>();
     const woken = Promise.withResolvers<void>();

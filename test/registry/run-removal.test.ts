@@ -41,7 +41,7 @@ describeOnBoth('Removing a run with very many steps', (registries) => {
     const [row] = await rawSql(url, `select ${parts.join(' + ')} as number`);
     return Number(row?.['number']);
   };
-  /** As if the program had been ended in the middle. */
+  /** Leaves the registry as if the program had ended during the removal. */
   const removeHalf = async () => {
     await refuseRemovals(url, 'steps', `old.key = 'step ${STEPS - 1}'`);
     try {
@@ -52,7 +52,7 @@ describeOnBoth('Removing a run with very many steps', (registries) => {
     expect(await countOf('big')).to.be.within(1, STEPS);
   };
 
-  it('lets others write meanwhile, and touches nothing of another run', async () => {
+  it('lets other writers work meanwhile, and removes nothing of another run', async () => {
     const removing = registry.runs.remove('big').then(() => 'removed');
     let written = 0;
     while ((await Promise.race([removing, registry.runs.saveRecord('other', {}, { key: 'a' })])) !== 'removed')
@@ -63,7 +63,7 @@ describeOnBoth('Removing a run with very many steps', (registries) => {
     expect(await registry.runs.listHalfRemoved()).to.deep.equal([]);
   });
 
-  it('has it gone at once, tells what is left of it, and takes that when asked again', async () => {
+  it('removes its row at once, lists it as half removed, and removes the rest on the next call', async () => {
     await removeHalf();
     expect(await registry.runs.get('big')).to.equal(undefined);
     expect(await registry.runs.listHalfRemoved()).to.deep.equal(['big']);
@@ -74,7 +74,7 @@ describeOnBoth('Removing a run with very many steps', (registries) => {
     expect(told).to.deep.equal([{ run_id: 'big' }]);
   });
 
-  it('leaves nothing of it to a run that gets its name', async () => {
+  it('leaves no leftovers to a run with the same id', async () => {
     await removeHalf();
     await create('big');
     await registry.runs.saveRecord('big', {}, { key: 'new' });
@@ -83,7 +83,7 @@ describeOnBoth('Removing a run with very many steps', (registries) => {
     expect((await Array.fromAsync(registry.runs.listRecords('big'))).map(({ key }) => key)).to.deep.equal(['new']);
   });
 
-  it('takes nothing of a run that gets its name in the middle of the removal', async () => {
+  it('removes nothing of a run that is created with the same id during the removal', async () => {
     await using other = await openRegistry(url);
     const removing = other.runs.remove('big');
     while ((await registry.runs.get('big')) !== undefined);

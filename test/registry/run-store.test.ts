@@ -78,7 +78,7 @@ describeOnBoth('RunStore', (registries) => {
     expect(store.recordCount).to.equal(0);
   });
 
-  it('lists records by the order of their steps, then by that of saving, whatever was kept first', async () => {
+  it('lists records in the order of their steps, then in that of saving, whatever was stored first', async () => {
     await end('second', 1, [record('c'), record('d')]);
     await save(record('e'), 2);
     await end('first', 0, [record('b'), record('a')]);
@@ -86,14 +86,14 @@ describeOnBoth('RunStore', (registries) => {
     expect(store.recordCount).to.equal(5);
   });
 
-  it('gives records back as they were', async () => {
+  it('returns records as they were saved', async () => {
     const odd = { dataset: '../x\0', key: '__proto__ "\\ \ud800', json: '{"text":"\\u0000 👋 \\"\\n"}' };
     await end('a\0 \udfff', 0, [odd]);
     expect(await records()).to.deep.equal([odd]);
     expect((await Array.fromAsync(store.loadSteps()))[0]?.id.key).to.equal('a\0 \udfff');
   });
 
-  it('takes keys and values of any length', async () => {
+  it('stores keys and values of any length', async () => {
     const long = `https://example.com/${'ä'.repeat(5_000)}`;
     await store.endStep(step(long, long), { status: 'done', value: JSON.stringify(long), records: [record(long)] }, 0);
     await store.endStep(step(`${long}!`, long), { status: 'done', value: '1', records: [record(`${long}!`)] }, 1);
@@ -108,7 +108,7 @@ describeOnBoth('RunStore', (registries) => {
     });
   });
 
-  it('keeps one record per dataset and key: the last one, told when it was another step’s', async () => {
+  it('stores the last record of a dataset and key, and returns it as replaced if it was of another step', async () => {
     expect(await end('one', 0, [record('same', 1), record('same', 1, 'other')])).to.deep.equal([]);
     const replaced = await end('two', 1, [record('same', 2), record('new', 2)]);
     expect(replaced.map(({ dataset, key }) => [dataset, key])).to.deep.equal([['records', 'same']]);
@@ -116,7 +116,7 @@ describeOnBoth('RunStore', (registries) => {
     expect(store.recordCount).to.equal(3);
   });
 
-  it('tells of a replaced record also where both steps end in one commit', async () => {
+  it('returns a replaced record also if both steps end in one commit', async () => {
     const [first, second] = await Promise.all([
       end('one', 0, [record('same', 1), record('b')]),
       end('two', 1, [record('same', 2)]),
@@ -127,14 +127,14 @@ describeOnBoth('RunStore', (registries) => {
     expect(store.recordCount).to.equal(2);
   });
 
-  it('moves a record to the place of the step that saved it last', async () => {
+  it('moves a record to the position of the step that saved it last', async () => {
     await end('one', 0, [record('a')]);
     await end('two', 1, [record('b')]);
     await end('three', 2, [record('a')]);
     expect(await keys()).to.deep.equal(['b', 'a']);
   });
 
-  it('leaves a record in its place when the same save keeps it again', async () => {
+  it('leaves a record in its position when the same save stores it again', async () => {
     await save(record('a', 1), 0);
     await save(record('b', 1), 1);
     await save(record('a', 2), 0, 2);
@@ -146,7 +146,7 @@ describeOnBoth('RunStore', (registries) => {
     ]);
   });
 
-  it('keeps no records of a step that failed or was skipped', async () => {
+  it('stores no records of a step that failed or was skipped', async () => {
     const error = { code: 'error', message: 'broken\0' };
     expect(await store.endStep(step('a'), { status: 'failed', error }, 0)).to.deep.equal([]);
     expect(await store.endStep(step('a', 'b'), { status: 'skipped', reason: 'no' }, 1)).to.deep.equal([]);
@@ -157,7 +157,7 @@ describeOnBoth('RunStore', (registries) => {
     ]);
   });
 
-  it('keeps the order of declaration, whatever is finished first, also in a later process (law 5)', async () => {
+  it('preserves the order of declaration, whatever ends first, also in a later process (invariant 5)', async () => {
     store.declareSteps([
       { id: step('a', 'x'), order: 0 },
       { id: step('b', 'x'), order: 1, added: { by: 'a', json: '{"n":1}' } },
@@ -178,7 +178,7 @@ describeOnBoth('RunStore', (registries) => {
     ]);
   });
 
-  it('keeps a step apart from one with the same key within another step', async () => {
+  it('distinguishes a step from one with the same key within another step', async () => {
     const outer = toStepRowId(step('outer'));
     await end('a', 0, [record('x', 'top')]);
     await store.endStep({ ...step('a'), within: outer }, { status: 'done', value: '2', records: [] }, 1);
@@ -188,7 +188,7 @@ describeOnBoth('RunStore', (registries) => {
     ]);
   });
 
-  it('keeps that a step has begun, and that it sent something, before it ends', async () => {
+  it('stores that a step has begun, and that it sent something, before it ends', async () => {
     await store.beginStep({ id: step('a'), order: 0 });
     await store.noteEffect({ id: step('b'), order: 1 });
     await store.close();
@@ -203,7 +203,7 @@ describeOnBoth('RunStore', (registries) => {
     expect((await stored())[1]).to.deep.equal({ status: 'done', hasEffects: true });
   });
 
-  it('forgets a step, all that came after it, and the steps around it, with their records', async () => {
+  it('removes a step, all later steps and the steps around it, with their records', async () => {
     await end('before', 0, [record('before')]);
     await end('around', 1, [record('around')]);
     await end('redo', 2, [record('redo')]);
@@ -216,7 +216,7 @@ describeOnBoth('RunStore', (registries) => {
     expect((await registry.runs.get('run'))?.records).to.equal(1);
   });
 
-  it('tells of a replaced record whether its content is the same', async () => {
+  it('returns whether a replaced record has the same content', async () => {
     await end('a', 0, [record('x', 1), record('y', 1)]);
     const replaced = await store.endStep(
       step('b'),
@@ -229,7 +229,7 @@ describeOnBoth('RunStore', (registries) => {
     ]);
   });
 
-  it('writes the run’s numbers with each commit, for whoever looks from elsewhere (R515)', async () => {
+  it('stores the numbers of the run with each commit, for readers in other processes (R515)', async () => {
     const counts = { total: 4, queued: 1, running: 1, done: 2, failed: 0, cancelled: 0, skipped: 0 };
     snapshot = {
       ...snapshot,
@@ -244,7 +244,7 @@ describeOnBoth('RunStore', (registries) => {
     expect(Date.parse(run?.lastProgressAt ?? '')).to.be.greaterThan(0);
   });
 
-  it('keeps nothing under an older token, and says so once (law 5)', async () => {
+  it('stores nothing under an older token, and reports that once (invariant 5)', async () => {
     const old = store;
     const seen = failures;
     store = await open(2);
@@ -260,7 +260,7 @@ describeOnBoth('RunStore', (registries) => {
     await old.close();
   });
 
-  it('proves that the run is its own, and nothing after another one has begun it', async () => {
+  it('proves that the run is its own, and rejects after another process has begun it', async () => {
     const before = (await registry.runs.get('run'))!;
     await store.prove();
     await registry.runs.proveUnchanged(before);
@@ -276,7 +276,7 @@ describeOnBoth('RunStore', (registries) => {
     expect(await rejectionOf(registry.runs.proveUnchanged(over))).to.be.instanceOf(LeaseLostError);
   });
 
-  it('lists large records in small pages, none lost or twice', async () => {
+  it('lists large records in small pages, each record once', async () => {
     const sizes = [10, 3_000_000, 10, 1_400_000, 1_400_000, 10];
     await end(
       'a',
@@ -294,7 +294,7 @@ describeOnBoth('RunStore', (registries) => {
     expect(pages).to.deep.equal([1, 1, 2, 2]);
   });
 
-  it('refuses to be begun under an older token than the one that works on it', async () => {
+  it('refuses a begin under an older token than that of the working run', async () => {
     await store.close();
     store = await open(5);
     expect(await rejectionOf(registry.runs.begin('run', { token: 4, process: PROCESS }))).to.be.instanceOf(
@@ -302,7 +302,7 @@ describeOnBoth('RunStore', (registries) => {
     );
   });
 
-  it('ends the run with its last word, and takes nothing after it', async () => {
+  it('ends the run, and stores nothing afterwards', async () => {
     await end('a', 0);
     const error = { code: 'x', message: 'y' };
     await store.finish({ status: 'partial', error, outputs: { records: 'a.jsonl' } });
@@ -313,13 +313,13 @@ describeOnBoth('RunStore', (registries) => {
     expect(event).to.include({ type: 'run_ended', owner: run?.owner, runId: 'run', status: 'partial', message: 'y' });
   });
 
-  it('hands on a wish to cancel it', async () => {
+  it('reports a requested cancellation', async () => {
     expect(await registry.runs.requestCancel('run')).to.equal('requested');
     await end('a', 0);
     expect(cancels).to.be.greaterThan(0);
   });
 
-  it('takes 5 000 steps with a record each, many at once, and lists them in order', async () => {
+  it('stores 5 000 steps with a record each, many at once, and lists them in order', async () => {
     const count = 5_000;
     const all = Array.from({ length: count }, (_unused, index) => count - 1 - index);
     await Promise.all(all.map((order) => end(String(order), order, [record(String(order))])));

@@ -36,7 +36,7 @@ describeOnBoth('Runs', (registries) => {
     (await rawSql(url, `select type from events where run_id = ${literal(id)} order by id`)).map(({ type }) => type);
 
   describe('create', () => {
-    it('begins a run that waits, with all its numbers at zero (R304)', async () => {
+    it('creates a pending run with all numbers at zero (R304)', async () => {
       const run = await runs.create({ id, action: 'a', params: { n: 1 }, owner: 'me', options: { shards: 2 } });
       expect(run).to.deep.include({ id, action: 'a', params: { n: 1 }, owner: 'me', status: 'pending', counts: ZEROS });
       expect(run).to.deep.include({ records: 0, sessions: 0, deaths: [], durationMs: 0, commitNumber: 0, token: null });
@@ -45,19 +45,19 @@ describeOnBoth('Runs', (registries) => {
       expect(await runs.get(id)).to.deep.equal(run);
     });
 
-    it('gives the one that is there when it is asked twice, untouched', async () => {
+    it('returns an existing run unchanged', async () => {
       const first = await create();
       const begun = await begin(1);
       expect(await runs.create({ id, action: 'other', params: {}, owner: 'other' })).to.deep.equal(begun);
       expect(await runs.get(id)).to.deep.include({ status: 'processing', createdAt: first.createdAt });
     });
 
-    it('creates a run once when many ask at once', async () => {
+    it('creates a run once if many callers ask at once', async () => {
       const all = await Promise.all(Array.from({ length: 20 }, () => create()));
       expect(new Set(all.map(({ createdAt }) => createdAt)).size).to.equal(1);
     });
 
-    it('keeps parameters as they were', async () => {
+    it('stores parameters unchanged', async () => {
       const params = { text: 'a\0b\ud800 👋', list: [1.5, null, { deep: true }] };
       await runs.create({ id, action: 'a', params, owner: 'me' });
       expect((await runs.get(id))?.params).to.deep.equal(params);
@@ -65,11 +65,11 @@ describeOnBoth('Runs', (registries) => {
   });
 
   describe('get, list and count', () => {
-    it('gets undefined for an unknown run', async () => {
+    it('returns undefined for an unknown run', async () => {
       expect(await runs.get('unknown')).to.equal(undefined);
     });
 
-    it('lists the newest first, by status, owner and action, up to the limit', async () => {
+    it('lists runs by status, owner and action, newest first, up to the limit', async () => {
       const owner = `owner of ${id}`;
       for (const name of ['a', 'b', 'c']) await create({ id: `${id} ${name}`, owner, action: name });
       await rawSql(url, `update runs set created_at = '2020-01-01T00:00:00.000Z' where id = ${literal(`${id} b`)}`);
@@ -83,7 +83,7 @@ describeOnBoth('Runs', (registries) => {
       expect(await listed({ owner: 'nobody' })).to.deep.equal([]);
     });
 
-    it('counts by status', async () => {
+    it('counts runs by status', async () => {
       const [all, failed] = [await runs.count(), await runs.count({ status: 'failed' })];
       await create();
       expect(await runs.count()).to.equal(all + 1);
@@ -92,7 +92,7 @@ describeOnBoth('Runs', (registries) => {
     });
 
     for (const spoil of ["deaths = 'x'", "last_progress_at = 'soon'", "created_at = 'yesterday'"])
-      it(`names a damaged row instead of believing it: ${spoil}`, async () => {
+      it(`names a damaged row instead of using it: ${spoil}`, async () => {
         await create();
         await rawSql(url, `update runs set ${spoil} where id = ${literal(id)}`);
         const refused = await rejectionOf(runs.get(id));
@@ -102,7 +102,7 @@ describeOnBoth('Runs', (registries) => {
         await runs.remove(id);
       });
 
-    it('ends no page at a damaged row: what is older follows', async () => {
+    it('lists older rows after a damaged row', async () => {
       const ids: string[] = [];
       for (let index = 0; index < 5; index += 1) {
         id = `page ${index}`;
@@ -120,7 +120,7 @@ describeOnBoth('Runs', (registries) => {
   });
 
   describe('begin', () => {
-    it('puts a run into the hands of one token', async () => {
+    it('gives a run to one token', async () => {
       await create();
       const run = await begin(3);
       expect(run).to.include({ status: 'processing', token: 3, host: 'here', pid: 1, processIdentity: 'one' });
@@ -129,7 +129,7 @@ describeOnBoth('Runs', (registries) => {
       expect(await eventsOf()).to.deep.equal(['run_started']);
     });
 
-    it('goes on under the same or a newer token, and never under an older one', async () => {
+    it('resumes a run under the same or a newer token, and never under an older one', async () => {
       await create();
       await begin(3);
       expect((await begin(3)).token).to.equal(3);
@@ -139,13 +139,13 @@ describeOnBoth('Runs', (registries) => {
       expect(refused.message).to.contain('pid 1 on here');
     });
 
-    it('lets the newest of many callers have it at last', async () => {
+    it('gives the run to the newest of many callers in the end', async () => {
       await create();
       await Promise.allSettled(Array.from({ length: 20 }, (_unused, index) => begin(index + 1)));
       expect((await runs.get(id))?.token).to.equal(20);
     });
 
-    it('begins a resumed run anew, without its old error and end', async () => {
+    it('clears the error and the end of a resumed run', async () => {
       await create();
       await begin(1);
       await rawSql(url, `update runs set token = null, commit_number = 2 where id = ${literal(id)}`);
@@ -156,13 +156,13 @@ describeOnBoth('Runs', (registries) => {
       expect(await eventsOf()).to.deep.equal(['run_started', 'run_ended', 'run_resumed']);
     });
 
-    it('tells of a run that is not there', async () => {
+    it('rejects for a run that does not exist', async () => {
       expect((await rejectionOf(begin(1))).message).to.contain(`There is no run ${id}`);
     });
   });
 
   describe('setStatus', () => {
-    it('sets state and error of a run that nobody works on', async () => {
+    it('sets status and error of a run without a process', async () => {
       await create();
       expect(await runs.setStatus(id, 'failed', { code: 'x', message: 'y\0\ud800' })).to.equal(true);
       const run = await runs.get(id);
@@ -173,7 +173,7 @@ describeOnBoth('Runs', (registries) => {
       expect(await eventsOf()).to.deep.equal(['run_ended']);
     });
 
-    it('leaves alone a run that somebody works on, or that is not there', async () => {
+    it('does not change a run on which a process works, or one that does not exist', async () => {
       await create();
       await begin(1);
       expect(await runs.setStatus(id, 'failed')).to.equal(false);
@@ -183,7 +183,7 @@ describeOnBoth('Runs', (registries) => {
   });
 
   describe('setProgress', () => {
-    it('is seen by whoever looks, with or without words (R515)', async () => {
+    it('stores the displayed progress, with or without a label (R515)', async () => {
       await create();
       await runs.setProgress(id, { done: 1.5, total: 10, label: 'half\0' });
       expect((await runs.get(id))?.display).to.deep.equal({ done: 1.5, total: 10, label: 'half\ufffd' });
@@ -193,7 +193,7 @@ describeOnBoth('Runs', (registries) => {
       expect(Date.parse(run?.lastProgressAt ?? '')).to.be.closeTo(Date.now(), 60_000);
     });
 
-    it('tells of a run that is not there', async () => {
+    it('rejects for a run that does not exist', async () => {
       expect((await rejectionOf(runs.setProgress('unknown', { done: 1, total: 2 }))).message).to.contain(
         'no run unknown',
       );
@@ -201,7 +201,7 @@ describeOnBoth('Runs', (registries) => {
   });
 
   describe('records', () => {
-    it('saves one record by its key, and replaces it in its place (R501)', async () => {
+    it('saves one record by its key, and replaces it in its position (R501)', async () => {
       await create();
       for (const key of ['b', 'a']) await runs.saveRecord(id, { key }, { key });
       await runs.saveRecord(id, { key: 'new' }, { key: 'b' });
@@ -214,7 +214,7 @@ describeOnBoth('Runs', (registries) => {
       expect((await runs.get(id))?.records).to.equal(3);
     });
 
-    it('saves many at once, each once', async () => {
+    it('saves many records at once, each once', async () => {
       await create();
       const all = Array.from({ length: 40 }, (_unused, index) => `${index % 20}`);
       await Promise.all(all.map((key) => runs.saveRecord(id, { key }, { key })));
@@ -222,7 +222,7 @@ describeOnBoth('Runs', (registries) => {
       expect((await runs.get(id))?.records).to.equal(20);
     });
 
-    it('sets all records of a dataset, and leaves the other datasets (R501)', async () => {
+    it('replaces all records of a dataset, and leaves the other datasets (R501)', async () => {
       await create();
       await runs.saveRecord(id, {}, { key: 'old' });
       await runs.saveRecord(id, {}, { key: 'kept', dataset: 'other' });
@@ -235,7 +235,7 @@ describeOnBoth('Runs', (registries) => {
       expect(await keys()).to.deep.equal(['c', 'a', 'b']);
     });
 
-    it('takes the last of two records with the same key', async () => {
+    it('stores the last of two records with the same key', async () => {
       await create();
       await runs.setRecords(
         id,
@@ -256,7 +256,7 @@ describeOnBoth('Runs', (registries) => {
         );
     });
 
-    it('takes records that are made while they are asked for', async () => {
+    it('stores records of a generator', async () => {
       await create();
       await runs.setRecords(
         id,
@@ -267,7 +267,7 @@ describeOnBoth('Runs', (registries) => {
       expect(await keys()).to.deep.equal(['x', 'y']);
     });
 
-    it('takes keys of any length and of odd characters', async () => {
+    it('stores keys of any length and with unusual characters', async () => {
       await create();
       const odd = ['ä'.repeat(5_000), `${'ä'.repeat(5_000)}!`, "'; drop table records; --", 'a\0b', '\ud800', ''];
       for (const key of odd) await runs.saveRecord(id, { key }, { key });
@@ -275,7 +275,7 @@ describeOnBoth('Runs', (registries) => {
       expect((await keys()).slice(0, 3)).to.deep.equal(odd.slice(0, 3));
     });
 
-    it('tells of a run that is not there, and keeps nothing of it', async () => {
+    it('rejects for a run that does not exist, and stores nothing', async () => {
       expect((await rejectionOf(runs.saveRecord(id, {}, { key: 'a' }))).message).to.contain(`no run ${id}`);
       expect((await rejectionOf(runs.setRecords(id, [{ key: 'a', record: {} }]))).message).to.contain(`no run ${id}`);
       expect(await records()).to.deep.equal([]);
@@ -293,14 +293,14 @@ describeOnBoth('Runs', (registries) => {
       expect(await eventsOf()).to.deep.equal(['run_removed']);
     });
 
-    it('leaves alone a run that is being worked on', async () => {
+    it('does not remove a run on which a process works', async () => {
       await create();
       await begin(1);
       expect(await runs.remove(id)).to.equal(false);
       expect(await runs.get(id)).to.include({ status: 'processing' });
     });
 
-    it('removes it or lets it begin when both are asked at once, and never half of it', async () => {
+    it('removes a run or lets it begin if both happen at once, and never removes half of it', async () => {
       await using other = await openRegistry(url);
       for (let round = 0; round < 10; round += 1) {
         id = `run ${(number += 1)}`;
@@ -316,7 +316,7 @@ describeOnBoth('Runs', (registries) => {
   });
 
   describe('requestCancel', () => {
-    it('cancels at once a run that nobody works on', async () => {
+    it('cancels a run without a process at once', async () => {
       await create();
       expect(await runs.requestCancel(id)).to.equal('cancelled');
       expect(await runs.get(id)).to.include({ status: 'cancelled' });
@@ -324,7 +324,7 @@ describeOnBoth('Runs', (registries) => {
       expect(await runs.requestCancel(id)).to.equal('over');
     });
 
-    it('asks the process that works on it', async () => {
+    it('requests the cancellation from the process that works on the run', async () => {
       await create();
       await begin(1);
       expect(await runs.requestCancel(id)).to.equal('requested');
@@ -332,7 +332,7 @@ describeOnBoth('Runs', (registries) => {
       expect(await eventsOf()).to.deep.equal(['run_started', 'run_cancel_requested']);
     });
 
-    it('says so when there is none, or it is over', async () => {
+    it('returns that there is no such run, or that it is over', async () => {
       expect(await runs.requestCancel('unknown')).to.equal('missing');
       await create();
       await runs.setStatus(id, 'completed');
@@ -340,14 +340,14 @@ describeOnBoth('Runs', (registries) => {
       expect(await runs.get(id)).to.include({ status: 'completed', isCancelRequested: false });
     });
 
-    it('is never lost when the run begins at the same time', async () => {
+    it('never loses a request while the run begins', async () => {
       await using other = await openRegistry(url);
       for (let round = 0; round < 10; round += 1) {
         id = `run ${(number += 1)}`;
         await create();
         const [answer] = await Promise.all([other.runs.requestCancel(id), begin(1)]);
         const run = await runs.get(id);
-        // Begun after it was cancelled is begun again by whoever did so.
+        // A run that begins after it was cancelled is resumed on purpose.
         if (answer === 'requested') expect(run).to.include({ status: 'processing', isCancelRequested: true });
         else expect((await eventsOf()).slice(0, 2)).to.deep.equal(['run_ended', 'run_started']);
       }

@@ -52,7 +52,7 @@ describeOnBoth('SessionLeases', (registries) => {
   const eventsOf = async (column: 'session_id' | 'run_id', id: string) =>
     (await rawSql(url, `select type from events where ${column} = ${literal(id)} order by id`)).map(({ type }) => type);
 
-  it('gives one owner to one of 100 callers at once over five connections, and names it to the others (R301)', async () => {
+  it('gives one owner to one of 100 concurrent callers over five connections, and names it to the others (R301)', async () => {
     await using crowd = await openSeveral(url, 5);
     const answers = await Promise.all(
       Array.from({ length: 100 }, (_unused, index) => ask({}, crowd.registries[index % 5])),
@@ -66,7 +66,7 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(await registry.sessions.count({ owner })).to.equal(1);
   });
 
-  it('rejects nobody and never has two holders while many take and leave in turns', async () => {
+  it('rejects no caller and never has two holders while many claim and release in turns', async () => {
     await using crowd = await openSeveral(url, 4);
     let holders = 0;
     let taken = 0;
@@ -86,7 +86,7 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(await registry.sessions.count({ owner, status: ['starting', 'active'] })).to.equal(0);
   });
 
-  it('gives a new session the state of one that waits for its browser', async () => {
+  it('creates a session that waits for its browser', async () => {
     const session = await take({ runId: 'r' });
     expect(session).to.deep.include({ owner, status: 'starting', holder: 'me', epoch: 1, runId: 'r', ...NOTHING_YET });
     expect(session).to.deep.include({ host: 'here', pid: 1, processIdentity: 'one' });
@@ -94,7 +94,7 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(await eventsOf('session_id', session.id)).to.deep.equal(['session_starting']);
   });
 
-  it('finds its session again when the answer to a claim was lost', async () => {
+  it('returns the same session after the answer to a claim was lost', async () => {
     const claim = makeClaim();
     const first = claimed(await registry.leases.claim(claim));
     const second = claimed(await registry.leases.claim(claim));
@@ -110,7 +110,7 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(await registry.sessions.get(theirs.id)).to.include({ status: 'starting', token: theirs.token });
   });
 
-  it('leaves a holder whose lease ran out a while to renew it, and takes over only from one that did not', async () => {
+  it('gives a holder with an expired lease time to renew it, and takes over only if it does not', async () => {
     const old = await takeLapsed();
     const first = await ask();
     expect(first).to.deep.include({ isClaimed: false, heldBy: old });
@@ -126,7 +126,7 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(claimed(await ask({ lapsed: seen })).expired?.id).to.equal(old.id);
   });
 
-  it('takes over when the lease ran out: the older session is history, and its token too old', async () => {
+  it('takes over after the lease: the older session has expired, and its token is too old', async () => {
     const old = await takeLapsed();
     const { session, expired } = claimed(await ask({ lapsed: old }));
     expect(expired?.id).to.equal(old.id);
@@ -138,7 +138,7 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(await eventsOf('session_id', old.id)).to.deep.equal(['session_starting', 'session_expired']);
   });
 
-  it('lets one of many take over, and names that one to the others', async () => {
+  it('lets one of many callers take over, and names it to the others', async () => {
     await using crowd = await openSeveral(url, 4);
     for (let round = 0; round < 5; round += 1) {
       owner = `owner ${(number += 1)}`;
@@ -151,7 +151,7 @@ describeOnBoth('SessionLeases', (registries) => {
     }
   });
 
-  it('halts the run of a session that was taken over, with counts that add up, and keeps nothing more of it', async () => {
+  it('halts the run of a session that was taken over, with counts that add up, and stores nothing more of it', async () => {
     const old = await takeLapsed({ runId: owner });
     await using run = await beginRun(registry, { id: owner, token: old.token });
     await run.store.endStep({ batch: null, key: 'a' }, { status: 'done', value: '1', records: [] }, 0);
@@ -166,13 +166,13 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(await eventsOf('run_id', owner)).to.include('run_ended');
   });
 
-  it('need not wait for the lease of a session whose process is known to be gone', async () => {
+  it('does not wait for the lease of a session whose process is known to be gone', async () => {
     const old = await take({ holder: 'gone' });
     expect((await ask({ goneIds: ['another'] })).isClaimed).to.equal(false);
     expect(claimed(await ask({ goneIds: [old.id] })).expired?.id).to.equal(old.id);
   });
 
-  it('refuses every late word of a holder that lost its session, and tells what became of it', async () => {
+  it('refuses every late change of a holder that lost its session, and names its status', async () => {
     const old = await takeLapsed();
     await ask({ lapsed: old });
     const { leases } = registry;
@@ -187,7 +187,7 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(lost.get(old.id)?.status).to.equal('expired');
   });
 
-  it('refuses the words of anybody but the holder', async () => {
+  it('refuses changes of all processes but the holder', async () => {
     const { id } = await take();
     expect(await rejectionOf(registry.leases.activate(id, 'they', FACTS))).to.be.instanceOf(LeaseLostError);
     await registry.leases.release(id, 'they', ENDED);
@@ -196,7 +196,7 @@ describeOnBoth('SessionLeases', (registries) => {
     expect((await rejectionOf(registry.leases.activate('nobody', 'me', FACTS))).message).to.contain('gone from');
   });
 
-  it('keeps what is known of a session once its browser runs', async () => {
+  it('stores the facts about a session when its browser runs', async () => {
     const { id } = await take();
     const active = await registry.leases.activate(id, 'me', FACTS);
     expect(active).to.include({ status: 'active', webdriverId: 'w', driverPid: 2, browserPid: 3, folder: '/tmp/x' });
@@ -205,7 +205,7 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(await registry.sessions.get(id)).to.deep.equal(active);
   });
 
-  it('hands the owner from a dead session to the next one under the same token', async () => {
+  it('passes the owner from a dead session to the next one under the same token', async () => {
     const { id, token } = await take({ runId: 'r' });
     const active = await registry.leases.activate(id, 'me', FACTS);
     const after = await registry.leases.succeed(id, 'me', next('heir'));
@@ -219,14 +219,14 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(await eventsOf('session_id', id)).to.deep.equal(['session_starting', 'session_started', 'session_dead']);
   });
 
-  it('hands on once when the answer was lost', async () => {
+  it('passes the owner once if the answer was lost', async () => {
     const { id } = await take();
     const first = await registry.leases.succeed(id, 'me', next('twice'));
     expect(await registry.leases.succeed(id, 'me', next('twice'))).to.deep.equal(first);
     expect(await registry.sessions.count({ owner })).to.equal(2);
   });
 
-  it('never leaves the owner free between a death and the next session, however often', async () => {
+  it('never leaves the owner free between a death and the next session', async () => {
     await using crowd = await openSeveral(url, 1);
     let { id } = await take();
     const over = new AbortController();
@@ -247,7 +247,7 @@ describeOnBoth('SessionLeases', (registries) => {
   });
 
   for (const status of ['ended', 'dead', 'expired', 'timed_out'] as const) {
-    it(`gives the owner back as ${status}, once, to whoever asks next; what was stays as history`, async () => {
+    it(`releases the owner as ${status}, once, to the next claim; the session's row stays`, async () => {
       const { id } = await take();
       await registry.leases.release(id, 'me', { status, message: 'why\0' });
       await registry.leases.release(id, 'me', { status: 'dead', death: DEATH });
@@ -258,7 +258,7 @@ describeOnBoth('SessionLeases', (registries) => {
     });
   }
 
-  it('keeps no row of a session that only held the owner after a death', async () => {
+  it('leaves no row of a session that only reserved the owner after a death', async () => {
     const { id } = await take();
     const heir = await registry.leases.succeed(id, 'me', next());
     await registry.leases.release(heir.id, 'me', { status: 'dead', death: DEATH });
@@ -266,7 +266,7 @@ describeOnBoth('SessionLeases', (registries) => {
     expect((await ask()).isClaimed).to.equal(true);
   });
 
-  it('counts a session as created once its browser runs, the next ones after deaths included (R306)', async () => {
+  it('counts a session as created when its browser runs, including those after deaths (R306)', async () => {
     const created = async () => (await registry.metrics.read()).sessionsCreated[owner];
     const { id } = await take();
     expect(await created()).to.equal(undefined);
@@ -277,7 +277,7 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(await created()).to.equal(2);
   });
 
-  it('takes a live session away for a person, and halts its run', async () => {
+  it('takes a live session away for the user, and halts its run', async () => {
     const { id, token } = await take();
     await using run = await beginRun(registry, { id: owner, token });
     const revoked = await registry.leases.revoke(id, { status: 'timed_out', message: 'stuck for 30 min' });
@@ -294,7 +294,7 @@ describeOnBoth('SessionLeases', (registries) => {
     await run.store.close();
   });
 
-  it('tells the cause of a death that ended the session, counts it, and what it cancelled', async () => {
+  it('stores the cause of a death, and counts the death and the work that it cancelled', async () => {
     const { id } = await take();
     const before = await registry.metrics.read();
     const death = { ...DEATH, cancelled: { queued: 3, running: 2, none: 0 } };
@@ -306,7 +306,7 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(after.workCancelled).to.not.have.property('none');
   });
 
-  it('renews many sessions by one call, and tells those that are lost', async () => {
+  it('renews many sessions by one call, and returns those that are lost', async () => {
     const mine = await Promise.all(
       Array.from({ length: 40 }, (_unused, index) => take({ owner: `${owner}#${index}` })),
     );
@@ -328,7 +328,7 @@ describeOnBoth('SessionLeases', (registries) => {
     expect(await registry.sessions.get(theirs!)).to.include({ lastHeartbeatAt: null, lastUsedAt: at });
   });
 
-  it('renews the others also where the row of one was spoilt', async () => {
+  it('renews the other sessions if the row of one is damaged', async () => {
     const [spoilt, other] = [await take({ owner: `${owner}#1` }), await take({ owner: `${owner}#2` })];
     await rawSql(url, `update sessions set status = 'odd' where id = ${literal(spoilt.id)}`);
     const at = new Date().toISOString();
@@ -353,7 +353,7 @@ describeOnBoth('SessionLeases', (registries) => {
     await rawSql(url, 'alter table elsewhere rename to sessions');
   });
 
-  it('takes leases of any length', async () => {
+  it('accepts leases of any length', async () => {
     const year = 365 * 24 * 60 * 60_000 + 0.5;
     const { id, leaseExpiresMs } = await take({ leaseMs: year });
     expect(leaseExpiresMs).to.be.closeTo(Date.now() + year, LONG_MS);

@@ -28,8 +28,8 @@ describeOnBoth('SessionStore', (registries) => {
     insert(id, { status, created_at: ago(minutesAgo + 1), ended_at: ago(minutesAgo) });
   const ids = async () => (await registry.sessions.list()).map(({ id }) => id).sort();
 
-  describe('looking', () => {
-    it('gets a session by its id, and undefined for an unknown one', async () => {
+  describe('reading', () => {
+    it('returns a session by its id, and undefined for an unknown one', async () => {
       await insert('a', { owner: 'somebody', label: 'x', data: '{"n":[1]}', death: null });
       expect(await registry.sessions.get('a')).to.deep.include({
         id: 'a',
@@ -41,13 +41,13 @@ describeOnBoth('SessionStore', (registries) => {
       expect(await registry.sessions.get('b')).to.equal(undefined);
     });
 
-    it('lists the newest first, up to the limit', async () => {
+    it('lists sessions, newest first, up to the limit', async () => {
       for (const [nth, id] of ['b', 'c', 'a'].entries()) await insert(id, { created_at: ago(10 - nth) });
       expect((await registry.sessions.list()).map(({ id }) => id)).to.deep.equal(['a', 'c', 'b']);
       expect((await registry.sessions.list({ limit: 2 })).map(({ id }) => id)).to.deep.equal(['a', 'c']);
     });
 
-    it('lists and counts by status, owner and host', async () => {
+    it('lists and counts sessions by status, owner and host', async () => {
       await insert('a', { owner: 'one', host: 'h1' });
       await insert('b', { owner: 'one', host: 'h2', status: 'dead' });
       await insert('c', { owner: 'two', host: 'h1', status: 'ended' });
@@ -64,7 +64,7 @@ describeOnBoth('SessionStore', (registries) => {
       expect(await registry.sessions.countByStatus()).to.deep.equal({ active: 1, dead: 1, ended: 1 });
     });
 
-    it('gives copies: changing one changes nothing that is kept (R506)', async () => {
+    it('returns copies: changing one changes nothing that is stored (R506)', async () => {
       await insert('a', { data: '{"n":1}' });
       const [copy] = await registry.sessions.list();
       Object.assign(copy!, { status: 'dead' });
@@ -72,7 +72,7 @@ describeOnBoth('SessionStore', (registries) => {
       expect(await registry.sessions.get('a')).to.deep.include({ status: 'active', data: { n: 1 } });
     });
 
-    it('lists live sessions whose lease ran out so long ago, the oldest first', async () => {
+    it('lists live sessions whose lease expired a given time ago, oldest first', async () => {
       const now = Date.now();
       await insert('over', { lease_expires_ms: now - 60_000 });
       await insert('long over', { lease_expires_ms: now - 600_000, status: 'starting' });
@@ -88,7 +88,7 @@ describeOnBoth('SessionStore', (registries) => {
   });
 
   describe('grouping', () => {
-    it('counts all of them by status and minute of their creation, however many there are', async () => {
+    it('counts all sessions by status and minute of their creation, however many there are', async () => {
       const columns = 'id, owner, status, token, holder, lease_expires_ms, epoch, host, pid, process_identity';
       await rawSql(
         url,
@@ -111,7 +111,7 @@ describeOnBoth('SessionStore', (registries) => {
   });
 
   describe('changing', () => {
-    it('sets label and data together, and leaves what is not named (R506)', async () => {
+    it('sets label and data together, and leaves fields that are not given (R506)', async () => {
       await insert('a', { label: 'old', data: '{"n":1}' });
       expect(await registry.sessions.update('a', { label: 'new' })).to.deep.include({ label: 'new', data: { n: 1 } });
       const both = await registry.sessions.update('a', { label: null, data: { list: ['ä', '👋'] } });
@@ -121,13 +121,13 @@ describeOnBoth('SessionStore', (registries) => {
       expect(await registry.sessions.update('unknown', { label: 'x' })).to.equal(undefined);
     });
 
-    it('takes texts that a database can’t, with a mark for what is missing', async () => {
+    it('stores texts with characters that a database refuses, with a mark for each', async () => {
       await insert('a');
       const kept = await registry.sessions.update('a', { label: 'a\0b\ud800c', data: { text: 'a\0b\ud800c' } });
       expect(kept).to.deep.include({ label: 'a\ufffdb\ufffdc', data: { text: 'a\0b\ud800c' } });
     });
 
-    it('notes that a session was used', async () => {
+    it('stores that a session was used', async () => {
       await insert('a', { last_used_at: ago(5) });
       const touched = await registry.sessions.touch('a');
       expect(Date.parse(touched!.lastUsedAt)).to.be.closeTo(Date.now(), MINUTE_MS);
@@ -146,7 +146,7 @@ describeOnBoth('SessionStore', (registries) => {
       expect(await ids()).to.deep.equal(['active', 'starting']);
     });
 
-    it('removes a batch of the asked status and age, up to the limit', async () => {
+    it('removes a batch of the given status and age, up to the limit', async () => {
       for (let nth = 0; nth < 5; nth += 1) await insertEnded(`old ${nth}`, 'dead', 90 + nth);
       await insertEnded('young', 'dead', 10);
       await insertEnded('other', 'ended', 90);
@@ -163,7 +163,7 @@ describeOnBoth('SessionStore', (registries) => {
       expect(await ids()).to.deep.equal([]);
     });
 
-    it('never removes a live session, whatever it is asked for', async () => {
+    it('never removes a live session, whatever the filter', async () => {
       await insert('a', { created_at: ago(10_000), lease_expires_ms: 0 });
       await insert('b', { created_at: ago(10_000), lease_expires_ms: 0, status: 'starting' });
       for (const status of ['active', 'starting', 'dead'] as const)
@@ -171,7 +171,7 @@ describeOnBoth('SessionStore', (registries) => {
       expect(await ids()).to.deep.equal(['a', 'b']);
     });
 
-    it('removes each of 500 sessions once when several clean at once', async () => {
+    it('removes each of 500 sessions once if several clean-ups run at once', async () => {
       const rows = Array.from({ length: 500 }, (_unused, nth) =>
         insertSession({ id: `${nth}`, owner: 'x', status: 'dead' }),
       );
@@ -227,7 +227,7 @@ describeOnBoth('SessionStore', (registries) => {
         expect(await sessions.remove('bad')).to.equal(true);
       });
 
-    it('removes a row of which nothing can be kept', async () => {
+    it('removes a row that cannot be repaired', async () => {
       await insert('bad', { owner: '', status: 'odd' });
       expect(await registry.sessions.recoverDamaged('bad')).to.equal('removed');
       expect(await registry.sessions.get('bad')).to.equal(undefined);
@@ -238,7 +238,7 @@ describeOnBoth('SessionStore', (registries) => {
       expect(event?.['message']).to.contain('damaged');
     });
 
-    it('leaves sound rows as they are', async () => {
+    it('does not change intact rows', async () => {
       await insert('good');
       const before = await registry.sessions.get('good');
       expect(await registry.sessions.recoverDamaged('good')).to.equal('intact');

@@ -24,7 +24,7 @@ describeOnBoth('StuckWork', (registries) => {
     const id = `session ${(number += 1)}`;
     const claim = { id, owner: `owner ${number}`, holder: 'me', process: PROCESS, leaseMs: 60_000, runId };
     const result = await registry.leases.claim(claim);
-    if (!result.isClaimed) throw new Error('the owner is taken');
+    if (!result.isClaimed) throw new Error('The owner is held by another session.');
     const session = await registry.leases.activate(id, 'me', FACTS);
     if (runId === undefined) return session;
     await registry.runs.create({ id: runId, action: 'test', params: {}, owner: session.owner });
@@ -35,7 +35,7 @@ describeOnBoth('StuckWork', (registries) => {
   const eventsOf = (column: string, id: string) =>
     rawSql(url, `select type, status, message from events where ${column} = ${literal(id)} order by id`);
 
-  it('times a run out with its sessions, keeps its records and tells of both (R205, R203)', async () => {
+  it('times a run out with its sessions, leaves its records and appends events of both (R205, R203)', async () => {
     const session = await begin({ runId: 'stuck' });
     await registry.runs.saveRecord('stuck', { a: 1 }, { key: 'a' });
     await rawSql(url, `update runs set total = 7, queued = 2, running = 1, done = 4 where id = 'stuck'`);
@@ -61,7 +61,7 @@ describeOnBoth('StuckWork', (registries) => {
     await registry.runs.begin('stuck', { token: session.token + 1_000, process: PROCESS });
   });
 
-  it('leaves what has moved since it was seen', async () => {
+  it('does not change runs and sessions that made progress since they were found', async () => {
     const moving = await begin({ runId: 'moving' });
     const used = await begin();
     const done = await registry.stuck.timeOut([
@@ -90,14 +90,14 @@ describeOnBoth('StuckWork', (registries) => {
     });
   });
 
-  it('tells the session’s process by its lease', async () => {
+  it('notifies the process of the session by its lease', async () => {
     const session = await begin({ runId: 'told' });
     await registry.stuck.timeOut([{ runId: 'told', seenAt: await progressOf('told'), message: 'no progress' }]);
     const lost = await registry.leases.renew('me', [{ id: session.id, lastHeartbeatAt: null, lastUsedAt: '' }], 1_000);
     expect(lost.get(session.id)).to.include({ status: 'timed_out' });
   });
 
-  it('does nothing the second time', async () => {
+  it('does nothing on the second call', async () => {
     const session = await begin({ runId: 'twice' });
     const finding = { runId: 'twice', seenAt: await progressOf('twice'), message: 'no progress' };
     await Promise.all([registry.stuck.timeOut([finding]), registry.stuck.timeOut([finding])]);

@@ -17,7 +17,7 @@ import { rejectionOf } from '../support/rejection.ts';
 import { isPending } from '../support/send.ts';
 
 const LOCK_MS = 2_000;
-const LONGEST_STALL_MS = 20;
+const MAX_STALL_MS = 20;
 const PAGE_BYTES = 4_096;
 
 describe('A registry in SQLite, in trouble', () => {
@@ -33,8 +33,8 @@ describe('A registry in SQLite, in trouble', () => {
 
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  describe('that another process keeps locked', () => {
-    it('keeps a step, and renews a lease, as soon as the lock is gone', async () => {
+  describe('that another process has locked', () => {
+    it('stores a step and renews a lease as soon as the lock is released', async () => {
       await using run = await openRun(url);
       await using child = startChildScript('lock-holder.ts', file, `${LOCK_MS}`);
       const process = { host: 'here', pid: 1, identity: 'one' };
@@ -48,7 +48,7 @@ describe('A registry in SQLite, in trouble', () => {
           1,
         ),
       ]);
-      // Readers wait for nobody.
+      // Readers do not wait for locks.
       expect(await run.registry.runs.get(RUN)).to.include({ commitNumber: 0 });
       expect(await isPending(writes)).to.equal(true);
       await writes;
@@ -57,22 +57,22 @@ describe('A registry in SQLite, in trouble', () => {
       expect(run.failures).to.deep.equal([]);
     });
 
-    it('never holds up the event loop while it waits', async () => {
+    it('never blocks the event loop while it waits', async () => {
       await using run = await openRun(url);
       await run.endStep(0);
-      // A noisy machine stalls everybody; a call that waits in SQLite stalls each time.
+      // A busy machine stalls sometimes; a call that waits in SQLite stalls each time.
       const stalls: number[] = [];
-      for (let attempt = 1; attempt <= 3 && !stalls.some((ms) => ms <= LONGEST_STALL_MS); attempt += 1) {
+      for (let attempt = 1; attempt <= 3 && !stalls.some((ms) => ms <= MAX_STALL_MS); attempt += 1) {
         await using child = startChildScript('lock-holder.ts', file, `${LOCK_MS}`);
         expect(await child.nextLine()).to.equal('locked');
         const begun = performance.now();
         stalls.push(await longestStallMs(() => run.endStep(attempt)));
         expect(performance.now() - begun).to.be.greaterThan(LOCK_MS / 2);
       }
-      expect(Math.min(...stalls), `${stalls.join(', ')} ms`).to.be.at.most(LONGEST_STALL_MS);
+      expect(Math.min(...stalls), `${stalls.join(', ')} ms`).to.be.at.most(MAX_STALL_MS);
     });
 
-    it('is never kept locked by a program that Ctrl+Z suspends while it writes', async () => {
+    it('is never left locked by a program that Ctrl+Z suspends while it writes', async () => {
       await using child = startChildScript('restless-writer.ts', url);
       expect(await child.nextLine()).to.equal('writing');
       await using registry = await openRegistry(url);
@@ -85,7 +85,7 @@ describe('A registry in SQLite, in trouble', () => {
       }
     });
 
-    it('ends the run with its last word although that had to wait for longer than the run is looked after', async () => {
+    it('stores the end of a run even if the lock lasts longer than the interval of checks', async () => {
       await using run = await openRun(url);
       await run.endStep(0);
       await using child = startChildScript('lock-holder.ts', file, `${LOCK_MS + 1_000}`);
@@ -128,33 +128,33 @@ describe('A registry in SQLite, in trouble', () => {
       expect(refused.message).to.contain(file).and.contain('damaged').and.contain('restore a copy');
     });
 
-    it('opens the empty file that somebody else made', async () => {
+    it('opens an empty file that another program created', async () => {
       writeFileSync(file, '');
       await using registry = await openRegistry(url);
       expect(await registry.sessions.count()).to.equal(0);
     });
 
-    it('names a folder that stands where the file should', async () => {
+    it('names a folder with the path of the file', async () => {
       mkdirSync(file);
       const refused = await rejectionOf(openRegistry(url));
       expect(refused).to.be.instanceOf(RegistryError);
       expect(refused.message).to.contain(file).and.contain('choose another with REGISTRY_URL');
     });
 
-    for (const [what, makePlace] of [
+    for (const [what, makePath] of [
       ['below a file', () => path.join(file, 'below', 'registry.db')],
-      ['where no folder can be made', () => '/proc/nowhere/registry.db'],
+      ['below which no folder can be created', () => '/proc/nowhere/registry.db'],
     ] as const)
-      it(`names a place ${what}`, async () => {
+      it(`names a path ${what}`, async () => {
         writeFileSync(file, '');
-        const place = makePlace();
-        const refused = await rejectionOf(openRegistry(`sqlite:${place}`));
+        const registryPath = makePath();
+        const refused = await rejectionOf(openRegistry(`sqlite:${registryPath}`));
         expect(refused).to.be.instanceOf(ConfigError);
-        expect(refused.message).to.contain(path.dirname(place)).and.contain('REGISTRY_URL');
+        expect(refused.message).to.contain(path.dirname(registryPath)).and.contain('REGISTRY_URL');
       });
   });
 
-  it('rejects what a full disk doesn’t take, keeps all that it said was kept, and goes on once there is room', async function () {
+  it('rejects writes on a full disk, preserves all confirmed data, and continues when there is space', async function () {
     const disk = path.join(folder, 'disk');
     mkdirSync(disk);
     const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', disk], { encoding: 'utf8' });
@@ -180,7 +180,7 @@ describe('A registry in SQLite, in trouble', () => {
         expect(run.failures).to.deep.equal([refused]);
         expect(await rejectionOf(run.endStep(kept + 1))).to.equal(refused);
         rmSync(ballast);
-        // The transaction is over in which it happened.
+        // The failed transaction is over.
         await run.registry.runs.setProgress(RUN, { done: kept, total: 1_000 });
       }
       await using run = await openRun(full, 2);
@@ -194,7 +194,7 @@ describe('A registry in SQLite, in trouble', () => {
   });
 });
 
-/** The longest time for which nothing else had its turn while `work` was under way. */
+/** Returns the longest time for which the event loop was blocked during `work`. */
 async function longestStallMs(work: () => Promise<unknown>): Promise<number> {
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
@@ -203,7 +203,7 @@ async function longestStallMs(work: () => Promise<unknown>): Promise<number> {
   return delay.max / 1e6;
 }
 
-/** With whole pages of random bytes, between two parts of the file. */
+/** Overwrites the part of the file between two fractions with whole pages of random bytes. */
 function overwrite(file: string, { from, to }: { from: number; to: number }): void {
   const pages = Math.floor(statSync(file).size / PAGE_BYTES);
   const descriptor = openSync(file, 'r+');

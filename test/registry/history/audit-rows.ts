@@ -1,4 +1,4 @@
-/** From rows of the registry, as its triggers and tables have them, to the history. */
+/** Converts rows of the registry's triggers and tables to the history. */
 import type { RawRow } from '../../support/raw-sql.ts';
 import type { Change, RegistryState, RunMark } from './history.ts';
 
@@ -30,7 +30,7 @@ export function toMark([row = {}]: readonly RawRow[] = []): RunMark {
   };
 }
 
-/** The queries whose answers {@link toState} takes, in their order. `prefix` is that of the tables. */
+/** The queries whose results {@link toState} takes in this order. `prefix` is that of the tables. */
 export const STATE_QUERIES = (prefix: string) => [
   `select * from ${prefix}runs`,
   `select key, status from ${prefix}steps order by ord`,

@@ -63,7 +63,7 @@ const HISTORY: History = {
   files: [EXPECTED],
 };
 
-/** A takes over from nobody, B from A; then what an older copy took away. */
+/** Returns the fact that a copy at `commitNumber` replaced the registry while process A worked at commit 5. */
 function restoredAt(at: number, commitNumber: number): Entry {
   const mark = { token: 1, writer: 'writer', pid: A };
   return {
@@ -84,7 +84,7 @@ function endedAs(by: string, status: string, code: string | null, exitCode = 1):
   return { entries: ENTRIES.map((entry) => (entry.kind === 'ended' && entry.by === by ? end : entry)) };
 }
 
-/** One violation each: the change of the history above, the promise that it breaks, and what is said of it. */
+/** One violation each: the change of the history above, the promise that it breaks, and the expected message. */
 const VIOLATIONS: readonly (readonly [string, Partial<History>, string, RegExp])[] = [
   [
     'a step that is stored after another process began',
@@ -176,7 +176,7 @@ const VIOLATIONS: readonly (readonly [string, Partial<History>, string, RegExp])
       final: { ...FINAL, events: [...FINAL.events, { type: 'run_ended', run: RUN, session: null, status: 'failed' }] },
     },
     'one event per cause',
-    /^run_ended \(failed\) was told again$/,
+    /^run_ended \(failed\) was recorded again$/,
   ],
   [
     'a session that is told to have started twice',
@@ -187,7 +187,7 @@ const VIOLATIONS: readonly (readonly [string, Partial<History>, string, RegExp])
       },
     },
     'one event per cause',
-    /^session_started of session s2 was told 2 times$/,
+    /^session_started of session s2 was recorded 2 times$/,
   ],
   [
     'a session that is told to have ended in two ways',
@@ -198,7 +198,7 @@ const VIOLATIONS: readonly (readonly [string, Partial<History>, string, RegExp])
       },
     },
     'one event per cause',
-    /^the end of session s2 was told 2 times$/,
+    /^the end of session s2 was recorded 2 times$/,
   ],
   [
     'a token that is issued twice',
@@ -265,11 +265,11 @@ describe('The checker of histories', () => {
     expect(checkHistory({ ...HISTORY, entries })).to.deep.equal([]);
   });
 
-  it('allows a restore that took nothing away', () => {
+  it('allows a restore that lost no commits', () => {
     expect(checkHistory({ ...HISTORY, ...withEntries(restoredAt(500, 5)) })).to.deep.equal([]);
   });
 
-  it('allows one request that was under way within a process when it was suspended, and no second one', () => {
+  it('allows one request that a process had begun when it was suspended, and no second one', () => {
     const woken: Entry = { at: 1_500, by: 'a', kind: 'fault', what: 'woken' };
     const first: Entry = { at: 1_510, by: 'a', kind: 'called', step: 'one' };
     const second: Entry = { at: 1_520, by: 'a', kind: 'called', step: 'two' };
@@ -278,7 +278,7 @@ describe('The checker of histories', () => {
     expect(violations.map(({ promise }) => promise)).to.deep.equal(['one process sends']);
   });
 
-  it('allows a request that was under way when another process began, and the heartbeat and the end of a lost session', () => {
+  it('allows a request that was sent before another process began, and the heartbeat and the end of a lost session', () => {
     const allowed = withEntries(
       { at: 1_050, by: 'a', kind: 'called', step: 'one' },
       { at: 1_500, by: 'a', kind: 'command', command: 'GET /window/handles', session: 'w1' },

@@ -1,5 +1,5 @@
 /**
- * Checks a history against the promises of the registry. Each promise of the registry is one check, a pure function of the history.
+ * Checks a history against the promises of the registry. Each promise is one check, a pure function of the history.
  */
 import { OWNER, RUN, type Entry, type History } from './history.ts';
 
@@ -12,12 +12,12 @@ export interface Violation {
 export const LAST = 'last';
 /**
  * A request that was written before another process began may arrive after that one's first request. On loopback it takes microseconds to
- * arrive; the rest is the time until this busy process notes it.
+ * arrive; the rest is the time until this busy process records it.
  */
-const UNDER_WAY_MS = 100;
-/** A heartbeat, which asks the browser and changes nothing; and the end of a session that is lost. */
+const IN_FLIGHT_LIMIT_MS = 100;
+/** Commands that change nothing: a heartbeat, and the end of a lost session. */
 const CHANGES_NOTHING = new Set(['GET /window/handles', 'DELETE /session']);
-/** How a process may end that lost commits, or whose run another process went on with. */
+/** The error codes with which a process may end that lost commits, or whose run another process took over. */
 const LOSSES = new Set(['registry-diverged', 'lease-lost', 'session-ended', 'cancelled']);
 
 const CHECKS = {
@@ -39,11 +39,11 @@ export function checkHistory(history: History): Violation[] {
   );
 }
 
-/** A begin is under a newer token; after it no other process commits, or stores a step. */
+/** Each begin has a newer token. After it no other process commits or stores a step. */
 function* checkWriter({ changes }: History): Iterable<string> {
   let writer: { readonly pid: number; readonly token: number } | undefined;
   for (const change of changes) {
-    // A writer that the older copy has is one of before.
+    // The older copy has an earlier writer.
     if (change.kind === 'restored') writer = undefined;
     if (change.kind === 'begin') {
       if (writer !== undefined && change.token <= writer.token)
@@ -57,7 +57,7 @@ function* checkWriter({ changes }: History): Iterable<string> {
   }
 }
 
-/** Each commit follows the one before it, and a begin goes on from there. */
+/** Each commit has the number after the previous one, and a begin continues from there. */
 function* checkNumbers({ changes }: History): Iterable<string> {
   let known: number | undefined;
   for (const change of changes) {
@@ -75,7 +75,7 @@ function* checkNumbers({ changes }: History): Iterable<string> {
   }
 }
 
-/** A confirmed step was stored by the process that was told so, and stays if no older copy took its place. */
+/** The process that got the confirmation of a step has stored it, and it stays unless an older copy is restored. */
 function* checkConfirmed({ entries, changes, final }: History): Iterable<string> {
   const pids = pidsOf(entries);
   const done = new Set(final.steps.filter(({ status }) => status === 'done').map(({ step }) => step));
@@ -91,7 +91,7 @@ function* checkConfirmed({ entries, changes, final }: History): Iterable<string>
   }
 }
 
-/** The file of a process that exits with 0 is that of an undisturbed run, and has what the registry has. */
+/** The file of a process that exits with 0 is that of an undisturbed run, and equals the registry. */
 function* checkExports({ entries, expected, final, files }: History): Iterable<string> {
   for (const { by, lines } of entries.filter((entry) => entry.kind === 'exported')) {
     const end = entries.find((entry) => entry.kind === 'ended' && entry.by === by);
@@ -118,20 +118,20 @@ function* checkCounts({ copies, final }: History): Iterable<string> {
   }
 }
 
-/** A session starts once and ends once; a run ends at most once for each time that it was begun, or was cancelled before. */
+/** A session starts once and ends once. A run ends at most once for each begin, or if it was cancelled before. */
 function* checkEvents({ final }: History): Iterable<string> {
   const bySession = Map.groupBy(
     final.events.filter(({ session }) => session !== null),
     ({ session, type }) =>
       `${/^session_(dead|ended|expired|timeout)$/.test(type) ? 'the end' : type} of session ${session}`,
   );
-  for (const [what, { length }] of bySession) if (length > 1) yield `${what} was told ${length} times`;
+  for (const [what, { length }] of bySession) if (length > 1) yield `${what} was recorded ${length} times`;
   let isOpen = true;
   for (const { type, run, status } of final.events) {
     if (run !== RUN) continue;
     if (type === 'run_started' || type === 'run_resumed') isOpen = true;
     if (type !== 'run_ended') continue;
-    if (!isOpen) yield `run_ended (${status}) was told again`;
+    if (!isOpen) yield `run_ended (${status}) was recorded again`;
     isOpen = false;
   }
 }
@@ -146,7 +146,7 @@ function* checkTokens({ changes }: History): Iterable<string> {
   }
 }
 
-/** A process that works on the run while an older copy takes the registry's place does not end as if nothing was missing. */
+/** A process that works on the run while the registry is replaced by an older copy does not end as if nothing was missing. */
 function* checkRestores({ entries }: History): Iterable<string> {
   const pids = pidsOf(entries);
   for (const restored of entries) {
@@ -163,34 +163,34 @@ function* checkRestores({ entries }: History): Iterable<string> {
   }
 }
 
-/** After a process has asked for a session of the owner, no other one sends under an older session, except the DELETE that ends it. */
+/** After a process has requested a session of the owner, no other process sends under an older one, except the DELETE that ends it. */
 function* checkSenders({ entries }: History): Iterable<string> {
   const starts = entries.filter((entry) => entry.kind === 'command' && entry.session === undefined);
-  const told = new Set<string>();
+  const reported = new Set<string>();
   const excused = new Set<number>();
   for (const entry of entries) {
     if (entry.kind !== 'called' && (entry.kind !== 'command' || entry.session === undefined)) continue;
     if (entry.kind === 'command' && CHANGES_NOTHING.has(entry.command)) continue;
     const own = starts.findLast(({ at, by }) => by === entry.by && at <= entry.at);
     const rival = starts.find(
-      ({ at, by }) => by !== entry.by && at > (own?.at ?? -Infinity) && at + UNDER_WAY_MS < entry.at,
+      ({ at, by }) => by !== entry.by && at > (own?.at ?? -Infinity) && at + IN_FLIGHT_LIMIT_MS < entry.at,
     );
-    if (rival === undefined || told.has(entry.by)) continue;
-    // One request may have been under way within a process when it was suspended: proven, and waiting for its connection.
+    if (rival === undefined || reported.has(entry.by)) continue;
+    // A process may have begun one request when it was suspended: it was allowed and waited for its connection.
     const woken = entries.findLast(
       (one) => one.kind === 'fault' && one.what === 'woken' && one.by === entry.by && one.at <= entry.at,
     );
-    if (woken !== undefined && entry.at - woken.at <= UNDER_WAY_MS && !excused.has(woken.at)) {
+    if (woken !== undefined && entry.at - woken.at <= IN_FLIGHT_LIMIT_MS && !excused.has(woken.at)) {
       excused.add(woken.at);
       continue;
     }
-    told.add(entry.by);
+    reported.add(entry.by);
     const after = Math.round(entry.at - rival.at);
     yield `${entry.by} sent ${entry.kind === 'called' ? `the call for ${entry.step}` : entry.command} for ${OWNER} ${after} ms after ${rival.by} had begun a session`;
   }
 }
 
-/** No process hangs, none ends by an error of the program, and the last one, which nothing disturbs, completes the run. */
+/** No process hangs or ends by an error of the program. The last process, which is undisturbed, completes the run. */
 function* checkEnd({ entries, final }: History): Iterable<string> {
   for (const entry of entries) {
     if (entry.kind === 'hung') yield `${entry.by} did not end`;

@@ -1,4 +1,4 @@
-/** The processes that schedules are executed by, as the one that directs them has them. */
+/** The processes that execute schedules, for the process that directs them. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import type { ProgramOptions } from './program.ts';
 const FLAGS = ['--conditions=webdriver-supervisor:source', '--disable-warning=ExperimentalWarning'];
 const PROGRAM = path.join(import.meta.dirname, 'program.ts');
 
-/** Real processes. Those that a schedule has not killed serve the next one. */
+/** A pool of real processes. Processes that a schedule has not killed are used by the next one. */
 export class ProcessPool implements AsyncDisposable {
   readonly #idle: WorkerProcess[] = [];
   readonly #all = new Set<WorkerProcess>();
@@ -22,7 +22,7 @@ export class ProcessPool implements AsyncDisposable {
     return worker;
   }
 
-  /** One that still works, or is gone, is of no further use. */
+  /** Takes a process back. One that still works, or is gone, is not used again. */
   giveBack(worker: WorkerProcess): void {
     if (worker.state === 'idle') this.#idle.push(worker);
     else worker.signal('SIGKILL');
@@ -76,7 +76,7 @@ class WorkerProcess {
     this.tell('go', JSON.stringify(options));
   }
 
-  /** Resolves when its part of the schedule is over, with its exit if it ended. */
+  /** Resolves when the process has finished its part of the schedule, with its exit if it ended. */
   get over(): Promise<Exit | undefined> {
     return Promise.race([this.#over.promise, this.exit]);
   }
@@ -144,13 +144,13 @@ export class ScheduledProcess {
     }, forMs);
   }
 
-  /** The lines that it has noted. A line that a kill cut off is left out. */
+  /** Returns the facts that the process has recorded. A line that a kill cut off is left out. */
   entries(): Entry[] {
     return readLines(this.#options.historyFile).map((line) => JSON.parse(line) as Entry);
   }
 }
 
-/** The whole lines of a file; none if there is no file. */
+/** Returns the complete lines of a file; none if there is no file. */
 export function readLines(file: string): string[] {
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
 }

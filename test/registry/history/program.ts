@@ -1,7 +1,7 @@
 /**
- * The process that schedules are executed by. It says on a line that it is ready. `go <JSON of ProgramOptions>` has it go on with the run of a
- * schedule, after which it says `done`; `clock <ms>` sets its clock meanwhile. What it does is appended to its own file of the history. It
- * serves one schedule after the other, because its start takes longer than a schedule, and ends with its standard input.
+ * The process that executes schedules. It prints a line when it is ready. `go <JSON of ProgramOptions>` makes it continue the run of a
+ * schedule, after which it prints `done`; `clock <ms>` sets its clock meanwhile. It appends its facts to its own file of the history. It
+ * executes one schedule after another, because its start takes longer than a schedule. It exits when its standard input ends.
  * Usage: node program.ts
  */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';

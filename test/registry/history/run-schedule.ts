@@ -1,4 +1,4 @@
-/** Executes a schedule with real processes, and returns its history. */
+/** Executes a schedule with real processes and returns its history. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -16,12 +16,12 @@ import { HEARTBEAT_INTERVAL_MS, type Act, type Schedule } from './schedule.ts';
 import { Witness, type Restored } from './witness.ts';
 import { expectedLines, openSite } from './workload.ts';
 
-/** Without a call for so long the next move is made: all may be suspended, or be over. */
+/** After this time without a call the next move is made, because all processes may be suspended or over. */
 const STALL_MS = 400;
-const LOOK_EVERY_MS = 5;
-/** Longer than a registry that can't be reached is waited for by anything but a run's commits. */
+const POLL_MS = 5;
+/** The time limit of a process. It is longer than any retry of an unreachable registry except for commits. */
 const END_LIMIT_MS = 15_000;
-/** Longer than a lease lasts. */
+/** The time for which the last process waits for the owner. It is longer than a lease. */
 const LAST_WAIT_MS = 10_000;
 /** The longest wait for a cancel while the run's row is locked. */
 const CANCEL_LIMIT_MS = 3_000;
@@ -63,7 +63,7 @@ async function direct(
     ({ method, path: requested, sessionId }) => {
       const [, by = ''] = requested.split('/');
       const command = toCommand(method, requested);
-      // After its start a process begins the run; after its end it writes the file and the last commit.
+      // After the start of its session a process begins the run; after its end it writes the file and the last commit.
       if (/^(POST|DELETE) \/session$/.test(command)) count();
       if (sessionId !== undefined || method === 'POST') note(by, { kind: 'command', command, session: sessionId });
       return undefined;
@@ -90,7 +90,7 @@ async function direct(
     await worker.ready;
     return new ScheduledProcess(worker, { ...options, heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS });
   };
-  // The last one is a process of its own: the others are told apart by their pid.
+  // The last process is a new one, because processes are distinguished by their pids.
   const all = await Promise.all(
     [...wanted, { name: LAST, waitMs: LAST_WAIT_MS }].map(({ name, waitMs }) => start(name, waitMs)),
   );
@@ -147,7 +147,7 @@ async function direct(
     const from = calls;
     const since = monotonicMs();
     const isDue = () => calls - from >= afterCalls || monotonicMs() - Math.max(since, calledAt) > STALL_MS;
-    while (!isDue() && working().length > 0) await pause(LOOK_EVERY_MS);
+    while (!isDue() && working().length > 0) await pause(POLL_MS);
     if (working().length > 0) await pause(afterMs);
     await make(act);
   }
@@ -164,7 +164,7 @@ function toCommand(method: string, requested: string): string {
   return `${method} ${/\/session(?:\/[^/]+)?(\/.*)?$/.exec(requested)?.[1] ?? '/session'}`;
 }
 
-/** A registry with the run in it, waiting for a process. Returns its URL. */
+/** Makes a registry with a pending run. Returns its URL. */
 async function makeRegistry(database: Schedule['database'], folder: string, site: string): Promise<string> {
   let url: string;
   if (database === 'sqlite') {
@@ -187,7 +187,7 @@ async function cancel(url: string): Promise<void> {
   await Promise.race([registry.runs.requestCancel(RUN), pause(CANCEL_LIMIT_MS, undefined, { ref: false })]);
 }
 
-/** Waits for a process that has begun. One that doesn't end is killed. */
+/** Waits for a process that has begun. Kills it if it does not end in time. */
 async function end(one: ScheduledProcess, note: (by: string, fact: Fact) => void): Promise<void> {
   if (!one.hasBegun) return;
   const exit = await Promise.race([one.over, pause(END_LIMIT_MS, 'hung' as const, { ref: false })]);

@@ -1,28 +1,28 @@
 /**
- * Which processes compete, and what happens to them when. All of it follows from the seed; what a fault hits depends on the machine, too.
- * The clock that is set is that of the process's JavaScript: the lease is by the database's clock, which stays.
+ * The schedule of competing processes and their faults. It is derived from the seed. The effect of a fault depends on the machine too.
+ * A changed clock is that of the process's JavaScript. Leases depend on the database's clock, which is never changed.
  */
 import { makeRandom, pickFrom, randomInteger, type Random } from '../../../scripts/demo-shop/random.ts';
 
 /** A lease lasts six heartbeats. */
 export const HEARTBEAT_INTERVAL_MS = 80;
 export const LEASE_MS = 6 * HEARTBEAT_INTERVAL_MS;
-const LONGEST_PAUSE_IN_CALLS = 6;
-const LONGEST_PAUSE_MS = 60;
+const MAX_PAUSE_CALLS = 6;
+const MAX_PAUSE_MS = 60;
 
 export type DatabaseKind = 'sqlite' | 'postgres';
 
 export type Act =
   | { readonly act: 'begin' | 'kill'; readonly who: string }
-  /** Suspended, and woken after so long. */
+  /** The process is suspended and resumed after `forMs`. */
   | { readonly act: 'suspend'; readonly who: string; readonly forMs: number }
   | { readonly act: 'set-clock'; readonly who: string; readonly byMs: number }
-  /** The connection is cut at the next COMMIT: after the server got it, or before. The process may be suspended at once. */
+  /** The connection is cut at the next COMMIT, after or before the server got it. The process may be suspended at once. */
   | { readonly act: 'cut'; readonly who: string; readonly when: 'after' | 'before'; readonly suspendForMs: number }
   | { readonly act: 'lock'; readonly forMs: number }
   | { readonly act: 'copy' | 'restore' | 'replace-file' | 'cancel' | 'end-sessions' };
 
-/** It happens after so many further calls of the site, starts and ends of sessions, and so long after the last of them. */
+/** The act happens after `afterCalls` further calls of the site, starts and ends of sessions, and `afterMs` after the last of them. */
 export type Move = Act & { readonly afterCalls: number; readonly afterMs: number };
 
 export interface Schedule {
@@ -37,8 +37,8 @@ export function makeSchedule(seed: number, database: DatabaseKind): Schedule {
   const names = ['a', 'b', 'c', 'd'].slice(0, pickFrom(random, [2, 2, 2, 3, 3, 4]));
   const processes = names.map((name) => ({ name, waitMs: pickFrom(random, [0, 1_000, 3_000]) }));
   const pause = () => ({
-    afterCalls: randomInteger(random, { min: 0, max: LONGEST_PAUSE_IN_CALLS }),
-    afterMs: randomInteger(random, { min: 0, max: LONGEST_PAUSE_MS }),
+    afterCalls: randomInteger(random, { min: 0, max: MAX_PAUSE_CALLS }),
+    afterMs: randomInteger(random, { min: 0, max: MAX_PAUSE_MS }),
   });
   const acts: Act[] = [];
   const begun: [string, ...string[]] = ['a'];

@@ -1,4 +1,4 @@
-/** A `Date` whose clock can be set. SQLite and the operating system keep theirs. */
+/** A `Date` whose clock can be set. The clocks of SQLite and the operating system do not change. */
 const RealDate = Date;
 let shiftMs = 0;
 

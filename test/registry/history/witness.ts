@@ -1,6 +1,6 @@
 /**
- * The registry as a witness: triggers that note each claim, begin, commit and finished step within the transaction that they belong to, and
- * copies of the tables that can be put back. All access is by connections of its own, past the code under test.
+ * Observes the registry: triggers record each claim, begin, commit and finished step within its transaction, and
+ * copies of the tables can be restored. It uses its own connections, without the code under test.
  */
 import { mkdirSync, renameSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
@@ -14,7 +14,7 @@ import { toChanges, toMark, toState, STATE_QUERIES } from './audit-rows.ts';
 import type { Change, RegistryState, RunMark } from './history.ts';
 
 const COPIED = ['sessions', 'runs', 'steps', 'records', 'events', 'counters'];
-/** A process that is suspended in the middle of a transaction holds its locks. What is to be done to the registry is then left out. */
+/** The wait for locks. A process that is suspended in a transaction holds them, and then the change of the registry is skipped. */
 const LOCK_LIMIT_MS = 300;
 const LOCK_PAUSE_MS = 5;
 
@@ -25,11 +25,11 @@ export interface Restored {
 
 export class Witness {
   readonly #url: string;
-  /** The folder that a link leads to, which a replaced file is put beside; undefined on PostgreSQL. */
+  /** The folder to which a link leads; a replaced file gets a folder beside it. Undefined on PostgreSQL. */
   readonly #link: string | undefined;
   #generation = 1;
 
-  /** To be opened once, on a registry that has its tables. For SQLite `url` names a file below a link. */
+  /** Opens the witness, once for a registry that has its tables. For SQLite `url` names a file below a link. */
   static async open(url: string): Promise<Witness> {
     const witness = new Witness(url);
     await witness.#transact(witness.#installation());
@@ -50,20 +50,20 @@ export class Witness {
     return toState(await this.#read(STATE_QUERIES('')));
   }
 
-  /** Copies all tables at one moment. Undefined if their locks were not to be had. */
+  /** Copies all tables at one moment. Returns undefined if they are locked. */
   async copy(): Promise<RegistryState | undefined> {
     const statements = COPIED.flatMap((table) => [
       `delete from copied_${table}`,
       `insert into copied_${table} select * from ${table}`,
     ]);
-    // Otherwise PostgreSQL has each statement see the commits of its own moment.
+    // By default each statement of PostgreSQL sees the commits of its own moment.
     const atOneMoment = this.#link === undefined ? ['set transaction isolation level repeatable read'] : [];
     const before = [...atOneMoment, ...statements];
     const answers = await this.#transact([...before, ...STATE_QUERIES('copied_')]);
     return answers === undefined ? undefined : toState(answers.slice(before.length));
   }
 
-  /** Puts the copy back into the tables. Undefined if their locks were not to be had. */
+  /** Restores the copy into the tables. Returns undefined if they are locked. */
   async restore(): Promise<Restored | undefined> {
     const mark = 'select token, writer, pid, commit_number from runs';
     const answers = await this.#transact([
@@ -76,7 +76,7 @@ export class Witness {
     return { before: toMark(answers[this.#link === undefined ? 1 : 0]), after: toMark(answers.at(-1)) };
   }
 
-  /** Puts the copy back as another file, as if the folder were another one. SQLite only. */
+  /** Restores the copy as another file, as if the folder were replaced. SQLite only. */
   async replaceFile(): Promise<Restored | undefined> {
     const link = this.#link ?? '';
     const file = path.join(link, 'registry.db');
@@ -94,7 +94,7 @@ export class Witness {
     return restored;
   }
 
-  /** Holds the lock of the run's row, or on SQLite that of the whole file. Resolves when it has it, or couldn't. */
+  /** Holds the lock of the run's row, or on SQLite that of the whole file. Resolves when it has the lock or could not get it. */
   async holdLock(forMs: number): Promise<void> {
     const held = Promise.withResolvers<void>();
     void this.#transact(['select 1', 'update runs set records = records'], async () => {
@@ -109,7 +109,7 @@ export class Witness {
     const id = isSqlite ? 'integer primary key autoincrement' : 'bigint generated always as identity primary key';
     const differs = isSqlite ? 'is not' : 'is distinct from';
     const worker = isSqlite ? `new.value ->> '$.by'` : `cast(cast(new.value as json) ->> 'by' as bigint)`;
-    // On PostgreSQL each process says in its connection who it is; SQLite has no such thing, and the run's row is taken at its word.
+    // On PostgreSQL each process has its name in its connection. SQLite has no such name, so the pid of the run's row is used.
     const committer = isSqlite ? 'new.pid' : `cast(current_setting('history.pid') as bigint)`;
     const step = `'step', null, (select pid from runs where id = new.run_id), null, null, new.key, ${worker}`;
     const triggers = [
@@ -157,7 +157,7 @@ export class Witness {
     ];
   }
 
-  /** At one moment, and without waiting for anything. */
+  /** Reads the state at one moment, without waiting. */
   async #read(statements: readonly string[]): Promise<RawRow[][]> {
     if (this.#link === undefined) {
       await using client = await connect(this.#url);
@@ -169,7 +169,7 @@ export class Witness {
     return statements.map((statement) => database.prepare(statement).all());
   }
 
-  /** All statements in one transaction, then `last` before its commit. Undefined if a lock was not to be had. */
+  /** Runs all statements in one transaction, then `last` before its commit. Returns undefined if a row or table is locked. */
   async #transact(statements: readonly string[], last?: () => Promise<void>): Promise<RawRow[][] | undefined> {
     if (this.#link === undefined) {
       await using client = await connect(this.#url);
@@ -213,7 +213,7 @@ function isLocked(thrown: unknown): boolean {
   return thrown instanceof Error && 'code' in thrown && (thrown.code === '55P03' || thrown.code === '40P01');
 }
 
-/** Never blocks this thread: the servers of the schedule are in it. */
+/** Tries to lock the file. Pauses between attempts instead of blocking, because the servers of the schedule run in this thread. */
 async function tryLock(database: DatabaseSync): Promise<boolean> {
   const deadline = performance.now() + LOCK_LIMIT_MS;
   for (;;) {

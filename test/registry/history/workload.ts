@@ -1,4 +1,4 @@
-/** The run that all processes compete for, and the site that it asks. */
+/** The run for which all processes compete, and the site that it calls. */
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -11,8 +11,8 @@ import { OWNER } from './history.ts';
 const PAGES = ['page-1', 'page-2', 'page-3'];
 const ITEMS = Array.from({ length: 8 }, (_unused, index) => `item-${index + 1}`);
 const ITEMS_AT_A_TIME = 3;
-const SLOWEST_ANSWER_MS = 30;
-/** Names the process in each call. */
+const MAX_ANSWER_DELAY_MS = 30;
+/** The header with the name of the process in each call. */
 export const PROCESS_HEADER = 'x-process';
 
 export interface WorkloadOptions {
@@ -21,7 +21,7 @@ export interface WorkloadOptions {
   readonly onConfirmed: (step: string) => void;
 }
 
-/** Each step's value is the process that did its work, and its record is the same whoever did it. */
+/** The action of the run. The value of each step is the process that did its work; its record is the same for every process. */
 export function makeAction({ name, onConfirmed }: WorkloadOptions): Action {
   return defineAction({
     name: 'history',
@@ -46,8 +46,8 @@ export function makeAction({ name, onConfirmed }: WorkloadOptions): Action {
         ITEMS,
         async (key, { save, signal }) => {
           workers.add(key);
-          // Without DevTools `api` reads cookies by commands, and items that share a window are refused those. So these calls are no calls of
-          // the API, and are not noted as such.
+          // Without DevTools `api` reads cookies by commands, which are refused for items that share a window. So these calls do not use
+          // `api`, and are not recorded as calls of the API.
           const response = await fetch(`${params.site}/${key}`, { signal });
           save((await response.json()) as object, { key });
           return { by: process.pid };
@@ -59,7 +59,7 @@ export function makeAction({ name, onConfirmed }: WorkloadOptions): Action {
   });
 }
 
-/** The lines of the file of an undisturbed run. */
+/** Returns the lines of the file of an undisturbed run. */
 export function expectedLines(): string[] {
   return [...PAGES, ...ITEMS].map((key) => JSON.stringify(answerTo(key)));
 }
@@ -72,7 +72,7 @@ export interface Site extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Answers each call, of the API if it names a process, after a time that follows from the seed. */
+/** Opens the site. It answers each call after a delay that is derived from the seed. A call that names a process is one of the API. */
 export async function openSite(seed: number, onCall: (step: string, by: string | undefined) => void): Promise<Site> {
   const random = makeRandom(seed);
   const server = createServer((request, response) => {
@@ -80,7 +80,7 @@ export async function openSite(seed: number, onCall: (step: string, by: string |
     onCall(key, request.headers[PROCESS_HEADER]?.toString());
     setTimeout(
       () => response.setHeader('content-type', 'application/json').end(JSON.stringify(answerTo(key))),
-      random() * SLOWEST_ANSWER_MS,
+      random() * MAX_ANSWER_DELAY_MS,
     );
   });
   server.listen(0, '127.0.0.1');

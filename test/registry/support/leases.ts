@@ -3,7 +3,7 @@ import { openRegistry, type ClaimResult, type Registry, type RunStore } from '..
 
 export const PROCESS = { host: 'here', pid: 1, identity: 'one' };
 
-/** The result of a claim that succeeded. Throws for one that did not. */
+/** Returns the session of a claim. Throws if the claim failed. */
 export function claimed(answer: ClaimResult): {
   session: StoredSession;
   expired: StoredSession | null;
@@ -14,7 +14,7 @@ export function claimed(answer: ClaimResult): {
   return { session, expired, isRapid };
 }
 
-/** Several connections to one registry. */
+/** Opens several connections to one registry. */
 export async function openSeveral(url: string, count: number) {
   const registries = await Promise.all(Array.from({ length: count }, () => openRegistry(url)));
   return {
@@ -25,7 +25,7 @@ export async function openSeveral(url: string, count: number) {
   };
 }
 
-/** Begins a run that has nine steps by its counts, under the lease of `token`. */
+/** Begins a run whose counts have nine steps, under the lease of `token`. */
 export async function beginRun(
   registry: Registry,
   { id, token }: { id: string; token: number },
