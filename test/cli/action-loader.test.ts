@@ -55,12 +55,12 @@ describe('ActionLoader.reload', () => {
 
   after(() => folder[Symbol.dispose]());
 
-  it('gives the variables of the module and of its local files their first values again', () => {
+  it('resets the variables of the module and of its local files to their first values', () => {
     const counts = entries.map(({ seen }) => seen.slice(0, 5));
     expect(counts).to.deep.equal(Array.from({ length: 3 }, () => [1, 1, 1, 1, 1]));
   });
 
-  it('leaves packages and the library as they are', () => {
+  it('does not reload packages and the library', () => {
     expect(entries.map(({ seen }) => seen[5])).to.deep.equal([1, 2, 3]);
     expect(entries.map(({ isAction }) => isAction)).to.deep.equal([true, true, true]);
   });
@@ -75,7 +75,7 @@ describe('ActionLoader.reload', () => {
     }
   });
 
-  it('names the plain path of a file that has a syntax error by then', async () => {
+  it('names the plain path of a file that got a syntax error', async () => {
     using broken = makeFolder({
       'a.ts': `import { writeFileSync } from 'node:fs';
 import { defineAction, z } from 'webdriver-supervisor';

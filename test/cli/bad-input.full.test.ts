@@ -14,7 +14,7 @@ interface BadInput {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** `SITE` stands for the address of a site that answers. */
+/** The bad inputs. `SITE` is replaced by the URL of a site that answers. */
 const ARGUMENTS: readonly BadInput[] = [
   { title: 'no action at all', args: ['run'], says: ['Name an action', 'Known are check-links, gather-catalog'] },
   { title: 'a flag before the action', args: ['run', '--headed', PAGES], says: ['first, before --headed'] },
@@ -62,7 +62,7 @@ const ARGUMENTS: readonly BadInput[] = [
     says: ['--strict takes no value; write --strict or --no-strict.'],
   },
   {
-    title: 'several mistakes, all told at once',
+    title: 'several mistakes, all reported at once',
     args: ['run', PAGES, '--pages', '0', '--format', 'xml', '--sessions', '1.5', '--grid', 'nowhere', '--ulr', 'x'],
     says: [
       "pages can't be run like this:",
@@ -97,23 +97,23 @@ const ARGUMENTS: readonly BadInput[] = [
     says: [/http:\/\/nowhere\.invalid\/ can't be reached: (no such host|its name could not be looked up)/],
   },
   {
-    title: 'an output folder that takes no files',
+    title: 'an output folder below a file',
     args: ['run', PAGES, '--url', 'SITE', '--output', '/dev/null/data'],
     says: ["The output folder /dev/null/data can't be written to", '--output'],
   },
   {
-    title: 'an output folder in a file system that takes no folders',
+    title: 'an output folder in a file system without write access',
     args: ['run', PAGES, '--url', 'SITE', '--output', '/proc/data'],
     says: ["The output folder /proc/data can't be written to"],
   },
   {
-    title: 'a setting that is wrong',
+    title: 'a wrong setting',
     args: ['run', PAGES, '--url', 'SITE'],
     environment: { HEARTBEAT_INTERVAL_SECONDS: 'often' },
     says: ['HEARTBEAT_INTERVAL_SECONDS', 'the environment', '"often"'],
   },
   {
-    title: 'a driver that is not there',
+    title: 'a missing driver',
     args: ['run', PAGES, '--url', 'SITE'],
     environment: { CHROMEDRIVER: '/nowhere/chromedriver' },
     says: ['CHROMEDRIVER is /nowhere/chromedriver, which does not exist.'],
@@ -125,7 +125,7 @@ const ARGUMENTS: readonly BadInput[] = [
     says: ['The browser or its driver does not start: /bin/false --version', 'webdriver-supervisor doctor'],
   },
   {
-    title: 'a timeout that is no number of minutes',
+    title: 'a timeout that is not a number of minutes',
     args: ['reset-stuck', '--timeout', '-0', '--execute'],
     says: ['--timeout is "-0"; it must be a number of minutes above 0, such as 10 or 0.5.'],
   },
@@ -152,7 +152,7 @@ const MODULES: readonly { title: string; file: string; text: string; says: reado
     says: ['mine.ts has no default export', 'write `export default mine`'],
   },
   {
-    title: 'a default export that is no action',
+    title: 'a default export that is not an action',
     file: 'mine.mjs',
     text: 'export default 42;',
     says: ['mine.mjs: its default export is a number and no action'],
@@ -242,21 +242,21 @@ describe('bad input', () => {
   }
 
   for (const { title, file, text, says } of MODULES) {
-    it(`is told with its place: a module with ${title}`, async () => {
+    it(`is reported with its location: a module with ${title}`, async () => {
       using folder = makeFolder({ [file]: text });
       using browser = makeFakeBrowser();
       await expectRefused(['run', `./${file}`], says, { browser, cwd: folder.path, environment: browser.environment });
     });
   }
 
-  it('is refused with both versions when browser and driver do not fit', async () => {
+  it('is refused with both versions if browser and driver do not match', async () => {
     await using site = await openSite();
     using browser = makeFakeBrowser({ driver: '120.0.9.9' });
     const says = ['is 150.0.1.2, but the driver', 'is 120.0.9.9', 'Install chromedriver 150', 'CHROMEDRIVER'];
     await expectRefused(['run', PAGES, '--url', site.url], says, { browser, environment: browser.environment });
   });
 
-  it('ends with 2 and one message when a Grid does not answer', async () => {
+  it('ends with 2 and one message if a Grid does not answer', async () => {
     await using site = await openSite();
     using output = makeFolder();
     const args = ['run', PAGES, '--url', site.url, '--grid', 'http://127.0.0.1:2', '--output', output.path];
@@ -266,7 +266,7 @@ describe('bad input', () => {
     expect(code).to.equal(2);
   });
 
-  it('shows where an error comes from with --verbose', async () => {
+  it('shows the stack of an error with --verbose', async () => {
     using folder = makeFolder({ 'mine.mjs': 'throw new RangeError("too far");' });
     const { code, stderr } = await runCli(['run', './mine.mjs', '--verbose'], { cwd: folder.path });
     expect(stderr).to.match(STACK_LINE).and.include('caused by: RangeError: too far');

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 
 import { checkPrivacy } from '../../src/cli/check-privacy.ts';
 
-describe('doctor: who can read the data', () => {
+describe('doctor: access to the data', () => {
   let folder: string;
   let cwd: string;
 
@@ -30,7 +30,7 @@ describe('doctor: who can read the data', () => {
 
   const check = (registryUrl = 'sqlite:.supervisor/registry.db') => checkPrivacy({ registryUrl });
 
-  it('finds nothing where nothing is, or all is private', () => {
+  it('finds nothing if there are no data, or if all are private', () => {
     expect(check()).to.include({ name: 'privacy', status: 'ok' });
     write('.supervisor/registry.db', 0o600);
     write('output/a/records.jsonl', 0o600);
@@ -38,7 +38,7 @@ describe('doctor: who can read the data', () => {
     expect(check('postgres://db.test/shop')).to.include({ status: 'ok' });
   });
 
-  it('names the registry that others can read, and how to change that', () => {
+  it('names a registry that other users can read, and the way to change that', () => {
     write('.supervisor/registry.db', 0o644);
     write('.supervisor/registry.db-wal', 0o640);
     const { status, message, advice } = check();
@@ -47,13 +47,13 @@ describe('doctor: who can read the data', () => {
     expect(advice).to.contain('chmod -R go= .supervisor/registry.db .supervisor/registry.db-wal');
   });
 
-  it('names a file of the output that others can read', () => {
+  it('names an output file that other users can read', () => {
     write('output/a/downloads/report.csv', 0o604);
     expect(check().message).to.contain('1 file of data, such as output/a/downloads/report.csv');
     expect(check().advice).to.match(/chmod -R go= output$/);
   });
 
-  it('leaves out what lies in a folder that others can not enter', () => {
+  it('ignores files in a folder that other users can not enter', () => {
     write('.supervisor/registry.db', 0o644);
     write('output/a/records.jsonl', 0o644);
     chmodSync('.supervisor', 0o700);

@@ -11,7 +11,7 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const CLI = ['--conditions=webdriver-supervisor:source', path.join(ROOT, 'src/cli/main.ts')];
 
 export interface CliOptions {
-  /** Default: the project. */
+  /** The working directory; default: the project. */
   readonly cwd?: string;
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -25,12 +25,12 @@ export interface CliResult {
 export interface CliProcess extends AsyncDisposable {
   readonly pid: number;
   readonly result: Promise<CliResult>;
-  /** Resolves when stderr has said it; rejects when the program ends without. */
+  /** Resolves when stderr has the text. Rejects if the program ends before. */
   said(words: RegExp): Promise<void>;
   signal(signal: NodeJS.Signals): void;
 }
 
-/** Our own settings, npm's and the CI's are not inherited. */
+/** Returns the environment without our own settings, npm's and those of CI services. */
 export function cleanEnvironment(additions: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) =>
     /^(PATH|HOME|TMPDIR|LANG|USER|REGISTRY_URL|NODE_COMPILE_CACHE)$/.test(name),
@@ -75,7 +75,7 @@ export interface Folder extends Disposable {
   readonly path: string;
 }
 
-/** A folder outside of any package, with these files in it. */
+/** Makes a folder outside of any package with these files. */
 export function makeFolder(files: Readonly<Record<string, string>> = {}): Folder {
   const folder = mkdtempSync(path.join(tmpdir(), 'cli-'));
   for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text);
@@ -84,11 +84,11 @@ export function makeFolder(files: Readonly<Record<string, string>> = {}): Folder
 
 export interface FakeBrowser extends Disposable {
   readonly environment: Readonly<Record<'CHROME_BINARY' | 'CHROMEDRIVER', string>>;
-  /** Whether the browser or the driver was started for more than its version. */
+  /** True if the browser or the driver was started for more than its version. */
   readonly wasStarted: boolean;
 }
 
-/** A browser and a driver that tell their versions and note when they are started. */
+/** Makes a browser and a driver that print their versions and record their starts. */
 export function makeFakeBrowser({ browser = '150.0.1.2', driver = '150.0.1.3' } = {}): FakeBrowser {
   const folder = makeFolder();
   const mark = path.join(folder.path, 'started');
@@ -109,11 +109,11 @@ export function makeFakeBrowser({ browser = '150.0.1.2', driver = '150.0.1.3' } 
 
 export interface Site extends AsyncDisposable {
   readonly url: string;
-  /** Resolves when this path is asked for. */
+  /** Resolves when this path is requested. */
   visited(pathname: string): Promise<void>;
 }
 
-/** Any path is a page with its name as title and heading. */
+/** Opens a site on which each path is a page with the path as its title and heading. */
 export async function openSite(): Promise<Site> {
   const visits = new Set<string>();
   const server = createServer((request, response) => {
@@ -135,5 +135,5 @@ export async function openSite(): Promise<Site> {
   };
 }
 
-/** No message of the program shows where in its code it comes from, unless asked. */
+/** Matches lines of a stack, which no message may have without --verbose. */
 export const STACK_LINE = /\n\s+at .+:\d+/;

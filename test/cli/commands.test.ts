@@ -20,7 +20,7 @@ describe('actions', () => {
     expect(code).to.equal(0);
   });
 
-  it('tells of a broken module in its row and lists the others', async () => {
+  it('reports a broken module in its row and lists the others', async () => {
     using folder = makeFolder();
     mkdirSync(path.join(folder.path, 'actions'));
     writeFileSync(path.join(folder.path, 'actions', 'broken.mjs'), 'export default {;');
@@ -44,7 +44,7 @@ describe('actions', () => {
 });
 
 describe('new', () => {
-  it('writes an action and its test, and says what to type next', async () => {
+  it('writes an action and its test, and prints the next command', async () => {
     using folder = makeFolder();
     const { code, stdout } = await runCli(['new', 'gather-prices'], { cwd: folder.path });
     expect(stdout).to.include('actions/gather-prices.ts').and.include('test/actions/gather-prices.test.ts');
@@ -54,7 +54,7 @@ describe('new', () => {
     expect(code).to.equal(0);
   });
 
-  it('writes over nothing', async () => {
+  it('never overwrites a file', async () => {
     using folder = makeFolder();
     await runCli(['new', 'mine'], { cwd: folder.path });
     const { code, stderr } = await runCli(['new', 'mine'], { cwd: folder.path });
@@ -73,7 +73,7 @@ describe('new', () => {
 });
 
 describe('doctor', () => {
-  it('is content with a machine that has all, and says so for each thing', async () => {
+  it('reports each check as good on a complete machine', async () => {
     const { code, stdout } = await runCli(['doctor']);
     for (const name of [
       'Node',

@@ -10,7 +10,7 @@ import { itInNamespaces, OWN_MOUNTS } from '../support/namespaces.ts';
 import { CLI, cleanEnvironment, makeFakeBrowser, ROOT, runCli, STACK_LINE } from './cli.ts';
 import { makeWrappers } from './version-wrappers.ts';
 
-/** Runs doctor below a shell line, which ends with `doctor`; resolves with what it prints. */
+/** Runs doctor by a shell command that ends with `doctor`. Returns its output. */
 async function doctorUnder(program: string, ...args: readonly string[]): Promise<string> {
   const doctor = [process.execPath, ...CLI, 'doctor'].join(' ');
   const words = args.map((arg) => arg.replace('doctor', doctor));
@@ -21,19 +21,19 @@ async function doctorUnder(program: string, ...args: readonly string[]): Promise
 }
 
 describe('doctor: a browser that does not start', () => {
-  it('says why a browser does not start', async () => {
+  it('reports why a browser does not start', async () => {
     const environment = { HEADLESS: 'false', DISPLAY: '', WAYLAND_DISPLAY: '' };
     const { code, stdout } = await runCli(['doctor'], { environment });
     expect(stdout).to.match(/^problem +start +The browser could not be started: there is no display/m);
     expect(code).to.equal(1);
   });
 
-  it('says that too few files may be open', async () => {
+  it('reports that the limit of open files is too low', async () => {
     const said = await doctorUnder('/bin/sh', '-c', 'ulimit -n 64; exec doctor');
     expect(said).to.match(/problem start .*limit of open files is too low.*ulimit -n 4096/);
   });
 
-  itInNamespaces(OWN_MOUNTS)('says that the temporary folder is full, before it starts one', async () => {
+  itInNamespaces(OWN_MOUNTS)('reports that the temporary folder is full, before it starts a browser', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'full-'));
     try {
       const line = `mount -t tmpfs -o size=64k none ${folder} && TMPDIR=${folder} exec doctor`;
@@ -46,7 +46,7 @@ describe('doctor: a browser that does not start', () => {
   });
 });
 
-describe('doctor: what is wrong', () => {
+describe('doctor: problems', () => {
   const PROBLEMS: readonly { title: string; environment: Record<string, string>; name: string; says: string }[] = [
     { title: 'a setting', environment: { HEADLESS: 'maybe' }, name: 'settings', says: 'HEADLESS' },
     { title: 'a browser', environment: { CHROME_BINARY: '/nowhere' }, name: 'browser', says: 'does not exist' },
@@ -54,7 +54,7 @@ describe('doctor: what is wrong', () => {
     { title: 'a temp folder', environment: { TMPDIR: '/nowhere' }, name: 'temp folder', says: 'TMPDIR' },
   ];
   for (const { title, environment, name, says } of PROBLEMS) {
-    it(`ends with 1, naming what is wrong and what to do: ${title}`, async () => {
+    it(`ends with 1, and names the problem and the way out: ${title}`, async () => {
       const { code, stdout, stderr } = await runCli(['doctor', '--json'], { environment });
       const results = JSON.parse(stdout) as { name: string; status: string; message: string; advice: string }[];
       const problem = results.find(({ status }) => status === 'problem');
@@ -65,7 +65,7 @@ describe('doctor: what is wrong', () => {
     });
   }
 
-  it('names both versions when they do not fit', async () => {
+  it('names both versions if they do not match', async () => {
     using browser = makeFakeBrowser({ driver: '120.0.9.9' });
     const { code, stdout } = await runCli(['doctor', '--json'], { environment: browser.environment });
     expect(stdout).to.include('is 150.0.1.2, but the driver').and.include('is 120.0.9.9');

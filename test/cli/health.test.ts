@@ -15,7 +15,7 @@ const SESSION = '3f2a91c0-0000';
 describeOnSqliteAndInFullOnPostgres('health', (registries) => {
   const stage = useStage('health', registries);
 
-  it('says what works, what is long-running and what is stuck, as GET /health/sessions does (R206, R207)', async () => {
+  it('prints what works, what is long-running and what is stuck, as GET /health/sessions does (R206, R207)', async () => {
     const { url, registry, run: health } = stage();
     await addRun(url, registry, { id: RUN, owner: 'ann', minutes: 45 });
     await addRun(url, registry, { id: 'long', minutes: 20 });
@@ -56,7 +56,7 @@ describeOnSqliteAndInFullOnPostgres('health', (registries) => {
   });
 });
 
-describeOnSqlite('health: for a person', (registries) => {
+describeOnSqlite('health: readable output', (registries) => {
   const stage = useStage('health', registries);
   const alert = (key: string, changes: Partial<NewAlert>): NewAlert => ({
     key,
@@ -70,7 +70,7 @@ describeOnSqlite('health: for a person', (registries) => {
     ...changes,
   });
 
-  it('ends with 0 where all is well or there is a warning, with the reason and what to do (R206, R508)', async () => {
+  it('ends with 0 if all is well or there is a warning, with the reason and the way out (R206, R508)', async () => {
     const { url, registry, run: health } = stage();
     await addRun(url, registry, { id: RUN, minutes: 20 });
     await registry.metrics.recordCleanup({ what: 'by policy', removed: 7, durationMs: 3, errors: [] });
@@ -94,7 +94,7 @@ describeOnSqlite('health: for a person', (registries) => {
     expect([well, slow, full].map(({ code }) => code)).to.deep.equal([0, 0, 1]);
   });
 
-  it('lists the alerts that fire, each with its command, and ends with the first of them', async () => {
+  it('lists the firing alerts, each with its command, and ends with the first of them', async () => {
     const { registry, run: health } = stage();
     await registry.alerts.raise(alert('over', {}));
     await registry.alerts.end('over', { status: 'recovered', message: 'It is over.' });
@@ -111,7 +111,7 @@ describeOnSqlite('health: for a person', (registries) => {
     expect(code).to.equal(0);
   });
 
-  it('fits into 80 and 120 columns, whatever owners and alerts are called', async () => {
+  it('fits into 80 and 120 columns with any names of owners and alerts', async () => {
     const { url, registry, run: health } = stage();
     const owners = ['o'.repeat(500), '漢字'.repeat(100), '\u001b[2Jcle\nar'];
     for (const [index, owner] of owners.entries()) {
@@ -131,7 +131,7 @@ describeOnSqlite('health: for a person', (registries) => {
     });
   });
 
-  it('says of a registry that is made by this how to begin, and that no monitor runs', async () => {
+  it('prints for a new registry how to begin, and that no monitor runs', async () => {
     using folder = makeFolder();
     const environment = { REGISTRY_URL: `sqlite:${path.join(folder.path, 'new', 'registry.db')}` };
     const { code, stdout, stderr } = await runCli(['health'], {
@@ -145,7 +145,7 @@ describeOnSqlite('health: for a person', (registries) => {
     expect([code, stderr]).to.deep.equal([0, '']);
   });
 
-  it('ends with 2 and one message where the registry can’t be used, as reset-stuck does', async () => {
+  it('ends with 2 and one message if the registry can’t be used, as reset-stuck does', async () => {
     using folder = makeFolder({ text: 'This is no database, and long enough to be looked at by one.' });
     const environment = { REGISTRY_URL: `sqlite:${path.join(folder.path, 'text')}` };
     const commands = [
@@ -162,7 +162,7 @@ describeOnSqlite('health: for a person', (registries) => {
   });
 });
 
-/** A monitor that looks, and leaves all as it is. */
+/** Starts a monitor that changes nothing. */
 function quietConfig(url: string) {
   const environment = {
     REGISTRY_URL: url,

@@ -27,7 +27,7 @@ describe('help', () => {
     }
   });
 
-  it("shows an action's parameters with descriptions, defaults and what is required", async () => {
+  it("shows an action's parameters with descriptions and defaults, and which are required", async () => {
     const { code, stdout } = await runCli(['run', PAGES, '--help']);
     expect(stdout).to.include('Visits the pages of a small site.');
     expect(stdout).to.match(/--url <url> +the site \(required\)/);
@@ -39,13 +39,13 @@ describe('help', () => {
     expect(code).to.equal(0);
   });
 
-  it('speaks of npm scripts where it was called by one', async () => {
+  it('names npm scripts if it was called by one', async () => {
     const { stdout } = await runCli(['run', '--help'], { environment: { npm_lifecycle_event: 'action' } });
     expect(stdout).to.include('Usage: npm run action -- <name|file>').and.include('npm run actions lists');
     expect(stdout).to.not.include('webdriver-supervisor run');
   });
 
-  it('tells its version', async () => {
+  it('prints its version', async () => {
     const { code, stdout } = await runCli(['--version']);
     expect(stdout).to.match(/^\d+\.\d+\.\d+\n$/);
     expect(code).to.equal(0);

@@ -8,7 +8,7 @@ const PASSWORD = 'tr0ub4dor-and-3';
 const UNSAFE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/;
 const FORGED = /^(error: forged|\{"level":"error","message":"forged")/m;
 
-describe('What a hostile page says', function () {
+describe('The text of a hostile page', function () {
   this.timeout(60_000);
   let folder: Folder;
   let options: CliOptions;
@@ -25,7 +25,7 @@ describe('What a hostile page says', function () {
 
   after(() => folder[Symbol.dispose]());
 
-  it('reaches neither the terminal nor a line of its own in the log', () => {
+  it('reaches neither the terminal nor a separate line of the log', () => {
     expect(printed).to.contain('forged').and.to.contain('unexpected alert open');
     expect(printed).to.not.match(UNSAFE);
     expect(printed).to.not.match(FORGED);

@@ -5,21 +5,21 @@ import type { TestRegistries } from '../support/registries.ts';
 import { runCli, type CliResult } from './cli.ts';
 
 const { host } = thisProcess();
-/** A process of this machine that is there no more. */
+/** A process of this machine that is gone. */
 const PROCESS = { host, pid: 4_711, identity: 'another start of the machine/1' };
 const MINUTE_MS = 60_000;
 
 export interface IdleRun {
   readonly id: string;
-  /** How long it made no progress. */
+  /** The minutes without progress. */
   readonly minutes: number;
-  /** Default: its id. */
+  /** The owner; default: the id. */
   readonly owner?: string;
   readonly action?: string;
-  /** Units that it knows of. */
+  /** The total of its counts. */
   readonly total?: number;
   readonly host?: string;
-  /** Its session's temporary folder. */
+  /** The temporary folder of its session. */
   readonly folder?: string;
 }
 
@@ -27,7 +27,7 @@ export function minutesAgo(minutes: number): string {
   return new Date(Date.now() - minutes * MINUTE_MS).toISOString();
 }
 
-/** A run that is being worked on under a session of its own, `of <id>`; one of its steps is done, with a record. */
+/** Inserts a working run under its own session, `of <id>`. One of its steps is done, with a record. */
 export async function addRun(url: string, registry: Registry, run: IdleRun): Promise<void> {
   const { id, minutes, owner = id, action = 'gather', total = 9, folder = '/tmp/none' } = run;
   const process = { ...PROCESS, host: run.host ?? host };
@@ -55,7 +55,7 @@ export async function addRun(url: string, registry: Registry, run: IdleRun): Pro
   await rawSql(url, `update runs set last_progress_at = ${then} where id = ${literal(id)}`);
 }
 
-/** A session that works for no run, and got no command for so long. */
+/** Inserts a session without a run that got no command for this time. */
 export async function addSession(
   url: string,
   { id, minutes, ...columns }: { readonly id: string; readonly minutes: number; readonly owner?: string },
@@ -67,18 +67,18 @@ export async function addSession(
   );
 }
 
-/** Of all runs by their id, and of all sessions by theirs. */
+/** Returns the statuses of all runs and sessions by their ids. */
 export async function statusesOf(registry: Registry): Promise<Record<string, string>> {
   const rows = [...(await registry.runs.list()), ...(await registry.sessions.list())];
   return Object.fromEntries(rows.map(({ id, status }) => [id, status]));
 }
 
-/** Columns that a terminal needs for it. */
+/** Returns the number of columns that a terminal needs for the text. */
 export function widthOf(line: string): number {
   return Array.from(line).reduce((sum, letter) => sum + (/[漢字]/.test(letter) ? 2 : 1), 0);
 }
 
-/** A registry of its own for each test, and a command that looks into it. */
+/** Gives each test its own registry, and a command that reads it. */
 export interface Stage {
   readonly url: string;
   readonly registry: Registry;

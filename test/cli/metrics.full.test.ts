@@ -43,10 +43,10 @@ describe('metrics', () => {
       cwd: folder.path,
       environment: { REGISTRY_URL: url, ...environment },
     });
-  /** A text without the terminal's line breaks within sentences. */
+  /** Returns a text without the terminal's line breaks within sentences. */
   const unwrap = ({ stdout }: CliResult) => stdout.replace(/\n +/g, ' ').replace(/\s+/g, ' ');
 
-  it('verifies that no owner has more than one live session, and ends with 1 where one has (R305)', async () => {
+  it('verifies that no owner has more than one live session, and ends with 1 if one has (R305)', async () => {
     await rawSql(url, insertSession({ id: 'first', owner: 'ann' }));
     await rawSql(url, insertSession({ id: 'history', owner: 'ann', status: 'ended' }));
     const healthy = await metrics();
@@ -70,7 +70,7 @@ describe('metrics', () => {
     expect([broken.code, json.code]).to.deep.equal([1, 1]);
   });
 
-  it('shows what is created, reused, rapid and lost, with a verdict (R306, R307); --json is what the registry reads', async () => {
+  it('shows created, reused, rapid and lost sessions with a verdict (R306, R307), and with --json the metrics of the registry', async () => {
     await registry.metrics.count('sessions_created', { label: 'ann', by: 3 });
     await registry.metrics.count('sessions_created', { label: '', by: 2 });
     await registry.metrics.count('sessions_reused', { by: 95 });
@@ -108,7 +108,7 @@ describe('metrics', () => {
     expect([text.code, json.code]).to.deep.equal([0, 0]);
   });
 
-  it('fits into 80 and 120 columns, whatever owners are called and however many there are', async () => {
+  it('fits into 80 and 120 columns with any names and any number of owners', async () => {
     const owners = [
       'o'.repeat(300),
       '漢字'.repeat(100),
@@ -150,7 +150,7 @@ describe('metrics', () => {
       .and.include('(a, b, c, d, e and 2 more)');
   });
 
-  it('says in an empty registry how to begin, and judges nothing', async () => {
+  it('prints for an empty registry how to begin, without a verdict', async () => {
     const result = await metrics();
     expect(result).to.include({ code: 0, stderr: '' });
     expect(result.stdout)
@@ -163,19 +163,23 @@ describe('metrics', () => {
 describe('A registry that can’t be used', () => {
   const UNUSABLE: readonly { title: string; url: (folder: string) => string; says: RegExp }[] = [
     {
-      title: 'no database',
+      title: 'a file that is not a database',
       url: (folder) => `sqlite:${folder}/text`,
       says: /text: file is not a database\. .*move it away/,
     },
-    { title: 'no place', url: () => 'sqlite:/proc/x/y.db', says: /folder \/proc\/x can't be created.*REGISTRY_URL/ },
     {
-      title: 'no kind that is known',
+      title: 'a folder that can’t be created',
+      url: () => 'sqlite:/proc/x/y.db',
+      says: /folder \/proc\/x can't be created.*REGISTRY_URL/,
+    },
+    {
+      title: 'an unknown kind',
       url: () => 'mysql://ann:pw@host/x',
       says: /REGISTRY_URL .* must be sqlite:<file>/,
     },
   ];
 
-  it('is told in one message with the way out, without a password, and ends each command with 2', async () => {
+  it('is reported in one message with the way out, without a password, and each command ends with 2', async () => {
     using folder = makeFolder({ text: 'This is no database, and long enough to be looked at by one.' });
     const commands = ['runs', 'sessions', 'metrics'];
     const results = await Promise.all(

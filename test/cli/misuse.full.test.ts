@@ -6,11 +6,11 @@ import { leftovers, newLeftovers, waitUntilGone } from '../../src/testing.ts';
 import { makeFolder, runCli, STACK_LINE } from './cli.ts';
 
 const ACTION = 'test/fixtures/actions/ends-program.ts';
-const PLACE = String.raw`test/fixtures/actions/ends-program\.ts:\d+:\d+`;
+const LOCATION = String.raw`test/fixtures/actions/ends-program\.ts:\d+:\d+`;
 
 const called = (call: string): RegExp =>
-  new RegExp(`^action-error: process\\.${call} was called at ${PLACE}, and the run`);
-const stray = (words: string): RegExp => new RegExp(`^action-error: ${words} \\(${PLACE}\\)$`);
+  new RegExp(`^action-error: process\\.${call} was called at ${LOCATION}, and the run`);
+const stray = (words: string): RegExp => new RegExp(`^action-error: ${words} \\(${LOCATION}\\)$`);
 
 const MISUSES: readonly { readonly how: string; readonly what: string; readonly first: RegExp }[] = [
   { how: 'exit', what: 'a call of process.exit', first: called(String.raw`exit\(0\)`) },
@@ -27,7 +27,7 @@ const MISUSES: readonly { readonly how: string; readonly what: string; readonly 
     how: 'never',
     what: 'an exhausted event loop',
     first: new RegExp(
-      `^action-error: The program had nothing left to do while it waited for the step "second" \\(${PLACE}\\)`,
+      `^action-error: The program had nothing left to do while it waited for the step "second" \\(${LOCATION}\\)`,
     ),
   },
 ];
@@ -75,7 +75,7 @@ describe('an action that ends the program', function () {
     });
   }
 
-  it('is refused with the place when it does so while it is loaded', async () => {
+  it('is refused with the location if it does so while it is loaded', async () => {
     using folder = makeFolder({ 'mine.mjs': '\nprocess.exit(0);\n' });
     const { code, stderr } = await runCli(['run', './mine.mjs'], { cwd: folder.path });
     expect(stderr).to.match(/error: process\.exit\(0\) was called at mine\.mjs:2:9/);

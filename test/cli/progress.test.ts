@@ -16,7 +16,7 @@ function makeProgress(change: Partial<RunProgress> = {}): RunProgress {
   return { counts, units, display: null, records: 96, sessions: 2, deaths, state: 'running', ...change };
 }
 
-/** As much of a terminal as the bar uses; narrowing wraps what is too long, as most terminals do. */
+/** The part of a terminal that the bar uses. When it becomes narrower, it wraps long lines, as most terminals do. */
 class Screen {
   columns: number;
   readonly isTTY = true;
@@ -50,7 +50,7 @@ class Screen {
     return this.rows.join('\n');
   }
 
-  /** The cursor is always in the last row: at its end, or at its beginning before it is cleared. */
+  /** Writes a text. The cursor is always in the last row: at its end, or at its beginning before it is cleared. */
   #put(part: string): void {
     const up = /^\p{Cc}\[(\d+)A$/u.exec(part)?.[1];
     if (up !== undefined) this.rows.length -= Number(up);
@@ -61,16 +61,16 @@ class Screen {
 }
 
 describe('the progress in words', () => {
-  it('tells what is done, what was found and what was survived', () => {
+  it('has the finished steps, the records and the deaths', () => {
     expect(describeProgress(makeProgress())).to.equal('running: 120/525 done, 96 records, session 2 after 1 death');
   });
 
-  it('shows what the action told instead of its counted steps', () => {
+  it('shows the progress that the action reported instead of its counted steps', () => {
     const display = { done: 3, total: 25, label: 'pages\u001b[2J' };
     expect(describeProgress(makeProgress({ display }))).to.match(/^running: 3\/25 done \(pages \[2J\), 96 records/);
   });
 
-  it('shows as much as fits: on 40 columns the count, the records and a short bar', () => {
+  it('shows as much as fits: in 40 columns the count, the records and a short bar', () => {
     expect(renderProgress(makeProgress(), { columns: 100, rate: 18.4 })).to.equal(
       '██████░░░░░░░░░░░░░░░░░░░░░░░░  22% 120/525 · 96 records · session 2 after 1 death · 18/s',
     );
@@ -79,7 +79,7 @@ describe('the progress in words', () => {
     );
   });
 
-  it('never takes more columns than there are', () => {
+  it('never needs more columns than the terminal has', () => {
     assert(
       property(
         integer({ min: 4, max: 200 }),
@@ -94,7 +94,7 @@ describe('the progress in words', () => {
     );
   });
 
-  it('tells the rate of the last ten seconds', () => {
+  it('has the rate of the last ten seconds', () => {
     const rate = new RateMeter();
     expect(rate.update(0, 0)).to.equal(undefined);
     expect(rate.update(50, 5_000)).to.equal(10);
@@ -110,7 +110,7 @@ describe('the progress display', () => {
   const open = (screen: Screen, environment = {}) =>
     openProgress({ stream: screen as unknown as WriteStream, environment });
 
-  it('keeps the bar below the lines of the log, through narrower and wider windows', () => {
+  it('shows the bar below the lines of the log, in narrower and wider windows', () => {
     const screen = new Screen(100);
     const display = open(screen);
     let progress = makeProgress();
@@ -134,7 +134,7 @@ describe('the progress display', () => {
     expect(screen.listeners.size).to.equal(0);
   });
 
-  it('prints a line every five seconds where there is no terminal, or a CI service', () => {
+  it('prints a line every five seconds without a terminal, or on a CI service', () => {
     for (const environment of [{ CI: 'true' }, { TERM: 'dumb' }]) {
       const screen = new Screen(100);
       const display = open(screen, environment);

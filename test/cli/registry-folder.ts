@@ -9,7 +9,7 @@ interface RegistryFolder {
   readonly registry: Registry;
 }
 
-/** Gives each test of the suite a folder with an empty registry, which is open while the test runs. */
+/** Gives each test of the suite a folder with an empty registry, which is open during the test. */
 export function useRegistryFolder(): () => RegistryFolder {
   let opened: RegistryFolder;
 

@@ -5,7 +5,7 @@ import { makeFolder, runCli } from './cli.ts';
 
 const DEFINE = "import { defineAction, z } from 'webdriver-supervisor';\n";
 
-/** An action without parameters; `run` is the body of its function. */
+/** Returns the source of an action without parameters. `run` is the body of its function. */
 function makeAction(run: string, more = ''): string {
   return `${DEFINE}export default defineAction({
   name: 'mine', description: 'Mine.', params: z.object({}), ${more}
@@ -23,7 +23,7 @@ await step('second', async ({ save }) => save({ title }, { key: 'title' }));`;
 describe('run --rehearse', function () {
   this.timeout(30_000);
 
-  it('ends with 0 and says where sessions were killed when the data are the same', async () => {
+  it('ends with 0 and prints where sessions were killed if the data are the same', async () => {
     await using server = await openScriptedWebDriver();
     using folder = makeFolder({ 'mine.ts': makeAction(GOOD) });
     const args = ['run', './mine.ts', '--grid', server.url, '--rehearse=all', '--json'];
@@ -38,7 +38,7 @@ describe('run --rehearse', function () {
     expect(code).to.equal(0);
   });
 
-  it('ends with 1 and names the step and a likely reason when the data differ', async () => {
+  it('ends with 1 and names the step and a likely reason if the data differ', async () => {
     await using server = await openScriptedWebDriver();
     using folder = makeFolder({ 'mine.ts': makeAction(BAD) });
     const { code, stdout } = await runCli(['run', './mine.ts', '--grid', server.url, '--rehearse'], {

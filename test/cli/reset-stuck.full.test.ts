@@ -10,11 +10,11 @@ import { describeOnSqlite } from '../support/registries.ts';
 import { makeFolder, openSite, ROOT, runCli, startCli } from './cli.ts';
 import { minutesAgo, statusesOf } from './idle-rows.ts';
 
-/** Its actions are known by their names there. */
+/** The folder in which the actions are found by their names. */
 const FOLDER = path.join(ROOT, 'test', 'fixtures');
 
 describeOnSqlite('reset-stuck and a program that hangs', (registries) => {
-  it('ends its browser; the program ends as timed out when it goes on, and its run can be resumed (R201, R213, R216)', async function () {
+  it('ends the browser; when the program continues, it ends as timed out, and its run can be resumed (R201, R213, R216)', async function () {
     this.timeout(60_000);
     const url = await registries.url();
     await using registry = await openRegistry(url);

@@ -8,7 +8,7 @@ import { addRun, addSession, statusesOf, useStage, widthOf } from './idle-rows.t
 const RUN = '20261127-000001-aaaaaa';
 const SESSION = '3f2a91c0-0000';
 
-/** A text without the terminal's line breaks within sentences. */
+/** Returns a text without the terminal's line breaks within sentences. */
 function unwrap({ stdout }: CliResult): string {
   return stdout.replace(/\s+/g, ' ');
 }
@@ -25,7 +25,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck', (registries) => {
     await addSession(url, { id: 'used', minutes: 1 });
   });
 
-  it('lists what is stuck and for how long, says how many it would reset, and changes nothing (R201)', async () => {
+  it('lists what is stuck and for how long, prints how many it would reset, and changes nothing (R201)', async () => {
     const { url, registry, run: reset } = stage();
     const dump = async () => [await rawSql(url, 'select * from runs'), await rawSql(url, 'select * from sessions')];
     const before = await dump();
@@ -57,7 +57,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck', (registries) => {
     expect((await registry.events.listLatest({ limit: 9 })).map(({ status }) => status)).to.not.include('timed_out');
   });
 
-  it('times out what is stuck with --execute, keeps its data, looks again, and says how to go on (R201, R203, R213)', async () => {
+  it('times out stuck runs and sessions with --execute, preserves their data, and prints the result and the next command (R201, R203, R213)', async () => {
     const { url, registry, run: reset } = stage();
     const result = await reset(['--execute'], { npm_lifecycle_event: 'reset-stuck' });
     expect(unwrap(result)).to.include(
@@ -94,10 +94,10 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck', (registries) => {
   });
 });
 
-describeOnSqlite('reset-stuck: what it is asked, and what resists', (registries) => {
+describeOnSqlite('reset-stuck: flags and failures', (registries) => {
   const stage = useStage('reset-stuck', registries);
 
-  it('takes --timeout in minutes and parts of them before the setting, and repeats it in the command (R201)', async () => {
+  it('uses --timeout, in minutes and fractions, instead of the setting, and repeats it in the command (R201)', async () => {
     const { url, registry, run: reset } = stage();
     await addRun(url, registry, { id: 'short', minutes: 0.75 });
     await addRun(url, registry, { id: 'shorter', minutes: 0.25 });
@@ -117,7 +117,7 @@ describeOnSqlite('reset-stuck: what it is asked, and what resists', (registries)
     });
   });
 
-  it('ends with 1 where a browser could not be ended, and where something stays stuck: it says what, and how to look (R203)', async () => {
+  it('ends with 1 if a browser could not be ended or something stays stuck, and prints what, and the command to look (R203)', async () => {
     const { url, registry, run: reset } = stage();
     await addRun(url, registry, { id: 'one', minutes: 45, folder: '/dev/null/wds-none' });
     await addRun(url, registry, { id: 'two', minutes: 50 });
@@ -138,7 +138,7 @@ describeOnSqlite('reset-stuck: what it is asked, and what resists', (registries)
     expect(await statusesOf(registry)).to.include({ one: 'timed_out', 'of one': 'timed_out', two: 'processing' });
   });
 
-  it('fits into 80 and 120 columns, whatever owners are called and however many are stuck', async () => {
+  it('fits into 80 and 120 columns with any names of owners and any number of stuck runs', async () => {
     const { url, registry, run: reset } = stage();
     const owners = ['o'.repeat(500), '漢字'.repeat(100), '\u001b[2Jcle\nar'];
     for (const [index, owner] of owners.entries())

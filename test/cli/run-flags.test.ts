@@ -22,11 +22,11 @@ function refusal(...args: string[]): string {
 }
 
 describe('the flags of run', () => {
-  it('are all refused as names of parameters', () => {
+  it('are refused as names of parameters', () => {
     expect(RUN_FLAGS).to.include.members(RUN_COMMAND_FLAGS.map(({ name }) => name));
   });
 
-  it('pass the step to be done again and the state file on to the run', () => {
+  it('pass the step to repeat and the state file on to the run', () => {
     const { options } = parse('--resume', 'last', '--redo', 'page 3', '--session-state', 'state.json');
     expect(options).to.deep.include({ resume: 'last', redo: 'page 3', sessionState: 'state.json' });
     expect(parse().options).to.not.have.any.keys('redo', 'sessionState');

@@ -5,7 +5,7 @@ import { makeFolder, openSite, runCli, STACK_LINE } from './cli.ts';
 const FAULTY = 'test/fixtures/actions/faulty.ts';
 
 describe('run: an action that hangs', () => {
-  it('is warned of, then ended as timed out, with the way out in the first line (R213)', async () => {
+  it('gets a warning, then ends as timed out, with the way out in the first line (R213)', async () => {
     using output = makeFolder();
     const { code, stdout, stderr } = await runCli(['run', FAULTY, '--how', 'never-ends', '--output', output.path], {
       environment: { SESSION_TIMEOUT_MINUTES: '0.05' },
@@ -28,7 +28,7 @@ describe('run: an action that fails', () => {
     { how: 'same-key', code: 1, first: /^action-error: The step "one" is used twice/ },
   ];
   for (const { how, code: expected, first } of FAILURES) {
-    it(`is ended with the reason in the first line: ${how}`, async () => {
+    it(`ends with the reason in the first line: ${how}`, async () => {
       using output = makeFolder();
       const { code, stdout, stderr } = await runCli(['run', FAULTY, '--how', how, '--output', output.path]);
       expect(stdout.split('\n')[0]).to.match(first);
@@ -39,13 +39,13 @@ describe('run: an action that fails', () => {
 });
 
 describe('run', () => {
-  it('ends although the action left a timer running', async () => {
+  it('ends even if the action left a timer', async () => {
     using output = makeFolder();
     const { code } = await runCli(['run', FAULTY, '--how', 'lingers', '--output', output.path]);
     expect(code).to.equal(0);
   });
 
-  it('runs an action by its name, from the folder of the working directory first', async () => {
+  it('runs an action by its name, first from the folder of the working directory', async () => {
     using folder = makeFolder();
     await runCli(['new', 'smoke'], { cwd: folder.path });
     await using site = await openSite();

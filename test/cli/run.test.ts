@@ -36,7 +36,7 @@ describe('run', function () {
     expect(code).to.equal(0);
   });
 
-  it('ends with a summary for people whose counts add up, the files and what to type next', async () => {
+  it('ends with a readable summary: counts that add up, the files and the next command', async () => {
     await using site = await openSite();
     using output = makeFolder();
     const { code, stdout } = await runCli(['run', PAGES, '--url', site.url, '--output', output.path, '--format=csv']);
@@ -47,7 +47,7 @@ describe('run', function () {
     expect(code).to.equal(0);
   });
 
-  it('goes on after its browser was killed, and says so', async () => {
+  it('continues after its browser was killed, and prints that', async () => {
     await using site = await openSite();
     using output = makeFolder();
     const args = ['run', PAGES, '--url', site.url, '--pages', '3', '--pause-ms', '400', '--output', output.path];
@@ -63,7 +63,7 @@ describe('run', function () {
     expect(code).to.equal(0);
   });
 
-  it('begins with the root cause and its evidence when a death ended it', async () => {
+  it('begins the summary with the root cause and its evidence if a death ended the run', async () => {
     await using site = await openSite();
     using output = makeFolder();
     const args = ['run', PAGES, '--url', site.url, '--pause-ms', '5000', '--no-recover', '--output', output.path];
@@ -85,7 +85,7 @@ describe('run', function () {
     expect(code).to.equal(3);
   });
 
-  it('keeps what an action says on the console away from stdout', async () => {
+  it('prints the console output of an action to stderr', async () => {
     using output = makeFolder();
     const { stdout, stderr } = await runCli(['run', FAULTY, '--how', 'chatty', '--output', output.path]);
     expect(stderr).to.include('a word on stdout');

@@ -14,7 +14,7 @@ import { useRegistryFolder } from './registry-folder.ts';
 import { makeDeath } from '../support/make-death.ts';
 
 const LIVE = thisProcess();
-/** The same pid, given to another process since. */
+/** A pid that another process has got since. */
 const GONE = { ...LIVE, identity: LIVE.identity.replace(/[^/]*$/, '1') };
 const NOTHING: RunSnapshot = {
   counts: { total: 0, queued: 0, running: 0, done: 0, failed: 0, cancelled: 0, skipped: 0 },
@@ -32,7 +32,7 @@ interface FilledRun {
   readonly options?: Readonly<Record<string, unknown>>;
   readonly params?: Readonly<Record<string, unknown>>;
   readonly snapshot?: Partial<RunSnapshot>;
-  /** Default: it is worked on still. */
+  /** The end of the run; default: a process still works on it. */
   readonly end?: Partial<RunEnd>;
   readonly process?: typeof LIVE;
 }
@@ -71,7 +71,7 @@ describe('runs', () => {
     await store.close();
   }
 
-  /** One run of each kind; the newest comes first. */
+  /** Makes one run of each kind, the newest first. */
   async function fillKinds(): Promise<void> {
     const counts = { ...NOTHING.counts, total: 4, done: 3, failed: 1 };
     const death = makeDeath({ at: '2026-11-27T04:14:37.070Z' });
@@ -88,7 +88,7 @@ describe('runs', () => {
     await registry.runs.create({ id: '20261127-000006-eeeeee', action: 'gather', params: {}, owner: 'ann' });
   }
 
-  it('lists the newest first, each with what came of it, in lines that 80 and 120 columns take (R501)', async () => {
+  it('lists the newest first, each with its result, in lines of 80 and 120 columns (R501)', async () => {
     await fillKinds();
     const [narrow, wide, json, some] = await Promise.all([
       runs([], { COLUMNS: '80' }),
@@ -126,7 +126,7 @@ describe('runs', () => {
     expect((JSON.parse(some.stdout) as { status: string }[]).map(({ status }) => status)).to.deep.equal(['completed']);
   });
 
-  it('shows all that is known of one, found by its end, its beginning, its shortened id or as the last', async () => {
+  it('shows all details of a run, found by the end or the beginning of its id, its shortened id or as the last', async () => {
     await fillKinds();
     const [byEnd, byBeginning, byBoth, last] = await runAll(
       ['show', 'bbbbbb'],
@@ -155,7 +155,7 @@ describe('runs', () => {
     });
   });
 
-  it('takes an id that is unique: whole, by its beginning or end; else it names those that it may be', () => {
+  it('accepts a unique id, beginning or end; otherwise it lists the matching ids', () => {
     const rows = ['abc-1', 'abc-12', 'xyz-abc', 'other'].map((id) => ({ id }));
     const find = (typed: string) => findById(rows, typed)?.id;
     expect(['oth', 'er', 'abc-12', 'o…r', 'x…abc'].map(find)).to.deep.equal([
@@ -166,12 +166,12 @@ describe('runs', () => {
       'xyz-abc',
     ]);
     expect(find('nobody')).to.equal(undefined);
-    // A beginning of one and the end of another: neither is meant for certain.
+    // The text is the beginning of one id and the end of another, so it is ambiguous.
     expect(() => find('abc')).to.throw('"abc" fits 3: abc-1, abc-12, xyz-abc. Give more of the id.');
     expect(() => find('')).to.throw('The id is empty.');
   });
 
-  /** Runs an action of this process that goes on until it is ended; `at` is called while it does. */
+  /** Runs an action in this process until it is ended. `at` is called meanwhile. */
   async function whileWorking(at: (runId: string) => Promise<void>, run: Partial<ScriptedRun> = {}) {
     let looked: Promise<void> | undefined;
     const result = await runScripted({
@@ -189,7 +189,7 @@ describe('runs', () => {
           async (item) => {
             if (item === 'a') return;
             const ended = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-            // A look that fails ends the run, too.
+            // A failure in `at` also ends the run.
             await Promise.race([ended, looking.then(() => ended)]);
             signal.throwIfAborted();
           },
@@ -202,7 +202,7 @@ describe('runs', () => {
     return result;
   }
 
-  it('shows the progress of a run while another process works on it (R515), which ends soon when it is cancelled', async () => {
+  it('shows the progress of a run in another process (R515), which ends soon after a cancel', async () => {
     let seen: readonly [shown: CliResult, json: CliResult, exported: CliResult, cancelled: CliResult];
     let cancelledAt = 0;
     const { outcome, left } = await whileWorking(async (runId) => {
@@ -233,7 +233,7 @@ describe('runs', () => {
     expect(after!.counts).to.include({ total: 3, done: 2, cancelled: 1 });
   });
 
-  it('answers a wish to cancel by what the run is: worked on, waiting, over, or left by its process', async () => {
+  it('answers a cancel for a run that is working, pending, over, or left by its process', async () => {
     await fillKinds();
     const [worked, waiting, over, left, unknown] = await runAll(
       ['cancel', 'dddddd', '--json'],
@@ -261,7 +261,7 @@ describe('runs', () => {
     expect(unknown.stderr).to.match(/^error: There is no run "ffffff" in the registry [^\n]*\n$/);
   });
 
-  it('exports what is in the registry, in both formats, one file per dataset, whether the run is over or not', async () => {
+  it('exports the records in the registry in both formats, one file per dataset, also of a working run', async () => {
     const output = path.join(folder.path, 'own');
     await fill({ id: 'first-run', options: { output, format: 'csv' }, end: {} });
     await registry.runs.create({ id: 'other-run', action: 'gather', params: {}, owner: 'ann' });
@@ -304,7 +304,7 @@ describe('runs', () => {
     expect([refused.code, wrong.code]).to.deep.equal([2, 2]);
   });
 
-  it('says in an empty registry how to begin, and that there is nothing to show', async () => {
+  it('prints for an empty registry how to begin, and that there is nothing to show', async () => {
     const [list, last] = await runAll([], ['show', 'last']);
     expect(list).to.deep.equal({
       code: 0,
@@ -315,7 +315,7 @@ describe('runs', () => {
     expect(last.stderr).to.match(/^error: There are no runs in the registry .*registry\.db yet\. Begin one: .*\n$/);
   });
 
-  it('names a damaged row, and shows the runs beside it', async () => {
+  it('names a damaged row, and lists the other runs', async () => {
     await fillKinds();
     await rawSql(url, `update runs set deaths = 'no json' where id like '%-aaaaaa'`);
     const [list, beside, itself] = await runAll(
@@ -330,7 +330,7 @@ describe('runs', () => {
     expect(itself.code).to.equal(2);
   });
 
-  it('tells what is wrong and the way out in one message: 1 for what is not there, 2 for what makes no sense', async () => {
+  it('prints a problem and the way out in one message, and ends with 1 for a missing run, with 2 for wrong input', async () => {
     await fillKinds();
     const [typo, several, status, limit, word, missing] = await runAll(
       ['show', 'bbbbbc'],

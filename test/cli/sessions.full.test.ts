@@ -13,7 +13,7 @@ import { useRegistryFolder } from './registry-folder.ts';
 const HOUR_MS = 3_600_000;
 const { host, pid, identity } = thisProcess();
 const HERE = { host, pid, process_identity: identity };
-/** The same pid, given to another process since. */
+/** A pid that another process has got since. */
 const GONE = { ...HERE, process_identity: identity.replace(/[^/]*$/, '1') };
 
 type Columns = Parameters<typeof insertSession>[0];
@@ -45,7 +45,7 @@ describe('sessions', () => {
       await rawSql(target, insertSession({ id, owner: `owner of ${id}`, ...columns }));
   }
 
-  it('lists those that live, and with --all those that are over, in lines that 80 and 120 columns take', async () => {
+  it('lists live sessions, and with --all those that are over, in lines of 80 and 120 columns', async () => {
     await fill({
       'aaaaaaaa-live': { ...HERE, ...held(), owner: 'o'.repeat(300), run_id: '20261127-000001-aaaaaa' },
       'bbbbbbbb-gone': {
@@ -100,7 +100,7 @@ describe('sessions', () => {
     expect(first).to.deep.equal(await registry.sessions.get('aaaaaaaa-live'));
   });
 
-  it('shows all that is known of one without secrets, and says what to do with it', async () => {
+  it('shows all details of a session without secrets, and the possible commands', async () => {
     await fill({
       'aaaaaaaa-dead': {
         ...over('dead', 2),
@@ -139,7 +139,7 @@ describe('sessions', () => {
     });
   });
 
-  it('ends a session that another process works with, also by its WebDriver id: that one halts, its browser goes, its run can be resumed', async () => {
+  it('ends a session of another process, also by its WebDriver id: that process halts, the browser ends, the run can be resumed', async () => {
     await using server = await openScriptedWebDriver();
     let ended: CliResult | undefined;
     let again: CliResult | undefined;
@@ -171,7 +171,7 @@ describe('sessions', () => {
     expect(await registry.sessions.count({ status: ['starting', 'active'] })).to.equal(0);
   });
 
-  it('ends what a process that is gone has left, and says of one that is over that it is', async () => {
+  it('ends the leftovers of a process that is gone, and reports a session that is already over', async () => {
     await fill({ 'gone-1': { ...GONE, ...held() }, 'dead-1': over('dead', 2) });
     const [gone, dead] = await Promise.all([sessions(['end', 'gone-1']), sessions(['end', 'dead-1'])]);
     expect(gone.stdout.replaceAll('\n', ' ')).to.match(
@@ -181,7 +181,7 @@ describe('sessions', () => {
     expect(await registry.sessions.get('gone-1')).to.include({ status: 'expired' });
   });
 
-  /** Of each kind one. */
+  /** Makes one session of each kind. */
   const history = (): Record<string, Columns> => ({
     live: { ...HERE, ...held() },
     elsewhere: { ...held() },
@@ -210,7 +210,7 @@ describe('sessions', () => {
     },
   ];
 
-  it('cleans up (R505): changes nothing without --execute, then does what was said, and never to a session that lives', async () => {
+  it('cleans up (R505): changes nothing without --execute, does with it what was printed, and never touches a live session', async () => {
     const cleanUp = async ({ flags, removes, closes }: (typeof CLEANUPS)[number], index: number) => {
       const own = `sqlite:${path.join(folder.path, `${index}.db`)}`;
       await (await openRegistry(own)).close();
@@ -253,7 +253,7 @@ describe('sessions', () => {
     await Promise.all(CLEANUPS.map(cleanUp));
   });
 
-  it('says for a person what would be cleaned, how to do it, and what was', async () => {
+  it('prints readably what would be cleaned, the command for it, and what was cleaned', async () => {
     await fill(history());
     const dry = await sessions(['cleanup', '--all']);
     expect(dry.stdout.replace(/(?<=\S)\n(?=\S)/g, ' ')).to.equal(
@@ -277,7 +277,7 @@ describe('sessions', () => {
     });
   });
 
-  it('says in an empty registry how sessions come about, and that there is nothing to clean', async () => {
+  it('prints for an empty registry how sessions start, and that there is nothing to clean', async () => {
     const [list, cleanup] = await Promise.all([sessions([]), sessions(['cleanup'])]);
     expect(list).to.deep.equal({
       code: 0,
@@ -287,7 +287,7 @@ describe('sessions', () => {
     expect(cleanup).to.deep.equal({ code: 0, stdout: 'There is nothing to remove.\n', stderr: '' });
   });
 
-  it('tells what is wrong and the way out in one message: 1 for what is not there, 2 for what makes no sense', async () => {
+  it('prints a problem and the way out in one message, and ends with 1 for a missing session, with 2 for wrong input', async () => {
     await fill({
       'aaaaaaaa-1': over('ended', 1),
       'aaaaaaaa-2': over('ended', 1),

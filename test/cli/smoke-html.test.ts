@@ -19,7 +19,7 @@ describe('The HTML report of a smoke test', () => {
     unchecked: { urls: ['http://site/late'], reason: 'Stopped.' },
   };
 
-  it('has the failed pages first, each with its picture in the file', async () => {
+  it('lists the failed pages first, each with its screenshot in the file', async () => {
     const failed = { ...page, url: 'http://site/bad', passed: false, problems: ['has no title'], attempts: 2 };
     const html = await toHtmlReport([page, failed], facts);
     expect(html).to.include('<h1>Smoke test of 3 pages: 1 ok, 1 failed, 1 not checked</h1>');
@@ -29,7 +29,7 @@ describe('The HTML report of a smoke test', () => {
     expect(html).to.include('<li>Stopped.</li>');
   });
 
-  it('shows texts of pages as texts', async () => {
+  it('shows texts of pages as plain text', async () => {
     const problems = ['console error: <script>alert("x")</script> & \u001B[31m'];
     const html = await toHtmlReport([{ ...page, passed: false, problems, screenshot: '/nowhere.png' }], facts);
     expect(html).to.include('<li>console error: &lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; &amp; ');

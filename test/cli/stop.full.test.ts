@@ -18,7 +18,7 @@ describe('stopping a run', function () {
   this.timeout(60_000);
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    it(`ends with 130, its data and a summary on ${signal}, also when it comes twice at once as under npm`, async () => {
+    it(`ends with 130, its data and a summary on ${signal}, also if the signal comes twice at once as under npm`, async () => {
       await using site = await openSite();
       using output = makeFolder();
       const before = leftovers();
@@ -36,19 +36,19 @@ describe('stopping a run', function () {
       expect(stdout).to.include('  next       webdriver-supervisor run');
       const { processes, folders } = newLeftovers(before);
       expect(folders).to.deep.equal([]);
-      // The browser's crash handler sees that the browser has gone, and goes a moment later.
+      // The browser's crash handler notices the end of the browser, and ends a moment later.
       await waitUntilGone(processes.map(({ pid }) => pid));
     });
   }
 
-  it('ends at once when asked again, and nothing is left', async () => {
+  it('ends at once on a second request, and leaves nothing', async () => {
     using output = makeFolder();
     await using cli = startCli(['run', STUBBORN, '--output', output.path]);
     await cli.said(/waiting for ever/);
     const family = descendantsOf(cli.pid).map(({ pid }) => pid);
     expect(family).to.have.length.above(2);
     const ended = cli.result.then(() => true);
-    // Again and again: what comes within 500 ms of the first is the same Ctrl+C.
+    // Repeatedly, because a signal within 500 ms of the first counts as the same Ctrl+C.
     for (let hasEnded = false; !hasEnded;) {
       cli.signal('SIGINT');
       hasEnded = await Promise.race([ended, delay(REPEAT_MS, false)]);
@@ -67,13 +67,13 @@ describe('stopping a run', function () {
     { what: 'the program itself is asked to end', signal: 'SIGTERM', member: 'program' },
   ] as const;
   for (const { what, signal, member } of ENDS_OF_NPM) {
-    it(`ends with its data, a summary and a run that can be resumed when ${what}`, async () => {
+    it(`ends with its data, a summary and a run that can be resumed if ${what}`, async () => {
       await using site = await openSite();
       using output = makeFolder();
       const before = leftovers();
       const pages = [PAGES, '--url', site.url, '--pages', '50', '--pause-ms', '100', '--output', output.path];
       const command = [process.execPath, ...CLI, 'run', ...pages];
-      // Like npm: a program that starts a shell that starts us, and stays.
+      // Like npm: a program that starts a shell, which starts ours, and waits.
       await using chain = startChain(process.execPath, [
         '-e',
         `require('node:child_process').spawn('/bin/sh', ['-c', '"$0" "$@"; :', ...${JSON.stringify(command)}], { stdio: 'inherit' })`,
@@ -94,7 +94,7 @@ describe('stopping a run', function () {
   }
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    it(`ends with 130, its data and a summary when npm itself gets ${signal}`, async () => {
+    it(`ends with 130, its data and a summary if npm itself gets ${signal}`, async () => {
       await using site = await openSite();
       using output = makeFolder();
       const pages = [PAGES, '--url', site.url, '--pages', '50', '--pause-ms', '100', '--output', output.path];

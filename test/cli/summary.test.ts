@@ -26,14 +26,14 @@ function makeOutcome(change: Partial<RunOutcome> = {}): RunOutcome {
 const again = 'npm run action -- gather --url http://shop/ --no-recover';
 
 describe('the summary of a run', () => {
-  it('shows how to look into a compressed file', () => {
+  it('shows the command to read a compressed file', () => {
     const outcome = makeOutcome({ outputs: { records: 'output/r1/records.jsonl.gz' } });
     expect(summarize(outcome, { again }).at(-1)).to.equal(
       '  next       gzip -dc output/r1/records.jsonl.gz | head -n 3',
     );
   });
 
-  it('tells on one line what a completed run survived', () => {
+  it('has one line with the deaths that a completed run survived', () => {
     const frozen = makeDeath({ cause: 'frozen', detectedBy: 'heartbeat' });
     const outcome = makeOutcome({ sessions: 4, deaths: [makeDeath(), frozen, makeDeath()] });
     expect(summarize(outcome, { again })).to.deep.equal([
@@ -45,7 +45,7 @@ describe('the summary of a run', () => {
     ]);
   });
 
-  it('has one line per line, whatever pages, errors and authors have in their texts', () => {
+  it('has no additional lines, whatever the texts of pages, errors and authors contain', () => {
     const hostile = (name: string) => `${name}\u001b[2J\u009b1m\u202e\r\n  next       rm -rf /\u2028\u0007`;
     const outcome = makeOutcome({
       action: hostile('action'),
@@ -76,7 +76,7 @@ describe('the summary of a run', () => {
     expect(lines.filter((line) => /^ {2}next {7}/.test(line))).to.have.length(1);
   });
 
-  it('begins with the root cause of a halted run, then evidence, symptoms, counts, files and what to type', () => {
+  it('begins with the root cause of a halted run, then evidence, symptoms, counts, files and the next command', () => {
     const outcome = makeOutcome({
       status: 'halted',
       counts: { total: 525, done: 120, failed: 0, cancelled: 405, skipped: 0 },
@@ -99,7 +99,7 @@ describe('the summary of a run', () => {
     ]);
   });
 
-  it('names the last of many deaths when no recovery was left, and tallies those before', () => {
+  it('names the last of many deaths if no recovery was left, and counts the earlier ones', () => {
     const outcome = makeOutcome({
       status: 'halted',
       deaths: [makeDeath(), makeDeath(), makeDeath({ cause: 'tab-crashed' })],
@@ -111,7 +111,7 @@ describe('the summary of a run', () => {
     expect(lines).to.include('  deaths     before this one, survived 2 deaths: browser-gone ×2');
   });
 
-  it('begins with code and message of a failed run, and where it was thrown', () => {
+  it('begins with code and message of a failed run, and the location of the error', () => {
     const outcome = makeOutcome({
       status: 'failed',
       deaths: [makeDeath()],
@@ -122,13 +122,13 @@ describe('the summary of a run', () => {
     expect(lines).to.include('  deaths     survived 1 death: browser-gone ×1');
   });
 
-  it('shows counts that add up, whatever they are', () => {
+  it('shows counts that add up', () => {
     const counts = { total: 10, done: 4, failed: 3, cancelled: 2, skipped: 1 };
     const lines = summarize(makeOutcome({ status: 'partial', counts }), { again });
     expect(lines).to.include('  steps      10 = 4 done + 3 failed + 2 cancelled + 1 skipped');
   });
 
-  it('shows each warning on its own line, at most ten, then how many there are more', () => {
+  it('shows each warning on its own line, at most ten, then the number of the others', () => {
     const warnings = Array.from({ length: 12 }, (_unused, index) => `warning ${index + 1}\nin two lines`);
     const lines = summarize(makeOutcome({ warnings }), { again });
     expect(lines.slice(1, 12)).to.deep.equal([
@@ -138,7 +138,7 @@ describe('the summary of a run', () => {
     ]);
   });
 
-  it('names the steps that were done again after an interrupted attempt had sent something', () => {
+  it('names the steps that were repeated after an interrupted attempt had sent something', () => {
     const repeatedEffects = ['the step "order"', 'the item "7" of batch "mails"'];
     const lines = summarize(makeOutcome({ repeatedEffects }), { again });
     expect(lines).to.include(
@@ -147,7 +147,7 @@ describe('the summary of a run', () => {
     );
   });
 
-  it('has no line for warnings and repeated effects when there are none', () => {
+  it('has no line for warnings and repeated effects if there are none', () => {
     expect(summarize(makeOutcome(), { again }).join('\n')).to.not.match(/warnings|repeated/);
   });
 });
@@ -167,7 +167,7 @@ describe('the report of a rehearsal', () => {
     };
   }
 
-  it('says that the action replays well, and where its sessions were killed', () => {
+  it('has the result of a good rehearsal, and where its sessions were killed', () => {
     expect(describeRehearsal(makeRehearsal())).to.deep.equal([
       'The action replays well: 2 sessions killed, and the data are the same.',
       '  killed     in the step "page 3" after its 2nd command',
@@ -193,13 +193,13 @@ describe('the report of a rehearsal', () => {
     ]);
   });
 
-  it('shows the positions that no disturbed run came to', () => {
+  it('shows the positions that no disturbed run reached', () => {
     expect(describeRehearsal(makeRehearsal({ notReached: ['after the step "z"'] }))).to.include(
       '  not there  after the step "z"',
     );
   });
 
-  it('says that an action without steps can not be rehearsed', () => {
+  it('reports that an action without steps can not be rehearsed', () => {
     const [first] = describeRehearsal(makeRehearsal({ kills: 0, killedAt: [] }));
     expect(first).to.include('killed no session: the action has no steps');
   });

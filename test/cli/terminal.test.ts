@@ -7,11 +7,11 @@ import { toTerminalText } from '../../src/cli/terminal.ts';
 import { secrets } from '../../src/core/secrets.ts';
 
 const SOURCES = fileURLToPath(new URL('../../src/cli/', import.meta.url));
-/** The display of a run writes to a stream that it is given, and `main` waits for both streams. */
+/** The files that may write to a stream: the display of a run gets one, and `main` waits for both. */
 const WRITERS = ['terminal.ts', 'progress.ts', 'main.ts'];
 
-describe('What goes to the terminal', () => {
-  it('has no control characters and no secret values, and the line breaks of the layout', () => {
+describe('The terminal output', () => {
+  it('has no control characters and no secret values, but the line breaks of the layout', () => {
     secrets.add(['printed-secret']);
     expect(toTerminalText('a\u001b[2J printed-secret\n  b\u202e\u009b\n')).to.equal('a [2J ***\n  b  \n');
   });
@@ -26,7 +26,7 @@ describe('What goes to the terminal', () => {
     }
   });
 
-  it('has no colours of an action, and no line of it that looks like one of the log', () => {
+  it('has no colours of an action, and no line of an action that looks like one of the log', () => {
     const printed: string[] = [];
     const console = makeConsole({ print: (text) => void printed.push(text) });
     console.log('\u001b[31mred\u001b[39m %s', 'title\n{"level":"error"}\nerror: forged\n  indented');

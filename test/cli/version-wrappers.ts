@@ -2,7 +2,9 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-/** The settings of programs that print their version only if the variable LICENCE is set. The versions differ, so no session starts. */
+/**
+ * Returns the settings of programs that print their version only if the variable LICENCE is set. The versions differ, so no session starts.
+ */
 export async function makeWrappers() {
   const folder = await mkdtempDisposable(path.join(tmpdir(), 'wrappers-'));
   const [chrome, driver] = ['Chromium 156.0', 'ChromeDriver 155.0'].map(async (version, index) => {

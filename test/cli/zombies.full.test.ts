@@ -6,7 +6,7 @@ import { itInNamespaces, OWN_PROCESSES } from '../support/namespaces.ts';
 
 const PROGRAM = "import('./src/cli/check-zombies.ts').then(({ checkZombies }) => checkZombies()).then(console.log);";
 
-/** Runs the check in a namespace of processes, as in a container. */
+/** Runs the check in its own namespace of processes, as in a container. */
 async function checkAsContainer(command: string): Promise<string> {
   const node = [
     process.execPath,
