@@ -57,7 +57,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck', (registries) => {
     expect((await registry.events.listLatest({ limit: 9 })).map(({ status }) => status)).to.not.include('timed_out');
   });
 
-  it('times out stuck runs and sessions with --execute, preserves their data, and prints the result and the next command (R201, R203, R213)', async () => {
+  it('times out stuck work with --execute, preserves its data, and prints the result and the next command (R201, R203, R213)', async () => {
     const { url, registry, run: reset } = stage();
     const result = await reset(['--execute'], { npm_lifecycle_event: 'reset-stuck' });
     expect(unwrap(result)).to.include(
