@@ -1,43 +1,68 @@
-/** The monitor's routes, as promises: an answer, or an `ApiError` whose message is fit to be shown. */
+/** The monitor's routes, as promises: an answer, or an `ApiError` with a message for the user. */
 import { authorization } from './token.js';
+
+/**
+ * An answer, by the name of its schema in `http/shapes.ts`.
+ * @template {keyof typeof import('../http/shapes.ts')} Name
+ * @typedef {import('zod').output<(typeof import('../http/shapes.ts'))[Name]>} Answer
+ */
+/** @typedef {Answer<'run'>} Run */
+/** @typedef {Answer<'session'>} Session */
+/** @typedef {Answer<'event'>} Event */
+/** @typedef {Answer<'death'>} Death */
 
 const TIMEOUT_MS = 10_000;
 const UNAUTHORIZED = 401;
 
-let tellTokenNeeded = () => {};
+let notifyTokenNeeded = () => {};
 
-/** @param {() => void} listener called whenever an answer says that the token is missing or wrong */
+/** @param {() => void} listener called when an answer says that the token is missing or wrong */
 export function onTokenNeeded(listener) {
-  tellTokenNeeded = listener;
+  notifyTokenNeeded = listener;
 }
 
-/** What went wrong, in the monitor's words where it had some; `status` is 0 where nothing was answered. */
 export class ApiError extends Error {
-  constructor(message, { status = 0, code = 'no-answer', cause } = {}) {
+  /**
+   * @param {string} message the monitor's words, if it had some
+   * @param {{ status?: number, cause?: unknown }} [options] `status` is 0 if nothing was answered
+   */
+  constructor(message, { status = 0, cause } = {}) {
     super(message, { cause });
-    this.name = 'ApiError';
     this.status = status;
-    this.code = code;
   }
 }
 
-/** `accepts` names error statuses whose body is an answer all the same, such as 503 of `/health`. */
+/**
+ * @param {string} path
+ * @param {{ accepts?: readonly number[], token?: string }} [options] `accepts` has error statuses whose body is an answer, such as 503 of `/health`
+ */
 export async function getJson(path, { accepts = [], token } = {}) {
   return send(path, { headers: { accept: 'application/json', ...authorization(token) }, cache: 'no-store' }, accepts);
 }
 
-export async function postJson(path, { body = {} } = {}) {
+/**
+ * @param {string} path
+ * @param {object} body
+ */
+export async function postJson(path, body) {
   const headers = { accept: 'application/json', 'content-type': 'application/json', ...authorization() };
-  return send(path, { method: 'POST', headers, body: JSON.stringify(body) }, []);
+  return send(path, { method: 'POST', headers, body: JSON.stringify(body) });
 }
 
-/** As it came, whatever its status says. */
+/**
+ * The body as text, for every status.
+ * @param {string} path
+ */
 export async function getText(path) {
-  const response = await request(path, { headers: authorization(), cache: 'no-store' });
-  return response.text;
+  const { text } = await request(path, { headers: authorization(), cache: 'no-store' });
+  return text;
 }
 
-/** @returns {Promise<Response>} a stream of events; throws like {@link getJson} if there is none */
+/**
+ * Opens a stream of events. Throws like {@link getJson}.
+ * @param {string} path
+ * @param {{ lastEventId: string, signal: AbortSignal }} options
+ */
 export async function openStream(path, { lastEventId, signal }) {
   const headers = {
     accept: 'text/event-stream',
@@ -45,11 +70,16 @@ export async function openStream(path, { lastEventId, signal }) {
     ...(lastEventId !== '' && { 'last-event-id': lastEventId }),
   };
   const response = await fetch(path, { headers, cache: 'no-store', signal });
-  if (!response.ok) throw toError(response, toJson(await response.text()));
-  return response;
+  if (!response.ok || response.body === null) throw toError(response, toJson(await response.text()));
+  return response.body;
 }
 
-async function send(path, init, accepts) {
+/**
+ * @param {string} path
+ * @param {RequestInit} init
+ * @param {readonly number[]} [accepts]
+ */
+async function send(path, init, accepts = []) {
   const { response, text } = await request(path, init);
   const body = toJson(text);
   const isAnswer = response.ok || (accepts.includes(response.status) && body?.error === undefined);
@@ -57,24 +87,33 @@ async function send(path, init, accepts) {
   throw toError(response, body);
 }
 
+/**
+ * @param {string} path
+ * @param {RequestInit} init
+ */
 async function request(path, init) {
   try {
     const response = await fetch(path, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
     return { response, text: await response.text() };
   } catch (cause) {
-    const isLate = cause.name === 'TimeoutError';
+    const isLate = cause instanceof DOMException && cause.name === 'TimeoutError';
     throw new ApiError(isLate ? `No answer within ${TIMEOUT_MS / 1_000} s.` : 'The monitor can’t be reached.', {
       cause,
     });
   }
 }
 
+/**
+ * @param {Response} response
+ * @param {Partial<Answer<'failure'>> | undefined} body
+ */
 function toError({ status }, body) {
   const message = body?.error?.message ?? `The monitor answered ${status} without saying why.`;
-  if (status === UNAUTHORIZED) tellTokenNeeded();
-  return new ApiError(message, { status, code: body?.error?.code ?? 'unknown' });
+  if (status === UNAUTHORIZED) notifyTokenNeeded();
+  return new ApiError(message, { status });
 }
 
+/** @param {string} text */
 function toJson(text) {
   try {
     return JSON.parse(text);

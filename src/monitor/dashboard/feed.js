@@ -1,9 +1,16 @@
-/** The event feed: newest first, capped, drawn at most once a frame however fast events come. */
-import { badge, byId, element, foreignText, makeKeyedList, setBadge, setForeignText, setText, setTime } from './dom.js';
+/** The events: newest first, at most {@link CAPACITY} of them. */
+import { redraw } from './drawing.js';
 import { toClockTime, toCountText, toFullTime, toWords } from './format.js';
+import { html, nothing, repeat } from './lit.js';
+import { badge, foreign } from './parts.js';
+
+/** @import { Event } from './api.js' */
+/** @import { Tone } from './parts.js' */
+/** @typedef {Event & { key: string }} KeyedEvent */
 
 const CAPACITY = 200;
 
+/** @type {Record<string, Tone>} */
 const TONES = {
   session_starting: 'info',
   session_started: 'good',
@@ -14,78 +21,77 @@ const TONES = {
   run_resumed: 'info',
   run_cancel_requested: 'warn',
 };
+/** @type {Record<string, Tone>} */
 const RUN_ENDED_TONES = { completed: 'good', partial: 'warn', cancelled: 'quiet' };
 
-export function makeFeed() {
-  const host = byId('events');
-  const filter = byId('owner-filter');
-  const empty = host.querySelector('.empty');
-  const emptyText = empty.textContent;
-  const list = makeKeyedList(host.querySelector('.events'), ({ key }) => key, makeItem);
-  const seen = new Set();
-  let events = [];
-  let isDrawing = false;
-  let number = 0;
+const seen = new Set();
+/** @type {KeyedEvent[]} */
+let events = [];
+let number = 0;
+let filter = '';
 
-  function draw() {
-    isDrawing = false;
-    const wanted = filter.value.trim().toLowerCase();
-    const shown = events.filter(({ owner }) => wanted === '' || (owner ?? '').toLowerCase().includes(wanted));
-    list(shown);
-    empty.hidden = shown.length > 0;
-    setText(empty, events.length === 0 ? emptyText : `No event of an owner with “${filter.value.trim()}”.`);
-    const isCut = shown.length < events.length;
-    setText(
-      host.querySelector('.note'),
-      isCut ? `${shown.length} of ${events.length}` : toCountText(events.length, 'event'),
-    );
-  }
-
-  function drawSoon() {
-    if (isDrawing) return;
-    isDrawing = true;
-    requestAnimationFrame(draw);
-  }
-
-  filter.addEventListener('input', drawSoon);
-  draw();
-
-  /** @returns whether it was new */
-  return (event, key) => {
-    if (key !== '' && seen.has(key)) return false;
-    seen.add(key);
-    // After reconnecting, older ones may come after newer ones.
-    const place = events.findIndex(({ timestamp }) => timestamp <= event.timestamp);
-    events.splice(place === -1 ? events.length : place, 0, { ...event, key: key || `unnamed-${++number}` });
-    for (const { key: dropped } of events.slice(CAPACITY)) seen.delete(dropped);
-    events = events.slice(0, CAPACITY);
-    drawSoon();
-    return true;
-  };
+/**
+ * Returns whether it was new.
+ * @param {Event} event
+ * @param {string} id
+ */
+export function addToFeed(event, id) {
+  if (id !== '' && seen.has(id)) return false;
+  seen.add(id);
+  // After reconnecting, older ones may come after newer ones.
+  const position = events.findIndex(({ timestamp }) => timestamp <= event.timestamp);
+  events.splice(position === -1 ? events.length : position, 0, { ...event, key: id || `unnamed-${++number}` });
+  for (const { key } of events.slice(CAPACITY)) seen.delete(key);
+  events = events.slice(0, CAPACITY);
+  redraw();
+  return true;
 }
 
-function makeItem() {
-  const what = badge();
-  const time = element('time');
-  const owner = foreignText('cut event-owner');
-  const message = foreignText('event-message clamp');
-  const node = element('li', { class: 'event' }, element('div', { class: 'event-head' }, what, time), owner, message);
-  return {
-    node,
-    update: (event) => {
-      setBadge(what, event.type, { tone: toneOf(event), word: toWords(event.type) });
-      setTime(time, null, { none: toClockTime(event.timestamp) });
-      time.dateTime = event.timestamp;
-      time.title = toFullTime(event.timestamp);
-      setForeignText(owner, event.owner);
-      owner.hidden = event.owner === null;
-      const said = [event.status === null ? null : toWords(event.status), event.message];
-      setForeignText(message, said.filter((text) => text !== null).join(': '));
-      message.hidden = message.textContent === '';
-    },
+export function feed() {
+  const wanted = filter.trim().toLowerCase();
+  const shown = events.filter(({ owner }) => (owner ?? '').toLowerCase().includes(wanted));
+  const none =
+    events.length === 0
+      ? 'No event yet. They appear here when a session or a run begins, ends or dies.'
+      : `No event of an owner with “${filter.trim()}”.`;
+  const onInput = (/** @type {InputEvent} */ { currentTarget }) => {
+    filter = /** @type {HTMLInputElement} */ (currentTarget).value;
+    redraw();
   };
+  return html`<aside class="panel feed" id="events" aria-labelledby="events-title">
+    <header class="panel-head">
+      <h2 id="events-title" tabindex="-1">Events</h2>
+      <p class="note">
+        ${shown.length < events.length ? `${shown.length} of ${events.length}` : toCountText(events.length, 'event')}
+      </p>
+    </header>
+    <label class="field">
+      Filter by owner
+      <input type="search" id="owner-filter" autocomplete="off" spellcheck="false" .value=${filter} @input=${onInput} />
+    </label>
+    <div class="scroll feed-scroll" role="group" aria-label="Events">
+      ${shown.length === 0 ? html`<p class="empty">${none}</p>` : eventList(shown)}
+    </div>
+  </aside>`;
 }
 
-function toneOf({ type, status }) {
-  return type === 'run_ended' ? (RUN_ENDED_TONES[status] ?? 'bad') : (TONES[type] ?? 'quiet');
+/** @param {readonly KeyedEvent[]} shown */
+export const eventList = (shown) =>
+  html`<ol class="events">
+    ${repeat(shown, ({ key }) => key, item)}
+  </ol>`;
+
+/** @param {Event} event */
+function item(event) {
+  const { type, owner, status, message, timestamp } = event;
+  const said = [status === null ? null : toWords(status), message].filter((text) => text !== null).join(': ');
+  const tone = type === 'run_ended' ? (RUN_ENDED_TONES[status ?? ''] ?? 'bad') : (TONES[type] ?? 'quiet');
+  return html`<li class="event">
+    <div class="event-head">
+      ${badge(type, { tone })}
+      <time datetime=${timestamp} title=${toFullTime(timestamp)}>${toClockTime(timestamp)}</time>
+    </div>
+    ${owner === null ? nothing : foreign(owner, 'cut event-owner')}
+    ${said === '' ? nothing : foreign(said, 'event-message clamp')}
+  </li>`;
 }

@@ -1,13 +1,13 @@
 /**
- * How numbers, durations and moments read. Times arrive as UTC and are shown in the reader's zone; how long ago something was is told by
- * the monitor's clock, so that a reader whose clock is wrong is not misled.
+ * Numbers, durations and moments as text. Times arrive as UTC and are shown in the user's zone; spans until now are measured by the
+ * monitor's clock, so that a wrong clock of the user's machine does no harm.
  */
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-/** Below this, a difference between the clocks is the answer's way here. */
+/** A smaller difference between the clocks is the time that the answer took. */
 const SKEW_TOLERANCE_MS = 2 * SECOND;
 
 const number = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
@@ -15,6 +15,8 @@ const percent = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const full = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'long' });
 const clockTime = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
 const hourMinute = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+
+/** @typedef {string | number} Moment ISO 8601, or milliseconds */
 
 export const clock = {
   skewMs: 0,
@@ -26,13 +28,21 @@ export const clock = {
   },
 };
 
+/** @param {number} value */
 export const toNumberText = (value) => number.format(value);
+/** @param {number} value */
 export const toPercentText = (value) => `${percent.format(value)} %`;
+/** @param {Moment} at */
 export const toFullTime = (at) => full.format(new Date(at));
+/** @param {Moment} at */
 export const toClockTime = (at) => clockTime.format(new Date(at));
+/** @param {Moment} at */
 export const toHourMinute = (at) => hourMinute.format(new Date(at));
 
-/** "97 s", "12 min", "2 h 5 min", "3 d 4 h": a second unit where it matters. */
+/**
+ * "97 s", "12 min", "2 h 5 min", "3 d 4 h".
+ * @param {number} ms
+ */
 export function toDurationText(ms) {
   if (ms < 2 * MINUTE) return `${Math.max(0, Math.floor(ms / SECOND))} s`;
   if (ms < HOUR) return `${Math.floor(ms / MINUTE)} min`;
@@ -40,42 +50,65 @@ export function toDurationText(ms) {
   return twoUnits(ms, [DAY, 'd'], [HOUR, 'h']);
 }
 
-export function toAgoText(at) {
-  const ms = clock.now() - Date.parse(at);
-  return ms < SECOND ? 'now' : `${toDurationText(ms)} ago`;
-}
+/** @param {string} at */
+export const toSpanText = (at) => toDurationText(clock.now() - Date.parse(at));
 
+/** @param {string} at */
+export const toAgoText = (at) => (clock.now() - Date.parse(at) < SECOND ? 'now' : `${toSpanText(at)} ago`);
+
+/** @param {number} bytes */
 export function toBytesText(bytes) {
   if (bytes < 1024) return `${bytes} B`;
   const power = Math.min(4, Math.floor(Math.log2(bytes) / 10));
   return `${toNumberText(bytes / 1024 ** power)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`;
 }
 
-export function toCountText(count, singular, plural = `${singular}s`) {
-  return `${toNumberText(count)} ${count === 1 ? singular : plural}`;
-}
+/**
+ * @param {number} count
+ * @param {string} singular
+ */
+export const toCountText = (count, singular, plural = `${singular}s`) =>
+  `${toNumberText(count)} ${count === 1 ? singular : plural}`;
 
-/** "timed_out" reads "timed out", "session_dead" reads "session dead". */
+/**
+ * "timed_out" becomes "timed out".
+ * @param {string} name
+ */
 export const toWords = (name) => name.replaceAll('_', ' ');
-
-/** Ids are long and random: their beginning tells them apart, and does as an argument of the commands. */
-export const toShortId = (id) => RUN_ID.exec(id)?.[1] ?? (id.length > 13 ? id.slice(0, 8) : id);
 
 /** All runs of a day begin alike. */
 const RUN_ID = /^\d{8}-(\d{6}-\w{6})$/;
 
-/** @returns {Map<string, number>} cause → deaths */
+/**
+ * Enough of an id to tell it from others.
+ * @param {string} id
+ */
+export const toShortId = (id) => RUN_ID.exec(id)?.[1] ?? (id.length > 13 ? id.slice(0, 8) : id);
+
+/**
+ * Cause → deaths.
+ * @param {readonly { cause: string }[]} deaths
+ */
 export function countCauses(deaths) {
+  /** @type {Map<string, number>} */
   const numbers = new Map();
   for (const { cause } of deaths) numbers.set(cause, (numbers.get(cause) ?? 0) + 1);
   return numbers;
 }
 
-/** "browser-gone, 2 × frozen" */
-export function tellCauses(deaths) {
+/**
+ * "browser-gone, 2 × frozen"
+ * @param {readonly { cause: string }[]} deaths
+ */
+export function toCausesText(deaths) {
   return [...countCauses(deaths)].map(([cause, times]) => (times === 1 ? cause : `${times} × ${cause}`)).join(', ');
 }
 
+/**
+ * @param {number} ms
+ * @param {[number, string]} big
+ * @param {[number, string]} small
+ */
 function twoUnits(ms, [big, bigName], [small, smallName]) {
   const rest = Math.floor((ms % big) / small);
   return `${Math.floor(ms / big)} ${bigName}${rest === 0 ? '' : ` ${rest} ${smallName}`}`;

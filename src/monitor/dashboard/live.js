@@ -1,8 +1,10 @@
 /**
  * The stream of events and of progress. It is read by `fetch`, since `EventSource` can't send the token. After any end a new one is opened,
- * later and later while it fails, and goes on after the last event. Events may come twice (on reconnecting); their id tells.
+ * later and later while it fails, and goes on after the last event. Events may come twice (on reconnecting), with the same id.
  */
 import { openStream } from './api.js';
+
+/** @import { Event, Run } from './api.js' */
 
 const FIRST_RETRY_MS = 2_000;
 const MAX_RETRY_MS = 30_000;
@@ -12,8 +14,8 @@ const PATH = '/events?last=50';
 
 /**
  * @param {object} handlers
- * @param {(event: object, id: string) => void} handlers.onEvent
- * @param {(runs: object[]) => void} handlers.onProgress all runs that are being worked on
+ * @param {(event: Event, id: string) => void} handlers.onEvent
+ * @param {(runs: Run[]) => void} handlers.onProgress all runs that are being worked on
  * @param {(state: 'live' | 'reconnecting') => void} handlers.onState
  * @param {() => boolean} handlers.mayRetry false while an attempt would be in vain
  */
@@ -21,16 +23,17 @@ export function openLive({ onEvent, onProgress, onState, mayRetry }) {
   let retryMs = FIRST_RETRY_MS;
   let lastEventId = '';
 
+  /** @param {string} block */
   function take(block) {
-    const fields = Object.fromEntries(
-      block.split('\n').map((line) => [line.split(': ', 1)[0], line.replace(/^\w*: /, '')]),
-    );
+    const fields = new Map(block.split('\n').map((line) => [line.split(': ', 1)[0], line.replace(/^\w*: /, '')]));
+    const text = fields.get('data');
     // A heartbeat has no data.
-    if (fields.data === undefined) return;
-    const data = JSON.parse(fields.data);
-    lastEventId = fields.id ?? lastEventId;
-    if (fields.event === 'progress') onProgress(data.runs);
-    else onEvent(data, fields.id ?? '');
+    if (text === undefined) return;
+    const data = JSON.parse(text);
+    const id = fields.get('id');
+    lastEventId = id ?? lastEventId;
+    if (fields.get('event') === 'progress') onProgress(data.runs);
+    else onEvent(data, id ?? '');
   }
 
   async function follow() {
@@ -47,7 +50,10 @@ export function openLive({ onEvent, onProgress, onState, mayRetry }) {
     }
   }
 
-  /** An error of a view must not end the stream. */
+  /**
+   * An error of a view must not end the stream.
+   * @param {string} block
+   */
   function handle(block) {
     try {
       take(block);
@@ -58,6 +64,7 @@ export function openLive({ onEvent, onProgress, onState, mayRetry }) {
 
   async function* readBlocks() {
     const cut = new AbortController();
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
     const expectMore = () => {
       clearTimeout(timer);
@@ -65,16 +72,15 @@ export function openLive({ onEvent, onProgress, onState, mayRetry }) {
     };
     try {
       expectMore();
-      const { body } = await openStream(PATH, { lastEventId, signal: cut.signal });
+      const body = await openStream(PATH, { lastEventId, signal: cut.signal });
       retryMs = FIRST_RETRY_MS;
       onState('live');
       let rest = '';
-      const decoder = new TextDecoder();
-      const reader = body.getReader();
+      const reader = body.pipeThrough(new TextDecoderStream()).getReader();
       for (let part = await reader.read(); !part.done; part = await reader.read()) {
         expectMore();
-        const blocks = (rest + decoder.decode(part.value, { stream: true })).split('\n\n');
-        rest = blocks.pop();
+        const blocks = (rest + part.value).split('\n\n');
+        rest = blocks.pop() ?? '';
         yield* blocks;
       }
     } finally {

@@ -1,20 +1,31 @@
 /**
- * What the stream doesn't carry is asked for now and then. Laws: one request per resource at a time; none while the tab is hidden, or
+ * What the stream doesn't carry is asked for now and then. Invariants: one request per resource at a time; none while the tab is hidden, or
  * while `mayAsk` says that it is in vain; however many events ask for a refresh, at most one request per `minGapMs`.
  */
-import { getJson } from './api.js';
+import { ApiError, getJson } from './api.js';
 import { isSigningIn } from './sign-in.js';
 
 const SETTLE_MS = 400;
 const MIN_GAP_MS = 3_000;
 
 /**
- * @param {object} options
- * @param {() => string} options.path asked for anew each time
- * @param {(data: object) => void} options.onData
- * @param {(error: Error) => void} options.onError
+ * @template Data
+ * @typedef {object} PollOptions
+ * @property {() => string} path asked for anew each time
+ * @property {number} everyMs
+ * @property {readonly number[]} [accepts] as in `getJson`
+ * @property {number} [minGapMs]
+ * @property {() => boolean} [mayAsk]
+ * @property {(data: Data) => void} onData
+ * @property {(error: ApiError) => void} onError
  */
-export function makePolled({ path, everyMs, accepts, minGapMs = MIN_GAP_MS, mayAsk = () => true, onData, onError }) {
+
+/**
+ * @template Data
+ * @param {PollOptions<Data>} options
+ */
+export function poll({ path, everyMs, accepts = [], minGapMs = MIN_GAP_MS, mayAsk = () => true, onData, onError }) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let dueAt = Infinity;
   let isAsking = false;
@@ -37,13 +48,15 @@ export function makePolled({ path, everyMs, accepts, minGapMs = MIN_GAP_MS, mayA
       const data = await getJson(asked, { accepts });
       if (asked === path()) onData(data);
     } catch (error) {
-      onError(error);
+      if (!(error instanceof ApiError)) throw error;
+      if (asked === path()) onError(error);
     } finally {
       isAsking = false;
       schedule(isAskedAgain ? SETTLE_MS : everyMs);
     }
   }
 
+  /** @param {number} delayMs */
   function schedule(delayMs) {
     clearTimeout(timer);
     dueAt = performance.now() + delayMs;
@@ -51,9 +64,8 @@ export function makePolled({ path, everyMs, accepts, minGapMs = MIN_GAP_MS, mayA
   }
 
   return {
-    /** Now, whatever was planned. */
     askNow: () => void ask(),
-    /** Soon: many calls in a row are one request. */
+    /** Many calls in a row are one request. */
     askSoon() {
       if (isAsking) isAskedAgain = true;
       const delayMs = Math.max(SETTLE_MS, askedAt + minGapMs - performance.now());

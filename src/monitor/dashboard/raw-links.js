@@ -1,17 +1,17 @@
 /** The links to the data. A navigation can't carry the token: if there is one, the data are fetched, and shown in this tab. */
-import { getText } from './api.js';
+import { ApiError, getText } from './api.js';
+import { announce } from './toast.js';
 import { hasToken } from './token.js';
 
-/** @param {(text: string, tone: string) => void} announce */
-export function watchRawLinks(announce) {
-  for (const link of document.querySelectorAll('.foot a')) {
-    link.addEventListener('click', (event) => {
-      if (!hasToken()) return;
-      event.preventDefault();
-      getText(link.pathname).then(
-        (text) => location.assign(URL.createObjectURL(new Blob([text], { type: 'text/plain' }))),
-        (failure) => announce(failure.message, 'bad'),
-      );
-    });
+/** @param {MouseEvent} event of a link to a path of the monitor */
+export async function openRaw(event) {
+  if (!hasToken() || !(event.currentTarget instanceof HTMLAnchorElement)) return;
+  event.preventDefault();
+  try {
+    const text = await getText(event.currentTarget.pathname);
+    location.assign(URL.createObjectURL(new Blob([text], { type: 'text/plain' })));
+  } catch (failure) {
+    if (!(failure instanceof ApiError)) throw failure;
+    announce(failure.message, 'bad');
   }
 }

@@ -1,217 +1,170 @@
 /** What runs now, with how far it is and what went wrong so far; and what ran, with how it ended and how to go on. */
-import {
-  badge,
-  button,
-  byId,
-  element,
-  foreignText,
-  icon,
-  makeKeyedList,
-  setAttribute,
-  setBadge,
-  setForeignText,
-  setText,
-  setTime,
-} from './dom.js';
-import { clock, tellCauses, toCountText, toDurationText, toNumberText, toPercentText, toWords } from './format.js';
-import {
-  badgeColumn,
-  controlColumn,
-  foreignColumn,
-  makeTable,
-  runLink,
-  setRunLink,
-  textColumn,
-  timeColumn,
-} from './table.js';
+import { askToCancel } from './dialog.js';
+import { clock, toCausesText, toCountText, toDurationText, toNumberText, toPercentText } from './format.js';
+import { html, nothing, repeat } from './lit.js';
+import { badge, button, copyButton, empty, foreign, icon, runLink, section, table, time } from './parts.js';
+
+/** @import { Answer, Run } from './api.js' */
 
 const MINUTE_MS = 60_000;
-const COUNTS = ['done', 'failed', 'running', 'queued', 'skipped', 'cancelled'];
-/** Ended, but not with everything done: `--resume` goes on from there. */
-const RESUMABLE = new Set(['partial', 'failed', 'halted', 'timed_out', 'cancelled']);
+const COUNTS = /** @type {const} */ (['done', 'failed', 'running', 'queued', 'skipped', 'cancelled']);
 
+/** @param {Run} run */
 export const isPending = ({ status }) => status === 'pending';
+/** @param {Run} run */
 export const isWorkedOn = ({ status }) => status === 'processing';
 
-/** As it is typed where the monitor runs. */
-export const toResumeCommand = ({ resume }) => resume ?? '';
-
-/** @param {(run: object) => void} onCancel */
-export function makeRunningView({ onCancel }) {
-  const host = byId('running');
-  const list = makeKeyedList(
-    host.querySelector('.runs'),
-    ({ id }) => id,
-    () => makeRun(onCancel),
+/**
+ * @param {readonly Run[] | undefined} runs undefined: not known yet
+ * @param {{ stale: string | null, thresholds: Answer<'healthAnswer'>['thresholds'] | undefined }} options
+ */
+export const runningSection = (runs, { stale, thresholds }) =>
+  section(
+    { id: 'running', title: 'Running now', stale },
+    html`<div class="scroll scroll-tall" role="group" aria-label="Running now">
+      <ul class="runs">
+        ${repeat(
+          runs ?? [],
+          ({ id }) => id,
+          (run) => runItem(run, thresholds),
+        )}
+      </ul>
+    </div>`,
+    runs?.length === 0
+      ? empty(
+          html`Nothing runs now. Begin: <code>npm run action -- gather-catalog</code> · what there is:
+            <code>npm run actions</code>`,
+        )
+      : nothing,
   );
-  return (runs, thresholds) => {
-    list(runs.map((run) => ({ ...run, silence: toSilence(run, thresholds) })));
-    host.querySelector('.empty').hidden = runs.length > 0;
-  };
-}
 
-function makeRun(onCancel) {
-  let shown;
-  const status = badge();
-  const action = foreignText('run-action cut');
-  const owner = foreignText('cut');
-  const id = runLink();
-  const cancel = button('Cancel…', () => onCancel(shown));
-  const bar = element('progress', { max: '100' });
-  const far = element('p', { class: 'run-far' });
-  const label = foreignText('cut run-label');
-  const counts = COUNTS.map((name) => makeCount(name));
-  const silent = element('time');
-  const silentLabel = element('span');
-  const silence = element('span', { class: 'silence' }, silentLabel, silent);
-  const place = foreignText('cut');
-  const use = element('span');
-  const started = element('time');
-  const deaths = makeDeaths();
+/**
+ * @param {Run} run
+ * @param {Answer<'healthAnswer'>['thresholds'] | undefined} thresholds
+ */
+const runItem = (run, thresholds) =>
+  html`<li class="run">
+    <div class="run-head">
+      ${runBadge(run)} ${foreign(run.action, 'run-action cut')} ${foreign(run.owner)} ${runLink(run.id)}
+      ${button('Cancel…', () => askToCancel(run), {
+        label: `Cancel ${run.action} of ${run.owner}`,
+        isDisabled: run.is_cancel_requested,
+      })}
+    </div>
+    ${progress(run)} ${counts(run)}
+    <div class="meta">
+      <span class="silence" data-tone=${toSilence(run, thresholds) ?? nothing}>
+        ${run.last_progress_at === null ? 'no progress yet' : html`last progress ${time(run.last_progress_at)}`}
+      </span>
+      ${foreign(run.host === null ? 'no process yet' : `${run.host}:${run.pid}`)}
+      <span>${toCountText(run.sessions, 'session')}, ${toCountText(run.records, 'record')}</span>
+      <span>began ${time(run.started_at ?? run.created_at)}</span>
+    </div>
+    ${
+      run.deaths.length === 0
+        ? nothing
+        : html`<details class="run-deaths">
+            <summary>
+              ${icon('bad')}${toCountText(run.deaths.length, 'death')} so far: ${toCausesText(run.deaths)}
+            </summary>
+            <ul class="death-list">
+              ${run.deaths.map(
+                ({ cause, detected_by: detector, message }) =>
+                  html`<li><strong>${cause}, noticed by ${detector}</strong><bdi dir="auto">${message}</bdi></li>`,
+              )}
+            </ul>
+          </details>`
+    }
+  </li>`;
 
-  const node = element(
-    'li',
-    { class: 'run' },
-    element('div', { class: 'run-head' }, status, action, owner, id, cancel),
-    element('div', { class: 'run-progress' }, bar, far, label),
-    element('div', { class: 'counts' }, ...counts.map((count) => count.node)),
-    element('div', { class: 'meta' }, silence, place, use, element('span', {}, 'began ', started)),
-    deaths.node,
-  );
-  return {
-    node,
-    update(run) {
-      shown = run;
-      setBadge(status, run.is_cancel_requested ? 'cancelling' : run.status, toneOfRun(run));
-      setForeignText(action, run.action);
-      setForeignText(owner, run.owner);
-      setRunLink(id, run.id);
-      cancel.disabled = run.is_cancel_requested;
-      setAttribute(cancel, 'aria-label', `Cancel ${run.action} of ${run.owner}`);
-      showProgress({ bar, far, label }, run);
-      for (const count of counts) count.update(run.counts);
-      setText(silentLabel, run.last_progress_at === null ? 'no progress yet' : 'last progress ');
-      setTime(silent, run.last_progress_at, { none: '' });
-      setAttribute(silence, 'data-tone', run.silence);
-      setForeignText(place, run.host === null ? 'no process yet' : `${run.host}:${run.pid}`);
-      setText(use, `${toCountText(run.sessions, 'session')}, ${toCountText(run.records, 'record')}`);
-      setTime(started, run.started_at ?? run.created_at);
-      deaths.update(run.deaths);
-    },
-  };
-}
+/** @param {Run} run */
+export const runBadge = (run) =>
+  run.is_cancel_requested && isWorkedOn(run)
+    ? badge('cancelling', { tone: 'warn' })
+    : badge(run.status, isPending(run) ? { word: 'waiting' } : {});
 
-function showProgress({ bar, far, label }, run) {
-  const { done, total, percent } = run.progress;
+/** @param {Run} run */
+export function progress({ action, owner, progress: { done, total, percent, label } }) {
   const isCounted = total > 0;
   const text = isCounted
     ? `${toNumberText(done)} of ${toNumberText(total)}`
     : `${toNumberText(done)} done, total not known yet`;
   const share = percent ?? (isCounted ? (100 * done) / total : null);
-  setAttribute(bar, 'value', Math.min(100, share ?? 0));
-  setAttribute(bar, 'aria-label', `Progress of ${run.action} of ${run.owner}`);
-  setAttribute(bar, 'aria-valuetext', share === null ? text : `${text}, ${toPercentText(share)}`);
-  setText(far, share === null ? text : `${text} · ${toPercentText(share)}`);
-  setForeignText(label, run.progress.label);
+  return html`<div class="run-progress">
+    <progress
+      max="100"
+      value=${Math.min(100, share ?? 0)}
+      aria-label="Progress of ${action} of ${owner}"
+      aria-valuetext=${share === null ? text : `${text}, ${toPercentText(share)}`}
+    ></progress>
+    <p class="run-far">${share === null ? text : `${text} · ${toPercentText(share)}`}</p>
+    ${label === null ? nothing : foreign(label, 'cut run-label')}
+  </div>`;
 }
 
-function makeCount(name) {
-  const number = element('strong');
-  const node = element('span', { class: 'count', 'data-count': name }, number, ` ${name}`);
-  return {
-    node,
-    update: (counts) => {
-      setText(number, toNumberText(counts[name]));
-      setAttribute(node, 'data-none', counts[name] === 0);
-    },
-  };
-}
+/** @param {Run} run */
+export const counts = (run) =>
+  html`<div class="counts">
+    ${COUNTS.map(
+      (name) =>
+        html`<span class="count" data-count=${name} ?data-none=${run.counts[name] === 0}
+          ><strong>${toNumberText(run.counts[name])}</strong> ${name}</span
+        >`,
+    )}
+  </div>`;
 
-function makeDeaths() {
-  const summary = element('summary');
-  const items = element('ul', { class: 'death-list' });
-  const node = element('details', { class: 'run-deaths' }, summary, items);
-  const list = makeKeyedList(
-    items,
-    ({ index }) => String(index),
-    () => {
-      const cause = element('strong');
-      const message = element('bdi', { dir: 'auto' });
-      const item = element('li', {}, cause, message);
-      return {
-        node: item,
-        update: (death) => {
-          setText(cause, `${death.cause}, noticed by ${death.detected_by}`);
-          setText(message, death.message ?? '');
-        },
-      };
+/**
+ * @param {readonly Run[]} runs
+ * @param {import('./parts.js').Content} none
+ */
+export const runsTable = (runs, none) =>
+  table(
+    {
+      caption: 'Runs, newest first',
+      /** @param {Run} run */
+      keyOf: ({ id }) => id,
+      none,
+      columns: [
+        { label: 'Status', cell: runBadge },
+        { label: 'Action', cell: ({ action }) => foreign(action), isHead: true, className: 'narrow' },
+        { label: 'Run', cell: ({ id }) => runLink(id) },
+        { label: 'Owner', cell: ({ owner }) => foreign(owner), className: 'narrow' },
+        { label: 'Ended', cell: (run) => time(run.ended_at), className: 'when' },
+        { label: 'Took', cell: (run) => toDurationText(run.duration_ms), className: 'number' },
+        { label: 'Steps', cell: toStepsText },
+        { label: 'Records', cell: ({ records }) => toNumberText(records), className: 'number' },
+        { label: 'Trouble', cell: (run) => foreign(toTroubleText(run), 'clamp'), className: 'rest' },
+        { label: 'Resume', cell: resume, className: 'control' },
+      ],
     },
+    runs,
   );
-  return {
-    node,
-    update(deaths) {
-      node.hidden = deaths.length === 0;
-      const text = `${toCountText(deaths.length, 'death')} so far: ${tellCauses(deaths)}`;
-      if (summary.textContent !== text) summary.replaceChildren(icon('bad'), text);
-      list(deaths.map((death, index) => ({ ...death, index })));
-    },
-  };
+
+/** @param {Run} run */
+function toStepsText({ counts: { done, total, failed } }) {
+  return `${toNumberText(done)} of ${toNumberText(total)}${failed > 0 ? `, ${toNumberText(failed)} failed` : ''}`;
 }
 
-/** @param {(text: string, button: Element) => Promise<void>} copy */
-export function makeRecentView({ copy }) {
-  const host = byId('recent');
-  const show = makeTable(host.querySelector('.scroll'), {
-    caption: 'Finished runs, newest first',
-    keyOf: ({ id }) => id,
-    columns: [
-      badgeColumn('Status', ({ status }) => status),
-      foreignColumn('Action', ({ action }) => action, { isHead: true, className: 'narrow' }),
-      foreignColumn('Owner', ({ owner }) => owner, { className: 'narrow' }),
-      timeColumn('Ended', (run) => run.ended_at ?? run.last_progress_at),
-      textColumn('Took', (run) => toDurationText(run.duration_ms), { className: 'number' }),
-      textColumn('Steps', tellSteps),
-      textColumn('Records', ({ records }) => toNumberText(records), { className: 'number' }),
-      foreignColumn('What went wrong', tellTrouble, { className: 'rest', textClass: 'clamp' }),
-      controlColumn('Resume', (row) => makeResume(row, copy), setResume),
-    ],
-  });
-  return (runs) => {
-    show(runs);
-    host.querySelector('.empty').hidden = runs.length > 0;
-  };
+/** @param {Run} run */
+export function toTroubleText({ error, deaths }) {
+  const died = deaths.length > 0 ? [`${toCountText(deaths.length, 'death')}: ${toCausesText(deaths)}`] : [];
+  const failed = error === null ? [] : [`${error.code}: ${error.message}`];
+  return [...failed, ...died].join(' · ') || null;
 }
 
-function tellSteps({ counts }) {
-  const failed = counts.failed > 0 ? `, ${toNumberText(counts.failed)} failed` : '';
-  return `${toNumberText(counts.done)} of ${toNumberText(counts.total)}${failed}`;
-}
+/** @param {Run} run */
+const resume = (run) =>
+  run.resume === null || isPending(run) || isWorkedOn(run)
+    ? nothing
+    : copyButton(run.resume, `Copy the command that resumes ${run.action} of ${run.owner}`);
 
-function tellTrouble({ error, deaths }) {
-  const died = deaths.length > 0 ? `${toCountText(deaths.length, 'death')}: ${tellCauses(deaths)}` : null;
-  const failed = error === null ? null : `${error.code}: ${error.message}`;
-  return [failed, died].filter((text) => text !== null).join(' · ') || null;
-}
-
-function makeResume(row, copy) {
-  const node = button('Copy', () => void copy(toResumeCommand(row()), node));
-  return node;
-}
-
-function setResume(node, run) {
-  node.hidden = !RESUMABLE.has(run.status);
-  setAttribute(node, 'title', toResumeCommand(run));
-  setAttribute(node, 'aria-label', `Copy the command that resumes ${run.action} of ${run.owner}`);
-}
-
-function toneOfRun(run) {
-  if (run.is_cancel_requested) return { tone: 'warn' };
-  return { word: isPending(run) ? 'waiting' : toWords(run.status) };
-}
-
-function toSilence(run, thresholds) {
-  if (run.last_progress_at === null || thresholds === undefined) return undefined;
-  const minutes = (clock.now() - Date.parse(run.last_progress_at)) / MINUTE_MS;
+/**
+ * @param {Run} run
+ * @param {Answer<'healthAnswer'>['thresholds'] | undefined} thresholds
+ */
+function toSilence({ last_progress_at: at }, thresholds) {
+  if (at === null || thresholds === undefined) return undefined;
+  const minutes = (clock.now() - Date.parse(at)) / MINUTE_MS;
   if (minutes >= thresholds.timeout_minutes) return 'bad';
   return minutes >= thresholds.warning_minutes ? 'warn' : undefined;
 }

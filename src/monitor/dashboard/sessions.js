@@ -1,82 +1,110 @@
-/** The sessions that are alive, and what is stuck. */
-import { button, byId, setAttribute, setText } from './dom.js';
-import { tellCauses, toDurationText } from './format.js';
-import { badgeColumn, controlColumn, foreignColumn, makeTable, runColumn, textColumn, timeColumn } from './table.js';
+/** Sessions, and what is stuck. */
+import { askToEnd, askToReset } from './dialog.js';
+import { toCausesText } from './format.js';
+import { html, nothing } from './lit.js';
+import { badge, button, foreign, runLink, section, table, time } from './parts.js';
 
-const MINUTE_MS = 60_000;
+/** @import { Answer, Death, Session } from './api.js' */
 
-export const toStuckId = ({ id, run_id: runId }) => id ?? runId;
+/**
+ * @param {Answer<'sessions'> | undefined} answer
+ * @param {{ stale: string | null, deathsOf: (session: Session) => readonly { cause: string }[] }} options
+ */
+export const sessionsSection = (answer, { stale, deathsOf }) =>
+  section(
+    {
+      id: 'sessions',
+      title: 'Live sessions',
+      stale,
+      note: answer?.next ? `the first ${answer.sessions.length}; all: npm run sessions` : '',
+    },
+    answer === undefined
+      ? nothing
+      : table(
+          {
+            caption: 'Live browser sessions',
+            /** @param {Session} session */
+            keyOf: ({ id }) => id,
+            none: html`No browser session is alive; one starts with each run. Earlier ones:
+              <code>npm run sessions</code>`,
+            columns: [
+              { label: 'Owner', cell: ({ owner }) => foreign(owner), isHead: true, className: 'narrow' },
+              { label: 'Status', cell: ({ status }) => badge(status) },
+              { label: 'Epoch', cell: ({ epoch }) => epoch, className: 'number' },
+              { label: 'Age', cell: (session) => time(session.created_at, { as: 'for' }), className: 'when' },
+              {
+                label: 'Heartbeat',
+                cell: (session) => time(session.last_heartbeat_at, { none: 'none yet' }),
+                className: 'when',
+              },
+              { label: 'Host', cell: ({ host, pid }) => foreign(`${host}:${pid}`), className: 'narrow' },
+              { label: 'Run', cell: (session) => runLink(session.run_id) },
+              {
+                label: 'Deaths',
+                cell: (session) => foreign(toCausesText(deathsOf(session)) || 'none', 'clamp'),
+                className: 'rest',
+              },
+              {
+                label: 'Action',
+                cell: (session) =>
+                  button('End…', () => askToEnd(session), { label: `End the session of ${session.owner}` }),
+                className: 'control',
+              },
+            ],
+          },
+          answer.sessions,
+        ),
+  );
 
-/** @param {(session: object) => void} onEnd */
-export function makeSessionsView({ onEnd }) {
-  const host = byId('sessions');
-  const show = makeTable(host.querySelector('.scroll'), {
-    caption: 'Live browser sessions',
-    keyOf: ({ id }) => id,
-    columns: [
-      foreignColumn('Owner', ({ owner }) => owner, { isHead: true, className: 'narrow' }),
-      badgeColumn('Status', ({ status }) => status),
-      textColumn('Epoch', ({ epoch }) => String(epoch), { className: 'number' }),
-      timeColumn('Age', (session) => session.created_at, { as: 'for' }),
-      timeColumn('Heartbeat', (session) => session.last_heartbeat_at, { none: 'none yet' }),
-      foreignColumn('Host', ({ host: name, pid }) => `${name}:${pid}`, { className: 'narrow' }),
-      runColumn('Run', (session) => session.run_id),
-      foreignColumn('Deaths', ({ deaths }) => deaths, { className: 'rest', textClass: 'clamp' }),
-      controlColumn('Action', (row) => button('End…', () => onEnd(row())), setEnd),
-    ],
-  });
-
-  return ({ sessions, next }, deathsOf) => {
-    show(sessions.map((session) => ({ ...session, deaths: tellDeaths(deathsOf(session)) })));
-    host.querySelector('.empty').hidden = sessions.length > 0;
-    setText(host.querySelector('.note'), next ? `the first ${sessions.length}; all: npm run sessions` : '');
-  };
-}
-
-/** @param {(stuck: object[]) => void} onReset */
-export function makeStuckView({ onReset }) {
-  const host = byId('stuck');
-  const resetAll = byId('reset-all');
-  let shown = [];
-  resetAll.addEventListener('click', () => onReset(shown, { isAll: true }));
-
-  const show = makeTable(host.querySelector('.scroll'), {
-    caption: 'Without progress for longer than the timeout',
-    keyOf: (row) => `${row.id} ${row.run_id}`,
-    columns: [
-      foreignColumn('Owner', ({ owner }) => owner, { isHead: true, className: 'narrow' }),
-      foreignColumn('Action', ({ action }) => action ?? 'session without a run', { className: 'rest' }),
-      timeColumn('Silent for', (row) => row.last_progress_at, { as: 'for' }),
-      timeColumn('Began', (row) => row.created_at),
-      foreignColumn('Process', ({ host: name, pid }) => (name === null ? null : `${name}:${pid}`), {
-        className: 'narrow',
-      }),
-      runColumn('Run', (row) => row.run_id),
-      controlColumn('Reset', (row) => button('Reset…', () => onReset([row()])), setReset),
-    ],
-  });
-
-  return ({ stuck_sessions: stuck }) => {
-    shown = stuck;
-    show(stuck);
-    resetAll.hidden = stuck.length === 0;
-    host.querySelector('.empty').hidden = stuck.length > 0;
-    host.dataset.tone = stuck.length > 0 ? 'bad' : 'quiet';
-  };
-}
-
-export function tellStuck({ owner, action, processing_minutes: minutes }) {
-  return `${owner}${action === null ? '' : `: ${action}`}, without progress for ${toDurationText(minutes * MINUTE_MS)}`;
-}
-
-function tellDeaths(deaths) {
-  return deaths.length === 0 ? 'none' : tellCauses(deaths);
-}
-
-function setEnd(node, session) {
-  setAttribute(node, 'aria-label', `End the session of ${session.owner}`);
-}
-
-function setReset(node, row) {
-  setAttribute(node, 'aria-label', `Reset what is stuck of ${row.owner}`);
+/**
+ * @param {Answer<'stuckSessions'> | undefined} answer
+ * @param {{ stale: string | null }} options
+ */
+export function stuckSection(answer, { stale }) {
+  const stuck = answer?.stuck_sessions ?? [];
+  return section(
+    {
+      id: 'stuck',
+      title: 'Stuck',
+      stale,
+      tone: stuck.length > 0 ? 'bad' : 'quiet',
+      control: html`<button
+        type="button"
+        class="button button-danger"
+        id="reset-all"
+        ?hidden=${stuck.length === 0}
+        @click=${() => askToReset(stuck, { isAll: true })}
+      >
+        Reset all…
+      </button>`,
+    },
+    answer === undefined
+      ? nothing
+      : table(
+          {
+            caption: 'Without progress for longer than the timeout',
+            keyOf: (/** @type {Answer<'stuckSession'>} */ row) => `${row.id} ${row.run_id}`,
+            none: 'Nothing is stuck: everything that runs makes progress.',
+            columns: [
+              { label: 'Owner', cell: ({ owner }) => foreign(owner), isHead: true, className: 'narrow' },
+              { label: 'Action', cell: ({ action }) => foreign(action ?? 'session without a run'), className: 'rest' },
+              { label: 'Silent for', cell: (row) => time(row.last_progress_at, { as: 'for' }), className: 'when' },
+              { label: 'Began', cell: (row) => time(row.created_at), className: 'when' },
+              {
+                label: 'Process',
+                cell: ({ host, pid }) => foreign(host === null ? null : `${host}:${pid}`),
+                className: 'narrow',
+              },
+              { label: 'Run', cell: (row) => runLink(row.run_id) },
+              {
+                label: 'Reset',
+                cell: (row) =>
+                  button('Reset…', () => askToReset([row]), { label: `Reset what is stuck of ${row.owner}` }),
+                className: 'control',
+              },
+            ],
+          },
+          stuck,
+        ),
+  );
 }

@@ -1,12 +1,12 @@
-/** Asks for the monitor's token as soon as an answer says that it is needed. The page begins anew with the right one. */
+/** Asks for the monitor's token as soon as an answer says that it is needed. With the right one the page is loaded anew. */
 import { ApiError, getJson, onTokenNeeded } from './api.js';
-import { byId, setText } from './dom.js';
+import { byId } from './drawing.js';
 import { hasToken, isUsableToken, setToken } from './token.js';
 
-const dialog = byId('sign-in');
-const input = byId('token');
-const error = byId('sign-in-error');
-const confirm = byId('sign-in-confirm');
+const dialog = byId('sign-in', HTMLDialogElement);
+const input = byId('token', HTMLInputElement);
+const error = byId('sign-in-error', HTMLElement);
+const confirm = byId('sign-in-confirm', HTMLButtonElement);
 
 /** While the token is asked for, requests are in vain. */
 export const isSigningIn = () => dialog.open;
@@ -14,24 +14,25 @@ export const isSigningIn = () => dialog.open;
 export function watchSignIn() {
   onTokenNeeded(() => {
     if (dialog.open) return;
-    setText(error, hasToken() ? 'The token is no longer the right one.' : '');
+    error.textContent = hasToken() ? 'The token is no longer the right one.' : '';
     dialog.showModal();
     input.focus();
   });
   // Without the token there is nothing to go back to.
   dialog.addEventListener('cancel', (event) => event.preventDefault());
-  byId('sign-in-form').addEventListener('submit', (event) => {
+  byId('sign-in-form', HTMLFormElement).addEventListener('submit', (event) => {
     event.preventDefault();
     if (!confirm.disabled) void signIn(input.value.trim());
   });
 }
 
+/** @param {string} token */
 async function signIn(token) {
   if (!isUsableToken(token)) {
-    setText(error, 'A token consists of letters, digits and signs, without spaces.');
+    error.textContent = 'A token consists of letters, digits and signs, without spaces.';
     return;
   }
-  setText(error, '');
+  error.textContent = '';
   confirm.disabled = true;
   try {
     await getJson('/openapi.json', { token });
@@ -39,7 +40,7 @@ async function signIn(token) {
     location.reload();
   } catch (failure) {
     if (!(failure instanceof ApiError)) throw failure;
-    setText(error, failure.message);
+    error.textContent = failure.message;
     input.value = '';
     input.focus();
   } finally {

@@ -1,58 +1,62 @@
 /** How an action went, said once, on the page and to screen readers; and copying, which reports there too. */
-import { byId, element, setText } from './dom.js';
+import { byId } from './drawing.js';
 
 const SHOWN_MS = 8_000;
-const COPIED_MS = 2_000;
 
-export function makeToast() {
-  const toast = byId('toast');
-  const text = byId('toast-text');
-  let timer;
-  const hide = () => {
-    toast.hidden = true;
-    setText(text, '');
-  };
-  byId('toast-close').addEventListener('click', hide);
+const toast = byId('toast', HTMLElement);
+const text = byId('toast-text', HTMLElement);
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
 
-  /** Failures stay until they are dismissed. */
-  return (message, tone) => {
-    clearTimeout(timer);
-    toast.hidden = false;
-    toast.dataset.tone = tone;
-    setText(text, message);
-    if (tone !== 'bad') timer = setTimeout(hide, SHOWN_MS);
-  };
+byId('toast-close', HTMLElement).addEventListener('click', hide);
+
+function hide() {
+  toast.hidden = true;
+  text.textContent = '';
 }
 
-/** @param {(text: string, tone: string) => void} announce */
-export function makeCopy(announce) {
-  return async (text, button) => {
-    try {
-      await write(text, button);
-    } catch {
-      announce(`Could not copy. The command is: ${text}`, 'bad');
-      return;
-    }
-    const label = button.dataset.text ?? button.textContent;
-    button.dataset.text = label;
-    setText(button, 'Copied');
-    announce(`Copied: ${text}`, 'good');
-    setTimeout(() => setText(button, label), COPIED_MS);
-  };
+/**
+ * Failures stay until they are dismissed.
+ * @param {string} message
+ * @param {'good' | 'bad'} tone
+ */
+export function announce(message, tone) {
+  clearTimeout(timer);
+  toast.hidden = false;
+  toast.dataset['tone'] = tone;
+  text.textContent = message;
+  if (tone !== 'bad') timer = setTimeout(hide, SHOWN_MS);
 }
 
-/** The clipboard's interface is there on loopback and HTTPS only; the older way serves a monitor that is reached by plain HTTP. */
-async function write(text, button) {
-  if (navigator.clipboard !== undefined) {
-    await navigator.clipboard.writeText(text);
+/** @param {string} command */
+export async function copy(command) {
+  try {
+    await write(command);
+  } catch {
+    announce(`Could not copy. The command is: ${command}`, 'bad');
     return;
   }
-  const area = element('textarea', { class: 'hidden', 'aria-hidden': 'true' });
-  area.value = text;
+  announce(`Copied: ${command}`, 'good');
+}
+
+/**
+ * The clipboard's interface exists on loopback and HTTPS only; the older way serves a monitor that is reached by plain HTTP.
+ * @param {string} command
+ */
+async function write(command) {
+  if (navigator.clipboard !== undefined) {
+    await navigator.clipboard.writeText(command);
+    return;
+  }
+  const focused = document.activeElement;
+  const area = document.createElement('textarea');
+  area.className = 'hidden';
+  area.setAttribute('aria-hidden', 'true');
+  area.value = command;
   document.body.append(area);
   area.select();
   const isDone = document.execCommand('copy');
   area.remove();
-  button.focus();
+  if (focused instanceof HTMLElement) focused.focus();
   if (!isDone) throw new Error('refused');
 }

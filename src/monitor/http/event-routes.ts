@@ -58,7 +58,7 @@ export function addEventRoutes(server: Server, context: RouteContext): void {
     {
       schema: {
         summary: 'The firing alerts',
-        response: { 200: z.object({ alerts: z.array(shapes.alert) }), 503: shapes.failure },
+        response: { 200: shapes.alerts, 503: shapes.failure },
       },
     },
     async () => {

@@ -19,6 +19,7 @@ const OPEN_PATHS: readonly unknown[] = [
   '/readyz',
   PAGE_PATH,
   '/dashboard/*',
+  '/dashboard/vendor/lit-html/*',
   '/dashboard/vendor/chart.umd.js',
   '/favicon.ico',
 ];

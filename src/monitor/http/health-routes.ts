@@ -11,17 +11,6 @@ import * as shapes from './shapes.ts';
 import { toHealthView, toStuckView, toThresholdsView } from './views.ts';
 
 const alive = z.object({ status: z.enum(['ok', 'unavailable']), reason: z.string().nullable() });
-const healthAnswer = z.object({
-  status: shapes.health,
-  timestamp: z.iso.datetime(),
-  reasons: z.array(z.string()).meta({ description: 'the reasons why it is not healthy' }),
-  registry: z.object({ ok: z.boolean(), place: z.string(), message: z.string().nullable() }),
-  sessions: shapes.sessionHealth.shape.metrics.extend({ active_sessions: z.int(), utilisation: z.number() }).nullable(),
-  thresholds: shapes.sessionHealth.shape.thresholds,
-  leader: z.object({ is_leader: z.boolean(), holder: z.string().nullable() }),
-  sweeper: z.object({ enabled: z.boolean(), last_at: z.iso.datetime().nullable() }),
-  cleanup: z.object({ enabled: z.boolean(), last_at: z.iso.datetime().nullable() }),
-});
 
 export function addHealthRoutes(server: Server, context: RouteContext): void {
   const { link, limits, facts, probe, look } = context;
@@ -61,7 +50,7 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
     {
       schema: {
         summary: 'The health of everything; 503 if it is critical or unknown',
-        response: { 200: healthAnswer, 503: healthAnswer },
+        response: { 200: shapes.healthAnswer, 503: shapes.healthAnswer },
       },
     },
     async (_request, reply) => {

@@ -9,12 +9,6 @@ import type { RouteOptions } from './route-options.ts';
 import type { Server } from './server-type.ts';
 import * as shapes from './shapes.ts';
 
-const runs = z.object({ runs: z.array(shapes.run), count: z.int(), next: z.string().nullable() });
-const records = z.object({
-  records: z.array(z.object({ dataset: z.string(), key: z.string(), record: z.unknown() })),
-  count: z.int(),
-  next: z.string().nullable(),
-});
 const cancelled = z.object({
   id: z.string(),
   status: z
@@ -30,7 +24,7 @@ export function addRunRoutes(server: Server, { link, toRun }: RouteContext, { ch
       schema: {
         summary: 'Runs, the newest first',
         querystring: runsQuery,
-        response: { 200: runs, 400: shapes.failure, 503: shapes.failure },
+        response: { 200: shapes.runs, 400: shapes.failure, 503: shapes.failure },
       },
     },
     async ({ query }) => {
@@ -63,7 +57,7 @@ export function addRunRoutes(server: Server, { link, toRun }: RouteContext, { ch
         summary: 'The records of a run in the order of their export, also while it runs',
         params: idParams,
         querystring: recordsQuery,
-        response: { 200: records, 400: shapes.failure, 404: shapes.failure, 503: shapes.failure },
+        response: { 200: shapes.records, 400: shapes.failure, 404: shapes.failure, 503: shapes.failure },
       },
     },
     async ({ params: { id }, query: { limit, after } }, reply) => {

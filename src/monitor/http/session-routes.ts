@@ -11,7 +11,6 @@ import type { Server } from './server-type.ts';
 import * as shapes from './shapes.ts';
 import { toSessionView, toStuckView } from './views.ts';
 
-const sessions = z.object({ sessions: z.array(shapes.session), count: z.int(), next: z.string().nullable() });
 const ended = z.object({ id: z.string(), status: z.enum(['ended']) });
 const reset = z.object({
   dry_run: z.boolean(),
@@ -36,7 +35,7 @@ export function addSessionRoutes(server: Server, context: RouteContext, { change
       schema: {
         summary: 'Sessions, the newest first',
         querystring: sessionsQuery,
-        response: { 200: sessions, 400: shapes.failure, 503: shapes.failure },
+        response: { 200: shapes.sessions, 400: shapes.failure, 503: shapes.failure },
       },
     },
     async ({ query: { status, ...query } }) => {

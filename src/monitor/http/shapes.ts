@@ -87,6 +87,18 @@ export const run = toSnakeShape(publicRun)
   })
   .meta({ id: 'Run' });
 
+const next = z.string().nullable();
+
+export const sessions = z.object({ sessions: z.array(session), count: z.int(), next });
+
+export const runs = z.object({ runs: z.array(run), count: z.int(), next });
+
+export const records = z.object({
+  records: z.array(z.object({ dataset: z.string(), key: z.string(), record: z.unknown() })),
+  count: z.int(),
+  next,
+});
+
 export const stuckSession = z
   .object({
     id: z.string().nullable().meta({ description: 'null if the session of the stuck run is gone' }),
@@ -119,6 +131,19 @@ export const sessionHealth = z.object({
   thresholds: z.object({ warning_minutes: z.number(), timeout_minutes: z.number(), max_long_running: count }),
 });
 
+/** `GET /health`. */
+export const healthAnswer = z.object({
+  status: health,
+  timestamp: time,
+  reasons: z.array(z.string()).meta({ description: 'why it is not healthy' }),
+  registry: z.object({ ok: z.boolean(), place: z.string(), message: z.string().nullable() }),
+  sessions: sessionHealth.shape.metrics.extend({ active_sessions: z.int(), utilisation: z.number() }).nullable(),
+  thresholds: sessionHealth.shape.thresholds,
+  leader: z.object({ is_leader: z.boolean(), holder: z.string().nullable() }),
+  sweeper: z.object({ enabled: z.boolean(), last_at: time.nullable() }),
+  cleanup: z.object({ enabled: z.boolean(), last_at: time.nullable() }),
+});
+
 export const alert = z
   .object({
     key: z.string(),
@@ -132,6 +157,8 @@ export const alert = z
     since: time,
   })
   .meta({ id: 'Alert' });
+
+export const alerts = z.object({ alerts: z.array(alert) });
 
 export const event = z
   .object({

@@ -9,6 +9,7 @@ export const OPEN = [
   '/',
   '/dashboard/dashboard.js',
   '/dashboard/vendor/chart.umd.js',
+  '/dashboard/vendor/lit-html/lit-html.js',
   '/favicon.ico',
 ];
 /** Routes that read, and need the token if there is one. */
