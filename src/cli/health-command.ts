@@ -34,8 +34,6 @@ interface Findings {
   readonly limits: HealthLimits;
   readonly leader: Leader | undefined;
   readonly lastCleanupAt: string | null;
-  /** Those that fire. */
-  readonly alerts: readonly StoredAlert[];
   readonly hasRuns: boolean;
 }
 
@@ -70,24 +68,24 @@ async function read(registry: Registry, config: Config): Promise<Findings> {
     limits,
     leader: await registry.leadership.current(MONITOR_LEADERSHIP),
     lastCleanupAt: cleanup?.at ?? null,
-    alerts: (await registry.alerts.list()).filter(({ status }) => status === 'firing'),
     hasRuns: (await registry.runs.count()) > 0,
   };
 }
 
 function render(findings: Findings): string {
-  const { longRunning, stuck } = findings.health.report;
+  const { alerts, report } = findings.health;
+  const { longRunning, stuck } = report;
   const parts = [
     renderNumbers(findings),
     ...(longRunning.length === 0 ? [] : [renderIdle(longRunning, { stuck })]),
-    ...(findings.alerts.length === 0 ? [] : [renderAlerts(findings.alerts)]),
+    ...(alerts.length === 0 ? [] : [renderAlerts(alerts)]),
     renderLines(describeNext(findings)),
   ];
   return parts.join('\n');
 }
 
-function renderNumbers({ health, limits, leader, lastCleanupAt, alerts }: Findings): string {
-  const { status, reasons, totalSessions, activeSessions, utilisation, report } = health;
+function renderNumbers({ health, limits, leader, lastCleanupAt }: Findings): string {
+  const { status, reasons, totalSessions, activeSessions, utilisation, report, alerts } = health;
   const { warningMs, timeoutMs, maxLongRunning, maxSessions } = limits;
   const [reason = 'nothing is stuck, and no limit is near', ...others] = reasons;
   const rows: readonly (readonly [name: string, ...texts: string[]])[] = [
@@ -134,16 +132,16 @@ function renderAlerts(alerts: readonly StoredAlert[]): string {
 }
 
 /** What to do about the worst of it: a sentence and a command. */
-function describeNext({ health, limits, leader, alerts, hasRuns }: Findings): readonly string[] {
-  const { status, report, totalSessions } = health;
+function describeNext({ health, limits, leader, hasRuns }: Findings): readonly string[] {
+  const { status, report, totalSessions, alerts } = health;
   const [longest] = report.longRunning;
   if (report.stuck.length > 0)
     return ['What a reset would do, with nothing changed yet:', `  ${commandLine('reset-stuck')}`];
   if (longest !== undefined && report.longRunning.length > limits.maxLongRunning)
     return ['How far the longest of them is:', `  ${showLine(longest)}`];
-  if (status !== 'healthy') return ['Who has so many sessions:', `  ${commandLine('sessions')}`];
   const next = alerts.map((alert) => alert.next).find((one) => one !== null && one !== commandLine('health'));
   if (next !== undefined && next !== null) return ['What the first alert asks for:', `  ${toPlainLine(next)}`];
+  if (status !== 'healthy' && alerts.length === 0) return ['Who has so many sessions:', `  ${commandLine('sessions')}`];
   if (totalSessions === 0 && !hasRuns)
     return ['No session was created yet. Begin a run:', `  ${commandLine('run', 'gather-catalog --help')}`];
   if (leader === undefined)

@@ -3,7 +3,8 @@ import { Command } from 'commander';
 
 import { RUN_STATUSES } from '../model/run.ts';
 import { SESSION_STATUSES } from '../model/session.ts';
-import { type RegistryMetrics } from '../registry/registry.ts';
+import { judgeAlerts, listFiring } from '../monitor/monitor.ts';
+import { type RegistryMetrics, type StoredAlert } from '../registry/registry.ts';
 import { countCreated, LEAST_UNITS } from '../upkeep/upkeep.ts';
 import { commandLine } from './invocation.ts';
 import { judge, nameOwner, nameOwners, summarizeVerdicts, type Verdict } from './metrics-verdicts.ts';
@@ -31,18 +32,21 @@ export function makeMetricsCommand(): Command {
       `\nExit codes: 0, or 1 where an owner has more than one live session.\n\nExample:\n  ${commandLine('metrics')}`,
     )
     .action(({ json = false }: { json?: boolean }) =>
-      withRegistry(async ({ metrics, place }) => {
-        const numbers = await metrics.read();
+      withRegistry(async (registry) => {
+        const numbers = await registry.metrics.read();
         if (json) printJson(numbers);
-        else printResult(render(numbers, place));
+        else printResult(render(numbers, { place: registry.place, alerts: await listFiring(registry) }));
         if (numbers.duplicateOwners.length > 0) process.exitCode = EXIT_FAILED;
       }),
     );
 }
 
-function render(numbers: RegistryMetrics, place: string): string {
+function render(
+  numbers: RegistryMetrics,
+  { place, alerts }: { readonly place: string; readonly alerts: readonly StoredAlert[] },
+): string {
   const created = countCreated(numbers);
-  const verdicts = judge(numbers);
+  const verdicts = judge(numbers, alerts);
   const { cleanups, averageSessionSeconds } = numbers;
   const rows: readonly (readonly [name: string, text: string, verdict?: Verdict])[] = [
     ['sessions created', describeCreated(numbers.sessionsCreated, created)],
@@ -50,10 +54,10 @@ function render(numbers: RegistryMetrics, place: string): string {
     ['rapid creates', String(numbers.rapidCreates), verdicts.rapidCreates],
     ['context losses', String(numbers.contextLosses), verdicts.contextLosses],
     ['duplicate owners', describeDuplicates(numbers.duplicateOwners), verdicts.duplicateOwners],
-    ['deaths', describeDeaths(numbers.deaths)],
+    ['deaths', describeDeaths(numbers.deaths), verdicts.deaths],
     ['work cancelled', describeCancelled(numbers.workCancelled)],
     ['sessions', describeNumbers(numbers.sessionsByStatus, SESSION_STATUSES) || 'none'],
-    ['runs', describeNumbers(numbers.runsByStatus, RUN_STATUSES) || 'none'],
+    ['runs', describeNumbers(numbers.runsByStatus, RUN_STATUSES) || 'none', verdicts.runs],
     [
       'average session',
       averageSessionSeconds === null ? 'none has ended' : describeDuration(averageSessionSeconds * 1_000),
@@ -63,6 +67,7 @@ function render(numbers: RegistryMetrics, place: string): string {
       `${count(cleanups.runs, 'round')}, ${cleanups.removed} removed, ${cleanups.failures} failed; last ${cleanups.lastAt === null ? 'never' : describeAgo(cleanups.lastAt)}`,
       verdicts.cleanups,
     ],
+    ['alerts', judgeAlerts(alerts)[0]?.reason ?? 'none', verdicts.alerts],
     ['registry', `${(numbers.registryBytes / 2 ** 20).toFixed(1)} MB (${place})`],
   ];
   const nameWidth = Math.max(...rows.map(([name]) => name.length));
@@ -72,7 +77,7 @@ function render(numbers: RegistryMetrics, place: string): string {
   }));
   const hint =
     created > 0 ? [] : ['No session was created yet. Begin a run:', `  ${commandLine('run', 'gather-catalog --help')}`];
-  return `${renderTable(table)}\n${renderLines([...hint, summarizeVerdicts(numbers, verdicts)])}`;
+  return `${renderTable(table)}\n${renderLines([...hint, summarizeVerdicts(numbers, verdicts, alerts)])}`;
 }
 
 /** `42: ann 20, bob 12, 3 more owners 10`. */

@@ -1,11 +1,11 @@
 /** The table of runs. */
-import { RUN_STATUSES, type StoredRun } from '../model/run.ts';
+import { RUN_STATUSES, toShownProgress, type StoredRun } from '../model/run.ts';
 import { type Registry } from '../registry/registry.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
 import { describeNumbers, toChoice, toWhole } from './registry-commands.ts';
 import { runToJson } from './runs-report.ts';
-import { isRunLeft, resumeLine, shortRunId, shownProgress } from './runs-words.ts';
+import { isRunLeft, resumeLine, shortRunId } from './runs-words.ts';
 import { renderColumns, renderLines } from './text-table.ts';
 import { describeDuration, describeSpan } from '../core/time-words.ts';
 import { printJson, printResult } from './terminal.ts';
@@ -81,12 +81,12 @@ function renderRuns(runs: readonly StoredRun[]): string {
       { title: 'TOOK', isNumber: true },
     ],
     runs.map((run) => {
-      const { done, total } = shownProgress(run);
+      const { done, total } = toShownProgress(run);
       return [
         run.id,
         run.action,
         isRunLeft(run) ? 'process gone' : run.status,
-        `${done}/${total}`,
+        total === null ? String(done) : `${done}/${total}`,
         String(run.records),
         String(run.deaths.length),
         describeSpan(Date.now() - Date.parse(run.createdAt)),

@@ -1,11 +1,11 @@
 /** Everything that is known of a run, one line per field. */
 import type { Death } from '../model/death.ts';
-import type { StoredRun } from '../model/run.ts';
+import { toShownProgress, type StoredRun } from '../model/run.ts';
 import { redactValue } from '../core/redact.ts';
 import { quoteForShell, toFlag } from '../core/shell-words.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
-import { describeCounts, isRunLeft, resumeLine, shownProgress } from './runs-words.ts';
+import { describeCounts, isRunLeft, resumeLine } from './runs-words.ts';
 import { renderFields, toPlainLine, type Field } from './text-table.ts';
 import { describeDuration, describeTime } from '../core/time-words.ts';
 
@@ -66,12 +66,11 @@ function describeFlag(name: string, value: unknown): string {
   return text.startsWith('-') ? `--${name}=${text}` : `--${name} ${text}`;
 }
 
-/** `120 of 525 (22 %): page 3`. */
+/** `120 of 525 (22 %): page 3`, or `120 so far` if the action reports no total. */
 function describeProgress(run: StoredRun): string {
-  const { done, total } = shownProgress(run);
+  const { done, total, percent } = toShownProgress(run);
   const label = run.display?.label === undefined ? '' : `: ${toPlainLine(run.display.label)}`;
-  if (total === 0) return `nothing counted yet${label}`;
-  return `${done} of ${total} (${Math.floor((100 * Math.min(done, total)) / total)} %)${label}`;
+  return total === null ? `${done} so far${label}` : `${done} of ${total} (${percent} %)${label}`;
 }
 
 function describeRecords({ records, outputs }: StoredRun): string {

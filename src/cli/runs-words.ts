@@ -31,8 +31,3 @@ export function describeCounts({ counts }: Pick<StoredRun, 'counts'>): string {
   );
   return `${total} = ${parts.map(([name, number]) => `${number} ${name}`).join(' + ')}`;
 }
-
-/** What the action told of itself, else its counted steps: all that are over. */
-export function shownProgress({ display, counts }: StoredRun): { readonly done: number; readonly total: number } {
-  return display ?? { done: counts.done + counts.failed + counts.skipped, total: counts.total };
-}

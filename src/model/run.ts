@@ -95,6 +95,24 @@ export const runSchema = runRowSchema.transform((row) => {
   };
 });
 
+export interface ShownProgress {
+  /** Units as the action counts them, otherwise steps and items that are done or skipped. */
+  readonly done: number;
+  /** Null if it is not known: an action that reports none may begin more steps until it ends. */
+  readonly total: number | null;
+  /** Whole, rounded down; null without a total. */
+  readonly percent: number | null;
+}
+
+/** Returns how far a run is, for everything that shows it. */
+export function toShownProgress({ display, counts, status }: StoredRun): ShownProgress {
+  const hasEnded = status === 'completed' || status === 'partial';
+  const { done, total } = display ?? { done: counts.done + counts.skipped, total: hasEnded ? counts.total : 0 };
+  // An action that is beyond its total has found more to do.
+  if (total === 0 || done > total) return { done, total: null, percent: null };
+  return { done, total, percent: Math.floor((100 * done) / total) };
+}
+
 /** The row in the database: `params`, `deaths`, `outputs` and `options` are JSON texts. */
 export type RunRow = z.input<typeof runSchema>;
 export type StoredRun = Readonly<z.output<typeof runSchema>>;

@@ -1,6 +1,6 @@
 /** The health of the registry's work with its reasons. It is computed from the registry for each request, so that it is always current. */
 import type { Config } from '../config/config.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { Registry, StoredAlert } from '../registry/registry.ts';
 import { describeSpan } from '../core/time-words.ts';
 import { HEALTH_STATUSES, judgeUtilisation, type HealthStatus, type StuckReport } from '../upkeep/upkeep.ts';
 
@@ -34,6 +34,8 @@ export interface HealthReport {
   readonly report: StuckReport;
   /** The sessions of the fullest process divided by its maximum. */
   readonly utilisation: number;
+  /** Those that fire. */
+  readonly alerts: readonly StoredAlert[];
 }
 
 export async function readHealth(
@@ -44,7 +46,8 @@ export async function readHealth(
   const totalSessions = await registry.sessions.count();
   const activeSessions = byHolder.reduce((sum, number) => sum + number, 0);
   const utilisation = Math.max(0, ...byHolder) / limits.maxSessions;
-  const reasons = [...judge({ report, activeSessions, utilisation }, limits)];
+  const alerts = await listFiring(registry);
+  const reasons = [...judge({ report, activeSessions, utilisation }, limits), ...judgeAlerts(alerts)];
   return {
     status: worstOf(reasons.map(({ status }) => status)),
     reasons: reasons.map(({ reason }) => reason),
@@ -52,7 +55,30 @@ export async function readHealth(
     activeSessions,
     report,
     utilisation,
+    alerts,
   };
+}
+
+/** Returns the alerts that fire, as the monitor that leads has raised them, or left them. */
+export async function listFiring({ alerts }: Pick<Registry, 'alerts'>): Promise<StoredAlert[]> {
+  return (await alerts.list()).filter(({ status }) => status === 'firing');
+}
+
+export interface Judgement {
+  readonly status: HealthStatus;
+  readonly reason: string;
+}
+
+/** Returns nothing only if no alert fires; otherwise the worst severity. */
+export function judgeAlerts(alerts: readonly StoredAlert[]): Judgement[] {
+  if (alerts.length === 0) return [];
+  const rules = [...new Set(alerts.map(({ rule }) => rule))].join(', ');
+  return [
+    {
+      status: worstOf(alerts.map(({ severity }) => severity)),
+      reason: `${alerts.length === 1 ? '1 alert fires' : `${alerts.length} alerts fire`}: ${rules}`,
+    },
+  ];
 }
 
 export function worstOf(statuses: readonly HealthStatus[]): HealthStatus {
@@ -62,7 +88,7 @@ export function worstOf(statuses: readonly HealthStatus[]): HealthStatus {
 function* judge(
   { report, activeSessions, utilisation }: Pick<HealthReport, 'report' | 'activeSessions' | 'utilisation'>,
   { timeoutMs, warningMs, maxLongRunning }: HealthLimits,
-): Generator<{ readonly status: HealthStatus; readonly reason: string }> {
+): Generator<Judgement> {
   const { stuck, longRunning } = report;
   if (stuck.length > 0)
     yield { status: 'critical', reason: `${stuck.length} stuck: no progress for more than ${describeSpan(timeoutMs)}` };

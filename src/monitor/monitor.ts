@@ -9,7 +9,7 @@ import { byName, type CommandLine } from './command-line.ts';
 import type { OpenedServer } from './http/server.ts';
 import { Watch } from './watch.ts';
 
-export { readHealth, toHealthLimits, type HealthLimits, type HealthReport } from './health.ts';
+export { judgeAlerts, listFiring, readHealth, toHealthLimits, type HealthLimits, type HealthReport } from './health.ts';
 export { toHealthView, toStuckView } from './http/views.ts';
 export { lookForStuck } from './sweeper.ts';
 export type { CommandLine } from './command-line.ts';

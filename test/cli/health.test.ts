@@ -102,13 +102,14 @@ describeOnSqlite('health: readable output', (registries) => {
     await registry.alerts.raise(alert('abandoned', { severity: 'critical', next: 'webdriver-supervisor run x' }));
     const { code, stdout } = await health();
     expect(stdout)
-      .to.include('alerts        2 fire, 1 of them critical, as the last monitor left them\n')
+      .to.match(/^health {8}critical: 2 alerts fire: degradation, abandoned\n/)
+      .and.include('alerts        2 fire, 1 of them critical, as the last monitor left them\n')
       .and.match(
         /\ncritical {2}There is trouble with abandoned\. \(for \d+ s\)\n {10}webdriver-supervisor run x\nwarning {3}There is trouble with degradation\. \(for \d+ s\)\n {10}webdriver-supervisor health\n/,
       )
       .and.match(/\nWhat the first alert asks for:\n {2}webdriver-supervisor run x\n$/)
       .and.not.include('over.');
-    expect(code).to.equal(0);
+    expect(code).to.equal(1);
   });
 
   it('fits into 80 and 120 columns with any names of owners and alerts', async () => {

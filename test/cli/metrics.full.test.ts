@@ -92,20 +92,39 @@ describe('metrics', () => {
       'watch  rapid creates     4',
       'bad    context losses    1',
       'good   duplicate owners  0',
-      '       deaths            4: browser-gone 3 (noticed by devtools 2, command 1), frozen 1 (noticed by heartbeat 1)',
+      'watch  deaths            4: browser-gone 3 (noticed by devtools 2, command 1), frozen 1 (noticed by heartbeat 1)',
       '       work cancelled    41 queued, 5 under way',
       '       sessions          1 ended',
-      '       runs              1 pending',
+      'good   runs              1 pending',
+      'good   alerts            none',
       '       average session   90 s',
     ];
     for (const row of rows) expect(unwrap(text)).to.include(row.trim().replace(/\s+/g, ' '));
     expect(text.stdout).to.match(/^watch +cleanups +1 round, 7 removed, 1 failed; last \d+ s ago$/m);
     expect(unwrap(text)).to.match(
-      / Verdict: bad: 1 unit of work met another session .*: report it; .*quick succession.*; clean-ups failed: see the log\. $/,
+      / Verdict: bad: 1 unit of work met another session .*: report it; 4 sessions died: see webdriver-supervisor sessions list --all; .*quick succession.*; clean-ups failed: see the log\. $/,
     );
     expect(JSON.parse(json.stdout)).to.deep.equal(await registry.metrics.read());
     expect(json.stdout.split('\n')).to.have.length(2);
     expect([text.code, json.code]).to.deep.equal([0, 0]);
+  });
+
+  it('is good only if no session died, no run failed and no alert fires', async () => {
+    const alert = { key: 'a', rule: 'stuck', message: 'Stuck.', next: null, owner: null, runId: null, sessionId: null };
+    expect(unwrap(await metrics()))
+      .to.include('Verdict: good: ')
+      .and.include('no run failed, no alert fires');
+    await registry.runs.create({ id: 'run', action: 'gather', params: {}, owner: 'ann' });
+    await registry.runs.setStatus('run', 'timed_out', { code: 'stuck', message: 'no progress' });
+    expect(unwrap(await metrics())).to.match(
+      /watch runs 1 timed_out .*Verdict: watch: 1 run timed out: see webdriver-supervisor runs list --status timed_out\. $/,
+    );
+    await registry.alerts.raise({ ...alert, severity: 'warning' });
+    expect(unwrap(await metrics())).to.include('Verdict: watch: 1 alert fires: stuck; what to do: ');
+    await registry.alerts.raise({ ...alert, key: 'b', severity: 'critical' });
+    expect(unwrap(await metrics()))
+      .to.include('bad alerts 2 alerts fire: stuck')
+      .and.include('Verdict: bad: 2 alerts fire');
   });
 
   it('fits into 80 and 120 columns with any names and any number of owners', async () => {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { expect } from 'chai';
 
 import { findById } from '../../src/cli/registry-commands.ts';
+import { renderRun } from '../../src/cli/runs-report.ts';
 import { thisProcess } from '../../src/driver/driver.ts';
 import type { Registry, RunEnd, RunSnapshot } from '../../src/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
@@ -107,8 +108,9 @@ describe('runs', () => {
       const words = ['pending', 'processing', 'process gone', 'partial', 'cancelled', 'completed'];
       expect(rows.map((row) => words.find((word) => row.includes(`  ${word} `)))).to.deep.equal(words);
       expect(rows[3])
-        .to.match(/ 4\/4|3\/4/)
+        .to.match(/ 3\/4 /)
         .and.match(/ +0 +1 +\d+ s +3\.4 s$/);
+      expect(rows[1]).to.match(/  processing +3 +0 /);
       expect(rows[5]).to.match(/^2026[^ ]*…[^ ]*long/);
       expect(stdout).to.include('6 runs: 1 pending, 2 processing, 1 completed, 1 partial, 1 cancelled\n');
       expect(stdout).to.include('webdriver-supervisor runs show eeeeee\n');
@@ -124,6 +126,22 @@ describe('runs', () => {
       })),
     );
     expect((JSON.parse(some.stdout) as { status: string }[]).map(({ status }) => status)).to.deep.equal(['completed']);
+  });
+
+  it('shows a percentage only of a total that the action has reported, or that the end has shown', async () => {
+    const counts = { ...NOTHING.counts, total: 53, done: 53 };
+    const cases: readonly (FilledRun & { readonly progress: string })[] = [
+      { id: 'killed', snapshot: { counts }, end: { status: 'halted' }, progress: '53 so far' },
+      { id: 'counted', snapshot: { counts }, end: {}, progress: '53 of 53 (100 %)' },
+      { id: 'reported', snapshot: { counts, display: { done: 10, total: 25 } }, progress: '10 of 25 (40 %)' },
+      { id: 'nearly', snapshot: { display: { done: 1_999, total: 2_000 } }, progress: '1999 of 2000 (99 %)' },
+      { id: 'without', snapshot: { counts, display: { done: 7, total: 0 } }, progress: '7 so far' },
+      { id: 'outgrown', snapshot: { counts, display: { done: 30, total: 25 } }, progress: '30 so far' },
+    ];
+    for (const { progress, ...run } of cases) {
+      await fill(run);
+      expect(renderRun((await registry.runs.get(run.id))!), run.id).to.include(`progress  ${progress}\n`);
+    }
   });
 
   it('shows all details of a run, found by the end or the beginning of its id, its shortened id or as the last', async () => {

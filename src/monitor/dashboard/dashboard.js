@@ -134,7 +134,10 @@ function verdict() {
   const latest = Math.max(...Object.values(others));
   if (reason !== null && Number.isFinite(latest)) reasons.push(`What you see is as of ${toClockTime(latest)}.`);
   if (reasons.length === 0) reasons.push('Everything that was looked at is well.');
-  return { status: isUnknown ? 'unknown' : health.status, reasons, health };
+  // An alert may be known before the next health.
+  const severities = (known.alerts?.alerts ?? []).map(({ severity }) => severity);
+  const status = ['critical', 'warning'].find((one) => one === health?.status || severities.some((is) => is === one));
+  return { status: isUnknown ? 'unknown' : (status ?? health.status), reasons, health };
 }
 
 drawBy(() => {

@@ -85,19 +85,19 @@ export const runBadge = (run) =>
 
 /** @param {Run} run */
 export function progress({ action, owner, progress: { done, total, percent, label } }) {
-  const isCounted = total > 0;
-  const text = isCounted
-    ? `${toNumberText(done)} of ${toNumberText(total)}`
-    : `${toNumberText(done)} done, total not known yet`;
-  const share = percent ?? (isCounted ? (100 * done) / total : null);
+  const text =
+    percent === null
+      ? `${toNumberText(done)} so far`
+      : `${toNumberText(done)} of ${toNumberText(total)} · ${toPercentText(percent)}`;
+  const bar = html`<progress
+    max="100"
+    value=${percent ?? 0}
+    aria-label="Progress of ${action} of ${owner}"
+    aria-valuetext=${text}
+  ></progress>`;
   return html`<div class="run-progress">
-    <progress
-      max="100"
-      value=${Math.min(100, share ?? 0)}
-      aria-label="Progress of ${action} of ${owner}"
-      aria-valuetext=${share === null ? text : `${text}, ${toPercentText(share)}`}
-    ></progress>
-    <p class="run-far">${share === null ? text : `${text} · ${toPercentText(share)}`}</p>
+    ${percent === null ? nothing : bar}
+    <p class="run-far">${text}</p>
     ${label === null ? nothing : foreign(label, 'cut run-label')}
   </div>`;
 }
@@ -131,7 +131,7 @@ export const runsTable = (runs, none) =>
         { label: 'Owner', cell: ({ owner }) => foreign(owner), className: 'narrow' },
         { label: 'Ended', cell: (run) => time(run.ended_at), className: 'when' },
         { label: 'Took', cell: (run) => toDurationText(run.duration_ms), className: 'number' },
-        { label: 'Steps', cell: toStepsText },
+        { label: 'Done', cell: toDoneText },
         { label: 'Records', cell: ({ records }) => toNumberText(records), className: 'number' },
         { label: 'Trouble', cell: (run) => foreign(toTroubleText(run), 'clamp'), className: 'rest' },
         { label: 'Resume', cell: resume, className: 'control' },
@@ -141,8 +141,9 @@ export const runsTable = (runs, none) =>
   );
 
 /** @param {Run} run */
-function toStepsText({ counts: { done, total, failed } }) {
-  return `${toNumberText(done)} of ${toNumberText(total)}${failed > 0 ? `, ${toNumberText(failed)} failed` : ''}`;
+function toDoneText({ progress: { done, total, percent }, counts: { failed } }) {
+  const far = percent === null ? toNumberText(done) : `${toNumberText(done)} of ${toNumberText(total)}`;
+  return `${far}${failed > 0 ? `, ${toNumberText(failed)} failed` : ''}`;
 }
 
 /** @param {Run} run */

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { LIVE_STATUSES } from '../../model/session.ts';
 import { type Registry, type StoredEvent } from '../../registry/registry.ts';
 import type { FeedItem } from '../event-feed.ts';
+import { listFiring } from '../health.ts';
 import { renderMetrics, type RegistryNumbers } from '../prometheus.ts';
 import { ClientLimit } from './client-limit.ts';
 import type { RouteContext } from './context.ts';
@@ -62,8 +63,8 @@ export function addEventRoutes(server: Server, context: RouteContext): void {
       },
     },
     async () => {
-      const alerts = await link.use((registry) => registry.alerts.list());
-      return { alerts: alerts.filter(({ status }) => status === 'firing').map(toAlertView) };
+      const alerts = await link.use(listFiring);
+      return { alerts: alerts.map(toAlertView) };
     },
   );
 

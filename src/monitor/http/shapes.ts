@@ -73,11 +73,11 @@ export const run = toSnakeShape(publicRun)
     progress: z
       .object({
         done: z.number(),
-        total: z.number(),
-        percent: z.number().nullable(),
+        total: z.number().meta({ description: '0 if it is not known' }),
+        percent: z.int().nullable().meta({ description: 'rounded down; null if the total is not known' }),
         label: z.string().nullable(),
       })
-      .meta({ description: 'as the action reports it, otherwise from the counts' }),
+      .meta({ description: 'as the action reports it, otherwise its steps and items that are done' }),
     sessions: count.meta({ description: 'the number of browser sessions that it has used' }),
     deaths: z.array(death),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 
 import { type StoredSession, isLive } from '../../model/session.ts';
-import type { StoredRun } from '../../model/run.ts';
+import { toShownProgress, type StoredRun } from '../../model/run.ts';
 import { redactText } from '../../core/redact.ts';
 import { type RegistryMetrics, type StoredAlert, type StoredEvent } from '../../registry/registry.ts';
 import { countCreated, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
@@ -13,7 +13,6 @@ import type * as shapes from './shapes.ts';
 import { toSnakeRow } from './snake-case.ts';
 
 const MINUTE_MS = 60_000;
-const PERCENT = 100;
 
 type Shape<Name extends keyof typeof shapes> = z.output<(typeof shapes)[Name]>;
 
@@ -32,18 +31,11 @@ export function toSessionView(session: StoredSession): Shape<'session'> {
 
 /** `commandLine` returns commands as the user types them. */
 export function toRunView(run: StoredRun, commandLine: CommandLine): Shape<'run'> {
-  const { counts, display } = run;
-  const ended = counts.done + counts.failed + counts.cancelled + counts.skipped;
-  const { done, total } = display ?? { done: ended, total: counts.total };
+  const { done, total, percent } = toShownProgress(run);
   return {
     ...toSnakeRow(run, publicRun.keyof().options),
-    counts: { ...counts },
-    progress: {
-      done,
-      total,
-      percent: total > 0 ? Math.min(PERCENT, (done / total) * PERCENT) : null,
-      label: redactOrNull(display?.label ?? null),
-    },
+    counts: { ...run.counts },
+    progress: { done, total: total ?? 0, percent, label: redactOrNull(run.display?.label ?? null) },
     deaths: run.deaths.map(toDeathView),
     error: run.error === null ? null : { code: run.error.code, message: redactText(run.error.message) },
     is_cancel_requested: run.isCancelRequested,

@@ -44,6 +44,24 @@ describeOnSqlite('Monitor: the status of its health', (registries) => {
     expect((await expectStatus('healthy', 200)).sessions).to.include({ long_running_sessions: 3, stuck_sessions: 0 });
   });
 
+  it('is healthy only if no alert fires, and as bad as the worst that does', async () => {
+    const alert = {
+      key: 'a',
+      rule: 'death-rate',
+      message: 'Deaths.',
+      next: null,
+      owner: null,
+      runId: null,
+      sessionId: null,
+    };
+    await registry.alerts.raise({ ...alert, severity: 'warning' });
+    expect((await expectStatus('warning', 200)).reasons).to.deep.equal(['1 alert fires: death-rate']);
+    await registry.alerts.raise({ ...alert, key: 'b', rule: 'stuck', severity: 'critical' });
+    expect((await expectStatus('critical', 503)).reasons).to.deep.equal(['2 alerts fire: death-rate, stuck']);
+    for (const key of ['a', 'b']) await registry.alerts.end(key, { status: 'recovered', message: 'Over.' });
+    await expectStatus('healthy', 200);
+  });
+
   it('is a warning with one more long-running session (R206)', async () => {
     await startSlow(4, 15.1);
     expect((await expectStatus('warning', 200)).reasons).to.have.length(1);

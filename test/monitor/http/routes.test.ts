@@ -96,6 +96,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the answers of its routes', (regis
       reasons: [
         '3 stuck: no progress for more than 30 min',
         '5 without progress for more than 15 min; more than 3 are too many',
+        '1 alert fires: stuck',
       ],
       sessions: {
         total_sessions: 13,
@@ -158,7 +159,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the answers of its routes', (regis
       owner: 'owner of failed',
       status: 'failed',
       counts: { total: 8, queued: 0, running: 0, done: 4, failed: 2, cancelled: 1, skipped: 1 },
-      progress: { done: 8, total: 8, percent: 100, label: null },
+      progress: { done: 5, total: 0, percent: null, label: null },
       records: 0,
       sessions: 2,
       deaths: [{ cause: 'browser-gone', detected_by: 'devtools', message: 'the browser went away' }],
