@@ -29,7 +29,7 @@ export { LeaseLostError, RegistryDivergedError, RegistryError } from './errors.t
 export type { StoredHistogram } from './log/histograms.ts';
 export { type RegistryMetrics } from './log/metrics.ts';
 export type { Page, PageCursor } from './sql/page.ts';
-export type { RecordsPage } from './runs/run-pages.ts';
+export type { ListedStep, RecordsPage, StepsPage } from './runs/run-pages.ts';
 export type { FolderClaim } from './runs/run-folders.ts';
 export type {
   AddedItem,

@@ -1,7 +1,7 @@
 /** The inputs of requests with their limits. The routes' schemas are made from these. */
 import { z } from 'zod';
 
-import { RUN_STATUSES } from '../../model/run.ts';
+import { RUN_STATUSES, STEP_STATUSES } from '../../model/run.ts';
 import { SESSION_STATUSES } from '../../model/session.ts';
 import { type Page, type PageCursor } from '../../registry/registry.ts';
 
@@ -34,11 +34,18 @@ const limit = z.coerce
   .meta({ description: 'the maximum number of rows of a page; a page has fewer if they would exceed 2 MB' });
 const after = text(LONGEST_CURSOR).optional().meta({ description: 'the cursor: the `next` of the page before' });
 
+const search = (columns: string) =>
+  text(LONGEST_OWNER)
+    .optional()
+    .meta({ description: `a part of the id, or the beginning of ${columns}; upper and lower case are the same` });
+
 export const idParams = z.object({ id });
 
 export const sessionsQuery = z.object({
   status: z.enum([...SESSION_STATUSES, 'live']).optional(),
   owner,
+  run: id.optional(),
+  search: search('the owner'),
   limit,
   after,
 });
@@ -47,11 +54,14 @@ export const runsQuery = z.object({
   status: z.enum(RUN_STATUSES).optional(),
   owner,
   action: text(LONGEST_OWNER).optional(),
+  search: search('the action or the owner'),
   limit,
   after,
 });
 
-export const recordsQuery = z.object({ limit, after });
+export const pageQuery = z.object({ limit, after });
+
+export const stepsQuery = z.object({ status: z.enum(STEP_STATUSES).optional(), limit, after });
 
 export const eventsQuery = z.object({
   owner,

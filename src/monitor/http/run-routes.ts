@@ -4,10 +4,11 @@ import { z } from 'zod';
 import type { RecordEntry } from '../../registry/registry.ts';
 import type { RouteContext } from './context.ts';
 import { HttpFailure, notFound } from './failures.ts';
-import { idParams, recordsQuery, runsQuery, toListFilter, toNext } from './inputs.ts';
+import { idParams, pageQuery, runsQuery, stepsQuery, toListFilter, toNext } from './inputs.ts';
 import type { RouteOptions } from './route-options.ts';
 import type { Server } from './server-type.ts';
 import * as shapes from './shapes.ts';
+import { toEventView, toStepView } from './views.ts';
 
 const cancelled = z.object({
   id: z.string(),
@@ -56,7 +57,7 @@ export function addRunRoutes(server: Server, { link, toRun }: RouteContext, { ch
       schema: {
         summary: 'The records of a run in the order of their export, also while it runs',
         params: idParams,
-        querystring: recordsQuery,
+        querystring: pageQuery,
         response: { 200: shapes.records, 400: shapes.failure, 404: shapes.failure, 503: shapes.failure },
       },
     },
@@ -69,6 +70,48 @@ export function addRunRoutes(server: Server, { link, toRun }: RouteContext, { ch
       // The records are sent as stored, because parsing and writing megabytes would delay all other requests, such as /livez.
       const text = `{"records":[${page.records.map(toText).join()}],"count":${page.records.length},"next":${JSON.stringify(page.next)}}`;
       return reply.type('application/json; charset=utf-8').send(text as never);
+    },
+  );
+
+  server.get(
+    '/runs/:id/steps',
+    {
+      ...paged,
+      schema: {
+        summary: 'Steps and items of a run, in the order in which they were declared, such as those that failed',
+        params: idParams,
+        querystring: stepsQuery,
+        response: { 200: shapes.steps, 400: shapes.failure, 404: shapes.failure, 503: shapes.failure },
+      },
+    },
+    async ({ params: { id }, query: { limit, after, status } }) => {
+      const page = await link.use(async (registry) => {
+        if ((await registry.runs.get(id)) === undefined) throw notFound('run', id);
+        const asked = { ...(after !== undefined && { after }), ...(status !== undefined && { status }) };
+        return registry.runs.listStepsPage(id, { limit, ...asked });
+      });
+      return { steps: page.steps.map(toStepView), count: page.steps.length, next: page.next };
+    },
+  );
+
+  server.get(
+    '/runs/:id/events',
+    {
+      ...paged,
+      schema: {
+        summary: 'Events of a run and of its sessions, the newest first',
+        params: idParams,
+        querystring: pageQuery,
+        response: { 200: shapes.runEvents, 400: shapes.failure, 404: shapes.failure, 503: shapes.failure },
+      },
+    },
+    async ({ params: { id }, query }) => {
+      const page = await link.use(async (registry) => {
+        const run = await registry.runs.get(id);
+        if (run === undefined) throw notFound('run', id);
+        return registry.events.listOfRun(run, toListFilter(query));
+      });
+      return { events: page.rows.map(toEventView), count: page.rows.length, next: toNext(page) };
     },
   );
 

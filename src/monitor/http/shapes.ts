@@ -3,7 +3,7 @@
  * in snake case.
  */
 import { z } from 'zod';
-import { countsSchema, runRowSchema } from '../../model/run.ts';
+import { countsSchema, runRowSchema, STEP_STATUSES } from '../../model/run.ts';
 import { sessionSchema } from '../../model/session.ts';
 import { toSnakeShape } from './snake-case.ts';
 
@@ -79,7 +79,7 @@ export const run = toSnakeShape(publicRun)
       })
       .meta({ description: 'as the action reports it, otherwise its steps and items that are done' }),
     sessions: count.meta({ description: 'the number of browser sessions that it has used' }),
-    deaths: z.array(death),
+    deaths: z.array(death.extend({ at: time.nullable() })),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
     is_cancel_requested: z.boolean(),
     duration_ms: z.number().min(0),
@@ -92,6 +92,19 @@ const next = z.string().nullable();
 export const sessions = z.object({ sessions: z.array(session), count: z.int(), next });
 
 export const runs = z.object({ runs: z.array(run), count: z.int(), next });
+
+export const step = z
+  .object({
+    batch: z.string().nullable().meta({ description: 'null for a step outside of batches' }),
+    key: z.string(),
+    status: z.enum(STEP_STATUSES),
+    url: z.string().nullable().meta({ description: 'if its key or its item is one' }),
+    code: z.string().nullable().meta({ description: 'of a failure' }),
+    message: z.string().nullable().meta({ description: 'of a failure, or why it was skipped' }),
+  })
+  .meta({ id: 'Step' });
+
+export const steps = z.object({ steps: z.array(step), count: z.int(), next });
 
 export const records = z.object({
   records: z.array(z.object({ dataset: z.string(), key: z.string(), record: z.unknown() })),
@@ -171,6 +184,8 @@ export const event = z
     timestamp: time,
   })
   .meta({ id: 'Event' });
+
+export const runEvents = z.object({ events: z.array(event), count: z.int(), next });
 
 export const timeline = z.object({
   from: time,

@@ -3,8 +3,8 @@ import type { z } from 'zod';
 
 import { type StoredSession, isLive } from '../../model/session.ts';
 import { toShownProgress, type StoredRun } from '../../model/run.ts';
-import { redactText } from '../../core/redact.ts';
-import { type RegistryMetrics, type StoredAlert, type StoredEvent } from '../../registry/registry.ts';
+import { redactText, redactUrl } from '../../core/redact.ts';
+import { type ListedStep, type RegistryMetrics, type StoredAlert, type StoredEvent } from '../../registry/registry.ts';
 import { countCreated, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
 import type { CommandLine } from '../command-line.ts';
 import type { HealthLimits, HealthReport } from '../health.ts';
@@ -36,7 +36,7 @@ export function toRunView(run: StoredRun, commandLine: CommandLine): Shape<'run'
     ...toSnakeRow(run, publicRun.keyof().options),
     counts: { ...run.counts },
     progress: { done, total: total ?? 0, percent, label: redactOrNull(run.display?.label ?? null) },
-    deaths: run.deaths.map(toDeathView),
+    deaths: run.deaths.map((one) => ({ ...toDeathView(one), at: one.at })),
     error: run.error === null ? null : { code: run.error.code, message: redactText(run.error.message) },
     is_cancel_requested: run.isCancelRequested,
     duration_ms: Math.max(0, run.durationMs),
@@ -93,6 +93,17 @@ export function toEventView({ type, owner, sessionId, runId, status, message, at
   };
 }
 
+export function toStepView({ batch, key, status, code, message, item }: ListedStep): Shape<'step'> {
+  return {
+    batch: redactOrNull(batch),
+    key: redactText(key),
+    status,
+    url: toUrl(key) ?? toUrl(parseItem(item)),
+    code,
+    message: redactOrNull(message),
+  };
+}
+
 export function toAlertView(alert: StoredAlert): Shape<'alert'> {
   return {
     key: alert.key,
@@ -142,4 +153,14 @@ export function toDeathView(death: Readonly<Record<string, unknown>>): Shape<'de
 
 function redactOrNull(text: string | null): string | null {
   return text === null ? null : redactText(text);
+}
+
+/** Returns the item, or its field `url`. */
+function parseItem(json: string | null): unknown {
+  const item: unknown = JSON.parse(json ?? 'null');
+  return typeof item === 'object' && item !== null && 'url' in item ? item.url : item;
+}
+
+function toUrl(value: unknown): string | null {
+  return typeof value === 'string' && /^https?:\/\//.test(value) && URL.canParse(value) ? redactUrl(value) : null;
 }

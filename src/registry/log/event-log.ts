@@ -1,8 +1,9 @@
 /** Reads the audit trail in the order in which it was written, without duplicates or gaps. */
 import type { Selectable, SelectQueryBuilder } from 'kysely';
 
+import type { StoredRun } from '../../model/run.ts';
 import type { Connection, Database } from '../sql/database.ts';
-import { countFitting } from '../sql/page.ts';
+import { countFitting, type Page, type Place } from '../sql/page.ts';
 import { appendEvent, type EventType, type NewEvent } from './events.ts';
 import type { EventsTable, Tables } from '../sql/tables.ts';
 
@@ -27,6 +28,11 @@ export interface StoredEvent {
   readonly message: string | null;
   readonly data: Readonly<Record<string, unknown>> | null;
 }
+
+/** Sessions of a run may end so long after it. */
+const LAST_EVENTS_MS = 3_600_000;
+/** Behind all times. */
+const END_OF_TIME = '9999';
 
 export interface EventFilter {
   readonly types?: readonly EventType[];
@@ -66,6 +72,33 @@ export class EventLog {
         .orderBy('id', 'desc'),
     );
     return rows.reverse().map(toStoredEvent);
+  }
+
+  /** A page of a run's events, the newest first. A cursor that no page gave begins at the beginning. */
+  async listOfRun(
+    { id, createdAt, endedAt }: Pick<StoredRun, 'id' | 'createdAt' | 'endedAt'>,
+    { limit, after }: { readonly limit: number; readonly after?: Place },
+  ): Promise<Page<StoredEvent>> {
+    // The index is on times: only those of the run's life are looked at.
+    const until = endedAt === null ? END_OF_TIME : new Date(Date.parse(endedAt) + LAST_EVENTS_MS).toISOString();
+    const cursor = /^\d{1,15}$/.test(after?.id ?? '') ? after : undefined;
+    const rows = await this.#readPage(limit, (db) =>
+      db
+        .selectFrom('events')
+        .where('runId', '=', id)
+        .where('at', '>=', createdAt)
+        .where('at', '<=', until)
+        .$if(cursor !== undefined, (query) =>
+          query.where((eb) => eb(eb.refTuple('at', 'id'), '<', eb.tuple(cursor?.createdAt ?? '', Number(cursor?.id)))),
+        )
+        .orderBy('at', 'desc')
+        .orderBy('id', 'desc'),
+    );
+    const last = rows.length < limit ? undefined : rows.at(-1);
+    return {
+      rows: rows.map(toStoredEvent),
+      last: last === undefined ? null : { createdAt: last.at, id: String(last.id) },
+    };
   }
 
   async #readPage(limit: number, select: (db: Connection) => SelectQueryBuilder<Tables, 'events', object>) {

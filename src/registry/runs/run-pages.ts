@@ -47,6 +47,67 @@ export async function* pageSteps({ database, runId }: RunReference): AsyncGenera
   }
 }
 
+/** A step as the monitor lists it. */
+export interface ListedStep {
+  readonly batch: string | null;
+  readonly key: string;
+  readonly status: StepStatus;
+  /** The code of a failure. */
+  readonly code: string | null;
+  /** The message of a failure, or the reason of a skipped step. */
+  readonly message: string | null;
+  /** An item that another item's worker added, as JSON. */
+  readonly item: string | null;
+}
+
+export interface StepsPage {
+  readonly steps: readonly ListedStep[];
+  /** What the next page begins after; null if there is none. */
+  readonly next: string | null;
+}
+
+/** Reads steps in the order in which they were declared. An `after` that no page gave begins at the beginning. */
+export async function readStepsPage(
+  { database, runId }: RunReference,
+  { after, limit, status }: { readonly after?: string; readonly limit: number; readonly status?: StepStatus },
+): Promise<StepsPage> {
+  const [, ord, id = ''] = /^(\d{1,9})\.(.*)$/s.exec(after ?? '') ?? [];
+  const page = (db: Connection) =>
+    db
+      .selectFrom('steps')
+      .where('runId', '=', runId)
+      .where((eb) => eb(eb.refTuple('ord', 'id'), '>', eb.tuple(Number(ord ?? -1), id)))
+      .$if(status !== undefined, (query) => query.where('status', '=', status ?? ''))
+      .orderBy('ord')
+      .orderBy('id');
+  const sizes = await database.read((db) =>
+    page(db)
+      .select((eb) => [
+        eb.fn<number>('octet_length', ['key']).as('key'),
+        eb.fn<number | null>('octet_length', ['message']).as('message'),
+        eb.fn<number | null>('octet_length', ['item']).as('item'),
+      ])
+      .limit(limit)
+      .execute(),
+  );
+  const count = countFitting(sizes.map(({ key, message, item }) => key + (message ?? 0) + (item ?? 0)));
+  const rows = await database.read((db) =>
+    page(db).select(['id', 'ord', 'batch', 'key', 'status', 'errorCode', 'message', 'item']).limit(count).execute(),
+  );
+  const last = sizes.length < limit && rows.length === sizes.length ? undefined : rows.at(-1);
+  return {
+    steps: rows.map(({ batch, key, errorCode, message, item, ...row }) => ({
+      batch: batch === null ? null : fromStoredName(batch),
+      key: fromStoredName(key),
+      status: row.status as StepStatus,
+      code: errorCode,
+      message,
+      item,
+    })),
+    next: last === undefined ? null : `${last.ord}.${last.id}`,
+  };
+}
+
 /** The position of a record in the order of export. */
 interface RecordCursor {
   readonly ord: number;

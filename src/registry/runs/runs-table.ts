@@ -7,11 +7,18 @@ import { RUN_STATUSES, type RunRow, type StoredRun, type StoredRunStatus } from 
 import type { Connection, Database } from '../sql/database.ts';
 import { LeaseLostError } from '../errors.ts';
 import { appendEvent } from '../log/events.ts';
-import { toPage, type Page, type PageCursor } from '../sql/page.ts';
+import { matchesSearch, toPage, type Page, type PageCursor } from '../sql/page.ts';
 import { toStorableText, toStoredName } from '../sql/row-id.ts';
 import { assertFolderFree, claimFolder, type FolderClaim } from './run-folders.ts';
 import { forgetSteps, type ForgottenPart } from './run-forget.ts';
-import { pageRecords, pageSteps, readRecordsPage, type RecordsPage } from './run-pages.ts';
+import {
+  pageRecords,
+  pageSteps,
+  readRecordsPage,
+  readStepsPage,
+  type RecordsPage,
+  type StepsPage,
+} from './run-pages.ts';
 import { missingRun, nextPosition, putRecord, recount, touchRun } from './run-records.ts';
 import { forgetRemoved, isRemovable, listHalfRemoved, removeRun } from './run-removal.ts';
 import { readRun, toNewRow, toStoredRun, type NewRun } from './run-row.ts';
@@ -24,6 +31,8 @@ export interface RunFilter {
   readonly status?: StoredRunStatus | readonly StoredRunStatus[];
   readonly owner?: string;
   readonly action?: string;
+  /** A part of the id, or the beginning of the action or the owner; upper and lower case are the same. */
+  readonly search?: string;
   /** The maximum number of runs, newest first; default all. */
   readonly limit?: number;
   /** The position after which the list begins. */
@@ -79,7 +88,7 @@ export class Runs {
     return (await this.#rows({})).filter((row) => readRun(row) === undefined).map(({ id }) => id);
   }
 
-  #rows({ status, owner, action, limit, after }: RunFilter): Promise<RunRow[]> {
+  #rows({ status, owner, action, search, limit, after }: RunFilter): Promise<RunRow[]> {
     return this.#database.read((db) =>
       db
         .selectFrom('runs')
@@ -92,6 +101,9 @@ export class Runs {
         )
         .$if(owner !== undefined, (query) => query.where('owner', '=', owner ?? ''))
         .$if(action !== undefined, (query) => query.where('action', '=', action ?? ''))
+        .$if(search !== undefined, (query) =>
+          query.where(matchesSearch(search ?? '', { anywhere: 'id', atStart: ['action', 'owner'] })),
+        )
         .orderBy('createdAt', 'desc')
         .orderBy('id', 'desc')
         .$if(limit !== undefined, (query) => query.limit(limit ?? 0))
@@ -255,6 +267,11 @@ export class Runs {
   /** Lists one page of records in export order. `after` is the `next` of the previous page. */
   listRecordsPage(id: string, page: { readonly after?: string; readonly limit: number }): Promise<RecordsPage> {
     return readRecordsPage({ database: this.#database, runId: id }, page);
+  }
+
+  /** A page of its steps in the order in which they were declared. `after` is the `next` of the page before. */
+  listStepsPage(id: string, page: Parameters<typeof readStepsPage>[1]): Promise<StepsPage> {
+    return readStepsPage({ database: this.#database, runId: id }, page);
   }
 
   /**

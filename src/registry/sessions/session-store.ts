@@ -14,7 +14,7 @@ import {
 import { isTime } from '../../model/fields.ts';
 import type { Connection, Database } from '../sql/database.ts';
 import { appendEvent } from '../log/events.ts';
-import { toPage, type Page, type PageCursor } from '../sql/page.ts';
+import { matchesSearch, toPage, type Page, type PageCursor } from '../sql/page.ts';
 import { toStorableText } from '../sql/row-id.ts';
 import { readSession, toStoredSession } from './session-row.ts';
 
@@ -28,6 +28,10 @@ const END_OF_TIME = '9999';
 export interface SessionFilter {
   readonly status?: SessionStatus | readonly SessionStatus[];
   readonly owner?: string;
+  /** The id of the run that it works for, or worked for. */
+  readonly run?: string;
+  /** A part of the id, or the beginning of the owner; upper and lower case are the same. */
+  readonly search?: string;
   readonly host?: string;
   /** The maximum number of sessions, newest first; default all. */
   readonly limit?: number;
@@ -264,7 +268,7 @@ export class SessionStore {
     }
   }
 
-  async #rows({ status, owner, host, limit, after }: SessionFilter): Promise<SessionRow[]> {
+  async #rows({ status, owner, run, search, host, limit, after }: SessionFilter): Promise<SessionRow[]> {
     if (status?.length === 0) return [];
     return this.#database.read((db) =>
       db
@@ -272,6 +276,10 @@ export class SessionStore {
         .selectAll()
         .$if(status !== undefined, (query) => query.where('status', 'in', toList(status)))
         .$if(owner !== undefined, (query) => query.where('owner', '=', owner ?? ''))
+        .$if(run !== undefined, (query) => query.where('runId', '=', run ?? ''))
+        .$if(search !== undefined, (query) =>
+          query.where(matchesSearch(search ?? '', { anywhere: 'id', atStart: ['owner'] })),
+        )
         .$if(host !== undefined, (query) => query.where('host', '=', host ?? ''))
         .$if(after !== undefined, (query) =>
           query.where((eb) =>

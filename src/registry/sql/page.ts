@@ -1,4 +1,5 @@
 /** Pages of lists, the newest row first. */
+import { sql, type RawBuilder, type SqlBool } from 'kysely';
 
 /** The position of a row in the order of a list. */
 export interface PageCursor {
@@ -45,4 +46,16 @@ function sizeOf(row: object): number {
     (sum, value) => sum + (typeof value === 'string' ? Buffer.byteLength(value) : 0),
     0,
   );
+}
+
+/** Returns the condition that one column has the text anywhere in it, or one of the others begins with it, in upper or lower case. */
+export function matchesSearch(
+  text: string,
+  { anywhere, atStart }: { readonly anywhere: string; readonly atStart: readonly string[] },
+): RawBuilder<SqlBool> {
+  const literal = text.replace(/[!%_]/g, '!$&');
+  const isLike = (column: string, pattern: string) =>
+    sql<SqlBool>`lower(${sql.ref(column)}) like lower(${pattern}) escape '!'`;
+  const conditions = [isLike(anywhere, `%${literal}%`), ...atStart.map((column) => isLike(column, `${literal}%`))];
+  return sql<SqlBool>`(${sql.join(conditions, sql` or `)})`;
 }

@@ -24,6 +24,8 @@ const ROUTES = [
   'get /runs',
   'get /runs/{id}',
   'get /runs/{id}/records',
+  'get /runs/{id}/steps',
+  'get /runs/{id}/events',
   'post /runs/{id}/cancel',
   'post /reset-stuck',
   'get /events',
@@ -135,6 +137,12 @@ describeOnPostgres('Monitor: its OpenAPI document', (registries) => {
     { route: 'get /runs/{id}/records', target: '/runs/stuck/records?limit=1', status: 200 },
     { route: 'get /runs/{id}/records', target: '/runs/nobody/records', status: 404 },
     { route: 'get /runs/{id}/records', target: '/runs/stuck/records?limit=-1', status: 400 },
+    { route: 'get /runs/{id}/steps', target: '/runs/stuck/steps?status=failed&limit=1', status: 200 },
+    { route: 'get /runs/{id}/steps', target: '/runs/nobody/steps', status: 404 },
+    { route: 'get /runs/{id}/steps', target: '/runs/stuck/steps?status=none', status: 400 },
+    { route: 'get /runs/{id}/events', target: '/runs/stuck/events?limit=1', status: 200 },
+    { route: 'get /runs/{id}/events', target: '/runs/nobody/events', status: 404 },
+    { route: 'get /runs/{id}/events', target: '/runs/stuck/events?limit=0', status: 400 },
     { route: 'get /alerts', target: '/alerts', status: 200 },
     { route: 'get /timeline', target: '/timeline', status: 200 },
     { route: 'get /timeline', target: '/timeline?minutes=1440', status: 200 },
@@ -190,7 +198,7 @@ describeOnPostgres('Monitor: its OpenAPI document', (registries) => {
   });
 
   it('describes the answers while the registry can’t be used', async () => {
-    const names = ['sessions', 'runs', 'events', 'alerts', 'records', 'counters', 'leaders'];
+    const names = ['sessions', 'runs', 'steps', 'events', 'alerts', 'records', 'counters', 'leaders'];
     for (const name of names) await rawSql(monitor.config.registryUrl, `alter table ${name} rename to no_${name}`);
     const bad: string[] = [];
     for (const { route, operation } of operations()) {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import type { Registry } from '../../../src/registry/registry.ts';
 import { numbers } from '../../support/opened-run.ts';
-import { insertSession, rawSql } from '../../support/raw-sql.ts';
+import { insertSession, literal, rawSql } from '../../support/raw-sql.ts';
 import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
 import { useFilledMonitor } from '../support/filled-monitor.ts';
 import { ODD_OWNER } from '../support/filled-registry.ts';
@@ -123,4 +123,81 @@ describeOnSqliteAndInFullOnPostgres('Monitor: pages of rows', (registries) => {
       expect(answer.json.error.message).to.be.a('string').and.not.equal('');
     });
   }
+
+  it('gives the steps of a run by status, in pages, with the address of those that have one', async () => {
+    const steps = [
+      { id: 'a', key: 'sign in', status: 'done' },
+      { id: 'b', key: 'https://shop.example/1?token=secret', status: 'failed', batch: 'products' },
+      { id: 'c', key: 'two', status: 'failed', item: { url: 'http://shop.example/2' } },
+      { id: 'd', key: 'three', status: 'failed', item: 'http://shop.example/3' },
+      { id: 'e', key: 'javascript:alert(1)', status: 'failed', item: { url: 'file:///etc/passwd' } },
+    ];
+    for (const [order, { id, key, status, batch, item }] of steps.entries()) {
+      const values = [id, key, status, batch, item && JSON.stringify(item)].map((one) => (one ? literal(one) : 'null'));
+      await rawSql(
+        url,
+        `insert into steps (run_id, id, key, status, batch, item, ord, error_code, message)
+         values ('with records', ${values.join()}, ${order}, 'step-failed', 'password=hunter2 was refused')`,
+      );
+    }
+    const all = await get('/runs/with%20records/steps');
+    expect(all.steps.map(({ status }: { status: string }) => status)).to.deep.equal(steps.map(({ status }) => status));
+    const failed: { url: string | null; batch: string | null; message: string }[] = [];
+    for (let after: string | null = ''; after !== null;) {
+      const { steps: some, count, next } = await get(`/runs/with%20records/steps?status=failed&limit=3${after}`);
+      expect(count).to.equal(some.length);
+      failed.push(...some);
+      after = next === null ? null : `&after=${encodeURIComponent(next)}`;
+    }
+    expect(failed.map((step) => step.url)).to.deep.equal([
+      'https://shop.example/1?token=***',
+      'http://shop.example/2',
+      'http://shop.example/3',
+      null,
+    ]);
+    expect(failed.map(({ batch }) => batch)).to.deep.equal(['products', null, null, null]);
+    expect(JSON.stringify(all)).to.not.match(/hunter2|secret/);
+    expect((await get('/runs/with%20records/steps?after=none')).count).to.equal(steps.length);
+    await rawSql(url, `delete from steps where run_id = 'with records'`);
+  });
+
+  it('gives the events of a run alone, the newest first, in pages', async () => {
+    await registry.runs.create({ id: 'eventful', action: 'gather', params: {}, owner: 'eventful' });
+    for (const message of ['one', 'two', 'three'])
+      await registry.events.append({ type: 'session_started', owner: 'someone', runId: 'eventful', message });
+    await registry.events.append({ type: 'session_started', owner: 'someone', runId: 'other', message: 'other' });
+    const first = await get('/runs/eventful/events?limit=2');
+    const second = await get(`/runs/eventful/events?limit=2&after=${encodeURIComponent(first.next)}`);
+    const messages = [...first.events, ...second.events].map(({ message }: { message: string }) => message);
+    expect(messages).to.deep.equal(['three', 'two', 'one']);
+    expect(second.next).to.equal(null);
+    const made = encodeURIComponent('2026-01-01T00:00:00.000Z.none');
+    expect((await get(`/runs/eventful/events?after=${made}`)).count).to.equal(3);
+    await registry.runs.remove('eventful');
+  });
+
+  it('finds runs by a part of their id or the beginning of their action or owner, and takes no sign for a wildcard', async () => {
+    const add = (id: string, action: string, owner: string) => registry.runs.create({ id, action, params: {}, owner });
+    await add('20261127-101112-abcdef', 'gather-100%', 'Ann_1');
+    await add('20261127-101113-bcdefa', 'check', 'ann');
+    const find = async (search: string, more = '') =>
+      (await page('runs', `search=${encodeURIComponent(search)}${more}`)).rows.map(({ id }) => id.slice(-6));
+    expect(await find('101112-ab')).to.deep.equal(['abcdef']);
+    expect(await find('GATHER-1')).to.deep.equal(['abcdef']);
+    expect((await find('ann')).toSorted()).to.deep.equal(['abcdef', 'bcdefa']);
+    expect(await find('ann_')).to.deep.equal(['abcdef']);
+    expect(await find('gather-100%')).to.deep.equal(['abcdef']);
+    expect(await find('%')).to.deep.equal([]);
+    expect(await find('nn')).to.deep.equal([]);
+    expect(await find('ann', '&status=failed')).to.deep.equal([]);
+    for (const id of ['20261127-101112-abcdef', '20261127-101113-bcdefa']) await registry.runs.remove(id);
+  });
+
+  it('finds sessions by a part of their id, the beginning of their owner, and their run', async () => {
+    const ids = async (query: string) => (await page('sessions', query)).rows.map(({ id }) => id);
+    expect(await ids('search=OWNER%20of%20dea')).to.deep.equal(['dead']);
+    expect(await ids('search=ession%20of%20slow')).to.deep.equal(['session of slow']);
+    expect(await ids('run=slow')).to.deep.equal(['session of slow']);
+    expect(await ids('run=slow&status=dead')).to.deep.equal([]);
+  });
 });

@@ -162,7 +162,14 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the answers of its routes', (regis
       progress: { done: 5, total: 0, percent: null, label: null },
       records: 0,
       sessions: 2,
-      deaths: [{ cause: 'browser-gone', detected_by: 'devtools', message: 'the browser went away' }],
+      deaths: [
+        {
+          cause: 'browser-gone',
+          detected_by: 'devtools',
+          message: 'the browser went away',
+          at: stored?.deaths[0]?.at,
+        },
+      ],
       error: { code: 'units-failed', message: 'it was failed' },
       host: null,
       pid: null,

@@ -22,6 +22,8 @@ export const READS = [
   '/runs',
   '/runs/nobody',
   '/runs/nobody/records',
+  '/runs/nobody/steps',
+  '/runs/nobody/events',
   '/events',
   '/alerts',
   '/timeline',
