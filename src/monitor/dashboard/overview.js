@@ -1,17 +1,99 @@
 /** How things stand: the verdict and why, who watches, the numbers that matter, the alerts with what to type next, the deaths. */
-import { deathsCard } from './charts.js';
-import { toClockTime, toCountText, toNumberText } from './format.js';
+import { deathsCard, numbersSection } from './charts.js';
+import { redraw } from './drawing.js';
+import { known, live, resources, staleness, verdict } from './facts.js';
+import { feed } from './feed.js';
+import { toCausesText, toCountText, toNumberText } from './format.js';
 import { html, nothing, repeat } from './lit.js';
-import { badge, copyButton, empty, foreign, icon, runLink, section, table, time, toTone } from './parts.js';
+import { badge, copyButton, empty, foreign, runLink, section, table, time, toTone } from './parts.js';
+import { toHref } from './route.js';
+import { isPending, isWorkedOn, runningSection, runsTable } from './runs.js';
+import { sessionsTable, stuckSection } from './sessions.js';
 
-/** @import { Answer } from './api.js' */
+/** @import { Answer, Session } from './api.js' */
 /** @import { Tone } from './parts.js' */
 /** @typedef {Answer<'healthAnswer'>} Health */
+
+export function overviewPage() {
+  const { health } = known;
+  return html`
+    ${statusSection(verdict())} ${overviewTiles()} ${alertsSection(known.alerts, { stale: staleness('alerts') })}
+    <div class="columns">
+      <div class="primary">
+        ${runningSection(workedOn(), { stale: staleness('latest'), thresholds: health?.thresholds })}
+        ${stuckSection(known.stuck, { stale: staleness('stuck') })} ${liveSection()}
+        ${deathsSection(known.timeline, { stale: staleness('timeline') })}
+        ${numbersSection(known.statistics, { stale: staleness('statistics') })}
+      </div>
+      ${feed()}
+    </div>
+    ${section(
+      {
+        id: 'recent',
+        title: 'Finished runs',
+        stale: staleness('latest'),
+        control: html`<a href=${toHref('runs')}>All runs</a>`,
+      },
+      runsTable(
+        (known.latest?.runs ?? []).filter((run) => !isPending(run) && !isWorkedOn(run)),
+        known.latest === undefined ? 'Loading…' : html`No run has finished yet. A first one: <code>npm start</code>`,
+      ),
+    )}
+  `;
+}
+
+/** Those that are worked on, then those that wait; undefined: not known yet. */
+function workedOn() {
+  if (live.active === null && known.latest === undefined) return undefined;
+  const listed = known.latest?.runs ?? [];
+  const working = live.active ?? listed.filter(isWorkedOn);
+  const ids = new Set(working.map(({ id }) => id));
+  return [...working, ...listed.filter((run) => isPending(run) && !ids.has(run.id))];
+}
+
+function liveSection() {
+  const answer = known.live;
+  const control = html`<a href=${toHref('sessions')}>All sessions</a>`;
+  const note = answer?.next ? `the first ${answer.sessions.length}` : '';
+  const none = html`No browser session is alive; one starts with each run.`;
+  return section(
+    { id: 'sessions', title: 'Live sessions', stale: staleness('live'), note, control },
+    sessionsTable(answer?.sessions ?? [], {
+      caption: 'Live browser sessions',
+      none: answer === undefined ? 'Loading…' : none,
+      without: ['Session', 'Began'],
+      toTrouble: (session) => toCausesText(deathsOf(session)) || 'none',
+    }),
+  );
+}
+
+/**
+ * The deaths of a session's run; of its owner if the run is not known.
+ * @param {Session} session
+ */
+function deathsOf({ run_id: runId, owner }) {
+  const run = [...(live.active ?? []), ...(known.latest?.runs ?? [])].find(({ id }) => id === runId);
+  return run?.deaths ?? (known.timeline?.deaths ?? []).filter((death) => death.owner === owner);
+}
+
+function overviewTiles() {
+  const alerts = known.alerts?.alerts;
+  const isCritical = alerts?.some(({ severity }) => severity === 'critical') ?? false;
+  const running = live.active ?? known.latest?.runs.filter(isWorkedOn);
+  return tiles([
+    { href: '#alerts', number: alerts?.length, text: 'alerts', tone: isCritical ? 'bad' : 'warn' },
+    { href: '#stuck', number: known.stuck?.count, text: 'stuck', tone: 'bad' },
+    { href: '#running', number: known.health?.sessions?.long_running_sessions, text: 'without progress', tone: 'warn' },
+    { href: '#running', number: running?.length, text: 'running' },
+    { href: '#sessions', number: known.live?.sessions.length, text: 'live sessions' },
+    { href: '#deaths', number: known.timeline?.deaths.length, text: `deaths in ${live.minutes / 60} h`, tone: 'warn' },
+  ]);
+}
 
 /**
  * @param {{ status: string, reasons: readonly string[], health: Health | undefined }} verdict
  */
-export const statusSection = ({ status, reasons, health }) =>
+const statusSection = ({ status, reasons, health }) =>
   html`<section class="panel why" id="why" aria-labelledby="why-title" data-tone=${toTone(status)}>
     <div class="why-text">
       <h2 id="why-title" tabindex="-1">Status</h2>
@@ -58,7 +140,7 @@ const job = (label, { enabled, last_at: lastAt }, setting = '') =>
  * Links to the sections, each with the number that matters there.
  * @param {readonly { href: string, number: number | undefined, text: string, tone?: Tone }[]} list
  */
-export const tiles = (list) =>
+const tiles = (list) =>
   html`<nav class="tiles" aria-label="On this page" id="tiles">
     ${list.map(
       ({ href, number, text, tone = 'quiet' }) =>
@@ -72,23 +154,26 @@ export const tiles = (list) =>
  * @param {Answer<'alerts'> | undefined} answer
  * @param {{ stale: string | null }} options
  */
-export const alertsSection = (answer, { stale }) =>
+const alertsSection = (answer, { stale }) =>
   section(
     { id: 'alerts', title: 'Alerts firing now', stale },
-    html`<ul class="alerts">
-      ${repeat((answer?.alerts ?? []).toSorted(worstFirst), ({ key }) => key, alertItem)}
-    </ul>`,
+    html`<div class="scroll" role="group" aria-label="Alerts firing now">
+      <ul class="alerts">
+        ${repeat((answer?.alerts ?? []).toSorted(worstFirst), ({ key }) => key, alertItem)}
+      </ul>
+    </div>`,
     answer?.alerts.length === 0 ? empty('No alert is firing.') : nothing,
   );
 
 /** @param {Answer<'alert'>} alert */
-const alertItem = ({ severity, message, rule, owner, since, next }) =>
+const alertItem = ({ severity, message, rule, owner, run_id: runId, since, next }) =>
   html`<li class="alert" data-tone=${toTone(severity)}>
     ${badge(severity)}
     <div class="alert-body">
       <p class="alert-message clamp" dir="auto" title=${message}>${message}</p>
       <p class="meta">
-        <span class="id">${rule}</span>${owner === null ? nothing : foreign(owner)}<span
+        <span class="id">${rule}</span
+        >${owner === null ? nothing : foreign(owner)}${runId === null ? nothing : runLink(runId)}<span
           >for ${time(since, { as: 'for' })}</span
         >
       </p>
@@ -111,15 +196,18 @@ const worstFirst = (one, other) =>
 /**
  * The chart, and its deaths as a table with what each one said.
  * @param {Answer<'timeline'> | undefined} timeline
- * @param {{ stale: string | null, minutes: number, onMinutes: (minutes: number) => void }} options
+ * @param {{ stale: string | null }} options
  */
-export function deathsSection(timeline, { stale, minutes, onMinutes }) {
+function deathsSection(timeline, { stale }) {
   const deaths = (timeline?.deaths ?? []).toSorted((one, other) => Date.parse(other.at) - Date.parse(one.at));
   const isEmpty = timeline?.deaths.length === 0;
   deathsCard.canvas.hidden = isEmpty;
   const none = 'No session died in this time.';
-  const onChange = (/** @type {Event} */ { currentTarget }) =>
-    onMinutes(Number(/** @type {HTMLSelectElement} */ (currentTarget).value));
+  const onChange = (/** @type {Event} */ { currentTarget }) => {
+    live.minutes = Number(/** @type {HTMLSelectElement} */ (currentTarget).value);
+    resources.timeline.askNow();
+    redraw();
+  };
   return section(
     {
       id: 'deaths',
@@ -130,7 +218,8 @@ export function deathsSection(timeline, { stale, minutes, onMinutes }) {
         Looking back
         <select id="minutes" @change=${onChange}>
           ${[60, 360, 1440].map(
-            (one) => html`<option value=${one} ?selected=${one === minutes}>${toCountText(one / 60, 'hour')}</option>`,
+            (one) =>
+              html`<option value=${one} ?selected=${one === live.minutes}>${toCountText(one / 60, 'hour')}</option>`,
           )}
         </select>
       </label>`,
@@ -159,44 +248,4 @@ export function deathsSection(timeline, { stale, minutes, onMinutes }) {
       )}
     </details>`,
   );
-}
-
-const LINKS = ['/health', '/sessions', '/runs', '/statistics', '/metrics'];
-
-/** @param {(event: MouseEvent) => Promise<void>} onOpen */
-export const footer = (onOpen) =>
-  html`<footer class="foot">
-    <p>The same as data: ${LINKS.map((path) => html`<a href=${path} @click=${onOpen}>${path}</a> `)}</p>
-  </footer>`;
-
-/**
- * @param {{ status: string, connection: { state: string, since: number }, checkedAt: string | undefined }} state
- */
-export function header({ status, connection: { state, since }, checkedAt }) {
-  const text =
-    { live: 'live', idle: 'not connected', unanswered: 'no answers' }[state] ??
-    `reconnecting since ${toClockTime(since)}`;
-  const tone = state === 'live' ? 'good' : state === 'idle' ? 'quiet' : 'warn';
-  return html`<header class="top">
-    <h1>webdriver-supervisor</h1>
-    <p class="top-status" id="status" role="status">${badge(status, { size: 'badge-big' })}</p>
-    <p class="connection" id="connection" data-tone=${tone}>${icon(state === 'live' ? 'live' : 'lost')}${text}</p>
-    <p class="checked">checked ${time(checkedAt, { none: 'not yet' })}</p>
-  </header>`;
-}
-
-/** @type {Record<Tone, readonly [colour: string, shape: string]>} */
-const FAVICONS = {
-  good: ['#1f9d5b', '<circle cx="8" cy="8" r="7"/>'],
-  warn: ['#e0a100', '<path d="M8 1 15.5 15H.5z"/>'],
-  bad: ['#d92d3a', '<path d="M4.7.5h6.6l4.2 4.2v6.6l-4.2 4.2H4.7L.5 11.3V4.7z"/>'],
-  info: ['#2050b8', '<circle cx="8" cy="8" r="7"/>'],
-  quiet: ['#7b8694', '<circle cx="8" cy="8" r="5" opacity=".6"/>'],
-};
-
-/** @param {string} status */
-export function toFavicon(status) {
-  const [colour, shape] = FAVICONS[toTone(status)];
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" fill="${colour}">${shape}</svg>`;
-  return `data:image/svg+xml,${encodeURIComponent(svg)}`;
 }

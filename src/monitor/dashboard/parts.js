@@ -1,6 +1,7 @@
 /** Small parts that all views are made of. Everything that the monitor says becomes text, never markup. */
 import { toAgoText, toFullTime, toShortId, toSpanText, toWords } from './format.js';
 import { html, nothing, repeat } from './lit.js';
+import { toRunHref } from './route.js';
 import { copy } from './toast.js';
 
 /** @typedef {import('lit-html').TemplateResult} Template */
@@ -57,9 +58,7 @@ export const time = (at, { as = 'ago', none = '–' } = {}) =>
 
 /** @param {string | null} id */
 export const runLink = (id) =>
-  id === null
-    ? html`<span>–</span>`
-    : html`<a class="id" href="/runs/${encodeURIComponent(id)}" title="Run ${id}">${toShortId(id)}</a>`;
+  id === null ? html`<span>–</span>` : html`<a class="id" href=${toRunHref(id)} title="Run ${id}">${toShortId(id)}</a>`;
 
 /**
  * @param {string} text

@@ -129,7 +129,7 @@ export const runsTable = (runs, none) =>
         { label: 'Action', cell: ({ action }) => foreign(action), isHead: true, className: 'narrow' },
         { label: 'Run', cell: ({ id }) => runLink(id) },
         { label: 'Owner', cell: ({ owner }) => foreign(owner), className: 'narrow' },
-        { label: 'Ended', cell: (run) => time(run.ended_at), className: 'when' },
+        { label: 'Began', cell: (run) => time(run.started_at ?? run.created_at), className: 'when' },
         { label: 'Took', cell: (run) => toDurationText(run.duration_ms), className: 'number' },
         { label: 'Done', cell: toDoneText },
         { label: 'Records', cell: ({ records }) => toNumberText(records), className: 'number' },

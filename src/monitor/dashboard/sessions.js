@@ -1,60 +1,71 @@
 /** Sessions, and what is stuck. */
 import { askToEnd, askToReset } from './dialog.js';
-import { toCausesText } from './format.js';
+import { toDurationText, toShortId } from './format.js';
 import { html, nothing } from './lit.js';
 import { badge, button, foreign, runLink, section, table, time } from './parts.js';
 
-/** @import { Answer, Death, Session } from './api.js' */
+/** @import { Answer, Session } from './api.js' */
+
+const SECOND_MS = 1_000;
+
+/** @param {Session} session */
+const isAlive = ({ status }) => status === 'starting' || status === 'active';
 
 /**
- * @param {Answer<'sessions'> | undefined} answer
- * @param {{ stale: string | null, deathsOf: (session: Session) => readonly { cause: string }[] }} options
+ * @param {readonly Session[]} sessions
+ * @param {object} options
+ * @param {string} options.caption
+ * @param {import('./parts.js').Content} options.none
+ * @param {readonly string[]} [options.without] labels of columns that are left out
+ * @param {(session: Session) => string | null} [options.toTrouble]
  */
-export const sessionsSection = (answer, { stale, deathsOf }) =>
-  section(
+export const sessionsTable = (sessions, { caption, none, without = [], toTrouble = toEndText }) =>
+  table(
     {
-      id: 'sessions',
-      title: 'Live sessions',
-      stale,
-      note: answer?.next ? `the first ${answer.sessions.length}; all: npm run sessions` : '',
+      caption,
+      none,
+      /** @param {Session} session */
+      keyOf: ({ id }) => id,
+      columns: /** @type {import('./parts.js').Column<Session>[]} */ ([
+        { label: 'Owner', cell: ({ owner }) => foreign(owner), isHead: true, className: 'narrow' },
+        { label: 'Status', cell: ({ status }) => badge(status) },
+        { label: 'Session', cell: ({ id }) => html`<span class="id" title=${id}>${toShortId(id)}</span>` },
+        { label: 'Epoch', cell: ({ epoch }) => epoch, className: 'number' },
+        { label: 'Began', cell: (session) => time(session.created_at), className: 'when' },
+        {
+          label: 'Lasted',
+          cell: (session) =>
+            isAlive(session)
+              ? time(session.created_at, { as: 'for' })
+              : toDurationText(session.age_seconds * SECOND_MS),
+          className: 'when',
+        },
+        {
+          label: 'Heartbeat',
+          cell: (session) => time(session.last_heartbeat_at, { none: 'none yet' }),
+          className: 'when',
+        },
+        { label: 'Host', cell: ({ host, pid }) => foreign(`${host}:${pid}`), className: 'narrow' },
+        { label: 'Run', cell: (session) => runLink(session.run_id) },
+        { label: 'Trouble', cell: (session) => foreign(toTrouble(session), 'clamp'), className: 'rest' },
+        {
+          label: 'Action',
+          cell: (session) =>
+            isAlive(session)
+              ? button('End…', () => askToEnd(session), { label: `End the session of ${session.owner}` })
+              : nothing,
+          className: 'control',
+        },
+      ]).filter(({ label }) => !without.includes(label)),
     },
-    answer === undefined
-      ? nothing
-      : table(
-          {
-            caption: 'Live browser sessions',
-            /** @param {Session} session */
-            keyOf: ({ id }) => id,
-            none: html`No browser session is alive; one starts with each run. Earlier ones:
-              <code>npm run sessions</code>`,
-            columns: [
-              { label: 'Owner', cell: ({ owner }) => foreign(owner), isHead: true, className: 'narrow' },
-              { label: 'Status', cell: ({ status }) => badge(status) },
-              { label: 'Epoch', cell: ({ epoch }) => epoch, className: 'number' },
-              { label: 'Age', cell: (session) => time(session.created_at, { as: 'for' }), className: 'when' },
-              {
-                label: 'Heartbeat',
-                cell: (session) => time(session.last_heartbeat_at, { none: 'none yet' }),
-                className: 'when',
-              },
-              { label: 'Host', cell: ({ host, pid }) => foreign(`${host}:${pid}`), className: 'narrow' },
-              { label: 'Run', cell: (session) => runLink(session.run_id) },
-              {
-                label: 'Deaths',
-                cell: (session) => foreign(toCausesText(deathsOf(session)) || 'none', 'clamp'),
-                className: 'rest',
-              },
-              {
-                label: 'Action',
-                cell: (session) =>
-                  button('End…', () => askToEnd(session), { label: `End the session of ${session.owner}` }),
-                className: 'control',
-              },
-            ],
-          },
-          answer.sessions,
-        ),
+    sessions,
   );
+
+/** @param {Session} session */
+function toEndText({ death, message }) {
+  if (death === null) return message;
+  return `${death.cause}, noticed by ${death.detected_by}${death.message === null ? '' : `: ${death.message}`}`;
+}
 
 /**
  * @param {Answer<'stuckSessions'> | undefined} answer

@@ -3,7 +3,7 @@ import type { Selectable, SelectQueryBuilder } from 'kysely';
 
 import type { StoredRun } from '../../model/run.ts';
 import type { Connection, Database } from '../sql/database.ts';
-import { countFitting, type Page, type Place } from '../sql/page.ts';
+import { countFitting, type Page, type PageCursor } from '../sql/page.ts';
 import { appendEvent, type EventType, type NewEvent } from './events.ts';
 import type { EventsTable, Tables } from '../sql/tables.ts';
 
@@ -77,7 +77,7 @@ export class EventLog {
   /** A page of a run's events, the newest first. A cursor that no page gave begins at the beginning. */
   async listOfRun(
     { id, createdAt, endedAt }: Pick<StoredRun, 'id' | 'createdAt' | 'endedAt'>,
-    { limit, after }: { readonly limit: number; readonly after?: Place },
+    { limit, after }: { readonly limit: number; readonly after?: PageCursor },
   ): Promise<Page<StoredEvent>> {
     // The index is on times: only those of the run's life are looked at.
     const until = endedAt === null ? END_OF_TIME : new Date(Date.parse(endedAt) + LAST_EVENTS_MS).toISOString();
