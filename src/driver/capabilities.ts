@@ -4,7 +4,6 @@ import path from 'node:path';
 import chrome from 'selenium-webdriver/chrome.js';
 import edge from 'selenium-webdriver/edge.js';
 import { Capabilities, WebDriver } from 'selenium-webdriver';
-import type { Executor } from 'selenium-webdriver/http/index.js';
 
 import { mergeValues, toPlainCapabilities, toProxyCapability, type BrowserOptions } from './browser-options.ts';
 
@@ -83,6 +82,9 @@ function toDownloadPreferences(folder: string): object {
 function isEdge(browserName: string): boolean {
   return /edge/i.test(browserName);
 }
+
+/** Selenium's executor of commands. The types of its own module can't be imported from an ES module. */
+type Executor = Extract<Parameters<typeof chrome.Driver.createSession>[1], { defineCommand: unknown }>;
 
 export interface DriverOptions {
   readonly browserName: string;

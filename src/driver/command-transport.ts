@@ -2,7 +2,7 @@
  * The one entry point of all commands, for every library that builds on selenium. It refuses commands after a halt, gives each a deadline,
  * never sends one twice, counts a success as a heartbeat, reports to its session what each failure means, and stores the last commands.
  */
-import { Response, type Client, type Request } from 'selenium-webdriver/http/index.js';
+import { Response } from 'selenium-webdriver/http/index.js';
 
 import type { DeathReport, Detector } from '../model/death.ts';
 import { raceSignal, settlesWithin, withDeadline } from '../core/abort.ts';
@@ -14,6 +14,7 @@ import type { HttpAnswer, HttpClient } from './http-client.ts';
 import { isProxyFailure } from './describe-proxy.ts';
 import { SENDS_DEVTOOLS, SessionSettings } from './session-settings.ts';
 import { appendToMessage, parseFailure, verdictOfAnswer } from './verdicts.ts';
+import type { WireClient, WireRequest, WireResponse } from './wire.ts';
 
 /** The time that a command gets after its page was freed at the deadline. */
 const GRACE_AFTER_DEADLINE_MS = 3_000;
@@ -100,7 +101,7 @@ interface Question {
 }
 
 /** A supervised implementation of selenium's HTTP client for one session. A halt is final. */
-export class CommandTransport implements Client {
+export class CommandTransport implements WireClient {
   readonly log = new CommandLog();
   readonly settings: SessionSettings;
   readonly #options: TransportOptions;
@@ -155,7 +156,7 @@ export class CommandTransport implements Client {
   }
 
   /** Sends a command. Selenium's `http.Executor` calls it. */
-  async send(request: Request): Promise<Response> {
+  async send(request: WireRequest): Promise<WireResponse> {
     const { signal, attachTo, beforeCommand } = this.#options;
     if (attachTo !== undefined && request.method === 'POST' && request.path === '/session') {
       const body = JSON.stringify({ value: attachTo });
@@ -228,7 +229,7 @@ export class CommandTransport implements Client {
   }
 
   /** A `quit()` succeeds if the session is dead or has ended. Bare selenium resolves it too (measured). */
-  async #answerLateQuit(): Promise<Response> {
+  async #answerLateQuit(): Promise<WireResponse> {
     await Promise.allSettled([this.#quit]);
     return quitAnswer();
   }
@@ -240,7 +241,7 @@ export class CommandTransport implements Client {
     if (this.isEnded) throw new SessionEndedError();
   }
 
-  async #exchange(request: Request, label: string, ahead: Promise<unknown> | undefined): Promise<Response> {
+  async #exchange(request: WireRequest, label: string, ahead: Promise<unknown> | undefined): Promise<WireResponse> {
     const { http, signal, listener } = this.#options;
     const entry = this.log.begin(label);
     this.settings.learnNavigation(label, request.data);
@@ -385,7 +386,7 @@ export class CommandTransport implements Client {
 }
 
 /** Returns the answer of a successful quit. */
-function quitAnswer(): Response {
+function quitAnswer(): WireResponse {
   return new Response(200, {}, '{"value":null}');
 }
 
