@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The room of the command line: argv in, exit code out. Its laws: stdout is for results, everything else goes to stderr; every error is
  * one message that says what to do; what can be known to fail is told before a browser starts; nothing is left behind.

@@ -63,7 +63,7 @@ export class Run {
   #onPagePost: (session: AbortSignal) => void = () => undefined;
   readonly #stallWatch: StallWatch;
   readonly #figures = new RunFigures();
-  readonly #claimed = new DisposableStack();
+  #claimed: Disposable | undefined;
   #store: RunStore | undefined;
   #state: RunProgress['state'] = 'starting';
   #openCalls: () => readonly OpenCall[] = () => [];
@@ -116,7 +116,7 @@ export class Run {
       return await this.#executeUnderLease();
     } finally {
       this.#stallWatch.stop();
-      this.#claimed.dispose();
+      this.#claimed?.[Symbol.dispose]();
       signal?.removeEventListener('abort', onCancel);
       await this.#close();
     }
@@ -145,7 +145,7 @@ export class Run {
   async #work(manager: SessionManager): Promise<Ending | { readonly kind: 'completed'; readonly run: StoredRun }> {
     let session: Acquisition;
     try {
-      this.#claimed.use(claimFolder(this.#plan.claim, this.id));
+      this.#claimed = claimFolder(this.#plan.claim, this.id);
       session = await this.#acquire(manager, this.owner, {
         beforeCommand: this.#guard.before(this.#plan.supervisor.beforeCommand),
       });

@@ -17,8 +17,9 @@ const STARTED = /^(ChromeDriver was started successfully on port )(\d+)/;
 const ASKS_ONLY = new Set(['--version', '-v', '--help', '-h']);
 const PASSED_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
-if (import.meta.main) {
-  const [chromedriver, log, ...args] = process.argv.slice(2);
+main(...process.argv.slice(2));
+
+function main(chromedriver?: string, log?: string, ...args: readonly string[]): void {
   if (chromedriver === undefined || log === undefined) {
     process.stderr.write('usage: recording-driver.ts <real chromedriver> <log file> [arguments of chromedriver…]\n');
     process.exit(2);
