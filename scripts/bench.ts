@@ -12,6 +12,7 @@ import { locateBrowser } from '../src/driver/locate.ts';
 import { measureBatches } from './bench/batches.ts';
 import { measureDetection, measureLoopingPage, measureRecovery } from './bench/detection.ts';
 import { measureBigRuns } from './bench/big-runs.ts';
+import { measureImportTime } from './bench/import-time.ts';
 import { measureCheckpoints } from './bench/main-job.ts';
 import type { Row } from './bench/measure.ts';
 import { measureMainJob, measureRegistries, measureReplay } from './bench/registry.ts';
@@ -53,6 +54,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Row[]> | Row[]>> = {
   replay: measureReplay,
   'big-runs': measureBigRuns,
   upkeep: measureUpkeep,
+  'import-time': measureImportTime,
 };
 const names = process.argv.slice(2);
 const unknown = names.find((name) => !(name in MEASUREMENTS));

@@ -74,7 +74,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
   'selenium-webdriver': 'src/driver/',
   ws: 'src/driver/',
   'p-queue': 'src/supervisor/',
-  undici: 'src/supervisor/route/',
+  undici: 'src/supervisor/',
   socks: 'src/supervisor/route/',
   'pac-resolver': 'src/supervisor/route/',
   'quickjs-wasi': 'src/supervisor/route/',

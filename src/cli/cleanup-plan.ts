@@ -1,7 +1,7 @@
 /** What `sessions cleanup` is asked for, and what that would do: worked out from rows, with nothing changed. */
 import type { SessionStatus } from '../model/session.ts';
 import { ConfigError } from '../core/errors.ts';
-import { type Registry } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import { isPresent, removalAgeHours, type CleanupKind, type CleanupRule } from '../upkeep/upkeep.ts';
 import { isSessionLeft } from './sessions-report.ts';
 

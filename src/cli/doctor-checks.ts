@@ -7,7 +7,7 @@ import path from 'node:path';
 import { loadConfig, type Config } from '../config/config.ts';
 import { toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
-import { HttpClient, locateBrowser, needsNoSandbox, readVersions, versionsFit } from '../driver/driver.ts';
+import { locateBrowser, needsNoSandbox, openHttpClient, readVersions, versionsFit } from '../driver/driver.ts';
 import { describeMisfit } from './check-browser.ts';
 import { checkPrivacy } from './check-privacy.ts';
 import { checkRegistry } from './check-registry.ts';
@@ -140,7 +140,7 @@ function checkSandbox(): CheckResult {
 async function checkGrid(url: string, proxy: string | undefined): Promise<CheckResult> {
   const name = 'Grid';
   const shown = `${redactUrl(url)}${proxy === undefined ? '' : ` through the proxy ${redactUrl(proxy)}`}`;
-  const http = new HttpClient(url, { proxy });
+  const http = await openHttpClient(url, { proxy });
   try {
     const signal = AbortSignal.timeout(GRID_LIMIT_MS);
     const { status, body } = await http.send({ method: 'GET', path: '/status', signal });

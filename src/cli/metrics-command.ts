@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { RUN_STATUSES } from '../model/run.ts';
 import { SESSION_STATUSES } from '../model/session.ts';
 import { judgeAlerts, listFiring } from '../monitor/monitor.ts';
-import { type RegistryMetrics, type StoredAlert } from '../registry/registry.ts';
+import type { RegistryMetrics, StoredAlert } from '../registry/registry.ts';
 import { countCreated, LEAST_UNITS } from '../upkeep/upkeep.ts';
 import { commandLine } from './invocation.ts';
 import { judge, nameOwner, nameOwners, summarizeVerdicts, type Verdict } from './metrics-verdicts.ts';

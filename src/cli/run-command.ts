@@ -10,13 +10,11 @@ import {
   exitCodeOf,
   hiddenParameters,
   isTakenAway,
+  loadEngine,
   prepareRun,
-  rehearse,
   type Action,
   type Run,
   type RunOutcome,
-  warnOfEffects,
-  WatchedRun,
 } from '../runs/runs.ts';
 import { toActionParameters } from './action-flags.ts';
 import { ActionLoader } from './action-loader.ts';
@@ -139,6 +137,7 @@ async function runRequest(
       log.warn(`${describeDeath(death, run.progress.counts)}: ${death.evidence.message}; ${next}`);
     },
   };
+  const { rehearse, warnOfEffects, WatchedRun } = await loadEngine();
   const watched = new WatchedRun();
   if (scope !== undefined) warnOfEffects(action, options);
   const first = scope === undefined ? { action, options } : watched.watch(action, options);

@@ -6,8 +6,8 @@ import type { Command } from 'commander';
 import { RUN_STATUSES, type StoredRun } from '../model/run.ts';
 import { ConfigError } from '../core/errors.ts';
 import { quoteForShell } from '../core/shell-words.ts';
-import { type Registry } from '../registry/registry.ts';
-import { assertWritableFolder, EXPORT_FORMATS, exportRecords, toFolderClaim, type ExportFormat } from '../runs/runs.ts';
+import type { Registry } from '../registry/registry.ts';
+import { EXPORT_FORMATS, loadEngine, type ExportFormat } from '../runs/runs.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
 import { fail, failToFind, findById, makeGroup, makeSubcommand, toChoice, withRegistry } from './registry-commands.ts';
@@ -80,6 +80,7 @@ async function writeFiles(registry: Registry, typed: string, options: ExportOpti
   const format: ExportFormat = asked ?? own ?? 'jsonl';
   const { output } = run.options;
   const folder = options.output ?? (typeof output === 'string' ? output : path.join('output', run.id));
+  const { assertWritableFolder, exportRecords, toFolderClaim } = await loadEngine();
   if (run.records > 0) {
     await assertWritableFolder(folder);
     await registry.runs.assertFolderFree(run.id, await toFolderClaim(folder));

@@ -1,6 +1,6 @@
 /** The table of runs. */
 import { RUN_STATUSES, toShownProgress, type StoredRun } from '../model/run.ts';
-import { type Registry } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
 import { describeNumbers, toChoice, toWhole } from './registry-commands.ts';

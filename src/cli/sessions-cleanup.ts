@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { LIVE_STATUSES, SESSION_STATUSES } from '../model/session.ts';
 import type { Config } from '../config/config.ts';
 import { makeLog } from '../core/log.ts';
-import { type Registry } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import { SessionManager } from '../sessions/sessions.ts';
 import { CleanupError, DEFAULT_CLEANUP_POLICY, removalAgeHours } from '../upkeep/upkeep.ts';
 import {

@@ -5,7 +5,7 @@ import { type StoredSession, isLive } from '../model/session.ts';
 import type { Config } from '../config/config.ts';
 import { makeLog } from '../core/log.ts';
 import { thisProcess } from '../driver/driver.ts';
-import { type Registry } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import { SessionManager } from '../sessions/sessions.ts';
 import { commandLine } from './invocation.ts';
 import { fail, failToFind, findById, makeGroup, makeSubcommand, withRegistry } from './registry-commands.ts';

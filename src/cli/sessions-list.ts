@@ -1,6 +1,6 @@
 /** The table of sessions. */
 import { LIVE_STATUSES, SESSION_STATUSES, type SessionStatus, type StoredSession } from '../model/session.ts';
-import { type Registry } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
 import { describeNumbers } from './registry-commands.ts';

@@ -2,13 +2,16 @@
  * The entry point to winston. Lines are readable text on a terminal and JSON otherwise. They go to stderr (stdout is for results) and are
  * redacted. Each entry is one line, even if it contains text of a page with line breaks.
  */
+import { createRequire } from 'node:module';
 import { EOL } from 'node:os';
 import { Writable } from 'node:stream';
 
-import winston from 'winston';
+import type winston from 'winston';
 
 import { toPlainJson, toPlainLine } from './plain-text.ts';
 import { redactText, redactValue } from './redact.ts';
+
+const require = createRequire(import.meta.url);
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -37,13 +40,18 @@ export interface LogOptions {
 export function makeLog({ level = 'info', format, write }: LogOptions = {}): Log {
   const text = format === undefined ? process.stderr.isTTY : format === 'text';
   const destination = write ?? ((line: string) => void process.stderr.write(line));
-  const logger = winston.createLogger({
+  // Loaded with the first log that is made: a program that has a log of its own needs no winston.
+  const { createLogger, format: formats, transports } = require('winston') as typeof winston;
+  const logger = createLogger({
     level,
     levels: { error: 0, warn: 1, info: 2, debug: 3 },
-    format: winston.format.combine(winston.format(redactEntry)(), text ? textFormat : jsonFormat),
+    format: formats.combine(
+      formats(redactEntry)(),
+      ...(text ? [formats.printf(toTextLine)] : [formats.timestamp(), formats.json()]),
+    ),
     transports: [
       // Titles, messages and labels come from pages. They must not forge a line or control the terminal.
-      new winston.transports.Stream({
+      new transports.Stream({
         stream: lineStream((line) => destination(`${text ? toPlainLine(line) : toPlainJson(line)}\n`)),
       }),
     ],
@@ -60,15 +68,18 @@ export const silentLog: Log = {
   child: () => silentLog,
 };
 
-const jsonFormat = winston.format.combine(winston.format.timestamp(), winston.format.json());
-
-const textFormat = winston.format.printf(({ level, message, [Symbol.for('splat')]: _splat, ...fields }) => {
+function toTextLine({
+  level,
+  message,
+  [Symbol.for('splat')]: _splat,
+  ...fields
+}: winston.Logform.TransformableInfo): string {
   const mark = { error: 'error: ', warn: 'warning: ', info: '', debug: 'debug: ' }[level] ?? '';
   const details = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
   return `${mark}${String(message)}${details.length > 0 ? `  (${details.join(' ')})` : ''}`;
-});
+}
 
 function redactEntry(entry: winston.Logform.TransformableInfo): winston.Logform.TransformableInfo {
   const { level, message, ...fields } = entry;

@@ -1,8 +1,8 @@
 /** The browser options of a session, from any source: code, settings or an action. */
-import { Capabilities } from 'selenium-webdriver';
 
 import { ConfigError } from '../core/errors.ts';
 import { CHECKED_ELSEWHERE, FLAG, TEXT, validateOption, type OptionKind } from '../core/option-kinds.ts';
+import { Capabilities } from './selenium.ts';
 
 export interface BrowserOptions {
   /** True if the browser runs without a window on a screen. @default true */

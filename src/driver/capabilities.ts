@@ -6,6 +6,7 @@ import edge from 'selenium-webdriver/edge.js';
 import { Capabilities, WebDriver } from 'selenium-webdriver';
 
 import { mergeValues, toPlainCapabilities, toProxyCapability, type BrowserOptions } from './browser-options.ts';
+import { needsNoSandbox } from './sandbox.ts';
 
 /**
  * Switches that suppress first-run pages and the browser's own requests. Chromium's list of switches documents each of them. With the last
@@ -23,11 +24,6 @@ const QUIET_ARGUMENTS = [
   '--component-updater=url-source=http://127.0.0.1:1/',
   '--gaia-url=http://127.0.0.1:1/',
 ] as const;
-
-/** Returns whether Chromium must run without its sandbox: as root it refuses to start with one. */
-export function needsNoSandbox(): boolean {
-  return process.getuid?.() === 0;
-}
 
 function isChromium(browserName: string): boolean {
   return /chrom|edge/i.test(browserName);

@@ -8,6 +8,7 @@ import { WebSocket } from 'ws';
 
 import { raceSignal, settlesWithin, withDeadline } from '../core/abort.ts';
 import type { Disposer } from '../core/events.ts';
+import { DevToolsClosedError } from './devtools-errors.ts';
 import { HttpClient } from './http-client.ts';
 
 /** The time limit for the browser to accept the connection. On an idle machine it takes 20 ms. */
@@ -40,12 +41,6 @@ export interface DevToolsEvent {
   readonly method: string;
   readonly params: Readonly<Record<string, unknown>>;
 }
-
-/**
- * The connection is gone. Either the browser is gone too, and its death is declared soon, or only the connection broke and is being
- * restored.
- */
-export class DevToolsClosedError extends Error {}
 
 interface PendingCall {
   readonly resolve: (result: unknown) => void;

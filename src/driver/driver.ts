@@ -5,7 +5,10 @@
  * - Nothing that is started here outlives its session.
  * - Watching a page changes nothing in it.
  */
-export { By, Capabilities, Key, until } from 'selenium-webdriver';
+import type { HttpClient, Route } from './http-client.ts';
+import type { BrowserSession, SessionOptions } from './browser-session.ts';
+
+export { By, Capabilities, Key, until } from './selenium.ts';
 export type { WebDriver, WebElement } from 'selenium-webdriver';
 
 export {
@@ -15,7 +18,7 @@ export {
   validateBrowserOptions,
   type BrowserOptions,
 } from './browser-options.ts';
-export { needsNoSandbox } from './capabilities.ts';
+export { needsNoSandbox } from './sandbox.ts';
 export type { BrowserCookie, BrowserCookies } from './cookies.ts';
 export {
   CommandTimeoutError,
@@ -32,7 +35,7 @@ export {
   type ProcessInfo,
 } from './process-table.ts';
 export { isProcessGone, isProcessRunning, isProcessThere, thisProcess } from './process-identity.ts';
-export { HttpClient, type Route } from './http-client.ts';
+export type { HttpClient, Route } from './http-client.ts';
 export { deleteRemoteSession, endLeftProcesses, type LeftProcesses } from './reap.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';
 export { deferDriver } from './deferred-driver.ts';
@@ -52,8 +55,20 @@ export {
 } from './state/browser-state.ts';
 export { parseStorageState, toStorageState } from './state/storage-state.ts';
 export { UNKNOWN_FINGERPRINT } from './state/page-facts.ts';
-export { DevToolsClosedError } from './devtools.ts';
-export { PageUnreachableError, type PageFunction } from './page-function.ts';
+export { DevToolsClosedError, PageUnreachableError } from './devtools-errors.ts';
+export type { PageFunction } from './page-function.ts';
 export type { StateAccess } from './state/state-access.ts';
 export type { CommandHook } from './command-transport.ts';
-export { BrowserSession, type SessionListener, type SessionOptions, type SessionTarget } from './browser-session.ts';
+export type { BrowserSession, SessionListener, SessionOptions, SessionTarget } from './browser-session.ts';
+
+/** Starts a session. Throws `SessionStartError`, with nothing left behind, if there is none to be had. Loads selenium. */
+export async function startBrowserSession(options: SessionOptions): Promise<BrowserSession> {
+  const { BrowserSession: Session } = await import('./browser-session.ts');
+  return Session.start(options);
+}
+
+/** Makes a client of the endpoint at `url`. Loads Node's modules for HTTP and TLS, which take half as long as selenium. */
+export async function openHttpClient(url: string, route?: Route): Promise<HttpClient> {
+  const { HttpClient: Client } = await import('./http-client.ts');
+  return new Client(url, route);
+}

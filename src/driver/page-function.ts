@@ -1,9 +1,7 @@
 /** Runs a function in the page itself, beside the commands. It does not change the frame, the timeouts or the queue of the session. */
 import { raceSignal } from '../core/abort.ts';
-import { DevToolsClosedError, type DevTools } from './devtools.ts';
-
-/** The page can't be reached, and a retry does not help. The message is a clause for the middle of a sentence that gives the reason. */
-export class PageUnreachableError extends Error {}
+import type { DevTools } from './devtools.ts';
+import { DevToolsClosedError, PageUnreachableError } from './devtools-errors.ts';
 
 export interface PageFunction {
   /** The source of a function. Its `this` is an `AbortController` in the page, which is aborted with `signal`. */

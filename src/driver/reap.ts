@@ -7,7 +7,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { SupervisorError, toError } from '../core/errors.ts';
-import { HttpClient, type Route } from './http-client.ts';
+import type { Route } from './http-client.ts';
 import { listProcesses, readProcessVariable, type ProcessInfo } from './process-table.ts';
 
 /** The prefix of the names of the sessions' temporary folders. */
@@ -82,6 +82,7 @@ async function untilNone(
  * is no error.
  */
 export async function deleteRemoteSession(url: string, sessionId: string, route?: Route): Promise<void> {
+  const { HttpClient } = await import('./http-client.ts');
   const http = new HttpClient(url, route);
   try {
     const signal = AbortSignal.timeout(DELETE_LIMIT_MS);

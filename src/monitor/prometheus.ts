@@ -3,7 +3,7 @@ import { Counter, Gauge, Registry as Scrape, type Metric } from 'prom-client';
 
 import { RUN_STATUSES } from '../model/run.ts';
 import { SESSION_STATUSES, type StoredSession } from '../model/session.ts';
-import { type RegistryMetrics, type StoredHistogram } from '../registry/registry.ts';
+import type { RegistryMetrics, StoredHistogram } from '../registry/registry.ts';
 import type { StuckReport } from '../upkeep/upkeep.ts';
 import { measureData } from './memory-watch.ts';
 import type { OwnerLabels } from './owner-labels.ts';

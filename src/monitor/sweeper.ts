@@ -1,7 +1,7 @@
 /** Checks all live work once: ends the leftovers of dead processes, and times out what is stuck. */
 import { LIVE_STATUSES } from '../model/session.ts';
 import type { Log } from '../core/log.ts';
-import { type Registry } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import {
   findStuck,
   reapAbandoned,

@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import { delay, settlesWithin } from '../core/abort.ts';
 import type { Log } from '../core/log.ts';
 import { thisProcess } from '../driver/driver.ts';
-import { type Registry, type TimedOut } from '../registry/registry.ts';
+import type { Registry, TimedOut } from '../registry/registry.ts';
 import { endSession, endTimedOut, timeOutStuck, type StuckReport } from '../upkeep/upkeep.ts';
 import type { Sink } from './alerts/notice.ts';
 import type { CommandLine } from './command-line.ts';

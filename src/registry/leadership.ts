@@ -7,9 +7,6 @@ import { sql } from 'kysely';
 import type { Connection, Database } from './sql/database.ts';
 import type { LeadersTable } from './sql/tables.ts';
 
-/** The name of the leadership of the monitors. */
-export const MONITOR_LEADERSHIP = 'monitor';
-
 export interface Leader {
   /** Unique per program. */
   readonly holder: string;

@@ -2,7 +2,8 @@
 import { sql, type RawBuilder } from 'kysely';
 
 import type { SessionRow, StoredSession } from '../model/session.ts';
-import { yieldToWriters, type Connection, type Database } from './sql/database.ts';
+import { yieldToWriters } from './yield-to-writers.ts';
+import type { Connection, Database } from './sql/database.ts';
 import type { EventType } from './log/events.ts';
 import { toStorableText } from './sql/row-id.ts';
 import { readSession } from './sessions/session-row.ts';

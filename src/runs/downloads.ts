@@ -4,13 +4,13 @@ import { chmod, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 import { delay } from '../core/abort.ts';
-import { ActionError, SupervisorError } from '../core/errors.ts';
+import { ActionError } from '../core/errors.ts';
 import { makeFolder, PRIVATE_FILE_MODE } from '../core/folders.ts';
 import { Serial } from '../core/serial.ts';
-import { describeSpan } from '../core/time-words.ts';
 import { toStepRowId, type StepId } from '../registry/registry.ts';
 import { toFileName } from '../core/file-names.ts';
-import { describeStep } from './replay/ledger.ts';
+import { DownloadTimedOutError } from './errors.ts';
+import { describeStep } from './steps/step-words.ts';
 
 /** Chromium's name for a file that is not complete. */
 const UNFINISHED = /\.crdownload$|^\.(com\.google\.Chrome|org\.chromium\.Chromium)\./;
@@ -20,21 +20,6 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 export interface DownloadOptions {
   /** The time limit for the file in milliseconds, from the end of the work that starts it. @default 60_000 */
   readonly timeoutMs?: number;
-}
-
-/** No file came within the time limit. */
-export class DownloadTimedOutError extends SupervisorError {
-  readonly code = 'download-timed-out';
-  readonly consequence = 'fail-step';
-
-  constructor(timeoutMs: number, unfinished: readonly string[]) {
-    const what = unfinished.length === 0 ? 'No download began' : 'The download was not complete';
-    super(
-      `${what} within ${describeSpan(timeoutMs)} after the work of ctx.download. ` +
-        (unfinished.length === 0 ? 'Let the work click the link that starts it.' : 'Raise its `timeoutMs`.'),
-      { data: { timeoutMs, unfinished } },
-    );
-  }
 }
 
 export interface DownloadsOptions {

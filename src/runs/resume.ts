@@ -8,15 +8,10 @@ import { redactValue } from '../core/redact.ts';
 import { toFlag } from '../core/shell-words.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Action } from './define-action.ts';
-import { EXPORT_FORMATS, exportRecords, type ExportFormat } from './exports/export.ts';
+import { exportRecords } from './exports/export.ts';
+import { EXPORT_FORMATS, type ExportFormat } from './exports/formats.ts';
 import type { RunOutcome } from './outcome.ts';
-
-/** The parameters as the user gave them, without their secrets. */
-export interface StoredParams {
-  readonly values: Readonly<Record<string, unknown>>;
-  /** The names of parameters with a hidden secret. A resume needs them again. */
-  readonly hidden: readonly string[];
-}
+import { toFields, toPlain } from './stored-params.ts';
 
 export interface StoredOptions {
   /** The output folder; false if no files are written. */
@@ -41,18 +36,6 @@ export async function findRun(registry: Registry, wanted: string, action: Action
       `The run ${run.id} is one of ${run.action}, not of ${name}. Resume it as ${run.action}, or begin a new run of ${name}.`,
     );
   return run;
-}
-
-export function toStoredParams(given: unknown): StoredParams {
-  const plain = toPlain(given);
-  const values = redactValue(plain) as Record<string, unknown>;
-  const hidden = Object.keys(plain).filter((name) => !isDeepStrictEqual(plain[name], values[name]));
-  return { values, hidden };
-}
-
-/** Returns the names of the parameters that a resume needs again, because possible secrets in them are not stored. */
-export function hiddenParameters(given: unknown): readonly string[] {
-  return toStoredParams(given).hidden;
 }
 
 export function readStoredOptions({ options }: StoredRun): StoredOptions {
@@ -145,15 +128,6 @@ export function assertSameOwner(run: StoredRun | undefined, owner: string | unde
 
 function pick(from: Readonly<Record<string, unknown>>, names: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(names.map((name) => [name, from[name]]));
-}
-
-/** Values that are not an object become no fields. The action's schema refuses them later, with the reason. */
-function toFields(params: unknown): Readonly<Record<string, unknown>> {
-  return typeof params === 'object' && params !== null ? (params as Record<string, unknown>) : {};
-}
-
-function toPlain(value: unknown): Record<string, unknown> {
-  return JSON.parse(JSON.stringify(toFields(value))) as Record<string, unknown>;
 }
 
 function toName(parameter: string): string {

@@ -26,11 +26,13 @@ import {
   type SupervisorOptions,
 } from '../supervisor/supervisor.ts';
 import type { Action } from './define-action.ts';
-import { assertWritableFolder, type ExportFormat } from './exports/export.ts';
+import { assertWritableFolder } from './exports/export.ts';
 import { assertFolderUnclaimed, toFolderClaim } from './exports/output-folder.ts';
 import type { RunProgress } from './outcome.ts';
 import { assertReachable } from './preflight.ts';
-import { readStoredOptions, toStoredParams, type StoredOptions, type StoredParams } from './resume.ts';
+import { readStoredOptions, type StoredOptions } from './resume.ts';
+import { toStoredParams, type StoredParams } from './stored-params.ts';
+import type { ExportFormat } from './exports/formats.ts';
 
 export interface RunOptions {
   /** The registry that stores the run. The caller closes it. @default the one of `REGISTRY_URL`, opened for this run */

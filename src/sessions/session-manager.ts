@@ -8,7 +8,7 @@ import { toError } from '../core/errors.ts';
 import { Events, type Disposer, type Listener } from '../core/events.ts';
 import { silentLog, type Log } from '../core/log.ts';
 import { thisProcess } from '../driver/driver.ts';
-import { type Registry, type SessionFilter, type SessionPatch } from '../registry/registry.ts';
+import type { Registry, SessionFilter, SessionPatch } from '../registry/registry.ts';
 import {
   DEFAULT_HEARTBEAT_INTERVAL_MS,
   routeOf,

@@ -3,13 +3,12 @@
  * session is dead, aborted when it dies, and repeated if that is safe. Failures in a row are counted, so that an API that keeps failing
  * ends the run.
  */
-import fetchCookie from 'fetch-cookie';
-
 import { anySignal, delay, raceSignal } from '../core/abort.ts';
 import { toBasicAuth } from '../core/basic-auth.ts';
 import { InvariantError, SupervisorError, toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
 import { retry } from '../core/retry.ts';
+import { fetchWithCookies, isReplayable, type SendRequest } from './fetch-with-cookies.ts';
 import type { BrowserCookieJar } from './browser-cookie-jar.ts';
 import type { Disposer } from '../core/events.ts';
 import { toFetchFailure } from './route/fetch-failure.ts';
@@ -89,10 +88,10 @@ export interface ApiContext {
   readonly jar: BrowserCookieJar;
   /** Returns the headers that every request of the browser has. */
   readonly headers: () => Promise<Readonly<Record<string, string>>>;
-  /** Sends one request by the same route as the browser's own requests. Rejects as the global `fetch` does. */
-  readonly request: (url: string, init: RequestInit) => Promise<Response>;
+  /** Returns a function that sends one request by the same route as the browser's own requests. It rejects as the global `fetch` does. */
+  readonly openRoute: () => Promise<SendRequest>;
   /** Makes the page send one request. Rejects as the global `fetch` does. */
-  readonly requestInPage: (url: string, init: RequestInit) => Promise<Response>;
+  readonly requestInPage: SendRequest;
   readonly baseUrl: () => Promise<string | null>;
   /** Throws if the session accepts no more work, and counts the refusal. */
   readonly admit: () => Disposer;
@@ -199,7 +198,7 @@ async function call<Result>(
 }
 
 async function attempt<Result>(
-  { jar, headers: browserHeaders, request, requestInPage, attemptTimeoutMs, limits }: ApiContext,
+  { jar, headers: browserHeaders, openRoute, requestInPage, attemptTimeoutMs, limits }: ApiContext,
   {
     url,
     init,
@@ -217,21 +216,21 @@ async function attempt<Result>(
   },
 ): Promise<{ status: number; result: Result }> {
   // Also called for each redirect. The time limit applies to the server: it excludes the wait for the browser's cookies and for `limits`.
-  const fetchInTime = (to: string, hop?: RequestInit) =>
+  const inTime = (send: SendRequest) => (to: string, hop: RequestInit) =>
     limits.reduceRight<() => Promise<Response>>(
       (next, limit) => () => limit.run(to, next, { signal: caller }),
       () =>
-        (via === 'page' ? requestInPage : request)(to, {
+        send(to, {
           ...toHop(url, to, hop),
           signal: anySignal(caller, AbortSignal.timeout(attemptTimeoutMs)),
         }),
     )();
   const fetchAsBrowser = async () => {
     const headers = { ...(await browserHeaders()), ...Object.fromEntries(new Headers(init.headers)) };
-    return fetchCookie(fetchInTime, jar)(url, { ...init, headers });
+    return fetchWithCookies(url, { ...init, headers }, { jar, send: inTime(await openRoute()) });
   };
   try {
-    const response = await raceSignal(via === 'page' ? fetchInTime(url, init) : fetchAsBrowser(), caller);
+    const response = await raceSignal(via === 'page' ? inTime(requestInPage)(url, init) : fetchAsBrowser(), caller);
     if (!anyStatus && isTemporary(response.status)) throw new Unsatisfying({ response });
     return { status: response.status, result: await read(response) };
   } catch (thrown) {
@@ -241,7 +240,7 @@ async function attempt<Result>(
 }
 
 /** Returns the request to `to`, which may be a redirect of `from`. A password is only for its own origin (Fetch, section 4.4). */
-function toHop(from: string, to: string, hop: RequestInit = {}): RequestInit {
+function toHop(from: string, to: string, hop: RequestInit): RequestInit {
   if (new URL(from).origin === new URL(to).origin) return hop;
   const headers = new Headers(hop.headers);
   headers.delete('authorization');
@@ -294,11 +293,6 @@ function retryAfterMsOf({ headers }: Response): number | null {
   if (/^\d+$/.test(value.trim())) return Number(value) * 1_000;
   const at = Date.parse(value);
   return Number.isNaN(at) ? null : Math.max(0, at - Date.now());
-}
-
-/** Returns false for streams and generators, which can be read only once. */
-function isReplayable(body: RequestInit['body']): boolean {
-  return typeof body !== 'object' || body === null || !(Symbol.asyncIterator in body);
 }
 
 async function resolveUrl(pathOrUrl: string | URL, method: string, { baseUrl }: ApiContext): Promise<string> {

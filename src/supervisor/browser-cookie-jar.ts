@@ -1,14 +1,15 @@
 /**
  * Presents the browser's cookie store as a cookie jar for `fetch`. Cookies, HttpOnly ones included, are read before each request, and
- * Set-Cookie headers are written back, so that API calls and pages share one login. tough-cookie matches and parses the cookies.
+ * Set-Cookie headers are written back, so that API calls and pages share one login. undici parses Set-Cookie.
  */
 import { isUtf8 } from 'node:buffer';
-
-import { Cookie, CookieJar } from 'tough-cookie';
 
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { BrowserCookie, BrowserCookies } from '../driver/driver.ts';
+
+/** undici takes a path that does not begin with a slash for `/`; RFC 6265 takes the folder of the request. */
+const HAS_PATH = /;\s*path\s*=\s*\//i;
 
 export class BrowserCookieJar {
   readonly #cookies: BrowserCookies;
@@ -23,31 +24,32 @@ export class BrowserCookieJar {
 
   /** Returns the value of the `cookie` header for a request to `url`. */
   async getCookieString(url: string): Promise<string> {
-    const jar = new CookieJar(undefined, { looseMode: true, rejectPublicSuffixes: false });
-    for (const cookie of await this.#read()) {
-      if (isForHost(cookie, new URL(url).hostname))
-        await jar.setCookie(toJarCookie(cookie), urlOf(cookie), { ignoreError: true });
-    }
-    return toWire(await jar.getCookieString(url));
+    const sent = (await this.#read()).filter((cookie) => isSentTo(cookie, new URL(url)));
+    // RFC 6265, section 5.4: longer paths first. The sort keeps the browser's order among equals.
+    sent.sort((one, other) => other.path.length - one.path.length);
+    return toWire(sent.map(({ name, value }) => (name === '' ? value : `${name}=${value}`)).join('; '));
   }
 
   /** Stores one Set-Cookie header of an answer from `url`. Ignores a cookie that browsers would reject. */
   async setCookie(header: string, url: string): Promise<void> {
-    const cookie = Cookie.parse(fromWire(header), { loose: true });
-    if (cookie === undefined) return;
+    // Loaded with the first answer that sets a cookie.
+    const { parseCookie } = await import('undici');
+    const text = fromWire(header);
+    const cookie = parseCookie(text);
+    if (cookie === null) return;
     const { hostname, protocol } = new URL(url);
     if (cookie.secure && protocol !== 'https:' && !isLocal(hostname)) return;
-    if (cookie.domain !== null && !isForHost({ domain: `.${cookie.domain}` }, hostname)) return;
-    const expires = cookie.expiryTime();
+    if (cookie.domain && !isForHost({ domain: `.${cookie.domain}` }, hostname)) return;
+    const expires = expiryTimeOf(cookie);
     const browserCookie: BrowserCookie = {
-      name: cookie.key,
+      name: cookie.name,
       value: cookie.value,
-      domain: cookie.domain === null ? hostname : `.${cookie.domain}`,
-      path: cookie.path ?? defaultPath(url),
-      secure: cookie.secure,
-      httpOnly: cookie.httpOnly,
+      domain: cookie.domain ? `.${cookie.domain}` : hostname,
+      path: (HAS_PATH.test(text) ? cookie.path : undefined) ?? defaultPath(url),
+      secure: cookie.secure ?? false,
+      httpOnly: cookie.httpOnly ?? false,
       ...toSameSite(cookie.sameSite),
-      ...(expires === undefined || expires === Infinity ? {} : { expires: expires / 1_000 }),
+      ...(expires === undefined ? {} : { expires: expires / 1_000 }),
     };
     const isExpired = expires !== undefined && expires <= Date.now();
     try {
@@ -91,20 +93,22 @@ function isForHost({ domain }: { domain: string }, hostname: string): boolean {
   return domain.startsWith('.') ? `.${hostname}`.endsWith(domain) : hostname === domain;
 }
 
-function toJarCookie({ name, value, domain, path, secure, httpOnly, expires }: BrowserCookie): Cookie {
-  return new Cookie({
-    key: name,
-    value,
-    path,
-    secure,
-    httpOnly,
-    ...(domain.startsWith('.') ? { domain: domain.slice(1) } : {}),
-    ...(expires === undefined ? {} : { expires: new Date(expires * 1_000) }),
-  });
+/** RFC 6265, section 5.4. Browsers send secure cookies to this machine by http, too. */
+function isSentTo(cookie: BrowserCookie, { hostname, pathname, protocol }: URL): boolean {
+  if (cookie.secure && protocol !== 'https:' && !isLocal(hostname)) return false;
+  return isForHost(cookie, hostname) && isBelow(cookie.path, pathname);
 }
 
-function urlOf({ domain, path, secure }: BrowserCookie): string {
-  return `${secure ? 'https' : 'http'}://${domain.replace(/^\./, '')}${path}`;
+/** RFC 6265, section 5.1.4. */
+function isBelow(path: string, pathname: string): boolean {
+  return pathname === path || pathname.startsWith(path.endsWith('/') ? path : `${path}/`);
+}
+
+/** In milliseconds since 1970; undefined for a cookie that lives as long as the browser. `Max-Age` goes before `Expires`. */
+function expiryTimeOf({ maxAge, expires }: { maxAge?: number; expires?: Date | number }): number | undefined {
+  if (maxAge !== undefined) return maxAge <= 0 ? 0 : Date.now() + maxAge * 1_000;
+  const time = Number(expires);
+  return Number.isNaN(time) ? undefined : time;
 }
 
 /** Returns the default path of a cookie (RFC 6265, section 5.1.4). */

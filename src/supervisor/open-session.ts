@@ -3,8 +3,9 @@ import { anySignal, delay, raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import {
-  BrowserSession,
   SessionStartError,
+  startBrowserSession,
+  type BrowserSession,
   type SessionListener,
   type SessionOptions,
   type SessionTarget,
@@ -65,7 +66,7 @@ export async function openSession(given: OpenSessionOptions): Promise<BrowserSes
 async function startSession(options: SessionOptions): Promise<BrowserSession> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await BrowserSession.start(options);
+      return await startBrowserSession(options);
     } catch (thrown) {
       const isWorthIt = options.target.kind === 'own' && thrown instanceof SessionStartError && thrown.isInterrupted;
       if (!isWorthIt || attempt === MAX_START_ATTEMPTS) throw thrown;

@@ -4,7 +4,7 @@ import type { Log } from '../core/log.ts';
 import { retry } from '../core/retry.ts';
 import { DevToolsClosedError, type BrowserCookies, type BrowserSession } from '../driver/driver.ts';
 import { DEFAULT_API_RETRIES, DEFAULT_API_TIMEOUT_MS, makeApi, type Api } from './api-client.ts';
-import { ApiRoute } from './route/api-route.ts';
+import type { ApiRoute } from './route/api-route.ts';
 import { fetchInPage } from './route/fetch-in-page.ts';
 import { toAcceptLanguage } from './route/accept-language.ts';
 import { BrowserCookieJar } from './browser-cookie-jar.ts';
@@ -32,7 +32,7 @@ export class SessionApi {
   readonly #failures: FailureStreak;
   readonly #limits: readonly HostLimits[];
   readonly #headers: () => Promise<Readonly<Record<string, string>>>;
-  readonly #route: ApiRoute;
+  readonly #route: () => Promise<ApiRoute>;
   #critical: CriticalFailureError | undefined;
 
   constructor(given: SessionApiOptions) {
@@ -51,13 +51,17 @@ export class SessionApi {
     });
     const { capabilities } = session;
     const { environment } = session.browser;
-    this.#route = new ApiRoute({
-      switches: () => this.#ask(() => session.browser.switches()),
-      // Chromium reads these variables on Linux only.
-      environment: process.platform === 'linux' ? environment : undefined,
-      acceptsInsecureCerts: capabilities['acceptInsecureCerts'] === true,
-      signal: given.epoch.signal,
-      log,
+    // Loaded with the first call: undici takes as long as all of selenium.
+    this.#route = onceAnswered(async () => {
+      const { ApiRoute } = await import('./route/api-route.ts');
+      return new ApiRoute({
+        switches: () => this.#ask(() => session.browser.switches()),
+        // Chromium reads these variables on Linux only.
+        environment: process.platform === 'linux' ? environment : undefined,
+        acceptsInsecureCerts: capabilities['acceptInsecureCerts'] === true,
+        signal: given.epoch.signal,
+        log,
+      });
     });
     const { perHost } = given.options;
     this.#limits = perHost === undefined ? [] : [new HostLimits(perHost)];
@@ -78,7 +82,10 @@ export class SessionApi {
       signal,
       jar: this.#jar,
       headers: this.#headers,
-      request: (url, init) => this.#route.fetch(url, init, () => this.#prove(signal)),
+      openRoute: async () => {
+        const route = await this.#route();
+        return (url, init) => route.fetch(url, init, () => this.#prove(signal));
+      },
       requestInPage: async (url, init) => {
         await this.#prove(signal);
         return fetchInPage({ url: () => this.#openPage(), run: (work) => session.browser.callInPage(work) }, url, init);

@@ -14,7 +14,7 @@ import {
   isProcessThere,
   type Route,
 } from '../driver/driver.ts';
-import { type Registry } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 
 /** The time that a browser takes to end. */
 const END_MS = 2_000;

@@ -1,6 +1,6 @@
 /** Computes statistics about sessions from the registry's data only, so that every process gets the same numbers. */
 import { SESSION_STATUSES, type SessionStatus } from '../model/session.ts';
-import { type RegistryMetrics, type SessionGroup } from '../registry/registry.ts';
+import type { RegistryMetrics, SessionGroup } from '../registry/registry.ts';
 
 /**
  * The minimum number of steps, items and the sessions created for them. One session that does twenty steps has a reuse of 95 %; smaller

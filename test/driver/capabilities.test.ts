@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { BrowserOptions } from '../../src/driver/browser-options.ts';
-import { needsNoSandbox, toCapabilities } from '../../src/driver/capabilities.ts';
+import { toCapabilities } from '../../src/driver/capabilities.ts';
+import { needsNoSandbox } from '../../src/driver/sandbox.ts';
 
 /** Returns capabilities as they are sent. */
 function wire(options: BrowserOptions, where: { browserPath?: string; isLocal: boolean } = { isLocal: false }) {

@@ -1,7 +1,7 @@
 /** The input of the alert rules. It is read from the registry, so that every monitor comes to the same findings. */
 import { LIVE_STATUSES, type StoredSession } from '../../model/session.ts';
 import type { StoredRun } from '../../model/run.ts';
-import { type Registry } from '../../registry/registry.ts';
+import type { Registry } from '../../registry/registry.ts';
 import { countCreated, type StuckReport } from '../../upkeep/upkeep.ts';
 
 const DAY_MS = 86_400_000;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 import { LIVE_STATUSES } from '../../model/session.ts';
-import { type Registry, type StoredEvent } from '../../registry/registry.ts';
+import type { Registry, StoredEvent } from '../../registry/registry.ts';
 import type { FeedItem } from '../event-feed.ts';
 import { listFiring } from '../health.ts';
 import { renderMetrics, type RegistryNumbers } from '../prometheus.ts';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 import { RUN_STATUSES, STEP_STATUSES } from '../../model/run.ts';
 import { SESSION_STATUSES } from '../../model/session.ts';
-import { type Page, type PageCursor } from '../../registry/registry.ts';
+import type { Page, PageCursor } from '../../registry/registry.ts';
 
 const LONGEST_ID = 200;
 const LONGEST_OWNER = 500;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 import { LIVE_STATUSES } from '../../model/session.ts';
-import { type TimedOut } from '../../registry/registry.ts';
+import type { TimedOut } from '../../registry/registry.ts';
 import type { RouteContext } from './context.ts';
 import { HttpFailure, notFound } from './failures.ts';
 import { idParams, resetBody, sessionsQuery, toListFilter, toNext } from './inputs.ts';

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { type StoredSession, isLive } from '../../model/session.ts';
 import { toShownProgress, type StoredRun } from '../../model/run.ts';
 import { redactText, redactUrl } from '../../core/redact.ts';
-import { type ListedStep, type RegistryMetrics, type StoredAlert, type StoredEvent } from '../../registry/registry.ts';
+import type { ListedStep, RegistryMetrics, StoredAlert, StoredEvent } from '../../registry/registry.ts';
 import { countCreated, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
 import type { CommandLine } from '../command-line.ts';
 import type { HealthLimits, HealthReport } from '../health.ts';

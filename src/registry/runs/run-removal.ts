@@ -6,7 +6,8 @@ import type { ExpressionBuilder } from 'kysely';
 
 import { ENDED_STEPS } from '../../model/run.ts';
 import { count } from '../log/counters.ts';
-import { yieldToWriters, type Connection, type Database } from '../sql/database.ts';
+import { yieldToWriters } from '../yield-to-writers.ts';
+import type { Connection, Database } from '../sql/database.ts';
 import { appendEvent } from '../log/events.ts';
 import type { Tables } from '../sql/tables.ts';
 

@@ -4,7 +4,6 @@
  */
 import { CamelCasePlugin, Kysely, type Transaction } from 'kysely';
 
-import { delay } from '../../core/abort.ts';
 import { SupervisorError, toError } from '../../core/errors.ts';
 import { retry } from '../../core/retry.ts';
 import type { RegistryDialect } from './dialect.ts';
@@ -19,14 +18,6 @@ const OPEN_RETRY_LIMIT_MS = 6_000;
 const MIN_PAUSE_MS = 5;
 
 export type Connection = Kysely<Tables> | Transaction<Tables>;
-
-/**
- * Lets other writers work between the parts of long work. SQLite has one writer at a time and no queue, so another process gets its turn
- * only by chance.
- */
-export function yieldToWriters(): Promise<void> {
-  return delay(1);
-}
 
 export class Database {
   readonly dialect: RegistryDialect;

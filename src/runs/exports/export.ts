@@ -12,21 +12,14 @@ import { removeLeftTemporaryFiles, temporaryPath } from '../../upkeep/upkeep.ts'
 import { toCsv } from './csv.ts';
 import { FileNames } from '../../core/file-names.ts';
 import { syncFolder, UnfinishedFile } from './unfinished-file.ts';
-
-export const EXPORT_FORMATS = ['jsonl', 'jsonl.gz', 'csv'] as const;
-export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+import { ExportError } from '../errors.ts';
+import type { ExportFormat } from './formats.ts';
 
 /** The maximum text that waits in memory, for one file and for all files. */
 const MAX_WAITING_LETTERS = 64 * 1024;
 const MAX_WAITING_LETTERS_OF_ALL = 4_000_000;
 /** Limits the file descriptors, and the memory that compression needs for each open file. */
 const MAX_OPEN_FILES = 32;
-
-/** The files could not be written. The data are still in the registry; the message names the file that failed. */
-export class ExportError extends SupervisorError {
-  readonly code = 'export-failed';
-  readonly consequence = 'abort-run';
-}
 
 export interface ExportOptions {
   readonly folder: string;

@@ -40,6 +40,16 @@ export interface Rehearsal {
   readonly repeatedEffects: readonly string[];
 }
 
+export interface RehearsalOptions extends Omit<RunOptions, 'resume' | 'redo' | 'recover'> {
+  /** `some`: about five kills, spread over the run. `all`: each step and item is disturbed once. @default 'some' */
+  readonly scope?: RehearsalScope;
+}
+
+/** A rehearsal with the outcome of the run that it is compared with. */
+export interface ActionRehearsal extends Rehearsal {
+  readonly undisturbed: RunOutcome;
+}
+
 /** Runs an action with these options to its end. */
 export type RunForRehearsal = (action: Action, options: RunOptions) => Promise<RunOutcome>;
 

@@ -17,11 +17,11 @@ import type {
 } from '../context.ts';
 import { inOrder } from '../replay/command-guard.ts';
 import type { Action } from '../define-action.ts';
-import { describeStep } from '../replay/ledger.ts';
 import type { RunOptions } from '../run-options.ts';
 import { toStepFunction } from '../steps/step-function.ts';
 import { killSession } from './kill-session.ts';
 import type { PlannedKill, UnitOfWork } from './plan-kills.ts';
+import { describeStep } from '../steps/step-words.ts';
 
 const OUTSIDE = 'the code outside of steps';
 

@@ -2,7 +2,6 @@
  * Checks each command to the sessions of a run before it is sent. It refuses commands of items that have ended. On the run's own session
  * it also refuses commands of two units of work in one window, and opens the page that a replayed step had left.
  */
-import { SupervisorError } from '../../core/errors.ts';
 import {
   PageGate,
   type Api,
@@ -10,46 +9,13 @@ import {
   type CommandHook,
   type CommandInfo,
 } from '../../supervisor/supervisor.ts';
-import { describeStep, startSentence, type Ledger, type LedgerEntry } from './ledger.ts';
+import type { Ledger, LedgerEntry } from './ledger.ts';
 import type { CurrentUnit } from '../steps/current-unit.ts';
 import type { Divergence } from './replay.ts';
 import { describeLostPage } from '../state/lost-page.ts';
 import { SessionTidier } from '../sessions/session-tidier.ts';
-
-/** Code sent a command to a window that other, concurrent work was using. */
-export class WindowSharedError extends SupervisorError {
-  readonly code = 'window-shared';
-  readonly consequence = 'fail-step';
-
-  /** `sender` is undefined for the code of `run` outside of steps. */
-  constructor(sender: LedgerEntry | undefined, user: LedgerEntry) {
-    const who = sender === undefined ? 'The code of `run` outside of steps' : startSentence(describeStep(sender.id));
-    const isItem = sender !== undefined && sender.id.batch !== null && user.id.batch === sender.id.batch;
-    const way = isItem
-      ? 'Let workers use `api`, or give each a browser session of its own (`sessions: 5`, and the `driver` of its tools), or let ' +
-        'one item run at a time (`concurrency: 1`).'
-      : 'Put `await` before each step and batch, so that one ends before the next one begins.';
-    super(
-      `${who} sent a command to the window that ${describeStep(user.id)} was using. Work that shares a window changes the page of other ` +
-        `work. ${way}`,
-      { data: { sender: sender?.id ?? null, user: user.id } },
-    );
-  }
-}
-
-/** The code of a batch item sent a command after the item's end, to a session that other items use now. */
-export class ItemEndedError extends SupervisorError {
-  readonly code = 'item-ended';
-  readonly consequence = 'fail-step';
-
-  constructor(item: LedgerEntry) {
-    super(
-      `${startSentence(describeStep(item.id))} has ended, and its code sent a command to a session that other work uses now. The command ` +
-        'was refused. Put `await` before everything that it does, and pass its `signal` to everything that waits.',
-      { data: { item: item.id } },
-    );
-  }
-}
+import { ItemEndedError, WindowSharedError } from '../errors.ts';
+import { describeStep, startSentence } from '../steps/step-words.ts';
 
 /** The part of {@link Steps} that the guard uses. */
 export interface GuardedSteps {

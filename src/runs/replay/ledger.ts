@@ -16,6 +16,7 @@ import {
   type StoredStep,
 } from '../../registry/registry.ts';
 import type { RunCounts } from '../outcome.ts';
+import { describeStep, startSentence } from '../steps/step-words.ts';
 
 /** A step or item in this process. */
 export interface LedgerEntry {
@@ -329,13 +330,4 @@ function makeEntry(
 /** Returns a name of the batch that is unique within the run: two steps may contain batches of the same name. */
 export function scopeOf({ within = '', batch }: Pick<StepId, 'within' | 'batch'>): string {
   return JSON.stringify([within, batch]);
-}
-
-/** Returns the name of a step or item for the middle of a sentence. {@link startSentence} makes it the start of one. */
-export function describeStep({ batch, key }: StepId): string {
-  return batch === null ? `the step "${key}"` : `the item "${key}" of batch "${batch}"`;
-}
-
-export function startSentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

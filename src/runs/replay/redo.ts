@@ -1,7 +1,7 @@
 /** Finds the part of a run that is forgotten so that a step is done again. */
 import { ConfigError } from '../../core/errors.ts';
 import { toStepRowId, type StepId, type StoredStep } from '../../registry/registry.ts';
-import { describeStep } from './ledger.ts';
+import { describeStep } from '../steps/step-words.ts';
 
 const MAX_NAMES = 10;
 

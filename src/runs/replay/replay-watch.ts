@@ -4,8 +4,9 @@ import path from 'node:path';
 import { findWarningOfCall, type SourceWarning } from '../../analysis/analysis.ts';
 import type { Log } from '../../core/log.ts';
 import type { ReplacedRecord } from '../../registry/registry.ts';
-import { describeStep, startSentence, type Ledger, type LedgerEntry } from './ledger.ts';
+import type { Ledger, LedgerEntry } from './ledger.ts';
 import { checkReplay, Divergence } from './replay.ts';
+import { describeStep, startSentence } from '../steps/step-words.ts';
 
 export interface ReplayWatchOptions {
   readonly ledger: Ledger;

@@ -2,14 +2,9 @@
  * Checks that an entry of `run` did the same work as the entries before it. Finished steps return their stored value, so an action that
  * depends on something else than those values can leave out work, or do it twice, without an error.
  */
-import { SupervisorError } from '../../core/errors.ts';
-import { describeStep, startSentence, type Ledger, type LedgerEntry } from './ledger.ts';
-
-/** An entry of `run` did not do work that earlier entries had begun, so that data may be missing. The run can be resumed. */
-export class ReplayDivergedError extends SupervisorError {
-  readonly code = 'replay-diverged';
-  readonly consequence = 'abort-run';
-}
+import type { Ledger, LedgerEntry } from './ledger.ts';
+import { ReplayDivergedError } from '../errors.ts';
+import { describeStep, startSentence } from '../steps/step-words.ts';
 
 /** The first divergence of an entry of `run`. After a divergence nothing more of the entry is stored. */
 export class Divergence {

@@ -20,9 +20,10 @@ import {
   type SessionSupervisor,
   type StateFile,
 } from '../../supervisor/supervisor.ts';
-import { describeStep, type LedgerEntry } from '../replay/ledger.ts';
+import type { LedgerEntry } from '../replay/ledger.ts';
 import { StepPages } from './step-pages.ts';
 import { fromStoredState, toStoredState, type StateChange } from './stored-state.ts';
+import { describeStep } from '../steps/step-words.ts';
 
 /** The maximum age of a state that is used again for an item that sent no command. */
 const MAX_STATE_AGE_MS = 1_000;

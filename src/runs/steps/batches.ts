@@ -26,9 +26,9 @@ import { scopeOf, type Ledger, type LedgerEntry } from '../replay/ledger.ts';
 import { validateKey, type RecordBuffer } from './record-buffer.ts';
 import type { WorkerSession, SessionPool } from '../sessions/session-pool.ts';
 import type { SessionRenewals } from '../sessions/session-renewals.ts';
-import { PoisonedStepError } from './step-errors.ts';
 import type { Steps } from './steps.ts';
 import type { SessionTidier } from '../sessions/session-tidier.ts';
+import { PoisonedStepError } from '../errors.ts';
 
 type Worker<Item, Value> = (item: Item, tools: ItemTools<Item>) => Promise<Value> | Value;
 

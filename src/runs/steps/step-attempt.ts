@@ -2,11 +2,12 @@
 import { anySignal, raceSignal } from '../../core/abort.ts';
 import { ActionError, CancelledError } from '../../core/errors.ts';
 import type { StepOptions, StepTools } from '../context.ts';
-import { describeStep, startSentence, type LedgerEntry } from '../replay/ledger.ts';
+import type { LedgerEntry } from '../replay/ledger.ts';
 import type { CurrentUnit } from './current-unit.ts';
 import type { OpenCalls } from './open-calls.ts';
 import type { RecordBuffer } from './record-buffer.ts';
-import { StepTimedOutError } from './step-errors.ts';
+import { StepTimedOutError } from '../errors.ts';
+import { describeStep, startSentence } from './step-words.ts';
 
 export interface StepAttempt<Value> {
   readonly work: (tools: StepTools) => Promise<Value> | Value;

@@ -1,7 +1,7 @@
 /** Counts the deaths of sessions per step, and gives up a step after too many of them. */
 import type { SessionDeathError } from '../../supervisor/supervisor.ts';
 import type { Ledger, LedgerEntry } from '../replay/ledger.ts';
-import { PoisonedStepError } from './step-errors.ts';
+import { PoisonedStepError } from '../errors.ts';
 
 /**
  * The number of deaths after which a step is not tried again. If sessions die during other steps, too, the machine is the more likely

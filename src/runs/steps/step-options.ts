@@ -5,11 +5,12 @@ import { redactText } from '../../core/redact.ts';
 import type { RunStore, StepEnd, StepId } from '../../registry/registry.ts';
 import type { CommandGuard } from '../replay/command-guard.ts';
 import type { StepOptions } from '../context.ts';
-import { describeStep, type Ledger, type StepMemory } from '../replay/ledger.ts';
+import type { Ledger, StepMemory } from '../replay/ledger.ts';
 import type { OpenCalls } from './open-calls.ts';
 import type { RecordBuffer } from './record-buffer.ts';
 import type { ReplayWatch } from '../replay/replay-watch.ts';
 import type { RunState } from '../state/run-state.ts';
+import { describeStep } from './step-words.ts';
 
 /** The longest delay of a Node.js timer; a longer one fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

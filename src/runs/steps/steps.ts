@@ -11,12 +11,13 @@ import type { AddedItem, StepDeclaration, StepId } from '../../registry/registry
 import type { SaveOptions, StepOptions, StepTools } from '../context.ts';
 import { CurrentUnit } from './current-unit.ts';
 import { fromJsonText, toJsonText } from './json-value.ts';
-import { describeStep, startSentence, type LedgerEntry, type StepMemory } from '../replay/ledger.ts';
+import type { LedgerEntry, StepMemory } from '../replay/ledger.ts';
 import { RecordBuffer, toRecordEntry, validateKey } from './record-buffer.ts';
 import type { Checkpoint } from '../state/run-state.ts';
 import { StepDeaths } from './step-deaths.ts';
 import { attemptInTime, runWithParts } from './step-attempt.ts';
 import { toStepEnd, validateStepOptions, type AttemptOptions, type StepsOptions } from './step-options.ts';
+import { describeStep, startSentence } from './step-words.ts';
 
 /** The maximum number of lines about failures that one entry of `run` logs. */
 const MAX_LOGGED_FAILURES = 10;
@@ -293,7 +294,7 @@ export class Steps {
     this.#options.ledger.cancel(entry);
   }
 
-  /** Counts a session that died while the step ran. Throws {@link PoisonedStepError} if the limit is reached. */
+  /** Counts a session that died while the step ran. Throws `PoisonedStepError` if the limit is reached. */
   countDeath(entry: LedgerEntry, death: SessionDeathError): void {
     this.#deaths.count(entry, death, { isAlone: this.#open.get(entry)?.isAlone !== false });
   }

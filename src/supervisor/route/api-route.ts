@@ -7,7 +7,7 @@ import { redactText } from '../../core/redact.ts';
 import { isUnsent, makeDispatcher, nameOf } from './dispatchers.ts';
 import { innermostCause, UnsendableError } from './fetch-failure.ts';
 import { HostRules } from './host-rules.ts';
-import { PacFile } from './pac-file.ts';
+import type { PacFile } from './pac-file.ts';
 import { DIRECT, hasSwitch, toProxyRules, valueOf, type ProxyRules, type ProxyServer } from './proxy-rules.ts';
 import { BypassList } from './bypass-list.ts';
 
@@ -93,6 +93,7 @@ export class ApiRoute {
 
   async #loadPacFile(url: string): Promise<PacFile | undefined> {
     this.#pacReloadAt = Infinity;
+    const { PacFile } = await import('./pac-file.ts');
     const file = await this.#orDirect(PacFile.load(url, this.#options.signal));
     if (file === undefined) this.#pacReloadAt = performance.now() + PAC_RELOAD_MS;
     return file;

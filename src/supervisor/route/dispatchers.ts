@@ -5,7 +5,6 @@ import { once } from 'node:events';
 import { connect, isIP, isIPv4, isIPv6, type LookupFunction, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
-import { SocksClient } from 'socks';
 import { Agent, buildConnector, Pool, ProxyAgent, type Dispatcher } from 'undici';
 
 import { toError } from '../../core/errors.ts';
@@ -216,6 +215,7 @@ async function openSocks({ server: { kind, host, port }, target, hosts, sockets 
   const asked = { host: unbracketed(target.hostname), port: portOf(target) };
   const destination = kind === 'socks4' ? await lookUpForSocks4(asked, hosts) : asked;
   const proxy = { host: unbracketed(host), port };
+  const { SocksClient } = await import('socks');
   const socket = connect(proxy);
   sockets.add(socket);
   socket.on('error', () => undefined);

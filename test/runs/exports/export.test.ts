@@ -18,9 +18,9 @@ import { expect } from 'chai';
 
 import { CancelledError } from '../../../src/core/errors.ts';
 import { LeaseLostError, type RecordEntry } from '../../../src/registry/registry.ts';
-import { exportRecords, type ExportFormat, type ExportOptions } from '../../../src/runs/exports/export.ts';
+import { exportRecords, type ExportOptions } from '../../../src/runs/exports/export.ts';
 import { toFileName } from '../../../src/core/file-names.ts';
-import { ExportError } from '../../../src/runs/runs.ts';
+import { ExportError, type ExportFormat } from '../../../src/runs/runs.ts';
 import { temporaryPath } from '../../../src/upkeep/upkeep.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 

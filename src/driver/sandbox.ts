@@ -1,0 +1,4 @@
+/** Returns whether Chromium must run without its sandbox: as root it refuses to start with one. */
+export function needsNoSandbox(): boolean {
+  return process.getuid?.() === 0;
+}
