@@ -10,6 +10,7 @@ import { ConfigError, DeadlineError, InvariantError } from '../core/errors.ts';
 import { isAction, type Action } from '../runs/runs.ts';
 import { explainLoadError, shortPath } from './load-errors.ts';
 import { entryUrl, isOfLaterEntry, toEntryOf, withPlainName } from './module-entries.ts';
+import { withModuleSyntax } from './module-syntax.ts';
 
 const PACKAGE = 'webdriver-supervisor';
 /** A module that awaits for ever at its top level would leave us waiting without a word. */
@@ -28,7 +29,7 @@ export class ActionLoader {
     registerHooks({
       resolve: (specifier, context, next) => {
         try {
-          return toEntryOf(context.parentURL, next(specifier, context));
+          return toEntryOf(context.parentURL, withModuleSyntax(next(specifier, context)));
         } catch (thrown) {
           if (specifier !== PACKAGE && !specifier.startsWith(`${PACKAGE}/`)) throw thrown;
           return next(specifier, { ...context, parentURL: import.meta.url });

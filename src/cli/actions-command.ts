@@ -22,7 +22,7 @@ export function makeActionsCommand(): Command {
   return new Command('actions')
     .summary('list the actions and their parameters')
     .description(
-      'Lists the actions of the folder `actions` in the working directory, and those that came with the program.',
+      'Lists the actions of the folder `actions` in the project’s root, and those that came with the program.',
     )
     .configureHelp({ commandUsage: () => commandLine('actions', '[options]') })
     .option('--json', 'print the list as one line of JSON, parameters as JSON Schema')

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { projectPath } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
 import { commandLine } from './invocation.ts';
 import { didYouMean } from './suggest.ts';
@@ -19,9 +20,14 @@ const OWN_FOLDER = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../actions' : '../actions', import.meta.url),
 );
 
-/** The folder of the working directory goes before the package's own. */
+/** The folder of the project goes before the package's own. */
 export function actionFolders(): string[] {
-  return [...new Set([path.resolve('actions'), OWN_FOLDER])];
+  return [...new Set([path.resolve(projectPath('actions')), OWN_FOLDER])];
+}
+
+/** Whether the project has actions of its own. */
+export function hasActions(): boolean {
+  return namesIn(projectPath('actions')).length > 0;
 }
 
 /** Every action that can be run by name, sorted; of two with one name, the one that `run` takes. */
@@ -61,7 +67,7 @@ export function findActionFile(target: string): string {
 export function knownActions(typed = ''): string {
   const names = listActionFiles().map(({ name }) => name);
   if (names.length === 0)
-    return ` There are none in ${path.resolve('actions')} yet: ${commandLine('new', 'my-action')}`;
+    return ` There are none in ${path.resolve(projectPath('actions'))} yet: ${commandLine('new', 'my-action')}`;
   return `${didYouMean(typed, names)} Known are ${names.join(', ')}; see ${commandLine('actions')}.`;
 }
 

@@ -8,6 +8,7 @@ export const COMMANDS = [
   'run',
   'actions',
   'new',
+  'init',
   'smoke',
   'doctor',
   'sessions',
@@ -22,7 +23,8 @@ export type CommandName = (typeof COMMANDS)[number];
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const PROGRAM = 'webdriver-supervisor';
-const SCRIPTS: Readonly<Record<CommandName, string>> = {
+/** This project's scripts. A project that has the library as a dependency names commands through npx. */
+const SCRIPTS: Readonly<Partial<Record<CommandName, string>>> = {
   run: 'action',
   actions: 'actions',
   new: 'new-action',
@@ -35,14 +37,17 @@ const SCRIPTS: Readonly<Record<CommandName, string>> = {
   monitor: 'monitor',
   'reset-stuck': 'reset-stuck',
 };
+const IS_DEPENDENCY = /[\\/]node_modules[\\/]/.test(import.meta.url);
 /** npm sets these for every script, whatever was typed; `json` may come from a person's `.npmrc`. */
 const SET_BY_NPM =
   /^(cache|prefix|local-prefix|global-prefix|globalconfig|init-module|node-gyp|noproxy|npm-version|user-agent|userconfig|json)$/;
 
 /** A command as it is to be typed, such as `npm run action -- books --url …`. */
 export function commandLine(command: CommandName, rest = '', environment: Environment = process.env): string {
-  if (!isNpmScript(environment)) return [PROGRAM, command, rest].filter(Boolean).join(' ');
-  return `npm run ${SCRIPTS[command]}${rest === '' ? '' : ` -- ${rest}`}`;
+  const script = isOwnProject(environment) ? SCRIPTS[command] : undefined;
+  if (script === undefined)
+    return [IS_DEPENDENCY ? `npx ${PROGRAM}` : PROGRAM, command, rest].filter(Boolean).join(' ');
+  return `npm run ${script}${rest === '' ? '' : ` -- ${rest}`}`;
 }
 
 /** The flags among `names` that npm took for settings of its own, because no `--` stood before them. */
@@ -58,6 +63,11 @@ export function flagsKeptByNpm(
       !SET_BY_NPM.test(name) &&
       environment[`npm_config_${toFlag(name).replaceAll('-', '_')}`] !== undefined,
   );
+}
+
+/** Called by a script of this project, and not by one of a project that uses it. */
+function isOwnProject(environment: Environment): boolean {
+  return isNpmScript(environment) && [PROGRAM, undefined].includes(environment['npm_package_name']);
 }
 
 export function isNpmScript({ npm_lifecycle_event: script, npm_package_name: owner }: Environment): boolean {

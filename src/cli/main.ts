@@ -12,6 +12,7 @@ import { makeDoctorCommand } from './doctor-command.ts';
 import { makeHealthCommand } from './health-command.ts';
 import { commandLine } from './invocation.ts';
 import { makeMetricsCommand } from './metrics-command.ts';
+import { makeInitCommand } from './init-command.ts';
 import { makeMonitorCommand } from './monitor-command.ts';
 import { makeNewCommand } from './new-command.ts';
 import { ProgramEnd } from './program-end.ts';
@@ -68,6 +69,7 @@ function makeProgram(run: Command): Command {
   const commands = [
     run,
     makeActionsCommand(),
+    makeInitCommand(),
     makeNewCommand(),
     makeSmokeCommand(),
     makeDoctorCommand(),

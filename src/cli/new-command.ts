@@ -1,15 +1,16 @@
 /** The `new` command: an action that works as it is, and its test. */
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { Command } from 'commander';
 
-import { ConfigError, toError } from '../core/errors.ts';
+import { projectPath } from '../config/config.ts';
+import { ConfigError } from '../core/errors.ts';
 import { toFlag } from '../core/shell-words.ts';
 import { commandLine, isNpmScript } from './invocation.ts';
 import { actionTemplate, testTemplate } from './new-templates.ts';
 import { printResult } from './terminal.ts';
+import { writeNew } from './write-new.ts';
 
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 const ENDINGS = ['.ts', '.js', '.mjs'];
@@ -26,9 +27,9 @@ export function makeNewCommand(): Command {
     .addHelpText('after', `\nExample:\n  ${commandLine('new', 'gather-prices')}`)
     .action(async (name: string) => {
       validateName(name);
-      const action = path.join('actions', `${name}.ts`);
-      const test = path.join('test', 'actions', `${name}.test.ts`);
-      const taken = [...ENDINGS.map((ending) => path.join('actions', name + ending)), test].find((file) =>
+      const action = projectPath('actions', `${name}.ts`);
+      const test = projectPath('test', 'actions', `${name}.test.ts`);
+      const taken = [...ENDINGS.map((ending) => projectPath('actions', name + ending)), test].find((file) =>
         existsSync(file),
       );
       if (taken !== undefined)
@@ -56,15 +57,6 @@ function validateName(name: string): void {
 
 function testLine(test: string): string {
   if (isNpmScript(process.env)) return `npm test -- ${test}`;
-  const install = existsSync(path.join('node_modules', 'mocha')) ? '' : 'npm install --save-dev mocha chai && ';
+  const install = existsSync(projectPath('node_modules', 'mocha')) ? '' : 'npm install --save-dev mocha chai && ';
   return `${install}npx mocha ${test}`;
-}
-
-async function writeNew(file: string, text: string): Promise<void> {
-  try {
-    await mkdir(path.dirname(file), { recursive: true });
-    await writeFile(file, text, { flag: 'wx' });
-  } catch (thrown) {
-    throw new ConfigError(`${file} can't be written: ${toError(thrown).message}.`, { cause: thrown });
-  }
 }

@@ -11,8 +11,10 @@ import { ConfigError, toError } from '../core/errors.ts';
 import { LOG_LEVELS } from '../core/log.ts';
 import { findAddressSecrets, findSecrets } from '../core/redact.ts';
 import { settingSecrets } from '../core/secrets.ts';
+import { projectPath, toProjectUrl } from './project-root.ts';
 
 export { browserEnvironment } from './environment.ts';
+export { findProjectRoot, projectPath } from './project-root.ts';
 
 /** One day. */
 const MAX_SECONDS = 86_400;
@@ -48,7 +50,7 @@ const optionalPath = z.string().min(1).optional();
 
 /** The settings by their names in the environment and in the files. A name contains the unit. */
 const settingsSchema = z.object({
-  /** The database that stores sessions, runs, steps and records. */
+  /** The database that stores sessions, runs, steps and records. A relative path of a SQLite file is relative to the project's root. */
   REGISTRY_URL: z
     .string()
     .regex(/^(sqlite:.+|postgres(ql)?:\/\/.+)$/, {
@@ -223,7 +225,10 @@ export interface ConfigSources {
   readonly flags?: Partial<Record<SettingName, unknown>>;
   /** Default: `process.env`. Empty texts count as not set. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  /** The folder of `supervisor.json` and `supervisor.<NODE_ENV>.json`. Default: `config` in the working directory. */
+  /**
+   * The folder of `supervisor.json` and `supervisor.<NODE_ENV>.json`. Default: `config` in the project's root, the nearest folder with a
+   * package.json, from the working directory upwards.
+   */
   readonly folder?: string;
 }
 
@@ -234,8 +239,8 @@ const PATH_VARIABLE_NAME = /^(OLD)?PWD$|_(FILE|PATH|DIR|FOLDER|HOME|SOCK|SOCKET)
  * Loads the settings. From then on, the secrets in the settings and in the environment are masked in everything that this process writes.
  * Throws {@link ConfigError}, which names the setting, the source of its value and what is allowed.
  */
-export function loadConfig({ flags = {}, environment = process.env, folder = 'config' }: ConfigSources = {}): Config {
-  const fromFiles = readSettingsFiles(folder, environment['NODE_ENV']);
+export function loadConfig({ flags = {}, environment = process.env, folder }: ConfigSources = {}): Config {
+  const fromFiles = readSettingsFiles(folder ?? projectPath('config'), environment['NODE_ENV']);
   const layers: readonly [source: string, values: Readonly<Record<string, unknown>>][] = [
     ['the command line', flags],
     ['the environment', environment],
@@ -281,7 +286,7 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Config
     );
   }
   return Object.freeze({
-    registryUrl: settings.REGISTRY_URL,
+    registryUrl: toProjectUrl(settings.REGISTRY_URL),
     gridUrl: settings.GRID_URL,
     gridProxy: settings.GRID_PROXY,
     chromeBinary: settings.CHROME_BINARY,

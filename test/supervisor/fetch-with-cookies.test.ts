@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 
 import { expect } from 'chai';
 
@@ -15,12 +16,12 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 /** A server that records what it was asked, and a browser's cookies in memory. */
 async function openStage(answer: Answer, cookies: Partial<BrowserCookie>[] = []) {
   const seen: { path: string; method: string; host: string; headers: IncomingMessage['headers']; body: string }[] = [];
-  const server = createServer(async (request, response) => {
-    let body = '';
-    for await (const chunk of request) body += String(chunk);
-    const { url = '', method = '', headers } = request;
-    seen.push({ path: url, method, host: String(headers.host), headers, body });
-    answer(request, response);
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      const { url = '', method = '', headers } = request;
+      seen.push({ path: url, method, host: String(headers.host), headers, body });
+      answer(request, response);
+    });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;

@@ -1,6 +1,7 @@
 /** Opens the state of a run's browser, with the files that store it. */
 import path from 'node:path';
 
+import { projectPath } from '../../config/config.ts';
 import { DEFAULT_REGISTRY_URL, type Registry } from '../../registry/registry.ts';
 import { removeOldStateFiles, StateFile, type PageGate } from '../../supervisor/supervisor.ts';
 import type { Action } from '../define-action.ts';
@@ -29,6 +30,6 @@ export function openRunState(
 /** The folder beside the registry's file, or beside the default file; undefined for a registry in memory. */
 function stateFolder({ kind, place }: Registry): string | undefined {
   if (place === ':memory:') return undefined;
-  const file = kind === 'sqlite' ? place : DEFAULT_REGISTRY_URL.slice('sqlite:'.length);
+  const file = kind === 'sqlite' ? place : projectPath(DEFAULT_REGISTRY_URL.slice('sqlite:'.length));
   return `${file}-state`;
 }
