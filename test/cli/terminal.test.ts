@@ -7,8 +7,8 @@ import { toTerminalText } from '../../src/cli/terminal.ts';
 import { secrets } from '../../src/core/secrets.ts';
 
 const SOURCES = fileURLToPath(new URL('../../src/cli/', import.meta.url));
-/** The files that may write to a stream: the display of a run gets one, and `main` waits for both. */
-const WRITERS = ['terminal.ts', 'progress.ts', 'main.ts'];
+/** The display of a run writes to a stream that it is given, `main` waits for both streams, and `bin` loads no module with an old Node.js. */
+const WRITERS = ['terminal.ts', 'progress.ts', 'main.ts', 'bin.ts'];
 
 describe('The terminal output', () => {
   it('has no control characters and no secret values, but the line breaks of the layout', () => {
