@@ -1,4 +1,4 @@
-/** An action's parameters as flags: what its zod schema tells of types, choices, defaults and limits, in words of the command line. */
+/** Maps the parameters of an action to flags. Their types, choices, defaults and limits come from its zod schema. */
 import { z } from 'zod';
 
 import { redactText, redactValue } from '../core/redact.ts';
@@ -6,7 +6,7 @@ import { toFlag } from '../core/shell-words.ts';
 import type { Action } from '../runs/runs.ts';
 import type { Flag, FlagProblem } from './flags.ts';
 
-/** The part of JSON Schema that zod writes and that matters to a command line. */
+/** The keywords of JSON Schema that zod writes and that a command line needs. */
 interface Schema {
   readonly type?: string | readonly string[];
   readonly enum?: readonly unknown[];
@@ -25,9 +25,9 @@ interface Schema {
 }
 
 export interface ActionParameter extends Flag {
-  /** As the action knows it. */
+  /** The name in the action's schema. */
   readonly parameter: string;
-  /** What a value must be, such as "a whole number of at least 1". */
+  /** The description of an allowed value, such as "a whole number of at least 1". */
   readonly allowed: string;
 }
 
@@ -39,7 +39,7 @@ const FORMATS: Readonly<Record<string, string>> = {
   uuid: 'a UUID',
 };
 
-/** In the order of the schema. */
+/** Returns the parameters in the order of the schema. */
 export function toActionParameters(action: Action): ActionParameter[] {
   const { properties = {}, required = [], $defs = {} } = readSchema(action);
   return Object.keys(action.params.shape).map((parameter) => {
@@ -62,8 +62,7 @@ export function toActionParameters(action: Action): ActionParameter[] {
   });
 }
 
-/** What the action's own schema says against `values`, flag by flag. */
-/** `isMissing`: it was not given, and has to be. */
+/** Returns the problems that the action's schema finds in `values`. `isMissing`: a required parameter was not given. */
 export function checkParameters(
   action: Action,
   values: Readonly<Record<string, unknown>>,
@@ -91,7 +90,7 @@ export function checkParameters(
   });
 }
 
-/** As JSON Schema, for programs. */
+/** Returns the parameters as JSON Schema. */
 export function readSchema(action: Action): {
   properties?: Record<string, Schema>;
   required?: string[];
@@ -102,7 +101,7 @@ export function readSchema(action: Action): {
   >;
 }
 
-/** References followed, `null` left out of unions: on a command line a value that is null is a flag that isn't there. */
+/** Follows references and removes `null` from unions: on a command line, a null value is a flag that is absent. */
 function resolve(schema: Schema, definitions: Readonly<Record<string, Schema>>): Schema {
   const target = schema.$ref === undefined ? undefined : definitions[schema.$ref.replace('#/$defs/', '')];
   const { $ref: _ref, ...own } = schema;
@@ -155,7 +154,7 @@ function describeAllowed(schema: Schema): string {
   return (schema.minLength ?? 0) > 1 ? `a text of at least ${schema.minLength} characters` : 'a text';
 }
 
-/** zod writes the limits of safe integers where none were asked for. */
+/** Leaves out the limits of safe integers, which zod writes if the author set no limits. */
 function describeLimits({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Schema): string {
   const low = minimum !== undefined && minimum > Number.MIN_SAFE_INTEGER ? minimum : undefined;
   const high = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER ? maximum : undefined;

@@ -1,6 +1,6 @@
 /**
- * Loads modules that default-export an action, from anywhere: a file outside of any package may `import 'webdriver-supervisor'` and
- * gets this very copy of it. Whatever is wrong with a module is told in one message that names the place.
+ * Loads modules that default-export an action, from any folder: a file outside of any package can `import 'webdriver-supervisor'` and
+ * gets this copy of it. An error in a module is reported in one message with its location.
  */
 import { registerHooks } from 'node:module';
 import { pathToFileURL } from 'node:url';
@@ -13,17 +13,17 @@ import { entryUrl, isOfLaterEntry, toEntryOf, withPlainName } from './module-ent
 import { withModuleSyntax } from './module-syntax.ts';
 
 const PACKAGE = 'webdriver-supervisor';
-/** A module that awaits for ever at its top level would leave us waiting without a word. */
+/** The time limit for a module that awaits something at its top level, perhaps forever. */
 const LOAD_LIMIT_MS = 30_000;
 
 export class ActionLoader {
-  /** The module that Node took up last: where a syntax error is, for Node's error doesn't always tell. */
+  /** The module that Node loaded last. A syntax error is in it if Node's error names no file. */
   #lastUrl: string | undefined;
   #last: { readonly file: string; readonly signal: AbortSignal } | undefined;
-  /** How often the last action was loaded. */
+  /** The number of times that the last action was loaded. */
   #entry = 1;
 
-  /** Changes how modules are found for the rest of the program, for an action may import more later. */
+  /** Installs its hooks for the rest of the program, because an action can import more modules later. */
   static install(): ActionLoader {
     const loader = new ActionLoader();
     registerHooks({
@@ -46,7 +46,7 @@ export class ActionLoader {
 
   private constructor() {}
 
-  /** Throws `ConfigError` for a module that can't be loaded or is no action; `signal.reason` when that aborts first. */
+  /** Throws `ConfigError` if the module can't be loaded or exports no action, and `signal.reason` if the signal aborts first. */
   async load(file: string, signal: AbortSignal): Promise<Action> {
     this.#last = { file, signal };
     this.#entry = 1;
@@ -54,8 +54,8 @@ export class ActionLoader {
   }
 
   /**
-   * Loads the last action once more: a new instance of its module and of the local files that it imports, so that their variables have
-   * their first values. Packages, and this library, stay as they are. Throws as `load` does.
+   * Loads the last action again, as a new instance of its module and of the local files that it imports, so that their variables have
+   * their initial values. Packages and this library are not loaded again. Throws as `load` does.
    */
   async reload(): Promise<Action> {
     if (this.#last === undefined) throw new InvariantError('`reload` was called before `load`.');
@@ -92,7 +92,7 @@ function toAction(module: Record<string, unknown>, name: string): Action {
   if (action !== undefined) {
     const what = isDefinition(action)
       ? 'a definition that was not passed through defineAction'
-      : `${describe(action)} and no action`;
+      : `${describe(action)}, not an action`;
     throw new ConfigError(`${name}: its default export is ${what}. Write ${example}.`);
   }
   const named = Object.keys(module).find((key) => isAction(module[key]));

@@ -1,4 +1,4 @@
-/** The `actions` command: what can be run, with its parameters. A module that can't be loaded says so in its row. */
+/** The `actions` command: lists the actions with their parameters. The row of a module that can't be loaded shows the error. */
 import { Command } from 'commander';
 
 import type { SourceWarning } from '../analysis/analysis.ts';
@@ -22,7 +22,7 @@ export function makeActionsCommand(): Command {
   return new Command('actions')
     .summary('list the actions and their parameters')
     .description(
-      'Lists the actions of the folder `actions` in the project’s root, and those that came with the program.',
+      'Lists the actions of the folder `actions` in the project’s root, and those that come with the program.',
     )
     .configureHelp({ commandUsage: () => commandLine('actions', '[options]') })
     .option('--json', 'print the list as one line of JSON, parameters as JSON Schema')
@@ -36,7 +36,7 @@ export function makeActionsCommand(): Command {
     });
 }
 
-/** One after the other: a broken module is told from what Node loaded last. */
+/** Loads one file after the other, because an error is explained from the module that Node loaded last. */
 async function loadAll(files: readonly ActionFile[]): Promise<Entry[]> {
   const loader = ActionLoader.install();
   const { signal } = new AbortController();
@@ -68,14 +68,14 @@ function describe(action: Action): string[] {
   const flags = toActionParameters(action).map((flag) =>
     flag.isRequired === true ? flagTerm(flag) : `[${flagTerm(flag)}]`,
   );
-  // A space that doesn't break keeps a flag and its value on one line.
+  // A non-breaking space keeps a flag and its value on one line.
   return [
     action.description,
     ...(flags.length === 0 ? [] : [flags.map((flag) => flag.replaceAll(' ', '\u00a0')).join(' ')]),
   ];
 }
 
-/** Their number and the first one: `run` prints them all. */
+/** Returns the number of warnings and the first one; `run` prints all of them. */
 function describeWarnings(warnings: readonly SourceWarning[]): string[] {
   const [first] = warnings;
   if (first === undefined) return [];

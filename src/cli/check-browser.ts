@@ -1,11 +1,11 @@
-/** Whether this machine's browser and driver can work together, before either is started for a run. */
+/** Checks before a run that this machine's browser and driver can work together. */
 import type { Config } from '../config/config.ts';
 import { toError } from '../core/errors.ts';
 import { readVersions, SessionStartError, versionsFit } from '../driver/driver.ts';
 import { assertLocalBrowser } from '../supervisor/supervisor.ts';
 import { commandLine } from './invocation.ts';
 
-/** Throws, naming both versions and the way out. A Grid brings its own browsers, so nothing is checked then. */
+/** Throws an error with both versions and the way out if they don't fit. Checks nothing for a Grid, which has its own browsers. */
 export async function assertBrowserFits(config: Config): Promise<void> {
   const { gridUrl, chromeBinary, chromedriver, browserEnvironment } = config;
   if (gridUrl !== undefined) return;
@@ -31,7 +31,7 @@ export function describeMisfit(
   const { browserPath, browser, driverPath, driver } = pair;
   const major = browser.split('.')[0];
   return (
-    `The browser ${browserPath} is ${browser}, but the driver ${driverPath} is ${driver}: their first numbers must be the same. ` +
+    `The browser ${browserPath} is ${browser}, but the driver ${driverPath} is ${driver}: their major versions must be the same. ` +
     `Install chromedriver ${major}, or set CHROME_BINARY and CHROMEDRIVER to a pair that fits.`
   );
 }

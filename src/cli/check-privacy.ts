@@ -1,4 +1,4 @@
-/** Doctor's look at who may read what the runs have stored. What is created is private; files of older versions, or moved ones, may not be. */
+/** The `doctor` check for stored data that other users can read. New files are private; moved and older files may not be. */
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
@@ -9,7 +9,7 @@ import { count } from './progress-line.ts';
 
 const NAME = 'privacy';
 const OUTPUT = 'output';
-/** Bits of the group and of others. */
+/** The permission bits of the group and of others. */
 const READ_BY_OTHERS = 0o044;
 const PASSED_BY_OTHERS = 0o011;
 const MAX_FILES_LOOKED_AT = 10_000;
@@ -26,7 +26,7 @@ export function checkPrivacy({ registryUrl }: Pick<Config, 'registryUrl'>): Chec
     name: NAME,
     status: 'warning',
     message: `Other users of this machine can read ${count(readable.length, 'file')} of data, such as ${first}.`,
-    advice: `Unless that is meant, type: chmod -R go= ${[...roots].map(quoteForShell).join(' ')}`,
+    advice: `If that is not intended, type: chmod -R go= ${[...roots].map(quoteForShell).join(' ')}`,
   };
 }
 
@@ -61,7 +61,7 @@ function modeOf(file: string): number {
   try {
     return statSync(file).mode;
   } catch {
-    // It is not there, or not ours to look at.
+    // The file does not exist, or this user can't access it.
     return 0;
   }
 }
@@ -70,7 +70,7 @@ function listFolder(folder: string) {
   try {
     return readdirSync(folder, { withFileTypes: true });
   } catch {
-    // It is not there, or not ours to read.
+    // The folder does not exist, or this user can't read it.
     return [];
   }
 }

@@ -155,7 +155,7 @@ const MODULES: readonly { title: string; file: string; text: string; says: reado
     title: 'a default export that is not an action',
     file: 'mine.mjs',
     text: 'export default 42;',
-    says: ['mine.mjs: its default export is a number and no action'],
+    says: ['mine.mjs: its default export is a number, not an action'],
   },
   {
     title: 'a definition without defineAction',
