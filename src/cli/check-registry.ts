@@ -1,4 +1,4 @@
-/** Doctor's look at the registry: whether it can be used, and what is in it. */
+/** The `doctor` check of the registry: that it can be opened, and what it contains. */
 import { existsSync } from 'node:fs';
 
 import { LIVE_STATUSES } from '../model/session.ts';
@@ -13,9 +13,9 @@ const NAME = 'registry';
 
 export async function checkRegistry({ registryUrl }: Config): Promise<CheckResult> {
   const file = /^sqlite:(?:\/\/(?=\/))?(.+)$/.exec(registryUrl)?.[1];
-  // Looking must not make one.
+  // The check must not create the file.
   if (file !== undefined && !existsSync(file))
-    return { name: NAME, status: 'ok', message: `none yet: ${file} comes with the first run` };
+    return { name: NAME, status: 'ok', message: `none yet: the first run creates ${file}` };
   try {
     await using registry = await openRegistry(registryUrl);
     const [runs, sessions, leader] = [
@@ -34,7 +34,7 @@ export async function checkRegistry({ registryUrl }: Config): Promise<CheckResul
       name: NAME,
       status: 'problem',
       message: redactText(toError(thrown).message),
-      advice: 'Nothing can be run before that; another registry is named by REGISTRY_URL.',
+      advice: 'No run can start before this is corrected. To use another registry, set REGISTRY_URL.',
     };
   }
 }

@@ -1,8 +1,8 @@
-/** What one check of doctor came to. */
+/** The result of one check of `doctor`. */
 export interface CheckResult {
   readonly name: string;
   readonly status: 'ok' | 'warning' | 'problem';
   readonly message: string;
-  /** What to do. */
+  /** The way out, as a sentence. */
   readonly advice?: string;
 }

@@ -1,10 +1,10 @@
-/** Starts a browser for real, as a run would, and ends it. A reason why runs fail shows here first, with its way out. */
+/** Starts a browser as a run does, and ends it. A reason why runs would fail is reported here, with its way out. */
 import type { Config } from '../config/config.ts';
 import { toError } from '../core/errors.ts';
 import { SessionSupervisor, toSupervisorOptions } from '../supervisor/supervisor.ts';
 import type { CheckResult } from './check-result.ts';
 
-/** A Grid may keep a session waiting for a free place. A driver of our own has a limit of its own, and a better reason then. */
+/** A Grid lets a session wait for a free slot. The start of a local driver has a limit of its own, with a better reason. */
 const GRID_LIMIT_MS = 30_000;
 const OWN_LIMIT_MS = 180_000;
 
@@ -28,5 +28,5 @@ export async function checkStart(config: Config): Promise<CheckResult> {
 function describeLateStart({ gridUrl }: Config): string {
   return gridUrl === undefined
     ? 'The machine may be overloaded: look at its load and memory, and try again.'
-    : 'All places of the Grid may be taken, or none has this browser: look at its page.';
+    : 'All slots of the Grid may be taken, or none has this browser: look at the page of the Grid.';
 }

@@ -1,6 +1,6 @@
 /**
- * Finds out whether ended processes without a parent are cleared away. Process 1 has to do it. In a container that is often Node or npm, which
- * leave them as zombies until no process can be started any more.
+ * Finds out whether ended processes without a parent are cleared away. Process 1 has to do it. In a container that is often Node or npm,
+ * which leave them as zombies until no process can be started any more.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import type { Log } from '../core/log.ts';
 import { readProcessState } from '../driver/driver.ts';
 import type { CheckResult } from './check-result.ts';
 
-/** Some programs clear away only every few seconds (measured: 4 s). */
+/** Some programs clear ended processes away only every few seconds (measured: 4 s). */
 const POLLS = 80;
 const POLL_MS = 100;
 /** Programs that clear ended processes away. Most machines have one of them as process 1. */
@@ -41,7 +41,7 @@ export async function warnOfZombies(
 ): Promise<void> {
   if (process.platform !== 'linux' || KNOWN_INITS.test(readName(nameFile))) return;
   const found = await check();
-  if (found.status !== 'ok') log.warn(`Of this machine's processes: ${found.message}`, { advice: found.advice });
+  if (found.status !== 'ok') log.warn(`Processes of this machine: ${found.message}`, { advice: found.advice });
 }
 
 interface ZombieSources {

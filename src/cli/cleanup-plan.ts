@@ -1,4 +1,4 @@
-/** What `sessions cleanup` is asked for, and what that would do: worked out from rows, with nothing changed. */
+/** Plans a `sessions cleanup`: computes from the rows what it would do, and changes nothing. */
 import type { SessionStatus } from '../model/session.ts';
 import { ConfigError } from '../core/errors.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -6,10 +6,10 @@ import { isPresent, removalAgeHours, type CleanupKind, type CleanupRule } from '
 import { isSessionLeft } from './sessions-report.ts';
 
 const HOUR_MS = 3_600_000;
-/** A hundred years; beyond some it is no date any more. */
-const MOST_HOURS = 876_000;
+/** A hundred years. Much larger numbers lead to invalid dates. */
+const MAX_HOURS = 876_000;
 const LAPSED_LIMIT = 10_000;
-/** As commander has it. */
+/** The options as commander parses them. */
 export interface CleanupOptions {
   readonly failed?: boolean;
   readonly completed?: boolean;
@@ -18,22 +18,22 @@ export interface CleanupOptions {
 }
 
 export interface CleanupRequest extends CleanupRule {
-  /** As typed, without `--execute`. */
+  /** The words of the command, without `--execute`. */
   readonly words: string;
 }
 
 export interface CleanupPlan {
-  /** Rows to remove, by status. */
+  /** The number of rows to remove, by status. */
   readonly remove: Readonly<Record<string, number>>;
-  /** Rows that stay, by status. */
+  /** The number of rows that stay, by status. */
   readonly keep: Readonly<Record<string, number>>;
-  /** Live only by their rows, and expired by then: their process is gone, or does not renew their lease. */
+  /** The numbers of sessions that are live only in their rows and expire first: their process is gone or no longer renews the lease. */
   readonly close: { readonly gone: number; readonly lapsed: number };
-  /** To be brought to a safe state first: they are dead then. */
+  /** The ids of damaged rows. They are repaired first, and are dead then. */
   readonly damaged: readonly string[];
 }
 
-/** Throws `ConfigError` for what does not go together. */
+/** Throws `ConfigError` for options that can't be combined. */
 export function toCleanupRequest({ failed, completed, all, olderThan }: CleanupOptions): CleanupRequest {
   const chosen = Object.entries({ failed, completed, all }).filter(([, isChosen]) => isChosen === true);
   if (chosen.length > 1)
@@ -41,7 +41,7 @@ export function toCleanupRequest({ failed, completed, all, olderThan }: CleanupO
   const kind = (chosen[0]?.[0] ?? 'policy') as CleanupKind;
   const hours = olderThan === undefined ? undefined : toHours(olderThan);
   if (hours !== undefined && (kind === 'failed' || kind === 'all'))
-    throw new ConfigError(`--older-than goes with --completed, or alone; --${kind} asks for no age.`);
+    throw new ConfigError(`--older-than can be used with --completed or alone; --${kind} takes no age.`);
   const flags = [
     ...(kind === 'policy' ? [] : [`--${kind}`]),
     ...(hours === undefined ? [] : [`--older-than ${hours}`]),
@@ -67,7 +67,7 @@ export async function planCleanup(registry: Registry, request: CleanupRequest): 
     tally[then.status] = (tally[then.status] ?? 0) + 1;
   }
   const damaged = await registry.sessions.listDamaged();
-  // How long they are over is known only when they are mended; where no age is asked for, that is all the same.
+  // The age of a damaged row is known only after its repair. The policy depends on it; the other choices do not.
   if (damaged.length > 0 && !isPolicy) {
     const tally = removalAgeHours('dead', request) === undefined ? keep : remove;
     tally['dead'] = (tally['dead'] ?? 0) + damaged.length;
@@ -86,8 +86,8 @@ function goes(
 
 function toHours(text: string): number {
   const hours = Number(text);
-  if (text.trim() !== '' && hours > 0 && hours <= MOST_HOURS) return hours;
+  if (text.trim() !== '' && hours > 0 && hours <= MAX_HOURS) return hours;
   throw new ConfigError(
-    `--older-than is ${JSON.stringify(text)}; it must be a number of hours above 0, and at most ${MOST_HOURS}.`,
+    `--older-than is ${JSON.stringify(text)}; it must be a number of hours above 0, and at most ${MAX_HOURS}.`,
   );
 }

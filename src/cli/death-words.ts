@@ -1,4 +1,4 @@
-/** A session's death in words for people. */
+/** Describes a session's death for users. */
 import type { Death, DeathCause } from '../model/death.ts';
 import type { RunCounts } from '../runs/runs.ts';
 
@@ -9,13 +9,13 @@ const WHAT_HAPPENED: Readonly<Record<DeathCause, string>> = {
   frozen: 'The browser or its driver froze',
   'session-removed': 'The session was ended from outside',
   'network-lost': 'The connection to the browser was lost',
-  timed_out: 'The session was ended for making no progress',
+  timed_out: 'The session was ended because it made no progress',
   'lease-lost': 'Another process took the session over',
 };
-/** Signals that somebody sends; the others come of a crash. */
+/** Signals that a user or a program sends. The other signals come from a crash. */
 const SENT_SIGNALS = /\b(?:signal (?:1|2|9|15)|SIGHUP|SIGINT|SIGKILL|SIGTERM)\b/;
 
-/** `The browser was killed (browser-gone, noticed by devtools) at 2026-11-20T18:15:30.123Z, 120 of 525 done`: the root cause on one line. */
+/** The root cause on one line: `The browser was killed (browser-gone, noticed by devtools) at 2026-11-20T18:15:30.123Z, 1 of 2 done`. */
 export function describeDeath(death: Death, { done, total }: Pick<RunCounts, 'done' | 'total'>): string {
   const { cause, detectedBy, at } = death;
   return `${whatHappened(death)} (${cause}, noticed by ${detectedBy}) at ${at}, ${done} of ${total} done`;

@@ -1,4 +1,4 @@
-/** The checks of `doctor`. Each answers for itself; none stops the others. */
+/** The checks of `doctor`. A problem stops only the checks that depend on what it concerns. */
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,10 +18,10 @@ import { installAdvice, readMachine } from './install-advice.ts';
 
 const NODE_MAJOR = 24;
 const GRID_LIMIT_MS = 5_000;
-const SMALLEST_SHARED_MEMORY = 128 * 2 ** 20;
-const LEAST_FREE_SPACE = 50 * 2 ** 20;
-/** A Unix socket's path ends at 104 characters on macOS, and Chromium appends about 60. */
-const LONGEST_TEMP_FOLDER = 30;
+const MIN_SHARED_MEMORY_BYTES = 128 * 2 ** 20;
+const MIN_FREE_SPACE_BYTES = 50 * 2 ** 20;
+/** A Unix socket's path has at most 104 characters on macOS, and Chromium appends about 60. */
+const MAX_TEMP_FOLDER_LENGTH = 30;
 
 export async function runChecks(): Promise<CheckResult[]> {
   const node = checkNode();
@@ -33,7 +33,7 @@ export async function runChecks(): Promise<CheckResult[]> {
       name: 'settings',
       status: 'problem',
       message: toError(thrown).message,
-      advice: 'Correct it; the other checks need it.',
+      advice: 'Correct the settings; the other checks need them.',
     };
     return [node, settings, await checkTemporaryFolder(), ...checkPlatform()];
   }
@@ -78,12 +78,13 @@ function checkSettings(): CheckResult {
   return {
     name: 'settings',
     status: 'ok',
-    message: found.length === 0 ? `no ${files.join(' or ')} here: defaults and the environment` : found.join(', '),
+    message:
+      found.length === 0 ? `no ${files.join(' or ')} here: defaults and environment variables apply` : found.join(', '),
   };
 }
 
 async function checkBrowser({ chromeBinary, chromedriver, browserEnvironment }: Config): Promise<CheckResult[]> {
-  const advice = `Type: ${installAdvice(readMachine())}. Or name your own by CHROME_BINARY and CHROMEDRIVER, or a Selenium Grid by GRID_URL.`;
+  const advice = `Type: ${installAdvice(readMachine())}. Or set CHROME_BINARY and CHROMEDRIVER to your own, or GRID_URL to a Selenium Grid.`;
   const location = await locateBrowser({ chromeBinary, chromedriver, env: { PATH: process.env['PATH'] } });
   if (!location.found) {
     if ('invalid' in location) {
@@ -93,7 +94,7 @@ async function checkBrowser({ chromeBinary, chromedriver, browserEnvironment }: 
           name: 'browser',
           status: 'problem',
           message: `${setting} is ${file}, which ${reason}.`,
-          advice: 'Correct it, or leave it out to have one found.',
+          advice: 'Correct the setting, or unset it: the program then looks for a browser and a driver itself.',
         },
       ];
     }
@@ -173,23 +174,23 @@ async function checkTemporaryFolder(): Promise<CheckResult> {
     await writeFile(path.join(folder, 'probe'), '');
     await rm(folder, { recursive: true });
     const { bsize, bavail } = statfsSync(root);
-    if (bsize * bavail < LEAST_FREE_SPACE) {
-      const message = `${root} has only ${Math.round((bsize * bavail) / 2 ** 20)} MB free; a browser writes some 50 MB there.`;
-      return { name, status: 'problem', message, advice: 'Make room or set TMPDIR to another folder.' };
+    if (bsize * bavail < MIN_FREE_SPACE_BYTES) {
+      const message = `${root} has only ${Math.round((bsize * bavail) / 2 ** 20)} MB free; a browser writes about 50 MB there.`;
+      return { name, status: 'problem', message, advice: 'Free some space, or set TMPDIR to another folder.' };
     }
   } catch (thrown) {
     return {
       name,
       status: 'problem',
       message: `${root} can't be written to: ${toError(thrown).message}`,
-      advice: 'Make room or set TMPDIR to another folder.',
+      advice: 'Correct its permissions or free some space, or set TMPDIR to another folder.',
     };
   }
-  if (root.length > LONGEST_TEMP_FOLDER)
+  if (root.length > MAX_TEMP_FOLDER_LENGTH)
     return {
       name,
       status: 'ok',
-      message: `${root}; browsers get theirs in /tmp, for this path is too long for their sockets`,
+      message: `${root}; browsers use /tmp, because this path is too long for their sockets`,
     };
   return { name, status: 'ok', message: root };
 }
@@ -197,7 +198,7 @@ async function checkTemporaryFolder(): Promise<CheckResult> {
 function checkPlatform(): CheckResult[] {
   const system: CheckResult = { name: 'system', status: 'ok', message: `${process.platform} ${process.arch}` };
   if (process.platform === 'darwin') {
-    const message = `${system.message}: there is no /proc, so a browser that was killed while idle is told from one that was quit by the driver's list of sessions only`;
+    const message = `${system.message}: there is no /proc, so only the driver's list of sessions shows whether an idle browser was killed or quit`;
     return [{ ...system, message }];
   }
   if (process.platform !== 'linux') {
@@ -213,14 +214,14 @@ function checkPlatform(): CheckResult[] {
   return [system, ...checkSharedMemory()];
 }
 
-/** Chromium's tabs crash when it runs out; Docker's default is 64 MB. */
+/** Chromium's tabs crash when the shared memory is full. Docker's default is 64 MB. */
 function checkSharedMemory(): CheckResult[] {
   const name = 'shared memory';
   try {
     readFileSync('/proc/self/stat');
     const { bsize, blocks } = statfsSync('/dev/shm');
     const megabytes = Math.round((bsize * blocks) / 2 ** 20);
-    if (bsize * blocks >= SMALLEST_SHARED_MEMORY)
+    if (bsize * blocks >= MIN_SHARED_MEMORY_BYTES)
       return [{ name, status: 'ok', message: `/dev/shm has ${megabytes} MB` }];
     return [
       {
@@ -235,7 +236,7 @@ function checkSharedMemory(): CheckResult[] {
       {
         name,
         status: 'warning',
-        message: `/dev/shm or /proc can't be read (${toError(thrown).message}): deaths are told less exactly.`,
+        message: `/dev/shm or /proc can't be read (${toError(thrown).message}): deaths are reported less exactly.`,
       },
     ];
   }

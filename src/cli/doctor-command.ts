@@ -1,4 +1,4 @@
-/** The `doctor` command: what a run needs, whether it is there, and what to do where it isn't. */
+/** The `doctor` command: checks everything that a run needs, and says what to do about problems. */
 import { Command } from 'commander';
 
 import type { CheckResult } from './check-result.ts';
@@ -10,7 +10,7 @@ import { printJson, printResult } from './terminal.ts';
 
 export function makeDoctorCommand(): Command {
   return new Command('doctor')
-    .summary('check what a run needs, and what to do where it is missing')
+    .summary('check what a run needs, and show what to do about problems')
     .description(
       'Checks Node, the settings, the browser and its driver (or the Selenium Grid) by starting a session, the registry, and the machine.',
     )
@@ -19,7 +19,7 @@ export function makeDoctorCommand(): Command {
     .option('--verbose', 'show where errors come from')
     .addHelpText(
       'after',
-      `\nExit codes: 0 without problems (warnings are none), 1 with problems.\n\nExample:\n  ${commandLine('doctor')}`,
+      `\nExit codes: 0 without problems (warnings do not count), 1 with problems.\n\nExample:\n  ${commandLine('doctor')}`,
     )
     .action(async ({ json = false }: { json?: boolean }) => {
       const results = await runChecks();
@@ -37,6 +37,9 @@ function render(results: readonly CheckResult[]): string {
     texts: [message, ...(advice === undefined ? [] : [advice])],
   }));
   const problems = results.filter(({ status }) => status === 'problem').length;
-  const verdict = problems === 0 ? 'Ready to run.' : `${problems} to be solved before a run can work.`;
+  const verdict =
+    problems === 0
+      ? 'Ready to run.'
+      : `${problems} problem${problems === 1 ? '' : 's'} to solve before a run can work.`;
   return `${renderTable(rows)}\n${verdict}\n`;
 }

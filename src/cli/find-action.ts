@@ -1,4 +1,4 @@
-/** From what a person typed to the file that is meant: a name in an `actions` folder, or a path. */
+/** Finds the file of an action from what the user typed: a name in an `actions` folder, or a path. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,28 +9,28 @@ import { commandLine } from './invocation.ts';
 import { didYouMean } from './suggest.ts';
 
 export interface ActionFile {
-  /** The file's name without its ending: what `run` is given. */
+  /** The file's name without its extension, which is the argument of `run`. */
   readonly name: string;
   readonly file: string;
 }
 
 const ENDINGS = ['.ts', '.js', '.mjs'];
-/** Beside the sources, or built beside this file's room. */
+/** The folder of the bundled actions: beside `src`, or in the built package beside the folder of this file. */
 const OWN_FOLDER = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../actions' : '../actions', import.meta.url),
 );
 
-/** The folder of the project goes before the package's own. */
+/** Returns the folders in search order: that of the project, then the package's own. */
 export function actionFolders(): string[] {
   return [...new Set([path.resolve(projectPath('actions')), OWN_FOLDER])];
 }
 
-/** Whether the project has actions of its own. */
+/** Returns true if the project has actions of its own. */
 export function hasActions(): boolean {
   return namesIn(projectPath('actions')).length > 0;
 }
 
-/** Every action that can be run by name, sorted; of two with one name, the one that `run` takes. */
+/** Returns every action that can be run by name, sorted. If two have the same name, only the one that `run` takes. */
 export function listActionFiles(): ActionFile[] {
   const found = new Map<string, string>();
   for (const folder of actionFolders()) {
@@ -42,7 +42,7 @@ export function listActionFiles(): ActionFile[] {
   return [...found].map(([name, file]) => ({ name, file })).sort((a, b) => a.name.localeCompare(b.name, 'en'));
 }
 
-/** Throws `ConfigError` when there is no such file or action, with the nearest name. */
+/** Throws `ConfigError` with the closest name if there is no such file or action. */
 export function findActionFile(target: string): string {
   if (target.startsWith('file:')) return findActionFile(fileURLToPath(target));
   if (/[\\/]|\.[cm]?[jt]sx?$/.test(target)) {
@@ -63,12 +63,12 @@ export function findActionFile(target: string): string {
   throw new ConfigError(`There is no action "${target}".${hint}`);
 }
 
-/** ` Did you mean x? Known are x, y.` */
+/** Returns a hint such as ` Did you mean x? Known actions: x, y; see …`. */
 export function knownActions(typed = ''): string {
   const names = listActionFiles().map(({ name }) => name);
   if (names.length === 0)
     return ` There are none in ${path.resolve(projectPath('actions'))} yet: ${commandLine('new', 'my-action')}`;
-  return `${didYouMean(typed, names)} Known are ${names.join(', ')}; see ${commandLine('actions')}.`;
+  return `${didYouMean(typed, names)} Known actions: ${names.join(', ')}; see ${commandLine('actions')}.`;
 }
 
 function fileOf(name: string, folder: string): string | undefined {
@@ -77,7 +77,7 @@ function fileOf(name: string, folder: string): string | undefined {
   );
 }
 
-/** Tests, declarations and files that begin with a dot or an underscore are no actions. */
+/** Leaves out tests, declarations and files that begin with a dot or an underscore. */
 function namesIn(folder: string): string[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)

@@ -1,32 +1,32 @@
 /**
- * Flags as data: one shape for those of `run` and for an action's parameters. They are parsed here, not by commander, because an action's
- * flags are known only once it is loaded, and because all that is wrong with them is to be told at once.
+ * Flags as data, in one shape for the flags of `run` and for an action's parameters. This module parses them instead of commander, because
+ * an action's flags are known only after it is loaded, and because all problems with them are reported at once.
  */
 import { didYouMean } from './suggest.ts';
 
 export interface Flag {
-  /** Kebab case, without dashes. */
+  /** In kebab case, without the leading dashes. */
   readonly name: string;
   readonly kind: 'text' | 'number' | 'boolean' | 'json';
   readonly description: string;
   /** Stands for the value in help texts. */
   readonly placeholder: string;
-  /** The texts that are allowed. A boolean flag with choices can be given alone or with one of them: `--flag`, `--flag=choice`. */
+  /** The allowed texts. A boolean flag with choices can be given alone or with one of them: `--flag`, `--flag=choice`. */
   readonly choices?: readonly string[];
-  /** May be given several times; the value is a list then. */
+  /** Allows the flag several times. Its value is then a list. */
   readonly isList?: boolean;
   readonly isRequired?: boolean;
   readonly defaultValue?: unknown;
 }
 
-/** What is wrong with one flag, as a sentence. */
+/** A problem with one flag. The message is a sentence. */
 export interface FlagProblem {
   readonly flag: string;
   readonly message: string;
 }
 
 export interface ParsedFlags {
-  /** By flag name; flags that were not given are absent. */
+  /** The values by flag name. Flags that were not given are absent. */
   readonly values: ReadonlyMap<string, unknown>;
   readonly positionals: readonly string[];
   readonly problems: readonly FlagProblem[];
@@ -67,7 +67,7 @@ export function parseFlags(args: readonly string[], flags: readonly Flag[]): Par
     }
     if (flag === undefined) {
       problems.push({ flag: name, message: `${typed} is unknown.${suggestFlag(name, flags)}` });
-      // Most likely the value of it, and no argument of its own.
+      // The next word is most likely the value of the unknown flag.
       if (inline === undefined && isValue(rest[0])) rest.shift();
       continue;
     }
@@ -87,12 +87,12 @@ function splitFlag(arg: string): { typed: string; name: string; inline: string |
   return { typed, name, inline };
 }
 
-/** A value may be negative (`-5`) or a lone dash; what looks like a flag is one. */
+/** Returns whether a word is a value. Negative numbers (`-5`) and a single dash are values; words that look like flags are not. */
 function isValue(next: string | undefined): next is string {
   return next !== undefined && !/^-(-|[a-z])/i.test(next);
 }
 
-/** Whether the word after a flag is the value of the flag. */
+/** Returns whether the word after a flag is the value of the flag. */
 function takesValue({ kind, choices = [] }: Flag, next: string | undefined): boolean {
   return kind === 'boolean' ? next !== undefined && choices.includes(next) : isValue(next);
 }
@@ -112,7 +112,7 @@ function toValue(text: string | undefined, flag: Flag): { value: unknown } | { p
   }
   if (text === undefined) {
     return {
-      problem: `--${name} needs a value: --${name} <${placeholder}>. One that begins with a dash is written --${name}=-value.`,
+      problem: `--${name} needs a value: --${name} <${placeholder}>. If the value begins with a dash, write --${name}=-value.`,
     };
   }
   if (choices !== undefined && !choices.includes(text)) {

@@ -16,7 +16,7 @@ interface BadInput {
 
 /** The bad inputs. `SITE` is replaced by the URL of a site that answers. */
 const ARGUMENTS: readonly BadInput[] = [
-  { title: 'no action at all', args: ['run'], says: ['Name an action', 'Known are check-links, gather-catalog'] },
+  { title: 'no action at all', args: ['run'], says: ['Name an action', 'Known actions: check-links, gather-catalog'] },
   { title: 'a flag before the action', args: ['run', '--headed', PAGES], says: ['first, before --headed'] },
   {
     title: 'an unknown action',
