@@ -1,22 +1,22 @@
-/** The command that gets a browser and its driver on this machine. Needs nothing that has to be installed: the set-up uses it too. */
+/** The command that installs a browser and its driver on this machine. It uses no package, because the set-up script runs it, too. */
 import { existsSync, readFileSync } from 'node:fs';
 
 const RELEASE_FILE = '/etc/os-release';
 
-/** What the advice depends on; a value, so that the advice for every platform can be tested on any. */
+/** The facts that the advice depends on, as a value, so that the advice for every platform can be tested on any platform. */
 export interface Machine {
   readonly platform: NodeJS.Platform;
-  /** The text of /etc/os-release; empty elsewhere. */
+  /** The text of /etc/os-release; empty if there is no such file. */
   readonly osRelease: string;
   readonly isRoot: boolean;
 }
 
-/** The exact command that a person has to type on this machine to get a browser and its driver. */
+/** Returns the exact command that installs a browser and its driver on this machine. */
 export function installAdvice({ platform, osRelease, isRoot }: Machine): string {
   if (platform === 'darwin') return 'brew install --cask google-chrome chromedriver';
   const sudo = isRoot ? '' : 'sudo ';
   const systems = systemNames(osRelease);
-  // Ubuntu has Chromium as a snap only, its driver within.
+  // Ubuntu has Chromium only as a snap, which contains the driver.
   if (systems[0] === 'ubuntu') return `${sudo}snap install chromium`;
   if (systems.includes('debian') || systems.includes('ubuntu'))
     return `${sudo}apt-get install chromium chromium-driver`;
@@ -26,7 +26,7 @@ export function installAdvice({ platform, osRelease, isRoot }: Machine): string 
   return "install Chrome or Chromium and the chromedriver of the same version with your system's package manager";
 }
 
-/** What distributions call themselves: `ID`, then the names in `ID_LIKE`. */
+/** Returns the names of the distribution: `ID`, then the names in `ID_LIKE`. */
 export function systemNames(osRelease: string): string[] {
   const valueOf = (key: string) => new RegExp(`^${key}="?([^"\\n]*)`, 'm').exec(osRelease)?.[1] ?? '';
   return `${valueOf('ID')} ${valueOf('ID_LIKE')}`.trim().split(/\s+/);

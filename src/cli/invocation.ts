@@ -1,6 +1,6 @@
 /**
- * How the program was called: by an npm script of this project or by its own name. Messages then name commands as this person types
- * them, and flags that npm kept for itself are noticed.
+ * How the program was called: by an npm script of this project or by its own name. Messages name commands in the form that the user
+ * typed, and the program notices flags that npm took as its own settings.
  */
 import { toFlag } from '../core/shell-words.ts';
 
@@ -38,11 +38,11 @@ const SCRIPTS: Readonly<Partial<Record<CommandName, string>>> = {
   'reset-stuck': 'reset-stuck',
 };
 const IS_DEPENDENCY = /[\\/]node_modules[\\/]/.test(import.meta.url);
-/** npm sets these for every script, whatever was typed; `json` may come from a person's `.npmrc`. */
+/** npm sets these for every script, whatever was typed; `json` may come from the user's `.npmrc`. */
 const SET_BY_NPM =
   /^(cache|prefix|local-prefix|global-prefix|globalconfig|init-module|node-gyp|noproxy|npm-version|user-agent|userconfig|json)$/;
 
-/** A command as it is to be typed, such as `npm run action -- books --url …`. */
+/** Returns a command as the user types it, such as `npm run action -- books --url …`. */
 export function commandLine(command: CommandName, rest = '', environment: Environment = process.env): string {
   const script = isOwnProject(environment) ? SCRIPTS[command] : undefined;
   if (script === undefined)
@@ -50,7 +50,7 @@ export function commandLine(command: CommandName, rest = '', environment: Enviro
   return `npm run ${script}${rest === '' ? '' : ` -- ${rest}`}`;
 }
 
-/** The flags among `names` that npm took for settings of its own, because no `--` stood before them. */
+/** Returns the flags among `names` that npm took as its own settings, because there was no `--` before them. */
 export function flagsKeptByNpm(
   names: readonly string[],
   { args, environment = process.env }: { readonly args: readonly string[]; readonly environment?: Environment },

@@ -3,7 +3,7 @@ import XmlBuilder from 'fast-xml-builder';
 
 import { toTerminalText } from './terminal.ts';
 
-/** A row of the dataset `smoke`, as far as reports need it. */
+/** The fields of a record of the dataset `smoke` that reports need. */
 export interface PageResult {
   readonly url: string;
   readonly passed: boolean;
@@ -18,11 +18,11 @@ export interface PageResult {
 export interface SmokeFacts {
   readonly startedAt: Date;
   readonly durationMs: number;
-  /** Pages of which nothing is known, and why: errors, not failures. */
+  /** Pages that were not checked, and the reason. They count as errors, not as failures. */
   readonly unchecked: { readonly urls: readonly string[]; readonly reason: string };
 }
 
-/** One test case per page. */
+/** Returns JUnit XML with one test case per page. */
 export function toJunitXml(results: readonly PageResult[], { startedAt, durationMs, unchecked }: SmokeFacts): string {
   const counts = {
     '@tests': results.length + unchecked.urls.length,
@@ -53,7 +53,7 @@ const builder = new XmlBuilder({
 
 function toTestCase({ url, passed, problems, loadMs, screenshot, attempts }: PageResult): object {
   const test = { '@classname': 'smoke', '@name': toXmlText(url), '@time': toSeconds(loadMs ?? 0) };
-  if (passed) return attempts > 1 ? { ...test, 'system-out': `passed when checked the ${attempts}. time` } : test;
+  if (passed) return attempts > 1 ? { ...test, 'system-out': `passed at check number ${attempts}` } : test;
   const lines = screenshot === null ? problems : [...problems, `screenshot: ${screenshot}`];
   const failure = {
     '@message': toXmlText(problems[0] ?? 'failed'),
@@ -66,12 +66,12 @@ function toTestCase({ url, passed, problems, loadMs, screenshot, attempts }: Pag
 }
 
 /**
- * Without what XML 1.0 can't hold even escaped (its production 2, Char), and what a terminal would act on: console messages may have
- * anything in them.
+ * Replaces characters that XML 1.0 can't contain even escaped (its production 2, Char) and those that a terminal interprets. Console
+ * messages can contain any characters.
  */
 function toXmlText(text: string): string {
-  const unholdable = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
-  return toTerminalText(text.toWellFormed().replace(unholdable, '\u{FFFD}'));
+  const invalid = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
+  return toTerminalText(text.toWellFormed().replace(invalid, '\u{FFFD}'));
 }
 
 function toSeconds(ms: number): string {

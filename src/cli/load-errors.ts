@@ -1,4 +1,4 @@
-/** Why a module could not be loaded: Node's many ways to say it, as one message with the place and the way out. */
+/** Explains why a module could not be loaded: turns Node's various errors into one message with the location and the way out. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
@@ -9,8 +9,8 @@ import { ActionError, ConfigError, toError } from '../core/errors.ts';
 
 const CHECK_LIMIT_MS = 5_000;
 
-/** Where, as `file:line:column`, with the line and a mark under it. */
-interface Place {
+/** A location as `file:line:column`, with the source line and a mark under it. */
+interface SourceLocation {
   readonly where: string;
   readonly excerpt: string;
 }
@@ -34,9 +34,9 @@ export async function explainLoadError(
     );
   }
 
-  const place = placeInHead(error.stack ?? '') ?? (await placeByCheck(lastUrl));
-  const where = place?.where ?? name;
-  const excerpt = place === undefined ? '' : `\n${place.excerpt}`;
+  const found = locationInHead(error.stack ?? '') ?? (await locationByCheck(lastUrl));
+  const where = found?.where ?? name;
+  const excerpt = found === undefined ? '' : `\n${found.excerpt}`;
   const missing = /does not provide an export named '(.+?)'/.exec(error.message)?.[1];
   if (missing !== undefined) {
     return explain(`${where}: ${error.message}. Correct the name; if it is a type, write \`import type\`.${excerpt}`);
@@ -48,7 +48,7 @@ export async function explainLoadError(
   return explain(`${where}: syntax error: ${error.message}${why}${excerpt}`);
 }
 
-/** The first line of the stack below `folder`, as `file:line:column`. */
+/** Returns the location of the first stack frame in a file below `folder`, as `file:line:column`. */
 export function placeInStack(error: Error, folder: string): string | undefined {
   for (const line of (error.stack ?? '').split('\n')) {
     const [, url, rest] = /(file:\/\/[^\s()]+?)(:\d+:\d+)\)?$/.exec(line) ?? [];
@@ -59,7 +59,7 @@ export function placeInStack(error: Error, folder: string): string | undefined {
   return undefined;
 }
 
-/** Relative to the working directory where that is shorter. */
+/** Returns the path relative to the working directory if the file is below it. */
 export function shortPath(file: string): string {
   const relative = path.relative('', file);
   return relative.startsWith(`..${path.sep}`) || relative === '' ? file : relative;
@@ -71,15 +71,15 @@ function describeMissingModule(error: Error, name: string): string {
   const importer = from === undefined ? name : shortPath(from.startsWith('file:') ? fileURLToPath(from) : from);
   if (what === '') return `${name}: ${error.message}`;
   if (path.isAbsolute(what))
-    return `${importer} imports ${shortPath(what)}, which does not exist. Correct the path; it needs its ending, such as ./names.ts.`;
+    return `${importer} imports ${shortPath(what)}, which does not exist. Correct the path; it needs the file's extension, such as ./names.ts.`;
   const advice = /^(zod|selenium-webdriver)$/.test(what)
-    ? "What an action needs of it (z, By, until, Key) is exported by 'webdriver-supervisor'"
+    ? "Import the parts that an action needs (z, By, until, Key) from 'webdriver-supervisor'"
     : `Install it (npm install ${what}), or correct the name`;
   return `${importer} imports '${what}', which can't be found. ${advice}.`;
 }
 
-/** Node puts the place before the stack where it knows it: `file:line`, the source with a mark, an empty line. */
-function placeInHead(text: string): Place | undefined {
+/** Node puts the location, if it knows it, before the stack: `file:line`, the source with a mark, an empty line. */
+function locationInHead(text: string): SourceLocation | undefined {
   const [head = '', ...lines] = text.split('\n');
   const [, location, line] = /^(.+):(\d+)$/.exec(head) ?? [];
   const marked = lines.findIndex((candidate) => /^\s*\^+\s*$/.test(candidate));
@@ -94,8 +94,8 @@ function placeInHead(text: string): Place | undefined {
   };
 }
 
-/** For a syntax error in a module, the loader doesn't tell the place; `node --check` does. Only the types may be gone from the source. */
-async function placeByCheck(url: string | undefined): Promise<Place | undefined> {
+/** Finds a syntax error in a module: the loader does not report its location, `node --check` does. Removing types moves no location. */
+async function locationByCheck(url: string | undefined): Promise<SourceLocation | undefined> {
   if (url?.startsWith('file:') !== true) return undefined;
   const file = fileURLToPath(url);
   const text = await readFile(file, 'utf8');
@@ -108,5 +108,5 @@ async function placeByCheck(url: string | undefined): Promise<Place | undefined>
     (_error, _stdout, stderr) => resolve(stderr),
   );
   check.stdin?.on('error', () => undefined).end(source);
-  return placeInHead((await promise).replace(/^\[stdin\](?=:\d+\n)/, () => file));
+  return locationInHead((await promise).replace(/^\[stdin\](?=:\d+\n)/, () => file));
 }

@@ -1,6 +1,6 @@
 /**
- * The room of the command line: argv in, exit code out. Its laws: stdout is for results, everything else goes to stderr; every error is
- * one message that says what to do; what can be known to fail is told before a browser starts; nothing is left behind.
+ * The entry point of the command line: takes argv, returns an exit code. Its invariants: results go to stdout, everything else to stderr;
+ * every error is one message that says what to do; foreseeable failures are reported before a browser starts; nothing is left behind.
  */
 import { readFileSync } from 'node:fs';
 
@@ -29,7 +29,7 @@ limitHeapGrowth();
 await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<void> {
-  // A reader that went away (`| head`) or a closed terminal is no reason to fail.
+  // The program does not fail if the reader of its output (`| head`) or the terminal is closed.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const end = new ProgramEnd();
   let code: number;
@@ -38,7 +38,7 @@ async function main(args: readonly string[]): Promise<void> {
   } catch (thrown) {
     code = reportError(thrown, { verbose: args.includes('--verbose') });
   }
-  // What an action left running must not keep the program; what was written must arrive.
+  // The program ends even if the action left timers or connections open, but only after all output is flushed.
   await Promise.all([process.stdout, process.stderr].map(flush));
   end.exit(code);
 }
@@ -81,14 +81,14 @@ function makeProgram(run: Command): Command {
     resetStuck,
   ];
   for (const command of commands) program.addCommand(inherit(command, program));
-  // Inherited too, and it would keep `run <name> --help` from the action.
+  // The inherited help option would take `--help` from `run <name> --help`.
   run.helpOption(false);
-  // So would this: of flags that npm kept, their values would be told of, and not the flags.
+  // The values of flags that npm took arrive as arguments. The command itself reports the flags; commander would report the values.
   resetStuck.allowExcessArguments();
   return program;
 }
 
-/** commander copies the help's configuration with the rest; how its usage is written stays the command's own. */
+/** Copies the parent's settings to `command`, except for the configuration of its help, which has its own usage line. */
 function inherit(command: Command, parent: Command): Command {
   const help = command.configureHelp();
   command.copyInheritedSettings(parent).configureHelp(help);
@@ -96,7 +96,7 @@ function inherit(command: Command, parent: Command): Command {
   return command;
 }
 
-/** An action's flags are known only when it is loaded, so commander leaves the words after `run` as they are. */
+/** An action's flags are known only after it is loaded, so commander does not parse the words after `run`. */
 function makeRunCommand(runWords: (words: readonly string[]) => Promise<void>): Command {
   const command = new Command('run')
     .summary('run an action, by its name or file')

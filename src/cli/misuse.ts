@@ -1,6 +1,6 @@
 /**
- * Watches for code of an action that ends the program, or that lets it end: `process.exit`, an error that nobody catches, a rejection that
- * nobody awaits, a promise that never settles. The run then ends as failed, with its summary, and can be resumed.
+ * Watches for code of an action that ends the program or lets it end: `process.exit`, an uncaught error, an unhandled rejection, a promise
+ * that never settles. The run then ends as failed, with its summary, and can be resumed.
  */
 import path from 'node:path';
 import { setTimeout } from 'node:timers';
@@ -15,7 +15,7 @@ import { printProblem } from './terminal.ts';
 
 /** A call of `process.exit` can be deep inside of a package that the action uses. */
 const STACK_LINES = 100;
-/** Keeps the event loop alive while the run is ended. Longer than that takes. */
+/** Keeps the event loop alive while the run ends, which takes less time than this. */
 const END_LIMIT_MS = 60_000;
 
 export interface MisuseOptions {
@@ -34,13 +34,10 @@ export class MisuseWatch {
   static start(options: MisuseOptions): MisuseWatch {
     const watch = new MisuseWatch(options);
     options.end.guard((call) => watch.#onEndCall(call));
-    process.on(
-      'unhandledRejection',
-      watch.#onStray('A promise was rejected that nobody awaits (look for a missing `await`)'),
-    );
+    process.on('unhandledRejection', watch.#onStray('A rejected promise was not handled (look for a missing `await`)'));
     process.on(
       'uncaughtException',
-      watch.#onStray('An error was thrown where nobody catches it (in an event listener or a timer)'),
+      watch.#onStray('An error was not caught (it was thrown in an event listener or a timer)'),
     );
     process.on('beforeExit', () => watch.#onExhausted());
     return watch;
@@ -50,37 +47,37 @@ export class MisuseWatch {
     this.#options = options;
   }
 
-  /** Messages name places in the folder of this file. */
+  /** Sets the action's file. Messages name locations in its folder. */
   set source(source: { readonly file: string; readonly action?: Action }) {
     this.#source = source;
   }
 
-  /** Reads the calls of the action that have not ended. */
+  /** Sets the function that returns the calls of the action that have not ended. */
   set openCalls(read: () => readonly OpenCall[]) {
     this.#openCalls = read;
   }
 
-  /** Where the action threw `failure`; otherwise where it is waiting now, or where its `run` begins. Undefined: unknown. */
-  findPlace(failure?: Error): string | undefined {
-    return (failure && this.#placeOf(failure)) ?? this.#findWaiting().place;
+  /** Returns where the action threw `failure`; otherwise where it is waiting now, or where its `run` begins. Undefined: unknown. */
+  findLocation(failure?: Error): string | undefined {
+    return (failure && this.#locate(failure)) ?? this.#findWaiting().location;
   }
 
-  #findWaiting(): { readonly what: string; readonly place: string | undefined } {
+  #findWaiting(): { readonly what: string; readonly location: string | undefined } {
     const [call] = this.#openCalls();
-    if (call !== undefined) return { what: call.name, place: this.#placeOf(call.calledAt) };
+    if (call !== undefined) return { what: call.name, location: this.#locate(call.calledAt) };
     const { file, action } = this.#source ?? {};
-    const place = file === undefined || action === undefined ? undefined : placeOfText(action.run.toString(), file);
-    return { what: '`run`', place };
+    const location = file === undefined || action === undefined ? undefined : placeOfText(action.run.toString(), file);
+    return { what: '`run`', location };
   }
 
-  #placeOf(error: Error): string | undefined {
+  #locate(error: Error): string | undefined {
     return this.#source === undefined ? undefined : placeInStack(error, path.dirname(this.#source.file));
   }
 
   #onEndCall(call: string): Error {
-    const place = this.#placeOf(captureStack());
+    const location = this.#locate(captureStack());
     const error = new ActionError(
-      `${call} was called${place === undefined ? '' : ` at ${place}`}, and the run was ended instead. An action must not end the program: to end early, return from \`run\`; to fail, throw an error.`,
+      `${call} was called${location === undefined ? '' : ` at ${location}`}, and the run was ended instead. An action must not end the program: to end early, return from \`run\`; to fail, throw an error.`,
     );
     this.#options.stop.abort(error);
     return error;
@@ -90,9 +87,9 @@ export class MisuseWatch {
     return (thrown) => {
       const { stop, failures } = this.#options;
       const error = toError(thrown);
-      // The reason why the run is being ended, thrown where nobody catches it.
+      // The error that ends the run was thrown and not caught; it is reported as the end of the run.
       if (error === stop.signal.reason) return;
-      // The work that was under way on a session that died, or is to end: its callers know.
+      // Work was under way on a session that died or is ending. Its callers report that.
       if (error instanceof SupervisorError && (error.consequence === 'halt-session' || error instanceof CancelledError))
         return;
       failures.push(error);
@@ -108,11 +105,11 @@ export class MisuseWatch {
       end.exit(EXIT_FAILED);
     }
     setTimeout(() => undefined, END_LIMIT_MS);
-    const { what, place } = this.#findWaiting();
-    const where = place === undefined ? '' : ` (${place})`;
+    const { what, location } = this.#findWaiting();
+    const where = location === undefined ? '' : ` (${location})`;
     stop.abort(
       new ActionError(
-        `The program had nothing left to do while it waited for ${what}${where}. The action awaits a promise that never settles: see that it is resolved or rejected in all cases.`,
+        `The program had nothing left to do while it waited for ${what}${where}. The action awaits a promise that never settles: make sure that it is resolved or rejected in all cases.`,
       ),
     );
   }

@@ -7,14 +7,14 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const PARAMETER = 'entry';
-/** The library's own sources, whether run from `src` or from `dist`; they exist once. */
+/** The folder of the library's own modules, `src` or `dist`. Only one instance of them exists. */
 const LIBRARY_FOLDER = fileURLToPath(new URL('..', import.meta.url));
-/** Actions that came with the program are an author's code like any other. */
+/** The folder of the bundled actions, which are treated like the code of any author. */
 const ACTIONS_FOLDER = path.join(LIBRARY_FOLDER, 'actions') + path.sep;
 
 const { cache } = createRequire(import.meta.url);
 
-/** The URL of a file for the n-th entry, counted from 1. */
+/** Returns the URL of a file for the n-th entry, counted from 1. */
 export function entryUrl(file: string, entry: number): string {
   const url = pathToFileURL(file);
   if (entry > 1) url.searchParams.set(PARAMETER, String(entry));
@@ -30,13 +30,13 @@ export function toEntryOf(parentUrl: string | undefined, resolved: ResolveFnOutp
   const entry = parentUrl === undefined ? null : entryOf(parentUrl);
   if (entry === null || !isLocalFile(resolved.url) || isOfLaterEntry(resolved.url)) return resolved;
   const url = new URL(resolved.url);
-  // Node has CommonJS modules by their paths, whatever their URLs.
+  // Node caches CommonJS modules by their paths, not by their URLs.
   if (resolved.format?.startsWith('commonjs') === true) delete cache[fileURLToPath(url)];
   url.searchParams.set(PARAMETER, entry);
   return { ...resolved, url: url.href };
 }
 
-/** The module under the name that it has in its first entry, for stack traces. */
+/** Returns the module with the name of its first entry, for stack traces. */
 export function withPlainName(loaded: LoadFnOutput, url: string): LoadFnOutput {
   const { format, source } = loaded;
   if (source === undefined || source === null || (format !== 'module' && format !== 'module-typescript')) return loaded;
@@ -47,7 +47,7 @@ export function withPlainName(loaded: LoadFnOutput, url: string): LoadFnOutput {
     const script = format === 'module' ? text : stripTypeScriptTypes(text);
     return { ...loaded, format: 'module', source: `${script}\n//# sourceURL=${plain.href}` };
   } catch {
-    // Node itself reports the error together with its place.
+    // Node itself reports the error together with its location.
     return loaded;
   }
 }

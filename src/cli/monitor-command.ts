@@ -1,4 +1,4 @@
-/** The `monitor` command: the long-lived program of whoever is on call. */
+/** The `monitor` command: the long-lived program that watches the registry. */
 import { Command } from 'commander';
 
 import { loadConfig, type SettingName } from '../config/config.ts';
@@ -17,20 +17,20 @@ export function makeMonitorCommand(): Command {
   return new Command('monitor')
     .summary('watch the registry: stuck work, clean-up, health, metrics, alerts, dashboard')
     .description(
-      'Watches the registry until it is stopped: times out what is stuck, cleans up, tells of what is wrong, and shows all of it at http://127.0.0.1:9464. Several of them on one registry share the work.',
+      'Watches the registry until it is stopped: times out what is stuck, cleans up, raises alerts, and shows all of it at http://127.0.0.1:9464. Of several monitors of one registry, one does the work, and another takes over if it fails.',
     )
     .configureHelp({ commandUsage: () => commandLine('monitor', '[options]') })
     .option(
       '--host <name>',
-      'listen there; beyond this machine MONITOR_TOKEN is needed (default: MONITOR_HOST, 127.0.0.1)',
+      'the address to listen on; if it is not of this machine alone, MONITOR_TOKEN is needed (default: MONITOR_HOST, 127.0.0.1)',
     )
-    .option('--port <number>', 'listen on that port (default: MONITOR_PORT, 9464)')
+    .option('--port <number>', 'the port to listen on (default: MONITOR_PORT, 9464)')
     .option('--verbose', 'show where errors come from')
     .addHelpText(
       'after',
       `
-Without MONITOR_TOKEN each program of this machine can read, and nothing can be changed. With it reads and changes need the token. It has at
-least 16 characters; a good one is made by: openssl rand -hex 32
+Without MONITOR_TOKEN each program of this machine can read, and nothing can be changed. With it, reads and changes need the token. The token
+has at least 16 characters. To make a good one: openssl rand -hex 32
 
 Examples:
   ${commandLine('monitor')}
@@ -44,7 +44,7 @@ async function watch({ host, port }: MonitorFlags): Promise<void> {
   const config = loadConfig({ flags });
   const log = makeLog({ level: config.logLevel });
   const stopped = Promise.withResolvers<void>();
-  // From here on: a stop that comes while it begins is a stop.
+  // Listens before the monitor opens, so that a signal during its start stops it, too.
   const unlisten = listenForStop({
     onStop: (signal) => {
       log.info('The monitor is being stopped', { signal });

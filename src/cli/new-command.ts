@@ -1,4 +1,4 @@
-/** The `new` command: an action that works as it is, and its test. */
+/** The `new` command: writes an action that works without changes, and its test. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 
@@ -19,7 +19,7 @@ export function makeNewCommand(): Command {
   return new Command('new')
     .summary('make a new action and its test')
     .description(
-      'Writes actions/<name>.ts, an action that works as it is, and test/actions/<name>.test.ts. No file is written over.',
+      'Writes actions/<name>.ts, an action that works without changes, and test/actions/<name>.test.ts. No file is overwritten.',
     )
     .configureHelp({ commandUsage: () => commandLine('new', '<name>') })
     .argument('<name>', 'lower case letters and digits with single dashes, such as gather-prices')
@@ -33,7 +33,7 @@ export function makeNewCommand(): Command {
         existsSync(file),
       );
       if (taken !== undefined)
-        throw new ConfigError(`${taken} is there already and is not written over. Choose another name.`);
+        throw new ConfigError(`${taken} exists already and is not overwritten. Choose another name.`);
       await writeNew(action, actionTemplate(name));
       await writeNew(test, testTemplate(name));
       printResult(

@@ -1,4 +1,4 @@
-/** What `new` writes. Both files pass the project's own checks as they are. */
+/** The files that `new` writes. Both pass the project's own checks without changes. */
 
 export function actionTemplate(name: string): string {
   return `/** Describe here, in a line or two, what this action does and what it leaves out. */

@@ -4,13 +4,13 @@ import { stripTypeScriptTypes } from 'node:module';
 import { shortPath } from './load-errors.ts';
 
 /**
- * Returns where the text of a function, as its `toString` returns it, begins in `file`, as `file:line:column`. Undefined: the function comes
- * from another file.
+ * Returns where the text of a function, as its `toString` returns it, begins in `file`, as `file:line:column`. Undefined: the function
+ * comes from another file.
  */
 export function placeOfText(code: string, file: string): string | undefined {
   try {
     const text = readFileSync(file, 'utf8');
-    // Node replaces types by spaces: positions stay those of the file, and the text of a function has no types.
+    // Node replaces types by spaces, so locations do not move. The text of a function has no types.
     const source = /\.[cm]?ts$/.test(file) ? stripTypeScriptTypes(text) : text;
     const offset = source.indexOf(code);
     if (offset < 0) return undefined;

@@ -1,5 +1,5 @@
 /**
- * The end of the program. While the code of an action runs, nobody but this program itself may end the process: sessions would be
+ * The end of the program. While the code of an action runs, only this program itself may end the process. Otherwise sessions would be
  * left to their watchdog, and results would not be written.
  */
 import { syncBuiltinESMExports } from 'node:module';

@@ -152,7 +152,7 @@ async function runRequest(
   const foreign = matching.findLast((error) => !(error instanceof SupervisorError));
   const failure = foreign ?? matching.at(-1);
   const isTimeout = outcome.error?.code === 'run-timed-out';
-  const failedAt = isTimeout || foreign !== undefined ? misuse.findPlace(foreign) : undefined;
+  const failedAt = isTimeout || foreign !== undefined ? misuse.findLocation(foreign) : undefined;
   // A program reads stdout; whoever reads the log of it still gets the words.
   const tell = (lines: readonly string[]) =>
     (isJson ? printNote : printResult)(lines.map((line) => `${line}\n`).join(''));

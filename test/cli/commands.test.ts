@@ -58,7 +58,7 @@ describe('new', () => {
     using folder = makeFolder();
     await runCli(['new', 'mine'], { cwd: folder.path });
     const { code, stderr } = await runCli(['new', 'mine'], { cwd: folder.path });
-    expect(stderr).to.equal('error: actions/mine.ts is there already and is not written over. Choose another name.\n');
+    expect(stderr).to.equal('error: actions/mine.ts exists already and is not overwritten. Choose another name.\n');
     expect(code).to.equal(2);
   });
 

@@ -23,7 +23,7 @@ describe('run: an action that fails', () => {
   const FAILURES = [
     { how: 'throw', code: 1, first: /^error: the shelf is empty \(test\/fixtures\/actions\/faulty\.ts:\d+:\d+\)$/ },
     { how: 'stray-rejection', code: 1, first: /^action-error: .*missing `await`.*: nobody listens \(test.*:\d+\)$/ },
-    { how: 'stray-error', code: 1, first: /^action-error: .*nobody catches it.*: nobody catches \(test.*:\d+\)$/ },
+    { how: 'stray-error', code: 1, first: /^action-error: .*not caught.*: nobody catches \(test.*:\d+\)$/ },
     { how: 'no-json', code: 1, first: /^action-error: The value of the step "map" can't be stored: prices is a Map\./ },
     { how: 'same-key', code: 1, first: /^action-error: The step "one" is used twice/ },
   ];
