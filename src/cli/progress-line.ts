@@ -2,9 +2,9 @@
 import { toPlainLine } from '../core/plain-text.ts';
 import type { RunProgress } from '../runs/runs.ts';
 
-const LONGEST_BAR = 30;
-const SHORTEST_BAR = 8;
-/** The rate is that of the last so many milliseconds. */
+const MAX_BAR_COLUMNS = 30;
+const MIN_BAR_COLUMNS = 8;
+/** The time over which the rate is measured. */
 const RATE_WINDOW_MS = 10_000;
 /** Characters that take two columns. */
 const WIDE =
@@ -28,7 +28,7 @@ export function describeProgress(progress: RunProgress): string {
 export class RateMeter {
   #samples: { readonly at: number; readonly done: number }[] = [];
 
-  /** Per second, over the last ten; undefined until there is something to tell. */
+  /** Returns the units per second over the last ten seconds; undefined if the samples cover less than a second. */
   update(done: number, now = performance.now()): number | undefined {
     this.#samples = this.#samples.filter(({ at }) => now - at <= RATE_WINDOW_MS);
     this.#samples.push({ at: now, done });
@@ -38,7 +38,7 @@ export class RateMeter {
   }
 }
 
-/** A bar and what there is room for, at most `columns` wide: the count is the last to go, the label the first. */
+/** Returns a bar and as many details as fit into `columns`. The label is left out first, the count last. */
 export function renderProgress(
   progress: RunProgress,
   { columns, rate }: { columns: number; rate: number | undefined },
@@ -57,23 +57,23 @@ export function renderProgress(
     rate === undefined || rate === 0 ? '' : `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`,
     toPlainLine(progress.display?.label ?? ''),
   ].filter(Boolean);
-  while (parts.length > 1 && widthOf(parts.join(' · ')) + SHORTEST_BAR + 6 > columns) parts.pop();
+  while (parts.length > 1 && widthOf(parts.join(' · ')) + MIN_BAR_COLUMNS + 6 > columns) parts.pop();
   const text = parts.join(' · ');
-  const room = Math.min(LONGEST_BAR, columns - widthOf(text) - 6);
-  if (total === 0 || room < SHORTEST_BAR) return cut(text, columns);
+  const room = Math.min(MAX_BAR_COLUMNS, columns - widthOf(text) - 6);
+  if (total === 0 || room < MIN_BAR_COLUMNS) return cut(text, columns);
   const share = Math.min(1, done / total);
   const filled = Math.floor(share * room);
   return `${'█'.repeat(filled)}${'░'.repeat(room - filled)} ${String(Math.floor(share * 100)).padStart(3)}% ${text}`;
 }
 
-/** Columns that `text` takes on a terminal. */
+/** Returns the number of columns that `text` takes on a terminal. */
 export function widthOf(text: string): number {
   let width = 0;
   for (const character of text) width += WIDE.test(character) ? 2 : 1;
   return width;
 }
 
-/** The beginning of `text` that fits into `columns`. */
+/** Returns the beginning of `text` that fits into `columns`. */
 export function cut(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text;
   let kept = '';

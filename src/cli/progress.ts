@@ -1,6 +1,6 @@
 /**
- * The only writer to stderr while a run goes on. On a terminal a bar stays below the log's lines; elsewhere the progress is a line every
- * few seconds. Nothing here keeps the program alive, and after `stop` nothing is drawn.
+ * The only writer to stderr during a run. On a terminal a bar stays below the lines of the log; otherwise a line is printed every five
+ * seconds. The timers do not keep the program alive, and nothing is drawn after `stop`.
  */
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';
@@ -24,13 +24,13 @@ export interface ProgressDisplay {
   print(text: string): void;
   /** Shows what `read` returns, from now on. */
   watch(read: () => RunProgress): void;
-  /** Takes the bar away. Idempotent. */
+  /** Removes the bar. Idempotent. */
   stop(): void;
 }
 
 export interface ProgressOptions {
   readonly stream?: NodeJS.WriteStream;
-  /** CI services show terminals that are none. */
+  /** Needed because the output of a CI service can look like a terminal although it is none. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -43,7 +43,7 @@ export function openProgress({
   return isPlain ? new ProgressLines(stream) : new ProgressBar(stream);
 }
 
-/** A console for action modules: stdout belongs to the summary, and lines must not run into the bar. */
+/** Returns the console for action modules. It writes to the display: stdout is for the summary, and lines must not mix with the bar. */
 export function makeConsole(display: Pick<ProgressDisplay, 'print'>): Console {
   const sink = new Writable({
     decodeStrings: false,
@@ -55,7 +55,7 @@ export function makeConsole(display: Pick<ProgressDisplay, 'print'>): Console {
   return new Console({ stdout: sink, stderr: sink });
 }
 
-/** Without colours, and with an indent before what could be taken for a line of the log. */
+/** Removes colours, and indents lines that look like lines of the log. */
 function toConsoleText(text: string): string {
   return text.replace(COLOUR, '').replace(LIKE_LOG_LINE, '  ');
 }
@@ -99,9 +99,9 @@ class ProgressBar implements ProgressDisplay {
   watch(read: () => RunProgress): void {
     this.stop();
     const rate = new RateMeter();
-    // Its types don't have `terminal`.
+    // The types of cli-progress don't have `terminal`.
     const options: Options & { readonly terminal: BarTerminal } = {
-      // cli-progress asks this for the line at each drawing, so nothing needs to be told to it.
+      // cli-progress calls this for the line at each drawing, so its own counter is never updated.
       format: () => {
         const progress = read();
         return renderProgress(progress, {
@@ -133,8 +133,8 @@ class ProgressBar implements ProgressDisplay {
 }
 
 /**
- * The terminal as cli-progress sees it. Its own one restores a saved cursor position, which is another line once something has scrolled,
- * and counts on a line staying one row, which a narrower window makes two.
+ * The terminal that cli-progress writes to. Its own one restores a saved cursor position, which is another line after the terminal has
+ * scrolled, and it assumes that a line takes one row, but a narrower window wraps the line to two rows.
  */
 class BarTerminal {
   readonly #stream: WriteStream;
@@ -144,7 +144,7 @@ class BarTerminal {
     this.#stream = stream;
   }
 
-  /** Room is left for the `^C` that a terminal shows: a line that wraps could not be cleared. */
+  /** Leaves space for the `^C` that a terminal shows: a line that wraps could not be cleared. */
   getWidth(): number {
     return (this.#stream.columns || 80) - 3;
   }
@@ -168,19 +168,19 @@ class BarTerminal {
     this.#line = '';
   }
 
-  /** After a change of the window's width; the next drawing fits it. */
+  /** Clears the line after the window's width has changed. The next drawing fits the new width. */
   redraw(): void {
     this.write('');
   }
 
-  /** Goes to the line's beginning, rows up when the terminal has wrapped it since, and clears from there. */
+  /** Returns codes that move to the beginning of the line, which the terminal may have wrapped since, and clear from there. */
   #eraser(): string {
     if (this.#line === '') return '';
     const rows = Math.ceil(widthOf(this.#line) / (this.#stream.columns || 80));
     return `\r${rows > 1 ? `\u001b[${rows - 1}A` : ''}${CLEAR_DOWN}`;
   }
 
-  // What cli-progress also asks of a terminal; `write` does it all.
+  // cli-progress also calls these functions; `write` does all of their work.
   cursorSave(): void {}
   cursorRestore(): void {}
   cursor(): void {}

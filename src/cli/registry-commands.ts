@@ -1,4 +1,4 @@
-/** What the commands that look into the registry have in common: how it is opened, how one finds a row in it, how one fails. */
+/** The common parts of the commands that read the registry: opening it, finding a row, reporting a failure. */
 import { Command } from 'commander';
 
 import { loadConfig, type Config } from '../config/config.ts';
@@ -15,12 +15,12 @@ const CANDIDATES_SHOWN = 5;
 
 export interface SubcommandOptions {
   readonly summary: string;
-  /** What follows its name, such as `<id>`. */
+  /** The words after the command's name, such as `<id>`. */
   readonly usage?: string;
   readonly example: string;
 }
 
-/** A command below `group`, such as `sessions show`, with what all of them have. */
+/** Creates a subcommand of `group`, such as `sessions show`, with the options that all subcommands have. */
 export function makeSubcommand(
   group: CommandName,
   name: string,
@@ -37,16 +37,16 @@ export function makeSubcommand(
     .hook('preAction', (command) => throwIfKeptByNpm(group, command));
 }
 
-/** Commands below `group`; without a word the first of them is meant. */
+/** Creates the command `group` with its subcommands. The first one is the default. */
 export function makeGroup(group: CommandName, summary: string, commands: readonly [Command, ...Command[]]): Command {
   const names = commands.map((command) => command.name());
   const [first, ...others] = commands;
-  // Words that are no command come here, too.
+  // The default command also receives words that are no command.
   first.argument('[word...]').hook('preAction', ({ args: [word] }) => {
     if (word === undefined) return;
     const misplaced = names.includes(word) ? ` Write it before its options.` : didYouMean(word, names);
     throw new ConfigError(
-      `${group} has no command ${JSON.stringify(word)} at this place; there are ${names.join(', ')}.${misplaced} See ${commandLine(group, '--help')}`,
+      `${group} has no command ${JSON.stringify(word)} in this position; its commands are ${names.join(', ')}.${misplaced} See ${commandLine(group, '--help')}`,
     );
   });
   const parent = new Command(group)
@@ -73,8 +73,8 @@ export async function withRegistry(work: (registry: Registry, config: Config) =>
 }
 
 /**
- * The row that `typed` means: its id, the id's beginning or end, or the id shortened with `…` as tables show it. Undefined where there is
- * none. Throws `ConfigError` where there are several.
+ * Returns the row that `typed` names by its id, the id's beginning or end, or the id shortened with `…` as tables show it. Returns
+ * undefined if there is none. Throws `ConfigError` if there are several.
  */
 export function findById<Row extends { readonly id: string }>(rows: readonly Row[], typed: string): Row | undefined {
   if (typed === '') throw new ConfigError('The id is empty. Give an id, or enough of it.');
@@ -88,7 +88,7 @@ export function findById<Row extends { readonly id: string }>(rows: readonly Row
   throw new ConfigError(`"${typed}" fits ${found.length}: ${names.join(', ')}${more}. Give more of the id.`);
 }
 
-/** True where the process that holds it is certain to be gone: of another machine's processes nobody here knows. */
+/** Returns true if the process that holds it is certainly gone. Processes of other machines can't be checked: the result is false. */
 export function isLeft({
   host,
   pid,
@@ -101,7 +101,7 @@ export function isLeft({
   return host !== null && pid !== null && identity !== null && isProcessGone({ host, pid, identity });
 }
 
-/** Says that no id of `place` is, begins or ends like `typed`, and which of them may have been meant. */
+/** Prints that no id in the registry at `place` matches `typed`, and the id or handle that is closest to it. */
 export function failToFind(
   noun: 'run' | 'session',
   typed: string,
@@ -116,13 +116,13 @@ export function failToFind(
   fail(`There is no ${noun} "${typed}" in the registry ${place}.${didYouMean(typed, [...handles, ...ids])} ${known}`);
 }
 
-/** Says what could not be done; the program ends with 1. */
+/** Prints what could not be done; the program ends with exit code 1. */
 export function fail(message: string): void {
   printProblem(redactText(message));
   process.exitCode = EXIT_FAILED;
 }
 
-/** `3 ended, 1 dead`, in the order of `order`; what is not in it comes last. */
+/** `3 ended, 1 dead`, in the order of `order`; other names come last. */
 export function describeNumbers(numbers: Readonly<Record<string, number>>, order: readonly string[] = []): string {
   const rank = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
   return Object.entries(numbers)
@@ -132,7 +132,7 @@ export function describeNumbers(numbers: Readonly<Record<string, number>>, order
     .join(', ');
 }
 
-/** `text` as a whole number of at least 1. */
+/** Returns `text` as a whole number of at least 1, or throws `ConfigError`. */
 export function toWhole(flag: string, text: string): number {
   if (/^\d+$/.test(text) && Number(text) >= 1 && Number.isSafeInteger(Number(text))) return Number(text);
   throw new ConfigError(`${flag} is ${JSON.stringify(text)}; it must be a whole number of at least 1.`);
@@ -146,13 +146,13 @@ export function toChoice<Choice extends string>(flag: string, text: string, choi
   );
 }
 
-/** Without `--` before them npm keeps flags for itself: what was to be done would be done without them. */
+/** npm takes flags without a `--` before them as its own settings. Without this check the command would run without them. */
 function throwIfKeptByNpm(group: CommandName, command: Command): void {
   const names = command.options.map(({ long }) => long?.replace(/^--/, '') ?? '').filter(Boolean);
   const kept = flagsKeptByNpm(names, { args: process.argv.slice(2) });
   if (kept.length === 0) return;
   const flags = kept.map((name) => `--${name}`);
   throw new ConfigError(
-    `npm kept ${flags.join(', ')} for itself, because no -- stood before. Write ${commandLine(group, [command.name(), ...flags, '…'].join(' '))}`,
+    `npm took ${flags.join(', ')} as its own, because there was no -- before. Write ${commandLine(group, [command.name(), ...flags, '…'].join(' '))}`,
   );
 }

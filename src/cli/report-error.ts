@@ -1,4 +1,4 @@
-/** One message for every error, and the exit code that goes with it. */
+/** Prints one message for every error and returns its exit code. */
 import { CommanderError } from 'commander';
 
 import { CancelledError, describeError, InvariantError, SupervisorError, toError } from '../core/errors.ts';
@@ -9,14 +9,14 @@ export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
 export const EXIT_CANCELLED = 130;
 
-/** Writes to stderr what `thrown` has to say; returns the exit code. A stack trace only where one was asked for. */
+/** Writes the message of `thrown` to stderr, with its stack trace if `verbose`; returns the exit code. */
 export function reportError(thrown: unknown, { verbose }: { readonly verbose: boolean }): number {
-  // commander has said it already.
+  // commander has printed the message already.
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : EXIT_USAGE;
   const error = toError(thrown);
   const isExpected = error instanceof SupervisorError && !(error instanceof InvariantError);
   const { message } = describeError(error);
-  // Our own messages may have lines; the lines of a foreign one must not look like ours.
+  // Our own messages can have several lines. The lines of a foreign message must not look like ours.
   const text = isExpected ? message : `Unexpected ${error.name}: ${message.replaceAll('\n', '\n  ')}`;
   printProblem(redactText(text));
   if (verbose) printNote(`${redactText(describeStack(error))}\n`);
@@ -25,7 +25,7 @@ export function reportError(thrown: unknown, { verbose }: { readonly verbose: bo
   return isExpected ? EXIT_USAGE : EXIT_FAILED;
 }
 
-/** The stack, and those of its causes. The lines of a message are indented: none of them looks like ours. */
+/** Returns the stack of `error` and those of its causes. Their lines are indented, so that none of them looks like ours. */
 export function describeStack(error: Error): string {
   const { cause } = error;
   const own = (error.stack ?? error.message).replace(/\r?\n(?=\S)/g, '\n    ');

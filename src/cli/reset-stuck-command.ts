@@ -1,4 +1,4 @@
-/** The `reset-stuck` command, for emergencies: what makes no progress, and for how long; with `--execute` it is timed out. */
+/** The `reset-stuck` command, for emergencies: lists what makes no progress, and for how long; with `--execute` times it out. */
 import { Command } from 'commander';
 
 import type { Config } from '../config/config.ts';
@@ -21,9 +21,9 @@ import { printJson, printResult } from './terminal.ts';
 
 const MINUTE_MS = 60_000;
 const FLAGS = ['timeout', 'execute', 'json', 'verbose'];
-const RESUMES_SHOWN = 20;
-const SESSIONS_NAMED = 5;
-const KEPT = 'What was done is kept, and runs can be resumed.';
+const MAX_RESUMES_SHOWN = 20;
+const MAX_SESSIONS_NAMED = 5;
+const RESUME_NOTE = 'Finished work is stored, and runs can be resumed.';
 
 interface ResetOptions {
   readonly timeout?: string;
@@ -33,7 +33,7 @@ interface ResetOptions {
 
 interface Request {
   readonly timeoutMs: number;
-  /** As typed, without `--execute`. */
+  /** The flags as typed, without `--execute`. */
   readonly words: string;
   readonly json: boolean;
 }
@@ -42,19 +42,19 @@ export function makeResetStuckCommand(): Command {
   return new Command('reset-stuck')
     .summary('list what is stuck, and time it out; changes nothing without --execute')
     .description(
-      'For emergencies: lists the runs that make no progress and the sessions without a run that get no command, and for how long. With --execute they are timed out and their browsers are ended. What they have done is kept, and runs can be resumed.',
+      'For emergencies: lists the runs that make no progress and the sessions without a run that get no command, and for how long. With --execute they are timed out and their browsers are ended. Finished work is stored, and runs can be resumed.',
     )
     .configureHelp({ commandUsage: () => commandLine('reset-stuck', '[options]') })
     .option(
       '--timeout <minutes>',
-      'how long without progress is stuck; large runs are allowed up to three times as long (default: SESSION_TIMEOUT_MINUTES, 30)',
+      'the time without progress after which work is stuck; large runs are allowed up to three times as long (default: SESSION_TIMEOUT_MINUTES, 30)',
     )
-    .option('--execute', 'do it')
+    .option('--execute', 'time out what is stuck')
     .option('--json', 'print one line of JSON')
     .option('--verbose', 'show where errors come from')
     .addHelpText(
       'after',
-      `\nExit codes: 0, or 1 where a browser could not be ended or anything stays stuck.\n\n` +
+      `\nExit codes: 0, or 1 if a browser could not be ended or something stays stuck.\n\n` +
         `Examples:\n  ${commandLine('reset-stuck')}\n  ${commandLine('reset-stuck', '--timeout 10 --execute')}`,
     )
     .action((options: ResetOptions, { args }: Command) => {
@@ -69,7 +69,7 @@ export function makeResetStuckCommand(): Command {
         };
         const found = await look(registry, request.timeoutMs);
         if (execute) await reset(registry, found, { ...request, config });
-        else tell(found, request);
+        else printFound(found, request);
       });
     });
 }
@@ -78,13 +78,13 @@ async function look(registry: Registry, timeoutMs: number): Promise<readonly Idl
   const { stuck } = await lookForStuck(registry, {
     host: thisProcess().host,
     thresholds: { warningMs: timeoutMs, timeoutMs },
-    // Only who was there while the machine slept knows of it.
+    // Only a process that ran while the machine slept knows about the sleep.
     pausedSince: () => 0,
   });
   return stuck;
 }
 
-function tell(found: readonly Idle[], { timeoutMs, words, json }: Request): void {
+function printFound(found: readonly Idle[], { timeoutMs, words, json }: Request): void {
   const command = commandLine('reset-stuck', [words, '--execute'].filter(Boolean).join(' '));
   if (json) {
     printJson({
@@ -104,7 +104,7 @@ function tell(found: readonly Idle[], { timeoutMs, words, json }: Request): void
     return;
   }
   const lines = [
-    `${found.length} would be reset: ${countIdle(found)}. ${KEPT}`,
+    `${found.length} would be reset: ${countIdle(found)}. ${RESUME_NOTE}`,
     '',
     'Nothing is changed yet. To do it:',
     `  ${command}`,
@@ -121,7 +121,7 @@ async function reset(
   const log = makeLog({ level: 'warn' });
   const { gridUrl, gridProxy, heartbeatIntervalMs } = config;
   const gridRoute = { proxy: gridProxy };
-  // First: programs that still run are given seconds to end their browsers themselves.
+  // Printed first, because the reset gives programs that still run some seconds to end their browsers themselves.
   if (!json && found.length > 0) printResult(`${renderIdle(found)}\n`);
   const done = await resetStuck(found, {
     registry,
@@ -137,7 +137,7 @@ async function reset(
   const remaining = await look(registry, timeoutMs);
   if (remaining.length > 0 || done.failures.length > 0) process.exitCode = EXIT_FAILED;
   const runIds = changed.map(({ runId }) => runId).filter((id) => id !== null);
-  const resumes = await listResumes(registry, json ? runIds : runIds.slice(0, RESUMES_SHOWN));
+  const resumes = await listResumes(registry, json ? runIds : runIds.slice(0, MAX_RESUMES_SHOWN));
   if (json) {
     printJson({
       dry_run: false,
@@ -159,18 +159,18 @@ async function reset(
   const lines = [
     ...describeReset({ found, changed, done, host }),
     remaining.length === 0
-      ? 'Looked again: nothing is stuck any more.'
-      : `Looked again: ${remaining.length} ${remaining.length === 1 ? 'is' : 'are'} stuck: ${countIdle(remaining)}. Which:`,
+      ? 'Checked again: nothing is stuck any more.'
+      : `Checked again: ${remaining.length} ${remaining.length === 1 ? 'is' : 'are'} stuck: ${countIdle(remaining)}. To list them:`,
     ...(remaining.length === 0 ? [] : [`  ${commandLine('reset-stuck', words)}`]),
     ...(resumes.length === 0
       ? []
       : [
           '',
-          resumes.length === 1 ? 'Go on with the run:' : 'Go on with the runs:',
+          resumes.length === 1 ? 'Resume the run:' : 'Resume the runs:',
           ...resumes.map(({ command }) => `  ${command}`),
         ]),
     ...(runIds.length > resumes.length
-      ? ['All that are timed out:', `  ${commandLine('runs', 'list --status timed_out')}`]
+      ? ['List all runs that timed out:', `  ${commandLine('runs', 'list --status timed_out')}`]
       : []),
   ];
   printResult(renderLines(lines));
@@ -189,19 +189,19 @@ function describeReset({
 }): string[] {
   const moved = found.length - changed.length;
   const elsewhere = changed.filter((idle) => idle.sessionId !== null && idle.host !== host).length;
-  const failed = failures.slice(0, SESSIONS_NAMED).map(({ sessionId }) => shortId({ id: sessionId }));
+  const failed = failures.slice(0, MAX_SESSIONS_NAMED).map(({ sessionId }) => shortId({ id: sessionId }));
   const more = failures.length - failed.length;
   return [
-    `Reset ${changed.length}: ${countIdle(changed)}; ${count(sessionIds.length, 'session')} ended. ${KEPT}`,
+    `Reset ${changed.length}: ${countIdle(changed)}; ${count(sessionIds.length, 'session')} ended. ${RESUME_NOTE}`,
     ...(moved === 0
       ? []
-      : [`${moved} went on or ended in the meantime, and ${moved === 1 ? 'is' : 'are'} left alone.`]),
+      : [`${moved} went on or ended in the meantime, and ${moved === 1 ? 'is' : 'are'} not changed.`]),
     ...(elsewhere === 0
       ? []
       : [
           elsewhere === 1
-            ? '1 on another machine: its program learns of it within seconds, and ends its browser.'
-            : `${elsewhere} on other machines: their programs learn of it within seconds, and end their browsers.`,
+            ? '1 on another machine: its program notices this within seconds and ends its browser.'
+            : `${elsewhere} on other machines: their programs notice this within seconds and end their browsers.`,
         ]),
     ...(failures.length === 0
       ? []
@@ -212,10 +212,10 @@ function describeReset({
 }
 
 function describeNothing(timeoutMs: number): string {
-  return `Nothing is stuck: all that works has made progress within ${describeDuration(timeoutMs)}, or is large and may take longer.`;
+  return `Nothing is stuck: all work has made progress within ${describeDuration(timeoutMs)}, or is large and may take longer.`;
 }
 
-/** Of the runs, in their order, those that are there still. */
+/** Returns the resume commands of those runs that still exist, in the order of `runIds`. */
 async function listResumes(
   registry: Registry,
   runIds: readonly string[],
@@ -229,16 +229,16 @@ async function listResumes(
 }
 
 function throwIfMistyped([word]: readonly string[]): void {
-  const kept = flagsKeptByNpm(FLAGS, { args: process.argv.slice(2) });
-  if (kept.length > 0) {
-    const flags = kept.map((name) => (name === 'timeout' ? '--timeout MINUTES' : `--${name}`));
+  const taken = flagsKeptByNpm(FLAGS, { args: process.argv.slice(2) });
+  if (taken.length > 0) {
+    const flags = taken.map((name) => (name === 'timeout' ? '--timeout MINUTES' : `--${name}`));
     throw new ConfigError(
-      `npm kept ${kept.map((name) => `--${name}`).join(', ')} for itself, because no -- stood before. Write ${commandLine('reset-stuck', flags.join(' '))}`,
+      `npm took ${taken.map((name) => `--${name}`).join(', ')} as its own, because there was no -- before. Write ${commandLine('reset-stuck', flags.join(' '))}`,
     );
   }
   if (word !== undefined)
     throw new ConfigError(
-      `reset-stuck takes flags only, and ${JSON.stringify(word)} is none. See ${commandLine('reset-stuck', '--help')}`,
+      `reset-stuck takes flags only; ${JSON.stringify(word)} is not a flag. See ${commandLine('reset-stuck', '--help')}`,
     );
 }
 

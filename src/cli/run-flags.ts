@@ -1,4 +1,4 @@
-/** From the words after an action's name to what a run needs, or to everything that is wrong with them, at once. */
+/** Turns the words after an action's name into the request of a run, or into one error with all problems. */
 import { loadConfig, type Config } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
 import { findSecrets } from '../core/redact.ts';
@@ -9,7 +9,7 @@ import { parseFlags, type FlagProblem } from './flags.ts';
 import { commandLine, flagsKeptByNpm } from './invocation.ts';
 import { RUN_COMMAND_FLAGS } from './run-help.ts';
 
-const LONGEST_WAIT_SECONDS = 86_400;
+const MAX_WAIT_SECONDS = 86_400;
 
 export interface RunRequest {
   readonly params: Readonly<Record<string, unknown>>;
@@ -30,14 +30,14 @@ export function parseRunFlags(action: Action, args: readonly string[], target: s
   secrets.add(findSecrets(params));
   const names = [...parameters, ...RUN_COMMAND_FLAGS].map(({ name }) => name);
   const kept = flagsKeptByNpm(names, { args });
-  const told = new Set([...kept, ...problems.map(({ flag }) => flag)]);
+  const reported = new Set([...kept, ...problems.map(({ flag }) => flag)]);
   const isResume = values.has('resume');
   const all = [
     ...describeStrayWords({ kept, positionals, target }),
     ...problems,
     ...checkRunFlags(values),
-    // What is missing then, the run that is resumed has.
-    ...checkParameters(action, params).filter(({ flag, isMissing }) => !told.has(flag) && !(isMissing && isResume)),
+    // A run that is resumed has the missing parameters already.
+    ...checkParameters(action, params).filter(({ flag, isMissing }) => !reported.has(flag) && !(isMissing && isResume)),
   ];
   if (all.length > 0) {
     const help = `See ${commandLine('run', `${target} --help`)}`;
@@ -102,11 +102,11 @@ function checkRunFlags(values: ReadonlyMap<string, unknown>): FlagProblem[] {
     complain('sessions', `--sessions is ${sessions}; it must be a whole number of at least 1.`);
   }
   if (values.has('owner') && typeof sessions === 'number' && sessions > 1) {
-    complain('owner', '--owner names whom one session belongs to; it does not go with --sessions above 1.');
+    complain('owner', '--owner names the owner of one session; it cannot be used with --sessions above 1.');
   }
   const wait = values.get('wait');
-  if (typeof wait === 'number' && !(wait >= 0 && wait <= LONGEST_WAIT_SECONDS)) {
-    complain('wait', `--wait is ${wait}; it must be a number of seconds from 0 to ${LONGEST_WAIT_SECONDS}.`);
+  if (typeof wait === 'number' && !(wait >= 0 && wait <= MAX_WAIT_SECONDS)) {
+    complain('wait', `--wait is ${wait}; it must be a number of seconds from 0 to ${MAX_WAIT_SECONDS}.`);
   }
   if (toRehearsalScope(values.get('rehearse')) !== undefined) {
     if (values.has('resume')) complain('rehearse', '--rehearse starts new runs; it cannot be used with --resume.');
@@ -126,7 +126,7 @@ function checkRunFlags(values: ReadonlyMap<string, unknown>): FlagProblem[] {
   return problems;
 }
 
-/** Without `--` before them npm keeps flags for itself, and passes on only their values. */
+/** npm takes flags without a `--` before them as its own settings, and passes on only their values. */
 function describeStrayWords({
   kept,
   positionals,
@@ -135,9 +135,9 @@ function describeStrayWords({
   const way = `Write ${commandLine('run', `${target} --flag value …`)}`;
   if (kept.length > 0) {
     const flags = kept.map((name) => `--${name}`).join(', ');
-    return [{ flag: '', message: `npm kept ${flags} for itself, because no -- stood before. ${way}` }];
+    return [{ flag: '', message: `npm took ${flags} as its own, because there was no -- before. ${way}` }];
   }
   if (positionals.length === 0) return [];
   const words = positionals.map((word) => JSON.stringify(word)).join(', ');
-  return [{ flag: '', message: `${words}: after its name an action takes flags only. ${way}` }];
+  return [{ flag: '', message: `${words}: only flags can follow the name of an action. ${way}` }];
 }

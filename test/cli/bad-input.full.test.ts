@@ -77,14 +77,14 @@ const ARGUMENTS: readonly BadInput[] = [
   {
     title: 'an owner with several sessions',
     args: ['run', PAGES, '--url', 'SITE', '--owner', 'ann', '--sessions', '2'],
-    says: ['--owner names whom one session belongs to'],
+    says: ['--owner names the owner of one session'],
   },
   { title: 'a further word', args: ['run', PAGES, '--url', 'SITE', 'extra'], says: ['"extra": after its name'] },
   {
     title: 'flags that npm kept for itself',
     args: ['run', PAGES, 'SITE'],
     environment: { npm_lifecycle_event: 'action', npm_config_url: 'SITE' },
-    says: ['npm kept --url for itself', `npm run action -- ${PAGES} --flag value`],
+    says: ['npm took --url as its own', `npm run action -- ${PAGES} --flag value`],
   },
   {
     title: 'a site that refuses connections',
@@ -133,12 +133,12 @@ const ARGUMENTS: readonly BadInput[] = [
     title: 'flags of reset-stuck that npm kept for itself',
     args: ['reset-stuck', '10'],
     environment: { npm_lifecycle_event: 'reset-stuck', npm_config_timeout: 'true', npm_config_execute: 'true' },
-    says: ['npm kept --timeout, --execute for itself', 'Write npm run reset-stuck -- --timeout MINUTES --execute'],
+    says: ['npm took --timeout, --execute as its own', 'Write npm run reset-stuck -- --timeout MINUTES --execute'],
   },
   {
     title: 'a word after reset-stuck',
     args: ['reset-stuck', '10'],
-    says: ['reset-stuck takes flags only, and "10" is none.', 'webdriver-supervisor reset-stuck --help'],
+    says: ['reset-stuck takes flags only; "10" is not a flag.', 'webdriver-supervisor reset-stuck --help'],
   },
   { title: 'an unknown command', args: ['rnu'], says: ["unknown command 'rnu'", 'Did you mean run?'] },
   { title: 'an unknown flag of a command', args: ['actions', '--jsno'], says: ['--jsno', 'Did you mean --json?'] },

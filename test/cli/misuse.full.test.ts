@@ -21,8 +21,16 @@ const MISUSES: readonly { readonly how: string; readonly what: string; readonly 
   { how: 'exit-in-timer', what: 'a call of process.exit in a timer', first: called(String.raw`exit\(0\)`) },
   { how: 'exit-in-listener', what: 'a call of process.exit in a listener', first: called(String.raw`exit\(0\)`) },
   { how: 'stray-error', what: 'an error in a timer', first: stray('An error was not caught .*: nobody catches') },
-  { how: 'stray-rejection', what: 'a rejection', first: stray('A promise was rejected .*: nobody listens') },
-  { how: 'stray-text', what: 'a rejection without a stack', first: stray('A promise was rejected .*: only a text') },
+  {
+    how: 'stray-rejection',
+    what: 'a rejection',
+    first: stray('A rejected promise was not handled .*: nobody listens'),
+  },
+  {
+    how: 'stray-text',
+    what: 'a rejection without a stack',
+    first: stray('A rejected promise was not handled .*: only a text'),
+  },
   {
     how: 'never',
     what: 'an exhausted event loop',

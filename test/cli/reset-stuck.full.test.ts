@@ -37,7 +37,7 @@ describeOnSqlite('reset-stuck and a program that hangs', (registries) => {
       environment: { REGISTRY_URL: url },
     });
     expect(done.stdout.replace(/\s+/g, ' ')).to.include(' Reset 1: 1 run; 1 session ended. ');
-    const resume = /Go on with the run:\n {2}webdriver-supervisor (.+)\n$/.exec(done.stdout)?.[1]?.split(' ') ?? [];
+    const resume = /Resume the run:\n {2}webdriver-supervisor (.+)\n$/.exec(done.stdout)?.[1]?.split(' ') ?? [];
     expect(resume).to.deep.equal(['run', 'pages', '--resume', id]);
     expect(done).to.include({ code: 0, stderr: '' });
     await waitUntilGone(browser.map(({ pid }) => pid));
