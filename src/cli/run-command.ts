@@ -1,4 +1,4 @@
-/** The `run` command: finds the action, checks everything that can be known before a browser starts, runs it, tells how it ended. */
+/** The `run` command: finds the action, checks everything that can be checked before a browser starts, runs it, prints how it ended. */
 import { loadConfig } from '../config/config.ts';
 import { raceSignal } from '../core/abort.ts';
 import { CancelledError, ConfigError, SupervisorError, toError } from '../core/errors.ts';
@@ -34,7 +34,7 @@ import { checkSource, describeSourceWarning } from './source-warnings.ts';
 import { describeRehearsal, summarize } from './summary.ts';
 import { printJson, printNote, printResult } from './terminal.ts';
 
-/** Returns the exit code. Throws what is wrong before the run begins. From then on only `end` can end the program. */
+/** Returns the exit code. Throws the errors that it finds before the run begins. From then on only `end` can end the program. */
 export async function runAction(args: readonly string[], end: ProgramEnd): Promise<number> {
   const [target, ...rest] = args;
   if (target === undefined || target.startsWith('-')) {
@@ -78,7 +78,7 @@ async function load(target: string, args: readonly string[], surroundings: Surro
   const { signal } = surroundings.stop;
   const isHelp = args.some((arg) => arg === '--help' || arg === '-h');
   const file = findActionFile(target);
-  // The browser's version takes as long to ask for as the action takes to load. With --grid it doesn't matter.
+  // Asking for the browser's version takes as long as loading the action, so both are done at once. With --grid it is not needed.
   const isRemote = isHelp || args.some((arg) => /^--grid(=|$)/.test(arg));
   const fits = isRemote ? Promise.resolve() : assertBrowserFits(loadConfig());
   fits.catch(() => undefined);
@@ -102,9 +102,9 @@ async function load(target: string, args: readonly string[], surroundings: Surro
       'run',
       [quoteForShell(target), '--resume', runId, ...stateFlag, ...hiddenFlags(action, request.params)].join(' '),
     );
-  // By its name it is found again without its file.
+  // An action that was named by its name is found again without its file.
   const byFile = target === action.name ? {} : { target };
-  const reloadAction = async () => keepFailures(await loader.reload(), surroundings.failures);
+  const reloadAction = async () => collectFailures(await loader.reload(), surroundings.failures);
   const options = { ...request.options, ...byFile, sourceWarnings, reloadAction };
   return runRequest(action, { ...request, options }, { ...surroundings, again, resumeLine });
 }
@@ -141,7 +141,7 @@ async function runRequest(
   const watched = new WatchedRun();
   if (scope !== undefined) warnOfEffects(action, options);
   const first = scope === undefined ? { action, options } : watched.watch(action, options);
-  const prepared = prepareRun(keepFailures(first.action, failures), request.params, first.options);
+  const prepared = prepareRun(collectFailures(first.action, failures), request.params, first.options);
   const run: Run = await raceSignal(prepared, stop.signal);
   misuse.openCalls = () => run.openCalls;
   display.watch(() => run.progress);
@@ -153,11 +153,11 @@ async function runRequest(
   const failure = foreign ?? matching.at(-1);
   const isTimeout = outcome.error?.code === 'run-timed-out';
   const failedAt = isTimeout || foreign !== undefined ? misuse.findLocation(foreign) : undefined;
-  // A program reads stdout; whoever reads the log of it still gets the words.
-  const tell = (lines: readonly string[]) =>
+  // With --json a program reads stdout. The text then goes to stderr, for the reader of the log.
+  const printLines = (lines: readonly string[]) =>
     (isJson ? printNote : printResult)(lines.map((line) => `${line}\n`).join(''));
   if (isVerbose && failure !== undefined) printNote(`${redactText(describeStack(failure))}\n`);
-  tell(summarize(outcome, { again, resume: resumeLine(outcome), failedAt }));
+  printLines(summarize(outcome, { again, resume: resumeLine(outcome), failedAt }));
   const rehearsal =
     scope !== undefined && outcome.status === 'completed'
       ? await rehearse(outcome, {
@@ -167,7 +167,7 @@ async function runRequest(
           registry,
           watched,
           run: async (watchedAction, watchedOptions) => {
-            tell(['Rehearsing: the same work once more, while its sessions are killed.']);
+            printLines(['Rehearsing: the same work again, while its sessions are killed.']);
             const disturbed = await prepareRun(watchedAction, request.params, watchedOptions);
             display.watch(() => disturbed.progress);
             return disturbed.execute();
@@ -175,15 +175,15 @@ async function runRequest(
         })
       : undefined;
   display.stop();
-  if (rehearsal !== undefined) tell(describeRehearsal(rehearsal));
+  if (rehearsal !== undefined) printLines(describeRehearsal(rehearsal));
   if (isJson) printJson({ ...outcome, ...(rehearsal && { rehearsal }) });
   if (rehearsal?.outcome.status === 'cancelled') return EXIT_CANCELLED;
   if (rehearsal !== undefined && rehearsal.differences.length > 0) return EXIT_FAILED;
   return exitCodeOf(outcome);
 }
 
-/** The outcome has only an error's code and message; where it was thrown helps its author. */
-function keepFailures(action: Action, failures: Error[]): Action {
+/** Collects the errors that the action throws. An outcome has only their code and message; the author also needs the location. */
+function collectFailures(action: Action, failures: Error[]): Action {
   const watched =
     <Context>(code: (context: Context) => Promise<void> | void) =>
     async (context: Context) => {
@@ -207,7 +207,7 @@ function forwardWarnings(log: Log): void {
   process.on('warning', ({ name, message }) => log.debug(`${name}: ${message}`));
 }
 
-/** Parameters that the registry does not keep, as words to fill in. */
+/** Returns the parameters that the registry does not store, as flags to fill in. */
 function hiddenFlags(action: Action, params: Readonly<Record<string, unknown>>): string[] {
   const hidden = hiddenParameters(params);
   return toActionParameters(action)
@@ -215,7 +215,7 @@ function hiddenFlags(action: Action, params: Readonly<Record<string, unknown>>):
     .map(({ name }) => `--${name} …`);
 }
 
-/** Secrets are left out, as everywhere. */
+/** Returns the command that repeats the run, without secrets. */
 function repeatLine(target: string, args: readonly string[]): string {
   const isSecret = (flag = '') => /^--[\w-]*(pass|secret|token|key|credential)/i.test(flag) || hidesValueOf(flag);
   const words = args.map((arg, index) => {

@@ -11,20 +11,20 @@ export const RUN_COMMAND_FLAGS: readonly Flag[] = [
     name: 'owner',
     kind: 'text',
     placeholder: 'name',
-    description: 'whom the session belongs to (default: the run itself)',
+    description: 'the owner of the session (default: the run itself)',
   },
   {
     name: 'wait',
     kind: 'number',
     placeholder: 'seconds',
-    description: 'how long to wait for an owner that is busy',
+    description: 'how long to wait if the owner is busy',
     defaultValue: 0,
   },
   {
     name: 'resume',
     kind: 'text',
     placeholder: 'run',
-    description: 'go on with this run (or the last one: last) instead of beginning one; its parameters are kept',
+    description: 'resume this run (last: the newest one) with its parameters, instead of starting a new one',
   },
   {
     name: 'redo',
@@ -42,13 +42,13 @@ export const RUN_COMMAND_FLAGS: readonly Flag[] = [
     name: 'sessions',
     kind: 'number',
     placeholder: 'number',
-    description: 'browsers for batches that work with several',
+    description: 'the number of browsers for batches that use several',
   },
   {
     name: 'grid',
     kind: 'text',
     placeholder: 'url',
-    description: 'use the browsers of this Selenium Grid, or a driver that runs already',
+    description: 'use the browsers of this Selenium Grid, or a running driver',
   },
   { name: 'headed', kind: 'boolean', placeholder: '', description: 'show the browser', defaultValue: false },
   {
@@ -70,7 +70,7 @@ export const RUN_COMMAND_FLAGS: readonly Flag[] = [
     name: 'user-data-dir',
     kind: 'text',
     placeholder: 'dir',
-    description: 'a browser profile that is used and kept',
+    description: 'a browser profile to use; it is not deleted',
   },
   {
     name: 'download-dir',
@@ -105,7 +105,7 @@ export const RUN_COMMAND_FLAGS: readonly Flag[] = [
     kind: 'text',
     placeholder: 'choice',
     choices: EXPORT_FORMATS,
-    description: 'of the data files',
+    description: 'the format of the data files',
     defaultValue: 'jsonl',
   },
   {
@@ -133,10 +133,10 @@ export const RUN_COMMAND_FLAGS: readonly Flag[] = [
 
 const EXIT_CODES = `Exit codes:
   0    completed
-  1    some of it failed, or all
+  1    some or all of the work failed
   2    wrong usage or settings, or no browser could be started
   3    halted: the session died, and no recovery was left or wanted
-  4    the owner is busy, or there is no place for another session
+  4    the owner is busy, or there is no capacity for another session
   5    timed out: no progress for too long
   130  cancelled (Ctrl+C; twice ends it at once)`;
 
@@ -148,7 +148,7 @@ export function makeRunHelp(): string {
     commandLine('run', 'gather-catalog --resume last'),
   ];
   const command = makeHelpCommand('run', '<name|file> [--parameter value …] [options]').description(
-    'Runs an action: a name of the `actions` folder, or the file of any module that default-exports one.',
+    'Runs an action. Name one of the `actions` folder, or the file of a module that default-exports one.',
   );
   for (const flag of RUN_COMMAND_FLAGS) command.addOption(toOption(flag));
   const parameters =
@@ -157,7 +157,7 @@ export function makeRunHelp(): string {
   return `${command.helpInformation()}\n${parameters}\n\n${describeExamples(examples)}`;
 }
 
-/** The help of one action. `target` is what was typed to name it. */
+/** Returns the help of one action. `target` is the name or file that the user typed. */
 export function makeActionHelp(action: Action, target: string): string {
   const parameters = toActionParameters(action);
   const needed = parameters.filter(({ isRequired }) => isRequired);
@@ -168,7 +168,7 @@ export function makeActionHelp(action: Action, target: string): string {
   return `${command.helpInformation()}\n${describeExamples([commandLine('run', [target, ...example].join(' '))])}`;
 }
 
-/** Only ever printed. */
+/** Returns a command that is only used to print its help. */
 function makeHelpCommand(name: string, usage: string): Command {
   return new Command(name).helpOption(false).configureHelp({ commandUsage: () => commandLine('run', usage) });
 }
@@ -177,7 +177,7 @@ function describeExamples(lines: readonly string[]): string {
   return `Example${lines.length === 1 ? '' : 's'}:\n${lines.map((line) => `  ${line}\n`).join('')}\n${EXIT_CODES}\n`;
 }
 
-/** The part of a flag that a help text or a list shows: `--pages <number>`, `--no-recover`. */
+/** Returns a flag as help texts and lists show it: `--pages <number>`, `--no-recover`. */
 export function flagTerm({ name, kind, placeholder, choices, defaultValue, isList }: Flag): string {
   if (kind === 'boolean' && choices !== undefined) return `--${name}[=${choices.join('|')}]`;
   if (kind === 'boolean') return defaultValue === true ? `--no-${name}` : `--${name}`;

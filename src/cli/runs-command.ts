@@ -1,4 +1,4 @@
-/** The `runs` command: what was run and what came of it; the records of a run as files, whether it is over or not; asking one to end. */
+/** The `runs` command: lists and shows runs, exports the records of a run whether it is over or not, and asks a run to end. */
 import path from 'node:path';
 
 import type { Command } from 'commander';
@@ -33,29 +33,29 @@ export function makeRunsCommand(): Command {
   const id = ['<id>', 'its id, or enough of it; last for the newest'] as const;
   return makeGroup('runs', 'look at runs, export their records, cancel them', [
     makeSubcommand('runs', 'list', { summary: 'list the runs, the newest first', example: 'list --status halted' })
-      .option('--limit <number>', 'how many at most', DEFAULT_LIMIT)
+      .option('--limit <number>', 'the maximum number of runs', DEFAULT_LIMIT)
       .option('--status <status>', `only those that are ${RUN_STATUSES.join(' | ')}`)
       .action((_words: string[], options: RunListOptions) => withRegistry((registry) => listRuns(registry, options))),
     makeSubcommand('runs', 'show', {
-      summary: 'show all that is known of a run, live while it works',
+      summary: 'show everything about a run, live while it works',
       usage: '<id>',
       example: 'show last',
     })
       .argument(...id)
       .action((typed: string, options: JsonOption) => withRegistry((registry) => show(registry, typed, options))),
     makeSubcommand('runs', 'export', {
-      summary: 'write the records of a run to files, those that there are so far',
+      summary: 'write the records that a run has so far to files',
       usage: '<id>',
       example: 'export last --format csv',
     })
       .argument(...id)
-      .option('--output <dir>', "where (default: the run's own folder)")
+      .option('--output <dir>', "the folder (default: the run's own)")
       .option('--format <format>', `${EXPORT_FORMATS.join(' | ')} (default: the run's own)`)
       .action((typed: string, options: ExportOptions) =>
         withRegistry((registry) => writeFiles(registry, typed, options)),
       ),
     makeSubcommand('runs', 'cancel', {
-      summary: 'ask a run to end; what is done is kept, and it can be resumed',
+      summary: 'ask a run to end; finished work is stored, and it can be resumed',
       usage: '<id>',
       example: 'cancel last',
     })
@@ -87,7 +87,7 @@ async function writeFiles(registry: Registry, typed: string, options: ExportOpti
   }
   const prove = () => registry.runs.proveUnchanged(run);
   const { outputs, records } = await exportRecords(registry.runs.listRecords(run.id), { folder, format, prove });
-  // While it is worked on its own end says where its files are. From then on it may be cleaned away.
+  // A run that is being worked on stores the paths of its files itself when it ends. A run with exported files can be cleaned up.
   if (run.token === null && records > 0) await registry.runs.noteExport(run.id, outputs);
   const isOver = run.status === 'completed';
   if (options.json === true) {
@@ -102,7 +102,7 @@ async function writeFiles(registry: Registry, typed: string, options: ExportOpti
     ([dataset, file]) => `  ${file}${dataset === 'records' ? '' : ` (${dataset})`}\n`,
   );
   printResult(
-    `${count(records, 'record')} of ${toPlainLine(run.action)}, run ${run.id}${isOver ? '' : `, which is ${run.status}: those so far`}.\n${files.join('')}`,
+    `${count(records, 'record')} of ${toPlainLine(run.action)}, run ${run.id}${isOver ? '' : `, which is ${run.status}: the records so far`}.\n${files.join('')}`,
   );
   const [first] = Object.values(outputs);
   if (first !== undefined) printResult(`Look: ${describeLook(quoteForShell(first))}\n`);
@@ -123,24 +123,24 @@ async function cancel(registry: Registry, typed: string, { json = false }: JsonO
 
 function describeCancel(run: StoredRun, result: 'requested' | 'cancelled' | 'over'): readonly string[] {
   const { id, status, host, pid, endedAt } = run;
-  const resume = ['Go on with it:', `  ${resumeLine(run)}`];
+  const resume = ['Resume it:', `  ${resumeLine(run)}`];
   if (result === 'over') return [`The run ${id} is over already: ${status} ${describeAgo(endedAt)}.`];
-  if (result === 'cancelled') return [`The run ${id} is cancelled; nobody worked on it.`, ...resume];
+  if (result === 'cancelled') return [`The run ${id} is cancelled; no process worked on it.`, ...resume];
   if (isRunLeft(run))
     return [
-      `The run ${id} is worked on by nobody: its process (pid ${pid}) is gone, so nobody will look at the request.`,
+      `The run ${id} has no process: it was pid ${pid}, which is gone, so the request has no effect.`,
       ...resume,
       'Or close it:',
       `  ${commandLine('sessions', 'cleanup --execute')}`,
     ];
   return [
-    `The run ${id} is asked to end; its process (pid ${pid} on ${host}) looks within seconds. What is done is kept.`,
+    `The run ${id} is asked to end; its process (pid ${pid} on ${host}) notices that within seconds. Finished work is stored.`,
     'See how it goes:',
     `  ${commandLine('runs', `show ${id}`)}`,
   ];
 }
 
-/** Says so where there is none. */
+/** Finds a run, or prints that there is none. */
 async function find(registry: Registry, typed: string): Promise<StoredRun | undefined> {
   const { runs, place } = registry;
   if (typed === 'last') {

@@ -1,4 +1,4 @@
-/** `sessions cleanup`: says what would go; with `--execute` it goes. Sessions that other processes hold never do. */
+/** `sessions cleanup` prints what it would remove, and removes it with `--execute`. It never removes sessions that other processes hold. */
 import type { Command } from 'commander';
 
 import { LIVE_STATUSES, SESSION_STATUSES } from '../model/session.ts';
@@ -28,31 +28,31 @@ interface CommandOptions extends CleanupOptions {
 
 export function makeCleanupCommand(): Command {
   return makeSubcommand('sessions', 'cleanup', {
-    summary: 'clear away sessions that are over; changes nothing without --execute',
+    summary: 'remove sessions that are over; changes nothing without --execute',
     example: 'cleanup --completed --older-than 6 --execute',
   })
-    .option('--failed', 'all that died or timed out')
-    .option('--completed', 'all that ended in order, or expired')
-    .option('--all', 'dangerous: the whole history, however young')
-    .option('--older-than <hours>', 'only those that are over for longer; with --completed, or alone')
-    .option('--execute', 'do it')
+    .option('--failed', 'all sessions that died or timed out')
+    .option('--completed', 'all sessions that ended normally or expired')
+    .option('--all', 'dangerous: the whole history, of any age')
+    .option('--older-than <hours>', 'only sessions that have been over for longer; with --completed, or alone')
+    .option('--execute', 'remove them')
     .addHelpText(
       'after',
-      `\nWithout a choice it cleans by policy: what died or timed out over ${DEFAULT_CLEANUP_POLICY.failedHours} h ago,\n` +
-        `and what ended or expired over ${DEFAULT_CLEANUP_POLICY.endedHours} h ago.`,
+      `\nWithout a choice it follows the policy: it removes sessions that died or timed out over ${DEFAULT_CLEANUP_POLICY.failedHours} h ago,\n` +
+        `and those that ended or expired over ${DEFAULT_CLEANUP_POLICY.endedHours} h ago.`,
     )
     .action((options: CommandOptions) =>
       withRegistry(async (registry, config) => {
         const request = toCleanupRequest(options);
         const plan = await planCleanup(registry, request);
         const { execute = false, json = false } = options;
-        if (!execute) tellPlan(request, plan, json);
+        if (!execute) printPlan(request, plan, json);
         else await cleanUp(registry, request, { plan, config, json });
       }),
     );
 }
 
-function tellPlan({ kind, words }: CleanupRequest, plan: CleanupPlan, json: boolean): void {
+function printPlan({ kind, words }: CleanupRequest, plan: CleanupPlan, json: boolean): void {
   const command = commandLine('sessions', `${words} --execute`);
   if (json) {
     printJson({ isExecuted: false, kind, ...plan, command });
@@ -63,17 +63,17 @@ function tellPlan({ kind, words }: CleanupRequest, plan: CleanupPlan, json: bool
   const isNothing = removed + gone + lapsed + plan.damaged.length === 0;
   const lines = [
     ...(kind === 'all'
-      ? ['--all is the dangerous one: the whole history of sessions goes, also what died a moment ago. Runs stay.']
+      ? ['--all is dangerous: it removes the whole history of sessions, also those that died a moment ago. Runs stay.']
       : []),
     removed === 0
       ? 'There is nothing to remove.'
       : `Would remove ${count(removed, 'session')}: ${describeNumbers(plan.remove, SESSION_STATUSES)}.`,
     ...(gone === 0 ? [] : [`Would close ${count(gone, 'session')} whose process is gone.`]),
-    ...(lapsed === 0 ? [] : [`Would close ${count(lapsed, 'session')} whose lease nobody renews.`]),
+    ...(lapsed === 0 ? [] : [`Would close ${count(lapsed, 'session')} whose lease is not renewed.`]),
     ...(plan.damaged.length === 0
       ? []
       : [
-          `Would mend ${count(plan.damaged.length, 'damaged row')}${kind === 'policy' ? ', and remove those over for long enough' : ''}.`,
+          `Would repair ${count(plan.damaged.length, 'damaged row')}${kind === 'policy' ? ', and remove those that have been over for long enough' : ''}.`,
         ]),
     ...(sum(plan.keep) === 0 ? [] : [`Would keep ${describeNumbers(plan.keep, SESSION_STATUSES)}.`]),
     ...(isNothing ? [] : ['', 'Nothing is changed yet. To do it:', `  ${command}`]),
@@ -86,7 +86,7 @@ async function cleanUp(
   request: CleanupRequest,
   { plan, config, json }: { readonly plan: CleanupPlan; readonly config: Config; readonly json: boolean },
 ): Promise<void> {
-  // Opening it closes those whose process is gone.
+  // Opening the manager closes the sessions whose process is gone.
   await using manager = await SessionManager.open({ registry, config, log: makeLog({ level: 'warn' }) });
   const left = (await registry.sessions.list({ status: LIVE_STATUSES })).filter(isSessionLeft).length;
   let done: { readonly removed: number; readonly lapsed: number };
@@ -109,7 +109,7 @@ async function cleanUp(
   const lines = [
     `Removed ${count(done.removed, 'session')}${which}.`,
     ...(closed === 0 ? [] : [`Closed ${count(closed, 'session')} that no process holds any more.`]),
-    ...(mended === 0 ? [] : [`Mended ${count(mended, 'damaged row')}.`]),
+    ...(mended === 0 ? [] : [`Repaired ${count(mended, 'damaged row')}.`]),
   ];
   printResult(renderLines(lines));
 }

@@ -1,4 +1,4 @@
-/** The `sessions` command: which browser sessions there are and were, what became of them, and how to end one. */
+/** The `sessions` command: lists and shows live and past browser sessions, ends one, and cleans up. */
 import type { Command } from 'commander';
 
 import { type StoredSession, isLive } from '../model/session.ts';
@@ -23,20 +23,20 @@ interface JsonOption {
 
 export function makeSessionsCommand(): Command {
   return makeGroup('sessions', 'look at browser sessions, end and clean them', [
-    makeSubcommand('sessions', 'list', { summary: 'list the sessions that live', example: 'list --all' })
-      .option('--all', 'those that are over, too')
+    makeSubcommand('sessions', 'list', { summary: 'list the live sessions', example: 'list --all' })
+      .option('--all', 'list the sessions that are over, too')
       .action((_words: string[], options: SessionListOptions) =>
         withRegistry((registry) => listSessions(registry, options)),
       ),
     makeSubcommand('sessions', 'show', {
-      summary: 'show all that is known of a session',
+      summary: 'show everything about a session',
       usage: '<id>',
       example: 'show 3f2a91c0',
     })
       .argument('<id>', 'its id, or enough of it')
       .action((id: string, options: JsonOption) => withRegistry((registry) => show(registry, id, options))),
     makeSubcommand('sessions', 'end', {
-      summary: 'end a session that lives, whoever works with it',
+      summary: 'end a live session, also if another process works with it',
       usage: '<id>',
       example: 'end 3f2a91c0',
     })
@@ -81,21 +81,21 @@ async function describeEnd(
   const { owner, host, pid, status, endedAt, runId } = session;
   const name = `Session ${shortId(session)} of "${toPlainLine(owner)}"`;
   if (!wasLive) return [`${name} is over already: ${status}${endedAt === null ? '' : ` ${describeAgo(endedAt)}`}.`];
-  if (wasLeft) return [`${name}: its process (pid ${pid}) was gone; what it left is cleared, and the owner is free.`];
+  if (wasLeft) return [`${name}: its process (pid ${pid}) was gone; its leftovers are removed, and the owner is free.`];
   const isHere = host === thisProcess().host;
   const rest = isHere
-    ? `Its browser is ended; its process (pid ${pid}) learns of it within seconds.`
-    : `Its process (pid ${pid} on ${host}) learns of it within seconds, and ends the browser.`;
+    ? `Its browser is ended; its process (pid ${pid}) notices this within seconds.`
+    : `Its process (pid ${pid} on ${host}) notices this within seconds and ends the browser.`;
   const run = runId === null ? undefined : await registry.runs.get(runId);
-  const halted = run?.status === 'halted' ? ['Its run is halted. Go on with it:', `  ${resumeLine(run)}`] : [];
+  const halted = run?.status === 'halted' ? ['Its run is halted. Resume it:', `  ${resumeLine(run)}`] : [];
   return [`${name} is ended. ${rest}`, ...halted];
 }
 
-/** Says so where there is none. */
+/** Finds a session, or prints that there is none. */
 async function find(registry: Registry, typed: string): Promise<StoredSession | undefined> {
   const { sessions, place } = registry;
   const all = await sessions.list();
-  // Actions and Grids know it by its WebDriver id.
+  // Actions and Grids show a session's WebDriver id.
   const session = all.find(({ id, webdriverId }) => id === typed || webdriverId === typed) ?? findById(all, typed);
   if (session !== undefined) return session;
   const damaged = findById(

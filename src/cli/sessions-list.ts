@@ -9,12 +9,12 @@ import { renderColumns, renderLines } from './text-table.ts';
 import { describeAgo, describeSpan } from '../core/time-words.ts';
 import { printJson, printResult } from './terminal.ts';
 
-/** Standbys hold no owner, but they hold a browser. */
-const CURRENT: readonly SessionStatus[] = [...LIVE_STATUSES, 'standby'];
+/** A standby has no owner, but it has a browser. */
+const CURRENT_STATUSES: readonly SessionStatus[] = [...LIVE_STATUSES, 'standby'];
 const LAPSED_LIMIT = 1_000;
 
 export interface SessionListOptions {
-  /** Those that are over, too. */
+  /** Lists the sessions that are over, too. */
   readonly all?: boolean;
   readonly json?: boolean;
 }
@@ -23,8 +23,8 @@ export async function listSessions(
   registry: Registry,
   { all = false, json = false }: SessionListOptions,
 ): Promise<void> {
-  const found = await registry.sessions.list(all ? {} : { status: CURRENT });
-  // Newest first already; the sorting keeps that.
+  const found = await registry.sessions.list(all ? {} : { status: CURRENT_STATUSES });
+  // The rows come newest first. The sort is stable, so they stay in that order.
   const sessions = found.toSorted((a, b) => Number(isCurrent(b)) - Number(isCurrent(a)));
   if (json) {
     printJson(sessions.map(sessionToJson));
@@ -32,7 +32,7 @@ export async function listSessions(
   }
   const lapsed = new Set((await registry.sessions.listLapsed({ limit: LAPSED_LIMIT })).map(({ id }) => id));
   const byStatus = await registry.sessions.countByStatus();
-  // Looked for only where the numbers differ: that reads all rows.
+  // Damaged rows are searched for only if the numbers differ, because the search reads all rows.
   const isShort = sessions.length < sum(all ? byStatus : pickCurrent(byStatus));
   const damaged = isShort ? (await registry.sessions.listDamaged()).length : 0;
   printResult(renderList(sessions, { lapsed, byStatus, damaged, all }));
@@ -56,7 +56,7 @@ function renderList(
   const isMore = total > sum(pickCurrent(byStatus));
   if (total === 0)
     return renderLines([
-      'No sessions yet. They come with runs; begin one:',
+      'No sessions yet. Runs create them; begin one:',
       `  ${commandLine('run', 'gather-catalog --help')}`,
     ]);
   const left = sessions.filter(isSessionLeft).length;
@@ -66,17 +66,17 @@ function renderList(
     ...(left === 0
       ? []
       : [
-          `${count(left, 'session')} without a process: the next run clears that away, or now:`,
+          `${count(left, 'session')} without a process: the next run removes the leftovers. To do it now:`,
           `  ${commandLine('sessions', 'cleanup --execute')}`,
         ]),
     ...(damaged === 0
       ? []
       : [
-          `${count(damaged, 'row')} damaged, and not shown. To bring what is damaged to a safe state:`,
+          `${count(damaged, 'row')} damaged, and not shown. To bring damaged rows to a safe state:`,
           `  ${commandLine('sessions', 'cleanup --execute')}`,
         ]),
   ];
-  const table = sessions.length === 0 ? 'No session lives.\n' : renderSessions(sessions, lapsed);
+  const table = sessions.length === 0 ? 'There is no live session.\n' : renderSessions(sessions, lapsed);
   return `${table}\n${renderLines(notes)}`;
 }
 
@@ -109,7 +109,7 @@ function statusWord(session: StoredSession, lapsed: ReadonlySet<string>): string
 }
 
 function pickCurrent(byStatus: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(CURRENT.map((status) => [status, byStatus[status] ?? 0]));
+  return Object.fromEntries(CURRENT_STATUSES.map((status) => [status, byStatus[status] ?? 0]));
 }
 
 function sum(numbers: Readonly<Record<string, number>>): number {
@@ -117,5 +117,5 @@ function sum(numbers: Readonly<Record<string, number>>): number {
 }
 
 function isCurrent({ status }: StoredSession): boolean {
-  return CURRENT.includes(status);
+  return CURRENT_STATUSES.includes(status);
 }

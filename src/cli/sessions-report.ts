@@ -1,4 +1,4 @@
-/** Everything that is known of a session, one line per field. */
+/** All facts about a session, one line per field. */
 import { type StoredSession, isLive } from '../model/session.ts';
 import { redactValue } from '../core/redact.ts';
 import { commandLine } from './invocation.ts';
@@ -8,12 +8,12 @@ import { describeDuration, describeSpan, describeTime } from '../core/time-words
 
 const ID_LETTERS = 8;
 
-/** Enough of a session's id to find it again. */
+/** Returns the beginning of a session's id, which is enough to find it again. */
 export function shortId({ id }: Pick<StoredSession, 'id'>): string {
   return id.slice(0, ID_LETTERS);
 }
 
-/** Its row says that it lives, and the process that holds it is gone. */
+/** Returns whether a session is live in its row although the process that holds it is gone. */
 export function isSessionLeft(session: StoredSession): boolean {
   return isLive(session) && isLeft(session);
 }
@@ -47,7 +47,7 @@ export function renderSession(session: StoredSession): string {
   return renderFields(fields, describeNext(session, isGone));
 }
 
-/** As it is kept, for programs. */
+/** Returns the stored row for programs, without secrets. */
 export function sessionToJson(session: StoredSession): object {
   return {
     ...session,

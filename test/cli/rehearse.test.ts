@@ -28,7 +28,7 @@ describe('run --rehearse', function () {
     using folder = makeFolder({ 'mine.ts': makeAction(GOOD) });
     const args = ['run', './mine.ts', '--grid', server.url, '--rehearse=all', '--json'];
     const { code, stdout, stderr } = await runCli(args, { cwd: folder.path });
-    expect(stderr).to.include('Rehearsing: the same work once more');
+    expect(stderr).to.include('Rehearsing: the same work again');
     expect(stderr).to.match(/^The action replays well: 5 sessions killed, and the data are the same/m);
     expect(stderr).to.include('  killed     in the step "1" after its 1st command\n');
     const { rehearsal, status } = JSON.parse(stdout) as { rehearsal: object; status: string };

@@ -267,11 +267,11 @@ describe('runs', () => {
       isProcessGone: false,
     });
     expect(await registry.runs.get('20261127-000005-dddddd')).to.include({ isCancelRequested: true });
-    expect(waiting.stdout).to.include('The run 20261127-000006-eeeeee is cancelled; nobody worked on it.\n');
+    expect(waiting.stdout).to.include('The run 20261127-000006-eeeeee is cancelled; no process worked on it.\n');
     expect(await registry.runs.get('20261127-000006-eeeeee')).to.include({ status: 'cancelled' });
     expect(over.stdout).to.match(/^The run 20261127-000003-bbbbbb is over already: partial \d+ s ago\.\n$/);
     expect(left.stdout)
-      .to.match(/^The run 20261127-000004-cccccc is worked on by nobody: its process \(pid \d+\) is\s+gone/)
+      .to.match(/^The run 20261127-000004-cccccc has no process: it was pid \d+, which is\s+gone/)
       .and.include('  webdriver-supervisor run gather --resume 20261127-000004-cccccc\n')
       .and.include('  webdriver-supervisor sessions cleanup --execute\n');
     expect([worked, waiting, over, left].map(({ code }) => code)).to.deep.equal([0, 0, 0, 0]);

@@ -159,7 +159,7 @@ describe('sessions', () => {
     });
     expect(ended!.stdout.replaceAll('\n', ' '))
       .to.match(
-        /^Session \w{8} of "ann" is ended\. Its browser is ended; its process \(pid \d+\) learns of it within seconds\./,
+        /^Session \w{8} of "ann" is ended\. Its browser is ended; its process \(pid \d+\) notices this within seconds\./,
       )
       .and.include(`webdriver-supervisor run scripted --resume ${outcome.runId}`);
     expect(ended).to.include({ code: 0, stderr: '' });
@@ -175,7 +175,7 @@ describe('sessions', () => {
     await fill({ 'gone-1': { ...GONE, ...held() }, 'dead-1': over('dead', 2) });
     const [gone, dead] = await Promise.all([sessions(['end', 'gone-1']), sessions(['end', 'dead-1'])]);
     expect(gone.stdout.replaceAll('\n', ' ')).to.match(
-      /: its process \(pid \d+\) was gone; what it left is cleared, and the owner is free\. $/,
+      /: its process \(pid \d+\) was gone; its leftovers are removed, and the owner is free\. $/,
     );
     expect(dead.stdout).to.match(/^Session dead-1 of "owner of dead-1" is over already: dead 2 h ago\.\n$/);
     expect(await registry.sessions.get('gone-1')).to.include({ status: 'expired' });
@@ -258,9 +258,9 @@ describe('sessions', () => {
     const dry = await sessions(['cleanup', '--all']);
     expect(dry.stdout.replace(/(?<=\S)\n(?=\S)/g, ' ')).to.equal(
       [
-        '--all is the dangerous one: the whole history of sessions goes, also what died a moment ago. Runs stay. ' +
+        '--all is dangerous: it removes the whole history of sessions, also those that died a moment ago. Runs stay. ' +
           'Would remove 8 sessions: 2 ended, 3 dead, 1 timed_out, 2 expired. Would close 1 session whose process is gone. ' +
-          'Would mend 1 damaged row. Would keep 4 active.',
+          'Would repair 1 damaged row. Would keep 4 active.',
         '',
         'Nothing is changed yet. To do it:',
         '  webdriver-supervisor sessions cleanup --all --execute',
@@ -272,7 +272,7 @@ describe('sessions', () => {
       code: 0,
       stdout:
         'Removed 8 sessions: 2 ended, 3 dead, 1 timed_out, 2 expired.\n' +
-        'Closed 1 session that no process holds any more.\nMended 1 damaged row.\n',
+        'Closed 1 session that no process holds any more.\nRepaired 1 damaged row.\n',
       stderr: '',
     });
   });
@@ -281,7 +281,7 @@ describe('sessions', () => {
     const [list, cleanup] = await Promise.all([sessions([]), sessions(['cleanup'])]);
     expect(list).to.deep.equal({
       code: 0,
-      stdout: 'No sessions yet. They come with runs; begin one:\n  webdriver-supervisor run gather-catalog --help\n',
+      stdout: 'No sessions yet. Runs create them; begin one:\n  webdriver-supervisor run gather-catalog --help\n',
       stderr: '',
     });
     expect(cleanup).to.deep.equal({ code: 0, stdout: 'There is nothing to remove.\n', stderr: '' });
