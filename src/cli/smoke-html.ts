@@ -1,4 +1,4 @@
-/** The results of a smoke test as one HTML file: it opens without a server, has its pictures in it, and fits a phone. */
+/** The results of a smoke test as one HTML file. It opens without a server, contains its pictures, and fits a phone. */
 import { readFile } from 'node:fs/promises';
 
 import { toPlainLine } from '../core/plain-text.ts';
@@ -19,7 +19,7 @@ const STYLE = `
   li { overflow-wrap: anywhere; }
   img { border: 1px solid var(--line); height: auto; max-width: 100%; }`;
 
-/** Failed pages come first. A picture that can't be read is left out. */
+/** Returns the HTML text. Failed pages come first. A picture that can't be read is left out. */
 export async function toHtmlReport(results: readonly PageResult[], facts: SmokeFacts): Promise<string> {
   const { startedAt, durationMs, unchecked } = facts;
   const failed = results.filter(({ passed }) => !passed);
@@ -71,7 +71,7 @@ function section(
   return `<section class="${kind}"><h2>${toHtml(url)}</h2><p><strong>${toHtml(words)}</strong></p>${list}${image}</section>`;
 }
 
-/** Texts come from pages. */
+/** Escapes text for HTML, because texts come from the checked pages. */
 function toHtml(text: string): string {
   const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
   return toPlainLine(text).replace(/[&<>"]/g, (character) => escapes[character] ?? character);

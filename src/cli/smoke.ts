@@ -1,4 +1,4 @@
-/** The `smoke` command: pages in, one line per page, JUnit XML for a CI service, and an exit code out. */
+/** The `smoke` command: checks pages, prints a line for each, writes JUnit XML for a CI service, and returns an exit code. */
 import { constants, existsSync } from 'node:fs';
 import { access, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -46,7 +46,7 @@ const MAX_LOAD_SECONDS = 600;
 
 const DEMO_PAGES = ['/', '/catalog?page=1', '/about', '/shipping', '/contact'];
 const DEMO_SHOP = fileURLToPath(new URL('../../scripts/demo-shop/demo-shop.ts', import.meta.url));
-/** Beside the sources, or built beside this file's room. */
+/** The bundled action: beside `src`, or in the built package beside the folder of this file. */
 const SMOKE_ACTION = new URL(
   import.meta.url.endsWith('.ts') ? '../../actions/smoke.ts' : '../actions/smoke.js',
   import.meta.url,
@@ -57,14 +57,14 @@ export function makeSmokeCommand(): Command {
     .summary('check that pages load, with a title, no console errors and links that answer')
     .description(
       'Opens each page in the browser and checks that it loads, has a title, no console errors and no dialogs, and that its links within the ' +
-        'same site answer. Failures are shown with a screenshot. Without URLs it looks at the bundled demo shop.',
+        'same site answer. Failures are shown with a screenshot. Without URLs it checks the bundled demo shop.',
     )
-    .argument('[urls...]', 'the pages, as whole addresses')
+    .argument('[urls...]', 'the pages, as full URLs')
     .option('--junit <file>', 'also write the results as JUnit XML')
-    .option('--html <file>', 'also write the results as a page, with a picture of each page')
-    .option('--retries <number>', 'check a page that fails so many times more (default: 0)')
+    .option('--html <file>', 'also write the results as an HTML page, with a picture of each checked page')
+    .option('--retries <number>', 'how often a failed page is checked again (default: 0)')
     .option('--load-seconds <seconds>', 'how long a page may take to load (default: 30)')
-    .option('--ignore <links...>', 'links that need not answer, by address or path')
+    .option('--ignore <links...>', 'links that need not answer, by URL or path')
     .option('--json', 'print the outcome and its pages as one line of JSON')
     .option('--headed', 'show the browser')
     .option('--grid <url>', 'use this Selenium Grid or running driver')
@@ -142,7 +142,7 @@ async function runSmoke(
       config,
       signal: stop.signal,
       log: makeLog({ level: flags.verbose ? 'debug' : 'warn', write: (line) => display.print(line) }),
-      // Broken links are what is looked for: ten in a row are ten findings, no reason to stop.
+      // The test looks for broken links: ten in a row are ten findings and must not stop the run.
       supervisor: { criticalFailureThreshold: Number.MAX_SAFE_INTEGER },
       ...(flags.output === undefined ? {} : { output: flags.output }),
     };
@@ -159,7 +159,7 @@ function report(
   results: readonly PageResult[],
   { unchecked, outcome, print }: { unchecked: readonly string[]; outcome: RunOutcome; print: (text: string) => void },
 ): void {
-  // Pages write to their console what they like.
+  // Console messages of pages can contain any characters.
   const write = (line: string) => print(`${toPlainLine(line)}\n`);
   if (outcome.error !== null) write(outcome.error.message);
   for (const { url, passed, problems, loadMs, screenshot, attempts } of results) {
@@ -189,7 +189,7 @@ async function loadSmokeAction(): Promise<Action> {
 
 function validateUrl(url: string): void {
   if (URL.canParse(url) && /^(https?|file):$/.test(new URL(url).protocol)) return;
-  throw new ConfigError(`"${url}" is no address of a page. Give the whole of it, such as https://example.com/.`);
+  throw new ConfigError(`"${url}" is not the URL of a page. Give the full URL, such as https://example.com/.`);
 }
 
 function toNumber(flag: string, text: string, { min, max }: { readonly min: number; readonly max: number }): number {
@@ -198,11 +198,11 @@ function toNumber(flag: string, text: string, { min, max }: { readonly min: numb
   throw new ConfigError(`${flag} is ${JSON.stringify(text)}; it must be a whole number from ${min} to ${max}.`);
 }
 
-/** Before a browser starts, rather than after the work. */
+/** Throws `ConfigError` before a browser starts, so that an unwritable report does not fail after the work. */
 async function assertWritable(file: string, flag: string): Promise<void> {
   const folder = path.dirname(file);
   try {
-    // The report is for others: for a CI service.
+    // The report is for other users, such as a CI service.
     await makeFolder(folder, { mode: 0o777 });
     await access(existsSync(file) ? file : folder, constants.W_OK);
   } catch (thrown) {
@@ -212,7 +212,7 @@ async function assertWritable(file: string, flag: string): Promise<void> {
   }
 }
 
-/** What is used of `scripts/demo-shop`, which is no part of the built package and so can't be imported by type. */
+/** The used exports of `scripts/demo-shop`, whose types can't be imported because it is not part of the built package. */
 interface DemoShopModule {
   openDemoShop(): Promise<AsyncDisposable & { readonly url: string }>;
 }

@@ -1,9 +1,9 @@
-/** The check of an action's source, and its warnings as lines of text. */
+/** Checks an action's source and formats its warnings as lines of text. */
 import { checkActionFile, type SourceWarning } from '../analysis/analysis.ts';
 import { toError } from '../core/errors.ts';
 import { shortPath } from './load-errors.ts';
 
-/** The warnings about an action's file. A mistake in the checker itself does not keep the action from running. */
+/** Returns the warnings about an action's file. An error in the checker itself does not prevent the run. */
 export async function checkSource(file: string): Promise<readonly SourceWarning[]> {
   hideExperimentalWarnings();
   try {
@@ -19,7 +19,7 @@ export function describeSourceWarning({ file, line, message }: SourceWarning): s
   return `${shortPath(file)}:${line}: ${message}`;
 }
 
-/** Node calls its removal of types experimental when a program uses it. The user can't do anything about that. */
+/** Hides Node's warning that its removal of types is experimental, because the user can't do anything about it. */
 function hideExperimentalWarnings(): void {
   const listeners = process.listeners('warning');
   process.removeAllListeners('warning');

@@ -1,10 +1,10 @@
 /**
- * How a user, a service or the end of npm ends the program. The first request ends it gracefully, the second one at once; the driver's
+ * Stops the program for a user, a service or the end of npm. The first request ends it gracefully, the second one at once; the driver's
  * watchdog then clears away what the program has started.
  *
- * A signal for npm reaches this program in one of two ways. The scripts of this package replace npm's shell by this program (`exec`), so npm
- * forwards SIGINT and SIGTERM to it and waits for its exit code. In another chain of commands the shell ends and this program does not get
- * the signal; it then notices that its parent has gone.
+ * A signal for npm reaches this program in one of two ways. The scripts of this package replace npm's shell by this program (`exec`), so
+ * npm forwards SIGINT and SIGTERM to it and waits for its exit code. In another chain of commands the shell ends and this program does not
+ * get the signal; it then notices that its parent has gone.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ const SAME_REQUEST_MS = 500;
 const PARENT_POLL_MS = 500;
 /** The limit of a graceful stop without a parent process, which could ask a second time. */
 const ORPHAN_LIMIT_MS = 30_000;
-/** Read as early as possible: a parent that has gone by then is not noticed. */
+/** The parent process, read as early as possible: a parent that has gone before is not noticed. */
 const PARENT = process.ppid;
 const SHELL = /^-?(sh|dash|bash|zsh|ash|ksh|busybox)$/;
 

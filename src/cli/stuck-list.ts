@@ -1,22 +1,22 @@
-/** The table of what makes no progress, and how its parts are called. */
+/** The table of runs and sessions that make no progress. */
 import type { Idle } from '../upkeep/upkeep.ts';
 import { count } from './progress-line.ts';
 import { shortId } from './sessions-report.ts';
 import { renderColumns } from './text-table.ts';
 import { describeDuration, describeSpan } from '../core/time-words.ts';
 
-const MOST_ROWS = 50;
+const MAX_ROWS = 50;
 
 export interface StuckListOptions {
-  /** Those among the rows that are beyond what they are allowed; given, each row says whether it is. */
+  /** The rows that exceed their allowed time. If given, each row shows whether it is stuck. */
   readonly stuck?: readonly Idle[];
 }
 
-/** The first of them, the longest without progress; a last line says how many more there are. */
+/** Renders the first rows, those longest without progress; a last line says how many more there are. */
 export function renderIdle(all: readonly Idle[], { stuck }: StuckListOptions = {}): string {
   const subjects = new Set(stuck?.map(subjectOf));
   const rows = all
-    .slice(0, MOST_ROWS)
+    .slice(0, MAX_ROWS)
     .map((idle) => [
       ...(stuck === undefined ? [] : [subjects.has(subjectOf(idle)) ? 'stuck' : 'long']),
       idle.owner,
@@ -50,7 +50,7 @@ export function countIdle(all: readonly Idle[]): string {
   return parts.filter(Boolean).join(' and ') || 'nothing';
 }
 
-/** What tells one from another, between two looks too. */
+/** Returns the id that identifies a row, also in a later query. */
 export function subjectOf({ runId, sessionId }: Idle): string {
   return runId ?? sessionId ?? '';
 }

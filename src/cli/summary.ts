@@ -1,16 +1,16 @@
-/** How a run ended, for people: what went wrong first, then the evidence, the symptoms, the counts, the files and what to type next. */
+/** The summary of a run for users: first what went wrong, then the evidence, the symptoms, the counts, the files and the next command. */
 import { toPlainLine } from '../core/plain-text.ts';
 import type { Death } from '../model/death.ts';
 import { isTakenAway, type Rehearsal, type RunOutcome, type RunStatus } from '../runs/runs.ts';
 import { describeDeath, tallyCauses } from './death-words.ts';
 import { count } from './progress-line.ts';
 
-const LAST_COMMANDS_SHOWN = 5;
-const CONSEQUENCES_SHOWN = 3;
+const MAX_COMMANDS_SHOWN = 5;
+const MAX_CONSEQUENCES_SHOWN = 3;
 const MAX_WARNINGS_SHOWN = 10;
 const MAX_STEPS_SHOWN = 10;
 const MAX_KILLS_SHOWN = 10;
-/** Errors that are a death's doing: the run could not go on after it. */
+/** The codes of errors that a death causes: the run could not go on after it. */
 const CAUSED_BY_DEATH = ['session-dead', 'session-start-failed', 'restart-limit'];
 const VERBS: Readonly<Record<RunStatus, string>> = {
   completed: 'completed',
@@ -22,15 +22,15 @@ const VERBS: Readonly<Record<RunStatus, string>> = {
 };
 
 export interface SummaryOptions {
-  /** The command that does the same again. */
+  /** The command that repeats the run. */
   readonly again: string;
-  /** The command that goes on with the run. */
+  /** The command that resumes the run. */
   readonly resume?: string | undefined;
   /** Where the failure came from, as `file:line:column`. */
   readonly failedAt?: string | undefined;
 }
 
-/** Lines without line breaks, whatever a page or an error has in its text. */
+/** Returns lines without line breaks, whatever the text of a page or an error contains. */
 export function summarize(outcome: RunOutcome, options: SummaryOptions): string[] {
   const { deaths, status } = outcome;
   const rootCause = findRootCause(outcome);
@@ -52,7 +52,7 @@ export function summarize(outcome: RunOutcome, options: SummaryOptions): string[
   ].map(toPlainLine);
 }
 
-/** Says whether the action replays well, and what to look at if it does not. */
+/** Reports whether the action replays well, and what to look at if it does not. */
 export function describeRehearsal(rehearsal: Rehearsal): string[] {
   const { kills, killedAt, notReached, differences, repeatedEffects, warnings } = rehearsal;
   if (kills === 0 && differences.length === 0)
@@ -75,7 +75,7 @@ export function describeRehearsal(rehearsal: Rehearsal): string[] {
   ].map(toPlainLine);
 }
 
-/** The death that ended the run, if one did; the error is only what came of it. */
+/** Returns the death that ended the run, if there was one. The error is then only its result. */
 function findRootCause({ status, deaths, error }: RunOutcome): Death | undefined {
   const last = deaths.at(-1);
   const isTimedOut = status === 'timed_out' && last !== undefined && isTakenAway(last);
@@ -84,20 +84,20 @@ function findRootCause({ status, deaths, error }: RunOutcome): Death | undefined
 }
 
 function describeEvidence({ evidence, cancelled, consequences, detectedAfterMs, lastHeartbeatAt }: Death): string[] {
-  const commands = evidence.lastCommands.slice(-LAST_COMMANDS_SHOWN);
+  const commands = evidence.lastCommands.slice(-MAX_COMMANDS_SHOWN);
   const { queued, inFlight, refused } = cancelled;
   const silence =
     detectedAfterMs === null
       ? []
       : [row('silent for', `${detectedAfterMs} ms; last sign of life ${lastHeartbeatAt ?? 'none'}`)];
-  const more = consequences.length - CONSEQUENCES_SHOWN;
+  const more = consequences.length - MAX_CONSEQUENCES_SHOWN;
   return [
     row('evidence', evidence.message),
     ...(evidence.url === null ? [] : [row('page', evidence.url)]),
     ...silence,
     ...commands.map((command, index) => row(index === 0 ? 'commands' : '', command)),
     row('symptoms', `work ended by it: ${queued} queued, ${inFlight} under way; ${refused} refused afterwards`),
-    ...consequences.slice(0, CONSEQUENCES_SHOWN).map((consequence) => row('', consequence)),
+    ...consequences.slice(0, MAX_CONSEQUENCES_SHOWN).map((consequence) => row('', consequence)),
     ...(more > 0 ? [row('', `and ${more} more`)] : []),
   ];
 }
@@ -107,7 +107,7 @@ function describeError(
   { failedAt, isSymptom }: SummaryOptions & { isSymptom: boolean },
 ): string[] {
   if (error === null || status === 'cancelled') return [];
-  // Its message would say the root cause once more.
+  // Its message would repeat the root cause.
   if (error.code === 'session-dead' && isSymptom) return [];
   const where = failedAt === undefined ? '' : ` (${failedAt})`;
   return isSymptom ? [row('then', `${error.code}: ${error.message}`)] : [`${error.code}: ${error.message}${where}`];
@@ -167,9 +167,9 @@ function describeCounts({ counts }: RunOutcome): string {
 function describeNext({ status, outputs, sessions, error }: RunOutcome, { again, resume }: SummaryOptions): string {
   const [file] = Object.values(outputs);
   if (status === 'completed') return file === undefined ? again : describeLook(file);
-  // Where no session was had there is no run to go on with.
+  // Without a session there is no run to resume.
   if (sessions === 0 || resume === undefined) return again;
-  return `${resume}   (${error?.code === 'replay-diverged' ? 'when the action is mended' : 'does what is not done'})`;
+  return `${resume}   (${error?.code === 'replay-diverged' ? 'when the action is corrected' : 'does the remaining work'})`;
 }
 
 /** The command that shows the first records of a file. `file` is quoted for a shell if it needs to be. */

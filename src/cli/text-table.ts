@@ -3,29 +3,29 @@ import { toPlainLine as withoutControls } from '../core/plain-text.ts';
 import { redactText } from '../core/redact.ts';
 import { cut, widthOf } from './progress-line.ts';
 
-const WIDEST = 120;
-/** Where the output is no terminal. */
+const MAX_WIDTH = 120;
+/** The width if the output is not a terminal. */
 const DEFAULT_WIDTH = 100;
 const GAP = 2;
 const LINE_BREAK = /\r\n|\n/g;
 
 export interface TableRow {
   readonly name: string;
-  /** One below the other, each wrapped by itself. */
+  /** The texts, one below the other, each wrapped separately. */
   readonly texts: readonly string[];
-  /** Never broken: commands, which are to be copied. */
+  /** Prevents wrapping. It is set for commands, so that the user can copy them. */
   readonly isWhole?: boolean;
 }
 
 export interface Column {
   readonly title: string;
-  /** It may be shortened to so many letters where there is no room; default: never. */
+  /** The number of letters to which the column can be shortened. Default: it is never shortened. */
   readonly least?: number;
   readonly isNumber?: boolean;
 }
 
 export function renderTable(rows: readonly TableRow[], columns = terminalWidth()): string {
-  const width = Math.min(columns, WIDEST);
+  const width = Math.min(columns, MAX_WIDTH);
   const nameWidth = Math.max(...rows.map(({ name }) => widthOf(name)), 0) + GAP;
   // On a very narrow terminal the texts go below the names.
   const indent = nameWidth > width / 2 ? GAP : nameWidth;
@@ -40,10 +40,10 @@ export function renderTable(rows: readonly TableRow[], columns = terminalWidth()
     .join('');
 }
 
-/** A name and what is to be said under it: one text, several, or nothing. */
+/** A name with one text, several texts, or none. */
 export type Field = readonly [name: string, text: string | readonly string[] | null];
 
-/** One line per field; then the commands that come next, which are never broken, so that they can be copied. */
+/** Renders one line per field, then the next commands, which are never wrapped, so that the user can copy them. */
 export function renderFields(fields: readonly Field[], next: readonly string[]): string {
   const rows = fields.map(([name, given]) => {
     const texts = given === null ? [] : typeof given === 'string' ? [given] : given;
@@ -56,16 +56,16 @@ export function renderFields(fields: readonly Field[], next: readonly string[]):
   );
 }
 
-/** Sentences, wrapped; what is indented is a command, and is left whole. */
+/** Wraps sentences. An indented line is a command and is not wrapped. */
 export function renderLines(lines: readonly string[], columns = terminalWidth()): string {
-  const width = Math.min(columns, WIDEST);
+  const width = Math.min(columns, MAX_WIDTH);
   const wrapped = lines.flatMap((line) => (line.startsWith(' ') ? [line] : wrap(line, width)));
   return wrapped.map((line) => `${line}\n`).join('');
 }
 
 /**
- * One line per row, each as wide as the terminal at most: the widest of the columns that may be shortened go first. Cells may have been
- * written by others: they are shown without anything that a terminal would act on.
+ * Renders one line per row, at most as wide as the terminal: the widest of the columns that can be shortened is shortened first. Cells can
+ * contain foreign text, so characters that a terminal interprets are removed.
  */
 export function renderColumns(
   columns: readonly Column[],
@@ -73,7 +73,7 @@ export function renderColumns(
   width = terminalWidth(),
 ): string {
   const lines = [columns.map(({ title }) => title), ...rows.map((cells) => cells.map(toPlainLine))];
-  // There may be more rows than a call takes arguments.
+  // There can be more rows than a call can take arguments.
   const widths = columns.map((_column, at) =>
     lines.reduce((widest, cells) => Math.max(widest, widthOf(cells[at] ?? '')), 0),
   );
@@ -91,7 +91,7 @@ export function renderColumns(
   return lines.map((cells) => `${cut(toLine(cells).join(' '.repeat(GAP)).trimEnd(), width)}\n`).join('');
 }
 
-/** The beginning and the end of `text`, where it is wider than `width`: names often differ at their end. */
+/** Shortens `text` to `width` columns. It leaves the beginning and the end, because names often differ at their end. */
 export function shorten(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   const letters = Array.from(text);
@@ -106,17 +106,17 @@ export function shorten(text: string, width: number): string {
   }
 }
 
-/** What others wrote, as one line without anything that a terminal would act on. */
+/** Returns foreign text as one line, without secrets and without characters that a terminal interprets. */
 export function toPlainLine(text: string): string {
   return withoutControls(redactText(text));
 }
 
-/** The same with its line breaks. */
+/** Does the same for each line of `text` and preserves its line breaks. */
 export function toPlainText(text: string): string {
   return text.split(LINE_BREAK).map(toPlainLine).join('\n');
 }
 
-/** Of the terminal; where there is none, what `COLUMNS` says. */
+/** Returns the width of the terminal; if there is none, the value of `COLUMNS`. */
 function terminalWidth(): number {
   return process.stdout.columns || Number(process.env['COLUMNS']) || DEFAULT_WIDTH;
 }

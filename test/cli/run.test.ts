@@ -80,7 +80,7 @@ describe('run', function () {
     expect(stdout)
       .to.match(/^pages was halted after/m)
       .and.include('  steps      1 = 0 done + 1 cancelled\n');
-    expect(stdout).to.match(/^ {2}next .* --resume \d{8}-\d{6}-[\da-f]{6} {3}\(does what is not done\)$/m);
+    expect(stdout).to.match(/^ {2}next .* --resume \d{8}-\d{6}-[\da-f]{6} {3}\(does the remaining work\)$/m);
     expect(stderr.match(/The browser was killed/g)).to.have.length(1);
     expect(code).to.equal(3);
   });

@@ -95,7 +95,7 @@ describe('the summary of a run', () => {
       'gather was halted after 8.1 s: 96 records, 1 browser session.',
       '  steps      525 = 120 done + 405 cancelled',
       '  data       output/r1/records.jsonl',
-      '  next       npm run action -- gather --resume r1   (does what is not done)',
+      '  next       npm run action -- gather --resume r1   (does the remaining work)',
     ]);
   });
 
