@@ -1,4 +1,4 @@
-/** The `health` command: how things stand, as the monitor would say it, with or without one. */
+/** The `health` command: prints the state of sessions and runs as the monitor reports it, also without a monitor. */
 import { Command } from 'commander';
 
 import type { Config } from '../config/config.ts';
@@ -25,7 +25,7 @@ import { renderLines, renderTable, shorten, toPlainLine } from './text-table.ts'
 import { printJson, printResult } from './terminal.ts';
 
 const ALERTS_SHOWN = 10;
-/** Alerts name owners, which are whatever people call them. */
+/** Alerts contain the names of owners, which can have any length. */
 const LONGEST_WORD = 40;
 const PERCENT = 100;
 
@@ -60,7 +60,7 @@ export function makeHealthCommand(): Command {
 
 async function read(registry: Registry, config: Config): Promise<Findings> {
   const limits = toHealthLimits(config);
-  // Only who was there while the machine slept knows of it.
+  // Only a process that ran while the machine slept knows about the sleep.
   const report = await lookForStuck(registry, { host: thisProcess().host, thresholds: limits, pausedSince: () => 0 });
   const [cleanup] = await registry.events.listLatest({ limit: 1, types: ['cleanup'] });
   return {
@@ -119,7 +119,7 @@ function describeAlerts(alerts: readonly StoredAlert[], leader: Leader | undefin
 }
 
 function renderAlerts(alerts: readonly StoredAlert[]): string {
-  // The critical ones first; what began earlier is before what came of it.
+  // Critical alerts come first. Among equal ones the earlier comes first, because it may have caused the later ones.
   const sorted = alerts.toSorted((a, b) => Number(b.severity === 'critical') - Number(a.severity === 'critical'));
   const shown = sorted
     .slice(0, ALERTS_SHOWN)
@@ -131,7 +131,7 @@ function renderAlerts(alerts: readonly StoredAlert[]): string {
   return `${renderTable(shown)}${more > 0 ? `… and ${count(more, 'more alert')}\n` : ''}`;
 }
 
-/** What to do about the worst of it: a sentence and a command. */
+/** Returns what to do about the worst finding: a sentence and a command. */
 function describeNext({ health, limits, leader, hasRuns }: Findings): readonly string[] {
   const { status, report, totalSessions, alerts } = health;
   const [longest] = report.longRunning;
@@ -159,7 +159,7 @@ function showLine({ runId, sessionId }: HealthReport['report']['longRunning'][nu
     : commandLine('runs', `show ${shortRunId({ id: runId })}`);
 }
 
-/** As one line whose words are short enough to be wrapped. */
+/** Returns the text as one line whose words are short enough to be wrapped. */
 function toShortWords(text: string): string {
   return toPlainLine(text)
     .split(' ')

@@ -1,4 +1,4 @@
-/** The `metrics` command: the registry's numbers with a verdict for a person; `--json` has them as they are. */
+/** The `metrics` command: prints the registry's numbers with a verdict for the user; `--json` prints the numbers unchanged. */
 import { Command } from 'commander';
 
 import { RUN_STATUSES } from '../model/run.ts';

@@ -1,4 +1,4 @@
-/** What to make of the registry's numbers: pure, so that it says the same wherever it is asked. */
+/** Judges the registry's numbers. The functions are pure, so that every caller gets the same verdict. */
 import { judgeAlerts } from '../monitor/monitor.ts';
 import type { RegistryMetrics, StoredAlert } from '../registry/registry.ts';
 import { countCreated, LEAST_UNITS, REUSE_WATCH_FROM } from '../upkeep/upkeep.ts';
@@ -11,7 +11,7 @@ export type Judged =
   'alerts' | 'reuse' | 'rapidCreates' | 'contextLosses' | 'duplicateOwners' | 'deaths' | 'runs' | 'cleanups';
 
 const GOOD_FROM = 0.95;
-/** Owners are whatever people call them. */
+/** The name of an owner can have any length. */
 const LONGEST_OWNER = 40;
 const OWNERS_NAMED = 5;
 /** The statuses of runs that ended without all of their data. */
@@ -35,7 +35,7 @@ export function judge(
   };
 }
 
-/** One line: the worst of them, why, and what to do. */
+/** Returns one line: the worst verdict, the reasons, and what to do. */
 export function summarizeVerdicts(
   numbers: RegistryMetrics,
   verdicts: Readonly<Record<Judged, Verdict>>,

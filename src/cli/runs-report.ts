@@ -1,4 +1,4 @@
-/** Everything that is known of a run, one line per field. */
+/** All facts about a run, one line per field. */
 import type { Death } from '../model/death.ts';
 import { toShownProgress, type StoredRun } from '../model/run.ts';
 import { redactValue } from '../core/redact.ts';
@@ -37,7 +37,7 @@ export function renderRun(run: StoredRun): string {
   return renderFields(fields, describeNext(run));
 }
 
-/** As it is kept, for programs. */
+/** Returns the stored row for programs, without secrets. */
 export function runToJson(run: StoredRun): object {
   return {
     ...run,
@@ -52,7 +52,7 @@ function describeStatus(run: StoredRun): string {
   return run.isCancelRequested ? `${run.status}, asked to end` : run.status;
 }
 
-/** As flags of `run`. */
+/** Returns the parameters as flags of `run`. */
 function describeParams(params: StoredRun['params']): string {
   const flags = Object.entries(redactValue(params) as StoredRun['params']).flatMap(([name, value]) =>
     (Array.isArray(value) ? (value as unknown[]) : [value]).map((one) => describeFlag(toFlag(name), one)),

@@ -1,23 +1,23 @@
-/** What is told of a run from its row, wherever that is. */
+/** Texts about a run that all commands make from its row. */
 import type { StoredRun } from '../model/run.ts';
 import { toResumeWords } from '../upkeep/upkeep.ts';
 import { commandLine } from './invocation.ts';
 import { isLeft } from './registry-commands.ts';
 
-/** The part of a run's id that is by chance. */
+/** The number of random letters at the end of a run's id. */
 const ID_LETTERS = 6;
 
-/** Enough of a run's id to find it again. */
+/** Returns the end of a run's id, which is enough to find it again. */
 export function shortRunId({ id }: Pick<StoredRun, 'id'>): string {
   return id.slice(-ID_LETTERS);
 }
 
-/** Its row says that it is worked on, and the process that did is gone. */
+/** Returns whether a run is being worked on by its row although its process is gone. */
 export function isRunLeft(run: StoredRun): boolean {
   return run.status === 'processing' && isLeft(run);
 }
 
-/** The command that goes on with it, with a place for each parameter that may be secret and is not kept. */
+/** Returns the command that resumes the run, with a gap for each parameter that may be secret and is not stored. */
 export function resumeLine(run: StoredRun): string {
   return commandLine('run', toResumeWords(run));
 }

@@ -79,7 +79,7 @@ const ARGUMENTS: readonly BadInput[] = [
     args: ['run', PAGES, '--url', 'SITE', '--owner', 'ann', '--sessions', '2'],
     says: ['--owner names the owner of one session'],
   },
-  { title: 'a further word', args: ['run', PAGES, '--url', 'SITE', 'extra'], says: ['"extra": after its name'] },
+  { title: 'a further word', args: ['run', PAGES, '--url', 'SITE', 'extra'], says: ['"extra": only flags can follow'] },
   {
     title: 'flags that npm kept for itself',
     args: ['run', PAGES, 'SITE'],
