@@ -23,7 +23,7 @@ const MINUTE_MS = 60_000;
 const FLAGS = ['timeout', 'execute', 'json', 'verbose'];
 const MAX_RESUMES_SHOWN = 20;
 const MAX_SESSIONS_NAMED = 5;
-const RESUME_NOTE = 'Finished work is stored, and runs can be resumed.';
+const RESUME_NOTE = 'Finished work is stored; runs can be resumed.';
 
 interface ResetOptions {
   readonly timeout?: string;
@@ -42,7 +42,7 @@ export function makeResetStuckCommand(): Command {
   return new Command('reset-stuck')
     .summary('list what is stuck, and time it out; changes nothing without --execute')
     .description(
-      'For emergencies: lists the runs that make no progress and the sessions without a run that get no command, and for how long. With --execute they are timed out and their browsers are ended. Finished work is stored, and runs can be resumed.',
+      'For emergencies: lists the runs that make no progress and the sessions without a run that get no command, and for how long. With --execute they are timed out and their browsers are ended. Finished work is stored; runs can be resumed.',
     )
     .configureHelp({ commandUsage: () => commandLine('reset-stuck', '[options]') })
     .option(

@@ -35,7 +35,7 @@ export function makeCleanupCommand(): Command {
     .option('--completed', 'all sessions that ended normally or expired')
     .option('--all', 'dangerous: the whole history, of any age')
     .option('--older-than <hours>', 'only sessions that have been over for longer; with --completed, or alone')
-    .option('--execute', 'remove them')
+    .option('--execute', 'make these changes')
     .addHelpText(
       'after',
       `\nWithout a choice it follows the policy: it removes sessions that died or timed out over ${DEFAULT_CLEANUP_POLICY.failedHours} h ago,\n` +

@@ -26,7 +26,7 @@ export interface SummaryOptions {
   readonly again: string;
   /** The command that resumes the run. */
   readonly resume?: string | undefined;
-  /** Where the failure came from, as `file:line:column`. */
+  /** The location of the failure, as `file:line:column`. */
   readonly failedAt?: string | undefined;
 }
 

@@ -81,7 +81,7 @@ const ARGUMENTS: readonly BadInput[] = [
   },
   { title: 'a further word', args: ['run', PAGES, '--url', 'SITE', 'extra'], says: ['"extra": only flags can follow'] },
   {
-    title: 'flags that npm kept for itself',
+    title: 'flags that npm took as its own',
     args: ['run', PAGES, 'SITE'],
     environment: { npm_lifecycle_event: 'action', npm_config_url: 'SITE' },
     says: ['npm took --url as its own', `npm run action -- ${PAGES} --flag value`],

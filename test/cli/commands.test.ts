@@ -28,7 +28,7 @@ describe('actions', () => {
     const { code, stdout, stderr } = await runCli(['actions'], { cwd: folder.path });
     expect(stdout).to.match(/^broken +can't be loaded: actions\/broken\.mjs:1:17: syntax error/m);
     expect(stdout)
-      .to.match(/^loud +can't be loaded:.*no action/m)
+      .to.match(/^loud +can't be loaded:.*not an action/m)
       .and.match(/^gather-catalog/m);
     expect(stderr).to.equal('hello\n');
     expect(code).to.equal(0);

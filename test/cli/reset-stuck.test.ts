@@ -36,7 +36,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck', (registries) => {
     expect(second).to.match(/^ann +20261127-000001-aaaaaa +gather +45 min +30 min +\S+:4711$/);
     expect(rest).to.deep.equal([
       '',
-      '2 would be reset: 1 run and 1 session without a run. Finished work is stored, and runs can be resumed.',
+      '2 would be reset: 1 run and 1 session without a run. Finished work is stored; runs can be resumed.',
       '',
       'Nothing is changed yet. To do it:',
       '  webdriver-supervisor reset-stuck --execute',
@@ -61,7 +61,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck', (registries) => {
     const { url, registry, run: reset } = stage();
     const result = await reset(['--execute'], { npm_lifecycle_event: 'reset-stuck' });
     expect(unwrap(result)).to.include(
-      ' Reset 2: 1 run and 1 session without a run; 2 sessions ended. Finished work is stored, and runs can be resumed. ' +
+      ' Reset 2: 1 run and 1 session without a run; 2 sessions ended. Finished work is stored; runs can be resumed. ' +
         `Checked again: nothing is stuck any more. Resume the run: npm run action -- gather --resume ${RUN} `,
     );
     expect(result).to.include({ code: 0, stderr: '' });
@@ -126,7 +126,7 @@ describeOnSqlite('reset-stuck: flags and failures', (registries) => {
     await rawSql(url, `create trigger resists ${resists}`);
     const { code, stdout, stderr } = await reset(['--timeout', '20', '--execute']);
     expect(unwrap({ code, stdout, stderr })).to.include(
-      ' Reset 2: 2 runs; 2 sessions ended. Finished work is stored, and runs can be resumed.' +
+      ' Reset 2: 2 runs; 2 sessions ended. Finished work is stored; runs can be resumed.' +
         ' 1 went on or ended in the meantime, and is not changed.' +
         ' 1 on another machine: its program notices this within seconds and ends its browser.' +
         ' 1 browser could not be ended, for the reason above: session of one.' +

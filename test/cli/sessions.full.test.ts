@@ -302,7 +302,7 @@ describe('sessions', () => {
       [['end', 'damaged'], 1, /The row of session damaged is damaged\. .* sessions cleanup --execute\n$/],
       [['end', 'aaaa'], 2, /"aaaa" fits 2: aaaaaaaa-\d, aaaaaaaa-\d\. Give more of the id\.\n$/],
       [['cleanup', '--failed', '--completed'], 2, /Choose one of --failed and --completed; --all means both\.\n$/],
-      [['cleanup', '--failed', '--older-than', '1'], 2, /--older-than goes with --completed, or alone/],
+      [['cleanup', '--failed', '--older-than', '1'], 2, /--older-than can be used with --completed or alone/],
       [['cleanup', '--older-than', '1e12'], 2, /--older-than is "1e12"; it must be a number of hours above 0/],
     ];
     const results = await Promise.all(commands.map(([args]) => sessions(args)));
