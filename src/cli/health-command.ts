@@ -146,7 +146,7 @@ function describeNext({ health, limits, leader, hasRuns }: Findings): readonly s
     return ['No session was created yet. Begin a run:', `  ${commandLine('run', 'gather-catalog --help')}`];
   if (leader === undefined)
     return [
-      'Without a monitor nobody times out what is stuck, cleans up or tells of it. Start one:',
+      'Without a monitor no program times out stuck work, cleans up or sends alerts. Start one:',
       `  ${commandLine('monitor')}`,
     ];
   if (longest !== undefined) return ['How far it is:', `  ${showLine(longest)}`];

@@ -48,7 +48,7 @@ export function runToJson(run: StoredRun): object {
 }
 
 function describeStatus(run: StoredRun): string {
-  if (isRunLeft(run)) return `${run.status}, but its process is gone: nobody works on it`;
+  if (isRunLeft(run)) return `${run.status}, but its process is gone: no process works on it`;
   return run.isCancelRequested ? `${run.status}, asked to end` : run.status;
 }
 

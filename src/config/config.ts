@@ -225,10 +225,7 @@ export interface ConfigSources {
   readonly flags?: Partial<Record<SettingName, unknown>>;
   /** Default: `process.env`. Empty texts count as not set. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  /**
-   * The folder of `supervisor.json` and `supervisor.<NODE_ENV>.json`. Default: `config` in the project's root, the nearest folder with a
-   * package.json, from the working directory upwards.
-   */
+  /** The folder of `supervisor.json` and `supervisor.<NODE_ENV>.json`. Default: `config` in the project's root. */
   readonly folder?: string;
 }
 

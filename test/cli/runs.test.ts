@@ -164,7 +164,7 @@ describe('runs', () => {
       'took      3.4 s',
       'next      webdriver-supervisor run gather --resume 20261127-000003-bbbbbb',
     ]);
-    expect(byBeginning.stdout).to.include('status    processing, but its process is gone: nobody works on it\n');
+    expect(byBeginning.stdout).to.include('status    processing, but its process is gone: no process works on it\n');
     expect(byBoth.stdout).to.include(`id        20261127-000001-${'long'.repeat(60)}\n`);
     expect(JSON.parse(last.stdout)).to.include({
       id: '20261127-000006-eeeeee',

@@ -7,7 +7,7 @@ import { toTone } from './parts.js';
 
 const BAR_PX = 12;
 const ROW_PX = 18;
-/** Room above the bars for the marks of deaths. */
+/** The height above the bars, for the marks of deaths. */
 const MARKS_PX = 16;
 
 /**
