@@ -34,7 +34,7 @@ export interface HealthReport {
   readonly report: StuckReport;
   /** The sessions of the fullest process divided by its maximum. */
   readonly utilisation: number;
-  /** Those that fire. */
+  /** The alerts that fire. */
   readonly alerts: readonly StoredAlert[];
 }
 

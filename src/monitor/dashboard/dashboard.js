@@ -74,7 +74,7 @@ function listen() {
     },
     onEvent(event, id) {
       const isNew = addToFeed(event, id);
-      // What happened before was known when the page opened.
+      // Earlier events were known when the page opened.
       if (isNew && Date.parse(event.timestamp) > openedAt) askAfter(event);
     },
     onProgress(runs) {

@@ -1,5 +1,5 @@
 /**
- * What the page knows: asked for now and then, each fact for the pages that show it. While the registry is down only `/health` is asked;
+ * The facts of the page, each asked for at intervals while a page shows it. While the registry is down only `/health` is asked;
  * what was known stays, marked as stale with the reason.
  */
 import { redraw } from './drawing.js';
@@ -45,7 +45,7 @@ export const failures = {};
 
 const overview = { pages: [/** @type {const} */ ('overview')] };
 const ofRun = { pages: [/** @type {const} */ ('run')], everyMs: 10_000 };
-/** What is asked of a run that exists. */
+/** The options of requests about a run that exists. */
 const ofKnownRun = { ...ofRun, mayAsk: () => known.run?.id === route.id };
 const runPath = (/** @type {string} */ rest) => `/runs/${encodeURIComponent(route.id)}${rest}`;
 

@@ -1,4 +1,4 @@
-/** What is around every page: the header with the verdict, and the footer. */
+/** The frame of every page: the header with the verdict, and the footer. */
 import { toClockTime } from './format.js';
 import { html, nothing } from './lit.js';
 import { badge, icon, time, toTone } from './parts.js';

@@ -42,7 +42,7 @@ export function overviewPage() {
   `;
 }
 
-/** Those that are worked on, then those that wait; undefined: not known yet. */
+/** Returns the runs that are worked on, then those that wait; undefined if they are not known yet. */
 function workedOn() {
   if (live.active === null && known.latest === undefined) return undefined;
   const listed = known.latest?.runs ?? [];

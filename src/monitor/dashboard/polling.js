@@ -1,5 +1,5 @@
 /**
- * What the stream doesn't carry is asked for now and then. Invariants: one request per resource at a time; none while the tab is hidden, or
+ * Asks at intervals for facts that the stream doesn't carry. Invariants: one request per resource at a time; none while the tab is hidden, or
  * while `mayAsk` says that it is in vain; however many events ask for a refresh, at most one request per `minGapMs`.
  */
 import { ApiError, getJson } from './api.js';

@@ -1,4 +1,4 @@
-/** What runs now, with how far it is and what went wrong so far; and what ran, with how it ended and how to go on. */
+/** Runs: those at work with their progress, and lists of all with their results and the commands that resume them. */
 import { askToCancel } from './dialog.js';
 import { clock, toCausesText, toCountText, toDurationText, toNumberText, toPercentText } from './format.js';
 import { html, nothing, repeat } from './lit.js';

@@ -62,7 +62,7 @@ export interface ListedStep {
 
 export interface StepsPage {
   readonly steps: readonly ListedStep[];
-  /** What the next page begins after; null if there is none. */
+  /** The cursor after which the next page begins; null if there is none. */
   readonly next: string | null;
 }
 
