@@ -10,8 +10,7 @@ import { describeOnSqlite } from '../support/registries.ts';
 import { makeFolder, openSite, ROOT, runCli, startCli } from './cli.ts';
 import { minutesAgo, statusesOf } from './idle-rows.ts';
 
-/** The folder in which the actions are found by their names. */
-const FOLDER = path.join(ROOT, 'test', 'fixtures');
+const ACTION = path.join(ROOT, 'test', 'fixtures', 'actions', 'pages.ts');
 
 describeOnSqlite('reset-stuck and a program that hangs', (registries) => {
   it('ends the browser; when the program continues, it ends as timed out, and its run can be resumed (R201, R213, R216)', async function () {
@@ -20,10 +19,10 @@ describeOnSqlite('reset-stuck and a program that hangs', (registries) => {
     await using registry = await openRegistry(url);
     await using site = await openSite();
     using output = makeFolder();
-    const options = { cwd: FOLDER, environment: { REGISTRY_URL: url } };
+    const options = { environment: { REGISTRY_URL: url } };
     const flags = ['--output', output.path, '--json'];
     await using cli = startCli(
-      ['run', 'pages', '--url', site.url, '--pages', '3', '--pause-ms', '300', ...flags],
+      ['run', ACTION, '--url', site.url, '--pages', '3', '--pause-ms', '300', ...flags],
       options,
     );
     await site.visited('/2');
@@ -38,7 +37,7 @@ describeOnSqlite('reset-stuck and a program that hangs', (registries) => {
     });
     expect(done.stdout.replace(/\s+/g, ' ')).to.include(' Reset 1: 1 run; 1 session ended. ');
     const resume = /Resume the run:\n {2}webdriver-supervisor (.+)\n$/.exec(done.stdout)?.[1]?.split(' ') ?? [];
-    expect(resume).to.deep.equal(['run', 'pages', '--resume', id]);
+    expect(resume).to.deep.equal(['run', ACTION, '--resume', id]);
     expect(done).to.include({ code: 0, stderr: '' });
     await waitUntilGone(browser.map(({ pid }) => pid));
     expect(isAlive(cli.pid)).to.equal(true);
