@@ -31,6 +31,7 @@ const ON_POSTGRES = [
 module.exports = {
   ...short,
   ...(short.spec && { spec: ['test/**/*.full.test.ts', ...ON_POSTGRES] }),
-  jobs: 2,
+  // Faults and time limits are measured: no other file may slow them down.
+  parallel: false,
   timeout: 300_000,
 };
