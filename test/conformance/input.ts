@@ -1,5 +1,5 @@
 /** Keys, mouse, wheel, drag, forms, uploads and downloads. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { type Actions, Button, By, Key, Origin, until } from 'selenium-webdriver';
@@ -183,7 +183,7 @@ export const fileBodies: readonly SessionBody[] = [
         'const a = document.createElement("a"); a.href = "/script"; a.download = "own.txt"; document.body.append(a); a.click()',
       );
       await eventually(
-        async () => readdirSync(folder).filter((name) => name.endsWith('.txt')).length === 3,
+        async () => readdirSync(folder).filter((name) => isWritten(path.join(folder, name))).length === 3,
         'the third file',
       );
       const files = readdirSync(folder)
@@ -226,4 +226,9 @@ export const fileBodies: readonly SessionBody[] = [
 
 function check(isTrue: boolean, value: unknown): void {
   if (!isTrue) throw new Error(`not expected: ${JSON.stringify(value)}`);
+}
+
+/** Chromium gives a file its name before it has written the content. */
+function isWritten(file: string): boolean {
+  return file.endsWith('.txt') && statSync(file).size > 0;
 }
