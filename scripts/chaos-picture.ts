@@ -27,7 +27,11 @@ console.log(`Drew ${recorded.length} lines: ${path.relative(process.cwd(), TARGE
 
 async function record(): Promise<Line[]> {
   const startedAt = performance.now();
-  const child = spawn('npm', ['start', '--silent', '--', '--chaos'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('npm', ['start', '--silent', '--', '--chaos'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // The log is JSON if there is no terminal. The picture shows only the lines for the user.
+    env: { ...process.env, LOG_LEVEL: 'error' },
+  });
   const printed: Line[] = [];
   const take = (text: string) => {
     const atSeconds = (performance.now() - startedAt) / 1_000;

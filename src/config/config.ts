@@ -108,7 +108,7 @@ const settingsSchema = z.object({
   USER_DATA_DIR: optionalPath,
   /** Default: the folder `downloads` in the output folder of the run. */
   DOWNLOAD_DIR: optionalPath,
-  /** Where `webdriver-supervisor/mocha` stores what a failed test leaves. */
+  /** The folder in which `webdriver-supervisor/mocha` stores the screenshot, page and console of a failed test. */
   FAILURES_DIR: z.string().min(1).default('output/failures'),
   HEARTBEAT_INTERVAL_SECONDS: seconds(5),
   HEARTBEAT_TIMEOUT_SECONDS: seconds(3),

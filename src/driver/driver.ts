@@ -39,6 +39,7 @@ export type { HttpClient, Route } from './http-client.ts';
 export { deleteRemoteSession, endLeftProcesses, type LeftProcesses } from './reap.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';
 export { deferDriver } from './deferred-driver.ts';
+export { pastAlerts } from './past-alerts.ts';
 export type { CommandInfo } from './command-log.ts';
 export {
   diffStates,

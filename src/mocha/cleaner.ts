@@ -3,8 +3,7 @@
  * limits of its start. A new window also ends what belonged to the old one: frames, session storage, emulated devices.
  */
 import { withDeadline } from '../core/abort.ts';
-import { toError } from '../core/errors.ts';
-import type { SessionSupervisor, WebDriver } from '../supervisor/supervisor.ts';
+import { pastAlerts, type SessionSupervisor } from '../supervisor/supervisor.ts';
 
 /** The maximum time that all of it may take together; a new session is quicker then. */
 const LIMIT_MS = 5_000;
@@ -49,7 +48,7 @@ export class Cleaner {
     const urls: string[] = [];
     for (const handle of handles) {
       await driver.switchTo().window(handle);
-      urls.push(await readUrl(driver));
+      urls.push(await pastAlerts(driver, () => driver.getCurrentUrl()));
     }
     await driver.switchTo().newWindow('tab');
     const blank = await driver.getWindowHandle();
@@ -71,23 +70,6 @@ export class Cleaner {
       .get('browser')
       .catch(() => undefined);
     return true;
-  }
-}
-
-/** The URL of the current window, without the alerts that are open in it. */
-async function readUrl(driver: WebDriver): Promise<string> {
-  for (;;) {
-    try {
-      return await driver.getCurrentUrl();
-    } catch (thrown) {
-      if (toError(thrown).name !== 'UnexpectedAlertOpenError') throw thrown;
-    }
-    try {
-      // A session with `unhandledPromptBehavior: ignore` leaves the alert open.
-      await driver.switchTo().alert().dismiss();
-    } catch (thrown) {
-      if (toError(thrown).name !== 'NoSuchAlertError') throw thrown;
-    }
   }
 }
 

@@ -1,4 +1,6 @@
 /** Puts code of ours around the functions of tests and hooks, so that mocha notices nothing of it. */
+import { promisify } from 'node:util';
+
 import type { Context, Done, Hook, Runnable, Suite } from 'mocha';
 
 /** Called in place of a function; `call` calls it, and settles as it does. */
@@ -37,11 +39,7 @@ function wrapPromise(original: TestFunction, around: Around): (this: Context) =>
 
 function wrapCallback(original: TestFunction, around: Around): (this: Context, done: Done) => void {
   return function (this: Context, done) {
-    const call = () =>
-      new Promise<void>((resolve, reject) => {
-        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- mocha has words of its own for what is no Error
-        original.call(this, (failure: unknown) => (failure ? reject(failure) : resolve()));
-      });
+    const call = promisify<void>((ended) => original.call(this, ended));
     const run = async () => {
       try {
         await around(this.runnable(), call);

@@ -1,4 +1,4 @@
-/** What a run stores so that it can be resumed, and the checks that a resume does not turn it into another run. */
+/** The data that a run stores for a resume, and the checks that a resume does not turn it into another run. */
 import { isDeepStrictEqual } from 'node:util';
 
 import type { StoredRun } from '../model/run.ts';

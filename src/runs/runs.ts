@@ -88,7 +88,7 @@ export async function prepareRun(action: Action, given: unknown, options: RunOpt
   return engine.prepareRun(action, given, options);
 }
 
-/** What does runs, and is not needed before there is one. */
+/** Loads the code that executes runs. A program that starts no run does not load it. */
 export function loadEngine() {
   return import('./engine.ts');
 }

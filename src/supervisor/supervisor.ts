@@ -28,6 +28,7 @@ export {
   type StateAccess,
   type StateCookie,
   type StatePatch,
+  pastAlerts,
   type WebDriver,
 } from '../driver/driver.ts';
 export { ApiError, narrowApi, type Api, type ApiCallInit, type ApiInit } from './api-client.ts';

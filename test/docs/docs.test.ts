@@ -23,6 +23,16 @@ describe('The documentation', () => {
     expect(broken).to.deep.equal([]);
   });
 
+  it('names only files of the project that exist', () => {
+    const missing = [...textOf].flatMap(([file, text]) =>
+      [...text.matchAll(/`((?:src|test|scripts|config|docs)\/[\w./-]+)`/g)]
+        .map(([, target = '']) => target)
+        .filter((target) => !existsSync(target))
+        .map((target) => `${file}: ${target}`),
+    );
+    expect(missing).to.deep.equal([]);
+  });
+
   it('names only npm scripts that exist', () => {
     const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
     const unknown = [...textOf].flatMap(([file, text]) =>

@@ -225,7 +225,7 @@ describeOnSqlite('The dashboard', (registries) => {
     it(`is reached by the keyboard alone, each control with a visible focus: ${hash}`, async () => {
       await show({ width: 1280, scheme: 'light' });
       await open(hash, selector, text);
-      // What is not there for the eye is not there for the keyboard.
+      // Controls that are not visible can't be reached by the keyboard either.
       const reachable = await driver.executeScript<number>(
         `document.activeElement.blur(); window.scrollTo(0, 0);
          window.seen = new Set(); window.unmarked = [];

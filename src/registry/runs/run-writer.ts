@@ -5,7 +5,7 @@
  * either, so nothing is lost and nothing is stored twice.
  *
  * Each commit begins with a fence: it writes nothing unless the run's row has our token, our writer id and the number of our last commit.
- * So a process that was suspended while another one took over writes nothing, and lost commits are noticed.
+ * A process that was suspended while another one took over therefore writes nothing, and lost commits are noticed.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 

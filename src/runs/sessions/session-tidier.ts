@@ -4,8 +4,7 @@
  * its slot is restarted, or `run` is entered again on a new session.
  */
 import { withDeadline } from '../../core/abort.ts';
-import { toError } from '../../core/errors.ts';
-import type { CommandInfo, SessionSupervisor, WebDriver } from '../../supervisor/supervisor.ts';
+import { pastAlerts, type CommandInfo, type SessionSupervisor, type WebDriver } from '../../supervisor/supervisor.ts';
 
 /** The maximum time that all commands which tidy a session once may take together. */
 const TIDY_LIMIT_MS = 2_000;
@@ -148,32 +147,13 @@ export class SessionTidier {
     if (target === undefined) throw new Error('the session has no window');
     for (const handle of extra) {
       await driver.switchTo().window(handle);
-      await dismissAlerts(driver, limit);
+      await pastAlerts(driver, () => driver.getTitle(), limit);
       await driver.close();
     }
     const current = extra.length > 0 ? undefined : await driver.getWindowHandle().catch(() => undefined);
     if (current !== target) await driver.switchTo().window(target);
-    await dismissAlerts(driver, limit);
+    await pastAlerts(driver, () => driver.getTitle(), limit);
     if (this.#isFrameChanged) await driver.switchTo().defaultContent();
     this.#home = { handles: new Set(remaining.length > 0 ? remaining : [target]), current: target };
-  }
-}
-
-/** Dismisses alerts until the page answers. A busy page, or one that opens alerts endlessly, reaches the limit. */
-async function dismissAlerts(driver: WebDriver, limit: AbortSignal): Promise<void> {
-  for (;;) {
-    limit.throwIfAborted();
-    try {
-      await driver.getTitle();
-      return;
-    } catch (thrown) {
-      if (toError(thrown).name !== 'UnexpectedAlertOpenError') throw thrown;
-    }
-    try {
-      // A session with `unhandledPromptBehavior: ignore` leaves the alert open.
-      await driver.switchTo().alert().dismiss();
-    } catch (thrown) {
-      if (toError(thrown).name !== 'NoSuchAlertError') throw thrown;
-    }
   }
 }

@@ -282,7 +282,7 @@ function describeManyWriters(suite: () => Suite): void {
     await early.until(({ progress }) => progress.length > 0);
     await client.query('begin');
     await client.query('lock table events in access exclusive mode');
-    // So many at once that further calls are rejected without asking the registry.
+    // These calls reach the limit, so that further calls are rejected without a query of the registry.
     const answers = await Promise.all(numbers(6).map(() => monitor.ask('/timeline')));
     expect(answers.map(({ status }) => status)).to.deep.equal(numbers(6).map(() => 503));
     await using reader = await monitor.readEvents('', { lastEventId: String(begin) });
