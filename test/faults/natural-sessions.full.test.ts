@@ -33,7 +33,7 @@ describe('A login in the first step, then a batch on several browsers', () => {
           await driver.wait(until.titleIs('Account'), 5_000);
         });
         const ids = Array.from({ length: 9 }, (_unused, index) => index + 1);
-        await batch(
+        const { results } = await batch(
           'items',
           ids,
           async (id, { driver: own, save, signal }) => {
@@ -45,6 +45,7 @@ describe('A login in the first step, then a batch on several browsers', () => {
           },
           { key: String, sessions: SESSIONS },
         );
+        expect(results.filter(({ status }) => status !== 'done')).to.deep.equal([]);
       },
     });
 
@@ -75,7 +76,7 @@ describe('A login in the first step, then a batch on several browsers', () => {
     const action = makeAction(async (sessionId) => {
       const target = supervisors.find((supervisor) => supervisor.sessionId === sessionId);
       // The others leave items for the new session.
-      if (victim !== undefined) await eventually(async () => askers().size > SESSIONS, 'a further session');
+      if (victim !== undefined) await eventually(async () => askers().size > SESSIONS, 'a further session', 60_000);
       else if (target?.owner.endsWith('#2') === true) {
         victim = sessionId;
         killProcess(target.pids.browser!);
