@@ -26,7 +26,7 @@ import { printJson, printResult } from './terminal.ts';
 
 const ALERTS_SHOWN = 10;
 /** Alerts contain the names of owners, which can have any length. */
-const LONGEST_WORD = 40;
+const MAX_WORD_LENGTH = 40;
 const PERCENT = 100;
 
 interface Findings {
@@ -107,7 +107,7 @@ function renderNumbers({ health, limits, leader, lastCleanupAt }: Findings): str
 
 function describeLeader(leader: Leader | undefined): string {
   if (leader === undefined) return `no monitor runs: ${commandLine('monitor')}`;
-  const where = shorten(toPlainLine(`${leader.host}:${leader.pid}`), LONGEST_WORD);
+  const where = shorten(toPlainLine(`${leader.host}:${leader.pid}`), MAX_WORD_LENGTH);
   return `${where} leads, for ${describeSpan(Date.now() - Date.parse(leader.since))}`;
 }
 
@@ -163,6 +163,6 @@ function showLine({ runId, sessionId }: HealthReport['report']['longRunning'][nu
 function toShortWords(text: string): string {
   return toPlainLine(text)
     .split(' ')
-    .map((word) => shorten(word, LONGEST_WORD))
+    .map((word) => shorten(word, MAX_WORD_LENGTH))
     .join(' ');
 }

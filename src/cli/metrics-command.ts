@@ -5,7 +5,7 @@ import { RUN_STATUSES } from '../model/run.ts';
 import { SESSION_STATUSES } from '../model/session.ts';
 import { judgeAlerts, listFiring } from '../monitor/monitor.ts';
 import type { RegistryMetrics, StoredAlert } from '../registry/registry.ts';
-import { countCreated, LEAST_UNITS } from '../upkeep/upkeep.ts';
+import { countCreated, MIN_UNITS_TO_JUDGE } from '../upkeep/upkeep.ts';
 import { commandLine } from './invocation.ts';
 import { judge, nameOwner, nameOwners, summarizeVerdicts, type Verdict } from './metrics-verdicts.ts';
 import { count } from './progress-line.ts';
@@ -97,7 +97,7 @@ function describeReuse({ reuseRatio, sessionsReused }: RegistryMetrics, verdict:
   // Cut, not rounded: 94.96 % is less than 95 %.
   const percent = (Math.floor(reuseRatio * 1_000) / 10).toFixed(1);
   const units = `${count(sessionsReused, 'unit')} of work on a session that was there`;
-  const needed = verdict === 'too few to judge' ? `; too few to judge, which takes ${LEAST_UNITS}` : '';
+  const needed = verdict === 'too few to judge' ? `; too few to judge, which takes ${MIN_UNITS_TO_JUDGE}` : '';
   return `${percent} %: ${units}${needed}`;
 }
 

@@ -1,7 +1,7 @@
 /** Judges the registry's numbers. The functions are pure, so that every caller gets the same verdict. */
 import { judgeAlerts } from '../monitor/monitor.ts';
 import type { RegistryMetrics, StoredAlert } from '../registry/registry.ts';
-import { countCreated, LEAST_UNITS, REUSE_WATCH_FROM } from '../upkeep/upkeep.ts';
+import { countCreated, MIN_UNITS_TO_JUDGE, MIN_REUSE_RATIO } from '../upkeep/upkeep.ts';
 import { commandLine } from './invocation.ts';
 import { count } from './progress-line.ts';
 import { shorten, toPlainLine } from './text-table.ts';
@@ -10,9 +10,9 @@ export type Verdict = 'good' | 'watch' | 'bad' | 'too few to judge';
 export type Judged =
   'alerts' | 'reuse' | 'rapidCreates' | 'contextLosses' | 'duplicateOwners' | 'deaths' | 'runs' | 'cleanups';
 
-const GOOD_FROM = 0.95;
+const GOOD_REUSE_RATIO = 0.95;
 /** The name of an owner can have any length. */
-const LONGEST_OWNER = 40;
+const MAX_OWNER_LETTERS = 40;
 const OWNERS_NAMED = 5;
 /** The statuses of runs that ended without all of their data. */
 const FAILED_RUNS = ['partial', 'failed', 'halted', 'timed_out'] as const;
@@ -65,7 +65,7 @@ export function summarizeVerdicts(
 }
 
 export function nameOwner(owner: string): string {
-  return shorten(toPlainLine(owner), LONGEST_OWNER);
+  return shorten(toPlainLine(owner), MAX_OWNER_LETTERS);
 }
 
 /** `ann, bob and 3 more`. */
@@ -83,7 +83,7 @@ function failedRuns({ runsByStatus }: RegistryMetrics) {
 function judgeReuse(numbers: RegistryMetrics): Verdict {
   const { sessionsReused, reuseRatio } = numbers;
   const units = sessionsReused + countCreated(numbers);
-  if (reuseRatio === null || units < LEAST_UNITS) return 'too few to judge';
-  if (reuseRatio >= GOOD_FROM) return 'good';
-  return reuseRatio >= REUSE_WATCH_FROM ? 'watch' : 'bad';
+  if (reuseRatio === null || units < MIN_UNITS_TO_JUDGE) return 'too few to judge';
+  if (reuseRatio >= GOOD_REUSE_RATIO) return 'good';
+  return reuseRatio >= MIN_REUSE_RATIO ? 'watch' : 'bad';
 }

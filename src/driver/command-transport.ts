@@ -23,7 +23,7 @@ const ASK_LIMIT_MS = 30_000;
 /** Commands that the driver answers from its memory, even for a dead browser (measured). They are no proof of life. */
 const ANSWERED_BY_DRIVER = new Set(['GET /timeouts', 'POST /timeouts', 'GET /window', 'POST /window']);
 /** Commands with a success that means more than that the session lives. */
-const UNUSUAL = new Set([
+const UNUSUAL_COMMANDS = new Set([
   ...ANSWERED_BY_DRIVER,
   ...SENDS_DEVTOOLS,
   'POST /session',
@@ -272,7 +272,7 @@ export class CommandTransport implements WireClient {
     entry.end(String(answer.status));
     this.#isStuck = false;
     // A shortcut for most commands.
-    if (answer.status === 200 && !UNUSUAL.has(label)) listener.onAlive();
+    if (answer.status === 200 && !UNUSUAL_COMMANDS.has(label)) listener.onAlive();
     else await this.#judge(answer, { label, data: request.data, isQuit });
     const answered = answer.status === 200 ? answer.body : await this.#explainFailure(answer.body);
     return new Response(answer.status, answer.headers, answered);

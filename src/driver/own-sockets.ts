@@ -20,7 +20,7 @@ interface CdpConnection {
 }
 
 /** The text of an error if the browser or the driver ends while a connection is being made. */
-const BROKEN = /ECONN|EPIPE|socket hang up/;
+const BROKEN_CONNECTION = /ECONN|EPIPE|socket hang up/;
 
 /** The time limit for the declaration of a death after a socket closed. It takes at most 250 ms (measured). */
 const DEATH_LIMIT_MS = 1_000;
@@ -41,7 +41,7 @@ export class OwnSockets {
     const getCapabilities = driver.getCapabilities.bind(driver);
     driver.createCDPConnection = async (target) => {
       const connection = await this.#race(() => createCdpConnection(target)).catch(async (thrown: unknown) => {
-        throw BROKEN.test(toError(thrown).message) ? await this.#reasonFor(toError(thrown)) : thrown;
+        throw BROKEN_CONNECTION.test(toError(thrown).message) ? await this.#reasonFor(toError(thrown)) : thrown;
       });
       this.#watchCdp(connection);
       return connection;

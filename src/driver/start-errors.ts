@@ -34,14 +34,17 @@ export function toStartError(thrown: unknown, target: StartTarget): SessionStart
     });
   }
   const isInterrupted =
-    target.endpointUrl === undefined && [BROKEN, ENDED_AT_ONCE, LOST].some((pattern) => pattern.test(text));
+    target.endpointUrl === undefined &&
+    [BROKEN_CONNECTION, ENDED_AT_ONCE, LOST_DURING_START].some((pattern) => pattern.test(text));
   return new SessionStartError(explain(text, target), { cause: error, isInterrupted });
 }
 
-const BROKEN = /ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE|ERR_PROXY_TUNNEL/;
+const BROKEN_CONNECTION =
+  /ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE|ERR_PROXY_TUNNEL/;
 const ENDED_AT_ONCE = /DevToolsActivePort file doesn't exist|Chrome failed to start|Chrome instance exited/i;
 /** The browser, or its first tab, ended while the session began (provoked by shared memory of 1 MB). */
-const LOST = /browser has closed the connection|disconnected:|Unable to receive message from renderer|tab crashed/;
+const LOST_DURING_START =
+  /browser has closed the connection|disconnected:|Unable to receive message from renderer|tab crashed/;
 
 const DRIVER_LISTENS = /started successfully on port \d+\.?/;
 /** A line of Chromium's or its driver's log, or the line with the address of DevTools. */
@@ -77,7 +80,7 @@ function explain(text: string, target: StartTarget): string {
       'Install a chromedriver of the same major version, or set CHROMEDRIVER and CHROME_BINARY to a pair that fits.'
     );
   }
-  const [broken] = BROKEN.exec(text) ?? [];
+  const [broken] = BROKEN_CONNECTION.exec(text) ?? [];
   if (broken !== undefined && endpointUrl !== undefined) {
     const route = proxy === undefined ? '' : ` through the proxy ${redactUrl(proxy)}`;
     const settings = proxy === undefined ? 'GRID_URL (--grid)' : 'GRID_URL (--grid) or GRID_PROXY';
@@ -91,7 +94,7 @@ function explain(text: string, target: StartTarget): string {
       ? `${where} found no browser at ${browserPath}. Set CHROME_BINARY to the browser's path.`
       : `${where} found no browser on its machine: ${message}`;
   }
-  if (ENDED_AT_ONCE.test(text) || (endpointUrl === undefined && LOST.test(text))) {
+  if (ENDED_AT_ONCE.test(text) || (endpointUrl === undefined && LOST_DURING_START.test(text))) {
     const program = `The browser${browserPath === undefined ? '' : ` ${browserPath}`}`;
     const hint =
       (endpointUrl === undefined ? describeSmallSharedMemory() : undefined) ??

@@ -26,7 +26,7 @@ const SUSPICIOUS: Verdict = { kind: 'suspicious' };
 const dead = (cause: DeathCause): Verdict => ({ kind: 'dead', cause });
 
 /** The first match wins, so precise rows precede general ones. */
-const ROWS: readonly Row[] = [
+const VERDICT_TABLE: readonly Row[] = [
   // Grid could not reach its node (issues). The node may be reachable again in a moment.
   { error: 'timeout', message: /java\.net\.|HttpTimeoutException/, verdict: SUSPICIOUS },
   // Answers about pages, elements, scripts, alerts and closed windows are no deaths (W3C WebDriver, section 6.6; measured). They precede
@@ -93,7 +93,7 @@ const ROWS: readonly Row[] = [
 /** Returns the verdict on an answer with a status other than 200. `body` is the text as received. */
 export function verdictOfAnswer(body: string): { verdict: Verdict; message: string } {
   const { error, message } = parseFailure(body);
-  const row = ROWS.find(
+  const row = VERDICT_TABLE.find(
     (candidate) =>
       (candidate.error === undefined || candidate.error === error) &&
       (candidate.message === undefined || candidate.message.test(message)),

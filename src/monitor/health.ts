@@ -5,7 +5,7 @@ import { describeSpan } from '../core/time-words.ts';
 import { HEALTH_STATUSES, judgeUtilisation, type HealthStatus, type StuckReport } from '../upkeep/upkeep.ts';
 
 /** The number of active sessions that the design allows for. */
-export const MOST_ACTIVE = 1_000;
+export const MAX_ACTIVE_SESSIONS = 1_000;
 const PERCENT = 100;
 
 export interface HealthLimits {
@@ -103,6 +103,6 @@ function* judge(
       status: byUse,
       reason: `a process has ${Math.round(utilisation * PERCENT)} % of the sessions that it may have`,
     };
-  if (activeSessions > MOST_ACTIVE)
-    yield { status: 'warning', reason: `${activeSessions} active sessions, more than ${MOST_ACTIVE}` };
+  if (activeSessions > MAX_ACTIVE_SESSIONS)
+    yield { status: 'warning', reason: `${activeSessions} active sessions, more than ${MAX_ACTIVE_SESSIONS}` };
 }

@@ -14,7 +14,7 @@ export const ANSWER_LIMIT_MS = 1_500;
 const FIRST_OPEN_LIMIT_MS = 3_000;
 const RETRY_DELAY_MS = 1_000;
 /** The maximum number of calls that run beyond their limit. Further calls are rejected at once. */
-const MAX_OVERDUE = 4;
+const MAX_OVERDUE_CALLS = 4;
 
 export class RegistryLink implements AsyncDisposable {
   /** The registry's URL without its password. */
@@ -53,7 +53,7 @@ export class RegistryLink implements AsyncDisposable {
   async use<Value>(work: (registry: Registry) => Promise<Value>, limitMs = ANSWER_LIMIT_MS): Promise<Value> {
     const registry = this.#registry;
     if (registry === undefined) throw new RegistryError(this.#trouble ?? `The registry ${this.place} is not open yet.`);
-    if (this.#overdue >= MAX_OVERDUE) throw this.#makeTimeoutError(limitMs);
+    if (this.#overdue >= MAX_OVERDUE_CALLS) throw this.#makeTimeoutError(limitMs);
     const answer = work(registry);
     try {
       return await withDeadline(answer, limitMs, 'The registry');

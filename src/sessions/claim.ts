@@ -7,7 +7,7 @@ import type { Claim, SessionLeases } from '../registry/registry.ts';
 import { SessionBusyError } from './errors.ts';
 import { isAbandoned } from '../upkeep/upkeep.ts';
 
-const LONGEST_OWNER = 200;
+const MAX_OWNER_LENGTH = 200;
 
 export interface ClaimedOwner {
   readonly session: StoredSession;
@@ -53,11 +53,11 @@ export function validateOwner(owner: string): void {
   const isUsable =
     typeof owner === 'string' &&
     owner.trim() !== '' &&
-    owner.length <= LONGEST_OWNER &&
+    owner.length <= MAX_OWNER_LENGTH &&
     owner.isWellFormed() &&
     !/\p{Cc}/u.test(owner);
   if (isUsable) return;
   throw new ConfigError(
-    `The owner ${JSON.stringify(owner)?.slice(0, 80)} can't be used; an owner is a text of 1 to ${LONGEST_OWNER} printable characters.`,
+    `The owner ${JSON.stringify(owner)?.slice(0, 80)} can't be used; an owner is a text of 1 to ${MAX_OWNER_LENGTH} printable characters.`,
   );
 }

@@ -11,7 +11,7 @@ export interface ManagerSettings {
 }
 
 /** The longest delay of a Node.js timer; a longer one fires at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Throws `ConfigError` for a value that can't be used. */
 export function validateSettings({ policy = {}, ...settings }: ManagerSettings): void {
@@ -22,8 +22,8 @@ export function validateSettings({ policy = {}, ...settings }: ManagerSettings):
   }
   for (const name of ['sessionTimeoutMs', 'cleanupIntervalMs'] as const) {
     const value = settings[name];
-    if (value !== undefined && !(value > 0 && value <= LONGEST_TIMER_MS))
-      throw new ConfigError(`${name} is ${value}; it must be more than 0 and at most ${LONGEST_TIMER_MS} (24.8 days).`);
+    if (value !== undefined && !(value > 0 && value <= MAX_TIMER_MS))
+      throw new ConfigError(`${name} is ${value}; it must be more than 0 and at most ${MAX_TIMER_MS} (24.8 days).`);
   }
   for (const [name, hours] of Object.entries(policy)) validateAge(`policy.${name}`, hours);
 }

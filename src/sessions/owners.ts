@@ -40,7 +40,7 @@ export interface OwnersOptions {
 }
 
 const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 1_000;
 
 export class Owners {
   readonly #options: OwnersOptions;
@@ -78,7 +78,7 @@ export class Owners {
     const { waitMs = 0 } = options;
     const signal = anySignal(options.signal, this.#closing.signal);
     const startedAt = performance.now();
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
       try {
         return await this.#acquireNow(owner, options, signal);
       } catch (thrown) {

@@ -17,10 +17,10 @@ import {
 import type { Registry } from '../registry/registry.ts';
 
 /** The time that a browser takes to end. */
-const END_MS = 2_000;
-const OVER = ['timed_out', 'ended', 'expired', 'dead'] as const;
+const BROWSER_END_MS = 2_000;
+const ENDED_STATUSES = ['timed_out', 'ended', 'expired', 'dead'] as const;
 /** The maximum number of ended sessions that are examined, the newest first. */
-const FORGOTTEN = 500;
+const MAX_EXAMINED_SESSIONS = 500;
 
 export interface ReaperOptions {
   readonly registry: Registry;
@@ -59,7 +59,7 @@ export function isPresent({ host, pid, processIdentity }: StoredSession): boolea
  * and the time that a browser takes to end.
  */
 export function graceFor(heartbeatIntervalMs: number): number {
-  return 2 * heartbeatIntervalMs + END_MS;
+  return 2 * heartbeatIntervalMs + BROWSER_END_MS;
 }
 
 /** Returns true if the session's process is on this machine and can react to a lost lease. */
@@ -101,8 +101,8 @@ export async function reapAbandoned(options: ReaperOptions): Promise<StoredSessi
  */
 export async function reapForgotten(options: ReaperOptions & { readonly heartbeatIntervalMs: number }): Promise<void> {
   const { registry, host, heartbeatIntervalMs, log } = options;
-  const before = new Date(Date.now() - graceFor(heartbeatIntervalMs) - END_MS).toISOString();
-  const over = await registry.sessions.list({ status: OVER, host, limit: FORGOTTEN });
+  const before = new Date(Date.now() - graceFor(heartbeatIntervalMs) - BROWSER_END_MS).toISOString();
+  const over = await registry.sessions.list({ status: ENDED_STATUSES, host, limit: MAX_EXAMINED_SESSIONS });
   const live = await registry.sessions.list({ status: LIVE_STATUSES, host });
   const forgotten = over.filter(
     ({ folder, endedAt }) =>

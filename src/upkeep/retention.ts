@@ -3,7 +3,7 @@ import type { SessionStatus } from '../model/session.ts';
 import { yieldToWriters, type Registry } from '../registry/registry.ts';
 
 /** The maximum number of sessions that can't be removed. If there are more, the store has a problem, and the next clean-up tries again. */
-const MOST_RESISTING = 100;
+const MAX_UNREMOVABLE_SESSIONS = 100;
 
 export interface RetentionOptions {
   readonly registry: Registry;
@@ -39,10 +39,10 @@ export async function removeOldSessions({
     } catch (thrown) {
       const ids = await sessions.listEndedIds(filter);
       // Nothing can be removed at all. Without this check the loop would never end.
-      if (ids.length === 0 || except.length >= MOST_RESISTING) throw thrown;
+      if (ids.length === 0 || except.length >= MAX_UNREMOVABLE_SESSIONS) throw thrown;
       // One session of the batch can't be removed. Separate removals find it, and remove the others.
       for (const id of ids) {
-        if (except.length >= MOST_RESISTING) break;
+        if (except.length >= MAX_UNREMOVABLE_SESSIONS) break;
         try {
           if (await sessions.remove(id)) removed += 1;
         } catch (reason) {

@@ -49,7 +49,7 @@ export interface StartOptions {
 
 const HOUR_MS = 3_600_000;
 /** A renewal begins at the end of an interval, and takes a while itself. */
-const RENEWALS = 2;
+const MAX_RENEWAL_INTERVALS = 2;
 const STOP_LIMIT_MS = 10_000;
 /** The number of rows that SQLite removes within a few milliseconds. */
 const SQLITE_BATCH = 400;
@@ -213,7 +213,7 @@ export class SessionCleanup {
       const unrenewed = fresh.filter((session) => !isPresent(session));
       // When the database's clock is set, the leases of all that live run out at once: they renew them within an interval.
       if (!hasWaited && !unrenewed.every(isAbandoned)) {
-        await delay(RENEWALS * heartbeatIntervalMs, signal).catch(() => undefined);
+        await delay(MAX_RENEWAL_INTERVALS * heartbeatIntervalMs, signal).catch(() => undefined);
         hasWaited = true;
       }
       if (fresh.length === 0 || signal.aborted) return closed;

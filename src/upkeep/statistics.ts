@@ -6,13 +6,13 @@ import type { RegistryMetrics, SessionGroup } from '../registry/registry.ts';
  * The minimum number of steps, items and the sessions created for them. One session that does twenty steps has a reuse of 95 %; smaller
  * numbers say nothing about the reuse.
  */
-export const LEAST_UNITS = 20;
+export const MIN_UNITS_TO_JUDGE = 20;
 /** The reuse below which a warning is reported. */
-export const REUSE_WATCH_FROM = 0.9;
+export const MIN_REUSE_RATIO = 0.9;
 const HOUR_MS = 3_600_000;
 /** The shares of the capacity from which the status is a warning or critical. */
-const WARNING_FROM = 0.7;
-const CRITICAL_FROM = 0.9;
+const WARNING_UTILISATION = 0.7;
+const CRITICAL_UTILISATION = 0.9;
 
 export interface SessionStatistics {
   /** The number of rows, history included. */
@@ -95,8 +95,8 @@ export function toHealth({
 
 /** Returns the status for a utilisation, which is a share from 0 to 1. */
 export function judgeUtilisation(utilisation: number): HealthStatus {
-  if (utilisation < WARNING_FROM) return 'healthy';
-  return utilisation < CRITICAL_FROM ? 'warning' : 'critical';
+  if (utilisation < WARNING_UTILISATION) return 'healthy';
+  return utilisation < CRITICAL_UTILISATION ? 'warning' : 'critical';
 }
 
 /** Returns the number of created sessions of all owners. */

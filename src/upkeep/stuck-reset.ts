@@ -8,7 +8,7 @@ import { endLeftovers, graceFor, isAbandoned, isAwake, type ReaperOptions } from
 import type { Idle } from './stuck.ts';
 
 /** The number of sessions whose processes are ended at the same time. */
-const AT_ONCE = 8;
+const SIMULTANEOUS_RESETS = 8;
 
 export interface StuckReset {
   readonly runIds: readonly string[];
@@ -67,7 +67,7 @@ export async function endTimedOut(
       }
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, endThem));
+  await Promise.all(Array.from({ length: SIMULTANEOUS_RESETS }, endThem));
   return failures;
 }
 

@@ -9,7 +9,7 @@ import type { StoredRun } from '../model/run.ts';
  * A run with this number of units is allowed twice the time. The last finished unit of a long run says less about the time of the next one.
  */
 const UNITS_PER_ALLOWANCE = 1_000;
-const MOST_ALLOWANCES = 3;
+const MAX_ALLOWANCE_FACTOR = 3;
 
 export interface StuckThresholds {
   readonly warningMs: number;
@@ -55,7 +55,7 @@ export interface StuckFacts {
 
 /** Returns the factor from 1 to 3 by which work with this number of units may exceed the allowed time without progress. */
 export function allowanceOf(units: number): number {
-  return Math.min(1 + Math.max(0, units) / UNITS_PER_ALLOWANCE, MOST_ALLOWANCES);
+  return Math.min(1 + Math.max(0, units) / UNITS_PER_ALLOWANCE, MAX_ALLOWANCE_FACTOR);
 }
 
 /** Returns the number of units that are known or that the action has announced. */

@@ -45,8 +45,8 @@ export {
 export {
   countCreated,
   HEALTH_STATUSES,
-  LEAST_UNITS,
-  REUSE_WATCH_FROM,
+  MIN_UNITS_TO_JUDGE,
+  MIN_REUSE_RATIO,
   judgeUtilisation,
   toHealth,
   toStatistics,

@@ -1,9 +1,9 @@
 /** The alert rules as data. Each rule checks the facts and returns its findings. */
 import type { StoredRun } from '../../model/run.ts';
 import { describeSpan } from '../../core/time-words.ts';
-import { describeIdle, LEAST_UNITS, REUSE_WATCH_FROM, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
+import { describeIdle, MIN_UNITS_TO_JUDGE, MIN_REUSE_RATIO, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
 import type { CommandLine } from '../command-line.ts';
-import { MOST_ACTIVE } from '../health.ts';
+import { MAX_ACTIVE_SESSIONS } from '../health.ts';
 import type { AlertFacts } from './facts.ts';
 import type { Severity } from './notice.ts';
 
@@ -144,8 +144,8 @@ export const ALERT_RULES: readonly AlertRule[] = [
     name: 'active-sessions',
     severity: 'warning',
     find: ({ activeSessions }, { commandLine }) =>
-      onlyIf(activeSessions > MOST_ACTIVE, {
-        message: `${activeSessions} sessions are active, more than ${MOST_ACTIVE}.`,
+      onlyIf(activeSessions > MAX_ACTIVE_SESSIONS, {
+        message: `${activeSessions} sessions are active, more than ${MAX_ACTIVE_SESSIONS}.`,
         next: commandLine('sessions'),
       }),
   },
@@ -165,7 +165,7 @@ export const ALERT_RULES: readonly AlertRule[] = [
     name: 'reuse-ratio',
     severity: 'warning',
     find: ({ reuseRatio, unitsOfWork }, { commandLine }) =>
-      onlyIf(reuseRatio !== null && unitsOfWork >= LEAST_UNITS && reuseRatio < REUSE_WATCH_FROM, {
+      onlyIf(reuseRatio !== null && unitsOfWork >= MIN_UNITS_TO_JUDGE && reuseRatio < MIN_REUSE_RATIO, {
         message: `Only ${Math.floor((reuseRatio ?? 0) * 100)} % of the work was done on an existing session. Pass sessions down instead of starting new ones.`,
         next: commandLine('metrics'),
       }),

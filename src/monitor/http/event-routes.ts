@@ -15,11 +15,11 @@ import { readTimeline } from './timeline.ts';
 import { toAlertView, toEventView, toStatisticsView } from './views.ts';
 
 /** A browser opens at most six connections to a host; a program may open any number. */
-const READERS = { noun: 'streams of events', code: 'too-many-readers', total: 200, perClient: 50 };
+const READER_LIMITS = { noun: 'streams of events', code: 'too-many-readers', total: 200, perClient: 50 };
 
 export function addEventRoutes(server: Server, context: RouteContext): void {
   const { link, feed, closing, toRun, facts, ownerLabels } = context;
-  const readers = new ClientLimit(READERS);
+  const readers = new ClientLimit(READER_LIMITS);
 
   server.get(
     '/events',

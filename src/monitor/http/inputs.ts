@@ -5,16 +5,16 @@ import { RUN_STATUSES, STEP_STATUSES } from '../../model/run.ts';
 import { SESSION_STATUSES } from '../../model/session.ts';
 import type { Page, PageCursor } from '../../registry/registry.ts';
 
-const LONGEST_ID = 200;
-const LONGEST_OWNER = 500;
+const MAX_ID_LENGTH = 200;
+const MAX_OWNER_LENGTH = 500;
 /** A cursor is the time and the id of a row. */
-const LONGEST_CURSOR = 300;
-const MOST_ROWS = 1_000;
+const MAX_CURSOR_LENGTH = 300;
+const MAX_PAGE_ROWS = 1_000;
 const DEFAULT_ROWS = 100;
-const MOST_MINUTES = 7 * 24 * 60;
+const MAX_TIMEOUT_MINUTES = 7 * 24 * 60;
 /** The longest timeline in minutes: one day, because a chart can't show more. */
-const MOST_LOOKBACK = 24 * 60;
-const MOST_IDS = 10_000;
+const MAX_TIMELINE_MINUTES = 24 * 60;
+const MAX_IDS = 10_000;
 
 /** NUL is refused: PostgreSQL can't store it, so that no row has it in its names. */
 const text = (longest: number) =>
@@ -23,19 +23,19 @@ const text = (longest: number) =>
     .min(1)
     .max(longest)
     .regex(/^[^\0]*$/, { error: 'must not contain NUL' });
-const id = text(LONGEST_ID);
-const owner = text(LONGEST_OWNER).optional();
+const id = text(MAX_ID_LENGTH);
+const owner = text(MAX_OWNER_LENGTH).optional();
 const limit = z.coerce
   .number()
   .int()
   .min(1)
-  .max(MOST_ROWS)
+  .max(MAX_PAGE_ROWS)
   .default(DEFAULT_ROWS)
   .meta({ description: 'the maximum number of rows of a page; a page has fewer if they would exceed 2 MB' });
-const after = text(LONGEST_CURSOR).optional().meta({ description: 'the cursor: the `next` of the page before' });
+const after = text(MAX_CURSOR_LENGTH).optional().meta({ description: 'the cursor: the `next` of the page before' });
 
 const search = (columns: string) =>
-  text(LONGEST_OWNER)
+  text(MAX_OWNER_LENGTH)
     .optional()
     .meta({ description: `a part of the id, or the beginning of ${columns}; upper and lower case are the same` });
 
@@ -53,7 +53,7 @@ export const sessionsQuery = z.object({
 export const runsQuery = z.object({
   status: z.enum(RUN_STATUSES).optional(),
   owner,
-  action: text(LONGEST_OWNER).optional(),
+  action: text(MAX_OWNER_LENGTH).optional(),
   search: search('the action or the owner'),
   limit,
   after,
@@ -69,7 +69,7 @@ export const eventsQuery = z.object({
     .number()
     .int()
     .min(0)
-    .max(MOST_ROWS)
+    .max(MAX_PAGE_ROWS)
     .default(0)
     .meta({ description: 'the number of latest events to begin with' }),
 });
@@ -87,20 +87,20 @@ export const eventsHeaders = z.object({
 });
 
 export const timelineQuery = z.object({
-  minutes: z.coerce.number().int().min(1).max(MOST_LOOKBACK).default(60),
+  minutes: z.coerce.number().int().min(1).max(MAX_TIMELINE_MINUTES).default(60),
 });
 
 export const resetBody = z
   .object({
     ids: z
       .array(id)
-      .max(MOST_IDS)
+      .max(MAX_IDS)
       .optional()
       .meta({ description: 'ids of sessions or runs; default: all that are stuck' }),
     timeout_minutes: z
       .number()
       .min(0)
-      .max(MOST_MINUTES)
+      .max(MAX_TIMEOUT_MINUTES)
       .optional()
       .meta({ description: 'default: SESSION_TIMEOUT_MINUTES' }),
     dry_run: z.boolean().default(false).meta({ description: 'if true, only report what would be reset' }),

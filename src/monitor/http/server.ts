@@ -28,7 +28,7 @@ import type { Server } from './server-type.ts';
 import { addSessionRoutes } from './session-routes.ts';
 import { failure } from './shapes.ts';
 
-const LARGEST_BODY = 1_000_000;
+const MAX_BODY_BYTES = 1_000_000;
 /** The interval of comments in a stream, so that proxies don't close a quiet stream. */
 const HEARTBEAT_MS = 15_000;
 /** Requests whose answer the client has not read yet. One connection may send a thousand requests in one packet. */
@@ -37,7 +37,7 @@ const REQUESTS = { noun: 'requests in progress', code: 'too-many-requests', tota
 const UNLIMITED_PATHS: readonly unknown[] = ['/livez', '/readyz'];
 /** Each page is up to 2 MB, which stay in memory until the client has read them. */
 const PAGES = { noun: 'pages of rows', code: 'too-many-requests', total: 32, perClient: 8 };
-const CHANGES = { max: 30, timeWindow: '1 minute' };
+const CHANGE_LIMIT = { max: 30, timeWindow: '1 minute' };
 
 export interface ServerOptions {
   readonly host: string;
@@ -60,7 +60,7 @@ export async function openServer({ host, port, token, context }: ServerOptions):
     );
   }
   const server: Server = fastify({
-    bodyLimit: LARGEST_BODY,
+    bodyLimit: MAX_BODY_BYTES,
     serverFactory: makeServerFactory(context.log),
     forceCloseConnections: true,
     // Handles invalid URLs, for which the router can't search and no other handler is called.
@@ -111,7 +111,7 @@ export async function openServer({ host, port, token, context }: ServerOptions):
     transform: jsonSchemaTransform,
     transformObject: jsonSchemaTransformObject,
   });
-  const change: ChangeOptions = { config: { rateLimit: CHANGES }, preValidation: refuseWithoutToken };
+  const change: ChangeOptions = { config: { rateLimit: CHANGE_LIMIT }, preValidation: refuseWithoutToken };
   await server.register(async (scope) => {
     const typed = scope.withTypeProvider<ZodTypeProvider>();
     describeRefusals(typed);

@@ -3,19 +3,19 @@ import type { EventLog, EventType, StoredEvent } from '../../registry/registry.t
 import { toDeathView } from './views.ts';
 
 const BUCKETS = 60;
-const LEAST_BUCKET_MS = 10_000;
+const MIN_BUCKET_MS = 10_000;
 /** The limit for deaths: a chart with more of them shows nothing more. */
-const MOST_DEATHS = 500;
+const MAX_DEATHS = 500;
 
-const COUNTED = {
+const EVENT_TYPE_OF_SERIES = {
   sessions_started: 'session_started',
   deaths: 'session_dead',
   timeouts: 'session_timeout',
   runs_started: 'run_started',
   runs_ended: 'run_ended',
 } as const satisfies Record<string, EventType>;
-type Series = keyof typeof COUNTED;
-const SERIES = Object.keys(COUNTED) as Series[];
+type Series = keyof typeof EVENT_TYPE_OF_SERIES;
+const SERIES = Object.keys(EVENT_TYPE_OF_SERIES) as Series[];
 
 export interface Timeline {
   readonly from: string;
@@ -34,7 +34,7 @@ export interface Timeline {
 }
 
 export async function readTimeline(events: EventLog, minutes: number): Promise<Timeline> {
-  const bucketMs = Math.max(LEAST_BUCKET_MS, Math.ceil((minutes * 60) / BUCKETS) * 1_000);
+  const bucketMs = Math.max(MIN_BUCKET_MS, Math.ceil((minutes * 60) / BUCKETS) * 1_000);
   const endMs = (Math.floor(Date.now() / bucketMs) + 1) * bucketMs;
   const number = Math.ceil((minutes * 60_000) / bucketMs);
   const beginMs = endMs - number * bucketMs;
@@ -44,11 +44,11 @@ export async function readTimeline(events: EventLog, minutes: number): Promise<T
   for (let index = 0; index < number; index += 1) {
     const at = toTime(beginMs + index * bucketMs);
     const window = { from: at, to: toTime(beginMs + (index + 1) * bucketMs) };
-    const counts = await events.countByType({ types: Object.values(COUNTED), ...window });
-    const bySeries = SERIES.map((name) => [name, counts[COUNTED[name]] ?? 0]);
+    const counts = await events.countByType({ types: Object.values(EVENT_TYPE_OF_SERIES), ...window });
+    const bySeries = SERIES.map((name) => [name, counts[EVENT_TYPE_OF_SERIES[name]] ?? 0]);
     buckets.push({ at, ...(Object.fromEntries(bySeries) as Record<Series, number>) });
   }
-  const deaths = await events.listLatest({ limit: MOST_DEATHS, types: [COUNTED.deaths], since: from });
+  const deaths = await events.listLatest({ limit: MAX_DEATHS, types: [EVENT_TYPE_OF_SERIES.deaths], since: from });
   return { from, to: toTime(endMs), bucket_seconds: bucketMs / 1_000, buckets, deaths: deaths.map(toDeath) };
 }
 
