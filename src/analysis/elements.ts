@@ -7,6 +7,7 @@ import {
   unwrap,
   type AnyNode,
   type CallExpression,
+  type FunctionNode,
 } from './ast.ts';
 import { followPath } from './functions.ts';
 import type { Analysis } from './rule.ts';
@@ -17,6 +18,7 @@ const MAX_DEPTH = 8;
 const FINDING_METHODS = /^(findElements?|activeElement)$/;
 /** Methods of a list whose result has the same elements. */
 const SELECTING_METHODS = /^(filter|slice|at|find|findLast|reverse|toReversed|toSorted|concat|flat|values|with)$/;
+const EACH_METHODS = /^(forEach|map|flatMap|filter|some|every|find|findLast)$/;
 
 /** Returns whether `node` is an element, a list of elements, or a promise of either. */
 export function isElement(node: AnyNode, tools: Tools, depth = 0): boolean {
@@ -77,11 +79,20 @@ function isElementVariable(
     const [reached, rest] = followPath(origin.node, origin.path);
     return rest.every((name) => name === null || /^\d+$/.test(name)) && next(reached);
   }
+  if (origin.from === 'parameter') return origin.index === 0 && isEachOfElements(origin.owner, model, next);
   if (origin.from !== 'nothing') return false;
   return binding.references.some((reference) => {
     const parent = model.parentOf(reference);
     return parent?.type === 'AssignmentExpression' && parent.left === reference && next(parent.right);
   });
+}
+
+/** Returns whether a function is called for each of a list of elements, as in `elements.map((element) => …)`. */
+function isEachOfElements(owner: FunctionNode, model: Tools['model'], next: (inner: AnyNode) => boolean): boolean {
+  const call = model.parentOf(owner);
+  if (call?.type !== 'CallExpression' || call.arguments[0] !== owner || call.callee.type !== 'MemberExpression')
+    return false;
+  return EACH_METHODS.test(methodName(call) ?? '') && next(call.callee.object);
 }
 
 function isElementField(

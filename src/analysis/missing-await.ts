@@ -1,5 +1,16 @@
-/** Rule `missing-await`: steps, batches and saves whose promises are not awaited, so that the run can end before them. */
-import { isFunction, methodName, type AnyNode, type CallExpression, type FunctionNode } from './ast.ts';
+/**
+ * Rule `missing-await`: steps, batches, saves, commands and API calls whose promises are not awaited, so that the run can end before them.
+ */
+import {
+  isFunction,
+  methodName,
+  propertyName,
+  unwrap,
+  type AnyNode,
+  type CallExpression,
+  type FunctionNode,
+} from './ast.ts';
+import { isElement } from './elements.ts';
 import { warnAt, type Analysis } from './rule.ts';
 import type { SourceWarning } from './source-warning.ts';
 import { isValueUsed } from './writes.ts';
@@ -8,12 +19,20 @@ import { isValueUsed } from './writes.ts';
 const DROPPING_METHODS = /^(forEach|filter|some|every|find|findIndex|findLast|sort|toSorted)$/;
 /** Methods whose result is a list of promises, which must be awaited. */
 const COLLECTING_METHODS = /^(map|flatMap)$/;
+/** Methods of drivers and elements that send nothing, and methods of promises. An author who handles a promise needs no warning. */
+const SILENT_METHODS =
+  /^(setFileDetector|manage|navigate|switchTo|actions|getId|getDriver|on|once|off|then|catch|finally)$/;
+/** The methods of an element that send a command. Lists of elements have other methods. */
+const ELEMENT_METHODS = /^(click|sendKeys|clear|submit|takeScreenshot|findElements?|(get|is)[A-Z]\w*)$/;
 
 export function findMissingAwaits(analysis: Analysis): SourceWarning[] {
   const { model, functions } = analysis;
   const awaited = new Map<CallExpression, string>();
   for (const { kind, call } of analysis.calls) awaited.set(call, kind);
-  for (const call of model.calls) if (isSave(call, analysis)) awaited.set(call, 'save');
+  for (const call of model.calls) {
+    if (isSave(call, analysis)) awaited.set(call, 'save');
+    else if (isCommand(call, analysis)) awaited.set(call, textOf(call.callee));
+  }
   const carriers = findCarriers([...awaited.keys()], analysis);
   for (const owner of carriers) {
     for (const site of functions.sitesOf(owner)) {
@@ -35,6 +54,39 @@ export function findMissingAwaits(analysis: Analysis): SourceWarning[] {
 function isSave(call: CallExpression, { roles }: Analysis): boolean {
   const role = roles.roleOf(call.callee);
   return role?.owner === 'run' && role.member === 'save';
+}
+
+/** Returns whether the call is the last of a chain that begins with `driver`, `api` or an element, such as `driver.findElement(by).click()`. */
+function isCommand(call: CallExpression, analysis: Analysis): boolean {
+  const { model, roles } = analysis;
+  const parent = model.parentOf(call);
+  if (parent?.type === 'MemberExpression' && parent.object === call) return false;
+  const methods: string[] = [];
+  for (let node = unwrap(call); ;) {
+    const role = roles.roleOf(node);
+    if (role?.member === 'driver' || role?.member === 'api') break;
+    if (node.type === 'CallExpression') {
+      methods.unshift(methodName(node) ?? '');
+      node = unwrap(node.callee);
+    } else if (node.type === 'MemberExpression' && propertyName(node) !== undefined) {
+      node = unwrap(node.object);
+    } else if (isElement(node, analysis) && ELEMENT_METHODS.test(methods[0] ?? '')) break;
+    else return false;
+  }
+  const last = methods.at(-1);
+  if (last === undefined || SILENT_METHODS.test(last)) return false;
+  return !methods.includes('actions') || last === 'perform' || last === 'clear';
+}
+
+/** The code of a call's function for a message, with `(…)` in place of arguments. */
+function textOf(node: AnyNode): string {
+  const expression = unwrap(node);
+  if (expression.type === 'Identifier') return expression.name;
+  if (expression.type === 'ThisExpression') return 'this';
+  if (expression.type === 'CallExpression') return `${textOf(expression.callee)}(…)`;
+  return expression.type === 'MemberExpression'
+    ? `${textOf(expression.object)}.${propertyName(expression) ?? '…'}`
+    : '…';
 }
 
 /** Finds the author's asynchronous functions that run steps. Their calls must be awaited, too. */

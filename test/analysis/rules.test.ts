@@ -77,6 +77,40 @@ const BAD: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     visit('a'); //! missing-await
     again('b'); //! missing-await
     params.urls.forEach((url) => visit(url)); //! missing-await`,
+    'commands and API calls': `
+    driver.get('data:,a'); //! missing-await
+    void driver.navigate().back(); //! missing-await
+    driver.findElement(By.css('a')).click(); //! missing-await
+    driver.actions().move({ x: 1, y: 1 }).perform(); //! missing-await
+    api.post('https://a.example/'); //! missing-await
+    for (const url of params.urls) driver.get(url); //! missing-await
+    params.urls.forEach((url) => driver.get(url)); //! missing-await
+    params.urls.forEach(async (url) => {
+      await driver.get(url); //! missing-await
+    });
+    if (params.urls.length > 0) driver.navigate().refresh(); //! missing-await`,
+    'commands to elements, under any name': `
+    const button = await driver.findElement(By.css('button'));
+    const all = await driver.findElements(By.css('input'));
+    button.click(); //! missing-await
+    all[0].sendKeys('a'); //! missing-await
+    all.forEach((one) => one.clear()); //! missing-await
+    for (const one of all) one.submit(); //! missing-await
+    (await driver.findElement(By.css('a'))).click(); //! missing-await`,
+    'commands in a step and in a batch': `
+    await step('a', () => {
+      driver.get('data:,a'); //! missing-await
+    });
+    await batch('b', params.urls, async (url, { driver: own, api: ownApi, save }) => {
+      own.get(url); //! missing-await
+      ownApi.get(url); //! missing-await
+      save({ url }, { key: url });
+    }, { key: (url) => url, sessions: 2 });`,
+    'functions of the author that send commands': `
+    const open = async (browser, url) => {
+      await browser.get(url);
+    };
+    open(driver, 'data:,a'); //! missing-await`,
   },
   'outer-driver': {
     'the driver of run in a batch with the default concurrency': `

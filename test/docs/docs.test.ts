@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { SETTING_NAMES } from '../../src/config/config.ts';
 import { checkSources, inRun } from '../analysis/marked-source.ts';
 
-const PAGES = ['README.md', ...readdirSync('docs').map((name) => `docs/${name}`)].filter((file) =>
+const PAGES = ['README.md', 'CONTRIBUTING.md', ...readdirSync('docs').map((name) => `docs/${name}`)].filter((file) =>
   file.endsWith('.md'),
 );
 
