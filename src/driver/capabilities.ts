@@ -6,6 +6,7 @@ import edge from 'selenium-webdriver/edge.js';
 import { Capabilities, WebDriver } from 'selenium-webdriver';
 
 import { mergeValues, toPlainCapabilities, toProxyCapability, type BrowserOptions } from './browser-options.ts';
+import { addCallerStacks } from './caller-stack.ts';
 import { needsNoSandbox } from './sandbox.ts';
 
 /**
@@ -93,10 +94,11 @@ export interface DriverOptions {
 /** Creates selenium's driver object of the browser's own class, which has the vendor's commands. */
 export function createDriver({ browserName, wanted, executor, isRemote }: DriverOptions): WebDriver {
   const Driver = driverClassOf(browserName);
-  if (Driver === undefined) return WebDriver.createSession(executor, wanted);
-  const driver: WebDriver = Driver.createSession(wanted, executor);
+  const driver: WebDriver =
+    Driver === undefined ? WebDriver.createSession(executor, wanted) : Driver.createSession(wanted, executor);
   // The vendors' classes ignore file detectors; selenium's own builder restores them for remote browsers.
-  if (isRemote) driver.setFileDetector = WebDriver.prototype.setFileDetector.bind(driver);
+  if (Driver !== undefined && isRemote) driver.setFileDetector = WebDriver.prototype.setFileDetector.bind(driver);
+  addCallerStacks(driver);
   return driver;
 }
 
