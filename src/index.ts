@@ -64,6 +64,7 @@ export {
 export {
   LeaseLostError,
   openRegistry,
+  RegistryDivergedError,
   RegistryError,
   type Registry,
   type RegistryMetrics,

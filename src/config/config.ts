@@ -129,7 +129,7 @@ const settingsSchema = z.object({
   MAX_SESSIONS: whole('sessions', { min: 1, max: 10_000 }).default(100),
   SESSION_CLEANUP_ENABLED: flag(true),
   SESSION_CLEANUP_INTERVAL_MINUTES: minutes(15),
-  /** The number of rows that one transaction removes. Default 50 on SQLite, 1 000 on PostgreSQL. */
+  /** The number of rows that one transaction removes. Default 400 on SQLite, 1 000 on PostgreSQL. */
   SESSION_CLEANUP_BATCH_SIZE: whole('rows', { min: 1, max: 100_000 }).optional(),
   /** If the monitor's own data take more memory than this, the `memory` alert fires. */
   SESSION_MAX_MEMORY_MB: whole('megabytes', { min: 1, max: 1_000_000 }).default(100),

@@ -97,9 +97,9 @@ export async function repeatCompleted(
 ): Promise<RunOutcome> {
   log.info('The run is already completed; its files are written again');
   const prove = () => registry.runs.proveUnchanged(run);
-  const { outputs } = writesOutput
-    ? await exportRecords(registry.runs.listRecords(run.id), { folder, format, prove, signal })
-    : { outputs: {} };
+  const { outputs, warnings } = writesOutput
+    ? await exportRecords(registry.runs.listRecords(run.id), { folder, format, prove, signal, earlier: run.outputs })
+    : { outputs: {}, warnings: [] };
   const { queued: _queued, running: _running, ...counts } = run.counts;
   return {
     runId: run.id,
@@ -111,7 +111,7 @@ export async function repeatCompleted(
     sessions: run.sessions,
     deaths: run.deaths,
     error: null,
-    warnings: [],
+    warnings,
     repeatedEffects: [],
     durationMs: run.durationMs,
     outputs,

@@ -5,24 +5,28 @@ import { exportRecords } from './exports/export.ts';
 import { toCancelled } from './outcome.ts';
 import type { PlannedRun } from './run-options.ts';
 
+type Outputs = Readonly<Record<string, string>>;
+
 /**
  * Returns the files by dataset, or the failure; neither if there is no store, or if no files are requested. Never rejects. A run that was
- * cancelled earlier gets its files; a run that is cancelled while they are written does not.
+ * cancelled earlier gets its files; a run that is cancelled while they are written does not. `earlier` has the files of the run's last export.
  */
 export async function writeOutputs(
   store: RunStore | undefined,
   { folder, format, writesOutput, signal }: Pick<PlannedRun, 'folder' | 'format' | 'writesOutput' | 'signal'>,
-): Promise<{ readonly outputs: Readonly<Record<string, string>>; readonly failure?: Error }> {
-  if (store === undefined || !writesOutput) return { outputs: {} };
+  earlier?: Outputs,
+): Promise<{ readonly outputs: Outputs; readonly warnings: readonly string[]; readonly failure?: Error }> {
+  if (store === undefined || !writesOutput) return { outputs: {}, warnings: [] };
   try {
-    const { outputs } = await exportRecords(store.listRecords(), {
+    const { outputs, warnings } = await exportRecords(store.listRecords(), {
       folder,
       format,
+      earlier,
       prove: () => store.prove(),
       signal: signal?.aborted === true ? undefined : signal,
     });
-    return { outputs };
+    return { outputs, warnings };
   } catch (thrown) {
-    return { outputs: {}, failure: thrown === signal?.reason ? toCancelled(thrown) : toError(thrown) };
+    return { outputs: {}, warnings: [], failure: thrown === signal?.reason ? toCancelled(thrown) : toError(thrown) };
   }
 }

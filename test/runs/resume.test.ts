@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
 import { expect } from 'chai';
 import { defineAction, openRegistry, runAction, z, type ActionContext, type Registry } from 'webdriver-supervisor';
 import { openScriptedWebDriver, type ScriptedWebDriver } from 'webdriver-supervisor/testing';
@@ -36,6 +40,22 @@ describe('A resumed run', () => {
     const again = await runOnce(work, { resume: outcome.runId, redo: 'b' });
     expect(again.outcome).to.include({ status: 'completed', records: 3, error: null });
     expect(works).to.deep.equal(['a', 'b', 'c', 'b', 'c']);
+  });
+
+  it('warns of the file of a dataset that it no longer has', async () => {
+    const output = mkdtempSync(path.join(tmpdir(), 'resume-'));
+    try {
+      const work =
+        (dataset: string): ScriptedRun['run'] =>
+        ({ step }) =>
+          step('a', ({ save }) => save({ n: 1 }, { key: 'a', dataset }));
+      const { outcome } = await runOnce(work('first'), { output });
+      const again = await runOnce(work('second'), { resume: outcome.runId, redo: 'a', output });
+      expect(Object.keys(again.outcome.outputs)).to.deep.equal(['second']);
+      expect(again.outcome.warnings.join()).to.contain(outcome.outputs['first']);
+    } finally {
+      rmSync(output, { recursive: true });
+    }
   });
 
   it('does nothing again if another process completes the run while it waits for the owner', async () => {

@@ -28,8 +28,22 @@ describe('Files of a run at its end', () => {
   it('replace those of an earlier end', async () => {
     await using run = await openRun(MEMORY_REGISTRY_URL);
     await run.endStep(1);
-    expect(await writeOutputs(run.store, plan())).to.deep.equal({ outputs: { records: file } });
+    expect(await writeOutputs(run.store, plan())).to.deep.equal({ outputs: { records: file }, warnings: [] });
     expect(readFileSync(file, 'utf8')).to.equal('{"number":1,"text":""}\n');
+  });
+
+  it('are reported with the files of earlier exports that they don’t replace, and with no other files', async () => {
+    const [csv, gone, own] = ['records.csv', 'gone.jsonl', 'own.csv'].map((name) => path.join(folder, name));
+    for (const left of [csv!, gone!, own!]) writeFileSync(left, OLD);
+    await using run = await openRun(MEMORY_REGISTRY_URL);
+    await run.endStep(1);
+    const earlier = { records: file, gone: gone!, removed: path.join(folder, 'removed.jsonl') };
+    const { warnings } = await writeOutputs(run.store, plan(), earlier);
+    expect(warnings.map((warning) => /The file (\S+) is from an earlier export/.exec(warning)?.[1])).to.have.members([
+      csv,
+      gone,
+    ]);
+    expect(readFileSync(csv!, 'utf8')).to.equal(OLD);
   });
 
   it('replace nothing if another process has begun the run since its last commit', async () => {

@@ -14,6 +14,7 @@ import { FileNames } from '../../core/file-names.ts';
 import { syncFolder, UnfinishedFile } from './unfinished-file.ts';
 import { ExportError } from '../errors.ts';
 import type { ExportFormat } from './formats.ts';
+import { warnOfOlderFiles } from './older-files.ts';
 
 /** The maximum text that waits in memory, for one file and for all files. */
 const MAX_WAITING_LETTERS = 64 * 1024;
@@ -26,6 +27,8 @@ export interface ExportOptions {
   readonly format: ExportFormat;
   /** Called right before the files are renamed. Rejects unless the run still belongs to the caller and its data are the newest. */
   readonly prove: () => Promise<void>;
+  /** The files of the run's last export. Default: none. */
+  readonly earlier?: Readonly<Record<string, string>> | undefined;
   /** Ends the export. No file is replaced then. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -35,6 +38,8 @@ export interface Exported {
   readonly outputs: Readonly<Record<string, string>>;
   /** The number of records in all files. */
   readonly records: number;
+  /** A sentence for each file of an earlier export that was not replaced. */
+  readonly warnings: readonly string[];
 }
 
 /** Creates the folder, and a file in it for a test. Throws `ConfigError`, because this is checked before a browser starts. */
@@ -60,7 +65,7 @@ export async function assertWritableFolder(folder: string): Promise<void> {
  * reason of `signal`, or what `prove` rejects with; no temporary file is left then.
  */
 export async function exportRecords(records: AsyncIterable<RecordEntry>, options: ExportOptions): Promise<Exported> {
-  const { folder, prove, signal } = options;
+  const { folder, format, prove, signal, earlier = {} } = options;
   const files = new DatasetFiles(options);
   try {
     let count = 0;
@@ -75,7 +80,9 @@ export async function exportRecords(records: AsyncIterable<RecordEntry>, options
       await files.rename();
       await files.at(folder, () => syncFolder(folder));
     }
-    return { outputs: files.outputs, records: count };
+    const { outputs } = files;
+    const warnings = warnOfOlderFiles(Object.values(outputs), { format, earlier: Object.values(earlier) });
+    return { outputs, records: count, warnings };
   } catch (thrown) {
     await files.remove();
     throw thrown;

@@ -148,7 +148,7 @@ describe('Export', () => {
   });
 
   it('writes no file if there are no records', async () => {
-    expect(await exported([], { format: 'csv' })).to.deep.equal({ outputs: {}, records: 0 });
+    expect(await exported([], { format: 'csv' })).to.deep.equal({ outputs: {}, records: 0, warnings: [] });
     expect(readdirSync(folder)).to.deep.equal([]);
   });
 

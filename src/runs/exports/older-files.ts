@@ -1,0 +1,21 @@
+/** Files of earlier exports beside the new ones. */
+import { existsSync } from 'node:fs';
+
+import { EXPORT_FORMATS, type ExportFormat } from './formats.ts';
+
+/**
+ * Returns a warning for each file that has the data of this export in another format, and for each file of the run's last export (`earlier`)
+ * whose dataset no longer exists. A reader could take them for results.
+ */
+export function warnOfOlderFiles(
+  files: readonly string[],
+  { format, earlier }: { readonly format: ExportFormat; readonly earlier: readonly string[] },
+): string[] {
+  const bases = files.map((file) => file.slice(0, -format.length));
+  const inOtherFormats = bases.flatMap((base) => EXPORT_FORMATS.map((other) => `${base}${other}`));
+  return [...new Set([...earlier, ...inOtherFormats])]
+    .filter((file) => !files.includes(file) && existsSync(file))
+    .map(
+      (file) => `The file ${file} is from an earlier export and has not been changed. Remove it if you don't need it.`,
+    );
+}
