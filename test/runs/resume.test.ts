@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { join } from 'node:path';
 
 import { expect } from 'chai';
 import { defineAction, openRegistry, runAction, z, type ActionContext, type Registry } from 'webdriver-supervisor';
@@ -43,7 +43,7 @@ describe('A resumed run', () => {
   });
 
   it('warns of the file of a dataset that it no longer has', async () => {
-    const output = mkdtempSync(path.join(tmpdir(), 'resume-'));
+    const output = mkdtempSync(join(tmpdir(), 'resume-'));
     try {
       const work =
         (dataset: string): ScriptedRun['run'] =>

@@ -53,6 +53,6 @@ describe('The stack of a command’s error', () => {
     kill(scripted.supervisor);
     const { driver } = scripted.supervisor;
     const errors = await Promise.all([rejectionOf(driver.getTitle()), rejectionOf(driver.getTitle())]);
-    expect(errors[0]!.stack).to.equal(errors[1]!.stack);
+    expect(errors[0].stack).to.equal(errors[1].stack);
   });
 });
