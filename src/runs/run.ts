@@ -364,11 +364,7 @@ export class Run {
     let error = ending.kind === 'returned' ? undefined : ending.error;
     // Another process may write the files of a run that it has taken over, and no file may lack data that the registry has lost.
     const isTaken = isRunLost(this.#stop.signal.reason) || this.#figures.ownDeaths.some(isTakenAway);
-    const { outputs, warnings, failure } = await writeOutputs(
-      isTaken ? undefined : this.#store,
-      this.#plan,
-      this.#plan.resumed?.outputs,
-    );
+    const { outputs, warnings, failure } = await writeOutputs(isTaken ? undefined : this.#store, this.#plan);
     // The outcome has the error that ended the run.
     if (error !== undefined && failure !== undefined) this.#plan.log.error(failure.message);
     error ??= failure;

@@ -23,7 +23,8 @@ describe('Files of a run at its end', () => {
 
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const plan = (signal?: AbortSignal) => ({ folder, format: 'jsonl', writesOutput: true, signal }) as const;
+  const plan = (signal?: AbortSignal) =>
+    ({ folder, format: 'jsonl', writesOutput: true, signal, resumed: undefined }) as const;
 
   it('replace those of an earlier end', async () => {
     await using run = await openRun(MEMORY_REGISTRY_URL);
@@ -38,7 +39,7 @@ describe('Files of a run at its end', () => {
     await using run = await openRun(MEMORY_REGISTRY_URL);
     await run.endStep(1);
     const earlier = { records: file, gone: gone!, removed: path.join(folder, 'removed.jsonl') };
-    const { warnings } = await writeOutputs(run.store, plan(), earlier);
+    const { warnings } = await writeOutputs(run.store, { ...plan(), resumed: { outputs: earlier } });
     expect(warnings.map((warning) => /The file (\S+) is from an earlier export/.exec(warning)?.[1])).to.have.members([
       csv,
       gone,

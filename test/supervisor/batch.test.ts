@@ -188,9 +188,9 @@ describe('SessionSupervisor.batch', () => {
           concurrency: 8,
           rateLimit: { count: 3, perMs: 100 },
         });
-        let isOver = false;
-        void outcome.finally(() => (isOver = true));
-        while (!isOver) await (clock.countTimers() > 0 ? clock.nextAsync() : turn());
+        const over = outcome.then(() => true);
+        const next = () => (clock.countTimers() > 0 ? clock.nextAsync() : turn());
+        while (!(await Promise.race([over, next().then(() => false)]))) continue;
         expect((await outcome).counts.done).to.equal(20);
         expect(begun.at(-1)! - begun[0]!, 'and doesn’t dawdle').to.be.within(600, 700);
         for (const [index, at] of begun.entries()) {
