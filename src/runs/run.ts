@@ -6,7 +6,7 @@ import type { StoredRun } from '../model/run.ts';
 import { anySignal } from '../core/abort.ts';
 import { ActionError, CancelledError, InvariantError, toError } from '../core/errors.ts';
 import { LeaseLostError, type Registry, type RegistryError, type RunStore } from '../registry/registry.ts';
-import { SessionManager, type Acquisition } from '../sessions/sessions.ts';
+import { SessionManager, type Acquisition, type ObservedAcquireOptions } from '../sessions/sessions.ts';
 import { deathBehind, untilOver, type SessionSupervisor, type SupervisorOptions } from '../supervisor/supervisor.ts';
 import { sizeOf } from '../upkeep/upkeep.ts';
 import { CommandGuard } from './replay/command-guard.ts';
@@ -318,24 +318,25 @@ export class Run {
   async #acquire(manager: SessionManager, owner: string, hooks: SupervisorOptions = {}): Promise<Acquisition> {
     this.#stop.signal.throwIfAborted();
     const { baseUrl, waitMs } = this.#plan;
-    const acquired: { supervisor?: SessionSupervisor } = {};
-    const onPagePost = () => acquired.supervisor && this.#onPagePost(acquired.supervisor.signal);
-    const session = await manager.acquire(owner, {
+    const options: ObservedAcquireOptions = {
       waitMs,
       signal: this.#stop.signal,
       runId: this.id,
       // The run itself restores its state in the next session.
-      supervisor: { ...hooks, onPagePost, restore: false, ...(baseUrl !== undefined && { baseUrl }) },
-    });
+      supervisor: { ...hooks, restore: false, ...(baseUrl !== undefined && { baseUrl }) },
+      observer: {
+        onStarted: () => void (this.#figures.sessions += 1),
+        onPagePost: (on) => this.#onPagePost(on),
+        onDead: (death) => {
+          this.#figures.deaths.push(death);
+          this.#ledger.noteDeath(death);
+        },
+      },
+    };
+    const session = await manager.acquire(owner, options);
     const { supervisor } = session;
-    acquired.supervisor = supervisor;
     this.#figures.sessions += 1;
-    supervisor.on('session:started', () => (this.#figures.sessions += 1));
-    supervisor.on('session:dead', ({ death }) => {
-      this.#figures.deaths.push(death);
-      this.#ledger.noteDeath(death);
-      this.#plan.onDeath?.(death);
-    });
+    supervisor.on('session:dead', ({ death }) => this.#plan.onDeath?.(death));
     this.#callBack('onSession', () => this.#plan.onSession?.(supervisor));
     return session;
   }

@@ -1,6 +1,6 @@
 /** The options and results of the manager's callers, and its events. */
 import type { RunLease } from '../registry/registry.ts';
-import type { SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
+import type { SessionObserver, SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
 
 export interface AcquireOptions {
   /** The time in milliseconds to wait for a busy owner or a free slot. Default 0: rejects at once. */
@@ -10,6 +10,15 @@ export interface AcquireOptions {
   readonly runId?: string;
   /** Options for a session that this call starts. They don't apply to a running session. */
   readonly supervisor?: SupervisorOptions;
+}
+
+/** The observer of one user of a session. It is called after the manager has acted, and no longer after the user's release. */
+export type UserObserver = Pick<SessionObserver, 'onStarted' | 'onPagePost' | 'onDead' | 'onEnded'>;
+
+/** The options with the one that only the layers above use. The public types don't have it. */
+export interface ObservedAcquireOptions extends AcquireOptions {
+  /** Observes the session that is handed out, whether or not it is new. Each call needs an object of its own. */
+  readonly observer?: UserObserver;
 }
 
 /** A session that is passed down to all code that needs it, so that nothing looks it up again. Disposing releases it. */

@@ -13,8 +13,12 @@ import {
   SessionEndedError,
   SessionStartError,
   SessionSupervisor,
+  type ObservedOptions,
+  type SessionObserver,
+  type StartedSession,
   type SupervisorOptions,
 } from '../supervisor/supervisor.ts';
+import type { UserObserver } from './acquisition.ts';
 import { toReport, withoutEvidence } from './death-reports.ts';
 import type { LeaseHolding, LeaseKeeper } from './lease-keeper.ts';
 import { SessionRows } from './session-rows.ts';
@@ -52,6 +56,8 @@ export class HeldSession implements LeaseHolding {
   #lastUsedAt = new Date();
   /** The number of acquisitions that have not been released. The start counts as one. */
   users = 1;
+  /** The observers of its users, in the order of their acquisitions. */
+  readonly observers = new Set<UserObserver>();
 
   /** Starts the browser of a claimed session. If that fails, nothing is left: no browser, and no row that holds the owner. */
   static async start(options: HeldSessionOptions): Promise<HeldSession> {
@@ -196,34 +202,55 @@ export class HeldSession implements LeaseHolding {
   }
 
   async #start(): Promise<void> {
-    const { supervisor: options, signal, keeper, log, prepare } = this.#options;
+    const { supervisor: options, signal, log, prepare } = this.#options;
     await prepare();
     const starting = new AbortController();
     const onAbort = () => starting.abort(signal.reason);
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
-      this.#supervisor = await SessionSupervisor.start({
+      const observed: ObservedOptions = {
         ...options,
         owner: this.owner,
         signal: anySignal(starting.signal, options.signal, this.#over.signal),
         log,
-        beforeSend: () => keeper.prove(),
-        onFolder: (folder) => this.#rows.prepare(folder),
-        // After a suspension, a missing browser may have been ended by the process that took over the owner or timed out the run.
-        explainDeath: (report) => (keeper.isUncertain ? this.#explain(report) : undefined),
-      });
+        observer: this.#observe(),
+      };
+      this.#supervisor = await SessionSupervisor.start(observed);
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
-    this.#supervisor.on('session:started', () => this.#onStarted());
-    this.#supervisor.on('session:dead', ({ death }) => this.#onEnd('dead', withoutEvidence(death)));
-    this.#supervisor.on('session:ended', () => this.#onEnd('ended'));
-    this.#onStarted();
     await this.#rows.written();
     const { death } = this.#supervisor.health;
     if (death !== null)
       throw new SessionStartError(`The browser session died as soon as it was started: ${death.evidence.message}`);
+  }
+
+  /** Makes the observer of the supervisor: the registry's rows and the lease come first, then the observers of the users. */
+  #observe(): SessionObserver {
+    const { keeper } = this.#options;
+    const { observers } = this;
+    return {
+      beforeSend: () => keeper.prove(),
+      onFolder: (folder) => this.#rows.prepare(folder),
+      // After a suspension, a missing browser may have been ended by the process that took over the owner or timed out the run.
+      explainDeath: (report) => (keeper.isUncertain ? this.#explain(report) : undefined),
+      onPagePost: (session) => {
+        for (const user of observers) user.onPagePost?.(session);
+      },
+      onStarted: (session) => {
+        this.#onStarted(session);
+        for (const user of observers) user.onStarted?.(session);
+      },
+      onDead: (death) => {
+        this.#onEnd('dead', withoutEvidence(death));
+        for (const user of observers) user.onDead?.(death);
+      },
+      onEnded: () => {
+        this.#onEnd('ended');
+        for (const user of observers) user.onEnded?.();
+      },
+    };
   }
 
   async #explain(report: DeathReport): Promise<DeathReport> {
@@ -232,8 +259,7 @@ export class HeldSession implements LeaseHolding {
     return report;
   }
 
-  #onStarted(): void {
-    const { sessionId = '', pids, endpointUrl, driverFolder } = this.supervisor;
+  #onStarted({ sessionId = '', pids, endpointUrl, driverFolder }: StartedSession): void {
     this.#rows.begin({
       webdriverId: sessionId,
       driverPid: pids.driver,

@@ -13,7 +13,7 @@ import { ActionError, CancelledError, toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { SupervisorOptions } from '../supervisor/supervisor.ts';
-import type { AcquireOptions, Acquisition, SessionManagerEvents } from './acquisition.ts';
+import type { Acquisition, ObservedAcquireOptions, SessionManagerEvents, UserObserver } from './acquisition.ts';
 import { claimOwner, validateOwner } from './claim.ts';
 import { SessionBusyError, SessionCapacityError } from './errors.ts';
 import { Flight } from './flight.ts';
@@ -73,7 +73,7 @@ export class Owners {
     return [...new Set([...this.#held.keys(), ...this.#flights.keys(), ...ending])];
   }
 
-  async acquire(owner: string, options: AcquireOptions): Promise<Acquisition> {
+  async acquire(owner: string, options: ObservedAcquireOptions): Promise<Acquisition> {
     validateOwner(owner);
     const { waitMs = 0 } = options;
     const signal = anySignal(options.signal, this.#closing.signal);
@@ -143,13 +143,13 @@ export class Owners {
     await this.#reuses.settled();
   }
 
-  async #acquireNow(owner: string, options: AcquireOptions, signal: AbortSignal): Promise<Acquisition> {
+  async #acquireNow(owner: string, options: ObservedAcquireOptions, signal: AbortSignal): Promise<Acquisition> {
     for (;;) {
       signal.throwIfAborted();
       const known = this.#held.get(owner);
       if (known?.isUsable === true) {
         known.users += 1;
-        return this.#handOut(known, true);
+        return this.#handOut(known, { reused: true, observer: options.observer });
       }
       // The session is not alive but has users, and they restart it.
       if (known !== undefined && known.users > 0) throw new SessionBusyError(known.stored, { waitedMs: 0 });
@@ -161,13 +161,13 @@ export class Owners {
         continue;
       }
       const held = await (underWay ?? this.#launch(owner, options)).join(signal);
-      if (!held.isOver) return this.#handOut(held, underWay !== undefined);
+      if (!held.isOver) return this.#handOut(held, { reused: underWay !== undefined, observer: options.observer });
       // Another waiting caller was faster, and has ended the session.
       this.#giveBack(held);
     }
   }
 
-  #launch(owner: string, options: AcquireOptions): Flight {
+  #launch(owner: string, options: ObservedAcquireOptions): Flight {
     const { emit } = this.#options;
     const flight = new Flight({
       start: (signal) => this.#open(owner, options, anySignal(signal, this.#closing.signal)),
@@ -186,7 +186,7 @@ export class Owners {
   }
 
   /** Claims the owner and starts its browser. */
-  async #open(owner: string, { runId, ...options }: AcquireOptions, signal: AbortSignal): Promise<HeldSession> {
+  async #open(owner: string, { runId, ...options }: ObservedAcquireOptions, signal: AbortSignal): Promise<HeldSession> {
     const { registry, holder, process, leaseMs, renewEveryMs, supervisor, log } = this.#options;
     const { leases } = registry;
     await this.#takePlace(owner, signal);
@@ -219,8 +219,12 @@ export class Owners {
     this.#placed.add(owner);
   }
 
-  #handOut(held: HeldSession, reused: boolean): Acquisition {
+  #handOut(
+    held: HeldSession,
+    { reused, observer = {} }: { readonly reused: boolean; readonly observer: UserObserver | undefined },
+  ): Acquisition {
     held.touch();
+    held.observers.add(observer);
     if (reused) {
       this.#options.emit('session:reused', { id: held.id, owner: held.owner });
       this.#reuses.add();
@@ -230,6 +234,7 @@ export class Owners {
     const release = () => {
       if (!isOpen) return;
       isOpen = false;
+      held.observers.delete(observer);
       this.#giveBack(held);
     };
     return {
@@ -247,9 +252,11 @@ export class Owners {
       },
       release,
       end: async () => {
-        const ending = this.end(held);
-        release();
-        await ending;
+        try {
+          await this.end(held);
+        } finally {
+          release();
+        }
       },
       [Symbol.asyncDispose]: async () => {
         release();

@@ -10,7 +10,7 @@ import {
   type SessionOptions,
   type SessionTarget,
 } from '../driver/driver.ts';
-import { DEFAULT_COMMAND_TIMEOUT_MS, DEFAULT_HEARTBEAT_TIMEOUT_MS, type SupervisorOptions } from './options.ts';
+import { DEFAULT_COMMAND_TIMEOUT_MS, DEFAULT_HEARTBEAT_TIMEOUT_MS, type ObservedOptions } from './options.ts';
 import type { AutoRestore } from './restore/auto-restore.ts';
 import { resolveTarget } from './target.ts';
 
@@ -27,7 +27,7 @@ export interface SessionSource {
 }
 
 export interface OpenSessionOptions extends SessionSource {
-  readonly options: SupervisorOptions;
+  readonly options: ObservedOptions;
   /** The epoch's halt. */
   readonly signal: AbortSignal;
   readonly startSignal: AbortSignal | undefined;
@@ -39,6 +39,7 @@ export interface OpenSessionOptions extends SessionSource {
 export async function openSession(given: OpenSessionOptions): Promise<BrowserSession> {
   const { options, attachTo, signal, startSignal, listener, restore, log } = given;
   const beforeCommand = restore?.before ?? options.beforeCommand;
+  const { observer } = options;
   const target = attachTo ?? (await resolveTarget(options));
   const session = await startSession({
     target,
@@ -47,10 +48,10 @@ export async function openSession(given: OpenSessionOptions): Promise<BrowserSes
     commandTimeoutMs: options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS,
     heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
     ...(startSignal === undefined ? {} : { startSignal }),
-    ...(options.onPagePost === undefined ? {} : { onPagePost: options.onPagePost }),
     ...(beforeCommand === undefined ? {} : { beforeCommand }),
-    ...(options.beforeSend === undefined ? {} : { beforeSend: options.beforeSend }),
-    ...(options.onFolder === undefined ? {} : { onFolder: options.onFolder }),
+    beforeSend: () => observer?.beforeSend?.(),
+    onFolder: async (folder) => observer?.onFolder?.(folder),
+    onPagePost: () => observer?.onPagePost?.(signal),
     log,
     listener,
   });

@@ -1,5 +1,5 @@
 /** The options, events and health of a supervisor. */
-import type { Death, DeathReport } from '../model/death.ts';
+import type { Death } from '../model/death.ts';
 import type { Log } from '../core/log.ts';
 import { ConfigError, toError } from '../core/errors.ts';
 import {
@@ -26,6 +26,7 @@ import {
 } from '../driver/driver.ts';
 import { validateHostLimits, type HostLimitOptions } from './host-limits.ts';
 import type { RestartLimitOptions } from './restart-limit.ts';
+import type { SessionObserver } from './session-observer.ts';
 import type { SupervisorStatus } from './state.ts';
 import type { TargetOptions } from './target.ts';
 
@@ -63,29 +64,17 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
    * another content.
    */
   readonly sessionState?: string;
-  /**
-   * Called before a death is declared. Can return a report that names a deeper reason (a lease that expired while this program was
-   * suspended). If it returns undefined, the given report is declared at once. A promise is awaited for at most 2 s.
-   */
-  readonly explainDeath?: (report: DeathReport) => Promise<DeathReport> | undefined;
   /** Called before each WebDriver command of a session. A returned promise is awaited; a throw refuses the command. */
   readonly beforeCommand?: CommandHook;
-  /**
-   * Called before each WebDriver command except a quit, and before each attempt of an API call. The caller can use it to prove first that
-   * it still owns the session. A returned promise is awaited; a rejection refuses the command or fails the attempt.
-   */
-  readonly beforeSend?: () => Promise<void> | undefined;
-  /**
-   * Called with the temporary folder of a session on this machine, before the folder is created and the driver is started. The start waits
-   * for the promise, and fails if it rejects.
-   */
-  readonly onFolder?: (folder: string) => Promise<void>;
-  /** Called when a page submits a form by POST, if DevTools reports it. */
-  readonly onPagePost?: () => void;
   /** The log. Default: nothing is logged. */
   readonly log?: Log;
   /** Aborts a start that is in progress, also the start of a restart. */
   readonly signal?: AbortSignal;
+}
+
+/** The options with the one that only the layers above use. The public types don't have it. */
+export interface ObservedOptions extends SupervisorOptions {
+  readonly observer?: SessionObserver;
 }
 
 const SUPERVISOR_OPTION_KINDS = {
@@ -106,14 +95,11 @@ const SUPERVISOR_OPTION_KINDS = {
   restartLimit: OBJECT,
   restore: FLAG_OR_OBJECT,
   sessionState: TEXT,
-  explainDeath: FUNCTION,
   beforeCommand: FUNCTION,
-  beforeSend: FUNCTION,
-  onFolder: FUNCTION,
-  onPagePost: FUNCTION,
+  observer: OBJECT,
   log: OBJECT,
   signal: SIGNAL,
-} satisfies Record<Exclude<keyof SupervisorOptions, keyof BrowserOptions>, OptionKind>;
+} satisfies Record<Exclude<keyof ObservedOptions, keyof BrowserOptions>, OptionKind>;
 
 const RESTART_LIMIT_KINDS = {
   limit: COUNT,

@@ -11,7 +11,7 @@ import { BrowserCookieJar } from './browser-cookie-jar.ts';
 import { DEFAULT_FAILURE_THRESHOLD, CriticalFailureError, FailureStreak } from './critical-failures.ts';
 import type { Epoch } from './epoch.ts';
 import { HostLimits } from './host-limits.ts';
-import type { SupervisorOptions } from './options.ts';
+import type { ObservedOptions } from './options.ts';
 
 /** The wait after the loss of the DevTools connection. The session's death, or a new connection, follows within a second. */
 const DEVTOOLS_RETRY_WAIT_MS = 500;
@@ -21,7 +21,7 @@ const LANGUAGES_RETRY_MS = 5_000;
 export interface SessionApiOptions {
   readonly epoch: Epoch;
   readonly session: BrowserSession;
-  readonly options: SupervisorOptions;
+  readonly options: ObservedOptions;
   readonly log: Log;
   readonly checkSessionHealth: () => Promise<boolean>;
 }
@@ -105,7 +105,7 @@ export class SessionApi {
   }
 
   async #prove(signal: AbortSignal): Promise<void> {
-    const proof = this.#given.options.beforeSend?.();
+    const proof = this.#given.options.observer?.beforeSend?.();
     if (proof !== undefined) await raceSignal(proof, signal);
   }
 

@@ -20,6 +20,7 @@ import { describeHealth } from './describe-health.ts';
 import { Heartbeat } from './heartbeat.ts';
 import {
   DEFAULT_HEARTBEAT_INTERVAL_MS,
+  type ObservedOptions,
   type SupervisorEvents,
   type SupervisorHealth,
   type SupervisorOptions,
@@ -39,11 +40,12 @@ import { transition, type SupervisorState, type SupervisorStatus } from './state
  */
 export class SessionSupervisor implements AsyncDisposable {
   readonly owner: string;
-  readonly #options: SupervisorOptions;
+  readonly #options: ObservedOptions;
   readonly #log: Log;
   readonly #events: Events<SupervisorEvents>;
   readonly #restartLimit: RestartLimit;
   readonly #source: SessionSource;
+  readonly #heartbeatIntervalMs: number;
   #state: SupervisorState = { status: 'idle' };
   #epoch = new Epoch(0);
   #session: BrowserSession | undefined;
@@ -79,10 +81,11 @@ export class SessionSupervisor implements AsyncDisposable {
     return supervisor;
   }
 
-  private constructor(options: SupervisorOptions, source: SessionSource) {
+  private constructor(options: ObservedOptions, source: SessionSource) {
     this.#options = validateSupervisorOptions(options);
     this.owner = options.owner ?? 'anonymous';
     this.#source = source;
+    this.#heartbeatIntervalMs = options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_INTERVAL_MS;
     this.#log = (options.log ?? silentLog).child({ owner: this.owner });
     this.#restartLimit = new RestartLimit(options.restartLimit ?? DEFAULT_RESTART_LIMIT);
     this.#events = new Events((error, event) =>
@@ -258,10 +261,6 @@ export class SessionSupervisor implements AsyncDisposable {
     return this.#events.on(event, listener);
   }
 
-  get #heartbeatIntervalMs(): number {
-    return this.#options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_INTERVAL_MS;
-  }
-
   get #currentSession(): BrowserSession {
     if (this.#session === undefined) throw new SessionEndedError();
     return this.#session;
@@ -314,6 +313,7 @@ export class SessionSupervisor implements AsyncDisposable {
       this.#transition(before);
       throw thrown;
     }
+    this.#options.observer?.onStarted?.(this);
     const { owner, sessionId = '' } = this;
     this.#log.debug('A browser session started', { epoch: epoch.number, sessionId });
     this.#events.emit('session:started', { owner, epoch: epoch.number, sessionId });
@@ -330,19 +330,16 @@ export class SessionSupervisor implements AsyncDisposable {
   }
 
   #onReport(epoch: Epoch, report: DeathReport): void {
-    const explain = epoch.isHalted ? undefined : this.#options.explainDeath;
-    explainReport(report, explain, (explained) => this.#onDeath(epoch, explained));
+    const observer = epoch.isHalted ? undefined : this.#options.observer;
+    explainReport(report, observer, (explained) => this.#onDeath(epoch, explained));
   }
 
   /**
-   * Declares the death. No other code does. The order is: state, halt, heartbeat, processes, event. The first report wins; later reports
-   * are its consequences.
+   * Declares the death. No other code does. The order is: state, halt, heartbeat, processes, observer, event. The first report wins;
+   * later reports are its consequences.
    */
   #onDeath(epoch: Epoch, report: DeathReport): void {
-    if (epoch.death !== undefined) {
-      epoch.addConsequence(report);
-      return;
-    }
+    if (epoch.death !== undefined) return epoch.addConsequence(report);
     const state = this.#state;
     // An epoch that was halted without a death was ended on purpose. Later reports about it are no deaths.
     if (epoch !== this.#epoch || epoch.isHalted || (state.status !== 'alive' && state.status !== 'stopping')) return;
@@ -354,6 +351,7 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#heartbeat?.stop();
     this.#source.restore?.end();
     this.#cleanUp(session.killNow());
+    this.#options.observer?.onDead?.(death);
     const { cause, detectedBy, cancelled } = death;
     const { queued, inFlight } = cancelled;
     this.#log.debug('The browser session died', { epoch: epoch.number, cause, detectedBy, queued, inFlight });
@@ -367,10 +365,7 @@ export class SessionSupervisor implements AsyncDisposable {
     if (epoch !== this.#epoch) return;
     // The browser has answered our quit: work ends with this error before the browser is removed, instead of failing without a browser.
     if (state.status === 'stopping') epoch.halt(new SessionEndedError());
-    if (state.status !== 'alive') return;
-    this.#transition({ status: 'ended', epoch });
-    this.#finishEpoch(epoch);
-    this.#cleanUp(state.session.stop());
+    if (state.status === 'alive') this.#finishEpoch(epoch, state.session);
   }
 
   async #end(): Promise<void> {
@@ -381,15 +376,17 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#cleanUp(session.stop());
     await this.#cleaningUp;
     // If the session died in the meantime, that death is already declared.
-    if (this.#state.status !== 'stopping') return;
-    this.#transition({ status: 'ended', epoch });
-    this.#finishEpoch(epoch);
+    if (this.#state.status === 'stopping') this.#finishEpoch(epoch);
   }
 
-  #finishEpoch(epoch: Epoch): void {
+  /** Declares the end, in the order of a death. `session` is given if its processes have not been asked to end yet. */
+  #finishEpoch(epoch: Epoch, session?: BrowserSession): void {
+    this.#transition({ status: 'ended', epoch });
     epoch.halt(new SessionEndedError());
     this.#heartbeat?.stop();
     this.#source.restore?.end();
+    if (session !== undefined) this.#cleanUp(session.stop());
+    this.#options.observer?.onEnded?.();
     this.#events.emit('session:ended', { owner: this.owner, epoch: epoch.number });
   }
 

@@ -47,7 +47,7 @@ export {
 export { deathBehind, deathOf, deathSignalOf } from './death-signal.ts';
 export { CriticalFailureError, type CriticalFailureCode } from './critical-failures.ts';
 export { HostLimits, type HostLimitOptions } from './host-limits.ts';
-export type { SupervisorEvents, SupervisorHealth, SupervisorOptions } from './options.ts';
+export type { ObservedOptions, SupervisorEvents, SupervisorHealth, SupervisorOptions } from './options.ts';
 export { DEFAULT_HEARTBEAT_INTERVAL_MS, validateSupervisorOptions } from './options.ts';
 export { PageGate, type PageRefusal } from './restore/page-gate.ts';
 export { PageNotRestoredError } from './restore/page-not-restored-error.ts';
@@ -55,6 +55,7 @@ export { formatSessionState, readSessionState, type SessionState } from './resto
 export { removeOldStateFiles, StateFile } from './restore/state-file.ts';
 export { mergeSupervisorOptions, toSupervisorOptions } from './from-config.ts';
 export { RestartLimitError, type RestartLimitOptions } from './restart-limit.ts';
+export type { SessionObserver, StartedSession } from './session-observer.ts';
 export type { SupervisorStatus } from './state.ts';
 export { untilOver } from './until-over.ts';
 export { assertLocalBrowser, routeOf, type TargetOptions } from './target.ts';

@@ -2,9 +2,10 @@ import { expect } from 'chai';
 import { SessionEndedError, SessionSupervisor } from 'webdriver-supervisor';
 import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 
+import type { ObservedOptions } from '../../src/supervisor/supervisor.ts';
 import { rejectionOf } from '../support/rejection.ts';
 
-describe('SessionSupervisor: beforeSend', () => {
+describe('SessionSupervisor: the observer’s beforeSend', () => {
   it('delays an API call that is about to be sent, after its cookies were read', async () => {
     await using server = await openScriptedWebDriver();
     const asked = Promise.withResolvers<string>();
@@ -15,7 +16,8 @@ describe('SessionSupervisor: beforeSend', () => {
       asked.resolve('held');
       return proof.promise;
     };
-    await using supervisor = await SessionSupervisor.start({ gridUrl: server.url, beforeSend });
+    const options: ObservedOptions = { gridUrl: server.url, observer: { beforeSend } };
+    await using supervisor = await SessionSupervisor.start(options);
     server.answer('GET /cookie', () => {
       isHeld = true;
       return undefined;
@@ -38,7 +40,8 @@ describe('SessionSupervisor: beforeSend', () => {
       asked.resolve();
       return new Promise<void>(() => undefined);
     };
-    await using supervisor = await SessionSupervisor.start({ gridUrl: server.url, beforeSend });
+    const options: ObservedOptions = { gridUrl: server.url, observer: { beforeSend } };
+    await using supervisor = await SessionSupervisor.start(options);
     isHeld = true;
     const refused = [supervisor.driver.getTitle(), supervisor.driver.getCurrentUrl()].map(rejectionOf);
     await asked.promise;
