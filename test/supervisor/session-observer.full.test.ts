@@ -7,15 +7,16 @@ import { SessionSupervisor, type ObservedOptions } from '../../src/supervisor/su
 describe('SessionSupervisor: the observer of a session on this machine', () => {
   it('can wait in onEnded, after the action’s own quit, until no process and no folder is left', async () => {
     const gone = Promise.withResolvers<boolean>();
-    let supervisor: SessionSupervisor | undefined;
+    const opened: { supervisor?: SessionSupervisor } = {};
     const folders: string[] = [];
     const options: ObservedOptions = {
       observer: {
         onFolder: async (folder) => void folders.push(folder),
-        onEnded: () => void supervisor?.stop().then(() => gone.resolve(!existsSync(folders[0]!)), gone.reject),
+        onEnded: () => void opened.supervisor?.stop().then(() => gone.resolve(!existsSync(folders[0]!)), gone.reject),
       },
     };
-    supervisor = await SessionSupervisor.start(options);
+    const supervisor = await SessionSupervisor.start(options);
+    opened.supervisor = supervisor;
     try {
       expect(folders).to.deep.equal([supervisor.driverFolder]);
       await supervisor.driver.quit();

@@ -5,20 +5,25 @@ import { kill, rejectionOf, startScripted, turn } from './support.ts';
 
 const EVENTS = ['session:started', 'session:dead', 'session:ended'] as const;
 
-/** Returns an observer that notes its calls in `seen`, with the state in which it finds the supervisor. */
-function noteIn(seen: string[], supervisor: () => SessionSupervisor | undefined): SessionObserver {
-  const note = (name: string) => () => void seen.push(`${name}: ${supervisor()?.state}`);
+interface Observed {
+  supervisor?: SessionSupervisor;
+  readonly seen: string[];
+}
+
+/** Returns an observer that notes its calls, with the state in which it finds the supervisor. */
+function noteIn(observed: Observed): SessionObserver {
+  const note = (name: string) => () => void observed.seen.push(`${name}: ${observed.supervisor?.state}`);
   return { onStarted: note('onStarted'), onDead: note('onDead'), onEnded: note('onEnded') };
 }
 
 describe('SessionSupervisor: the observer', () => {
   it('is called at the start, the death, the restart and the end, each time before the public event', async () => {
-    const seen: string[] = [];
-    let supervisor: SessionSupervisor | undefined;
-    const options: ObservedOptions = { observer: noteIn(seen, () => supervisor) };
+    const observed: Observed = { seen: [] };
+    const options: ObservedOptions = { observer: noteIn(observed) };
     await using scripted = await startScripted(options);
-    ({ supervisor } = scripted);
-    for (const name of EVENTS) supervisor.on(name, () => seen.push(`${name}: ${supervisor?.state}`));
+    const { supervisor } = scripted;
+    const { seen } = Object.assign(observed, { supervisor });
+    for (const name of EVENTS) supervisor.on(name, () => seen.push(`${name}: ${supervisor.state}`));
     supervisor.signal.addEventListener('abort', () => seen.push('halt'));
     kill(supervisor);
     await supervisor.restart();
@@ -55,11 +60,11 @@ describe('SessionSupervisor: the observer', () => {
   });
 
   it('is called as before if listeners throw, reject, remove one another or restart the supervisor', async () => {
-    const seen: string[] = [];
-    let supervisor: SessionSupervisor | undefined;
-    const options: ObservedOptions = { observer: noteIn(seen, () => supervisor) };
+    const observed: Observed = { seen: [] };
+    const options: ObservedOptions = { observer: noteIn(observed) };
     await using scripted = await startScripted(options);
-    ({ supervisor } = scripted);
+    const { supervisor } = scripted;
+    const { seen } = Object.assign(observed, { supervisor });
     const disposers: (() => void)[] = [];
     for (const name of EVENTS) {
       disposers.push(
@@ -69,7 +74,7 @@ describe('SessionSupervisor: the observer', () => {
         }),
         // oxlint-disable-next-line typescript/no-misused-promises -- users can do this
         supervisor.on(name, () => Promise.reject(new Error('a careless asynchronous listener'))),
-        supervisor.on(name, () => void supervisor?.restart()),
+        supervisor.on(name, () => void supervisor.restart()),
       );
     }
     kill(supervisor);
@@ -80,7 +85,7 @@ describe('SessionSupervisor: the observer', () => {
 
   it('is not called for a session that could not be started', async () => {
     const seen: string[] = [];
-    const options: ObservedOptions = { observer: noteIn(seen, () => undefined) };
+    const options: ObservedOptions = { observer: noteIn({ seen }) };
     const refusal = { error: 'session not created', message: 'no such browser here' };
     await rejectionOf(startScripted(options, { answers: { 'POST /session': refusal } }));
     expect(seen).to.deep.equal([]);

@@ -148,6 +148,35 @@ describe('ctx.step: done once', () => {
     expect(outcome).to.include({ status: 'partial', sessions: 4, error: null });
     expect(outcome.counts).to.deep.equal({ total: 2, done: 1, failed: 1, cancelled: 0, skipped: 0 });
   });
+
+  it('counts the deaths during a step and elsewhere, whatever the listeners of the sessions do', async () => {
+    let begun = 0;
+    const { outcome } = await runScripted({
+      options: {
+        onSession: (supervisor) => {
+          const dispose = supervisor.on('session:dead', () => {
+            dispose();
+            throw new Error('a careless listener');
+          });
+          supervisor.on('session:dead', () => void supervisor.driver.getTitle().catch(() => undefined));
+        },
+        supervisor: { restartLimit: { firstBackoffMs: 0 } },
+        onDeath: () => {
+          throw new Error('a careless callback');
+        },
+      },
+      run: async ({ step }, { entry, die }) => {
+        if (entry === 1) await die();
+        await step('bad page', () => {
+          begun += 1;
+          return die();
+        }).catch((error: unknown) => expect(error).to.include({ code: 'step-poisoned' }));
+      },
+    });
+    expect(begun, 'the limit is one higher because of the death outside of the step').to.equal(4);
+    expect(outcome.deaths).to.have.length(5);
+    expect(outcome).to.include({ status: 'partial', sessions: 6, error: null });
+  });
 });
 
 describe('ctx.step: fenced by its session', () => {
