@@ -2,7 +2,7 @@
  * Maps owners to their sessions within this process. Simultaneous callers share one start, and then the session. Between processes and
  * machines, the registry's unique index decides. Nothing is cached by time, and no session is looked up twice.
  *
- * An owner is in one of three states: in flight (its session starts), held, or ending. A new start waits for the end of the last session.
+ * An owner is in one of three states: starting, held or ending. A new start waits for the end of the last session.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -16,11 +16,11 @@ import type { SupervisorOptions } from '../supervisor/supervisor.ts';
 import type { Acquisition, ObservedAcquireOptions, SessionManagerEvents, UserObserver } from './acquisition.ts';
 import { claimOwner, validateOwner } from './claim.ts';
 import { SessionBusyError, SessionCapacityError } from './errors.ts';
-import { Flight } from './flight.ts';
 import { HeldSession } from './held-session.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { endLeftovers, type ReaperOptions } from '../upkeep/upkeep.ts';
 import { ReuseCount } from './reuse-count.ts';
+import { SharedStart } from './shared-start.ts';
 
 export interface OwnersOptions {
   readonly registry: Registry;
@@ -45,11 +45,11 @@ const MAX_PAUSE_MS = 1_000;
 export class Owners {
   readonly #options: OwnersOptions;
   readonly #keeper: LeaseKeeper;
-  readonly #flights = new Map<string, Flight>();
+  readonly #starting = new Map<string, SharedStart>();
   readonly #held = new Map<string, HeldSession>();
   readonly #ending = new Map<HeldSession, Promise<void>>();
-  /** The owners in flight that have a slot; the others still wait for one. */
-  readonly #placed = new Set<string>();
+  /** The starting owners that have a slot; the others still wait for one. */
+  readonly #admitted = new Set<string>();
   readonly #closing = new AbortController();
   readonly #reuses: ReuseCount;
   capacity: number;
@@ -64,13 +64,13 @@ export class Owners {
 
   /** The number of sessions of this process, including sessions that start or end. */
   get size(): number {
-    return this.#held.size + this.#ending.size + this.#placed.size;
+    return this.#held.size + this.#ending.size + this.#admitted.size;
   }
 
   /** The owners whose session has not ended yet. */
   get names(): string[] {
     const ending = [...this.#ending.keys()].map(({ owner }) => owner);
-    return [...new Set([...this.#held.keys(), ...this.#flights.keys(), ...ending])];
+    return [...new Set([...this.#held.keys(), ...this.#starting.keys(), ...ending])];
   }
 
   async acquire(owner: string, options: ObservedAcquireOptions): Promise<Acquisition> {
@@ -100,15 +100,16 @@ export class Owners {
   end(held: HeldSession): Promise<void> {
     const { owner } = held;
     if (this.#held.get(owner) !== held) return held.release();
-    const tell = () => this.#options.emit(held.isLost ? 'session:lost' : 'session:ended', { id: held.livedId, owner });
+    const announce = () =>
+      this.#options.emit(held.isLost ? 'session:lost' : 'session:ended', { id: held.livedId, owner });
     const { isLost } = held;
     this.#held.delete(owner);
     const ending = held
       .release()
       .finally(() => this.#ending.delete(held))
-      .then(() => (isLost ? undefined : tell()));
+      .then(() => (isLost ? undefined : announce()));
     this.#ending.set(held, ending);
-    if (isLost) tell();
+    if (isLost) announce();
     return ending;
   }
 
@@ -131,7 +132,7 @@ export class Owners {
 
   /** Ends all sessions. Sessions that are being started are awaited, and then ended. */
   async endAll(): Promise<void> {
-    await Promise.all([...this.#flights.values()].map(({ over }) => over));
+    await Promise.all([...this.#starting.values()].map(({ over }) => over));
     const ending = [...this.#ending.values()];
     await Promise.allSettled([...ending, ...[...this.#held.values()].map((held) => this.end(held))]);
   }
@@ -154,42 +155,42 @@ export class Owners {
       // The session is not alive but has users, and they restart it.
       if (known !== undefined && known.users > 0) throw new SessionBusyError(known.stored, { waitedMs: 0 });
       if (known !== undefined) this.#drop(known);
-      const underWay = this.#flights.get(owner);
+      const underWay = this.#starting.get(owner);
       const end = underWay?.isGivenUp === true ? underWay.over : this.#endOf(owner);
       if (end !== undefined) {
         await raceSignal(end, signal);
         continue;
       }
-      const held = await (underWay ?? this.#launch(owner, options)).join(signal);
+      const held = await (underWay ?? this.#beginStart(owner, options)).join(signal);
       if (!held.isOver) return this.#handOut(held, { reused: underWay !== undefined, observer: options.observer });
       // Another waiting caller was faster, and has ended the session.
       this.#giveBack(held);
     }
   }
 
-  #launch(owner: string, options: ObservedAcquireOptions): Flight {
+  #beginStart(owner: string, options: ObservedAcquireOptions): SharedStart {
     const { emit } = this.#options;
-    const flight = new Flight({
+    const start = new SharedStart({
       start: (signal) => this.#open(owner, options, anySignal(signal, this.#closing.signal)),
-      onLanded: (held) => {
+      onStarted: (held) => {
         this.#held.set(owner, held);
         emit('session:created', { id: held.id, owner });
       },
       onOver: () => {
-        this.#placed.delete(owner);
-        this.#flights.delete(owner);
+        this.#admitted.delete(owner);
+        this.#starting.delete(owner);
       },
       giveBack: (held) => this.#giveBack(held),
     });
-    this.#flights.set(owner, flight);
-    return flight;
+    this.#starting.set(owner, start);
+    return start;
   }
 
   /** Claims the owner and starts its browser. */
   async #open(owner: string, { runId, ...options }: ObservedAcquireOptions, signal: AbortSignal): Promise<HeldSession> {
     const { registry, holder, process, leaseMs, renewEveryMs, supervisor, log } = this.#options;
     const { leases } = registry;
-    await this.#takePlace(owner, signal);
+    await this.#takeSlot(owner, signal);
     const claim = { id: randomUUID(), owner, holder, process, leaseMs, runId };
     const { session, expired } = await claimOwner(claim, { leases, renewEveryMs, signal, log });
     return HeldSession.start({
@@ -207,8 +208,8 @@ export class Owners {
   }
 
   /** Takes a slot. Slots become free when sessions end; otherwise the oldest idle session is ended. */
-  async #takePlace(owner: string, signal: AbortSignal): Promise<void> {
-    // This also ensures that the flight is registered before its first step.
+  async #takeSlot(owner: string, signal: AbortSignal): Promise<void> {
+    // This also ensures that the start is registered before its first step.
     await Promise.resolve();
     signal.throwIfAborted();
     while (this.size >= this.capacity) {
@@ -216,7 +217,7 @@ export class Owners {
       if (ending === undefined) throw new SessionCapacityError(this.capacity);
       await raceSignal(ending, signal);
     }
-    this.#placed.add(owner);
+    this.#admitted.add(owner);
   }
 
   #handOut(

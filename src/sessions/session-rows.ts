@@ -27,7 +27,7 @@ export class SessionRows {
   /** The id of the last row whose session was alive. */
   #livedId: string | undefined;
   /** A death that is not in its row yet. */
-  #untold: object | undefined;
+  #unwrittenDeath: object | undefined;
   /** The number of rows that are being replaced by a successor. */
   #handingOn = 0;
   #writes: Promise<void> = Promise.resolve();
@@ -78,14 +78,14 @@ export class SessionRows {
    * is released.
    */
   end(death?: object): void {
-    this.#untold = death;
+    this.#unwrittenDeath = death;
   }
 
   /** Passes the owner to the next session, whose row exists before another process can claim the owner. */
   handOn(status: 'dead' | 'ended'): void {
     const { leases, claimed } = this.#options;
     const nextId = randomUUID();
-    const death = this.#untold;
+    const death = this.#unwrittenDeath;
     this.#handingOn += 1;
     this.#write('its death', async () => {
       try {
@@ -94,7 +94,7 @@ export class SessionRows {
           nextId,
           ...(death && { death }),
         });
-        this.#untold = undefined;
+        this.#unwrittenDeath = undefined;
       } finally {
         this.#handingOn -= 1;
       }
@@ -106,8 +106,8 @@ export class SessionRows {
     const { leases, claimed } = this.#options;
     this.#write('its end', () =>
       leases.release(this.#current.id, claimed.holder, {
-        status: this.#untold === undefined ? 'ended' : 'dead',
-        ...(this.#untold === undefined ? {} : { death: this.#untold }),
+        status: this.#unwrittenDeath === undefined ? 'ended' : 'dead',
+        ...(this.#unwrittenDeath === undefined ? {} : { death: this.#unwrittenDeath }),
         ...(message === undefined ? {} : { message }),
       }),
     );

@@ -160,7 +160,7 @@ describe('ctx.step: done once', () => {
           });
           supervisor.on('session:dead', () => void supervisor.driver.getTitle().catch(() => undefined));
         },
-        supervisor: { restartLimit: { firstBackoffMs: 0 } },
+        supervisor: { restartLimit: { limit: 10, windowMs: 60_000, firstBackoffMs: 0 } },
         onDeath: () => {
           throw new Error('a careless callback');
         },
