@@ -21,7 +21,7 @@ export interface LeaseKeeperOptions {
 }
 
 /** The delay of a timer above which the process was suspended, and not only busy. */
-const HELD_MS = 1_000;
+const MAX_BUSY_DELAY_MS = 1_000;
 const PROOF_PAUSE_MS = 250;
 
 export class LeaseKeeper {
@@ -36,7 +36,7 @@ export class LeaseKeeper {
    */
   #renewedAt = now();
   #tickedAt = now();
-  #wasHeld = false;
+  #wasSuspended = false;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
@@ -64,7 +64,7 @@ export class LeaseKeeper {
    */
   get isUncertain(): boolean {
     const { leaseMs, renewEveryMs } = this.#options;
-    return since(this.#renewedAt) > leaseMs - renewEveryMs || this.#wasHeld || this.#isTickLate;
+    return since(this.#renewedAt) > leaseMs - renewEveryMs || this.#wasSuspended || this.#isTickLate;
   }
 
   /**
@@ -86,11 +86,11 @@ export class LeaseKeeper {
   }
 
   get #isTickLate(): boolean {
-    return since(this.#tickedAt) > this.#options.renewEveryMs + HELD_MS;
+    return since(this.#tickedAt) > this.#options.renewEveryMs + MAX_BUSY_DELAY_MS;
   }
 
   #tick(): void {
-    if (this.#isTickLate) this.#wasHeld = true;
+    if (this.#isTickLate) this.#wasSuspended = true;
     this.#tickedAt = now();
     void this.renew();
   }
@@ -117,7 +117,7 @@ export class LeaseKeeper {
         leaseMs,
       );
       this.#renewedAt = at;
-      this.#wasHeld = false;
+      this.#wasSuspended = false;
       for (const [holding, { id }] of asked) {
         const session = lost.get(id);
         if (session !== undefined && this.#holdings.has(holding) && holding.renewal.id === id) holding.lose(session);

@@ -28,9 +28,9 @@ export function installFailures(server: FastifyInstance, log: Log): void {
   server.setErrorHandler((thrown: unknown, request, reply) => {
     const error = toError(thrown);
     // Plug-ins find no address if the connection is closed. No client waits for the answer then.
-    const tell = request.raw.socket.destroyed ? 'debug' : 'error';
+    const level = request.raw.socket.destroyed ? 'debug' : 'error';
     if (toAnswer(error).statusCode === 500)
-      log[tell]('A request failed by an error of the monitor', { reason: error.stack });
+      log[level]('A request failed by an error of the monitor', { reason: error.stack });
     answerFailure(error, reply);
   });
   server.setNotFoundHandler((request, reply) => {

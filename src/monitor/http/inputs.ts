@@ -112,9 +112,13 @@ export function toListFilter<Query extends { readonly limit: number; readonly af
   after: cursor,
   ...rest
 }: Query): Given<Omit<Query, 'after'>> & { readonly limit: number; readonly after?: PageCursor } {
-  const place = fromCursor(cursor);
+  const position = fromCursor(cursor);
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  return { ...(given as Given<Omit<Query, 'after'>>), limit: rest.limit, ...(place !== undefined && { after: place }) };
+  return {
+    ...(given as Given<Omit<Query, 'after'>>),
+    limit: rest.limit,
+    ...(position !== undefined && { after: position }),
+  };
 }
 
 type Given<Query> = { readonly [Name in keyof Query]?: Exclude<Query[Name], undefined> };
