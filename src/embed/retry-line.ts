@@ -1,10 +1,10 @@
-/** The line by which a report tells that a test was run again. */
+/** The line of a report about a test that is run again. */
 import { toPlainLine } from '../core/plain-text.ts';
 import { redactText } from '../core/redact.ts';
 import type { SuperviseRetry } from './supervise.ts';
 
 export interface RetryLineOptions extends SuperviseRetry {
-  /** Undefined if the framework does not tell it. */
+  /** Undefined if the framework does not report it. */
   readonly test: string | undefined;
 }
 

@@ -30,22 +30,22 @@ describe('supervise', () => {
     expect(isAny).to.deep.equal([false, false]);
   });
 
-  it('runs the body again on a new session when the session died, and tells so before', async () => {
+  it('runs the body again on a new session when the session died, and calls `onRetry` before', async () => {
     await using endpoint = await openEndpoint();
     const { server, options } = endpoint;
-    const told: unknown[] = [];
+    const seen: unknown[] = [];
     const drivers = new Set<unknown>();
     const value = await supervise(
       async ({ driver, attempt }) => {
         drivers.add(driver);
-        told.push(`attempt ${attempt}`);
+        seen.push(`attempt ${attempt}`);
         if (attempt === 1) server.endSession();
         return driver.getTitle();
       },
-      { ...options, onRetry: ({ death, attempt }) => void told.push(`${death.cause} before ${attempt}`) },
+      { ...options, onRetry: ({ death, attempt }) => void seen.push(`${death.cause} before ${attempt}`) },
     );
     expect(value).to.contain('Title');
-    expect(told).to.deep.equal(['attempt 1', 'session-removed before 2', 'attempt 2']);
+    expect(seen).to.deep.equal(['attempt 1', 'session-removed before 2', 'attempt 2']);
     expect(drivers.size).to.equal(2);
     expect(server.sessionIds).to.deep.equal([]);
   });

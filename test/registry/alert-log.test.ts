@@ -50,18 +50,18 @@ describeOnBoth('AlertLog', (registries) => {
 
   it('stores which notice each sink got, also for a later monitor', async () => {
     await registry.alerts.raise(ALERT);
-    const told = { status: 'firing', since: (await registry.alerts.list())[0]?.since ?? '' } as const;
-    await registry.alerts.noteDelivered(ALERT.key, 'slack', told);
-    await registry.alerts.noteDelivered(ALERT.key, 'email', told);
+    const notice = { status: 'firing', since: (await registry.alerts.list())[0]?.since ?? '' } as const;
+    await registry.alerts.noteDelivered(ALERT.key, 'slack', notice);
+    await registry.alerts.noteDelivered(ALERT.key, 'email', notice);
     await using later = await openRegistry(url);
-    expect((await later.alerts.list())[0]?.delivered).to.deep.equal({ slack: told, email: told });
+    expect((await later.alerts.list())[0]?.delivered).to.deep.equal({ slack: notice, email: notice });
   });
 
   it('stores the notices of several sinks that are notified at the same time', async () => {
     await registry.alerts.raise(ALERT);
-    const told = { status: 'firing', since: (await registry.alerts.list())[0]?.since ?? '' } as const;
+    const notice = { status: 'firing', since: (await registry.alerts.list())[0]?.since ?? '' } as const;
     const names = Array.from({ length: 8 }, (_unused, index) => `sink ${index}`);
-    await Promise.all(names.map((name) => registry.alerts.noteDelivered(ALERT.key, name, told)));
+    await Promise.all(names.map((name) => registry.alerts.noteDelivered(ALERT.key, name, notice)));
     expect(Object.keys((await registry.alerts.list())[0]?.delivered ?? {})).to.have.members(names);
   });
 

@@ -84,8 +84,8 @@ describe('A registry in PostgreSQL whose server', () => {
     expect(await cut(() => runs.remove('other'))).to.equal(true);
     await cut(() => metrics.count('sessions_reused', { by: 5 }));
     await cut(() => events.append({ type: 'session_warning', message: 'once' }));
-    const told = await rawSql(direct, 'select type, count(*)::int as number from events group by type order by type');
-    expect(Object.fromEntries(told.map(({ type, number }) => [type, number]))).to.deep.equal({
+    const rows = await rawSql(direct, 'select type, count(*)::int as number from events group by type order by type');
+    expect(Object.fromEntries(rows.map(({ type, number }) => [type, number]))).to.deep.equal({
       run_cancel_requested: 1,
       run_ended: 1,
       run_removed: 1,

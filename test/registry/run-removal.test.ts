@@ -70,8 +70,8 @@ describeOnBoth('Removing a run with very many steps', (registries) => {
     expect(await registry.runs.remove('big')).to.equal(false);
     expect(await countOf('big')).to.equal(0);
     expect(await registry.runs.listHalfRemoved()).to.deep.equal([]);
-    const told = await rawSql(url, "select run_id from events where type = 'run_removed'");
-    expect(told).to.deep.equal([{ run_id: 'big' }]);
+    const events = await rawSql(url, "select run_id from events where type = 'run_removed'");
+    expect(events).to.deep.equal([{ run_id: 'big' }]);
   });
 
   it('leaves no leftovers to a run with the same id', async () => {

@@ -31,13 +31,13 @@ describeOnBoth('RunStore', (registries) => {
 
   const open = async (token: number) => {
     const run = await registry.runs.begin('run', { token, process: PROCESS });
-    const told: Error[] = [];
-    failures = told;
+    const reported: Error[] = [];
+    failures = reported;
     cancels = 0;
     return registry.runs.openStore(run, {
       token,
       snapshot: () => snapshot,
-      onFailure: (error) => told.push(error),
+      onFailure: (error) => reported.push(error),
       onCancel: () => (cancels += 1),
     });
   };

@@ -198,7 +198,7 @@ describeOnBoth('SessionStore', (registries) => {
       'a time that is none': "created_at = 'yesterday'",
       'a time that no calendar has': "created_at = '2026-13-45T99:00:00.000Z'",
       'a negative token': 'token = -1',
-      'a number beyond all that JavaScript can tell apart': 'token = 9223372036854775807',
+      'a number that JavaScript can’t represent exactly': 'token = 9223372036854775807',
       ...(registries.kind === 'sqlite' && {
         'a text in a column of numbers': "pid = 'x'",
         'bytes in a column of numbers': "epoch = x'00ff'",

@@ -91,8 +91,8 @@ describeOnBoth('StuckWork', (registries) => {
   });
 
   it('notifies the process of the session by its lease', async () => {
-    const session = await begin({ runId: 'told' });
-    await registry.stuck.timeOut([{ runId: 'told', seenAt: await progressOf('told'), message: 'no progress' }]);
+    const session = await begin({ runId: 'revoked' });
+    await registry.stuck.timeOut([{ runId: 'revoked', seenAt: await progressOf('revoked'), message: 'no progress' }]);
     const lost = await registry.leases.renew('me', [{ id: session.id, lastHeartbeatAt: null, lastUsedAt: '' }], 1_000);
     expect(lost.get(session.id)).to.include({ status: 'timed_out' });
   });

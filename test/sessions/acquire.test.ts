@@ -29,14 +29,14 @@ describeOnBoth('SessionManager: acquire', (registries) => {
   afterEach(() => stage[Symbol.asyncDispose]());
 
   it('gives one session to 100 simultaneous callers, one of which starts it (R301)', async () => {
-    const { manager, registry, told } = await stage.manager({ supervisor: QUIET });
+    const { manager, registry, events } = await stage.manager({ supervisor: QUIET });
     const before = (await registry.metrics.read()).sessionsReused;
     const all = await Promise.all(Array.from({ length: 100 }, () => manager.acquire(owner)));
     expect(stage.starts).to.equal(1);
     expect(new Set(all.map(({ sessionId }) => sessionId)).size).to.equal(1);
     expect(new Set(all.map(({ supervisor }) => supervisor.sessionId))).to.deep.equal(new Set(stage.server.sessionIds));
     expect(all.filter(({ reused }) => !reused)).to.have.length(1);
-    expect(told.map(({ name }) => name)).to.deep.equal(['session:created', ...Array(99).fill('session:reused')]);
+    expect(events.map(({ name }) => name)).to.deep.equal(['session:created', ...Array(99).fill('session:reused')]);
     expect(await stage.statuses(owner)).to.deep.equal(['active']);
     await manager.shutdown();
     const { sessionsReused, sessionsCreated } = await registry.metrics.read();
@@ -127,7 +127,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
   });
 
   it('aborts the start when the last caller stops waiting: no session, no row that holds the owner (R309)', async () => {
-    const { manager, told } = await stage.manager({ supervisor: QUIET });
+    const { manager, events } = await stage.manager({ supervisor: QUIET });
     const start = stage.server.hold(START);
     const leaving = new AbortController();
     const left = Array.from({ length: 3 }, () => rejectionOf(manager.acquire(owner, { signal: leaving.signal })));
@@ -144,11 +144,11 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     const rows = await stage.rows(owner);
     expect(rows.map(({ status }) => status)).to.deep.equal(['ended', 'active']);
     expect(rows[0]?.['error_message']).to.contain('could not be started');
-    expect(told.map(({ name }) => name)).to.deep.equal(['session:created']);
+    expect(events.map(({ name }) => name)).to.deep.equal(['session:created']);
   });
 
   it('ends a session whose last caller stopped waiting while its row was being stored (R309)', async () => {
-    const { manager, registry, told } = await stage.manager({ supervisor: QUIET });
+    const { manager, registry, events } = await stage.manager({ supervisor: QUIET });
     const leaving = new AbortController();
     const { leases } = registry;
     const activate = leases.activate.bind(leases);
@@ -166,11 +166,11 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(session.reused).to.equal(false);
     expect(stage.server.sessionIds).to.have.length(1);
     expect(await stage.statuses(owner)).to.deep.equal(['ended', 'active']);
-    expect(told.map(({ name }) => name)).to.deep.equal(['session:created']);
+    expect(events.map(({ name }) => name)).to.deep.equal(['session:created']);
   });
 
   it('leaves nothing that holds the owner if the browser can’t be started, and the next start succeeds (R309)', async () => {
-    const { manager, told } = await stage.manager();
+    const { manager, events } = await stage.manager();
     stage.server.answer(START, { error: 'session not created', message: 'no such browser here' }, { times: 1 });
     const errors = await Promise.all([rejectionOf(manager.acquire(owner)), rejectionOf(manager.acquire(owner))]);
     for (const error of errors) {
@@ -182,7 +182,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     const [failed] = await stage.rows(owner);
     expect(failed).to.include({ status: 'ended' });
     expect(failed?.['error_message']).to.contain('no such browser here');
-    expect(told).to.deep.equal([]);
+    expect(events).to.deep.equal([]);
     expect((await manager.acquire(owner)).reused).to.equal(false);
   });
 
@@ -197,7 +197,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
   });
 
   it('rejects with a start error if the session dies as soon as it is started', async () => {
-    const { manager, registry, told } = await stage.manager({ supervisor: { heartbeatIntervalMs: 30 } });
+    const { manager, registry, events } = await stage.manager({ supervisor: { heartbeatIntervalMs: 30 } });
     const { leases } = registry;
     const activate = leases.activate.bind(leases);
     leases.activate = async (...given) => {
@@ -211,7 +211,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(error).to.be.instanceOf(SessionStartError);
     expect(error.message).to.contain('died as soon as it was started');
     expect(await stage.statuses(owner)).to.deep.equal(['dead']);
-    expect(told).to.deep.equal([]);
+    expect(events).to.deep.equal([]);
     expect((await manager.acquire(owner)).reused).to.equal(false);
   });
 
@@ -232,14 +232,14 @@ describeOnBoth('SessionManager: acquire', (registries) => {
   });
 
   it('ends a session once for all callers that share it, and gives a new session to the next caller', async () => {
-    const { manager, told } = await stage.manager();
+    const { manager, events } = await stage.manager();
     const [one, other] = await Promise.all([manager.acquire(owner), manager.acquire(owner)]);
     const { sessionId } = one;
     await Promise.all([one.end(), one.end(), other.end(), manager.end(sessionId)]);
     expect(stage.server.sessionIds).to.deep.equal([]);
     expect(await stage.statuses(owner)).to.deep.equal(['ended']);
     expect(other.supervisor.state).to.equal('ended');
-    expect(told.filter(({ name }) => name === 'session:ended')).to.deep.equal([
+    expect(events.filter(({ name }) => name === 'session:ended')).to.deep.equal([
       { name: 'session:ended', id: sessionId, owner },
     ]);
     expect((await rejectionOf(other.restart())).message).to.contain('released');
@@ -299,7 +299,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     const rows = await stage.rows(owner);
     expect(rows.map(({ status }) => status)).to.deep.equal(['dead', 'active']);
     expect(JSON.parse(String(rows[0]?.['death']))).to.include({ cause: 'session-removed', detectedBy: 'command' });
-    expect(first.told.slice(1)).to.deep.equal([{ name: 'session:lost', id: sessionId, owner }]);
+    expect(first.events.slice(1)).to.deep.equal([{ name: 'session:lost', id: sessionId, owner }]);
   });
 
   it('gives the owner of an idle session that dies to any process, also to this one', async () => {
@@ -327,7 +327,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
   });
 
   it('refuses callers after the shutdown, and ends sessions that are being started (R511)', async () => {
-    const { manager, told } = await stage.manager();
+    const { manager, events } = await stage.manager();
     const held = await manager.acquire(owner);
     const start = stage.server.hold(START);
     const starting = rejectionOf(manager.acquire(`${owner} too`));
@@ -342,7 +342,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(stage.server.sessionIds).to.deep.equal([]);
     expect(held.supervisor.state).to.equal('ended');
     expect(await stage.statuses(`${owner} too`)).to.deep.equal(['ended']);
-    expect(told.map(({ name }) => name)).to.deep.equal(['session:created', 'session:ended']);
+    expect(events.map(({ name }) => name)).to.deep.equal(['session:created', 'session:ended']);
   });
 
   it('serves many callers that come, leave, end and die at random, and leaves nothing behind (R301, R309)', async () => {

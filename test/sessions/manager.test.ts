@@ -147,11 +147,14 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
     });
 
     it('include the capacity at run time: a lower one ends the oldest idle sessions at once (R510)', async () => {
-      const { manager, told } = await open();
+      const { manager, events } = await open();
       for (const owner of ['a', 'b', 'c']) (await manager.acquire(owner)).release();
       const busy = await manager.acquire('d');
       await manager.reconfigure({ maxSessions: 2 });
-      expect(told.filter(({ name }) => name === 'session:evicted').map(({ owner }) => owner)).to.deep.equal(['a', 'b']);
+      expect(events.filter(({ name }) => name === 'session:evicted').map(({ owner }) => owner)).to.deep.equal([
+        'a',
+        'b',
+      ]);
       expect(stage.server.sessionIds).to.have.length(2);
       expect(busy.supervisor.state).to.equal('alive');
       expect((await rejectionOf(manager.reconfigure({ maxSessions: 0 }))).message).to.contain('maxSessions is 0');
@@ -160,7 +163,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
 
   describe('its capacity', () => {
     it('ends the session that was idle for longest, and refuses a new one if none is idle (R502)', async () => {
-      const { manager, told } = await open({ config: { maxSessions: 2 } });
+      const { manager, events } = await open({ config: { maxSessions: 2 } });
       const [first, second] = [await manager.acquire('a'), await manager.acquire('b')];
       expect(await rejectionOf(manager.acquire('c'))).to.be.instanceOf(SessionCapacityError);
       second.release();
@@ -169,7 +172,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       first.release();
       const third = await manager.acquire('c');
       expect(third.supervisor.state).to.equal('alive');
-      expect(told.filter(({ name }) => name === 'session:evicted').map(({ owner }) => owner)).to.deep.equal(['b']);
+      expect(events.filter(({ name }) => name === 'session:evicted').map(({ owner }) => owner)).to.deep.equal(['b']);
       expect(stage.server.sessionIds).to.have.length(2);
     });
 
@@ -226,14 +229,14 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
 
     it('removes 2 000 rows in batches, and reports it in the log and in the audit trail (R407, R409, R411)', async () => {
       const opened = await open({ config: { cleanupBatchSize: 100 } });
-      const { manager, lines, told } = opened;
+      const { manager, lines, events } = opened;
       await rawSql(url, manyRows(2_000, ago(48)));
       expect(await manager.cleanupCompleted({ olderThanHours: 24 })).to.equal(2_000);
-      expect(told.at(-1)).to.deep.equal({ name: 'cleanup:done', removed: 2_000, failed: 0 });
+      expect(events.at(-1)).to.deep.equal({ name: 'cleanup:done', removed: 2_000, failed: 0 });
       const line = lines.find(({ message }) => /Cleaned up/.test(message));
       expect(line?.fields).to.include({ removed: 2_000 });
-      const events = await rawSql(url, "select data from events where type = 'cleanup'");
-      expect(JSON.parse(String(events[0]!['data']))).to.include({ removed: 2_000 });
+      const rows = await rawSql(url, "select data from events where type = 'cleanup'");
+      expect(JSON.parse(String(rows[0]!['data']))).to.include({ removed: 2_000 });
     });
 
     it('removes the rest if one part fails, and names what failed (R401, R410)', async () => {
@@ -251,17 +254,17 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
     });
 
     it('runs by policy periodically until it is stopped (R402, R503)', async () => {
-      const { manager, registry, told } = await open();
+      const { manager, registry, events } = await open();
       await insertOver('dead', 'dead', 2);
       await insertOver('young', 'dead', 0.5);
       await insertOver('ended', 'ended', 5);
       await insertOver('old', 'ended', 7);
       manager.startCleanupScheduler({ intervalMinutes: 0.0005 });
-      await eventually(async () => told.filter(({ name }) => name === 'cleanup:done').length >= 3, 'three rounds');
+      await eventually(async () => events.filter(({ name }) => name === 'cleanup:done').length >= 3, 'three rounds');
       await manager.stopCleanupScheduler();
-      const rounds = told.length;
+      const rounds = events.length;
       expect((await registry.sessions.list()).map(({ id }) => id).toSorted()).to.deep.equal(['ended', 'young']);
-      expect(told).to.have.length(rounds);
+      expect(events).to.have.length(rounds);
       expect((await manager.health()).isCleanupAlive).to.equal(true);
     });
 

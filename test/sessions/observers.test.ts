@@ -115,7 +115,7 @@ describeOnSqlite('SessionManager: the observers of a shared session', (registrie
   });
 
   it('are called for a lost lease, after which no browser is started, whatever public listeners do', async () => {
-    const [{ manager, told }, rival] = await Promise.all([
+    const [{ manager, events }, rival] = await Promise.all([
       stage.manager({ supervisor: { heartbeatIntervalMs: 50 } }),
       stage.manager(),
     ]);
@@ -128,6 +128,6 @@ describeOnSqlite('SessionManager: the observers of a shared session', (registrie
     expect(await died.promise).to.equal('registry');
     expect(await rejectionOf(session.restart())).to.have.property('code', 'lease-lost');
     expect(stage.starts).to.equal(1);
-    expect(told.map(({ name }) => name)).to.deep.equal(['session:created', 'session:lost']);
+    expect(events.map(({ name }) => name)).to.deep.equal(['session:created', 'session:lost']);
   });
 });

@@ -47,9 +47,9 @@ describeOnSqliteAndInFullOnPostgres('Four processes with a hundred callers each 
     await using stack = new AsyncDisposableStack();
     const order = { registryUrl, owner: 'ann', gridUrl: server.url, callers: 10, waitMs: 60_000 };
     const left = new Set(Array.from({ length: 3 }, () => stack.use(Holder.start(order))));
-    const told = new Map([...left].map((holder) => [holder, holder.next().then((line) => ({ holder, line }))]));
+    const answers = new Map([...left].map((holder) => [holder, holder.next().then((line) => ({ holder, line }))]));
     while (left.size > 0) {
-      const { holder, line } = await Promise.race([...left].map((one) => told.get(one)!));
+      const { holder, line } = await Promise.race([...left].map((one) => answers.get(one)!));
       expect(line).to.have.property('got').that.has.length(10);
       expect(server.sessionIds).to.have.length(1);
       left.delete(holder);

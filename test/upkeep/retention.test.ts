@@ -89,8 +89,8 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
         const rows = await rawSql(url, `select run_id from ${table}`);
         expect(rows.map(({ run_id: id }) => id)).to.deep.equal(Array(number).fill('young'));
       }
-      const told = await rawSql(url, "select run_id from events where type = 'run_removed'");
-      expect(told).to.have.length(6);
+      const events = await rawSql(url, "select run_id from events where type = 'run_removed'");
+      expect(events).to.have.length(6);
       expect(failures).to.deep.equal([]);
     });
 
@@ -174,8 +174,8 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
     it('works in batches, the oldest first', async () => {
       for (let number = 0; number < 7; number += 1) await add(`run ${number}`, { daysAgo: 40 - number });
       expect(await removeOldRuns(retention({ batchSize: 2 }))).to.equal(7);
-      const told = await rawSql(url, "select run_id from events where type = 'run_removed' order by id");
-      expect(told.map(({ run_id: id }) => id)).to.deep.equal([0, 1, 2, 3, 4, 5, 6].map((number) => `run ${number}`));
+      const events = await rawSql(url, "select run_id from events where type = 'run_removed' order by id");
+      expect(events.map(({ run_id: id }) => id)).to.deep.equal([0, 1, 2, 3, 4, 5, 6].map((number) => `run ${number}`));
     });
 
     for (const batchSize of [1, 2, 50])

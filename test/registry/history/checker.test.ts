@@ -171,7 +171,7 @@ const VIOLATIONS: readonly (readonly [string, Partial<History>, string, RegExp])
     /^total is 5, and its parts are 2$/,
   ],
   [
-    'a run that is told to have ended twice',
+    'a run whose end was recorded twice',
     {
       final: { ...FINAL, events: [...FINAL.events, { type: 'run_ended', run: RUN, session: null, status: 'failed' }] },
     },
@@ -179,7 +179,7 @@ const VIOLATIONS: readonly (readonly [string, Partial<History>, string, RegExp])
     /^run_ended \(failed\) was recorded again$/,
   ],
   [
-    'a session that is told to have started twice',
+    'a session whose start was recorded twice',
     {
       final: {
         ...FINAL,
@@ -190,7 +190,7 @@ const VIOLATIONS: readonly (readonly [string, Partial<History>, string, RegExp])
     /^session_started of session s2 was recorded 2 times$/,
   ],
   [
-    'a session that is told to have ended in two ways',
+    'a session whose end was recorded in two ways',
     {
       final: {
         ...FINAL,

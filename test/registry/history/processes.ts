@@ -73,7 +73,7 @@ class WorkerProcess {
   begin(options: ProgramOptions): void {
     this.state = 'working';
     this.#over = Promise.withResolvers();
-    this.tell('go', JSON.stringify(options));
+    this.send('go', JSON.stringify(options));
   }
 
   /** Resolves when the process has finished its part of the schedule, with its exit if it ended. */
@@ -81,7 +81,7 @@ class WorkerProcess {
     return Promise.race([this.#over.promise, this.exit]);
   }
 
-  tell(word: 'go' | 'clock', value: string): void {
+  send(word: 'go' | 'clock', value: string): void {
     this.#child.stdin?.write(`${word} ${value}\n`);
   }
 
@@ -124,7 +124,7 @@ export class ScheduledProcess {
   }
 
   setClock(byMs: number): void {
-    if (this.isWorking) this.#worker.tell('clock', String(byMs));
+    if (this.isWorking) this.#worker.send('clock', String(byMs));
   }
 
   async kill(): Promise<void> {

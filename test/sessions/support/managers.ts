@@ -18,7 +18,7 @@ export interface LogLine {
   readonly fields: LogFields | undefined;
 }
 
-export interface Told {
+export interface EmittedEvent {
   readonly name: keyof SessionManagerEvents;
   readonly owner?: string;
   readonly id?: string;
@@ -36,7 +36,7 @@ export interface OpenedManager {
   readonly manager: SessionManager;
   readonly registry: Registry;
   /** The events that the manager emitted, in order. */
-  readonly told: Told[];
+  readonly events: EmittedEvent[];
   readonly lines: LogLine[];
 }
 
@@ -74,9 +74,9 @@ export class Stage implements AsyncDisposable {
       supervisor: { gridUrl: this.server.url, ...supervisor },
       log: makeLog(lines),
     });
-    const told: Told[] = [];
-    for (const name of EVENTS) manager.on(name, (event: object) => void told.push({ name, ...event }));
-    const opened = { manager, registry, told, lines };
+    const events: EmittedEvent[] = [];
+    for (const name of EVENTS) manager.on(name, (event: object) => void events.push({ name, ...event }));
+    const opened = { manager, registry, events, lines };
     this.#opened.push(opened);
     return opened;
   }
