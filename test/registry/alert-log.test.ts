@@ -37,7 +37,7 @@ describeOnBoth('AlertLog', (registries) => {
     expect(await types()).to.deep.equal(['alert_firing']);
   });
 
-  it('ends an alert once, and raises it again afterwards with a new begin', async () => {
+  it('ends an alert once, and raises it again afterwards with a new start time', async () => {
     await registry.alerts.raise(ALERT);
     const end = { status: 'recovered', message: 'it goes on' } as const;
     expect(await registry.alerts.end(ALERT.key, end)).to.equal(true);

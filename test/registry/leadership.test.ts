@@ -31,7 +31,7 @@ describeOnBoth('Leadership', (registries) => {
     expect(new Set(leaders.map(({ holder }) => holder)).size).to.equal(1);
   });
 
-  it('stays with its leader, which may renew it, and has the time of its begin', async () => {
+  it('stays with its leader, which may renew it, and has the time at which it began', async () => {
     const first = await stand('a');
     expect(await stand('b')).to.deep.equal(first);
     expect(await stand('a')).to.deep.equal(first);

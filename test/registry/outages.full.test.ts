@@ -15,8 +15,8 @@ const STEPS = 200;
 /** The time within which a failed start must be reported. */
 const OPEN_WITHIN_MS = 10_000;
 
-describe('A registry in PostgreSQL whose server', () => {
-  it('hangs for two seconds makes the run wait, and not the event loop', async () => {
+describe('A registry in PostgreSQL during an outage of its server', () => {
+  it('makes the run wait for a server that hangs for two seconds, and not the event loop', async () => {
     await using postgres = await TestPostgres.start();
     await using run = await openRun(await postgres.createDatabase());
     await run.endStep(0);
@@ -35,7 +35,7 @@ describe('A registry in PostgreSQL whose server', () => {
     expect(run.failures).to.deep.equal([]);
   }).timeout(60_000);
 
-  it('is a standby after a failover delays writes until its promotion, and stores them once', async () => {
+  it('delays writes until the standby is promoted after a failover, and stores them once', async () => {
     await using postgres = await TestPostgres.start();
     await using run = await openRun(await postgres.createDatabase());
     await run.endStep(0);
@@ -67,7 +67,7 @@ describe('A registry in PostgreSQL whose server', () => {
     expect(run.failures).to.deep.equal([]);
   }).timeout(60_000);
 
-  it('is unreachable or refuses the password is named soon, without the password', async () => {
+  it('soon names a server that is unreachable or refuses the password, without the password', async () => {
     await using postgres = await TestPostgres.start();
     const url = new URL(await postgres.createDatabase());
     url.password = 'wrong-secret';

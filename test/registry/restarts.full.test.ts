@@ -12,8 +12,8 @@ import { listStored, numbers, openRun } from '../support/opened-run.ts';
 const PROCESS = { host: 'here', pid: 1, identity: 'one' };
 const STEPS = 200;
 
-describe('A registry in PostgreSQL whose server', () => {
-  it('is restarted while a run works stores everything once and reports no error', async () => {
+describe('A registry in PostgreSQL', () => {
+  it('stores everything once and reports no error if its server is restarted while a run works', async () => {
     await using postgres = await TestPostgres.start();
     await using run = await openRun(await postgres.createDatabase());
     for (let order = 0; order < STEPS; order += 1) {
@@ -28,7 +28,7 @@ describe('A registry in PostgreSQL whose server', () => {
     expect(run.failures).to.deep.equal([]);
   }).timeout(60_000);
 
-  it('loses the answer to a commit does not repeat the commit', async () => {
+  it('does not repeat a commit whose answer was lost', async () => {
     await using postgres = await TestPostgres.start();
     const url = new URL(await postgres.createDatabase());
     await using proxy = await openCommitCutter(postgres.port);
@@ -51,7 +51,7 @@ describe('A registry in PostgreSQL whose server', () => {
     expect(run.failures).to.deep.equal([]);
   }).timeout(60_000);
 
-  it('loses the answer to any other change returns its result, with one event and one count', async () => {
+  it('returns the result of any other change whose answer was lost, with one event and one count', async () => {
     await using postgres = await TestPostgres.start();
     const url = new URL(await postgres.createDatabase());
     await using proxy = await openCommitCutter(postgres.port);
@@ -109,7 +109,7 @@ describe('A registry in PostgreSQL whose server', () => {
     });
   }).timeout(60_000);
 
-  it('has a client that is silent in a transaction accepts claims of others within 5 s', async () => {
+  it('accepts claims within 5 s although another client is silent in a transaction', async () => {
     await using postgres = await TestPostgres.start();
     const url = await postgres.createDatabase();
     await using registry = await openRegistry(url);

@@ -87,7 +87,7 @@ describeOnBoth('SessionManager: acquire', (registries) => {
     expect(new Set(await stage.statuses(owner))).to.deep.equal(new Set(['ended']));
   });
 
-  it('reports how long it waited without success', async () => {
+  it('reports how long the caller waited without success', async () => {
     const [first, second] = await Promise.all([stage.manager(), stage.manager()]);
     await first.manager.acquire(owner);
     const error = await rejectionOf(second.manager.acquire(owner, { waitMs: 1_000 }));

@@ -176,7 +176,7 @@ describe('ctx.batch with sessions', () => {
     expect(left).to.equal(0);
   });
 
-  it('does not count the death of the run’s own session at items on other slots', async () => {
+  it('does not count the death of the run’s own session against items on other slots', async () => {
     const { outcome } = await runScripted({
       run: async ({ batch }, { supervisors, die, entry }) => {
         const meet = makeMeeting(2);

@@ -68,7 +68,7 @@ describe('Between two items of a batch on the run’s own session', () => {
     expect(seen).to.deep.equal([[0], [0], [0, 1, null]]);
   });
 
-  it('enters `run` again on a new session if alerts open endlessly, and counts that at no item', async () => {
+  it('enters `run` again on a new session if alerts open endlessly, and counts that against no item', async () => {
     await using server = await openScriptedWebDriver();
     const { outcome, entries, warnings } = await runScripted({
       server,

@@ -91,7 +91,7 @@ describe('ctx.batch with sessions: start', () => {
     );
   });
 
-  it('restarts a slot that dies in `prepare`, and counts that at no item', async () => {
+  it('restarts a slot that dies in `prepare`, and counts that against no item', async () => {
     const { outcome, left } = await runScripted({
       prepare: async ({ session, driver }, { supervisors, die }) => {
         if (session.owner.endsWith('#2') && session.epoch < 3) await die(supervisors[1]);

@@ -119,7 +119,7 @@ describe('Steps: a running commit', () => {
     expect(ledger.counts).to.include({ total: 1, done: 1 });
   });
 
-  it('counts if it stores a failure, and the death does not count at the step', async () => {
+  it('counts if it stores a failure, and the death does not count against the step', async () => {
     await using slow = await openSlowStore();
     const { store, asked, open } = slow;
     const ledger = new Ledger();

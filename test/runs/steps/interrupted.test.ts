@@ -7,7 +7,7 @@ import { rejectionOf } from '../../support/rejection.ts';
 import { never, runScripted } from '../../support/scripted-run.ts';
 
 describe('A step that was interrupted', () => {
-  it('learns it, and is asked whether its work has happened before it is done again', async () => {
+  it('is given `interrupted`, and is asked whether its work has happened before it is done again', async () => {
     const works: string[] = [];
     const { outcome } = await runScripted({
       run: async ({ step }, { entry, die }) => {

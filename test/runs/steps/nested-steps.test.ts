@@ -84,7 +84,7 @@ describe('A step that contains steps and batches', () => {
     expect(outcome.counts).to.deep.equal({ total: 3, done: 3, failed: 0, cancelled: 0, skipped: 0 });
   });
 
-  it('is not given up for the deaths of its parts, because each counts at the innermost open step', async () => {
+  it('is not given up for the deaths of its parts, because each counts against the innermost open step', async () => {
     let outerEntries = 0;
     const seen = new Set<string>();
     const { outcome } = await runScripted({
