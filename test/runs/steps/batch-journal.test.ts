@@ -3,6 +3,7 @@ import { BatchControl, NonRetryableError, openRegistry } from 'webdriver-supervi
 
 import { MEMORY_REGISTRY_URL } from '../../../src/registry/registry.ts';
 import { makeTestConfig, never, runScripted } from '../../support/scripted-run.ts';
+import { makeMeeting } from '../sessions/meeting.ts';
 
 const key = (item: string): string => item;
 
@@ -132,6 +133,7 @@ describe('ctx.batch: options of the engine', () => {
   it('never runs more workers than sessions, also if a control allows more', async () => {
     let running = 0;
     let most = 0;
+    const meet = makeMeeting(2);
     const control = new BatchControl({ concurrency: 10 });
     const { outcome } = await runScripted({
       run: async ({ batch }) => {
@@ -140,6 +142,8 @@ describe('ctx.batch: options of the engine', () => {
           ['1', '2', '3', '4', '5', '6'],
           async (_item, { driver }) => {
             most = Math.max(most, (running += 1));
+            // The second session may start later than the first one takes for all items.
+            await meet();
             await driver.getTitle();
             running -= 1;
           },
