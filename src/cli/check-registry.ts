@@ -27,7 +27,7 @@ export async function checkRegistry({ registryUrl }: Config): Promise<CheckResul
     return {
       name: NAME,
       status: 'ok',
-      message: `${registry.place}: ${count(runs, 'run')}, ${count(sessions, 'live session')}; ${watch}`,
+      message: `${registry.location}: ${count(runs, 'run')}, ${count(sessions, 'live session')}; ${watch}`,
     };
   } catch (thrown) {
     return {

@@ -35,7 +35,7 @@ export function makeMetricsCommand(): Command {
       withRegistry(async (registry) => {
         const numbers = await registry.metrics.read();
         if (json) printJson(numbers);
-        else printResult(render(numbers, { place: registry.place, alerts: await listFiring(registry) }));
+        else printResult(render(numbers, { place: registry.location, alerts: await listFiring(registry) }));
         if (numbers.duplicateOwners.length > 0) process.exitCode = EXIT_FAILED;
       }),
     );

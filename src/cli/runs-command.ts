@@ -142,7 +142,7 @@ function describeCancel(run: StoredRun, result: 'requested' | 'cancelled' | 'ove
 
 /** Finds a run, or prints that there is none. */
 async function find(registry: Registry, typed: string): Promise<StoredRun | undefined> {
-  const { runs, place } = registry;
+  const { runs, location: place } = registry;
   if (typed === 'last') {
     const [newest] = await runs.list({ limit: 1 });
     if (newest === undefined)

@@ -93,7 +93,7 @@ async function describeEnd(
 
 /** Finds a session, or prints that there is none. */
 async function find(registry: Registry, typed: string): Promise<StoredSession | undefined> {
-  const { sessions, place } = registry;
+  const { sessions, location: place } = registry;
   const all = await sessions.list();
   // Actions and Grids show a session's WebDriver id.
   const session = all.find(({ id, webdriverId }) => id === typed || webdriverId === typed) ?? findById(all, typed);

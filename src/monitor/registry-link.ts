@@ -18,7 +18,7 @@ const MAX_OVERDUE_CALLS = 4;
 
 export class RegistryLink implements AsyncDisposable {
   /** The registry's URL without its password. */
-  readonly place: string;
+  readonly location: string;
   readonly #url: string;
   readonly #log: Log;
   readonly #closing = new AbortController();
@@ -40,7 +40,7 @@ export class RegistryLink implements AsyncDisposable {
   private constructor(url: string, log: Log) {
     this.#url = url;
     this.#log = log;
-    this.place = redactUrl(url);
+    this.location = redactUrl(url);
     this.#opened.promise.catch(() => undefined);
   }
 
@@ -52,7 +52,8 @@ export class RegistryLink implements AsyncDisposable {
   /** Runs `work` on the registry. Rejects with {@link RegistryError} on failure and at the limit. At the limit `work` is not stopped. */
   async use<Value>(work: (registry: Registry) => Promise<Value>, limitMs = ANSWER_LIMIT_MS): Promise<Value> {
     const registry = this.#registry;
-    if (registry === undefined) throw new RegistryError(this.#trouble ?? `The registry ${this.place} is not open yet.`);
+    if (registry === undefined)
+      throw new RegistryError(this.#trouble ?? `The registry ${this.location} is not open yet.`);
     if (this.#overdue >= MAX_OVERDUE_CALLS) throw this.#makeTimeoutError(limitMs);
     const answer = work(registry);
     try {
@@ -110,7 +111,7 @@ export class RegistryLink implements AsyncDisposable {
 
   #makeTimeoutError(limitMs: number): RegistryError {
     return new RegistryError(
-      `The registry ${this.place} did not answer within ${limitMs / 1_000} s. Check that its database runs and that no other program holds its lock.`,
+      `The registry ${this.location} did not answer within ${limitMs / 1_000} s. Check that its database runs and that no other program holds its lock.`,
     );
   }
 }

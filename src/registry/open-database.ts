@@ -15,7 +15,7 @@ import { StuckWork } from './stuck-work.ts';
 
 export interface Registry extends AsyncDisposable {
   /** Without a password. */
-  readonly place: string;
+  readonly location: string;
   readonly kind: 'sqlite' | 'postgres';
   readonly sessions: SessionStore;
   readonly leases: SessionLeases;
@@ -33,7 +33,7 @@ export async function openDatabase(url: string): Promise<Registry> {
   const database = await Database.open(await toDialect(url));
   const close = () => database.close();
   return {
-    place: database.dialect.place,
+    location: database.dialect.location,
     kind: database.dialect.name,
     sessions: new SessionStore(database),
     leases: new SessionLeases(database),

@@ -29,7 +29,7 @@ export async function findRun(registry: Registry, wanted: string, action: Action
     wanted === 'last' ? (await registry.runs.list({ action: name, limit: 1 }))[0] : await registry.runs.get(wanted);
   if (run === undefined) {
     const what = wanted === 'last' ? `no run of ${name}` : `no run ${wanted}`;
-    throw new ConfigError(`There is ${what} in the registry ${registry.place}. \`runs list\` shows its runs.`);
+    throw new ConfigError(`There is ${what} in the registry ${registry.location}. \`runs list\` shows its runs.`);
   }
   if (run.action !== name)
     throw new ConfigError(

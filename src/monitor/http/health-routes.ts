@@ -71,7 +71,7 @@ export function addHealthRoutes(server: Server, context: RouteContext): void {
         status,
         timestamp: new Date().toISOString(),
         reasons,
-        registry: { ok: trouble === null, place: link.place, message: trouble },
+        registry: { ok: trouble === null, place: link.location, message: trouble },
         sessions: view && {
           ...view,
           active_sessions: found?.activeSessions ?? 0,

@@ -6,7 +6,7 @@ import type { Tables } from './tables.ts';
 export interface RegistryDialect {
   readonly name: 'sqlite' | 'postgres';
   /** The file, or the URL without its password, for messages. */
-  readonly place: string;
+  readonly location: string;
   readonly kysely: Dialect;
   /** The time of the database in milliseconds since 1970. Leases of all machines are compared by this one clock. */
   readonly nowMs: RawBuilder<number>;

@@ -24,7 +24,7 @@ export async function migrate(db: Kysely<Tables>, dialect: RegistryDialect, upTo
 async function refuseNewerSchema(
   db: Kysely<Tables>,
   known: readonly string[],
-  { place }: RegistryDialect,
+  { location }: RegistryDialect,
 ): Promise<void> {
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
   if (!tables.some(({ name }) => name === HISTORY_TABLE)) return;
@@ -32,7 +32,7 @@ async function refuseNewerSchema(
   const newer = rows.map(({ name }) => name).filter((name) => !known.includes(name));
   if (newer.length === 0) return;
   throw new RegistryError(
-    `The registry ${place} was made by a newer version of this program (it has ${newer.join(', ')}, which this one does not know). ` +
+    `The registry ${location} was made by a newer version of this program (it has ${newer.join(', ')}, which this one does not know). ` +
       'Update the program, or choose another registry with REGISTRY_URL.',
     { data: { newer } },
   );

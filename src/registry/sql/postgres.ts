@@ -35,10 +35,10 @@ const TRANSIENT_MESSAGES =
   /connection terminated|timeout exceeded when trying to connect|query read timeout|client has encountered a connection error/i;
 
 export function postgresDialect(url: string): RegistryDialect {
-  const place = redactUrl(url);
+  const location = redactUrl(url);
   return {
     name: 'postgres',
-    place,
+    location,
     kysely: kyselyDialect(url),
     nowMs: sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`,
     autoIncrement: sql`bigint generated always as identity primary key`,
@@ -46,7 +46,7 @@ export function postgresDialect(url: string): RegistryDialect {
     jsonRows: (json) => sql`json_array_elements(cast(${json} as json)) as j(value)`,
     maxPauseMs: 250,
     isTransient,
-    explain: (error) => explain(error, place),
+    explain: (error) => explain(error, location),
     isCommitted: async (db, transactionId) => {
       const { rows } = await sql<{ status: string | null }>`
         select pg_xact_status(cast(${transactionId} as xid8)) as status`.execute(db);
@@ -150,10 +150,10 @@ function isTransient(error: Error): boolean {
   return TRANSIENT_MESSAGES.test(error.message);
 }
 
-function explain(error: Error, place: string): string {
+function explain(error: Error, location: string): string {
   const { message, code = '' } = error as Error & { code?: string };
   const words = message || (error instanceof AggregateError ? String(error.errors[0]) : error.name);
-  const what = `${place}: ${words}`;
+  const what = `${location}: ${words}`;
   if (code === '53100') return `${what}. The database's disk is full: make room, then resume the run.`;
   if (code === '28P01' || code === '28000' || code === '3D000')
     return `${what}. Correct the user, password or database in REGISTRY_URL.`;

@@ -38,14 +38,14 @@ const NOTADB = 26;
 /** The maximum number of prepared statements. Most texts repeat; texts with a varying number of rows must not fill the memory. */
 const MAX_PREPARED_STATEMENTS = 100;
 
-export function sqliteDialect(place: string): RegistryDialect {
+export function sqliteDialect(location: string): RegistryDialect {
   // The user's code may change the working directory.
-  const file = place === MEMORY ? place : path.resolve(place);
+  const file = location === MEMORY ? location : path.resolve(location);
   let opened: readonly OpenedFile[] = [];
   const onOpen = () => (opened = listOpenedFiles(file));
   return {
     name: 'sqlite',
-    place,
+    location,
     kysely: kyselyDialect(file, onOpen),
     nowMs: sql<number>`cast(unixepoch('now', 'subsec') * 1000 as integer)`,
     autoIncrement: sql`integer primary key autoincrement`,
@@ -55,7 +55,7 @@ export function sqliteDialect(place: string): RegistryDialect {
     // SQLite does not notify of a released lock, and after longer pauses the lock is often held again.
     maxPauseMs: 20,
     isTransient: (error) => [BUSY, LOCKED].includes(resultCode(error)),
-    explain: (error) => explain(error, place),
+    explain: (error) => explain(error, location),
     // A commit is answered within this process, so an unanswered one was not made.
     isCommitted: async () => false,
     verify: () => {

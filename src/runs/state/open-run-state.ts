@@ -28,8 +28,8 @@ export function openRunState(
 }
 
 /** The folder beside the registry's file, or beside the default file; undefined for a registry in memory. */
-function stateFolder({ kind, place }: Registry): string | undefined {
-  if (place === ':memory:') return undefined;
-  const file = kind === 'sqlite' ? place : projectPath(DEFAULT_REGISTRY_URL.slice('sqlite:'.length));
+function stateFolder({ kind, location }: Registry): string | undefined {
+  if (location === ':memory:') return undefined;
+  const file = kind === 'sqlite' ? location : projectPath(DEFAULT_REGISTRY_URL.slice('sqlite:'.length));
   return `${file}-state`;
 }
