@@ -15,6 +15,8 @@ export {
   BROWSER_OPTION_KINDS,
   BROWSER_OPTION_NAMES,
   mergeBrowserOptions,
+  toPlainCapabilities,
+  toProxyCapability,
   validateBrowserOptions,
   type BrowserOptions,
 } from './browser-options.ts';

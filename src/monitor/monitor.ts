@@ -5,6 +5,9 @@
  */
 import type { Config } from '../config/config.ts';
 import { silentLog, type Log } from '../core/log.ts';
+import { assertInstalled, importOptional } from '../core/optional-package.ts';
+import { isPostgresUrl } from '../registry/registry.ts';
+import { openSinks, sinkFeatures } from './alerts/sinks.ts';
 import { byName, type CommandLine } from './command-line.ts';
 import type { OpenedServer } from './http/server.ts';
 import { Watch } from './watch.ts';
@@ -31,16 +34,18 @@ export class Monitor implements AsyncDisposable {
 
   /**
    * Starts to listen. If the registry can't be reached, the monitor reports that, and starts its jobs when the registry is open. Throws
-   * `ConfigError` if the settings can't be used.
+   * `ConfigError` if the settings can't be used, or if packages that they need are not installed.
    */
   static async open({ config, log = silentLog, commandLine = byName }: MonitorOptions): Promise<Monitor> {
-    // Only the monitor needs the server and the sinks. Other importers of this module should not load them.
-    const [{ openServer }, { openSinks }] = await Promise.all([
-      import('./http/server.ts'),
-      import('./alerts/sinks.ts'),
-    ]);
+    assertInstalled(
+      'monitor',
+      ...(isPostgresUrl(config.registryUrl) ? (['postgres'] as const) : []),
+      ...sinkFeatures(config),
+    );
+    // Only the monitor needs the server. Other importers of this module should not load it.
+    const { openServer } = await importOptional('monitor', () => import('./http/server.ts'));
     // The sinks are opened before the registry, so that a wrong address leaves nothing open.
-    const watch = await Watch.open({ config, log, commandLine }, openSinks(config, log));
+    const watch = await Watch.open({ config, log, commandLine }, await openSinks(config, log));
     const { monitorHost: host, monitorPort: port, monitorToken: token } = config;
     try {
       return new Monitor(watch, await openServer({ host, port, token, context: watch.context }));

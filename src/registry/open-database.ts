@@ -1,5 +1,6 @@
 /** The registry over its database. Loaded when the first registry is opened. */
 import { ConfigError } from '../core/errors.ts';
+import { importOptional } from '../core/optional-package.ts';
 import { redactUrl } from '../core/redact.ts';
 import { AlertLog } from './log/alert-log.ts';
 import { EventLog } from './log/event-log.ts';
@@ -10,6 +11,7 @@ import { SessionLeases } from './sessions/session-leases.ts';
 import { SessionStore } from './sessions/session-store.ts';
 import { Database } from './sql/database.ts';
 import type { RegistryDialect } from './sql/dialect.ts';
+import { isPostgresUrl } from './postgres-url.ts';
 import { sqliteDialect } from './sql/sqlite.ts';
 import { StuckWork } from './stuck-work.ts';
 
@@ -49,8 +51,8 @@ export async function openDatabase(url: string): Promise<Registry> {
 }
 
 async function toDialect(url: string): Promise<RegistryDialect> {
-  if (/^postgres(ql)?:\/\//.test(url)) {
-    const { postgresDialect } = await import('./sql/postgres.ts');
+  if (isPostgresUrl(url)) {
+    const { postgresDialect } = await importOptional('postgres', () => import('./sql/postgres.ts'));
     return postgresDialect(url);
   }
   const file = /^sqlite:(?:\/\/(?=\/))?(.+)$/.exec(url)?.[1];

@@ -42,6 +42,7 @@ export type { Claim, ClaimResult, Renewal, SessionFacts } from './sessions/claim
 export type { SessionLeases } from './sessions/session-leases.ts';
 export type { SessionFilter, SessionGroup, SessionPatch, SessionStore } from './sessions/session-store.ts';
 export type { Registry } from './open-database.ts';
+export { isPostgresUrl } from './postgres-url.ts';
 
 export const DEFAULT_REGISTRY_URL = 'sqlite:.supervisor/registry.db';
 /** A registry in memory, for tests and for runs that are never resumed. It ends with the program. */

@@ -16,6 +16,7 @@ import { toFlag } from '../core/shell-words.ts';
 import type { FolderClaim, Registry } from '../registry/registry.ts';
 import {
   assertLocalBrowser,
+  assertProxyInstalled,
   BROWSER_OPTION_NAMES,
   type BrowserOptions,
   readSessionState,
@@ -165,6 +166,7 @@ export async function planRun(
     toSupervisorOptions(config),
     options.supervisor ?? {},
   );
+  assertProxyInstalled(supervisor);
   const folder = output === false ? path.join('output', runId) : output;
   // On a Grid, downloads are files of the browser's machine.
   const hasOwnDownloads = output !== false && supervisor.downloadDir === undefined && supervisor.gridUrl === undefined;

@@ -25,6 +25,7 @@ import {
   type RestoreParts,
 } from '../driver/driver.ts';
 import { validateHostLimits, type HostLimitOptions } from './host-limits.ts';
+import { assertProxyInstalled } from './proxy-packages.ts';
 import type { RestartLimitOptions } from './restart-limit.ts';
 import type { SessionObserver } from './session-observer.ts';
 import type { SupervisorStatus } from './state.ts';
@@ -132,6 +133,7 @@ export function validateSupervisorOptions<Options extends SupervisorOptions>(
   if (restartLimit !== undefined) validateOptions('restartLimit', restartLimit, RESTART_LIMIT_KINDS);
   if (typeof restore === 'object') validateOptions('restore', restore, RESTORE_KINDS);
   validateBrowserOptions(options);
+  assertProxyInstalled(options);
   return options;
 }
 

@@ -53,6 +53,7 @@ export { PageGate, type PageRefusal } from './restore/page-gate.ts';
 export { PageNotRestoredError } from './restore/page-not-restored-error.ts';
 export { formatSessionState, readSessionState, type SessionState } from './restore/session-state.ts';
 export { removeOldStateFiles, StateFile } from './restore/state-file.ts';
+export { assertProxyInstalled } from './proxy-packages.ts';
 export { mergeSupervisorOptions, toSupervisorOptions } from './from-config.ts';
 export { RestartLimitError, type RestartLimitOptions } from './restart-limit.ts';
 export type { SessionObserver, StartedSession } from './session-observer.ts';

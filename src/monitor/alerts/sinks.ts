@@ -1,8 +1,7 @@
 /** Opens the sinks of the settings. */
 import type { Log } from '../../core/log.ts';
-import { makeMailSink } from './mail-sink.ts';
+import { importOptional, type Feature } from '../../core/optional-package.ts';
 import type { Sink } from './notice.ts';
-import { makeSlackSink } from './slack-sink.ts';
 import { makeWebhookSink } from './webhook-sink.ts';
 
 /** The settings of the sinks; undefined if a setting has no value. */
@@ -14,15 +13,28 @@ export interface SinkSettings {
   readonly alertWebhookUrl?: string | undefined;
 }
 
+/** Returns the optional features that {@link openSinks} needs for these settings. */
+export function sinkFeatures({ slackWebhookUrl, alertEmail, smtpUrl }: SinkSettings): Feature[] {
+  return [...(slackWebhookUrl ? (['slack'] as const) : []), ...(alertEmail && smtpUrl ? (['mail'] as const) : [])];
+}
+
 /**
  * Returns one sink for each receiver in the settings. Logs a warning if there is none, or if mail has only half of its settings. Throws
- * `ConfigError` if a setting can't be used.
+ * `ConfigError` if a setting can't be used, or if the package of its sink is not installed.
  */
-export function openSinks({ slackWebhookUrl, alertEmail, smtpUrl, alertWebhookUrl }: SinkSettings, log: Log): Sink[] {
+export async function openSinks(
+  { slackWebhookUrl, alertEmail, smtpUrl, alertWebhookUrl }: SinkSettings,
+  log: Log,
+): Promise<Sink[]> {
   const sinks: Sink[] = [];
-  if (slackWebhookUrl) sinks.push(makeSlackSink(slackWebhookUrl));
-  if (alertEmail && smtpUrl) sinks.push(makeMailSink({ smtpUrl, to: alertEmail }));
-  else if (alertEmail)
+  if (slackWebhookUrl) {
+    const { makeSlackSink } = await importOptional('slack', () => import('./slack-sink.ts'));
+    sinks.push(makeSlackSink(slackWebhookUrl));
+  }
+  if (alertEmail && smtpUrl) {
+    const { makeMailSink } = await importOptional('mail', () => import('./mail-sink.ts'));
+    sinks.push(makeMailSink({ smtpUrl, to: alertEmail }));
+  } else if (alertEmail)
     log.warn('No alerts are sent by e-mail: ALERT_EMAIL is set, but SMTP_URL, the mail server, is missing.');
   else if (smtpUrl)
     log.warn('No alerts are sent by e-mail: SMTP_URL is set, but ALERT_EMAIL, the receivers, is missing.');

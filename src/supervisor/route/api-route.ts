@@ -3,6 +3,7 @@ import { Dispatcher1Wrapper, type Dispatcher } from 'undici';
 
 import { toError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { assertInstalled, importOptional } from '../../core/optional-package.ts';
 import { redactText } from '../../core/redact.ts';
 import { isUnsent, makeDispatcher, nameOf } from './dispatchers.ts';
 import { innermostCause, UnsendableError } from './fetch-failure.ts';
@@ -93,7 +94,7 @@ export class ApiRoute {
 
   async #loadPacFile(url: string): Promise<PacFile | undefined> {
     this.#pacReloadAt = Infinity;
-    const { PacFile } = await import('./pac-file.ts');
+    const { PacFile } = await importOptional('pac', () => import('./pac-file.ts'));
     const file = await this.#orDirect(PacFile.load(url, this.#options.signal));
     if (file === undefined) this.#pacReloadAt = performance.now() + PAC_RELOAD_MS;
     return file;
@@ -122,6 +123,7 @@ export class ApiRoute {
     if (dispatcher === undefined) {
       const { signal } = this.#options;
       signal.throwIfAborted();
+      if (server.kind.startsWith('socks')) assertInstalled('socks');
       const tls = { rejectUnauthorized: !isInsecure, allowH2: false };
       // Node's own fetch uses the interface of an older undici.
       dispatcher = new Dispatcher1Wrapper(makeDispatcher(server, { tls, hosts, signal }));

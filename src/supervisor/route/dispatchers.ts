@@ -8,6 +8,7 @@ import { Duplex } from 'node:stream';
 import { Agent, buildConnector, Pool, ProxyAgent, type Dispatcher } from 'undici';
 
 import { toError } from '../../core/errors.ts';
+import { importOptional } from '../../core/optional-package.ts';
 import type { HostAndPort, HostRules } from './host-rules.ts';
 import type { ProxyServer } from './proxy-rules.ts';
 
@@ -215,7 +216,7 @@ async function openSocks({ server: { kind, host, port }, target, hosts, sockets 
   const asked = { host: unbracketed(target.hostname), port: portOf(target) };
   const destination = kind === 'socks4' ? await lookUpForSocks4(asked, hosts) : asked;
   const proxy = { host: unbracketed(host), port };
-  const { SocksClient } = await import('socks');
+  const { SocksClient } = await importOptional('socks', () => import('socks'));
   const socket = connect(proxy);
   sockets.add(socket);
   socket.on('error', () => undefined);

@@ -42,10 +42,10 @@ describeOnSqlite('Notifier', (registries) => {
   });
 
   /** Opens a notifier with its own sinks, as a new monitor does. */
-  const open = (): Notifier => {
+  const open = async (): Promise<Notifier> => {
     const recorded = makeRecordedLog();
     lines = recorded.lines;
-    const sinks = openSinks(settings(), recorded.log);
+    const sinks = await openSinks(settings(), recorded.log);
     const notifier = new Notifier({ sinks, host: 'box', overview: 'npm run health', log: recorded.log });
     notifiers.push(notifier);
     return notifier;
@@ -85,7 +85,7 @@ describeOnSqlite('Notifier', (registries) => {
 
   describe('notifies', () => {
     it('each sink of an alert once, with its owner, its host and the command to type next (R208)', async () => {
-      const notifier = open();
+      const notifier = await open();
       await raise('one');
       for (let round = 0; round < 3; round += 1) await notifier.deliver(registry);
       expect(asked()).to.deep.equal(toAll('CRITICAL stuck: Run one is stuck.'));
@@ -96,7 +96,7 @@ describeOnSqlite('Notifier', (registries) => {
     });
 
     it('of a recovery once, and again of the next beginning (R208)', async () => {
-      const notifier = open();
+      const notifier = await open();
       const round = async () => {
         await notifier.deliver(registry);
         await notifier.deliver(registry);
@@ -116,7 +116,7 @@ describeOnSqlite('Notifier', (registries) => {
     });
 
     it('no sink of an alert that was closed without a notice, or that ended before it was sent', async () => {
-      const notifier = open();
+      const notifier = await open();
       await raise('closed');
       await notifier.deliver(registry);
       await registry.alerts.end('stuck closed', { status: 'closed', message: 'It became worse.' });
@@ -128,9 +128,9 @@ describeOnSqlite('Notifier', (registries) => {
 
     it('no sink twice after a restart of the monitor, and goes on with what is left (R208)', async () => {
       await raise('one');
-      await open().deliver(registry);
+      await (await open()).deliver(registry);
       await using later = await openRegistry(empty.url);
-      const next = open();
+      const next = await open();
       await next.deliver(later);
       expect(asked().webhook).to.have.length(1);
       await recover('one');
@@ -141,7 +141,7 @@ describeOnSqlite('Notifier', (registries) => {
     });
 
     it('of five alerts of one rule by five notices, and of six by one notice that names three', async () => {
-      const notifier = open();
+      const notifier = await open();
       const ids = ['1', '2', '3', '4', '5'];
       for (const id of ids) await raise(id);
       await notifier.deliver(registry);
@@ -168,7 +168,7 @@ describeOnSqlite('Notifier', (registries) => {
   describe('with a sink that can not be reached', () => {
     it('tries it again after longer and longer pauses, delivers once, and does not delay the others (R208)', async () => {
       const time = fakePauses();
-      const notifier = open();
+      const notifier = await open();
       slack.answer('reset');
       await raise('one');
       await notifier.deliver(registry);
@@ -200,7 +200,7 @@ describeOnSqlite('Notifier', (registries) => {
 
     it('sends it other notices if it refuses one (R208)', async () => {
       fakePauses();
-      const notifier = open();
+      const notifier = await open();
       slack.answer(({ body }) =>
         body.includes('Run bad ') ? { status: 400, body: 'no' } : { status: 200, body: 'ok' },
       );
@@ -218,7 +218,7 @@ describeOnSqlite('Notifier', (registries) => {
 
     it('tries it at least once a minute', async () => {
       const time = fakePauses();
-      const notifier = open();
+      const notifier = await open();
       slack.answer({ status: 500 });
       await raise('one');
       for (let round = 1; round <= 10; round += 1) {
@@ -230,7 +230,7 @@ describeOnSqlite('Notifier', (registries) => {
 
     it('sends a recovery only to the sinks that received the alert (R208)', async () => {
       const time = fakePauses();
-      const notifier = open();
+      const notifier = await open();
       slack.answer({ status: 500 });
       await raise('one');
       await notifier.deliver(registry);
@@ -252,7 +252,7 @@ describeOnSqlite('Notifier', (registries) => {
   describe('with a sink that hangs', () => {
     const hang = async () => {
       webhook.answer('never');
-      const notifier = open();
+      const notifier = await open();
       await raise('one');
       const delivery = notifier.deliver(registry);
       await eventually(async () => asked().webhook.length === 1, 'the request that has no answer');
@@ -279,7 +279,7 @@ describeOnSqlite('Notifier', (registries) => {
       notifier.close();
       await Promise.all([delivery, disconnect]);
       webhook.answer({ status: 200 });
-      await open().deliver(registry);
+      await (await open()).deliver(registry);
       const notice = 'CRITICAL stuck: Run one is stuck.';
       expect(asked()).to.deep.equal({ ...toAll(notice), webhook: [notice, notice] });
     }).timeout(PROMPT_MS);
@@ -310,7 +310,7 @@ describeOnSqlite('Notifier', (registries) => {
           log,
         },
         limits: { maxLongRunning: 3, maxMemoryBytes: Infinity, commandLine: (command) => command },
-        sinks: openSinks(config, log),
+        sinks: await openSinks(config, log),
         log,
       });
       jobs.start();

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { ConfigError } from '../../../src/core/errors.ts';
 import { openSinks, type SinkSettings } from '../../../src/monitor/alerts/sinks.ts';
+import { rejectionOf } from '../../support/rejection.ts';
 import { openMailServer } from '../support/mail-server.ts';
 import { everythingOf, makeRecordedLog, makeNotice } from '../support/notices.ts';
 import { openSlackServer } from '../support/slack-server.ts';
@@ -11,27 +12,27 @@ const MAIL = { alertEmail: 'oncall@example.test', smtpUrl: 'smtp://planted-user:
 const WEBHOOK = { alertWebhookUrl: 'https://alerts.test/planted' };
 
 /** Returns the names of the sinks, and the log. */
-function opened(settings: SinkSettings) {
+async function opened(settings: SinkSettings) {
   const { log, lines } = makeRecordedLog();
-  const sinks = openSinks(settings, log);
+  const sinks = await openSinks(settings, log);
   expect(lines.join('')).not.to.contain('planted');
   return { names: sinks.map(({ name }) => name), lines };
 }
 
 describe('R208 openSinks', () => {
-  it('opens a sink for each receiver in the settings, and logs nothing', () => {
-    expect(opened({ ...SLACK, ...MAIL, ...WEBHOOK })).to.deep.equal({
+  it('opens a sink for each receiver in the settings, and logs nothing', async () => {
+    expect(await opened({ ...SLACK, ...MAIL, ...WEBHOOK })).to.deep.equal({
       names: ['slack', 'email', 'webhook'],
       lines: [],
     });
-    expect(opened(SLACK)).to.deep.equal({ names: ['slack'], lines: [] });
-    expect(opened(MAIL)).to.deep.equal({ names: ['email'], lines: [] });
-    expect(opened(WEBHOOK)).to.deep.equal({ names: ['webhook'], lines: [] });
+    expect(await opened(SLACK)).to.deep.equal({ names: ['slack'], lines: [] });
+    expect(await opened(MAIL)).to.deep.equal({ names: ['email'], lines: [] });
+    expect(await opened(WEBHOOK)).to.deep.equal({ names: ['webhook'], lines: [] });
   });
 
-  it('warns once that alerts go only to the log, and names the settings, if there is no receiver', () => {
+  it('warns once that alerts go only to the log, and names the settings, if there is no receiver', async () => {
     for (const settings of [{}, { slackWebhookUrl: undefined, alertEmail: '', smtpUrl: undefined }]) {
-      const { names, lines } = opened(settings);
+      const { names, lines } = await opened(settings);
       expect(names).to.deep.equal([]);
       expect(lines).to.deep.equal([
         'warning: Alerts are only written to this log. To send them, set SLACK_WEBHOOK_URL, ALERT_EMAIL with SMTP_URL, or ALERT_WEBHOOK_URL.\n',
@@ -39,27 +40,28 @@ describe('R208 openSinks', () => {
     }
   });
 
-  it('warns of the missing half of mail, and opens the others', () => {
-    const withoutServer = opened({ ...SLACK, alertEmail: MAIL.alertEmail });
+  it('warns of the missing half of mail, and opens the others', async () => {
+    const withoutServer = await opened({ ...SLACK, alertEmail: MAIL.alertEmail });
     expect(withoutServer.names).to.deep.equal(['slack']);
     expect(withoutServer.lines).to.have.length(1);
     expect(withoutServer.lines[0]).to.match(/^warning: .*ALERT_EMAIL is set, but SMTP_URL, .*is missing/);
-    const withoutAddress = opened({ ...WEBHOOK, smtpUrl: MAIL.smtpUrl });
+    const withoutAddress = await opened({ ...WEBHOOK, smtpUrl: MAIL.smtpUrl });
     expect(withoutAddress.names).to.deep.equal(['webhook']);
     expect(withoutAddress.lines).to.have.length(1);
     expect(withoutAddress.lines[0]).to.match(/^warning: .*SMTP_URL is set, but ALERT_EMAIL, .*is missing/);
   });
 
-  it('refuses an unusable setting with its name, and does not show its value', () => {
+  it('refuses an unusable setting with its name, and does not show its value', async () => {
     for (const [settings, name] of [
       [{ slackWebhookUrl: 'planted' }, 'SLACK_WEBHOOK_URL'],
       [{ ...MAIL, smtpUrl: 'http://planted@mail.test' }, 'SMTP_URL'],
       [{ ...MAIL, alertEmail: 'nobody' }, 'ALERT_EMAIL'],
       [{ alertWebhookUrl: 'ssh://planted' }, 'ALERT_WEBHOOK_URL'],
     ] as const) {
-      expect(() => opened(settings))
-        .to.throw(ConfigError, new RegExp(`^${name} must be`))
-        .and.to.satisfy((error: Error) => !everythingOf(error).includes('planted'));
+      const error = await rejectionOf(opened(settings));
+      expect(error).to.be.instanceOf(ConfigError);
+      expect(error.message).to.match(new RegExp(`^${name} must be`));
+      expect(everythingOf(error)).not.to.contain('planted');
     }
   });
 
@@ -75,7 +77,7 @@ describe('R208 openSinks', () => {
       alertWebhookUrl: webhook.url,
     };
     const { signal } = new AbortController();
-    await Promise.all(openSinks(settings, log).map((sink) => sink.send(makeNotice(), signal)));
+    await Promise.all((await openSinks(settings, log)).map((sink) => sink.send(makeNotice(), signal)));
     expect([slack.messages, mail.mails, webhook.requests].map(({ length }) => length)).to.deep.equal([1, 1, 1]);
     expect(lines).to.deep.equal([]);
   });
