@@ -9,7 +9,7 @@ import { prepareRun, type Action } from '../../src/runs/runs.ts';
 import { openDemoShop, type DemoShop } from '../demo-shop/demo-shop.ts';
 import { inTurns, ms, timeMs, toSample, type Row } from './measure.ts';
 
-export const JOB_PAGES = 10;
+const JOB_PAGES = 10;
 export const JOB_ROUNDS = 15;
 /** The number of steps and items: one step per page, and one item for each of its 20 products. */
 export const JOB_STEPS = JOB_PAGES * 21;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { randomAt } from './random.ts';
 
-export const SESSION_COOKIE = 'shop_session';
+const SESSION_COOKIE = 'shop_session';
 /** The share of refusals whose `Retry-After` is one second; that of the others is zero. */
 const SHARE_OF_WHOLE_SECONDS = 0.25;
 

@@ -3,5 +3,5 @@
  * the better form. Code that can't be resolved gives no warning, because the run acts on warnings.
  */
 export { checkActionFile } from './check-action-file.ts';
-export type { SourceWarning, SourceWarningRule } from './source-warning.ts';
+export type { SourceWarning } from './source-warning.ts';
 export { findWarningOfCall } from './warning-of-call.ts';

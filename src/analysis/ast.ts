@@ -12,7 +12,7 @@ import type {
   MemberExpression,
 } from 'acorn';
 
-export type { AnyNode, CallExpression, Expression, Identifier, MemberExpression, Pattern, Program } from 'acorn';
+export type { AnyNode, CallExpression, Identifier, MemberExpression, Program } from 'acorn';
 
 export type FunctionNode =
   FunctionDeclaration | AnonymousFunctionDeclaration | FunctionExpression | ArrowFunctionExpression;

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { ExportDefaultDeclaration } from 'acorn';
 
-import { findBindings, type Binding, type Origin, type Path, type Scopes } from './bindings.ts';
+import { findBindings, type Binding, type Origin } from './bindings.ts';
 import {
   fileOf,
   isClass,
@@ -225,7 +225,7 @@ export class SourceModel {
   }
 }
 
-export type { Binding, Path, Scopes };
+export type { Binding };
 
 function originOfDefault(node: ExportDefaultDeclaration['declaration']): Origin {
   if (isFunction(node)) return { from: 'function', node };

@@ -21,7 +21,7 @@ const OWN_FOLDER = fileURLToPath(
 );
 
 /** Returns the folders in search order: that of the project, then the package's own. */
-export function actionFolders(): string[] {
+function actionFolders(): string[] {
   return [...new Set([path.resolve(projectPath('actions')), OWN_FOLDER])];
 }
 

@@ -6,7 +6,7 @@ import { redactText } from '../core/redact.ts';
 import { printNote, printProblem } from './terminal.ts';
 
 export const EXIT_FAILED = 1;
-export const EXIT_USAGE = 2;
+const EXIT_USAGE = 2;
 export const EXIT_CANCELLED = 130;
 
 /** Writes the message of `thrown` to stderr, with its stack trace if `verbose`; returns the exit code. */

@@ -5,7 +5,7 @@ import { distance } from 'fastest-levenshtein';
 const maxEdits = ({ length }: string) => (length < 3 ? 1 : length < 8 ? 2 : 3);
 
 /** Returns the word of `known` that is closest to `typed`; undefined if none is close enough. */
-export function closest(typed: string, known: readonly string[]): string | undefined {
+function closest(typed: string, known: readonly string[]): string | undefined {
   const word = typed.toLowerCase();
   const ranked = known
     .map((candidate) => ({ candidate, edits: distance(word, candidate.toLowerCase()) }))

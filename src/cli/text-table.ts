@@ -127,7 +127,7 @@ function pad(text: string, width: number, isNumber = false): string {
 }
 
 /** Breaks `text` between words; a longer word gets a line of its own. Line breaks of the text stay. */
-export function wrap(text: string, width: number): string[] {
+function wrap(text: string, width: number): string[] {
   return text.split('\n').flatMap((paragraph) => {
     const lines: string[] = [];
     let line = '';

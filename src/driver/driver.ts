@@ -29,16 +29,10 @@ export {
   SessionStartError,
   StaleDriverError,
 } from './death.ts';
-export {
-  listProcesses,
-  readProcess,
-  readProcessState,
-  readProcessVariable,
-  type ProcessInfo,
-} from './process-table.ts';
+export { listProcesses, readProcessState, readProcessVariable, type ProcessInfo } from './process-table.ts';
 export { isProcessGone, isProcessRunning, isProcessThere, thisProcess } from './process-identity.ts';
 export type { HttpClient, Route } from './http-client.ts';
-export { deleteRemoteSession, endLeftProcesses, type LeftProcesses } from './reap.ts';
+export { deleteRemoteSession, endLeftProcesses } from './reap.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';
 export { deferDriver } from './deferred-driver.ts';
 export { pastAlerts } from './past-alerts.ts';

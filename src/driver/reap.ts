@@ -29,7 +29,7 @@ export interface LeftProcesses {
 }
 
 /** Processes of an ended session are still running. */
-export class ProcessesLeftError extends SupervisorError {
+class ProcessesLeftError extends SupervisorError {
   readonly code = 'processes-left';
   readonly consequence = 'retry';
 

@@ -8,17 +8,17 @@ import { findSecrets } from '../core/redact.ts';
 import { settingSecrets } from '../core/secrets.ts';
 import type { Registry } from './open-database.ts';
 
-export type { AlertLog, AlertStatus, NewAlert, StoredAlert } from './log/alert-log.ts';
+export type { NewAlert, StoredAlert } from './log/alert-log.ts';
 export { yieldToWriters } from './yield-to-writers.ts';
-export type { EventFilter, EventLog, StoredEvent } from './log/event-log.ts';
-export { EVENT_TYPES, type EventType, type NewEvent } from './log/events.ts';
-export type { Candidate, Leader, Leadership } from './leadership.ts';
-export type { StuckFinding, StuckWork, TimedOut } from './stuck-work.ts';
+export type { EventLog, StoredEvent } from './log/event-log.ts';
+export { type EventType, type NewEvent } from './log/events.ts';
+export type { Leader } from './leadership.ts';
+export type { StuckFinding, TimedOut } from './stuck-work.ts';
 export { LeaseLostError, RegistryDivergedError, RegistryError } from './errors.ts';
 export type { StoredHistogram } from './log/histograms.ts';
 export type { RegistryMetrics } from './log/metrics.ts';
 export type { Page, PageCursor } from './sql/page.ts';
-export type { ListedStep, RecordsPage, StepsPage } from './runs/run-pages.ts';
+export type { ListedStep } from './runs/run-pages.ts';
 export type { FolderClaim } from './runs/run-folders.ts';
 export type {
   AddedItem,
@@ -35,12 +35,11 @@ export type {
   StoredSave,
   StoredStep,
 } from './runs/run-store.ts';
-export type { NewRun } from './runs/run-row.ts';
-export type { RunFilter, RunLease, Runs } from './runs/runs-table.ts';
+export type { RunLease } from './runs/runs-table.ts';
 export { toStepRowId } from './sql/row-id.ts';
 export type { Claim, ClaimResult, Renewal, SessionFacts } from './sessions/claim.ts';
 export type { SessionLeases } from './sessions/session-leases.ts';
-export type { SessionFilter, SessionGroup, SessionPatch, SessionStore } from './sessions/session-store.ts';
+export type { SessionFilter, SessionGroup, SessionPatch } from './sessions/session-store.ts';
 export type { Registry } from './open-database.ts';
 export { isPostgresUrl } from './postgres-url.ts';
 

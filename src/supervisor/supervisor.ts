@@ -6,7 +6,6 @@ export { SessionSupervisor } from './session-supervisor.ts';
 // The parts of the driver that higher layers use. They don't import the layers below this one.
 export {
   BROWSER_OPTION_NAMES,
-  DevToolsClosedError,
   diffStates,
   EMPTY_STATE,
   isEmptyPatch,
@@ -17,7 +16,6 @@ export {
   SessionDeathError,
   SessionEndedError,
   SessionStartError,
-  StaleDriverError,
   toStorageState,
   type BrowserOptions,
   type BrowserState,
@@ -25,7 +23,6 @@ export {
   type CommandInfo,
   type PageState,
   type RestoreParts,
-  type StateAccess,
   type StateCookie,
   type StatePatch,
   pastAlerts,
@@ -45,7 +42,7 @@ export {
   type BatchWorker,
 } from './batch/options.ts';
 export { deathBehind, deathOf, deathSignalOf } from './death-signal.ts';
-export { CriticalFailureError, type CriticalFailureCode } from './critical-failures.ts';
+export { CriticalFailureError } from './critical-failures.ts';
 export { HostLimits, type HostLimitOptions } from './host-limits.ts';
 export type { ObservedOptions, SupervisorEvents, SupervisorHealth, SupervisorOptions } from './options.ts';
 export { DEFAULT_HEARTBEAT_INTERVAL_MS, validateSupervisorOptions } from './options.ts';
@@ -55,8 +52,8 @@ export { formatSessionState, readSessionState, type SessionState } from './resto
 export { removeOldStateFiles, StateFile } from './restore/state-file.ts';
 export { assertProxyInstalled } from './proxy-packages.ts';
 export { mergeSupervisorOptions, toSupervisorOptions } from './from-config.ts';
-export { RestartLimitError, type RestartLimitOptions } from './restart-limit.ts';
+export { RestartLimitError } from './restart-limit.ts';
 export type { SessionObserver, StartedSession } from './session-observer.ts';
 export type { SupervisorStatus } from './state.ts';
 export { untilOver } from './until-over.ts';
-export { assertLocalBrowser, routeOf, type TargetOptions } from './target.ts';
+export { assertLocalBrowser, routeOf } from './target.ts';

@@ -5,7 +5,7 @@ const SCREENSHOT_BASE64 =
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==';
 
 /** The capabilities of a scripted session unless the script changes them. */
-export const DEFAULT_CAPABILITIES: Readonly<Record<string, unknown>> = {
+const DEFAULT_CAPABILITIES: Readonly<Record<string, unknown>> = {
   acceptInsecureCerts: false,
   browserName: 'scripted',
   browserVersion: '1.0',

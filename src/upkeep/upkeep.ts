@@ -6,9 +6,7 @@ export { CleanupError } from './errors.ts';
 export {
   endLeftovers,
   endSession,
-  graceFor,
   isAbandoned,
-  isAwake,
   isPresent,
   isProcessOfRunGone,
   reapAbandoned,
@@ -17,14 +15,7 @@ export {
 } from './reaper.ts';
 export { removeLeftTemporaryFiles, temporaryPath } from './temporary-files.ts';
 export { toResumeWords } from './resume-words.ts';
-export {
-  describeIdle,
-  endTimedOut,
-  resetStuck,
-  timeOutStuck,
-  type EndOptions,
-  type StuckReset,
-} from './stuck-reset.ts';
+export { describeIdle, endTimedOut, resetStuck, timeOutStuck, type StuckReset } from './stuck-reset.ts';
 export {
   DEFAULT_CLEANUP_POLICY,
   removalAgeHours,

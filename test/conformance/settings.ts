@@ -2,7 +2,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { By, until } from 'selenium-webdriver';
@@ -144,7 +143,7 @@ export const settingsBodies: readonly SessionBody[] = [
     async run({ start, site }) {
       const { driver } = await start();
       await driver.get(site.page('/page', '<img src="data:,"><input><p style="color: #eee">pale</p>'));
-      const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+      const source = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
       await driver.executeScript(source);
       const faults = await driver.executeAsyncScript<string[]>(
         'axe.run().then(({ violations }) => arguments[0](violations.map(({ id }) => id)))',

@@ -1,5 +1,4 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -15,7 +14,7 @@ import { describeOnSqlite } from '../support/registries.ts';
 import { openMonitor, TOKEN, type OpenedMonitor } from './support/opened-monitor.ts';
 import { ageRun, startRun } from './support/rows.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const AXE = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 const WIDTHS = [1280, 390] as const;
 const SCHEMES = ['light', 'dark'] as const;
 const WAIT_MS = 10_000;

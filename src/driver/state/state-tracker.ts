@@ -185,7 +185,7 @@ export function obstacleOf(url: string): PageObstacle | null {
  * Returns the origin of a URL or of a storage key; undefined for URLs other than http and https, and for the storage keys of partitioned
  * frames, which are not restored.
  */
-export function originOf(url: string): string | undefined {
+function originOf(url: string): string | undefined {
   return /^https?:[^^]*$/.test(url) ? URL.parse(url)?.origin : undefined;
 }
 

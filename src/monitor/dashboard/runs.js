@@ -147,7 +147,7 @@ function toDoneText({ progress: { done, total, percent }, counts: { failed } }) 
 }
 
 /** @param {Run} run */
-export function toTroubleText({ error, deaths }) {
+function toTroubleText({ error, deaths }) {
   const died = deaths.length > 0 ? [`${toCountText(deaths.length, 'death')}: ${toCausesText(deaths)}`] : [];
   const failed = error === null ? [] : [`${error.code}: ${error.message}`];
   return [...failed, ...died].join(' · ') || null;

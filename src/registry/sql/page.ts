@@ -18,7 +18,7 @@ export interface Page<Row> {
  * The maximum size of a page's texts in bytes; a single row may be larger. A page is read in one piece, which blocks all other work for
  * about 10 ms per megabyte.
  */
-export const MAX_PAGE_BYTES = 2_000_000;
+const MAX_PAGE_BYTES = 2_000_000;
 
 /** Returns the number of rows that fit into one page: at least one if there is any. */
 export function countFitting(sizes: readonly number[]): number {

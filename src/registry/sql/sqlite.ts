@@ -24,7 +24,7 @@ import { makeFolder, PRIVATE_FILE_MODE } from '../../core/folders.ts';
 import { RegistryDivergedError } from '../errors.ts';
 import type { RegistryDialect } from './dialect.ts';
 
-export const MEMORY = ':memory:';
+const MEMORY = ':memory:';
 
 /** Primary result codes of https://sqlite.org/rescode.html; the extended ones have them in their lowest byte. */
 const BUSY = 5;

@@ -47,7 +47,7 @@ export interface BatchesOptions {
 }
 
 /** A death in a batch, with the outcome so far. The run recovers, and finished items are not done again. */
-export class BatchDeathError extends SessionDeathError {
+class BatchDeathError extends SessionDeathError {
   readonly outcome: BatchOutcome<unknown>;
 
   constructor(death: SessionDeathError, outcome: BatchOutcome<unknown>) {

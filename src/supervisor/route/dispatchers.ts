@@ -13,7 +13,7 @@ import type { HostAndPort, HostRules } from './host-rules.ts';
 import type { ProxyServer } from './proxy-rules.ts';
 
 /** The connection through the proxy could not be opened. Nothing of the call was sent. */
-export class NoProxyConnectionError extends Error {}
+class NoProxyConnectionError extends Error {}
 
 /** Chromium resolves all of these names to loopback; many resolvers don't know them. */
 const LOCAL_NAME = /\.localhost\.?$/;

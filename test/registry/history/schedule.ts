@@ -6,7 +6,7 @@ import { makeRandom, pickFrom, randomInteger, type Random } from '../../../scrip
 
 /** A lease lasts six heartbeats. */
 export const HEARTBEAT_INTERVAL_MS = 80;
-export const LEASE_MS = 6 * HEARTBEAT_INTERVAL_MS;
+const LEASE_MS = 6 * HEARTBEAT_INTERVAL_MS;
 const MAX_PAUSE_CALLS = 6;
 const MAX_PAUSE_MS = 60;
 

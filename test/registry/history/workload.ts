@@ -13,7 +13,7 @@ const ITEMS = Array.from({ length: 8 }, (_unused, index) => `item-${index + 1}`)
 const ITEMS_AT_A_TIME = 3;
 const MAX_ANSWER_DELAY_MS = 30;
 /** The header with the name of the process in each call. */
-export const PROCESS_HEADER = 'x-process';
+const PROCESS_HEADER = 'x-process';
 
 export interface WorkloadOptions {
   /** The name of the process that executes the action. */
