@@ -4,12 +4,6 @@
  * cleaned up by the next one.
  */
 export { SessionBusyError, SessionCapacityError, SessionLockError, SessionNotFoundError } from './errors.ts';
-export type {
-  AcquireOptions,
-  Acquisition,
-  ObservedAcquireOptions,
-  SessionManagerEvents,
-  UserObserver,
-} from './acquisition.ts';
+export type { AcquireOptions, Acquisition, ObservedAcquireOptions, SessionManagerEvents } from './acquisition.ts';
 export type { ManagerSettings } from './manager-settings.ts';
 export { SessionManager, type SessionManagerOptions } from './session-manager.ts';
