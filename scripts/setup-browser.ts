@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { installAdvice, readMachine, systemNames, type Machine } from '../src/cli/install-advice.ts';
+import { installAdvice, readMachine, systemNames, type Machine } from '../src/cli/doctor/install-advice.ts';
 import { locateBrowser, readVersions, versionsFit, type BrowserLocation } from '../src/driver/locate.ts';
 
 const DOWNLOAD_TIMEOUT_MS = 5 * 60_000;

@@ -11,9 +11,9 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 
 import { ConfigError, toError } from '../src/core/errors.ts';
-import { flagsKeptByNpm } from '../src/cli/invocation.ts';
-import { EXIT_CANCELLED, EXIT_FAILED, reportError } from '../src/cli/report-error.ts';
-import { listenForStop } from '../src/cli/stop-signals.ts';
+import { flagsKeptByNpm } from '../src/cli/terminal/command-line.ts';
+import { EXIT_CANCELLED, EXIT_FAILED, reportError } from '../src/cli/terminal/report-error.ts';
+import { listenForStop } from '../src/cli/terminal/stop-signals.ts';
 import type { RunOutcome } from '../src/runs/runs.ts';
 import { findBrowserProcess, killProcess } from '../src/testing.ts';
 import { openDemoShop, type DemoShop } from './demo-shop/demo-shop.ts';

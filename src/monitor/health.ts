@@ -1,7 +1,7 @@
 /** The health of the registry's work with its reasons. It is computed from the registry for each request, so that it is always current. */
 import type { Config } from '../config/config.ts';
 import type { Registry, StoredAlert } from '../registry/registry.ts';
-import { describeSpan } from '../core/time-words.ts';
+import { describeSpan } from '../core/describe-time.ts';
 import { HEALTH_STATUSES, judgeUtilisation, type HealthStatus, type StuckReport } from '../upkeep/upkeep.ts';
 
 /** The number of active sessions that the design allows for. */

@@ -1,6 +1,6 @@
 /** The errors of runs. They are apart from the code that throws them, because a program names them before it runs anything. */
 import { SupervisorError } from '../core/errors.ts';
-import { describeSpan } from '../core/time-words.ts';
+import { describeSpan } from '../core/describe-time.ts';
 import type { SessionDeathError } from '../supervisor/supervisor.ts';
 import type { LedgerEntry } from './replay/ledger.ts';
 import { describeStep, startSentence } from './steps/step-words.ts';

@@ -2,7 +2,7 @@
 import type { Death } from '../model/death.ts';
 import { CancelledError, describeError, SupervisorError, type ErrorReport } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
-import { describeSpan } from '../core/time-words.ts';
+import { describeSpan } from '../core/describe-time.ts';
 import { LeaseLostError, RegistryDivergedError } from '../registry/registry.ts';
 import { RestartLimitError, SessionDeathError } from '../supervisor/supervisor.ts';
 

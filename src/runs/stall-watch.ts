@@ -1,6 +1,6 @@
 /** Watches the progress of a run in its own process. The monitor, if one runs, applies the same limits. */
 import type { Log } from '../core/log.ts';
-import { describeSpan } from '../core/time-words.ts';
+import { describeSpan } from '../core/describe-time.ts';
 import { allowanceOf } from '../upkeep/upkeep.ts';
 
 /** The longest delay of a Node.js timer; a longer one fires at once. */

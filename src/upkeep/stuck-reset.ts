@@ -2,7 +2,7 @@
 import type { StoredSession } from '../model/session.ts';
 import { delay } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
-import { describeSpan } from '../core/time-words.ts';
+import { describeSpan } from '../core/describe-time.ts';
 import type { Registry, StuckFinding, TimedOut } from '../registry/registry.ts';
 import { endLeftovers, graceFor, isAbandoned, isAwake, type ReaperOptions } from './reaper.ts';
 import type { Idle } from './stuck.ts';

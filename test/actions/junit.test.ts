@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { toJunitXml, type PageResult } from '../../src/cli/junit.ts';
+import { toJunitXml, type PageResult } from '../../src/cli/run/junit-xml.ts';
 
 const PASSED: PageResult = {
   url: 'http://site/?a=1&b="2"',

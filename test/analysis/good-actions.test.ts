@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect } from 'chai';
 
 import { checkActionFile } from '../../src/analysis/analysis.ts';
-import { actionTemplate } from '../../src/cli/new-templates.ts';
+import { actionTemplate } from '../../src/cli/run/new-templates.ts';
 import { GOOD_FILES } from './good-files.ts';
 import { GOOD_HELPERS } from './good-helpers.ts';
 import { checkSources, inRun } from './marked-source.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { COMMANDS } from '../../src/cli/invocation.ts';
+import { COMMANDS } from '../../src/cli/terminal/command-line.ts';
 import { runCli } from './cli.ts';
 
 const PAGES = 'test/fixtures/actions/pages.ts';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { installAdvice } from '../../src/cli/install-advice.ts';
+import { installAdvice } from '../../src/cli/doctor/install-advice.ts';
 
 /** Runs the set-up of this repository, in which everything is already installed. */
 function runSetup(env: NodeJS.ProcessEnv = {}, ...args: string[]) {

@@ -1,9 +1,9 @@
 /** A program that loads the action of a file three times, calls its `run` each time and prints the results as lines of JSON. */
 import path from 'node:path';
 
-import { describeStack } from '../../src/cli/report-error.ts';
-import { ActionLoader } from '../../src/cli/action-loader.ts';
-import { placeInStack } from '../../src/cli/load-errors.ts';
+import { describeStack } from '../../src/cli/terminal/report-error.ts';
+import { ActionLoader } from '../../src/cli/run/load/action-loader.ts';
+import { placeInStack } from '../../src/cli/run/load/explain-load-error.ts';
 import { isAction, type Action } from '../../src/runs/runs.ts';
 
 const [, , file = ''] = process.argv;

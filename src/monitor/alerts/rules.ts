@@ -1,6 +1,6 @@
 /** The alert rules as data. Each rule checks the facts and returns its findings. */
 import type { StoredRun } from '../../model/run.ts';
-import { describeSpan } from '../../core/time-words.ts';
+import { describeSpan } from '../../core/describe-time.ts';
 import { describeIdle, MIN_UNITS_TO_JUDGE, MIN_REUSE_RATIO, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
 import type { CommandLine } from '../command-line.ts';
 import { MAX_ACTIVE_SESSIONS } from '../health.ts';

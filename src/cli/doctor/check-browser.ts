@@ -1,0 +1,37 @@
+/** Checks before a run that this machine's browser and driver can work together. */
+import type { Config } from '../../config/config.ts';
+import { toError } from '../../core/errors.ts';
+import { readVersions, SessionStartError, versionsFit } from '../../driver/driver.ts';
+import { assertLocalBrowser } from '../../supervisor/supervisor.ts';
+import { commandLine } from '../terminal/command-line.ts';
+
+/** Throws an error with both versions and the way out if they don't fit. Checks nothing for a Grid, which has its own browsers. */
+export async function assertBrowserFits(config: Config): Promise<void> {
+  const { gridUrl, chromeBinary, chromedriver, browserEnvironment } = config;
+  if (gridUrl !== undefined) return;
+  const { browserPath, driverPath } = await assertLocalBrowser({ browserPath: chromeBinary, driverPath: chromedriver });
+  const { browser, driver } = await readVersions(browserPath, driverPath, browserEnvironment).catch(
+    (thrown: unknown) => {
+      const { message } = toError(thrown);
+      throw new SessionStartError(
+        `The browser or its driver does not start: ${message}. See \`${commandLine('doctor')}\`.`,
+        { cause: thrown },
+      );
+    },
+  );
+  if (versionsFit(browser, driver)) return;
+  throw new SessionStartError(describeMisfit({ browserPath, browser, driverPath, driver }), {
+    data: { browser, driver },
+  });
+}
+
+export function describeMisfit(
+  pair: Readonly<Record<'browserPath' | 'browser' | 'driverPath' | 'driver', string>>,
+): string {
+  const { browserPath, browser, driverPath, driver } = pair;
+  const major = browser.split('.')[0];
+  return (
+    `The browser ${browserPath} is ${browser}, but the driver ${driverPath} is ${driver}: their major versions must be the same. ` +
+    `Install chromedriver ${major}, or set CHROME_BINARY and CHROMEDRIVER to a pair that fits.`
+  );
+}

@@ -1,0 +1,97 @@
+/** The table of runs. */
+import { RUN_STATUSES, toShownProgress, type StoredRun } from '../../model/run.ts';
+import type { Registry } from '../../registry/registry.ts';
+import { commandLine } from '../terminal/command-line.ts';
+import { count } from '../terminal/progress-line.ts';
+import { describeNumbers, toChoice, toWhole } from './registry-commands.ts';
+import { runToJson } from './render-run.ts';
+import { isRunLeft, resumeLine, shortRunId } from './stored-run.ts';
+import { renderColumns, renderLines } from '../terminal/text-table.ts';
+import { describeDuration, describeSpan } from '../../core/describe-time.ts';
+import { printJson, printResult } from '../terminal/terminal.ts';
+
+export interface RunListOptions {
+  readonly limit: string;
+  readonly status?: string;
+  readonly json?: boolean;
+}
+
+export async function listRuns(
+  registry: Registry,
+  { limit: limitText, status: statusText, json = false }: RunListOptions,
+): Promise<void> {
+  const limit = toWhole('--limit', limitText);
+  const status = statusText === undefined ? undefined : toChoice('--status', statusText, RUN_STATUSES);
+  const filter = status === undefined ? {} : { status };
+  const runs = await registry.runs.list({ ...filter, limit });
+  if (json) {
+    printJson(runs.map(runToJson));
+    return;
+  }
+  const damaged = await registry.runs.listDamaged();
+  const total = await registry.runs.count(filter);
+  printResult(renderList(runs, { total, status, limit }));
+  if (damaged.length > 0) printResult(renderLines([`Left out, for the row is damaged: ${damaged.join(', ')}.`]));
+}
+
+function renderList(
+  runs: readonly StoredRun[],
+  { total, status, limit }: { readonly total: number; readonly status: string | undefined; readonly limit: number },
+): string {
+  const [first] = runs;
+  if (first === undefined)
+    return renderLines(
+      status === undefined
+        ? ['No runs yet. Begin one:', `  ${commandLine('run', 'gather-catalog --help')}`]
+        : [`No run is ${status}. All of them:`, `  ${commandLine('runs')}`],
+    );
+  const left = runs.filter(isRunLeft);
+  const tally = Object.groupBy(runs, (run) => run.status);
+  const byStatus = Object.fromEntries(Object.entries(tally).map(([name, { length }]) => [name, length]));
+  const chosen = status === undefined ? '' : `--status ${status} `;
+  const notes = [
+    ...(total > runs.length
+      ? [
+          `${runs.length} of ${count(total, 'run')}. More of them:`,
+          `  ${commandLine('runs', `list ${chosen}--limit ${limit * 5}`)}`,
+        ]
+      : [`${count(total, 'run')}: ${describeNumbers(byStatus, RUN_STATUSES)}`]),
+    'Details of one, by its id or enough of it:',
+    `  ${commandLine('runs', `show ${shortRunId(first)}`)}`,
+    ...left
+      .slice(0, 1)
+      .flatMap((run) => [
+        `${count(left.length, 'run')} without a process, which can be gone on with:`,
+        `  ${resumeLine(run)}`,
+      ]),
+  ];
+  return `${renderRuns(runs)}\n${renderLines(notes)}`;
+}
+
+function renderRuns(runs: readonly StoredRun[]): string {
+  return renderColumns(
+    [
+      { title: 'ID', least: 14 },
+      { title: 'ACTION', least: 8 },
+      { title: 'STATUS' },
+      { title: 'DONE', isNumber: true },
+      { title: 'RECORDS', isNumber: true },
+      { title: 'DEATHS', isNumber: true },
+      { title: 'AGE', isNumber: true },
+      { title: 'TOOK', isNumber: true },
+    ],
+    runs.map((run) => {
+      const { done, total } = toShownProgress(run);
+      return [
+        run.id,
+        run.action,
+        isRunLeft(run) ? 'process gone' : run.status,
+        total === null ? String(done) : `${done}/${total}`,
+        String(run.records),
+        String(run.deaths.length),
+        describeSpan(Date.now() - Date.parse(run.createdAt)),
+        describeDuration(run.durationMs),
+      ];
+    }),
+  );
+}

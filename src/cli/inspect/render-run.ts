@@ -1,0 +1,92 @@
+/** All facts about a run, one line per field. */
+import type { Death } from '../../model/death.ts';
+import { toShownProgress, type StoredRun } from '../../model/run.ts';
+import { redactValue } from '../../core/redact.ts';
+import { quoteForShell, toFlag } from '../../core/shell-words.ts';
+import { commandLine } from '../terminal/command-line.ts';
+import { count } from '../terminal/progress-line.ts';
+import { describeCounts, isRunLeft, resumeLine } from './stored-run.ts';
+import { renderFields, toPlainLine, type Field } from '../terminal/text-table.ts';
+import { describeDuration, describeTime } from '../../core/describe-time.ts';
+
+export function renderRun(run: StoredRun): string {
+  const { startedAt, endedAt, lastProgressAt, error, host, pid } = run;
+  const fields: readonly Field[] = [
+    ['id', run.id],
+    ['action', run.action],
+    ['status', describeStatus(run)],
+    ['error', error === null ? null : `${error.code}: ${error.message}`],
+    ['owner', run.owner],
+    ['params', describeParams(run.params)],
+    ['steps', describeCounts(run)],
+    ['progress', describeProgress(run)],
+    ['records', describeRecords(run)],
+    ['sessions', `${run.sessions}; ${count(run.reused, 'unit')} of work on a session that was there`],
+    ['deaths', run.deaths.length === 0 ? 'none' : run.deaths.map(describeDeath)],
+    [
+      'files',
+      Object.entries(run.outputs).map(([dataset, file]) => (dataset === 'records' ? file : `${file} (${dataset})`)),
+    ],
+    ['process', host === null ? null : `${host}:${pid}`],
+    ['created', describeTime(run.createdAt)],
+    ['started', startedAt === null ? 'not yet' : describeTime(startedAt)],
+    ['moved', lastProgressAt === null ? null : describeTime(lastProgressAt)],
+    ['ended', endedAt === null ? null : describeTime(endedAt)],
+    ['took', describeDuration(run.durationMs)],
+  ];
+  return renderFields(fields, describeNext(run));
+}
+
+/** Returns the stored row for programs, without secrets. */
+export function runToJson(run: StoredRun): object {
+  return {
+    ...run,
+    params: redactValue(run.params),
+    error: redactValue(run.error),
+    isProcessGone: isRunLeft(run),
+  };
+}
+
+function describeStatus(run: StoredRun): string {
+  if (isRunLeft(run)) return `${run.status}, but its process is gone: no process works on it`;
+  return run.isCancelRequested ? `${run.status}, asked to end` : run.status;
+}
+
+/** Returns the parameters as flags of `run`. */
+function describeParams(params: StoredRun['params']): string {
+  const flags = Object.entries(redactValue(params) as StoredRun['params']).flatMap(([name, value]) =>
+    (Array.isArray(value) ? (value as unknown[]) : [value]).map((one) => describeFlag(toFlag(name), one)),
+  );
+  return flags.length === 0 ? 'none' : flags.join(' ');
+}
+
+function describeFlag(name: string, value: unknown): string {
+  if (typeof value === 'boolean') return value ? `--${name}` : `--no-${name}`;
+  const text = quoteForShell(typeof value === 'string' ? value : JSON.stringify(value));
+  return text.startsWith('-') ? `--${name}=${text}` : `--${name} ${text}`;
+}
+
+/** `120 of 525 (22 %): page 3`, or `120 so far` if the action reports no total. */
+function describeProgress(run: StoredRun): string {
+  const { done, total, percent } = toShownProgress(run);
+  const label = run.display?.label === undefined ? '' : `: ${toPlainLine(run.display.label)}`;
+  return total === null ? `${done} so far${label}` : `${done} of ${total} (${percent} %)${label}`;
+}
+
+function describeRecords({ records, outputs }: StoredRun): string {
+  if (records === 0) return 'none';
+  return Object.keys(outputs).length > 0 ? String(records) : `${records}; the run wrote no file of them`;
+}
+
+function describeDeath({ cause, detectedBy, at, epoch, evidence }: Death): string {
+  return `${cause}, noticed by ${detectedBy} at ${at} (session ${epoch}): ${evidence.message}`;
+}
+
+function describeNext(run: StoredRun): string[] {
+  const { id, status, records, outputs } = run;
+  const exportLine = commandLine('runs', `export ${id}`);
+  if (status === 'completed') return [exportLine];
+  const isAtWork = status === 'processing' && !isRunLeft(run);
+  const isUnwritten = records > 0 && Object.keys(outputs).length === 0;
+  return [isAtWork ? commandLine('runs', `cancel ${id}`) : resumeLine(run), ...(isUnwritten ? [exportLine] : [])];
+}

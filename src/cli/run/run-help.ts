@@ -1,0 +1,210 @@
+/** The flags of `run`, and help texts that show them together with those of an action. */
+import { Command, Option } from 'commander';
+
+import { EXPORT_FORMATS, type Action } from '../../runs/runs.ts';
+import { toActionParameters, type ActionParameter } from './action-flags.ts';
+import type { Flag } from './flags.ts';
+import { commandLine } from '../terminal/command-line.ts';
+
+export const RUN_COMMAND_FLAGS: readonly Flag[] = [
+  {
+    name: 'owner',
+    kind: 'text',
+    placeholder: 'name',
+    description: 'the owner of the session (default: the run itself)',
+  },
+  {
+    name: 'wait',
+    kind: 'number',
+    placeholder: 'seconds',
+    description: 'how long to wait if the owner is busy',
+    defaultValue: 0,
+  },
+  {
+    name: 'resume',
+    kind: 'text',
+    placeholder: 'run',
+    description: 'resume this run (last: the newest one) with its parameters, instead of starting a new one',
+  },
+  {
+    name: 'redo',
+    kind: 'text',
+    placeholder: 'key',
+    description: 'with --resume: do this step (or batch/key for an item) and everything after it again',
+  },
+  {
+    name: 'session-state',
+    kind: 'text',
+    placeholder: 'file',
+    description: 'load cookies and storage from this file into each new session, and save them to it',
+  },
+  {
+    name: 'sessions',
+    kind: 'number',
+    placeholder: 'number',
+    description: 'the number of browsers for batches that use several',
+  },
+  {
+    name: 'grid',
+    kind: 'text',
+    placeholder: 'url',
+    description: 'use the browsers of this Selenium Grid, or a running driver',
+  },
+  { name: 'headed', kind: 'boolean', placeholder: '', description: 'show the browser', defaultValue: false },
+  {
+    name: 'browser-argument',
+    kind: 'text',
+    placeholder: 'switch',
+    isList: true,
+    description: 'a switch of the browser, such as --browser-argument=--accept-lang=de',
+  },
+  { name: 'proxy', kind: 'text', placeholder: 'url', description: "the browser's proxy" },
+  {
+    name: 'accept-insecure-certs',
+    kind: 'boolean',
+    placeholder: '',
+    description: 'accept certificates that cannot be verified',
+    defaultValue: false,
+  },
+  {
+    name: 'user-data-dir',
+    kind: 'text',
+    placeholder: 'dir',
+    description: 'a browser profile to use; it is not deleted',
+  },
+  {
+    name: 'download-dir',
+    kind: 'text',
+    placeholder: 'dir',
+    description: 'where the browser puts downloads (default: downloads in the output folder)',
+  },
+  {
+    name: 'recover',
+    kind: 'boolean',
+    placeholder: '',
+    description: 'end the run at the first death of its session',
+    defaultValue: true,
+  },
+  {
+    name: 'rehearse',
+    kind: 'boolean',
+    placeholder: '',
+    choices: ['all'],
+    description:
+      'run again with the session killed inside steps and between them, and compare the data; --rehearse=all disturbs each step once',
+    defaultValue: false,
+  },
+  {
+    name: 'output',
+    kind: 'text',
+    placeholder: 'dir',
+    description: 'where files are written (default: output/<run id>)',
+  },
+  {
+    name: 'format',
+    kind: 'text',
+    placeholder: 'choice',
+    choices: EXPORT_FORMATS,
+    description: 'the format of the data files',
+    defaultValue: 'jsonl',
+  },
+  {
+    name: 'json',
+    kind: 'boolean',
+    placeholder: '',
+    description: 'print the outcome as one line of JSON, last',
+    defaultValue: false,
+  },
+  {
+    name: 'verbose',
+    kind: 'boolean',
+    placeholder: '',
+    description: 'log more, and show where errors come from',
+    defaultValue: false,
+  },
+  {
+    name: 'help',
+    kind: 'boolean',
+    placeholder: '',
+    description: "show this; after an action's name, with its parameters",
+    defaultValue: false,
+  },
+];
+
+const EXIT_CODES = `Exit codes:
+  0    completed
+  1    some or all of the work failed
+  2    wrong usage or settings, or no browser could be started
+  3    halted: the session died, and no recovery was left or wanted
+  4    the owner is busy, or there is no capacity for another session
+  5    timed out: no progress for too long
+  130  cancelled (Ctrl+C; twice ends it at once)`;
+
+export function makeRunHelp(): string {
+  const examples = [
+    commandLine('run', 'gather-catalog --url http://127.0.0.1:8080'),
+    commandLine('run', './my-action.ts --output data --format csv'),
+    commandLine('run', 'gather-catalog --url http://127.0.0.1:8080 --json'),
+    commandLine('run', 'gather-catalog --resume last'),
+  ];
+  const command = makeHelpCommand('run', '<name|file> [--parameter value …] [options]').description(
+    'Runs an action. Name one of the `actions` folder, or the file of a module that default-exports one.',
+  );
+  for (const flag of RUN_COMMAND_FLAGS) command.addOption(toOption(flag));
+  const parameters =
+    `Parameters of an action are flags too: ${commandLine('run', '<name> --help')} shows them, ` +
+    `${commandLine('actions')} lists all actions.`;
+  return `${command.helpInformation()}\n${parameters}\n\n${describeExamples(examples)}`;
+}
+
+/** Returns the help of one action. `target` is the name or file that the user typed. */
+export function makeActionHelp(action: Action, target: string): string {
+  const parameters = toActionParameters(action);
+  const needed = parameters.filter(({ isRequired }) => isRequired);
+  const example = needed.map((parameter) => `--${parameter.name} ${exampleOf(parameter)}`);
+  const command = makeHelpCommand(action.name, `${target} [options]`).description(action.description);
+  for (const parameter of parameters) command.addOption(toOption(parameter).helpGroup('Parameters:'));
+  for (const flag of RUN_COMMAND_FLAGS) command.addOption(toOption(flag).helpGroup('Options:'));
+  return `${command.helpInformation()}\n${describeExamples([commandLine('run', [target, ...example].join(' '))])}`;
+}
+
+/** Returns a command that is only used to print its help. */
+function makeHelpCommand(name: string, usage: string): Command {
+  return new Command(name).helpOption(false).configureHelp({ commandUsage: () => commandLine('run', usage) });
+}
+
+function describeExamples(lines: readonly string[]): string {
+  return `Example${lines.length === 1 ? '' : 's'}:\n${lines.map((line) => `  ${line}\n`).join('')}\n${EXIT_CODES}\n`;
+}
+
+/** Returns a flag as help texts and lists show it: `--pages <number>`, `--no-recover`. */
+export function flagTerm({ name, kind, placeholder, choices, defaultValue, isList }: Flag): string {
+  if (kind === 'boolean' && choices !== undefined) return `--${name}[=${choices.join('|')}]`;
+  if (kind === 'boolean') return defaultValue === true ? `--no-${name}` : `--${name}`;
+  return `--${name} <${placeholder}>${isList === true ? ' …' : ''}`;
+}
+
+function toOption(flag: Flag): Option {
+  const { description, choices, defaultValue, isRequired = false, isList = false, kind } = flag;
+  const notes = [
+    ...(choices === undefined || kind === 'boolean' ? [] : [choices.join(' | ')]),
+    ...(isRequired ? ['required'] : []),
+    ...(isList ? ['may be given several times'] : []),
+    ...(kind === 'boolean' || defaultValue === undefined ? [] : [`default: ${showDefault(defaultValue)}`]),
+  ];
+  const prefix = kind === 'boolean' && defaultValue === true && flag.name !== 'recover' ? 'not: ' : '';
+  return new Option(
+    flagTerm({ ...flag, isList: false }),
+    [prefix + description, ...(notes.length > 0 ? [`(${notes.join('; ')})`] : [])].filter(Boolean).join(' '),
+  );
+}
+
+function showDefault(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(String).join(', ');
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function exampleOf({ placeholder, choices }: ActionParameter): string {
+  if (placeholder === 'url') return 'https://example.com/';
+  return choices?.[0] ?? { number: '1', json: "'{}'" }[placeholder] ?? '…';
+}

@@ -1,0 +1,194 @@
+/** The summary of a run for users: first what went wrong, then the evidence, the symptoms, the counts, the files and the next command. */
+import { toPlainLine } from '../../core/plain-text.ts';
+import type { Death } from '../../model/death.ts';
+import { isTakenAway, type Rehearsal, type RunOutcome, type RunStatus } from '../../runs/runs.ts';
+import { describeDeath, tallyCauses } from './describe-death.ts';
+import { count } from '../terminal/progress-line.ts';
+
+const MAX_COMMANDS_SHOWN = 5;
+const MAX_CONSEQUENCES_SHOWN = 3;
+const MAX_WARNINGS_SHOWN = 10;
+const MAX_STEPS_SHOWN = 10;
+const MAX_KILLS_SHOWN = 10;
+/** The codes of errors that a death causes: the run could not go on after it. */
+const CAUSED_BY_DEATH = ['session-dead', 'session-start-failed', 'restart-limit'];
+const VERBS: Readonly<Record<RunStatus, string>> = {
+  completed: 'completed',
+  partial: 'ended with failures',
+  failed: 'failed',
+  halted: 'was halted',
+  timed_out: 'timed out',
+  cancelled: 'was cancelled',
+};
+
+export interface SummaryOptions {
+  /** The command that repeats the run. */
+  readonly again: string;
+  /** The command that resumes the run. */
+  readonly resume?: string | undefined;
+  /** The location of the failure, as `file:line:column`. */
+  readonly failedAt?: string | undefined;
+}
+
+/** Returns lines without line breaks, whatever the text of a page or an error contains. */
+export function summarize(outcome: RunOutcome, options: SummaryOptions): string[] {
+  const { deaths, status } = outcome;
+  const rootCause = findRootCause(outcome);
+  return [
+    ...(rootCause === undefined ? [] : [`${describeDeath(rootCause, outcome.counts)}.`]),
+    ...(rootCause === undefined ? [] : describeEvidence(rootCause)),
+    ...describeError(outcome, { ...options, isSymptom: rootCause !== undefined }),
+    `${outcome.action} ${VERBS[status]} after ${describeDuration(outcome.durationMs)}: ${describeRecords(outcome)}.`,
+    ...(status === 'completed' || status === 'partial'
+      ? describeSurvival(deaths)
+      : describeEarlierDeaths(deaths, rootCause)),
+    ...describeWarnings(outcome),
+    ...describeRepeatedEffects(outcome),
+    row('steps', describeCounts(outcome)),
+    ...Object.entries(outcome.outputs).map(([dataset, file]) =>
+      row('data', dataset === 'records' ? file : `${file} (${dataset})`),
+    ),
+    row('next', describeNext(outcome, options)),
+  ].map(toPlainLine);
+}
+
+/** Reports whether the action replays well, and what to look at if it does not. */
+export function describeRehearsal(rehearsal: Rehearsal): string[] {
+  const { kills, killedAt, notReached, differences, repeatedEffects, warnings } = rehearsal;
+  if (kills === 0 && differences.length === 0)
+    return [
+      'The rehearsal killed no session: the action has no steps. Put its work into steps, or all of it is done again after a death.',
+    ];
+  const killed = `${count(kills, 'session')} killed`;
+  const verdict =
+    differences.length === 0
+      ? `The action replays well: ${killed}, and the data are the same.`
+      : `The action does not replay well: ${killed}, and the result differs.`;
+  return [
+    verdict,
+    ...rows('killed', killedAt.slice(0, MAX_KILLS_SHOWN), killedAt.length),
+    // A rehearsal that found a difference ends early.
+    ...(differences.length > 0 ? [] : rows('not there', notReached.slice(0, MAX_KILLS_SHOWN), notReached.length)),
+    ...rows('different', differences, differences.length),
+    ...describeWarnings({ warnings }),
+    ...describeRepeatedEffects({ repeatedEffects }),
+  ].map(toPlainLine);
+}
+
+/** Returns the death that ended the run, if there was one. The error is then only its result. */
+function findRootCause({ status, deaths, error }: RunOutcome): Death | undefined {
+  const last = deaths.at(-1);
+  const isTimedOut = status === 'timed_out' && last !== undefined && isTakenAway(last);
+  const isDeathly = status === 'halted' || isTimedOut || CAUSED_BY_DEATH.includes(error?.code ?? '');
+  return status !== 'completed' && isDeathly ? last : undefined;
+}
+
+function describeEvidence({ evidence, cancelled, consequences, detectedAfterMs, lastHeartbeatAt }: Death): string[] {
+  const commands = evidence.lastCommands.slice(-MAX_COMMANDS_SHOWN);
+  const { queued, inFlight, refused } = cancelled;
+  const silence =
+    detectedAfterMs === null
+      ? []
+      : [row('silent for', `${detectedAfterMs} ms; last sign of life ${lastHeartbeatAt ?? 'none'}`)];
+  const more = consequences.length - MAX_CONSEQUENCES_SHOWN;
+  return [
+    row('evidence', evidence.message),
+    ...(evidence.url === null ? [] : [row('page', evidence.url)]),
+    ...silence,
+    ...commands.map((command, index) => row(index === 0 ? 'commands' : '', command)),
+    row('symptoms', `work ended by it: ${queued} queued, ${inFlight} under way; ${refused} refused afterwards`),
+    ...consequences.slice(0, MAX_CONSEQUENCES_SHOWN).map((consequence) => row('', consequence)),
+    ...(more > 0 ? [row('', `and ${more} more`)] : []),
+  ];
+}
+
+function describeError(
+  { error, status }: RunOutcome,
+  { failedAt, isSymptom }: SummaryOptions & { isSymptom: boolean },
+): string[] {
+  if (error === null || status === 'cancelled') return [];
+  // Its message would repeat the root cause.
+  if (error.code === 'session-dead' && isSymptom) return [];
+  const where = failedAt === undefined ? '' : ` (${failedAt})`;
+  return isSymptom ? [row('then', `${error.code}: ${error.message}`)] : [`${error.code}: ${error.message}${where}`];
+}
+
+function describeSurvival(deaths: readonly Death[]): string[] {
+  return deaths.length === 0
+    ? []
+    : [row('deaths', `survived ${count(deaths.length, 'death')}: ${tallyCauses(deaths)}`)];
+}
+
+function describeEarlierDeaths(deaths: readonly Death[], rootCause: Death | undefined): string[] {
+  const earlier = rootCause === undefined ? deaths : deaths.slice(0, -1);
+  if (earlier.length === 0) return [];
+  return [
+    row(
+      'deaths',
+      `${rootCause === undefined ? '' : 'before this one, '}survived ${count(earlier.length, 'death')}: ${tallyCauses(earlier)}`,
+    ),
+  ];
+}
+
+/** One line per warning; the number of those beyond {@link MAX_WARNINGS_SHOWN}. */
+function describeWarnings({ warnings }: Pick<RunOutcome, 'warnings'>): string[] {
+  const lines = warnings.map((warning) => warning.replaceAll(/\s*\n\s*/g, ' '));
+  return rows('warnings', lines.slice(0, MAX_WARNINGS_SHOWN), lines.length);
+}
+
+function describeRepeatedEffects({ repeatedEffects }: Pick<RunOutcome, 'repeatedEffects'>): string[] {
+  if (repeatedEffects.length === 0) return [];
+  const more = repeatedEffects.length - MAX_STEPS_SHOWN;
+  const names = [...repeatedEffects.slice(0, MAX_STEPS_SHOWN), ...(more > 0 ? [`and ${more} more`] : [])];
+  return [
+    row(
+      'repeated',
+      `These steps were done again although an interrupted attempt had already sent something: ${names.join(', ')}`,
+    ),
+  ];
+}
+
+function describeRecords({ records, sessions, outputs }: RunOutcome): string {
+  const files = Object.keys(outputs).length;
+  const kept = records > 0 && files === 0 ? ' (not written to a file)' : '';
+  return `${count(records, 'record')}${kept}, ${count(sessions, 'browser session')}`;
+}
+
+/** `525 = 500 done + 20 failed + 5 cancelled`. */
+function describeCounts({ counts }: RunOutcome): string {
+  const { total, done, failed, cancelled, skipped } = counts;
+  if (total === 0) return 'none were begun';
+  const parts = Object.entries({ done, failed, cancelled, skipped }).filter(
+    ([name, number]) => number > 0 || name === 'done',
+  );
+  return `${total} = ${parts.map(([name, number]) => `${number} ${name}`).join(' + ')}`;
+}
+
+function describeNext({ status, outputs, sessions, error }: RunOutcome, { again, resume }: SummaryOptions): string {
+  const [file] = Object.values(outputs);
+  if (status === 'completed') return file === undefined ? again : describeLook(file);
+  // Without a session there is no run to resume.
+  if (sessions === 0 || resume === undefined) return again;
+  return `${resume}   (${error?.code === 'replay-diverged' ? 'when the action is corrected' : 'does the remaining work'})`;
+}
+
+/** The command that shows the first records of a file. `file` is quoted for a shell if it needs to be. */
+export function describeLook(file: string): string {
+  return file.replace(/'$/, '').endsWith('.gz') ? `gzip -dc ${file} | head -n 3` : `head -n 3 ${file}`;
+}
+
+function describeDuration(ms: number): string {
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1_000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** One row per text, the name only before the first, and a row with the number of those that are not shown. */
+function rows(name: string, shown: readonly string[], total: number): string[] {
+  const more = total - shown.length;
+  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].map((text, index) => row(index === 0 ? name : '', text));
+}
+
+function row(name: string, text: string): string {
+  return `  ${name.padEnd(10)} ${text}`;
+}

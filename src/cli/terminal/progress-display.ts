@@ -1,0 +1,195 @@
+/**
+ * The only writer to stderr during a run. On a terminal a bar stays below the lines of the log; otherwise a line is printed every five
+ * seconds. The timers do not keep the program alive, and nothing is drawn after `stop`.
+ */
+import { Console } from 'node:console';
+import { Writable } from 'node:stream';
+import type { WriteStream } from 'node:tty';
+
+import { SingleBar, type Options } from 'cli-progress';
+
+import type { RunProgress } from '../../runs/runs.ts';
+import { toTerminalText } from './terminal.ts';
+import { describeProgress, RateMeter, renderProgress, widthOf } from './progress-line.ts';
+
+const DRAWS_PER_SECOND = 5;
+const LINE_INTERVAL_MS = 5_000;
+const ESCAPE = '\u001b';
+const CLEAR_DOWN = `${ESCAPE}[J`;
+const COLOUR = new RegExp(String.raw`${ESCAPE}\[[\d;:]{0,20}m`, 'g');
+const LIKE_LOG_LINE = /^(?=\{|(?:error|warning|debug): )/gm;
+
+export interface ProgressDisplay {
+  /** Writes lines above the bar. `text` ends with a line break. */
+  print(text: string): void;
+  /** Shows what `read` returns, from now on. */
+  watch(read: () => RunProgress): void;
+  /** Removes the bar. Idempotent. */
+  stop(): void;
+}
+
+export interface ProgressOptions {
+  readonly stream?: NodeJS.WriteStream;
+  /** Needed because the output of a CI service can look like a terminal although it is none. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}
+
+export function openProgress({
+  stream = process.stderr,
+  environment = process.env,
+}: ProgressOptions = {}): ProgressDisplay {
+  const isPlain =
+    !stream.isTTY || environment['TERM'] === 'dumb' || !['', '0', 'false'].includes(environment['CI'] ?? '');
+  return isPlain ? new ProgressLines(stream) : new ProgressBar(stream);
+}
+
+/** Returns the console for action modules. It writes to the display: stdout is for the summary, and lines must not mix with the bar. */
+export function makeConsole(display: Pick<ProgressDisplay, 'print'>): Console {
+  const sink = new Writable({
+    decodeStrings: false,
+    write: (chunk: string | Buffer, _encoding, done) => {
+      display.print(toConsoleText(chunk.toString()));
+      done();
+    },
+  });
+  return new Console({ stdout: sink, stderr: sink });
+}
+
+/** Removes colours, and indents lines that look like lines of the log. */
+function toConsoleText(text: string): string {
+  return text.replace(COLOUR, '').replace(LIKE_LOG_LINE, '  ');
+}
+
+class ProgressLines implements ProgressDisplay {
+  readonly #stream: NodeJS.WriteStream;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+  }
+
+  print(text: string): void {
+    this.#stream.write(toTerminalText(text));
+  }
+
+  watch(read: () => RunProgress): void {
+    this.stop();
+    this.#timer = setInterval(() => this.print(`${describeProgress(read())}\n`), LINE_INTERVAL_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+class ProgressBar implements ProgressDisplay {
+  readonly #stream: WriteStream;
+  readonly #terminal: BarTerminal;
+  #bar: SingleBar | undefined;
+
+  constructor(stream: WriteStream) {
+    this.#stream = stream;
+    this.#terminal = new BarTerminal(stream);
+  }
+
+  print(text: string): void {
+    this.#terminal.printAbove(toTerminalText(text));
+  }
+
+  watch(read: () => RunProgress): void {
+    this.stop();
+    const rate = new RateMeter();
+    // The types of cli-progress don't have `terminal`.
+    const options: Options & { readonly terminal: BarTerminal } = {
+      // cli-progress calls this for the line at each drawing, so its own counter is never updated.
+      format: () => {
+        const progress = read();
+        return renderProgress(progress, {
+          columns: this.#terminal.getWidth(),
+          rate: rate.update(progress.units.done),
+        });
+      },
+      terminal: this.#terminal,
+      fps: DRAWS_PER_SECOND,
+      forceRedraw: true,
+      hideCursor: null,
+      linewrap: null,
+      gracefulExit: false,
+      clearOnComplete: true,
+    };
+    this.#bar = new SingleBar(options);
+    this.#bar.start(1, 0);
+    this.#stream.on('resize', this.#onResize);
+  }
+
+  stop(): void {
+    this.#stream.off('resize', this.#onResize);
+    this.#bar?.stop();
+    this.#bar = undefined;
+    this.#terminal.erase();
+  }
+
+  readonly #onResize = () => this.#terminal.redraw();
+}
+
+/**
+ * The terminal that cli-progress writes to. Its own one restores a saved cursor position, which is another line after the terminal has
+ * scrolled, and it assumes that a line takes one row, but a narrower window wraps the line to two rows.
+ */
+class BarTerminal {
+  readonly #stream: WriteStream;
+  #line = '';
+
+  constructor(stream: WriteStream) {
+    this.#stream = stream;
+  }
+
+  /** Leaves space for the `^C` that a terminal shows: a line that wraps could not be cleared. */
+  getWidth(): number {
+    return (this.#stream.columns || 80) - 3;
+  }
+
+  isTTY(): boolean {
+    return true;
+  }
+
+  write(line: string): void {
+    this.#stream.write(`${this.#eraser()}${line}`);
+    this.#line = line;
+  }
+
+  printAbove(text: string): void {
+    const line = this.#line;
+    this.#stream.write(`${this.#eraser()}${text}${text.endsWith('\n') || line === '' ? line : `\n${line}`}`);
+  }
+
+  erase(): void {
+    if (this.#line !== '') this.#stream.write(this.#eraser());
+    this.#line = '';
+  }
+
+  /** Clears the line after the window's width has changed. The next drawing fits the new width. */
+  redraw(): void {
+    this.write('');
+  }
+
+  /** Returns codes that move to the beginning of the line, which the terminal may have wrapped since, and clear from there. */
+  #eraser(): string {
+    if (this.#line === '') return '';
+    const rows = Math.ceil(widthOf(this.#line) / (this.#stream.columns || 80));
+    return `\r${rows > 1 ? `\u001b[${rows - 1}A` : ''}${CLEAR_DOWN}`;
+  }
+
+  // cli-progress also calls these functions; `write` does all of their work.
+  cursorSave(): void {}
+  cursorRestore(): void {}
+  cursor(): void {}
+  cursorTo(): void {}
+  cursorRelative(): void {}
+  cursorRelativeReset(): void {}
+  clearRight(): void {}
+  clearLine(): void {}
+  clearBottom(): void {}
+  newline(): void {}
+  lineWrapping(): void {}
+}

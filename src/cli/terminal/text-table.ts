@@ -1,0 +1,144 @@
+/** Tables that fit the terminal: texts beside their names, wrapped; and rows of columns, shortened. */
+import { toPlainLine as withoutControls } from '../../core/plain-text.ts';
+import { redactText } from '../../core/redact.ts';
+import { cut, widthOf } from './progress-line.ts';
+
+const MAX_WIDTH = 120;
+/** The width if the output is not a terminal. */
+const DEFAULT_WIDTH = 100;
+const GAP = 2;
+const LINE_BREAK = /\r\n|\n/g;
+
+export interface TableRow {
+  readonly name: string;
+  /** The texts, one below the other, each wrapped separately. */
+  readonly texts: readonly string[];
+  /** Prevents wrapping. It is set for commands, so that the user can copy them. */
+  readonly isWhole?: boolean;
+}
+
+export interface Column {
+  readonly title: string;
+  /** The number of letters to which the column can be shortened. Default: it is never shortened. */
+  readonly least?: number;
+  readonly isNumber?: boolean;
+}
+
+export function renderTable(rows: readonly TableRow[], columns = terminalWidth()): string {
+  const width = Math.min(columns, MAX_WIDTH);
+  const nameWidth = Math.max(...rows.map(({ name }) => widthOf(name)), 0) + GAP;
+  // On a very narrow terminal the texts go below the names.
+  const indent = nameWidth > width / 2 ? GAP : nameWidth;
+  return rows
+    .map(({ name, texts, isWhole = false }) => {
+      const wrapped = isWhole ? texts : texts.flatMap((text) => wrap(text, width - indent));
+      const lines = wrapped.map((line) => `${' '.repeat(indent)}${line}`);
+      const [first = ''] = lines;
+      if (indent < nameWidth) return [name, ...lines].map((line) => `${line}\n`).join('');
+      return [name.padEnd(indent) + first.slice(indent), ...lines.slice(1)].map((line) => `${line}\n`).join('');
+    })
+    .join('');
+}
+
+/** A name with one text, several texts, or none. */
+export type Field = readonly [name: string, text: string | readonly string[] | null];
+
+/** Renders one line per field, then the next commands, which are never wrapped, so that the user can copy them. */
+export function renderFields(fields: readonly Field[], next: readonly string[]): string {
+  const rows = fields.map(([name, given]) => {
+    const texts = given === null ? [] : typeof given === 'string' ? [given] : given;
+    return { name, texts: texts.map(toPlainText), isWhole: false };
+  });
+  return renderTable(
+    [...rows, { name: 'next', texts: next.map(withoutControls), isWhole: true }].filter(
+      ({ texts }) => texts.length > 0,
+    ),
+  );
+}
+
+/** Wraps sentences. An indented line is a command and is not wrapped. */
+export function renderLines(lines: readonly string[], columns = terminalWidth()): string {
+  const width = Math.min(columns, MAX_WIDTH);
+  const wrapped = lines.flatMap((line) => (line.startsWith(' ') ? [line] : wrap(line, width)));
+  return wrapped.map((line) => `${line}\n`).join('');
+}
+
+/**
+ * Renders one line per row, at most as wide as the terminal: the widest of the columns that can be shortened is shortened first. Cells can
+ * contain foreign text, so characters that a terminal interprets are removed.
+ */
+export function renderColumns(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  width = terminalWidth(),
+): string {
+  const lines = [columns.map(({ title }) => title), ...rows.map((cells) => cells.map(toPlainLine))];
+  // There can be more rows than a call can take arguments.
+  const widths = columns.map((_column, at) =>
+    lines.reduce((widest, cells) => Math.max(widest, widthOf(cells[at] ?? '')), 0),
+  );
+  const room = width - GAP * (columns.length - 1);
+  for (let over = widths.reduce((sum, one) => sum + one, 0) - room; over > 0; over -= 1) {
+    const spare = columns.map(({ least }, at) =>
+      least === undefined || (widths[at] ?? 0) <= least ? 0 : (widths[at] ?? 0),
+    );
+    const widest = spare.indexOf(Math.max(...spare));
+    if (spare[widest] === 0) break;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+  }
+  const toLine = (cells: readonly string[]) =>
+    columns.map(({ isNumber }, at) => pad(shorten(cells[at] ?? '', widths[at] ?? 0), widths[at] ?? 0, isNumber));
+  return lines.map((cells) => `${cut(toLine(cells).join(' '.repeat(GAP)).trimEnd(), width)}\n`).join('');
+}
+
+/** Shortens `text` to `width` columns. It leaves the beginning and the end, because names often differ at their end. */
+export function shorten(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  const letters = Array.from(text);
+  let head = '';
+  let tail = '';
+  for (;;) {
+    const isHead = widthOf(head) < widthOf(tail);
+    const letter = (isHead ? letters.shift() : letters.pop()) ?? '';
+    if (widthOf(head) + widthOf(letter) + widthOf(tail) + 1 > width) return `${head}…${tail}`;
+    if (isHead) head += letter;
+    else tail = `${letter}${tail}`;
+  }
+}
+
+/** Returns foreign text as one line, without secrets and without characters that a terminal interprets. */
+export function toPlainLine(text: string): string {
+  return withoutControls(redactText(text));
+}
+
+/** Does the same for each line of `text` and preserves its line breaks. */
+export function toPlainText(text: string): string {
+  return text.split(LINE_BREAK).map(toPlainLine).join('\n');
+}
+
+/** Returns the width of the terminal; if there is none, the value of `COLUMNS`. */
+function terminalWidth(): number {
+  return process.stdout.columns || Number(process.env['COLUMNS']) || DEFAULT_WIDTH;
+}
+
+function pad(text: string, width: number, isNumber = false): string {
+  const space = ' '.repeat(Math.max(0, width - widthOf(text)));
+  return isNumber ? space + text : text + space;
+}
+
+/** Breaks `text` between words; a longer word gets a line of its own. Line breaks of the text stay. */
+function wrap(text: string, width: number): string[] {
+  return text.split('\n').flatMap((paragraph) => {
+    const lines: string[] = [];
+    let line = '';
+    for (const word of paragraph.split(' ')) {
+      if (line !== '' && widthOf(line) + 1 + widthOf(word) > width) {
+        lines.push(line);
+        line = word;
+      } else {
+        line = line === '' ? word : `${line} ${word}`;
+      }
+    }
+    return [...lines, line];
+  });
+}
