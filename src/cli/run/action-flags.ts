@@ -1,10 +1,9 @@
 /** Maps the parameters of an action to flags. Their types, choices, defaults and limits come from its zod schema. */
 import { z } from 'zod';
 
-import { redactText, redactValue } from '../../core/redact.ts';
 import { toFlag } from '../../core/shell-words.ts';
 import type { Action } from '../../runs/runs.ts';
-import type { Flag, FlagProblem } from './flags.ts';
+import { showValue, type Flag, type FlagProblem } from './flags.ts';
 
 /** The keywords of JSON Schema that zod writes and that a command line needs. */
 interface Schema {
@@ -85,7 +84,7 @@ export function checkParameters(
       : {
           flag: parameter.name,
           isMissing: false,
-          message: `${flag} is ${show(parameter.parameter, value)}; it must be ${parameter.allowed}. ${message}.`,
+          message: `${flag} is ${showValue(parameter.parameter, value)}; it must be ${parameter.allowed}. ${message}.`,
         };
   });
 }
@@ -166,10 +165,4 @@ function describeLimits({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }
     exclusiveMaximum === undefined ? '' : `below ${exclusiveMaximum}`,
   ].filter(Boolean);
   return limits.length === 0 ? '' : ` ${limits.join(' and ')}`;
-}
-
-function show(name: string, value: unknown): string {
-  const safe = (redactValue({ [name]: value }) as Record<string, unknown>)[name];
-  const text = redactText(JSON.stringify(safe));
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -1,7 +1,11 @@
 /**
- * Flags as data, in one shape for the flags of `run` and for an action's parameters. This module parses them instead of commander, because
- * an action's flags are known only after it is loaded, and because all problems with them are reported at once.
+ * Flags as data, in one shape for the flags of `run` and for an action's parameters. Commander takes them from the command line; their values
+ * are checked afterwards, because all problems are reported at once and commander throws at the first.
  */
+import { Command, Option } from 'commander';
+import { z } from 'zod';
+
+import { redactText, redactValue } from '../../core/redact.ts';
 import { didYouMean } from '../terminal/did-you-mean.ts';
 
 export interface Flag {
@@ -10,10 +14,10 @@ export interface Flag {
   readonly kind: 'text' | 'number' | 'boolean' | 'json';
   readonly description: string;
   /** Stands for the value in help texts. */
-  readonly placeholder: string;
+  readonly placeholder?: string;
   /** The allowed texts. A boolean flag with choices can be given alone or with one of them: `--flag`, `--flag=choice`. */
   readonly choices?: readonly string[];
-  /** Allows the flag several times. Its value is then a list. */
+  /** Allows the flag several times. Its value is then a list. Any other flag is refused if it is given several times. */
   readonly isList?: boolean;
   readonly isRequired?: boolean;
   readonly defaultValue?: unknown;
@@ -32,114 +36,89 @@ export interface ParsedFlags {
   readonly problems: readonly FlagProblem[];
 }
 
-const BOOLEANS: Readonly<Record<string, boolean>> = {
-  true: true,
-  yes: true,
-  on: true,
-  1: true,
-  false: false,
-  no: false,
-  off: false,
-  0: false,
-};
+/** Stands for the value of a flag that was given without one. No word of a command line can have this character. */
+const NO_VALUE = '\0';
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 export function parseFlags(args: readonly string[], flags: readonly Flag[]): ParsedFlags {
+  const given = new Map<string, string[]>();
+  const command = new Command();
+  const accept = (name: string, words: string, preset: string) => {
+    const add = (text: string) => given.set(name, [...(given.get(name) ?? []), text]);
+    command.addOption(new Option(words).preset(preset).argParser(add));
+  };
+  for (const { name, kind } of flags) {
+    // A value that is optional for commander is never a word that looks like a flag.
+    accept(name, `--${name} [value]`, kind === 'boolean' ? 'true' : NO_VALUE);
+    if (kind === 'boolean') accept(name, `--no-${name}`, 'false');
+  }
+  const { operands, unknown } = command.parseOptions([...args]);
   const values = new Map<string, unknown>();
-  const positionals: string[] = [];
   const problems: FlagProblem[] = [];
-  const rest = [...args];
-  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
-    if (arg === '--') {
-      positionals.push(...rest.splice(0));
-      continue;
-    }
-    if (!/^-[^\d.]/.test(arg)) {
-      positionals.push(arg);
-      continue;
-    }
-    const { typed, name, inline } = splitFlag(arg);
-    const flag = flags.find((known) => known.name === name);
-    const negated = flags.find((known) => known.kind === 'boolean' && `no-${known.name}` === name);
-    if (negated !== undefined) {
-      values.set(negated.name, false);
-      continue;
-    }
-    if (flag === undefined) {
-      problems.push({ flag: name, message: `${typed} is unknown.${suggestFlag(name, flags)}` });
-      // The next word is most likely the value of the unknown flag.
-      if (inline === undefined && isValue(rest[0])) rest.shift();
-      continue;
-    }
-    const text = inline ?? (takesValue(flag, rest[0]) ? rest.shift() : undefined);
-    const value = toValue(text, flag);
-    if ('problem' in value) problems.push({ flag: name, message: value.problem });
-    else if (flag.isList === true)
-      values.set(name, [...((values.get(name) as unknown[] | undefined) ?? []), value.value]);
-    else values.set(name, value.value);
+  for (const flag of flags) {
+    const texts = given.get(flag.name);
+    if (texts === undefined) continue;
+    const results = texts.map((text) => toValue(text, flag));
+    const wrong = results.flatMap((result) => ('problem' in result ? [result.problem] : []));
+    const whole = results.flatMap((result) => ('value' in result ? [result.value] : []));
+    const distinct = flag.kind === 'boolean' ? [...new Set(whole)] : whole;
+    if (wrong.length === 0 && flag.isList !== true && distinct.length > 1) wrong.push(describeRepeated(flag, distinct));
+    problems.push(...wrong.map((message) => ({ flag: flag.name, message })));
+    if (wrong.length === 0) values.set(flag.name, flag.isList === true ? whole : whole[0]);
   }
-  return { values, positionals, problems };
+  // Words behind an unknown flag are most likely its values.
+  problems.push(...unknown.filter((word) => /^-./.test(word) && word !== '--').map((word) => refuse(word, flags)));
+  return { values, positionals: operands, problems };
 }
 
-function splitFlag(arg: string): { typed: string; name: string; inline: string | undefined } {
-  if (arg === '-h') return { typed: arg, name: 'help', inline: undefined };
-  const [, typed = arg, name = '', inline] = /^(--?([^=]*))(?:=([\s\S]*))?$/.exec(arg) ?? [];
-  return { typed, name, inline };
+/** Returns a value as messages show it: quoted, short, and without secrets. */
+export function showValue(name: string, value: unknown): string {
+  const safe = (redactValue({ [name]: value }) as Record<string, unknown>)[name];
+  const text = redactText(JSON.stringify(safe));
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
-/** Returns whether a word is a value. Negative numbers (`-5`) and a single dash are values; words that look like flags are not. */
-function isValue(next: string | undefined): next is string {
-  return next !== undefined && !/^-(-|[a-z])/i.test(next);
+function describeRepeated({ name }: Flag, values: readonly unknown[]): string {
+  const each = values.map((value) => showValue(name, value)).join(' and ');
+  return `--${name} is given ${values.length === 2 ? 'twice' : `${values.length} times`}: ${each}. Give it once.`;
 }
 
-/** Returns whether the word after a flag is the value of the flag. */
-function takesValue({ kind, choices = [] }: Flag, next: string | undefined): boolean {
-  return kind === 'boolean' ? next !== undefined && choices.includes(next) : isValue(next);
-}
-
-function toValue(text: string | undefined, flag: Flag): { value: unknown } | { problem: string } {
+function toValue(text: string, flag: Flag): { value: unknown } | { problem: string } {
   const { name, kind, choices, placeholder } = flag;
+  const shown = showValue(name, text);
   if (kind === 'boolean') {
-    if (text !== undefined && choices?.includes(text)) return { value: text };
-    const value = text === undefined ? true : BOOLEANS[text.toLowerCase()];
-    if (value !== undefined) return { value };
-    return {
-      problem:
-        choices === undefined
-          ? `--${name} takes no value; write --${name} or --no-${name}.`
-          : `--${name} is ${show(text ?? '')}; write --${name} or ${choices.map((choice) => `--${name}=${choice}`).join(' or ')}.`,
-    };
+    if (choices?.includes(text) === true) return { value: text };
+    const value = z.stringbool().safeParse(text);
+    if (value.success) return { value: value.data };
+    const ways = choices?.map((choice) => `--${name}=${choice}`) ?? [`--no-${name}`];
+    const what = choices === undefined ? 'takes no value' : `is ${shown}`;
+    return { problem: `--${name} ${what}; write --${name} or ${ways.join(' or ')}.` };
   }
-  if (text === undefined) {
+  if (text === NO_VALUE) {
     return {
       problem: `--${name} needs a value: --${name} <${placeholder}>. If the value begins with a dash, write --${name}=-value.`,
     };
   }
-  if (choices !== undefined && !choices.includes(text)) {
-    return {
-      problem: `--${name} is ${show(text)}; it must be one of ${choices.join(', ')}.${didYouMean(text, choices)}`,
-    };
-  }
+  if (choices !== undefined && !choices.includes(text))
+    return { problem: `--${name} is ${shown}; it must be one of ${choices.join(', ')}.${didYouMean(text, choices)}` };
   if (kind === 'number') {
     return NUMBER.test(text.trim())
       ? { value: Number(text) }
-      : { problem: `--${name} is ${show(text)}; it must be a number.` };
+      : { problem: `--${name} is ${shown}; it must be a number.` };
   }
-  if (kind === 'json') {
-    try {
-      return { value: JSON.parse(text) as unknown };
-    } catch {
-      return { problem: `--${name} must be JSON, such as '{"a": 1}'; ${show(text)} isn't.` };
-    }
+  if (kind === 'text') return { value: text };
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    return { problem: `--${name} must be JSON, such as '{"a": 1}'; ${shown} isn't.` };
   }
-  return { value: text };
 }
 
-function suggestFlag(name: string, flags: readonly Flag[]): string {
+/** The value of an unknown flag is not shown: it can be a secret. */
+function refuse(word: string, flags: readonly Flag[]): FlagProblem {
+  const [typed = word] = word.split('=', 1);
+  const name = typed.replace(/^--?/, '');
   const known = flags.flatMap((flag) => (flag.kind === 'boolean' ? [flag.name, `no-${flag.name}`] : [flag.name]));
-  return didYouMean(name, known, (word) => `--${word}`);
-}
-
-function show(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+  const shown = typed === word ? typed : `${typed}=…`;
+  return { flag: name, message: `${shown} is unknown.${didYouMean(name, known, (one) => `--${one}`)}` };
 }

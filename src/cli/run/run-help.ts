@@ -6,129 +6,44 @@ import { toActionParameters, type ActionParameter } from './action-flags.ts';
 import type { Flag } from './flags.ts';
 import { commandLine } from '../terminal/command-line.ts';
 
+const text = (name: string, placeholder: string, description: string, rest: Partial<Flag> = {}): Flag => ({
+  ...{ name, kind: 'text', placeholder, description },
+  ...rest,
+});
+const number = (...[name, placeholder, description, defaultValue]: [string, string, string, number?]): Flag =>
+  text(name, placeholder, description, { kind: 'number', defaultValue });
+const toggle = (name: string, description: string, rest: Partial<Flag> = {}): Flag => ({
+  ...{ name, kind: 'boolean', description, defaultValue: false },
+  ...rest,
+});
+
 export const RUN_COMMAND_FLAGS: readonly Flag[] = [
-  {
-    name: 'owner',
-    kind: 'text',
-    placeholder: 'name',
-    description: 'the owner of the session (default: the run itself)',
-  },
-  {
-    name: 'wait',
-    kind: 'number',
-    placeholder: 'seconds',
-    description: 'how long to wait if the owner is busy',
-    defaultValue: 0,
-  },
-  {
-    name: 'resume',
-    kind: 'text',
-    placeholder: 'run',
-    description: 'resume this run (last: the newest one) with its parameters, instead of starting a new one',
-  },
-  {
-    name: 'redo',
-    kind: 'text',
-    placeholder: 'key',
-    description: 'with --resume: do this step (or batch/key for an item) and everything after it again',
-  },
-  {
-    name: 'session-state',
-    kind: 'text',
-    placeholder: 'file',
-    description: 'load cookies and storage from this file into each new session, and save them to it',
-  },
-  {
-    name: 'sessions',
-    kind: 'number',
-    placeholder: 'number',
-    description: 'the number of browsers for batches that use several',
-  },
-  {
-    name: 'grid',
-    kind: 'text',
-    placeholder: 'url',
-    description: 'use the browsers of this Selenium Grid, or a running driver',
-  },
-  { name: 'headed', kind: 'boolean', placeholder: '', description: 'show the browser', defaultValue: false },
-  {
-    name: 'browser-argument',
-    kind: 'text',
-    placeholder: 'switch',
+  text('owner', 'name', 'the owner of the session (default: the run itself)'),
+  number('wait', 'seconds', 'how long to wait if the owner is busy', 0),
+  text('resume', 'run', 'resume this run (last: the newest one) with its parameters, instead of starting a new one'),
+  text('redo', 'key', 'with --resume: do this step (or batch/key for an item) and everything after it again'),
+  text('session-state', 'file', 'load cookies and storage from this file into each new session, and save them to it'),
+  number('sessions', 'number', 'the number of browsers for batches that use several'),
+  text('grid', 'url', 'use the browsers of this Selenium Grid, or a running driver'),
+  toggle('headed', 'show the browser'),
+  text('browser-argument', 'switch', 'a switch of the browser, such as --browser-argument=--accept-lang=de', {
     isList: true,
-    description: 'a switch of the browser, such as --browser-argument=--accept-lang=de',
-  },
-  { name: 'proxy', kind: 'text', placeholder: 'url', description: "the browser's proxy" },
-  {
-    name: 'accept-insecure-certs',
-    kind: 'boolean',
-    placeholder: '',
-    description: 'accept certificates that cannot be verified',
-    defaultValue: false,
-  },
-  {
-    name: 'user-data-dir',
-    kind: 'text',
-    placeholder: 'dir',
-    description: 'a browser profile to use; it is not deleted',
-  },
-  {
-    name: 'download-dir',
-    kind: 'text',
-    placeholder: 'dir',
-    description: 'where the browser puts downloads (default: downloads in the output folder)',
-  },
-  {
-    name: 'recover',
-    kind: 'boolean',
-    placeholder: '',
-    description: 'end the run at the first death of its session',
-    defaultValue: true,
-  },
-  {
-    name: 'rehearse',
-    kind: 'boolean',
-    placeholder: '',
-    choices: ['all'],
-    description:
-      'run again with the session killed inside steps and between them, and compare the data; --rehearse=all disturbs each step once',
-    defaultValue: false,
-  },
-  {
-    name: 'output',
-    kind: 'text',
-    placeholder: 'dir',
-    description: 'where files are written (default: output/<run id>)',
-  },
-  {
-    name: 'format',
-    kind: 'text',
-    placeholder: 'choice',
-    choices: EXPORT_FORMATS,
-    description: 'the format of the data files',
-    defaultValue: 'jsonl',
-  },
-  {
-    name: 'json',
-    kind: 'boolean',
-    placeholder: '',
-    description: 'print the outcome as one line of JSON, last',
-    defaultValue: false,
-  },
-  {
-    name: 'verbose',
-    kind: 'boolean',
-    placeholder: '',
-    description: 'log more, and show where errors come from',
-    defaultValue: false,
-  },
-  {
-    name: 'help',
-    kind: 'boolean',
-    placeholder: '',
-    description: "show this; after an action's name, with its parameters",
-    defaultValue: false,
-  },
+  }),
+  text('proxy', 'url', "the browser's proxy"),
+  toggle('accept-insecure-certs', 'accept certificates that cannot be verified'),
+  text('user-data-dir', 'dir', 'a browser profile to use; it is not deleted'),
+  text('download-dir', 'dir', 'where the browser puts downloads (default: downloads in the output folder)'),
+  toggle('recover', 'end the run at the first death of its session', { defaultValue: true }),
+  toggle(
+    'rehearse',
+    'run again with the session killed inside steps and between them, and compare the data; --rehearse=all disturbs each step once',
+    { choices: ['all'] },
+  ),
+  text('output', 'dir', 'where files are written (default: output/<run id>)'),
+  text('format', 'choice', 'the format of the data files', { choices: EXPORT_FORMATS, defaultValue: 'jsonl' }),
+  toggle('json', 'print the outcome as one line of JSON, last'),
+  toggle('verbose', 'log more, and show where errors come from'),
+  toggle('help', "show this; after an action's name, with its parameters"),
 ];
 
 const EXIT_CODES = `Exit codes:
@@ -206,5 +121,5 @@ function showDefault(value: unknown): string {
 
 function exampleOf({ placeholder, choices }: ActionParameter): string {
   if (placeholder === 'url') return 'https://example.com/';
-  return choices?.[0] ?? { number: '1', json: "'{}'" }[placeholder] ?? '…';
+  return choices?.[0] ?? { number: '1', json: "'{}'" }[placeholder ?? ''] ?? '…';
 }

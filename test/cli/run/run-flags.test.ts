@@ -7,6 +7,20 @@ import { RUN_FLAGS } from '../../../src/runs/runs.ts';
 
 const action = defineAction({ name: 'mine', description: 'Mine.', params: z.object({}), run: () => undefined });
 
+const typed = defineAction({
+  name: 'typed',
+  description: 'Has a parameter of each kind.',
+  params: z.object({
+    low: z.number().optional(),
+    mode: z.enum(['a', 'b']).optional(),
+    strict: z.boolean().optional(),
+    label: z.array(z.string()).optional(),
+    shape: z.object({ a: z.array(z.number()) }).optional(),
+    apiKey: z.string().optional(),
+  }),
+  run: () => undefined,
+});
+
 function parse(...args: string[]): RunRequest {
   return parseRunFlags(action, args, 'mine');
 }
@@ -44,6 +58,17 @@ describe('the flags of run', () => {
     expect(flagTerm(rehearse!)).to.equal('--rehearse[=all]');
   });
 
+  it('take a value behind an equals sign or as the next word, which may be a negative number', () => {
+    const given = (...args: string[]) => parseRunFlags(typed, args, 'typed').params;
+    expect(given('--label=-a', '--label', '-5', '--label', '')).to.deep.equal({ label: ['-a', '-5', ''] });
+    expect(given('--low', '-5', '--no-strict', '--shape={"a":[1]}')).to.deep.equal({
+      low: -5,
+      strict: false,
+      shape: { a: [1] },
+    });
+    expect(given('--strict=off', '--no-strict')).to.deep.equal({ strict: false });
+  });
+
   const REFUSED: readonly [string[], string][] = [
     [['--redo', 'page 3'], '--redo does a step of an earlier run again; name that run with --resume'],
     [['--resume', 'last', '--redo='], '--redo is empty.'],
@@ -52,6 +77,28 @@ describe('the flags of run', () => {
     [['--rehearse=all', '--resume', 'last'], '--rehearse starts new runs; it cannot be used with --resume.'],
     [['--rehearse', '--no-recover'], '--rehearse shows how a run recovers from deaths; it cannot be used with'],
   ];
+  const REFUSED_PARAMETERS: readonly [string[], string][] = [
+    [['--low', '1', '--low=2'], '--low is given twice: 1 and 2. Give it once.'],
+    [['--mode', 'a', '--mode', 'a'], '--mode is given twice: "a" and "a". Give it once.'],
+    [['--strict', '--no-strict'], '--strict is given twice: true and false. Give it once.'],
+    [['--api-key', 'first', '--api-key', 'second'], '--api-key is given twice: "***" and "***".'],
+    [
+      ['--low', '--strict'],
+      '--low needs a value: --low <number>. If the value begins with a dash, write --low=-value.',
+    ],
+    [['--label', '--strict'], '--label needs a value'],
+    [['--strict', 'maybe'], '--strict takes no value; write --strict or --no-strict.'],
+    [['--modes=a'], '--modes=… is unknown. Did you mean --mode?'],
+    [['--no-strikt'], '--no-strikt is unknown. Did you mean --no-strict?'],
+    [['-x', 'y'], '-x is unknown.'],
+    [['--mode', 'a', '--', '--low'], '"--low": only flags can follow the name of an action.'],
+  ];
+  for (const [args, message] of REFUSED_PARAMETERS) {
+    it(`are refused with a reason: ${args.join(' ')}`, () => {
+      expect(() => parseRunFlags(typed, args, 'typed')).to.throw(ConfigError, message);
+    });
+  }
+
   for (const [args, message] of REFUSED) {
     it(`are refused with a reason: ${args.join(' ')}`, () => {
       expect(refusal(...args)).to.include(message);
