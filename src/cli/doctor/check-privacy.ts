@@ -2,10 +2,10 @@
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
+import { count } from '../../core/describe-number.ts';
 import type { Config } from '../../config/config.ts';
 import { quoteForShell } from '../../core/shell-words.ts';
 import type { CheckResult } from './check-result.ts';
-import { count } from '../terminal/progress-line.ts';
 
 const NAME = 'privacy';
 const OUTPUT = 'output';

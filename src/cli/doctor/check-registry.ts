@@ -1,13 +1,13 @@
 /** The `doctor` check of the registry: that it can be opened, and what it contains. */
 import { existsSync } from 'node:fs';
 
+import { count } from '../../core/describe-number.ts';
 import { LIVE_STATUSES } from '../../model/session.ts';
 import type { Config } from '../../config/config.ts';
 import { toError } from '../../core/errors.ts';
 import { redactText } from '../../core/redact.ts';
 import { MONITOR_LEADERSHIP, openRegistry } from '../../registry/registry.ts';
 import type { CheckResult } from './check-result.ts';
-import { count } from '../terminal/progress-line.ts';
 
 const NAME = 'registry';
 

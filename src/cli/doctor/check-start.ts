@@ -1,4 +1,5 @@
 /** Starts a browser as a run does, and ends it. A reason why runs would fail is reported here, with its way out. */
+import { describeDuration } from '../../core/describe-time.ts';
 import type { Config } from '../../config/config.ts';
 import { toError } from '../../core/errors.ts';
 import { SessionSupervisor, toSupervisorOptions } from '../../supervisor/supervisor.ts';
@@ -16,8 +17,8 @@ export async function checkStart(config: Config): Promise<CheckResult> {
   try {
     await using supervisor = await SessionSupervisor.start({ ...toSupervisorOptions(config), signal });
     await supervisor.driver.get('data:text/html,<title>ready</title>');
-    const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
-    return { name, status: 'ok', message: `a browser was started and opened a page in ${seconds} s` };
+    const took = describeDuration(performance.now() - startedAt);
+    return { name, status: 'ok', message: `a browser was started and opened a page in ${took}` };
   } catch (thrown) {
     if (!signal.aborted) return { name, status: 'problem', message: toError(thrown).message };
     const message = `no browser was ready within ${limitMs / 1_000} s.`;

@@ -1,6 +1,7 @@
 /** The `doctor` command: checks everything that a run needs, and says what to do about problems. */
 import { Command } from 'commander';
 
+import { count } from '../../core/describe-number.ts';
 import type { CheckResult } from './check-result.ts';
 import { runChecks } from './run-checks.ts';
 import { commandLine } from '../terminal/command-line.ts';
@@ -37,9 +38,6 @@ function render(results: readonly CheckResult[]): string {
     texts: [message, ...(advice === undefined ? [] : [advice])],
   }));
   const problems = results.filter(({ status }) => status === 'problem').length;
-  const verdict =
-    problems === 0
-      ? 'Ready to run.'
-      : `${problems} problem${problems === 1 ? '' : 's'} to solve before a run can work.`;
+  const verdict = problems === 0 ? 'Ready to run.' : `${count(problems, 'problem')} to solve before a run can work.`;
   return `${renderTable(rows)}\n${verdict}\n`;
 }

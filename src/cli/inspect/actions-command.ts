@@ -1,6 +1,7 @@
 /** The `actions` command: lists the actions with their parameters. The row of a module that can't be loaded shows the error. */
 import { Command } from 'commander';
 
+import { count } from '../../core/describe-number.ts';
 import type { SourceWarning } from '../../analysis/analysis.ts';
 import { describeError } from '../../core/errors.ts';
 import { openProgress, makeConsole } from '../terminal/progress-display.ts';
@@ -79,8 +80,7 @@ function describe(action: Action): string[] {
 function describeWarnings(warnings: readonly SourceWarning[]): string[] {
   const [first] = warnings;
   if (first === undefined) return [];
-  const count = `${warnings.length} warning${warnings.length === 1 ? '' : 's'}`;
-  return [`${count}: ${describeSourceWarning(first)}`];
+  return [`${count(warnings.length, 'warning')}: ${describeSourceWarning(first)}`];
 }
 
 function toJson(entry: Entry): object {

@@ -1,6 +1,7 @@
 /** `sessions cleanup` prints what it would remove, and removes it with `--execute`. It never removes sessions that other processes hold. */
 import type { Command } from 'commander';
 
+import { count, describeNumbers, sum } from '../../core/describe-number.ts';
 import { LIVE_STATUSES, SESSION_STATUSES } from '../../model/session.ts';
 import type { Config } from '../../config/config.ts';
 import { makeLog } from '../../core/log.ts';
@@ -15,8 +16,7 @@ import {
   type CleanupRequest,
 } from './cleanup-plan.ts';
 import { commandLine } from '../terminal/command-line.ts';
-import { count } from '../terminal/progress-line.ts';
-import { describeNumbers, fail, makeSubcommand, withRegistry } from './registry-commands.ts';
+import { fail, makeSubcommand, withRegistry } from './registry-commands.ts';
 import { isSessionLeft } from './render-session.ts';
 import { renderLines } from '../terminal/text-table.ts';
 import { printJson, printResult } from '../terminal/terminal.ts';
@@ -127,8 +127,4 @@ async function clean(
   if (failedHours !== undefined) removed += await manager.cleanupFailed({ olderThanHours: failedHours });
   if (endedHours !== undefined) removed += await manager.cleanupCompleted({ olderThanHours: endedHours });
   return { removed, lapsed };
-}
-
-function sum(numbers: Readonly<Record<string, number>>): number {
-  return Object.values(numbers).reduce((total, number) => total + number, 0);
 }

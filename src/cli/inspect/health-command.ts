@@ -1,6 +1,8 @@
 /** The `health` command: prints the state of sessions and runs as the monitor reports it, also without a monitor. */
 import { Command } from 'commander';
 
+import { count } from '../../core/describe-number.ts';
+import { shorten } from '../terminal/text-width.ts';
 import type { Config } from '../../config/config.ts';
 import { describeAgo, describeSpan } from '../../core/describe-time.ts';
 import { thisProcess } from '../../driver/driver.ts';
@@ -15,13 +17,11 @@ import {
 } from '../../monitor/monitor.ts';
 import { MONITOR_LEADERSHIP, type Leader, type Registry, type StoredAlert } from '../../registry/registry.ts';
 import { commandLine } from '../terminal/command-line.ts';
-import { count } from '../terminal/progress-line.ts';
 import { withRegistry } from './registry-commands.ts';
 import { EXIT_FAILED } from '../terminal/report-error.ts';
-import { shortRunId } from './stored-run.ts';
-import { shortId } from './render-session.ts';
+import { shortRunId, shortSessionId } from './subjects.ts';
 import { renderIdle } from './render-idle.ts';
-import { renderLines, renderTable, shorten, toPlainLine } from '../terminal/text-table.ts';
+import { renderLines, renderTable, toPlainLine } from '../terminal/text-table.ts';
 import { printJson, printResult } from '../terminal/terminal.ts';
 
 const ALERTS_SHOWN = 10;
@@ -155,7 +155,7 @@ function describeNext({ health, limits, leader, hasRuns }: Findings): readonly s
 
 function showLine({ runId, sessionId }: HealthReport['report']['longRunning'][number]): string {
   return runId === null
-    ? commandLine('sessions', `show ${shortId({ id: sessionId ?? '' })}`)
+    ? commandLine('sessions', `show ${shortSessionId(sessionId ?? '')}`)
     : commandLine('runs', `show ${shortRunId({ id: runId })}`);
 }
 

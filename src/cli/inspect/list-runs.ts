@@ -1,11 +1,12 @@
 /** The table of runs. */
+import { shortRunId } from './subjects.ts';
+import { count, describeNumbers } from '../../core/describe-number.ts';
 import { RUN_STATUSES, toShownProgress, type StoredRun } from '../../model/run.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { commandLine } from '../terminal/command-line.ts';
-import { count } from '../terminal/progress-line.ts';
-import { describeNumbers, toChoice, toWhole } from './registry-commands.ts';
+import { toChoice, toWhole } from './registry-commands.ts';
 import { runToJson } from './render-run.ts';
-import { isRunLeft, resumeLine, shortRunId } from './stored-run.ts';
+import { isRunLeft, resumeLine } from './stored-run.ts';
 import { renderColumns, renderLines } from '../terminal/text-table.ts';
 import { describeDuration, describeSpan } from '../../core/describe-time.ts';
 import { printJson, printResult } from '../terminal/terminal.ts';

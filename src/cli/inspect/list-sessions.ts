@@ -1,10 +1,10 @@
 /** The table of sessions. */
+import { shortSessionId } from './subjects.ts';
+import { count, describeNumbers, sum } from '../../core/describe-number.ts';
 import { LIVE_STATUSES, SESSION_STATUSES, type SessionStatus, type StoredSession } from '../../model/session.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { commandLine } from '../terminal/command-line.ts';
-import { count } from '../terminal/progress-line.ts';
-import { describeNumbers } from './registry-commands.ts';
-import { isSessionLeft, sessionToJson, shortId } from './render-session.ts';
+import { isSessionLeft, sessionToJson } from './render-session.ts';
 import { renderColumns, renderLines } from '../terminal/text-table.ts';
 import { describeAgo, describeSpan } from '../../core/describe-time.ts';
 import { printJson, printResult } from '../terminal/terminal.ts';
@@ -92,7 +92,7 @@ function renderSessions(sessions: readonly StoredSession[], lapsed: ReadonlySet<
       { title: 'WHERE', least: 10 },
     ],
     sessions.map((session) => [
-      shortId(session),
+      shortSessionId(session.id),
       session.owner,
       statusWord(session, lapsed),
       describeSpan(Date.now() - Date.parse(session.createdAt)),
@@ -110,10 +110,6 @@ function statusWord(session: StoredSession, lapsed: ReadonlySet<string>): string
 
 function pickCurrent(byStatus: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(CURRENT_STATUSES.map((status) => [status, byStatus[status] ?? 0]));
-}
-
-function sum(numbers: Readonly<Record<string, number>>): number {
-  return Object.values(numbers).reduce((total, number) => total + number, 0);
 }
 
 function isCurrent({ status }: StoredSession): boolean {

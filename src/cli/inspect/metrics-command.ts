@@ -1,15 +1,16 @@
 /** The `metrics` command: prints the registry's numbers with a verdict for the user; `--json` prints the numbers unchanged. */
 import { Command } from 'commander';
 
+import { nameOwner, nameOwners } from './subjects.ts';
+import { count, describeNumbers } from '../../core/describe-number.ts';
 import { RUN_STATUSES } from '../../model/run.ts';
 import { SESSION_STATUSES } from '../../model/session.ts';
 import { judgeAlerts, listFiring } from '../../monitor/monitor.ts';
 import type { RegistryMetrics, StoredAlert } from '../../registry/registry.ts';
 import { countCreated, MIN_UNITS_TO_JUDGE } from '../../upkeep/upkeep.ts';
 import { commandLine } from '../terminal/command-line.ts';
-import { judge, nameOwner, nameOwners, summarizeVerdicts, type Verdict } from './metrics-verdicts.ts';
-import { count } from '../terminal/progress-line.ts';
-import { describeNumbers, withRegistry } from './registry-commands.ts';
+import { judge, summarizeVerdicts, type Verdict } from './metrics-verdicts.ts';
+import { withRegistry } from './registry-commands.ts';
 import { EXIT_FAILED } from '../terminal/report-error.ts';
 import { renderLines, renderTable, toPlainLine } from '../terminal/text-table.ts';
 import { describeAgo, describeDuration } from '../../core/describe-time.ts';

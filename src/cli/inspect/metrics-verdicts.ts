@@ -1,19 +1,16 @@
 /** Judges the registry's numbers. The functions are pure, so that every caller gets the same verdict. */
+import { nameOwners } from './subjects.ts';
+import { count } from '../../core/describe-number.ts';
 import { judgeAlerts } from '../../monitor/monitor.ts';
 import type { RegistryMetrics, StoredAlert } from '../../registry/registry.ts';
 import { countCreated, MIN_UNITS_TO_JUDGE, MIN_REUSE_RATIO } from '../../upkeep/upkeep.ts';
 import { commandLine } from '../terminal/command-line.ts';
-import { count } from '../terminal/progress-line.ts';
-import { shorten, toPlainLine } from '../terminal/text-table.ts';
 
 export type Verdict = 'good' | 'watch' | 'bad' | 'too few to judge';
 export type Judged =
   'alerts' | 'reuse' | 'rapidCreates' | 'contextLosses' | 'duplicateOwners' | 'deaths' | 'runs' | 'cleanups';
 
 const GOOD_REUSE_RATIO = 0.95;
-/** The name of an owner can have any length. */
-const MAX_OWNER_LETTERS = 40;
-const OWNERS_NAMED = 5;
 /** The statuses of runs that ended without all of their data. */
 const FAILED_RUNS = ['partial', 'failed', 'halted', 'timed_out'] as const;
 
@@ -62,16 +59,6 @@ export function summarizeVerdicts(
   const rest =
     verdicts.reuse === 'good' ? 'sessions are reused as they should be' : 'too little work to judge the reuse';
   return `Verdict: good: no owner has more than one live session, no work lost its session, no session died, no run failed, no alert fires; ${rest}.`;
-}
-
-export function nameOwner(owner: string): string {
-  return shorten(toPlainLine(owner), MAX_OWNER_LETTERS);
-}
-
-/** `ann, bob and 3 more`. */
-export function nameOwners(owners: readonly string[]): string {
-  const more = owners.length - OWNERS_NAMED;
-  return `${owners.slice(0, OWNERS_NAMED).map(nameOwner).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function failedRuns({ runsByStatus }: RegistryMetrics) {

@@ -1,6 +1,7 @@
 /** The common parts of the commands that read the registry: opening it, finding a row, reporting a failure. */
 import { Command } from 'commander';
 
+import { listSome } from '../../core/describe-number.ts';
 import { loadConfig, type Config } from '../../config/config.ts';
 import { ConfigError } from '../../core/errors.ts';
 import { redactText } from '../../core/redact.ts';
@@ -83,9 +84,11 @@ export function findById<Row extends { readonly id: string }>(rows: readonly Row
     tail === undefined ? id.startsWith(typed) || id.endsWith(typed) : id.startsWith(head) && id.endsWith(tail);
   const found = rows.filter(({ id }) => fits(id));
   if (found.length <= 1) return found[0];
-  const names = found.slice(0, CANDIDATES_SHOWN).map(({ id }) => id);
-  const more = found.length > names.length ? ` and ${found.length - names.length} more` : '';
-  throw new ConfigError(`"${typed}" fits ${found.length}: ${names.join(', ')}${more}. Give more of the id.`);
+  const names = listSome(
+    found.map(({ id }) => id),
+    CANDIDATES_SHOWN,
+  );
+  throw new ConfigError(`"${typed}" fits ${found.length}: ${names}. Give more of the id.`);
 }
 
 /** Returns true if the process that holds it is certainly gone. Processes of other machines can't be checked: the result is false. */
@@ -120,16 +123,6 @@ export function failToFind(
 export function fail(message: string): void {
   printProblem(redactText(message));
   process.exitCode = EXIT_FAILED;
-}
-
-/** `3 ended, 1 dead`, in the order of `order`; other names come last. */
-export function describeNumbers(numbers: Readonly<Record<string, number>>, order: readonly string[] = []): string {
-  const rank = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
-  return Object.entries(numbers)
-    .filter(([, number]) => number > 0)
-    .toSorted(([a], [b]) => rank(a) - rank(b))
-    .map(([name, number]) => `${number} ${name}`)
-    .join(', ');
 }
 
 /** Returns `text` as a whole number of at least 1, or throws `ConfigError`. */

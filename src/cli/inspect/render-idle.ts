@@ -1,7 +1,7 @@
 /** The table of runs and sessions that make no progress. */
+import { count } from '../../core/describe-number.ts';
 import type { Idle } from '../../upkeep/upkeep.ts';
-import { count } from '../terminal/progress-line.ts';
-import { shortId } from './render-session.ts';
+import { shortSessionId } from './subjects.ts';
 import { renderColumns } from '../terminal/text-table.ts';
 import { describeDuration, describeSpan } from '../../core/describe-time.ts';
 
@@ -56,5 +56,5 @@ export function subjectOf({ runId, sessionId }: Idle): string {
 }
 
 function nameSubject({ runId, sessionId }: Idle): string {
-  return runId ?? (sessionId === null ? '–' : `session ${shortId({ id: sessionId })}`);
+  return runId ?? (sessionId === null ? '–' : `session ${shortSessionId(sessionId)}`);
 }

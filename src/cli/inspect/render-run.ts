@@ -1,11 +1,11 @@
 /** All facts about a run, one line per field. */
-import type { Death } from '../../model/death.ts';
+import { describeStoredDeath } from '../run/describe-death.ts';
+import { count, describeUnits } from '../../core/describe-number.ts';
 import { toShownProgress, type StoredRun } from '../../model/run.ts';
 import { redactValue } from '../../core/redact.ts';
 import { quoteForShell, toFlag } from '../../core/shell-words.ts';
 import { commandLine } from '../terminal/command-line.ts';
-import { count } from '../terminal/progress-line.ts';
-import { describeCounts, isRunLeft, resumeLine } from './stored-run.ts';
+import { isRunLeft, resumeLine } from './stored-run.ts';
 import { renderFields, toPlainLine, type Field } from '../terminal/text-table.ts';
 import { describeDuration, describeTime } from '../../core/describe-time.ts';
 
@@ -18,11 +18,14 @@ export function renderRun(run: StoredRun): string {
     ['error', error === null ? null : `${error.code}: ${error.message}`],
     ['owner', run.owner],
     ['params', describeParams(run.params)],
-    ['steps', describeCounts(run)],
+    ['steps', describeUnits(run.counts)],
     ['progress', describeProgress(run)],
     ['records', describeRecords(run)],
     ['sessions', `${run.sessions}; ${count(run.reused, 'unit')} of work on a session that was there`],
-    ['deaths', run.deaths.length === 0 ? 'none' : run.deaths.map(describeDeath)],
+    [
+      'deaths',
+      run.deaths.length === 0 ? 'none' : run.deaths.map((death) => describeStoredDeath(death, death.evidence.message)),
+    ],
     [
       'files',
       Object.entries(run.outputs).map(([dataset, file]) => (dataset === 'records' ? file : `${file} (${dataset})`)),
@@ -76,10 +79,6 @@ function describeProgress(run: StoredRun): string {
 function describeRecords({ records, outputs }: StoredRun): string {
   if (records === 0) return 'none';
   return Object.keys(outputs).length > 0 ? String(records) : `${records}; the run wrote no file of them`;
-}
-
-function describeDeath({ cause, detectedBy, at, epoch, evidence }: Death): string {
-  return `${cause}, noticed by ${detectedBy} at ${at} (session ${epoch}): ${evidence.message}`;
 }
 
 function describeNext(run: StoredRun): string[] {

@@ -1,17 +1,12 @@
 /** All facts about a session, one line per field. */
+import { describeStoredDeath } from '../run/describe-death.ts';
+import { shortSessionId } from './subjects.ts';
 import { type StoredSession, isLive } from '../../model/session.ts';
 import { redactValue } from '../../core/redact.ts';
 import { commandLine } from '../terminal/command-line.ts';
 import { isLeft } from './registry-commands.ts';
 import { renderFields, type Field } from '../terminal/text-table.ts';
 import { describeDuration, describeSpan, describeTime } from '../../core/describe-time.ts';
-
-const ID_LETTERS = 8;
-
-/** Returns the beginning of a session's id, which is enough to find it again. */
-export function shortId({ id }: Pick<StoredSession, 'id'>): string {
-  return id.slice(0, ID_LETTERS);
-}
 
 /** Returns whether a session is live in its row although the process that holds it is gone. */
 export function isSessionLeft(session: StoredSession): boolean {
@@ -26,7 +21,12 @@ export function renderSession(session: StoredSession): string {
     ['id', session.id],
     ['owner', session.owner],
     ['status', isGone ? `${session.status}, but its process is gone` : session.status],
-    ['death', describeDeath(session)],
+    [
+      'death',
+      session.death === null
+        ? null
+        : describeStoredDeath(session.death, session.death['message'] ?? session.errorMessage),
+    ],
     ['message', session.death === null ? session.errorMessage : null],
     ['run', session.runId],
     ['epoch', String(session.epoch)],
@@ -58,14 +58,6 @@ export function sessionToJson(session: StoredSession): object {
   };
 }
 
-/** `browser-gone, noticed by devtools at …: the browser was ended by SIGKILL`. */
-function describeDeath({ death, errorMessage }: StoredSession): string | null {
-  if (death === null) return null;
-  const { cause, detectedBy, at, message = errorMessage } = death as typeof death & Record<string, unknown>;
-  const when = typeof at === 'string' ? ` at ${at}` : '';
-  return `${cause}, noticed by ${detectedBy}${when}${typeof message === 'string' ? `: ${message}` : ''}`;
-}
-
 function describeLease(leftMs: number): string {
   return leftMs >= 0
     ? `runs out in ${describeSpan(leftMs)} unless it is renewed`
@@ -74,6 +66,6 @@ function describeLease(leftMs: number): string {
 
 function describeNext(session: StoredSession, isGone: boolean): string[] {
   if (isGone) return [commandLine('sessions', 'cleanup --execute')];
-  if (isLive(session)) return [commandLine('sessions', `end ${shortId(session)}`)];
+  if (isLive(session)) return [commandLine('sessions', `end ${shortSessionId(session.id)}`)];
   return session.runId === null ? [] : [commandLine('runs', `show ${session.runId}`)];
 }

@@ -1,6 +1,7 @@
 /** The `reset-stuck` command, for emergencies: lists what makes no progress, and for how long; with `--execute` times it out. */
 import { Command } from 'commander';
 
+import { count, listSome } from '../../core/describe-number.ts';
 import type { Config } from '../../config/config.ts';
 import { ConfigError } from '../../core/errors.ts';
 import { makeLog } from '../../core/log.ts';
@@ -10,11 +11,10 @@ import { lookForStuck, toStuckView } from '../../monitor/monitor.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { resetStuck, type Idle, type StuckReset } from '../../upkeep/upkeep.ts';
 import { commandLine, flagsKeptByNpm } from '../terminal/command-line.ts';
-import { count } from '../terminal/progress-line.ts';
 import { withRegistry } from './registry-commands.ts';
 import { EXIT_FAILED } from '../terminal/report-error.ts';
 import { resumeLine } from './stored-run.ts';
-import { shortId } from './render-session.ts';
+import { shortSessionId } from './subjects.ts';
 import { countIdle, renderIdle, subjectOf } from './render-idle.ts';
 import { renderLines } from '../terminal/text-table.ts';
 import { printJson, printResult } from '../terminal/terminal.ts';
@@ -189,8 +189,7 @@ function describeReset({
 }): string[] {
   const moved = found.length - changed.length;
   const elsewhere = changed.filter((idle) => idle.sessionId !== null && idle.host !== host).length;
-  const failed = failures.slice(0, MAX_SESSIONS_NAMED).map(({ sessionId }) => shortId({ id: sessionId }));
-  const more = failures.length - failed.length;
+  const failed = failures.map(({ sessionId }) => shortSessionId(sessionId));
   return [
     `Reset ${changed.length}: ${countIdle(changed)}; ${count(sessionIds.length, 'session')} ended. ${RESUME_NOTE}`,
     ...(moved === 0
@@ -206,7 +205,7 @@ function describeReset({
     ...(failures.length === 0
       ? []
       : [
-          `${count(failures.length, 'browser')} could not be ended, for the reason above: session ${failed.join(', ')}${more > 0 ? ` and ${more} more` : ''}.`,
+          `${count(failures.length, 'browser')} could not be ended, for the reason above: session ${listSome(failed, MAX_SESSIONS_NAMED)}.`,
         ]),
   ];
 }

@@ -3,17 +3,18 @@ import path from 'node:path';
 
 import type { Command } from 'commander';
 
+import { shortRunId } from './subjects.ts';
+import { count } from '../../core/describe-number.ts';
 import { RUN_STATUSES, type StoredRun } from '../../model/run.ts';
 import { ConfigError } from '../../core/errors.ts';
 import { quoteForShell } from '../../core/shell-words.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { EXPORT_FORMATS, loadEngine, type ExportFormat } from '../../runs/runs.ts';
 import { commandLine } from '../terminal/command-line.ts';
-import { count } from '../terminal/progress-line.ts';
 import { fail, failToFind, findById, makeGroup, makeSubcommand, toChoice, withRegistry } from './registry-commands.ts';
 import { describeLook } from '../run/summarize.ts';
 import { renderRun, runToJson } from './render-run.ts';
-import { isRunLeft, resumeLine, shortRunId } from './stored-run.ts';
+import { isRunLeft, resumeLine } from './stored-run.ts';
 import { listRuns, type RunListOptions } from './list-runs.ts';
 import { renderLines, toPlainLine } from '../terminal/text-table.ts';
 import { describeAgo } from '../../core/describe-time.ts';

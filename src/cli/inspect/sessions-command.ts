@@ -1,6 +1,7 @@
 /** The `sessions` command: lists and shows live and past browser sessions, ends one, and cleans up. */
 import type { Command } from 'commander';
 
+import { nameSession, shortSessionId } from './subjects.ts';
 import { type StoredSession, isLive } from '../../model/session.ts';
 import type { Config } from '../../config/config.ts';
 import { makeLog } from '../../core/log.ts';
@@ -10,10 +11,10 @@ import { SessionManager } from '../../sessions/sessions.ts';
 import { commandLine } from '../terminal/command-line.ts';
 import { fail, failToFind, findById, makeGroup, makeSubcommand, withRegistry } from './registry-commands.ts';
 import { resumeLine } from './stored-run.ts';
-import { isSessionLeft, renderSession, sessionToJson, shortId } from './render-session.ts';
+import { isSessionLeft, renderSession, sessionToJson } from './render-session.ts';
 import { makeCleanupCommand } from './cleanup-command.ts';
 import { listSessions, type SessionListOptions } from './list-sessions.ts';
-import { renderLines, toPlainLine } from '../terminal/text-table.ts';
+import { renderLines } from '../terminal/text-table.ts';
 import { describeAgo } from '../../core/describe-time.ts';
 import { printJson, printResult } from '../terminal/terminal.ts';
 
@@ -78,8 +79,8 @@ async function describeEnd(
   session: StoredSession,
   { wasLive, wasLeft }: { readonly wasLive: boolean; readonly wasLeft: boolean },
 ): Promise<string[]> {
-  const { owner, host, pid, status, endedAt, runId } = session;
-  const name = `Session ${shortId(session)} of "${toPlainLine(owner)}"`;
+  const { host, pid, status, endedAt, runId } = session;
+  const name = `The ${nameSession(session)}`;
   if (!wasLive) return [`${name} is over already: ${status}${endedAt === null ? '' : ` ${describeAgo(endedAt)}`}.`];
   if (wasLeft) return [`${name}: its process (pid ${pid}) was gone; its leftovers are removed, and the owner is free.`];
   const isHere = host === thisProcess().host;
@@ -103,7 +104,11 @@ async function find(registry: Registry, typed: string): Promise<StoredSession | 
     typed,
   );
   if (damaged === undefined)
-    failToFind('session', typed, { ids: all.map(({ id }) => id), handles: all.map(shortId), place });
+    failToFind('session', typed, {
+      ids: all.map(({ id }) => id),
+      handles: all.map(({ id }) => shortSessionId(id)),
+      place,
+    });
   else
     fail(
       `The row of session ${damaged.id} is damaged. Bring it to a safe state: ${commandLine('sessions', 'cleanup --execute')}`,

@@ -21,6 +21,19 @@ export function describeDeath(death: Death, { done, total }: Pick<RunCounts, 'do
   return `${whatHappened(death)} (${cause}, noticed by ${detectedBy}) at ${at}, ${done} of ${total} done`;
 }
 
+/** A death as its row has it: `browser-gone, noticed by devtools at … (session 2): the browser was ended by SIGKILL`. */
+export function describeStoredDeath(
+  { cause, detectedBy, at, epoch }: Readonly<Record<'cause' | 'detectedBy', string> & Record<string, unknown>>,
+  message: unknown,
+): string {
+  return [
+    `${cause}, noticed by ${detectedBy}`,
+    typeof at === 'string' ? ` at ${at}` : '',
+    typeof epoch === 'number' ? ` (session ${epoch})` : '',
+    typeof message === 'string' ? `: ${message}` : '',
+  ].join('');
+}
+
 /** `browser-gone ×3, frozen ×1`, the most frequent first. */
 export function tallyCauses(deaths: readonly Death[]): string {
   const groups = [...Map.groupBy(deaths, ({ cause }) => cause)].sort(([, a], [, b]) => b.length - a.length);

@@ -1,9 +1,10 @@
 /** The results of a smoke test as one HTML file. It opens without a server, contains its pictures, and fits a phone. */
 import { readFile } from 'node:fs/promises';
 
+import { describeDuration } from '../../core/describe-time.ts';
+import { count } from '../../core/describe-number.ts';
 import { toPlainLine } from '../../core/plain-text.ts';
 import type { PageResult, SmokeFacts } from './junit-xml.ts';
-import { count } from '../terminal/progress-line.ts';
 
 const STYLE = `
   :root { color-scheme: light dark; --line: #8886; --bad: #c62828; --good: #2e7d32; }
@@ -40,7 +41,7 @@ export async function toHtmlReport(results: readonly PageResult[], facts: SmokeF
 <style>${STYLE}
 </style>
 <h1>${toHtml(title)}</h1>
-<p>Started <time>${startedAt.toISOString()}</time>, took ${(durationMs / 1_000).toFixed(1)} s.</p>
+<p>Started <time>${startedAt.toISOString()}</time>, took ${describeDuration(durationMs)}.</p>
 ${[...sections, ...rest].join('\n')}
 </html>
 `;

@@ -6,6 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { Command } from 'commander';
 
+import { count } from '../../core/describe-number.ts';
 import { loadConfig, type Config } from '../../config/config.ts';
 import { CancelledError, ConfigError, InvariantError, toError } from '../../core/errors.ts';
 import { makeFolder } from '../../core/folders.ts';
@@ -16,7 +17,6 @@ import { assertBrowserFits } from '../doctor/check-browser.ts';
 import { commandLine } from '../terminal/command-line.ts';
 import { toHtmlReport } from './html-report.ts';
 import { toJunitXml, type PageResult } from './junit-xml.ts';
-import { count } from '../terminal/progress-line.ts';
 import { openProgress } from '../terminal/progress-display.ts';
 import { EXIT_CANCELLED } from '../terminal/report-error.ts';
 import { listenForStop } from '../terminal/stop-signals.ts';

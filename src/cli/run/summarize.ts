@@ -1,9 +1,10 @@
 /** The summary of a run for users: first what went wrong, then the evidence, the symptoms, the counts, the files and the next command. */
+import { describeDuration } from '../../core/describe-time.ts';
+import { count, describeUnits, listSome } from '../../core/describe-number.ts';
 import { toPlainLine } from '../../core/plain-text.ts';
 import type { Death } from '../../model/death.ts';
 import { isTakenAway, type Rehearsal, type RunOutcome, type RunStatus } from '../../runs/runs.ts';
 import { describeDeath, tallyCauses } from './describe-death.ts';
-import { count } from '../terminal/progress-line.ts';
 
 const MAX_COMMANDS_SHOWN = 5;
 const MAX_CONSEQUENCES_SHOWN = 3;
@@ -44,7 +45,7 @@ export function summarize(outcome: RunOutcome, options: SummaryOptions): string[
       : describeEarlierDeaths(deaths, rootCause)),
     ...describeWarnings(outcome),
     ...describeRepeatedEffects(outcome),
-    row('steps', describeCounts(outcome)),
+    row('steps', describeUnits(outcome.counts)),
     ...Object.entries(outcome.outputs).map(([dataset, file]) =>
       row('data', dataset === 'records' ? file : `${file} (${dataset})`),
     ),
@@ -66,10 +67,10 @@ export function describeRehearsal(rehearsal: Rehearsal): string[] {
       : `The action does not replay well: ${killed}, and the result differs.`;
   return [
     verdict,
-    ...rows('killed', killedAt.slice(0, MAX_KILLS_SHOWN), killedAt.length),
+    ...rows('killed', killedAt, MAX_KILLS_SHOWN),
     // A rehearsal that found a difference ends early.
-    ...(differences.length > 0 ? [] : rows('not there', notReached.slice(0, MAX_KILLS_SHOWN), notReached.length)),
-    ...rows('different', differences, differences.length),
+    ...(differences.length > 0 ? [] : rows('not there', notReached, MAX_KILLS_SHOWN)),
+    ...rows('different', differences),
     ...describeWarnings({ warnings }),
     ...describeRepeatedEffects({ repeatedEffects }),
   ].map(toPlainLine);
@@ -90,15 +91,13 @@ function describeEvidence({ evidence, cancelled, consequences, detectedAfterMs, 
     detectedAfterMs === null
       ? []
       : [row('silent for', `${detectedAfterMs} ms; last sign of life ${lastHeartbeatAt ?? 'none'}`)];
-  const more = consequences.length - MAX_CONSEQUENCES_SHOWN;
   return [
     row('evidence', evidence.message),
     ...(evidence.url === null ? [] : [row('page', evidence.url)]),
     ...silence,
-    ...commands.map((command, index) => row(index === 0 ? 'commands' : '', command)),
+    ...rows('commands', commands),
     row('symptoms', `work ended by it: ${queued} queued, ${inFlight} under way; ${refused} refused afterwards`),
-    ...consequences.slice(0, MAX_CONSEQUENCES_SHOWN).map((consequence) => row('', consequence)),
-    ...(more > 0 ? [row('', `and ${more} more`)] : []),
+    ...rows('', consequences, MAX_CONSEQUENCES_SHOWN),
   ];
 }
 
@@ -133,18 +132,14 @@ function describeEarlierDeaths(deaths: readonly Death[], rootCause: Death | unde
 /** One line per warning; the number of those beyond {@link MAX_WARNINGS_SHOWN}. */
 function describeWarnings({ warnings }: Pick<RunOutcome, 'warnings'>): string[] {
   const lines = warnings.map((warning) => warning.replaceAll(/\s*\n\s*/g, ' '));
-  return rows('warnings', lines.slice(0, MAX_WARNINGS_SHOWN), lines.length);
+  return rows('warnings', lines, MAX_WARNINGS_SHOWN);
 }
 
 function describeRepeatedEffects({ repeatedEffects }: Pick<RunOutcome, 'repeatedEffects'>): string[] {
   if (repeatedEffects.length === 0) return [];
-  const more = repeatedEffects.length - MAX_STEPS_SHOWN;
-  const names = [...repeatedEffects.slice(0, MAX_STEPS_SHOWN), ...(more > 0 ? [`and ${more} more`] : [])];
+  const names = listSome(repeatedEffects, MAX_STEPS_SHOWN);
   return [
-    row(
-      'repeated',
-      `These steps were done again although an interrupted attempt had already sent something: ${names.join(', ')}`,
-    ),
+    row('repeated', `These steps were done again although an interrupted attempt had already sent something: ${names}`),
   ];
 }
 
@@ -152,16 +147,6 @@ function describeRecords({ records, sessions, outputs }: RunOutcome): string {
   const files = Object.keys(outputs).length;
   const kept = records > 0 && files === 0 ? ' (not written to a file)' : '';
   return `${count(records, 'record')}${kept}, ${count(sessions, 'browser session')}`;
-}
-
-/** `525 = 500 done + 20 failed + 5 cancelled`. */
-function describeCounts({ counts }: RunOutcome): string {
-  const { total, done, failed, cancelled, skipped } = counts;
-  if (total === 0) return 'none were begun';
-  const parts = Object.entries({ done, failed, cancelled, skipped }).filter(
-    ([name, number]) => number > 0 || name === 'done',
-  );
-  return `${total} = ${parts.map(([name, number]) => `${number} ${name}`).join(' + ')}`;
 }
 
 function describeNext({ status, outputs, sessions, error }: RunOutcome, { again, resume }: SummaryOptions): string {
@@ -177,16 +162,12 @@ export function describeLook(file: string): string {
   return file.replace(/'$/, '').endsWith('.gz') ? `gzip -dc ${file} | head -n 3` : `head -n 3 ${file}`;
 }
 
-function describeDuration(ms: number): string {
-  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
-  const seconds = Math.round(ms / 1_000);
-  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-}
-
-/** One row per text, the name only before the first, and a row with the number of those that are not shown. */
-function rows(name: string, shown: readonly string[], total: number): string[] {
-  const more = total - shown.length;
-  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].map((text, index) => row(index === 0 ? name : '', text));
+/** One row per text, the name only before the first, and a row with the number of those beyond `max`. */
+function rows(name: string, texts: readonly string[], max = texts.length): string[] {
+  const more = texts.length - max;
+  return [...texts.slice(0, max), ...(more > 0 ? [`and ${more} more`] : [])].map((text, index) =>
+    row(index === 0 ? name : '', text),
+  );
 }
 
 function row(name: string, text: string): string {

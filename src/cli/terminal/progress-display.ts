@@ -8,9 +8,10 @@ import type { WriteStream } from 'node:tty';
 
 import { SingleBar, type Options } from 'cli-progress';
 
+import { widthOf } from './text-width.ts';
 import type { RunProgress } from '../../runs/runs.ts';
 import { toTerminalText } from './terminal.ts';
-import { describeProgress, RateMeter, renderProgress, widthOf } from './progress-line.ts';
+import { describeProgress, RateMeter, renderProgress } from './progress-line.ts';
 
 const DRAWS_PER_SECOND = 5;
 const LINE_INTERVAL_MS = 5_000;

@@ -1,14 +1,13 @@
 /** A run's progress in words, and as one line that fits the terminal. */
+import { count } from '../../core/describe-number.ts';
 import { toPlainLine } from '../../core/plain-text.ts';
 import type { RunProgress } from '../../runs/runs.ts';
+import { cut, widthOf } from './text-width.ts';
 
 const MAX_BAR_COLUMNS = 30;
 const MIN_BAR_COLUMNS = 8;
 /** The time over which the rate is measured. */
 const RATE_WINDOW_MS = 10_000;
-/** Characters that take two columns. */
-const WIDE =
-  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
 /** `running: 120/525 done, 96 records, session 2 after 1 death`. */
 export function describeProgress(progress: RunProgress): string {
@@ -64,29 +63,6 @@ export function renderProgress(
   const share = Math.min(1, done / total);
   const filled = Math.floor(share * room);
   return `${'█'.repeat(filled)}${'░'.repeat(room - filled)} ${String(Math.floor(share * 100)).padStart(3)}% ${text}`;
-}
-
-/** Returns the number of columns that `text` takes on a terminal. */
-export function widthOf(text: string): number {
-  let width = 0;
-  for (const character of text) width += WIDE.test(character) ? 2 : 1;
-  return width;
-}
-
-/** Returns the beginning of `text` that fits into `columns`. */
-export function cut(text: string, columns: number): string {
-  if (widthOf(text) <= columns) return text;
-  let kept = '';
-  for (const character of text) {
-    if (widthOf(kept + character) > columns - 1) break;
-    kept += character;
-  }
-  return `${kept}…`;
-}
-
-/** `1 record`, `2 records`. */
-export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 function describeSessions({ sessions, deaths }: RunProgress): string {

@@ -1,7 +1,7 @@
 /** Tables that fit the terminal: texts beside their names, wrapped; and rows of columns, shortened. */
 import { toPlainLine as withoutControls } from '../../core/plain-text.ts';
 import { redactText } from '../../core/redact.ts';
-import { cut, widthOf } from './progress-line.ts';
+import { cut, shorten, widthOf, wrap } from './text-width.ts';
 
 const MAX_WIDTH = 120;
 /** The width if the output is not a terminal. */
@@ -91,21 +91,6 @@ export function renderColumns(
   return lines.map((cells) => `${cut(toLine(cells).join(' '.repeat(GAP)).trimEnd(), width)}\n`).join('');
 }
 
-/** Shortens `text` to `width` columns. It leaves the beginning and the end, because names often differ at their end. */
-export function shorten(text: string, width: number): string {
-  if (widthOf(text) <= width) return text;
-  const letters = Array.from(text);
-  let head = '';
-  let tail = '';
-  for (;;) {
-    const isHead = widthOf(head) < widthOf(tail);
-    const letter = (isHead ? letters.shift() : letters.pop()) ?? '';
-    if (widthOf(head) + widthOf(letter) + widthOf(tail) + 1 > width) return `${head}…${tail}`;
-    if (isHead) head += letter;
-    else tail = `${letter}${tail}`;
-  }
-}
-
 /** Returns foreign text as one line, without secrets and without characters that a terminal interprets. */
 export function toPlainLine(text: string): string {
   return withoutControls(redactText(text));
@@ -124,21 +109,4 @@ function terminalWidth(): number {
 function pad(text: string, width: number, isNumber = false): string {
   const space = ' '.repeat(Math.max(0, width - widthOf(text)));
   return isNumber ? space + text : text + space;
-}
-
-/** Breaks `text` between words; a longer word gets a line of its own. Line breaks of the text stay. */
-function wrap(text: string, width: number): string[] {
-  return text.split('\n').flatMap((paragraph) => {
-    const lines: string[] = [];
-    let line = '';
-    for (const word of paragraph.split(' ')) {
-      if (line !== '' && widthOf(line) + 1 + widthOf(word) > width) {
-        lines.push(line);
-        line = word;
-      } else {
-        line = line === '' ? word : `${line} ${word}`;
-      }
-    }
-    return [...lines, line];
-  });
 }

@@ -159,7 +159,7 @@ describe('sessions', () => {
     });
     expect(ended!.stdout.replaceAll('\n', ' '))
       .to.match(
-        /^Session \w{8} of "ann" is ended\. Its browser is ended; its process \(pid \d+\) notices this within seconds\./,
+        /^The session \w{8} of "ann" is ended\. Its browser is ended; its process \(pid \d+\) notices this within seconds\./,
       )
       .and.include(`webdriver-supervisor run scripted --resume ${outcome.runId}`);
     expect(ended).to.include({ code: 0, stderr: '' });
@@ -177,7 +177,7 @@ describe('sessions', () => {
     expect(gone.stdout.replaceAll('\n', ' ')).to.match(
       /: its process \(pid \d+\) was gone; its leftovers are removed, and the owner is free\. $/,
     );
-    expect(dead.stdout).to.match(/^Session dead-1 of "owner of dead-1" is over already: dead 2 h ago\.\n$/);
+    expect(dead.stdout).to.match(/^The session dead-1 of "owner of dead-1" is over already: dead 2 h ago\.\n$/);
     expect(await registry.sessions.get('gone-1')).to.include({ status: 'expired' });
   });
 

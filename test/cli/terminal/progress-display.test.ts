@@ -4,8 +4,9 @@ import { expect } from 'chai';
 import { assert, integer, nat, property, string } from 'fast-check';
 import { useFakeTimers, type SinonFakeTimers } from 'sinon';
 
+import { widthOf } from '../../../src/cli/terminal/text-width.ts';
 import type { RunProgress } from '../../../src/runs/runs.ts';
-import { describeProgress, RateMeter, renderProgress, widthOf } from '../../../src/cli/terminal/progress-line.ts';
+import { describeProgress, RateMeter, renderProgress } from '../../../src/cli/terminal/progress-line.ts';
 import { openProgress } from '../../../src/cli/terminal/progress-display.ts';
 
 function makeProgress(change: Partial<RunProgress> = {}): RunProgress {

@@ -1,13 +1,12 @@
 import { expect } from 'chai';
 import { array, assert, constantFrom, integer, nat, oneof, property, string, tuple } from 'fast-check';
 
-import { widthOf } from '../../../src/cli/terminal/progress-line.ts';
+import { widthOf, shorten } from '../../../src/cli/terminal/text-width.ts';
 import {
   renderColumns,
   renderFields,
   renderLines,
   renderTable,
-  shorten,
   toPlainLine,
   toPlainText,
   type Column,
