@@ -23,7 +23,7 @@ import { makeRunHelp } from './run/run-help.ts';
 import { makeRunsCommand } from './inspect/runs-command.ts';
 import { makeSessionsCommand } from './inspect/sessions-command.ts';
 import { makeSmokeCommand } from './run/smoke-command.ts';
-import { printNote, printResult } from './terminal/terminal.ts';
+import { printNote, printProblem, printResult } from './terminal/terminal.ts';
 
 limitHeapGrowth();
 await main(process.argv.slice(2));
@@ -59,7 +59,11 @@ function makeProgram(run: Command): Command {
     .version(readVersion())
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ writeOut: printResult, writeErr: printNote })
+    .configureOutput({
+      writeOut: printResult,
+      writeErr: printNote,
+      outputError: (text) => printProblem(text.replace(/^error: |\n$/g, '')),
+    })
     .showHelpAfterError('Run again with --help to see what is possible.')
     .addHelpText(
       'after',

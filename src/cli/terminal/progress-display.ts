@@ -5,6 +5,7 @@
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';
 import type { WriteStream } from 'node:tty';
+import { stripVTControlCharacters } from 'node:util';
 
 import { SingleBar, type Options } from 'cli-progress';
 
@@ -15,9 +16,7 @@ import { describeProgress, RateMeter, renderProgress } from './progress-line.ts'
 
 const DRAWS_PER_SECOND = 5;
 const LINE_INTERVAL_MS = 5_000;
-const ESCAPE = '\u001b';
-const CLEAR_DOWN = `${ESCAPE}[J`;
-const COLOUR = new RegExp(String.raw`${ESCAPE}\[[\d;:]{0,20}m`, 'g');
+const CLEAR_DOWN = '\u001b[J';
 const LIKE_LOG_LINE = /^(?=\{|(?:error|warning|debug): )/gm;
 
 export interface ProgressDisplay {
@@ -56,9 +55,9 @@ export function makeConsole(display: Pick<ProgressDisplay, 'print'>): Console {
   return new Console({ stdout: sink, stderr: sink });
 }
 
-/** Removes colours, and indents lines that look like lines of the log. */
+/** Removes colours and cursor movements, and indents lines that look like lines of the log. */
 function toConsoleText(text: string): string {
-  return text.replace(COLOUR, '').replace(LIKE_LOG_LINE, '  ');
+  return stripVTControlCharacters(text).replace(LIKE_LOG_LINE, '  ');
 }
 
 class ProgressLines implements ProgressDisplay {
