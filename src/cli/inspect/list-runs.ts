@@ -72,14 +72,14 @@ function renderList(
 function renderRuns(runs: readonly StoredRun[]): string {
   return renderColumns(
     [
-      { title: 'ID', least: 14 },
-      { title: 'ACTION', least: 8 },
+      { title: 'ID', least: 10 },
+      { title: 'ACTION', least: 6 },
       { title: 'STATUS' },
       { title: 'DONE', isNumber: true },
-      { title: 'RECORDS', isNumber: true },
+      { title: 'RECORDS', isNumber: true, isOptional: true },
       { title: 'DEATHS', isNumber: true },
       { title: 'AGE', isNumber: true },
-      { title: 'TOOK', isNumber: true },
+      { title: 'TOOK', isNumber: true, isOptional: true },
     ],
     runs.map((run) => {
       const { done, total } = toShownProgress(run);

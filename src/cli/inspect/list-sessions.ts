@@ -89,7 +89,7 @@ function renderSessions(sessions: readonly StoredSession[], lapsed: ReadonlySet<
       { title: 'AGE', isNumber: true },
       { title: 'HEARTBEAT', isNumber: true },
       { title: 'RUN', least: 8 },
-      { title: 'WHERE', least: 10 },
+      { title: 'WHERE', least: 10, isOptional: true },
     ],
     sessions.map((session) => [
       shortSessionId(session.id),

@@ -34,7 +34,7 @@ export function renderIdle(all: readonly Idle[], { stuck }: StuckListOptions = {
       { title: 'ACTION', least: 8 },
       { title: 'IDLE', isNumber: true },
       { title: 'ALLOWED', isNumber: true },
-      { title: 'WHERE', least: 10 },
+      { title: 'WHERE', least: 10, isOptional: true },
     ],
     rows,
   );

@@ -21,6 +21,8 @@ export interface Column {
   readonly title: string;
   /** The number of letters to which the column can be shortened. Default: it is never shortened. */
   readonly least?: number;
+  /** Allows to leave the column out if there is no room for it. The last one is left out first. */
+  readonly isOptional?: boolean;
   readonly isNumber?: boolean;
 }
 
@@ -64,8 +66,8 @@ export function renderLines(lines: readonly string[], columns = terminalWidth())
 }
 
 /**
- * Renders one line per row, at most as wide as the terminal: the widest of the columns that can be shortened is shortened first. Cells can
- * contain foreign text, so characters that a terminal interprets are removed.
+ * Renders one line per row, at most as wide as the terminal. Columns that can be shortened become narrower, and those that are optional are
+ * left out if that is not enough. Cells can contain foreign text, so characters that a terminal interprets are removed.
  */
 export function renderColumns(
   columns: readonly Column[],
@@ -74,21 +76,50 @@ export function renderColumns(
 ): string {
   const lines = [columns.map(({ title }) => title), ...rows.map((cells) => cells.map(toPlainLine))];
   // There can be more rows than a call can take arguments.
-  const widths = columns.map((_column, at) =>
+  const natural = columns.map((_column, at) =>
     lines.reduce((widest, cells) => Math.max(widest, widthOf(cells[at] ?? '')), 0),
   );
-  const room = width - GAP * (columns.length - 1);
-  for (let over = widths.reduce((sum, one) => sum + one, 0) - room; over > 0; over -= 1) {
-    const spare = columns.map(({ least }, at) =>
-      least === undefined || (widths[at] ?? 0) <= least ? 0 : (widths[at] ?? 0),
-    );
-    const widest = spare.indexOf(Math.max(...spare));
-    if (spare[widest] === 0) break;
-    widths[widest] = (widths[widest] ?? 0) - 1;
-  }
+  const { shown, gap } = fitColumns(columns, natural, width);
   const toLine = (cells: readonly string[]) =>
-    columns.map(({ isNumber }, at) => pad(shorten(cells[at] ?? '', widths[at] ?? 0), widths[at] ?? 0, isNumber));
-  return lines.map((cells) => `${cut(toLine(cells).join(' '.repeat(GAP)).trimEnd(), width)}\n`).join('');
+    shown.map(([at, room]) => pad(shorten(cells[at] ?? '', room), room, columns[at]?.isNumber));
+  return lines.map((cells) => `${cut(toLine(cells).join(' '.repeat(gap)).trimEnd(), width)}\n`).join('');
+}
+
+/** Returns the positions and widths of the columns that fit into `width`. The gaps become narrower before a column is left out. */
+function fitColumns(
+  columns: readonly Column[],
+  natural: readonly number[],
+  width: number,
+): { readonly shown: readonly (readonly [at: number, room: number])[]; readonly gap: number } {
+  const optional = columns.flatMap(({ isOptional }, at) => (isOptional === true ? [at] : []));
+  for (let left = [...columns.keys()]; ; left = left.filter((at) => at !== optional.at(-1)), optional.pop()) {
+    for (const gap of [GAP, 1]) {
+      const room = width - gap * (left.length - 1);
+      const shown = shrink(left, { columns, natural, room });
+      const isFitting = shown.reduce((total, [, one]) => total + one, 0) <= room;
+      if (isFitting || (gap === 1 && optional.length === 0)) return { shown, gap };
+    }
+  }
+}
+
+/** Makes the widest of the columns that can be shortened narrower, until all fit into `room` or none can be shortened further. */
+function shrink(
+  positions: readonly number[],
+  {
+    columns,
+    natural,
+    room,
+  }: { readonly columns: readonly Column[]; readonly natural: readonly number[]; readonly room: number },
+): [at: number, room: number][] {
+  const shown = positions.map((at): [number, number] => [at, natural[at] ?? 0]);
+  for (let over = shown.reduce((total, [, one]) => total + one, 0) - room; over > 0; over -= 1) {
+    const [widest] = shown
+      .filter(([at, one]) => one > (columns[at]?.least ?? Infinity))
+      .toSorted(([, a], [, b]) => b - a);
+    if (widest === undefined) break;
+    widest[1] -= 1;
+  }
+  return shown;
 }
 
 /** Returns foreign text as one line, without secrets and without characters that a terminal interprets. */

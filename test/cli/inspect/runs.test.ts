@@ -89,9 +89,10 @@ describe('runs', () => {
     await registry.runs.create({ id: '20261127-000006-eeeeee', action: 'gather', params: {}, owner: 'ann' });
   }
 
-  it('lists the newest first, each with its result, in lines of 80 and 120 columns (R501)', async () => {
+  it('lists the newest first, each with its result, in lines of 60, 80 and 120 columns (R501)', async () => {
     await fillKinds();
-    const [narrow, wide, json, some] = await Promise.all([
+    const [small, narrow, wide, json, some] = await Promise.all([
+      runs([], { COLUMNS: '60' }),
       runs([], { COLUMNS: '80' }),
       runs(['list'], { COLUMNS: '120' }),
       runs(['--json']),
@@ -116,6 +117,10 @@ describe('runs', () => {
       expect(stdout).to.include('webdriver-supervisor runs show eeeeee\n');
       expect(stdout).to.match(/1 run without a process.*\n.*run gather --resume 20261127-000004-cccccc\n/);
     }
+    const [title = '', ...rows] = small.stdout.split('\n').slice(0, 7);
+    for (const line of [title, ...rows]) expect(Array.from(line).length, line).to.be.at.most(60);
+    expect(title).to.match(/^ID +ACTION +STATUS +DONE( +RECORDS)? +DEATHS +AGE( +TOOK)?$/);
+    expect(rows[3]).to.match(/^\d+…\w+ .* partial +3\/4( +0)? +1 +\d+ s( +3\.4 s)?$/);
     const stored = JSON.parse(JSON.stringify(await registry.runs.list())) as { id: string; error: object | null }[];
     const [, , , partial] = stored;
     expect(JSON.parse(json.stdout)).to.deep.equal(

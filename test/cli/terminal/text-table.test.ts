@@ -60,6 +60,24 @@ describe('columns of a table', () => {
     expect(row).to.match(/^i+…i+ {2}process gone {2}n{12} {2}1234567$/);
   });
 
+  it('have narrower gaps, then are left out from the end if they are optional', () => {
+    const columns: readonly Column[] = [
+      ...COLUMNS.slice(0, 3),
+      { title: 'SIZE', isOptional: true },
+      { title: 'AGE' },
+      { title: 'TOOK', isOptional: true },
+    ];
+    const cells = ['1234567890', 'process gone', 'ann', '8 MB', '3 min', '10 s'];
+    const titlesAt = (width: number) => renderColumns(columns, [cells], width).split('\n')[0];
+    expect([47, 46, 40, 36, 34].map(titlesAt)).to.deep.equal([
+      'ID        STATUS        NAME  SIZE  AGE    TOOK',
+      'ID         STATUS       NAME SIZE AGE   TOOK',
+      'ID         STATUS       NAME SIZE AGE',
+      'ID         STATUS        NAME  AGE',
+      'ID         STATUS       NAME AGE',
+    ]);
+  });
+
   it('are rendered for more rows than a call allows arguments', () => {
     const rows = Array.from({ length: 200_000 }, (_unused, number) => [`${number}`, 'ended', 'ann', '1']);
     expect(renderColumns(COLUMNS, rows, 80).length).to.be.above(200_000);
