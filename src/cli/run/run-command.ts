@@ -3,12 +3,10 @@ import { loadConfig } from '../../config/config.ts';
 import { raceSignal } from '../../core/abort.ts';
 import { CancelledError, ConfigError, SupervisorError, toError } from '../../core/errors.ts';
 import { makeLog, type Log } from '../../core/log.ts';
-import { redactText, redactUrl } from '../../core/redact.ts';
-import { quoteForShell } from '../../core/shell-words.ts';
+import { redactText } from '../../core/redact.ts';
 import { openRegistry } from '../../registry/registry.ts';
 import {
   exitCodeOf,
-  hiddenParameters,
   isTakenAway,
   loadEngine,
   prepareRun,
@@ -16,10 +14,11 @@ import {
   type Run,
   type RunOutcome,
 } from '../../runs/runs.ts';
-import { toActionParameters } from './action-flags.ts';
 import { ActionLoader } from './load/action-loader.ts';
 import { assertBrowserFits } from '../doctor/check-browser.ts';
 import { warnOfZombies } from '../doctor/check-zombies.ts';
+import { countRepeats } from './count-repeats.ts';
+import { toNextCommands, type NextCommands } from './next-commands.ts';
 import { describeDeath } from './describe-death.ts';
 import { findActionFile, knownActions } from './load/find-action.ts';
 import { commandLine } from '../terminal/command-line.ts';
@@ -94,33 +93,33 @@ async function load(target: string, args: readonly string[], surroundings: Surro
   const sourceWarnings = await checkSource(file);
   await fits;
   signal.throwIfAborted();
-  const again = repeatLine(target, args);
-  const { sessionState } = request.options;
-  const stateFlag = sessionState === undefined ? [] : ['--session-state', quoteForShell(sessionState)];
-  const resumeLine = ({ runId }: RunOutcome) =>
-    commandLine(
-      'run',
-      [quoteForShell(target), '--resume', runId, ...stateFlag, ...hiddenFlags(action, request.params)].join(' '),
-    );
   // An action that was named by its name is found again without its file.
   const byFile = target === action.name ? {} : { target };
   const reloadAction = async () => collectFailures(await loader.reload(), surroundings.failures);
   const options = { ...request.options, ...byFile, sourceWarnings, reloadAction };
-  return runRequest(action, { ...request, options }, { ...surroundings, again, resumeLine });
+  return runRequest(
+    action,
+    { ...request, options },
+    {
+      ...surroundings,
+      next: toNextCommands(action, { target, args, request }),
+    },
+  );
 }
 
 interface RunSurroundings extends Surroundings {
-  readonly again: string;
-  readonly resumeLine: (outcome: RunOutcome) => string;
+  readonly next: NextCommands;
 }
 
 async function runRequest(
   action: Action,
   request: RunRequest,
-  { display, stop, failures, misuse, again, resumeLine }: RunSurroundings,
+  { display, stop, failures, misuse, next }: RunSurroundings,
 ): Promise<number> {
   const { isVerbose, isJson, rehearsal: scope, config } = request;
-  const log = makeLog({ level: isVerbose ? 'debug' : config.logLevel, write: (line) => display.print(line) });
+  const log = countRepeats(
+    makeLog({ level: isVerbose ? 'debug' : config.logLevel, write: (line) => display.print(line) }),
+  );
   forwardWarnings(log);
   void warnOfZombies(log);
   for (const warning of request.options.sourceWarnings ?? []) log.warn(describeSourceWarning(warning));
@@ -133,8 +132,8 @@ async function runRequest(
     signal: stop.signal,
     onDeath: (death: RunOutcome['deaths'][number]) => {
       const isLast = request.options.recover === false || stop.signal.aborted || isTakenAway(death);
-      const next = isLast ? 'the run ends' : 'going on with a new session';
-      log.warn(`${describeDeath(death, run.progress.counts)}: ${death.evidence.message}; ${next}`);
+      const result = isLast ? 'the run ends' : 'going on with a new session';
+      log.warn(`${describeDeath(death, run.progress.counts)}: ${death.evidence.message}; ${result}`);
     },
   };
   const { rehearse, warnOfEffects, WatchedRun } = await loadEngine();
@@ -147,6 +146,7 @@ async function runRequest(
   display.watch(() => run.progress);
   const outcome = await run.execute();
   display.stop();
+  log.writeCounts();
 
   const matching = failures.filter(({ message }) => outcome.error?.message.includes(message));
   const foreign = matching.findLast((error) => !(error instanceof SupervisorError));
@@ -157,7 +157,7 @@ async function runRequest(
   const printLines = (lines: readonly string[]) =>
     (isJson ? printNote : printResult)(lines.map((line) => `${line}\n`).join(''));
   if (isVerbose && failure !== undefined) printNote(`${redactText(describeStack(failure))}\n`);
-  printLines(summarize(outcome, { again, resume: resumeLine(outcome), failedAt }));
+  printLines(summarize(outcome, { ...next, resume: next.resume(outcome.runId), failedAt }));
   const rehearsal =
     scope !== undefined && outcome.status === 'completed'
       ? await rehearse(outcome, {
@@ -175,6 +175,7 @@ async function runRequest(
         })
       : undefined;
   display.stop();
+  log.writeCounts();
   if (rehearsal !== undefined) printLines(describeRehearsal(rehearsal));
   if (isJson) printJson({ ...outcome, ...(rehearsal && { rehearsal }) });
   if (rehearsal?.outcome.status === 'cancelled') return EXIT_CANCELLED;
@@ -205,28 +206,4 @@ function collectFailures(action: Action, failures: Error[]): Action {
 function forwardWarnings(log: Log): void {
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) => log.debug(`${name}: ${message}`));
-}
-
-/** Returns the parameters that the registry does not store, as flags to fill in. */
-function hiddenFlags(action: Action, params: Readonly<Record<string, unknown>>): string[] {
-  const hidden = hiddenParameters(params);
-  return toActionParameters(action)
-    .filter(({ parameter }) => hidden.includes(parameter))
-    .map(({ name }) => `--${name} …`);
-}
-
-/** Returns the command that repeats the run, without secrets. */
-function repeatLine(target: string, args: readonly string[]): string {
-  const isSecret = (flag = '') => /^--[\w-]*(pass|secret|token|key|credential)/i.test(flag) || hidesValueOf(flag);
-  const words = args.map((arg, index) => {
-    if (isSecret(arg)) return arg.replace(/=.*$/s, '=…');
-    return isSecret(args[index - 1]) && !(args[index - 1] ?? '').includes('=') ? '…' : quoteForShell(redactUrl(arg));
-  });
-  return commandLine('run', [quoteForShell(target), ...words].join(' '));
-}
-
-/** Returns whether the log masks the value of a parameter with this flag. */
-function hidesValueOf(flag: string): boolean {
-  const name = /^--([\w-]+)/.exec(flag)?.[1];
-  return name !== undefined && hiddenParameters({ [name]: 'value' }).length > 0;
 }

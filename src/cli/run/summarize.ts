@@ -25,6 +25,8 @@ const VERBS: Readonly<Record<RunStatus, string>> = {
 export interface SummaryOptions {
   /** The command that repeats the run. */
   readonly again: string;
+  /** The command that repeats the run and waits until its owner is free. */
+  readonly wait?: string;
   /** The command that resumes the run. */
   readonly resume?: string | undefined;
   /** The location of the failure, as `file:line:column`. */
@@ -129,9 +131,10 @@ function describeEarlierDeaths(deaths: readonly Death[], rootCause: Death | unde
   ];
 }
 
-/** One line per warning; the number of those beyond {@link MAX_WARNINGS_SHOWN}. */
+/** One line per text, with its number if it came several times; the number of texts beyond {@link MAX_WARNINGS_SHOWN}. */
 function describeWarnings({ warnings }: Pick<RunOutcome, 'warnings'>): string[] {
-  const lines = warnings.map((warning) => warning.replaceAll(/\s*\n\s*/g, ' '));
+  const groups = Map.groupBy(warnings, (warning) => warning.replaceAll(/\s*\n\s*/g, ' '));
+  const lines = [...groups].map(([text, { length }]) => (length === 1 ? text : `${text} (${length} times)`));
   return rows('warnings', lines, MAX_WARNINGS_SHOWN);
 }
 
@@ -149,9 +152,13 @@ function describeRecords({ records, sessions, outputs }: RunOutcome): string {
   return `${count(records, 'record')}${kept}, ${count(sessions, 'browser session')}`;
 }
 
-function describeNext({ status, outputs, sessions, error }: RunOutcome, { again, resume }: SummaryOptions): string {
+function describeNext(
+  { status, outputs, sessions, error }: RunOutcome,
+  { again, wait = again, resume }: SummaryOptions,
+): string {
   const [file] = Object.values(outputs);
   if (status === 'completed') return file === undefined ? again : describeLook(file);
+  if (error?.code === 'session-busy') return wait;
   // Without a session there is no run to resume.
   if (sessions === 0 || resume === undefined) return again;
   return `${resume}   (${error?.code === 'replay-diverged' ? 'when the action is corrected' : 'does the remaining work'})`;

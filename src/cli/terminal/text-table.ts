@@ -21,7 +21,7 @@ export interface Column {
   readonly title: string;
   /** The number of letters to which the column can be shortened. Default: it is never shortened. */
   readonly least?: number;
-  /** Allows to leave the column out if there is no room for it. The last one is left out first. */
+  /** The column is left out if the columns do not fit. The last optional one is left out first. */
   readonly isOptional?: boolean;
   readonly isNumber?: boolean;
 }
@@ -81,7 +81,7 @@ export function renderColumns(
   );
   const { shown, gap } = fitColumns(columns, natural, width);
   const toLine = (cells: readonly string[]) =>
-    shown.map(([at, room]) => pad(shorten(cells[at] ?? '', room), room, columns[at]?.isNumber));
+    shown.map(([at, space]) => pad(shorten(cells[at] ?? '', space), space, columns[at]?.isNumber));
   return lines.map((cells) => `${cut(toLine(cells).join(' '.repeat(gap)).trimEnd(), width)}\n`).join('');
 }
 
@@ -90,29 +90,29 @@ function fitColumns(
   columns: readonly Column[],
   natural: readonly number[],
   width: number,
-): { readonly shown: readonly (readonly [at: number, room: number])[]; readonly gap: number } {
+): { readonly shown: readonly (readonly [at: number, space: number])[]; readonly gap: number } {
   const optional = columns.flatMap(({ isOptional }, at) => (isOptional === true ? [at] : []));
   for (let left = [...columns.keys()]; ; left = left.filter((at) => at !== optional.at(-1)), optional.pop()) {
     for (const gap of [GAP, 1]) {
-      const room = width - gap * (left.length - 1);
-      const shown = shrink(left, { columns, natural, room });
-      const isFitting = shown.reduce((total, [, one]) => total + one, 0) <= room;
+      const space = width - gap * (left.length - 1);
+      const shown = shrink(left, { columns, natural, space });
+      const isFitting = shown.reduce((total, [, one]) => total + one, 0) <= space;
       if (isFitting || (gap === 1 && optional.length === 0)) return { shown, gap };
     }
   }
 }
 
-/** Makes the widest of the columns that can be shortened narrower, until all fit into `room` or none can be shortened further. */
+/** Makes the widest of the columns that can be shortened narrower, until all fit into `space` or none can be shortened further. */
 function shrink(
   positions: readonly number[],
   {
     columns,
     natural,
-    room,
-  }: { readonly columns: readonly Column[]; readonly natural: readonly number[]; readonly room: number },
-): [at: number, room: number][] {
+    space,
+  }: { readonly columns: readonly Column[]; readonly natural: readonly number[]; readonly space: number },
+): [at: number, space: number][] {
   const shown = positions.map((at): [number, number] => [at, natural[at] ?? 0]);
-  for (let over = shown.reduce((total, [, one]) => total + one, 0) - room; over > 0; over -= 1) {
+  for (let over = shown.reduce((total, [, one]) => total + one, 0) - space; over > 0; over -= 1) {
     const [widest] = shown
       .filter(([at, one]) => one > (columns[at]?.least ?? Infinity))
       .toSorted(([, a], [, b]) => b - a);

@@ -29,7 +29,11 @@ const ARGUMENTS: readonly BadInput[] = [
   {
     title: 'an unknown action',
     args: ['run', 'gather-catalgo'],
-    says: ['There is no action "gather-catalgo".', 'Did you mean gather-catalog?', 'see webdriver-supervisor actions'],
+    says: [
+      'There is no action "gather-catalgo". Searched folders: /',
+      'Did you mean gather-catalog?',
+      'see webdriver-supervisor actions',
+    ],
   },
   { title: 'a file that is missing', args: ['run', './nothing.ts'], says: ['./nothing.ts does not exist'] },
   { title: 'a folder', args: ['run', './test'], says: ['./test is not a file'] },
@@ -193,13 +197,13 @@ const MODULES: readonly { title: string; file: string; text: string; says: reado
     title: 'an import that is missing',
     file: 'mine.ts',
     text: "import './names.ts';\nexport default 1;",
-    says: [/mine\.ts imports \S*names\.ts, which does not exist/],
+    says: [/mine\.ts:1 imports \S*names\.ts, which does not exist/],
   },
   {
     title: 'a package that is not installed',
     file: 'mine.ts',
     text: "import left from 'left-pad-of-nobody';\nexport default left;",
-    says: ["imports 'left-pad-of-nobody', which can't be found", 'npm install left-pad-of-nobody'],
+    says: ["mine.ts:1 imports 'left-pad-of-nobody', which can't be found", 'npm install left-pad-of-nobody'],
   },
   {
     title: 'an export that does not exist',
@@ -217,7 +221,7 @@ const MODULES: readonly { title: string; file: string; text: string; says: reado
     title: 'a parameter named like a flag of run',
     file: 'mine.ts',
     text: `${DEFINE}export default ${definition('json: z.string()')};`,
-    says: ['mine.ts: Action "mine": the parameter "json" would be the flag --json'],
+    says: ['mine.ts:2:16: Action "mine": the parameter "json" would be the flag --json'],
   },
 ];
 
@@ -256,6 +260,16 @@ describe('bad input', () => {
       await expectRefused(['run', `./${file}`], says, { browser, cwd: folder.path, environment: browser.environment });
     });
   }
+
+  it('is reported with its location in a JSON file that the module imports', async () => {
+    using folder = makeFolder({
+      'mine.ts': "import data from './data.json' with { type: 'json' };\nexport default data;",
+      'data.json': '{\n  "a": 1,,\n}\n',
+    });
+    using browser = makeFakeBrowser();
+    const says = [/^error: data\.json:2:10: syntax error: Expected double-quoted property name/];
+    await expectRefused(['run', './mine.ts'], says, { browser, cwd: folder.path, environment: browser.environment });
+  });
 
   it('is refused with both versions if browser and driver do not match', async () => {
     await using site = await openSite();

@@ -111,6 +111,20 @@ describe('the summary of a run', () => {
     expect(lines).to.include('  deaths     before this one, survived 2 deaths: browser-gone ×2');
   });
 
+  it('ends with the command that waits if the owner is busy', () => {
+    const outcome = makeOutcome({ status: 'failed', sessions: 0, error: { code: 'session-busy', message: 'Busy.' } });
+    const wait = `${again} --owner ann --wait 600`;
+    expect(summarize(outcome, { again, wait, resume: 'no' }).at(-1)).to.equal(`  next       ${wait}`);
+  });
+
+  it('has each warning once, with its number', () => {
+    const outcome = makeOutcome({ warnings: ['a\n b', 'c', 'a b', 'a b'] });
+    expect(summarize(outcome, { again }).filter((line) => / [ac]( b)?( |$)/.test(line))).to.deep.equal([
+      '  warnings   a b (3 times)',
+      '             c',
+    ]);
+  });
+
   it('begins with code and message of a failed run, and the location of the error', () => {
     const outcome = makeOutcome({
       status: 'failed',

@@ -1,5 +1,6 @@
 /** Explains why a module could not be loaded: turns Node's various errors into one message with the location and the way out. */
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
 import path from 'node:path';
@@ -24,7 +25,8 @@ export async function explainLoadError(
   const name = shortPath(file);
   const explain = (message: string) => new ConfigError(message, { cause: error });
 
-  if (error instanceof ActionError) return explain(`${name}: ${error.message}`);
+  if (error instanceof ActionError)
+    return explain(`${placeInStack(error, path.dirname(file)) ?? name}: ${error.message}`);
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND')
     return explain(describeMissingModule(error, name));
   if (!(error instanceof SyntaxError)) {
@@ -34,6 +36,8 @@ export async function explainLoadError(
     );
   }
 
+  const [, json, problem, row, column] = /^(.+\.json): (.+) \(line (\d+) column (\d+)\)$/.exec(error.message) ?? [];
+  if (json !== undefined) return explain(`${shortPath(json)}:${row}:${column}: syntax error: ${problem}`);
   const found = locationInHead(error.stack ?? '') ?? (await locationByCheck(lastUrl));
   const where = found?.where ?? name;
   const excerpt = found === undefined ? '' : `\n${found.excerpt}`;
@@ -68,7 +72,8 @@ export function shortPath(file: string): string {
 function describeMissingModule(error: Error, name: string): string {
   const [, what = '', from] =
     /Cannot find (?:package|module) '(.+?)'(?: imported from (\S+))?/.exec(error.message) ?? [];
-  const importer = from === undefined ? name : shortPath(from.startsWith('file:') ? fileURLToPath(from) : from);
+  const file = from?.startsWith('file:') === true ? fileURLToPath(from) : from;
+  const importer = file === undefined ? name : shortPath(file) + lineOfImport(file, what);
   if (what === '') return `${name}: ${error.message}`;
   if (path.isAbsolute(what))
     return `${importer} imports ${shortPath(what)}, which does not exist. Correct the path; it needs the file's extension, such as ./names.ts.`;
@@ -76,6 +81,14 @@ function describeMissingModule(error: Error, name: string): string {
     ? "Import the parts that an action needs (z, By, until, Key) from 'webdriver-supervisor'"
     : `Install it (npm install ${what}), or correct the name`;
   return `${importer} imports '${what}', which can't be found. ${advice}.`;
+}
+
+/** Returns `:line` of the first line with the import of `what`, a package or the path of a file. Empty: it is not found. */
+function lineOfImport(file: string, what: string): string {
+  const word = path.isAbsolute(what) ? `/${path.basename(what)}` : what;
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const at = lines.findIndex((line) => ["'", '"', '`'].some((quote) => line.includes(word + quote)));
+  return at < 0 ? '' : `:${at + 1}`;
 }
 
 /** Node puts the location, if it knows it, before the stack: `file:line`, the source with a mark, an empty line. */

@@ -60,7 +60,7 @@ export function findActionFile(target: string): string {
   }
   const nearby = ENDINGS.map((ending) => `./${target}${ending}`).find((file) => existsSync(file));
   const hint = nearby === undefined ? knownActions(target) : ` There is ${nearby}: ${commandLine('run', nearby)}`;
-  throw new ConfigError(`There is no action "${target}".${hint}`);
+  throw new ConfigError(`There is no action "${target}". Searched folders: ${actionFolders().join(', ')}.${hint}`);
 }
 
 /** Returns a hint such as ` Did you mean x? Known actions: x, y; see …`. */
