@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 
 import { Command } from 'commander';
 
+import { SETTING_NAMES } from '../config/config.ts';
 import { limitHeapGrowth } from '../core/memory.ts';
 import { makeActionsCommand } from './inspect/actions-command.ts';
 import { makeDoctorCommand } from './doctor/doctor-command.ts';
@@ -15,6 +16,7 @@ import { makeMetricsCommand } from './inspect/metrics-command.ts';
 import { makeInitCommand } from './run/init-command.ts';
 import { makeMonitorCommand } from './inspect/monitor-command.ts';
 import { makeNewCommand } from './run/new-command.ts';
+import { findMisspelled } from './terminal/did-you-mean.ts';
 import { ProgramEnd } from './terminal/program-end.ts';
 import { reportError } from './terminal/report-error.ts';
 import { makeResetStuckCommand } from './inspect/reset-stuck-command.ts';
@@ -45,6 +47,7 @@ async function main(args: readonly string[]): Promise<void> {
 
 /** Returns the exit code. The code of a run does not depend on `process.exitCode`, which its action may have set. */
 async function runCommand(args: readonly string[], end: ProgramEnd): Promise<number> {
+  for (const note of findMisspelled(Object.keys(process.env), SETTING_NAMES)) printNote(`${note}\n`);
   let runCode: number | undefined;
   const run = makeRunCommand(async (words) => {
     runCode = await runAction(words, end);

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { loadConfig, type Config } from '../../config/config.ts';
+import { loadConfig, projectPath, type Config } from '../../config/config.ts';
 import { toError } from '../../core/errors.ts';
 import { redactUrl } from '../../core/redact.ts';
 import { locateBrowser, needsNoSandbox, openHttpClient, readVersions, versionsFit } from '../../driver/driver.ts';
@@ -16,7 +16,6 @@ import { checkStart } from './check-start.ts';
 import { checkZombies } from './check-zombies.ts';
 import { installAdvice, readMachine } from './install-advice.ts';
 
-const NODE_MAJOR = 24;
 const GRID_LIMIT_MS = 5_000;
 const MIN_SHARED_MEMORY_BYTES = 128 * 2 ** 20;
 const MIN_FREE_SPACE_BYTES = 50 * 2 ** 20;
@@ -24,7 +23,8 @@ const MIN_FREE_SPACE_BYTES = 50 * 2 ** 20;
 const MAX_TEMP_FOLDER_LENGTH = 30;
 
 export async function runChecks(): Promise<CheckResult[]> {
-  const node = checkNode();
+  // The program refuses other versions before it loads this module.
+  const node: CheckResult = { name: 'Node', status: 'ok', message: `${process.versions.node} (${process.execPath})` };
   let config: Config;
   try {
     config = loadConfig();
@@ -57,29 +57,17 @@ export async function runChecks(): Promise<CheckResult[]> {
   ];
 }
 
-function checkNode(): CheckResult {
-  const { node } = process.versions;
-  const isFit = Number(node.split('.')[0]) >= NODE_MAJOR;
-  if (isFit) return { name: 'Node', status: 'ok', message: `${node} (${process.execPath})` };
-  return {
-    name: 'Node',
-    status: 'problem',
-    message: `${node} is too old.`,
-    advice: `Use Node ${NODE_MAJOR} or newer; the npm scripts of the project bring their own.`,
-  };
-}
-
 function checkSettings(): CheckResult {
   const environment = process.env['NODE_ENV'];
   const files = ['supervisor.json', ...(environment ? [`supervisor.${environment}.json`] : [])].map((name) =>
     path.join('config', name),
   );
-  const found = files.filter((file) => existsSync(file));
+  const found = files.filter((file) => existsSync(projectPath(file)));
   return {
     name: 'settings',
     status: 'ok',
     message:
-      found.length === 0 ? `no ${files.join(' or ')} here: defaults and environment variables apply` : found.join(', '),
+      found.length === 0 ? `no ${files.join(' or ')}: defaults and environment variables apply` : found.join(', '),
   };
 }
 

@@ -18,7 +18,7 @@ import { isRunLeft, resumeLine } from './stored-run.ts';
 import { listRuns, type RunListOptions } from './list-runs.ts';
 import { renderLines, toPlainLine } from '../terminal/text-table.ts';
 import { describeAgo } from '../../core/describe-time.ts';
-import { printJson, printResult } from '../terminal/terminal.ts';
+import { printJson, printNote, printResult } from '../terminal/terminal.ts';
 
 const DEFAULT_LIMIT = '20';
 interface JsonOption {
@@ -87,7 +87,13 @@ async function writeFiles(registry: Registry, typed: string, options: ExportOpti
     await registry.runs.assertFolderFree(run.id, await toFolderClaim(folder));
   }
   const prove = () => registry.runs.proveUnchanged(run);
-  const { outputs, records } = await exportRecords(registry.runs.listRecords(run.id), { folder, format, prove });
+  const { outputs, records, warnings } = await exportRecords(registry.runs.listRecords(run.id), {
+    folder,
+    format,
+    prove,
+    earlier: options.output === undefined ? run.outputs : {},
+  });
+  for (const warning of warnings) printNote(`${warning}\n`);
   // A run that is being worked on stores the paths of its files itself when it ends. A run with exported files can be cleaned up.
   if (run.token === null && records > 0) await registry.runs.noteExport(run.id, outputs);
   const isOver = run.status === 'completed';

@@ -22,3 +22,17 @@ export function didYouMean(typed: string, known: readonly string[], show = (word
   const best = closest(typed, known);
   return best === undefined ? '' : ` Did you mean ${show(best)}?`;
 }
+
+/** Shorter names are too close to names of other programs. */
+const MIN_NAME_LENGTH = 8;
+
+/** Returns a sentence for each name that is one or two letters away from a name of `known`, as `HEARTBEAT_INTERVAL_SECOND` is. */
+export function findMisspelled(names: readonly string[], known: readonly string[]): string[] {
+  const candidates = known.filter(({ length }) => length >= MIN_NAME_LENGTH);
+  return names
+    .filter((name) => name.length >= MIN_NAME_LENGTH && !known.includes(name))
+    .flatMap((name) => {
+      const meant = candidates.find((candidate) => distance(name, candidate) <= (candidate.length < 12 ? 1 : 2));
+      return meant === undefined ? [] : [`The environment variable ${name} is not a setting. Did you mean ${meant}?`];
+    });
+}
