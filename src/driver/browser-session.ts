@@ -54,7 +54,7 @@ export interface SessionOptions {
   readonly heartbeatTimeoutMs: number;
   readonly listener: SessionListener;
   readonly beforeCommand?: CommandHook;
-  /** See `SupervisorOptions`. */
+  /** See `SessionObserver`. */
   readonly onFolder?: (folder: string) => Promise<void>;
   /** See `TransportOptions`. */
   readonly beforeSend?: () => Promise<void> | undefined;

@@ -39,7 +39,7 @@ export interface LaunchOptions {
   readonly driverPath: string;
   /** Additional environment variables of the driver and its browser. */
   readonly environment?: Readonly<Record<string, string>> | undefined;
-  /** See `SupervisorOptions`. */
+  /** See `SessionObserver`. */
   readonly onFolder?: (folder: string) => Promise<void>;
   /** Called once, when the driver has exited without a request to do so. */
   readonly onExit: (description: string) => void;

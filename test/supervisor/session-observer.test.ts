@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { AcquireOptions, SessionManagerOptions, SuperviseOptions, SupervisorOptions } from 'webdriver-supervisor';
 
 import type { ObservedOptions, SessionObserver, SessionSupervisor } from '../../src/supervisor/supervisor.ts';
 import { kill, rejectionOf, startScripted, turn } from './support.ts';
@@ -89,5 +90,11 @@ describe('SessionSupervisor: the observer', () => {
     const refusal = { error: 'session not created', message: 'no such browser here' };
     await rejectionOf(startScripted(options, { answers: { 'POST /session': refusal } }));
     expect(seen).to.deep.equal([]);
+  });
+
+  it('is no option of the public types', () => {
+    type Public = keyof SupervisorOptions | keyof SuperviseOptions | keyof AcquireOptions | keyof SessionManagerOptions;
+    const isPublic: 'observer' extends Public ? true : false = false;
+    expect(isPublic).to.equal(false);
   });
 });
