@@ -21,16 +21,16 @@ export default defineAction({
     await driver.get(new URL('/', params.url).href);
   },
 
-  async run({ driver, params, step, batch }) {
+  async run({ driver, params, step, batch, progress }) {
     for (let number = 1, hasNext = true; hasNext; number += 1) {
       const page = await step(`page ${number}`, async () => {
         await driver.get(new URL(`/catalog?page=${number}`, params.url).href);
         await driver.wait(until.elementLocated(By.css('main[data-ready="true"]')), RENDERED_WITHIN_MS);
-        const skus = await driver.executeScript<string[]>(
-          'return [...document.querySelectorAll("[data-sku]")].map((card) => card.dataset.sku)',
+        const [title, skus] = await driver.executeScript<[string, string[]]>(
+          'return [document.title, [...document.querySelectorAll("[data-sku]")].map((card) => card.dataset.sku)]',
         );
         const nextLinks = await driver.findElements(By.css('a[rel="next"]'));
-        return { skus, hasNext: nextLinks.length > 0 };
+        return { skus, pages: Number(/ of (\d+)/.exec(title)?.[1] ?? number), hasNext: nextLinks.length > 0 };
       });
       hasNext = page.hasNext;
 
@@ -47,6 +47,7 @@ export default defineAction({
         },
         { key: (sku) => sku, concurrency: params.concurrency },
       );
+      progress(number, page.pages, 'pages');
     }
   },
 });

@@ -16,7 +16,7 @@ export function describeProgress(progress: RunProgress): string {
   const label = display?.label === undefined ? '' : ` (${toPlainLine(display.label)})`;
   const failed = counts.failed === 0 ? [] : [`${counts.failed} failed`];
   const parts = [
-    total === 0 ? `nothing counted yet` : `${done}/${total} done${label}`,
+    total === 0 ? `nothing counted yet` : `${total === null ? done : `${done}/${total}`} done${label}`,
     ...failed,
     count(progress.records, 'record'),
   ];
@@ -50,7 +50,7 @@ export function renderProgress(
     running: describeSessions(progress),
   }[progress.state];
   const parts = [
-    total === 0 ? '' : `${done}/${total}`,
+    total === 0 ? '' : total === null ? `${done} done` : `${done}/${total}`,
     count(progress.records, 'record'),
     words,
     rate === undefined || rate === 0 ? '' : `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`,
@@ -59,7 +59,7 @@ export function renderProgress(
   while (parts.length > 1 && widthOf(parts.join(' · ')) + MIN_BAR_COLUMNS + 6 > columns) parts.pop();
   const text = parts.join(' · ');
   const room = Math.min(MAX_BAR_COLUMNS, columns - widthOf(text) - 6);
-  if (total === 0 || room < MIN_BAR_COLUMNS) return cut(text, columns);
+  if (total === 0 || total === null || room < MIN_BAR_COLUMNS) return cut(text, columns);
   const share = Math.min(1, done / total);
   const filled = Math.floor(share * room);
   return `${'█'.repeat(filled)}${'░'.repeat(room - filled)} ${String(Math.floor(share * 100)).padStart(3)}% ${text}`;
@@ -69,7 +69,11 @@ function describeSessions({ sessions, deaths }: RunProgress): string {
   return `session ${Math.max(1, sessions)}${deaths.length === 0 ? '' : ` after ${count(deaths.length, 'death')}`}`;
 }
 
-/** Returns the progress that the action reported with `ctx.progress`, otherwise its units of work. */
-function shownCounts({ display, units }: RunProgress): { done: number; total: number } {
-  return display ?? units;
+/**
+ * Returns the progress that the action reported with `ctx.progress`, otherwise its units of work. The total of the units is unknown (null) until
+ * `run` has returned, because a later step can add more.
+ */
+function shownCounts({ display, units, state }: RunProgress): { done: number; total: number | null } {
+  if (display !== null) return display;
+  return { done: units.done, total: state === 'finishing' || units.total === 0 ? units.total : null };
 }

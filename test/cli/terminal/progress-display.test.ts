@@ -63,7 +63,7 @@ class Screen {
 
 describe('the progress in words', () => {
   it('has the finished steps, the records and the deaths', () => {
-    expect(describeProgress(makeProgress())).to.equal('running: 120/525 done, 96 records, session 2 after 1 death');
+    expect(describeProgress(makeProgress())).to.equal('running: 120 done, 96 records, session 2 after 1 death');
   });
 
   it('shows the progress that the action reported instead of its counted steps', () => {
@@ -72,12 +72,17 @@ describe('the progress in words', () => {
   });
 
   it('shows as much as fits: in 40 columns the count, the records and a short bar', () => {
-    expect(renderProgress(makeProgress(), { columns: 100, rate: 18.4 })).to.equal(
+    const progress = makeProgress({ display: { done: 120, total: 525 } });
+    expect(renderProgress(progress, { columns: 100, rate: 18.4 })).to.equal(
       '██████░░░░░░░░░░░░░░░░░░░░░░░░  22% 120/525 · 96 records · session 2 after 1 death · 18/s',
     );
-    expect(renderProgress(makeProgress(), { columns: 40, rate: 18.4 })).to.equal(
-      '███░░░░░░░░░░░  22% 120/525 · 96 records',
-    );
+    expect(renderProgress(progress, { columns: 40, rate: 18.4 })).to.equal('███░░░░░░░░░░░  22% 120/525 · 96 records');
+  });
+
+  it('shows a count and no percentage while a later step can still add work', () => {
+    const line = (change: Partial<RunProgress>) => renderProgress(makeProgress(change), { columns: 100, rate: 18.4 });
+    expect(line({})).to.equal('120 done · 96 records · session 2 after 1 death · 18/s');
+    expect(line({ state: 'finishing' })).to.contain(' 22% 120/525 · 96 records · finishing');
   });
 
   it('never needs more columns than the terminal has', () => {
@@ -114,12 +119,12 @@ describe('the progress display', () => {
   it('shows the bar below the lines of the log, in narrower and wider windows', () => {
     const screen = new Screen(100);
     const display = open(screen);
-    let progress = makeProgress();
+    let progress = makeProgress({ display: { done: 120, total: 525 } });
     display.print('before\n');
     display.watch(() => progress);
     expect(screen.rows).to.have.length(2);
     display.print('a line of the log\n');
-    progress = makeProgress({ records: 97 });
+    progress = { ...progress, records: 97 };
     clock.tick(250);
     screen.resize(40);
     clock.tick(250);
@@ -143,7 +148,7 @@ describe('the progress display', () => {
       clock.tick(10_000);
       display.stop();
       clock.tick(10_000);
-      const line = 'running: 120/525 done, 96 records, session 2 after 1 death\n';
+      const line = 'running: 120 done, 96 records, session 2 after 1 death\n';
       expect(screen.text).to.equal(line + line);
     }
   });
