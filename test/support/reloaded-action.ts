@@ -3,7 +3,7 @@ import path from 'node:path';
 
 import { describeStack } from '../../src/cli/terminal/report-error.ts';
 import { ActionLoader } from '../../src/cli/run/load/action-loader.ts';
-import { placeInStack } from '../../src/cli/run/load/explain-load-error.ts';
+import { locationInStack } from '../../src/cli/run/load/explain-load-error.ts';
 import { isAction, type Action } from '../../src/runs/runs.ts';
 
 const [, , file = ''] = process.argv;
@@ -19,14 +19,14 @@ try {
 async function enter(action: Action): Promise<void> {
   const seen: unknown[] = [];
   let stack = '';
-  let place: string | undefined;
+  let location: string | undefined;
   const step = () => void seen.push(new Error('x').stack?.split('\n')[2]);
   try {
     await action.run({ step, seen } as never);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     stack = describeStack(error);
-    place = placeInStack(error, path.dirname(file));
+    location = locationInStack(error, path.dirname(file));
   }
-  console.log(JSON.stringify({ isAction: isAction(action), seen, stack, place }));
+  console.log(JSON.stringify({ isAction: isAction(action), seen, stack, location }));
 }

@@ -36,7 +36,7 @@ export function makeMetricsCommand(): Command {
       withRegistry(async (registry) => {
         const numbers = await registry.metrics.read();
         if (json) printJson(numbers);
-        else printResult(render(numbers, { place: registry.location, alerts: await listFiring(registry) }));
+        else printResult(render(numbers, { location: registry.location, alerts: await listFiring(registry) }));
         if (numbers.duplicateOwners.length > 0) process.exitCode = EXIT_FAILED;
       }),
     );
@@ -44,7 +44,7 @@ export function makeMetricsCommand(): Command {
 
 function render(
   numbers: RegistryMetrics,
-  { place, alerts }: { readonly place: string; readonly alerts: readonly StoredAlert[] },
+  { location, alerts }: { readonly location: string; readonly alerts: readonly StoredAlert[] },
 ): string {
   const created = countCreated(numbers);
   const verdicts = judge(numbers, alerts);
@@ -69,7 +69,7 @@ function render(
       verdicts.cleanups,
     ],
     ['alerts', judgeAlerts(alerts)[0]?.reason ?? 'none', verdicts.alerts],
-    ['registry', `${(numbers.registryBytes / 2 ** 20).toFixed(1)} MB (${place})`],
+    ['registry', `${(numbers.registryBytes / 2 ** 20).toFixed(1)} MB (${location})`],
   ];
   const nameWidth = Math.max(...rows.map(([name]) => name.length));
   const table = rows.map(([name, text, verdict = '']) => ({

@@ -104,19 +104,21 @@ export function isLeft({
   return host !== null && pid !== null && identity !== null && isProcessGone({ host, pid, identity });
 }
 
-/** Prints that no id in the registry at `place` matches `typed`, and the id or handle that is closest to it. */
+/** Prints that no id in the registry at `location` matches `typed`, and the id or handle that is closest to it. */
 export function failToFind(
   noun: 'run' | 'session',
   typed: string,
   {
     ids,
     handles,
-    place,
-  }: { readonly ids: readonly string[]; readonly handles: readonly string[]; readonly place: string },
+    location,
+  }: { readonly ids: readonly string[]; readonly handles: readonly string[]; readonly location: string },
 ): void {
   const list = noun === 'run' ? commandLine('runs') : commandLine('sessions', 'list --all');
   const known = ids.length === 0 ? `It has no ${noun}s yet.` : `Known: ${list}`;
-  fail(`There is no ${noun} "${typed}" in the registry ${place}.${didYouMean(typed, [...handles, ...ids])} ${known}`);
+  fail(
+    `There is no ${noun} "${typed}" in the registry ${location}.${didYouMean(typed, [...handles, ...ids])} ${known}`,
+  );
 }
 
 /** Prints what could not be done; the program ends with exit code 1. */

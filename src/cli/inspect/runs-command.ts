@@ -149,11 +149,13 @@ function describeCancel(run: StoredRun, result: 'requested' | 'cancelled' | 'ove
 
 /** Finds a run, or prints that there is none. */
 async function find(registry: Registry, typed: string): Promise<StoredRun | undefined> {
-  const { runs, location: place } = registry;
+  const { runs, location } = registry;
   if (typed === 'last') {
     const [newest] = await runs.list({ limit: 1 });
     if (newest === undefined)
-      fail(`There are no runs in the registry ${place} yet. Begin one: ${commandLine('run', 'gather-catalog --help')}`);
+      fail(
+        `There are no runs in the registry ${location} yet. Begin one: ${commandLine('run', 'gather-catalog --help')}`,
+      );
     return newest;
   }
   const exact = await runs.get(typed);
@@ -161,6 +163,6 @@ async function find(registry: Registry, typed: string): Promise<StoredRun | unde
   const all = await runs.list();
   const run = findById(all, typed);
   if (run === undefined)
-    failToFind('run', typed, { ids: all.map(({ id }) => id), handles: ['last', ...all.map(shortRunId)], place });
+    failToFind('run', typed, { ids: all.map(({ id }) => id), handles: ['last', ...all.map(shortRunId)], location });
   return run;
 }

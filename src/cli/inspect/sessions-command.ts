@@ -94,7 +94,7 @@ async function describeEnd(
 
 /** Finds a session, or prints that there is none. */
 async function find(registry: Registry, typed: string): Promise<StoredSession | undefined> {
-  const { sessions, location: place } = registry;
+  const { sessions, location } = registry;
   const all = await sessions.list();
   // Actions and Grids show a session's WebDriver id.
   const session = all.find(({ id, webdriverId }) => id === typed || webdriverId === typed) ?? findById(all, typed);
@@ -107,7 +107,7 @@ async function find(registry: Registry, typed: string): Promise<StoredSession | 
     failToFind('session', typed, {
       ids: all.map(({ id }) => id),
       handles: all.map(({ id }) => shortSessionId(id)),
-      place,
+      location,
     });
   else
     fail(

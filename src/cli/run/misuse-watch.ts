@@ -7,8 +7,8 @@ import { setTimeout } from 'node:timers';
 
 import { ActionError, CancelledError, SupervisorError, toError } from '../../core/errors.ts';
 import type { Action, OpenCall } from '../../runs/runs.ts';
-import { placeInStack } from './load/explain-load-error.ts';
-import { placeOfText } from './load/place-of-text.ts';
+import { locationInStack } from './load/explain-load-error.ts';
+import { locationOfText } from './load/location-of-text.ts';
 import type { ProgramEnd } from '../terminal/program-end.ts';
 import { EXIT_FAILED } from '../terminal/report-error.ts';
 import { printProblem } from '../terminal/terminal.ts';
@@ -66,12 +66,13 @@ export class MisuseWatch {
     const [call] = this.#openCalls();
     if (call !== undefined) return { what: call.name, location: this.#locate(call.calledAt) };
     const { file, action } = this.#source ?? {};
-    const location = file === undefined || action === undefined ? undefined : placeOfText(action.run.toString(), file);
+    const location =
+      file === undefined || action === undefined ? undefined : locationOfText(action.run.toString(), file);
     return { what: '`run`', location };
   }
 
   #locate(error: Error): string | undefined {
-    return this.#source === undefined ? undefined : placeInStack(error, path.dirname(this.#source.file));
+    return this.#source === undefined ? undefined : locationInStack(error, path.dirname(this.#source.file));
   }
 
   #onEndCall(call: string): Error {

@@ -26,11 +26,11 @@ export async function explainLoadError(
   const explain = (message: string) => new ConfigError(message, { cause: error });
 
   if (error instanceof ActionError)
-    return explain(`${placeInStack(error, path.dirname(file)) ?? name}: ${error.message}`);
+    return explain(`${locationInStack(error, path.dirname(file)) ?? name}: ${error.message}`);
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND')
     return explain(describeMissingModule(error, name));
   if (!(error instanceof SyntaxError)) {
-    const where = placeInStack(error, path.dirname(file));
+    const where = locationInStack(error, path.dirname(file));
     return explain(
       `${name} failed while it was loaded: ${error.name}: ${error.message}${where === undefined ? '' : ` (${where})`}`,
     );
@@ -53,7 +53,7 @@ export async function explainLoadError(
 }
 
 /** Returns the location of the first stack frame in a file below `folder`, as `file:line:column`. */
-export function placeInStack(error: Error, folder: string): string | undefined {
+export function locationInStack(error: Error, folder: string): string | undefined {
   for (const line of (error.stack ?? '').split('\n')) {
     const [, url, rest] = /(file:\/\/[^\s()]+?)(:\d+:\d+)\)?$/.exec(line) ?? [];
     if (url === undefined || url.includes('/node_modules/')) continue;

@@ -10,7 +10,7 @@ interface Seen {
   readonly isAction: boolean;
   readonly seen: readonly (string | number)[];
   readonly stack: string;
-  readonly place: string;
+  readonly location: string;
 }
 
 const ACTION = `import { defineAction, z } from 'webdriver-supervisor';
@@ -66,12 +66,12 @@ describe('ActionLoader.reload', () => {
   });
 
   it('shows plain paths in stack traces', () => {
-    for (const { seen, stack, place } of entries) {
+    for (const { seen, stack, location } of entries) {
       expect(String(seen[6])).to.match(/\/a\.ts:13:15\)$/);
       expect(stack)
         .to.match(/\/a\.ts:14:11\)/)
         .and.not.include('entry=');
-      expect(place).to.match(/\/a\.ts:14:11$/);
+      expect(location).to.match(/\/a\.ts:14:11$/);
     }
   });
 

@@ -7,7 +7,7 @@ import { shortPath } from './explain-load-error.ts';
  * Returns where the text of a function, as its `toString` returns it, begins in `file`, as `file:line:column`. Undefined: the function
  * comes from another file.
  */
-export function placeOfText(code: string, file: string): string | undefined {
+export function locationOfText(code: string, file: string): string | undefined {
   try {
     const text = readFileSync(file, 'utf8');
     // Node replaces types by spaces, so locations do not move. The text of a function has no types.
