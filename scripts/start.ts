@@ -13,6 +13,7 @@ import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { ConfigError, toError } from '../src/core/errors.ts';
 import { flagsKeptByNpm } from '../src/cli/terminal/command-line.ts';
 import { EXIT_CANCELLED, EXIT_FAILED, reportError } from '../src/cli/terminal/report-error.ts';
+import { printNote, readLogFormat } from '../src/cli/terminal/terminal.ts';
 import { listenForStop } from '../src/cli/terminal/stop-signals.ts';
 import type { RunOutcome } from '../src/runs/runs.ts';
 import { findBrowserProcess, killProcess } from '../src/testing.ts';
@@ -163,10 +164,11 @@ function printRecoveries(kills: readonly Kill[], { deaths, sessions }: RunOutcom
 
 /** Prints to stderr, because with `--json` stdout is only for the outcome. */
 function say(line: string): void {
-  process.stderr.write(`${line}\n`);
+  printNote(`${line}\n`);
 }
 
 /** Prints while the run's progress bar is on the terminal's last line: clears that line first; the run draws the bar again below. */
 function sayAside(line: string): void {
-  say(process.stderr.isTTY ? `\r\u001b[K${line}` : line);
+  if (process.stderr.isTTY && readLogFormat() === 'text') process.stderr.write('\r\u001b[K');
+  say(line);
 }

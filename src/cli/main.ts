@@ -25,7 +25,7 @@ import { makeRunHelp } from './run/run-help.ts';
 import { makeRunsCommand } from './inspect/runs-command.ts';
 import { makeSessionsCommand } from './inspect/sessions-command.ts';
 import { makeSmokeCommand } from './run/smoke-command.ts';
-import { printNote, printProblem, printResult } from './terminal/terminal.ts';
+import { printNote, printProblem, printResult, readLogFormat } from './terminal/terminal.ts';
 
 limitHeapGrowth();
 await main(process.argv.slice(2));
@@ -33,6 +33,10 @@ await main(process.argv.slice(2));
 async function main(args: readonly string[]): Promise<void> {
   // The program does not fail if the reader of its output (`| head`) or the terminal is closed.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  if (readLogFormat() === 'json') {
+    process.removeAllListeners('warning');
+    process.on('warning', ({ name, message }) => printNote(`${name}: ${message}`));
+  }
   const end = new ProgramEnd();
   let code: number;
   try {

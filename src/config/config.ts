@@ -8,7 +8,7 @@ import path from 'node:path';
 import { z } from 'zod';
 
 import { ConfigError, toError } from '../core/errors.ts';
-import { LOG_LEVELS } from '../core/log.ts';
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../core/log.ts';
 import { findAddressSecrets, findSecrets } from '../core/redact.ts';
 import { settingSecrets } from '../core/secrets.ts';
 import { projectPath, toProjectUrl } from './project-root.ts';
@@ -20,25 +20,13 @@ export { findProjectRoot, projectPath } from './project-root.ts';
 const MAX_SECONDS = 86_400;
 /** 24 days: a timer of 2^31 ms (24.8 days) or more fires at once. */
 const MAX_MINUTES = 24 * 24 * 60;
-const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
-  ['true', true],
-  ['1', true],
-  ['yes', true],
-  ['on', true],
-  ['false', false],
-  ['0', false],
-  ['no', false],
-  ['off', false],
-]);
+const BOOLEAN_WORDS = { truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] };
 
 const seconds = (defaultValue: number) => duration('seconds', MAX_SECONDS).default(defaultValue);
 const minutes = (defaultValue: number) => duration('minutes', MAX_MINUTES).default(defaultValue);
 const flag = (defaultValue: boolean) =>
   z
-    .preprocess(
-      (value) => (typeof value === 'string' ? (BOOLEANS.get(value.toLowerCase()) ?? value) : value),
-      z.boolean({ error: 'must be true or false (or yes, no, on, off, 1, 0)' }),
-    )
+    .union([z.boolean(), z.stringbool(BOOLEAN_WORDS)], { error: 'must be true or false (or yes, no, on, off, 1, 0)' })
     .default(defaultValue);
 const whole = (unit: string, { min, max }: { min: number; max: number }) => {
   const error = `must be a whole number of ${unit} from ${min} to ${max}`;
@@ -170,6 +158,8 @@ const settingsSchema = z.object({
   /** If false, metrics don't name owners. */
   METRICS_OWNER_LABEL: flag(true),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+  /** The form of everything that the commands write to stderr. */
+  LOG_FORMAT: z.enum(LOG_FORMATS).default('text'),
 });
 
 export type SettingName = keyof z.input<typeof settingsSchema>;
@@ -217,7 +207,8 @@ export interface Config {
   readonly monitorPort: number;
   readonly monitorToken: string | undefined;
   readonly hasOwnerLabel: boolean;
-  readonly logLevel: z.output<typeof settingsSchema>['LOG_LEVEL'];
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
 }
 
 export interface ConfigSources {
@@ -324,6 +315,7 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Config
     monitorToken: settings.MONITOR_TOKEN,
     hasOwnerLabel: settings.METRICS_OWNER_LABEL,
     logLevel: settings.LOG_LEVEL,
+    logFormat: settings.LOG_FORMAT,
   });
 }
 

@@ -1,5 +1,5 @@
 /**
- * The entry point to winston. Lines are readable text on a terminal and JSON otherwise. They go to stderr (stdout is for results) and are
+ * The entry point to winston. Lines are readable text or JSON. They go to stderr (stdout is for results) and are
  * redacted. Each entry is one line, even if it contains text of a page with line breaks.
  */
 import { createRequire } from 'node:module';
@@ -15,6 +15,8 @@ const require = createRequire(import.meta.url);
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+export const LOG_FORMATS = ['text', 'json'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /** The interface that all modules log to. `fields` are structured and redacted; messages are plain sentences. */
@@ -30,15 +32,15 @@ export interface Log {
 export interface LogOptions {
   /** The lowest level that is written. Default `info`. */
   readonly level?: LogLevel;
-  /** Default: `text` if stderr is a terminal, otherwise `json`. */
-  readonly format?: 'text' | 'json';
+  /** Default `text`. */
+  readonly format?: LogFormat;
   /** The destination of lines. Default: stderr. A progress bar passes its own, so that lines do not overwrite the bar. */
   readonly write?: (line: string) => void;
 }
 
 /** Creates a separate log. Nothing global changes, so several supervisors in one program do not affect each other. */
-export function makeLog({ level = 'info', format, write }: LogOptions = {}): Log {
-  const text = format === undefined ? process.stderr.isTTY : format === 'text';
+export function makeLog({ level = 'info', format = 'text', write }: LogOptions = {}): Log {
+  const text = format === 'text';
   const destination = write ?? ((line: string) => void process.stderr.write(line));
   // Loaded with the first log that is made: a program that has a log of its own needs no winston.
   const { createLogger, format: formats, transports } = require('winston') as typeof winston;

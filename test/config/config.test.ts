@@ -137,6 +137,7 @@ describe('loadConfig', () => {
       monitorToken: undefined,
       hasOwnerLabel: true,
       logLevel: 'info',
+      logFormat: 'text',
     });
   });
 
@@ -228,6 +229,7 @@ describe('loadConfig', () => {
     // A timer of more than 2^31 ms would fire at once.
     ['SESSION_TIMEOUT_MINUTES', '40000', /at most 34560/],
     ['LOG_LEVEL', 'loud', /error.*warn.*info.*debug/],
+    ['LOG_FORMAT', 'xml', /text.*json/],
   ];
 
   for (const [name, value, allowed] of WRONG) {

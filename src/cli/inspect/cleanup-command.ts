@@ -87,7 +87,11 @@ async function cleanUp(
   { plan, config, json }: { readonly plan: CleanupPlan; readonly config: Config; readonly json: boolean },
 ): Promise<void> {
   // Opening the manager closes the sessions whose process is gone.
-  await using manager = await SessionManager.open({ registry, config, log: makeLog({ level: 'warn' }) });
+  await using manager = await SessionManager.open({
+    registry,
+    config,
+    log: makeLog({ level: 'warn', format: config.logFormat }),
+  });
   const left = (await registry.sessions.list({ status: LIVE_STATUSES })).filter(isSessionLeft).length;
   let done: { readonly removed: number; readonly lapsed: number };
   let mended = 0;

@@ -118,7 +118,7 @@ async function reset(
   { timeoutMs, words, json, config }: Request & { readonly config: Config },
 ): Promise<void> {
   const { host } = thisProcess();
-  const log = makeLog({ level: 'warn' });
+  const log = makeLog({ level: 'warn', format: config.logFormat });
   const { gridUrl, gridProxy, heartbeatIntervalMs } = config;
   const gridRoute = { proxy: gridProxy };
   // Printed first, because the reset gives programs that still run some seconds to end their browsers themselves.

@@ -66,7 +66,11 @@ async function end(
   const wasLive = isLive(session);
   const wasLeft = isSessionLeft(session);
   if (wasLive) {
-    await using manager = await SessionManager.open({ registry, config, log: makeLog({ level: 'warn' }) });
+    await using manager = await SessionManager.open({
+      registry,
+      config,
+      log: makeLog({ level: 'warn', format: config.logFormat }),
+    });
     await manager.end(session.id);
   }
   const now = (await registry.sessions.get(session.id)) ?? session;

@@ -46,7 +46,7 @@ export async function runAction(args: readonly string[], end: ProgramEnd): Promi
   const stop = new AbortController();
   const unlisten = listenForStop({
     onStop: () => {
-      display.print('Stopping; press Ctrl+C again to kill\n');
+      display.note('Stopping; press Ctrl+C again to kill\n');
       stop.abort(new CancelledError('The run was cancelled.'));
     },
     onKill: () => {
@@ -118,7 +118,11 @@ async function runRequest(
 ): Promise<number> {
   const { isVerbose, isJson, rehearsal: scope, config } = request;
   const log = countRepeats(
-    makeLog({ level: isVerbose ? 'debug' : config.logLevel, write: (line) => display.print(line) }),
+    makeLog({
+      level: isVerbose ? 'debug' : config.logLevel,
+      format: config.logFormat,
+      write: (line) => display.print(line),
+    }),
   );
   forwardWarnings(log);
   void warnOfZombies(log);

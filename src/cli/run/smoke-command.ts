@@ -141,7 +141,11 @@ async function runSmoke(
     const options = {
       config,
       signal: stop.signal,
-      log: makeLog({ level: flags.verbose ? 'debug' : 'warn', write: (line) => display.print(line) }),
+      log: makeLog({
+        level: flags.verbose ? 'debug' : 'warn',
+        format: config.logFormat,
+        write: (line) => display.print(line),
+      }),
       // The test looks for broken links: ten in a row are ten findings and must not stop the run.
       supervisor: { criticalFailureThreshold: Number.MAX_SAFE_INTEGER },
       ...(flags.output === undefined ? {} : { output: flags.output }),

@@ -1,6 +1,6 @@
 /**
  * The only writer to stderr during a run. On a terminal a bar stays below the lines of the log; otherwise a line is printed every five
- * seconds. The timers do not keep the program alive, and nothing is drawn after `stop`.
+ * seconds, as text or as JSON. The timers do not keep the program alive, and nothing is drawn after `stop`.
  */
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';
@@ -10,8 +10,9 @@ import { stripVTControlCharacters } from 'node:util';
 import { SingleBar, type Options } from 'cli-progress';
 
 import { widthOf } from './text-width.ts';
+import type { LogFormat } from '../../core/log.ts';
 import type { RunProgress } from '../../runs/runs.ts';
-import { toTerminalText } from './terminal.ts';
+import { readLogFormat, toLogLine, toTerminalText } from './terminal.ts';
 import { describeProgress, RateMeter, renderProgress } from './progress-line.ts';
 
 const DRAWS_PER_SECOND = 5;
@@ -20,8 +21,10 @@ const CLEAR_DOWN = '\u001b[J';
 const LIKE_LOG_LINE = /^(?=\{|(?:error|warning|debug): )/gm;
 
 export interface ProgressDisplay {
-  /** Writes lines above the bar. `text` ends with a line break. */
-  print(text: string): void;
+  /** Writes a line of the log above the bar. It ends with a line break. */
+  print(line: string): void;
+  /** Writes text above the bar that is not of the log. It ends with a line break. */
+  note(text: string): void;
   /** Shows what `read` returns, from now on. */
   watch(read: () => RunProgress): void;
   /** Removes the bar. Idempotent. */
@@ -32,23 +35,27 @@ export interface ProgressOptions {
   readonly stream?: NodeJS.WriteStream;
   /** Needed because the output of a CI service can look like a terminal although it is none. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** If `json`, each line is an object of JSON. Default: the setting LOG_FORMAT. */
+  readonly format?: LogFormat;
 }
 
 export function openProgress({
   stream = process.stderr,
   environment = process.env,
+  format = readLogFormat(),
 }: ProgressOptions = {}): ProgressDisplay {
+  if (format === 'json') return new ProgressEntries(stream);
   const isPlain =
     !stream.isTTY || environment['TERM'] === 'dumb' || !['', '0', 'false'].includes(environment['CI'] ?? '');
   return isPlain ? new ProgressLines(stream) : new ProgressBar(stream);
 }
 
 /** Returns the console for action modules. It writes to the display: stdout is for the summary, and lines must not mix with the bar. */
-export function makeConsole(display: Pick<ProgressDisplay, 'print'>): Console {
+export function makeConsole(display: Pick<ProgressDisplay, 'note'>): Console {
   const sink = new Writable({
     decodeStrings: false,
     write: (chunk: string | Buffer, _encoding, done) => {
-      display.print(toConsoleText(chunk.toString()));
+      display.note(toConsoleText(chunk.toString()));
       done();
     },
   });
@@ -68,17 +75,37 @@ class ProgressLines implements ProgressDisplay {
     this.#stream = stream;
   }
 
-  print(text: string): void {
-    this.#stream.write(toTerminalText(text));
+  print(line: string): void {
+    this.#stream.write(toTerminalText(line));
+  }
+
+  note(text: string): void {
+    this.print(text);
   }
 
   watch(read: () => RunProgress): void {
     this.stop();
-    this.#timer = setInterval(() => this.print(`${describeProgress(read())}\n`), LINE_INTERVAL_MS).unref();
+    this.#timer = setInterval(() => this.show(read()), LINE_INTERVAL_MS).unref();
+  }
+
+  protected show(progress: RunProgress): void {
+    this.note(`${describeProgress(progress)}\n`);
   }
 
   stop(): void {
     clearInterval(this.#timer);
+  }
+}
+
+class ProgressEntries extends ProgressLines {
+  override note(text: string): void {
+    this.print(toLogLine('info', text));
+  }
+
+  protected override show(progress: RunProgress): void {
+    const { state, counts, records, sessions, deaths } = progress;
+    const fields = { state, counts, records, sessions, deaths: deaths.length };
+    this.print(toLogLine('info', describeProgress(progress), fields));
   }
 }
 
@@ -92,8 +119,12 @@ class ProgressBar implements ProgressDisplay {
     this.#terminal = new BarTerminal(stream);
   }
 
-  print(text: string): void {
-    this.#terminal.printAbove(toTerminalText(text));
+  print(line: string): void {
+    this.#terminal.printAbove(toTerminalText(line));
+  }
+
+  note(text: string): void {
+    this.print(text);
   }
 
   watch(read: () => RunProgress): void {

@@ -1,8 +1,12 @@
 /**
  * Prints to stdout and stderr. These functions remove secret values and characters that a terminal interprets; line breaks belong to the
- * layout. Commands print by these functions only; during a run, only its progress display writes to stderr.
+ * layout. Commands print by these functions only; during a run, only its progress display writes to stderr. With the setting
+ * LOG_FORMAT=json, each line of stderr is an object of JSON like those of the log.
  */
 import { styleText } from 'node:util';
+
+import { loadConfig } from '../../config/config.ts';
+import type { LogFields, LogFormat, LogLevel } from '../../core/log.ts';
 
 import { toPlainJson, toPlainText } from '../../core/plain-text.ts';
 import { maskSecrets } from '../../core/secrets.ts';
@@ -22,12 +26,28 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${toPlainJson(maskSecrets(JSON.stringify(value)))}\n`);
 }
 
+/** Returns the setting LOG_FORMAT. If a setting is wrong, its report has the format that the environment asks for. */
+export function readLogFormat(): LogFormat {
+  try {
+    return loadConfig().logFormat;
+  } catch {
+    return process.env['LOG_FORMAT'] === 'json' ? 'json' : 'text';
+  }
+}
+
+/** Returns an entry like those of the log, as a line of JSON. */
+export function toLogLine(level: LogLevel, text: string, fields: LogFields = {}): string {
+  const entry = { ...fields, level, message: maskSecrets(text.trimEnd()), timestamp: new Date().toISOString() };
+  return `${toPlainJson(JSON.stringify(entry))}\n`;
+}
+
 /** Prints text that is not a result to stderr. */
 export function printNote(text: string): void {
-  process.stderr.write(toTerminalText(text));
+  process.stderr.write(readLogFormat() === 'json' ? toLogLine('info', text) : toTerminalText(text));
 }
 
 /** Prints an error message to stderr, followed by a line break. */
 export function printProblem(message: string): void {
-  process.stderr.write(`${styleText('red', 'error:', { stream: process.stderr })} ${toTerminalText(message)}\n`);
+  if (readLogFormat() === 'json') process.stderr.write(toLogLine('error', message));
+  else process.stderr.write(`${styleText('red', 'error:', { stream: process.stderr })} ${toTerminalText(message)}\n`);
 }

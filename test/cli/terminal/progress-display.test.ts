@@ -140,6 +140,27 @@ describe('the progress display', () => {
     expect(screen.listeners.size).to.equal(0);
   });
 
+  it('writes only JSON if it is asked to, on a terminal, too', () => {
+    const screen = new Screen(100);
+    const display = openProgress({ stream: screen as unknown as WriteStream, environment: {}, format: 'json' });
+    display.print('{"level":"warn","message":"slow"}\n');
+    display.note('two\nlines\u001b[2J\n');
+    display.watch(() => makeProgress());
+    clock.tick(5_000);
+    display.stop();
+    const entries = screen.rows.slice(0, -1).map((row) => JSON.parse(row) as { timestamp?: string });
+    for (const entry of entries) delete entry.timestamp;
+    const { counts } = makeProgress();
+    expect(entries).to.deep.equal([
+      { level: 'warn', message: 'slow' },
+      { level: 'info', message: 'two\nlines\u001b[2J' },
+      {
+        ...{ state: 'running', counts, records: 96, sessions: 2, deaths: 1, level: 'info' },
+        message: 'running: 120/525 done, 96 records, session 2 after 1 death',
+      },
+    ]);
+  });
+
   it('prints a line every five seconds without a terminal, or on a CI service', () => {
     for (const environment of [{ CI: 'true' }, { TERM: 'dumb' }]) {
       const screen = new Screen(100);

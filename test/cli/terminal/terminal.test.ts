@@ -28,7 +28,7 @@ describe('The terminal output', () => {
 
   it('has no colours or cursor movements of an action, and no line of an action that looks like one of the log', () => {
     const printed: string[] = [];
-    const console = makeConsole({ print: (text) => void printed.push(text) });
+    const console = makeConsole({ note: (text) => void printed.push(text) });
     console.log('\u001b[38;2;255;0;0mred\u001b[39m\u001b[2K %s', 'title\n{"level":"error"}\nerror: forged\n  indented');
     expect(printed).to.deep.equal(['red title\n  {"level":"error"}\n  error: forged\n  indented\n']);
   });

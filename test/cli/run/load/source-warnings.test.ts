@@ -29,7 +29,7 @@ describe('run', () => {
   it('prints each warning about the source once, before the session starts, and runs the action', async () => {
     using folder = makeActions({ 'risky.ts': RISKY });
     await using server = await openScriptedWebDriver();
-    const options = { cwd: folder.path, environment: { REGISTRY_URL: 'sqlite:registry.db' } };
+    const options = { cwd: folder.path, environment: { REGISTRY_URL: 'sqlite:registry.db', LOG_FORMAT: 'json' } };
     const { code, stdout, stderr } = await runCli(['run', 'risky', '--grid', server.url], options);
     const lines = stderr.trim().split('\n');
     const messages = lines.map((line) => JSON.parse(line) as { level: string; message: string });
