@@ -9,7 +9,7 @@ import { ConfigError } from './errors.ts';
 import { quoteForShell } from './shell-words.ts';
 
 interface OptionalFeature {
-  /** The feature as the subject of a sentence. */
+  /** The feature, as a part of a sentence. */
   readonly name: string;
   readonly packages: readonly string[];
 }
@@ -52,11 +52,9 @@ export function assertInstalled(...features: readonly Feature[]): void {
   const missing = incomplete.flatMap(({ packages }) => packages);
   if (missing.length === 0) return;
   const names = new Intl.ListFormat('en').format(incomplete.map(({ name }) => name));
-  const subject = `${names.charAt(0).toUpperCase()}${names.slice(1)}`;
-  throw new ConfigError(
-    `${subject} ${features.length === 1 ? 'needs' : 'need'} packages that are not installed. To install them: ${toInstallCommand(missing)}`,
-    { data: { missing } },
-  );
+  throw new ConfigError(`The packages for ${names} are not installed. To install them: ${toInstallCommand(missing)}`, {
+    data: { missing },
+  });
 }
 
 function withMissingPackages({ name, packages }: OptionalFeature): OptionalFeature {
