@@ -28,6 +28,7 @@ import { FAULTS, type Fault, type Victim } from './faults.ts';
 const COMMAND_TIMEOUT_MS = 1_500;
 /** The time in which a command that was sent before the declaration of the death may still arrive. */
 const ON_THE_WIRE_MS = 50;
+const LONG_INTERVAL_MS = 60_000;
 
 describe('Fault table, on a real browser', () => {
   let folder: string;
@@ -47,9 +48,10 @@ describe('Fault table, on a real browser', () => {
     rmSync(folder, { recursive: true });
   });
 
-  const options = (): SupervisorOptions => ({
+  const options = ({ cause, detectedBy }: Fault): SupervisorOptions => ({
     driverPath,
-    heartbeatIntervalMs: 300,
+    // A death that a connection reveals must not be found by the heartbeat, which can be faster on a busy machine.
+    heartbeatIntervalMs: cause === null || detectedBy.includes('heartbeat') ? 300 : LONG_INTERVAL_MS,
     heartbeatTimeoutMs: 500,
     commandTimeoutMs: COMMAND_TIMEOUT_MS,
     capabilities: { timeouts: { script: 500, pageLoad: 20_000 } },
@@ -66,13 +68,15 @@ describe('Fault table, on a real browser', () => {
     return { supervisor, remote, target };
   };
 
-  const begin = async (): Promise<{
+  const begin = async (
+    fault: Fault,
+  ): Promise<{
     supervisor: SessionSupervisor;
     victim: Victim;
     events: string[];
     died: Promise<Death>;
   }> => {
-    const supervisor = await SessionSupervisor.start(options());
+    const supervisor = await SessionSupervisor.start(options(fault));
     const events: string[] = [];
     const died = new Promise<Death>((resolve) => {
       supervisor.on('session:dead', ({ death }) => {
@@ -119,7 +123,7 @@ describe('Fault table, on a real browser', () => {
     const what = fault.cause ?? 'no death';
 
     it(`${fault.name} × idle: ${what} (R103)`, async () => {
-      const { supervisor, victim, events, died } = await begin();
+      const { supervisor, victim, events, died } = await begin(fault);
       await using _supervisor = supervisor;
       await fault.strike(victim);
       const command = fault.hitsCommand ? supervisor.driver.getTitle() : undefined;
@@ -140,7 +144,7 @@ describe('Fault table, on a real browser', () => {
     });
 
     it(`${fault.name} × one command in flight: ${what} (R103)`, async () => {
-      const { supervisor, victim, events, died } = await begin();
+      const { supervisor, victim, events, died } = await begin(fault);
       await using _supervisor = supervisor;
       if (fault.hitsCommand) await fault.strike(victim);
       // A slow load, which is in flight when the fault happens.
@@ -173,7 +177,7 @@ describe('Fault table, on a real browser', () => {
     });
 
     it(`${fault.name} × a batch queued and running: ${what} (R105, R110)`, async () => {
-      const { supervisor, victim, events } = await begin();
+      const { supervisor, victim, events } = await begin(fault);
       await using _supervisor = supervisor;
       const items = Array.from({ length: 50 }, (_unused, index) => `item ${index}`);
       let worked = 0;
@@ -236,7 +240,7 @@ describe('Fault table, on a real browser', () => {
         {},
         {
           output: false,
-          supervisor: options(),
+          supervisor: options(fault),
           onSession: (started) => (supervisor = started),
         },
       );
@@ -252,7 +256,7 @@ describe('Fault table, on a real browser', () => {
     });
 
     it(`${fault.name} × while stopping: the stop ends, and nothing is left (R110)`, async () => {
-      const { supervisor, victim } = await begin();
+      const { supervisor, victim } = await begin(fault);
       const command = fault.hitsCommand
         ? undefined
         : supervisor.driver.get(`${site.url}/slow?ms=300`).catch((error: unknown) => error);
