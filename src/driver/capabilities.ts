@@ -7,6 +7,7 @@ import { Capabilities, WebDriver } from 'selenium-webdriver';
 
 import { mergeValues, toPlainCapabilities, toProxyCapability, type BrowserOptions } from './browser-options.ts';
 import { addCallerStacks } from './caller-stack.ts';
+import { driverClassOf, isChromium, isEdge } from './driver-class.ts';
 import { needsNoSandbox } from './sandbox.ts';
 
 /**
@@ -25,10 +26,6 @@ const QUIET_ARGUMENTS = [
   '--component-updater=url-source=http://127.0.0.1:1/',
   '--gaia-url=http://127.0.0.1:1/',
 ] as const;
-
-function isChromium(browserName: string): boolean {
-  return /chrom|edge/i.test(browserName);
-}
 
 /** Returns the capabilities for a new session. `browserPath` and the sandbox switch apply only if the browser runs on this machine. */
 export function toCapabilities(
@@ -76,10 +73,6 @@ function toDownloadPreferences(folder: string): object {
   return { download: { default_directory: path.resolve(folder), prompt_for_download: false } };
 }
 
-function isEdge(browserName: string): boolean {
-  return /edge/i.test(browserName);
-}
-
 /** Selenium's executor of commands. The types of its own module can't be imported from an ES module. */
 type Executor = Extract<Parameters<typeof chrome.Driver.createSession>[1], { defineCommand: unknown }>;
 
@@ -100,11 +93,4 @@ export function createDriver({ browserName, wanted, executor, isRemote }: Driver
   if (Driver !== undefined && isRemote) driver.setFileDetector = WebDriver.prototype.setFileDetector.bind(driver);
   addCallerStacks(driver);
   return driver;
-}
-
-/** Selenium's class for drivers of a browser of Chromium's family; undefined for other browsers. */
-export function driverClassOf(browserName: string): typeof chrome.Driver | undefined {
-  if (!isChromium(browserName)) return undefined;
-  // The types of Edge's driver omit that it accepts an executor, as Chrome's does.
-  return isEdge(browserName) ? (edge as unknown as typeof chrome).Driver : chrome.Driver;
 }

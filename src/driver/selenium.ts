@@ -21,5 +21,10 @@ export const until: typeof Conditions = new Proxy({} as typeof Conditions, {
 });
 
 function loadConditions(): typeof Conditions {
-  return (require('selenium-webdriver') as { readonly until: typeof Conditions }).until;
+  return loadSelenium<{ readonly until: typeof Conditions }>('index.js').until;
+}
+
+/** Returns what a file of selenium exports. `Exports` is its type. */
+export function loadSelenium<Exports>(file: string): Exports {
+  return require(`selenium-webdriver/${file}`) as Exports;
 }

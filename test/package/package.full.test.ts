@@ -45,6 +45,20 @@ console.log(title, registry.kind, process.versions.node.split('.')[0]);
 await registry.close();
 `;
 
+const IMPORT = `import { registerHooks } from 'node:module';
+const names = new Set();
+registerHooks({
+  resolve(specifier, context, next) {
+    const resolved = next(specifier, context);
+    const [, name] = /node_modules\\/((?:@[^/]+\\/)?[^/]+)/.exec(resolved.url) ?? [];
+    if (name !== undefined) names.add(name);
+    return resolved;
+  },
+});
+await import('webdriver-supervisor');
+console.log([...names].sort().join());
+`;
+
 describe('the package in an empty project', function () {
   this.timeout(90_000);
   let consumer: Consumer;
@@ -83,6 +97,19 @@ describe('the package in an empty project', function () {
     expect(stdout).to.match(
       /^nonsense\.ts\(2,\d+\): error TS2339: Property 'nonsense' does not exist on type 'WebDriver'/,
     );
+  });
+
+  it('loads few packages when it is imported, and selenium only in parts', async () => {
+    consumer.write({ 'import.js': IMPORT });
+    const { stdout, stderr } = await consumer.run('node', ['import.js']);
+    expect(stdout.trim().split(','), stderr).to.deep.equal([
+      'is-network-error',
+      'p-queue',
+      'p-retry',
+      'selenium-webdriver',
+      'webdriver-supervisor',
+      'zod',
+    ]);
   });
 
   for (const version of ['22', '24']) {
