@@ -33,7 +33,9 @@ export interface ContextParts {
 }
 
 export interface RunParts
-  extends ContextParts, Omit<StepsOptions, 'log' | 'runSignal' | 'sessionSignal' | 'isSameSession' | 'calls'> {
+  extends
+    ContextParts,
+    Omit<StepsOptions, 'log' | 'runSignal' | 'sessionSignal' | 'isSameSession' | 'calls' | 'onDone'> {
   readonly pool: SessionPool;
   readonly renewals: SessionRenewals;
   readonly sessions: number | undefined;
@@ -107,7 +109,13 @@ export function makeRunEntry(parts: RunParts): RunEntry {
   const session = makeSessionContext(parts);
   const { signal: sessionSignal } = supervisor;
   const calls = new OpenCalls(parts.runSignal);
-  const steps = new Steps({ ...parts, calls, sessionSignal, isSameSession: () => supervisor.signal === sessionSignal });
+  const steps = new Steps({
+    ...parts,
+    calls,
+    sessionSignal,
+    isSameSession: () => supervisor.signal === sessionSignal,
+    onDone: () => supervisor.noteProgress(),
+  });
   const saves = new UnseenFailures();
   const folder = path.join(parts.folder, 'downloads');
   const { browserState } = supervisor;

@@ -88,8 +88,8 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#heartbeatIntervalMs = options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_INTERVAL_MS;
     this.#log = (options.log ?? silentLog).child({ owner: this.owner });
     this.#restartLimit = new RestartLimit(options.restartLimit ?? DEFAULT_RESTART_LIMIT);
-    this.#events = new Events((error, event) =>
-      this.#log.warn('A listener threw an error; nothing else is affected', { event, error: error.message }),
+    this.#events = new Events(({ message: error }, event) =>
+      this.#log.warn('A listener threw an error; nothing else is affected', { event, error }),
     );
   }
 
@@ -157,9 +157,8 @@ export class SessionSupervisor implements AsyncDisposable {
    * state to capture: the session is attached, its browser does not report its state, or nothing is to be restored.
    */
   async checkpoint(): Promise<boolean> {
-    const { signal } = this;
-    signal.throwIfAborted();
-    return (await this.#source.restore?.take(signal)) ?? false;
+    this.signal.throwIfAborted();
+    return (await this.#source.restore?.take(this.signal)) ?? false;
   }
 
   /** Returns the halt flag. Costs one read of memory. */
@@ -195,17 +194,23 @@ export class SessionSupervisor implements AsyncDisposable {
     options: GivenOptions<Item, Value> = {},
   ): Promise<BatchOutcome<Value>> {
     const epoch = this.#epoch;
-    const session = this.#currentSession;
+    const { driver } = this.#currentSession;
     const api = this.#currentApi;
     const host = {
       signal: epoch.signal,
       log: this.#log,
       api: (signal: AbortSignal) => api.client(signal, { isPartOfBatch: true }),
-      driver: () => session.driver,
+      driver: () => driver,
       addGroup: (counts: () => { queued: number; running: number }) => epoch.work.addGroup(counts),
       refuse: () => epoch.refuse(),
+      onDone: () => this.noteProgress(),
     };
     return runBatch(host, items, { worker, options });
+  }
+
+  /** Notes that work was finished, so that the next restart begins at once. The steps of a run and items of a batch do it themselves. */
+  noteProgress(): void {
+    this.#restartLimit.noteProgress();
   }
 
   /**
@@ -249,10 +254,7 @@ export class SessionSupervisor implements AsyncDisposable {
     await this.stop();
   }
 
-  /**
-   * Declares the session dead for a reason that another module found (the registry's lease, a stuck run). The supervisor finds all other
-   * deaths itself.
-   */
+  /** Declares the session dead for a reason that another module found, such as a lost lease. The supervisor finds other deaths itself. */
   declareDeath(report: DeathReport): void {
     this.#onDeath(this.#epoch, report);
   }

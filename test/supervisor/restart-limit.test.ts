@@ -37,6 +37,18 @@ describe('RestartLimit: restarts within a window (R108)', () => {
     }
   });
 
+  it('does not wait after progress, and still counts every restart against the limit', () => {
+    stub(Math, 'random').returns(0.5);
+    const limit = new RestartLimit({ limit: 5, windowMs: 600_000 });
+    const waits = Array.from({ length: 5 }, (_unused, index) => {
+      if (index === 3) limit.noteProgress();
+      return limit.take(CAUSE);
+    });
+    expect(waits).to.deep.equal([0, 250, 500, 0, 250]);
+    limit.noteProgress();
+    expect(() => limit.take(CAUSE)).to.throw(RestartLimitError);
+  });
+
   it('refuses a restart beyond the limit with an error that has the numbers and the last death (R108)', () => {
     const limit = new RestartLimit({ limit: 2, windowMs: 600_000 });
     limit.take(CAUSE);

@@ -101,7 +101,9 @@ export class SessionPool {
       const takeBack = slot.tidier.lend(supervisor);
       try {
         const working = work({ driver, api, signal: end, session });
-        return await (slot.number === 1 ? raceEnd(working, end) : raceSignal(working, end));
+        const value = await (slot.number === 1 ? raceEnd(working, end) : raceSignal(working, end));
+        supervisor.noteProgress();
+        return value;
       } catch (thrown) {
         const death = signal.aborted ? undefined : deathOf(session);
         if (death !== undefined) this.#options.onDeath(death);

@@ -35,6 +35,8 @@ export interface StepsOptions {
   readonly onProgress: () => void;
   /** Called when a unit of work begins on an existing session of the run. */
   readonly onBegin: () => void;
+  /** Called when a unit of work is done and stored. */
+  readonly onDone: () => void;
   /** Called when a unit of work is done and the run's session is not the one that the unit began with. */
   readonly onContextLoss: () => void;
 }

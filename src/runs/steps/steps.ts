@@ -246,6 +246,7 @@ export class Steps {
       for (const record of replaced) replay.onReplacedRecord(entry, record);
     });
     records.drop();
+    this.#options.onDone();
     return fromJsonText<Value>(value);
   }
 

@@ -41,6 +41,8 @@ export interface BatchHost {
   readonly addGroup: (counts: () => WorkCounts) => () => void;
   /** Called for each item that was requested after the halt. */
   readonly refuse: () => void;
+  /** Called for each item that was done. */
+  readonly onDone: () => void;
 }
 
 /**
@@ -234,6 +236,7 @@ class Batch<Item, Value> {
     const result =
       journal === undefined || end.status === 'done' ? { key, ...end } : await this.#store(key, end, journal);
     this.#items.become(entry, result);
+    if (end.status === 'done') this.#host.onDone();
     if (end.status === 'failed' && isFatal(end.error)) this.#stop.abort(end.error);
     this.#noteEnd();
   }

@@ -55,7 +55,13 @@ function beginEntry(store: RunStore, ledger: Ledger): { steps: Steps; session: A
   ledger.beginPass();
   const options = { store, ledger, sessionSignal: session.signal, runSignal: run.signal, log: silentLog };
   const nothing = () => undefined;
-  const callbacks = { onProgress: nothing, onBegin: nothing, onContextLoss: nothing, isSameSession: () => true };
+  const callbacks = {
+    onProgress: nothing,
+    onDone: nothing,
+    onBegin: nothing,
+    onContextLoss: nothing,
+    isSameSession: () => true,
+  };
   const replay = new ReplayWatch({ ledger, sourceWarnings: [], log: silentLog });
   const guard = new CommandGuard(ledger, replay.divergence);
   const state = new RunState({
