@@ -26,7 +26,7 @@ describe('A restart after progress', () => {
     },
     'a finished item on a session of the batch': async ({ batch }, { die, supervisors }) => {
       const enough = Promise.withResolvers<void>();
-      let [works, deaths] = [0, 0];
+      let [calls, deaths] = [0, 0];
       await batch(
         'items',
         Array.from({ length: 10 }, (_unused, index) => index),
@@ -34,8 +34,8 @@ describe('A restart after progress', () => {
           const id = (await driver.getSession()).getId();
           // The run's own session leaves the items to the other one.
           if (id !== supervisors[1]?.sessionId) return enough.promise;
-          works += 1;
-          if (works % 2 === 1 || deaths === 3) return;
+          calls += 1;
+          if (calls % 2 === 1 || deaths === 3) return;
           deaths += 1;
           if (deaths === 3) enough.resolve();
           await die(supervisors[1]);
