@@ -1,6 +1,6 @@
 /**
  * Writes the public types of the package to a file, so that a change of them shows in a diff: for each entry point the names that it
- * exports, then each declaration that these reach. Comments do not count.
+ * exports, then each declaration that these reach, in the order of their names. Comments do not count.
  * Usage: npm run api-report
  */
 import { spawnSync } from 'node:child_process';
@@ -89,15 +89,13 @@ function describeTypes(folder: string): string {
     for (const name of names) visit({ module: path, name });
     return `${path === 'index' ? 'webdriver-supervisor' : `webdriver-supervisor/${path}`} exports\n${names.map((name) => `  ${name}\n`).join('')}`;
   });
-  const declared = [...found].sort(byName).map(([path, texts]) => {
-    const parts = [...texts].sort(byName).map(([, text]) => `${text}\n`);
-    return `${path}\n\n${parts.join('\n')}`;
-  });
-  return [...entries, ...declared].join('\n');
+  // Without the modules, so that a declaration may move.
+  const declared = [...found.values()].flatMap((texts) => [...texts]).sort(byName);
+  return [...entries, ...declared.map(([, text]) => `${text}\n`)].join('\n');
 }
 
-function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
-  return a < b ? -1 : 1;
+function byName([a, textA]: readonly [string, string], [b, textB]: readonly [string, string]): number {
+  return a < b || (a === b && textA < textB) ? -1 : 1;
 }
 
 function parseModule(path: string, text: string): Module {

@@ -12,19 +12,14 @@ import type {
   MemberExpression,
 } from 'acorn';
 
+import type { Position } from './source-warning.ts';
+
 export type { AnyNode, CallExpression, Identifier, MemberExpression, Program } from 'acorn';
 
 export type FunctionNode =
   FunctionDeclaration | AnonymousFunctionDeclaration | FunctionExpression | ArrowFunctionExpression;
 
 export type ClassNode = (ClassDeclaration | ClassExpression) & Class;
-
-/** A position in a file: line and column begin at 1. */
-export interface Position {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-}
 
 export function isFunction(node: AnyNode): node is FunctionNode {
   return (

@@ -1,5 +1,4 @@
 /** Runs all rules over the file of an action and the local files that it imports. */
-import type { Position } from './ast.ts';
 import { findChangingKeys } from './changing-key.ts';
 import { Functions, type CallSite } from './functions.ts';
 import { findKeptElements } from './kept-element.ts';
@@ -10,7 +9,7 @@ import { Regions } from './regions.ts';
 import { sitePosition, type Analysis, type Rule } from './rule.ts';
 import { Slots } from './slots.ts';
 import { SourceModel } from './source-model.ts';
-import type { SourceWarning } from './source-warning.ts';
+import type { Position, SourceWarning } from './source-warning.ts';
 import { findWorkCalls } from './work-calls.ts';
 
 const RULES: readonly Rule[] = [

@@ -1,11 +1,11 @@
 /** The facts about an action that the rules use, and the common parts of their warnings. */
-import { callPosition, positionOf, propertyName, unwrap, type AnyNode, type Position } from './ast.ts';
+import { callPosition, positionOf, propertyName, unwrap, type AnyNode } from './ast.ts';
 import type { CallSite, Functions } from './functions.ts';
 import type { Regions } from './regions.ts';
 import type { Roles } from './roles.ts';
 import type { Slots } from './slots.ts';
 import type { SourceModel } from './source-model.ts';
-import type { SourceWarning, SourceWarningRule } from './source-warning.ts';
+import type { Position, SourceWarning, SourceWarningRule } from './source-warning.ts';
 import type { Work, WorkCall } from './work-calls.ts';
 
 export interface Analysis {

@@ -1,4 +1,9 @@
-import type { Position } from './ast.ts';
+/** A position in a file: line and column begin at 1. */
+export interface Position {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
 
 /** A pattern in the source of an action that can lose data when a finished step is replayed. */
 export type SourceWarningRule = 'outer-variable' | 'kept-element' | 'missing-await' | 'outer-driver' | 'changing-key';

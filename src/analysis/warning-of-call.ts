@@ -1,8 +1,7 @@
 /** Finds the warning about a call by the stack of the call. */
 import { fileURLToPath } from 'node:url';
 
-import type { Position } from './ast.ts';
-import type { SourceWarning } from './source-warning.ts';
+import type { Position, SourceWarning } from './source-warning.ts';
 
 /** The library's own sources, whether run from `src` or from `dist`. */
 const LIBRARY_FOLDER = fileURLToPath(new URL('..', import.meta.url));
