@@ -20,10 +20,7 @@ const LIBRARIES = [
   'csv-stringify/sync',
   'fast-xml-builder',
   'fastest-levenshtein',
-  'p-queue',
-  'p-retry',
   'undici',
-  'winston',
 ];
 const SPECIFIER = new RegExp(`((?:from|import\\(|require\\()\\s*)'(${LIBRARIES.join('|')})'`, 'g');
 /** CommonJS modules in the bundle load built-in modules by `require`. */
