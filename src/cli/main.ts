@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 
 import { SETTING_NAMES } from '../config/config.ts';
+import { ConfigError } from '../core/errors.ts';
 import { limitHeapGrowth } from '../core/memory.ts';
 import { makeActionsCommand } from './inspect/actions-command.ts';
 import { makeDoctorCommand } from './doctor/doctor-command.ts';
@@ -20,6 +21,7 @@ import { findMisspelled } from './terminal/did-you-mean.ts';
 import { ProgramEnd } from './terminal/program-end.ts';
 import { reportError } from './terminal/report-error.ts';
 import { makeResetStuckCommand } from './inspect/reset-stuck-command.ts';
+import { describeRepeated } from './run/flags.ts';
 import { runAction } from './run/run-command.ts';
 import { makeRunHelp } from './run/run-help.ts';
 import { makeRunsCommand } from './inspect/runs-command.ts';
@@ -103,8 +105,20 @@ function makeProgram(run: Command): Command {
 function inherit(command: Command, parent: Command): Command {
   const help = command.configureHelp();
   command.copyInheritedSettings(parent).configureHelp(help);
+  refuseRepeated(command);
   for (const below of command.commands) inherit(below, command);
   return command;
+}
+
+/** Commander takes the last value of an option that is given several times. */
+function refuseRepeated(command: Command): void {
+  for (const option of command.options) {
+    if (option.variadic || option.isBoolean()) continue;
+    const given: string[] = [];
+    command.on(`option:${option.name()}`, (value: string) => {
+      if (given.push(value) > 1) throw new ConfigError(describeRepeated(option.name(), given));
+    });
+  }
 }
 
 /** An action's flags are known only after it is loaded, so commander does not parse the words after `run`. */

@@ -18,7 +18,7 @@ const POLL_MS = 100;
 /** Programs that clear ended processes away. Most machines have one of them as process 1. */
 const KNOWN_INITS = /^(systemd|init|launchd|tini|dumb-init|docker-init)$/;
 
-const MESSAGE = 'process 1 of this container leaves ended processes behind as zombies, some for each session';
+const MESSAGE = 'process 1 of this container leaves ended processes behind as zombies, several per session';
 const ADVICE = 'Start the container with an init: docker run --init, or `init: true` in a compose file.';
 
 export async function checkZombies(): Promise<CheckResult> {

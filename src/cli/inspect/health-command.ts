@@ -21,7 +21,8 @@ import { withRegistry } from './registry-commands.ts';
 import { EXIT_FAILED } from '../terminal/report-error.ts';
 import { shortRunId, shortSessionId } from './subjects.ts';
 import { renderIdle } from './render-idle.ts';
-import { renderLines, renderTable, toPlainLine } from '../terminal/text-table.ts';
+import { renderLines, renderTable } from '../terminal/text-table.ts';
+import { toSafeLine } from '../terminal/safe-text.ts';
 import { printJson, printResult } from '../terminal/terminal.ts';
 
 const ALERTS_SHOWN = 10;
@@ -39,14 +40,14 @@ interface Findings {
 
 export function makeHealthCommand(): Command {
   return new Command('health')
-    .summary('how things stand: healthy, warning or critical, and why')
+    .summary('the state of sessions and runs: healthy, warning or critical, and why')
     .description(
-      'Says how things stand: what works, what is stuck, which monitor watches, which alerts fire. It asks the registry itself, and needs no monitor. The last line is the command to type next.',
+      'Shows the state of sessions and runs: what works, what is stuck, which monitor watches, which alerts fire. It reads the registry and needs no monitor. The last line is the command to type next.',
     )
     .configureHelp({ commandUsage: () => commandLine('health', '[options]') })
     .option('--json', 'print one line of JSON, as GET /health/sessions of the monitor has it, with what is stuck')
     .option('--verbose', 'show where errors come from')
-    .addHelpText('after', `\nExit codes: 0, or 1 where things are critical.\n\nExample:\n  ${commandLine('health')}`)
+    .addHelpText('after', `\nExit codes: 0, or 1 if the state is critical.\n\nExample:\n  ${commandLine('health')}`)
     .action(({ json = false }: { json?: boolean }) =>
       withRegistry(async (registry, config) => {
         const findings = await read(registry, config);
@@ -107,7 +108,7 @@ function renderNumbers({ health, limits, leader, lastCleanupAt }: Findings): str
 
 function describeLeader(leader: Leader | undefined): string {
   if (leader === undefined) return `no monitor runs: ${commandLine('monitor')}`;
-  const where = shorten(toPlainLine(`${leader.host}:${leader.pid}`), MAX_WORD_LENGTH);
+  const where = shorten(toSafeLine(`${leader.host}:${leader.pid}`), MAX_WORD_LENGTH);
   return `${where} leads, for ${describeSpan(Date.now() - Date.parse(leader.since))}`;
 }
 
@@ -125,7 +126,7 @@ function renderAlerts(alerts: readonly StoredAlert[]): string {
     .slice(0, ALERTS_SHOWN)
     .flatMap(({ severity, since, message, next }) => [
       { name: severity, texts: [`${toShortWords(message)} (for ${describeSpan(Date.now() - Date.parse(since))})`] },
-      ...(next === null ? [] : [{ name: '', texts: [toPlainLine(next)], isWhole: true }]),
+      ...(next === null ? [] : [{ name: '', texts: [toSafeLine(next)], isWhole: true }]),
     ]);
   const more = alerts.length - ALERTS_SHOWN;
   return `${renderTable(shown)}${more > 0 ? `… and ${count(more, 'more alert')}\n` : ''}`;
@@ -136,12 +137,13 @@ function describeNext({ health, limits, leader, hasRuns }: Findings): readonly s
   const { status, report, totalSessions, alerts } = health;
   const [longest] = report.longRunning;
   if (report.stuck.length > 0)
-    return ['What a reset would do, with nothing changed yet:', `  ${commandLine('reset-stuck')}`];
+    return ['To see what a reset would do, without any change:', `  ${commandLine('reset-stuck')}`];
   if (longest !== undefined && report.longRunning.length > limits.maxLongRunning)
-    return ['How far the longest of them is:', `  ${showLine(longest)}`];
+    return ['To see the progress of the longest one:', `  ${showLine(longest)}`];
   const next = alerts.map((alert) => alert.next).find((one) => one !== null && one !== commandLine('health'));
-  if (next !== undefined && next !== null) return ['What the first alert asks for:', `  ${toPlainLine(next)}`];
-  if (status !== 'healthy' && alerts.length === 0) return ['Who has so many sessions:', `  ${commandLine('sessions')}`];
+  if (next !== undefined && next !== null) return ['The first alert advises:', `  ${toSafeLine(next)}`];
+  if (status !== 'healthy' && alerts.length === 0)
+    return ['To see the owners of the sessions:', `  ${commandLine('sessions')}`];
   if (totalSessions === 0 && !hasRuns)
     return ['No session was created yet. Begin a run:', `  ${commandLine('run', 'gather-catalog --help')}`];
   if (leader === undefined)
@@ -149,8 +151,8 @@ function describeNext({ health, limits, leader, hasRuns }: Findings): readonly s
       'Without a monitor no program times out stuck work, cleans up or sends alerts. Start one:',
       `  ${commandLine('monitor')}`,
     ];
-  if (longest !== undefined) return ['How far it is:', `  ${showLine(longest)}`];
-  return ['How sessions are used:', `  ${commandLine('metrics')}`];
+  if (longest !== undefined) return ['To see its progress:', `  ${showLine(longest)}`];
+  return ['To see how sessions are used:', `  ${commandLine('metrics')}`];
 }
 
 function showLine({ runId, sessionId }: HealthReport['report']['longRunning'][number]): string {
@@ -161,7 +163,7 @@ function showLine({ runId, sessionId }: HealthReport['report']['longRunning'][nu
 
 /** Returns the text as one line whose words are short enough to be wrapped. */
 function toShortWords(text: string): string {
-  return toPlainLine(text)
+  return toSafeLine(text)
     .split(' ')
     .map((word) => shorten(word, MAX_WORD_LENGTH))
     .join(' ');

@@ -4,9 +4,10 @@ import { count, describeNumbers } from '../../core/describe-number.ts';
 import { RUN_STATUSES, toShownProgress, type StoredRun } from '../../model/run.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { commandLine } from '../terminal/command-line.ts';
-import { toChoice, toWhole } from './registry-commands.ts';
+import { toChoice } from './registry-commands.ts';
 import { runToJson } from './render-run.ts';
 import { isRunLeft, resumeLine } from './stored-run.ts';
+import { toWhole } from '../terminal/whole-number.ts';
 import { renderColumns, renderLines } from '../terminal/text-table.ts';
 import { describeDuration, describeSpan } from '../../core/describe-time.ts';
 import { printJson, printResult } from '../terminal/terminal.ts';
@@ -21,7 +22,7 @@ export async function listRuns(
   registry: Registry,
   { limit: limitText, status: statusText, json = false }: RunListOptions,
 ): Promise<void> {
-  const limit = toWhole('--limit', limitText);
+  const limit = toWhole('--limit', limitText, { min: 1 });
   const status = statusText === undefined ? undefined : toChoice('--status', statusText, RUN_STATUSES);
   const filter = status === undefined ? {} : { status };
   const runs = await registry.runs.list({ ...filter, limit });
@@ -32,7 +33,7 @@ export async function listRuns(
   const damaged = await registry.runs.listDamaged();
   const total = await registry.runs.count(filter);
   printResult(renderList(runs, { total, status, limit }));
-  if (damaged.length > 0) printResult(renderLines([`Left out, for the row is damaged: ${damaged.join(', ')}.`]));
+  if (damaged.length > 0) printResult(renderLines([`Not shown, because the row is damaged: ${damaged.join(', ')}.`]));
 }
 
 function renderList(
@@ -62,7 +63,7 @@ function renderList(
     ...left
       .slice(0, 1)
       .flatMap((run) => [
-        `${count(left.length, 'run')} without a process, which can be gone on with:`,
+        `${count(left.length, 'run')} without a process. To resume ${left.length === 1 ? 'it' : 'the newest'}:`,
         `  ${resumeLine(run)}`,
       ]),
   ];

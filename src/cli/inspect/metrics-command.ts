@@ -12,7 +12,8 @@ import { commandLine } from '../terminal/command-line.ts';
 import { judge, summarizeVerdicts, type Verdict } from './metrics-verdicts.ts';
 import { withRegistry } from './registry-commands.ts';
 import { EXIT_FAILED } from '../terminal/report-error.ts';
-import { renderLines, renderTable, toPlainLine } from '../terminal/text-table.ts';
+import { renderLines, renderTable } from '../terminal/text-table.ts';
+import { toSafeLine } from '../terminal/safe-text.ts';
 import { describeAgo, describeDuration } from '../../core/describe-time.ts';
 import { printJson, printResult } from '../terminal/terminal.ts';
 
@@ -23,14 +24,14 @@ export function makeMetricsCommand(): Command {
   return new Command('metrics')
     .summary('the numbers of sessions and runs, with a verdict')
     .description(
-      'Shows how sessions are used: created, reused, died; whether an owner has more than one. The last line says what to make of it.',
+      'Shows how many sessions were created, reused and died, and whether an owner has more than one. The last line is a verdict.',
     )
     .configureHelp({ commandUsage: () => commandLine('metrics', '[options]') })
     .option('--json', 'print the numbers as one line of JSON')
     .option('--verbose', 'show where errors come from')
     .addHelpText(
       'after',
-      `\nExit codes: 0, or 1 where an owner has more than one live session.\n\nExample:\n  ${commandLine('metrics')}`,
+      `\nExit codes: 0, or 1 if an owner has more than one live session.\n\nExample:\n  ${commandLine('metrics')}`,
     )
     .action(({ json = false }: { json?: boolean }) =>
       withRegistry(async (registry) => {
@@ -115,7 +116,7 @@ function describeDeaths(deaths: RegistryMetrics['deaths']): string {
     const noticed = some.toSorted((a, b) => b.number - a.number).map((one) => `${one.detectedBy} ${one.number}`);
     return `${cause} ${sum(some)} (noticed by ${noticed.join(', ')})`;
   });
-  return toPlainLine(`${sum(deaths)}: ${texts.join(', ')}`);
+  return toSafeLine(`${sum(deaths)}: ${texts.join(', ')}`);
 }
 
 function describeCancelled(byState: RegistryMetrics['workCancelled']): string {

@@ -46,8 +46,8 @@ export function summarizeVerdicts(
     alerts: `${judgeAlerts(alerts)[0]?.reason ?? ''}; what to do: ${commandLine('health')}`,
     runs: `${failed.map(({ number, status }) => `${count(number, 'run')} ${status.replace('_', ' ')}`).join(', ')}: see ${commandLine('runs', `list --status ${failed[0]?.status ?? ''}`)}`,
     deaths: `${count(deaths, 'session')} died: see ${commandLine('sessions', 'list --all')}`,
-    reuse: 'too many sessions for the work that is done: hand one down instead of starting one for each task',
-    rapidCreates: 'sessions of one owner are started in quick succession: hand one down instead',
+    reuse: 'too many sessions for the work that is done: pass one on instead of starting one for each task',
+    rapidCreates: 'sessions of one owner are started in quick succession: pass one on instead',
     cleanups: 'clean-ups failed: see the log',
   };
   const order = Object.keys(reasons) as Judged[];

@@ -7,12 +7,17 @@ import { ConfigError } from '../../core/errors.ts';
 import { redactText } from '../../core/redact.ts';
 import { isProcessGone } from '../../driver/driver.ts';
 import { openRegistry, type Registry } from '../../registry/registry.ts';
-import { commandLine, flagsKeptByNpm, type CommandName } from '../terminal/command-line.ts';
+import { commandLine, describeKeptByNpm, flagsKeptByNpm, type CommandName } from '../terminal/command-line.ts';
 import { EXIT_FAILED } from '../terminal/report-error.ts';
 import { didYouMean } from '../terminal/did-you-mean.ts';
 import { printProblem } from '../terminal/terminal.ts';
 
 const CANDIDATES_SHOWN = 5;
+
+/** The option that all subcommands have. */
+export interface JsonOption {
+  readonly json?: boolean;
+}
 
 export interface SubcommandOptions {
   readonly summary: string;
@@ -127,12 +132,6 @@ export function fail(message: string): void {
   process.exitCode = EXIT_FAILED;
 }
 
-/** Returns `text` as a whole number of at least 1, or throws `ConfigError`. */
-export function toWhole(flag: string, text: string): number {
-  if (/^\d+$/.test(text) && Number(text) >= 1 && Number.isSafeInteger(Number(text))) return Number(text);
-  throw new ConfigError(`${flag} is ${JSON.stringify(text)}; it must be a whole number of at least 1.`);
-}
-
 export function toChoice<Choice extends string>(flag: string, text: string, choices: readonly Choice[]): Choice {
   const found = choices.find((choice) => choice === text);
   if (found !== undefined) return found;
@@ -147,7 +146,5 @@ function throwIfKeptByNpm(group: CommandName, command: Command): void {
   const kept = flagsKeptByNpm(names, { args: process.argv.slice(2) });
   if (kept.length === 0) return;
   const flags = kept.map((name) => `--${name}`);
-  throw new ConfigError(
-    `npm took ${flags.join(', ')} as its own, because there was no -- before. Write ${commandLine(group, [command.name(), ...flags, '…'].join(' '))}`,
-  );
+  throw new ConfigError(describeKeptByNpm(kept, commandLine(group, [command.name(), ...flags, '…'].join(' '))));
 }

@@ -5,8 +5,10 @@ import { toShownProgress, type StoredRun } from '../../model/run.ts';
 import { redactValue } from '../../core/redact.ts';
 import { quoteForShell, toFlag } from '../../core/shell-words.ts';
 import { commandLine } from '../terminal/command-line.ts';
+import { describeFiles } from '../run/summarize.ts';
 import { isRunLeft, resumeLine } from './stored-run.ts';
-import { renderFields, toPlainLine, type Field } from '../terminal/text-table.ts';
+import { renderFields, type Field } from '../terminal/text-table.ts';
+import { toSafeLine } from '../terminal/safe-text.ts';
 import { describeDuration, describeTime } from '../../core/describe-time.ts';
 
 export function renderRun(run: StoredRun): string {
@@ -26,10 +28,7 @@ export function renderRun(run: StoredRun): string {
       'deaths',
       run.deaths.length === 0 ? 'none' : run.deaths.map((death) => describeStoredDeath(death, death.evidence.message)),
     ],
-    [
-      'files',
-      Object.entries(run.outputs).map(([dataset, file]) => (dataset === 'records' ? file : `${file} (${dataset})`)),
-    ],
+    ['files', describeFiles(run.outputs)],
     ['process', host === null ? null : `${host}:${pid}`],
     ['created', describeTime(run.createdAt)],
     ['started', startedAt === null ? 'not yet' : describeTime(startedAt)],
@@ -72,7 +71,7 @@ function describeFlag(name: string, value: unknown): string {
 /** `120 of 525 (22 %): page 3`, or `120 so far` if the action reports no total. */
 function describeProgress(run: StoredRun): string {
   const { done, total, percent } = toShownProgress(run);
-  const label = run.display?.label === undefined ? '' : `: ${toPlainLine(run.display.label)}`;
+  const label = run.display?.label === undefined ? '' : `: ${toSafeLine(run.display.label)}`;
   return total === null ? `${done} so far${label}` : `${done} of ${total} (${percent} %)${label}`;
 }
 

@@ -10,7 +10,7 @@ import { thisProcess } from '../../driver/driver.ts';
 import { lookForStuck, toStuckView } from '../../monitor/monitor.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { resetStuck, type Idle, type StuckReset } from '../../upkeep/upkeep.ts';
-import { commandLine, flagsKeptByNpm } from '../terminal/command-line.ts';
+import { commandLine, describeKeptByNpm, flagsKeptByNpm } from '../terminal/command-line.ts';
 import { withRegistry } from './registry-commands.ts';
 import { EXIT_FAILED } from '../terminal/report-error.ts';
 import { resumeLine } from './stored-run.ts';
@@ -231,9 +231,7 @@ function throwIfMistyped([word]: readonly string[]): void {
   const taken = flagsKeptByNpm(FLAGS, { args: process.argv.slice(2) });
   if (taken.length > 0) {
     const flags = taken.map((name) => (name === 'timeout' ? '--timeout MINUTES' : `--${name}`));
-    throw new ConfigError(
-      `npm took ${taken.map((name) => `--${name}`).join(', ')} as its own, because there was no -- before. Write ${commandLine('reset-stuck', flags.join(' '))}`,
-    );
+    throw new ConfigError(describeKeptByNpm(taken, commandLine('reset-stuck', flags.join(' '))));
   }
   if (word !== undefined)
     throw new ConfigError(

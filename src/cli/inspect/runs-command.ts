@@ -11,20 +11,26 @@ import { quoteForShell } from '../../core/shell-words.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { EXPORT_FORMATS, loadEngine, type ExportFormat } from '../../runs/runs.ts';
 import { commandLine } from '../terminal/command-line.ts';
-import { fail, failToFind, findById, makeGroup, makeSubcommand, toChoice, withRegistry } from './registry-commands.ts';
-import { describeLook } from '../run/summarize.ts';
+import {
+  fail,
+  failToFind,
+  findById,
+  makeGroup,
+  makeSubcommand,
+  toChoice,
+  withRegistry,
+  type JsonOption,
+} from './registry-commands.ts';
+import { describeFiles, describeLook } from '../run/summarize.ts';
 import { renderRun, runToJson } from './render-run.ts';
 import { isRunLeft, resumeLine } from './stored-run.ts';
 import { listRuns, type RunListOptions } from './list-runs.ts';
-import { renderLines, toPlainLine } from '../terminal/text-table.ts';
+import { renderLines } from '../terminal/text-table.ts';
+import { toSafeLine } from '../terminal/safe-text.ts';
 import { describeAgo } from '../../core/describe-time.ts';
 import { printJson, printNote, printResult } from '../terminal/terminal.ts';
 
 const DEFAULT_LIMIT = '20';
-interface JsonOption {
-  readonly json?: boolean;
-}
-
 interface ExportOptions extends JsonOption {
   readonly output?: string;
   readonly format?: string;
@@ -105,11 +111,9 @@ async function writeFiles(registry: Registry, typed: string, options: ExportOpti
     printResult(`The run ${run.id} has no records${isOver ? '' : ' so far'}; nothing is written.\n`);
     return;
   }
-  const files = Object.entries(outputs).map(
-    ([dataset, file]) => `  ${file}${dataset === 'records' ? '' : ` (${dataset})`}\n`,
-  );
+  const files = describeFiles(outputs).map((file) => `  ${file}\n`);
   printResult(
-    `${count(records, 'record')} of ${toPlainLine(run.action)}, run ${run.id}${isOver ? '' : `, which is ${run.status}: the records so far`}.\n${files.join('')}`,
+    `${count(records, 'record')} of ${toSafeLine(run.action)}, run ${run.id}${isOver ? '' : `, which is ${run.status}: the records so far`}.\n${files.join('')}`,
   );
   const [first] = Object.values(outputs);
   if (first !== undefined) printResult(`Look: ${describeLook(quoteForShell(first))}\n`);
@@ -142,7 +146,7 @@ function describeCancel(run: StoredRun, result: 'requested' | 'cancelled' | 'ove
     ];
   return [
     `The run ${id} is asked to end; its process (pid ${pid} on ${host}) notices that within seconds. Finished work is stored.`,
-    'See how it goes:',
+    'To see its progress:',
     `  ${commandLine('runs', `show ${id}`)}`,
   ];
 }

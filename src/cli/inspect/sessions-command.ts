@@ -9,7 +9,15 @@ import { thisProcess } from '../../driver/driver.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { SessionManager } from '../../sessions/sessions.ts';
 import { commandLine } from '../terminal/command-line.ts';
-import { fail, failToFind, findById, makeGroup, makeSubcommand, withRegistry } from './registry-commands.ts';
+import {
+  fail,
+  failToFind,
+  findById,
+  makeGroup,
+  makeSubcommand,
+  withRegistry,
+  type JsonOption,
+} from './registry-commands.ts';
 import { resumeLine } from './stored-run.ts';
 import { isSessionLeft, renderSession, sessionToJson } from './render-session.ts';
 import { makeCleanupCommand } from './cleanup-command.ts';
@@ -17,10 +25,6 @@ import { listSessions, type SessionListOptions } from './list-sessions.ts';
 import { renderLines } from '../terminal/text-table.ts';
 import { describeAgo } from '../../core/describe-time.ts';
 import { printJson, printResult } from '../terminal/terminal.ts';
-
-interface JsonOption {
-  readonly json?: boolean;
-}
 
 export function makeSessionsCommand(): Command {
   return makeGroup('sessions', 'look at browser sessions, end and clean them', [
@@ -86,7 +90,7 @@ async function describeEnd(
   const { host, pid, status, endedAt, runId } = session;
   const name = `The ${nameSession(session)}`;
   if (!wasLive) return [`${name} is over already: ${status}${endedAt === null ? '' : ` ${describeAgo(endedAt)}`}.`];
-  if (wasLeft) return [`${name}: its process (pid ${pid}) was gone; its leftovers are removed, and the owner is free.`];
+  if (wasLeft) return [`${name}: its process (pid ${pid}) was gone. Its leftovers are removed, and the owner is free.`];
   const isHere = host === thisProcess().host;
   const rest = isHere
     ? `Its browser is ended; its process (pid ${pid}) notices this within seconds.`

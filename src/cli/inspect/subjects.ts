@@ -2,7 +2,7 @@
 import { listSome } from '../../core/describe-number.ts';
 import type { StoredRun } from '../../model/run.ts';
 import type { StoredSession } from '../../model/session.ts';
-import { toPlainLine } from '../terminal/text-table.ts';
+import { toSafeLine } from '../terminal/safe-text.ts';
 import { shorten } from '../terminal/text-width.ts';
 
 /** The number of random letters at the end of a run's id. */
@@ -28,7 +28,7 @@ export function nameSession({ id, owner }: Pick<StoredSession, 'id' | 'owner'>):
 }
 
 export function nameOwner(owner: string): string {
-  return shorten(toPlainLine(owner), MAX_OWNER_LETTERS);
+  return shorten(toSafeLine(owner), MAX_OWNER_LETTERS);
 }
 
 /** `ann, bob and 3 more`. */

@@ -62,7 +62,8 @@ export function parseFlags(args: readonly string[], flags: readonly Flag[]): Par
     const wrong = results.flatMap((result) => ('problem' in result ? [result.problem] : []));
     const whole = results.flatMap((result) => ('value' in result ? [result.value] : []));
     const distinct = flag.kind === 'boolean' ? [...new Set(whole)] : whole;
-    if (wrong.length === 0 && flag.isList !== true && distinct.length > 1) wrong.push(describeRepeated(flag, distinct));
+    if (wrong.length === 0 && flag.isList !== true && distinct.length > 1)
+      wrong.push(describeRepeated(flag.name, distinct));
     problems.push(...wrong.map((message) => ({ flag: flag.name, message })));
     if (wrong.length === 0) values.set(flag.name, flag.isList === true ? whole : whole[0]);
   }
@@ -78,7 +79,8 @@ export function showValue(name: string, value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
-function describeRepeated({ name }: Flag, values: readonly unknown[]): string {
+/** The message about a flag that was given several times, with all of its values. */
+export function describeRepeated(name: string, values: readonly unknown[]): string {
   const each = values.map((value) => showValue(name, value)).join(' and ');
   return `--${name} is given ${values.length === 2 ? 'twice' : `${values.length} times`}: ${each}. Give it once.`;
 }

@@ -2,9 +2,8 @@
 import { readFile } from 'node:fs/promises';
 
 import { describeDuration } from '../../core/describe-time.ts';
-import { count } from '../../core/describe-number.ts';
 import { toPlainLine } from '../../core/plain-text.ts';
-import type { PageResult, SmokeFacts } from './junit-xml.ts';
+import { describeResults, type PageResult, type SmokeFacts } from './page-results.ts';
 
 const STYLE = `
   :root { color-scheme: light dark; --line: #8886; --bad: #c62828; --good: #2e7d32; }
@@ -25,12 +24,7 @@ export async function toHtmlReport(results: readonly PageResult[], facts: SmokeF
   const { startedAt, durationMs, unchecked } = facts;
   const failed = results.filter(({ passed }) => !passed);
   const passed = results.filter((result) => result.passed);
-  const numbers = [
-    `${passed.length} ok`,
-    `${failed.length} failed`,
-    ...(unchecked.urls.length > 0 ? [`${unchecked.urls.length} not checked`] : []),
-  ];
-  const title = `Smoke test of ${count(results.length + unchecked.urls.length, 'page')}: ${numbers.join(', ')}`;
+  const title = `Smoke test of ${describeResults(results, unchecked.urls)}`;
   const sections = await Promise.all([...failed, ...passed].map(toSection));
   const rest = unchecked.urls.map((url) => section('failed', url, { words: 'not checked', lines: [unchecked.reason] }));
   return `<!doctype html>

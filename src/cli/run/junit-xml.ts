@@ -1,26 +1,8 @@
 /** The results of a smoke test as JUnit XML, the one format that every CI service reads. */
 import XmlBuilder from 'fast-xml-builder';
 
+import type { PageResult, SmokeFacts } from './page-results.ts';
 import { toTerminalText } from '../terminal/terminal.ts';
-
-/** The fields of a record of the dataset `smoke` that reports need. */
-export interface PageResult {
-  readonly url: string;
-  readonly passed: boolean;
-  readonly problems: readonly string[];
-  readonly loadMs: number | null;
-  readonly screenshot: string | null;
-  /** The number of times that the page was checked. */
-  readonly attempts: number;
-}
-
-/** The facts about the whole smoke test. */
-export interface SmokeFacts {
-  readonly startedAt: Date;
-  readonly durationMs: number;
-  /** Pages that were not checked, and the reason. They count as errors, not as failures. */
-  readonly unchecked: { readonly urls: readonly string[]; readonly reason: string };
-}
 
 /** Returns JUnit XML with one test case per page. */
 export function toJunitXml(results: readonly PageResult[], { startedAt, durationMs, unchecked }: SmokeFacts): string {

@@ -6,7 +6,7 @@ import { secrets } from '../../core/secrets.ts';
 import type { Action, ExportFormat, RehearsalScope, RunOptions } from '../../runs/runs.ts';
 import { checkParameters, toActionParameters } from './action-flags.ts';
 import { parseFlags, type FlagProblem } from './flags.ts';
-import { commandLine, flagsKeptByNpm } from '../terminal/command-line.ts';
+import { commandLine, describeKeptByNpm, flagsKeptByNpm } from '../terminal/command-line.ts';
 import { RUN_COMMAND_FLAGS } from './run-help.ts';
 
 const MAX_WAIT_SECONDS = 86_400;
@@ -132,12 +132,9 @@ function describeStrayWords({
   positionals,
   target,
 }: Readonly<Record<'kept' | 'positionals', readonly string[]>> & { readonly target: string }): FlagProblem[] {
-  const way = `Write ${commandLine('run', `${target} --flag value …`)}`;
-  if (kept.length > 0) {
-    const flags = kept.map((name) => `--${name}`).join(', ');
-    return [{ flag: '', message: `npm took ${flags} as its own, because there was no -- before. ${way}` }];
-  }
+  const line = commandLine('run', `${target} --flag value …`);
+  if (kept.length > 0) return [{ flag: '', message: describeKeptByNpm(kept, line) }];
   if (positionals.length === 0) return [];
   const words = positionals.map((word) => JSON.stringify(word)).join(', ');
-  return [{ flag: '', message: `${words}: only flags can follow the name of an action. ${way}` }];
+  return [{ flag: '', message: `${words}: only flags can follow the name of an action. Write ${line}` }];
 }

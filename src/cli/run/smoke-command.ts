@@ -6,7 +6,6 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { Command } from 'commander';
 
-import { count } from '../../core/describe-number.ts';
 import { loadConfig, type Config } from '../../config/config.ts';
 import { CancelledError, ConfigError, InvariantError, toError } from '../../core/errors.ts';
 import { makeFolder } from '../../core/folders.ts';
@@ -16,9 +15,11 @@ import { exitCodeOf, isAction, prepareRun, type Action, type RunOutcome } from '
 import { assertBrowserFits } from '../doctor/check-browser.ts';
 import { commandLine } from '../terminal/command-line.ts';
 import { toHtmlReport } from './html-report.ts';
-import { toJunitXml, type PageResult } from './junit-xml.ts';
+import { toJunitXml } from './junit-xml.ts';
+import { describeResults, type PageResult } from './page-results.ts';
 import { openProgress } from '../terminal/progress-display.ts';
 import { EXIT_CANCELLED } from '../terminal/report-error.ts';
+import { toWhole } from '../terminal/whole-number.ts';
 import { listenForStop } from '../terminal/stop-signals.ts';
 import { printJson, printNote, printResult } from '../terminal/terminal.ts';
 
@@ -101,9 +102,9 @@ async function smokePages({ urls, ignore }: Pages, flags: SmokeFlags): Promise<n
   const params = {
     urls,
     ignore,
-    ...(flags.retries !== undefined && { retries: toNumber('--retries', flags.retries, { min: 0, max: MAX_RETRIES }) }),
+    ...(flags.retries !== undefined && { retries: toWhole('--retries', flags.retries, { min: 0, max: MAX_RETRIES }) }),
     ...(flags.loadSeconds !== undefined && {
-      loadSeconds: toNumber('--load-seconds', flags.loadSeconds, { min: 1, max: MAX_LOAD_SECONDS }),
+      loadSeconds: toWhole('--load-seconds', flags.loadSeconds, { min: 1, max: MAX_LOAD_SECONDS }),
     }),
     ...(flags.html !== undefined && { screenshots: 'all' }),
   };
@@ -173,10 +174,7 @@ function report(
     if (screenshot !== null && !passed) write(`          screenshot: ${screenshot}`);
   }
   for (const url of unchecked) write(`-       ${url}  (not checked)`);
-  const failed = results.filter(({ passed }) => !passed).length;
-  const parts = [`${results.length - failed} ok`, `${failed} failed`];
-  if (unchecked.length > 0) parts.push(`${unchecked.length} not checked`);
-  write(`${count(results.length + unchecked.length, 'page')}: ${parts.join(', ')}`);
+  write(describeResults(results, unchecked));
 }
 
 async function readResults({ outputs }: RunOutcome): Promise<PageResult[]> {
@@ -194,12 +192,6 @@ async function loadSmokeAction(): Promise<Action> {
 function validateUrl(url: string): void {
   if (URL.canParse(url) && /^(https?|file):$/.test(new URL(url).protocol)) return;
   throw new ConfigError(`"${url}" is not the URL of a page. Give the full URL, such as https://example.com/.`);
-}
-
-function toNumber(flag: string, text: string, { min, max }: { readonly min: number; readonly max: number }): number {
-  const number = Number(text);
-  if (/^\d+$/.test(text) && number >= min && number <= max) return number;
-  throw new ConfigError(`${flag} is ${JSON.stringify(text)}; it must be a whole number from ${min} to ${max}.`);
 }
 
 /** Throws `ConfigError` before a browser starts, so that an unwritable report does not fail after the work. */

@@ -48,9 +48,7 @@ export function summarize(outcome: RunOutcome, options: SummaryOptions): string[
     ...describeWarnings(outcome),
     ...describeRepeatedEffects(outcome),
     row('steps', describeUnits(outcome.counts)),
-    ...Object.entries(outcome.outputs).map(([dataset, file]) =>
-      row('data', dataset === 'records' ? file : `${file} (${dataset})`),
-    ),
+    ...describeFiles(outcome.outputs).map((file) => row('data', file)),
     row('next', describeNext(outcome, options)),
   ].map(toPlainLine);
 }
@@ -162,6 +160,11 @@ function describeNext(
   // Without a session there is no run to resume.
   if (sessions === 0 || resume === undefined) return again;
   return `${resume}   (${error?.code === 'replay-diverged' ? 'when the action is corrected' : 'does the remaining work'})`;
+}
+
+/** Returns each file of a run, with its dataset if that has a name of its own. */
+export function describeFiles(outputs: Readonly<Record<string, string>>): string[] {
+  return Object.entries(outputs).map(([dataset, file]) => (dataset === 'records' ? file : `${file} (${dataset})`));
 }
 
 /** The command that shows the first records of a file. `file` is quoted for a shell if it needs to be. */

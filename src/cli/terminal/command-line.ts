@@ -65,6 +65,11 @@ export function flagsKeptByNpm(
   );
 }
 
+/** The message about {@link flagsKeptByNpm}. `line` is the command as the user has to write it. */
+export function describeKeptByNpm(names: readonly string[], line: string): string {
+  return `npm took ${names.map((name) => `--${name}`).join(', ')} as its own, because there was no -- before. Write ${line}`;
+}
+
 /** Called by a script of this project, and not by one of a project that uses it. */
 function isOwnProject(environment: Environment): boolean {
   return isNpmScript(environment) && [PROGRAM, undefined].includes(environment['npm_package_name']);

@@ -1,13 +1,12 @@
 /** Tables that fit the terminal: texts beside their names, wrapped; and rows of columns, shortened. */
-import { toPlainLine as withoutControls } from '../../core/plain-text.ts';
-import { redactText } from '../../core/redact.ts';
+import { toPlainLine } from '../../core/plain-text.ts';
+import { toSafeLine, toSafeText } from './safe-text.ts';
 import { cut, shorten, widthOf, wrap } from './text-width.ts';
 
 const MAX_WIDTH = 120;
 /** The width if the output is not a terminal. */
 const DEFAULT_WIDTH = 100;
 const GAP = 2;
-const LINE_BREAK = /\r\n|\n/g;
 
 export interface TableRow {
   readonly name: string;
@@ -49,12 +48,10 @@ export type Field = readonly [name: string, text: string | readonly string[] | n
 export function renderFields(fields: readonly Field[], next: readonly string[]): string {
   const rows = fields.map(([name, given]) => {
     const texts = given === null ? [] : typeof given === 'string' ? [given] : given;
-    return { name, texts: texts.map(toPlainText), isWhole: false };
+    return { name, texts: texts.map(toSafeText), isWhole: false };
   });
   return renderTable(
-    [...rows, { name: 'next', texts: next.map(withoutControls), isWhole: true }].filter(
-      ({ texts }) => texts.length > 0,
-    ),
+    [...rows, { name: 'next', texts: next.map(toPlainLine), isWhole: true }].filter(({ texts }) => texts.length > 0),
   );
 }
 
@@ -74,7 +71,7 @@ export function renderColumns(
   rows: readonly (readonly string[])[],
   width = terminalWidth(),
 ): string {
-  const lines = [columns.map(({ title }) => title), ...rows.map((cells) => cells.map(toPlainLine))];
+  const lines = [columns.map(({ title }) => title), ...rows.map((cells) => cells.map(toSafeLine))];
   // There can be more rows than a call can take arguments.
   const natural = columns.map((_column, at) =>
     lines.reduce((widest, cells) => Math.max(widest, widthOf(cells[at] ?? '')), 0),
@@ -120,16 +117,6 @@ function shrink(
     widest[1] -= 1;
   }
   return shown;
-}
-
-/** Returns foreign text as one line, without secrets and without characters that a terminal interprets. */
-export function toPlainLine(text: string): string {
-  return withoutControls(redactText(text));
-}
-
-/** Does the same for each line of `text` and preserves its line breaks. */
-export function toPlainText(text: string): string {
-  return text.split(LINE_BREAK).map(toPlainLine).join('\n');
 }
 
 /** Returns the width of the terminal; if there is none, the value of `COLUMNS`. */

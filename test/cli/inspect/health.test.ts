@@ -38,7 +38,7 @@ describeOnSqliteAndInFullOnPostgres('health', (registries) => {
     expect(text.stdout)
       .to.match(/^stuck +bob +session 3f2a91c0 +– +2 h +30 min +\S+:7\nstuck +ann +20261127-000001-aaaaaa +gather/m)
       .and.match(/^long +long +long +gather +20 min +30 min +\S+:4711$/m)
-      .and.match(/\nWhat a reset would do, with nothing changed yet:\n {2}webdriver-supervisor reset-stuck\n$/);
+      .and.match(/\nTo see what a reset would do, without any change:\n {2}webdriver-supervisor reset-stuck\n$/);
     expect([text.code, text.stderr, json.code, json.stderr]).to.deep.equal([1, '', 1, '']);
     expect(json.stdout.split('\n')).to.have.length(2);
     expect(JSON.parse(json.stdout)).to.deep.include({
@@ -84,13 +84,13 @@ describeOnSqlite('health: readable output', (registries) => {
       .to.include('health        healthy: nothing is stuck, and no limit is near\n')
       .and.match(/^monitor {7}here:99 leads, for \d+ s\nclean-up {6}last \d+ s ago\nalerts {8}none$/m)
       .and.match(/^long +20261127-000001-aaaaaa /m)
-      .and.match(/\nHow far it is:\n {2}webdriver-supervisor runs show aaaaaa\n$/);
+      .and.match(/\nTo see its progress:\n {2}webdriver-supervisor runs show aaaaaa\n$/);
     expect(slow.stdout)
       .to.match(/^health {8}warning: 1 without progress for more than 15 min; more than 0 are too many$/m)
-      .and.match(/\nHow far the longest of them is:\n {2}webdriver-supervisor runs show aaaaaa\n$/);
+      .and.match(/\nTo see the progress of the longest one:\n {2}webdriver-supervisor runs show aaaaaa\n$/);
     expect(full.stdout)
       .to.match(/^health {8}critical: a process has 100 % of the sessions that it may have$/m)
-      .and.match(/\nWho has so many sessions:\n {2}webdriver-supervisor sessions\n$/);
+      .and.match(/\nTo see the owners of the sessions:\n {2}webdriver-supervisor sessions\n$/);
     expect([well, slow, full].map(({ code }) => code)).to.deep.equal([0, 0, 1]);
   });
 
@@ -107,7 +107,7 @@ describeOnSqlite('health: readable output', (registries) => {
       .and.match(
         /\ncritical {2}There is trouble with abandoned\. \(for \d+ s\)\n {10}webdriver-supervisor run x\nwarning {3}There is trouble with degradation\. \(for \d+ s\)\n {10}webdriver-supervisor health\n/,
       )
-      .and.match(/\nWhat the first alert asks for:\n {2}webdriver-supervisor run x\n$/)
+      .and.match(/\nThe first alert advises:\n {2}webdriver-supervisor run x\n$/)
       .and.not.include('over.');
     expect(code).to.equal(1);
   });

@@ -346,7 +346,7 @@ describe('runs', () => {
       ['show', '20261127-000003-bbbbbb'],
       ['show', '20261127-000002-aaaaaa'],
     );
-    expect(list.stdout).to.match(/^Left out, for the row is damaged: 20261127-000002-aaaaaa\.$/m);
+    expect(list.stdout).to.match(/^Not shown, because the row is damaged: 20261127-000002-aaaaaa\.$/m);
     expect(list.code).to.equal(0);
     expect(beside.stdout).to.match(/^status +partial$/m);
     expect(itself.stderr).to.match(/^error: The registry's row of run 20261127-000002-aaaaaa is damaged\..*\n$/);

@@ -175,7 +175,7 @@ describe('sessions', () => {
     await fill({ 'gone-1': { ...GONE, ...held() }, 'dead-1': over('dead', 2) });
     const [gone, dead] = await Promise.all([sessions(['end', 'gone-1']), sessions(['end', 'dead-1'])]);
     expect(gone.stdout.replaceAll('\n', ' ')).to.match(
-      /: its process \(pid \d+\) was gone; its leftovers are removed, and the owner is free\. $/,
+      /: its process \(pid \d+\) was gone\. Its leftovers are removed, and the owner is free\. $/,
     );
     expect(dead.stdout).to.match(/^The session dead-1 of "owner of dead-1" is over already: dead 2 h ago\.\n$/);
     expect(await registry.sessions.get('gone-1')).to.include({ status: 'expired' });

@@ -99,6 +99,11 @@ const ARGUMENTS: readonly BadInput[] = [
     says: ['npm took --url as its own', `npm run action -- ${PAGES} --flag value`],
   },
   {
+    title: 'an option of another command given twice',
+    args: ['runs', 'list', '--limit', '3', '--limit=4'],
+    says: ['error: --limit is given twice: "3" and "4". Give it once.'],
+  },
+  {
     title: 'a site that refuses connections',
     args: ['run', PAGES, '--url', 'http://127.0.0.1:2/'],
     says: ["http://127.0.0.1:2/ can't be reached: the connection is refused."],

@@ -7,10 +7,9 @@ import {
   renderFields,
   renderLines,
   renderTable,
-  toPlainLine,
-  toPlainText,
   type Column,
 } from '../../../src/cli/terminal/text-table.ts';
+import { toSafeLine, toSafeText } from '../../../src/cli/terminal/safe-text.ts';
 import { describeAgo, describeDuration, describeSpan, describeTime } from '../../../src/core/describe-time.ts';
 
 const COLUMNS: readonly Column[] = [
@@ -136,9 +135,9 @@ describe('fields', () => {
 
 describe('a foreign text', () => {
   it('is shown without secrets and without control sequences', () => {
-    expect(toPlainLine('a\u001b[31mred\u0007\r\nb\u202ec')).to.equal('a [31mred   b c');
-    expect(toPlainText('one\r\ntwo\u0000')).to.equal('one\ntwo ');
-    expect(toPlainLine('at https://ann:pw@host/ with token=abc')).to.equal('at https://***@host/ with token=***');
+    expect(toSafeLine('a\u001b[31mred\u0007\r\nb\u202ec')).to.equal('a [31mred   b c');
+    expect(toSafeText('one\r\ntwo\u0000')).to.equal('one\ntwo ');
+    expect(toSafeLine('at https://ann:pw@host/ with token=abc')).to.equal('at https://***@host/ with token=***');
   });
 });
 
