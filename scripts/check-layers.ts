@@ -60,6 +60,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** The folders of the command line, lowest first. A file of one imports only from the same and from lower ones. */
+const CLI_FOLDERS = ['terminal', 'doctor', 'run', 'inspect'];
+
 /** Front files other than `src/<module>/<module>.ts`; `any` if every file of the module may be imported. */
 const FRONTS: Readonly<Record<string, string>> = {
   core: 'any',
@@ -142,7 +145,7 @@ function* checkFile(file: SourceFile): Generator<LayerProblem> {
     const message =
       imported.target === undefined
         ? whyPackageForbidden(file.path, imported.specifier)
-        : whyForbidden(module, imported.target);
+        : (whyForbidden(module, imported.target) ?? whyPointsUp(file.path, imported.target));
     if (message !== undefined) yield problem(imported.line, message);
   }
   if (!READS_ENVIRONMENT.some((folder) => file.path.startsWith(folder))) {
@@ -164,6 +167,12 @@ function whyForbidden(module: string | undefined, target: string): string | unde
   return front === 'any' || target === front
     ? undefined
     : `imports ${target} past the front file of ${targetModule}; import ${front}`;
+}
+
+function whyPointsUp(path: string, target: string): string | undefined {
+  const [from, to] = [path, target].map((file) => CLI_FOLDERS.indexOf(/^src\/cli\/([^/]+)\//.exec(file)?.[1] ?? ''));
+  if (from === undefined || to === undefined || from === -1 || to <= from) return undefined;
+  return `imports ${target}; ${CLI_FOLDERS[from]} is below ${CLI_FOLDERS[to]} in the command line`;
 }
 
 function whyPackageForbidden(path: string, specifier: string): string | undefined {

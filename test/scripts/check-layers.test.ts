@@ -68,6 +68,15 @@ describe('check-layers: imports between modules', () => {
     });
   }
 
+  it('refuses an import of a higher folder of the command line', () => {
+    const importing = (name: string) => `import '../../${name}';`;
+    expect(checkOne('src/cli/run/load/x.ts', importing('inspect/y.ts'))).to.deep.equal([
+      'src/cli/run/load/x.ts:1 imports src/cli/inspect/y.ts; run is below inspect in the command line',
+    ]);
+    for (const lower of ['doctor/y.ts', 'run/y.ts'])
+      expect(checkOne('src/cli/run/load/x.ts', importing(lower))).to.deep.equal([]);
+  });
+
   it('refuses an import past the front file of another module', () => {
     const problems = checkOne('src/supervisor/heartbeat.ts', "import { x } from '../driver/launch.ts';");
     expect(problems).to.deep.equal([

@@ -98,7 +98,7 @@ function describeReuse({ reuseRatio, sessionsReused }: RegistryMetrics, verdict:
   if (reuseRatio === null) return 'nothing was done yet';
   // Cut, not rounded: 94.96 % is less than 95 %.
   const percent = (Math.floor(reuseRatio * 1_000) / 10).toFixed(1);
-  const units = `${count(sessionsReused, 'unit')} of work on a session that was there`;
+  const units = `${count(sessionsReused, 'unit')} of work used an open session`;
   const needed = verdict === 'too few to judge' ? `; too few to judge, which takes ${MIN_UNITS_TO_JUDGE}` : '';
   return `${percent} %: ${units}${needed}`;
 }

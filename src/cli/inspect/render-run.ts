@@ -23,7 +23,7 @@ export function renderRun(run: StoredRun): string {
     ['steps', describeUnits(run.counts)],
     ['progress', describeProgress(run)],
     ['records', describeRecords(run)],
-    ['sessions', `${run.sessions}; ${count(run.reused, 'unit')} of work on a session that was there`],
+    ['sessions', `${run.sessions}; ${count(run.reused, 'unit')} of work used an open one`],
     [
       'deaths',
       run.deaths.length === 0 ? 'none' : run.deaths.map((death) => describeStoredDeath(death, death.evidence.message)),
@@ -32,7 +32,7 @@ export function renderRun(run: StoredRun): string {
     ['process', host === null ? null : `${host}:${pid}`],
     ['created', describeTime(run.createdAt)],
     ['started', startedAt === null ? 'not yet' : describeTime(startedAt)],
-    ['moved', lastProgressAt === null ? null : describeTime(lastProgressAt)],
+    ['advanced', lastProgressAt === null ? null : describeTime(lastProgressAt)],
     ['ended', endedAt === null ? null : describeTime(endedAt)],
     ['took', describeDuration(run.durationMs)],
   ];

@@ -88,7 +88,7 @@ describe('metrics', () => {
     const [text, json] = await Promise.all([metrics(), metrics(['--json'])]);
     const rows = [
       '       sessions created  5: ann 3, runs without an owner 2',
-      'good   reuse ratio       95.0 %: 95 units of work on a session that was there',
+      'good   reuse ratio       95.0 %: 95 units of work used an open session',
       'watch  rapid creates     4',
       'bad    context losses    1',
       'good   duplicate owners  0',
