@@ -34,13 +34,16 @@ export interface LogOptions {
   readonly level?: LogLevel;
   /** Default `text`. */
   readonly format?: LogFormat;
+  /** If true, each line of text begins with its time. JSON has it always. Default false. */
+  readonly isTimed?: boolean;
   /** The destination of lines. Default: stderr. A progress bar passes its own, so that lines do not overwrite the bar. */
   readonly write?: (line: string) => void;
 }
 
 /** Creates a separate log. Nothing global changes, so several supervisors in one program do not affect each other. */
-export function makeLog({ level = 'info', format = 'text', write }: LogOptions = {}): Log {
+export function makeLog({ level = 'info', format = 'text', isTimed = false, write }: LogOptions = {}): Log {
   const text = format === 'text';
+  const startOfLine = () => (isTimed ? `${new Date().toISOString()} ` : '');
   const destination = write ?? ((line: string) => void process.stderr.write(line));
   // Loaded with the first log that is made: a program that has a log of its own needs no winston.
   const { createLogger, format: formats, transports } = require('winston') as typeof winston;
@@ -54,7 +57,7 @@ export function makeLog({ level = 'info', format = 'text', write }: LogOptions =
     transports: [
       // Titles, messages and labels come from pages. They must not forge a line or control the terminal.
       new transports.Stream({
-        stream: lineStream((line) => destination(`${text ? toPlainLine(line) : toPlainJson(line)}\n`)),
+        stream: lineStream((line) => destination(`${text ? startOfLine() + toPlainLine(line) : toPlainJson(line)}\n`)),
       }),
     ],
   });

@@ -18,6 +18,12 @@ describe('makeLog as text', () => {
     expect(lines).to.deep.equal(['A page was visited  (url=https://shop.test/ items=20 list=[1,2])\n', 'Alone\n']);
   });
 
+  it('begins its lines with the time if it is asked to', () => {
+    const { log, lines } = keepingLog({ format: 'text', isTimed: true });
+    log.warn('Careful', { epoch: 2 });
+    expect(lines[0]).to.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z warning: Careful {2}\(epoch=2\)\n$/);
+  });
+
   it('marks lines of other levels than info', () => {
     const { log, lines } = keepingLog({ format: 'text', level: 'debug' });
     log.error('a');

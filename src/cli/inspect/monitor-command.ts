@@ -42,7 +42,7 @@ Examples:
 async function watch({ host, port }: MonitorFlags): Promise<void> {
   const flags: Partial<Record<SettingName, unknown>> = { MONITOR_HOST: host, MONITOR_PORT: port };
   const config = loadConfig({ flags });
-  const log = makeLog({ level: config.logLevel, format: config.logFormat });
+  const log = makeLog({ level: config.logLevel, format: config.logFormat, isTimed: !process.stderr.isTTY });
   const stopped = Promise.withResolvers<void>();
   // Listens before the monitor opens, so that a signal during its start stops it, too.
   const unlisten = listenForStop({

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { toJunitXml } from '../../src/cli/run/junit-xml.ts';
-import type { PageResult } from '../../src/cli/run/page-results.ts';
+import { toJunitXml } from '../../../src/cli/run/junit-xml.ts';
+import type { PageResult } from '../../../src/cli/run/page-results.ts';
 
 const PASSED: PageResult = {
   url: 'http://site/?a=1&b="2"',
