@@ -27,7 +27,7 @@ import { makeRunHelp } from './run/run-help.ts';
 import { makeRunsCommand } from './inspect/runs-command.ts';
 import { makeSessionsCommand } from './inspect/sessions-command.ts';
 import { makeSmokeCommand } from './run/smoke-command.ts';
-import { printNote, printProblem, printResult, readLogFormat } from './terminal/terminal.ts';
+import { printNote, printProblem, printResult, printWarning, readLogFormat } from './terminal/terminal.ts';
 
 limitHeapGrowth();
 await main(process.argv.slice(2));
@@ -37,7 +37,7 @@ async function main(args: readonly string[]): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   if (readLogFormat() === 'json') {
     process.removeAllListeners('warning');
-    process.on('warning', ({ name, message }) => printNote(`${name}: ${message}`));
+    process.on('warning', ({ name, message }) => printWarning(`${name}: ${message}`));
   }
   const end = new ProgramEnd();
   let code: number;
@@ -53,7 +53,7 @@ async function main(args: readonly string[]): Promise<void> {
 
 /** Returns the exit code. The code of a run does not depend on `process.exitCode`, which its action may have set. */
 async function runCommand(args: readonly string[], end: ProgramEnd): Promise<number> {
-  for (const note of findMisspelled(Object.keys(process.env), SETTING_NAMES)) printNote(`${note}\n`);
+  for (const warning of findMisspelled(Object.keys(process.env), SETTING_NAMES)) printWarning(warning);
   let runCode: number | undefined;
   const run = makeRunCommand(async (words) => {
     runCode = await runAction(words, end);

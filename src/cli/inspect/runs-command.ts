@@ -28,7 +28,7 @@ import { listRuns, type RunListOptions } from './list-runs.ts';
 import { renderLines } from '../terminal/text-table.ts';
 import { toSafeLine } from '../terminal/safe-text.ts';
 import { describeAgo } from '../../core/describe-time.ts';
-import { printJson, printNote, printResult } from '../terminal/terminal.ts';
+import { printJson, printResult, printWarning } from '../terminal/terminal.ts';
 
 const DEFAULT_LIMIT = '20';
 interface ExportOptions extends JsonOption {
@@ -99,7 +99,7 @@ async function writeFiles(registry: Registry, typed: string, options: ExportOpti
     prove,
     earlier: options.output === undefined ? run.outputs : {},
   });
-  for (const warning of warnings) printNote(`${warning}\n`);
+  for (const warning of warnings) printWarning(warning);
   // A run that is being worked on stores the paths of its files itself when it ends. A run with exported files can be cleaned up.
   if (run.token === null && records > 0) await registry.runs.noteExport(run.id, outputs);
   const isOver = run.status === 'completed';

@@ -48,6 +48,15 @@ export function printNote(text: string): void {
 
 /** Prints an error message to stderr, followed by a line break. */
 export function printProblem(message: string): void {
-  if (readLogFormat() === 'json') process.stderr.write(toLogLine('error', message));
-  else process.stderr.write(`${styleText('red', 'error:', { stream: process.stderr })} ${toTerminalText(message)}\n`);
+  printMarked(message, { level: 'error', mark: styleText('red', 'error:', { stream: process.stderr }) });
+}
+
+/** Prints a warning to stderr, followed by a line break. */
+export function printWarning(message: string): void {
+  printMarked(message, { level: 'warn', mark: styleText('yellow', 'warning:', { stream: process.stderr }) });
+}
+
+function printMarked(message: string, { level, mark }: { readonly level: LogLevel; readonly mark: string }): void {
+  const isJson = readLogFormat() === 'json';
+  process.stderr.write(isJson ? toLogLine(level, message) : `${mark} ${toTerminalText(message)}\n`);
 }

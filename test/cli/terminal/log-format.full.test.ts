@@ -53,6 +53,18 @@ describe('LOG_FORMAT', () => {
     expect([text.code, json.code]).to.deep.equal([1, 1]);
   });
 
+  it('decides the form of a warning about the environment', async () => {
+    using folder = makeFolder();
+    const warn = async (LOG_FORMAT: string) => {
+      const environment = { HEARTBEAT_INTERVAL_SECOND: '3', LOG_FORMAT };
+      return (await runCli(['--version'], { cwd: folder.path, environment })).stderr;
+    };
+    expect(await warn('text')).to.match(
+      /^warning: The environment variable HEARTBEAT_INTERVAL_SECOND is not a setting/,
+    );
+    expect(parseLines(await warn('json'))[0]).to.include({ level: 'warn' });
+  });
+
   for (const args of [
     ['run', 'nothing'],
     ['doctr'],
