@@ -24,14 +24,14 @@ import { findActionFile, knownActions } from './load/find-action.ts';
 import { commandLine } from '../terminal/command-line.ts';
 import { MisuseWatch } from './misuse-watch.ts';
 import type { ProgramEnd } from '../terminal/program-end.ts';
-import { makeConsole, openProgress, type ProgressDisplay } from '../terminal/progress-display.ts';
+import { captureStderr, makeConsole, openProgress, type ProgressDisplay } from '../terminal/progress-display.ts';
 import { describeStack, EXIT_CANCELLED, EXIT_FAILED } from '../terminal/report-error.ts';
 import { parseRunFlags, type RunRequest } from './run-flags.ts';
 import { makeActionHelp } from './run-help.ts';
 import { listenForStop } from '../terminal/stop-signals.ts';
 import { checkSource, describeSourceWarning } from './load/source-warnings.ts';
 import { describeRehearsal, summarize } from './summarize.ts';
-import { printJson, printNote, printResult } from '../terminal/terminal.ts';
+import { printJson, printNote, printResult, readLogFormat } from '../terminal/terminal.ts';
 
 /** Returns the exit code. Throws the errors that it finds before the run begins. From then on only `end` can end the program. */
 export async function runAction(args: readonly string[], end: ProgramEnd): Promise<number> {
@@ -57,6 +57,7 @@ export async function runAction(args: readonly string[], end: ProgramEnd): Promi
   const failures: Error[] = [];
   const misuse = MisuseWatch.start({ end, stop, failures });
   globalThis.console = makeConsole(display);
+  using _capture = readLogFormat() === 'json' ? captureStderr(display) : undefined;
   try {
     return await load(target, rest, { display, stop, failures, misuse });
   } finally {

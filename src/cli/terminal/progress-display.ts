@@ -52,14 +52,27 @@ export function openProgress({
 
 /** Returns the console for action modules. It writes to the display: stdout is for the summary, and lines must not mix with the bar. */
 export function makeConsole(display: Pick<ProgressDisplay, 'note'>): Console {
-  const sink = new Writable({
+  const sink = makeSink(display);
+  return new Console({ stdout: sink, stderr: sink });
+}
+
+/** Passes what the code of an action writes to stderr itself to the display, until the returned object is disposed of. */
+export function captureStderr(display: Pick<ProgressDisplay, 'note'>): Disposable {
+  const { stderr } = process;
+  const write = stderr.write.bind(stderr);
+  const sink = makeSink(display);
+  stderr.write = sink.write.bind(sink) as typeof write;
+  return { [Symbol.dispose]: () => void (stderr.write = write) };
+}
+
+function makeSink(display: Pick<ProgressDisplay, 'note'>): Writable {
+  return new Writable({
     decodeStrings: false,
     write: (chunk: string | Buffer, _encoding, done) => {
-      display.note(toConsoleText(chunk.toString()));
+      if (chunk.length > 0) display.note(toConsoleText(chunk.toString()));
       done();
     },
   });
-  return new Console({ stdout: sink, stderr: sink });
 }
 
 /** Removes colours and cursor movements, and indents lines that look like lines of the log. */
@@ -68,15 +81,15 @@ function toConsoleText(text: string): string {
 }
 
 class ProgressLines implements ProgressDisplay {
-  readonly #stream: NodeJS.WriteStream;
+  readonly #write: (text: string) => void;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(stream: NodeJS.WriteStream) {
-    this.#stream = stream;
+    this.#write = stream.write.bind(stream);
   }
 
   print(line: string): void {
-    this.#stream.write(toTerminalText(line));
+    this.#write(toTerminalText(line));
   }
 
   note(text: string): void {

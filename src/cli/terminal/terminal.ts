@@ -11,6 +11,9 @@ import type { LogFields, LogFormat, LogLevel } from '../../core/log.ts';
 import { toPlainJson, toPlainText } from '../../core/plain-text.ts';
 import { maskSecrets } from '../../core/secrets.ts';
 
+/** Taken before the code of an action can be given another function: see `captureStderr`. */
+const writeError = process.stderr.write.bind(process.stderr);
+
 /** Returns text without secret values and control characters. */
 export function toTerminalText(text: string): string {
   return toPlainText(maskSecrets(text));
@@ -43,7 +46,7 @@ export function toLogLine(level: LogLevel, text: string, fields: LogFields = {})
 
 /** Prints text that is not a result to stderr. */
 export function printNote(text: string): void {
-  process.stderr.write(readLogFormat() === 'json' ? toLogLine('info', text) : toTerminalText(text));
+  writeError(readLogFormat() === 'json' ? toLogLine('info', text) : toTerminalText(text));
 }
 
 /** Prints an error message to stderr, followed by a line break. */
@@ -58,5 +61,5 @@ export function printWarning(message: string): void {
 
 function printMarked(message: string, { level, mark }: { readonly level: LogLevel; readonly mark: string }): void {
   const isJson = readLogFormat() === 'json';
-  process.stderr.write(isJson ? toLogLine(level, message) : `${mark} ${toTerminalText(message)}\n`);
+  writeError(isJson ? toLogLine(level, message) : `${mark} ${toTerminalText(message)}\n`);
 }

@@ -8,6 +8,8 @@ export default defineAction({ name: 'chatty', description: 'Writes.', params: z.
   async run({ step, log }) {
     console.log('two\\nlines');
     for (let number = 0; number < 3; number += 1) log.warn('slow');
+    process.stderr.write('raw\\n');
+    process.stderr.write(Buffer.from('bytes'), () => log.warn('written'));
     process.emitWarning('custom');
     await step('a', () => { throw new Error('no luck'); });
   },
@@ -46,6 +48,9 @@ describe('LOG_FORMAT', () => {
       'info two\nlines',
       'warn slow',
       'warn slow (3 times)',
+      'info raw',
+      'info bytes',
+      'warn written',
       'debug Warning: custom',
     ]);
     expect(messages.at(-1)).to.match(/^info .*no luck.*\nchatty failed after/);
