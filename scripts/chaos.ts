@@ -4,7 +4,7 @@
  * three faults. With `--run`, it does only the run with that number.
  * `npm run chaos -- --programs 50 [--seed 1] [--registry URL]`: does this number of runs whose whole program is killed and resumed.
  * `npm run chaos -- --schedules 100 [--seed 1] [--database sqlite|postgres|both] [--verbose]`: does this number of schedules of processes
- * that compete for one run, each with its own seed. It prints each broken promise with the command that repeats its schedule. With
+ * that compete for one run, each with its own seed. It prints each violation with the command that repeats its schedule. With
  * `--verbose` it prints the whole history.
  *
  * The exit code is 1 if a problem was found.

@@ -1,6 +1,6 @@
 /**
  * A program that gathers many records, or resumes a run that has nothing left to do. It prints its peak memory and its time as one line of
- * JSON. It is a separate process, so that no earlier work counts to its memory. Arguments: `gather` or `resume`, and the parameters as
+ * JSON. It is a separate process, so that no earlier work counts towards its memory. Arguments: `gather` or `resume`, and the parameters as
  * JSON.
  */
 import { defineAction, loadConfig, runAction, z } from 'webdriver-supervisor';
@@ -19,9 +19,9 @@ const action = defineAction({
   description: 'Saves many records.',
   params: z.object({}),
   async run({ step, batch }) {
-    const save = (first: number, keep: (record: object, options: { key: string }) => void) => {
+    const save = (first: number, saveRecord: (record: object, options: { key: string }) => void) => {
       for (let number = first; number < Math.min(first + perUnit, records); number += 1)
-        keep({ number, text }, { key: `${number}` });
+        saveRecord({ number, text }, { key: `${number}` });
     };
     const firsts = Array.from({ length: Math.ceil(records / perUnit) }, (_unused, index) => index * perUnit);
     if (units === 'items') await batch('b', firsts, (first, tools) => save(first, tools.save), { key: String });

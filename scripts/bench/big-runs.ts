@@ -9,7 +9,7 @@ import { HEAP_GROWING_PERCENT } from '../../src/core/memory.ts';
 import { TestPostgres } from '../../test/support/postgres.ts';
 import type { Row } from './measure.ts';
 
-/** Parameters of one run. */
+/** The parameters of one run. */
 export interface BigRun {
   readonly registryUrl: string;
   readonly records: number;
@@ -92,10 +92,10 @@ function toRow(
   };
 }
 
-/** Does one run in a program of its own. */
+/** Does one run in a new process. */
 export async function bigRun(mode: 'gather' | 'resume', run: BigRun): Promise<BigRunFigures> {
   const { stdout } = await promisify(execFile)(process.execPath, [
-    // As in the script `action` of package.json. By default V8 lets short-lived objects use 60 MB more.
+    // The flag of `scripts/launch`. By default V8 lets short-lived objects use 60 MB more.
     '--max-semi-space-size=16',
     `--heap-growing-percent=${HEAP_GROWING_PERCENT}`,
     '--conditions=webdriver-supervisor:source',

@@ -30,7 +30,8 @@ export async function timeMainJob(
     run: async (context) => void (elapsedMs = await timeMs(async () => gatherCatalog.run(context as never))),
   };
   const { status, records } = await (await prepareRun(action, { url }, { registry, output: false })).execute();
-  if (status !== 'completed' || records !== JOB_PAGES * 20) throw new Error(`the job was ${status}`);
+  if (status !== 'completed' || records !== JOB_PAGES * 20)
+    throw new Error(`The job ended as ${status} with ${records} records.`);
   return elapsedMs;
 }
 

@@ -1,7 +1,9 @@
-/** Measures medians of candidates that take turns in one process. */
+/** Helpers of the benchmarks: medians of candidates that run in turns in one process, and stalls of the event loop. */
 
+/** A summary of measured values, in the unit of the values. */
 export interface Sample {
   readonly median: number;
+  /** The largest value. */
   readonly worst: number;
   readonly count: number;
 }
@@ -11,6 +13,7 @@ export function toSample(values: readonly number[]): Sample {
   return { median: sorted[Math.floor(sorted.length / 2)] ?? NaN, worst: sorted.at(-1) ?? NaN, count: sorted.length };
 }
 
+/** Does the work and returns its time in milliseconds. */
 export async function timeMs(work: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now();
   await work();
@@ -20,7 +23,7 @@ export async function timeMs(work: () => Promise<unknown>): Promise<number> {
 export interface Stall {
   /** The longest time between two turns of the event loop, in milliseconds. */
   readonly longestMs: number;
-  /** The longest CPU time of our own thread between two turns, in milliseconds. The rest of a stall is other work of the machine. */
+  /** The longest CPU time of our own thread between two turns, in milliseconds. The rest of a stall is work of other threads and programs. */
   readonly ownMs: number;
 }
 
@@ -28,7 +31,7 @@ export interface Stall {
 export async function measureStall(work: () => Promise<unknown>): Promise<Stall> {
   let last = now();
   let stall: Stall = { longestMs: 0, ownMs: 0 };
-  const look = () => {
+  const sample = () => {
     const next = now();
     stall = {
       longestMs: Math.max(stall.longestMs, next.wallMs - last.wallMs),
@@ -36,10 +39,10 @@ export async function measureStall(work: () => Promise<unknown>): Promise<Stall>
     };
     last = next;
   };
-  const timer = setInterval(look, 1);
+  const timer = setInterval(sample, 1);
   await work();
   clearInterval(timer);
-  look();
+  sample();
   return stall;
 }
 
@@ -49,8 +52,8 @@ function now() {
 }
 
 /**
- * Runs all candidates in turns, so that other load of the machine affects all of them. The order changes with each round, so that each
- * candidate runs equally often after each other one. `after` runs after each turn and is not measured.
+ * Runs all candidates in turns, so that other load of the machine affects all of them. The order is reversed in every second round, and
+ * its first candidate changes after every second round. `after` runs after each turn and is not measured.
  */
 export async function inTurns<Name extends string>(
   candidates: Readonly<Record<Name, () => Promise<unknown>>>,

@@ -1,4 +1,7 @@
-/** Measures the upkeep: the clean-up of very many old rows and the reset of stuck sessions, beside a run that continues its work. */
+/**
+ * Measures the upkeep: the clean-up of very many old sessions beside a run that continues its work, the removal of a large run, and the
+ * reset of stuck sessions.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -14,10 +17,10 @@ import { measureStall, ms, timeMs, toSample, type Row, type Stall } from './meas
 import { openStore } from './run-store.ts';
 
 const OLD_ROWS = 100_000;
-const STUCK = 1_000;
+const STUCK_SESSIONS = 1_000;
 const ROUNDS = 3;
-/** The interval of steps, as if quick pages were visited. */
-const STEP_EVERY_MS = 5;
+/** The pause between two steps, as long as the visit of a quick page. */
+const STEP_PAUSE_MS = 5;
 const QUIET_STEPS = 100;
 const MAX_STALL_MS = 20;
 const RESET_GOAL_MS = 100;
@@ -145,14 +148,14 @@ async function measureReset({ name, url }: BenchDatabase): Promise<Row> {
         ]);
         const { stuck } = findStuck({ runs, sessions }, { warningMs: 1, timeoutMs: 60_000 });
         const options = { registry, host: 'here', gridUrl: undefined, heartbeatIntervalMs: 1, log: silentLog };
-        const { sessionIds } = await resetStuck(stuck, { ...options, by: 'the bench' });
-        if (sessionIds.length !== STUCK) throw new Error(`${sessionIds.length} were reset`);
+        const { sessionIds } = await resetStuck(stuck, { ...options, by: 'the benchmark' });
+        if (sessionIds.length !== STUCK_SESSIONS) throw new Error(`${sessionIds.length} sessions were reset.`);
       }),
     );
   }
   const median = toSample(times).median;
   return {
-    what: `${STUCK.toLocaleString('en')} stuck sessions found and reset on ${name}`,
+    what: `${STUCK_SESSIONS.toLocaleString('en')} stuck sessions found and reset on ${name}`,
     measured: ms(median),
     goal: `≤ ${ms(RESET_GOAL_MS)}`,
     isMet: median <= RESET_GOAL_MS,
@@ -169,7 +172,7 @@ function makeCleanup(registry: Registry): SessionCleanup {
     heartbeatIntervalMs: 5_000,
     endIdle: async () => 0,
     describe: () => {
-      throw new Error('The bench needs no description.');
+      throw new Error('The benchmark needs no description.');
     },
     onDone: () => undefined,
   });
@@ -178,6 +181,7 @@ function makeCleanup(registry: Registry): SessionCleanup {
 interface Work extends AsyncDisposable {
   /** Does this number of steps. Returns the median time of one step in milliseconds. */
   steps(number: number): Promise<number>;
+  /** Does steps until `stop` is called, which returns the median time of one step in milliseconds. */
   untilStopped(): { stop(): Promise<number> };
 }
 
@@ -194,7 +198,7 @@ async function beginWork(registry: Registry): Promise<Work> {
       const times: number[] = [];
       for (let index = 0; index < number; index += 1) {
         times.push(await step());
-        await delay(STEP_EVERY_MS);
+        await delay(STEP_PAUSE_MS);
       }
       return toSample(times).median;
     },
@@ -204,7 +208,7 @@ async function beginWork(registry: Registry): Promise<Work> {
       const working = (async () => {
         while (!stop.signal.aborted) {
           times.push(await step());
-          await delay(STEP_EVERY_MS);
+          await delay(STEP_PAUSE_MS);
         }
       })();
       return {
@@ -242,7 +246,7 @@ function insertRecords(runId: string): string {
 
 function insertStuck(round: number): string {
   return `insert into sessions (${COLUMNS})
-    with recursive n(i) as (select 1 union all select i + 1 from n where i < ${STUCK})
+    with recursive n(i) as (select 1 union all select i + 1 from n where i < ${STUCK_SESSIONS})
     select 'stuck-${round}-' || i, 'owner-${round}-' || i, 'active', 1, 'bench', 0, 1, 'elsewhere', 1, 'x', '${TWO_DAYS_AGO}', '${TWO_DAYS_AGO}', null from n`;
 }
 

@@ -1,4 +1,7 @@
-/** Does runs of natural actions. The seed and the number of the run determine the action, the faults and their moments. */
+/**
+ * Does runs of actions that are written the natural way. The seed and the number of the run determine the action, the faults and their
+ * moments.
+ */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -22,7 +25,7 @@ export interface NaturalChaos {
   readonly run?: number | undefined;
 }
 
-/** Returns true if no run gave wrong data without an error, hung, or left something behind. */
+/** Returns true if no run ended with wrong data and exit code 0, hung, failed without a clear message, or left something behind. */
 export async function disturbNaturalActions({ runs, seed, action, run }: NaturalChaos): Promise<boolean> {
   const folder = useOwnTmpdir();
   const cases = action === undefined ? NATURAL_CASES : [findCase(action)];
@@ -62,7 +65,7 @@ function pickStrikes(random: Random, first: Observation): Strike[] {
   }));
 }
 
-/** Makes a folder for all temporary files, which is removed as a whole. Programs that are started repeatedly share compiled code there. */
+/** Makes a folder for all temporary files. Programs that are started repeatedly share compiled code there. The caller removes the folder. */
 function useOwnTmpdir(): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'cn-'));
   chmodSync(folder, 0o711);

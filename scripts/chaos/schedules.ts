@@ -19,12 +19,12 @@ export interface ScheduleChaos {
   readonly isVerbose: boolean;
 }
 
-/** Returns true if no promise was broken. */
+/** Returns true if no schedule violated a guarantee of the registry. */
 export async function runSchedules({ schedules, seed, databases, isVerbose }: ScheduleChaos): Promise<boolean> {
-  // Each killed process is replaced by one of the same sources. Compiling these takes half of its start.
+  // Each killed process is replaced by a new one. Without the cache, half of its start would be the compilation of its sources.
   process.env['NODE_COMPILE_CACHE'] = path.join(usePrivateTmpdir(), 'compiled');
   await using pool = new ProcessPool();
-  const broken: Violation[] = [];
+  const violations: Violation[] = [];
   for (const database of databases) {
     const numbers = Array.from({ length: schedules }, (_unused, index) => seed + index);
     await twoAtATime(numbers, async (number) => {
@@ -40,15 +40,15 @@ export async function runSchedules({ schedules, seed, databases, isVerbose }: Sc
         `${database} ${number}: ${schedule.moves.map(describeMove).join(', ')}: ${ends.join(', ')}; ${seconds} s`,
       );
       if (isVerbose) console.log(JSON.stringify(history, undefined, 1));
-      for (const { promise, what } of found) console.log(`  BROKEN: ${promise}: ${what}`);
+      for (const { promise, what } of found) console.log(`  VIOLATED: ${promise}: ${what}`);
       if (found.length > 0)
         console.log(`  again: npm run chaos -- --schedules 1 --seed ${number} --database ${database}`);
-      broken.push(...found);
+      violations.push(...found);
     });
   }
   await closeSharedPostgres();
-  const counts = Map.groupBy(broken, ({ promise }) => promise);
-  for (const [promise, { length }] of counts) console.log(`${promise}: broken ${length} times`);
-  if (broken.length === 0) console.log('No promise was broken.');
-  return broken.length === 0;
+  const counts = Map.groupBy(violations, ({ promise }) => promise);
+  for (const [promise, { length }] of counts) console.log(`${promise}: violated ${length} times`);
+  if (violations.length === 0) console.log('No guarantee was violated.');
+  return violations.length === 0;
 }

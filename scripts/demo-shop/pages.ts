@@ -4,39 +4,39 @@ import { CATEGORIES } from './words.ts';
 
 const SHOP_NAME = 'Kaufladen';
 /** The number of pages on either side of the current one in the pagination. */
-const NEIGHBOURS = 1;
+const NEIGHBOUR_PAGES = 1;
 
 const HEADER_LINKS = { '/catalog?page=1': 'Catalogue', '/about': 'About', '/contact': 'Contact' };
-/** The links in the footer. `/clearance` is broken on purpose, so that a link checker has something to find. */
+/** The links in the footer. The link to `/clearance` is broken on purpose, so that a link checker finds a broken link. */
 const FOOTER_LINKS = { '/about': 'About', '/shipping': 'Shipping', '/contact': 'Contact', '/clearance': 'Clearance' };
 
-/** The plain pages by their paths. Each has a link in the footer. */
+/** The pages of text, by path. The footer links to all of them. */
 export const INFO_PAGES: ReadonlyMap<string, string> = new Map([
   [
     '/about',
     makeInfoPage('About', [
-      'A <i>Kaufladen</i> is the toy shop that children set up in the living room: a counter, some shelves, a till that rings. This one is for programs.',
-      'It runs on your own machine, listens to nobody else, and sells nothing. Its goods, its slowness and its bad moods come from a seed, so that a run over it can be checked to the last comma.',
+      'A <i>Kaufladen</i> is a toy shop for children, with a counter, shelves and a till. This one is for programs.',
+      'It runs on your own machine, accepts no connections from other machines, and sells nothing. Its products, delays and errors are generated from a seed, so that all data of a run can be checked.',
     ]),
   ],
   [
     '/shipping',
     makeInfoPage('Shipping', [
-      'Orders leave the shelf the same day and travel from one end of the carpet to the other.',
-      'Large stools are delivered in two trips. Plants ride in front.',
+      'Orders are sent on the same day.',
+      'Large stools are delivered in two parts. Plants are delivered separately.',
     ]),
   ],
   [
     '/contact',
     makeInfoPage('Contact', [
-      'The shopkeeper is at the counter from after breakfast until somebody needs the table.',
-      'Ring the bell once. If nobody comes, wait a moment and try again: the shop does that too.',
+      'The counter is open every day from 9 to 18.',
+      'If there is no answer, wait a moment and try again.',
     ]),
   ],
 ]);
 
 export const NOT_FOUND_PAGE = makeInfoPage('Nothing on this shelf', [
-  'There is no page at this address. It may have been sold, or it was never here.',
+  'There is no page at this address.',
   '<a class="button" href="/catalog?page=1">Go to the catalogue</a>',
 ]);
 
@@ -59,24 +59,24 @@ export function makeWelcomePage(shop: { pages: number; products: number }): stri
 }
 
 /** Returns a listing page. Its grid is empty until `assets/catalog.js` has filled it and set `data-ready="true"`. */
-export function makeCatalogPage(place: { page: number; pages: number }): string {
+export function makeCatalogPage(position: { page: number; pages: number }): string {
   return makePage({
-    title: `Catalogue, page ${place.page} of ${place.pages} · ${SHOP_NAME}`,
+    title: `Catalogue, page ${position.page} of ${position.pages} · ${SHOP_NAME}`,
     current: '/catalog?page=1',
     script: '/assets/catalog.js',
-    main: `<main data-page="${place.page}" data-ready="false">
-      <div class="title"><h1>Catalogue</h1><p>Page ${place.page} of ${place.pages}</p></div>
+    main: `<main data-page="${position.page}" data-ready="false">
+      <div class="title"><h1>Catalogue</h1><p>Page ${position.page} of ${position.pages}</p></div>
       <p class="status" role="status">Filling the shelves…</p>
       <div class="grid" aria-busy="true"></div>
       <noscript><p>The shelves are filled by a script. Please allow scripts for this page.</p></noscript>
-      ${makePagination(place)}
+      ${makePagination(position)}
     </main>`,
   });
 }
 
 function makePagination({ page, pages }: { page: number; pages: number }): string {
   const shown = Array.from({ length: pages }, (_, index) => index + 1).filter(
-    (number) => number === 1 || number === pages || Math.abs(number - page) <= NEIGHBOURS,
+    (number) => number === 1 || number === pages || Math.abs(number - page) <= NEIGHBOUR_PAGES,
   );
   const numbers = shown.map((number, index) => {
     const gap = number - (shown[index - 1] ?? 0) > 1 ? '<li class="gap" aria-hidden="true">…</li>' : '';
