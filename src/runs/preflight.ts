@@ -2,15 +2,15 @@
 import { ConfigError, toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
 
-/** The reason in words, by error code, or by the message of `fetch` for errors without a code. */
+/** The reasons by error code; by the message of `fetch` for errors without a code. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'no such host',
-  EAI_AGAIN: 'its name could not be looked up',
+  EAI_AGAIN: 'the name of the host could not be looked up',
   ECONNREFUSED: 'the connection is refused',
-  EHOSTUNREACH: 'there is no route to its host',
-  ENETUNREACH: 'there is no route to its network',
+  EHOSTUNREACH: 'there is no route to the host',
+  ENETUNREACH: 'there is no route to the network',
   // Fetch standard, "port blocking": browsers refuse some ports, 1 and 9 among them.
-  'bad port': 'browsers refuse its port',
+  'bad port': 'browsers refuse the port',
 };
 const ANSWER_LIMIT_MS = 10_000;
 
@@ -36,7 +36,7 @@ export async function assertReachable(
     // The caller gets the outcome of a cancelled run.
     if (signal.aborted) return;
     const { cause = thrown } = toError(thrown);
-    // Only failures that every browser would have, too. The browser decides about certificates and invalid answers.
+    // Reports only failures that every browser would have. The browser decides about certificates and invalid answers.
     const { code = '', message } = toError(cause) as NodeJS.ErrnoException;
     const why = REASONS[code] ?? REASONS[message];
     if (why === undefined) return;
@@ -47,7 +47,7 @@ export async function assertReachable(
   }
 }
 
-/** `fetch` refuses a URL with credentials. The host answers without them, too. */
+/** Removes the credentials, because `fetch` refuses a URL with credentials. A server also answers without them. */
 function withoutCredentials(url: string): URL {
   const bare = new URL(url);
   bare.username = '';

@@ -1,8 +1,8 @@
 /**
  * Maps owners to their sessions within this process. Simultaneous callers share one start, and then the session. Between processes and
- * machines, the registry's unique index decides. Nothing is cached by time, and no session is looked up twice.
+ * machines, a unique index of the registry allows one live session per owner.
  *
- * An owner is in one of three states: starting, held or ending. A new start waits for the end of the last session.
+ * An owner without a session has no entry here. Otherwise it is starting, held or ending. A new start waits for the end of the last session.
  */
 import { randomUUID } from 'node:crypto';
 
@@ -48,7 +48,7 @@ export class Owners {
   readonly #starting = new Map<string, SharedStart>();
   readonly #held = new Map<string, HeldSession>();
   readonly #ending = new Map<HeldSession, Promise<void>>();
-  /** The starting owners that have a slot; the others still wait for one. */
+  /** The starting owners whose sessions count against `capacity`. The other starting owners wait for capacity. */
   readonly #admitted = new Set<string>();
   readonly #closing = new AbortController();
   readonly #reuses: ReuseCount;
@@ -96,7 +96,7 @@ export class Owners {
     return [...this.#held.values()].find((held) => held.id === id);
   }
 
-  /** Ends a session. Idempotent. Resolves when nothing is left of it. */
+  /** Ends a session. Idempotent. Resolves when its browser has ended and its owner is free. */
   end(held: HeldSession): Promise<void> {
     const { owner } = held;
     if (this.#held.get(owner) !== held) return held.release();
@@ -121,7 +121,7 @@ export class Owners {
     return idle.length;
   }
 
-  /** Ends idle sessions, the oldest first, until there are at most `capacity` sessions. */
+  /** Ends idle sessions, the one that was idle for longest first, until there are at most `capacity` sessions. */
   async shrink(): Promise<void> {
     while (this.#held.size > this.capacity) {
       const evicting = this.#evictOldestIdle();
@@ -137,7 +137,7 @@ export class Owners {
     await Promise.allSettled([...ending, ...[...this.#held.values()].map((held) => this.end(held))]);
   }
 
-  /** Accepts no more callers, and ends everything, also starts in progress. */
+  /** Refuses further callers, and ends all sessions, including those that are being started. */
   async close(): Promise<void> {
     this.#closing.abort(new CancelledError('The session manager is shut down.'));
     await this.endAll();
@@ -163,7 +163,7 @@ export class Owners {
       }
       const held = await (underWay ?? this.#beginStart(owner, options)).join(signal);
       if (!held.isOver) return this.#handOut(held, { reused: underWay !== undefined, observer: options.observer });
-      // Another waiting caller was faster, and has ended the session.
+      // Another caller that waited for this start has already ended the session.
       this.#giveBack(held);
     }
   }
@@ -190,7 +190,7 @@ export class Owners {
   async #open(owner: string, { runId, ...options }: ObservedAcquireOptions, signal: AbortSignal): Promise<HeldSession> {
     const { registry, holder, process, leaseMs, renewEveryMs, supervisor, log } = this.#options;
     const { leases } = registry;
-    await this.#takeSlot(owner, signal);
+    await this.#admit(owner, signal);
     const claim = { id: randomUUID(), owner, holder, process, leaseMs, runId };
     const { session, expired } = await claimOwner(claim, { leases, renewEveryMs, signal, log });
     return HeldSession.start({
@@ -207,9 +207,9 @@ export class Owners {
     });
   }
 
-  /** Takes a slot. Slots become free when sessions end; otherwise the oldest idle session is ended. */
-  async #takeSlot(owner: string, signal: AbortSignal): Promise<void> {
-    // This also ensures that the start is registered before its first step.
+  /** Waits until the session fits into `capacity`, and counts it. If no session is ending, the one that was idle for longest is ended. */
+  async #admit(owner: string, signal: AbortSignal): Promise<void> {
+    // Lets the caller store this start in `#starting` before the start can fail.
     await Promise.resolve();
     signal.throwIfAborted();
     while (this.size >= this.capacity) {
@@ -277,7 +277,7 @@ export class Owners {
     return [...this.#held.values()].filter(({ users }) => users === 0);
   }
 
-  /** Ends the session that was idle for longest, and returns its end; undefined if no session is idle. */
+  /** Ends the session that was idle for longest. Returns a promise of its end; undefined if no session is idle. */
   #evictOldestIdle(): Promise<void> | undefined {
     const [oldest] = this.#idle.toSorted((a, b) => a.lastUsedAt.getTime() - b.lastUsedAt.getTime());
     if (oldest === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** Decides where a session is started, from the caller's options and the programs on this machine. */
+/** Chooses the endpoint, or the browser and driver, that start a session. */
 import type { Agent } from 'node:http';
 
 import { browserEnvironment } from '../config/config.ts';
@@ -23,6 +23,7 @@ export interface TargetOptions {
   readonly driverPath?: string | undefined;
 }
 
+/** Returns the endpoint of the options; otherwise the browser and the driver on this machine. Throws like {@link assertLocalBrowser}. */
 export async function resolveTarget(options: TargetOptions): Promise<SessionTarget> {
   const { gridUrl, browserPath, driverPath } = options;
   if (gridUrl !== undefined) return { kind: 'endpoint', url: gridUrl, route: routeOf(options) };

@@ -4,7 +4,7 @@ import { toDeathView } from './views.ts';
 
 const BUCKETS = 60;
 const MIN_BUCKET_MS = 10_000;
-/** The limit for deaths: a chart with more of them shows nothing more. */
+/** The maximum number of deaths in a timeline. More of them could not be told apart in a chart. */
 const MAX_DEATHS = 500;
 
 const EVENT_TYPE_OF_SERIES = {
@@ -33,15 +33,16 @@ export interface Timeline {
   }[];
 }
 
+/** Returns the timeline of the last `minutes`. The last bucket contains the current moment and is incomplete. */
 export async function readTimeline(events: EventLog, minutes: number): Promise<Timeline> {
   const bucketMs = Math.max(MIN_BUCKET_MS, Math.ceil((minutes * 60) / BUCKETS) * 1_000);
   const endMs = (Math.floor(Date.now() / bucketMs) + 1) * bucketMs;
-  const number = Math.ceil((minutes * 60_000) / bucketMs);
-  const beginMs = endMs - number * bucketMs;
+  const bucketCount = Math.ceil((minutes * 60_000) / bucketMs);
+  const beginMs = endMs - bucketCount * bucketMs;
   const from = toTime(beginMs);
   const buckets: Timeline['buckets'] = [];
-  // One bucket at a time: there may be very many events, and other requests must be answered meanwhile.
-  for (let index = 0; index < number; index += 1) {
+  // The buckets are counted one at a time: there may be very many events, and other requests must be answered meanwhile.
+  for (let index = 0; index < bucketCount; index += 1) {
     const at = toTime(beginMs + index * bucketMs);
     const window = { from: at, to: toTime(beginMs + (index + 1) * bucketMs) };
     const counts = await events.countByType({ types: Object.values(EVENT_TYPE_OF_SERIES), ...window });

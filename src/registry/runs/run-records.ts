@@ -1,10 +1,10 @@
-/** Writes records of a run from outside of it, for users of the registry. The caller provides the transaction. */
+/** Writes records that a user of the registry adds to a run. The caller provides the transaction. */
 import type { Connection } from '../sql/database.ts';
 import { RegistryError } from '../errors.ts';
 import { toRowId, toStoredName } from '../sql/row-id.ts';
 import type { RecordEntry } from './run-store.ts';
 
-/** Returns the position after all records that were written from outside so far. */
+/** Returns the position after all records that users of the registry have added. */
 export async function nextPosition(db: Connection, runId: string): Promise<number> {
   const last = await db
     .selectFrom('records')
@@ -15,6 +15,7 @@ export async function nextPosition(db: Connection, runId: string): Promise<numbe
   return (last?.position ?? -1) + 1;
 }
 
+/** Adds a record. If the run has a record with this key, replaces its data and leaves its position. */
 export async function putRecord(db: Connection, runId: string, record: RecordEntry, position: number): Promise<void> {
   const { dataset, key, json } = record;
   await db
@@ -45,6 +46,7 @@ export async function touchRun(db: Connection, runId: string): Promise<void> {
   if (numUpdatedRows === 0n) throw missingRun(runId);
 }
 
+/** Sets the number of records of the run to the number of rows. */
 export async function recount(db: Connection, runId: string): Promise<void> {
   await db
     .updateTable('runs')

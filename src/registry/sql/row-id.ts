@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { maskSecrets } from '../../core/secrets.ts';
 import type { StepId } from '../runs/run-store.ts';
 
-/** The maximum length of an id that is not hashed. PostgreSQL's indexes allow about 2 700 bytes; a key may be a URL of any length. */
+/** The maximum number of characters of an id that is not hashed. PostgreSQL's indexes allow about 2 700 bytes; a key may be a long URL. */
 const MAX_PLAIN_LENGTH = 200;
 
-/** Returns one text for a name of several parts. Long names are hashed. */
+/** Returns the parts of a name as one text; the hash of that text if it is long. */
 export function toRowId(...parts: readonly (string | null)[]): string {
   const text = JSON.stringify(parts);
   if (text.length <= MAX_PLAIN_LENGTH) return text;
@@ -18,7 +18,7 @@ export function toStepRowId({ within, batch, key }: StepId): string {
   return within === undefined ? toRowId(batch, key) : toRowId(within, batch, key);
 }
 
-/** Returns a name for a column. It is unchanged except for JSON escapes, which include all characters that a database refuses. */
+/** Returns a name as it is stored in a column, with JSON escapes. They replace all characters that a database refuses. */
 export function toStoredName(name: string): string {
   return JSON.stringify(name).slice(1, -1);
 }

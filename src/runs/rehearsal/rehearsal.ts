@@ -17,12 +17,12 @@ import { compareRuns } from './compare-runs.ts';
 import { planKills, type RehearsalScope } from './plan-kills.ts';
 import { WatchedRun } from './watched-run.ts';
 
-/** The number of further restarts, for deaths that the rehearsal does not cause. */
+/** The number of restarts that are allowed for deaths that the rehearsal does not cause. */
 const SPARE_RESTARTS = 10;
 const RESTART_WINDOW_MS = 86_400_000;
 
 export interface Rehearsal {
-  /** The outcome of the disturbed run; that of the undisturbed run if it did not complete. */
+  /** The outcome of the disturbed run. If the undisturbed run did not complete, its outcome. */
   readonly outcome: RunOutcome;
   readonly kills: number;
   /**
@@ -34,7 +34,7 @@ export interface Rehearsal {
   readonly notReached: readonly string[];
   /** The differences from the undisturbed run, one sentence each, with the kill and a likely reason. Empty if the action replays well. */
   readonly differences: readonly string[];
-  /** The same as in `outcome`, like `warnings` and `repeatedEffects`. */
+  /** `error`, `warnings` and `repeatedEffects` are those of `outcome`. */
   readonly error: ErrorReport | null;
   readonly warnings: readonly string[];
   readonly repeatedEffects: readonly string[];
@@ -55,7 +55,7 @@ export type RunForRehearsal = (action: Action, options: RunOptions) => Promise<R
 
 export interface RehearseOptions {
   readonly scope: RehearsalScope;
-  /** The action and the options of the undisturbed run, before they were watched. */
+  /** The action and the options of the undisturbed run, without the wrappers of `watched`. */
   readonly action: Action;
   readonly options: RunOptions;
   readonly registry: Registry;
@@ -64,7 +64,7 @@ export interface RehearseOptions {
   readonly run: RunForRehearsal;
 }
 
-/** Logs that the work of an action that changes things is about to be done several times. */
+/** Logs a warning if the action declares `effects: 'writes'`, because a rehearsal does its work several times. */
 export function warnOfEffects({ name, effects }: Action, { log }: RunOptions): void {
   if (effects !== 'writes') return;
   log?.warn(
@@ -73,8 +73,8 @@ export function warnOfEffects({ name, effects }: Action, { log }: RunOptions): v
 }
 
 /**
- * Does the work of the run `undisturbed` again, with kills, and compares the data. Leaves no files and no row of the disturbed run. A
- * run that did not complete can't be compared; that is then the only difference.
+ * Does the work of the run `undisturbed` again, with kills, and compares the data. Removes the files and the row of the disturbed
+ * run. If `undisturbed` did not complete, kills nothing and returns that as the only difference.
  */
 export async function rehearse(
   undisturbed: RunOutcome,
@@ -110,7 +110,7 @@ function toRehearsal(
   return { outcome, kills: found.killedAt.length, ...found, error, warnings, repeatedEffects };
 }
 
-/** Does the run with the kills. No step is given up, and the run is not halted, whatever the number of kills. */
+/** Does the run with the kills. Any number of kills is allowed: they neither give up a step nor halt the run. */
 async function runDisturbed(
   disturbed: WatchedRun,
   { action, options, run }: Pick<RehearseOptions, 'action' | 'options' | 'run'>,
@@ -122,7 +122,7 @@ async function runDisturbed(
       ...options.supervisor,
       restartLimit: { limit, windowMs: RESTART_WINDOW_MS, firstBackoffMs: 0 },
     };
-    // The disturbed run is never resumed.
+    // The disturbed run is never resumed, so its browser state need not be stored.
     const config = { ...(options.config ?? loadConfig()), keepsState: false };
     const changes = { config, recover: true, givesUpSteps: false, output: folder, supervisor };
     const watched = disturbed.watch(action, { ...options, ...changes });

@@ -1,17 +1,17 @@
 /**
- * Tidies a session before the next batch item gets it: closes alerts and additional windows, and switches to the window and the frame in
- * which the batch began. The page stays, because an action may use one page for several items. A session that can't be tidied is lost:
- * its slot is restarted, or `run` is entered again on a new session.
+ * Tidies a session before the next batch item gets it: closes alerts and additional windows, switches to the window in which the batch
+ * began, and leaves frames that an item entered. The page stays, because an action may use one page for several items. If a session can't
+ * be tidied, its slot is restarted, or `run` is entered again on a new session.
  */
 import { withDeadline } from '../../core/abort.ts';
 import { pastAlerts, type CommandInfo, type SessionSupervisor, type WebDriver } from '../../supervisor/supervisor.ts';
 
-/** The maximum time that all commands which tidy a session once may take together. */
+/** The time limit for tidying a session once, all commands together. */
 const TIDY_LIMIT_MS = 2_000;
 /** The commands that list the windows. chromedriver answers them while an alert is open. */
-const LISTS_WINDOWS = new Set(['GET /window', 'GET /window/handles']);
-const ENTERS_FRAME = /^POST \/frame/;
-const ENDS_SESSION = 'DELETE /';
+const LISTING_COMMANDS = new Set(['GET /window', 'GET /window/handles']);
+const FRAME_COMMAND = /^POST \/frame/;
+const QUIT_COMMAND = 'DELETE /';
 
 /** The windows of the session before the first item used it. */
 interface Home {
@@ -25,7 +25,8 @@ export class SessionTidier {
   #session: AbortSignal | undefined;
   #driver: WebDriver | undefined;
   #home: Home | undefined;
-  #learning: Promise<void> | undefined;
+  /** The listing of the windows in progress, before an item's first command. */
+  #listing: Promise<void> | undefined;
   /** The number of items that use the session now. */
   #users = 0;
   /** True if an item has sent a command since the session was last tidied. */
@@ -51,7 +52,7 @@ export class SessionTidier {
   /** Called before each command is sent; see `SupervisorOptions.beforeCommand`. */
   before({ label }: CommandInfo): Promise<void> | undefined {
     if (this.#isTidying) return undefined;
-    if (this.#learning !== undefined) return this.#learning;
+    if (this.#listing !== undefined) return this.#listing;
     if (this.#users === 0) {
       // Code outside of items may open windows and enter frames for the items that follow.
       this.#home = undefined;
@@ -59,15 +60,15 @@ export class SessionTidier {
       return undefined;
     }
     this.#isTouched = true;
-    this.#isFrameChanged ||= ENTERS_FRAME.test(label);
-    if (this.#home !== undefined || label === ENDS_SESSION) return undefined;
-    this.#learning = this.#learnHome().finally(() => (this.#learning = undefined));
-    return this.#learning;
+    this.#isFrameChanged ||= FRAME_COMMAND.test(label);
+    if (this.#home !== undefined || label === QUIT_COMMAND) return undefined;
+    this.#listing = this.#listHome().finally(() => (this.#listing = undefined));
+    return this.#listing;
   }
 
   /** Returns whether the command is one by which the tidier lists the windows before an item's first command. */
   isListing({ label }: CommandInfo): boolean {
-    return this.#learning !== undefined && LISTS_WINDOWS.has(label);
+    return this.#listing !== undefined && LISTING_COMMANDS.has(label);
   }
 
   /** True while the tidier sends commands. */
@@ -80,7 +81,7 @@ export class SessionTidier {
     return this.#session === supervisor.signal && this.#isTouched && this.#users === 0;
   }
 
-  /** Resolves with whether an item can use the session. Sends nothing if no item has sent a command. Never rejects. */
+  /** Resolves with true if the next item can use the session. Sends nothing if no item has sent a command. Never rejects. */
   async tidy(supervisor: SessionSupervisor): Promise<boolean> {
     if (!this.isDue(supervisor)) return true;
     if (this.#isLost || supervisor.state !== 'alive') return false;
@@ -92,7 +93,7 @@ export class SessionTidier {
       this.#isTouched = false;
       this.#isFrameChanged = false;
     } catch {
-      // For every kind of failure, the next item needs another session.
+      // The next item needs another session after every kind of failure.
       this.#isLost = true;
     } finally {
       if (this.#session === signal) this.#isTidying = false;
@@ -100,7 +101,7 @@ export class SessionTidier {
     return !this.#isLost;
   }
 
-  /** Tidies the session after an attempt failed with `thrown`, and remembers the error if that fails. */
+  /** Tidies the session after an attempt failed with `thrown`. Notes the error for {@link hasLostSession} if the session can't be tidied. */
   async tidyAfter(supervisor: SessionSupervisor, thrown: unknown): Promise<void> {
     if (!(await this.tidy(supervisor)) && thrown instanceof Error) this.#sessionLosses.add(thrown);
   }
@@ -115,7 +116,7 @@ export class SessionTidier {
     this.#session = signal;
     this.#driver = driver;
     this.#home = undefined;
-    this.#learning = undefined;
+    this.#listing = undefined;
     this.#users = 0;
     this.#isTouched = false;
     this.#isFrameChanged = false;
@@ -123,8 +124,8 @@ export class SessionTidier {
     this.#isLost = false;
   }
 
-  /** Never rejects: the item's own command has the same failure, and reports it. */
-  async #learnHome(): Promise<void> {
+  /** Lists the windows. Never rejects, because the item's own command then fails in the same way and reports the failure. */
+  async #listHome(): Promise<void> {
     const session = this.#session;
     try {
       const handles = await this.#driver?.getAllWindowHandles();
@@ -137,7 +138,7 @@ export class SessionTidier {
   }
 
   async #undoChanges(driver: WebDriver, limit: AbortSignal): Promise<void> {
-    await this.#learning;
+    await this.#listing;
     const home = this.#home;
     if (home === undefined) throw new Error('the windows of the session are not known');
     const handles = await driver.getAllWindowHandles();

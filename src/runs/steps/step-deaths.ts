@@ -8,7 +8,7 @@ import { PoisonedStepError } from '../errors.ts';
  * reason, and each such death raises the limit by one.
  */
 const MAX_DEATHS = 3;
-/** The same for an item that shares its session with others: another item may be the reason. */
+/** The same limit for an item that shares its session with others. It is higher, because another item may be the reason. */
 const MAX_DEATHS_SHARED = 6;
 
 export class StepDeaths {
@@ -22,7 +22,10 @@ export class StepDeaths {
     this.#givesUpSteps = givesUpSteps;
   }
 
-  /** Counts a session that died while the step ran. Throws {@link PoisonedStepError} if the limit is reached. */
+  /**
+   * Counts the death of a session on which the step ran. `isAlone` is false if other items used the session too. Throws
+   * {@link PoisonedStepError} if the limit is reached.
+   */
   count(entry: LedgerEntry, error: SessionDeathError, { isAlone }: { readonly isAlone: boolean }): void {
     const ledger = this.#ledger;
     for (let name = entry.id.within; name !== undefined; name = ledger.get(name)?.id.within)

@@ -1,16 +1,16 @@
-/** The items of a batch and their states. The counts change together with an item, so they add up at every moment. */
+/** The items of a batch and their states. The counts change together with the state of an item, so they add up at every moment. */
 import type { BatchCounts, BatchResult } from './options.ts';
 
 /** The state of an item. An item with a result never changes its state again. */
 export type Fate<Value> = typeof QUEUED | typeof RUNNING | BatchResult<Value>;
 
-/** One object for all queued items, so that each of 100 000 queued items costs only one reference. */
+/** The state of all queued items. They share one object, so that each of 100 000 queued items costs only one reference. */
 export const QUEUED = { status: 'queued' } as const;
 export const RUNNING = { status: 'running' } as const;
 
 export interface BatchItem<Item, Value> {
   readonly key: string;
-  /** The item; undefined after it has begun, so that the batch stores only its result. */
+  /** The item. It is removed when its work begins, so that the batch then holds only its result. */
   item: Item | undefined;
   fate: Fate<Value>;
 }
@@ -71,7 +71,7 @@ export class BatchItems<Item, Value> {
     for (const entry of this.#all()) this.become(entry, { key: entry.key, status: 'cancelled', error });
   }
 
-  /** Replaces the result of a cancelled item if `toResult` returns another one. */
+  /** Replaces the results of cancelled items for which `toResult` returns another result. */
   async correctCancelled(toResult: (key: string) => Promise<BatchResult<Value> | undefined>): Promise<void> {
     if (this.counts.cancelled === 0) return;
     for (const entry of this.#all()) {
