@@ -1,11 +1,11 @@
 /**
- * Checks pages in a browser: whether they load, have a title, report no console errors, and have links that answer. A bad page is a
- * result, not a failed step, so one broken page doesn't hide the state of the others.
+ * Checks in a browser that pages load and have a title, write no console errors, open no dialogs, and have links that answer. A bad page
+ * is a result, not a failed step, so that the other pages are checked too.
  */
 import { defineAction, z, type Api, type WebDriver } from 'webdriver-supervisor';
 
-const LINKS_PER_PAGE = 50;
-const LINKS_AT_ONCE = 8;
+const MAX_LINKS_PER_PAGE = 50;
+const MAX_CONCURRENT_LINKS = 8;
 const MAX_DIALOGS = 5;
 /** The beginnings of Chromium's codes: https://source.chromium.org/chromium/chromium/src/+/main:net/base/net_error_list.h */
 const LOAD_ERRORS: Readonly<Record<string, string>> = {
@@ -16,7 +16,7 @@ const LOAD_ERRORS: Readonly<Record<string, string>> = {
   ERR_EMPTY_RESPONSE: 'the server closed the connection without an answer',
   ERR_INTERNET_DISCONNECTED: 'this machine has no network',
   ERR_CERT: 'the browser does not trust the certificate of the server',
-  ERR_SSL: 'the server offers no connection that is secure',
+  ERR_SSL: 'the server offers no secure connection',
   ERR_TOO_MANY_REDIRECTS: 'the server redirects in a circle',
   ERR_FILE_NOT_FOUND: 'there is no such file',
 };
@@ -55,7 +55,7 @@ interface Result {
   readonly attempts: number;
 }
 
-const NOTHING_KNOWN = {
+const UNKNOWN_PAGE = {
   status: null,
   title: null,
   loadMs: null,
@@ -67,7 +67,7 @@ const NOTHING_KNOWN = {
 
 export default defineAction({
   name: 'smoke',
-  description: 'Checks that pages load, have a title, no console errors, no dialogs, and links that answer.',
+  description: 'Checks that pages load and have a title, without console errors, dialogs and broken links.',
   params: z.object({
     urls: z.array(z.url()).min(1).describe('the pages'),
     ignore: z.array(z.string()).default([]).describe('links that need not answer, by address or path'),
@@ -81,7 +81,7 @@ export default defineAction({
   },
 
   async run({ params, batch, screenshot, save: saveOutside }) {
-    // Many pages share their header and footer, so each link is requested only once.
+    // Many pages share the links of their header and footer, so each link is requested only once.
     const asked = new Map<string, Promise<number | null>>();
     const urls = [...new Set(params.urls)];
 
@@ -93,9 +93,9 @@ export default defineAction({
           const result = await checkPage(url, { driver, api, asked, attempt, params });
           signal.throwIfAborted();
           if (!result.passed && attempt <= params.retries) continue;
-          const isPictured = !result.passed || params.screenshots === 'all';
+          const hasScreenshot = !result.passed || params.screenshots === 'all';
           const name = `${urls.indexOf(url) + 1} ${new URL(url).pathname}`;
-          const picture = isPictured ? await screenshot(name).catch(() => null) : null;
+          const picture = hasScreenshot ? await screenshot(name).catch(() => null) : null;
           save({ ...result, screenshot: picture, attempts: attempt }, { key: url, dataset: 'smoke' });
           return;
         }
@@ -103,11 +103,11 @@ export default defineAction({
       { key: (url) => url, concurrency: 1 },
     );
 
-    // A batch gives up a page that ended its browser several times. It is reported like the others.
+    // A page whose browser died several times is given up by the batch. The page is reported like the others.
     for (const { key: url, ...result } of results) {
       if (result.status !== 'failed') continue;
       const problems = [`could not be checked: ${result.error.message}`];
-      const row: Result = { url, ...NOTHING_KNOWN, passed: false, problems, attempts: 1 };
+      const row: Result = { url, ...UNKNOWN_PAGE, passed: false, problems, attempts: 1 };
       await saveOutside({ ...row }, { key: url, dataset: 'smoke' });
     }
   },
@@ -116,7 +116,7 @@ export default defineAction({
 interface CheckOptions {
   readonly driver: WebDriver;
   readonly api: Api;
-  /** The answers of links that were requested for earlier pages. */
+  /** The statuses of links, which are requested only once for all pages. */
   readonly asked: Map<string, Promise<number | null>>;
   /** The number of the attempt, starting at 1. */
   readonly attempt: number;
@@ -135,10 +135,10 @@ async function checkPage(
   try {
     // Removes the messages of earlier pages.
     await readConsole(driver);
-    page = await look(driver, url, dialogs);
+    page = await loadPage(driver, url, dialogs);
     consoleErrors = await readConsole(driver, page.url);
     const ignored = params.ignore.map((link) => URL.parse(link, url)?.href);
-    const links = page.links.filter((link) => !ignored.includes(link)).slice(0, LINKS_PER_PAGE);
+    const links = page.links.filter((link) => !ignored.includes(link)).slice(0, MAX_LINKS_PER_PAGE);
     brokenLinks = await findBroken(links, { api, asked, attempt });
   } catch (error) {
     problems.push(`did not load${explain(error, params.loadSeconds)}`);
@@ -150,28 +150,31 @@ async function checkPage(
   problems.push(...dialogs.map((text) => `opened a dialog: "${text}"`));
   problems.push(...(consoleErrors ?? []).map((message) => `console error: ${message}`));
   problems.push(...brokenLinks.map((link) => `broken link: ${link.url} (${link.status ?? 'no answer'})`));
-  const { status, title, loadMs } = page ?? NOTHING_KNOWN;
+  const { status, title, loadMs } = page ?? UNKNOWN_PAGE;
   const passed = problems.length === 0;
   return { url, status, title, loadMs, consoleErrors, brokenLinks, dialogs, screenshot: null, passed, problems };
 }
 
-async function look(driver: WebDriver, url: string, dialogs: string[]): Promise<PageState> {
-  await driver.get(url).catch((error: unknown) => noteDialog(error, dialogs));
+async function loadPage(driver: WebDriver, url: string, dialogs: string[]): Promise<PageState> {
+  await driver.get(url).catch((error: unknown) => addDialog(error, dialogs));
   // A page that redirects by itself ends this wait early. The page that it opens is then checked.
   await driver.executeAsyncScript(UNTIL_QUIET).catch((error: unknown) => {
-    if (isDialog(error)) noteDialog(error, dialogs);
+    if (isDialog(error)) addDialog(error, dialogs);
   });
   for (;;) {
     try {
       return await driver.executeScript<PageState>(READ_PAGE);
     } catch (error) {
-      noteDialog(error, dialogs);
+      addDialog(error, dialogs);
     }
   }
 }
 
-/** Notes a dialog, which the browser dismisses, so that the command fails. Throws other errors, and the dialog of a page with too many. */
-function noteDialog(error: unknown, dialogs: string[]): void {
+/**
+ * Adds the text of a dialog to `dialogs`. The browser has dismissed the dialog, and the command has failed with `error`. Throws `error` if
+ * it has another reason, or if the page has opened too many dialogs.
+ */
+function addDialog(error: unknown, dialogs: string[]): void {
   if (!isDialog(error) || dialogs.length === MAX_DIALOGS) throw error;
   dialogs.push(/\{Alert text : (.*)\}/s.exec(error.message)?.[1] ?? '');
 }
@@ -180,7 +183,7 @@ function isDialog(error: unknown): error is Error {
   return error instanceof Error && error.name === 'UnexpectedAlertOpenError';
 }
 
-/** Waits until the page has fetched nothing for 150 ms, at most 3 s. Requests after the load event often cause errors. */
+/** Waits until the page has fetched nothing for 150 ms, or for 3 s. Requests after the load event are a frequent cause of errors. */
 const UNTIL_QUIET = `
   const done = arguments[0];
   let timer = setTimeout(done, 150);
@@ -202,14 +205,14 @@ const READ_PAGE = `
     loadError: isErrorPage ? (document.querySelector('.error-code')?.textContent || 'the browser shows an error page') : null,
   };`;
 
-/** Returns the errors since the last call; null if the browser has no log of the console, like Firefox. */
+/** Returns the console errors since the last call; null if the browser has no log of the console, as in Firefox. */
 async function readConsole(driver: WebDriver, url?: string): Promise<string[] | null> {
   const entries = await driver
     .manage()
     .logs()
     .get('browser')
     .catch(() => null);
-  // Left out: the icon that browsers request by themselves, and the page's own status, which is reported separately.
+  // Ignores the icon that browsers request by themselves, error pages, and the page's own status, which is reported separately.
   const isNoise = (message: string) =>
     /^\S+\/favicon\.ico - Failed to load|^chrome-error:/.test(message) || message.startsWith(`${url} - Failed to load`);
   const errors = entries?.filter(({ level, message }) => level.name === 'SEVERE' && !isNoise(message));
@@ -235,7 +238,7 @@ async function findBroken(
       if (status === null || status >= 400) broken.push({ url, status });
     }
   };
-  await Promise.all(Array.from({ length: LINKS_AT_ONCE }, worker));
+  await Promise.all(Array.from({ length: MAX_CONCURRENT_LINKS }, worker));
   return broken.toSorted((a, b) => links.indexOf(a.url) - links.indexOf(b.url));
 }
 
@@ -251,7 +254,7 @@ async function askStatus(link: string, api: Api): Promise<number | null> {
   }
 }
 
-/** Returns the first line of the browser's message, as the end of a sentence. */
+/** Returns the reason why a page did not load, as the end of a sentence. */
 function explain(error: unknown, loadSeconds: number): string {
   const { name = '', message = String(error) } = error instanceof Error ? error : {};
   if (name === 'TimeoutError') return ` within ${loadSeconds} s`;

@@ -10,7 +10,7 @@ describe('smoke', () => {
     expect(loadMs).to.be.a('number').above(0);
   });
 
-  it('fails pages with a console error, also one that comes after the load, with a screenshot', async () => {
+  it('fails a page that writes a console error while or after it loads, and saves a screenshot of it', async () => {
     const { rows } = await checkPages(['/error', '/thrown', '/good']);
     expect(rows.map(({ passed }) => passed)).to.deep.equal([false, false, true]);
     expect(rows[0]?.problems).to.have.length(1);

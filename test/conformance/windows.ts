@@ -1,4 +1,4 @@
-/** Windows that pages and scripts open: all kinds, with and without an opener. */
+/** Tests of all kinds of windows that pages and scripts open, with and without an opener. */
 import { By, until, type WebDriver } from 'selenium-webdriver';
 import { errorName, type Body } from './compare.ts';
 import type { Site } from './site.ts';

@@ -4,7 +4,7 @@ import { makeLog, silentLog, type LogOptions } from '../../src/core/log.ts';
 const SECRET = 'hunter2';
 
 /** Makes a log that records its lines. */
-function keepingLog(options: Omit<LogOptions, 'write'> = {}) {
+function makeRecordingLog(options: Omit<LogOptions, 'write'> = {}) {
   const lines: string[] = [];
   const log = makeLog({ ...options, write: (line) => lines.push(line) });
   return { log, lines, entries: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
@@ -12,7 +12,7 @@ function keepingLog(options: Omit<LogOptions, 'write'> = {}) {
 
 describe('makeLog as text', () => {
   it('writes one readable line with its fields at the end (R602)', () => {
-    const { log, lines } = keepingLog({ format: 'text' });
+    const { log, lines } = makeRecordingLog({ format: 'text' });
     log.info('A page was visited', { url: 'https://shop.test/', items: 20, note: undefined, list: [1, 2] });
     log.info('Alone');
     expect(lines).to.deep.equal(['A page was visited  (url=https://shop.test/ items=20 list=[1,2])\n', 'Alone\n']);
@@ -25,7 +25,7 @@ describe('makeLog as text', () => {
   });
 
   it('marks lines of other levels than info', () => {
-    const { log, lines } = keepingLog({ format: 'text', level: 'debug' });
+    const { log, lines } = makeRecordingLog({ format: 'text', level: 'debug' });
     log.error('a');
     log.warn('b');
     log.debug('c');
@@ -33,7 +33,7 @@ describe('makeLog as text', () => {
   });
 
   it("accepts values that JSON can't represent", () => {
-    const { log, lines } = keepingLog({ format: 'text' });
+    const { log, lines } = makeRecordingLog({ format: 'text' });
     const loop: Record<string, unknown> = {};
     loop['self'] = loop;
     log.info('Odd', { big: 10n, loop });
@@ -43,7 +43,7 @@ describe('makeLog as text', () => {
 
 describe('makeLog as JSON', () => {
   it('writes one object per line, with level, message, time and fields (R602)', () => {
-    const { log, lines, entries } = keepingLog({ format: 'json' });
+    const { log, lines, entries } = makeRecordingLog({ format: 'json' });
     log.warn('Careful', { epoch: 2 });
     expect(lines[0]).to.match(/\}\n$/);
     const [entry] = entries();
@@ -52,13 +52,13 @@ describe('makeLog as JSON', () => {
   });
 
   it('preserves the fields of a message with percent signs, as in URLs', () => {
-    const { log, entries } = keepingLog({ format: 'json' });
+    const { log, entries } = makeRecordingLog({ format: 'json' });
     log.info('Broken: https://shop.test/%d0%bf%s', { status: 404 });
     expect(entries()[0]).to.include({ message: 'Broken: https://shop.test/%d0%bf%s', status: 404 });
   });
 
   it('does not mix a field named message into the message', () => {
-    const { log, entries } = keepingLog({ format: 'json' });
+    const { log, entries } = makeRecordingLog({ format: 'json' });
     log.info('The browser went', { message: 'tab crashed', level: 'high' });
     expect(entries()[0]).to.include({ message: 'The browser went', level: 'info' });
   });
@@ -67,7 +67,7 @@ describe('makeLog as JSON', () => {
 describe('makeLog in either format', () => {
   for (const format of ['text', 'json'] as const) {
     it(`hides secrets in ${format} messages, fields, nested fields and child fields (R602)`, () => {
-      const { log, lines } = keepingLog({ format });
+      const { log, lines } = makeRecordingLog({ format });
       log
         .child({ endpoint: `https://ann:${SECRET}@grid.test/` })
         .child({ headers: { cookie: SECRET } })
@@ -82,7 +82,7 @@ describe('makeLog in either format', () => {
   }
 
   it('writes nothing below its level', () => {
-    const { log, lines } = keepingLog({ level: 'warn', format: 'text' });
+    const { log, lines } = makeRecordingLog({ level: 'warn', format: 'text' });
     log.info('no');
     log.debug('no');
     log.child({ a: 1 }).info('no');
@@ -91,7 +91,7 @@ describe('makeLog in either format', () => {
   });
 
   it('adds the fields of all ancestors to the lines of a child, and only to those', () => {
-    const { log, lines } = keepingLog({ format: 'text' });
+    const { log, lines } = makeRecordingLog({ format: 'text' });
     const child = log.child({ owner: 'ann' });
     child.child({ epoch: 2 }).info('grandchild', { own: true });
     child.info('child');
@@ -100,15 +100,15 @@ describe('makeLog in either format', () => {
   });
 
   it('prefers a field of the line to one of its ancestors', () => {
-    const { log, entries } = keepingLog({ format: 'json' });
+    const { log, entries } = makeRecordingLog({ format: 'json' });
     log.child({ epoch: 1 }).info('moved on', { epoch: 2 });
     expect(entries()[0]).to.include({ epoch: 2 });
   });
 
   it('does not change the fields that were passed', () => {
-    const { log } = keepingLog({ format: 'json' });
+    const { log } = makeRecordingLog({ format: 'json' });
     const fields = { token: SECRET };
-    log.info('kept', fields);
+    log.info('unchanged', fields);
     expect(fields).to.deep.equal({ token: SECRET });
     expect(Object.getOwnPropertySymbols(fields)).to.have.length(0);
   });
@@ -122,7 +122,7 @@ describe('makeLog with text from a page', () => {
 
   for (const format of ['text', 'json'] as const) {
     it(`writes one harmless line in ${format}`, () => {
-      const { log, lines } = keepingLog({ format });
+      const { log, lines } = makeRecordingLog({ format });
       log
         .child({ title: HOSTILE })
         .warn(`The title is ${HOSTILE}`, { list: [HOSTILE], error: new Error(HOSTILE), [HOSTILE]: HOSTILE });
@@ -133,7 +133,7 @@ describe('makeLog with text from a page', () => {
   }
 
   it('preserves its text in JSON', () => {
-    const { log, entries } = keepingLog({ format: 'json' });
+    const { log, entries } = makeRecordingLog({ format: 'json' });
     log.info(HOSTILE, { title: HOSTILE });
     expect(entries()[0]).to.include({ level: 'info', message: HOSTILE, title: HOSTILE });
   });

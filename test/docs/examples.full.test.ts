@@ -22,13 +22,13 @@ describe('README and docs', () => {
     examples = new Map(
       [...text.matchAll(/```ts\n\/\/ file: (\S+)\n([\s\S]*?)```/g)].map(([, file = '', code = '']) => [file, code]),
     );
-    // Below the package, so that the examples find it by its name.
+    // The folder is inside the package, so that the examples can import the package by its name.
     folder = await mkdtemp(path.join('test', 'docs', 'examples-'));
   });
 
   after(() => rm(folder, { recursive: true }));
 
-  it('has an action that gathers what it says', async () => {
+  it('has an action that saves the title of each page', async () => {
     const file = path.join(folder, 'titles.ts');
     await writeFile(file, examples.get('actions/titles.ts') ?? '');
     const { default: action } = (await import(path.resolve(file))) as { default: unknown };
@@ -45,7 +45,7 @@ describe('README and docs', () => {
     );
   });
 
-  it('has an order form that orders each item once', async () => {
+  it('has an action that orders each item once', async () => {
     const file = path.join(folder, 'order.ts');
     await writeFile(file, examples.get('actions/order.ts') ?? '');
     const { default: action } = (await import(path.resolve(file))) as { default: Action };
@@ -55,14 +55,14 @@ describe('README and docs', () => {
     expect(site.effects.orders.map(({ item }) => item)).to.deep.equal(['drum', 'globe']);
   });
 
-  it('has a supervisor around existing code that works', async () => {
+  it('has a working example of SessionSupervisor', async () => {
     const file = path.join(folder, 'supervised.ts');
     await writeFile(file, examples.get('supervised.ts') ?? '');
     const { stdout } = await run(process.execPath, ['--conditions=webdriver-supervisor:source', file]);
     expect(stdout).to.contain('hello\n').and.to.contain('done: 3');
   });
 
-  it('has a suite that goes on with a new session after a death', async () => {
+  it('has a Mocha suite that continues with a new session after a death', async () => {
     const file = path.join(folder, 'pages.test.ts');
     const death = "it('dies', () => driver.get('chrome://crash').catch(() => undefined));\n\n";
     await writeFile(file, (examples.get('pages.test.ts') ?? '').replace("it('has", `${death}it('has`));
@@ -71,7 +71,7 @@ describe('README and docs', () => {
     expect(stdout).to.contain('2 passing');
   });
 
-  it('has scripts that work with one call', async () => {
+  it('has working scripts that are supervised by one call', async () => {
     const flags = ['--conditions=webdriver-supervisor:source'];
     for (const name of ['title.ts', 'price.ts']) {
       await writeFile(path.join(folder, name), examples.get(name) ?? '');
@@ -79,7 +79,7 @@ describe('README and docs', () => {
     }
   });
 
-  it('has tests that work with one call, and with the plug-in for mocha', async () => {
+  it('has working tests that are supervised by one call, or by the plug-in for Mocha', async () => {
     const files = ['title.test.ts', 'suite.test.ts', 'cart.test.ts', 'shop.test.ts'].map((name) =>
       path.join(folder, name),
     );
@@ -99,7 +99,7 @@ describe('README and docs', () => {
     expect(stdout).to.contain('# pass 1');
   });
 
-  it('has an owner’s session that works', async () => {
+  it('has a working example of the session of an owner', async () => {
     const file = path.resolve(folder, 'owners.ts');
     await writeFile(file, examples.get('owners.ts') ?? '');
     const flags = ['--conditions=webdriver-supervisor:source'];

@@ -9,10 +9,10 @@ import { openDevToolsServer, type DevToolsServer } from './support/devtools-serv
 import { driverProgramFor } from './support/programs.ts';
 import { openSession } from './support/sessions.ts';
 
-/** The delays between two signs. From a browser's end to its last sign it takes about 50 ms (measured). */
+/** The delays after a sign. All signs of a killed browser arrive within about 50 ms (measured). */
 const GAPS_MS = [0, 50];
 
-/** The signs of a death. */
+/** An effect of a death that the driver layer can detect. */
 type Sign = 'devtools' | 'bidi' | 'command' | 'driver-exit' | 'heartbeat' | 'tab-crash';
 
 interface Situation {
@@ -21,15 +21,15 @@ interface Situation {
   readonly signs: readonly Sign[];
   /** The answer of the command in flight; undefined if the connection breaks. */
   readonly answer?: { readonly error: string; readonly message: string };
-  /** Sets the state that applies from the first sign on. */
-  readonly happens: (stage: {
+  /** Changes the browser and the driver to their state after the death. */
+  readonly applyTo: (stage: {
     readonly driver: ScriptedWebDriver;
     readonly browser: DevToolsServer;
   }) => PromiseLike<void> | void;
   readonly cause: DeathCause;
 }
 
-const BROWSER_LEFT = {
+const BROWSER_CLOSED = {
   error: 'invalid session id',
   message: 'invalid session id: session deleted as the browser has closed the connection',
 };
@@ -40,8 +40,8 @@ const SITUATIONS: readonly Situation[] = [
     what: 'a browser that was killed',
     hasBidi: false,
     signs: ['devtools', 'command', 'heartbeat'],
-    answer: BROWSER_LEFT,
-    happens: ({ browser }) => browser[Symbol.asyncDispose](),
+    answer: BROWSER_CLOSED,
+    applyTo: ({ browser }) => browser[Symbol.asyncDispose](),
     cause: 'browser-gone',
   },
   {
@@ -49,7 +49,7 @@ const SITUATIONS: readonly Situation[] = [
     hasBidi: true,
     signs: ['devtools', 'bidi', 'command'],
     answer: UNKNOWN_SESSION,
-    happens: ({ driver, browser }) => {
+    applyTo: ({ driver, browser }) => {
       driver.answer('GET /sessions', { value: [] });
       return browser[Symbol.asyncDispose]();
     },
@@ -59,7 +59,7 @@ const SITUATIONS: readonly Situation[] = [
     what: 'a driver that was killed',
     hasBidi: true,
     signs: ['driver-exit', 'bidi', 'command'],
-    happens: ({ driver }) => driver.refuse(),
+    applyTo: ({ driver }) => driver.refuse(),
     cause: 'driver-gone',
   },
   {
@@ -67,7 +67,7 @@ const SITUATIONS: readonly Situation[] = [
     hasBidi: false,
     signs: ['devtools', 'command', 'heartbeat'],
     answer: UNKNOWN_SESSION,
-    happens: ({ driver, browser }) => {
+    applyTo: ({ driver, browser }) => {
       driver.answer('GET /sessions', { value: [] });
       return browser[Symbol.asyncDispose]();
     },
@@ -78,7 +78,7 @@ const SITUATIONS: readonly Situation[] = [
     hasBidi: false,
     signs: ['tab-crash', 'command', 'heartbeat'],
     answer: { error: 'unknown error', message: 'tab crashed' },
-    happens: () => undefined,
+    applyTo: () => undefined,
     cause: 'tab-crashed',
   },
 ];
@@ -89,7 +89,7 @@ function permute<Value>(values: readonly Value[]): Value[][] {
 }
 
 async function dieInOrder(
-  { hasBidi, answer, happens }: Situation,
+  { hasBidi, answer, applyTo }: Situation,
   order: readonly Sign[],
   gapMs: number,
 ): Promise<DeathCause> {
@@ -110,7 +110,7 @@ async function dieInOrder(
   using hold = driver.hold('GET /title');
   const command = s.driver.getTitle().catch(() => undefined);
   await hold.caught;
-  await happens({ driver, browser });
+  await applyTo({ driver, browser });
   if (answer !== undefined) driver.answer('GET /title', answer);
   for (const sign of order) {
     if (sign === 'devtools') browser.drop();
@@ -136,7 +136,7 @@ describe('The cause of a death with several signs', () => {
   for (const situation of SITUATIONS) {
     for (const order of permute(situation.signs)) {
       for (const gapMs of GAPS_MS) {
-        it(`is ${situation.cause} for ${situation.what}: ${order.join(', ')}, each after ${gapMs} ms`, async () => {
+        it(`is ${situation.cause} for ${situation.what}: ${order.join(', ')}, with ${gapMs} ms after each`, async () => {
           expect(await dieInOrder(situation, order, gapMs)).to.equal(situation.cause);
         });
       }

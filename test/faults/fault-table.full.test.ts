@@ -147,7 +147,7 @@ describe('Fault table, on a real browser', () => {
       const { supervisor, victim, events, died } = await begin(fault);
       await using _supervisor = supervisor;
       if (fault.hitsCommand) await fault.strike(victim);
-      // A slow load, which is in flight when the fault happens.
+      // A slow load is in flight when the fault happens.
       const command = fault.hitsCommand
         ? supervisor.driver.getTitle()
         : supervisor.driver.get(`${site.url}/slow?ms=400`);
@@ -167,7 +167,7 @@ describe('Fault table, on a real browser', () => {
       const death = await died;
       expect(death.cause).to.equal(fault.cause);
       expect(fault.detectedBy).to.include(death.detectedBy);
-      // The quit from elsewhere waits in the driver's queue until the load has succeeded.
+      // The driver quits a session for another client only after the load has succeeded.
       if (fault.name !== 'quit-elsewhere') {
         expect(await result).to.equal(supervisor.signal.reason);
         expect(events).to.deep.equal(['dead while dead, halted: true', 'cancelled 0 + 1']);
@@ -222,7 +222,7 @@ describe('Fault table, on a real browser', () => {
       let supervisor: SessionSupervisor | undefined;
       const action = defineAction({
         name: 'dies-in-prepare',
-        description: 'Its first session meets the fault in prepare.',
+        description: 'The fault hits its first session in prepare.',
         params: z.object({}),
         async prepare({ driver }) {
           await driver.get(`${site.url}/ok`);

@@ -25,7 +25,7 @@ describe('ctx.download, on a real browser', function () {
           'content-disposition': 'attachment; filename="report.csv"',
         });
         response.write(`${request.url}\n`);
-        // A slow file: it exists before it is complete.
+        // The file exists for some time before it is complete.
         setTimeout(() => response.end('1,2,3\n'.repeat(1_000)), 300);
       } else
         response
@@ -89,7 +89,7 @@ describe('ctx.download, on a real browser', function () {
     }
   });
 
-  it('makes files and folders private, for every umask', async () => {
+  it('makes files and folders private, even if the umask is 0', async () => {
     const umask = process.umask(0);
     try {
       await run(async (context) => {

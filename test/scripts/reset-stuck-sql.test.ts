@@ -68,7 +68,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
     expect((await registry.runs.get('stuck'))?.status).to.equal('timed_out');
   });
 
-  it('ends only live sessions that work for no run and got no command (R202)', async () => {
+  it('ends only live sessions that belong to no run and received no command (R202)', async () => {
     await openSession(registry, 'unused');
     await registry.leases.claim(makeClaim('starting'));
     await openSession(registry, 'used');
@@ -122,10 +122,10 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
     expect(await traceOf(url, 'ended by the script')).to.deep.equal(await traceOf(url, 'ended by the program'));
   });
 
-  it('keeps steps and records, with counts that add up (R203)', async () => {
+  it('preserves steps and records, with counts that add up (R203)', async () => {
     await beginRun(registry, 'stuck', { total: 9 });
     await ageRun(url, 'stuck', 31);
-    const kept = await dump(url, ['steps', 'records']);
+    const before = await dump(url, ['steps', 'records']);
     await execute(url, script);
     expect((await registry.runs.get('stuck'))?.counts).to.deep.equal({
       total: 9,
@@ -136,9 +136,9 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
       cancelled: 5,
       skipped: 1,
     });
-    expect(await dump(url, ['steps', 'records'])).to.deep.equal(kept);
-    expect(kept['records']).to.have.length(1);
-    expect(kept['steps']).to.have.length(1);
+    expect(await dump(url, ['steps', 'records'])).to.deep.equal(before);
+    expect(before['records']).to.have.length(1);
+    expect(before['steps']).to.have.length(1);
   });
 
   it('leaves a run that can be resumed under a new session (R203)', async () => {
@@ -193,7 +193,7 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
     ]);
   });
 
-  it('uses the timeout in the one line to edit', async () => {
+  it('uses the timeout from the line that the operator edits', async () => {
     await beginRun(registry, 'stuck');
     await ageRun(url, 'stuck', 31);
     await execute(url, script.replace('select 30 as timeout_minutes', 'select 60 as timeout_minutes'));
@@ -203,13 +203,13 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
   });
 
   it('resets the other runs if a time in one row is damaged', async () => {
-    for (const id of ['stuck', 'spoilt']) {
+    for (const id of ['stuck', 'damaged']) {
       await beginRun(registry, id);
       await ageRun(url, id, 31);
     }
-    await rawSql(url, `update runs set last_progress_at = '2026-13-77T99' where id = 'spoilt'`);
+    await rawSql(url, `update runs set last_progress_at = '2026-13-77T99' where id = 'damaged'`);
     await execute(url, script);
-    expect(await statuses(url)).to.include({ 'run stuck': 'timed_out', 'run spoilt': 'processing' });
+    expect(await statuses(url)).to.include({ 'run stuck': 'timed_out', 'run damaged': 'processing' });
   });
 
   it('resets nothing if a part of the reset fails', async () => {
@@ -222,13 +222,13 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
     expect(await dump(url)).to.deep.equal(before);
   });
 
-  it('runs in the command-line client, which prints that nothing is stuck any more (R203)', async function () {
+  it('runs in the command-line client of the database, and prints that nothing is stuck any more (R203)', async function () {
     if (!isInstalled(kind === 'sqlite' ? 'sqlite3' : 'psql')) return this.skip();
     await beginRun(registry, 'stuck');
     await ageRun(url, 'stuck', 31);
-    const looked = runClient(url, kind, firstPartOf(script));
-    expect(looked).to.include({ status: 0, stderr: '' });
-    expect(looked.stdout).to.match(/session of stuck.+31\.\d/);
+    const shown = runClient(url, kind, firstPartOf(script));
+    expect(shown).to.include({ status: 0, stderr: '' });
+    expect(shown.stdout).to.match(/session of stuck.+31\.\d/);
     expect(await registry.runs.count({ status: 'processing' })).to.equal(1);
     const reset = runClient(url, kind, script);
     expect(reset).to.include({ status: 0, stderr: '' });
@@ -239,8 +239,8 @@ describeOnSqliteAndInFullOnPostgres('reset-stuck in SQL', (registries) => {
   });
 });
 
-describeOnPostgres('reset-stuck in SQL: at the same time', (registries) => {
-  it('leaves a run alone that makes progress while the script waits for it', async () => {
+describeOnPostgres('reset-stuck in SQL, beside a run', (registries) => {
+  it('does not end a run that makes progress while the script waits for its row', async () => {
     const url = await registries.url();
     await using registry = await openRegistry(url);
     await beginRun(registry, 'stuck');
@@ -267,22 +267,22 @@ function readScript(kind: TestRegistries['kind']): string {
   return readFileSync(`scripts/sql/reset-stuck.${kind}.sql`, 'utf8');
 }
 
-/** As the script's own head says. */
+/** Returns the first part of the script, which changes nothing. */
 function firstPartOf(script: string): string {
   const at = script.search(/^-- Part 2/m);
   expect(at).to.be.greaterThan(0);
   return script.slice(0, at);
 }
 
-/** A whole script by the driver, on a connection of its own; then one look on the same. */
-async function execute(url: string, script: string, look?: string): Promise<RawRow[]> {
+/** Executes a whole script on a new connection. Then returns the rows of `query` on the same connection. */
+async function execute(url: string, script: string, query?: string): Promise<RawRow[]> {
   if (url.startsWith('sqlite:')) {
     using database = new DatabaseSync(url.slice('sqlite:'.length));
     database.exec(script);
-    return look === undefined
+    return query === undefined
       ? []
       : database
-          .prepare(look)
+          .prepare(query)
           .all()
           .map((row) => ({ ...row }));
   }
@@ -290,7 +290,7 @@ async function execute(url: string, script: string, look?: string): Promise<RawR
   await client.connect();
   try {
     await client.query(script);
-    return look === undefined ? [] : (await client.query<RawRow>(look)).rows;
+    return query === undefined ? [] : (await client.query<RawRow>(query)).rows;
   } finally {
     await client.end();
   }
@@ -320,7 +320,7 @@ async function openSession(registry: Registry, owner: string, runId?: string, id
   return registry.leases.activate(claim.id, 'me', FACTS);
 }
 
-/** Begins a run under its own session. Its counts say that two steps are done; one of them is stored, with a record. */
+/** Begins a run under its own session. Two steps count as done, of which one is stored, with a record. */
 async function beginRun(registry: Registry, id: string, { total = 9 } = {}): Promise<StoredSession> {
   const session = await openSession(registry, id, id);
   await createRun(registry, id, session.token, total);
@@ -386,13 +386,13 @@ async function dump(url: string, tables = TABLES): Promise<Record<string, RawRow
 /** Returns all rows of a run and its session. Names and times are replaced, so that the rows of different runs can be compared. */
 async function traceOf(url: string, id: string): Promise<RawRow[]> {
   const tables = ['runs where id', 'sessions where run_id', 'events where run_id'];
-  const looks = tables.map((table) => rawSql(url, `select * from ${table} = ${literal(id)} order by id`));
+  const queries = tables.map((table) => rawSql(url, `select * from ${table} = ${literal(id)} order by id`));
   const toFact = (name: string, value: unknown) => {
     if (/^(id|owner|run_id|session_id|token|last_token|writer|lease_expires_ms)$/.test(name))
       return value === null ? null : 'its own';
     return typeof value === 'string' ? value.replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, 'a time') : value;
   };
-  return (await Promise.all(looks))
+  return (await Promise.all(queries))
     .flat()
     .map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, toFact(name, value)])));
 }

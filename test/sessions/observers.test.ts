@@ -15,13 +15,13 @@ function observedBy(name: string, seen: string[]): ObservedAcquireOptions {
 }
 
 /** Adds listeners that throw, reject, block, send commands and remove one another. */
-function annoy(supervisor: SessionSupervisor): void {
+function addBadListeners(supervisor: SessionSupervisor): void {
   const disposers: (() => void)[] = [];
   for (const name of ['session:started', 'session:dead', 'session:ended'] as const) {
     disposers.push(
       supervisor.on(name, () => {
         for (const dispose of disposers) dispose();
-        throw new Error('a careless listener');
+        throw new Error('a listener that throws');
       }),
       // oxlint-disable-next-line typescript/no-misused-promises -- users can do this
       supervisor.on(name, () => new Promise((_resolve, reject) => setImmediate(reject))),
@@ -51,7 +51,7 @@ describeOnSqlite('SessionManager: the observers of a shared session', (registrie
       manager.acquire(owner, observedBy('other', seen)),
     ]);
     const late = await manager.acquire(owner, observedBy('late', seen));
-    expect(seen, 'the start of a session that they were handed out').to.deep.equal([]);
+    expect(seen, 'calls for the start of the session that they acquired').to.deep.equal([]);
     const { supervisor } = one;
     for (const name of ['session:started', 'session:dead', 'session:ended'] as const) {
       supervisor.on(name, () => seen.push(name));
@@ -90,7 +90,7 @@ describeOnSqlite('SessionManager: the observers of a shared session', (registrie
     expect(seen).to.deep.equal(['stays: dead', 'stays: started']);
   });
 
-  it('find the owner handed over to the next session, whatever public listeners do', async () => {
+  it('are called when the owner already belongs to the next session, even if public listeners throw or block', async () => {
     const [{ manager }, rival] = await Promise.all([stage.manager({ supervisor: QUIET }), stage.manager()]);
     let claiming: Promise<Error> | undefined;
     const options: ObservedAcquireOptions = {
@@ -102,7 +102,7 @@ describeOnSqlite('SessionManager: the observers of a shared session', (registrie
     };
     const session = await manager.acquire(owner, options);
     const { sessionId } = session;
-    annoy(session.supervisor);
+    addBadListeners(session.supervisor);
     await die(stage.server, session);
     expect(await claiming).to.be.instanceOf(SessionBusyError);
     await session.restart();
@@ -114,7 +114,7 @@ describeOnSqlite('SessionManager: the observers of a shared session', (registrie
     expect(stage.server.sessionIds).to.deep.equal([]);
   });
 
-  it('are called for a lost lease, after which no browser is started, whatever public listeners do', async () => {
+  it('are called when the lease is lost, and no browser is started afterwards, even if public listeners try to restart', async () => {
     const [{ manager, events }, rival] = await Promise.all([
       stage.manager({ supervisor: { heartbeatIntervalMs: 50 } }),
       stage.manager(),
@@ -122,7 +122,7 @@ describeOnSqlite('SessionManager: the observers of a shared session', (registrie
     const died = Promise.withResolvers<unknown>();
     const options: ObservedAcquireOptions = { observer: { onDead: ({ detectedBy }) => died.resolve(detectedBy) } };
     const session = await manager.acquire(owner, options);
-    annoy(session.supervisor);
+    addBadListeners(session.supervisor);
     session.supervisor.on('session:dead', () => void session.supervisor.restart().catch(() => undefined));
     await rival.registry.leases.revoke(session.sessionId, { status: 'timed_out', message: 'no progress' });
     expect(await died.promise).to.equal('registry');

@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:http';
 
-/** An HTTP answer as it was received. If it was cut off, `error` has the reason. */
+/** An HTTP answer as it was received. */
 export interface Answer {
   readonly status: number;
   readonly headers: Record<string, string | string[] | undefined>;
@@ -64,7 +64,7 @@ export async function codeOf(promise: Promise<unknown>): Promise<string | undefi
   throw new Error('The promise was expected to reject, but it resolved.');
 }
 
-/** Returns true if the promise is still pending after everything that is ready has run. */
+/** Returns true if the promise is still pending after one turn of the event loop. */
 export async function isPending(promise: Promise<unknown>): Promise<boolean> {
   const pending = Symbol('pending');
   const turn = new Promise((resolve) => setImmediate(resolve, pending));

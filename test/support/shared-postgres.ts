@@ -2,7 +2,7 @@ import { TestPostgres } from './postgres.ts';
 
 let server: Promise<TestPostgres> | undefined;
 
-/** Returns the server that all suites of this test process share; the first call starts it. A test must not stop it. */
+/** Returns the PostgreSQL server that all suites of this process share. The first call starts it. Tests must not stop it. */
 export function sharedPostgres(): Promise<TestPostgres> {
   server ??= TestPostgres.start();
   return server;

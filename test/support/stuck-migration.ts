@@ -16,12 +16,12 @@ setInterval(() => undefined, 60_000);
 await Database.open({ ...dialect, kysely: stopIn(dialect.kysely) });
 throw new Error('The migration was expected to stop, but it finished.');
 
-function stopIn(whole: Dialect): Dialect {
+function stopIn(inner: Dialect): Dialect {
   return {
-    createAdapter: () => whole.createAdapter(),
-    createDriver: () => stopDriver(whole.createDriver()),
-    createIntrospector: (db) => whole.createIntrospector(db),
-    createQueryCompiler: () => whole.createQueryCompiler(),
+    createAdapter: () => inner.createAdapter(),
+    createDriver: () => stopDriver(inner.createDriver()),
+    createIntrospector: (db) => inner.createIntrospector(db),
+    createQueryCompiler: () => inner.createQueryCompiler(),
   };
 }
 

@@ -78,7 +78,7 @@ describe('openScriptedWebDriver: scripted answers', () => {
     expect((await send(`${server.url}/session/${json.value.sessionId}/title`)).json.value).to.equal('scripted title');
   });
 
-  it('answers errors with their HTTP status in W3C WebDriver', async () => {
+  it('answers errors with the HTTP status that W3C WebDriver defines for them', async () => {
     await using server = await openScriptedWebDriver();
     const session = await openSession(server);
     server.answer('GET /title', { error: 'unknown error', message: 'tab crashed' });
@@ -104,7 +104,7 @@ describe('openScriptedWebDriver: scripted answers', () => {
     expect((await send(`${session}/title`)).json.value).to.equal('Title of about:blank');
   });
 
-  it('answers with the HTML of a proxy', async () => {
+  it('answers with a given status and HTML, as a proxy does', async () => {
     await using server = await openScriptedWebDriver();
     server.answer('GET /status', { status: 502, body: '<html>Bad Gateway</html>' });
     const { status, text, headers } = await send(`${server.url}/status`);
@@ -112,14 +112,14 @@ describe('openScriptedWebDriver: scripted answers', () => {
     expect(headers['content-type']).to.contain('text/html');
   });
 
-  it('refuses a session by script and lists none', async () => {
+  it('refuses a session if scripted so, and then lists none', async () => {
     await using server = await openScriptedWebDriver();
     server.answer('POST /session', { error: 'session not created', message: 'no more slots' });
     expect((await send(`${server.url}/session`, { method: 'POST', body: {} })).status).to.equal(500);
     expect(server.sessionIds).to.deep.equal([]);
   });
 
-  it('reports to an ended session why it is gone', async () => {
+  it('answers the commands of an ended session with the given reason', async () => {
     await using server = await openScriptedWebDriver();
     const session = await openSession(server);
     server.endSession(undefined, 'Unable to find session: session timed out due to inactivity');
@@ -140,13 +140,13 @@ describe('openScriptedWebDriver: faults of the connection', () => {
     });
   }
 
-  it('resets before the first byte of the answer', async () => {
+  it('resets the connection before the first byte of the answer', async () => {
     await using server = await openScriptedWebDriver();
     server.answer('GET /status', { fault: 'reset' });
     expect(await codeOf(send(`${server.url}/status`))).to.equal('ECONNRESET');
   });
 
-  it('never answers, until its own close ends the connection', async () => {
+  it('leaves a request unanswered until the server closes', async () => {
     const server = await openScriptedWebDriver();
     server.answer('GET /status', { fault: 'never' });
     const answer = send(`${server.url}/status`);
@@ -178,8 +178,8 @@ describe('openScriptedWebDriver: faults of the connection', () => {
   });
 });
 
-describe('openScriptedWebDriver: the record', () => {
-  it('contains method, path, session, body and ascending time of every request', async () => {
+describe('openScriptedWebDriver: recorded requests', () => {
+  it('records method, path, session, body and time of every request, in order', async () => {
     await using server = await openScriptedWebDriver();
     const [one, two] = [await openSession(server), await openSession(server)];
     await send(`${one}/url`, { method: 'POST', body: { url: 'about:blank' } });
@@ -195,7 +195,7 @@ describe('openScriptedWebDriver: the record', () => {
       .and.to.have.length(4);
   });
 
-  it('resolves a wait for an earlier request, and for the second matching request', async () => {
+  it('resolves a wait, also for an earlier request and for the second matching request', async () => {
     await using server = await openScriptedWebDriver();
     await send(`${server.url}/status`);
     expect((await server.waitForRequest('/status')).method).to.equal('GET');

@@ -114,7 +114,7 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
       expect(await rawSql(url, 'select key from records')).to.deep.equal([]);
     });
 
-    it('keeps a run that was gone on with after it was found to be old', async () => {
+    it('leaves a run that was changed after it was listed as removable', async () => {
       await add('old', { records: 1, isExported: true });
       const before = new Date(Date.now() - 30 * DAY_MS).toISOString();
       expect(await registry.runs.listRemovable({ before, limit: 10 })).to.deep.equal(['old']);
@@ -243,7 +243,7 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
       });
 
     if (registries.kind === 'postgres')
-      it('ends with the reason if nothing can be removed at all (R410)', async () => {
+      it('rejects with the reason if no row can be removed (R410)', async () => {
         await addSession('one', { ended_at: hoursAgo(9) });
         await refuseRemovals(url, 'sessions');
         try {
@@ -254,7 +254,7 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
         expect(failures).to.have.length(1);
       });
 
-    it('ends if more than a hundred rows can’t be removed, because the store then has a problem (R410)', async () => {
+    it('rejects if more than a hundred rows can’t be removed, because the registry itself then has a problem (R410)', async () => {
       const [first = '', ...others] = Array.from({ length: 120 }, (_unused, number) =>
         insertSession({ id: `row ${number}`, owner: 'ann', status: 'dead', ended_at: hoursAgo(9) }),
       );
@@ -280,12 +280,12 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
       expect(await removeOldEvents(retention({ batchSize: 2 }))).to.equal(0);
     });
 
-    it('ends if the last batch is full', async () => {
+    it('also ends if the last batch is full', async () => {
       await addEvents(4, 31);
       expect(await removeOldEvents(retention({ batchSize: 2 }))).to.equal(4);
     });
 
-    it('assigns no number twice, so that a reader of events misses none', async () => {
+    it('assigns no id twice, so that a reader of events misses none', async () => {
       await addEvents(2, 31);
       const latest = await registry.events.latestId();
       await removeOldEvents(retention());

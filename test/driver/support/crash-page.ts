@@ -6,7 +6,7 @@ interface Answer {
   readonly error?: { readonly message: string };
 }
 
-/** Crashes the renderer of one tab, also of one in the background. Resolves when the browser reports the crash. */
+/** Crashes the renderer of one tab, which may be in the background. Resolves when the browser reports the crash. */
 export async function crashPage(capabilities: Readonly<Record<string, unknown>>, handle: string): Promise<void> {
   const { debuggerAddress } = capabilities['goog:chromeOptions'] as { debuggerAddress: string };
   const socket = new WebSocket(`ws://${debuggerAddress.replace('localhost', '127.0.0.1')}/devtools/page/${handle}`);
@@ -17,7 +17,7 @@ export async function crashPage(capabilities: Readonly<Record<string, unknown>>,
       const { method, error } = JSON.parse(data.toString()) as Answer;
       if (method === 'Inspector.targetCrashed') resolve();
       if (error === undefined) return;
-      // A tab that is still loading its first page does not crash; that happens on a busy machine (measured).
+      // On a busy machine the tab may still be loading its first page. It does not crash then (measured).
       if (error.message.startsWith('Page has pending navigations')) crash();
       else reject(new Error(error.message));
     });

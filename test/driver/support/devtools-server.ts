@@ -13,7 +13,7 @@ export interface DevToolsCall {
 /** The reply to a call: a result, an error, no answer (`never`), or the end of the connection (`close`). */
 export type DevToolsReply = { readonly result: unknown } | { readonly error: string } | 'never' | 'close';
 
-/** A browser's DevTools endpoint without a browser. */
+/** A fake of a browser's DevTools endpoint. */
 export interface DevToolsServer extends AsyncDisposable {
   readonly url: string;
   /** `host:port`, as in `goog:chromeOptions.debuggerAddress`. */
@@ -30,6 +30,7 @@ export interface DevToolsServer extends AsyncDisposable {
   drop(): void;
 }
 
+/** Opens a server. `pages` are its open pages: DevTools session -> target. */
 export async function openDevToolsServer({
   pages = {},
 }: { pages?: Record<string, string> } = {}): Promise<DevToolsServer> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { browser } from 'webdriver-supervisor/mocha';
-import { cartSessions, killBrowser, siteUrl } from './kill.ts';
+import { cartSessions, killBrowser, siteUrl } from './shared.ts';
 
 /** A script that counts what the browser has stored for the page. */
 const STATE = `return Promise.all([

@@ -6,10 +6,10 @@ export async function killBrowser(driver: WebDriver): Promise<void> {
   process.kill(Number(capabilities.get('goog:processID')), 'SIGKILL');
 }
 
-/** The sessions of one test file. */
+/** The ids of the sessions that `cart.spec.ts` used. All test files run in one process. */
 export const cartSessions = new Set<string>();
 
-/** The address of the site that the tests work on. */
+/** Returns the URL of a path on the site of the tests. */
 export function siteUrl(path: string): string {
   return new URL(path, process.env['SITE_URL']).href;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { browser } from 'webdriver-supervisor/mocha';
-import { cartSessions } from './kill.ts';
+import { cartSessions } from './shared.ts';
 
 describe('another file', () => {
   it('has a browser of its own', async () => {

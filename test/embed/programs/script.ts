@@ -1,5 +1,5 @@
 import { supervise } from 'webdriver-supervisor';
-import { killBrowser, siteUrl } from './kill.ts';
+import { killBrowser, siteUrl } from './shared.ts';
 
 const title = await supervise(
   async ({ driver, attempt }) => {

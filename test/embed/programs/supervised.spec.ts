@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { supervised } from 'webdriver-supervisor';
-import { killBrowser, siteUrl } from './kill.ts';
+import { killBrowser, siteUrl } from './shared.ts';
 
 /** The part that mocha and node:test have in common. */
 interface Framework {

@@ -24,38 +24,38 @@ const TYPES = ['gauge', 'counter', 'histogram'];
  * invalid line.
  */
 export function parsePrometheusText(text: string): ReadonlyMap<string, Family> {
-  if (!text.endsWith('\n')) throw new Error('The last line does not end.');
+  if (!text.endsWith('\n')) throw new Error('The last line does not end with a line break.');
   const families = new Map<string, Family & { samples: Sample[] }>();
   const seen = new Set<string>();
   let help: { name: string; help: string } | undefined;
   let family: (Family & { samples: Sample[] }) | undefined;
   for (const line of text.split('\n').slice(0, -1)) {
-    const complain = (what: string): never => {
-      throw new Error(`${what}: ${line}`);
+    const fail = (problem: string): never => {
+      throw new Error(`${problem}: ${line}`);
     };
     if (line === '') continue;
     const [, keyword, name = '', rest = ''] = /^# (HELP|TYPE) (\S+) (.+)$/.exec(line) ?? [];
     if (keyword === 'HELP') {
-      if (families.has(name)) complain('A metric comes twice');
+      if (families.has(name)) fail('The metric is repeated');
       help = { name, help: rest };
       family = undefined;
     } else if (keyword === 'TYPE') {
       if (help?.name !== name || !NAME.test(name) || !TYPES.includes(rest))
-        complain('A type without its help, or none');
+        fail('The type is unknown, or does not follow its help text');
       family = { name, type: rest, help: help?.help ?? '', samples: [] };
       families.set(name, family);
-    } else if (family === undefined || line.startsWith('#')) complain('A line that belongs to nothing');
+    } else if (family === undefined || line.startsWith('#')) fail('The line belongs to no metric');
     else {
-      const [, sampleName = '', labelsText, value = ''] = SAMPLE.exec(line) ?? complain('No sample');
+      const [, sampleName = '', labelsText, value = ''] = SAMPLE.exec(line) ?? fail('The line is not a sample');
       const suffix = family.type === 'histogram' ? '_(bucket|sum|count)' : '';
-      if (!new RegExp(`^${family.name}${suffix}$`).test(sampleName)) complain('A sample of another metric');
-      if (!NUMBER.test(value)) complain('No number');
-      const labels = parseLabels(labelsText ?? '') ?? complain('No labels');
+      if (!new RegExp(`^${family.name}${suffix}$`).test(sampleName)) fail('The sample belongs to another metric');
+      if (!NUMBER.test(value)) fail('The value is not a number');
+      const labels = parseLabels(labelsText ?? '') ?? fail('The labels are invalid');
       const identity = `${sampleName} ${JSON.stringify(labels, Object.keys(labels).toSorted())}`;
-      if (seen.has(identity)) complain('A sample that came before');
+      if (seen.has(identity)) fail('The sample is repeated');
       seen.add(identity);
       const number = Number(value.replace('Inf', 'Infinity'));
-      if (family.type === 'counter' && !(number >= 0)) complain('A counter below zero');
+      if (family.type === 'counter' && !(number >= 0)) fail('The counter is negative');
       family.samples.push({ name: sampleName, labels, value: number });
     }
   }
@@ -76,14 +76,14 @@ function parseLabels(text: string): Record<string, string> | undefined {
   return labels;
 }
 
-/** Checks that bounds and counts increase, and that the last bucket counts all values. */
+/** Throws unless bounds and counts increase and the last bucket, `+Inf`, has the count of all values. */
 function checkHistogram({ name, samples }: Family): void {
   const buckets = samples.filter((sample) => sample.name === `${name}_bucket`);
   const bounds = buckets.map(({ labels }) => Number(labels['le']?.replace('+Inf', 'Infinity')));
   const isSorted = (numbers: readonly number[]) =>
     numbers.every((number, index) => number >= (numbers[index - 1] ?? -1));
   const count = samples.find((sample) => sample.name === `${name}_count`)?.value;
-  const isWhole = bounds.at(-1) === Infinity && buckets.at(-1)?.value === count && count !== undefined;
-  if (!isWhole || !isSorted(bounds) || !isSorted(buckets.map(({ value }) => value)))
-    throw new Error(`${name} is no histogram: ${JSON.stringify(samples)}`);
+  const isComplete = bounds.at(-1) === Infinity && buckets.at(-1)?.value === count && count !== undefined;
+  if (!isComplete || !isSorted(bounds) || !isSorted(buckets.map(({ value }) => value)))
+    throw new Error(`${name} is not a valid histogram: ${JSON.stringify(samples)}`);
 }

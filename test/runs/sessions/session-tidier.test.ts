@@ -124,7 +124,7 @@ describe('An item that ends the run’s own session', () => {
     });
   }
 
-  it('completes if every item does so, with one session per item', async () => {
+  it('does not end the run, even if every item ends its session', async () => {
     const { outcome } = await runScripted({
       run: async ({ batch, driver }) => {
         await batch('b', ['a', 'b', 'c', 'd', 'e'], () => driver.quit(), { key, concurrency: 1 });
@@ -134,7 +134,7 @@ describe('An item that ends the run’s own session', () => {
     expect(outcome.counts).to.include({ total: 5, done: 5 });
   });
 
-  it('fails by its own error if it then throws, and is not done again', async () => {
+  it('fails with its own error if it then throws, and is not done again', async () => {
     const begun: string[] = [];
     const { outcome } = await runScripted({
       run: async ({ batch, driver }) => {
@@ -158,7 +158,7 @@ describe('An item that ends the run’s own session', () => {
     expect(begun).to.deep.equal(ITEMS);
   });
 
-  it('has its own result as a worker on slot 1 of a pool', async () => {
+  it('has its own result on slot 1 of a pool', async () => {
     const begun: string[] = [];
     const { outcome } = await runScripted({
       run: async ({ batch, session }, { entry }) => {

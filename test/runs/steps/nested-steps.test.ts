@@ -63,7 +63,7 @@ describe('A step that contains steps and batches', () => {
     expect(outcome.counts).to.include({ total: 7, done: 7 });
   });
 
-  it('may ask for its parts again when it is retried, and does failed parts again', async () => {
+  it('uses the results of finished parts when it is retried, and does failed parts again', async () => {
     const works: string[] = [];
     const { outcome } = await runScripted({
       run: ({ step }) =>
@@ -107,7 +107,7 @@ describe('A step that contains steps and batches', () => {
     expect(outerEntries).to.equal(5);
   });
 
-  it('is counted beside its parts, and the progress display shows only the parts', async () => {
+  it('is counted in addition to its parts, but not in the progress display while it has parts', async () => {
     const seen: unknown[] = [];
     const { outcome } = await runScripted({
       run: async ({ step, batch }, { run }) => {
@@ -127,7 +127,7 @@ describe('A step that contains steps and batches', () => {
     expect(outcome.counts).to.include({ total: 3, done: 3 });
   });
 
-  it('fails with its part, and counts both', async () => {
+  it('fails if its part fails, and both are counted', async () => {
     const { outcome } = await runScripted({
       run: async ({ step }) => {
         const error = await rejectionOf(
@@ -143,7 +143,7 @@ describe('A step that contains steps and batches', () => {
     expect(outcome.counts).to.include({ total: 2, failed: 2 });
   });
 
-  it('is cancelled with its parts, and a resumed run does both again', async () => {
+  it('is cancelled together with its parts', async () => {
     const stop = new AbortController();
     const { outcome } = await runScripted({
       options: { signal: stop.signal },
@@ -197,7 +197,7 @@ describe('A part of a step that is not awaited', () => {
     expect(outcome.error?.message).to.match(/^The step "outer" ended while the batch "details" was not finished\./);
   });
 
-  it('ends before its step is tried again, and is then not done twice', async () => {
+  it('ends before its step is tried again, and is not done a second time', async () => {
     const works: string[] = [];
     const { outcome } = await runScripted({
       run: ({ step }) =>
@@ -318,7 +318,7 @@ describe('A window that a step and its parts use', () => {
     expect(outcome).to.include({ status: 'completed', error: null });
   });
 
-  it('is usable beside a part that uses no window', async () => {
+  it('is not refused to a step while a part runs that uses no window', async () => {
     const { outcome } = await runScripted({
       run: (ctx) =>
         ctx.step('outer', async () => {
@@ -330,7 +330,7 @@ describe('A window that a step and its parts use', () => {
     expect(outcome).to.include({ status: 'completed', error: null });
   });
 
-  it('is refused to code outside of steps that changes its page while a step uses it, and not to code that only reads', async () => {
+  it('is refused to code outside of steps that navigates while a step uses the window, but not to code that only reads', async () => {
     const blind = await runScripted({
       run: async (ctx) => {
         const first = pages(ctx, 'first');

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { BypassList } from '../../../src/supervisor/route/bypass-list.ts';
 
 describe('BypassList', () => {
-  // Measured on Chromium 156 with --proxy-bypass-list, and with no_proxy where `isSuffix` is true.
+  // Measured on Chromium 156 with --proxy-bypass-list, and with the variable no_proxy if `isSuffix` is true.
   for (const [rules, url, isBypassed, isSuffix = false] of [
     ['', 'http://a.test/', false],
     ['', 'http://127.8.9.1/', true],
