@@ -1,6 +1,6 @@
 /**
  * `webdriver-supervisor/mocha`: a root hook plug-in for `mocha --require webdriver-supervisor/mocha`. Each test file that uses `browser` gets
- * one browser, which each of its tests finds empty. A test whose browser dies is run again on a new session.
+ * one browser, which is emptied before each test. A test whose browser dies is run again on a new session.
  */
 import { MochaPlugin } from './mocha/plugin.ts';
 import type { TestBrowser } from './mocha/test-browser.ts';
@@ -21,5 +21,5 @@ const plugin = new MochaPlugin();
  */
 export const browser: TestBrowser = plugin.browser;
 
-/** The hooks that mocha runs around each test. */
+/** The hooks that Mocha runs around each test. */
 export const mochaHooks: MochaPlugin['hooks'] = plugin.hooks;

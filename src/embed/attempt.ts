@@ -1,36 +1,36 @@
-/** One attempt of the user's code on one session, and what its end means. */
+/** Runs one attempt of the user's code on one session, and decides whether its result counts. */
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { deathBehind, untilOver, type CriticalFailureError, type SessionDeathError } from '../supervisor/supervisor.ts';
 
-/** How often code is run again after the death of its session. */
+/** The maximum number of further attempts after deaths of the session. */
 export const DEFAULT_RETRIES = 2;
 
-/** How an attempt ended that did not fail by itself. */
+/** The end of an attempt whose code did not fail by itself. */
 export type Ending<Value> =
   { readonly kind: 'returned'; readonly value: Value } | { readonly kind: 'died'; readonly error: SessionDeathError };
 
-/** The session of an attempt: a supervisor, or what stands for one that is started when it is needed. */
+/** The session of an attempt: a supervisor, or an object that starts one when it is needed. */
 export interface AttemptSession {
-  /** Aborts when the session dies or ends, with the error of that. */
+  /** Aborts when the session dies or ends. The reason is the error of the death or the end. */
   readonly signal: AbortSignal;
   readonly criticalFailure: CriticalFailureError | undefined;
-  /** Asks the session whether it lives, so that its death is declared. */
+  /** Probes the session, so that a death is declared. */
   checkSessionHealth(): Promise<unknown>;
 }
 
 export interface AttemptOptions {
-  /** Ends the attempt. */
+  /** Ends the attempt when it aborts. */
   readonly signal: AbortSignal;
-  /** Names the code in the log. */
+  /** The name of the code in the log. */
   readonly name: string;
   readonly log: Log;
 }
 
 /**
- * Runs `work` on `session`. A value counts only if the session is proven alive, or was ended by `work` itself:
- * code that swallowed the error of a death may have returned anything. Rejects with the error of `work` if the session lives, and with the
- * reason of `signal` if that ended it.
+ * Runs `work` on `session`. Its value counts only if a probe finds the session alive afterwards, or if `work` itself ended the session,
+ * because code that ignored the error of a death may return a wrong value. Rejects with the error of `work` if the session is alive, and
+ * with the reason of `signal` if that aborted.
  */
 export async function runOnSession<Value>(
   session: AttemptSession,
@@ -48,7 +48,7 @@ export async function runOnSession<Value>(
   const death = await deathBehind('failure' in result ? result.failure : undefined, session.signal);
   if (death !== undefined) return { kind: 'died', error: death };
   if ('failure' in result) throw result.failure;
-  // The errors of the calls that the API was given up for may have been swallowed, too.
+  // `work` may have ignored the errors of the API calls that failed too often.
   if (session.criticalFailure !== undefined) throw session.criticalFailure;
   return { kind: 'returned', ...result };
 }

@@ -1,7 +1,7 @@
 /**
- * Supervised sessions for code that is no action: scripts and tests. Rules of this module: each piece of the user's code runs on one
- * session; if that session dies, whatever the code returned or threw is dropped and the code runs again from its top on a new one, which
- * begins empty; an error without a death is the code's own, and is never retried.
+ * Supervised sessions for code that is not an action: scripts and tests. Invariants: each attempt of the user's code runs on one session.
+ * If that session dies, the result or error of the attempt is dropped, and the code runs again from its beginning on a new, empty session.
+ * An error without a death is an error of the code, and is never retried.
  */
 export { DEFAULT_RETRIES, runOnSession, type AttemptSession, type Ending } from './attempt.ts';
 export { TestClock, type TimedRunnable } from './test-clock.ts';

@@ -1,14 +1,14 @@
-/** The line of a report about a test that is run again. */
+/** Makes the line that reports that a test is run again. */
 import { toPlainLine } from '../core/plain-text.ts';
 import { redactText } from '../core/redact.ts';
 import type { SuperviseRetry } from './supervise.ts';
 
 export interface RetryLineOptions extends SuperviseRetry {
-  /** Undefined if the framework does not report it. */
+  /** The name of the test; undefined if the framework does not provide it. */
   readonly test: string | undefined;
 }
 
-/** One line without its line break: the test, the cause of the death, and that the test is run again. */
+/** Returns one line, without a line break, with the test, the cause of the death and the number of the next attempt. */
 export function describeRetry({ test, death, attempt }: RetryLineOptions): string {
   const { cause, detectedBy, evidence } = death;
   const name = test === undefined ? 'a test' : `the test "${test}"`;

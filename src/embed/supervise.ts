@@ -1,4 +1,4 @@
-/** `supervise`: a supervised session around existing code, for scripts. */
+/** `supervise` runs existing code, such as a script, with a supervised session. */
 import type { Death } from '../model/death.ts';
 import { anySignal } from '../core/abort.ts';
 import { ConfigError } from '../core/errors.ts';
@@ -21,9 +21,9 @@ export interface SuperviseTools {
   readonly driver: WebDriver;
   /** HTTP calls with the session's cookies. */
   readonly api: Api;
-  /** Aborts when the session dies, and with the caller's own signal. */
+  /** Aborts when the session dies, and when the `signal` of the options aborts. */
   readonly signal: AbortSignal;
-  /** From 1. */
+  /** The number of the attempt, starting at 1. */
   readonly attempt: number;
 }
 
@@ -32,21 +32,21 @@ export type SuperviseBody<Value> = (tools: SuperviseTools) => Value | Promise<Va
 /** The argument of {@link SuperviseOptions.onRetry}. */
 export interface SuperviseRetry {
   readonly death: Death;
-  /** The number of the attempt that begins now, from 2. */
+  /** The number of the attempt that begins now, starting at 2. */
   readonly attempt: number;
 }
 
 export interface SuperviseOptions extends SupervisorOptions {
-  /** How often the body is run again after the death of its session. @default 2 */
+  /** The maximum number of further attempts after deaths of the session. @default 2 */
   readonly retries?: number;
-  /** Called before the body is run again. A returned promise is awaited; an error ends the call with it. */
+  /** Called before the body is run again. A returned promise is awaited. If it throws or rejects, the call rejects with that error. */
   readonly onRetry?: (retry: SuperviseRetry) => void | Promise<void>;
   /**
-   * The parts of a dead session's state that the next attempt's session begins with; see `SupervisorOptions.restore`.
-   * @default false, because the body begins at its top
+   * The parts of a dead session's state that are restored into the session of the next attempt; see `SupervisorOptions.restore`.
+   * @default false, because the body runs again from its beginning
    */
   readonly restore?: boolean | RestoreParts;
-  /** Ends the start of a session, the body and the wait for the next session; the call rejects with its reason. */
+  /** Ends the start of a session, the body and the wait for the next session when it aborts. The call rejects with its reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -55,7 +55,7 @@ const FURTHER_KINDS = {
   onRetry: FUNCTION,
 } satisfies Record<Exclude<keyof SuperviseOptions, keyof SupervisorOptions>, OptionKind>;
 
-/** Throws `ConfigError` if `body` is no function or an option does not exist or has another type. `what` names the caller. */
+/** Throws `ConfigError` if `body` is not a function, or if an option does not exist or has another type. `what` is the name of the caller. */
 export function validateSupervise(what: string, body: unknown, options: SuperviseOptions): void {
   if (typeof body !== 'function')
     throw new ConfigError(`${what} takes a function that is given the session, such as async ({ driver }) => { … }.`);
@@ -63,12 +63,13 @@ export function validateSupervise(what: string, body: unknown, options: Supervis
 }
 
 /**
- * Starts a browser session, runs `body` with it, ends the session and returns the body's value. If the session dies meanwhile, whatever
- * `body` does is dropped and it is run again, from its top, on a new session. No process and no folder is left when it settles.
+ * Starts a browser session, runs `body` with it, ends the session and returns the body's value. If the session dies meanwhile, the result
+ * or error of `body` is dropped, and `body` is run again from its beginning on a new session. No process and no folder is left when the
+ * returned promise settles.
  *
- * @throws the error of `body`, as it is, if its session lives; `SessionDeathError` if the session of the last attempt died;
+ * @throws the unchanged error of `body` if its session is alive; `SessionDeathError` if the session of the last attempt died;
  * `CriticalFailureError` if the API failed too often in a row, also if `body` caught that; `SessionStartError` and `RestartLimitError` if
- * there is no session to be had; `ConfigError` before anything is started; the reason of `options.signal`.
+ * no session can be started; `ConfigError` before anything is started; the reason of `options.signal`.
  *
  * @example
  * const title = await supervise(async ({ driver }) => {

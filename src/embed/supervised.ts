@@ -1,4 +1,4 @@
-/** `supervised`: a test of any framework with a supervised session of its own. */
+/** `supervised` makes a test of any framework that gets its own supervised session. */
 import { anySignal } from '../core/abort.ts';
 import { describeRetry } from './retry-line.ts';
 import {
@@ -10,26 +10,26 @@ import {
 } from './supervise.ts';
 import { TestClock, type TimedRunnable } from './test-clock.ts';
 
-/** The body of a test: `this` and the arguments behind the tools are the framework's. */
+/** The body of a test. `this` and the arguments after the tools come from the framework. */
 export type SupervisedTestBody<This, Args extends readonly unknown[], Value> = (
   this: This,
   tools: SuperviseTools,
   ...args: Args
 ) => Value | Promise<Value>;
 
-/** A function for `it` or `test`. Its `length` is 0: frameworks take a parameter for a callback that ends the test. */
+/** A function for `it` or `test`. Its `length` is 0, because frameworks treat a parameter as a callback that ends the test. */
 export type SupervisedTest<This, Args extends readonly unknown[], Value> = (
   this: This,
   ...args: Args
 ) => Promise<Value>;
 
 /**
- * Returns a function for `it()` or `test()` of mocha, node:test, vitest or jest, which runs `body` with a browser session of its own. If the
- * browser dies, the test is run again on a new session, and a line on stderr says so; a test that fails by itself fails at once.
+ * Returns a function for `it()` or `test()` of Mocha, node:test, vitest or jest, which runs `body` with its own browser session. If the
+ * browser dies, the test is run again on a new session, and a line on stderr reports it. A test that fails by itself is not run again.
  *
- * In mocha the time that browsers take to start is added to the test's time limit. In other frameworks the limit covers it, and all attempts.
+ * In Mocha the time that browsers take to start is added to the test's time limit. In other frameworks the limit covers it, and all attempts.
  *
- * @throws ConfigError if `body` is no function or an option does not exist or has another type.
+ * @throws ConfigError if `body` is not a function, or if an option does not exist or has another type.
  *
  * @example
  * it('has a title', supervised(async ({ driver }) => {
@@ -65,12 +65,12 @@ export function supervised<This, Args extends readonly unknown[], Value>(
   };
 }
 
-/** The part of mocha's context that is used here. */
+/** The part of Mocha's context that is used here. */
 interface MochaContext {
   runnable(): TimedRunnable & { fullTitle(): string };
 }
 
-/** The first argument of a test in node:test or vitest, as far as it is used here. */
+/** The part of the first argument of a test in node:test or vitest that is used here. */
 interface TestContext {
   readonly fullName?: unknown;
   readonly name?: unknown;
@@ -94,7 +94,7 @@ function nameOf(runnable: ReturnType<typeof runnableOf>, context: unknown): stri
   return [fullName, name, task?.name].find((one) => typeof one === 'string');
 }
 
-/** The framework's own end of the test, such as its time limit. */
+/** Returns the signal with which the framework ends the test, for example at its time limit. */
 function signalOf(context: unknown): AbortSignal | undefined {
   const { signal } = isObject(context) ? (context as TestContext) : {};
   return signal instanceof AbortSignal ? signal : undefined;

@@ -1,11 +1,11 @@
 /**
- * The time limit of a test of mocha, without the time that browsers take to start. Mocha ends a test that is over its limit by itself, and
- * without asking why it is late; with this clock the test ends by an error that its own code can look into.
+ * Applies the time limit of a Mocha test, without the time that browsers take to start. Mocha itself ends a test that exceeds its limit
+ * without a check of its session. With this clock the test rejects instead, and the caller can check whether the session died.
  */
 
-/** The members of mocha's `Runnable` that its time limit consists of. */
+/** The members of Mocha's `Runnable` that implement its time limit. */
 export interface TimedRunnable {
-  /** In milliseconds; 0 means no limit. */
+  /** The time limit in milliseconds; 0 means no limit. */
   timeout(): number;
   timeout(ms: number): unknown;
   resetTimeout(): void;
@@ -14,7 +14,7 @@ export interface TimedRunnable {
   callback?: ((error?: unknown) => void) | undefined;
 }
 
-/** Returns an error with mocha's own words and code. */
+/** Returns an error with the message and the code that Mocha uses. */
 function makeTimeoutError(timeout: number): Error {
   const words = `Timeout of ${timeout}ms exceeded. For async tests and hooks, ensure "done()" is called; if returning a Promise, ensure it resolves.`;
   return Object.assign(new Error(words), { code: 'ERR_MOCHA_TIMEOUT', timeout });
@@ -26,17 +26,17 @@ export class TestClock {
   #pauses = 0;
   #pausedAt = 0;
 
-  /** Takes over the time limit of a test or hook that is running. */
+  /** Replaces Mocha's timer of a test or hook that is running. */
   constructor(runnable: TimedRunnable) {
     this.#runnable = runnable;
     this.#end.promise.catch(() => undefined);
     runnable.resetTimeout = () => this.#arm();
-    // Mocha reports errors here that no code caught.
+    // Mocha passes uncaught errors to this callback.
     runnable.callback = (error) => this.#end.reject(error);
     this.#arm();
   }
 
-  /** Lets a paused clock go on while `work` runs. Rejects when the time is over, and with an error that no code caught. */
+  /** Runs `work` while the clock, which was paused, continues. Rejects when the time limit is exceeded, and with uncaught errors. */
   async time<Value>(work: () => Promise<Value>): Promise<Value> {
     this.resume();
     try {
@@ -46,14 +46,14 @@ export class TestClock {
     }
   }
 
-  /** Stops the clock until {@link resume} is called as often as this. */
+  /** Stops the clock. After several calls, {@link resume} must be called the same number of times. */
   pause(): void {
     this.#pauses += 1;
     if (this.#pauses === 1) this.#pausedAt = performance.now();
     this.#disarm();
   }
 
-  /** Lets the clock go on: the time since {@link pause} is added to the limit. */
+  /** Continues the clock. The time since {@link pause} is added to the limit. */
   resume(): void {
     this.#pauses -= 1;
     if (this.#pauses > 0) return;

@@ -1,12 +1,12 @@
 /**
- * Puts a session back to how it began: one new window with a blank page, no alert, no cookies, no storage, the size of the window and the time
- * limits of its start. A new window also ends what belonged to the old one: frames, session storage, emulated devices.
+ * Resets a session to its state at the start: one new window with a blank page, without alerts, cookies and storage, with the original
+ * window size and time limits. A new window also drops the frames, session storage and emulated devices of the old window.
  */
 import { withDeadline } from '../core/abort.ts';
 import { pastAlerts, type SessionSupervisor } from '../supervisor/supervisor.ts';
 
-/** The maximum time that all of it may take together; a new session is quicker then. */
-const LIMIT_MS = 5_000;
+/** The time limit for the whole reset. If it takes longer, a new session is faster. */
+const RESET_LIMIT_MS = 5_000;
 
 interface Rectangle {
   readonly width: number;
@@ -16,7 +16,7 @@ interface Rectangle {
 }
 
 export class Cleaner {
-  /** Undefined if the browser has no windows with a size. */
+  /** The window at the start; undefined if the browser has no windows with a size. */
   readonly #rectangle: Rectangle | undefined;
 
   static async open({ driver }: SessionSupervisor): Promise<Cleaner> {
@@ -32,12 +32,12 @@ export class Cleaner {
     this.#rectangle = rectangle;
   }
 
-  /** Resolves with whether the session is as it was at its start. Never rejects. */
+  /** Resolves with true if the session is reset to its start. Never rejects. */
   async clean(supervisor: SessionSupervisor): Promise<boolean> {
     try {
-      return await withDeadline(this.#clean(supervisor), LIMIT_MS, 'Emptying the browser');
+      return await withDeadline(this.#clean(supervisor), RESET_LIMIT_MS, 'Emptying the browser');
     } catch {
-      // For any reason: the next test gets a new session.
+      // After every kind of failure the next test gets a new session.
       return false;
     }
   }
@@ -63,7 +63,7 @@ export class Cleaner {
     if (state?.timeouts !== null && isTimeouts(timeouts)) await driver.manage().setTimeouts(timeouts);
     if (state?.windowSize !== null && this.#rectangle !== undefined)
       await driver.manage().window().setRect(this.#rectangle);
-    // Messages of this test are no matter of the next one.
+    // Discards the messages of this test, which the next test must not get.
     await driver
       .manage()
       .logs()

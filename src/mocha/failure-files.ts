@@ -1,4 +1,4 @@
-/** Stores a screenshot, the URL, the title and the console's messages of a failed test in a folder of its own. */
+/** Stores a screenshot, the URL, the title and the console messages of each failed test in a separate folder. */
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -10,7 +10,7 @@ import { toPlainText } from '../core/plain-text.ts';
 import { redactText } from '../core/redact.ts';
 import type { WebDriver } from '../supervisor/supervisor.ts';
 
-/** The maximum time that all questions to the browser may take together. */
+/** The time limit for all commands to the browser together. */
 const LIMIT_MS = 10_000;
 const SCREENSHOT = 'screenshot.png';
 const PAGE = 'page.json';
@@ -18,15 +18,16 @@ const CONSOLE = 'console.txt';
 
 export interface FailedTest {
   readonly title: string;
-  /** The test's file. */
+  /** The path of the test file. */
   readonly file: string | undefined;
   readonly error: Error;
 }
 
 export class FailureFiles {
   readonly #folder: () => string;
-  /** One for each test file. */
+  /** The names of the folders of tests, by folder of the test file. */
   readonly #names = new Map<string, FileNames>();
+  /** The folder of each test. */
   readonly #folders = new Map<string, string>();
 
   /** `folder` returns the folder of all failures. */
@@ -34,23 +35,23 @@ export class FailureFiles {
     this.#folder = folder;
   }
 
-  /** Stores the files. Returns the folder, as a path from the working directory if it is below that. */
+  /** Stores the files of a failed test. Returns their folder, below the folder of all failures. */
   async save(driver: WebDriver, test: FailedTest): Promise<string> {
     const folder = this.#folderOf(test);
     const { message: error } = test.error;
     await makeFolder(folder);
-    // Files of an earlier run.
+    // Removes files of an earlier run.
     for (const name of [SCREENSHOT, PAGE, CONSOLE]) await rm(path.join(folder, name), { force: true });
     const missing: string[] = [];
     const write = (name: string, content: string | Buffer) =>
       writeFile(path.join(folder, name), content, { mode: PRIVATE_FILE_MODE });
-    const ask = async <Value>(what: string, question: () => Promise<Value>): Promise<Value | null> => {
+    const ask = async <Value>(what: string, command: () => Promise<Value>): Promise<Value | null> => {
       try {
-        return await question().catch((thrown: unknown) => {
-          // The first question to a page with an alert closes the alert.
+        return await command().catch((thrown: unknown) => {
+          // The first command to a page with an alert closes the alert, and fails.
           if (toError(thrown).name !== 'UnexpectedAlertOpenError') throw thrown;
           missing.push(`an alert: ${toError(thrown).message}`);
-          return question();
+          return command();
         });
       } catch (thrown) {
         missing.push(`${what}: ${toError(thrown).message}`);
@@ -70,11 +71,11 @@ export class FailureFiles {
       const page = { test: test.title, file: test.file, error, url, title, missing };
       await write(PAGE, redactText(`${JSON.stringify(page, undefined, 2)}\n`));
     };
-    await withDeadline(saving(), LIMIT_MS, 'Storing what the failed test left');
+    await withDeadline(saving(), LIMIT_MS, 'Storing the files of the failed test');
     return folder;
   }
 
-  /** The same folder each time that a test fails, and another one for each test. */
+  /** Returns the folder of a test. It is the same for each failure of a test, and different for each test. */
   #folderOf({ title, file = 'unknown' }: FailedTest): string {
     const parts = path.relative('', file).split(path.sep);
     const parent = path.join(this.#folder(), ...parts.map((part) => (part === '..' ? 'outside' : toFileName(part))));

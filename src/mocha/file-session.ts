@@ -1,4 +1,4 @@
-/** The browser session of one test file: started when it is needed, emptied for each test, replaced when it can't be used any more. */
+/** The browser session of one test file. It is started when it is needed, emptied for each test, and replaced if it becomes unusable. */
 import { ConfigError } from '../core/errors.ts';
 import { silentLog } from '../core/log.ts';
 import { loadConfig, type Config } from '../config/config.ts';
@@ -10,7 +10,7 @@ import {
 } from '../supervisor/supervisor.ts';
 import { Cleaner } from './cleaner.ts';
 
-/** Chromium's driver keeps the messages of pages for `manage().logs()` if it is asked to. */
+/** Makes Chromium's driver record console messages for `manage().logs()`. */
 const CONSOLE_CAPABILITIES = { 'goog:loggingPrefs': { browser: 'ALL' } };
 
 export class FileSession {
@@ -27,18 +27,18 @@ export class FileSession {
           'USER_DATA_DIR can’t be used with webdriver-supervisor/mocha: each test begins with an empty browser, and the profile would be emptied.',
         );
       }
-      const isConsoleKept = loaded.browser === 'chrome';
-      const own: SupervisorOptions = { restore: false, ...(isConsoleKept && { capabilities: CONSOLE_CAPABILITIES }) };
+      const hasConsoleLog = loaded.browser === 'chrome';
+      const own: SupervisorOptions = { restore: false, ...(hasConsoleLog && { capabilities: CONSOLE_CAPABILITIES }) };
       return mergeSupervisorOptions({ log: silentLog, ...own }, toSupervisorOptions(loaded));
     };
   }
 
-  /** The session, if there is one that was started. It may have died or ended since. */
+  /** The supervisor of the started session, which may have died or ended since; undefined if none was started. */
   get supervisor(): SessionSupervisor | undefined {
     return this.#supervisor;
   }
 
-  /** Resolves with the session, which is started if there is none. Rejects as `SessionSupervisor.start` does. */
+  /** Starts the session unless it is started. Rejects as `SessionSupervisor.start` does. */
   open(): Promise<SessionSupervisor> {
     this.#starting ??= this.#start();
     return this.#starting;
@@ -51,13 +51,13 @@ export class FileSession {
       this.#supervisor = supervisor;
       return supervisor;
     } catch (thrown) {
-      // The next test tries again.
+      // The next test tries to start a session again.
       this.#starting = undefined;
       throw thrown;
     }
   }
 
-  /** Empties the session for the next test. One that can't be emptied is ended, so that the next test gets a new one. Never rejects. */
+  /** Empties the session for the next test. If that fails, ends the session, so that the next test gets a new one. Never rejects. */
   async refresh(): Promise<void> {
     const supervisor = await this.#started();
     if (supervisor === undefined) return;
@@ -74,7 +74,7 @@ export class FileSession {
     await supervisor?.stop();
   }
 
-  /** A start that failed was reported to the test that asked for it. */
+  /** Resolves with undefined also if the start failed, because the test that needed the session has that error. */
   #started(): Promise<SessionSupervisor | undefined> {
     return Promise.resolve(this.#starting).catch(() => undefined);
   }

@@ -1,4 +1,4 @@
-/** The plug-in: which test has which session, and what the end of a test means. */
+/** The plug-in for Mocha. It gives each test its session, runs tests again after a death, and stores the files of failed tests. */
 import type { Context, RootHookObject, Runnable, Test } from 'mocha';
 
 import { ActionError, toError } from '../core/errors.ts';
@@ -11,7 +11,7 @@ import type { TestBrowser } from './test-browser.ts';
 import { hooksOf, markAsOwn, wrapRunnable } from './wrap.ts';
 
 export interface MochaPluginOptions {
-  /** Returns the settings; it is called when a test first uses the browser. @default loadConfig */
+  /** Returns the settings. Called when a test first uses the browser. @default loadConfig */
   readonly config?: () => Config;
 }
 
@@ -48,7 +48,7 @@ export class MochaPlugin {
     const end = () => this.#session.end();
     this.hooks = {
       beforeEach: markAsOwn(async function (this: Context) {
-        // Starts and ends of browsers have time limits of their own.
+        // The start and the end of a browser have their own time limits.
         this.timeout(0);
         if (this.currentTest !== undefined) await begin(this.currentTest);
       }),
@@ -69,7 +69,7 @@ export class MochaPlugin {
     );
   }
 
-  /** Each test finds the browser of its file empty, and no code of the last test in it. */
+  /** Begins a test. Its browser is empty, and no code of the last test uses it any more. */
   async #begin(test: Test): Promise<void> {
     const last = this.#last;
     this.#last = undefined;
@@ -93,7 +93,7 @@ export class MochaPlugin {
   async #runTest(runnable: Runnable, call: () => Promise<void>): Promise<void> {
     const attempt = this.#attempt;
     if (attempt === undefined) return call();
-    // Its session died in a hook.
+    // If the session has died in a hook, the test is not run.
     if (attempt.death === undefined) await this.#run(attempt, runnable, call);
     if (attempt.death !== undefined) throw this.#onDeath(attempt);
   }
@@ -101,7 +101,7 @@ export class MochaPlugin {
   async #runBefore(runnable: Runnable, call: () => Promise<void>): Promise<void> {
     const attempt = this.#attempt;
     if (attempt === undefined) return call();
-    // A hook that fails would end the suite: the death is the test's, which then is run again with its hooks.
+    // A hook that fails would end the suite. A death in a hook is therefore thrown by the test, which is then run again with its hooks.
     if (attempt.death === undefined) await this.#run(attempt, runnable, call);
   }
 
@@ -109,7 +109,7 @@ export class MochaPlugin {
     const attempt = this.#attempt;
     if (attempt === undefined) return call();
     const { death: earlier } = attempt;
-    // On a session that is dead already the hook can't do its work: its attempt counts for nothing, whatever comes of it.
+    // If the session died before this hook, the attempt does not count, and a death is not thrown again.
     await this.#run(attempt, runnable, call);
     const { death } = attempt;
     if (earlier === undefined && death !== undefined) throw death;
@@ -124,7 +124,7 @@ export class MochaPlugin {
     }
   }
 
-  /** Returns the error to throw. Has mocha run the test again, if it may be, which does not count as one of the user's own retries. */
+  /** Returns the error to throw. Makes Mocha run the test again if attempts are left. That uses none of the retries that the user set. */
   #onDeath({ test, death }: TestAttempt): Error {
     const attempt = this.#deaths.next(test);
     if (death !== undefined && attempt !== undefined) {
@@ -134,7 +134,7 @@ export class MochaPlugin {
     return toError(death);
   }
 
-  /** Stores what the browser shows, and names the folder in the error. */
+  /** Stores the files of a failed test, and adds their folder to the message of the error. */
   async #describeFailure({ test, usesSession }: TestAttempt, thrown: unknown): Promise<unknown> {
     const { supervisor } = this.#session;
     if (!usesSession || supervisor?.state !== 'alive') return thrown;
@@ -142,15 +142,16 @@ export class MochaPlugin {
     const failed = { title: test.fullTitle(), file: test.file, error };
     const words = await this.#failures.save(supervisor.driver, failed).then(
       (folder) => `The browser's screenshot, page and console are in ${folder}.`,
-      (failure: unknown) => `What the browser showed could not be stored: ${toError(failure).message}`,
+      (failure: unknown) =>
+        `The browser's screenshot, page and console could not be stored: ${toError(failure).message}`,
     );
     const { message, stack } = error;
     try {
       error.message = `${message}\n${words}`;
-      // Reporters print the stack behind the message that it begins with.
+      // Reporters print the message from the beginning of the stack.
       if (stack !== undefined) error.stack = stack.replace(message, () => error.message);
     } catch {
-      // An error that can't be changed.
+      // The error can't be changed.
       process.stderr.write(`${words}\n`);
     }
     return error;

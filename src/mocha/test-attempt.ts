@@ -1,4 +1,4 @@
-/** One attempt of one test: the hooks before it, its own function, the hooks after it, and the session that they use. */
+/** One attempt at one test: the hooks before it, its function, the hooks after it, and their session. */
 import type { Test } from 'mocha';
 
 import {
@@ -29,12 +29,12 @@ export class TestAttempt implements AttemptSession, TestBrowser {
   readonly #browserName: () => string;
   /** Aborts when the session that this attempt uses dies. */
   readonly #dead = new AbortController();
-  /** Undefined as long as nothing asked for the session. */
+  /** Undefined until the test or one of its hooks uses the session. */
   #opening: Promise<SessionSupervisor> | undefined;
   #supervisor: SessionSupervisor | undefined;
   #deferred: Pick<TestBrowser, 'driver' | 'api'> | undefined;
   #clock: TestClock | undefined;
-  /** The functions of the test and its hooks that have not ended, also those that mocha no longer waits for. */
+  /** The number of functions of the test and its hooks that have not ended, including those for which Mocha no longer waits. */
   #running = 0;
   #death: SessionDeathError | undefined;
   readonly #limits = new Map<TimedRunnable, number>();
@@ -62,17 +62,17 @@ export class TestAttempt implements AttemptSession, TestBrowser {
     return this.#supervisor?.criticalFailure;
   }
 
-  /** The death that makes this attempt count for nothing. */
+  /** The death of the session. After a death the attempt does not count. */
   get death(): SessionDeathError | undefined {
     return this.#death;
   }
 
-  /** Is true if anything of this attempt asked for the session. */
+  /** True if the test or one of its hooks has used the session. */
   get usesSession(): boolean {
     return this.#opening !== undefined;
   }
 
-  /** Is true while code of this attempt runs. */
+  /** True while code of this attempt runs. */
   get isRunning(): boolean {
     return this.#running > 0;
   }
@@ -106,7 +106,7 @@ export class TestAttempt implements AttemptSession, TestBrowser {
     }
   }
 
-  /** Takes back what was added to the time limits: mocha runs the same hooks around each test. */
+  /** Restores the original time limits, because Mocha runs the same hooks around each test. */
   restoreLimits(): void {
     for (const [runnable, limitMs] of this.#limits) {
       runnable.timeout(limitMs);
@@ -130,7 +130,7 @@ export class TestAttempt implements AttemptSession, TestBrowser {
       this.#follow(supervisor);
       return Promise.resolve(supervisor);
     }
-    // The time that a browser takes to start is not the test's.
+    // The time that a browser takes to start does not count against the limit of the test.
     const clock = this.#clock;
     clock?.pause();
     const opening = this.#file.open().then((opened) => {
@@ -138,7 +138,7 @@ export class TestAttempt implements AttemptSession, TestBrowser {
       return opened;
     });
     const onEnd = () => clock?.resume();
-    // The failure of a start is the failure of the commands that wait for it.
+    // If the start fails, the commands that wait for it reject.
     opening.then(onEnd, onEnd);
     return opening;
   }
@@ -151,11 +151,11 @@ export class TestAttempt implements AttemptSession, TestBrowser {
   }
 }
 
-/** How often a test has been run again because its session died, for each of its functions: mocha clones a test to run it again. */
+/** Counts the deaths of each test. Tests are identified by their function, because Mocha clones a test to run it again. */
 export class DeathCounts {
   readonly #counts = new WeakMap<object, number>();
 
-  /** Counts a death. Returns the number of the attempt that follows; undefined if there is none. */
+  /** Counts a death. Returns the number of the next attempt; undefined if there is none. */
   next({ fn }: Test): number | undefined {
     if (fn === undefined) return undefined;
     const deaths = (this.#counts.get(fn) ?? 0) + 1;

@@ -1,9 +1,9 @@
-/** The browser that tests see: of the session that lives now, or of one that is started because they ask for it. */
+/** The browser of tests: that of the current session, or of a session that is being started. */
 import { deferDriver } from '../driver/driver.ts';
 import type { Api, SessionSupervisor, WebDriver } from '../supervisor/supervisor.ts';
 
 export interface TestBrowser {
-  /** Selenium's driver of the session that the current test has. */
+  /** Selenium's driver of the session of the current test. */
   readonly driver: WebDriver;
   /** HTTP calls with the session's cookies. */
   readonly api: Api;
@@ -11,14 +11,14 @@ export interface TestBrowser {
   readonly signal: AbortSignal;
 }
 
-/** The driver of a session that is on its way. */
+/** Returns the driver of a session that is being started. Its commands wait for the start. */
 export function deferredDriver(ready: Promise<SessionSupervisor>, browserName: string): WebDriver {
   const driver = ready.then((supervisor) => supervisor.driver);
   driver.catch(() => undefined);
   return deferDriver(driver, browserName);
 }
 
-/** The HTTP client of a session that is on its way. */
+/** Returns the HTTP client of a session that is being started. Its calls wait for the start. */
 export function deferredApi(ready: Promise<SessionSupervisor>): Api {
   return {
     fetch: async (...call) => (await ready).api.fetch(...call),

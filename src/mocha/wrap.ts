@@ -1,30 +1,33 @@
-/** Puts code of ours around the functions of tests and hooks, so that mocha notices nothing of it. */
+/** Wraps the functions of tests and hooks, so that Mocha runs them as if they were not wrapped. */
 import { promisify } from 'node:util';
 
 import type { Context, Done, Hook, Runnable, Suite } from 'mocha';
 
-/** Called in place of a function; `call` calls it, and settles as it does. */
+/** Called instead of a function. `call` calls the function, and settles as it does. */
 export type Around = (runnable: Runnable, call: () => Promise<void>) => Promise<void>;
 
 type TestFunction = (this: Context, done?: Done) => unknown;
 
-/** Our own functions, which are never wrapped. */
-const wrapped = new WeakSet<object>();
+/** Functions that must not be wrapped: wrappers, and hooks of the plug-in. */
+const own = new WeakSet<object>();
 
-/** Keeps a hook of ours from being wrapped. */
+/** Prevents that a function is wrapped. Returns the function. */
 export function markAsOwn<Fn extends object>(fn: Fn): Fn {
-  wrapped.add(fn);
+  own.add(fn);
   return fn;
 }
 
-/** Has `around` called in place of the function of a test or hook, each time that it is run, and also when mocha runs a clone of it. */
+/** Replaces the function of a test or hook by one that calls `around`, also in clones that Mocha makes of the test. */
 export function wrapRunnable(runnable: Runnable, around: Around): void {
   const original = runnable.fn as TestFunction | undefined;
-  if (original === undefined || wrapped.has(original)) return;
+  if (original === undefined || own.has(original)) return;
   runnable.fn = markAsOwn(original.length > 0 ? wrapCallback(original, around) : wrapPromise(original, around));
 }
 
-/** The hooks of one kind of a suite and of all suites around it. Mocha offers them by no documented name: without them hooks are not wrapped. */
+/**
+ * Returns the hooks of one kind of a suite and of all suites around it. They are in an undocumented property of Mocha. If it is missing,
+ * hooks are not wrapped.
+ */
 export function hooksOf(suite: Suite | undefined, kind: 'beforeEach' | 'afterEach'): Hook[] {
   if (suite === undefined) return [];
   const hooks: unknown = Reflect.get(suite, `_${kind}`);
