@@ -1,4 +1,4 @@
-/** The monitor's routes, as promises: an answer, or an `ApiError` with a message for the user. */
+/** Calls the monitor's routes. Each call resolves with the answer, or rejects with an `ApiError` that has a message for the user. */
 import { authorization } from './token.js';
 
 /**
@@ -16,15 +16,15 @@ const UNAUTHORIZED = 401;
 
 let notifyTokenNeeded = () => {};
 
-/** @param {() => void} listener called when an answer says that the token is missing or wrong */
+/** @param {() => void} listener called when the monitor refuses the token, or requires one */
 export function onTokenNeeded(listener) {
   notifyTokenNeeded = listener;
 }
 
 export class ApiError extends Error {
   /**
-   * @param {string} message the monitor's words, if it had some
-   * @param {{ status?: number, cause?: unknown }} [options] `status` is 0 if nothing was answered
+   * @param {string} message the message of the monitor, if it sent one
+   * @param {{ status?: number, cause?: unknown }} [options] `status` is 0 if there was no answer
    */
   constructor(message, { status = 0, cause } = {}) {
     super(message, { cause });
@@ -34,7 +34,7 @@ export class ApiError extends Error {
 
 /**
  * @param {string} path
- * @param {{ accepts?: readonly number[], token?: string }} [options] `accepts` has error statuses whose body is an answer, such as 503 of `/health`
+ * @param {{ accepts?: readonly number[], token?: string }} [options] `accepts` lists error statuses whose body is an answer, such as 503 of `/health`
  */
 export async function getJson(path, { accepts = [], token } = {}) {
   return send(path, { headers: { accept: 'application/json', ...authorization(token) }, cache: 'no-store' }, accepts);
@@ -50,7 +50,7 @@ export async function postJson(path, body) {
 }
 
 /**
- * The body as text, for every status.
+ * Resolves with the body as text, for every status.
  * @param {string} path
  */
 export async function getText(path) {
@@ -108,7 +108,7 @@ async function request(path, init) {
  * @param {Partial<Answer<'failure'>> | undefined} body
  */
 function toError({ status }, body) {
-  const message = body?.error?.message ?? `The monitor answered ${status} without saying why.`;
+  const message = body?.error?.message ?? `The monitor answered ${status} without a reason.`;
   if (status === UNAUTHORIZED) notifyTokenNeeded();
   return new ApiError(message, { status });
 }

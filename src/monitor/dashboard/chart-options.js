@@ -6,7 +6,7 @@ import { toFullTime, toHourMinute } from './format.js';
 /** @typedef {{ x: number, y: string, death: Answer<'timeline'>['deaths'][number] }} DeathPoint */
 
 const MINUTE_MS = 60_000;
-/** The steps of the time axis: the first one that leaves at most `MAX_TICKS` is taken. */
+/** The possible steps of the time axis in minutes. The first one with at most `MAX_TICKS` ticks is used. */
 const TICK_MINUTES = [1, 5, 10, 15, 30, 60, 120, 240, 360];
 const MAX_TICKS = 8;
 const TOOLTIP_CHARACTERS = 90;
@@ -15,7 +15,7 @@ const wholeNumbers = { precision: 0, maxTicksLimit: 4 };
 
 /** @type {ChartOptions<'scatter'>} */
 export const timelineOptions = {
-  // A death of just now is at the edge, and must be seen whole.
+  // The mark of a recent death is at the edge of the chart, and must not be cut off.
   clip: false,
   layout: { padding: { right: 12 } },
   elements: { point: { radius: 6, hoverRadius: 8, pointStyle: 'rectRot' } },
@@ -24,7 +24,7 @@ export const timelineOptions = {
       type: 'linear',
       grid: {},
       border: {},
-      // Chart.js steps by powers of ten; hours and minutes don't.
+      // Chart.js uses steps of powers of ten, which do not fit hours and minutes.
       afterBuildTicks: (axis) => {
         axis.ticks = makeTimeTicks(axis);
       },
@@ -75,7 +75,7 @@ export const barOptions = ({ isStacked }) => ({
 });
 
 /**
- * Horizontal bars, one per name.
+ * Returns the options of a chart with one horizontal bar per name.
  * @returns {ChartOptions<'bar'>}
  */
 export const listOptions = () => ({
@@ -100,7 +100,7 @@ export const ringOptions = { cutout: '72%', events: [], plugins: { tooltip: { en
 function makeTimeTicks({ min, max }) {
   const minutes = TICK_MINUTES.find((step) => (max - min) / MINUTE_MS / step <= MAX_TICKS) ?? 360;
   const stepMs = minutes * MINUTE_MS;
-  // Whole hours of the user's zone.
+  // Ticks are at whole hours of the user's time zone.
   const zoneMs = new Date(min).getTimezoneOffset() * MINUTE_MS;
   const ticks = [];
   for (let at = Math.ceil((min - zoneMs) / stepMs) * stepMs + zoneMs; at <= max; at += stepMs)

@@ -87,7 +87,7 @@ class Card {
   }
 
   /**
-   * Two sets of data in one chart differ by filled and hollow too, not by colour alone.
+   * Sets the colours. Two sets of data in one chart also differ by filled and hollow marks, because colours alone may not be distinguishable.
    * @param {(name: string) => string} colour
    */
   paint(colour) {

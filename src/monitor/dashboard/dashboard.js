@@ -1,4 +1,4 @@
-/** The dashboard: listens, and draws the page that the address names. */
+/** The entry point of the dashboard. It listens to the monitor, and draws the page of the address. */
 import { openRaw } from './raw-links.js';
 import { drawStatistics, drawTimeline } from './charts.js';
 import { onChange } from './dialog.js';
@@ -21,10 +21,10 @@ const connection = { state: 'idle', since: clock.now() };
 const PAGES = { overview: overviewPage, run: runPage, runs: runsPage, sessions: sessionsPage };
 let title = '';
 let shownPage = toPageName();
-/** Set when another page is shown: it begins at its top, for the keyboard too. */
+/** True when another page is shown. The scroll position and the focus are then moved to its top. */
 let isNewPage = false;
 
-/** Sections of the overview, filters of lists and failed steps of a run are no pages of their own. */
+/** Returns the name of the page. Sections of the overview, filters of lists and failed steps of a run belong to their page. */
 function toPageName() {
   const isList = route.page === 'runs' || route.page === 'sessions';
   return [route.page, route.id, isList ? route.query.get('after') : ''].join(' ');
@@ -74,7 +74,7 @@ function listen() {
     },
     onEvent(event, id) {
       const isNew = addToFeed(event, id);
-      // Earlier events were known when the page opened.
+      // The answers that the page loaded when it opened already include earlier events.
       if (isNew && Date.parse(event.timestamp) > openedAt) askAfter(event);
     },
     onProgress(runs) {
@@ -122,7 +122,7 @@ document.addEventListener('visibilitychange', () => {
   redraw();
   askAll();
 });
-// Spans until now grow.
+// Draws the page every second, because it shows the time since events.
 setInterval(() => {
   if (!document.hidden) redraw();
 }, 1_000);

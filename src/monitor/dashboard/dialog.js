@@ -1,4 +1,4 @@
-/** Everything that changes something asks first: one dialog that says what will happen, to what, and how to go on afterwards. */
+/** The dialog that asks before each change. It names the change, the affected runs and sessions, and the way to continue later. */
 import { ApiError, postJson } from './api.js';
 import { byId } from './drawing.js';
 import { toCountText, toSpanText } from './format.js';
@@ -52,7 +52,7 @@ export function askToCancel({ id, action, owner, counts, resume }) {
     title: 'Cancel this run?',
     text: [
       `${action} of “${owner}” will be cancelled. ${toCountText(counts.done, 'step')} done so far will be kept.`,
-      `To go on later: ${resume ?? ''}`,
+      `To continue later: ${resume ?? ''}`,
     ],
     confirm: 'Cancel run',
     path: `/runs/${encodeURIComponent(id)}/cancel`,
@@ -62,7 +62,7 @@ export function askToCancel({ id, action, owner, counts, resume }) {
 
 /**
  * @param {readonly Answer<'stuckSession'>[]} stuck
- * @param {{ isAll?: boolean }} [options] all: also what gets stuck until then
+ * @param {{ isAll?: boolean }} [options] `isAll`: also work that gets stuck before the answer
  */
 export function askToReset(stuck, { isAll = false } = {}) {
   const number = toCountText(stuck.length, 'stuck session');
@@ -105,7 +105,7 @@ async function send() {
     onDone();
   } catch (failure) {
     if (!(failure instanceof ApiError)) throw failure;
-    // A dialog that was closed meanwhile can't show it.
+    // If the dialog was closed in the meantime, the message is shown as a toast.
     if (dialog.open) error = failure.message;
     else announce(failure.message, 'bad');
   } finally {

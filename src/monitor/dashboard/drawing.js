@@ -1,4 +1,4 @@
-/** When the page is drawn: at most once per frame, however many facts arrive. Focus stays where it is, or in its section. */
+/** Draws the page at most once per frame. The focus stays on its element, or moves to the heading of its section if the element is gone. */
 let isDue = false;
 let draw = () => {};
 
@@ -25,7 +25,7 @@ export function redraw() {
   });
 }
 
-/** A container that scrolls is reached by keyboard; otherwise it is no tab stop. */
+/** Makes containers tab stops while they can be scrolled, so that the keyboard can scroll them. */
 function setTabStops() {
   for (const node of document.querySelectorAll('.scroll')) {
     const isScrolling = node.scrollHeight > node.clientHeight + 1 || node.scrollWidth > node.clientWidth + 1;
@@ -36,7 +36,7 @@ function setTabStops() {
 }
 
 /**
- * An element of `index.html`.
+ * Returns an element of `index.html`. Throws if there is none.
  * @template {HTMLElement} Kind
  * @param {string} id
  * @param {new () => Kind} kind

@@ -1,6 +1,6 @@
 /**
- * The facts of the page, each asked for at intervals while a page shows it. While the registry is down only `/health` is asked;
- * what was known stays, marked as stale with the reason.
+ * The answers that the pages show. Each is requested at intervals while a page shows it. While the registry does not answer, only `/health`
+ * is requested. The last answers stay, and are marked as stale with the reason.
  */
 import { redraw } from './drawing.js';
 import { clock, toClockTime } from './format.js';
@@ -34,7 +34,7 @@ export const PAGE_ROWS = 50;
 
 /** @type {Partial<Answers>} */
 export const known = {};
-/** The runs of the stream, null while there is no stream; and how far the timeline goes back. */
+/** `active`: the runs from the stream, null while there is no stream. `minutes`: the length of the timeline. */
 export const live = { active: /** @type {Run[] | null} */ (null), minutes: 60 };
 /** @type {Partial<Record<Name, number>>} */
 const learnedAt = {};
@@ -157,7 +157,7 @@ function ask(name, { pages, mayAsk = () => true, ...options }) {
   return { ...polled, path: options.path, isWanted };
 }
 
-/** Returns why nothing but the health can be known, or null. */
+/** Returns the reason why no answers except `/health` are available, or null. */
 export function outage() {
   if (failures.health !== undefined) return failures.health.message;
   if (known.health === undefined) return 'Waiting for the first answer.';
@@ -166,7 +166,7 @@ export function outage() {
 }
 
 /**
- * Returns why a fact is not up to date, or null.
+ * Returns the reason why an answer is not up to date, or null.
  * @param {Name} name
  */
 export function staleness(name) {
@@ -188,9 +188,9 @@ export function verdict() {
   if (reason !== null && reasons.length === 0) reasons.push(reason);
   const { health: _health, ...others } = learnedAt;
   const latest = Math.max(...Object.values(others));
-  if (reason !== null && Number.isFinite(latest)) reasons.push(`What you see is as of ${toClockTime(latest)}.`);
+  if (reason !== null && Number.isFinite(latest)) reasons.push(`This page shows the state of ${toClockTime(latest)}.`);
   if (reasons.length === 0) reasons.push('Nothing is stuck, no limit is near, and no alert fires.');
-  // An alert may be known before the next health.
+  // An alert may arrive before the next answer of `/health`.
   const severities = (alerts?.alerts ?? []).map(({ severity }) => severity);
   const status = ['critical', 'warning'].find((one) => one === health?.status || severities.some((is) => is === one));
   return { status: isUnknown ? 'unknown' : (status ?? health.status), reasons, health };

@@ -1,4 +1,4 @@
-/** The events: newest first, at most {@link CAPACITY} of them. */
+/** The list of events, the newest first, with at most {@link CAPACITY} events. */
 import { redraw } from './drawing.js';
 import { toClockTime, toCountText, toFullTime, toWords } from './format.js';
 import { html, nothing, repeat } from './lit.js';
@@ -31,14 +31,14 @@ let number = 0;
 let filter = '';
 
 /**
- * Returns whether it was new.
+ * Adds an event. Returns whether it was new.
  * @param {Event} event
  * @param {string} id
  */
 export function addToFeed(event, id) {
   if (id !== '' && seen.has(id)) return false;
   seen.add(id);
-  // After reconnecting, older ones may come after newer ones.
+  // After a reconnection, older events may arrive after newer ones.
   const position = events.findIndex(({ timestamp }) => timestamp <= event.timestamp);
   events.splice(position === -1 ? events.length : position, 0, { ...event, key: id || `unnamed-${++number}` });
   for (const { key } of events.slice(CAPACITY)) seen.delete(key);
@@ -52,7 +52,7 @@ export function feed() {
   const shown = events.filter(({ owner }) => (owner ?? '').toLowerCase().includes(wanted));
   const none =
     events.length === 0
-      ? 'No event yet. They appear here when a session or a run begins, ends or dies.'
+      ? 'There are no events yet. An event appears here when a session or run begins, ends or dies.'
       : `No event of an owner with “${filter.trim()}”.`;
   const onInput = (/** @type {InputEvent} */ { currentTarget }) => {
     filter = /** @type {HTMLInputElement} */ (currentTarget).value;
@@ -84,7 +84,7 @@ export const eventList = (shown) =>
 /** @param {Event} event */
 function item(event) {
   const { type, owner, status, message, timestamp } = event;
-  const said = [status === null ? null : toWords(status), message].filter((text) => text !== null).join(': ');
+  const details = [status === null ? null : toWords(status), message].filter((text) => text !== null).join(': ');
   const tone = type === 'run_ended' ? (RUN_ENDED_TONES[status ?? ''] ?? 'bad') : (TONES[type] ?? 'quiet');
   return html`<li class="event">
     <div class="event-head">
@@ -92,6 +92,6 @@ function item(event) {
       <time datetime=${timestamp} title=${toFullTime(timestamp)}>${toClockTime(timestamp)}</time>
     </div>
     ${owner === null ? nothing : foreign(owner, 'cut event-owner')}
-    ${said === '' ? nothing : foreign(said, 'event-message clamp')}
+    ${details === '' ? nothing : foreign(details, 'event-message clamp')}
   </li>`;
 }

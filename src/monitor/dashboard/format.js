@@ -1,13 +1,13 @@
 /**
- * Numbers, durations and moments as text. Times arrive as UTC and are shown in the user's zone; spans until now are measured by the
- * monitor's clock, so that a wrong clock of the user's machine does no harm.
+ * Formats numbers, durations and times. Times arrive as UTC and are shown in the user's time zone. The time since an event is measured by
+ * the monitor's clock, because the clock of the user's machine may be wrong.
  */
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-/** A smaller difference between the clocks is the time that the answer took. */
+/** Smaller differences between the clocks are ignored, because they include the time of the answer. */
 const SKEW_TOLERANCE_MS = 2 * SECOND;
 
 const number = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
@@ -40,7 +40,7 @@ export const toClockTime = (at) => clockTime.format(new Date(at));
 export const toHourMinute = (at) => hourMinute.format(new Date(at));
 
 /**
- * "97 s", "12 min", "2 h 5 min", "3 d 4 h".
+ * Returns a text such as "97 s", "12 min", "2 h 5 min" or "3 d 4 h".
  * @param {number} ms
  */
 export function toDurationText(ms) {
@@ -71,22 +71,22 @@ export const toCountText = (count, singular, plural = `${singular}s`) =>
   `${toNumberText(count)} ${count === 1 ? singular : plural}`;
 
 /**
- * "timed_out" becomes "timed out".
+ * Returns a name such as "timed_out" as words: "timed out".
  * @param {string} name
  */
 export const toWords = (name) => name.replaceAll('_', ' ');
 
-/** All runs of a day begin alike. */
+/** The id of a run. Its first part, the date, is left out of short ids. */
 const RUN_ID = /^\d{8}-(\d{6}-\w{6})$/;
 
 /**
- * Enough of an id to tell it from others.
+ * Returns the part of an id that distinguishes it from other ids.
  * @param {string} id
  */
 export const toShortId = (id) => RUN_ID.exec(id)?.[1] ?? (id.length > 13 ? id.slice(0, 8) : id);
 
 /**
- * Cause → deaths.
+ * Returns the number of deaths by cause.
  * @param {readonly { cause: string }[]} deaths
  */
 export function countCauses(deaths) {
@@ -97,7 +97,7 @@ export function countCauses(deaths) {
 }
 
 /**
- * "browser-gone, 2 × frozen"
+ * Returns a text such as "browser-gone, 2 × frozen".
  * @param {readonly { cause: string }[]} deaths
  */
 export function toCausesText(deaths) {

@@ -20,7 +20,7 @@ export function header({ status, connection: { state, since }, checkedAt }) {
     { live: 'live', idle: 'not connected', unanswered: 'no answers' }[state] ??
     `reconnecting since ${toClockTime(since)}`;
   const tone = state === 'live' ? 'good' : state === 'idle' ? 'quiet' : 'warn';
-  // The hash of the address is the page: this link must not change it.
+  // The hash of the address selects the page, so this link must not change the hash.
   const skip = (/** @type {MouseEvent} */ event) => {
     event.preventDefault();
     document.getElementById('main')?.focus();

@@ -1,4 +1,4 @@
-/** The lists of runs and sessions: searched, filtered and paged by the monitor, by what the hash of the address says. */
+/** The lists of runs and sessions. The monitor searches, filters and pages them by the query in the hash of the address. */
 import { known, PAGE_ROWS, staleness } from './facts.js';
 import { html, nothing } from './lit.js';
 import { section } from './parts.js';

@@ -1,6 +1,6 @@
 /**
- * The stream of events and of progress. It is read by `fetch`, since `EventSource` can't send the token. After any end a new one is opened,
- * later and later while it fails, and goes on after the last event. Events may come twice (on reconnecting), with the same id.
+ * Reads the stream of events and progress. It uses `fetch`, because `EventSource` can't send the token. When the stream ends, it is opened
+ * again after the last event, with growing pauses while that fails. After a reconnection an event may arrive again, with the same id.
  */
 import { openStream } from './api.js';
 
@@ -8,16 +8,16 @@ import { openStream } from './api.js';
 
 const FIRST_RETRY_MS = 2_000;
 const MAX_RETRY_MS = 30_000;
-/** The monitor sends something every 15 s. */
+/** The time after which a silent stream is opened again. The monitor sends a heartbeat every 15 s. */
 const SILENCE_LIMIT_MS = 45_000;
 const PATH = '/events?last=50';
 
 /**
  * @param {object} handlers
  * @param {(event: Event, id: string) => void} handlers.onEvent
- * @param {(runs: Run[]) => void} handlers.onProgress all runs that are being worked on
+ * @param {(runs: Run[]) => void} handlers.onProgress gets all runs in progress
  * @param {(state: 'live' | 'reconnecting') => void} handlers.onState
- * @param {() => boolean} handlers.mayRetry false while an attempt would be in vain
+ * @param {() => boolean} handlers.mayRetry returns false while an attempt would fail
  */
 export function openLive({ onEvent, onProgress, onState, mayRetry }) {
   let retryMs = FIRST_RETRY_MS;
@@ -41,7 +41,7 @@ export function openLive({ onEvent, onProgress, onState, mayRetry }) {
       try {
         for await (const block of readBlocks()) handle(block);
       } catch {
-        // Every reason is the same to this page: the stream is opened again, and `/health` says what is wrong.
+        // After every kind of failure the stream is opened again. `/health` reports the reason.
       }
       onState('reconnecting');
       do await new Promise((resolve) => setTimeout(resolve, retryMs));
@@ -51,7 +51,7 @@ export function openLive({ onEvent, onProgress, onState, mayRetry }) {
   }
 
   /**
-   * An error of a view must not end the stream.
+   * Handles a block of the stream. An error of a listener does not end the stream.
    * @param {string} block
    */
   function handle(block) {

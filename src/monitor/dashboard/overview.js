@@ -1,4 +1,4 @@
-/** How things stand: the verdict and why, who watches, the numbers that matter, the alerts with what to type next, the deaths. */
+/** The overview: the status and its reasons, the monitors, the most important numbers, the alerts with the next command, and the deaths. */
 import { deathsCard, numbersSection } from './charts.js';
 import { redraw } from './drawing.js';
 import { known, live, resources, staleness, verdict } from './facts.js';
@@ -20,7 +20,7 @@ export function overviewPage() {
     ${statusSection(verdict())} ${overviewTiles()} ${alertsSection(known.alerts, { stale: staleness('alerts') })}
     <div class="columns">
       <div class="primary">
-        ${runningSection(workedOn(), { stale: staleness('latest'), thresholds: health?.thresholds })}
+        ${runningSection(activeRuns(), { stale: staleness('latest'), thresholds: health?.thresholds })}
         ${stuckSection(known.stuck, { stale: staleness('stuck') })} ${liveSection()}
         ${deathsSection(known.timeline, { stale: staleness('timeline') })}
         ${numbersSection(known.statistics, { stale: staleness('statistics') })}
@@ -42,8 +42,8 @@ export function overviewPage() {
   `;
 }
 
-/** Returns the runs that are worked on, then those that wait; undefined if they are not known yet. */
-function workedOn() {
+/** Returns the runs in progress, and then the pending runs; undefined before the first answer. */
+function activeRuns() {
   if (live.active === null && known.latest === undefined) return undefined;
   const listed = known.latest?.runs ?? [];
   const working = live.active ?? listed.filter(isWorkedOn);
@@ -68,7 +68,7 @@ function liveSection() {
 }
 
 /**
- * The deaths of a session's run; of its owner if the run is not known.
+ * Returns the deaths of the run of a session; the deaths of its owner if the run is not known.
  * @param {Session} session
  */
 function deathsOf({ run_id: runId, owner }) {
@@ -137,7 +137,7 @@ const job = (label, { enabled, last_at: lastAt }, setting = '') =>
     : fact(label, `switched off${setting}`, 'warn');
 
 /**
- * Links to the sections, each with the number that matters there.
+ * Returns links to the sections, each with its most important number.
  * @param {readonly { href: string, number: number | undefined, text: string, tone?: Tone }[]} list
  */
 const tiles = (list) =>
@@ -194,7 +194,7 @@ const worstFirst = (one, other) =>
   Date.parse(other.since) - Date.parse(one.since);
 
 /**
- * The chart, and its deaths as a table with what each one said.
+ * Returns the chart, and its deaths as a table with their messages.
  * @param {Answer<'timeline'> | undefined} timeline
  * @param {{ stale: string | null }} options
  */

@@ -1,4 +1,4 @@
-/** Small parts that all views are made of. Everything that the monitor says becomes text, never markup. */
+/** The small parts that all views use. All content from the monitor is rendered as text, never as markup. */
 import { toAgoText, toFullTime, toShortId, toSpanText, toWords } from './format.js';
 import { html, nothing, repeat } from './lit.js';
 import { toRunHref } from './route.js';
@@ -32,7 +32,7 @@ export const toTone = (status) => TONES[status] ?? 'quiet';
 export const icon = (name) => html`<svg class="icon" aria-hidden="true"><use href="#icon-${name}"></use></svg>`;
 
 /**
- * Icon, word and colour together.
+ * Returns a badge with icon, word and colour.
  * @param {string} status
  * @param {{ tone?: Tone, word?: string, size?: 'badge-big' | '' }} [options]
  */
@@ -40,14 +40,14 @@ export const badge = (status, { tone = toTone(status), word = toWords(status), s
   html`<span class="badge ${size}" data-tone=${tone}>${icon(tone)}${word}</span>`;
 
 /**
- * Text from elsewhere: isolated from the direction of its surroundings, cut by CSS, whole in its title.
+ * Returns text from pages and users. It does not change the text direction around it. CSS shortens it, and its title has the whole text.
  * @param {string | null | undefined} text
  */
 export const foreign = (text, className = 'cut') =>
   html`<bdi class=${className} dir="auto" title=${text || nothing}>${text ?? '–'}</bdi>`;
 
 /**
- * A moment, relative to now.
+ * Returns a time relative to now.
  * @param {string | null | undefined} at
  * @param {{ as?: 'ago' | 'for', none?: string }} [options] "3 s ago", or "3 s"
  */
@@ -125,7 +125,7 @@ export const empty = (text) => html`<p class="empty">${text}</p>`;
  */
 
 /**
- * A table whose rows stay the same elements while their keys are the same. On a narrow page the stylesheet turns rows into cards; the
+ * Returns a table. Rows with the same key stay the same elements. On a narrow page the stylesheet turns rows into cards; the
  * roles are spelled out because `display` would remove them.
  * @template Row
  * @param {{ caption: string, keyOf: (row: Row) => string, columns: readonly Column<Row>[], none: Content }} options

@@ -1,6 +1,6 @@
 /**
- * Asks at intervals for facts that the stream doesn't carry. Invariants: one request per resource at a time; none while the tab is hidden, or
- * while `mayAsk` says that it is in vain; however many events ask for a refresh, at most one request per `minGapMs`.
+ * Requests at intervals the answers that the stream does not contain. Invariants: a resource has at most one request at a time, and no
+ * request while the tab is hidden or `mayAsk` returns false. Refreshes that events cause are at least `minGapMs` apart.
  */
 import { ApiError, getJson } from './api.js';
 import { isSigningIn } from './sign-in.js';
@@ -11,7 +11,7 @@ const MIN_GAP_MS = 3_000;
 /**
  * @template Data
  * @typedef {object} PollOptions
- * @property {() => string} path asked for anew each time
+ * @property {() => string} path called before each request
  * @property {number} everyMs
  * @property {readonly number[]} [accepts] as in `getJson`
  * @property {number} [minGapMs]
@@ -65,11 +65,11 @@ export function poll({ path, everyMs, accepts = [], minGapMs = MIN_GAP_MS, mayAs
 
   return {
     askNow: () => void ask(),
-    /** Many calls in a row are one request. */
+    /** Requests a refresh. Several calls within a short time cause one request. */
     askSoon() {
       if (isAsking) isAskedAgain = true;
       const delayMs = Math.max(SETTLE_MS, askedAt + minGapMs - performance.now());
-      // Never later than planned, or a steady flow of events would put it off for ever.
+      // A call never delays a planned request. Otherwise frequent events would delay it for ever.
       if (!isAsking && performance.now() + delayMs < dueAt) schedule(delayMs);
     },
   };

@@ -1,4 +1,4 @@
-/** The links to the data. A navigation can't carry the token: if there is one, the data are fetched, and shown in this tab. */
+/** The links to raw data. A navigation can't send the token. If there is a token, the data are fetched and shown in this tab. */
 import { ApiError, getText } from './api.js';
 import { announce } from './toast.js';
 import { hasToken } from './token.js';

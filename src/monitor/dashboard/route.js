@@ -1,4 +1,4 @@
-/** The page that is shown, by the hash of the address: `#/runs/<id>`, `#/runs?…`, `#/sessions?…`, otherwise the overview. */
+/** Selects the page by the hash of the address: `#/runs/<id>`, `#/runs?…`, `#/sessions?…`, otherwise the overview. */
 
 /** @typedef {{ page: 'overview' | 'run' | 'runs' | 'sessions', id: string, query: URLSearchParams }} Route */
 
@@ -21,7 +21,7 @@ function toRoute() {
   return { page: id === '' ? 'runs' : 'run', id: decode(id), query };
 }
 
-/** @param {string} text of an address that was typed, perhaps */
+/** @param {string} text of an address, which the user may have typed */
 function decode(text) {
   try {
     return decodeURIComponent(text);
@@ -32,7 +32,7 @@ function decode(text) {
 
 /**
  * @param {string} path such as `runs`
- * @param {Record<string, string | null>} [query] what is empty is left out
+ * @param {Record<string, string | null>} [query] empty values are left out
  */
 export function toHref(path, query = {}) {
   const given = Object.entries(query).filter(([, value]) => value);

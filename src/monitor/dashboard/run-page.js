@@ -1,4 +1,4 @@
-/** All that is known of one run. */
+/** The page of one run. */
 import { ApiError, getJson } from './api.js';
 import { askToCancel } from './dialog.js';
 import { redraw } from './drawing.js';
@@ -20,7 +20,7 @@ const NOT_FOUND = 404;
 const MAX_PAGE = 1_000;
 const SHOWN_CHARACTERS = 400;
 
-/** Run → records that were read so far. */
+/** The records that were read so far, by run. */
 const downloads = new Map();
 
 export function runPage() {
@@ -208,7 +208,7 @@ const orLoading = (name, none) => (known[name] === undefined ? 'Loading…' : no
 const cut = (text) => (text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text);
 
 /**
- * One file per dataset, one record per line, as `runs export` writes them. A navigation can't carry the token, so the pages are read here.
+ * Saves one file per dataset with one record per line, as `runs export` does. A navigation can't carry the token, so the pages are read here.
  * @param {string} id
  */
 async function download(id) {

@@ -1,4 +1,4 @@
-/** Runs: those at work with their progress, and lists of all with their results and the commands that resume them. */
+/** Views of runs: the runs in progress, and lists of all runs with their results and the commands that resume them. */
 import { askToCancel } from './dialog.js';
 import { clock, toCausesText, toCountText, toDurationText, toNumberText, toPercentText } from './format.js';
 import { html, nothing, repeat } from './lit.js';
@@ -15,7 +15,7 @@ export const isPending = ({ status }) => status === 'pending';
 export const isWorkedOn = ({ status }) => status === 'processing';
 
 /**
- * @param {readonly Run[] | undefined} runs undefined: not known yet
+ * @param {readonly Run[] | undefined} runs undefined before the first answer
  * @param {{ stale: string | null, thresholds: Answer<'healthAnswer'>['thresholds'] | undefined }} options
  */
 export const runningSection = (runs, { stale, thresholds }) =>

@@ -1,4 +1,4 @@
-/** Sessions, and what is stuck. */
+/** Views of sessions, and of stuck runs and sessions. */
 import { askToEnd, askToReset } from './dialog.js';
 import { toDurationText, toShortId } from './format.js';
 import { html, nothing } from './lit.js';

@@ -1,4 +1,4 @@
-/** Asks for the monitor's token as soon as an answer says that it is needed. With the right one the page is loaded anew. */
+/** Asks for the token when the monitor requires one. The page is loaded again when the token is accepted. */
 import { ApiError, getJson, onTokenNeeded } from './api.js';
 import { byId } from './drawing.js';
 import { hasToken, isUsableToken, setToken } from './token.js';
@@ -8,17 +8,17 @@ const input = byId('token', HTMLInputElement);
 const error = byId('sign-in-error', HTMLElement);
 const confirm = byId('sign-in-confirm', HTMLButtonElement);
 
-/** While the token is asked for, requests are in vain. */
+/** Returns whether the dialog asks for the token. Requests would be refused in the meantime. */
 export const isSigningIn = () => dialog.open;
 
 export function watchSignIn() {
   onTokenNeeded(() => {
     if (dialog.open) return;
-    error.textContent = hasToken() ? 'The token is no longer the right one.' : '';
+    error.textContent = hasToken() ? 'The token is not valid any more.' : '';
     dialog.showModal();
     input.focus();
   });
-  // Without the token there is nothing to go back to.
+  // The dialog can't be closed, because every request of the page needs the token.
   dialog.addEventListener('cancel', (event) => event.preventDefault());
   byId('sign-in-form', HTMLFormElement).addEventListener('submit', (event) => {
     event.preventDefault();

@@ -1,4 +1,4 @@
-/** A run's sessions as bars, and its deaths as marks, over the time that it took. */
+/** Draws the sessions of a run as bars and its deaths as marks on a time axis. */
 import { clock, toClockTime, toCausesText, toCountText, toFullTime } from './format.js';
 import { html, svg } from './lit.js';
 import { toTone } from './parts.js';
@@ -48,7 +48,7 @@ export function timeAxis(run, sessions) {
 }
 
 /**
- * Each row has sessions that follow one another; those of the same time are in other rows.
+ * Distributes sessions over rows. The sessions of a row do not overlap in time.
  * @param {readonly Session[]} sessions
  */
 function toRows(sessions) {

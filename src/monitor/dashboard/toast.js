@@ -1,4 +1,4 @@
-/** How an action went, said once, on the page and to screen readers; and copying, which reports there too. */
+/** Shows the result of an action once, on the page and to screen readers. Copies commands, and shows the result in the same way. */
 import { byId } from './drawing.js';
 
 const SHOWN_MS = 8_000;
@@ -16,7 +16,7 @@ function hide() {
 }
 
 /**
- * Failures stay until they are dismissed.
+ * Shows a message. A failure stays until the user dismisses it.
  * @param {string} message
  * @param {'good' | 'bad'} tone
  */
@@ -40,7 +40,7 @@ export async function copy(command) {
 }
 
 /**
- * The clipboard's interface exists on loopback and HTTPS only; the older way serves a monitor that is reached by plain HTTP.
+ * Writes to the clipboard. Its API exists only on loopback and HTTPS. For a monitor that is reached by plain HTTP, an older command is used.
  * @param {string} command
  */
 async function write(command) {

@@ -1,7 +1,7 @@
-/** The monitor's token, stored for this tab until it is closed. It is sent in a header alone, never as a part of a URL or as a cookie. */
+/** The monitor's token, stored for this tab until it is closed. It is sent only in a header, never as a part of a URL or as a cookie. */
 
 const KEY = 'monitor-token';
-/** The characters that a header can carry. */
+/** The characters that a header may contain. */
 const PRINTABLE = /^[\x21-\x7e]+$/;
 
 /** @param {string} text */
@@ -13,7 +13,7 @@ export const hasToken = () => sessionStorage.getItem(KEY) !== null;
 export const setToken = (token) => sessionStorage.setItem(KEY, token);
 
 /**
- * The headers that every request has.
+ * Returns the headers of every request.
  * @param {string | null} [token] default: the stored one
  * @returns {Record<string, string>}
  */
