@@ -127,7 +127,7 @@ async function check(link: Link, { site, ...surroundings }: Surroundings): Promi
 }
 
 async function ask({ url, kind }: Link, { api, signal, outside }: Omit<Surroundings, 'site'>): Promise<Response> {
-  // Other sites are checked without `api`, because ten failures in a row there say nothing about the checked site.
+  // Other sites are checked without `api`, because ten failures in a row there do not mean that the checked site is down.
   const callOutside = (method: string) =>
     outside.run(
       url,
@@ -194,7 +194,7 @@ function withoutFragment(url: URL): string {
   return url.href.replace(/#.*$/, '');
 }
 
-/** Returns the reason of an error. `fetch` only says "fetch failed", and has the reason in its cause. */
+/** Returns the reason of an error. The message of `fetch` is only "fetch failed", and its cause has the reason. */
 function explain(error: unknown): string {
   const { message, cause } = error instanceof Error ? error : new Error(String(error));
   return error instanceof ApiError || !(cause instanceof Error) ? message : cause.message || message;

@@ -26,7 +26,7 @@ export default defineAction({
       async (url, { driver, save }) => {
         await driver.get(url);
         const title = await driver.getTitle();
-        // With its number, because two addresses may differ only in characters that a file name can't have.
+        // The name contains the number of the page, because two addresses may differ only in characters that a file name can't have.
         const picture = await screenshot(`${urls.indexOf(url) + 1} ${url.replace(/^https?:\/\//, '').slice(0, 80)}`);
         const pdf = picture.replace(/\.png$/, '.pdf');
         await writeFile(pdf, await printPage(driver), 'base64');
@@ -37,7 +37,7 @@ export default defineAction({
   },
 });
 
-/** Returns the PDF as Base64. The types of selenium say wrongly that `printPage` needs every option and returns nothing. */
+/** Returns the PDF as Base64. The types of selenium are wrong: `printPage` needs no option and returns a text. */
 async function printPage(driver: WebDriver): Promise<string> {
   const print: (options: { background: boolean }) => unknown = driver.printPage.bind(driver) as never;
   return String(await print({ background: true }));

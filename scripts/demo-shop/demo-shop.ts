@@ -52,7 +52,7 @@ export async function openDemoShop(options: DemoShopOptions = {}): Promise<DemoS
 export class DemoShop {
   /** The URL of the shop without a trailing slash: `http://127.0.0.1:<port>`. */
   readonly url: string;
-  /** The number of requests by route, whatever the answer. */
+  /** The number of requests by route, including refused ones. */
   readonly requests: Readonly<Record<Route, number>>;
   /** The numbers of requests that were answered 401 and 429. */
   readonly refusals: { readonly unauthorized: number; readonly tooManyRequests: number };
@@ -96,7 +96,7 @@ export class DemoShop {
       const visit = toVisit(shop, { target: request.url ?? '/', cookieHeader: request.headers.cookie });
       counter.requests[visit.route]++;
       arrivals.dispatchEvent(new Event('request'));
-      // The answer is decided on arrival, so that the same order of requests gets the same refusals whatever the delays.
+      // The answer is decided on arrival, so that the same order of requests gets the same refusals with all delays.
       const reply = answer(shop, visit);
       if (reply.status === 401) counter.refusals.unauthorized++;
       if (reply.status === 429) counter.refusals.tooManyRequests++;

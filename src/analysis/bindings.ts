@@ -12,7 +12,7 @@ import {
 } from './ast.ts';
 import type { SourceFile } from './source-file.ts';
 
-/** The properties that lead from a value to a part of it: names, and numbers of elements; null stands for any property. */
+/** The properties that lead from a value to a part of it: names, and numbers of elements; null means any property. */
 export type Path = readonly (string | null)[];
 
 export type Origin =

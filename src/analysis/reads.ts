@@ -182,7 +182,7 @@ function isSize(node: AnyNode, model: SourceModel): boolean {
   return parent?.type === 'MemberExpression' && /^(length|size)$/.test(propertyName(parent) ?? '');
 }
 
-/** Returns whether a read within the work sees what an earlier call of the same work has left. */
+/** Returns whether a read within the work gets a value that an earlier call of the same work has set. */
 export function isCarried({ writes, slot }: Change, reads: readonly AnyNode[], model: SourceModel): boolean {
   const isReset = (write: Write) => write.kind === 'replace' && isWhole(write, model);
   const resets = writes.filter(isReset);

@@ -91,7 +91,7 @@ export class Values {
     return [...new Set([...members].flatMap((member) => this.at(member, rest)))];
   }
 
-  /** The expressions whose value a member of an object can have. A name of null stands for any member. */
+  /** The expressions whose value a member of an object can have. A name of null means any member. */
   membersOf(value: AnyNode, name: string | null): readonly AnyNode[] {
     // `rows = [...rows, row]`
     if (this.#opened.has(value)) return [];

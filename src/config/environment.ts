@@ -1,4 +1,4 @@
-/** The environment of the browser and the driver. They visit foreign pages, so that they get none of this program's secrets. */
+/** The environment of the browser and the driver. They visit foreign pages and therefore get none of this program's secrets. */
 
 /**
  * Names of the variables that a browser, its driver or a script around them reads. `LC_*` means all names that begin with `LC_`. Upper and
@@ -62,7 +62,7 @@ const PASSED_PREFIXES = PASSED_ON.filter((name) => name.endsWith('*')).map((name
 /** The end of names of secrets of the desktop's session, such as `XDG_SESSION_COOKIE` or `SNAP_COOKIE`. */
 const SECRET_SUFFIX = '_COOKIE';
 
-/** Returns the variables of `from` (default: this process's environment) that a browser may see, overridden by `additions`. */
+/** Returns the variables of `from` (default: this process's environment) that a browser may get, overridden by `additions`. */
 export function browserEnvironment(
   additions: Readonly<Record<string, string | undefined>>,
   from: NodeJS.ProcessEnv = process.env,
@@ -76,7 +76,7 @@ function isPassedOn(name: string): boolean {
   return PASSED_NAMES.has(name) || PASSED_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
-/** Removes user and password from the address of a proxy. Chromium does not use them (measured), so that they would only leak. */
+/** Removes user and password from the address of a proxy. Chromium does not use them (measured), so they would only be exposed. */
 function withoutPassword(name: string, value = ''): string {
   // The URL of a configuration file has a path, which may contain an @. In other URLs a password before the last @ may contain a slash.
   if (/^auto_proxy$/i.test(name)) return value.replace(/^([\w+.-]+:\/\/)[^/?#]*@/, '$1');

@@ -29,7 +29,7 @@ export async function withDeadline<Value>(work: Promise<Value>, limitMs: number,
   }
 }
 
-/** Resolves with whether `work` settled (resolved or rejected) within `limitMs`. Never rejects. */
+/** Resolves with true if `work` settles (resolves or rejects) within `limitMs`, otherwise with false. Never rejects. */
 export async function settlesWithin(work: Promise<unknown>, limitMs: number): Promise<boolean> {
   const settled = work.then(
     () => true,

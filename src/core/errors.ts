@@ -11,7 +11,7 @@ export interface SupervisorErrorOptions extends ErrorOptions {
 
 /**
  * The base class of all errors that this library throws on purpose. `code` is stable between releases, so programs can compare it.
- * `message` is for users; it says what happened and what to do next.
+ * `message` is for users. It contains the problem and the next step.
  */
 export abstract class SupervisorError extends Error {
   /** A stable text in kebab-case. */

@@ -42,7 +42,7 @@ export class Events<EventMap extends object> {
     try {
       this.#onListenerError(toError(thrown), name);
     } catch {
-      // There is no other place for the report, and the emitter must not be affected.
+      // The error can't be reported, and the emitter must not be affected.
     }
   }
 }

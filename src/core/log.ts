@@ -25,7 +25,7 @@ export interface Log {
   warn(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   debug(message: string, fields?: LogFields): void;
-  /** Returns the same log with fields that are added to each of its lines. */
+  /** Returns a log that adds these fields to each line. */
   child(fields: LogFields): Log;
 }
 
@@ -45,7 +45,7 @@ export function makeLog({ level = 'info', format = 'text', isTimed = false, writ
   const text = format === 'text';
   const startOfLine = () => (isTimed ? `${new Date().toISOString()} ` : '');
   const destination = write ?? ((line: string) => void process.stderr.write(line));
-  // Loaded with the first log that is made: a program that has a log of its own needs no winston.
+  // Winston is loaded with the first log that is made, because a program with its own log does not need it.
   const { createLogger, format: formats, transports } = require('winston') as typeof winston;
   const logger = createLogger({
     level,

@@ -39,7 +39,7 @@ export const OPTIONAL_FEATURES = {
 
 export type Feature = keyof typeof OPTIONAL_FEATURES;
 
-/** Loads a module that imports the packages of `feature`. Throws as {@link assertInstalled} does. */
+/** Loads a module that imports the packages of `feature`. Throws like {@link assertInstalled}. */
 export async function importOptional<Module>(feature: Feature, load: () => Promise<Module>): Promise<Module> {
   assertInstalled(feature);
   return load();

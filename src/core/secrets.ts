@@ -1,7 +1,6 @@
 /**
- * The secret values that this process knows. They are shared by the whole process on purpose: a password of one run must not appear in the
- * output of another run, a library or a foreign error. Patterns (`redact.ts`) find secrets by their context; this module finds them
- * anywhere.
+ * The secret values of this process. They are shared by the whole process on purpose: a password of one run must not appear in the output
+ * of another run, a library or a foreign error. Patterns (`redact.ts`) find secrets by their context; this module finds them anywhere.
  */
 
 /** The minimum length, in characters, of a value that is masked wherever it appears. Shorter values are parts of ordinary words. */
@@ -14,7 +13,7 @@ const MAX_SECRETS = 500;
 const MAX_TOTAL_LENGTH = 100_000;
 /** A line of at least this length within a longer value, such as a private key, is a secret by itself. */
 const MIN_LINE_LENGTH = 16;
-/** How `"` and `'` are written together. */
+/** The pairs of forms in which `"` and `'` are written. */
 const HTML_QUOTES = [
   ['"', "'"],
   ['&quot;', "'"],
@@ -79,7 +78,7 @@ export class SecretValues {
 
 /** The secrets of this process. */
 export const secrets = new SecretValues();
-/** Those of its settings and environment. Runs with hundreds of passwords push none of them out. */
+/** The secrets of the settings and the environment. They are separate, so that the passwords of many runs do not displace them. */
 export const settingSecrets = new SecretValues();
 
 /** Returns `text` without the secret values of this process. */
@@ -110,7 +109,10 @@ function* formsOf(value: string): Generator<string> {
   }
 }
 
-/** As JavaScript writes it; with `/` escaped, as PHP does; with `<`, `>` and `&`, as Go does; in ASCII alone, as Python and PHP do. */
+/**
+ * Yields a value as JavaScript writes it; with `/` escaped, as PHP does; with `<`, `>` and `&` escaped, as Go does; and in ASCII, as Python
+ * and PHP do.
+ */
 function* toJsonForms(json: string): Generator<string> {
   const slashed = json.replaceAll('/', '\\/');
   yield* [
@@ -130,7 +132,7 @@ function toFormValue(value: string): string {
   return new URLSearchParams({ '': value }).toString().slice(1);
 }
 
-/** As browsers write texts and attributes, and as servers do. */
+/** Yields a value as browsers write it in texts and attributes, and as servers do. */
 function* toHtmlForms(value: string): Generator<string> {
   const text = value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
   for (const [double, single] of HTML_QUOTES) yield text.replaceAll('"', double).replaceAll("'", single);

@@ -20,9 +20,9 @@ import type { WireClient, WireRequest, WireResponse } from './wire.ts';
 const GRACE_AFTER_DEADLINE_MS = 3_000;
 /** The maximum time of a command of the library itself: a page load. */
 const ASK_LIMIT_MS = 30_000;
-/** Commands that the driver answers from its memory, even for a dead browser (measured). They are no proof of life. */
+/** Commands that the driver answers from its memory, even for a dead browser (measured). They do not prove that it is alive. */
 const ANSWERED_BY_DRIVER = new Set(['GET /timeouts', 'POST /timeouts', 'GET /window', 'POST /window']);
-/** Commands with a success that means more than that the session lives. */
+/** Commands whose success means more than that the session is alive. */
 const UNUSUAL_COMMANDS = new Set([
   ...ANSWERED_BY_DRIVER,
   ...SENDS_DEVTOOLS,
@@ -86,7 +86,7 @@ export interface TransportListener {
    * true if the browser and the driver have answered.
    */
   readonly probe: (detectedBy: Detector) => Promise<boolean>;
-  /** Stops what keeps the current page busy, if possible. */
+  /** Stops the scripts and loads of the current page, if possible. */
   readonly freePage: (handle: string | null) => void;
   /** Does the same only if the page does not answer. Resolves when the page answers again, or after a short time. */
   readonly freeBusyPage: (handle: string | null) => Promise<void>;
@@ -128,7 +128,7 @@ export class CommandTransport implements WireClient {
     return this.#inFlight.size;
   }
 
-  /** True if the session's end was requested. A socket that closes afterwards is no death. */
+  /** True if the session's end was requested. A socket that closes afterwards is not a death. */
   get isEnded(): boolean {
     return this.#end.signal.aborted;
   }
@@ -278,7 +278,7 @@ export class CommandTransport implements WireClient {
     return new Response(answer.status, answer.headers, answered);
   }
 
-  /** Returns the answer, extended by what this library knows about its cause. */
+  /** Returns the answer, extended by the cause that this library has found. */
   async #explainFailure(body: string): Promise<string> {
     const { error, message } = parseFailure(body);
     if (error === 'timeout') return this.#endTimeout(body);

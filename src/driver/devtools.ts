@@ -72,7 +72,7 @@ export class DevTools {
   readonly #socket: WebSocket;
   readonly #pending = new Map<number, PendingCall>();
   readonly #options: DevToolsOptions;
-  /** By window handle. */
+  /** The pages by window handle. */
   readonly #pages = new Map<string, Page>();
   readonly #listeners = new Set<{ readonly handle: string; readonly listener: (event: DevToolsEvent) => void }>();
   #lastId = 0;

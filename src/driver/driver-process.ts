@@ -148,7 +148,7 @@ export class DriverProcess {
     return this.#parts.output.tail();
   }
 
-  /** Resolves with whether the process has exited or exits within `limitMs`. */
+  /** Resolves with true if the process has exited or exits within `limitMs`, otherwise with false. */
   exitsWithin(limitMs: number): Promise<boolean> {
     return settlesWithin(this.#parts.exited, limitMs);
   }

@@ -9,10 +9,7 @@ import { isDevToolsReachable } from './devtools.ts';
 import type { HttpClient } from './http-client.ts';
 
 const ASK_LIMIT_MS = 1_000;
-/**
- * From another client's DELETE to the closing of the socket it takes 20 to 60 ms (measured). A command older than this limit began before
- * such a DELETE.
- */
+/** The socket closes 20 to 60 ms after another client's DELETE (measured). A command older than this limit began before such a DELETE. */
 const MAX_QUIT_MS = 150;
 /** A command in flight fails some 50 ms after the socket closed (measured). */
 const COMMAND_FAILURE_LIMIT_MS = 250;
@@ -51,7 +48,7 @@ export async function explainLostBrowser(lost: LostBrowser): Promise<Explanation
   if (isWindowClosing) {
     await settlesWithin(commandsSettled, CLOSING_LIMIT_MS);
   } else if (oldestCommandMs !== null) {
-    // The driver does one thing at a time, so it can't have quit the browser while it worked on a command.
+    // The driver executes one command at a time, so it can't have quit the browser while it executed another command.
     if (oldestCommandMs > MAX_QUIT_MS && !(await isDevToolsReachable(devtoolsUrl, ASK_LIMIT_MS))) return gone;
     await settlesWithin(commandsSettled, COMMAND_FAILURE_LIMIT_MS);
   }

@@ -1,6 +1,6 @@
 /**
  * Sockets that an action opened beside the transport: `driver.getBidi()`, a BiDi module, `driver.createCDPConnection()`. They bypass the
- * transport. When the session ends, whatever waits on them rejects with the reason, as commands do, and the sockets are terminated.
+ * transport. When the session ends, pending calls on them reject with the reason, as commands do, and the sockets are terminated.
  */
 import { once } from 'node:events';
 

@@ -126,11 +126,14 @@ async function checkBrowser(devtools: DevTools, limitMs: number): Promise<ProbeR
   }
 }
 
-/** Checks the driver. It answers for a dead browser as well (measured), so silence is a death, but an answer is no proof of life. */
+/**
+ * Checks the driver. It answers for a dead browser as well (measured), so a missing answer is a death, but an answer does not prove that
+ * the browser is alive.
+ */
 async function checkOwnDriver({ http, limitMs }: ProbeTargets): Promise<ProbeResult> {
   try {
     const { status } = await http.send({ method: 'GET', path: '/status', signal: AbortSignal.timeout(limitMs) });
-    // A driver answers 200; another status comes from something that answers in its place.
+    // A driver answers 200. Another status comes from a program between this one and the driver.
     return status === 200 ? UNKNOWN : dead('driver-gone', `the driver answers GET /status with ${status}`);
   } catch (thrown) {
     if (isTimeout(thrown)) return dead('frozen', `the driver did not answer within ${limitMs / 1000} s`);

@@ -68,7 +68,7 @@ export function waitForProcesses(folder: string): Promise<void> {
   return untilNone(find, { limitMs: HANDLERS_LIMIT_MS, everyMs: POLL_MS });
 }
 
-/** Polls, because the end of another program's child process is no event. */
+/** Polls, because no event reports the end of another program's child process. */
 async function untilNone(
   find: () => readonly ProcessInfo[],
   { limitMs, everyMs }: { readonly limitMs: number; readonly everyMs: number },
@@ -78,8 +78,8 @@ async function untilNone(
 }
 
 /**
- * Asks an endpoint to end a session that has no program any more. Rejects if the endpoint can't be reached. A session that is already gone
- * is no error.
+ * Asks an endpoint to end a session that has no program any more. Rejects if the endpoint can't be reached. A session that has already
+ * ended is not an error.
  */
 export async function deleteRemoteSession(url: string, sessionId: string, route?: Route): Promise<void> {
   const { HttpClient } = await import('./http-client.ts');

@@ -118,7 +118,7 @@ export class SessionSettings {
 
   /**
    * Returns the deadline of a command: the session's own limit for it plus a margin, and for all commands except navigations at least the
-   * setting. A limit of null means that the caller wants no limit (W3C WebDriver, section 8.5).
+   * setting. A limit of null means no limit (W3C WebDriver, section 8.5).
    */
   deadlineFor(label: string): number {
     if (label === 'POST /session') return this.#startLimitMs;

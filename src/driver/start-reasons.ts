@@ -33,7 +33,7 @@ const REASONS: readonly Reason[] = [
       'the limit of open files is too low. Raise it with `ulimit -n 4096`; a browser needs several hundred',
   },
   {
-    // Chromium puts its shared memory there if the system gives it no memfd. A full /dev/shm is no full disk.
+    // Chromium puts its shared memory there if the system gives it no memfd. A full /dev/shm does not mean that the disk is full.
     pattern: /Creating shared memory in \S+ failed: ([^\n(]+)/,
     explanation: ([, why]) =>
       `the shared memory in /dev/shm can't be used (${why?.trim()}). Set BROWSER_ARGUMENTS=--disable-dev-shm-usage, or give the container more ` +

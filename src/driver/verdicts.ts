@@ -29,7 +29,7 @@ const dead = (cause: DeathCause): Verdict => ({ kind: 'dead', cause });
 const VERDICT_TABLE: readonly Row[] = [
   // Grid could not reach its node (issues). The node may be reachable again in a moment.
   { error: 'timeout', message: /java\.net\.|HttpTimeoutException/, verdict: SUSPICIOUS },
-  // Answers about pages, elements, scripts, alerts and closed windows are no deaths (W3C WebDriver, section 6.6; measured). They precede
+  // Answers about pages, elements, scripts, alerts and closed windows are not deaths (W3C WebDriver, section 6.6; measured). They precede
   // all rows that match the message, because these messages quote the page: an alert may contain "Session timed out or not found".
   ...[
     'no such window',
@@ -84,7 +84,7 @@ const VERDICT_TABLE: readonly Row[] = [
     message: /Failed to decode response from marionette|Tried to run command without establishing a connection/,
     verdict: dead('browser-gone'),
   },
-  // Without a message: another client deleted the session, or an earlier command already revealed the death (measured).
+  // The answer has no message if another client deleted the session, or if an earlier command already revealed the death (measured).
   { error: 'invalid session id', verdict: dead('session-removed') },
   // Navigation failures are `unknown error` with Chromium's own code in the text (measured).
   { message: /net::ERR_/, verdict: HARMLESS },

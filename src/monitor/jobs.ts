@@ -15,7 +15,7 @@ import { lookForStuck, sweep, type SweeperOptions } from './sweeper.ts';
 
 /** An alert must reach its receivers within 30 s, which include this interval and the time of sending. */
 const ALERT_CHECK_INTERVAL_MS = 10_000;
-/** The time that notices in progress are waited for at the end. The next leader sends those that have not arrived. */
+/** The time limit for the delivery of notices in progress at the end. The next leader sends the notices that have not arrived. */
 const SEND_LIMIT_MS = 2_000;
 const EMPTY_REPORT = { processing: 0, longRunning: [], stuck: [] };
 

@@ -1,7 +1,7 @@
 /**
- * The monitor shows the state of a registry, cleans it up and sends alerts. Its invariants: another process can rebuild everything that it
- * shows from the registry; it never talks to a supervisor; it answers within two seconds, and says so if the registry does not answer; a
- * failure in it harms no run.
+ * The monitor shows the state of a registry, cleans it up and sends alerts. Its invariants: another process can rebuild everything that
+ * it shows from the registry; it never communicates with a supervisor; it answers within two seconds, and reports it if the registry does
+ * not answer; a failure in it affects no run.
  */
 import type { Config } from '../config/config.ts';
 import { silentLog, type Log } from '../core/log.ts';

@@ -3,7 +3,7 @@
 /** The label of all owners without a label of their own. */
 const OTHERS = 'other';
 const MAX_OWNERS = 200;
-/** In characters. */
+/** The maximum length of a label in characters. */
 const MAX_LABEL_LENGTH = 100;
 
 export interface OwnerLabelsOptions {

@@ -1,10 +1,10 @@
 /**
  * Records when this machine slept or its programs were suspended: a run that could make no progress in that time is not stuck. While a
- * machine sleeps, its monotonic clock stops and its wall clock goes on. Suspended programs, such as a paused container, find both clocks
+ * machine sleeps, its monotonic clock stops and its wall clock continues. Suspended programs, such as a paused container, find both clocks
  * ahead of their timers.
  */
 
-/** A shorter delay is no pause: the timers of a busy program are late. */
+/** A shorter delay is not a pause, because the timers of a busy program are late. */
 const MIN_PAUSE_MS = 2_000;
 const MAX_PAUSES = 100;
 

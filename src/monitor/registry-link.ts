@@ -8,9 +8,9 @@ import type { Log } from '../core/log.ts';
 import { redactUrl } from '../core/redact.ts';
 import { openRegistry, RegistryError, type Registry } from '../registry/registry.ts';
 
-/** Every caller gets an answer within this time, whatever the database does. */
+/** Every caller gets an answer within this time, even if the database does not answer. */
 export const ANSWER_LIMIT_MS = 1_500;
-/** The time that the first attempt is waited for, so that a wrong setting ends the program and is not only logged. */
+/** The time limit of the first attempt. Its failure ends the program, so that a wrong setting is not only logged. */
 const FIRST_OPEN_LIMIT_MS = 3_000;
 const RETRY_DELAY_MS = 1_000;
 /** The maximum number of calls that run beyond their limit. Further calls are rejected at once. */

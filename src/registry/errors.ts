@@ -2,7 +2,7 @@ import { SupervisorError } from '../core/errors.ts';
 
 /**
  * The registry could not store or read something: it is unreachable, full, damaged, or of a newer version. The message has the reason and
- * the way out. Work that was not stored is not reported as done; the run can be resumed when the reason is removed.
+ * the solution. Work that was not stored is not reported as done; the run can be resumed when the reason is removed.
  */
 export class RegistryError extends SupervisorError {
   readonly code: string = 'registry-error';
@@ -28,7 +28,7 @@ export class UnansweredCommitError extends Error {
   }
 }
 
-/** The owner's session, or the run, belongs to another process by now. The registry stores nothing more for this holder. */
+/** The owner's session or the run now belongs to another process. The registry stores nothing more for this holder. */
 export class LeaseLostError extends SupervisorError {
   readonly code = 'lease-lost';
   readonly consequence = 'halt-session';

@@ -16,7 +16,7 @@ import { sqliteDialect } from './sql/sqlite.ts';
 import { StuckWork } from './stuck-work.ts';
 
 export interface Registry extends AsyncDisposable {
-  /** Without a password. */
+  /** The URL of the registry, without a password. */
   readonly location: string;
   readonly kind: 'sqlite' | 'postgres';
   readonly sessions: SessionStore;

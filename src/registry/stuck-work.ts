@@ -42,7 +42,7 @@ export class StuckWork {
   }
 
   /**
-   * Sets runs, their sessions, and sessions without a run to `timed_out`. The data of the runs stay. Their processes notice it by their
+   * Sets runs, their sessions, and sessions without a run to `timed_out`. The data of the runs stay. Their processes detect it by their
    * leases. Appends the events `session_timeout` and `run_ended`.
    */
   async timeOut(findings: readonly StuckFinding[]): Promise<TimedOut> {

@@ -175,7 +175,7 @@ function keyOf(id: StepId | undefined): string | undefined {
   return id === undefined || id.batch === null ? id?.key : `${id.batch}/${id.key}`;
 }
 
-/** The failures of promises that no code waits for: an `await` is missing, and the record is lost. */
+/** The failures of saves that no code awaits: an `await` is missing, and the record is lost. */
 class UnseenFailures {
   readonly #failures: Error[] = [];
 

@@ -105,7 +105,7 @@ export class Run {
     return this.#openCalls();
   }
 
-  /** Runs to the end. Resolves with the outcome, whatever happens in the action. Nothing of the run is still running then. */
+  /** Runs to the end. Resolves with the outcome, even if the action fails. No code of the run is still running then. */
   async execute(): Promise<RunOutcome> {
     const { signal } = this.#plan;
     const onCancel = () => this.#stop.abort(toCancelled(signal?.reason));
@@ -171,7 +171,7 @@ export class Run {
       onDeath: (death) => {
         if (!this.#plan.recover) this.#stop.abort(death);
       },
-      // Also if the action catches the error of its batch: without the sessions the run can't do the work that was requested.
+      // Ends the run even if the action catches the error of its batch, because the requested work needs these sessions.
       onFailure: (failure) => this.#stop.abort(failure),
       onUnusable: () => this.#renewals.ask('stuck'),
     });

@@ -1,6 +1,6 @@
 /**
- * The entry point of actions and runs. Its invariants: an action is ordinary selenium code and knows nothing of sessions. A finished step
- * is never done again and never lost. The result of `run` counts only if its session was alive at the end.
+ * The entry point of actions and runs. Its invariants: an action is ordinary selenium code without code for sessions. A finished step is
+ * never done again and never lost. The result of `run` counts only if its session was alive at the end.
  */
 import type { z } from 'zod';
 

@@ -132,7 +132,7 @@ export class HeldSession implements LeaseHolding {
     return this.#lastUsedAt;
   }
 
-  /** The number of restarts in this process. It identifies the session that a caller knows. */
+  /** The number of restarts in this process. It identifies the session that a caller has used. */
   get restarts(): number {
     return this.#restarts;
   }
@@ -165,7 +165,7 @@ export class HeldSession implements LeaseHolding {
   }
 
   /**
-   * Starts the next session under the same lease, for a caller that knows the session after `known` restarts. If several callers share the
+   * Starts the next session under the same lease, for a caller that used the session after `known` restarts. If several callers share the
    * session, the first one restarts it, and the others get the new session. Returns the new number of restarts. Rejects with {@link
    * LeaseLostError} if the owner was lost in the meantime, and with the error that prevented the registry from storing the end of the last
    * session.

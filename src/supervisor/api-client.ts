@@ -60,8 +60,8 @@ export interface ApiCallInit extends RequestInit {
 /** The options of {@link Api.fetch}. */
 export interface ApiInit extends ApiCallInit {
   /**
-   * The caller wants the status itself, as a check of links does: no answer is repeated, and no answer counts as a failure of the API.
-   * Default false.
+   * True for a caller that checks the status itself, such as a check of links. No answer is then repeated or counts as a failure of the
+   * API. Default false.
    */
   readonly anyStatus?: boolean;
 }
@@ -215,7 +215,7 @@ async function attempt<Result>(
     via: ApiCallInit['via'];
   },
 ): Promise<{ status: number; result: Result }> {
-  // Also called for each redirect. The time limit applies to the server: it excludes the wait for the browser's cookies and for `limits`.
+  // Called for each redirect too. The time limit applies to the server: it excludes the wait for the browser's cookies and for `limits`.
   const inTime = (send: SendRequest) => (to: string, hop: RequestInit) =>
     limits.reduceRight<() => Promise<Response>>(
       (next, limit) => () => limit.run(to, next, { signal: caller }),

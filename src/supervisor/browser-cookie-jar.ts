@@ -104,7 +104,7 @@ function isBelow(path: string, pathname: string): boolean {
   return pathname === path || pathname.startsWith(path.endsWith('/') ? path : `${path}/`);
 }
 
-/** In milliseconds since 1970; undefined for a cookie that lives as long as the browser. `Max-Age` goes before `Expires`. */
+/** The end of the cookie in milliseconds since 1970; undefined if it ends with the browser. `Max-Age` takes precedence over `Expires`. */
 function expiryTimeOf({ maxAge, expires }: { maxAge?: number; expires?: Date | number }): number | undefined {
   if (maxAge !== undefined) return maxAge <= 0 ? 0 : Date.now() + maxAge * 1_000;
   const time = Number(expires);

@@ -36,7 +36,7 @@ import { transition, type SupervisorState, type SupervisorStatus } from './state
 
 /**
  * Supervises one owner's browser session: starts it, watches it, halts all its work when it dies, and restarts it on request. It never
- * restarts by itself, because only the caller knows whether its work goes on.
+ * restarts by itself, because only the caller can decide whether its work continues.
  */
 export class SessionSupervisor implements AsyncDisposable {
   readonly owner: string;
@@ -343,7 +343,7 @@ export class SessionSupervisor implements AsyncDisposable {
   #onDeath(epoch: Epoch, report: DeathReport): void {
     if (epoch.death !== undefined) return epoch.addConsequence(report);
     const state = this.#state;
-    // An epoch that was halted without a death was ended on purpose. Later reports about it are no deaths.
+    // An epoch that was halted without a death was ended on purpose. Later reports about it are not deaths.
     if (epoch !== this.#epoch || epoch.isHalted || (state.status !== 'alive' && state.status !== 'stopping')) return;
     const { session } = state;
     const { commandsInFlight } = session;

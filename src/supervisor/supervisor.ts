@@ -1,6 +1,6 @@
 /**
- * Supervises browser sessions. Invariants: the death of a session is declared exactly once, with its cause, and never withdrawn; from that
- * moment nothing starts on that session; work in progress ends with the same error; and work goes on only in a new session.
+ * Supervises browser sessions. Invariants: the death of a session is declared exactly once, with its cause, and never withdrawn; from
+ * that moment nothing starts on that session; work in progress ends with the same error; and work continues only in a new session.
  */
 export { SessionSupervisor } from './session-supervisor.ts';
 // The parts of the driver that higher layers use. They don't import the layers below this one.

@@ -3,7 +3,7 @@ import { listProcesses, readProcessState, type ProcessInfo } from '../driver/dri
 
 export { listProcesses, type ProcessInfo } from '../driver/driver.ts';
 
-/** The interval of polling the process table. The end of another program's process is no event. */
+/** The interval of polling the process table. No event reports the end of another program's process. */
 const POLL_MS = 5;
 const GONE_TIMEOUT_MS = 2_000;
 const STOPPED = new Set(['T', 't']);

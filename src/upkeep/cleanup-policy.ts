@@ -17,7 +17,7 @@ export type CleanupKind = 'policy' | 'failed' | 'completed' | 'all';
 
 export interface CleanupRule {
   readonly kind: CleanupKind;
-  /** The minimum age in hours, in place of the kind's own. */
+  /** The minimum age in hours. It replaces the default age of each kind. */
   readonly olderThanHours?: number | undefined;
   readonly policy?: CleanupPolicy;
 }

@@ -119,8 +119,8 @@ export async function reapForgotten(options: ReaperOptions & { readonly heartbea
 }
 
 /**
- * Ends a live session: its lease first, so that its process learns of it, then what is left of it on this machine or at its endpoint. Returns
- * the ended session and the second part, which waits for the process; undefined if the session has ended in the meantime.
+ * Ends a live session: its lease first, so that its process detects the end, then its leftovers on this machine or at its endpoint.
+ * Returns the ended session and the second part, which waits for the process; undefined if the session has ended in the meantime.
  */
 export async function endSession(
   id: string,

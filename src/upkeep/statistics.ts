@@ -4,7 +4,7 @@ import type { RegistryMetrics, SessionGroup } from '../registry/registry.ts';
 
 /**
  * The minimum number of steps, items and the sessions created for them. One session that does twenty steps has a reuse of 95 %; smaller
- * numbers say nothing about the reuse.
+ * numbers do not show the reuse.
  */
 export const MIN_UNITS_TO_JUDGE = 20;
 /** The reuse below which a warning is reported. */

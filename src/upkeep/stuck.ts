@@ -1,12 +1,13 @@
 /**
- * Decides what is stuck. The functions are pure, so that the run, the monitor and the operator's command get the same result. Progress is a
- * finished step, a record or a progress report of the action. A probe or a heartbeat is no progress.
+ * Decides what is stuck. The functions are pure, so that the run, the monitor and the operator's command get the same result. Progress is
+ * a finished step, a record or a progress report of the action. A probe or a heartbeat is not progress.
  */
 import { type StoredSession, isLive } from '../model/session.ts';
 import type { StoredRun } from '../model/run.ts';
 
 /**
- * A run with this number of units is allowed twice the time. The last finished unit of a long run says less about the time of the next one.
+ * A run with this number of units is allowed twice the time. In a long run, the last finished unit is a weaker indication of when the
+ * next one will finish.
  */
 const UNITS_PER_ALLOWANCE = 1_000;
 const MAX_ALLOWANCE_FACTOR = 3;

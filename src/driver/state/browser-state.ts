@@ -65,7 +65,7 @@ export interface BrowserOverride {
 
 export interface BrowserState {
   readonly cookies: readonly StateCookie[];
-  /** By origin, such as `https://example.com`. */
+  /** The storage by origin, such as `https://example.com`. */
   readonly origins: ReadonlyMap<string, OriginStorage>;
   /** The current page; null if the window shows no page of a site. */
   readonly page: PageState | null;

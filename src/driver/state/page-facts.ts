@@ -1,6 +1,6 @@
 /**
- * Facts that only the page itself knows about its document. They are read only from pages that commands may have changed or that may have
- * answered a POST.
+ * Facts about a document that only its page has. They are read only from pages that commands may have changed or that may have answered a
+ * POST.
  */
 import { settlesWithin } from '../../core/abort.ts';
 import type { DevTools } from '../devtools.ts';

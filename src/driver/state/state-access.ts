@@ -1,6 +1,6 @@
 /**
  * Reads and writes the state of one session's browser, out of band through DevTools. A browser without DevTools is handled by
- * `fallback-state.ts`, which knows less.
+ * `fallback-state.ts`, which reads and writes less of the state.
  */
 import { settlesWithin } from '../../core/abort.ts';
 import type { DevTools } from '../devtools.ts';

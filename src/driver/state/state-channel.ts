@@ -16,7 +16,7 @@ export type Entries = readonly (readonly [key: string, value: string])[];
 export interface StateChannel {
   /**
    * True if the channel works beside the commands. If so, no command of the user waits for it, it does not depend on the driver's frame,
-   * and it sees the cookies of all sites. Otherwise it sees only the current frame and the cookies that are sent to its page.
+   * and it has the cookies of all sites. Otherwise it has only the current frame and the cookies that are sent to its page.
    */
   readonly isOutOfBand: boolean;
   /** Returns false if a question would close the alert that the page shows. */

@@ -109,7 +109,7 @@ async function goesOn(registry: Registry, { runId, sessionId }: StoredAlert): Pr
   }
 }
 
-/** True if the stored alert says the same as the finding. */
+/** Returns whether the stored alert has the same content as the finding. */
 function isUnchanged(found: Found, { message, next, severity }: Partial<StoredAlert> = {}): boolean {
   return message === found.message && next === found.next && severity === found.severity;
 }

@@ -20,7 +20,7 @@ const TIMEOUT_CODES: ReadonlySet<string> = new Set([
   'UND_ERR_BODY_TIMEOUT',
 ]);
 
-/** A notice did not arrive. The notifier tries again. Contains nothing of the sink's address. */
+/** A notice did not arrive. The notifier tries again. The error contains no part of the sink's address. */
 export class DeliveryError extends SupervisorError {
   readonly code = 'delivery-failed';
   readonly consequence = 'retry';

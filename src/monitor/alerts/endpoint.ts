@@ -5,7 +5,7 @@ import { ConfigError } from '../../core/errors.ts';
 export const ANSWER_LIMIT_MS = 10_000;
 /** The limit for reading a refusal: enough to quote its beginning. */
 const MAX_BYTES_READ = 4_096;
-/** Shorter parts of a path, such as `api` or `v1`, are no secrets and occur in many texts. */
+/** Shorter parts of a path, such as `api` or `v1`, are not secret and occur in many texts. */
 const MIN_SECRET_LENGTH = 4;
 
 export interface HttpSinkOptions {

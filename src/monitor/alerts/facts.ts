@@ -35,7 +35,7 @@ export interface AlertFacts {
   readonly overdue: readonly { readonly name: string; readonly byMs: number }[];
 }
 
-/** The facts that the monitor knows without the registry. */
+/** The facts that the monitor has without the registry. */
 export type OwnFacts = Pick<AlertFacts, 'report' | 'memoryBytes' | 'overdue'>;
 
 export async function readFacts(registry: Registry, own: OwnFacts): Promise<AlertFacts> {

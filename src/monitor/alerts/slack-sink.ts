@@ -10,7 +10,7 @@ import type { Sink } from './notice.ts';
 
 /**
  * Makes a sink that sends each notice once, as text without mentions. Any answer but 2xx is a {@link DeliveryError}. Throws `ConfigError`
- * if `url` is no http or https URL.
+ * if `url` is not an http or https URL.
  */
 export function makeSlackSink(url: string, { answerLimitMs = ANSWER_LIMIT_MS }: HttpSinkOptions = {}): Sink {
   const endpoint = validateEndpoint(url, { setting: 'SLACK_WEBHOOK_URL', protocols: ['https:', 'http:'] });

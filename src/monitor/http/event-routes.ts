@@ -113,7 +113,7 @@ async function readNumbers(registry: Registry, { look }: RouteContext): Promise<
   return { metrics, live, report, lastCleanupSeconds: typeof durationMs === 'number' ? durationMs / 1_000 : null };
 }
 
-/** Returns where a stream begins: after the reader's last event, with the latest events that it asks for, or now. */
+/** Returns the position at which a stream begins: after the reader's last event, with the requested number of latest events, or now. */
 async function begin(
   { link }: RouteContext,
   {

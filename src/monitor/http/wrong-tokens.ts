@@ -10,7 +10,7 @@ const MAX_CLIENTS = 10_000;
 
 export interface WrongTokensOptions {
   readonly log: Log;
-  /** Called with the latest client, at most once a minute, while {@link MAX_WRONG_TOKENS} or more came within 10 min. */
+  /** Called with the latest client, at most once a minute, while there were {@link MAX_WRONG_TOKENS} or more wrong tokens within 10 min. */
   readonly report: (client: string) => void;
 }
 

@@ -25,7 +25,7 @@ export interface StoredAlert extends NewAlert {
   /** The time at which it began to fire; UTC, ISO 8601. */
   readonly since: string;
   readonly updatedAt: string;
-  /** By sink: the status in the last notice, and the `since` of the alert at that time. */
+  /** The status in the last notice and the `since` of the alert at that time, by sink. */
   readonly delivered: Readonly<Record<string, { readonly status: AlertStatus; readonly since: string }>>;
 }
 
@@ -158,7 +158,7 @@ function toDelivered(json: string): StoredAlert['delivered'] {
   try {
     return JSON.parse(json) as StoredAlert['delivered'];
   } catch {
-    // The value is damaged. A notice that is sent twice is better than one that is missing.
+    // The value is damaged. A repeated notice is better than a missing one.
     return {};
   }
 }

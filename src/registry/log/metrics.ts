@@ -9,7 +9,7 @@ import { appendEvent } from './events.ts';
 import { toHistogram, type StoredHistogram } from './histograms.ts';
 
 export interface RegistryMetrics {
-  /** By owner, restarts included. The empty name has those of runs without their own owner. */
+  /** The number of created sessions by owner, restarts included. The empty name has the sessions of runs without their own owner. */
   readonly sessionsCreated: Readonly<Record<string, number>>;
   /** The number of steps and items that began on an existing session. */
   readonly sessionsReused: number;
@@ -17,7 +17,7 @@ export interface RegistryMetrics {
   readonly reuseRatio: number | null;
   /** The number of sessions that were created within 10 s of another one of the same owner. Restarts after a death do not count. */
   readonly rapidCreates: number;
-  /** The number of steps and items that met another session than the one with which they began. */
+  /** The number of steps and items that used another session than the one with which they began. */
   readonly contextLosses: number;
   /** Owners with more than one live session; the unique index prevents them. */
   readonly duplicateOwners: readonly string[];

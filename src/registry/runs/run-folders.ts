@@ -1,6 +1,6 @@
 /**
- * The claims of runs on their output folders. Two runs that write into one folder would replace each other's files. The claim is a part of
- * the run's row, so that it ends with the run's lease, whatever happens to the program.
+ * The claims of runs on their output folders. Two runs that write into one folder would replace each other's files. The claim is a part
+ * of the run's row, so that it ends with the run's lease, even if the program is killed.
  */
 import type { StoredRun } from '../../model/run.ts';
 import { LIVE_STATUSES } from '../../model/session.ts';

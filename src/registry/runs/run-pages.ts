@@ -156,7 +156,7 @@ async function readRecords(
       .orderBy('ord')
       .orderBy('position')
       .orderBy('id');
-  // The databases know the size of a text without reading the text.
+  // The databases return the size of a text without reading the text.
   const sizes = await database.read((db) =>
     page(db)
       .select((eb) => eb.fn<number>('octet_length', ['json']).as('bytes'))

@@ -92,12 +92,12 @@ export interface RunEnd {
 }
 
 /**
- * The store of one run while it works. When a promise resolves, its data are stored, whatever dies afterwards. Work whose promise has not
- * resolved may be stored or not, and is done again. All methods reject with `RegistryError` if something could not be stored. They store
- * nothing and reject with `LeaseLostError` if the run belongs to another process.
+ * The store of one run while it works. When a promise resolves, its data are stored, even if the process or the machine dies afterwards.
+ * Work whose promise has not resolved may be stored or not, and is done again. All methods reject with `RegistryError` if something could
+ * not be stored. They store nothing and reject with `LeaseLostError` if the run belongs to another process.
  */
 export interface RunStore {
-  /** Declares steps, so that a later process knows their order. They are stored before anything that is stored by later calls. */
+  /** Declares steps, so that a later process has their order. They are stored before anything that is stored by later calls. */
   declareSteps(steps: readonly StepDeclaration[]): void;
   /** Stores that a step begins. Resolves when that is stored, so that the work can begin afterwards. */
   beginStep(step: StepDeclaration): Promise<void>;

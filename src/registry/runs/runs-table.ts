@@ -173,7 +173,7 @@ export class Runs {
     return forgetSteps(this.#database, id, part);
   }
 
-  /** Asks the run's process to end it, which notices the request within seconds. A run without a process is cancelled at once. */
+  /** Requests the end of a run. Its process detects the request within seconds. A run without a process is cancelled at once. */
   async requestCancel(id: string): Promise<'requested' | 'cancelled' | 'over' | 'missing'> {
     const now = new Date().toISOString();
     const cancelled = { status: 'cancelled', errorCode: 'cancelled', errorMessage: 'cancelled by a user' } as const;

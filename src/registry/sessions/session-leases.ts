@@ -202,8 +202,8 @@ export class SessionLeases {
   }
 
   /**
-   * Takes a session away from its holder, for the user or a monitor. Its run is halted, and its process notices it by its lease. Returns
-   * undefined if the session was not live. The caller must end the processes.
+   * Takes a session away from its holder, for the user or a monitor. Its run is halted, and its process detects that by its lease.
+   * Returns undefined if the session was not live. The caller must end the processes.
    */
   revoke(
     id: string,

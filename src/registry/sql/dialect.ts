@@ -20,9 +20,9 @@ export interface RegistryDialect {
   readonly isTransient: (error: Error) => boolean;
   /** The maximum pause between two attempts in milliseconds. */
   readonly maxPauseMs: number;
-  /** Returns the failure in words, with the way out if the database's message lacks it. */
+  /** Returns the failure in words, with the solution if the message of the database does not contain it. */
   readonly explain: (error: Error) => string;
-  /** Returns true if a transaction whose commit was not answered was committed; undefined while the database does not know yet. */
+  /** Returns true if a transaction whose commit was not answered was committed; undefined while the database has not decided it. */
   readonly isCommitted: (db: Kysely<Tables>, transactionId: string) => Promise<boolean | undefined>;
   /** Throws {@link RegistryDivergedError} if this is not the database that was opened any more. */
   readonly verify: () => void;

@@ -197,9 +197,9 @@ async function createMonitorTables(db: Kysely<unknown>): Promise<void> {
   await schema.createIndex('events_type').on('events').columns(['type', 'at']).execute();
   await schema.createIndex('events_owner').on('events').columns(['owner', 'id']).execute();
   await schema.createIndex('runs_owner').on('runs').columns(['owner', 'created_at']).execute();
-  // Only the sessions that work on a run are looked for by it; removing the others costs nothing more.
+  // The index contains only live sessions, because only those are searched by run. Removals of other sessions do not have to update it.
   await sql`create index sessions_run on sessions (run_id) where status in ('starting', 'active')`.execute(db);
-  // A clean-up finds what is old without looking at what isn't.
+  // The clean-up finds old sessions without reading the others.
   await schema.dropIndex('sessions_status').execute();
   await sql`create index sessions_status on sessions (status, (coalesce(ended_at, created_at)))`.execute(db);
 }
@@ -221,7 +221,7 @@ async function addFence(db: Kysely<unknown>): Promise<void> {
   await sql`update runs set last_token = coalesce(token, 0)`.execute(db);
 }
 
-/** Of an owner's live sessions the newest stays; the others are history. */
+/** Ends all live sessions of an owner except the newest one. */
 async function enforceOneLiveSession(db: Kysely<Tables>): Promise<void> {
   await sql`
     update sessions set status = 'ended', ended_at = ${new Date().toISOString()},

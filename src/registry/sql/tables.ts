@@ -72,7 +72,7 @@ export interface LeadersTable {
   host: string;
   pid: number;
   since: string;
-  /** By the database's clock. */
+  /** The end of the lease in milliseconds since 1970, by the clock of the database. */
   expiresMs: number;
 }
 
@@ -93,7 +93,7 @@ export interface AlertsTable {
   sessionId: string | null;
   since: string;
   updatedAt: string;
-  /** JSON: by sink, the last notice that it got. */
+  /** The last notice to each sink, as JSON. */
   delivered: string;
 }
 

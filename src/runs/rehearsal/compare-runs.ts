@@ -71,7 +71,7 @@ function compareEndings(undisturbed: ComparedRun, disturbed: ComparedRun): Diffe
     ];
   }
   const why = error === null ? '' : ` with ${error.code}: ${error.message.replace(/\.$/, '')}`;
-  // The errors of this library already say what to do.
+  // The errors of this library already contain the solution.
   const reason = error?.code === 'error' ? 'does the code there use a variable that an earlier step sets?' : '';
   const what = `the run ended as ${status} instead of ${undisturbed.outcome.status}${why}`;
   return [{ kill, what, reason }];

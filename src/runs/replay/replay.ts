@@ -92,7 +92,7 @@ function describeRenamed(finished: LedgerEntry, substitute: LedgerEntry): string
   );
 }
 
-/** Returns the first step with the same container and kind that only this entry of `run` knows. */
+/** Returns the first step with the same container and kind that only this entry of `run` has begun. */
 function substituteOf(
   ledger: Ledger,
   { id }: LedgerEntry,

@@ -358,7 +358,7 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
     }
   }
 
-  /** Adds a parsed copy of the item, so that the first entry of `run` sees the same value as later ones. */
+  /** Adds a parsed copy of the item, so that the first entry of `run` gets the same value as later ones. */
   #add(given: Item, tools: BatchTools<Item>): boolean {
     const json = this.#toJson(given);
     // A worker of an earlier entry of `run` must not use a key of a later entry.

@@ -37,7 +37,9 @@ export class RecordTooLargeError extends NonRetryableError {
   }
 }
 
-/** Returns the JSON text of a record. Throws `ActionError` if it is no object, {@link RecordTooLargeError} above `maxBytes` of UTF-8. */
+/**
+ * Returns the JSON text of a record. Throws `ActionError` if it is not an object, {@link RecordTooLargeError} above `maxBytes` of UTF-8.
+ */
 export function toRecordText(
   value: unknown,
   { maxBytes, ...name }: { readonly dataset: string; readonly key: string; readonly maxBytes: number },

@@ -29,7 +29,7 @@ export async function attemptInTime<Value>(
     run,
   }: {
     readonly signal: AbortSignal;
-    /** True if it ends with the step that contains it, whatever its own work does. */
+    /** True if the step is a part of another step. It then ends when that step ends. */
     readonly isPart: boolean;
     readonly run: (work: (records: RecordBuffer) => Promise<Value>, fence: AbortSignal) => Promise<Value>;
   },

@@ -267,7 +267,7 @@ export class Steps {
   /** Ends `entry` as failed; as cancelled or poisoned if its session died or the run is over. Returns the error for its caller. */
   async fail(entry: LedgerEntry, failure: Error): Promise<Error> {
     await this.written(entry);
-    // A finished step stays finished, whatever fails after it.
+    // A finished step stays finished, even if later work fails.
     if (!this.#open.has(entry)) return failure;
     const { scopeSignal } = this;
     if (scopeSignal.aborted || failure instanceof CancelledError) {

@@ -1,5 +1,5 @@
 /**
- * Items that workers added before the batch was started again. Each of them is taken as soon as the batch knows the item whose worker added
+ * Items that workers added before the batch was started again. Each of them is added as soon as the batch has the item whose worker added
  * it.
  */
 import { Heap } from './backlog.ts';

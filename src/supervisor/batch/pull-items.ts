@@ -25,7 +25,7 @@ export async function pullItems<Item>(items: AsyncIterable<Item>, options: PullO
       onItem(next.value);
     }
   } catch (thrown) {
-    // Not awaited: a generator that is busy closes only after its current step, which may never end.
+    // The promise is not awaited, because a generator that is busy closes only after its current step, which may never end.
     iterator.return?.().catch(() => undefined);
     throw thrown;
   }

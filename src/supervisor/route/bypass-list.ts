@@ -15,7 +15,7 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: '80', https: '44
 const RULE = /^(?:(?<scheme>[a-z][a-z\d+.-]*):\/\/)?(?<host>\[[\da-f:.]+\]|[^:/]+)(?::(?<port>\d+))?$/i;
 const CIDR = /^(?<address>[\da-f:.]+)\/(?<bits>\d+)$/i;
 
-/** Loopback and link-local addresses, which are reached without a proxy unless a rule says otherwise. */
+/** Loopback and link-local addresses, which are reached without a proxy unless a rule changes that. */
 const IMPLICIT = new BlockList();
 IMPLICIT.addSubnet('127.0.0.0', 8, 'ipv4');
 IMPLICIT.addSubnet('169.254.0.0', 16, 'ipv4');

@@ -15,7 +15,7 @@ import type { ProxyServer } from './proxy-rules.ts';
 /** The connection through the proxy could not be opened. Nothing of the call was sent. */
 class NoProxyConnectionError extends Error {}
 
-/** Chromium resolves all of these names to loopback; many resolvers don't know them. */
+/** Chromium resolves all of these names to loopback; many resolvers can't resolve them. */
 const LOCAL_NAME = /\.localhost\.?$/;
 const CONNECT_LIMIT_MS = 10_000;
 /** The system calls that come before any data is sent. */

@@ -11,7 +11,7 @@ export interface FetchFailure {
   readonly reason: string;
 }
 
-/** The call can't be sent by the route that it must take; the message says why. No repetition changes that. */
+/** The call can't be sent by the route that it must take. The message contains the reason. A retry does not help. */
 export class UnsendableError extends Error {}
 
 /** The codes of OpenSSL's verification and of Node's own check of the host name. */

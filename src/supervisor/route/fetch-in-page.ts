@@ -105,7 +105,7 @@ async function toArgument(url: string, init: RequestInit): Promise<object> {
   );
   if (body === undefined || body === null)
     return { url, body: null, init: { ...passed, method, headers: [...headers] } };
-  // `Request` knows how each kind of body is encoded, and its content type.
+  // `Request` determines the encoding and the content type of each kind of body.
   const request = new Request(url, { method, body, headers, duplex: 'half' });
   const bytes = Buffer.from(await request.arrayBuffer());
   return { url, body: bytes.toString('base64'), init: { ...passed, method, headers: [...request.headers] } };

@@ -73,7 +73,7 @@ class RunWatch {
   }
 }
 
-/** Downloads the file without a proxy, whatever the environment says, as Chromium does. */
+/** Downloads the file without a proxy, also if the environment names one, as Chromium does. */
 async function download(href: string, session: AbortSignal | undefined): Promise<string> {
   const url = new URL(href);
   const authorization = toBasicAuth(url);
