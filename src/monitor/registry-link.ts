@@ -10,7 +10,7 @@ import { openRegistry, RegistryError, type Registry } from '../registry/registry
 
 /** Every caller gets an answer within this time, even if the database does not answer. */
 export const ANSWER_LIMIT_MS = 1_500;
-/** The time limit of the first attempt. Its failure ends the program, so that a wrong setting is not only logged. */
+/** The time for which the start waits for the first attempt, so that a wrong setting ends the program instead of only being logged. */
 const FIRST_OPEN_LIMIT_MS = 3_000;
 const RETRY_DELAY_MS = 1_000;
 /** The maximum number of calls that run beyond their limit. Further calls are rejected at once. */

@@ -7,8 +7,8 @@ import { toJson } from './message.ts';
 import type { Sink } from './notice.ts';
 
 /**
- * Makes a sink that POSTs each notice to `url` once, as JSON (see `toJson`). Any answer but 2xx, redirects included, is a {@link
- * DeliveryError}. Throws `ConfigError` if `url` is not an http or https URL.
+ * Makes a sink that POSTs each notice to `url` once, as JSON (see `toJson`). Any answer but 2xx, redirects included, is a
+ * {@link DeliveryError}. Throws `ConfigError` if `url` is not an http or https URL.
  */
 export function makeWebhookSink(url: string, { answerLimitMs = ANSWER_LIMIT_MS }: HttpSinkOptions = {}): Sink {
   const endpoint = validateEndpoint(url, { setting: 'ALERT_WEBHOOK_URL', protocols: ['https:', 'http:'] });
