@@ -99,7 +99,7 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = {
   mocha: 'src/mocha/',
 };
 
-const READS_ENVIRONMENT = ['src/config/', 'src/cli/'];
+const ENVIRONMENT_READERS = ['src/config/', 'src/cli/'];
 
 /** One broken rule, at a line of a file. */
 export interface LayerProblem {
@@ -148,7 +148,7 @@ function* checkFile(file: SourceFile): Generator<LayerProblem> {
         : (whyForbidden(module, imported.target) ?? whyPointsUp(file.path, imported.target));
     if (message !== undefined) yield problem(imported.line, message);
   }
-  if (!READS_ENVIRONMENT.some((folder) => file.path.startsWith(folder))) {
+  if (!ENVIRONMENT_READERS.some((folder) => file.path.startsWith(folder))) {
     for (const line of file.environmentLines)
       yield problem(line, 'reads the environment of the process; take it from the Config instead');
   }

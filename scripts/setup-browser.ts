@@ -18,7 +18,7 @@ type Missing = Extract<BrowserLocation, { missing: unknown }>;
 if (import.meta.main) process.exitCode = await main();
 
 async function main(): Promise<number> {
-  // A Grid has its own browsers. This script looks only for Chrome.
+  // A Grid has its own browsers. This script finds only Chrome.
   if (process.env.GRID_URL || /^(?!chrome|chromium$)./i.test(process.env.BROWSER ?? '')) return 0;
   const location = await locate();
   if (location.found) return 0;

@@ -9,7 +9,7 @@ const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const ROUNDS = 15;
 const MAX_RATIO = 2;
-const TIMED = `const start = performance.now(); await import(process.argv[1]); console.log(performance.now() - start);`;
+const IMPORT_TIMER = `const start = performance.now(); await import(process.argv[1]); console.log(performance.now() - start);`;
 
 /** Builds the package, then imports both in fresh processes, in turns. */
 export async function measureImportTime(): Promise<Row[]> {
@@ -36,6 +36,8 @@ export async function measureImportTime(): Promise<Row[]> {
 }
 
 async function importMs(specifier: string): Promise<number> {
-  const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', TIMED, specifier], { cwd: ROOT });
+  const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', IMPORT_TIMER, specifier], {
+    cwd: ROOT,
+  });
   return Number(stdout);
 }

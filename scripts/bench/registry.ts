@@ -27,7 +27,7 @@ const AT_A_TIME = 20;
 const REPLAYED = 50_000;
 const VALUE = JSON.stringify({ sku: 'A-1', title: 'a title of usual length', price: 12.5 });
 
-/** Inserts one row like that of a step in its own transaction. */
+/** Inserts one row, like that of a step, in its own transaction. */
 type Insert = (id: string) => Promise<unknown> | void;
 
 export async function measureRegistries(): Promise<Row[]> {

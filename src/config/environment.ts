@@ -4,7 +4,7 @@
  * Names of the variables that a browser, its driver or a script around them reads. `LC_*` means all names that begin with `LC_`. Upper and
  * lower case are the same.
  */
-const PASSED_ON = [
+const PASSED_VARIABLES = [
   // Paths and user
   ...['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'TMPDIR', '__CF_USER_TEXT_ENCODING'],
   // Language and time
@@ -57,8 +57,8 @@ const PASSED_ON = [
     `CHROMIUM_${name}`,
   ]),
 ];
-const PASSED_NAMES: ReadonlySet<string> = new Set(PASSED_ON.filter((name) => !name.endsWith('*')));
-const PASSED_PREFIXES = PASSED_ON.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1));
+const PASSED_NAMES: ReadonlySet<string> = new Set(PASSED_VARIABLES.filter((name) => !name.endsWith('*')));
+const PASSED_PREFIXES = PASSED_VARIABLES.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1));
 /** The end of names of secrets of the desktop's session, such as `XDG_SESSION_COOKIE` or `SNAP_COOKIE`. */
 const SECRET_SUFFIX = '_COOKIE';
 

@@ -5,10 +5,10 @@ import { joinOverrides, type BrowserOverride, type SessionTimeouts } from './sta
 /** The margin of a command's deadline over the remote end's own limit for it. */
 const MARGIN_MS = 10_000;
 /** Navigations. The driver ends them by itself after the page load limit, so one that it does not end is stuck. */
-const NAVIGATES = /^POST \/(url|refresh|back|forward)$/;
-const LOADS_PAGE = /^POST \/(element\/\{id\}\/(click|value)|actions)$/;
-const RUNS_SCRIPT = /^POST \/execute\//;
-const RESIZES = /^POST \/window\/(rect|maximize|minimize|fullscreen)$/;
+const NAVIGATION_COMMANDS = /^POST \/(url|refresh|back|forward)$/;
+const PAGE_LOADING_COMMANDS = /^POST \/(element\/\{id\}\/(click|value)|actions)$/;
+const SCRIPT_COMMANDS = /^POST \/execute\//;
+const RESIZE_COMMANDS = /^POST \/window\/(rect|maximize|minimize|fullscreen)$/;
 /** The routes of Selenium's `sendDevToolsCommand` and similar calls, and of other libraries. */
 export const SENDS_DEVTOOLS: readonly string[] = [
   'POST /goog/cdp/execute',
@@ -91,7 +91,7 @@ export class SessionSettings {
     } else if (label === 'POST /window') this.#switchTo(stringField(data, 'handle'));
     else if (label === 'POST /frame') this.#frameDepth = isTopFrame(data) ? 0 : this.#frameDepth + 1;
     else if (label === 'POST /frame/parent') this.#frameDepth = Math.max(0, this.#frameDepth - 1);
-    else if (RESIZES.test(label)) this.#isResized = true;
+    else if (RESIZE_COMMANDS.test(label)) this.#isResized = true;
     else if (SENDS_DEVTOOLS.includes(label)) this.#learnOverride(data);
     else if (label === 'GET /window') this.#windowHandle = stringField(JSON.parse(body), 'value');
     else if (label === 'DELETE /window') this.#switchTo(null);
@@ -124,8 +124,9 @@ export class SessionSettings {
     if (label === 'POST /session') return this.#startLimitMs;
     const { implicit, pageLoad, script } = this.#timeouts;
     if (implicit === 0 && label.startsWith('GET')) return this.#commandTimeoutMs;
-    const navigates = NAVIGATES.test(label);
-    const own = navigates || LOADS_PAGE.test(label) ? pageLoad : RUNS_SCRIPT.test(label) ? script : implicit;
+    const navigates = NAVIGATION_COMMANDS.test(label);
+    const own =
+      navigates || PAGE_LOADING_COMMANDS.test(label) ? pageLoad : SCRIPT_COMMANDS.test(label) ? script : implicit;
     if (own === null) return MAX_TIMER_MS;
     if (own === 0) return this.#commandTimeoutMs;
     return Math.min(Math.max(navigates ? 0 : this.#commandTimeoutMs, own + MARGIN_MS), MAX_TIMER_MS);

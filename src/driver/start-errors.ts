@@ -46,7 +46,7 @@ const ENDED_AT_ONCE = /DevToolsActivePort file doesn't exist|Chrome failed to st
 const LOST_DURING_START =
   /browser has closed the connection|disconnected:|Unable to receive message from renderer|tab crashed/;
 
-const DRIVER_LISTENS = /started successfully on port \d+\.?/;
+const LISTENING_LINE = /started successfully on port \d+\.?/;
 /** A line of Chromium's or its driver's log, or the line with the address of DevTools. */
 const CHROMIUM_LINE = /^\[[\d:./]+|^DevTools listening/;
 const MAX_QUOTE_LENGTH = 300;
@@ -110,7 +110,7 @@ function explain(text: string, target: StartTarget): string {
 function lastErrors(printed: string): string {
   const errors = [...printed.matchAll(/:(?:ERROR|FATAL):(\S+)\] (.+)/g)];
   const relevant = errors.filter(([, file = '']) => !/dbus|crashpad/.test(file)).slice(-2);
-  const lines = printed.split(DRIVER_LISTENS).at(-1)?.trim().split('\n') ?? [];
+  const lines = printed.split(LISTENING_LINE).at(-1)?.trim().split('\n') ?? [];
   const plain = lines.some((line) => CHROMIUM_LINE.test(line)) ? [] : lines.slice(-1);
   const quoted = redactText((relevant.length > 0 ? relevant.map(([, , error]) => error) : plain).join('; ')).slice(
     0,

@@ -14,7 +14,7 @@ import { openRecordingProxy, type ArmedFault, type RecordingProxy } from './reco
 import { sendWhole } from './wire-faults.ts';
 
 const STARTED = /^(ChromeDriver was started successfully on port )(\d+)/;
-const ASKS_ONLY = new Set(['--version', '-v', '--help', '-h']);
+const INFORMATION_FLAGS = new Set(['--version', '-v', '--help', '-h']);
 const PASSED_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 main(...process.argv.slice(2));
@@ -24,7 +24,7 @@ function main(chromedriver?: string, log?: string, ...args: readonly string[]): 
     process.stderr.write('usage: recording-driver.ts <real chromedriver> <log file> [arguments of chromedriver…]\n');
     process.exit(2);
   }
-  if (args.some((arg) => ASKS_ONLY.has(arg))) {
+  if (args.some((arg) => INFORMATION_FLAGS.has(arg))) {
     process.exit(spawnSync(chromedriver, args, { stdio: 'inherit' }).status ?? 1);
   }
   runRecordingDriver(chromedriver, { log, args });

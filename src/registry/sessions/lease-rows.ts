@@ -12,15 +12,15 @@ import { toStoredSession } from './session-row.ts';
 const RAPID_CREATE_WINDOW_MS = 10_000;
 
 const LEASE_LOST = { status: 'halted', code: 'lease-lost' } as const;
-const ENDS = {
+const RUN_ENDS = {
   ended: { status: 'halted', code: 'session-ended' },
   expired: LEASE_LOST,
   timed_out: { status: 'timed_out', code: 'run-timed-out' },
 } as const;
 
 /** Returns the end of a run whose session was taken away. */
-export function endOfRun(sessionStatus: keyof typeof ENDS): (typeof ENDS)[keyof typeof ENDS] {
-  return ENDS[sessionStatus];
+export function endOfRun(sessionStatus: keyof typeof RUN_ENDS): (typeof RUN_ENDS)[keyof typeof RUN_ENDS] {
+  return RUN_ENDS[sessionStatus];
 }
 
 /** Ends the runs of a lease that was taken away. They can continue only by a resume. */

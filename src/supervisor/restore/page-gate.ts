@@ -44,9 +44,9 @@ export interface PageGateOptions {
 /** The commands that don't use the page. */
 const PAGELESS_COMMANDS =
   /^((GET|POST) \/timeouts|(GET|POST|DELETE) \/window(\/.*)?|DELETE \/|POST \/session|POST \/(goog|ms|chromium)\/.*|.* \/se\/.*)$/;
-const NAVIGATES = 'POST /url';
-const OPENS_WINDOW = 'POST /window/new';
-const LISTS_WINDOWS = 'GET /window/handles';
+const NAVIGATION_COMMAND = 'POST /url';
+const NEW_WINDOW_COMMAND = 'POST /window/new';
+const WINDOW_LIST_COMMAND = 'GET /window/handles';
 const MOVES_IN_HISTORY = /^POST \/(back|forward)$/;
 /** The time that a page's scripts have to fill the page after its load. */
 const FILL_LIMIT_MS = 5_000;
@@ -91,10 +91,10 @@ export class PageGate {
 
   /** The hook before each command; see `SupervisorOptions.beforeCommand`. */
   before({ label, data }: CommandInfo): Promise<void> | undefined {
-    if (label === OPENS_WINDOW) this.#lostWindows = undefined;
-    if (label === LISTS_WINDOWS && this.#lostWindows !== undefined)
+    if (label === NEW_WINDOW_COMMAND) this.#lostWindows = undefined;
+    if (label === WINDOW_LIST_COMMAND && this.#lostWindows !== undefined)
       throw this.#options.refuse({ leftBy: this.#lostWindows, reason: 'it had further windows', url: undefined });
-    if (label === NAVIGATES) {
+    if (label === NAVIGATION_COMMAND) {
       if (this.#opening === undefined) this.#expected = undefined;
       return undefined;
     }
