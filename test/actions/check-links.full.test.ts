@@ -36,7 +36,7 @@ describe('check-links, at length', () => {
     };
     await using site = await openSite(pages);
     const { broken } = await findBrokenLinks(`${site.url}/`);
-    // With a base, even "#top" leads away from the page.
+    // If the page has a base URL, even "#top" leads to another page.
     expect(site.requests.map(({ method, path }) => `${method} ${path}`)).to.include('GET /deep/');
     expect(broken.map(({ url }) => url)).to.deep.equal([`${site.url}/deep/single?a=1&b=2`, `${site.url}/picture.png`]);
   });
@@ -56,7 +56,7 @@ describe('check-links, at length', () => {
     expect(asked.filter((request) => request === 'HEAD /picture')).to.have.length(1);
   });
 
-  it('reads no more pages than it is told', async () => {
+  it('reads no more pages than the parameter allows', async () => {
     await using site = await openSite({
       '/': page('<a href="/1">1</a>'),
       '/1': page('<a href="/2">2</a>'),
@@ -80,8 +80,8 @@ describe('check-links, at length', () => {
     expect(cameAt.at(-1)! - cameAt[0]!).to.be.at.least(450);
   });
 
-  it('asks other sites only when told to, and reports one that does not answer without a status', async () => {
-    // Nothing listens there: the port was free a moment ago.
+  it('checks other sites only if the parameter is set, and reports a site that does not answer without a status', async () => {
+    // No server listens on this port, because its server has just closed.
     const gone = await openSite({});
     await gone[Symbol.asyncDispose]();
     await using site = await openSite({ '/': page(`<a href="${gone.url}/page">elsewhere</a>`) });

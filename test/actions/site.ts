@@ -17,7 +17,7 @@ export interface SiteRequest {
 export interface Site extends AsyncDisposable {
   /** Ends without a slash. */
   readonly url: string;
-  /** In the order in which they came; `atMs` is a time of `performance.now()`. */
+  /** The requests in the order of their arrival; `atMs` is a time of `performance.now()`. */
   readonly requests: readonly SiteRequest[];
 }
 
@@ -57,7 +57,7 @@ export async function makeTemporaryFolder(): Promise<TemporaryFolder> {
   return { path: folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
 }
 
-/** The records of a dataset's file; none where there is no file. */
+/** Returns the records of a dataset's file; none if there is no file. */
 export async function readRecords<Row>(file: string | undefined): Promise<Row[]> {
   if (file === undefined) return [];
   const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');

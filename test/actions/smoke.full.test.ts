@@ -3,7 +3,7 @@ import { openSite } from './site.ts';
 import { checkPages } from './smoke-site.ts';
 
 describe('smoke: pages that fail', () => {
-  it('fails a page whose status says so, with or without a body', async () => {
+  it('fails a page with an error status, with or without a body', async () => {
     const { rows } = await checkPages(['/gone', '/empty']);
     expect(rows.map(({ problems }) => problems)).to.deep.equal([['answered 404'], ['answered 500']]);
   });
@@ -19,7 +19,7 @@ describe('smoke: pages that fail', () => {
     expect(rows[0]?.problems[0]).to.equal(`broken link: ${site.url}/missing/2 (404)`);
   });
 
-  it('fails a page that does not load, and goes on with the next', async () => {
+  it('fails a page that does not load, and checks the next one', async () => {
     const gone = await openSite({});
     await gone[Symbol.asyncDispose]();
     const { rows } = await checkPages([`${gone.url}/`, '/good']);

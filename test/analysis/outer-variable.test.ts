@@ -248,7 +248,7 @@ describe('outer-variable', () => {
     expect(warnings[0]?.isModuleState).to.equal(false);
   });
 
-  it('says that the change of an item of a batch can be missing or made twice', async () => {
+  it('warns that the change of an item of a batch can be missing or made twice', async () => {
     const { warnings } = await checkSources({ 'a.ts': inRun(BAD['a sum over the items of a batch']!) });
     expect(warnings[0]?.message).to.match(/finished item is missing.*makes its change twice.*`results` of the batch/);
   });

@@ -233,7 +233,7 @@ describe('loadConfig', () => {
   ];
 
   for (const [name, value, allowed] of WRONG) {
-    it(`refuses ${name}=${value} with its name, its source, and what is allowed`, () => {
+    it(`refuses ${name}=${value} with its name, its source, and the allowed values`, () => {
       const problem = problemOf({ environment: { [name]: value } });
       expect(problem).to.contain(name).and.to.contain('the environment').and.to.match(allowed);
     });

@@ -33,7 +33,7 @@ describe('the root of a project', () => {
     expect(projectPath('actions', 'one.ts')).to.equal('actions/one.ts');
   });
 
-  it('is the working directory where there is none', () => {
+  it('is the working directory if there is none', () => {
     rmSync(path.join(root, 'package.json'));
     expect(findProjectRoot()).to.equal(undefined);
     expect(projectPath('actions')).to.equal('actions');

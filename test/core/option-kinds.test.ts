@@ -56,7 +56,7 @@ describe('validateOptions', () => {
     ['retries', 1n, 'a whole number of at least 0, and is a bigint'],
     ['size', 0, 'a whole number of at least 1, and is the number 0'],
   ] as const) {
-    it(`says of an option of another type: ${name} must be ${words}`, () => {
+    it(`reports of an option of another type: ${name} must be ${words}`, () => {
       expect(() => validateOptions('f', { [name]: value }, KINDS)).to.throw(
         ConfigError,
         `The option ${name} must be ${words}.`,
@@ -76,7 +76,7 @@ describe('validateOptions', () => {
     expect(() => validateOptions('f', { isOn: 'hunter2' }, KINDS)).to.throw(/^(?!.*hunter2)/);
   });
 
-  it('refuses options that are no object', () => {
+  it('refuses options that are not an object', () => {
     expect(() => validateOptions('f', 'headless', KINDS)).to.throw(
       ConfigError,
       'f takes an object of options, and was given a text.',

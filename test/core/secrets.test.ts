@@ -98,7 +98,7 @@ describe('The secrets of the process', () => {
     });
   });
 
-  it('are masked if they come from a setting, however many a run brings', () => {
+  it('are masked if they come from a setting, even if a run adds many others', () => {
     loadConfig({ environment: { MONITOR_TOKEN: 'token-of-a-setting' } });
     secrets.add(Array.from({ length: 600 }, (_, index) => `password-of-account-${index}`));
     expect(redactText('x token-of-a-setting password-of-account-599 y')).to.equal('x *** *** y');

@@ -75,7 +75,7 @@ describe('The rules in the README', () => {
     expect(rules).to.have.length(4);
   });
 
-  it('are those that the check of the source knows, except for side effects', async () => {
+  it('are those that the check of the source has, except for side effects', async () => {
     const warnings = await Promise.all(
       rules.map(async ([, wrong = '', right = '']) => [
         await rulesOf(`const names = [];\n${wrong}\nawait save({ names }, { key: 'a' });`),

@@ -76,7 +76,7 @@ describe('toCapabilities: options of a browser', () => {
   const chromeOptions = (options: object) =>
     wire(options).get('goog:chromeOptions') as { args: string[]; prefs?: Record<string, unknown> };
 
-  it('omits the quiet switches if the option says so', () => {
+  it('omits the quiet switches if `quiet` is false', () => {
     expect(chromeOptions({}).args).to.include('--disable-sync');
     expect(chromeOptions({ quiet: false }).args).to.deep.equal(['--headless=new']);
   });

@@ -234,7 +234,7 @@ describe('BrowserSession: its own driver', () => {
     expect(s.deaths).to.have.length(1);
   });
 
-  it('is ended without a DELETE by a kill, and its exit is no death', async () => {
+  it('is ended without a DELETE by a kill, and its exit is not a death', async () => {
     await using e = await openEndpoint();
     await using program = await driverProgramFor(e.server.port);
     await using s = await openSession({ kind: 'own', driverPath: program.path, browserPath: '/opt/chrome' });

@@ -104,7 +104,7 @@ describe('CommandTransport: failures', () => {
 });
 
 describe('CommandTransport: the requested end', () => {
-  it('by quit is no death, and later commands reject with SessionEndedError', async () => {
+  it('by quit is not a death, and later commands reject with SessionEndedError', async () => {
     await using t = await openTransport();
     await t.driver.quit();
     expect(t.reports).to.deep.equal(['quit']);
@@ -119,7 +119,7 @@ describe('CommandTransport: the requested end', () => {
     expect(t.reports).to.deep.equal(['quit']);
   });
 
-  it('by closing the last window is no death, and closing another window is no end', async () => {
+  it('by closing the last window is not a death, and closing another window does not end it', async () => {
     await using t = await openTransport();
     await t.driver.switchTo().newWindow('tab');
     await t.driver.close();

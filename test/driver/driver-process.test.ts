@@ -10,7 +10,7 @@ import { localBrowser } from './support/local-browser.ts';
 import { rejectionOf, writeProgram } from './support/programs.ts';
 
 const { signal: NEVER } = new AbortController();
-const LISTENS = 'echo "ChromeDriver was started successfully on port 12345."';
+const LISTENING_LINE = 'echo "ChromeDriver was started successfully on port 12345."';
 
 interface Options {
   readonly signal?: AbortSignal;
@@ -99,7 +99,7 @@ describe('DriverProcess: a driver that does not start', () => {
 describe('DriverProcess: a driver that listens', () => {
   it('has its own process group and its own short temporary folder', async () => {
     await using program = await writeProgram(
-      `#!/bin/sh\nprintf %s "$TMPDIR" > "$TMPDIR/seen"\n${LISTENS}\nexec sleep 1000\n`,
+      `#!/bin/sh\nprintf %s "$TMPDIR" > "$TMPDIR/seen"\n${LISTENING_LINE}\nexec sleep 1000\n`,
     );
     const driver = await launch(program.path);
     try {
@@ -144,7 +144,7 @@ describe('DriverProcess: a driver that listens', () => {
   });
 
   it('reports an unrequested exit once, with its reason', async () => {
-    await using program = await writeProgram(`#!/bin/sh\n${LISTENS}\nexec sleep 1000\n`);
+    await using program = await writeProgram(`#!/bin/sh\n${LISTENING_LINE}\nexec sleep 1000\n`);
     const exited = Promise.withResolvers<string>();
     const driver = await launch(program.path, { onExit: exited.resolve });
     killProcess(driver.pid);
@@ -155,7 +155,7 @@ describe('DriverProcess: a driver that listens', () => {
 
   it('is ended once with all its children and its folder, regardless of the number of requests, without a report', async () => {
     await using program = await writeProgram(
-      `#!/bin/sh\nsleep 1000 &\necho $! > "$TMPDIR/child"\n${LISTENS}\nexec sleep 1000\n`,
+      `#!/bin/sh\nsleep 1000 &\necho $! > "$TMPDIR/child"\n${LISTENING_LINE}\nexec sleep 1000\n`,
     );
     const reports: string[] = [];
     const before = leftovers();
@@ -171,7 +171,7 @@ describe('DriverProcess: a driver that listens', () => {
 
   it('leaves no child after it was killed itself', async () => {
     await using program = await writeProgram(
-      `#!/bin/sh\nsleep 1000 &\necho $! > "$TMPDIR/child"\n${LISTENS}\nexec sleep 1000\n`,
+      `#!/bin/sh\nsleep 1000 &\necho $! > "$TMPDIR/child"\n${LISTENING_LINE}\nexec sleep 1000\n`,
     );
     const driver = await launch(program.path);
     const child = Number(readFileSync(join(driver.folder, 'child'), 'utf8'));

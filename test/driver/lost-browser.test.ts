@@ -13,7 +13,7 @@ interface Situation {
   readonly hasBidi?: boolean;
   readonly isWindowClosing?: boolean;
   readonly expected: string;
-  /** True if the driver must be asked. Default true. */
+  /** True if a request to the driver is expected. Default true. */
   readonly isDriverAsked?: boolean;
 }
 

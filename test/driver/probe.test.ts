@@ -9,7 +9,7 @@ import { probeSession, type ProbeResult } from '../../src/driver/probe.ts';
 import { openDevToolsServer, type DevToolsReply } from './support/devtools-server.ts';
 
 const LIMIT_MS = 100;
-/** The pause before an endpoint that dropped a connection is asked again. */
+/** The pause before an endpoint that dropped a connection is probed again. */
 const RECONNECT_DELAY_MS = 1_000;
 const HUNG: ScriptedAnswer = { fault: 'never' };
 
@@ -230,7 +230,7 @@ describe('probeSession', () => {
   });
 
   for (const blockedMs of [LIMIT_MS + 5, LIMIT_MS + 150]) {
-    it(`asks again if this process was delayed for ${blockedMs} ms: that is no death (invariant 3)`, async () => {
+    it(`probes again if this process was delayed for ${blockedMs} ms, which is not a death (invariant 3)`, async () => {
       await using s = await openSituation({ isOwnDriver: true, browser: HEALTHY });
       const probing = probeSession(s.targets);
       blockFor(blockedMs);
@@ -246,7 +246,7 @@ describe('probeSession', () => {
     expect(s.browserCalls()).to.equal(2);
   });
 
-  it('asks again if the processes run but do not get to answer: a busy machine is no death (invariant 3)', async () => {
+  it('probes again if the processes run but do not answer, because a busy machine is not a death (invariant 3)', async () => {
     await using s = await openSituation({ isOwnDriver: true, browser: 'never' });
     const result = describeResult(await probeSession({ ...s.targets, pids: [process.pid] }));
     expect(result).to.contain('frozen');
@@ -268,11 +268,11 @@ describe('probeSession', () => {
     expect(describeResult(await probeSession(s.targets))).to.equal('alive');
   });
 
-  it('asks once if it was not delayed', async () => {
+  it('probes once if this process was not delayed', async () => {
     await using s = await openSituation({ isOwnDriver: true, browser: 'never' });
     const startedAt = performance.now();
     await probeSession(s.targets);
-    // On a machine that busy, this process was delayed.
+    // The machine is so busy that this process was delayed.
     if (performance.now() - startedAt < LIMIT_MS + 20) expect(s.browserCalls()).to.equal(1);
   });
 });

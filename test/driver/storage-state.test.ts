@@ -72,7 +72,7 @@ describe('Files of browser state', () => {
 });
 
 describe('The difference between two states', () => {
-  it('contains what was added, changed and removed', () => {
+  it('contains the added, changed and removed entries', () => {
     const before = stateOf({
       cookies: [COOKIE, { ...COOKIE, name: 'gone' }],
       origins: new Map([['https://a.test', storage({ same: '1', gone: '1' })]]),

@@ -108,7 +108,7 @@ const FOREIGN: readonly [what: string, body: string][] = [
   ['half a document', '{"value":{"error":"inval'],
 ];
 
-/** Messages of deaths that a page may contain: its alerts and exceptions are no verdict on its browser. */
+/** Messages of deaths that a page may contain: its alerts and exceptions do not report the state of its browser. */
 const DEADLY_WORDS = [
   'Session timed out or not found',
   'your contract was terminated due to inactivity',
@@ -136,7 +136,7 @@ describe('Verdicts on answers', () => {
   }
 
   for (const words of DEADLY_WORDS) {
-    it(`are no death for "${words}" in an alert, an exception or a selector of a page`, () => {
+    it(`are not a death for "${words}" in an alert, an exception or a selector of a page`, () => {
       for (const [error, message] of [
         ['unexpected alert open', `unexpected alert open: {Alert text : ${words}}`],
         ['javascript error', `javascript error: ${words}`],

@@ -8,7 +8,7 @@ import { add, openStage } from './plugin-stage.ts';
 import { startsOf } from './support.ts';
 
 describe('webdriver-supervisor/mocha', () => {
-  it('starts a browser when a test first uses it, keeps it for the file, and ends it', async () => {
+  it('starts a browser when a test first uses it, uses it for the whole file, and ends it', async () => {
     await using stage = await openStage();
     const { server, browser } = stage;
     const seen: unknown[] = [];
@@ -24,7 +24,7 @@ describe('webdriver-supervisor/mocha', () => {
     expect(server.sessionIds).to.deep.equal([]);
   });
 
-  it('gives a driver, a client and a signal before the browser is there', async () => {
+  it('gives a driver, a client and a signal before the browser is started', async () => {
     await using stage = await openStage();
     const { server, browser } = stage;
     server.answer('GET /items', { status: 200, body: '[1]' });
@@ -43,7 +43,7 @@ describe('webdriver-supervisor/mocha', () => {
     expect(report).to.equal('passed: inner uses all\n');
   });
 
-  it('refuses the browser outside of tests, and says what to do', async () => {
+  it('refuses the browser outside of tests, with an error that contains the solution', async () => {
     await using stage = await openStage();
     expect(() => stage.browser.driver).to.throw(/^browser\.driver was used outside of a test\. Use it in `it`/);
     const report = await stage.run((suite) => {
@@ -72,7 +72,7 @@ describe('webdriver-supervisor/mocha', () => {
     expect(limitMs).to.be.greaterThan(1_019);
   });
 
-  it('runs a test again whose browser died, with its hooks, without blame, and says so', async () => {
+  it('runs a test whose browser died again with its hooks, does not fail it, and reports it', async () => {
     await using stage = await openStage();
     const { server, browser } = stage;
     const calls: string[] = [];
@@ -98,10 +98,13 @@ describe('webdriver-supervisor/mocha', () => {
   });
 
   for (const [title, swallow] of [
-    ['swallowed the death', (driver: { getTitle(): Promise<string> }) => driver.getTitle().catch(() => 'nothing')],
-    ['ended before the death was noticed', () => Promise.resolve('nothing')],
+    [
+      'ignored the error of the death',
+      (driver: { getTitle(): Promise<string> }) => driver.getTitle().catch(() => 'nothing'),
+    ],
+    ['ended before the death was detected', () => Promise.resolve('nothing')],
   ] as const) {
-    it(`does not take the result of a test that ${title}`, async () => {
+    it(`ignores the result of a test that ${title}`, async () => {
       await using stage = await openStage();
       const { server, browser } = stage;
       const titles: string[] = [];
@@ -118,7 +121,7 @@ describe('webdriver-supervisor/mocha', () => {
     });
   }
 
-  it('runs a test again whose browser died in a beforeEach hook, which ends no suite', async () => {
+  it('runs a test again whose browser died in a beforeEach hook, and does not end the suite', async () => {
     await using stage = await openStage();
     const { server, browser } = stage;
     let hooks = 0;
@@ -149,7 +152,7 @@ describe('webdriver-supervisor/mocha', () => {
     expect(report).to.match(/^passed: inner shows\nfailed: inner "after each" hook .*: The browser session died/);
   });
 
-  it('fails a test whose browser dies at each attempt with the death, and leaves the user’s own retries alone', async () => {
+  it('fails a test whose browser dies at each attempt with the death, and uses none of the user’s own retries', async () => {
     await using stage = await openStage();
     const { server, browser } = stage;
     let attempts = 0;
@@ -185,7 +188,7 @@ describe('webdriver-supervisor/mocha', () => {
     expect(attempts, 'one death, and two failures').to.equal(3);
   });
 
-  it('fails a test at once with its own error, and stores what the browser shows', async () => {
+  it('fails a test at once with its own error, and stores screenshot and page', async () => {
     await using stage = await openStage();
     const { server, browser, failures } = stage;
     server.answer('GET /url', { value: 'http://shop.test/cart' });
@@ -217,7 +220,7 @@ describe('webdriver-supervisor/mocha', () => {
     expect(startsOf(server)).to.equal(1);
   });
 
-  it('says which parts of the page could not be stored', async () => {
+  it('lists the parts of the page that could not be stored', async () => {
     await using stage = await openStage();
     stage.server.answer('GET /screenshot', { error: 'unable to capture screen', message: 'no screen' });
     await stage.run((suite) =>
@@ -232,14 +235,14 @@ describe('webdriver-supervisor/mocha', () => {
     expect(missing).to.deep.include('the screenshot: no screen');
   });
 
-  it('leaves failures of tests without a browser as they are', async () => {
+  it('does not change failures of tests without a browser', async () => {
     await using stage = await openStage();
     const report = await stage.run((suite) => add(suite, 'fails', () => Promise.reject(new Error('3 items expected'))));
     expect(report).to.equal('failed: inner fails: 3 items expected\n');
     expect(startsOf(stage.server)).to.equal(0);
   });
 
-  it('gives a test that took too long no part in the next one’s browser', async () => {
+  it('gives the next test a new browser if a test exceeded its time limit', async () => {
     await using stage = await openStage();
     const { server, browser } = stage;
     const report = await stage.run(

@@ -86,7 +86,7 @@ describe('supervise', () => {
     expect(attempts).to.equal(2);
   });
 
-  it('throws the supervisor’s own death error after the last retry, not what the body made of it', async () => {
+  it('throws the supervisor’s own death error after the last retry, not the error that the body threw instead', async () => {
     await using endpoint = await openEndpoint();
     const { server, options } = endpoint;
     let attempts = 0;
@@ -141,7 +141,7 @@ describe('supervise', () => {
     expect(server.sessionIds).to.deep.equal([]);
   });
 
-  it('throws what is no Error as it is, and a synchronous error too', async () => {
+  it('throws a value that is not an Error unchanged, and a synchronous error too', async () => {
     await using endpoint = await openEndpoint();
     for (const thrown of ['text', undefined]) {
       const caught = await supervise((): string => {

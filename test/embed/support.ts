@@ -1,6 +1,6 @@
 import { openScriptedWebDriver, type ScriptedWebDriver, type WebDriverScript } from 'webdriver-supervisor/testing';
 
-/** No probe of its own comes in the way of a test that counts requests. */
+/** Prevents probes, which a test that counts requests would count too. */
 const LONG_MS = 3_600_000;
 
 export interface ScriptedEndpoint extends AsyncDisposable {

@@ -40,7 +40,7 @@ describe('A session on an endpoint that is not ours', () => {
     killProcess(browserPid);
     await halted;
     const { death } = supervisor.signal.reason as SessionDeathError;
-    // With BiDi the driver deletes the session itself, and then no longer knows the reason.
+    // With BiDi the driver deletes the session itself, and then no longer has the reason.
     expect(['browser-gone', 'session-removed']).to.include(death.cause);
     expect(death.detectedBy).to.equal('bidi');
   });

@@ -69,7 +69,7 @@ describe('The program, if its browser is killed', () => {
       for (let strikesDone = 0; strikesDone < times; strikesDone += 1) {
         const { pid } = await program.browser(known);
         known.push(pid);
-        // Only after it works, because a failed start of a session is not a death.
+        // The kill comes only after the session works, because a failed start of a session is not a death.
         await shop.waitForRequests('details', { more: 10, signal: program.signal });
         await strike(program, pid);
       }

@@ -26,7 +26,7 @@ interface ReportedEvent {
   readonly timestamp: string;
 }
 
-/** `then` says whether the program is killed afterwards, or continues and finds out. */
+/** `then` decides whether the program is killed afterwards, or continues and detects the end. */
 export async function holdUntilTimedOut(registryUrl: string, then: 'killed' | 'continued'): Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), 'stuck-'));
   await using shop = await openDemoShop({ pages: PAGES });

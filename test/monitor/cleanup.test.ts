@@ -14,7 +14,7 @@ import { minutesAgo } from './support/rows.ts';
 
 const HOUR_MS = 3_600_000;
 /** Settings with which the clean-up runs many times a second. */
-const OFTEN = {
+const FREQUENT_CLEANUPS = {
   SESSION_CLEANUP_ENABLED: 'true',
   SESSION_CLEANUP_INTERVAL_MINUTES: '0.0005',
   // A session that is not renewed for two intervals is closed.
@@ -99,7 +99,7 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
     await insert('left', { ...lapsed, status: 'active' });
     await insert('sleeps', { ...lapsed, status: 'active', host, pid, process_identity: identity });
     await insert('damaged', { ...lapsed, status: 'active', data: 'no json', host, pid, process_identity: identity });
-    const said = await whileLeading(OFTEN, async () => {
+    const said = await whileLeading(FREQUENT_CLEANUPS, async () => {
       await eventually(async () => (await audited()).length >= 3, 'three rounds');
       expect(await statuses()).to.deep.equal({
         'dead 0.9': 'dead',
@@ -132,7 +132,7 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
 
   it('is switched off by SESSION_CLEANUP_ENABLED=false (R413)', async () => {
     await insertOver('dead', 'dead', 2);
-    const settings = { ...OFTEN, SESSION_CLEANUP_ENABLED: 'false', SESSION_MAX_MEMORY_MB: '1' };
+    const settings = { ...FREQUENT_CLEANUPS, SESSION_CLEANUP_ENABLED: 'false', SESSION_MAX_MEMORY_MB: '1' };
     // The monitor's memory exceeds this limit. The first check of alerts reports it, and begins after a first clean-up would begin.
     await whileLeading(settings, () =>
       eventually(async () => (await registry.alerts.list()).length > 0, 'the first check'),
@@ -142,7 +142,7 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
   });
 
   it('is run by one of several monitors (R402)', async () => {
-    const monitors = await Promise.all([openMonitor(url, OFTEN), openMonitor(url, OFTEN)]);
+    const monitors = await Promise.all([openMonitor(url, FREQUENT_CLEANUPS), openMonitor(url, FREQUENT_CLEANUPS)]);
     try {
       await eventually(async () => (await audited()).length >= 5, 'five rounds');
     } finally {
@@ -152,13 +152,13 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
     expect(counts).to.deep.equal([0, (await audited()).length]);
   });
 
-  it('goes on if a row can not be removed, counts and reports that, and removes it later (R401, R410, R412)', async () => {
+  it('continues if a row can’t be removed, counts and reports that, and removes it later (R401, R410, R412)', async () => {
     await insertOver('resists', 'dead', 2);
     for (const hours of [1.5, 3]) await insertOver(`dead ${hours}`, 'dead', hours);
     await insertOver('ended', 'ended', 7);
     await insert('left', { status: 'active', lease_expires_ms: Date.now() - HOUR_MS });
     await refuseRemoval(url, 'resists');
-    const settings = { ...OFTEN, HEALTH_CHECK_ENABLED: 'true', SESSION_HEALTH_CHECK_INTERVAL: '0.03' };
+    const settings = { ...FREQUENT_CLEANUPS, HEALTH_CHECK_ENABLED: 'true', SESSION_HEALTH_CHECK_INTERVAL: '0.03' };
     const alertOf = async (rule: string) => (await registry.alerts.list()).find((one) => one.rule === rule);
     const lines = await whileLeading(settings, async () => {
       const alert = await eventually(() => alertOf('cleanup-failures'), 'the alert');
@@ -187,7 +187,7 @@ describeOnSqliteAndInFullOnPostgres('The clean-up of a monitor', (registries) =>
     it(`works again after a round in which ${table} could not be read (R402, R410)`, async () => {
       await insertOver('dead', 'dead', 2);
       await rawSql(url, `alter table ${table} rename to hidden`);
-      const lines = await whileLeading(OFTEN, async (soFar) => {
+      const lines = await whileLeading(FREQUENT_CLEANUPS, async (soFar) => {
         try {
           await eventually(
             async () => soFar.filter((line) => line.includes('The clean-up failed')).length >= 3,

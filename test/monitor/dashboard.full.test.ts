@@ -149,7 +149,7 @@ describeOnSqlite('The dashboard', (registries) => {
     expect(await driver.getCurrentUrl()).to.match(/#deaths$/);
   });
 
-  it('shows of a run what it has and how to go on, opened by its link; reload and the back button work', async () => {
+  it('shows the content of a run and the command that continues it, opened by its link; reload and the back button work', async () => {
     await open('#/runs', '#list table', /run-3/);
     await (await driver.findElement(By.css('a[href="#/runs/run-3"]'))).click();
     for (const page of ['opened', 'loaded anew']) {
@@ -179,13 +179,13 @@ describeOnSqlite('The dashboard', (registries) => {
     expect(lines.map((line) => JSON.parse(line) as object)).to.deep.equal(RECORDS.map(({ record }) => record));
   });
 
-  it('says so if there is no such run', async () => {
+  it('reports that there is no such run', async () => {
     await open('#/runs/nobody', '#run', /There is no run nobody in the registry/);
     await (await driver.findElement(By.css('#run a'))).click();
     await waitForText('#list table', /run-3/);
   });
 
-  it('lists runs by search, status and owner, in pages, as the address says', async () => {
+  it('lists runs by search, status and owner, in pages, as in the address', async () => {
     await open('#/runs', '#list', /Next 50/);
     const field = await driver.findElement(By.css('#list [name=search]'));
     await field.sendKeys('snap', '\uE007');

@@ -29,7 +29,7 @@ describe('A monitor whose PostgreSQL is', () => {
     );
   }).timeout(60_000);
 
-  it('hung answers each of many requests within 2 s, and is healthy when the database goes on', async () => {
+  it('hung answers each of many requests within 2 s, and is healthy when the database continues', async () => {
     await using postgres = await TestPostgres.start();
     await using monitor = await openMonitor(await postgres.createDatabase());
     await untilHealthy(monitor);

@@ -12,7 +12,7 @@ import { openMonitor } from './support/opened-monitor.ts';
 describe('A monitor whose registry', () => {
   it('has a wrong address does not start', async () => {
     const config = loadConfig({ environment: { REGISTRY_URL: 'sqlite:/proc/nowhere/registry.db', MONITOR_PORT: '0' } });
-    // A folder that can't be created may exist later: the monitor waits for it. A text that is no address of a registry stays wrong.
+    // A folder that can't be created may exist later: the monitor waits for it. A text that is not the URL of a registry stays invalid.
     const error = await rejectionOf(Monitor.open({ config: { ...config, registryUrl: 'mysql://planted:secret@db' } }));
     expect(error).to.be.instanceOf(ConfigError);
     expect(error.message).to.not.contain('secret');

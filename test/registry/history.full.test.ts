@@ -9,7 +9,7 @@ import { makeSchedule } from './history/schedule.ts';
 const SCHEDULES = 10;
 
 describeOnBoth('A run for which processes compete while they are killed, suspended and disconnected', ({ kind }) => {
-  it(`fulfils the promises of the registry in ${SCHEDULES} random schedules, also if older copies are restored`, async () => {
+  it(`fulfils the guarantees of the registry in ${SCHEDULES} random schedules, also if older copies are restored`, async () => {
     await using pool = new ProcessPool();
     for (let seed = 1; seed <= SCHEDULES; seed += 1) {
       const history = await runSchedule(makeSchedule(seed, kind), pool);

@@ -78,7 +78,7 @@ describeOnBoth('RunStore', (registries) => {
     expect(store.recordCount).to.equal(0);
   });
 
-  it('lists records in the order of their steps, then in that of saving, whatever was stored first', async () => {
+  it('lists records in the order of their steps, then in the order of saving, even if they were stored in another order', async () => {
     await end('second', 1, [record('c'), record('d')]);
     await save(record('e'), 2);
     await end('first', 0, [record('b'), record('a')]);
@@ -157,7 +157,7 @@ describeOnBoth('RunStore', (registries) => {
     ]);
   });
 
-  it('preserves the order of declaration, whatever ends first, also in a later process (invariant 5)', async () => {
+  it('preserves the order of declaration, even if steps end in another order, also in a later process (invariant 5)', async () => {
     store.declareSteps([
       { id: step('a', 'x'), order: 0 },
       { id: step('b', 'x'), order: 1, added: { by: 'a', json: '{"n":1}' } },

@@ -163,7 +163,7 @@ describeOnBoth('SessionStore', (registries) => {
       expect(await ids()).to.deep.equal([]);
     });
 
-    it('never removes a live session, whatever the filter', async () => {
+    it('never removes a live session, with any filter', async () => {
       await insert('a', { created_at: ago(10_000), lease_expires_ms: 0 });
       await insert('b', { created_at: ago(10_000), lease_expires_ms: 0, status: 'starting' });
       for (const status of ['active', 'starting', 'dead'] as const)

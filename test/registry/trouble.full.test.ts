@@ -110,7 +110,7 @@ describe('A registry in SQLite, in trouble', () => {
       ['random bytes', () => writeFileSync(file, randomBytes(100_000))],
       ['a text', () => writeFileSync(file, 'This is no database, and it is long enough to be none.\n'.repeat(100))],
     ] as const)
-      it(`names a file of ${what}, and the way out`, async () => {
+      it(`names a file of ${what}, and the solution`, async () => {
         spoil();
         const refused = await rejectionOf(openRegistry(url));
         expect(refused).to.be.instanceOf(RegistryError);

@@ -13,8 +13,8 @@ import { describeOnSqliteAndInFullOnPostgres } from '../support/registries.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { QUIET, Stage, type OpenedManager, type OpenOptions } from './support/managers.ts';
 
-/** For what waits for the heartbeats of others. */
-const LIVELY = { heartbeatIntervalMs: 50 };
+/** For tests that wait for heartbeats of another manager. */
+const FAST_HEARTBEATS = { heartbeatIntervalMs: 50 };
 const HOUR_MS = 3_600_000;
 const LIVE = ['starting', 'active'] as const;
 
@@ -202,7 +202,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
     });
 
     it('ends sessions that were not used for the given time, and closes those that are not renewed (R401)', async () => {
-      const opened = await open({ supervisor: LIVELY });
+      const opened = await open({ supervisor: FAST_HEARTBEATS });
       const { manager, registry } = opened;
       (await manager.acquire('idle')).release();
       const busy = await manager.acquire('busy');
@@ -216,8 +216,8 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
 
     it('closes no session whose process renews its lease, also if the clock of the database was set forward', async () => {
       const [{ manager }, { manager: holder, registry }] = [
-        await open({ supervisor: LIVELY }),
-        await open({ supervisor: LIVELY }),
+        await open({ supervisor: FAST_HEARTBEATS }),
+        await open({ supervisor: FAST_HEARTBEATS }),
       ];
       const { sessionId } = await holder.acquire('elsewhere');
       for (let round = 0; round < 3; round += 1) {
@@ -239,8 +239,8 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       expect(JSON.parse(String(rows[0]!['data']))).to.include({ removed: 2_000 });
     });
 
-    it('removes the rest if one part fails, and names what failed (R401, R410)', async () => {
-      const { manager, registry } = await open({ supervisor: LIVELY });
+    it('removes the rest if one part fails, and names the failed part (R401, R410)', async () => {
+      const { manager, registry } = await open({ supervisor: FAST_HEARTBEATS });
       await insertOver('dead', 'dead', 5);
       await insert('lapsed', { status: 'active', host: 'another', lease_expires_ms: 1 });
       registry.leases.revoke = () => Promise.reject(new Error('the store stumbled'));
@@ -287,7 +287,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
       await mine.manager.end(own.sessionId);
       await mine.manager.end(other.sessionId);
       await eventually(async () => other.supervisor.state === 'dead', 'the other one to learn of it');
-      // The cause depends on what it notices first: its lost row or its missing browser. It must stop in both cases.
+      // The cause depends on which is detected first: the lost row or the missing browser. The session must stop in both cases.
       expect(other.supervisor.health.death?.cause).to.be.oneOf(['lease-lost', 'session-removed']);
       expect(await rejectionOf(other.restart())).to.have.property('code', 'lease-lost');
       expect(stage.server.sessionIds).to.deep.equal([]);
@@ -321,7 +321,7 @@ describeOnSqliteAndInFullOnPostgres('SessionManager', (registries) => {
   it('is not affected by a listener that throws (R509)', async () => {
     const { manager, lines } = await open();
     manager.on('session:created', () => {
-      throw new Error('a careless listener');
+      throw new Error('a listener that throws');
     });
     expect((await manager.acquire('a')).supervisor.state).to.equal('alive');
     expect(lines.some(({ message }) => /listener threw/.test(message))).to.equal(true);

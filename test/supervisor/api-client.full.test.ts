@@ -28,7 +28,7 @@ describe('supervisor.api, with a real browser', () => {
       expect((await browser.api.fetch(new URL(`${site.url}/echo?object`))).url).to.equal(`${site.url}/echo?object`);
     });
 
-    it('are resolved against the base URL, if there is one, whatever the page', async () => {
+    it('are resolved against the base URL if there is one, on every page', async () => {
       await using supervisor = await withOptions({ baseUrl: `${own}/shop/` });
       stage.answer = (request, response) => response.end(request.url);
       expect(await (await supervisor.api.fetch('items?n=1')).text()).to.equal('/shop/items?n=1');

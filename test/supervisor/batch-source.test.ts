@@ -70,7 +70,7 @@ describe('SessionSupervisor.batch: items of an asynchronous iterable', () => {
     await outcome;
   });
 
-  it('are pulled only a few items ahead of a rate limit, whatever the concurrency', async () => {
+  it('are pulled only a few items ahead of a rate limit, with every concurrency', async () => {
     const { items, seen } = makeSource(1_000);
     const outcome = supervisor.batch(items, (item) => item, {
       concurrency: Infinity,

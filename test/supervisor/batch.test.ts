@@ -24,7 +24,7 @@ describe('SessionSupervisor.batch', () => {
   after(() => scripted[Symbol.asyncDispose]());
 
   describe('its outcome', () => {
-    it('has each item’s result in input order, whatever the order of their ends (R105)', async () => {
+    it('has each item’s result in input order, even if they end in another order (R105)', async () => {
       const gates = numbers(4).map(() => Promise.withResolvers<void>());
       const outcome = supervisor.batch(
         ['slow', 'bad', 'declined', 'quick'],

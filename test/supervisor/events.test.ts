@@ -14,13 +14,13 @@ describe('SessionSupervisor: events', () => {
       const { supervisor, server } = scripted;
       const onDead = spy();
       supervisor.on('session:dead', () => {
-        throw new Error('a careless listener');
+        throw new Error('a listener that throws');
       });
       // oxlint-disable-next-line typescript/no-misused-promises -- users can do this
-      supervisor.on('session:dead', () => Promise.reject(new Error('a careless asynchronous listener')));
+      supervisor.on('session:dead', () => Promise.reject(new Error('a listener that rejects')));
       supervisor.on('session:dead', onDead);
       supervisor.on('heartbeat', () => {
-        throw new Error('a careless listener');
+        throw new Error('a listener that throws');
       });
       expect(await supervisor.driver.getTitle()).to.contain('Title');
       kill(supervisor);

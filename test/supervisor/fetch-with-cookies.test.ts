@@ -13,7 +13,7 @@ import { rejectionOf } from '../support/rejection.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** A server that records what it was asked, and a browser's cookies in memory. */
+/** A server that records its requests, and the cookies of a browser in memory. */
 async function openStage(answer: Answer, cookies: Partial<BrowserCookie>[] = []) {
   const seen: { path: string; method: string; host: string; headers: IncomingMessage['headers']; body: string }[] = [];
   const server = createServer((request, response) => {
@@ -89,7 +89,7 @@ describe('fetchWithCookies', () => {
     });
   }
 
-  it('keeps the caller’s own cookie and password from another host', async () => {
+  it('does not send the caller’s own cookie and password to another host', async () => {
     const other = ({ socket }: IncomingMessage) => `http://localhost:${socket.localPort}/there`;
     await using stage = await openStage(redirect(302, other));
     await stage.call('/from', { headers: { authorization: 'Basic eDp5', cookie: 'own=1', accept: 'text/x' } });
@@ -107,7 +107,7 @@ describe('fetchWithCookies', () => {
     expect(stage.seen).to.have.length(21);
   });
 
-  it('returns a redirect itself where the caller asks for it, and fails where it must not come', async () => {
+  it('returns a redirect itself if the caller requests that, and fails if redirects are not allowed', async () => {
     await using stage = await openStage(redirect(302, THERE));
     expect(await stage.call('/from', { redirect: 'manual' })).to.include({ status: 302, redirected: false });
     expect(await rejectionOf(stage.call('/from', { redirect: 'error' }))).to.be.instanceOf(TypeError);
@@ -136,7 +136,7 @@ describe('fetchWithCookies', () => {
     expect(stage.seen[0]?.headers.cookie).to.equal('deep=1; folder=1; root=1; safe=1; bare');
   });
 
-  it('stores what an answer sets, where no attribute speaks against it', async () => {
+  it('stores the cookies of an answer unless an attribute forbids it', async () => {
     const lines = [
       'plain=1',
       'path=1; Path=/x',

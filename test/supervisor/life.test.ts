@@ -108,7 +108,7 @@ describe('SessionSupervisor: a browser or driver that dies while its session sta
 });
 
 describe('SessionSupervisor: stopping', () => {
-  it('sends one DELETE, ends, and halts with a session-ended error that is no death (R101)', async () => {
+  it('sends one DELETE, ends, and halts with a session-ended error that is not a death (R101)', async () => {
     await using scripted = await startScripted();
     const { supervisor, server } = scripted;
     const sessionId = supervisor.sessionId!;

@@ -69,7 +69,7 @@ describe('RestartLimit: restarts within a window (R108)', () => {
     expect(() => limit.take(CAUSE)).to.throw(/more than 1 time within 30 seconds/);
   });
 
-  it('forgets restarts as they leave the window, one by one', () => {
+  it('drops restarts when they leave the window, one by one', () => {
     const limit = new RestartLimit({ limit: 2, windowMs: 1_000 });
     limit.take(CAUSE);
     clock.tick(600);

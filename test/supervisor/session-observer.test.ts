@@ -71,10 +71,10 @@ describe('SessionSupervisor: the observer', () => {
       disposers.push(
         supervisor.on(name, () => {
           for (const dispose of disposers) dispose();
-          throw new Error('a careless listener');
+          throw new Error('a listener that throws');
         }),
         // oxlint-disable-next-line typescript/no-misused-promises -- users can do this
-        supervisor.on(name, () => Promise.reject(new Error('a careless asynchronous listener'))),
+        supervisor.on(name, () => Promise.reject(new Error('a listener that rejects'))),
         supervisor.on(name, () => void supervisor.restart()),
       );
     }
@@ -92,7 +92,7 @@ describe('SessionSupervisor: the observer', () => {
     expect(seen).to.deep.equal([]);
   });
 
-  it('is no option of the public types', () => {
+  it('is not an option of the public types', () => {
     type Public = keyof SupervisorOptions | keyof SuperviseOptions | keyof AcquireOptions | keyof SessionManagerOptions;
     const isPublic: 'observer' extends Public ? true : false = false;
     expect(isPublic).to.equal(false);

@@ -60,7 +60,7 @@ export function nextEvent<Name extends Parameters<SessionSupervisor['on']>[0]>(
   });
 }
 
-/** Waits until everything that is ready has run: promises, and I/O callbacks that have arrived. */
+/** Waits until all callbacks of settled promises and of finished I/O have run. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);

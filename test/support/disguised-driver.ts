@@ -21,7 +21,7 @@ export interface DisguisedDriver extends AsyncDisposable {
 
 /**
  * Starts chromedriver behind a server that reports the browser `firefox` and hides DevTools. With `bidi`, its sessions have a BiDi socket.
- * chromedriver then closes alerts itself unless the capabilities say `ignore`.
+ * chromedriver then closes alerts itself unless the capabilities contain `ignore`.
  */
 export async function startDisguisedDriver({ bidi }: { readonly bidi: boolean }): Promise<DisguisedDriver> {
   const driver = await startRealDriver();

@@ -3,7 +3,7 @@ import { createServer, request as sendRequest } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 
 export interface ForwardProxyOptions {
-  /** Ports on 127.0.0.1 by host names that only the proxy knows. Other hosts are resolved as usual. */
+  /** Ports on 127.0.0.1 by host names that only the proxy resolves. Other hosts are resolved as usual. */
   readonly hosts?: Readonly<Record<string, number>>;
   /** `user:password` that every request must send. */
   readonly login?: string;

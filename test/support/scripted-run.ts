@@ -28,7 +28,7 @@ export interface Stage {
   readonly supervisors: readonly SessionSupervisor[];
   /** The number of calls of `run`, including this one. */
   readonly entry: number;
-  /** Ends a session (the run's own by default) as another client would, and sends a command that notices it. */
+  /** Ends a session (the run's own by default) as another client would, and sends a command that detects it. */
   readonly die: (supervisor?: SessionSupervisor) => Promise<void>;
 }
 

@@ -14,7 +14,7 @@ import { descendantsOf, findBrowserProcess, isAlive, killProcess, waitUntilGone 
 import { findChromedriver, startRealDriver } from '../support/real-driver.ts';
 import { codeOf, send } from '../support/send.ts';
 
-describe('writeRecordingDriver: an executable in place of chromedriver', () => {
+describe('writeRecordingDriver: an executable that replaces chromedriver', () => {
   let folder: string;
   let log: string;
   let executable: string;

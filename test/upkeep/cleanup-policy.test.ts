@@ -13,7 +13,7 @@ const agesOf = (rule: CleanupRule) =>
 describe('The rule for the removal of sessions', () => {
   const policy = { anyHours: 24, failedHours: 1, endedHours: 6 };
 
-  it('removes by policy what failed after an hour, and what ended after six, and never a live session', () => {
+  it('removes failed sessions after one hour, ended sessions after six, and never a live session', () => {
     expect(agesOf({ kind: 'policy' })).to.deep.equal({ dead: 1, timed_out: 1, ended: 6, expired: 6 });
   });
 
@@ -26,7 +26,7 @@ describe('The rule for the removal of sessions', () => {
     });
   });
 
-  it('takes an age that was asked for in place of the policy', () => {
+  it('uses a given age instead of the policy', () => {
     expect(agesOf({ kind: 'policy', olderThanHours: 2 })).to.deep.equal({
       dead: 2,
       timed_out: 2,
@@ -36,7 +36,7 @@ describe('The rule for the removal of sessions', () => {
     expect(agesOf({ kind: 'completed', olderThanHours: 2 })).to.deep.equal({ ended: 2, expired: 2 });
   });
 
-  it('removes one kind, or all, whatever their age', () => {
+  it('removes one kind, or all, of any age', () => {
     expect(agesOf({ kind: 'failed' })).to.deep.equal({ dead: 0, timed_out: 0 });
     expect(agesOf({ kind: 'completed' })).to.deep.equal({ ended: 0, expired: 0 });
     expect(agesOf({ kind: 'all' })).to.deep.equal({ dead: 0, timed_out: 0, ended: 0, expired: 0 });

@@ -124,7 +124,7 @@ describeOnSqliteAndInFullOnPostgres('Retention', (registries) => {
       expect(await registry.runs.remove('old')).to.equal(true);
     });
 
-    it('leaves a run that has saved more records since its export, however it ended', async () => {
+    it('leaves a run that has saved more records since its export, for every end', async () => {
       await add('resumed', { status: 'halted', records: 1, isExported: true });
       await add('added to', { status: 'halted', records: 1, isExported: true });
       const process = { host: 'elsewhere', pid: 1, identity: 'one' };

@@ -20,7 +20,7 @@ const FAILED: PageResult = {
 };
 
 describe('junit report', () => {
-  it('has a test case per page, escapes what is markup and replaces what XML cannot hold', () => {
+  it('has a test case per page, escapes markup and replaces characters that XML can’t contain', () => {
     const xml = toJunitXml([PASSED, FAILED], {
       startedAt: new Date('2026-01-02T03:04:05.678Z'),
       durationMs: 5_678,
@@ -47,7 +47,7 @@ describe('junit report', () => {
     ]);
   });
 
-  it('says of a page that passed late how often it was checked', () => {
+  it('contains the number of checks of a page that passed only after a retry', () => {
     const unchecked = { urls: [], reason: '' };
     const xml = toJunitXml([{ ...PASSED, attempts: 3 }], { startedAt: new Date(), durationMs: 0, unchecked });
     expect(xml).to.include('<system-out>passed at check number 3</system-out>');

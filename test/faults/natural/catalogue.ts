@@ -30,10 +30,10 @@ const pricesOf = (items: readonly Item[]) => items.map(({ name, price }) => ({ n
 const titles = PAGES.map((page) => ({ page, title: `List, page ${page}` }));
 const prices = ITEMS.map(({ price }) => price);
 
-const ORDERED = ['drum', 'globe', 'jug'];
-const orderRecords = ORDERED.map((item) => ({ item, text: `ref-${item} is ordered` }));
+const ORDERED_ITEMS = ['drum', 'globe', 'jug'];
+const orderRecords = ORDERED_ITEMS.map((item) => ({ item, text: `ref-${item} is ordered` }));
 const ordersOf = (amounts: readonly number[]): SiteEffects => ({
-  orders: ORDERED.map((item, index) => ({ reference: `ref-${item}`, item, amount: amounts[index] ?? 1 })),
+  orders: ORDERED_ITEMS.map((item, index) => ({ reference: `ref-${item}`, item, amount: amounts[index] ?? 1 })),
   registrations: [],
 });
 
@@ -123,7 +123,7 @@ export const NATURAL_CASES: readonly NaturalCase[] = [
     ['order-form', 'right', orderRecords, ordersOf([2, 1, 5])],
     ['order-form-asking', 'complete', orderRecords, ordersOf([2, 1, 5])],
     ['order-form-writes', 'right', orderRecords, ordersOf([2, 1, 5])],
-    ['order-by-api', 'right', ORDERED.map((item) => ({ item, ok: true })), ordersOf([1, 1, 1])],
+    ['order-by-api', 'right', ORDERED_ITEMS.map((item) => ({ item, ok: true })), ordersOf([1, 1, 1])],
     ['clock-key-order', 'right', orderRecords, ordersOf([1, 1, 1])],
     [
       'basket',

@@ -24,10 +24,10 @@ export interface Judgement {
 }
 
 /** Matches the name of a step, an item, a record or a save, or a line of the action. */
-const WHERE =
+const LOCATION_WORDS =
   /\b(step|item|batch|record|save|key|variable)s? ["“`']|\b(item|step) \S+ (of|failed)|[\w-]+\.[cm]?[jt]s:\d+/i;
-/** Matches what the user can do about it. */
-const WAY_OUT =
+/** Matches the words of a solution. */
+const SOLUTION_WORDS =
   /\b(put|use|move|give|add|return|declare|await|save|log in|check|raise|set|call|make|keep|resume|repeat|let)\b[^.]*|--resume/i;
 
 /** Matches the output of Node.js about an uncaught error. */
@@ -40,7 +40,8 @@ export function judge({ records, effects }: NaturalCase, seen: Observation): Jud
     // Lines of the log are JSON.
     const message = `${text}\n${outcome?.error?.message ?? ''}`.replaceAll('\\"', '"');
     const reason = `exit code ${code}: ${lastLines(text)}`;
-    if (!WHERE.test(message) || !WAY_OUT.test(message) || CRASH.test(message)) return { verdict: 'unclear', reason };
+    if (!LOCATION_WORDS.test(message) || !SOLUTION_WORDS.test(message) || CRASH.test(message))
+      return { verdict: 'unclear', reason };
     const isBegun = seen.requestCount > 0 || (outcome?.sessions ?? 0) > 0;
     return { verdict: isBegun ? 'failed' : 'refused', reason };
   }

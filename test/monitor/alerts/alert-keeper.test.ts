@@ -66,7 +66,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
     return rows.map((row) => ({ ...row }));
   };
   const countOf = async (type: string) => (await eventsOf(type)).length;
-  /** Fakes the time only: timers and databases go on. */
+  /** Fakes only the time. Timers and databases continue. */
   const fakeTime = () => (clock = useFakeTimers({ now: Date.now(), toFake: ['Date'] }));
 
   describe('raises', () => {
@@ -275,7 +275,7 @@ describeOnSqliteAndInFullOnPostgres('AlertKeeper', (registries) => {
         expect(lines.some((line) => line.startsWith('Recovered'))).to.equal(false);
       });
 
-    it('the alert about a run or a session with a damaged row, and goes on with the others (R514)', async () => {
+    it('the alert about a run or a session with a damaged row, and continues with the others (R514)', async () => {
       for (const id of ['damaged', 'whole']) {
         await startRun(registry, { id });
         await ageRun(url, id, 16);

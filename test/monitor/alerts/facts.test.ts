@@ -10,8 +10,8 @@ import { minutesAgo, startRun, startSession } from '../support/rows.ts';
 
 const HOUR = 60;
 const OWN: OwnFacts = { report: { processing: 0, longRunning: [], stuck: [] }, memoryBytes: 7, overdue: [] };
-/** Broken contents of a column for JSON. */
-const SPOILT = ['no json', '', 'null', '5', '"text"', '[]', '{"cause":5,"isRapid":"yes","errors":"many"}'];
+/** Damaged contents of a JSON column. */
+const DAMAGED_JSON = ['no json', '', 'null', '5', '"text"', '[]', '{"cause":5,"isRapid":"yes","errors":"many"}'];
 
 describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
   const empty = useEmptyRegistry(registries);
@@ -156,7 +156,7 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
   });
 
   it('ignores events with broken data and damaged rows (R514)', async () => {
-    for (const [index, data] of SPOILT.entries()) {
+    for (const [index, data] of DAMAGED_JSON.entries()) {
       await die(`death ${index}`, 'tab-crashed');
       await spoilLast('session_dead', data);
       await hurry(`owner ${index}`);
@@ -174,10 +174,10 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
     await rawSql(url, "update runs set params = 'no json' where id = 'damaged'");
     await rawSql(url, "update sessions set data = 'no json' where id = 'session damaged'");
     const facts = await read();
-    expect(facts.recentDeaths).to.deep.equal(SPOILT.map(() => 'unknown'));
-    expect(facts.wrongTokenClients).to.deep.equal(SPOILT.map(() => 'unknown'));
+    expect(facts.recentDeaths).to.deep.equal(DAMAGED_JSON.map(() => 'unknown'));
+    expect(facts.wrongTokenClients).to.deep.equal(DAMAGED_JSON.map(() => 'unknown'));
     expect(facts.recentRapidCreates).to.deep.equal([]);
-    expect(facts.cleanups).to.deep.equal({ runs: SPOILT.length, failures: 0 });
+    expect(facts.cleanups).to.deep.equal({ runs: DAMAGED_JSON.length, failures: 0 });
     expect(idsOf(facts.endedRuns)).to.deep.equal(['whole']);
     expect(idsOf(facts.timedOutSessions)).to.deep.equal(['session whole']);
   });

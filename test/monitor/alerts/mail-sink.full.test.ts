@@ -34,7 +34,7 @@ async function failureOf({ address }: MailServer, { query = '', phaseLimitMs = 1
   return error as DeliveryError;
 }
 
-describe('R208 mail sink: what arrives', () => {
+describe('R208 mail sink: delivered notices', () => {
   it('is one mail with the whole notice as text, marked as automatic', async () => {
     await using server = await openMailServer();
     await makeMailSink({ smtpUrl: `smtp://${server.address}`, to: TO }).send(makeNotice({ owner: 'Ännchen' }), NEVER);
@@ -131,7 +131,7 @@ describe('R208 mail sink: connection', () => {
   }).timeout(PROMPT_MS);
 });
 
-describe('R208 mail sink: what does not arrive', () => {
+describe('R208 mail sink: failed deliveries', () => {
   it('is an error with the status and the text of the server, to be tried again', async () => {
     await using server = await openMailServer({ login: LOGIN, refuse: () => ({ code: 550, text: 'No such user' }) });
     const error = await failureOf(server);

@@ -126,7 +126,7 @@ describeOnSqlite('Notifier', (registries) => {
       expect(asked()).to.deep.equal(toAll('CRITICAL stuck: Run closed is stuck.'));
     });
 
-    it('no sink twice after a restart of the monitor, and goes on with what is left (R208)', async () => {
+    it('no sink twice after a restart of the monitor, and continues with the remaining notices (R208)', async () => {
       await raise('one');
       await (await open()).deliver(registry);
       await using later = await openRegistry(empty.url);

@@ -23,7 +23,7 @@ async function failureOf(server: SlackServer, answerLimitMs?: number): Promise<D
   return error as DeliveryError;
 }
 
-describe('R208 Slack sink: what arrives', () => {
+describe('R208 Slack sink: delivered notices', () => {
   it('is the whole notice, once, without previews of links', async () => {
     await using slack = await openSlackServer();
     await makeSlackSink(slack.hookUrl).send(makeNotice(), NEVER);
@@ -35,7 +35,7 @@ describe('R208 Slack sink: what arrives', () => {
       .and.to.include('CRITICAL stuck: The run made no progress for 31 minutes.');
   });
 
-  it('has no mentions and no links with other texts, whatever the names of owners and pages are', async () => {
+  it('has no mentions and no links with other texts, even if the names of owners and pages contain them', async () => {
     await using slack = await openSlackServer();
     const owner = '<!channel> <@U123> &lt;!here&gt;';
     const message = 'Died at <https://evil.test|your bank> & more';
@@ -57,7 +57,7 @@ describe('R208 Slack sink: what arrives', () => {
   });
 });
 
-describe('R208 Slack sink: what does not arrive', () => {
+describe('R208 Slack sink: failed deliveries', () => {
   it("is a DeliveryError with Slack's status and word, to be tried again", async () => {
     await using slack = await openSlackServer();
     slack.answer({ status: 404, body: 'no_service' });
@@ -136,7 +136,7 @@ describe('R208 Slack sink: aborting', () => {
 });
 
 describe('R208 Slack sink: its address', () => {
-  it('is refused if it is no web address, with the name of its setting and without its value', () => {
+  it('is refused if it is not a web address, with the name of its setting and without its value', () => {
     for (const url of ['hooks.slack.com/services/planted', 'ftp://hooks.slack.test/planted', 'https://:planted', '']) {
       expect(() => makeSlackSink(url))
         .to.throw(ConfigError, 'SLACK_WEBHOOK_URL must be a URL that begins with https:// or http://.')

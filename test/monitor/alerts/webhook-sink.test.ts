@@ -37,7 +37,7 @@ async function failureOf(server: WebhookServer, answerLimitMs?: number): Promise
   return error as DeliveryError;
 }
 
-describe('R208 webhook sink: what arrives', () => {
+describe('R208 webhook sink: delivered notices', () => {
   it('is one POST of the notice as JSON', async () => {
     await using server = await openWebhookServer();
     await makeWebhookSink(`${server.url}/alerts?team=1`).send(makeNotice({ owner: 'Ännchen 🦉' }), NEVER);
@@ -83,7 +83,7 @@ describe('R208 webhook sink: a success with an endless body', () => {
   }).timeout(PROMPT_MS);
 });
 
-describe('R208 webhook sink: what does not arrive', () => {
+describe('R208 webhook sink: failed deliveries', () => {
   const refusals: Record<string, [reply: WebhookReply, message: string]> = {
     'a 500': [{ status: 500, body: 'Out of order.' }, '500 Out of order'],
     'a 404 without a word': [{ status: 404 }, '404'],
@@ -160,7 +160,7 @@ describe('R208 webhook sink: aborting', () => {
 });
 
 describe('R208 webhook sink: its address', () => {
-  it('is refused if it is no web address, with the name of its setting and without its value', () => {
+  it('is refused if it is not a web address, with the name of its setting and without its value', () => {
     for (const url of ['planted', 'file:///planted', 'http://planted:99999/', 'mailto:planted@example.test']) {
       expect(() => makeWebhookSink(url))
         .to.throw(ConfigError, 'ALERT_WEBHOOK_URL must be a URL that begins with https:// or http://.')

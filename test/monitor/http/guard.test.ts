@@ -139,7 +139,7 @@ describeOnSqlite('Monitor: access', (registries) => {
     });
   });
 
-  it('is read-only for every program of this machine without MONITOR_TOKEN, whatever is sent', async () => {
+  it('is read-only for every program of this machine without MONITOR_TOKEN, for every request', async () => {
     const monitor = open.locked;
     for (const target of [...OPEN, ...READS.filter((read) => read !== '/events' && !read.includes('no'))])
       expect((await monitor.ask(target)).status, target).to.be.oneOf([200, 204]);
@@ -197,7 +197,7 @@ describeOnSqlite('Monitor: access', (registries) => {
     ]);
   });
 
-  it('is limited to thirty changes of a kind per minute, and the refusal says how long to wait', async () => {
+  it('is limited to thirty changes of a kind per minute, and the refusal contains the time to wait', async () => {
     const monitor = open.changed;
     const done = await Promise.all(numbers(30).map(() => monitor.post('/runs/nobody/cancel')));
     expect(done.map(({ status }) => status)).to.deep.equal(numbers(30).map(() => 404));

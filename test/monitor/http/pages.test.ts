@@ -176,7 +176,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: pages of rows', (registries) => {
     await registry.runs.remove('eventful');
   });
 
-  it('finds runs by a part of their id or the beginning of their action or owner, and takes no sign for a wildcard', async () => {
+  it('finds runs by a part of their id or the beginning of their action or owner, and treats no character as a wildcard', async () => {
     const add = (id: string, action: string, owner: string) => registry.runs.create({ id, action, params: {}, owner });
     await add('20261127-101112-abcdef', 'gather-100%', 'Ann_1');
     await add('20261127-101113-bcdefa', 'check', 'ann');

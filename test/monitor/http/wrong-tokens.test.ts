@@ -82,7 +82,7 @@ describe('WrongTokens', () => {
     expect(reports).to.deep.equal([]);
   });
 
-  it('remembers at most 10 000 clients, and forgets those that have been silent for the longest', () => {
+  it('stores at most 10 000 clients, and drops those without a wrong token for the longest time', () => {
     for (const _number of numbers(10)) guess('first');
     for (const number of numbers(9_999)) guess(`client ${number}`);
     expect(guess('first')).to.equal(false);

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { eventually } from '../../support/eventually.ts';
 import type { Answer, OpenedMonitor } from './opened-monitor.ts';
 
-/** Checks the promise of /health, whatever the registry does. */
+/** Checks that /health answers as documented, also if the registry does not answer. */
 const LIMIT_MS = 2_000;
 
 export async function askInTime(monitor: OpenedMonitor, target: string): Promise<Answer> {

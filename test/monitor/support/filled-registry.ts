@@ -26,7 +26,7 @@ export async function fillRegistry(registry: Registry, url: string): Promise<voi
   await ageRun(url, 'slow', 20);
   await startRun(registry, { id: 'stuck', owner: ODD_OWNER });
   await ageRun(url, 'stuck', 45);
-  // A run whose session is gone.
+  // A run without a live session.
   await startRun(registry, { id: 'bare' });
   await ageRun(url, 'bare', 90);
   await rawSql(url, `delete from sessions where id = 'session of bare'`);

@@ -117,7 +117,7 @@ export function fuzzedRequests(document: Described, token: string): fc.Arbitrary
     fc.string({ unit: 'binary', maxLength: 30 }),
     fc.constantFrom('run', 'session of run'),
   );
-  // Encoded once, encoded twice, not encoded, and bytes that are no text.
+  // Encoded once, encoded twice, not encoded, and bytes that are not text.
   const written = fc.oneof(
     { weight: 4, arbitrary: oddText.map((text) => encodeURIComponent(text.toWellFormed())) },
     oddText.map((text) => encodeURIComponent(encodeURIComponent(text.toWellFormed()))),
@@ -205,7 +205,7 @@ export function fuzzedRequests(document: Described, token: string): fc.Arbitrary
     }));
 }
 
-/** Bytes that are no valid request. The client sends nothing after them. */
+/** Bytes that are not a valid request. The client sends nothing after them. */
 export function malformedRequests(): fc.Arbitrary<Buffer> {
   const nearly = [
     'GET / HTTP/1.1\r\n\r\n',

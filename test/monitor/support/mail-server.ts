@@ -54,7 +54,7 @@ export async function openMailServer({
     return true;
   };
   const server = new SMTPServer({
-    // Also prevents a warning about the built-in certificate.
+    // This also prevents a warning about the built-in certificate.
     logger: false,
     secure: security === 'smtps',
     disabledCommands: [...(security === 'plain' ? ['STARTTLS'] : []), ...(login === undefined ? ['AUTH'] : [])],
@@ -133,7 +133,7 @@ function parseMail(raw: string): Pick<Mail, 'headers' | 'text'> {
   return { headers, text: text.replaceAll('\r\n', '\n').trimEnd() };
 }
 
-/** Decodes RFC 2047 words: `=?UTF-8?Q?…?=`. The space between two of them is no part of the text. */
+/** Decodes RFC 2047 words: `=?UTF-8?Q?…?=`. The space between two of them is not a part of the text. */
 function decodeWords(value: string): string {
   return value
     .replaceAll(/\?=\s+=\?/g, '?==?')

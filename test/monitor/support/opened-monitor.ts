@@ -71,7 +71,7 @@ export async function openMonitor(
   const lines: string[] = [];
   const log = makeLog({ level: 'debug', format: 'json', write: (line) => void lines.push(line) });
   const monitor = await Monitor.open({ config, log });
-  // A monitor on all addresses is asked on loopback.
+  // Requests to a monitor that listens on all addresses are sent to loopback.
   const url = monitor.url.replace('0.0.0.0', '127.0.0.1');
   const close = () => monitor.close();
   return {

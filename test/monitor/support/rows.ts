@@ -9,7 +9,7 @@ const PROCESS = { host: 'elsewhere', pid: 4_711, identity: 'one' };
 
 export interface SessionChoice {
   readonly id: string;
-  /** Default: an owner of its own. */
+  /** Default: a new owner. */
   readonly owner?: string;
   readonly runId?: string;
   readonly endpoint?: string;

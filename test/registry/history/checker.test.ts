@@ -252,7 +252,7 @@ describe('The checker of histories', () => {
   });
 
   for (const [what, changed, promise, words] of VIOLATIONS) {
-    it(`finds ${what}, and nothing else`, () => {
+    it(`finds only ${what}`, () => {
       const violations = checkHistory({ ...HISTORY, ...changed });
       expect(violations.map((violation) => violation.promise)).to.deep.equal([promise]);
       expect(violations[0]?.what).to.match(words);

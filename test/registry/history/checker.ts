@@ -1,5 +1,5 @@
 /**
- * Checks a history against the promises of the registry. Each promise is one check, a pure function of the history.
+ * Checks a history against the guarantees of the registry. Each guarantee has one check, a pure function of the history.
  */
 import { OWNER, RUN, type Entry, type History } from './history.ts';
 
@@ -16,7 +16,7 @@ export const LAST = 'last';
  */
 const IN_FLIGHT_LIMIT_MS = 100;
 /** Commands that change nothing: a heartbeat, and the end of a lost session. */
-const CHANGES_NOTHING = new Set(['GET /window/handles', 'DELETE /session']);
+const HARMLESS_COMMANDS = new Set(['GET /window/handles', 'DELETE /session']);
 /** The error codes with which a process may end that lost commits, or whose run another process took over. */
 const LOSSES = new Set(['registry-diverged', 'lease-lost', 'session-ended', 'cancelled']);
 
@@ -170,7 +170,7 @@ function* checkSenders({ entries }: History): Iterable<string> {
   const excused = new Set<number>();
   for (const entry of entries) {
     if (entry.kind !== 'called' && (entry.kind !== 'command' || entry.session === undefined)) continue;
-    if (entry.kind === 'command' && CHANGES_NOTHING.has(entry.command)) continue;
+    if (entry.kind === 'command' && HARMLESS_COMMANDS.has(entry.command)) continue;
     const own = starts.findLast(({ at, by }) => by === entry.by && at <= entry.at);
     const rival = starts.find(
       ({ at, by }) => by !== entry.by && at > (own?.at ?? -Infinity) && at + IN_FLIGHT_LIMIT_MS < entry.at,

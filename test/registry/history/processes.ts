@@ -22,7 +22,7 @@ export class ProcessPool implements AsyncDisposable {
     return worker;
   }
 
-  /** Takes a process back. One that still works, or is gone, is not used again. */
+  /** Takes a process back. A process that still works or has ended is not used again. */
   giveBack(worker: WorkerProcess): void {
     if (worker.state === 'idle') this.#idle.push(worker);
     else worker.signal('SIGKILL');

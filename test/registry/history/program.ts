@@ -54,7 +54,7 @@ async function goOn(options: ProgramOptions, note: (fact: object) => void): Prom
     const { records } = outputs;
     if (records !== undefined)
       note({ kind: 'exported', lines: readFileSync(records, 'utf8').split('\n').slice(0, -1) });
-    // A lost lease may be noticed by its session first.
+    // The session may detect the lost lease first.
     const isTaken = error?.code === 'session-dead' && deaths.at(-1)?.cause === 'lease-lost';
     const code = isTaken ? 'lease-lost' : (error?.code ?? null);
     note({ kind: 'ended', status, code, exitCode: exitCodeOf({ status, error, sessions }) });

@@ -56,7 +56,7 @@ export class Witness {
       `delete from copied_${table}`,
       `insert into copied_${table} select * from ${table}`,
     ]);
-    // By default each statement of PostgreSQL sees the commits of its own moment.
+    // By default each statement of PostgreSQL reads the commits before its own start.
     const atOneMoment = this.#link === undefined ? ['set transaction isolation level repeatable read'] : [];
     const before = [...atOneMoment, ...statements];
     const answers = await this.#transact([...before, ...STATE_QUERIES('copied_')]);

@@ -45,7 +45,7 @@ const FAULTS: Readonly<Record<string, (driver: WebDriver, site: FaultSite) => Pr
   'an ended session': (driver) => driver.quit(),
 };
 /** The faults that fail their own item. */
-const FAILS = new Set([
+const ITEM_FAULTS = new Set([
   'an endless loop',
   'an endless loop while loading',
   'a page that never answers',
@@ -85,7 +85,7 @@ describe('The items after one that leaves its session in a bad state, on a real 
         });
         expect(outcome.error).to.equal(null);
         expect(outcome.deaths).to.deep.equal([]);
-        const failed = FAILS.has(fault) ? 1 : 0;
+        const failed = ITEM_FAULTS.has(fault) ? 1 : 0;
         expect(outcome.counts).to.include({ total: 5, done: 5 - failed, failed });
       });
     }

@@ -177,7 +177,7 @@ describe('The state of a run’s browser, on a real browser', () => {
     );
   });
 
-  it('fails the step that uses what a script left in the memory of a page that looks the same', async () => {
+  it('fails the step that uses data in the memory of a page’s scripts, although the page looks the same', async () => {
     const outcome = await run(async ({ driver, step }, { entry, kill }) => {
       await step('hover', async () => {
         await driver.get(`${url}/rows`);

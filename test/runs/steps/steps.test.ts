@@ -149,20 +149,20 @@ describe('ctx.step: done once', () => {
     expect(outcome.counts).to.deep.equal({ total: 2, done: 1, failed: 1, cancelled: 0, skipped: 0 });
   });
 
-  it('counts the deaths during a step and elsewhere, whatever the listeners of the sessions do', async () => {
+  it('counts the deaths during a step and elsewhere, even if listeners and callbacks throw', async () => {
     let begun = 0;
     const { outcome } = await runScripted({
       options: {
         onSession: (supervisor) => {
           const dispose = supervisor.on('session:dead', () => {
             dispose();
-            throw new Error('a careless listener');
+            throw new Error('a listener that throws');
           });
           supervisor.on('session:dead', () => void supervisor.driver.getTitle().catch(() => undefined));
         },
         supervisor: { restartLimit: { limit: 10, windowMs: 60_000, firstBackoffMs: 0 } },
         onDeath: () => {
-          throw new Error('a careless callback');
+          throw new Error('a callback that throws');
         },
       },
       run: async ({ step }, { entry, die }) => {

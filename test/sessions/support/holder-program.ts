@@ -10,7 +10,7 @@ import {
 export interface HolderOrder {
   readonly registryUrl: string;
   readonly owner: string;
-  /** The endpoint. Default: a browser of its own. */
+  /** The endpoint. Default: the program starts a browser. */
   readonly gridUrl?: string;
   readonly heartbeatIntervalMs: number;
   readonly callers: number;

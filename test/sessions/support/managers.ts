@@ -1,4 +1,4 @@
-/** Opens the managers of a test. Each one has its own registry connection, and so stands for a process. */
+/** Opens the managers of a test. Each one has its own registry connection, and therefore represents a process. */
 import type { Config, SupervisorOptions } from 'webdriver-supervisor';
 import { openScriptedWebDriver, type ScriptedWebDriver, type WebDriverScript } from 'webdriver-supervisor/testing';
 
@@ -28,7 +28,7 @@ export interface EmittedEvent {
 
 export interface OpenOptions extends Partial<Omit<SessionManagerOptions, 'registry' | 'config' | 'log'>> {
   readonly config?: Partial<Config>;
-  /** The registry. Default: a connection of its own, which is closed with the stage. */
+  /** The registry. Default: a new connection, which is closed with the stage. */
   readonly registry?: Registry;
 }
 
@@ -81,7 +81,7 @@ export class Stage implements AsyncDisposable {
     return opened;
   }
 
-  /** The number of sessions that the server was asked to start. */
+  /** The number of requests to start a session. */
   get starts(): number {
     return this.server.requests.filter(({ method, path }) => method === 'POST' && path === '/session').length;
   }
@@ -102,7 +102,7 @@ export class Stage implements AsyncDisposable {
   }
 }
 
-/** Ends the session as another client would, and sends a command that notices it. */
+/** Ends the session as another client would, and sends a command that detects it. */
 export async function die(server: ScriptedWebDriver, { supervisor }: { supervisor: Supervised }): Promise<void> {
   server.endSession(supervisor.sessionId);
   await supervisor.driver.getTitle().catch(() => undefined);

@@ -28,7 +28,7 @@ describe('HostRules', () => {
       expect(`${to.host}:${to.port}`).to.equal(result);
     });
 
-  it('rejects a blocked host with the error of a look-up that finds nothing', () => {
+  it('rejects a blocked host with the error of a failed look-up', () => {
     expect(() => new HostRules('MAP * ~NOTFOUND').apply({ host: 'a.test', port: 80 }))
       .to.throw('a.test (by --host-resolver-rules)')
       .with.property('code', 'ENOTFOUND');

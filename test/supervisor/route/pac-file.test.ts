@@ -42,7 +42,7 @@ describe('ApiRoute and PAC files', () => {
       log,
     });
   };
-  /** An address of this machine that is no loopback address, because no PAC file is used for loopback. */
+  /** An address of this machine that is not a loopback address, because no PAC file is used for loopback. */
   const wayOf = (route: ApiRoute) =>
     route.fetch(`http://0.0.0.0:${port()}/`, {}).then(
       () => 'direct',

@@ -53,7 +53,7 @@ export async function openProxyStage(): Promise<ProxyStage> {
   secureSite.on('connection', () => (secureConnections += 1));
   await Promise.all([listen(site), listen(secureSite)]);
 
-  /** Returns the site's port for a name that only a proxy knows; undefined for other names. */
+  /** Returns the site's port for a name that only a proxy resolves; undefined for other names. */
   const portFor = (host: string, port: number) => {
     if (host.endsWith('.test')) return portOf(port === 443 ? secureSite : site);
     return host === '127.0.0.1' || host === 'localhost' ? port : undefined;
