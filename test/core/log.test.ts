@@ -19,7 +19,7 @@ describe('makeLog as text', () => {
   });
 
   it('begins its lines with the time if it is asked to', () => {
-    const { log, lines } = keepingLog({ format: 'text', isTimed: true });
+    const { log, lines } = makeRecordingLog({ format: 'text', isTimed: true });
     log.warn('Careful', { epoch: 2 });
     expect(lines[0]).to.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z warning: Careful {2}\(epoch=2\)\n$/);
   });
