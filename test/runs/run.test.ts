@@ -308,7 +308,7 @@ describe('Run: start', () => {
     for (const [baseUrl, reason] of [
       [refused, 'refused'],
       [refused.replace('127.0.0.1', 'localhost'), 'refused'],
-      ['http://127.0.0.1:9/', 'browsers refuse its port'],
+      ['http://127.0.0.1:9/', 'browsers refuse the port'],
       ['http://no-such-host.invalid/', 'no such host'],
       ['ftp://127.0.0.1/', 'not an http or https URL'],
       ['shop', 'not an http or https URL'],
