@@ -1,4 +1,5 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -38,7 +39,10 @@ describe('Files of a run at its end', () => {
     for (const left of [csv!, gone!, own!]) writeFileSync(left, OLD);
     await using run = await openRun(MEMORY_REGISTRY_URL);
     await run.endStep(1);
-    const earlier = { records: file, gone: gone!, removed: path.join(folder, 'removed.jsonl') };
+    await using other = await mkdtempDisposable(path.join(tmpdir(), 'outputs-'));
+    const elsewhere = path.join(other.path, 'elsewhere.jsonl');
+    writeFileSync(elsewhere, OLD);
+    const earlier = { records: file, gone: gone!, removed: path.join(folder, 'removed.jsonl'), elsewhere };
     const { warnings } = await writeOutputs(run.store, { ...plan(), resumed: { outputs: earlier } });
     expect(warnings.map((warning) => /The file (\S+) is from an earlier export/.exec(warning)?.[1])).to.have.members([
       csv,

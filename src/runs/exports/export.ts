@@ -81,7 +81,7 @@ export async function exportRecords(records: AsyncIterable<RecordEntry>, options
       await files.at(folder, () => syncFolder(folder));
     }
     const { outputs } = files;
-    const warnings = warnOfOlderFiles(Object.values(outputs), { format, earlier: Object.values(earlier) });
+    const warnings = warnOfOlderFiles(Object.values(outputs), { folder, format, earlier: Object.values(earlier) });
     return { outputs, records: count, warnings };
   } catch (thrown) {
     await files.remove();

@@ -75,6 +75,14 @@ export class ReplayWatch {
     this.divergence.note(`${what} with other content, after finished steps were replayed. ${reason}`, data);
   }
 
+  /** Notes that a step saved two different records with one key. */
+  onRecordSavedTwice({ id }: LedgerEntry, { dataset, key }: Pick<ReplacedRecord, 'dataset' | 'key'>): void {
+    const ofDataset = dataset === 'records' ? '' : ` of ${dataset}`;
+    this.#warn(
+      `${startSentence(describeStep(id))} saved different records with the key "${key}"${ofDataset}. Only the last one is stored; other records need keys of their own.`,
+    );
+  }
+
   /** Notes that a step is done again although an interrupted attempt has sent a request that is not idempotent. */
   onRepeatedEffect({ id }: LedgerEntry): void {
     this.#repeatedEffects.add(startSentence(describeStep(id)));

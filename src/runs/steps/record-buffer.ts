@@ -6,9 +6,12 @@ import { toRecordText } from './json-value.ts';
 
 const DEFAULT_DATASET = 'records';
 
+type RecordName = Pick<RecordEntry, 'dataset' | 'key'>;
+
 /** The records of one attempt, until they are stored with its step or dropped. */
 export class RecordBuffer {
   readonly #records = new Map<string, { -readonly [Name in keyof RecordEntry]: RecordEntry[Name] }>();
+  readonly #replaced = new Map<string, RecordName>();
   readonly #throwIfOver: () => void;
   readonly #maxRecordBytes: number;
   #closed = false;
@@ -25,8 +28,17 @@ export class RecordBuffer {
         `A record ("${options.key}") was saved after its step had ended. Await all work of a step inside it.`,
       );
     const entry = toRecordEntry(record, options, this.#maxRecordBytes);
-    this.#records.set(JSON.stringify([entry.dataset, entry.key]), entry);
+    const id = JSON.stringify([entry.dataset, entry.key]);
+    const replaced = this.#records.get(id);
+    if (replaced !== undefined && replaced.json !== entry.json)
+      this.#replaced.set(id, { dataset: entry.dataset, key: entry.key });
+    this.#records.set(id, entry);
   };
+
+  /** The records that replaced another one of this attempt with other content. */
+  get replaced(): Iterable<RecordName> {
+    return this.#replaced.values();
+  }
 
   list(): RecordEntry[] {
     return [...this.#records.values()];

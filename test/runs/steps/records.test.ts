@@ -62,6 +62,20 @@ describe('Records', () => {
     ]);
   });
 
+  it('with one key and different contents in a step leave the last one, and a warning that names the key', async () => {
+    const { outcome } = await runScripted({
+      run: ({ step }) =>
+        step('prices', ({ save }) => {
+          for (const price of [1, 2, 3]) save({ price }, { key: 'drum' });
+          for (const price of [4, 4]) save({ price }, { key: 'globe', dataset: 'toys' });
+        }),
+    });
+    expect(outcome).to.include({ status: 'completed', records: 2 });
+    expect(outcome.warnings).to.deep.equal([
+      'The step "prices" saved different records with the key "drum". Only the last one is stored; other records need keys of their own.',
+    ]);
+  });
+
   it('have the same order as in an undisturbed run if sessions died', async () => {
     const work =
       (disturbed: boolean): ScriptedRun['run'] =>
