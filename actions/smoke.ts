@@ -2,6 +2,8 @@
  * Checks in a browser that pages load and have a title, write no console errors, open no dialogs, and have links that answer. A bad page
  * is a result, not a failed step, so that the other pages are checked too.
  */
+import { existsSync } from 'node:fs';
+
 import { defineAction, z, type Api, type WebDriver } from 'webdriver-supervisor';
 
 const MAX_LINKS_PER_PAGE = 50;
@@ -243,6 +245,8 @@ async function findBroken(
 }
 
 async function askStatus(link: string, api: Api): Promise<number | null> {
+  // A page that was opened from a file links to files.
+  if (link.startsWith('file:')) return existsSync(new URL(link)) ? 200 : 404;
   try {
     const head = await api.fetch(link, { method: 'HEAD', anyStatus: true });
     if (head.status !== 405 && head.status !== 501) return head.status;

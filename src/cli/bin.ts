@@ -12,7 +12,7 @@ if (major >= 24 || (major === 22 && minor >= OLDEST_MINOR_OF_22)) {
   void import('./main.ts');
 } else {
   console.error(
-    `webdriver-supervisor needs Node.js 22.${OLDEST_MINOR_OF_22} or a later 22, or 24 and later; this is ${process.versions.node}.`,
+    `webdriver-supervisor needs Node.js 22.${OLDEST_MINOR_OF_22} or a later 22, or 24 and later; this is ${process.versions.node}. To add it to a project: npm install --save-dev node@24`,
   );
   process.exitCode = 2;
 }

@@ -17,7 +17,7 @@ import { makeMetricsCommand } from './inspect/metrics-command.ts';
 import { makeInitCommand } from './run/init-command.ts';
 import { makeMonitorCommand } from './inspect/monitor-command.ts';
 import { makeNewCommand } from './run/new-command.ts';
-import { findMisspelled } from './terminal/did-you-mean.ts';
+import { findMisspelled } from '../core/did-you-mean.ts';
 import { ProgramEnd } from './terminal/program-end.ts';
 import { reportError } from './terminal/report-error.ts';
 import { makeResetStuckCommand } from './inspect/reset-stuck-command.ts';

@@ -7,6 +7,7 @@ import path from 'node:path';
 
 import { z } from 'zod';
 
+import { suggestKnown } from '../core/did-you-mean.ts';
 import { ConfigError, toError } from '../core/errors.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../core/log.ts';
 import { findAddressSecrets, findSecrets } from '../core/redact.ts';
@@ -340,7 +341,7 @@ function readSettingsFile(file: string): Record<string, unknown> {
   const unknown = Object.keys(content).filter((name) => !(SETTING_NAMES as string[]).includes(name));
   if (unknown.length > 0) {
     throw new ConfigError(
-      `${file} has unknown settings: ${unknown.join(', ')}. The known settings are: ${SETTING_NAMES.join(', ')}.`,
+      `${file} has unknown settings: ${unknown.join(', ')}.${suggestKnown(unknown, SETTING_NAMES)}`,
     );
   }
   return content as Record<string, unknown>;

@@ -1,4 +1,5 @@
 /** Checks the options that a user's program gives, before anything is started with them. */
+import { suggestKnown } from './did-you-mean.ts';
 import { ConfigError } from './errors.ts';
 
 /** A type that an option may have. */
@@ -47,9 +48,7 @@ export function validateOptions(what: string, options: unknown, kinds: OptionKin
   const entries = Object.entries(options as object).filter(([, value]) => value !== undefined);
   const unknown = entries.map(([name]) => name).filter((name) => !Object.hasOwn(kinds, name));
   if (unknown.length > 0)
-    throw new ConfigError(
-      `${what} has no option ${unknown.join(', ')}. Its options are ${Object.keys(kinds).join(', ')}.`,
-    );
+    throw new ConfigError(`${what} has no option ${unknown.join(', ')}.${suggestKnown(unknown, Object.keys(kinds))}`);
   for (const [name, value] of entries) validateOption(name, value, kinds[name] ?? CHECKED_ELSEWHERE);
 }
 

@@ -9,6 +9,7 @@ import type { Death } from '../model/death.ts';
 import type { SourceWarning } from '../analysis/analysis.ts';
 import { browserEnvironment, loadConfig, type Config } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
+import { describeAgo } from '../core/describe-time.ts';
 import { silentLog, type Log } from '../core/log.ts';
 import { findSecrets } from '../core/redact.ts';
 import { secrets } from '../core/secrets.ts';
@@ -152,6 +153,9 @@ export async function planRun(
   const sessions = options.sessions ?? stored.sessions;
   const output = options.output ?? stored.output ?? path.join('output', runId);
   const format = options.format ?? stored.format ?? 'jsonl';
+  const log = (options.log ?? silentLog).child({ runId, action: action.name });
+  if (resumed !== undefined)
+    log.info(`Resuming the run ${runId}, which began ${describeAgo(resumed.createdAt)} and is ${resumed.status}`);
   if (sessions !== undefined && (!Number.isInteger(sessions) || sessions < 1)) {
     throw new ConfigError(`The number of sessions is ${sessions}; it must be a whole number of at least 1.`);
   }
@@ -215,7 +219,7 @@ export async function planRun(
     warnAfterMs: config.warningThresholdMs,
     signal: options.signal,
     supervisor: hasOwnDownloads ? { ...supervisor, downloadDir: path.join(folder, 'downloads') } : supervisor,
-    log: (options.log ?? silentLog).child({ runId, action: action.name }),
+    log,
     onDeath: options.onDeath,
     onProgress: options.onProgress,
     onSession: options.onSession,

@@ -275,9 +275,11 @@ describe('loadConfig', () => {
     });
   }
 
-  it('refuses unknown settings in a file, and lists the known ones', () => {
-    const problem = problemOf({ files: { 'supervisor.json': '{"HEADLES": false}' } });
-    expect(problem).to.contain('HEADLES').and.to.contain('supervisor.json');
+  it('refuses unknown settings in a file, and names the one that is meant, otherwise all known ones', () => {
+    const misspelled = problemOf({ files: { 'supervisor.json': '{"HEADLES": false}' } });
+    expect(misspelled).to.match(/supervisor\.json has unknown settings: HEADLES\. Did you mean HEADLESS\?$/);
+    const problem = problemOf({ files: { 'supervisor.json': '{"COLOUR": false}' } });
+    expect(problem).to.contain('COLOUR');
     for (const name of SETTING_NAMES) expect(problem).to.contain(name);
   });
 

@@ -247,7 +247,7 @@ describe('supervise', () => {
 
   for (const [title, call, message] of [
     ['no function', { body: 'text' }, 'supervise takes a function'],
-    ['an unknown option', { options: { retry: 1 } }, 'supervise has no option retry. Its options are'],
+    ['an unknown option', { options: { retry: 1 } }, 'supervise has no option retry. Did you mean retries?'],
     ['a number of retries that is none', { options: { retries: '2' } }, 'The option retries must be a whole number'],
     ['an onRetry that is none', { options: { onRetry: true } }, 'The option onRetry must be a function, and is true.'],
     [

@@ -132,7 +132,9 @@ describe('the package in an empty project', function () {
     const node = await consumer.installNode('20');
     const { code, stderr } = await consumer.run(BIN, ['doctor'], { node });
     expect(code).to.equal(2);
-    expect(stderr).to.match(/^webdriver-supervisor needs Node\.js 22\.18 or .*; this is 20\.\d+\.\d+\.\n$/);
+    expect(stderr).to.match(
+      /^webdriver-supervisor needs Node\.js 22\.18 or .*; this is 20\.\d+\.\d+\. To add it .*: npm install .*\n$/,
+    );
   });
 
   it('names the feature and the command that installs its packages, before any work', async () => {

@@ -9,7 +9,7 @@ import { isProcessGone } from '../../driver/driver.ts';
 import { openRegistry, type Registry } from '../../registry/registry.ts';
 import { commandLine, describeKeptByNpm, flagsKeptByNpm, type CommandName } from '../terminal/command-line.ts';
 import { EXIT_FAILED } from '../terminal/report-error.ts';
-import { didYouMean } from '../terminal/did-you-mean.ts';
+import { didYouMean } from '../../core/did-you-mean.ts';
 import { printProblem } from '../terminal/terminal.ts';
 
 const CANDIDATES_SHOWN = 5;

@@ -6,7 +6,7 @@ import { Command, Option } from 'commander';
 import { z } from 'zod';
 
 import { redactText, redactValue } from '../../core/redact.ts';
-import { didYouMean } from '../terminal/did-you-mean.ts';
+import { didYouMean } from '../../core/did-you-mean.ts';
 
 export interface Flag {
   /** In kebab case, without the leading dashes. */

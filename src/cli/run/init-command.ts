@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { findProjectRoot, projectPath } from '../../config/config.ts';
 import { ConfigError, toError } from '../../core/errors.ts';
 import { hasActions } from './load/find-action.ts';
+import { isModuleProject } from './load/module-syntax.ts';
 import { GITHUB_TEMPLATE, GITLAB_TEMPLATE, IGNORED, NPM_SCRIPTS, SETTINGS_TEMPLATE } from './init-templates.ts';
 import { commandLine } from '../terminal/command-line.ts';
 import { actionTemplate } from './new-templates.ts';
@@ -35,10 +36,14 @@ export function makeInitCommand(): Command {
       ];
       printResult(
         `${lines.map((line) => `${line}\n`).join('')}\nTry:  npm run smoke -- https://example.com/\n` +
-          `      ${commandLine('run', 'example --url https://example.com/')}\n`,
+          `      ${commandLine('run', 'example --url https://example.com/')}\n` +
+          (isModuleProject() ? '' : `\n${MODULE_NOTE}\n`),
       );
     });
 }
+
+const MODULE_NOTE =
+  'Actions work as they are. Scripts and tests of your own that import the package need "type": "module" in package.json: npm pkg set type=module';
 
 const TEMPLATES = {
   'actions/example.ts': actionTemplate('example'),

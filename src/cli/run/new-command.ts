@@ -8,6 +8,7 @@ import { projectPath } from '../../config/config.ts';
 import { ConfigError } from '../../core/errors.ts';
 import { toFlag } from '../../core/shell-words.ts';
 import { commandLine, isNpmScript } from '../terminal/command-line.ts';
+import { isModuleProject } from './load/module-syntax.ts';
 import { actionTemplate, testTemplate } from './new-templates.ts';
 import { printResult } from '../terminal/terminal.ts';
 import { writeNew } from './write-new.ts';
@@ -57,6 +58,7 @@ function validateName(name: string): void {
 
 function testLine(test: string): string {
   if (isNpmScript(process.env)) return `npm test -- ${test}`;
-  const install = existsSync(projectPath('node_modules', 'mocha')) ? '' : 'npm install --save-dev mocha chai && ';
-  return `${install}npx mocha ${test}`;
+  const install = existsSync(projectPath('node_modules', 'mocha')) ? '' : 'npm install --save-dev mocha && ';
+  const type = isModuleProject() ? '' : 'npm pkg set type=module && ';
+  return `${type}${install}npx mocha ${test}`;
 }

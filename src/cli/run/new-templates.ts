@@ -38,11 +38,11 @@ export default defineAction({
 }
 
 export function testTemplate(name: string): string {
-  return `import { once } from 'node:events';
+  return `import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { expect } from 'chai';
 import { rehearseAction, runAction } from 'webdriver-supervisor';
 
 import action from '../../actions/${name}.ts';
@@ -68,15 +68,15 @@ describe('the action ${name}', function () {
 
   it('saves one record for the page', async () => {
     const outcome = await runAction(action, { url }, { output: false });
-    expect(outcome.error).to.equal(null);
-    expect(outcome.status).to.equal('completed');
-    expect(outcome.records).to.equal(1);
+    assert.equal(outcome.error, null);
+    assert.equal(outcome.status, 'completed');
+    assert.equal(outcome.records, 1);
   });
 
   it('saves the same data when its browser is killed in the middle', async () => {
     const { differences, kills } = await rehearseAction(action, { url }, { output: false });
-    expect(differences).to.deep.equal([]);
-    expect(kills).to.be.above(0);
+    assert.deepEqual(differences, []);
+    assert.ok(kills > 0);
   });
 });
 `;

@@ -17,6 +17,8 @@ export interface NextCommands {
   readonly wait: string;
   /** Returns the command that resumes a run. */
   resume(runId: string): string;
+  /** Returns the command that writes the files of a run into another folder. */
+  exportTo(runId: string): string;
 }
 
 /** `target` and `args` are the words that the user typed after `run`. */
@@ -36,6 +38,7 @@ export function toNextCommands(
   return {
     again: line(withoutSecrets(args)),
     wait: line([...withoutSecrets(others), '--wait', String(seconds)]),
+    exportTo: (runId) => commandLine('runs', `export ${runId} --output FOLDER`),
     resume: (runId) => line(['--resume', runId, ...stateFlag, ...hiddenFlags(action, request.params)]),
   };
 }

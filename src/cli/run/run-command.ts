@@ -157,12 +157,21 @@ async function runRequest(
   const foreign = matching.findLast((error) => !(error instanceof SupervisorError));
   const failure = foreign ?? matching.at(-1);
   const isTimeout = outcome.error?.code === 'run-timed-out';
-  const failedAt = isTimeout || foreign !== undefined ? misuse.findLocation(foreign) : undefined;
+  const isOfAction = outcome.error?.code === 'action-error';
+  const failedAt =
+    isTimeout || isOfAction || foreign !== undefined ? misuse.findLocation(isTimeout ? foreign : failure) : undefined;
   // With --json a program reads stdout. The text then goes to stderr, for the reader of the log.
   const printLines = (lines: readonly string[]) =>
     (isJson ? printNote : printResult)(lines.map((line) => `${line}\n`).join(''));
   if (isVerbose && failure !== undefined) printNote(`${redactText(describeStack(failure))}\n`);
-  printLines(summarize(outcome, { ...next, resume: next.resume(outcome.runId), failedAt }));
+  printLines(
+    summarize(outcome, {
+      ...next,
+      resume: next.resume(outcome.runId),
+      exportTo: next.exportTo(outcome.runId),
+      failedAt,
+    }),
+  );
   const rehearsal =
     scope !== undefined && outcome.status === 'completed'
       ? await rehearse(outcome, {

@@ -29,6 +29,8 @@ export interface SummaryOptions {
   readonly wait?: string;
   /** The command that resumes the run. */
   readonly resume?: string | undefined;
+  /** The command that writes the run's files into another folder. */
+  readonly exportTo?: string;
   /** The location of the failure, as `file:line:column`. */
   readonly failedAt?: string | undefined;
 }
@@ -152,14 +154,16 @@ function describeRecords({ records, sessions, outputs }: RunOutcome): string {
 
 function describeNext(
   { status, outputs, sessions, error }: RunOutcome,
-  { again, wait = again, resume }: SummaryOptions,
+  { again, wait = again, resume, exportTo }: SummaryOptions,
 ): string {
   const [file] = Object.values(outputs);
   if (status === 'completed') return file === undefined ? again : describeLook(file);
   if (error?.code === 'session-busy') return wait;
   // Without a session there is no run to resume.
   if (sessions === 0 || resume === undefined) return again;
-  return `${resume}   (${error?.code === 'replay-diverged' ? 'when the action is corrected' : 'does the remaining work'})`;
+  if (error?.code === 'export-failed' && exportTo !== undefined) return `${exportTo}   (the data are stored)`;
+  const isOfAction = error?.code === 'replay-diverged' || error?.code === 'action-error';
+  return `${resume}   (${isOfAction ? 'when the action is corrected' : 'does the remaining work'})`;
 }
 
 /** Returns each file of a run, with its dataset if that has a name of its own. */

@@ -154,7 +154,7 @@ export function numbersSection(statistics, { stale }) {
   const average = statistics?.average_session_seconds ?? null;
   const lasting = average === null ? '' : `a session lasts ${toDurationText(average * SECOND_MS)} on average, `;
   const note = statistics && `${lasting}the registry takes ${toBytesText(statistics.registry_bytes)}`;
-  const noCharts = 'Chart.js could not be loaded; the same numbers: npm run metrics';
+  const noCharts = 'Chart.js could not be loaded. GET /metrics has the same numbers.';
   return section(
     { id: 'numbers', title: 'Numbers', stale, note: Chart === undefined ? noCharts : (note ?? '') },
     html`<div class="charts" id="charts">

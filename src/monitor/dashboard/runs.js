@@ -30,12 +30,7 @@ export const runningSection = (runs, { stale, thresholds }) =>
         )}
       </ul>
     </div>`,
-    runs?.length === 0
-      ? empty(
-          html`Nothing runs now. Begin: <code>npm run action -- gather-catalog</code> · what there is:
-            <code>npm run actions</code>`,
-        )
-      : nothing,
+    runs?.length === 0 ? empty('Nothing runs now. A run appears here when it starts.') : nothing,
   );
 
 /**

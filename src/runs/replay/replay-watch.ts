@@ -91,7 +91,8 @@ export class ReplayWatch {
   /** Warns if a step ends on an error page. The browser shows one for an untrusted certificate, and `driver.get` resolves all the same. */
   onPageLeft({ id }: LedgerEntry, url: string | undefined): void {
     if (url?.startsWith('chrome-error:') !== true) return;
-    const way = 'If the certificate of the site is not trusted, ACCEPT_INSECURE_CERTS=true accepts it';
+    const way =
+      'The address could not be loaded, or its certificate is not trusted (ACCEPT_INSECURE_CERTS=true accepts it)';
     this.#warn(
       `${startSentence(describeStep(id))} has ended on an error page of the browser, not on a page of a site. ${way}.`,
     );

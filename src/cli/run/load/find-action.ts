@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { projectPath } from '../../../config/config.ts';
 import { ConfigError } from '../../../core/errors.ts';
 import { commandLine } from '../../terminal/command-line.ts';
-import { didYouMean } from '../../terminal/did-you-mean.ts';
+import { didYouMean } from '../../../core/did-you-mean.ts';
 
 export interface ActionFile {
   /** The file's name without its extension, which is the argument of `run`. */

@@ -1,7 +1,9 @@
 /** Actions are ES modules, also in a project whose package.json has the type "commonjs", as `npm init` writes it. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { ResolveFnOutput } from 'node:module';
 import { fileURLToPath } from 'node:url';
+
+import { projectPath } from '../../../config/config.ts';
 
 /** A line that no CommonJS module can have. `import(` can be in either. */
 const MODULE_SYNTAX = /^(?:import\s*["'{*\w]|export\s)/m;
@@ -9,6 +11,12 @@ const FORMATS: Readonly<Record<string, string>> = {
   commonjs: 'module',
   'commonjs-typescript': 'module-typescript',
 };
+
+/** Returns whether Node.js itself takes the `.js` and `.ts` files of the project as ES modules, without this program. */
+export function isModuleProject(): boolean {
+  const file = projectPath('package.json');
+  return existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { type?: unknown }).type === 'module';
+}
 
 /** Returns a `.js` or `.ts` file of the user's that has imports or exports as an ES module, whatever its package.json says. */
 export function withModuleSyntax(resolved: ResolveFnOutput): ResolveFnOutput {

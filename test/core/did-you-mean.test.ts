@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
-import { findMisspelled } from '../../../src/cli/terminal/did-you-mean.ts';
-import { SETTING_NAMES } from '../../../src/config/config.ts';
+import { findMisspelled } from '../../src/core/did-you-mean.ts';
+import { SETTING_NAMES } from '../../src/config/config.ts';
 
 describe('Misspelled settings in the environment', () => {
   const find = (...names: string[]) => findMisspelled(names, SETTING_NAMES);
