@@ -68,7 +68,11 @@ export function parseFlags(args: readonly string[], flags: readonly Flag[]): Par
     if (wrong.length === 0) values.set(flag.name, flag.isList === true ? whole : whole[0]);
   }
   // Words behind an unknown flag are most likely its values.
-  problems.push(...unknown.filter((word) => /^-./.test(word) && word !== '--').map((word) => refuse(word, flags)));
+  const refused = unknown.filter((word) => /^-./.test(word) && word !== '--');
+  // A word that begins with a dash behind a flag without a value is most likely that value, which can be a secret.
+  const needy = flags.filter(({ kind }) => kind !== 'boolean').map(({ name }) => `--${name}`);
+  const isMeantAsValue = (word: string) => args.some((arg, at) => arg === word && needy.includes(args[at - 1] ?? ''));
+  problems.push(...refused.filter((word) => !isMeantAsValue(word)).map((word) => refuse(word, flags)));
   return { values, positionals: operands, problems };
 }
 
@@ -103,17 +107,28 @@ function toValue(text: string, flag: Flag): { value: unknown } | { problem: stri
   }
   if (choices !== undefined && !choices.includes(text))
     return { problem: `--${name} is ${shown}; it must be one of ${choices.join(', ')}.${didYouMean(text, choices)}` };
-  if (kind === 'number') {
-    return NUMBER.test(text.trim())
-      ? { value: Number(text) }
-      : { problem: `--${name} is ${shown}; it must be a number.` };
-  }
   if (kind === 'text') return { value: text };
+  const inexact = { problem: `--${name} is ${shown}; JavaScript can't represent that number exactly.` };
+  if (kind === 'number') {
+    if (!NUMBER.test(text.trim())) return { problem: `--${name} is ${shown}; it must be a number.` };
+    return isExact(text.trim()) ? { value: Number(text) } : inexact;
+  }
   try {
-    return { value: JSON.parse(text) as unknown };
+    let areExact = true;
+    const value: unknown = JSON.parse(text, (_key, part: unknown, { source }: { source?: string } = {}) => {
+      if (typeof part === 'number' && source !== undefined) areExact &&= isExact(source);
+      return part;
+    });
+    return areExact ? { value } : inexact;
   } catch {
     return { problem: `--${name} must be JSON, such as '{"a": 1}'; ${shown} isn't.` };
   }
+}
+
+/** Returns whether a number keeps its value: no digit of an integer, such as a long id, is lost, and it is not infinite. */
+function isExact(text: string): boolean {
+  const value = Number(text);
+  return Number.isFinite(value) && (!/^[+-]?\d+$/.test(text) || BigInt(value) === BigInt(text.replace(/^\+/, '')));
 }
 
 /** The value of an unknown flag is not shown: it can be a secret. */

@@ -5,7 +5,7 @@ import { findSecrets } from '../../core/redact.ts';
 import { secrets } from '../../core/secrets.ts';
 import type { Action, ExportFormat, RehearsalScope, RunOptions } from '../../runs/runs.ts';
 import { checkParameters, toActionParameters } from './action-flags.ts';
-import { parseFlags, type FlagProblem } from './flags.ts';
+import { parseFlags, showValue, type FlagProblem } from './flags.ts';
 import { commandLine, describeKeptByNpm, flagsKeptByNpm } from '../terminal/command-line.ts';
 import { RUN_COMMAND_FLAGS } from './run-help.ts';
 
@@ -27,13 +27,15 @@ export function parseRunFlags(action: Action, args: readonly string[], target: s
   const { values, positionals, problems } = parseFlags(args, [...parameters, ...RUN_COMMAND_FLAGS]);
   const given = parameters.filter(({ name }) => values.has(name));
   const params = Object.fromEntries(given.map(({ parameter, name }) => [parameter, values.get(name)]));
-  secrets.add(findSecrets(params));
+  const secretsOfParams = findSecrets(params);
+  secrets.add(secretsOfParams);
   const names = [...parameters, ...RUN_COMMAND_FLAGS].map(({ name }) => name);
   const kept = flagsKeptByNpm(names, { args });
   const reported = new Set([...kept, ...problems.map(({ flag }) => flag)]);
   const isResume = values.has('resume');
   const all = [
-    ...describeStrayWords({ kept, positionals, target }),
+    // A secret with a space, without quotes, arrives as several words.
+    ...describeStrayWords({ kept, positionals, target, isSecret: secretsOfParams.length > 0 }),
     ...problems,
     ...checkRunFlags(values),
     // A run that is resumed has the missing parameters already.
@@ -131,10 +133,14 @@ function describeStrayWords({
   kept,
   positionals,
   target,
-}: Readonly<Record<'kept' | 'positionals', readonly string[]>> & { readonly target: string }): FlagProblem[] {
+  isSecret,
+}: Readonly<Record<'kept' | 'positionals', readonly string[]>> & {
+  readonly target: string;
+  readonly isSecret: boolean;
+}): FlagProblem[] {
   const line = commandLine('run', `${target} --flag value …`);
   if (kept.length > 0) return [{ flag: '', message: describeKeptByNpm(kept, line) }];
   if (positionals.length === 0) return [];
-  const words = positionals.map((word) => JSON.stringify(word)).join(', ');
+  const words = positionals.map((word) => showValue(isSecret ? 'secret' : 'word', word)).join(', ');
   return [{ flag: '', message: `${words}: only flags can follow the name of an action. Write ${line}` }];
 }

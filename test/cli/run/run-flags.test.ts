@@ -91,6 +91,9 @@ describe('the flags of run', () => {
     [['--modes=a'], '--modes=… is unknown. Did you mean --mode?'],
     [['--no-strikt'], '--no-strikt is unknown. Did you mean --no-strict?'],
     [['-x', 'y'], '-x is unknown.'],
+    [['--low', '9007199254740993'], '--low is "9007199254740993"; JavaScript can\'t represent that number exactly.'],
+    [['--low', '1e999'], "JavaScript can't represent that number exactly."],
+    [['--shape', '{"a":[12345678901234567890]}'], "JavaScript can't represent that number exactly."],
     [['--mode', 'a', '--', '--low'], '"--low": only flags can follow the name of an action.'],
   ];
   for (const [args, message] of REFUSED_PARAMETERS) {
@@ -98,6 +101,25 @@ describe('the flags of run', () => {
       expect(() => parseRunFlags(typed, args, 'typed')).to.throw(ConfigError, message);
     });
   }
+
+  it('show no word that is most likely a part of a secret', () => {
+    const lines: readonly string[][] = [
+      ['--api-key', '-hidden'],
+      ['--api-key', '--hidden=1'],
+      ['--api-key', 'open', 'hidden'],
+    ];
+    for (const args of lines) {
+      expect(() => parseRunFlags(typed, args, 'typed'))
+        .to.throw(ConfigError, /needs a value|only flags/)
+        .with.property('message')
+        .that.does.not.include('hidden');
+    }
+  });
+
+  it('accept large numbers that are exact', () => {
+    const { params } = parseRunFlags(typed, ['--low', '+9007199254740994', '--shape={"a":[1e21,0.1,-0]}'], 'typed');
+    expect(params).to.deep.equal({ low: 9007199254740994, shape: { a: [1e21, 0.1, -0] } });
+  });
 
   for (const [args, message] of REFUSED) {
     it(`are refused with a reason: ${args.join(' ')}`, () => {
