@@ -30,15 +30,16 @@ function withStackOf<Value>(caller: (...call: never[]) => unknown, start: () => 
 }
 
 function addFrames(error: Error, frames: string): void {
-  const stack = error.stack ?? String(error);
-  if (frames === '' || stack.includes(frames)) return;
+  const stack: unknown = error.stack ?? String(error);
+  if (typeof stack !== 'string' || frames === '' || stack.includes(frames)) return;
   const asyncFrames = stack.search(/\n {4}at async /);
   const end = asyncFrames === -1 ? stack.length : asyncFrames;
   error.stack = stack.slice(0, end) + frames + stack.slice(end);
 }
 
-/** The frames of a stack, without its first line. */
-function framesOf(stack = ''): string {
+/** The frames of a stack, without its first line. A program can set `Error.prepareStackTrace`, so that stacks are no texts. */
+function framesOf(stack: unknown): string {
+  if (typeof stack !== 'string') return '';
   const begin = stack.search(/\n {4}at /);
   return begin === -1 ? '' : stack.slice(begin);
 }

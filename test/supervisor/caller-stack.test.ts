@@ -49,6 +49,18 @@ describe('The stack of a command’s error', () => {
     expect(thrown.stack).to.match(/^NoSuchElementError: no such element: .*\n +at .*throwDecodedError/);
   });
 
+  it('stays as it is in a program whose stacks are no texts', async () => {
+    const { prepareStackTrace } = Error;
+    Error.prepareStackTrace = (_error, frames) => frames;
+    try {
+      const thrown = await rejectionOf(scripted.supervisor.driver.findElement(By.css('a')));
+      expect(thrown.name).to.equal('NoSuchElementError');
+      expect(thrown.stack).to.be.an('array');
+    } finally {
+      Error.prepareStackTrace = prepareStackTrace;
+    }
+  });
+
   it('does not grow for a death, whose error many calls share', async () => {
     kill(scripted.supervisor);
     const { driver } = scripted.supervisor;
