@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { findPackageJSON } from 'node:module';
 
-import { ConfigError } from './errors.ts';
+import { ConfigError, toError } from './errors.ts';
 import { quoteForShell } from './shell-words.ts';
 
 interface OptionalFeature {
@@ -39,10 +39,22 @@ export const OPTIONAL_FEATURES = {
 
 export type Feature = keyof typeof OPTIONAL_FEATURES;
 
-/** Loads a module that imports the packages of `feature`. Throws like {@link assertInstalled}. */
+/**
+ * Loads a module that imports the packages of `feature`. Throws as {@link assertInstalled} does, also if a package is damaged or too old to
+ * be imported.
+ */
 export async function importOptional<Module>(feature: Feature, load: () => Promise<Module>): Promise<Module> {
   assertInstalled(feature);
-  return load();
+  try {
+    return await load();
+  } catch (thrown) {
+    const { name, packages } = OPTIONAL_FEATURES[feature];
+    const [reason] = toError(thrown).message.split('\n', 1);
+    throw new ConfigError(
+      `The packages for ${name} can't be loaded: ${reason?.replace(/\.$/, '')}. To install them again: ${toInstallCommand(packages)}`,
+      { cause: thrown },
+    );
+  }
 }
 
 /** Throws one `ConfigError` if packages of these features are missing. Its message has the command that installs all of them. */

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { ConfigError } from '../../src/core/errors.ts';
 import { assertInstalled, importOptional, OPTIONAL_FEATURES, type Feature } from '../../src/core/optional-package.ts';
+import { rejectionOf } from '../support/rejection.ts';
 
 type Versions = Readonly<Record<string, string>>;
 
@@ -34,5 +36,15 @@ describe('optional-package', () => {
   it('loads the module of a feature whose packages are installed', async () => {
     expect(() => assertInstalled(...(Object.keys(OPTIONAL_FEATURES) as Feature[]))).not.to.throw();
     expect(await importOptional('postgres', async () => 'loaded')).to.equal('loaded');
+  });
+
+  it('refuses a feature whose packages are too old or damaged, with the command that installs them', async () => {
+    const damaged: string = 'data:text/javascript,import { absent } from "node:fs"';
+    const loading = importOptional('postgres', () => import(damaged));
+    const thrown = await rejectionOf(loading);
+    expect(thrown).to.be.instanceOf(ConfigError);
+    expect(thrown.message).to.match(
+      /^The packages for a registry in PostgreSQL can't be loaded: .*absent[^\n]*\. To install them again: npm install 'pg@/,
+    );
   });
 });
