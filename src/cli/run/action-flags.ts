@@ -12,6 +12,7 @@ interface Schema {
   readonly const?: unknown;
   readonly anyOf?: readonly Schema[];
   readonly items?: Schema;
+  readonly prefixItems?: readonly Schema[];
   readonly format?: string;
   readonly description?: string;
   readonly default?: unknown;
@@ -43,7 +44,7 @@ export function toActionParameters(action: Action): ActionParameter[] {
   const { properties = {}, required = [], $defs = {} } = readSchema(action);
   return Object.keys(action.params.shape).map((parameter) => {
     const schema = resolve(properties[parameter] ?? {}, $defs);
-    const isList = typesOf(schema).includes('array') && isPlain(resolve(schema.items ?? {}, $defs));
+    const isList = isListOfPlain(schema, $defs);
     const value = isList ? resolve(schema.items ?? {}, $defs) : schema;
     const choices = choicesOf(value);
     return {
@@ -125,8 +126,11 @@ function choicesOf({ enum: values, const: value, anyOf }: Schema): string[] | un
   return each?.every((choices) => choices !== undefined) === true ? each.flat() : undefined;
 }
 
-function isPlain(schema: Schema): boolean {
-  return kindOf(schema) !== 'json';
+/** A tuple is no such list. Neither is a value of any JSON: its only item would be the text of the whole value. */
+function isListOfPlain(schema: Schema, definitions: Readonly<Record<string, Schema>>): boolean {
+  const types = typesOf(schema);
+  if (!types.includes('array') || types.includes('object') || schema.prefixItems !== undefined) return false;
+  return kindOf(resolve(schema.items ?? {}, definitions)) !== 'json';
 }
 
 function kindOf(schema: Schema): Flag['kind'] {

@@ -69,6 +69,13 @@ describe('the flags of run', () => {
     expect(given('--strict=off', '--no-strict')).to.deep.equal({ strict: false });
   });
 
+  it('take a tuple and a value of any JSON as a whole, not as a list', () => {
+    const params = z.object({ pair: z.tuple([z.string(), z.number()]).optional(), any: z.json().optional() });
+    const whole = defineAction({ name: 'whole', description: 'Whole.', params, run: () => undefined });
+    const given = parseRunFlags(whole, ['--pair', '["a",1]', '--any', '{"a":1}'], 'whole').params;
+    expect(given).to.deep.equal({ pair: ['a', 1], any: '{"a":1}' });
+  });
+
   const REFUSED: readonly [string[], string][] = [
     [['--redo', 'page 3'], '--redo does a step of an earlier run again; name that run with --resume'],
     [['--resume', 'last', '--redo='], '--redo is empty.'],
