@@ -8,6 +8,7 @@ import { Writable } from 'node:stream';
 
 import type winston from 'winston';
 
+import { toError } from './errors.ts';
 import { toPlainJson, toPlainLine } from './plain-text.ts';
 import { redactText, redactValue } from './redact.ts';
 
@@ -72,6 +73,26 @@ export const silentLog: Log = {
   debug: () => undefined,
   child: () => silentLog,
 };
+
+/** Returns a program's log as one that never throws, so that its fault does not stop what it describes. Node.js warns of the fault. */
+export function guardLog(log: Log): Log {
+  const guarded =
+    (level: LogLevel): Log[LogLevel] =>
+    (message, fields) => {
+      try {
+        log[level](message, fields);
+      } catch (thrown) {
+        process.emitWarning(`The log threw an error: ${redactText(toError(thrown).message)}`);
+      }
+    };
+  return {
+    error: guarded('error'),
+    warn: guarded('warn'),
+    info: guarded('info'),
+    debug: guarded('debug'),
+    child: (fields) => guardLog(log.child(fields)),
+  };
+}
 
 function toTextLine({
   level,

@@ -2,7 +2,7 @@
 import type { Death } from '../model/death.ts';
 import { anySignal } from '../core/abort.ts';
 import { ConfigError } from '../core/errors.ts';
-import { silentLog } from '../core/log.ts';
+import { guardLog, silentLog } from '../core/log.ts';
 import { COUNT, FUNCTION, type OptionKind } from '../core/option-kinds.ts';
 import {
   deathSignalOf,
@@ -80,7 +80,7 @@ export function validateSupervise(what: string, body: unknown, options: Supervis
 export async function supervise<Value>(body: SuperviseBody<Value>, options: SuperviseOptions = {}): Promise<Value> {
   validateSupervise('supervise', body, options);
   const { retries = DEFAULT_RETRIES, onRetry, restore = false, ...given } = options;
-  const { log = silentLog } = given;
+  const log = guardLog(given.log ?? silentLog);
   const signal = anySignal(given.signal);
   await using supervisor = await SessionSupervisor.start({ ...given, restore });
   for (let attempt = 1; ; attempt += 1) {

@@ -10,7 +10,7 @@ import type { SourceWarning } from '../analysis/analysis.ts';
 import { browserEnvironment, loadConfig, type Config } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
 import { describeAgo } from '../core/describe-time.ts';
-import { silentLog, type Log } from '../core/log.ts';
+import { guardLog, silentLog, type Log } from '../core/log.ts';
 import { findSecrets } from '../core/redact.ts';
 import { secrets } from '../core/secrets.ts';
 import { toFlag } from '../core/shell-words.ts';
@@ -153,7 +153,7 @@ export async function planRun(
   const sessions = options.sessions ?? stored.sessions;
   const output = options.output ?? stored.output ?? path.join('output', runId);
   const format = options.format ?? stored.format ?? 'jsonl';
-  const log = (options.log ?? silentLog).child({ runId, action: action.name });
+  const log = guardLog(options.log ?? silentLog).child({ runId, action: action.name });
   if (resumed !== undefined)
     log.info(`Resuming the run ${runId}, which began ${describeAgo(resumed.createdAt)} and is ${resumed.status}`);
   if (sessions !== undefined && (!Number.isInteger(sessions) || sessions < 1)) {

@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts';
 import { settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import { Events, type Disposer, type Listener } from '../core/events.ts';
-import { silentLog, type Log } from '../core/log.ts';
+import { guardLog, silentLog, type Log } from '../core/log.ts';
 import { thisProcess } from '../driver/driver.ts';
 import type { Registry, SessionFilter, SessionPatch } from '../registry/registry.ts';
 import {
@@ -69,7 +69,8 @@ export class SessionManager implements AsyncDisposable {
     return manager;
   }
 
-  private constructor({ registry, config, leaseMs, policy, log = silentLog, ...given }: SessionManagerOptions) {
+  private constructor({ registry, config, leaseMs, policy, log: ownLog = silentLog, ...given }: SessionManagerOptions) {
+    const log = guardLog(ownLog);
     const supervisor = { ...toSupervisorOptions(config), ...given.supervisor };
     const { heartbeatIntervalMs: renewEveryMs = DEFAULT_HEARTBEAT_INTERVAL_MS, gridUrl } = supervisor;
     const lease = Math.round(leaseMs ?? renewEveryMs * LEASE_IN_HEARTBEATS);

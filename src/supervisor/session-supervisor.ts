@@ -1,7 +1,7 @@
 import type { DeathReport } from '../model/death.ts';
 import { anySignal } from '../core/abort.ts';
 import { Events, type Disposer, type Listener } from '../core/events.ts';
-import { silentLog, type Log } from '../core/log.ts';
+import { guardLog, silentLog, type Log } from '../core/log.ts';
 import { Serial } from '../core/serial.ts';
 import {
   SessionDeathError,
@@ -86,7 +86,7 @@ export class SessionSupervisor implements AsyncDisposable {
     this.owner = options.owner ?? 'anonymous';
     this.#source = source;
     this.#heartbeatIntervalMs = options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_INTERVAL_MS;
-    this.#log = (options.log ?? silentLog).child({ owner: this.owner });
+    this.#log = guardLog(options.log ?? silentLog).child({ owner: this.owner });
     this.#restartLimit = new RestartLimit(options.restartLimit ?? DEFAULT_RESTART_LIMIT);
     this.#events = new Events(({ message: error }, event) =>
       this.#log.warn('A listener threw an error; nothing else is affected', { event, error }),

@@ -1,5 +1,9 @@
+import { once } from 'node:events';
+
 import { expect } from 'chai';
 import { spy, useFakeTimers, type SinonFakeTimers } from 'sinon';
+import type { Log } from 'webdriver-supervisor';
+
 import { SessionDeathError } from '../../src/supervisor/supervisor.ts';
 import { kill, nextEvent, rejectionOf, startScripted, turn } from './support.ts';
 
@@ -32,6 +36,23 @@ describe('SessionSupervisor: events', () => {
       process.off('unhandledRejection', unhandled);
     }
     expect(unhandled.callCount).to.equal(0);
+  });
+
+  it('are emitted although the log of the program throws, and no session is left', async () => {
+    const fail = () => {
+      throw new Error('a careless log');
+    };
+    const log: Log = { error: fail, warn: fail, info: fail, debug: fail, child: () => log };
+    const warned = once(process, 'warning');
+    await using scripted = await startScripted({ log });
+    const { supervisor, server } = scripted;
+    const onDead = spy();
+    supervisor.on('session:dead', onDead);
+    kill(supervisor);
+    await supervisor.stop();
+    expect(onDead.callCount).to.equal(1);
+    expect(server.sessionIds).to.deep.equal([]);
+    expect(await warned).to.have.nested.property('[0].message', 'The log threw an error: a careless log');
   });
 
   it('are not needed: without listeners, a session dies, is cleaned up and restarts as before', async () => {

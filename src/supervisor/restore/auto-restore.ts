@@ -5,7 +5,7 @@
  */
 import { settlesWithin } from '../../core/abort.ts';
 import { toError } from '../../core/errors.ts';
-import { silentLog, type Log } from '../../core/log.ts';
+import { guardLog, silentLog, type Log } from '../../core/log.ts';
 import { Serial } from '../../core/serial.ts';
 import {
   diffStates,
@@ -65,7 +65,8 @@ export class AutoRestore {
 
   /** Returns undefined if nothing is to be restored or stored. Throws `ConfigError` if the file of `sessionState` has another content. */
   static async open(options: SupervisorOptions): Promise<AutoRestore | undefined> {
-    const { restore = true, sessionState, beforeCommand, log = silentLog } = options;
+    const { restore = true, sessionState, beforeCommand } = options;
+    const log = guardLog(options.log ?? silentLog);
     if (restore === false && sessionState === undefined) return undefined;
     const stored = sessionState === undefined ? undefined : await readSessionState(sessionState);
     return new AutoRestore({
