@@ -50,14 +50,15 @@ describe('The stack of a command’s error', () => {
   });
 
   it('stays as it is in a program whose stacks are no texts', async () => {
-    const { prepareStackTrace } = Error;
+    const before = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace');
     Error.prepareStackTrace = (_error, frames) => frames;
     try {
       const thrown = await rejectionOf(scripted.supervisor.driver.findElement(By.css('a')));
       expect(thrown.name).to.equal('NoSuchElementError');
       expect(thrown.stack).to.be.an('array');
     } finally {
-      Error.prepareStackTrace = prepareStackTrace;
+      Reflect.deleteProperty(Error, 'prepareStackTrace');
+      if (before !== undefined) Object.defineProperty(Error, 'prepareStackTrace', before);
     }
   });
 

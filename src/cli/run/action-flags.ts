@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 import { toFlag } from '../../core/shell-words.ts';
 import type { Action } from '../../runs/runs.ts';
-import { showValue, type Flag, type FlagProblem } from './flags.ts';
+import { parseJson, showValue, type Flag, type FlagProblem } from './flags.ts';
 
 /** The keywords of JSON Schema that zod writes and that a command line needs. */
 interface Schema {
@@ -60,6 +60,22 @@ export function toActionParameters(action: Action): ActionParameter[] {
       allowed: describeAllowed(value),
     };
   });
+}
+
+/**
+ * Returns the value of a parameter. A text that the schema refuses may be meant as JSON, such as `5` for
+ * `z.union([z.literal('all'), z.number()])`.
+ */
+export function readParameter(action: Action, parameter: string, value: unknown): unknown {
+  const schema = action.params.shape[parameter];
+  if (schema === undefined || typeof value !== 'string' || z.safeParse(schema, value).success) return value;
+  try {
+    const other = parseJson(value);
+    return other.isExact && z.safeParse(schema, other.value).success ? other.value : value;
+  } catch {
+    // It is no JSON. The schema's own complaint about the text is reported.
+    return value;
+  }
 }
 
 /** Returns the problems that the action's schema finds in `values`. `isMissing`: a required parameter was not given. */

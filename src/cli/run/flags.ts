@@ -114,15 +114,21 @@ function toValue(text: string, flag: Flag): { value: unknown } | { problem: stri
     return isExact(text.trim()) ? { value: Number(text) } : inexact;
   }
   try {
-    let areExact = true;
-    const value: unknown = JSON.parse(text, (_key, part: unknown, { source }: { source?: string } = {}) => {
-      if (typeof part === 'number' && source !== undefined) areExact &&= isExact(source);
-      return part;
-    });
-    return areExact ? { value } : inexact;
+    const { value, isExact: isWhole } = parseJson(text);
+    return isWhole ? { value } : inexact;
   } catch {
     return { problem: `--${name} must be JSON, such as '{"a": 1}'; ${shown} isn't.` };
   }
+}
+
+/** Returns the value, and whether all its numbers are exact. Throws `SyntaxError`. */
+export function parseJson(text: string): { readonly value: unknown; readonly isExact: boolean } {
+  let areExact = true;
+  const value: unknown = JSON.parse(text, (_key, part: unknown, { source }: { source?: string } = {}) => {
+    if (typeof part === 'number' && source !== undefined) areExact &&= isExact(source);
+    return part;
+  });
+  return { value, isExact: areExact };
 }
 
 /** Returns whether a number keeps its value: no digit of an integer, such as a long id, is lost, and it is not infinite. */

@@ -4,7 +4,7 @@ import { ConfigError } from '../../core/errors.ts';
 import { findSecrets } from '../../core/redact.ts';
 import { secrets } from '../../core/secrets.ts';
 import type { Action, ExportFormat, RehearsalScope, RunOptions } from '../../runs/runs.ts';
-import { checkParameters, toActionParameters } from './action-flags.ts';
+import { checkParameters, readParameter, toActionParameters } from './action-flags.ts';
 import { parseFlags, showValue, type FlagProblem } from './flags.ts';
 import { commandLine, describeKeptByNpm, flagsKeptByNpm } from '../terminal/command-line.ts';
 import { RUN_COMMAND_FLAGS } from './run-help.ts';
@@ -26,7 +26,9 @@ export function parseRunFlags(action: Action, args: readonly string[], target: s
   const parameters = toActionParameters(action);
   const { values, positionals, problems } = parseFlags(args, [...parameters, ...RUN_COMMAND_FLAGS]);
   const given = parameters.filter(({ name }) => values.has(name));
-  const params = Object.fromEntries(given.map(({ parameter, name }) => [parameter, values.get(name)]));
+  const params = Object.fromEntries(
+    given.map(({ parameter, name }) => [parameter, readParameter(action, parameter, values.get(name))]),
+  );
   const secretsOfParams = findSecrets(params);
   secrets.add(secretsOfParams);
   const names = [...parameters, ...RUN_COMMAND_FLAGS].map(({ name }) => name);

@@ -76,6 +76,26 @@ describe('the flags of run', () => {
     expect(given).to.deep.equal({ pair: ['a', 1], any: '{"a":1}' });
   });
 
+  it('take a number, a boolean or an object if the schema refuses the text', () => {
+    const params = z.object({
+      pages: z.union([z.literal('all'), z.number()]),
+      level: z.literal(['off', 2]),
+      agreed: z.literal(true),
+      shape: z.discriminatedUnion('kind', [z.object({ kind: z.literal('a') }), z.object({ kind: z.literal('b') })]),
+      name: z.union([z.string(), z.number()]),
+    });
+    const mixed = defineAction({ name: 'mixed', description: 'Mixed.', params, run: () => undefined });
+    const args = ['--pages', '5', '--level', '2', '--agreed', '--shape', '{"kind":"b"}', '--name', '5'];
+    const expected = { pages: 5, level: 2, agreed: true, shape: { kind: 'b' }, name: '5' };
+    expect(parseRunFlags(mixed, args, 'mixed').params).to.deep.equal(expected);
+    const all = parseRunFlags(mixed, ['--pages', 'all', ...args.slice(2)], 'mixed').params;
+    expect(all).to.deep.equal({ ...expected, pages: 'all' });
+    expect(() => parseRunFlags(mixed, ['--pages', '9007199254740993', ...args.slice(2)], 'mixed')).to.throw(
+      ConfigError,
+      '--pages is "9007199254740993"',
+    );
+  });
+
   const REFUSED: readonly [string[], string][] = [
     [['--redo', 'page 3'], '--redo does a step of an earlier run again; name that run with --resume'],
     [['--resume', 'last', '--redo='], '--redo is empty.'],
