@@ -351,13 +351,14 @@ export class Run {
     this.#callBack('onProgress', () => this.#plan.onProgress?.(this.progress));
   }
 
-  /** Calls a function of the caller. Its failure does not fail the run. */
-  #callBack(name: string, call: () => void): void {
-    try {
-      call();
-    } catch (thrown) {
-      this.#plan.log.warn(`\`${name}\` failed; the run continues`, { reason: toError(thrown).message });
-    }
+  /** Calls a function of the caller. Its failure does not fail the run, also if it is asynchronous. */
+  #callBack(name: string, call: () => unknown): void {
+    const called = new Promise((resolve) => {
+      resolve(call());
+    });
+    called.catch((thrown: unknown) =>
+      this.#plan.log.warn(`\`${name}\` failed; the run continues`, { reason: toError(thrown).message }),
+    );
   }
 
   async #finish(ending: Ending): Promise<RunOutcome> {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { expect } from 'chai';
+import { spy } from 'sinon';
 import { CancelledError, ConfigError, type Death } from 'webdriver-supervisor';
 import { openFaultSite, openScriptedWebDriver } from 'webdriver-supervisor/testing';
 import { exitCodeOf } from '../../src/runs/runs.ts';
@@ -27,6 +28,27 @@ describe('Run: end', () => {
     expect(outcome.outputs).to.deep.equal({});
     expect(left).to.equal(0);
     expect(exitCodeOf(outcome)).to.equal(0);
+  });
+
+  it('is not affected by a function of the caller that fails, also if it is asynchronous', async () => {
+    const unhandled = spy();
+    process.on('unhandledRejection', unhandled);
+    try {
+      const { outcome } = await runScripted({
+        options: {
+          // oxlint-disable-next-line typescript/no-misused-promises -- users can do this
+          onSession: () => Promise.reject(new Error('careless')),
+          onProgress: () => {
+            throw new Error('careless');
+          },
+        },
+        run: async ({ step }) => void (await step('a', () => 1)),
+      });
+      expect(outcome).to.include({ status: 'completed', error: null });
+    } finally {
+      process.off('unhandledRejection', unhandled);
+    }
+    expect(unhandled.callCount).to.equal(0);
   });
 
   it('fails with the error that `run` throws, its secrets masked', async () => {

@@ -100,7 +100,7 @@ export async function runScripted(given: ScriptedRun): Promise<ScriptedResult> {
         supervisor: { gridUrl: server.url, ...options.supervisor },
         onSession: (supervisor) => {
           supervisors.push(supervisor);
-          options.onSession?.(supervisor);
+          return options.onSession?.(supervisor);
         },
       },
     );

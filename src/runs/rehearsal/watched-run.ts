@@ -101,7 +101,7 @@ export class WatchedRun {
         ...(reloadAction && { reloadAction: async () => this.#watchAction(await reloadAction()) }),
         onSession: (supervisor) => {
           this.#supervisors.push(supervisor);
-          options.onSession?.(supervisor);
+          return options.onSession?.(supervisor);
         },
         supervisor: {
           ...options.supervisor,
