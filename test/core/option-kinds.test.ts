@@ -67,7 +67,7 @@ describe('validateOptions', () => {
   it('names an option that does not exist, and those that do', () => {
     expect(() => validateOptions('f', { retry: 1 }, KINDS)).to.throw(
       ConfigError,
-      'f has no option retry. The known ones are: name, isOn,',
+      'f has no option retry. Did you mean retries?',
     );
     expect(() => validateOptions('f', { constructor: 1 }, { name: TEXT })).to.throw('f has no option constructor.');
   });

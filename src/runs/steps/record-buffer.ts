@@ -35,11 +35,6 @@ export class RecordBuffer {
     this.#records.set(id, entry);
   };
 
-  /** The records that replaced another one of this attempt with other content. */
-  get replaced(): Iterable<RecordName> {
-    return this.#replaced.values();
-  }
-
   list(): RecordEntry[] {
     return [...this.#records.values()];
   }
@@ -49,12 +44,13 @@ export class RecordBuffer {
   }
 
   /**
-   * Drops the records after they were stored. Their texts are emptied, because dead objects of a commit can hold them until the next full
-   * garbage collection: memory would grow to the limit of the heap.
+   * Drops the records after they were stored, and returns those that replaced another one of this attempt with other content. The texts are
+   * emptied, because dead objects of a commit can hold them until the next full garbage collection: memory would grow to the heap's limit.
    */
-  drop(): void {
+  drop(): Iterable<RecordName> {
     for (const entry of this.#records.values()) entry.json = '';
     this.#records.clear();
+    return this.#replaced.values();
   }
 }
 

@@ -245,8 +245,7 @@ export class Steps {
       this.#end(entry, { status: 'done', value });
       for (const record of replaced) replay.onReplacedRecord(entry, record);
     });
-    for (const record of records.replaced) replay.onRecordSavedTwice(entry, record);
-    records.drop();
+    for (const record of records.drop()) replay.onRecordSavedTwice(entry, record);
     this.#options.onDone();
     return fromJsonText<Value>(value);
   }
