@@ -51,8 +51,8 @@ export class SessionSupervisor implements AsyncDisposable {
   #session: BrowserSession | undefined;
   #heartbeat: Heartbeat | undefined;
   #api: SessionApi | undefined;
-  /** Serialises start, restart and stop. */
-  readonly #changes = new Serial();
+  /** Serialises restart and stop. They belong to the session, and not to the step or item whose code asks for them. */
+  readonly #changes = new Serial({ isDetached: true });
   #cleaningUp: Promise<void> = Promise.resolve();
   /** Aborted and replaced by each `stop()`, which cancels the restarts that were requested before it. */
   #untilStop = new AbortController();
