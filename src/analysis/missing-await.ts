@@ -21,7 +21,7 @@ const DROPPING_METHODS = /^(forEach|filter|some|every|find|findIndex|findLast|so
 const COLLECTING_METHODS = /^(map|flatMap)$/;
 /** Methods of drivers and elements that send nothing, and methods of promises. An author who handles a promise needs no warning. */
 const SILENT_METHODS =
-  /^(setFileDetector|manage|navigate|switchTo|actions|getId|getDriver|on|once|off|then|catch|finally)$/;
+  /^(setFileDetector|manage|navigate|switchTo|actions|getId|getDriver|getExecutor|on|once|off|then|catch|finally)$/;
 /** The methods of an element that send a command. Lists of elements have other methods. */
 const ELEMENT_METHODS = /^(click|sendKeys|clear|submit|takeScreenshot|findElements?|(get|is)[A-Z]\w*)$/;
 
@@ -40,6 +40,10 @@ export function findMissingAwaits(analysis: Analysis): SourceWarning[] {
     }
   }
   return [...awaited].flatMap(([call, name]) => {
+    if (isTested(call, analysis)) {
+      const message = `\`${name}\` is a promise here, and not its value. Write \`await ${name}(…)\`.`;
+      return [warnAt(call, { rule: 'missing-await', message })];
+    }
     const dropped = isDropped(call, analysis) ? 'statement' : droppingMethod(call, analysis);
     if (dropped === undefined) return [];
     const message =
@@ -107,7 +111,37 @@ function findCarriers(
   return carriers;
 }
 
-function isDropped(call: CallExpression, { model }: Analysis): boolean {
+/** Returns whether the promise is compared, tested or put into a text, as in `if (element.isDisplayed())`. */
+function isTested(call: CallExpression, { model }: Analysis): boolean {
+  const parent = model.parentOf(call);
+  switch (parent?.type) {
+    case 'BinaryExpression':
+    case 'TemplateLiteral':
+      return true;
+    case 'UnaryExpression':
+      return parent.operator === '!';
+    case 'IfStatement':
+    case 'WhileStatement':
+    case 'ConditionalExpression':
+      return parent.test === call;
+    default:
+      return false;
+  }
+}
+
+/** Returns the call `Promise.all(…)` or a like one to which a promise, or a list of promises, is passed; undefined if there is none. */
+function combinatorOf(node: AnyNode, { model }: Pick<Analysis, 'model'>): CallExpression | undefined {
+  const parent = model.parentOf(node);
+  if (parent?.type === 'ArrayExpression') return combinatorOf(parent, { model });
+  if (parent?.type !== 'CallExpression' || parent.callee.type !== 'MemberExpression') return undefined;
+  const { object } = parent.callee;
+  return object.type === 'Identifier' && object.name === 'Promise' ? parent : undefined;
+}
+
+function isDropped(call: CallExpression, analysis: Analysis): boolean {
+  const { model } = analysis;
+  const combinator = combinatorOf(call, analysis);
+  if (combinator !== undefined) return isDropped(combinator, analysis);
   const parent = model.parentOf(call);
   if (parent?.type === 'AwaitExpression' || parent === undefined) return false;
   // The caller gets the promise of `() => step(…)`.
@@ -126,12 +160,15 @@ function endsInBody(call: AnyNode, model: Analysis['model']): boolean {
 }
 
 /** Returns the method that drops the promise of the function around the call; undefined if no method drops it. */
-function droppingMethod(call: CallExpression, { model }: Analysis): string | undefined {
+function droppingMethod(call: CallExpression, analysis: Analysis): string | undefined {
+  const { model } = analysis;
   const owner = model.functionAround(call);
   const parent = owner === undefined ? undefined : model.parentOf(owner);
   if (owner === undefined || parent?.type !== 'CallExpression' || parent.arguments[0] !== owner) return undefined;
   const name = methodName(parent) ?? '';
-  const isLost = DROPPING_METHODS.test(name) || (COLLECTING_METHODS.test(name) && !isValueUsed(parent, model));
+  const combinator = combinatorOf(parent, analysis);
+  const isUsed = combinator === undefined ? isValueUsed(parent, model) : !isDropped(combinator, analysis);
+  const isLost = DROPPING_METHODS.test(name) || (COLLECTING_METHODS.test(name) && !isUsed);
   return isLost ? name : undefined;
 }
 

@@ -22,6 +22,7 @@ export class Roles {
   readonly #ofWork: (owner: FunctionNode) => WorkOwner | undefined;
   readonly #known = new Map<Binding, Role | undefined>();
   readonly #runs: ReadonlySet<FunctionNode>;
+  readonly #prepares: ReadonlySet<FunctionNode>;
 
   /** `ofWork` returns whether a function is the work of a step or a batch. */
   constructor(model: SourceModel, functions: Functions, ofWork: (owner: FunctionNode) => WorkOwner | undefined) {
@@ -29,6 +30,7 @@ export class Roles {
     this.#functions = functions;
     this.#ofWork = ofWork;
     this.#runs = new Set(this.#findMethods('run'));
+    this.#prepares = new Set(this.#findMethods('prepare'));
   }
 
   /** The functions `run` of the actions in these files. */
@@ -37,7 +39,7 @@ export class Roles {
   }
 
   get prepares(): ReadonlySet<FunctionNode> {
-    return new Set(this.#findMethods('prepare'));
+    return this.#prepares;
   }
 
   roleOf(node: AnyNode): Role | undefined {
@@ -69,7 +71,8 @@ export class Roles {
     if (origin.from === 'value') return this.#roleAt(origin.node, origin.path);
     if (origin.from !== 'parameter') return undefined;
     const { owner, index, path } = origin;
-    if (this.#runs.has(owner)) return index === 0 ? enter({ owner: 'run', member: '' }, path) : undefined;
+    if (this.#runs.has(owner) || this.#prepares.has(owner))
+      return index === 0 ? enter({ owner: 'run', member: '' }, path) : undefined;
     const work = this.#ofWork(owner);
     if (work !== undefined)
       return index === (work.kind === 'step' ? 0 : 1) ? enter({ owner: work.kind, member: '' }, path) : undefined;

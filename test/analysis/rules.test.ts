@@ -106,6 +106,20 @@ const BAD: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       ownApi.get(url); //! missing-await
       save({ url }, { key: url });
     }, { key: (url) => url, sessions: 2 });`,
+    'promises that are compared, tested or put into a text': `
+    const box = await driver.findElement(By.css('input'));
+    if (driver.getTitle() === 'a') return; //! missing-await
+    if (box.isSelected()) return; //! missing-await
+    if (!box.isEnabled()) return; //! missing-await
+    while (box.isDisplayed()) await driver.sleep(1); //! missing-await
+    log.info(\`the title is \${driver.getTitle()}\`); //! missing-await
+    const text = box.isSelected() ? 'a' : 'b'; //! missing-await`,
+    'promises of a combination that is dropped': `
+    Promise.all([driver.get('data:,a'), step('a', () => 1)]); //! missing-await missing-await
+    Promise.all(params.urls.map((url) => driver.get(url))); //! missing-await
+    void Promise.allSettled(params.urls.map(async (url) => {
+      await step(url, () => 1); //! missing-await
+    }));`,
     'functions of the author that send commands': `
     const open = async (browser, url) => {
       await browser.get(url);
@@ -207,6 +221,24 @@ describe('a key with the date', () => {
       'once a day',
       'each time',
     ]);
+  });
+});
+
+describe('warnings about `prepare`', () => {
+  it('name commands that are not awaited', async () => {
+    const { found, expected } = await checkSources({
+      'a.mjs': `import { By, defineAction, z } from 'webdriver-supervisor';
+export default defineAction({ name: 'a', description: 'a', params: z.object({}),
+  async prepare({ driver }) {
+    driver.get('data:,login'); //! missing-await
+    await driver.findElement(By.name('user')).sendKeys('ann');
+    driver.findElement(By.css('button')).click(); //! missing-await
+  },
+  run() {},
+});`,
+    });
+    expect(found).to.deep.equal(expected);
+    expect(found).to.have.length(2);
   });
 });
 
