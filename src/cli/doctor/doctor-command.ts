@@ -1,4 +1,4 @@
-/** The `doctor` command: checks everything that a run needs, and says what to do about problems. */
+/** The `doctor` command: checks everything that a run needs, and prints the way out of each problem. */
 import { Command } from 'commander';
 
 import { count } from '../../core/describe-number.ts';

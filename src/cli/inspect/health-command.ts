@@ -61,7 +61,7 @@ export function makeHealthCommand(): Command {
 
 async function read(registry: Registry, config: Config): Promise<Findings> {
   const limits = toHealthLimits(config);
-  // Only a process that ran while the machine slept knows about the sleep.
+  // Only a process that ran while the machine slept can detect the sleep.
   const report = await lookForStuck(registry, { host: thisProcess().host, thresholds: limits, pausedSince: () => 0 });
   const [cleanup] = await registry.events.listLatest({ limit: 1, types: ['cleanup'] });
   return {

@@ -47,7 +47,7 @@ export function makeSubcommand(
 export function makeGroup(group: CommandName, summary: string, commands: readonly [Command, ...Command[]]): Command {
   const names = commands.map((command) => command.name());
   const [first, ...others] = commands;
-  // The default command also receives words that are no command.
+  // The default command also receives words that are not commands.
   first.argument('[word...]').hook('preAction', ({ args: [word] }) => {
     if (word === undefined) return;
     const misplaced = names.includes(word) ? ` Write it before its options.` : didYouMean(word, names);

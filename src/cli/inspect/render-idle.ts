@@ -12,7 +12,7 @@ export interface StuckListOptions {
   readonly stuck?: readonly Idle[];
 }
 
-/** Renders the first rows, those longest without progress; a last line says how many more there are. */
+/** Renders the first rows, those longest without progress; a last line has the number of the others. */
 export function renderIdle(all: readonly Idle[], { stuck }: StuckListOptions = {}): string {
   const subjects = new Set(stuck?.map(subjectOf));
   const rows = all

@@ -78,7 +78,7 @@ async function look(registry: Registry, timeoutMs: number): Promise<readonly Idl
   const { stuck } = await lookForStuck(registry, {
     host: thisProcess().host,
     thresholds: { warningMs: timeoutMs, timeoutMs },
-    // Only a process that ran while the machine slept knows about the sleep.
+    // Only a process that ran while the machine slept can detect the sleep.
     pausedSince: () => 0,
   });
   return stuck;

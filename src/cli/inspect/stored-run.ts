@@ -4,7 +4,7 @@ import { toResumeWords } from '../../upkeep/upkeep.ts';
 import { commandLine } from '../terminal/command-line.ts';
 import { isLeft } from './registry-commands.ts';
 
-/** Returns whether the row of a run says that it is worked on although its process is gone. */
+/** Returns whether the row of a run has the status of a run in progress although its process is gone. */
 export function isRunLeft(run: StoredRun): boolean {
   return run.status === 'processing' && isLeft(run);
 }

@@ -142,7 +142,7 @@ function choicesOf({ enum: values, const: value, anyOf }: Schema): string[] | un
   return each?.every((choices) => choices !== undefined) === true ? each.flat() : undefined;
 }
 
-/** A tuple is no such list. Neither is a value of any JSON: its only item would be the text of the whole value. */
+/** A tuple is not such a list. Neither is a value of any JSON: its only item would be the text of the whole value. */
 function isListOfPlain(schema: Schema, definitions: Readonly<Record<string, Schema>>): boolean {
   const types = typesOf(schema);
   if (!types.includes('array') || types.includes('object') || schema.prefixItems !== undefined) return false;

@@ -137,7 +137,7 @@ async function runRequest(
     signal: stop.signal,
     onDeath: (death: RunOutcome['deaths'][number]) => {
       const isLast = request.options.recover === false || stop.signal.aborted || isTakenAway(death);
-      const result = isLast ? 'the run ends' : 'going on with a new session';
+      const result = isLast ? 'the run ends' : 'the run continues on a new session';
       log.warn(`${describeDeath(death, run.progress.counts)}: ${death.evidence.message}; ${result}`);
     },
   };

@@ -11,7 +11,7 @@ const MAX_CONSEQUENCES_SHOWN = 3;
 const MAX_WARNINGS_SHOWN = 10;
 const MAX_STEPS_SHOWN = 10;
 const MAX_KILLS_SHOWN = 10;
-/** The codes of errors that a death causes: the run could not go on after it. */
+/** The codes of errors that a death causes because the run could not continue after it. */
 const CAUSED_BY_DEATH = ['session-dead', 'session-start-failed', 'restart-limit'];
 const VERBS: Readonly<Record<RunStatus, string>> = {
   completed: 'completed',
@@ -35,7 +35,7 @@ export interface SummaryOptions {
   readonly failedAt?: string | undefined;
 }
 
-/** Returns lines without line breaks, whatever the text of a page or an error contains. */
+/** Returns lines without line breaks, also if the text of a page or an error contains some. */
 export function summarize(outcome: RunOutcome, options: SummaryOptions): string[] {
   const { deaths, status } = outcome;
   const rootCause = findRootCause(outcome);

@@ -38,7 +38,7 @@ const SCRIPTS: Readonly<Partial<Record<CommandName, string>>> = {
   'reset-stuck': 'reset-stuck',
 };
 const IS_DEPENDENCY = /[\\/]node_modules[\\/]/.test(import.meta.url);
-/** npm sets these for every script, whatever was typed; `json` may come from the user's `.npmrc`. */
+/** npm sets these for every script, also if the user typed none of them; `json` may come from the user's `.npmrc`. */
 const SET_BY_NPM =
   /^(cache|prefix|local-prefix|global-prefix|globalconfig|init-module|node-gyp|noproxy|npm-version|user-agent|userconfig|json)$/;
 

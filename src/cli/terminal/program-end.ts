@@ -25,7 +25,7 @@ export class ProgramEnd {
     syncBuiltinESMExports();
   }
 
-  /** Ends the program with this exit code, whatever the listeners of its event `exit` do. */
+  /** Ends the program with this exit code. Listeners of its event `exit` can't change the code. */
   exit(code: number): never {
     for (const { name, descriptor } of this.#originals) {
       if (descriptor === undefined) Reflect.deleteProperty(process, name);

@@ -68,7 +68,7 @@ function watchParent(onGone: () => void, environment: Environment = process.env)
   return () => clearInterval(timer);
 }
 
-/** Returns the parent of a shell, which can outlive npm; undefined if `pid` is no shell. */
+/** Returns the parent of a shell, which can outlive npm; undefined if `pid` is not a shell. */
 function parentBehindShell(pid: number): number | undefined {
   try {
     const [name = '', parent = ''] = process.platform === 'linux' ? readProc(pid) : readPs(pid);

@@ -91,7 +91,7 @@ function lineOfImport(file: string, what: string): string {
   return at < 0 ? '' : `:${at + 1}`;
 }
 
-/** Node puts the location, if it knows it, before the stack: `file:line`, the source with a mark, an empty line. */
+/** The location that Node.js puts before the stack, if it can: `file:line`, the source with a mark, an empty line. */
 function locationInHead(text: string): SourceLocation | undefined {
   const [head = '', ...lines] = text.split('\n');
   const [, location, line] = /^(.+):(\d+)$/.exec(head) ?? [];

@@ -18,7 +18,7 @@ export function isModuleProject(): boolean {
   return existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { type?: unknown }).type === 'module';
 }
 
-/** Returns a `.js` or `.ts` file of the user's that has imports or exports as an ES module, whatever its package.json says. */
+/** Returns a `.js` or `.ts` file of the user that has imports or exports as an ES module, for every `type` of its package.json. */
 export function withModuleSyntax(resolved: ResolveFnOutput): ResolveFnOutput {
   const format = FORMATS[resolved.format ?? ''];
   if (format === undefined || !/^file:(?!.*\/node_modules\/).*\.[jt]s(\?|$)/.test(resolved.url)) return resolved;
