@@ -59,7 +59,7 @@ describe('run', function () {
       .to.include('  deaths     survived 1 death: browser-gone ×1\n')
       .and.include('  steps      3 = 3 done\n');
     expect(stderr.match(/The browser was killed/g)).to.have.length(1);
-    expect(stderr).to.include('going on with a new session');
+    expect(stderr).to.include('the run continues on a new session');
     expect(code).to.equal(0);
   });
 
