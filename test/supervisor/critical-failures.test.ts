@@ -237,14 +237,14 @@ describe('supervisor.api without DevTools: the browser is asked by commands', ()
   });
 
   it('does not count the browser’s delay before it returns its cookies against the server’s time limit', async () => {
-    await using scripted = await startScripted({ apiTimeoutMs: 60, apiRetries: 0 });
+    await using scripted = await startScripted({ apiTimeoutMs: 500, apiRetries: 0 });
     const { supervisor, server } = scripted;
     const hold = server.hold('GET /cookie');
     const status = supervisor.api.fetch(`${site.url}/ok`).then((response) => response.status);
     status.catch(() => undefined);
     await hold.caught;
     // Longer than the time limit of the server.
-    await fetch(`${site.url}/slow?ms=120`);
+    await fetch(`${site.url}/slow?ms=750`);
     hold.release();
     expect(await status).to.equal(200);
   });
