@@ -80,6 +80,12 @@ export function toError(thrown: unknown): Error {
   return new Error(message, { cause: thrown });
 }
 
+/** Returns the stack of an error. `Error.prepareStackTrace` can make it something else than a text; the result is name and message then. */
+export function stackOf(error: Error): string {
+  const stack: unknown = error.stack;
+  return typeof stack === 'string' ? stack : `${error.name}: ${error.message}`;
+}
+
 /** The result of {@link describeError}: the parts of an error that a report needs, independent of the error's class. */
 export interface ErrorReport {
   readonly code: string;

@@ -29,9 +29,13 @@ function withStackOf<Value>(caller: (...call: never[]) => unknown, start: () => 
   });
 }
 
+/** The errors that have got frames. A condition of `wait` can throw one error again and again, which would otherwise grow each time. */
+const completed = new WeakSet<Error>();
+
 function addFrames(error: Error, frames: string): void {
   const stack: unknown = error.stack ?? String(error);
-  if (typeof stack !== 'string' || frames === '' || stack.includes(frames)) return;
+  if (typeof stack !== 'string' || frames === '' || completed.has(error)) return;
+  completed.add(error);
   const asyncFrames = stack.search(/\n {4}at async /);
   const end = asyncFrames === -1 ? stack.length : asyncFrames;
   error.stack = stack.slice(0, end) + frames + stack.slice(end);

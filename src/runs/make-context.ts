@@ -4,7 +4,7 @@ import path from 'node:path';
 
 import { anySignal } from '../core/abort.ts';
 import { callSiteOf } from '../core/call-site.ts';
-import { ActionError, toError } from '../core/errors.ts';
+import { ActionError, stackOf, toError } from '../core/errors.ts';
 import { makeFolder, makeFolderSync, PRIVATE_FILE_MODE } from '../core/folders.ts';
 import type { Log } from '../core/log.ts';
 import { redactText } from '../core/redact.ts';
@@ -184,7 +184,7 @@ class UnseenFailures {
   }
 
   add<Value>(call: Promise<Value>, key: unknown): Promise<Value> {
-    const { stack } = new Error('call');
+    const stack = stackOf(new Error('call'));
     let isWatched = false;
     call.catch((thrown: unknown) => {
       if (isWatched) return;

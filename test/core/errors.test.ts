@@ -7,6 +7,7 @@ import {
   describeError,
   InvariantError,
   SupervisorError,
+  stackOf,
   toError,
 } from '../../src/core/errors.ts';
 
@@ -52,6 +53,23 @@ describe('toError', () => {
       expect(toError(thrown)).to.include({ message, cause: thrown });
     });
   }
+});
+
+describe('stackOf', () => {
+  it('returns the stack of an error', () => {
+    const error = new Error('broken');
+    expect(stackOf(error)).to.equal(error.stack);
+  });
+
+  it('returns name and message in a program whose stacks are no texts', () => {
+    const { prepareStackTrace } = Error;
+    Error.prepareStackTrace = (_error, frames) => frames;
+    try {
+      expect(stackOf(new TypeError('broken'))).to.equal('TypeError: broken');
+    } finally {
+      Error.prepareStackTrace = prepareStackTrace;
+    }
+  });
 });
 
 describe('describeError', () => {

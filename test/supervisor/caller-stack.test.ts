@@ -62,6 +62,15 @@ describe('The stack of a command’s error', () => {
     }
   });
 
+  it('does not grow when a condition throws the same error again', async () => {
+    const { driver } = scripted.supervisor;
+    const thrown = await rejectionOf(driver.findElement(By.css('a')));
+    const { stack } = thrown;
+    const again = () => rejectionOf(driver.wait(() => Promise.reject(thrown), 1));
+    expect(await again()).to.equal(thrown);
+    expect(thrown.stack).to.equal(stack);
+  });
+
   it('does not grow for a death, whose error many calls share', async () => {
     kill(scripted.supervisor);
     const { driver } = scripted.supervisor;

@@ -1,7 +1,7 @@
 /** Prints one message for every error and returns its exit code. */
 import { CommanderError } from 'commander';
 
-import { CancelledError, describeError, InvariantError, SupervisorError, toError } from '../../core/errors.ts';
+import { CancelledError, describeError, InvariantError, SupervisorError, stackOf, toError } from '../../core/errors.ts';
 import { redactText } from '../../core/redact.ts';
 import { printNote, printProblem } from './terminal.ts';
 
@@ -28,6 +28,6 @@ export function reportError(thrown: unknown, { verbose }: { readonly verbose: bo
 /** Returns the stack of `error` and those of its causes. Their lines are indented, so that none of them looks like ours. */
 export function describeStack(error: Error): string {
   const { cause } = error;
-  const own = (error.stack ?? error.message).replace(/\r?\n(?=\S)/g, '\n    ');
+  const own = stackOf(error).replace(/\r?\n(?=\S)/g, '\n    ');
   return [own, ...(cause instanceof Error ? [`caused by: ${describeStack(cause)}`] : [])].join('\n');
 }

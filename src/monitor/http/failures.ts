@@ -1,7 +1,7 @@
 /** The failures of requests: one shape with a code for programs and a message for users. */
 import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
 
-import { SupervisorError, toError } from '../../core/errors.ts';
+import { SupervisorError, stackOf, toError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { redactText } from '../../core/redact.ts';
 import { RegistryError } from '../../registry/registry.ts';
@@ -30,7 +30,7 @@ export function installFailures(server: FastifyInstance, log: Log): void {
     // Plug-ins find no address if the connection is closed. No client waits for the answer then.
     const level = request.raw.socket.destroyed ? 'debug' : 'error';
     if (toAnswer(error).statusCode === 500)
-      log[level]('A request failed by an error of the monitor', { reason: error.stack });
+      log[level]('A request failed by an error of the monitor', { reason: stackOf(error) });
     answerFailure(error, reply);
   });
   server.setNotFoundHandler((request, reply) => {

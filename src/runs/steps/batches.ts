@@ -1,5 +1,5 @@
 /** Runs the batches of a run: the supervisor's batch with a journal, so that each item is done once and stored with its records. */
-import { ActionError, InvariantError, toError } from '../../core/errors.ts';
+import { ActionError, InvariantError, stackOf, toError } from '../../core/errors.ts';
 import type { AddedItem, StepId } from '../../registry/registry.ts';
 import {
   DEFAULT_CONCURRENCY,
@@ -75,7 +75,7 @@ export async function runActionBatch<Item, Value>(
 ): Promise<BatchOutcome<Value>> {
   const { supervisor, steps, renewals } = context;
   const { name, items, options } = parts;
-  const { stack } = new Error('call');
+  const stack = stackOf(new Error('call'));
   const { signal: session } = supervisor;
   const wasAlive = !session.aborted;
   steps.throwIfOver();

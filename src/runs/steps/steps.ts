@@ -3,7 +3,7 @@
  * session's death is dropped, and a later entry of `run` does it again.
  */
 import { anySignal } from '../../core/abort.ts';
-import { ActionError, CancelledError, InvariantError, toError } from '../../core/errors.ts';
+import { ActionError, CancelledError, InvariantError, stackOf, toError } from '../../core/errors.ts';
 import { redactText } from '../../core/redact.ts';
 import { retry } from '../../core/retry.ts';
 import { deathOf, deathSignalOf, SessionEndedError, type SessionDeathError } from '../../supervisor/supervisor.ts';
@@ -63,7 +63,7 @@ export class Steps {
   ): Promise<Value> {
     const { sessionSignal, store, calls } = this.#options;
     const { retries = 0, whenInterrupted } = options;
-    const { stack } = new Error('call');
+    const stack = stackOf(new Error('call'));
     this.throwIfOver();
     const signal = this.scopeSignal;
     const id: StepId = { batch: null, key: validateKey(key, 'A step'), ...this.scope('A step') };

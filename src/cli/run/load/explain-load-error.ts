@@ -6,7 +6,7 @@ import { stripTypeScriptTypes } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { ActionError, ConfigError, toError } from '../../../core/errors.ts';
+import { ActionError, ConfigError, stackOf, toError } from '../../../core/errors.ts';
 
 const CHECK_LIMIT_MS = 5_000;
 
@@ -38,7 +38,7 @@ export async function explainLoadError(
 
   const [, json, problem, row, column] = /^(.+\.json): (.+) \(line (\d+) column (\d+)\)$/.exec(error.message) ?? [];
   if (json !== undefined) return explain(`${shortPath(json)}:${row}:${column}: syntax error: ${problem}`);
-  const found = locationInHead(error.stack ?? '') ?? (await locationByCheck(lastUrl));
+  const found = locationInHead(stackOf(error)) ?? (await locationByCheck(lastUrl));
   const where = found?.where ?? name;
   const excerpt = found === undefined ? '' : `\n${found.excerpt}`;
   const missing = /does not provide an export named '(.+?)'/.exec(error.message)?.[1];
@@ -54,7 +54,7 @@ export async function explainLoadError(
 
 /** Returns the location of the first stack frame in a file below `folder`, as `file:line:column`. */
 export function locationInStack(error: Error, folder: string): string | undefined {
-  for (const line of (error.stack ?? '').split('\n')) {
+  for (const line of stackOf(error).split('\n')) {
     const [, url, rest] = /(file:\/\/[^\s()]+?)(:\d+:\d+)\)?$/.exec(line) ?? [];
     if (url === undefined || url.includes('/node_modules/')) continue;
     const file = fileURLToPath(url);
