@@ -12,12 +12,12 @@ const SEED = Number(process.env['NATURAL_SEED'] ?? 1);
 /** The number of moments for each fault of an action. Five is thorough, and takes five times as long. */
 const MOMENTS = Number(process.env['NATURAL_MOMENTS'] ?? 1);
 /**
- * The number of actions that get every fault. Every sixth one of the others gets one fault, in turn; the seed chooses them. With
+ * The number of actions that get every fault. Every eighth one of the others gets one fault, in turn; the seed chooses them. With
  * NATURAL_MOMENTS all actions get all faults; `npm run chaos -- --natural` makes random mixtures.
  */
-const THOROUGH_ACTIONS = 6;
+const THOROUGH_ACTIONS = 5;
 /** One in so many of the other actions is disturbed. */
-const FURTHER_SHARE = 6;
+const FURTHER_SHARE = 8;
 const TRIAL_LIMIT_MS = 120_000;
 
 describe(`Natural actions, disturbed (seed ${SEED})`, () => {
