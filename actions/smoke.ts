@@ -48,7 +48,7 @@ interface Result {
   readonly loadMs: number | null;
   readonly consoleErrors: readonly string[] | null;
   readonly brokenLinks: readonly BrokenLink[];
-  /** The texts of the dialogs that the page opened. */
+  /** The texts of the dialogs that the page opened, each once. */
   readonly dialogs: readonly string[];
   readonly screenshot: string | null;
   readonly passed: boolean;
@@ -146,15 +146,17 @@ async function checkPage(
     problems.push(`did not load${explain(error, params.loadSeconds)}`);
   }
 
+  // While a dialog is being closed, another command can report it once more.
+  const texts = [...new Set(dialogs)];
   if (page?.loadError) problems.push(`did not load: ${explainCode(page.loadError)}`);
   if (page?.status && page.status >= 400) problems.push(`answered ${page.status}`);
   if (page?.title.trim() === '') problems.push('has no title');
-  problems.push(...dialogs.map((text) => `opened a dialog: "${text}"`));
+  problems.push(...texts.map((text) => `opened a dialog: "${text}"`));
   problems.push(...(consoleErrors ?? []).map((message) => `console error: ${message}`));
   problems.push(...brokenLinks.map((link) => `broken link: ${link.url} (${link.status ?? 'no answer'})`));
   const { status, title, loadMs } = page ?? UNKNOWN_PAGE;
   const passed = problems.length === 0;
-  return { url, status, title, loadMs, consoleErrors, brokenLinks, dialogs, screenshot: null, passed, problems };
+  return { url, status, title, loadMs, consoleErrors, brokenLinks, dialogs: texts, screenshot: null, passed, problems };
 }
 
 async function loadPage(driver: WebDriver, url: string, dialogs: string[]): Promise<PageState> {

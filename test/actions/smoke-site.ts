@@ -41,11 +41,11 @@ const PAGES: Pages = {
   '/links': `<title>Links</title>${Array.from({ length: 12 }, (_, index) => `<a href="/missing/${index}">${index}</a>`).join('')}`,
 };
 
-/** Runs the action over the paths, and reads a row of each. */
+/** Runs the action over the paths of the site, or URLs, and reads a row of each. */
 export async function checkPages(paths: readonly string[], params: Partial<SmokeParams> = {}) {
   await using site = await openSite(PAGES);
   await using output = await makeTemporaryFolder();
-  const urls = paths.map((path) => (path.startsWith('http') ? path : site.url + path));
+  const urls = paths.map((path) => (path.startsWith('/') ? site.url + path : path));
   const outcome = await runAction(smoke, { urls, ...params }, { output: output.path });
   expect(outcome.error).to.equal(null);
   expect(outcome.deaths).to.deep.equal([]);

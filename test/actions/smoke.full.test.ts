@@ -1,3 +1,8 @@
+import { mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
 import { expect } from 'chai';
 import { openSite } from './site.ts';
 import { checkPages } from './smoke-site.ts';
@@ -17,6 +22,16 @@ describe('smoke: pages that fail', () => {
     const { rows, site } = await checkPages(['/links'], { ignore: ['/missing/0', '/missing/1'] });
     expect(rows[0]?.brokenLinks).to.have.length(10);
     expect(rows[0]?.problems[0]).to.equal(`broken link: ${site.url}/missing/2 (404)`);
+  });
+
+  it('checks the links of a page that was opened from a file', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'smoke-'));
+    const links = ['good.html', 'gone.html'].map((name) => `<a href="${name}">${name}</a>`).join('');
+    for (const name of ['links.html', 'good.html'])
+      await writeFile(join(folder.path, name), `<!doctype html><title>${name}</title>${links}`);
+    const { rows } = await checkPages([pathToFileURL(join(folder.path, 'links.html')).href]);
+    const missing = pathToFileURL(join(folder.path, 'gone.html')).href;
+    expect(rows[0]?.problems).to.deep.equal([`broken link: ${missing} (404)`]);
   });
 
   it('fails a page that does not load, and checks the next one', async () => {
