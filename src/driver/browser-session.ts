@@ -86,6 +86,8 @@ export class BrowserSession {
   #phase: Phase = { status: 'starting' };
   /** A counter of the commands and of the changes of cookies. */
   #activity = 0;
+  /** Settles when the storage of a page that is about to be left has been read. */
+  #leaving: Promise<unknown> | undefined;
 
   /** Starts a session. Throws `SessionStartError` if that is not possible; nothing is left behind then. */
   static async start(options: SessionOptions): Promise<BrowserSession> {
@@ -126,8 +128,11 @@ export class BrowserSession {
       ...(target.kind === 'attached' ? { attachTo: target } : {}),
       beforeCommand: (command) => {
         this.#activity += 1;
-        this.#phase.watch?.onCommand(command);
-        return options.beforeCommand?.(command);
+        const leaving = this.#phase.watch?.onCommand(command);
+        if (leaving !== undefined) this.#leave(leaving);
+        const held = options.beforeCommand?.(command);
+        // Later commands wait too, because the order of commands must stay.
+        return this.#leaving === undefined ? held : Promise.all([held, this.#leaving]).then(() => undefined);
       },
       ...(options.beforeSend === undefined ? {} : { beforeSend: options.beforeSend }),
       ...(target.kind === 'own' ? { startLimitMs: OWN_START_LIMIT_MS } : {}),
@@ -161,6 +166,13 @@ export class BrowserSession {
       sendOverride: ({ cmd, params }) => (this.driver as chrome.Driver).sendDevToolsCommand(cmd, { ...params }),
       // The types of selenium-webdriver omit that null means no limit.
       setTimeouts: (timeouts) => this.driver.manage().setTimeouts(timeouts as Record<keyof SessionTimeouts, number>),
+    });
+  }
+
+  #leave(leaving: Promise<unknown>): void {
+    this.#leaving = leaving;
+    void leaving.finally(() => {
+      if (this.#leaving === leaving) this.#leaving = undefined;
     });
   }
 

@@ -81,10 +81,10 @@ export class SessionWatch {
     return this.#fallback;
   }
 
-  /** Records a command of the user before it is sent. */
-  onCommand({ label, data }: CommandInfo): void {
-    this.tracker.onCommand(this.#options.transport.settings.windowHandle, label, data);
+  /** Records a command of the user before it is sent. Returns a promise if the command must wait. */
+  onCommand({ label, data }: CommandInfo): Promise<unknown> | undefined {
     this.#fallback?.onCommand(label, data);
+    return this.tracker.onCommand(this.#options.transport.settings.windowHandle, label, data);
   }
 
   close(): void {

@@ -68,6 +68,13 @@ describe('The state of a session, on a real browser', () => {
     expect([...(origins.get(url.replace('127.0.0.1', 'localhost'))?.local ?? [])]).to.deep.equal([['other', 'o']]);
   });
 
+  it('is read before a command leaves the origin, and the commands behind it keep their order', async () => {
+    const other = `${url.replace('127.0.0.1', 'localhost')}/`;
+    await s.driver.get(`${url}/`);
+    await Promise.all([s.driver.get(other), s.driver.get(`${url}/`)]);
+    expect(await s.driver.getCurrentUrl()).to.equal(`${url}/`);
+  });
+
   it('is restored in a new session before the page runs its own scripts', async () => {
     await using next = await openSession(await localBrowser());
     const state = await capture();

@@ -2,10 +2,14 @@
  * Tracks a browser's storage and pages by DevTools events, so that a checkpoint needs one call to the browser's process and none to the
  * page's own thread.
  */
+import { settlesWithin } from '../../core/abort.ts';
 import type { DevTools, DevToolsEvent } from '../devtools.ts';
 import type { OriginStorage, PageObstacle } from './browser-state.ts';
 import { hasItems, OriginStore } from './origin-store.ts';
 import { touch, UNTOUCHED, type PageTouch } from './page-touch.ts';
+
+/** The time limit for reading the storage of a page that is about to be left. A page that is busy for longer is left without. */
+const LEAVE_LIMIT_MS = 250;
 
 /** The document that a page shows. */
 export interface TrackedDocument extends PageTouch {
@@ -53,12 +57,18 @@ export class StateTracker {
     return this.#storage.originsOf(handle);
   }
 
-  /** Records a command to the page with this window handle before it is sent. */
-  onCommand(handle: string | null, label: string, data: unknown): void {
+  /**
+   * Records a command to the page with this window handle before it is sent. Returns a promise if the command leaves the page's origin: its
+   * storage is read first, because the events of changes that the storage service has not confirmed are lost with the page.
+   */
+  onCommand(handle: string | null, label: string, data: unknown): Promise<unknown> | undefined {
     const page = handle === null ? undefined : this.#pages.get(handle);
-    if (page?.document === undefined) return;
+    if (handle === null || page?.document === undefined) return undefined;
     const touched = touch(page.document, label, data);
     if (touched !== page.document) page.document = { ...page.document, ...touched };
+    return leavesOrigin(page.document.url, label, data)
+      ? settlesWithin(this.refresh(handle), LEAVE_LIMIT_MS)
+      : undefined;
   }
 
   onPageAttached(handle: string, devtools: DevTools): void {
@@ -187,6 +197,14 @@ export function obstacleOf(url: string): PageObstacle | null {
  */
 function originOf(url: string): string | undefined {
   return /^https?:[^^]*$/.test(url) ? URL.parse(url)?.origin : undefined;
+}
+
+/** Returns whether a command closes a page or may replace it by one of another origin. */
+function leavesOrigin(url: string, label: string, data: unknown): boolean {
+  const origin = originOf(url);
+  if (origin === undefined) return false;
+  if (label !== 'POST /url') return /^(POST \/(back|forward)|DELETE \/window)$/.test(label);
+  return originOf(String((data as { readonly url?: unknown } | undefined)?.url)) !== origin;
 }
 
 function withoutFragment(url: string): string {
