@@ -41,7 +41,7 @@ export class SessionEndedError extends SupervisorError {
 
   constructor() {
     super(
-      'The browser session was ended by quit() or stop() and accepts no more commands. Restart the supervisor to get a new session.',
+      'The browser session was ended, by quit(), stop() or the end of the function that it was for, and accepts no more commands. Put `await` before each command, or restart the supervisor to get a new session.',
     );
   }
 }
