@@ -62,12 +62,12 @@ describe('stackOf', () => {
   });
 
   it('returns name and message in a program whose stacks are no texts', () => {
-    const { prepareStackTrace } = Error;
+    const before: unknown = Reflect.get(Error, 'prepareStackTrace');
     Error.prepareStackTrace = (_error, frames) => frames;
     try {
       expect(stackOf(new TypeError('broken'))).to.equal('TypeError: broken');
     } finally {
-      Error.prepareStackTrace = prepareStackTrace;
+      Reflect.set(Error, 'prepareStackTrace', before);
     }
   });
 });
