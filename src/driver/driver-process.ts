@@ -57,7 +57,7 @@ interface DriverParts {
 
 /** A listening driver process with its folder and its watchdog. */
 export class DriverProcess {
-  /** The driver's URL. Its path is random and works as a password: any program that knows it can use the driver. */
+  /** The driver's URL. Its path is random and works as a password: a program that knows it can use the driver. */
   readonly url: string;
   readonly #parts: DriverParts;
   #ending: Promise<void> | undefined;
