@@ -1,4 +1,5 @@
 /** Limits how often sessions are restarted within a time window, and sets the wait before restarts that follow no progress. */
+import { count } from '../core/describe-number.ts';
 import { SupervisorError } from '../core/errors.ts';
 
 /** Sessions died more often than the limit allows; the last death is the cause. The run can be resumed when the reason is fixed. */
@@ -7,8 +8,8 @@ export class RestartLimitError extends SupervisorError {
   readonly consequence = 'abort-run';
 
   constructor({ limit, windowMs }: RestartLimitOptions, cause: unknown) {
-    const window = windowMs < 60_000 ? counted(windowMs / 1_000, 'second') : counted(windowMs / 60_000, 'minute');
-    super(`Sessions died more than ${counted(limit, 'time')} within ${window}; no further session is started.`, {
+    const window = windowMs < 60_000 ? count(windowMs / 1_000, 'second') : count(windowMs / 60_000, 'minute');
+    super(`Sessions died more than ${count(limit, 'time')} within ${window}; no further session is started.`, {
       cause,
       data: { limit, windowMs },
     });
@@ -61,8 +62,4 @@ export class RestartLimit {
   noteProgress(): void {
     this.#fruitless = 0;
   }
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
