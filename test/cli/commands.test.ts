@@ -54,6 +54,16 @@ describe('new', () => {
     expect(code).to.equal(0);
   });
 
+  for (const type of ['commonjs', 'module']) {
+    it(`prints how to test the action in a project of type ${type}`, async () => {
+      using folder = makeFolder();
+      writeFileSync(path.join(folder.path, 'package.json'), JSON.stringify({ type }));
+      const { stdout } = await runCli(['new', 'mine'], { cwd: folder.path });
+      expect(stdout.includes('npm pkg set type=module && ')).to.equal(type === 'commonjs');
+      expect(stdout).to.contain('npx mocha test/actions/mine.test.ts');
+    });
+  }
+
   it('never overwrites a file', async () => {
     using folder = makeFolder();
     await runCli(['new', 'mine'], { cwd: folder.path });

@@ -117,6 +117,23 @@ describe('the summary of a run', () => {
     expect(summarize(outcome, { again, wait, resume: 'no' }).at(-1)).to.equal(`  next       ${wait}`);
   });
 
+  it('ends with the export into another folder if the files could not be written', () => {
+    const outcome = makeOutcome({ status: 'failed', error: { code: 'export-failed', message: 'The disk is full.' } });
+    const exportTo = 'npm run runs -- export r1 --output FOLDER';
+    expect(summarize(outcome, { again, resume: 'no', exportTo }).at(-1)).to.equal(
+      `  next       ${exportTo}   (the data are stored)`,
+    );
+  });
+
+  for (const code of ['action-error', 'replay-diverged']) {
+    it(`does not suggest to resume an uncorrected action after ${code}`, () => {
+      const outcome = makeOutcome({ status: 'failed', error: { code, message: 'Wrong.' } });
+      expect(summarize(outcome, { again, resume: 'resume r1' }).at(-1)).to.equal(
+        '  next       resume r1   (when the action is corrected)',
+      );
+    });
+  }
+
   it('has each warning once, with its number', () => {
     const outcome = makeOutcome({ warnings: ['a\n b', 'c', 'a b', 'a b'] });
     expect(summarize(outcome, { again }).filter((line) => / [ac]( b)?( |$)/.test(line))).to.deep.equal([
