@@ -11,7 +11,7 @@ import {
   type FunctionNode,
 } from './ast.ts';
 import { isElement } from './elements.ts';
-import { warnAt, type Analysis } from './rule.ts';
+import { describeTarget, warnAt, type Analysis } from './rule.ts';
 import type { SourceWarning } from './source-warning.ts';
 import { isValueUsed } from './writes.ts';
 
@@ -36,7 +36,7 @@ export function findMissingAwaits(analysis: Analysis): SourceWarning[] {
   const carriers = findCarriers([...awaited.keys()], analysis);
   for (const owner of carriers) {
     for (const site of functions.sitesOf(owner)) {
-      if (site.type === 'CallExpression' && !awaited.has(site)) awaited.set(site, nameOf(site));
+      if (site.type === 'CallExpression' && !awaited.has(site)) awaited.set(site, textOf(site.callee));
     }
   }
   return [...awaited].flatMap(([call, name]) => {
@@ -85,12 +85,10 @@ function isCommand(call: CallExpression, analysis: Analysis): boolean {
 /** The code of a call's function for a message, with `(…)` in place of arguments. */
 function textOf(node: AnyNode): string {
   const expression = unwrap(node);
-  if (expression.type === 'Identifier') return expression.name;
-  if (expression.type === 'ThisExpression') return 'this';
   if (expression.type === 'CallExpression') return `${textOf(expression.callee)}(…)`;
-  return expression.type === 'MemberExpression'
-    ? `${textOf(expression.object)}.${propertyName(expression) ?? '…'}`
-    : '…';
+  const target = describeTarget(expression);
+  if (target !== undefined || expression.type !== 'MemberExpression') return target ?? '…';
+  return `${textOf(expression.object)}.${propertyName(expression) ?? '…'}`;
 }
 
 /** Finds the author's asynchronous functions that run steps. Their calls must be awaited, too. */
@@ -170,11 +168,4 @@ function droppingMethod(call: CallExpression, analysis: Analysis): string | unde
   const isUsed = combinator === undefined ? isValueUsed(parent, model) : !isDropped(combinator, analysis);
   const isLost = DROPPING_METHODS.test(name) || (COLLECTING_METHODS.test(name) && !isUsed);
   return isLost ? name : undefined;
-}
-
-function nameOf({ callee }: CallExpression): string {
-  if (callee.type === 'Identifier') return callee.name;
-  return callee.type === 'MemberExpression' && callee.property.type === 'Identifier'
-    ? callee.property.name
-    : 'this call';
 }
