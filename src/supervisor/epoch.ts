@@ -2,9 +2,16 @@
  * An epoch: the number, the halt and the work of one session. The halt is a one-way latch. Work belongs to the epoch in which it began, and
  * ends with its halt.
  */
-import type { Death, DeathEvidence, DeathReport } from '../model/death.ts';
+import type { Death, DeathEvidence, DeathReport, Diagnosis } from '../model/death.ts';
 import { StaleDriverError, type SessionDeathError, type SessionEndedError } from '../driver/driver.ts';
 import { WorkLedger } from './work-ledger.ts';
+
+/** What the session knows about its death. */
+interface EpochFacts {
+  readonly evidence: DeathEvidence;
+  readonly diagnosis: Diagnosis;
+  readonly commandsInFlight: number;
+}
 
 export class Epoch {
   /** 1 for a supervisor's first session. */
@@ -46,10 +53,7 @@ export class Epoch {
   }
 
   /** Creates the death from its first report. Aborts nothing yet: the supervisor calls {@link halt} after it has changed its state. */
-  die(
-    report: DeathReport,
-    { evidence, commandsInFlight }: { evidence: DeathEvidence; commandsInFlight: number },
-  ): Death {
+  die(report: DeathReport, { evidence, diagnosis, commandsInFlight }: EpochFacts): Death {
     const { queued, running } = this.work.count(commandsInFlight);
     const { lastHeartbeatAt } = this;
     const watched = report.detectedBy === 'heartbeat' || report.detectedBy === 'deadline';
@@ -62,6 +66,7 @@ export class Epoch {
       detectedAfterMs: watched && lastHeartbeatAt !== null ? Date.now() - lastHeartbeatAt.getTime() : null,
       lastHeartbeatAt: lastHeartbeatAt?.toISOString() ?? null,
       evidence,
+      diagnosis,
       epoch: this.number,
       // These two still grow after the death: work that is refused later, and later reports about the same death.
       cancelled: this.#cancelled,

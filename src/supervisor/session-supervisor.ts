@@ -347,7 +347,8 @@ export class SessionSupervisor implements AsyncDisposable {
     if (epoch !== this.#epoch || epoch.isHalted || (state.status !== 'alive' && state.status !== 'stopping')) return;
     const { session } = state;
     const { commandsInFlight } = session;
-    const death = epoch.die(report, { evidence: session.evidence(report.message), commandsInFlight });
+    const evidence = session.evidence(report.message);
+    const death = epoch.die(report, { evidence, diagnosis: session.diagnose(report), commandsInFlight });
     this.#transition({ status: 'dead', epoch, death });
     epoch.halt(new SessionDeathError(death));
     this.#heartbeat?.stop();

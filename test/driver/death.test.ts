@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import type { Death } from '../../src/model/death.ts';
 import { SupervisorError } from '../../src/core/errors.ts';
 import {
   CommandTimeoutError,
@@ -7,18 +6,13 @@ import {
   SessionEndedError,
   SessionStartError,
 } from '../../src/driver/death.ts';
+import { makeDeath } from '../support/make-death.ts';
 
-const DEATH: Death = {
-  cause: 'browser-gone',
-  detectedBy: 'devtools',
+const DEATH = makeDeath({
   at: '2026-01-01T00:00:00.000Z',
-  detectedAfterMs: null,
-  lastHeartbeatAt: null,
   evidence: { message: 'the socket closed', url: null, lastCommands: [] },
   epoch: 2,
-  cancelled: { queued: 1, inFlight: 2, refused: 0 },
-  consequences: [],
-};
+});
 
 /** The values that programs compare. Changing a row breaks them. */
 const CATALOGUE = [

@@ -1,4 +1,4 @@
-import type { Death } from '../../src/model/death.ts';
+import { NO_DIAGNOSIS, type Death } from '../../src/model/death.ts';
 
 /** Returns a death with ordinary values, except for those of `change`. */
 export function makeDeath(change: Partial<Death> = {}): Death {
@@ -13,6 +13,7 @@ export function makeDeath(change: Partial<Death> = {}): Death {
       url: 'http://shop/1',
       lastCommands: ['POST /url 200 34ms'],
     },
+    diagnosis: NO_DIAGNOSIS,
     epoch: 1,
     cancelled: { queued: 41, inFlight: 5, refused: 3 },
     consequences: ['driver-gone (driver-exit): gone'],

@@ -2,6 +2,7 @@ import type { Death, DeathReport } from '../../../src/model/death.ts';
 import { silentLog, type Log, type LogFields } from '../../../src/core/log.ts';
 import { SessionDeathError } from '../../../src/driver/death.ts';
 import { BrowserSession, type SessionOptions, type SessionTarget } from '../../../src/driver/browser-session.ts';
+import { makeDeath } from '../../support/make-death.ts';
 
 /** Makes a listener that records all reports, and halts on a death or a quit as the supervisor does. */
 export function makeRecorder({ haltsOnDeath = true } = {}) {
@@ -83,15 +84,10 @@ export function makeWarnings() {
 }
 
 function toDeath({ cause, detectedBy, message }: DeathReport): Death {
-  return {
+  return makeDeath({
     cause,
     detectedBy,
     at: new Date().toISOString(),
-    detectedAfterMs: null,
-    lastHeartbeatAt: null,
     evidence: { message, url: null, lastCommands: [] },
-    epoch: 1,
-    cancelled: { queued: 0, inFlight: 0, refused: 0 },
-    consequences: [],
-  };
+  });
 }

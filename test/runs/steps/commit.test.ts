@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { SessionDeathError, type Death } from 'webdriver-supervisor';
+import { SessionDeathError } from 'webdriver-supervisor';
 
 import { silentLog } from '../../../src/core/log.ts';
 import type { RunStore, StepEnd } from '../../../src/registry/registry.ts';
@@ -9,6 +9,7 @@ import { ReplayWatch } from '../../../src/runs/replay/replay-watch.ts';
 import { RunState } from '../../../src/runs/state/run-state.ts';
 import { OpenCalls } from '../../../src/runs/steps/open-calls.ts';
 import { Steps } from '../../../src/runs/steps/steps.ts';
+import { makeDeath } from '../../support/make-death.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { openTestStore } from '../../support/run-store.ts';
 
@@ -37,17 +38,7 @@ async function openSlowStore(): Promise<SlowStore> {
   return { store, ends, asked: asked.promise, open: gate.resolve, [Symbol.asyncDispose]: memory[Symbol.asyncDispose] };
 }
 
-const death = new SessionDeathError({
-  cause: 'browser-gone',
-  detectedBy: 'devtools',
-  at: '2026-01-01T00:00:00.000Z',
-  detectedAfterMs: null,
-  lastHeartbeatAt: null,
-  evidence: { message: 'gone', url: null, lastCommands: [] },
-  epoch: 1,
-  cancelled: { queued: 0, inFlight: 1, refused: 0 },
-  consequences: [],
-} satisfies Death);
+const death = new SessionDeathError(makeDeath());
 
 function beginEntry(store: RunStore, ledger: Ledger): { steps: Steps; session: AbortController; run: AbortController } {
   const session = new AbortController();
