@@ -57,7 +57,8 @@ export const DEATH_REASONS = [
 /** The reason why a session died. Its cause says what was found, such as a browser that is gone. */
 export type DeathReason = (typeof DEATH_REASONS)[number];
 
-const diagnosis = z
+/** Rows without a diagnosis, or with a reason that this version does not know, have {@link NO_DIAGNOSIS}. */
+export const diagnosisSchema = z
   .object({
     reason: z.enum(DEATH_REASONS),
     /** `certain` if a fact shows the reason, `likely` if the facts fit no other reason, `none` for the reason `unknown`. */
@@ -67,10 +68,11 @@ const diagnosis = z
     /** The command, setting or change that prevents the next death; null for the reason `unknown`. */
     advice: z.string().nullable(),
   })
-  .readonly();
+  .readonly()
+  .catch(() => NO_DIAGNOSIS);
 
 /** The answer to the question why a session died. */
-export type Diagnosis = z.output<typeof diagnosis>;
+export type Diagnosis = z.output<typeof diagnosisSchema>;
 
 /** The diagnosis if no fact shows a reason, and of deaths that were stored before there were diagnoses. */
 export const NO_DIAGNOSIS: Diagnosis = { reason: 'unknown', confidence: 'none', evidence: [], advice: null };
@@ -88,7 +90,7 @@ export const deathSchema = z
     detectedAfterMs: z.number().nullable(),
     lastHeartbeatAt: time.nullable(),
     evidence,
-    diagnosis: diagnosis.default(NO_DIAGNOSIS),
+    diagnosis: diagnosisSchema,
     epoch: whole,
     /** The work that the halt ended: waiting, running, and requested afterwards. `refused` still grows after the death. */
     cancelled: z.object({ queued: whole, inFlight: whole, refused: whole }).readonly(),
@@ -99,4 +101,6 @@ export const deathSchema = z
 export type Death = z.output<typeof deathSchema>;
 
 /** The part of a death that every session's row has. */
-export const storedDeathSchema = z.looseObject({ cause: z.string(), detectedBy: z.string() }).readonly();
+export const storedDeathSchema = z
+  .looseObject({ cause: z.string(), detectedBy: z.string(), diagnosis: diagnosisSchema })
+  .readonly();

@@ -107,10 +107,13 @@ const REGISTRY_METRICS: readonly MetricSpec<Numbers>[] = [
   {
     name: 'session_deaths_total',
     type: 'counter',
-    help: 'Number of session deaths by cause and detector.',
-    labels: ['cause', 'detected_by'],
+    help: 'Number of session deaths by cause, detector and reason.',
+    labels: ['cause', 'detected_by', 'reason'],
     read: ({ metrics }) =>
-      metrics.deaths.map(({ cause, detectedBy, number }) => [{ cause, detected_by: detectedBy }, number]),
+      metrics.deaths.map(({ cause, detectedBy, reason, number }) => [
+        { cause, detected_by: detectedBy, reason },
+        number,
+      ]),
   },
   {
     name: 'work_cancelled_total',

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { NO_DIAGNOSIS } from '../../src/model/death.ts';
 
 import { LeaseLostError, openRegistry, type Claim, type Registry } from '../../src/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
@@ -9,7 +10,7 @@ import { beginRun, claimed, openSeveral, PROCESS } from './support/leases.ts';
 
 const LONG_MS = 60_000;
 const FACTS = { webdriverId: 'w', driverPid: 2, browserPid: 3, folder: '/tmp/x', endpoint: undefined };
-const DEATH = { cause: 'browser-gone', detectedBy: 'process-exit' };
+const DEATH = { cause: 'browser-gone', detectedBy: 'process-exit', diagnosis: NO_DIAGNOSIS };
 const ENDED = { status: 'ended' } as const;
 
 describeOnBoth('SessionLeases', (registries) => {
@@ -302,6 +303,9 @@ describeOnBoth('SessionLeases', (registries) => {
     const after = await registry.metrics.read();
     expect((await registry.sessions.get(id))?.death).to.deep.equal(death);
     expect(deathsOf(after) - deathsOf(before)).to.equal(1);
+    // As version 0.2 counted it.
+    await registry.metrics.count('session_deaths', { label: `${DEATH.cause} ${DEATH.detectedBy}` });
+    expect(deathsOf(await registry.metrics.read()) - deathsOf(before)).to.equal(2);
     expect(after.workCancelled['queued']! - (before.workCancelled['queued'] ?? 0)).to.equal(3);
     expect(after.workCancelled).to.not.have.property('none');
   });

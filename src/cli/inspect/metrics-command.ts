@@ -107,14 +107,23 @@ function describeDuplicates(owners: readonly string[]): string {
   return owners.length === 0 ? '0' : `${owners.length}: ${nameOwners(owners)}`;
 }
 
-/** `3: browser-gone 2 (devtools 1, command 1), frozen 1 (heartbeat 1)`. */
+/** `3: browser-gone 2 (noticed by devtools 1, command 1; out-of-memory 1), frozen 1 (noticed by heartbeat 1)`. */
 function describeDeaths(deaths: RegistryMetrics['deaths']): string {
   const sum = (some: RegistryMetrics['deaths']) => some.reduce((total, { number }) => total + number, 0);
+  const tally = (some: RegistryMetrics['deaths'], nameOf: (one: RegistryMetrics['deaths'][number]) => string) => {
+    const numbers = [...Map.groupBy(some, nameOf)].map(([name, group]) => [name, sum(group)] as const);
+    return numbers
+      .toSorted(([, a], [, b]) => b - a)
+      .map(([name, number]) => `${name} ${number}`)
+      .join(', ');
+  };
   if (deaths.length === 0) return '0';
   const causes = [...Map.groupBy(deaths, ({ cause }) => cause)].toSorted(([, a], [, b]) => sum(b) - sum(a));
   const texts = causes.map(([cause, some]) => {
-    const noticed = some.toSorted((a, b) => b.number - a.number).map((one) => `${one.detectedBy} ${one.number}`);
-    return `${cause} ${sum(some)} (noticed by ${noticed.join(', ')})`;
+    const noticed = tally(some, ({ detectedBy }) => detectedBy);
+    const known = some.filter(({ reason }) => reason !== 'unknown');
+    const reasons = known.length === 0 ? '' : `; ${tally(known, ({ reason }) => reason)}`;
+    return `${cause} ${sum(some)} (noticed by ${noticed}${reasons})`;
   });
   return toSafeLine(`${sum(deaths)}: ${texts.join(', ')}`);
 }

@@ -1,11 +1,15 @@
 /** The results of a smoke test as JUnit XML, the one format that every CI service reads. */
 import XmlBuilder from 'fast-xml-builder';
 
+import { describeStoredDeath } from './describe-death.ts';
 import type { PageResult, SmokeFacts } from './page-results.ts';
 import { toTerminalText } from '../terminal/terminal.ts';
 
 /** Returns JUnit XML with one test case per page. */
-export function toJunitXml(results: readonly PageResult[], { startedAt, durationMs, unchecked }: SmokeFacts): string {
+export function toJunitXml(
+  results: readonly PageResult[],
+  { startedAt, durationMs, deaths, unchecked }: SmokeFacts,
+): string {
   const counts = {
     '@tests': results.length + unchecked.urls.length,
     '@failures': results.filter(({ passed }) => !passed).length,
@@ -18,7 +22,15 @@ export function toJunitXml(results: readonly PageResult[], { startedAt, duration
     ...results.map(toTestCase),
     ...unchecked.urls.map((url) => ({ '@classname': 'smoke', '@name': toXmlText(url), '@time': toSeconds(0), error })),
   ];
-  const suite = { '@name': 'smoke', '@timestamp': startedAt.toISOString(), ...counts, testcase: cases };
+  // The deaths belong to the browser, and not to one page.
+  const output = deaths.map((death) => toXmlText(describeStoredDeath(death, death.evidence.message))).join('\n');
+  const suite = {
+    '@name': 'smoke',
+    '@timestamp': startedAt.toISOString(),
+    ...counts,
+    testcase: cases,
+    ...(output !== '' && { 'system-out': output }),
+  };
   return builder.build({
     '?xml': { '@version': '1.0', '@encoding': 'UTF-8' },
     testsuites: { '@name': 'smoke', ...counts, testsuite: suite },

@@ -1,5 +1,6 @@
 /** The results of a smoke test, as its reports need them. */
 import { count } from '../../core/describe-number.ts';
+import type { Death } from '../../model/death.ts';
 
 /** The fields of a record of the dataset `smoke` that reports need. */
 export interface PageResult {
@@ -16,6 +17,8 @@ export interface PageResult {
 export interface SmokeFacts {
   readonly startedAt: Date;
   readonly durationMs: number;
+  /** The deaths that the test survived, and the one that ended it. */
+  readonly deaths: readonly Death[];
   /** Pages that were not checked, and the reason. They count as errors, not as failures. */
   readonly unchecked: { readonly urls: readonly string[]; readonly reason: string };
 }

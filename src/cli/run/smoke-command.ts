@@ -119,7 +119,12 @@ async function smokePages({ urls, ignore }: Pages, flags: SmokeFlags): Promise<n
   const results = await readResults(outcome);
   const unchecked = [...new Set(urls)].filter((url) => !results.some((result) => result.url === url));
   const reason = outcome.error?.message ?? 'not checked';
-  const facts = { startedAt, durationMs: outcome.durationMs, unchecked: { urls: unchecked, reason } };
+  const facts = {
+    startedAt,
+    durationMs: outcome.durationMs,
+    deaths: outcome.deaths,
+    unchecked: { urls: unchecked, reason },
+  };
   if (flags.junit !== undefined) await writeFile(flags.junit, toJunitXml(results, facts));
   if (flags.html !== undefined) await writeFile(flags.html, await toHtmlReport(results, facts));
   report(results, { unchecked, outcome, print: flags.json ? printNote : printResult });

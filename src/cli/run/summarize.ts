@@ -4,10 +4,11 @@ import { count, describeUnits, listSome } from '../../core/describe-number.ts';
 import { toPlainLine } from '../../core/plain-text.ts';
 import type { Death } from '../../model/death.ts';
 import { isTakenAway, type Rehearsal, type RunOutcome, type RunStatus } from '../../runs/runs.ts';
-import { describeDeath, tallyCauses } from './describe-death.ts';
+import { describeDeath, listAdvice, tallyCauses } from './describe-death.ts';
 
 const MAX_COMMANDS_SHOWN = 5;
 const MAX_CONSEQUENCES_SHOWN = 3;
+const MAX_ADVICE_SHOWN = 3;
 const MAX_WARNINGS_SHOWN = 10;
 const MAX_STEPS_SHOWN = 10;
 const MAX_KILLS_SHOWN = 10;
@@ -51,6 +52,7 @@ export function summarize(outcome: RunOutcome, options: SummaryOptions): string[
     ...describeRepeatedEffects(outcome),
     row('steps', describeUnits(outcome.counts)),
     ...describeFiles(outcome.outputs).map((file) => row('data', file)),
+    ...rows('advice', listAdvice(deaths), MAX_ADVICE_SHOWN),
     row('next', describeNext(outcome, options)),
   ].map(toPlainLine);
 }
@@ -86,7 +88,14 @@ function findRootCause({ status, deaths, error }: RunOutcome): Death | undefined
   return status !== 'completed' && isDeathly ? last : undefined;
 }
 
-function describeEvidence({ evidence, cancelled, consequences, detectedAfterMs, lastHeartbeatAt }: Death): string[] {
+function describeEvidence({
+  evidence,
+  diagnosis,
+  cancelled,
+  consequences,
+  detectedAfterMs,
+  lastHeartbeatAt,
+}: Death): string[] {
   const commands = evidence.lastCommands.slice(-MAX_COMMANDS_SHOWN);
   const { queued, inFlight, refused } = cancelled;
   const silence =
@@ -94,7 +103,7 @@ function describeEvidence({ evidence, cancelled, consequences, detectedAfterMs, 
       ? []
       : [row('silent for', `${detectedAfterMs} ms; last sign of life ${lastHeartbeatAt ?? 'none'}`)];
   return [
-    row('evidence', evidence.message),
+    ...rows('evidence', [...diagnosis.evidence.slice(1), evidence.message]),
     ...(evidence.url === null ? [] : [row('page', evidence.url)]),
     ...silence,
     ...rows('commands', commands),

@@ -1,4 +1,5 @@
 /** The input of the alert rules. It is read from the registry, so that every monitor comes to the same findings. */
+import { diagnosisSchema, type Diagnosis } from '../../model/death.ts';
 import { LIVE_STATUSES, type StoredSession } from '../../model/session.ts';
 import type { StoredRun } from '../../model/run.ts';
 import type { Registry } from '../../registry/registry.ts';
@@ -17,8 +18,8 @@ export interface AlertFacts {
   readonly endedRuns: readonly StoredRun[];
   /** Sessions without a run that were timed out within the last hour. */
   readonly timedOutSessions: readonly StoredSession[];
-  /** The causes of the deaths within the last ten minutes. */
-  readonly recentDeaths: readonly string[];
+  /** The deaths within the last ten minutes. */
+  readonly recentDeaths: readonly RecentDeath[];
   /** The owners of the rapid creates within the last ten minutes. */
   readonly recentRapidCreates: readonly string[];
   /** The clients of the wrong tokens that were reported within the last ten minutes. */
@@ -33,6 +34,11 @@ export interface AlertFacts {
   readonly memoryBytes: number;
   /** The jobs of the monitor, and by how much each is late. */
   readonly overdue: readonly { readonly name: string; readonly byMs: number }[];
+}
+
+export interface RecentDeath {
+  readonly cause: string;
+  readonly diagnosis: Diagnosis;
 }
 
 /** The facts that the monitor has without the registry. */
@@ -57,7 +63,10 @@ export async function readFacts(registry: Registry, own: OwnFacts): Promise<Aler
     timedOutSessions: timedOut.filter(
       ({ endedAt, runId }) => runId === null && endedAt !== null && endedAt >= since(HOUR_MS),
     ),
-    recentDeaths: dead.map(({ data }) => nameIn(data, 'cause')),
+    recentDeaths: dead.map(({ data }) => ({
+      cause: nameIn(data, 'cause'),
+      diagnosis: diagnosisSchema.parse(data?.['diagnosis']),
+    })),
     recentRapidCreates: starting.filter(({ data }) => data?.['isRapid'] === true).map(({ owner }) => owner ?? ''),
     wrongTokenClients: guesses.map(({ data }) => nameIn(data, 'client')),
     activeSessions: LIVE_STATUSES.reduce((sum, status) => sum + (numbers.sessionsByStatus[status] ?? 0), 0),

@@ -4,7 +4,7 @@ import { describeSpan } from '../../core/describe-time.ts';
 import { describeIdle, MIN_UNITS_TO_JUDGE, MIN_REUSE_RATIO, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
 import type { CommandLine } from '../command-line.ts';
 import { MAX_ACTIVE_SESSIONS } from '../health.ts';
-import type { AlertFacts } from './facts.ts';
+import type { AlertFacts, RecentDeath } from './facts.ts';
 import type { Severity } from './notice.ts';
 
 /** One finding of a rule. The subject distinguishes several findings of one rule. */
@@ -118,7 +118,7 @@ export const ALERT_RULES: readonly AlertRule[] = [
     severity: 'warning',
     find: ({ recentDeaths }, { commandLine }) =>
       onlyIf(recentDeaths.length > MAX_DEATHS, {
-        message: `${recentDeaths.length} sessions died within 10 min. The most frequent cause is ${mostFrequent(recentDeaths)}.`,
+        message: `${recentDeaths.length} sessions died within 10 min. ${describeMostFrequent(recentDeaths)}`,
         next: commandLine('metrics'),
       }),
   },
@@ -236,6 +236,16 @@ function mostFrequent(names: readonly string[]): string {
   const groups = [...Map.groupBy(names, (name) => name)].toSorted(([, a], [, b]) => b.length - a.length);
   const [name = 'unknown', some = []] = groups[0] ?? [];
   return `${name} (${some.length})`;
+}
+
+/** The most frequent cause, and the advice for the most frequent known reason. */
+function describeMostFrequent(deaths: readonly RecentDeath[]): string {
+  const cause = `The most frequent cause is ${mostFrequent(deaths.map((death) => death.cause))}`;
+  const known = deaths.filter(({ diagnosis }) => diagnosis.reason !== 'unknown');
+  if (known.length === 0) return `${cause}.`;
+  const reason = mostFrequent(known.map(({ diagnosis }) => diagnosis.reason));
+  const advice = known.find(({ diagnosis }) => reason.startsWith(`${diagnosis.reason} `))?.diagnosis.advice ?? '';
+  return `${cause}, the most frequent reason is ${reason}. ${advice}`.trimEnd();
 }
 
 function nameSome(all: readonly string[]): string {

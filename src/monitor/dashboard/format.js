@@ -105,6 +105,16 @@ export function toCausesText(deaths) {
 }
 
 /**
+ * Returns why a session died, such as "probably out-of-memory: 256 MB of 256 MB. Raise the limit.", or an empty text if that is unknown.
+ * @param {{ reason: string, confidence: string, evidence: readonly string[], advice: string | null }} diagnosis
+ */
+export function toWhyText({ reason, confidence, evidence, advice }) {
+  if (reason === 'unknown') return '';
+  const why = `${confidence === 'likely' ? 'probably ' : ''}${reason}: ${evidence.join('; ')}.`;
+  return advice === null ? why : `${why} ${advice}`;
+}
+
+/**
  * @param {number} ms
  * @param {[number, string]} big
  * @param {[number, string]} small

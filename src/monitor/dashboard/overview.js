@@ -3,7 +3,7 @@ import { deathsCard, numbersSection } from './charts.js';
 import { redraw } from './drawing.js';
 import { known, live, resources, staleness, verdict } from './facts.js';
 import { feed } from './feed.js';
-import { toCausesText, toCountText, toNumberText } from './format.js';
+import { toCausesText, toCountText, toWhyText, toNumberText } from './format.js';
 import { html, nothing, repeat } from './lit.js';
 import { badge, copyButton, empty, foreign, runLink, section, table, time, toTone } from './parts.js';
 import { toHref } from './route.js';
@@ -239,6 +239,11 @@ function deathsSection(timeline, { stale }) {
             { label: 'When', cell: ({ at }) => time(at), className: 'when' },
             { label: 'Cause', cell: ({ cause }) => foreign(cause), isHead: true },
             { label: 'Noticed by', cell: (death) => foreign(death.detected_by) },
+            {
+              label: 'Why',
+              cell: ({ diagnosis }) => foreign(toWhyText(diagnosis) || 'unknown', 'clamp'),
+              className: 'rest',
+            },
             { label: 'Owner', cell: ({ owner }) => foreign(owner), className: 'narrow' },
             { label: 'Message', cell: ({ message }) => foreign(message, 'clamp'), className: 'rest' },
             { label: 'Run', cell: (death) => runLink(death.run_id) },

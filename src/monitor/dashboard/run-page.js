@@ -4,7 +4,7 @@ import { askToCancel } from './dialog.js';
 import { redraw } from './drawing.js';
 import { failures, known, live, PAGE_ROWS, staleness } from './facts.js';
 import { eventList } from './feed.js';
-import { toCausesText, toCountText, toDurationText, toFullTime } from './format.js';
+import { toCausesText, toCountText, toDurationText, toFullTime, toWhyText } from './format.js';
 import { html, nothing } from './lit.js';
 import { button, copyButton, empty, foreign, section, table, time } from './parts.js';
 import { route, toHref, toRunHref } from './route.js';
@@ -106,6 +106,11 @@ function timeSection(run) {
               { label: 'Cause', cell: ({ cause }) => foreign(cause), isHead: true },
               { label: 'When', cell: ({ at }) => time(at), className: 'when' },
               { label: 'Noticed by', cell: (death) => foreign(death.detected_by) },
+              {
+                label: 'Why',
+                cell: ({ diagnosis }) => foreign(toWhyText(diagnosis) || 'unknown', 'clamp'),
+                className: 'rest',
+              },
               { label: 'Message', cell: ({ message }) => foreign(message, 'clamp'), className: 'rest' },
             ],
           },

@@ -1,6 +1,6 @@
 /** Views of runs: the runs in progress, and lists of all runs with their results and the commands that resume them. */
 import { askToCancel } from './dialog.js';
-import { clock, toCausesText, toCountText, toDurationText, toNumberText, toPercentText } from './format.js';
+import { clock, toCausesText, toCountText, toDurationText, toNumberText, toPercentText, toWhyText } from './format.js';
 import { html, nothing, repeat } from './lit.js';
 import { badge, button, copyButton, empty, foreign, icon, runLink, section, table, time } from './parts.js';
 
@@ -64,8 +64,11 @@ const runItem = (run, thresholds) =>
             </summary>
             <ul class="death-list">
               ${run.deaths.map(
-                ({ cause, detected_by: detector, message }) =>
-                  html`<li><strong>${cause}, noticed by ${detector}</strong><bdi dir="auto">${message}</bdi></li>`,
+                ({ cause, detected_by: detector, message, diagnosis }) =>
+                  html`<li>
+                    <strong>${cause}, noticed by ${detector}</strong><bdi dir="auto">${message}</bdi>
+                    <bdi dir="auto">${toWhyText(diagnosis)}</bdi>
+                  </li>`,
               )}
             </ul>
           </details>`

@@ -1,6 +1,6 @@
 /** Views of sessions, and of stuck runs and sessions. */
 import { askToEnd, askToReset } from './dialog.js';
-import { toDurationText, toShortId } from './format.js';
+import { toDurationText, toShortId, toWhyText } from './format.js';
 import { html, nothing } from './lit.js';
 import { badge, button, foreign, runLink, section, table, time } from './parts.js';
 
@@ -64,7 +64,8 @@ export const sessionsTable = (sessions, { caption, none, without = [], toTrouble
 /** @param {Session} session */
 function toEndText({ death, message }) {
   if (death === null) return message;
-  return `${death.cause}, noticed by ${death.detected_by}${death.message === null ? '' : `: ${death.message}`}`;
+  const parts = [`${death.cause}, noticed by ${death.detected_by}`, death.message ?? '', toWhyText(death.diagnosis)];
+  return parts.filter((part) => part !== '').join(': ');
 }
 
 /**

@@ -3,6 +3,7 @@
  * in snake case.
  */
 import { z } from 'zod';
+import { DEATH_REASONS } from '../../model/death.ts';
 import { countsSchema, runRowSchema, STEP_STATUSES } from '../../model/run.ts';
 import { sessionSchema } from '../../model/session.ts';
 import { toSnakeShape } from './snake-case.ts';
@@ -18,6 +19,14 @@ export const death = z.object({
   cause: z.string(),
   detected_by: z.string(),
   message: z.string().nullable(),
+  diagnosis: z
+    .object({
+      reason: z.enum(DEATH_REASONS),
+      confidence: z.enum(['certain', 'likely', 'none']),
+      evidence: z.array(z.string()).meta({ description: 'the facts that show the reason' }),
+      advice: z.string().nullable().meta({ description: 'how to prevent the next death' }),
+    })
+    .meta({ description: 'why the session died; the reason is unknown if no fact shows it' }),
 });
 
 /** The fields of a session's row that are answered unchanged. */
@@ -202,14 +211,11 @@ export const timeline = z.object({
     }),
   ),
   deaths: z.array(
-    z.object({
+    death.extend({
       at: time,
       owner: z.string().nullable(),
       session_id: z.string().nullable(),
       run_id: z.string().nullable(),
-      cause: z.string(),
-      detected_by: z.string(),
-      message: z.string().nullable(),
     }),
   ),
 });
@@ -223,7 +229,7 @@ export const statistics = z.object({
   reuse_ratio: z.number().nullable(),
   rapid_creates: count,
   context_losses: count,
-  deaths: z.array(z.object({ cause: z.string(), detected_by: z.string(), number: count })),
+  deaths: z.array(z.object({ cause: z.string(), detected_by: z.string(), reason: z.string(), number: count })),
   work_cancelled: z.record(z.string(), count),
   steps_by_status: z.record(z.string(), count),
   average_session_seconds: z.number().nullable(),

@@ -22,15 +22,12 @@ export interface Timeline {
   readonly to: string;
   readonly bucket_seconds: number;
   readonly buckets: ({ at: string } & Record<Series, number>)[];
-  readonly deaths: {
+  readonly deaths: (ReturnType<typeof toDeathView> & {
     at: string;
     owner: string | null;
     session_id: string | null;
     run_id: string | null;
-    cause: string;
-    detected_by: string;
-    message: string | null;
-  }[];
+  })[];
 }
 
 /** Returns the timeline of the last `minutes`. The last bucket contains the current moment and is incomplete. */

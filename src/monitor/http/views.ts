@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 
 import { type StoredSession, isLive } from '../../model/session.ts';
+import { diagnosisSchema } from '../../model/death.ts';
 import { toShownProgress, type StoredRun } from '../../model/run.ts';
 import { redactText, redactUrl } from '../../core/redact.ts';
 import type { ListedStep, RegistryMetrics, StoredAlert, StoredEvent } from '../../registry/registry.ts';
@@ -129,7 +130,7 @@ export function toStatisticsView(numbers: RegistryMetrics): Shape<'statistics'> 
     reuse_ratio: numbers.reuseRatio,
     rapid_creates: numbers.rapidCreates,
     context_losses: numbers.contextLosses,
-    deaths: numbers.deaths.map(({ cause, detectedBy, number }) => ({ cause, detected_by: detectedBy, number })),
+    deaths: numbers.deaths.map(({ detectedBy, ...one }) => ({ ...one, detected_by: detectedBy })),
     work_cancelled: { ...numbers.workCancelled },
     steps_by_status: { ...numbers.stepsByStatus },
     average_session_seconds: numbers.averageSessionSeconds,
@@ -143,11 +144,13 @@ export function toStatisticsView(numbers: RegistryMetrics): Shape<'statistics'> 
 
 export function toDeathView(death: Readonly<Record<string, unknown>>): Shape<'death'> {
   const { cause, detectedBy, evidence, message } = death;
+  const diagnosis = diagnosisSchema.parse(death['diagnosis']);
   const words = message ?? (evidence as { message?: unknown } | undefined)?.message;
   return {
     cause: typeof cause === 'string' ? cause : 'unknown',
     detected_by: typeof detectedBy === 'string' ? detectedBy : 'unknown',
     message: typeof words === 'string' ? redactText(words) : null,
+    diagnosis: { ...diagnosis, evidence: diagnosis.evidence.map(redactText) },
   };
 }
 

@@ -8,6 +8,14 @@ import type { Database } from '../sql/database.ts';
 import { appendEvent } from './events.ts';
 import { toHistogram, type StoredHistogram } from './histograms.ts';
 
+/** The number of deaths with the same cause, detector and reason. The reason of deaths before version 0.3 is `unknown`. */
+export interface DeathCount {
+  readonly cause: string;
+  readonly detectedBy: string;
+  readonly reason: string;
+  readonly number: number;
+}
+
 export interface RegistryMetrics {
   /** The number of created sessions by owner, restarts included. The empty name has the sessions of runs without their own owner. */
   readonly sessionsCreated: Readonly<Record<string, number>>;
@@ -21,7 +29,7 @@ export interface RegistryMetrics {
   readonly contextLosses: number;
   /** Owners with more than one live session; the unique index prevents them. */
   readonly duplicateOwners: readonly string[];
-  readonly deaths: readonly { readonly cause: string; readonly detectedBy: string; readonly number: number }[];
+  readonly deaths: readonly DeathCount[];
   readonly workCancelled: Readonly<Record<string, number>>;
   readonly sessionsByStatus: Readonly<Partial<Record<SessionStatus, number>>>;
   readonly runsByStatus: Readonly<Partial<Record<StoredRunStatus, number>>>;
@@ -67,10 +75,7 @@ export class Metrics {
       rapidCreates: total('rapid_session_creates'),
       contextLosses: total('context_losses') + runs.contextLosses,
       duplicateOwners: await this.#duplicateOwners(),
-      deaths: Object.entries(byLabel('session_deaths')).map(([label, number]) => {
-        const [cause = '', detectedBy = ''] = label.split(' ');
-        return { cause, detectedBy, number };
-      }),
+      deaths: toDeathCounts(byLabel('session_deaths')),
       workCancelled: byLabel('work_cancelled'),
       sessionsByStatus: await this.#byStatus('sessions'),
       runsByStatus: await this.#byStatus('runs'),
@@ -184,4 +189,16 @@ export class Metrics {
     }
     return seconds.length === 0 ? null : seconds.reduce((sum, value) => sum + value, 0) / seconds.length;
   }
+}
+
+function toDeathCounts(byLabel: Readonly<Record<string, number>>): DeathCount[] {
+  const counts = Object.entries(byLabel).map(([label, number]) => {
+    const [cause = '', detectedBy = '', reason = 'unknown'] = label.split(' ');
+    return { cause, detectedBy, reason, number };
+  });
+  // Labels without a reason were written by version 0.2; together with those of the reason `unknown` they are one number.
+  const groups = Map.groupBy(counts, ({ cause, detectedBy, reason }) => `${cause} ${detectedBy} ${reason}`);
+  return [...groups.values()].flatMap(([first, ...others]) =>
+    first === undefined ? [] : [{ ...first, number: others.reduce((sum, { number }) => sum + number, first.number) }],
+  );
 }

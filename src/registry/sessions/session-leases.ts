@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 
 import { sql, type Updateable } from 'kysely';
 
+import type { Diagnosis } from '../../model/death.ts';
 import { LIVE_STATUSES, type SessionRow, type SessionStatus, type StoredSession, isLive } from '../../model/session.ts';
 import { RegistryError } from '../errors.ts';
 import { toNextRow, toRow, type Claim, type ClaimResult, type Renewal, type SessionFacts } from './claim.ts';
@@ -335,9 +336,9 @@ export class SessionLeases {
     if (death === undefined) {
       await appendSessionEvent(db, status === 'timed_out' ? 'session_timeout' : 'session_ended', row);
     } else {
-      const { cause = 'unknown', detectedBy = 'unknown', cancelled, detectedAfterMs } = death as DeathFacts;
+      const { cause = 'unknown', detectedBy = 'unknown', diagnosis, cancelled, detectedAfterMs } = death as DeathFacts;
       if (typeof detectedAfterMs === 'number') await observe(db, 'session_death_detection', detectedAfterMs);
-      await count(db, 'session_deaths', { label: `${cause} ${detectedBy}` });
+      await count(db, 'session_deaths', { label: `${cause} ${detectedBy} ${diagnosis?.reason ?? 'unknown'}` });
       for (const [state, by] of Object.entries(cancelled ?? {}))
         if (by > 0) await count(db, 'work_cancelled', { by, label: state });
       const why = row.errorMessage ?? `${cause}, noticed by ${detectedBy}`;
@@ -368,6 +369,7 @@ interface SessionClose {
 interface DeathFacts {
   readonly cause?: string;
   readonly detectedBy?: string;
+  readonly diagnosis?: Pick<Diagnosis, 'reason'>;
   readonly detectedAfterMs?: number | null;
   readonly cancelled?: Readonly<Record<string, number>>;
 }

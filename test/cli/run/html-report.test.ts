@@ -16,6 +16,7 @@ describe('The HTML report of a smoke test', () => {
   const facts = {
     startedAt: new Date(0),
     durationMs: 1_500,
+    deaths: [],
     unchecked: { urls: ['http://site/late'], reason: 'Stopped.' },
   };
 

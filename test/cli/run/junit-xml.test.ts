@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { toJunitXml } from '../../../src/cli/run/junit-xml.ts';
-import type { PageResult } from '../../../src/cli/run/page-results.ts';
+import type { PageResult, SmokeFacts } from '../../../src/cli/run/page-results.ts';
+import { makeDeath } from '../../support/make-death.ts';
 
 const PASSED: PageResult = {
   url: 'http://site/?a=1&b="2"',
@@ -19,11 +20,19 @@ const FAILED: PageResult = {
   attempts: 1,
 };
 
+const NO_TROUBLE: SmokeFacts = {
+  startedAt: new Date(),
+  durationMs: 0,
+  deaths: [],
+  unchecked: { urls: [], reason: '' },
+};
+
 describe('junit report', () => {
   it('has a test case per page, escapes markup and replaces characters that XML can’t contain', () => {
     const xml = toJunitXml([PASSED, FAILED], {
       startedAt: new Date('2026-01-02T03:04:05.678Z'),
       durationMs: 5_678,
+      deaths: [],
       unchecked: { urls: ['http://site/late'], reason: 'The run was cancelled.' },
     });
     const facts = 'tests="3" failures="1" errors="1" skipped="0" time="5.678"';
@@ -48,8 +57,20 @@ describe('junit report', () => {
   });
 
   it('contains the number of checks of a page that passed only after a retry', () => {
-    const unchecked = { urls: [], reason: '' };
-    const xml = toJunitXml([{ ...PASSED, attempts: 3 }], { startedAt: new Date(), durationMs: 0, unchecked });
+    const xml = toJunitXml([{ ...PASSED, attempts: 3 }], NO_TROUBLE);
     expect(xml).to.include('<system-out>passed at check number 3</system-out>');
+  });
+
+  it('names the deaths of the test with their reasons', () => {
+    const diagnosis = {
+      reason: 'disk-full',
+      confidence: 'certain',
+      evidence: ['0 MB free'],
+      advice: 'Free space.',
+    } as const;
+    const xml = toJunitXml([PASSED], { ...NO_TROUBLE, deaths: [makeDeath({ diagnosis })] });
+    expect(xml).to.match(
+      /<system-out>browser-gone, noticed by devtools at .+; disk-full: 0 MB free\. Free space\.<\/system-out>\n {2}<\/testsuite>/,
+    );
   });
 });

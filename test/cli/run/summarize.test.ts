@@ -25,6 +25,13 @@ function makeOutcome(change: Partial<RunOutcome> = {}): RunOutcome {
 
 const again = 'npm run action -- gather --url http://shop/ --no-recover';
 
+const OUT_OF_MEMORY = {
+  reason: 'out-of-memory',
+  confidence: 'likely',
+  evidence: ['256 MB of 256 MB in use', '1 process killed'],
+  advice: 'Raise the memory limit.',
+} as const;
+
 describe('the summary of a run', () => {
   it('shows the command to read a compressed file', () => {
     const outcome = makeOutcome({ outputs: { records: 'output/r1/records.jsonl.gz' } });
@@ -86,7 +93,7 @@ describe('the summary of a run', () => {
     });
     const resume = 'npm run action -- gather --resume r1';
     expect(summarize(outcome, { again, resume })).to.deep.equal([
-      'The browser was killed (browser-gone, noticed by devtools) at 2026-11-20T18:15:30.123Z, 120 of 525 done.',
+      'The browser was killed or crashed (browser-gone, noticed by devtools) at 2026-11-20T18:15:30.123Z, 120 of 525 done.',
       '  evidence   the browser process was ended by signal 9',
       '  page       http://shop/1',
       '  commands   POST /url 200 34ms',
@@ -97,6 +104,25 @@ describe('the summary of a run', () => {
       '  data       output/r1/records.jsonl',
       '  next       npm run action -- gather --resume r1   (does the remaining work)',
     ]);
+  });
+
+  it('says first why the browser died, with figures, and before the end what prevents it', () => {
+    const outcome = makeOutcome({
+      status: 'halted',
+      counts: { total: 2, done: 1, failed: 0, cancelled: 1, skipped: 0 },
+      deaths: [makeDeath({ diagnosis: OUT_OF_MEMORY }), makeDeath({ diagnosis: OUT_OF_MEMORY })],
+      error: { code: 'session-dead', message: 'The browser session died' },
+    });
+    const lines = summarize(outcome, { again, resume: 'npm run action -- gather --resume r1' });
+    expect(lines[0]).to.equal(
+      'The browser probably ran out of memory (browser-gone, noticed by devtools) at 2026-11-20T18:15:30.123Z, 1 of 2 done: 256 MB of 256 MB in use.',
+    );
+    expect(lines).to.include.members([
+      '  evidence   1 process killed',
+      '             the browser process was ended by signal 9',
+      '  deaths     before this one, survived 1 death: browser-gone (out-of-memory) ×1',
+    ]);
+    expect(lines.at(-2)).to.equal('  advice     Raise the memory limit.');
   });
 
   it('names the last of many deaths if no recovery was left, and counts the earlier ones', () => {

@@ -112,7 +112,8 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
     await die('nine minutes ago', 'tab-crashed');
     await rawSql(url, `update events set at = ${literal(minutesAgo(9))} where session_id = 'nine minutes ago'`);
     await die('now', 'browser-exited');
-    expect((await read()).recentDeaths).to.deep.equal(['tab-crashed', 'browser-exited']);
+    const causes = (await read()).recentDeaths.map(({ cause }) => cause);
+    expect(causes).to.deep.equal(['tab-crashed', 'browser-exited']);
   });
 
   it('finds the owners of rapid creates within ten minutes (R306)', async () => {
@@ -174,7 +175,7 @@ describeOnSqliteAndInFullOnPostgres('readFacts', (registries) => {
     await rawSql(url, "update runs set params = 'no json' where id = 'damaged'");
     await rawSql(url, "update sessions set data = 'no json' where id = 'session damaged'");
     const facts = await read();
-    expect(facts.recentDeaths).to.deep.equal(DAMAGED_JSON.map(() => 'unknown'));
+    expect(facts.recentDeaths.map(({ cause }) => cause)).to.deep.equal(DAMAGED_JSON.map(() => 'unknown'));
     expect(facts.wrongTokenClients).to.deep.equal(DAMAGED_JSON.map(() => 'unknown'));
     expect(facts.recentRapidCreates).to.deep.equal([]);
     expect(facts.cleanups).to.deep.equal({ runs: DAMAGED_JSON.length, failures: 0 });

@@ -3,33 +3,14 @@ import { expect } from 'chai';
 import type { StoredRun } from '../../../src/model/run.ts';
 import type { StoredSession } from '../../../src/model/session.ts';
 import type { AlertFacts } from '../../../src/monitor/alerts/facts.ts';
-import { ALERT_RULES, type AlertLimits, type Finding } from '../../../src/monitor/alerts/rules.ts';
+import { ALERT_RULES, type Finding } from '../../../src/monitor/alerts/rules.ts';
 import type { Idle } from '../../../src/upkeep/upkeep.ts';
 import { makeStoredRun, makeStoredSession } from '../../support/stored-rows.ts';
 import { makeDeath } from '../../support/make-death.ts';
+import { LIMITS, makeRecentDeaths as deaths, QUIET } from './quiet-facts.ts';
 
 const MINUTE_MS = 60_000;
 const TIME = '2026-01-01T12:00:00.000Z';
-const LIMITS: AlertLimits = {
-  maxLongRunning: 3,
-  maxMemoryBytes: 100_000_000,
-  commandLine: (command, rest = '') => `npm run ${command}${rest === '' ? '' : ` -- ${rest}`}`,
-};
-const QUIET: AlertFacts = {
-  report: { processing: 0, longRunning: [], stuck: [] },
-  endedRuns: [],
-  timedOutSessions: [],
-  recentDeaths: [],
-  recentRapidCreates: [],
-  wrongTokenClients: [],
-  activeSessions: 0,
-  reuseRatio: null,
-  unitsOfWork: 0,
-  cleanups: { runs: 0, failures: 0 },
-  memoryBytes: 0,
-  overdue: [],
-};
-
 interface Row {
   readonly rule: string;
   /** Facts within the limit; the last ones are exactly at it. */
@@ -179,8 +160,8 @@ const TABLE: Readonly<Record<string, Row>> = {
   },
   'more than ten deaths within ten minutes': {
     rule: 'death-rate',
-    within: [{ recentDeaths: ['tab-crashed'] }, { recentDeaths: Array<string>(10).fill('tab-crashed') }],
-    beyond: { recentDeaths: [...Array<string>(5).fill('tab-crashed'), ...Array<string>(6).fill('driver-exited')] },
+    within: [{ recentDeaths: deaths('tab-crashed', 1) }, { recentDeaths: deaths('tab-crashed', 10) }],
+    beyond: { recentDeaths: [...deaths('tab-crashed', 5), ...deaths('driver-exited', 6)] },
     severity: 'warning',
     found: {
       subject: null,

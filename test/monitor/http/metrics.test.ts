@@ -12,6 +12,8 @@ import { ageRun, startRun, startSession } from '../support/rows.ts';
 
 const PREFIX = 'webdriver_supervisor_';
 const ODD_OWNER = 'Zoë "O\'Neil" \\ C:\\new & {a="b"} № 7\n# TYPE x counter\n日本';
+const DEATH_LABELS = { cause: 'browser-gone', detected_by: 'devtools', reason: 'unknown' };
+
 /** The promised metrics: name, type, labels. */
 const DESIGNED: readonly (readonly [name: string, type: string, ...labels: string[]])[] = [
   ['sessions', 'gauge', 'status'],
@@ -20,7 +22,7 @@ const DESIGNED: readonly (readonly [name: string, type: string, ...labels: strin
   ['session_reuse_ratio', 'gauge'],
   ['rapid_session_creates_total', 'counter'],
   ['context_loss_total', 'counter'],
-  ['session_deaths_total', 'counter', 'cause', 'detected_by'],
+  ['session_deaths_total', 'counter', 'cause', 'detected_by', 'reason'],
   ['session_death_detection_seconds', 'histogram', 'le'],
   ['session_recovery_seconds', 'histogram', 'le'],
   ['work_cancelled_total', 'counter', 'state'],
@@ -113,7 +115,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: metrics for Prometheus', (registri
       expect(valueOf(families, 'sessions', { status })).to.equal(stored.sessionsByStatus[status] ?? 0);
     for (const status of RUN_STATUSES)
       expect(valueOf(families, 'runs', { status })).to.equal(stored.runsByStatus[status] ?? 0);
-    expect(valueOf(families, 'session_deaths_total', { cause: 'browser-gone', detected_by: 'devtools' })).to.equal(1);
+    expect(valueOf(families, 'session_deaths_total', DEATH_LABELS)).to.equal(1);
     expect(valueOf(families, 'work_cancelled_total', { state: 'queued' })).to.equal(3);
     expect(valueOf(families, 'work_cancelled_total', { state: 'inFlight' })).to.equal(2);
     expect(valueOf(families, 'run_steps_total', { status: 'done' })).to.equal(5);

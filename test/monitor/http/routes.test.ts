@@ -5,7 +5,7 @@ import type { Registry } from '../../../src/registry/registry.ts';
 import { rawSql } from '../../support/raw-sql.ts';
 import { describeOnSqliteAndInFullOnPostgres } from '../../support/registries.ts';
 import { useFilledMonitor } from '../support/filled-monitor.ts';
-import { ENDED_RUNS, ODD_OWNER } from '../support/filled-registry.ts';
+import { DISK_FULL, ENDED_RUNS, ODD_OWNER } from '../support/filled-registry.ts';
 import type { OpenedMonitor } from '../support/opened-monitor.ts';
 import { startSession } from '../support/rows.ts';
 
@@ -143,7 +143,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the answers of its routes', (regis
   it('have the reason why a session died or was ended', async () => {
     expect(await get('/sessions/dead')).to.deep.include({
       status: 'dead',
-      death: { cause: 'browser-gone', detected_by: 'devtools', message: 'the browser went away' },
+      death: { cause: 'browser-gone', detected_by: 'devtools', message: 'the browser went away', diagnosis: DISK_FULL },
     });
     const timedOut = await get('/sessions/timed_out');
     expect(timedOut).to.deep.include({ status: 'timed_out', death: null, message: 'no command for 31 min' });
@@ -167,6 +167,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the answers of its routes', (regis
           cause: 'browser-gone',
           detected_by: 'devtools',
           message: 'the browser went away',
+          diagnosis: DISK_FULL,
           at: stored?.deaths[0]?.at,
         },
       ],
@@ -285,6 +286,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the answers of its routes', (regis
       cause: 'browser-gone',
       detected_by: 'devtools',
       message: 'the browser went away',
+      diagnosis: DISK_FULL,
     });
   });
 
@@ -294,7 +296,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the answers of its routes', (regis
     expect(statistics).to.deep.include({
       sessions_by_status: numbersOf.sessionsByStatus,
       runs_by_status: numbersOf.runsByStatus,
-      deaths: [{ cause: 'browser-gone', detected_by: 'devtools', number: 1 }],
+      deaths: [{ cause: 'browser-gone', detected_by: 'devtools', reason: 'disk-full', number: 1 }],
       work_cancelled: numbersOf.workCancelled,
       steps_by_status: { done: 4, failed: 2, cancelled: 1, skipped: 1 },
       reuse_ratio: numbersOf.reuseRatio,

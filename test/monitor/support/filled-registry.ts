@@ -5,15 +5,22 @@ import { ageRun, ageSession, startRun, startSession } from './rows.ts';
 import { makeDeath } from '../../support/make-death.ts';
 
 export const ODD_OWNER = 'Zoë "O\'Neil" & Söhne/№ 7?a=b#c%41 <i>\n日本';
+export const DISK_FULL = {
+  reason: 'disk-full',
+  confidence: 'certain',
+  evidence: ['0 MB of 1 MB are free in TMPDIR'],
+  advice: 'Free space in TMPDIR.',
+} as const;
 const DEATH = {
   cause: 'browser-gone',
   detectedBy: 'devtools',
   message: 'the browser went away',
+  diagnosis: DISK_FULL,
   at: '2026-03-01T12:00:00.000Z',
   detectedAfterMs: 40,
   cancelled: { queued: 2, inFlight: 1, refused: 0 },
 };
-const DECLARED = makeDeath({ evidence: { message: DEATH.message, url: null, lastCommands: [] } });
+const DECLARED = makeDeath({ diagnosis: DISK_FULL, evidence: { message: DEATH.message, url: null, lastCommands: [] } });
 export const ENDED_RUNS = RUN_STATUSES.filter((status) => status !== 'pending' && status !== 'processing');
 
 /** Adds sessions and runs in all statuses, some slow and some stuck. */
