@@ -17,7 +17,6 @@ import type { CriticalFailureError } from './critical-failures.ts';
 import { explainReport } from './explain-report.ts';
 import { Epoch } from './epoch.ts';
 import { describeHealth } from './describe-health.ts';
-import { Heartbeat } from './heartbeat.ts';
 import {
   DEFAULT_HEARTBEAT_INTERVAL_MS,
   type ObservedOptions,
@@ -28,8 +27,8 @@ import {
 } from './options.ts';
 import { DEFAULT_RESTART_LIMIT, RestartLimit } from './restart-limit.ts';
 import { AutoRestore } from './restore/auto-restore.ts';
-import { SessionApi } from './session-api.ts';
-import { openSession, settleCleanUp, type SessionSource } from './open-session.ts';
+import { settleCleanUp, type SessionSource } from './open-session.ts';
+import { startEpoch, type EpochListener, type StartedEpoch } from './start-epoch.ts';
 import { startNext } from './start-next.ts';
 import { routeOf } from './target.ts';
 import { transition, type SupervisorState, type SupervisorStatus } from './state.ts';
@@ -47,10 +46,17 @@ export class SessionSupervisor implements AsyncDisposable {
   readonly #source: SessionSource;
   readonly #heartbeatIntervalMs: number;
   #state: SupervisorState = { status: 'idle' };
-  #epoch = new Epoch(0);
-  #session: BrowserSession | undefined;
-  #heartbeat: Heartbeat | undefined;
-  #api: SessionApi | undefined;
+  /** The epoch before the first one. */
+  readonly #origin = new Epoch(0);
+  /** The last epoch that was started; undefined before the first one. */
+  #current: StartedEpoch | undefined;
+  readonly #listener: EpochListener = {
+    onAlive: (epoch) => this.#onAlive(epoch),
+    onReport: (epoch, report) => this.#onReport(epoch, report),
+    onQuit: (epoch) => this.#onQuit(epoch),
+    onRefused: (epoch) => epoch.refuseCommand(this.#epoch),
+    checkSessionHealth: () => this.checkSessionHealth(),
+  };
   /** Serialises restart and stop. They belong to the session, and not to the step or item whose code asks for them. */
   readonly #changes = new Serial({ isDetached: true });
   #cleaningUp: Promise<void> = Promise.resolve();
@@ -107,12 +113,12 @@ export class SessionSupervisor implements AsyncDisposable {
   }
 
   get capabilities(): Readonly<Record<string, unknown>> {
-    return this.#currentSession.capabilities;
+    return this.#started.session.capabilities;
   }
 
   /** Selenium's driver of the current session. It belongs to its epoch: after a restart, ask for it again. */
   get driver(): WebDriver {
-    return this.#currentSession.driver;
+    return this.#started.session.driver;
   }
 
   /** Aborts when the current session dies or ends. Its reason is the error with which all work ends. */
@@ -122,7 +128,7 @@ export class SessionSupervisor implements AsyncDisposable {
 
   /** The HTTP client with the current session's cookies, under its halt. */
   get api(): Api {
-    return this.#currentApi.client(this.#epoch.signal);
+    return this.#started.api.client(this.#epoch.signal);
   }
 
   /** The URL of the session's driver or Grid. It may contain credentials: don't log it. */
@@ -149,7 +155,7 @@ export class SessionSupervisor implements AsyncDisposable {
 
   /** Reads and changes the current session's cookies, storage and page, out of band. */
   get browserState(): StateAccess {
-    return this.#currentSession.browserState;
+    return this.#started.session.browserState;
   }
 
   /**
@@ -184,7 +190,7 @@ export class SessionSupervisor implements AsyncDisposable {
 
   /** The critical failure of the current session's API calls, if there was one. */
   get criticalFailure(): CriticalFailureError | undefined {
-    return this.#api?.criticalFailure;
+    return this.#current?.api.criticalFailure;
   }
 
   /** Runs `worker` over `items` under the session's halt. Rejects only if the options or items can't be used. */
@@ -193,9 +199,8 @@ export class SessionSupervisor implements AsyncDisposable {
     worker: BatchWorker<Item, Value>,
     options: GivenOptions<Item, Value> = {},
   ): Promise<BatchOutcome<Value>> {
-    const epoch = this.#epoch;
-    const { driver } = this.#currentSession;
-    const api = this.#currentApi;
+    const { epoch, session, api } = this.#started;
+    const { driver } = session;
     const host = {
       signal: epoch.signal,
       log: this.#log,
@@ -263,14 +268,17 @@ export class SessionSupervisor implements AsyncDisposable {
     return this.#events.on(event, listener);
   }
 
-  get #currentSession(): BrowserSession {
-    if (this.#session === undefined) throw new SessionEndedError();
-    return this.#session;
+  get #epoch(): Epoch {
+    return this.#current?.epoch ?? this.#origin;
   }
 
-  get #currentApi(): SessionApi {
-    if (this.#api === undefined) throw new SessionEndedError();
-    return this.#api;
+  get #session(): BrowserSession | undefined {
+    return this.#current?.session;
+  }
+
+  get #started(): StartedEpoch {
+    if (this.#current === undefined) throw new SessionEndedError();
+    return this.#current;
   }
 
   #transition(next: SupervisorState): void {
@@ -281,36 +289,16 @@ export class SessionSupervisor implements AsyncDisposable {
     const before = this.#state;
     const epoch = new Epoch(this.#epoch.number + 1);
     this.#transition({ status: 'starting', epoch });
-    const earlyDeaths: DeathReport[] = [];
     try {
-      const session = await openSession({
+      await startEpoch(epoch, {
         options: this.#options,
-        ...this.#source,
-        signal: epoch.signal,
+        source: this.#source,
+        heartbeatIntervalMs: this.#heartbeatIntervalMs,
         startSignal,
+        begin: (started) => this.#begin(started),
+        listener: this.#listener,
         log: this.#log,
-        listener: {
-          onAlive: () => this.#onAlive(epoch),
-          onDeath: (report) => (epoch === this.#epoch ? this.#onReport(epoch, report) : void earlyDeaths.push(report)),
-          onQuit: () => this.#onQuit(epoch),
-          onRefused: () => epoch.refuseCommand(this.#epoch),
-        },
       });
-      // A session that dies during its start is not the current one yet, so its death is reported only by this error.
-      if (earlyDeaths[0] !== undefined) {
-        await session.killNow();
-        throw new SessionStartError(`The session ended while it was being started: ${earlyDeaths[0].message}`);
-      }
-      this.#epoch = epoch;
-      this.#session = session;
-      const checkSessionHealth = () => this.checkSessionHealth();
-      this.#api = new SessionApi({ epoch, session, options: this.#options, log: this.#log, checkSessionHealth });
-      this.#heartbeat = new Heartbeat({
-        intervalMs: this.#heartbeatIntervalMs,
-        probe: () => session.probe('heartbeat'),
-      });
-      this.#transition({ status: 'alive', epoch, session });
-      this.#source.restore?.follow(session);
     } catch (thrown) {
       this.#transition(before);
       throw thrown;
@@ -322,11 +310,18 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#onAlive(epoch);
   }
 
+  #begin(started: StartedEpoch): void {
+    const { epoch, session } = started;
+    this.#current = started;
+    this.#transition({ status: 'alive', epoch, session });
+    this.#source.restore?.follow(session);
+  }
+
   #onAlive(epoch: Epoch): void {
     if (epoch.isHalted) return;
     epoch.lastHeartbeatAt = new Date();
     if (epoch !== this.#epoch) return;
-    this.#heartbeat?.beat();
+    this.#current?.heartbeat.beat();
     this.#source.restore?.onAlive();
     this.#events.emit('heartbeat', { epoch: epoch.number, at: epoch.lastHeartbeatAt });
   }
@@ -351,7 +346,7 @@ export class SessionSupervisor implements AsyncDisposable {
     const death = epoch.die(report, { evidence, diagnosis: session.diagnose(report), commandsInFlight });
     this.#transition({ status: 'dead', epoch, death });
     epoch.halt(new SessionDeathError(death));
-    this.#heartbeat?.stop();
+    this.#current?.heartbeat.stop();
     this.#source.restore?.end();
     this.#cleanUp(session.killNow());
     this.#options.observer?.onDead?.(death);
@@ -386,7 +381,7 @@ export class SessionSupervisor implements AsyncDisposable {
   #finishEpoch(epoch: Epoch, session?: BrowserSession): void {
     this.#transition({ status: 'ended', epoch });
     epoch.halt(new SessionEndedError());
-    this.#heartbeat?.stop();
+    this.#current?.heartbeat.stop();
     this.#source.restore?.end();
     if (session !== undefined) this.#cleanUp(session.stop());
     this.#options.observer?.onEnded?.();
