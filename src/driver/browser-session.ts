@@ -11,57 +11,24 @@ import { Executor } from 'selenium-webdriver/http/index.js';
 import { NO_DIAGNOSIS, type DeathEvidence, type DeathReport, type Detector, type Diagnosis } from '../model/death.ts';
 import { anySignal, raceSignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
-import type { Log } from '../core/log.ts';
 import { BrowserAccess } from './browser-access.ts';
-import type { BrowserOptions } from './browser-options.ts';
 import { createDriver, toCapabilities } from './capabilities.ts';
 import { SessionEndedError, SessionStartError } from './death.ts';
 import { HttpClient } from './http-client.ts';
 import { DriverProcess } from './driver-process.ts';
 import { Prober } from './probe.ts';
 import { describeProxy } from './describe-proxy.ts';
-import { describeTarget, isLoopback, type SessionTarget } from './session-target.ts';
+import { describeTarget, isLoopback } from './session-target.ts';
 import type { Created, Phase } from './session-phase.ts';
 import { waitForProcesses } from './reap.ts';
 import { OwnSockets } from './own-sockets.ts';
+import type { SessionOptions } from './session-options.ts';
 import { toStartError } from './start-errors.ts';
 import { IN_FLIGHT_ANSWER_LIMIT_MS, SessionWatch } from './session-watch.ts';
 import { OWN_START_LIMIT_MS } from './session-settings.ts';
 import type { SessionTimeouts } from './state/browser-state.ts';
 import { StateAccess } from './state/state-access.ts';
-import { CommandTransport, type CommandHook } from './command-transport.ts';
-
-export type { SessionTarget } from './session-target.ts';
-
-export interface SessionListener {
-  /** Called at a proof of life: a command succeeded. */
-  readonly onAlive: () => void;
-  readonly onDeath: (report: DeathReport) => void;
-  /** Called when the action ended the session itself. */
-  readonly onQuit: () => void;
-  /** Called when a command comes after the halt. A returned error is thrown instead of the halt's reason. */
-  readonly onRefused: () => Error | undefined;
-}
-
-export interface SessionOptions {
-  readonly target: SessionTarget;
-  readonly browser: BrowserOptions;
-  /** The halt of this epoch. After it aborts, no command starts, and those in flight reject with its reason. */
-  readonly signal: AbortSignal;
-  /** Aborts the start; has no effect afterwards. */
-  readonly startSignal?: AbortSignal;
-  readonly commandTimeoutMs: number;
-  readonly heartbeatTimeoutMs: number;
-  readonly listener: SessionListener;
-  readonly beforeCommand?: CommandHook;
-  /** See `SessionObserver`. */
-  readonly onFolder?: (folder: string) => Promise<void>;
-  /** See `TransportOptions`. */
-  readonly beforeSend?: () => Promise<void> | undefined;
-  /** Called when a page submits a form by POST. */
-  readonly onPagePost?: () => void;
-  readonly log: Log;
-}
+import { CommandTransport } from './command-transport.ts';
 
 /** The time limit of a quit. It takes 50 ms if no command is queued before it. */
 const QUIT_LIMIT_MS = 5_000;

@@ -6,7 +6,8 @@
  * - Watching a page changes nothing in it.
  */
 import type { HttpClient, Route } from './http-client.ts';
-import type { BrowserSession, SessionOptions } from './browser-session.ts';
+import type { BrowserSession } from './browser-session.ts';
+import type { SessionOptions } from './session-options.ts';
 
 export { By, Capabilities, Key, until } from './selenium.ts';
 export type { WebDriver, WebElement } from 'selenium-webdriver';
@@ -56,7 +57,9 @@ export { DevToolsClosedError, PageUnreachableError } from './devtools-errors.ts'
 export type { PageFunction } from './page-function.ts';
 export type { StateAccess } from './state/state-access.ts';
 export type { CommandHook } from './command-transport.ts';
-export type { BrowserSession, SessionListener, SessionOptions, SessionTarget } from './browser-session.ts';
+export type { BrowserSession } from './browser-session.ts';
+export type { SessionListener, SessionOptions } from './session-options.ts';
+export type { SessionTarget } from './session-target.ts';
 
 /** Starts a session. Throws `SessionStartError`, with nothing left behind, if there is none to be had. Loads selenium. */
 export async function startBrowserSession(options: SessionOptions): Promise<BrowserSession> {

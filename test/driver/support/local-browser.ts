@@ -1,5 +1,5 @@
 import { locateBrowser } from '../../../src/driver/locate.ts';
-import type { SessionTarget } from '../../../src/driver/browser-session.ts';
+import type { SessionTarget } from '../../../src/driver/session-target.ts';
 
 /** Returns a target with the driver and the browser of this machine. */
 export async function localBrowser(): Promise<Extract<SessionTarget, { kind: 'own' }>> {

@@ -1,7 +1,9 @@
 import type { Death, DeathReport } from '../../../src/model/death.ts';
 import { silentLog, type Log, type LogFields } from '../../../src/core/log.ts';
 import { SessionDeathError } from '../../../src/driver/death.ts';
-import { BrowserSession, type SessionOptions, type SessionTarget } from '../../../src/driver/browser-session.ts';
+import { BrowserSession } from '../../../src/driver/browser-session.ts';
+import type { SessionOptions } from '../../../src/driver/session-options.ts';
+import type { SessionTarget } from '../../../src/driver/session-target.ts';
 import { makeDeath } from '../../support/make-death.ts';
 
 /** Makes a listener that records all reports, and halts on a death or a quit as the supervisor does. */

@@ -1,0 +1,36 @@
+/** The options of a session, and the reports that it makes to its supervisor. */
+import type { DeathReport } from '../model/death.ts';
+import type { Log } from '../core/log.ts';
+import type { BrowserOptions } from './browser-options.ts';
+import type { CommandHook } from './command-transport.ts';
+import type { SessionTarget } from './session-target.ts';
+
+export interface SessionListener {
+  /** Called at a proof of life: a command succeeded. */
+  readonly onAlive: () => void;
+  readonly onDeath: (report: DeathReport) => void;
+  /** Called when the action ended the session itself. */
+  readonly onQuit: () => void;
+  /** Called when a command comes after the halt. A returned error is thrown instead of the halt's reason. */
+  readonly onRefused: () => Error | undefined;
+}
+
+export interface SessionOptions {
+  readonly target: SessionTarget;
+  readonly browser: BrowserOptions;
+  /** The halt of this epoch. After it aborts, no command starts, and those in flight reject with its reason. */
+  readonly signal: AbortSignal;
+  /** Aborts the start; has no effect afterwards. */
+  readonly startSignal?: AbortSignal;
+  readonly commandTimeoutMs: number;
+  readonly heartbeatTimeoutMs: number;
+  readonly listener: SessionListener;
+  readonly beforeCommand?: CommandHook;
+  /** See `SessionObserver`. */
+  readonly onFolder?: (folder: string) => Promise<void>;
+  /** See `TransportOptions`. */
+  readonly beforeSend?: () => Promise<void> | undefined;
+  /** Called when a page submits a form by POST. */
+  readonly onPagePost?: () => void;
+  readonly log: Log;
+}
