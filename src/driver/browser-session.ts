@@ -303,7 +303,7 @@ export class BrowserSession {
   }
 
   async #watchSockets(): Promise<void> {
-    const { target, browser, signal, log } = this.#options;
+    const { target, browser, signal, recorder, log } = this.#options;
     const { id: sessionId, capabilities } = this.#created;
     const watch = await SessionWatch.open({
       target,
@@ -313,7 +313,9 @@ export class BrowserSession {
       process: this.#process,
       http: this.#http,
       transport: this.#transport,
+      halt: signal,
       signal: anySignal(signal, this.#released.signal),
+      recorder,
       log,
       isOver: () => this.#isOver(),
       report: (report) => this.#report(report),

@@ -56,6 +56,7 @@ export { UNKNOWN_FINGERPRINT } from './state/page-facts.ts';
 export { DevToolsClosedError, PageUnreachableError } from './devtools-errors.ts';
 export type { PageFunction } from './page-function.ts';
 export type { StateAccess } from './state/state-access.ts';
+export { Recorder, toRecording, type RecordedSeconds } from './recorder/recorder.ts';
 export type { CommandHook } from './command-transport.ts';
 export type { BrowserSession } from './browser-session.ts';
 export type { SessionListener, SessionOptions } from './session-options.ts';

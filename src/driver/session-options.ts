@@ -3,6 +3,7 @@ import type { DeathReport } from '../model/death.ts';
 import type { Log } from '../core/log.ts';
 import type { BrowserOptions } from './browser-options.ts';
 import type { CommandHook } from './command-transport.ts';
+import type { Recorder } from './recorder/recorder.ts';
 import type { SessionTarget } from './session-target.ts';
 
 export interface SessionListener {
@@ -32,5 +33,7 @@ export interface SessionOptions {
   readonly beforeSend?: () => Promise<void> | undefined;
   /** Called when a page submits a form by POST. */
   readonly onPagePost?: () => void;
+  /** Records the session. */
+  readonly recorder?: Recorder | undefined;
   readonly log: Log;
 }

@@ -18,6 +18,7 @@ import type { HttpClient } from './http-client.ts';
 import type { DriverProcess } from './driver-process.ts';
 import { CLOSING_LIMIT_MS, explainLostBrowser } from './lost-browser.ts';
 import { isLoopback, type SessionTarget } from './session-target.ts';
+import type { Recorder } from './recorder/recorder.ts';
 import { BidiChannel } from './state/bidi-channel.ts';
 import { CommandChannel, type Ask } from './state/command-channel.ts';
 import { FallbackState } from './state/fallback-state.ts';
@@ -42,8 +43,10 @@ export interface SessionWatchOptions {
   readonly process: DriverProcess | undefined;
   readonly http: HttpClient;
   readonly transport: CommandTransport;
-  /** Aborts with the session's halt. */
+  readonly halt: AbortSignal;
+  /** Aborts with the session's halt, and when the session is released. */
   readonly signal: AbortSignal;
+  readonly recorder: Recorder | undefined;
   readonly log: Log;
   readonly isOver: () => boolean;
   readonly report: (report: DeathReport) => void;
@@ -62,6 +65,7 @@ export class SessionWatch {
   /** Opens the sockets that the session offers. Never rejects. */
   static async open(options: SessionWatchOptions): Promise<SessionWatch> {
     const watch = new SessionWatch(options);
+    watch.#record();
     await watch.#open();
     return watch;
   }
@@ -112,6 +116,19 @@ export class SessionWatch {
       this.#fallback = this.#makeFallback();
   }
 
+  #record(): void {
+    const { recorder, halt, capabilities, transport, process } = this.#options;
+    recorder?.begin({
+      signal: halt,
+      over: this.#openSignal,
+      browser: [capabilities.get('browserName'), capabilities.get('browserVersion')].filter(Boolean).join(' '),
+      commands: transport.log,
+      processGroup: process?.pid,
+      devtools: () => this.#devtools,
+      windowHandle: () => transport.settings.windowHandle,
+    });
+  }
+
   #makeFallback(): FallbackState {
     const { transport, sessionId } = this.#options;
     const ask: Ask = (method, route, data) => transport.ask(`/session/${sessionId}`, { method, route, data });
@@ -145,7 +162,7 @@ export class SessionWatch {
   }
 
   async #connectDevTools(): Promise<void> {
-    const { report, transport } = this.#options;
+    const { report, transport, recorder } = this.#options;
     this.#devtools = await DevTools.connect({
       url: this.#devtoolsUrl,
       agent: this.#agentFor(this.#devtoolsUrl),
@@ -158,9 +175,18 @@ export class SessionWatch {
         const message = 'the tab crashed: its renderer process is gone';
         report({ cause: 'tab-crashed', detectedBy: 'devtools', message });
       },
-      onPageAttached: (handle, devtools) => this.tracker.onPageAttached(handle, devtools),
-      onPageClosed: (handle) => this.tracker.onPageClosed(handle),
-      onPageEvent: (handle, event) => this.tracker.onPageEvent(handle, event),
+      onPageAttached: (handle, devtools) => {
+        this.tracker.onPageAttached(handle, devtools);
+        recorder?.onPageAttached(handle, devtools);
+      },
+      onPageClosed: (handle) => {
+        this.tracker.onPageClosed(handle);
+        recorder?.onPageClosed(handle);
+      },
+      onPageEvent: (handle, event) => {
+        this.tracker.onPageEvent(handle, event);
+        recorder?.onPageEvent(handle, event);
+      },
     });
     transport.settings.windowHandle ??= this.#devtools.onlyPage;
   }

@@ -52,6 +52,7 @@ export async function openSession(given: OpenSessionOptions): Promise<BrowserSes
     beforeSend: () => observer?.beforeSend?.(),
     onFolder: async (folder) => observer?.onFolder?.(folder),
     onPagePost: () => observer?.onPagePost?.(signal),
+    recorder: options.recorder,
     log,
     listener,
   });

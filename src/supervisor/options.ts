@@ -22,6 +22,7 @@ import {
   validateBrowserOptions,
   type BrowserOptions,
   type CommandHook,
+  type Recorder,
   type RestoreParts,
 } from '../driver/driver.ts';
 import { validateHostLimits, type HostLimitOptions } from './host-limits.ts';
@@ -73,9 +74,11 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The options with the one that only the layers above use. The public types don't have it. */
+/** The options with those that only the layers above use. The public types don't have them. */
 export interface ObservedOptions extends SupervisorOptions {
   readonly observer?: SessionObserver;
+  /** Records the sessions of this supervisor. */
+  readonly recorder?: Recorder | undefined;
 }
 
 const SUPERVISOR_OPTION_KINDS = {
@@ -98,6 +101,7 @@ const SUPERVISOR_OPTION_KINDS = {
   sessionState: TEXT,
   beforeCommand: FUNCTION,
   observer: OBJECT,
+  recorder: OBJECT,
   log: OBJECT,
   signal: SIGNAL,
 } satisfies Record<Exclude<keyof ObservedOptions, keyof BrowserOptions>, OptionKind>;

@@ -26,6 +26,9 @@ export {
   type StateCookie,
   type StatePatch,
   pastAlerts,
+  Recorder,
+  toRecording,
+  type RecordedSeconds,
   type WebDriver,
 } from '../driver/driver.ts';
 export { ApiError, narrowApi, type Api, type ApiCallInit, type ApiInit } from './api-client.ts';

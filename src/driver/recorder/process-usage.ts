@@ -1,0 +1,89 @@
+/** Measures the memory and the CPU time of a process group, by the files of Linux in /proc. */
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** The time after which the processes of the group are looked up again. A browser starts a process for each new site. */
+const LOOK_UP_EVERY_MS = 5_000;
+/** The unit of CPU times in /proc is 1/100 s on all Linux systems (USER_HZ). */
+const TICK_MS = 10;
+
+export interface UsageSample {
+  readonly atMs: number;
+  /** Memory that the processes don't share with others or with files. */
+  readonly memoryBytes: number;
+  /** Of one core, since the last sample; null for the first one. */
+  readonly cpuPercent: number | null;
+  readonly processes: number;
+}
+
+interface ProcessUsage {
+  readonly memoryBytes: number;
+  readonly cpuMs: number;
+}
+
+export class GroupUsage {
+  readonly #group: number;
+  /** The CPU time by pid at the last sample. */
+  #cpuMs = new Map<number, number>();
+  #lookedUpAtMs = 0;
+  #sampledAtMs: number | undefined;
+
+  constructor(group: number) {
+    this.#group = group;
+  }
+
+  /** Returns undefined if no process of the group is left, and on systems other than Linux. */
+  sample(): UsageSample | undefined {
+    if (process.platform !== 'linux') return undefined;
+    const atMs = Date.now();
+    const isLookUpDue = atMs - this.#lookedUpAtMs >= LOOK_UP_EVERY_MS;
+    const pids = isLookUpDue ? listGroup(this.#group) : [...this.#cpuMs.keys()];
+    if (isLookUpDue) this.#lookedUpAtMs = atMs;
+    const before = this.#cpuMs;
+    const elapsedMs = this.#sampledAtMs === undefined ? undefined : atMs - this.#sampledAtMs;
+    this.#cpuMs = new Map();
+    let memoryBytes = 0;
+    let usedMs = 0;
+    for (const pid of pids) {
+      const usage = readUsage(pid);
+      if (usage === undefined) continue;
+      this.#cpuMs.set(pid, usage.cpuMs);
+      memoryBytes += usage.memoryBytes;
+      // The time that a new process used before its first sample is missing, because its start is not known.
+      usedMs += usage.cpuMs - (before.get(pid) ?? usage.cpuMs);
+    }
+    if (this.#cpuMs.size === 0) return undefined;
+    this.#sampledAtMs = atMs;
+    const cpuPercent = elapsedMs === undefined || elapsedMs === 0 ? null : Math.round((usedMs / elapsedMs) * 100);
+    return { atMs, memoryBytes, cpuPercent, processes: this.#cpuMs.size };
+  }
+}
+
+function listGroup(group: number): number[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).filter((pid) => readStat(pid)?.[2] === String(group));
+}
+
+function readUsage(pid: number): ProcessUsage | undefined {
+  const stat = readStat(pid);
+  if (stat === undefined) return undefined;
+  const [, kilobytes = '0'] = /^RssAnon:\s*(\d+) kB$/m.exec(readText(`${pid}/status`) ?? '') ?? [];
+  return {
+    memoryBytes: Number(kilobytes) * 1_024,
+    cpuMs: (Number(stat[11]) + Number(stat[12])) * TICK_MS,
+  };
+}
+
+/** Returns the fields of proc_pid_stat(5) from the state on. The name before them may itself contain spaces and parentheses. */
+function readStat(pid: number): string[] | undefined {
+  const text = readText(`${pid}/stat`);
+  return text?.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+/** Reads a file of /proc; undefined if the process is gone. */
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${path}`, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
