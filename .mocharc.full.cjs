@@ -1,6 +1,8 @@
 /**
- * The long proofs (`npm run test:full`): the same settings, more time, other files; and those whose suites run on SQLite in the short suite and
- * on PostgreSQL here.
+ * The long proofs: the same settings, more time, other files; and those whose suites run on SQLite in the short suite and on PostgreSQL
+ * here. TEST_PART selects a part of them: `untimed` has the files that wait for browsers and programs and measure nothing, and runs two of
+ * them at once; `timed` has the others, one after the other, because faults and time limits are measured there. Without it all run one after
+ * the other.
  */
 const { globSync, readFileSync } = require('node:fs');
 
@@ -8,14 +10,31 @@ const { ignore, ...short } = require('./.mocharc.cjs');
 
 process.env.TEST_LENGTH = 'full';
 
+/** The longest file is first, so that the other files run beside it. */
+const UNTIMED = [
+  'test/faults/natural',
+  'test/faults/resume',
+  'test/conformance/',
+  'test/cli/',
+  'test/docs/',
+  'test/actions/',
+];
+
 const isRepeatedOnPostgres = (file) => readFileSync(file, 'utf8').includes('describeOnSqliteAndInFullOnPostgres(');
+
+function findFiles(part) {
+  const files = globSync('test/**/*.test.ts').filter(
+    (file) => file.endsWith('.full.test.ts') || isRepeatedOnPostgres(file),
+  );
+  const untimed = UNTIMED.flatMap((start) => files.filter((file) => file.startsWith(start)));
+  if (part === 'untimed') return untimed;
+  return part === 'timed' ? files.filter((file) => !untimed.includes(file)) : files;
+}
 
 module.exports = {
   ...short,
-  ...(short.spec && {
-    spec: globSync('test/**/*.test.ts').filter((file) => file.endsWith('.full.test.ts') || isRepeatedOnPostgres(file)),
-  }),
-  // Faults and time limits are measured: no other file may slow them down.
-  parallel: false,
+  ...(short.spec && { spec: findFiles(process.env.TEST_PART) }),
+  parallel: process.env.TEST_PART === 'untimed',
+  jobs: 2,
   timeout: 300_000,
 };
