@@ -14,6 +14,7 @@ import { toError } from '../core/errors.ts';
 import { BrowserAccess } from './browser-access.ts';
 import { createDriver, toCapabilities } from './capabilities.ts';
 import { SessionEndedError, SessionStartError } from './death.ts';
+import { browserPidOf, DeathHistory, SessionFacts } from './diagnosis/diagnosis.ts';
 import { HttpClient } from './http-client.ts';
 import { DriverProcess } from './driver-process.ts';
 import { Prober } from './probe.ts';
@@ -105,7 +106,7 @@ export class BrowserSession {
       ...(target.kind === 'own' ? { startLimitMs: OWN_START_LIMIT_MS } : {}),
       describeProxy: () => describeProxy(options.browser, this.browser.environment),
       listener: {
-        onAlive: listener.onAlive,
+        onAlive: () => this.#onAlive(),
         onDeath: (report) => this.#reportAnswer(report),
         onQuit: listener.onQuit,
         onRefused: listener.onRefused,
@@ -167,9 +168,7 @@ export class BrowserSession {
   }
 
   get browserPid(): number | undefined {
-    const { capabilities } = this.#phase.created ?? {};
-    const pid: unknown = capabilities?.get('goog:processID') ?? capabilities?.get('moz:processID');
-    return typeof pid === 'number' ? pid : undefined;
+    return this.#phase.created && browserPidOf(this.#phase.created.capabilities);
   }
 
   get commandsInFlight(): number {
@@ -186,8 +185,8 @@ export class BrowserSession {
   }
 
   /** Returns why the session died. Reads the facts now, before its processes and its folder are removed. */
-  diagnose(_report: DeathReport): Diagnosis {
-    return NO_DIAGNOSIS;
+  diagnose(report: DeathReport): Diagnosis {
+    return this.#phase.created?.facts.diagnose(report, this.url) ?? NO_DIAGNOSIS;
   }
 
   /**
@@ -195,7 +194,7 @@ export class BrowserSession {
    * Never rejects.
    */
   async probe(detectedBy: Detector): Promise<boolean> {
-    const { target, heartbeatTimeoutMs, listener } = this.#options;
+    const { target, heartbeatTimeoutMs } = this.#options;
     if (this.#isOver() || this.#phase.status === 'starting') return false;
     const result = await this.#prober.probe({
       http: this.#http,
@@ -207,7 +206,7 @@ export class BrowserSession {
       limitMs: heartbeatTimeoutMs,
     });
     if (this.#isOver()) return false;
-    if (result.state === 'alive') listener.onAlive();
+    if (result.state === 'alive') this.#onAlive();
     if (result.state !== 'dead') return result.state === 'alive';
     if (result.cause !== 'driver-gone' || !(await this.#process?.exitsWithin(IN_FLIGHT_ANSWER_LIMIT_MS))) {
       this.#report({ cause: result.cause, detectedBy, message: result.message });
@@ -291,11 +290,17 @@ export class BrowserSession {
       isRemote: target.kind !== 'own',
     });
     const session = await driver.getSession();
+    const capabilities = session.getCapabilities();
     const created: Created = {
       id: session.getId(),
       driver,
-      capabilities: session.getCapabilities(),
+      capabilities,
       ownSockets: new OwnSockets(driver, anySignal(this.#options.signal, this.#released.signal)),
+      facts: new SessionFacts({
+        driver: this.#process,
+        capabilities,
+        history: this.#options.deathHistory ?? new DeathHistory(),
+      }),
     };
     this.#phase = { ...this.#phase, created };
     // Reports a missing session at once, and finds the window that its commands apply to.
@@ -304,7 +309,7 @@ export class BrowserSession {
 
   async #watchSockets(): Promise<void> {
     const { target, browser, signal, recorder, log } = this.#options;
-    const { id: sessionId, capabilities } = this.#created;
+    const { id: sessionId, capabilities, facts } = this.#created;
     const watch = await SessionWatch.open({
       target,
       sessionId,
@@ -313,6 +318,7 @@ export class BrowserSession {
       process: this.#process,
       http: this.#http,
       transport: this.#transport,
+      facts,
       halt: signal,
       signal: anySignal(signal, this.#released.signal),
       recorder,
@@ -331,9 +337,16 @@ export class BrowserSession {
     return this.#options.signal.aborted || this.#transport.isEnded || this.#phase.status === 'released';
   }
 
+  #onAlive(): void {
+    this.#phase.created?.facts.sample();
+    this.#options.listener.onAlive();
+  }
+
   /** Reports a death that a command's answer revealed. */
   #reportAnswer(report: DeathReport): Promise<void> | void {
     const { watch } = this.#phase;
+    if (report.cause === 'tab-crashed' && watch !== undefined)
+      return watch.tabCrashReported().then(() => this.#report(report));
     if (report.cause !== 'session-removed' || watch === undefined) return this.#report(report);
     return watch.causeOfRemoval().then((cause) => this.#report({ ...report, cause }));
   }

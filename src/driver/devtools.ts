@@ -9,6 +9,7 @@ import { WebSocket } from 'ws';
 import { raceSignal, settlesWithin, withDeadline } from '../core/abort.ts';
 import type { Disposer } from '../core/events.ts';
 import { DevToolsClosedError } from './devtools-errors.ts';
+import type { TabCrash } from './diagnosis/diagnosis.ts';
 import { HttpClient } from './http-client.ts';
 
 /** The time limit for the browser to accept the connection. On an idle machine it takes 20 ms. */
@@ -27,7 +28,7 @@ export interface DevToolsOptions {
   /** Called when the socket closes and this side did not close it. */
   readonly onClosed: (description: string) => void;
   /** Called when a page's renderer is gone. `handle` is its window handle (in Chromium, the target's id: measured). */
-  readonly onTabCrashed: (handle: string) => void;
+  readonly onTabCrashed: (handle: string, crash: TabCrash) => void;
   /** Called when DevTools has attached to a page, before its events. */
   readonly onPageAttached?: (handle: string, devtools: DevTools) => void;
   /** Called when a page was closed. */
@@ -55,6 +56,8 @@ interface Message {
   readonly error?: { readonly message: string };
   readonly params?: Readonly<Record<string, unknown>> & {
     readonly targetId?: string;
+    readonly status?: string;
+    readonly errorCode?: number;
     readonly targetInfo?: { readonly targetId: string; readonly type: string };
   };
 }
@@ -231,14 +234,16 @@ export class DevTools {
     if (method === 'Page.javascriptDialogClosed') page.isDialogOpen = false;
   }
 
-  #receiveTargetEvent(method: string | undefined, { targetId = '', targetInfo }: NonNullable<Message['params']>): void {
+  #receiveTargetEvent(method: string | undefined, params: NonNullable<Message['params']>): void {
+    const { targetId = '', targetInfo, status = '', errorCode = 0 } = params;
     if (method === 'Target.targetCreated' && targetInfo?.type === 'page') {
       const page: Page = { sessionId: undefined, attached: Promise.resolve(), isDialogOpen: false };
       this.#pages.set(targetInfo.targetId, page);
       page.attached = this.#attach(targetInfo.targetId, page);
     } else if (method === 'Target.targetDestroyed') {
       if (this.#pages.delete(targetId)) this.#options.onPageClosed?.(targetId);
-    } else if (method === 'Target.targetCrashed' && this.#pages.has(targetId)) this.#options.onTabCrashed(targetId);
+    } else if (method === 'Target.targetCrashed' && this.#pages.has(targetId))
+      this.#options.onTabCrashed(targetId, { status, errorCode });
   }
 
   /** Attaches at once. A page that already loops accepts no new DevTools session, so it could not be freed. */

@@ -32,6 +32,7 @@ export {
 } from './death.ts';
 export { listProcesses, readProcessState, readProcessVariable, type ProcessInfo } from './process-table.ts';
 export { isProcessGone, isProcessRunning, isProcessThere, thisProcess } from './process-identity.ts';
+export { DeathHistory } from './diagnosis/death-history.ts';
 export type { HttpClient, Route } from './http-client.ts';
 export { deleteRemoteSession, endLeftProcesses } from './reap.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';

@@ -3,6 +3,7 @@ import type { DeathReport } from '../model/death.ts';
 import type { Log } from '../core/log.ts';
 import type { BrowserOptions } from './browser-options.ts';
 import type { CommandHook } from './command-transport.ts';
+import type { DeathHistory } from './diagnosis/diagnosis.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import type { SessionTarget } from './session-target.ts';
 
@@ -27,6 +28,8 @@ export interface SessionOptions {
   readonly heartbeatTimeoutMs: number;
   readonly listener: SessionListener;
   readonly beforeCommand?: CommandHook;
+  /** The earlier deaths, which may explain the next one. @default a new, empty history */
+  readonly deathHistory?: DeathHistory;
   /** See `SessionObserver`. */
   readonly onFolder?: (folder: string) => Promise<void>;
   /** See `TransportOptions`. */

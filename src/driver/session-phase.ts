@@ -2,6 +2,7 @@
 import type { Capabilities, WebDriver } from 'selenium-webdriver';
 
 import type { DeathReport } from '../model/death.ts';
+import type { SessionFacts } from './diagnosis/diagnosis.ts';
 import type { SessionWatch } from './session-watch.ts';
 import type { OwnSockets } from './own-sockets.ts';
 
@@ -11,6 +12,8 @@ export interface Created {
   readonly driver: WebDriver;
   readonly capabilities: Capabilities;
   readonly ownSockets: OwnSockets;
+  /** The facts that explain the session's death. */
+  readonly facts: SessionFacts;
 }
 
 /**

@@ -14,6 +14,7 @@ import type { Log } from '../core/log.ts';
 import { Bidi } from './bidi.ts';
 import type { CommandInfo } from './command-log.ts';
 import { DevTools, findDevToolsUrl, isDevToolsReachable } from './devtools.ts';
+import type { SessionFacts } from './diagnosis/diagnosis.ts';
 import type { HttpClient } from './http-client.ts';
 import type { DriverProcess } from './driver-process.ts';
 import { CLOSING_LIMIT_MS, explainLostBrowser } from './lost-browser.ts';
@@ -31,6 +32,9 @@ import type { CommandTransport } from './command-transport.ts';
  */
 export const IN_FLIGHT_ANSWER_LIMIT_MS = 250;
 
+/** The driver and DevTools report the crash of a tab within a few milliseconds of each other (measured). */
+const TAB_CRASH_LIMIT_MS = 50;
+
 /** Browsers that are asked for their state by BiDi or by commands if they offer no DevTools. */
 const KNOWN_BROWSERS = /^(firefox|safari|chrome|chromium|chrome-headless-shell|msedge|microsoftedge)$/i;
 
@@ -43,6 +47,7 @@ export interface SessionWatchOptions {
   readonly process: DriverProcess | undefined;
   readonly http: HttpClient;
   readonly transport: CommandTransport;
+  readonly facts: SessionFacts;
   readonly halt: AbortSignal;
   /** Aborts with the session's halt, and when the session is released. */
   readonly signal: AbortSignal;
@@ -61,6 +66,7 @@ export class SessionWatch {
   #devtoolsUrl = '';
   #bidi: Bidi | undefined;
   #fallback: FallbackState | undefined;
+  readonly #tabCrash = Promise.withResolvers<void>();
 
   /** Opens the sockets that the session offers. Never rejects. */
   static async open(options: SessionWatchOptions): Promise<SessionWatch> {
@@ -78,6 +84,11 @@ export class SessionWatch {
   /** Undefined if the browser offers no DevTools, and while a broken connection is being restored. */
   get devtools(): DevTools | undefined {
     return this.#devtools;
+  }
+
+  /** Resolves when DevTools has reported a crash of a tab, or after 50 ms. Its report has the exit status of the tab's process. */
+  async tabCrashReported(): Promise<void> {
+    if (this.#devtools !== undefined) await settlesWithin(this.#tabCrash.promise, TAB_CRASH_LIMIT_MS);
   }
 
   /** Undefined with DevTools, and for browsers that are not known to answer. */
@@ -162,13 +173,15 @@ export class SessionWatch {
   }
 
   async #connectDevTools(): Promise<void> {
-    const { report, transport, recorder } = this.#options;
+    const { report, transport, recorder, facts } = this.#options;
     this.#devtools = await DevTools.connect({
       url: this.#devtoolsUrl,
       agent: this.#agentFor(this.#devtoolsUrl),
       signal: this.#openSignal,
       onClosed: (message) => void this.#onDevToolsClosed(message),
-      onTabCrashed: (handle) => {
+      onTabCrashed: (handle, crash) => {
+        facts.noteTabCrash(crash);
+        this.#tabCrash.resolve();
         // The crash of another tab does not affect this window; a command that switches to that tab fails by itself.
         const current = transport.settings.windowHandle ?? this.#devtools?.onlyPage;
         if (handle !== current) return;
@@ -223,7 +236,8 @@ export class SessionWatch {
   }
 
   async #onDevToolsClosed(description: string): Promise<void> {
-    const { target, isOver, probe, http, sessionId, transport, report } = this.#options;
+    const { target, isOver, probe, http, sessionId, transport, report, facts } = this.#options;
+    facts.noteClosedSocket();
     // Undefined for callers from here on, so that a probe asks the session itself.
     this.#devtools = undefined;
     if (isOver()) return;
@@ -248,7 +262,8 @@ export class SessionWatch {
   }
 
   async #onBidiClosed(message: string): Promise<void> {
-    const { target, isOver, process, report, probe, transport } = this.#options;
+    const { target, isOver, process, report, probe, transport, facts } = this.#options;
+    facts.noteClosedSocket();
     this.#bidi = undefined;
     if (this.#isWindowClosing) await settlesWithin(transport.settled, CLOSING_LIMIT_MS);
     if (isOver()) return;

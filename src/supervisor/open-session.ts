@@ -6,6 +6,7 @@ import {
   SessionStartError,
   startBrowserSession,
   type BrowserSession,
+  type DeathHistory,
   type SessionListener,
   type SessionOptions,
   type SessionTarget,
@@ -24,6 +25,8 @@ export interface SessionSource {
   readonly attachTo?: SessionTarget;
   /** Brings the state of the last session into the next one. */
   readonly restore?: AutoRestore | undefined;
+  /** The deaths of the supervisor's earlier sessions. */
+  readonly deathHistory?: DeathHistory;
 }
 
 export interface OpenSessionOptions extends SessionSource {
@@ -37,7 +40,7 @@ export interface OpenSessionOptions extends SessionSource {
 
 /** Throws `SessionStartError` if no session can be opened. Nothing is left behind then. */
 export async function openSession(given: OpenSessionOptions): Promise<BrowserSession> {
-  const { options, attachTo, signal, startSignal, listener, restore, log } = given;
+  const { options, attachTo, signal, startSignal, listener, restore, deathHistory, log } = given;
   const beforeCommand = restore?.before ?? options.beforeCommand;
   const { observer } = options;
   const target = attachTo ?? (await resolveTarget(options));
@@ -49,6 +52,7 @@ export async function openSession(given: OpenSessionOptions): Promise<BrowserSes
     heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
     ...(startSignal === undefined ? {} : { startSignal }),
     ...(beforeCommand === undefined ? {} : { beforeCommand }),
+    ...(deathHistory === undefined ? {} : { deathHistory }),
     beforeSend: () => observer?.beforeSend?.(),
     onFolder: async (folder) => observer?.onFolder?.(folder),
     onPagePost: () => observer?.onPagePost?.(signal),

@@ -4,6 +4,7 @@ import { Events, type Disposer, type Listener } from '../core/events.ts';
 import { guardLog, silentLog, type Log } from '../core/log.ts';
 import { Serial } from '../core/serial.ts';
 import {
+  DeathHistory,
   SessionDeathError,
   SessionEndedError,
   SessionStartError,
@@ -90,7 +91,7 @@ export class SessionSupervisor implements AsyncDisposable {
   private constructor(options: ObservedOptions, source: SessionSource) {
     this.#options = validateSupervisorOptions(options);
     this.owner = options.owner ?? 'anonymous';
-    this.#source = source;
+    this.#source = { ...source, deathHistory: new DeathHistory() };
     this.#heartbeatIntervalMs = options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_INTERVAL_MS;
     this.#log = guardLog(options.log ?? silentLog).child({ owner: this.owner });
     this.#restartLimit = new RestartLimit(options.restartLimit ?? DEFAULT_RESTART_LIMIT);
