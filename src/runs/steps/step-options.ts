@@ -10,6 +10,7 @@ import type { OpenCalls } from './open-calls.ts';
 import type { RecordBuffer } from './record-buffer.ts';
 import type { ReplayWatch } from '../replay/replay-watch.ts';
 import type { RunState } from '../state/run-state.ts';
+import type { StepFailure } from './step-failures.ts';
 import { describeStep } from './step-words.ts';
 
 /** The longest delay of a Node.js timer; a longer one fires at once. */
@@ -33,6 +34,8 @@ export interface StepsOptions {
   readonly maxRecordBytes: number;
   readonly log: Log;
   readonly onProgress: () => void;
+  /** See `StepFailuresOptions`. */
+  readonly onFailure?: ((failure: StepFailure) => void) | undefined;
   /** Called when a unit of work begins on an existing session of the run. */
   readonly onBegin: () => void;
   /** Called when a unit of work is done and stored. */

@@ -15,12 +15,10 @@ import type { LedgerEntry, StepMemory } from '../replay/ledger.ts';
 import { RecordBuffer, toRecordEntry, validateKey } from './record-buffer.ts';
 import type { Checkpoint } from '../state/run-state.ts';
 import { StepDeaths } from './step-deaths.ts';
+import { StepFailures } from './step-failures.ts';
 import { attemptInTime, runWithParts } from './step-attempt.ts';
 import { toStepEnd, validateStepOptions, type AttemptOptions, type StepsOptions } from './step-options.ts';
 import { describeStep, startSentence } from './step-words.ts';
-
-/** The maximum number of lines about failures that one entry of `run` logs. */
-const MAX_LOGGED_FAILURES = 10;
 
 interface OpenStep {
   /** The halt of the session that the step uses, if it is already known. */
@@ -47,12 +45,13 @@ export class Steps {
   readonly #writes = new Map<LedgerEntry, Promise<unknown>>();
   readonly #saves = new Set<Promise<unknown>>();
   readonly #deaths: StepDeaths;
+  readonly #failures: StepFailures;
   #running = 0;
-  #failuresLogged = 0;
 
   constructor(options: StepsOptions) {
     this.#options = options;
     this.#deaths = new StepDeaths(options.ledger, options);
+    this.#failures = new StepFailures(options);
     this.signal = anySignal(deathSignalOf(options.sessionSignal), options.runSignal, this.#over.signal);
   }
 
@@ -353,15 +352,12 @@ export class Steps {
     this.#options.replay.divergence.throwIfDiverged();
   }
 
-  /** Stores a failure and logs it, up to the limit. A thousand failures often have one reason and don't need a thousand lines. */
   async #storeFailure(entry: LedgerEntry, error: Error): Promise<void> {
-    const { log } = this.#options;
+    const { id } = entry;
+    this.#failures.report({ id, error, session: this.#open.get(entry)?.session });
     const checkpoint = await this.#takeFailed(entry);
     await this.#storeEnd(entry, { status: 'failed', error }, checkpoint);
-    this.#failuresLogged += 1;
-    if (this.#failuresLogged < MAX_LOGGED_FAILURES)
-      log.warn(`${describeStep(entry.id)} failed: ${error.message.split('\n', 1)[0]}`);
-    else if (this.#failuresLogged === MAX_LOGGED_FAILURES) log.warn('Further steps failed; they are only counted');
+    this.#failures.log({ id, error });
   }
 
   /** Takes the state after a failed step, because it has left a page, too. */
