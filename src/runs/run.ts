@@ -4,6 +4,7 @@
  */
 import type { StoredRun } from '../model/run.ts';
 import { anySignal } from '../core/abort.ts';
+import { callBack } from './call-back.ts';
 import { ActionError, CancelledError, InvariantError, toError } from '../core/errors.ts';
 import { LeaseLostError, type Registry, type RegistryError, type RunStore } from '../registry/registry.ts';
 import { SessionManager, type Acquisition, type ObservedAcquireOptions } from '../sessions/sessions.ts';
@@ -27,6 +28,7 @@ import {
 import type { OpenCall } from './steps/open-calls.ts';
 import { openStore } from './replay/open-store.ts';
 import { ReplayWatch } from './replay/replay-watch.ts';
+import { reloadStateful } from './reload-action.ts';
 import { RunFigures } from './run-figures.ts';
 import type { PlannedRun } from './run-options.ts';
 import { repeatCompleted } from './resume.ts';
@@ -237,18 +239,11 @@ export class Run {
       this.#state = 'recovering';
       try {
         await session.restart({ signal: this.#stop.signal });
-        await this.#reloadAction();
+        this.#action = await reloadStateful(this.#action, this.#plan);
       } catch (thrown) {
         return { kind: 'failed', error: toError(thrown) };
       }
     }
-  }
-
-  /** Loads the action anew: variables of its module would carry the state of a dead session into the next entry of `run`. */
-  async #reloadAction(): Promise<void> {
-    const { sourceWarnings, reloadAction } = this.#plan;
-    if (reloadAction !== undefined && sourceWarnings.some(({ isModuleState }) => isModuleState))
-      this.#action = await reloadAction();
   }
 
   /** Does one entry: `prepare`, then `run`, on the supervisor's current session. Never rejects. */
@@ -317,7 +312,7 @@ export class Run {
 
   async #acquire(manager: SessionManager, owner: string, hooks: SupervisorOptions = {}): Promise<Acquisition> {
     this.#stop.signal.throwIfAborted();
-    const { baseUrl, waitMs } = this.#plan;
+    const { baseUrl, waitMs, log } = this.#plan;
     const options: ObservedAcquireOptions = {
       waitMs,
       signal: this.#stop.signal,
@@ -337,7 +332,7 @@ export class Run {
     const { supervisor } = session;
     this.#figures.sessions += 1;
     supervisor.on('session:dead', ({ death }) => this.#plan.onDeath?.(death));
-    this.#callBack('onSession', () => this.#plan.onSession?.(supervisor));
+    callBack('onSession', log, () => this.#plan.onSession?.(supervisor));
     return session;
   }
 
@@ -348,17 +343,7 @@ export class Run {
 
   #onProgress(): void {
     this.#stallWatch.note();
-    this.#callBack('onProgress', () => this.#plan.onProgress?.(this.progress));
-  }
-
-  /** Calls a function of the caller. Its failure does not fail the run, also if it is asynchronous. */
-  #callBack(name: string, call: () => unknown): void {
-    const called = new Promise((resolve) => {
-      resolve(call());
-    });
-    called.catch((thrown: unknown) =>
-      this.#plan.log.warn(`\`${name}\` failed; the run continues`, { reason: toError(thrown).message }),
-    );
+    callBack('onProgress', this.#plan.log, () => this.#plan.onProgress?.(this.progress));
   }
 
   async #finish(ending: Ending): Promise<RunOutcome> {
