@@ -17,6 +17,10 @@ import { projectPath, toProjectUrl } from './project-root.ts';
 export { browserEnvironment } from './environment.ts';
 export { findProjectRoot, projectPath } from './project-root.ts';
 
+export const RECORD_MODES = ['always', 'deaths', 'off'] as const;
+/** When the last seconds of a session are written to a file; see `RECORD`. */
+export type RecordMode = (typeof RECORD_MODES)[number];
+
 /** One day. */
 const MAX_SECONDS = 86_400;
 /** 24 days: a timer of 2^31 ms (24.8 days) or more fires at once. */
@@ -128,6 +132,8 @@ const settingsSchema = z.object({
   MAX_RECORD_MB: whole('megabytes', { min: 1, max: 64 }).default(16),
   /** If false, the state of a run's browser is only held in memory, so that a resumed run has to log in again. */
   KEEP_STATE: flag(true),
+  /** The recordings of the last seconds of sessions: before deaths and failed steps, also at the end of each run, or none. */
+  RECORD: z.enum(RECORD_MODES).default('deaths'),
   /** The receivers of alerts besides the log. These addresses are secrets and are never shown. */
   SLACK_WEBHOOK_URL: webAddress.optional(),
   ALERT_WEBHOOK_URL: webAddress.optional(),
@@ -200,6 +206,7 @@ export interface Config {
   readonly runRetentionMs: number;
   readonly maxRecordBytes: number;
   readonly keepsState: boolean;
+  readonly record: RecordMode;
   readonly slackWebhookUrl: string | undefined;
   readonly alertWebhookUrl: string | undefined;
   readonly alertEmail: string | undefined;
@@ -307,6 +314,7 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Config
     runRetentionMs: settings.RUN_RETENTION_DAYS * 86_400_000,
     maxRecordBytes: settings.MAX_RECORD_MB * 1_000_000,
     keepsState: settings.KEEP_STATE,
+    record: settings.RECORD,
     slackWebhookUrl: settings.SLACK_WEBHOOK_URL,
     alertWebhookUrl: settings.ALERT_WEBHOOK_URL,
     alertEmail: settings.ALERT_EMAIL,

@@ -21,9 +21,9 @@ export const recordingSchema = z.object({
   at: time,
   /** The length of the recorded time in seconds. */
   seconds: z.number(),
-  /** Null if the session is alive and a step failed. */
+  /** Null if the session is alive: a step failed, or the run has ended and every run is recorded. */
   death: deathSchema.nullable(),
-  /** The step or item that failed; null for a death. */
+  /** The step or item that failed, such as `the step "login"`; null for a death and at the end of a run. */
   failure: z.object({ step: z.string(), message: z.string() }).nullable(),
   /** The number of the session in its run, from 1. */
   epoch: z.number(),
@@ -32,13 +32,16 @@ export const recordingSchema = z.object({
   commands: z.array(command).readonly(),
   /** The documents that the page navigated to, redacted. */
   navigations: z.array(z.object({ at: time, url: z.string() })).readonly(),
-  /** The messages of the page's console and the browser's log. */
+  /** The messages of the console and the browser's log about all pages. Errors that a page does not catch are not among them. */
   console: z.array(z.object({ at: time, level: z.string(), text: z.string() })).readonly(),
   /** The requests that failed or were answered with a status of 400 or more. */
   failedRequests: z
     .array(z.object({ at: time, url: z.string(), status: z.number().nullable(), error: z.string().nullable() }))
     .readonly(),
-  /** The processes of the driver and the browser together. `cpuPercent` is of one core, since the last sample. */
+  /**
+   * The processes of the driver and the browser together, on Linux, if this program started them. `memoryBytes` is memory that they don't
+   * share with each other. `cpuPercent` is of one core, since the last sample.
+   */
   samples: z
     .array(z.object({ at: time, memoryBytes: z.number(), cpuPercent: z.number().nullable(), processes: z.number() }))
     .readonly(),

@@ -21,6 +21,7 @@ export const RUN_FLAGS = [
   'resume',
   'redo',
   'session-state',
+  'record',
   'recover',
   'rehearse',
   'output',

@@ -7,7 +7,7 @@ import type { z } from 'zod';
 import type { StoredRun } from '../model/run.ts';
 import type { Death } from '../model/death.ts';
 import type { SourceWarning } from '../analysis/analysis.ts';
-import { browserEnvironment, loadConfig, type Config } from '../config/config.ts';
+import { browserEnvironment, loadConfig, RECORD_MODES, type Config, type RecordMode } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
 import { describeAgo } from '../core/describe-time.ts';
 import { guardLog, silentLog, type Log } from '../core/log.ts';
@@ -68,6 +68,11 @@ export interface RunOptions {
   readonly output?: string | false;
   /** @default 'jsonl' */
   readonly format?: ExportFormat;
+  /**
+   * The recordings of the last 20 s in `deaths/N/recording.json` of the run's folder: `deaths` before each death and each failed step,
+   * `always` also at the end of the run, `off` none. @default the setting `RECORD`
+   */
+  readonly record?: RecordMode;
   /** Cancels the run. Finished work stays stored. */
   readonly signal?: AbortSignal;
   /** @default read from the environment and `config/` */
@@ -106,6 +111,7 @@ export interface PlannedRun {
   /** Undefined for a run that writes no files. */
   readonly claim: FolderClaim | undefined;
   readonly format: ExportFormat;
+  readonly record: RecordMode;
   readonly baseUrl: string | undefined;
   readonly stuckAfterMs: number;
   readonly warnAfterMs: number;
@@ -159,6 +165,10 @@ export async function planRun(
   if (sessions !== undefined && (!Number.isInteger(sessions) || sessions < 1)) {
     throw new ConfigError(`The number of sessions is ${sessions}; it must be a whole number of at least 1.`);
   }
+  if (options.record !== undefined && !RECORD_MODES.includes(options.record))
+    throw new ConfigError(
+      `The option record is ${JSON.stringify(options.record)}; it must be ${RECORD_MODES.join(', ')}.`,
+    );
   if (options.redo !== undefined && resumed === undefined) {
     throw new ConfigError('`redo` does a step of an earlier run again; it needs `resume`, which names that run.');
   }
@@ -214,6 +224,7 @@ export async function planRun(
     writesOutput: output !== false,
     claim,
     format,
+    record: options.record ?? config.record,
     baseUrl,
     stuckAfterMs: config.sessionTimeoutMs,
     warnAfterMs: config.warningThresholdMs,

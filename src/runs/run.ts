@@ -28,6 +28,7 @@ import {
 import type { OpenCall } from './steps/open-calls.ts';
 import { openStore } from './replay/open-store.ts';
 import { ReplayWatch } from './replay/replay-watch.ts';
+import { Recordings } from './recordings.ts';
 import { reloadStateful } from './reload-action.ts';
 import { RunFigures } from './run-figures.ts';
 import type { PlannedRun } from './run-options.ts';
@@ -65,6 +66,7 @@ export class Run {
   #onPagePost: (session: AbortSignal) => void = () => undefined;
   readonly #stallWatch: StallWatch;
   readonly #figures = new RunFigures();
+  readonly #recordings: Recordings;
   #claimed: Disposable | undefined;
   #store: RunStore | undefined;
   #state: RunProgress['state'] = 'starting';
@@ -79,6 +81,7 @@ export class Run {
     this.id = plan.runId;
     this.owner = plan.owner;
     this.#replay = new ReplayWatch({ ledger: this.#ledger, sourceWarnings: plan.sourceWarnings, log: plan.log });
+    this.#recordings = new Recordings(plan);
     this.#guard = new CommandGuard(this.#ledger, this.#replay.divergence);
     this.#browserState = openRunState(action, { plan, registry, gate: this.#guard.gate });
     this.#stallWatch = new StallWatch({
@@ -273,6 +276,7 @@ export class Run {
         givesUpSteps: this.#plan.givesUpSteps,
         maxRecordBytes: this.#plan.config.maxRecordBytes,
         onProgress: () => this.#onProgress(),
+        onFailure: this.#recordings.onFailure,
         onBegin: () => (this.#figures.reused += 1),
         onContextLoss: () => (this.#figures.contextLosses += 1),
         onDisplay: (display) => {
@@ -313,18 +317,20 @@ export class Run {
   async #acquire(manager: SessionManager, owner: string, hooks: SupervisorOptions = {}): Promise<Acquisition> {
     this.#stop.signal.throwIfAborted();
     const { baseUrl, waitMs, log } = this.#plan;
+    const recorder = this.#recordings.makeRecorder();
     const options: ObservedAcquireOptions = {
       waitMs,
       signal: this.#stop.signal,
       runId: this.id,
       // The run itself restores its state in the next session.
-      supervisor: { ...hooks, restore: false, ...(baseUrl !== undefined && { baseUrl }) },
+      supervisor: { ...hooks, recorder, restore: false, ...(baseUrl !== undefined && { baseUrl }) },
       observer: {
         onStarted: () => void (this.#figures.sessions += 1),
         onPagePost: (on) => this.#onPagePost(on),
         onDead: (death) => {
           this.#figures.deaths.push(death);
           this.#ledger.noteDeath(death);
+          this.#recordings.onDead(death, recorder);
         },
       },
     };
@@ -366,6 +372,7 @@ export class Run {
       error ??= toError(thrown);
     }
     await this.#browserState.close({ isCompleted: status() === 'completed' });
+    await this.#recordings.close();
     return {
       runId: this.id,
       action: this.#action.name,

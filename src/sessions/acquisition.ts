@@ -1,6 +1,11 @@
 /** The options and results of the manager's callers, and its events. */
 import type { RunLease } from '../registry/registry.ts';
-import type { SessionObserver, SessionSupervisor, SupervisorOptions } from '../supervisor/supervisor.ts';
+import type {
+  ObservedOptions,
+  SessionObserver,
+  SessionSupervisor,
+  SupervisorOptions,
+} from '../supervisor/supervisor.ts';
 
 export interface AcquireOptions {
   /** The time in milliseconds to wait for a busy owner or a free slot. Default 0: rejects at once. */
@@ -15,8 +20,9 @@ export interface AcquireOptions {
 /** The observer of one user of a session. It is called after the manager has acted, and no longer after the user's release. */
 export type UserObserver = Pick<SessionObserver, 'onStarted' | 'onPagePost' | 'onDead' | 'onEnded'>;
 
-/** The options with the one that only the layers above use. The public types don't have it. */
+/** The options with those that only the layers above use. The public types don't have them. */
 export interface ObservedAcquireOptions extends AcquireOptions {
+  readonly supervisor?: Omit<ObservedOptions, 'observer'>;
   /** Observes the session that is handed out, whether or not it is new. Each call needs an object of its own. */
   readonly observer?: UserObserver;
 }

@@ -60,6 +60,7 @@ export function parseRunFlags(action: Action, args: readonly string[], target: s
       BROWSER_PROXY: values.get('proxy'),
       USER_DATA_DIR: values.get('user-data-dir'),
       DOWNLOAD_DIR: values.get('download-dir'),
+      RECORD: values.get('record'),
     },
   });
   return {

@@ -1,6 +1,7 @@
 /** The flags of `run`, and help texts that show them together with those of an action. */
 import { Command, Option } from 'commander';
 
+import { RECORD_MODES } from '../../config/config.ts';
 import { EXPORT_FORMATS, type Action } from '../../runs/runs.ts';
 import { toActionParameters, type ActionParameter } from './action-flags.ts';
 import type { Flag } from './flags.ts';
@@ -33,6 +34,9 @@ export const RUN_COMMAND_FLAGS: readonly Flag[] = [
   toggle('accept-insecure-certs', 'accept certificates that cannot be verified'),
   text('user-data-dir', 'dir', 'a browser profile to use; it is not deleted'),
   text('download-dir', 'dir', 'where the browser puts downloads (default: downloads in the output folder)'),
+  text('record', 'choice', 'write the last 20 s before each death and failed step, also at the end, or never', {
+    choices: RECORD_MODES,
+  }),
   toggle('recover', 'end the run at the first death of its session', { defaultValue: true }),
   toggle(
     'rehearse',

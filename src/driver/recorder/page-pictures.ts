@@ -11,7 +11,7 @@ const CALL_LIMIT_MS = 2_000;
 /** A window that is not displayed delivers no frame. */
 const FRAME_LIMIT_MS = 500;
 /** A page can change without a command. After this number of seconds without one, a picture is taken all the same. */
-const TICKS_PER_IDLE_PICTURE = 5;
+const TICKS_PER_IDLE_PICTURE = 3;
 
 export interface PagePicturesOptions {
   readonly devtools: () => DevTools | undefined;
@@ -26,6 +26,8 @@ export class PagePictures {
   readonly #options: PagePicturesOptions;
   #shown: ShownText | undefined;
   #isTaking = false;
+  /** True if the page may have changed since the last picture. */
+  #isDue = true;
   #idleTicks = 0;
   #last = '';
 
@@ -36,27 +38,43 @@ export class PagePictures {
   /** Called once a second. `isActive` is true if the page may have changed since the last call. */
   tick(isActive: boolean): void {
     this.#idleTicks = isActive ? 0 : this.#idleTicks + 1;
-    if (this.#isTaking || this.#idleTicks % TICKS_PER_IDLE_PICTURE !== 0) return;
+    if (this.#idleTicks % TICKS_PER_IDLE_PICTURE === 0) this.#isDue = true;
+    if (!this.#isDue || this.#isTaking) return;
+    this.#isDue = false;
     this.#isTaking = true;
-    // A picture is missing if the page is busy, navigates or closes, if an alert opens, or if the connection breaks.
-    this.#take()
-      .catch(() => undefined)
-      .finally(() => (this.#isTaking = false));
+    void this.#tryToTake();
   }
 
-  async #take(): Promise<void> {
-    const { devtools: findDevTools, windowHandle, signal, onPicture } = this.#options;
+  /** Called when a page has another document. */
+  onNavigated(handle: string): void {
+    if (this.#shown?.handle === handle) this.#shown = undefined;
+  }
+
+  /** Takes a picture. If that is not possible now, the next second tries again. Never rejects. */
+  async #tryToTake(): Promise<void> {
+    try {
+      const jpeg = await this.#take();
+      if (jpeg === undefined) this.#isDue = true;
+      else if (jpeg !== this.#last) this.#options.onPicture((this.#last = jpeg));
+    } catch {
+      // The page is busy, navigates or closes, an alert opens, or the connection breaks.
+      this.#isDue = true;
+    } finally {
+      this.#isTaking = false;
+    }
+  }
+
+  async #take(): Promise<string | undefined> {
+    const { devtools: findDevTools, windowHandle, signal } = this.#options;
     const devtools = findDevTools();
     const handle = windowHandle();
-    if (devtools === undefined || handle === null || devtools.isDialogOpen(handle)) return;
+    if (devtools === undefined || handle === null || devtools.isDialogOpen(handle)) return undefined;
     if (this.#shown?.handle !== handle) this.#shown = new ShownText(handle);
     const shown = this.#shown;
-    if (!(await shown.hasNoSecret(devtools))) return;
+    if (!(await shown.hasNoSecret(devtools))) return undefined;
     await delay(SETTLE_MS, signal);
     const jpeg = await capture(devtools, handle);
-    if (jpeg === undefined || jpeg === this.#last || !(await shown.hasNoSecret(devtools))) return;
-    this.#last = jpeg;
-    onPicture(jpeg);
+    return (await shown.hasNoSecret(devtools)) ? jpeg : undefined;
   }
 }
 

@@ -5,7 +5,6 @@
  * - Its memory is limited to 4 MB per session.
  * - A recording contains no secret: its texts are redacted, and pages that show a secret are not pictured.
  */
-import type { Death } from '../../model/death.ts';
 import type { Recording } from '../../model/recording.ts';
 import { redactText, redactUrl } from '../../core/redact.ts';
 import type { CommandEntry, CommandLog } from '../command-log.ts';
@@ -104,6 +103,8 @@ export class Recorder {
     sizeOf: ({ jpeg }) => jpeg.length,
   });
   readonly #pages = new Map<string, ListenedPage>();
+  /** Takes the pictures of the session. */
+  #camera: PagePictures | undefined;
   #session: (RecordedSession & { readonly number: number; readonly beganAtMs: number }) | undefined;
   /** The number of events of pages. */
   #events = 0;
@@ -126,14 +127,15 @@ export class Recorder {
     this.#session = { ...session, number: this.#options.onSession(), beganAtMs: Date.now() };
     session.commands.hold(MAX_COMMANDS);
     const usage = session.processGroup === undefined ? undefined : new GroupUsage(session.processGroup);
-    const pictures = new PagePictures({
+    const camera = new PagePictures({
       ...session,
       signal: session.over,
       onPicture: (jpeg) => {
         if (this.#session?.signal === session.signal) this.#pictures.add({ atMs: Date.now(), jpeg });
       },
     });
-    const timer = setInterval(() => this.#tick(session, { usage, pictures }), TICK_MS);
+    this.#camera = camera;
+    const timer = setInterval(() => this.#tick(session, { usage, camera }), TICK_MS);
     timer.unref();
     session.over.addEventListener('abort', () => clearInterval(timer), { once: true });
   }
@@ -181,12 +183,12 @@ export class Recorder {
 
   #tick(
     { commands, devtools }: RecordedSession,
-    { usage, pictures }: { readonly usage: GroupUsage | undefined; readonly pictures: PagePictures },
+    { usage, camera }: { readonly usage: GroupUsage | undefined; readonly camera: PagePictures },
   ): void {
     const sample = usage?.sample();
     if (sample !== undefined) this.#samples.add(sample);
     const seen = `${this.#events} ${commands.count}`;
-    pictures.tick(seen !== this.#seen);
+    camera.tick(seen !== this.#seen);
     this.#seen = seen;
     for (const [handle, page] of this.#pages) {
       page.messagesInTick = 0;
@@ -234,6 +236,7 @@ export class Recorder {
   /** In Chromium the main frame of a page has the page's target id, which is its window handle. */
   #onNavigated(handle: string, { id, url, parentId, unreachableUrl }: Frame): void {
     if (parentId !== undefined || id !== handle) return;
+    this.#camera?.onNavigated(handle);
     const atMs = Date.now();
     this.#navigations.add({ atMs, url: toStored(unreachableUrl ?? url) });
     if (unreachableUrl === undefined) return;
@@ -261,12 +264,12 @@ export class Recorder {
 /** Returns the recording of these seconds, redacted. `death` and `failure` are its reason; both are null at the end of a run. */
 export function toRecording(
   taken: RecordedSeconds,
-  { death = null, failure = null }: { readonly death?: Death | null; readonly failure?: Recording['failure'] },
+  { death = null, failure = null }: Partial<Pick<Recording, 'death' | 'failure'>>,
 ): Recording {
   const { atMs, beganAtMs, session, browser } = taken;
   return {
     version: 1,
-    at: toTime(atMs),
+    at: death?.at ?? toTime(atMs),
     seconds: Math.round(Math.min(RECORDED_MS, atMs - beganAtMs) / 100) / 10,
     death,
     failure: failure && { step: redactText(failure.step), message: redactText(failure.message) },
