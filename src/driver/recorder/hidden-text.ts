@@ -27,14 +27,17 @@ const READ_TEXT = String.raw`() => {
   const [paint] = performance.getEntriesByName('first-contentful-paint');
   if (document.hidden || paint === undefined || performance.now() - paint.startTime < ${SETTLE_MS}) return null;
   if (document.getElementsByTagName('*').length > ${MAX_ELEMENTS}) return null;
-  const texts = [];
+  const codeNames = new Set(['script', 'style', 'noscript', 'template']);
+  const fieldNames = new Set(['input', 'textarea']);
+  const frameNames = new Set(['iframe', 'frame', 'fencedframe', 'object', 'embed']);
+  let text = '';
   const isSecret = (field) => {
     if (field.type === 'password') world.fields.add(field);
     if (field.value === '') return false;
     if (field.type === 'password') world.values.add(field.value);
     if (world.fields.has(field) || world.values.has(field.value)) return true;
     const names = [field.name, field.id, field.placeholder, field.getAttribute('autocomplete')];
-    return /pass|pwd|kennwort|contrase|senha|secret|token|otp|one-time|pin|cvc|cvv|cc-|card|iban/i.test(names.join(' '));
+    return /pass|pwd|kennwort|contrase|senha|secret|token|otp|one-time|\bpin\b|cvc|cvv|cc-|card|iban/i.test(names.join(' '));
   };
   const canRead = (root) => {
     if (!world.roots.has(root)) {
@@ -43,23 +46,22 @@ const READ_TEXT = String.raw`() => {
         for (const { target, oldValue } of changes) if (oldValue === 'password') world.fields.add(target);
       }).observe(root, { subtree: true, attributeFilter: ['type'], attributeOldValue: true });
     }
-    texts.push((root.nodeType === 9 ? root.body : root)?.textContent ?? '');
-    for (const element of root.querySelectorAll('*')) {
-      if (element.shadowRoot && !canRead(element.shadowRoot)) return false;
-      if (element.localName === 'input' || element.localName === 'textarea') {
-        if (isSecret(element)) return false;
-        texts.push(element.value);
-      } else if (/^(iframe|frame|fencedframe|object|embed)$/.test(element.localName)) {
-        const { width, height } = element.getBoundingClientRect();
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      if (node.nodeType === Node.TEXT_NODE) {
+        if (!codeNames.has(node.parentNode.localName)) text += node.data;
+      } else if (fieldNames.has(node.localName)) {
+        if (isSecret(node)) return false;
+        text += '\n' + node.value + '\n';
+      } else if (frameNames.has(node.localName)) {
+        const { width, height } = node.getBoundingClientRect();
         if (width < 2 || height < 2) continue;
-        if (!element.contentDocument || !canRead(element.contentDocument)) return false;
-      }
+        if (!node.contentDocument || !canRead(node.contentDocument)) return false;
+      } else if (node.shadowRoot && !canRead(node.shadowRoot)) return false;
     }
     return true;
   };
-  if (!canRead(document)) return null;
-  const text = texts.join('\n');
-  return text.length > ${MAX_TEXT_LENGTH} ? null : text;
+  return canRead(document) && text.length <= ${MAX_TEXT_LENGTH} ? text : null;
 }`;
 
 /** The text of one page, over its documents. */
