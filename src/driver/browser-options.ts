@@ -78,6 +78,12 @@ export function validateBrowserOptions(options: BrowserOptions): void {
   if (proxy !== undefined) toProxyCapability(proxy);
 }
 
+/** Returns true if two browsers can't use the options at the same time, because they name a profile or a port of the browser. */
+export function isForOneBrowser({ userDataDir, arguments: switches = [], capabilities = {} }: BrowserOptions): boolean {
+  const given = JSON.stringify([switches, toPlainCapabilities(capabilities)]);
+  return userDataDir !== undefined || /user-data-dir=|remote-debugging-port=(?!0\b)/.test(given);
+}
+
 /**
  * Merges options. Later options win, lists of switches are concatenated, environment variables are combined, and capabilities are merged
  * deeply. Throws as {@link validateBrowserOptions} does.

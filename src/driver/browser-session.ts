@@ -16,6 +16,7 @@ import { createDriver, toCapabilities } from './capabilities.ts';
 import { SessionEndedError, SessionStartError } from './death.ts';
 import { browserPidOf, DeathHistory, SessionFacts } from './diagnosis/diagnosis.ts';
 import { HttpClient } from './http-client.ts';
+import type { DriverAhead } from './driver-ahead.ts';
 import { DriverProcess } from './driver-process.ts';
 import { Prober } from './probe.ts';
 import { describeProxy } from './describe-proxy.ts';
@@ -59,7 +60,7 @@ export class BrowserSession {
 
   /** Starts a session. Throws `SessionStartError` if that is not possible; nothing is left behind then. */
   static async start(options: SessionOptions): Promise<BrowserSession> {
-    const { target } = options;
+    const { target, onFolder, ahead } = options;
     const signal = anySignal(options.signal, options.startSignal);
     signal.throwIfAborted();
     let session: BrowserSession | undefined;
@@ -69,7 +70,7 @@ export class BrowserSession {
     };
     try {
       const { environment } = options.browser;
-      const launch = { environment, signal, onExit, ...(options.onFolder && { onFolder: options.onFolder }) };
+      const launch = { environment, ahead, signal, onExit, ...(onFolder && { onFolder }) };
       const process_ = target.kind === 'own' ? await DriverProcess.launch({ ...target, ...launch }) : undefined;
       session = new BrowserSession(options, process_);
       creating = session.#create();

@@ -4,9 +4,9 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import type { Socket } from 'node:net';
 import path from 'node:path';
 
 import { settlesWithin } from '../core/abort.ts';
@@ -14,6 +14,7 @@ import { browserEnvironment } from '../config/config.ts';
 import { toError } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
 import { SessionStartError } from './death.ts';
+import { nameProgram, temporaryRoot } from './program-folder.ts';
 import { FOLDER_PREFIX, killGroup } from './reap.ts';
 import { findStartReason } from './start-reasons.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
@@ -30,8 +31,6 @@ const ENDED_BY_SIGNAL = 'the driver was ended by';
 const LAST_OUTPUT_LIMIT_MS = 100;
 /** The time limit for killed processes to leave the process table. */
 const EXIT_LIMIT_MS = 5_000;
-/** The path of a Unix socket has at most 104 characters (macOS), and Chromium appends about 60 to the folder. */
-const MAX_TEMP_ROOT_LENGTH = 30;
 /** The length of the driver's last output that is stored, in characters. It explains a start that fails. */
 const MAX_OUTPUT_LENGTH = 4_000;
 
@@ -41,6 +40,10 @@ export interface LaunchOptions {
   readonly environment?: Readonly<Record<string, string>> | undefined;
   /** See `SessionObserver`. */
   readonly onFolder?: (folder: string) => Promise<void>;
+  /** A driver that may wait. It is taken, and none is started, if it fits. */
+  readonly ahead?: { take(options: LaunchOptions): Promise<DriverProcess | undefined> } | undefined;
+  /** True if no session exists yet for the driver. Then its folder names this program, and the program can end while the driver runs. */
+  readonly isAhead?: boolean;
   /** Called once, when the driver has exited without a request to do so. */
   readonly onExit: (description: string) => void;
   readonly signal: AbortSignal;
@@ -60,6 +63,7 @@ export class DriverProcess {
   /** The driver's URL. Its path is random and works as a password: a program that knows it can use the driver. */
   readonly url: string;
   readonly #parts: DriverParts;
+  #onExit: (description: string) => void;
   #ending: Promise<void> | undefined;
 
   /**
@@ -67,6 +71,8 @@ export class DriverProcess {
    * left then.
    */
   static async launch(options: LaunchOptions): Promise<DriverProcess> {
+    const waiting = await options.ahead?.take(options);
+    if (waiting !== undefined) return waiting;
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await DriverProcess.#launchOnce(options);
@@ -80,6 +86,7 @@ export class DriverProcess {
     driverPath,
     environment,
     onFolder,
+    isAhead = false,
     onExit,
     signal,
   }: LaunchOptions): Promise<DriverProcess> {
@@ -91,8 +98,9 @@ export class DriverProcess {
     const watchdog = startWatchdog(folder);
     try {
       mkdirSync(folder, { mode: 0o700 });
+      if (isAhead) nameProgram(folder);
     } catch (thrown) {
-      await watchdog.disarm();
+      await removeFolder(folder, watchdog);
       throw thrown;
     }
     // Pages in this machine's browsers and users of other containers can reach the port, but they do not know the path.
@@ -119,7 +127,9 @@ export class DriverProcess {
     const parts = { child, folder, watchdog, exited, output: collectOutput(child) };
     try {
       const port = await waitForPort({ output: parts.output, exited, driverPath, signal });
-      return new DriverProcess(parts, { url: `http://127.0.0.1:${port}${basePath}`, onExit });
+      const driver = new DriverProcess(parts, { url: `http://127.0.0.1:${port}${basePath}`, onExit });
+      if (isAhead) driver.#setRefs('unref');
+      return driver;
     } catch (thrown) {
       await endParts(parts);
       throw thrown;
@@ -129,9 +139,16 @@ export class DriverProcess {
   private constructor(parts: DriverParts, { url, onExit }: { url: string; onExit: (description: string) => void }) {
     this.#parts = parts;
     this.url = url;
+    this.#onExit = onExit;
     void parts.exited.then((description) => {
-      if (this.#ending === undefined) onExit(description);
+      if (this.#ending === undefined) this.#onExit(description);
     });
+  }
+
+  /** Makes a driver that was started ahead the driver of a session. `onExit` replaces the function that was given at its start. */
+  use(onExit: (description: string) => void): void {
+    this.#onExit = onExit;
+    this.#setRefs('ref');
   }
 
   /** The driver's process id, which is also the id of its process group. */
@@ -158,6 +175,13 @@ export class DriverProcess {
     this.#ending ??= endParts(this.#parts);
     return this.#ending;
   }
+
+  /** Sets whether the driver keeps this program alive. */
+  #setRefs(method: 'ref' | 'unref'): void {
+    const { child } = this.#parts;
+    child[method]();
+    for (const stream of [child.stdout, child.stderr]) (stream as Socket | null)?.[method]();
+  }
 }
 
 async function endParts({ child, folder, watchdog, exited }: DriverParts): Promise<void> {
@@ -175,17 +199,6 @@ async function removeFolder(folder: string, watchdog: Watchdog): Promise<void> {
     throw thrown;
   }
   await watchdog.disarm();
-}
-
-function temporaryRoot(): string {
-  const root = tmpdir();
-  if (root.length <= MAX_TEMP_ROOT_LENGTH) return root;
-  try {
-    accessSync('/tmp', constants.W_OK);
-    return '/tmp';
-  } catch {
-    return root;
-  }
 }
 
 interface DriverOutput {

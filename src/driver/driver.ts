@@ -15,6 +15,7 @@ export type { WebDriver, WebElement } from 'selenium-webdriver';
 export {
   BROWSER_OPTION_KINDS,
   BROWSER_OPTION_NAMES,
+  isForOneBrowser,
   mergeBrowserOptions,
   toPlainCapabilities,
   toProxyCapability,
@@ -36,6 +37,8 @@ export { DeathHistory } from './diagnosis/death-history.ts';
 export type { HttpClient, Route } from './http-client.ts';
 export { deleteRemoteSession, endLeftProcesses } from './reap.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';
+export { DriverAhead } from './driver-ahead.ts';
+export { endLeftFolders } from './program-folder.ts';
 export { deferDriver } from './deferred-driver.ts';
 export { pastAlerts } from './past-alerts.ts';
 export type { CommandInfo } from './command-log.ts';

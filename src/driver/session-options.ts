@@ -4,6 +4,7 @@ import type { Log } from '../core/log.ts';
 import type { BrowserOptions } from './browser-options.ts';
 import type { CommandHook } from './command-transport.ts';
 import type { DeathHistory } from './diagnosis/diagnosis.ts';
+import type { DriverAhead } from './driver-ahead.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import type { SessionTarget } from './session-target.ts';
 
@@ -30,6 +31,8 @@ export interface SessionOptions {
   readonly beforeCommand?: CommandHook;
   /** The earlier deaths, which may explain the next one. @default a new, empty history */
   readonly deathHistory?: DeathHistory;
+  /** The driver that may wait for this session, if it is one of this machine. */
+  readonly ahead?: DriverAhead | undefined;
   /** See `SessionObserver`. */
   readonly onFolder?: (folder: string) => Promise<void>;
   /** See `TransportOptions`. */

@@ -1,12 +1,14 @@
-/** Opens a session with a supervisor's options, and waits for its cleanup with a deadline. */
-import { anySignal, delay, raceSignal, settlesWithin } from '../core/abort.ts';
+/** Opens a session with a supervisor's options. */
+import { anySignal, delay, raceSignal } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import {
+  isForOneBrowser,
   SessionStartError,
   startBrowserSession,
   type BrowserSession,
   type DeathHistory,
+  type DriverAhead,
   type SessionListener,
   type SessionOptions,
   type SessionTarget,
@@ -15,7 +17,6 @@ import { DEFAULT_COMMAND_TIMEOUT_MS, DEFAULT_HEARTBEAT_TIMEOUT_MS, type Observed
 import type { AutoRestore } from './restore/auto-restore.ts';
 import { resolveTarget } from './target.ts';
 
-const CLEANUP_LIMIT_MS = 15_000;
 const MAX_START_ATTEMPTS = 3;
 const START_PAUSE_MS = 200;
 
@@ -23,6 +24,8 @@ const START_PAUSE_MS = 200;
 export interface SessionSource {
   /** A session that another program started; undefined if the supervisor starts its own. */
   readonly attachTo?: SessionTarget;
+  /** The driver that waits for the next session, and the one after this session. */
+  readonly ahead?: DriverAhead | undefined;
   /** Brings the state of the last session into the next one. */
   readonly restore?: AutoRestore | undefined;
   /** The deaths of the supervisor's earlier sessions. */
@@ -38,15 +41,21 @@ export interface OpenSessionOptions extends SessionSource {
   readonly log: Log;
 }
 
+/** Returns true if a session can start only when nothing is left of the last one. A Grid may have no second slot. */
+export function isForOneSession(options: ObservedOptions): boolean {
+  return options.gridUrl !== undefined || isForOneBrowser(options);
+}
+
 /** Throws `SessionStartError` if no session can be opened. Nothing is left behind then. */
 export async function openSession(given: OpenSessionOptions): Promise<BrowserSession> {
-  const { options, attachTo, signal, startSignal, listener, restore, deathHistory, log } = given;
+  const { options, attachTo, ahead, signal, startSignal, listener, restore, deathHistory, log } = given;
   const beforeCommand = restore?.before ?? options.beforeCommand;
   const { observer } = options;
   const target = attachTo ?? (await resolveTarget(options));
   const session = await startSession({
     target,
     browser: options,
+    ahead,
     signal,
     commandTimeoutMs: options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS,
     heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
@@ -63,18 +72,22 @@ export async function openSession(given: OpenSessionOptions): Promise<BrowserSes
   // Another program started it, so nothing has proved yet that it is alive.
   if (attachTo !== undefined) await session.probe('command');
   if (restore !== undefined) await restoreInto(session, restore, anySignal(signal, startSignal));
+  if (target.kind === 'own') ahead?.beginSoon({ ...target, environment: options.environment });
   return session;
 }
 
 /**
- * Tries again if the browser or the driver ended during the start. An aborted start rejects after everything that it started is removed.
+ * Tries again if the browser or the driver ended during the start, or if the driver was started ahead. An aborted start rejects after everything that it started is removed.
  */
 async function startSession(options: SessionOptions): Promise<BrowserSession> {
   for (let attempt = 1; ; attempt += 1) {
+    const { isWaiting = false } = options.ahead ?? {};
     try {
       return await startBrowserSession(options);
     } catch (thrown) {
-      const isWorthIt = options.target.kind === 'own' && thrown instanceof SessionStartError && thrown.isInterrupted;
+      // A driver that has waited may not fit the browser any more, for example after an update.
+      const isWorthIt =
+        options.target.kind === 'own' && thrown instanceof SessionStartError && (thrown.isInterrupted || isWaiting);
       if (!isWorthIt || attempt === MAX_START_ATTEMPTS) throw thrown;
       options.log.warn('The browser session could not be started; the start is repeated', { reason: thrown.message });
       await delay(START_PAUSE_MS, anySignal(options.signal, options.startSignal));
@@ -93,15 +106,5 @@ async function restoreInto(session: BrowserSession, restore: AutoRestore, signal
     throw new SessionStartError(`The browser's state could not be brought into the new session: ${cause.message}`, {
       cause,
     });
-  }
-}
-
-/** Waits at most 15 s for `work`, and logs its failure. Never rejects. */
-export async function settleCleanUp(work: Promise<void>, log: Log): Promise<void> {
-  try {
-    if (await settlesWithin(work, CLEANUP_LIMIT_MS)) await work;
-    else log.error('The browser has not ended in time; its cleanup continues in the background');
-  } catch (thrown) {
-    log.error('The cleanup after a browser session failed', { reason: toError(thrown).message });
   }
 }

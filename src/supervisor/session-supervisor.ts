@@ -5,6 +5,7 @@ import { guardLog, silentLog, type Log } from '../core/log.ts';
 import { Serial } from '../core/serial.ts';
 import {
   DeathHistory,
+  DriverAhead,
   SessionDeathError,
   SessionEndedError,
   SessionStartError,
@@ -15,6 +16,7 @@ import {
 import type { Api } from './api-client.ts';
 import { runBatch, type BatchOutcome, type BatchWorker, type GivenOptions } from './batch/batch.ts';
 import type { CriticalFailureError } from './critical-failures.ts';
+import { CleanUps } from './clean-ups.ts';
 import { explainReport } from './explain-report.ts';
 import { Epoch } from './epoch.ts';
 import { describeHealth } from './describe-health.ts';
@@ -28,7 +30,7 @@ import {
 } from './options.ts';
 import { DEFAULT_RESTART_LIMIT, RestartLimit } from './restart-limit.ts';
 import { AutoRestore } from './restore/auto-restore.ts';
-import { settleCleanUp, type SessionSource } from './open-session.ts';
+import { isForOneSession, type SessionSource } from './open-session.ts';
 import { startEpoch, type EpochListener, type StartedEpoch } from './start-epoch.ts';
 import { startNext } from './start-next.ts';
 import { routeOf } from './target.ts';
@@ -60,7 +62,7 @@ export class SessionSupervisor implements AsyncDisposable {
   };
   /** Serialises restart and stop. They belong to the session, and not to the step or item whose code asks for them. */
   readonly #changes = new Serial({ isDetached: true });
-  #cleaningUp: Promise<void> = Promise.resolve();
+  readonly #cleanUps: CleanUps;
   /** Aborted and replaced by each `stop()`, which cancels the restarts that were requested before it. */
   #untilStop = new AbortController();
 
@@ -91,9 +93,10 @@ export class SessionSupervisor implements AsyncDisposable {
   private constructor(options: ObservedOptions, source: SessionSource) {
     this.#options = validateSupervisorOptions(options);
     this.owner = options.owner ?? 'anonymous';
-    this.#source = { ...source, deathHistory: new DeathHistory() };
     this.#heartbeatIntervalMs = options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_INTERVAL_MS;
     this.#log = guardLog(options.log ?? silentLog).child({ owner: this.owner });
+    this.#source = { ...source, ahead: new DriverAhead(this.#log), deathHistory: new DeathHistory() };
+    this.#cleanUps = new CleanUps(this.#log);
     this.#restartLimit = new RestartLimit(options.restartLimit ?? DEFAULT_RESTART_LIMIT);
     this.#events = new Events(({ message: error }, event) =>
       this.#log.warn('A listener threw an error; nothing else is affected', { event, error }),
@@ -233,7 +236,7 @@ export class SessionSupervisor implements AsyncDisposable {
       if (this.#state.status === 'alive') await this.#end();
       await startNext({
         start: async () => {
-          await this.#cleaningUp;
+          if (isForOneSession(this.#options)) await this.#cleanUps.settled();
           await this.#startEpoch(startSignal);
         },
         isAfterDeath: () => this.#state.status === 'dead',
@@ -251,7 +254,8 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#untilStop = new AbortController();
     return this.#changes.run(async () => {
       if (this.#state.status === 'alive') await this.#end();
-      await this.#cleaningUp;
+      await this.#cleanUps.settled();
+      await this.#source.ahead?.stop();
       await this.#source.restore?.flush();
     });
   }
@@ -349,7 +353,7 @@ export class SessionSupervisor implements AsyncDisposable {
     epoch.halt(new SessionDeathError(death));
     this.#current?.heartbeat.stop();
     this.#source.restore?.end();
-    this.#cleanUp(session.killNow());
+    this.#cleanUps.add(session.killNow());
     this.#options.observer?.onDead?.(death);
     const { cause, detectedBy, cancelled } = death;
     const { queued, inFlight } = cancelled;
@@ -372,8 +376,8 @@ export class SessionSupervisor implements AsyncDisposable {
     if (state.status !== 'alive') return;
     const { epoch, session } = state;
     this.#transition({ status: 'stopping', epoch, session });
-    this.#cleanUp(session.stop());
-    await this.#cleaningUp;
+    this.#cleanUps.add(session.stop());
+    await this.#cleanUps.settled();
     // If the session died in the meantime, that death is already declared.
     if (this.#state.status === 'stopping') this.#finishEpoch(epoch);
   }
@@ -384,13 +388,8 @@ export class SessionSupervisor implements AsyncDisposable {
     epoch.halt(new SessionEndedError());
     this.#current?.heartbeat.stop();
     this.#source.restore?.end();
-    if (session !== undefined) this.#cleanUp(session.stop());
+    if (session !== undefined) this.#cleanUps.add(session.stop());
     this.#options.observer?.onEnded?.();
     this.#events.emit('session:ended', { owner: this.owner, epoch: epoch.number });
-  }
-
-  /** Runs `work` with its own deadline. The next session and `stop()` wait for it. */
-  #cleanUp(work: Promise<void>): void {
-    this.#cleaningUp = settleCleanUp(work, this.#log);
   }
 }

@@ -8,6 +8,7 @@ import type { Log } from '../core/log.ts';
 import { redactUrl } from '../core/redact.ts';
 import {
   deleteRemoteSession,
+  endLeftFolders,
   endLeftProcesses,
   isProcessGone,
   isProcessRunning,
@@ -68,8 +69,8 @@ export function isAwake({ host, pid, processIdentity: identity }: StoredSession)
 }
 
 /**
- * Cleans up all live sessions of this machine whose process is gone. Returns their current rows. The failure of one does not stop the
- * others.
+ * Cleans up all live sessions of this machine whose process is gone, and what such a process had started for its next session. Returns the
+ * sessions' current rows. The failure of one does not stop the others.
  */
 export async function reapAbandoned(options: ReaperOptions): Promise<StoredSession[]> {
   const { registry, host, log } = options;
@@ -91,6 +92,15 @@ export async function reapAbandoned(options: ReaperOptions): Promise<StoredSessi
   }
   if (reaped.length > 0) {
     log.info('Sessions of processes that are gone were cleared', { owners: reaped.map(({ owner }) => owner) });
+  }
+  try {
+    const removed = await endLeftFolders();
+    if (removed > 0)
+      log.info('Drivers and browsers that waited for sessions of ended processes were removed', { removed });
+  } catch (thrown) {
+    log.warn('Waiting drivers and browsers of an ended process could not be removed', {
+      reason: toError(thrown).message,
+    });
   }
   return reaped;
 }

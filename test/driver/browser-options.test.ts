@@ -2,7 +2,12 @@ import { expect } from 'chai';
 import { Capabilities } from 'selenium-webdriver';
 import chrome from 'selenium-webdriver/chrome.js';
 
-import { mergeBrowserOptions, toProxyCapability, validateBrowserOptions } from '../../src/driver/browser-options.ts';
+import {
+  isForOneBrowser,
+  mergeBrowserOptions,
+  toProxyCapability,
+  validateBrowserOptions,
+} from '../../src/driver/browser-options.ts';
 import { toCapabilities } from '../../src/driver/capabilities.ts';
 
 describe('mergeBrowserOptions', () => {
@@ -88,5 +93,23 @@ describe('toCapabilities: options of a browser', () => {
     const wanted = wire({ proxy: 'http://proxy.test:1', acceptInsecureCerts: true });
     expect(wanted.get('proxy')).to.include({ httpProxy: 'proxy.test:1' });
     expect(wanted.get('acceptInsecureCerts')).to.equal(true);
+  });
+});
+
+describe('isForOneBrowser', () => {
+  it('is true for options that name a profile or a port of the browser', () => {
+    for (const options of [
+      { userDataDir: '/profile' },
+      { arguments: ['--user-data-dir=/profile'] },
+      { arguments: ['--remote-debugging-port=9222'] },
+      { capabilities: { 'goog:chromeOptions': { args: ['user-data-dir=/profile'] } } },
+    ])
+      expect(isForOneBrowser(options), JSON.stringify(options)).to.equal(true);
+    for (const options of [
+      {},
+      { arguments: ['--remote-debugging-port=0', '--lang=de'] },
+      { downloadDir: '/downloads' },
+    ])
+      expect(isForOneBrowser(options), JSON.stringify(options)).to.equal(false);
   });
 });
