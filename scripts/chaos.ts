@@ -6,12 +6,15 @@
  * `npm run chaos -- --schedules 100 [--seed 1] [--database sqlite|postgres|both] [--verbose]`: does this number of schedules of processes
  * that compete for one run, each with its own seed. It prints each violation with the command that repeats its schedule. With
  * `--verbose` it prints the whole history.
+ * `npm run chaos -- --pressure 10000`: makes this number of probes of healthy sessions on a machine with a load of 30, which takes several
+ * minutes.
  *
  * The exit code is 1 if a problem was found.
  */
 import { parseArgs } from 'node:util';
 
 import { disturbNaturalActions } from './chaos/natural.ts';
+import { probeUnderPressure } from './chaos/pressure.ts';
 import { killPrograms } from './chaos/programs.ts';
 import { runSchedules } from './chaos/schedules.ts';
 import { strikeSessions } from './chaos/sessions.ts';
@@ -25,6 +28,7 @@ const { values: flags } = parseArgs({
     schedules: { type: 'string' },
     database: { type: 'string', default: 'both' },
     verbose: { type: 'boolean', default: false },
+    pressure: { type: 'string' },
     action: { type: 'string' },
     run: { type: 'string' },
     seed: { type: 'string', default: '1' },
@@ -34,7 +38,8 @@ const seed = Number(flags.seed);
 process.exitCode = (await run()) ? 0 : 1;
 
 function run(): Promise<boolean> {
-  const { natural, programs, registry, action, schedules, verbose: isVerbose } = flags;
+  const { natural, programs, pressure, registry, action, schedules, verbose: isVerbose } = flags;
+  if (pressure !== undefined) return probeUnderPressure({ probes: toCount('pressure', pressure) });
   if (schedules !== undefined)
     return runSchedules({ schedules: toCount('schedules', schedules), seed, databases: toDatabases(), isVerbose });
   if (programs !== undefined) return killPrograms({ runs: toCount('programs', programs), seed, registry });

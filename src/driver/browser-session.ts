@@ -192,9 +192,9 @@ export class BrowserSession {
 
   /**
    * Asks the browser and the driver out of band whether they are alive, and reports a death. Resolves with true if they have answered.
-   * Never rejects.
+   * With `isUrgent`, a stopped process is reported sooner. Never rejects.
    */
-  async probe(detectedBy: Detector): Promise<boolean> {
+  async probe(detectedBy: Detector, { isUrgent = false }: { readonly isUrgent?: boolean } = {}): Promise<boolean> {
     const { target, heartbeatTimeoutMs } = this.#options;
     if (this.#isOver() || this.#phase.status === 'starting') return false;
     const result = await this.#prober.probe({
@@ -205,6 +205,7 @@ export class BrowserSession {
       pids: [this.#process?.pid, this.browserPid].filter((pid) => pid !== undefined),
       inFlight: () => this.#transport.inFlight,
       limitMs: heartbeatTimeoutMs,
+      isUrgent,
     });
     if (this.#isOver()) return false;
     if (result.state === 'alive') this.#onAlive();

@@ -7,6 +7,7 @@ import type { DeathCause } from '../model/death.ts';
 import { delay } from '../core/abort.ts';
 import { DeadlineError, toError } from '../core/errors.ts';
 import type { DevTools } from './devtools.ts';
+import { watchActivity, type Activity } from './process-activity.ts';
 import { readProcessState } from './process-table.ts';
 import { verdictOfAnswer } from './verdicts.ts';
 import type { HttpClient } from './http-client.ts';
@@ -18,6 +19,16 @@ const TICK_MS = 50;
  * not.
  */
 const SLEEP_THRESHOLD_MS = 1_000;
+
+/**
+ * The time limit of an urgent probe. It declares a death only if the processes are stopped or asleep; a slow session gets the usual limit.
+ */
+const URGENT_LIMIT_MS = 1_500;
+/** A user who sets a longer time limit than this one, which is the default, gets no earlier death. */
+const MAX_SHORTENED_LIMIT_MS = 3_000;
+
+/** The maximum number of probes in a row of a session that does not answer while its processes run. A browser in a loop is frozen. */
+const MAX_SLOW_PROBES = 10;
 
 /** The pause before a lost connection is tried again. A proxy that restarts is ready after it. */
 const RECONNECT_DELAY_MS = 1_000;
@@ -41,6 +52,8 @@ export interface ProbeTargets {
   /** Returns the number of commands in flight. Without DevTools, a session can't be probed while there are any. */
   readonly inFlight: () => number;
   readonly limitMs: number;
+  /** True if work waits for the session. A session of this program's own driver then gets a shorter time limit if it is not running. */
+  readonly isUrgent: boolean;
 }
 
 const ALIVE: ProbeResult = { state: 'alive' };
@@ -63,20 +76,52 @@ export class Prober {
   }
 }
 
-/**
- * Probes a session once, or twice if the first failure may have another cause than the session: this process was delayed while it waited,
- * the machine is so busy that running processes do not get to answer, or the endpoint drops connections for a moment.
- */
+/** Probes a session, with a shorter time limit first if that is urgent. */
 export async function probeSession(targets: ProbeTargets): Promise<ProbeResult> {
+  const { isUrgent, isOwnDriver, limitMs } = targets;
+  if (!isUrgent || !isOwnDriver || limitMs > MAX_SHORTENED_LIMIT_MS) return probePatiently(targets);
+  const { result, ...doubts } = await probeWatched({ ...targets, limitMs: Math.min(limitMs, URGENT_LIMIT_MS) });
+  const isSure = !doubts.wasHeldUp && (doubts.activity === 'stopped' || doubts.activity === 'asleep');
+  return isFrozen(result) && !isSure ? probePatiently(targets) : result;
+}
+
+/**
+ * Probes a session until it answers or until a missing answer has no other cause than the session. Other causes are: this process was
+ * delayed while it waited, the processes run but do not get to answer on a busy machine, or the endpoint drops connections for a moment.
+ */
+async function probePatiently(targets: ProbeTargets): Promise<ProbeResult> {
+  for (let attempt = 1; ; attempt += 1) {
+    const { result, wasHeldUp, activity } = await probeWatched(targets);
+    if (result.state !== 'dead' || attempt === MAX_SLOW_PROBES) return result;
+    const isSlow = isFrozen(result) && (activity === 'running' || (attempt === 1 && areRunning(targets.pids)));
+    if (result.cause === 'network-lost' && attempt === 1) await delay(RECONNECT_DELAY_MS);
+    else if (!wasHeldUp && !isSlow) return result;
+  }
+}
+
+function isFrozen(result: ProbeResult): boolean {
+  return result.state === 'dead' && result.cause === 'frozen';
+}
+
+interface WatchedProbe {
+  readonly result: ProbeResult;
+  /** True if this process was blocked or suspended, so that an answer that came in time may be read only after the timer has fired. */
+  readonly wasHeldUp: boolean;
+  readonly activity: Activity;
+}
+
+/** Probes once, and finds out what could have caused a missing answer. */
+async function probeWatched(targets: ProbeTargets): Promise<WatchedProbe> {
+  const { limitMs, isOwnDriver, pids } = targets;
   const ownDelay = watchOwnDelay();
-  const first = await probeOnce(targets);
+  const processes = watchActivity(isOwnDriver ? pids : [], limitMs / 3);
+  const result = await probeOnce(targets);
   const { heldUpMs, sleptMs } = ownDelay.stop();
-  // If this process was blocked or suspended, an answer that came in time is read only after the timer has fired.
-  const wasHeldUp = heldUpMs > targets.limitMs / 2 || sleptMs > SLEEP_THRESHOLD_MS;
-  if (first.state !== 'dead') return first;
-  if (first.cause === 'network-lost') await delay(RECONNECT_DELAY_MS);
-  else if (!wasHeldUp && !(first.cause === 'frozen' && areRunning(targets.pids))) return first;
-  return probeOnce(targets);
+  return {
+    result,
+    wasHeldUp: heldUpMs > limitMs / 2 || sleptMs > SLEEP_THRESHOLD_MS,
+    activity: isFrozen(result) ? processes.stop() : processes.cancel(),
+  };
 }
 
 /** Returns whether none of these processes is stopped (proc(5): state T); false if that is unknown. */
@@ -108,7 +153,9 @@ function watchOwnDelay(): { readonly stop: () => { heldUpMs: number; sleptMs: nu
 async function probeOnce(targets: ProbeTargets): Promise<ProbeResult> {
   const checks: Promise<ProbeResult>[] = [];
   if (targets.isOwnDriver) checks.push(checkOwnDriver(targets));
-  if (!targets.isOwnDriver || targets.devtools === undefined) checks.push(checkSession(targets));
+  // An urgent probe does not ask a Grid, whose answers are slow, if the browser can be asked.
+  const asksEndpoint = !targets.isOwnDriver && !targets.isUrgent;
+  if (asksEndpoint || targets.devtools === undefined) checks.push(checkSession(targets));
   if (targets.devtools !== undefined) checks.push(checkBrowser(targets.devtools, targets.limitMs));
   const results = await Promise.all(checks);
   const of = (state: ProbeResult['state']) => results.find((result) => result.state === state);

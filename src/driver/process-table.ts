@@ -42,17 +42,52 @@ export function readProcessVariable(pid: number, name: string): string | undefin
   return entries.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 
+/**
+ * Returns the pids of a process and of its living descendants; an empty list if the process is gone, or not on Linux. Reads only their
+ * own files, which takes 0.3 ms for a browser (measured); the whole process table takes longer.
+ */
+export function listTree(pid: number): number[] {
+  if (readStat(pid) === undefined) return [];
+  const found = [pid];
+  // Each thread has a list of its own children (proc_pid_task(5)).
+  for (const parent of found)
+    for (const thread of listThreads(parent))
+      for (const child of readProc(`${parent}/task/${thread}/children`)?.split(' ') ?? [])
+        if (child !== '') found.push(Number(child));
+  return found;
+}
+
+/** Returns the state letters of a process's threads; an empty list if it is gone, or not on Linux. */
+export function readThreadStates(pid: number): string[] {
+  return listThreads(pid).flatMap((thread) => readStat(`${pid}/task/${thread}`)?.state ?? []);
+}
+
+/** Returns the CPU time that a process has consumed, in clock ticks; 0 if it is gone, or not on Linux. */
+export function readCpuTicks(pid: number): number {
+  return readStat(pid)?.cpuTicks ?? 0;
+}
+
+function listThreads(pid: number): string[] {
+  if (!HAS_PROC) return [];
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
+}
+
 /** Returns one process; undefined if it is gone. */
 export function readProcess(pid: number): ProcessInfo | undefined {
   if (!HAS_PROC) return listByPs().find((info) => info.pid === pid);
   const stat = readStat(pid);
   if (!stat) return undefined;
+  const { cpuTicks: _, ...info } = stat;
   const command = readProc(`${pid}/cmdline`)?.replaceAll('\0', ' ').trim();
-  return { pid, ...stat, command: command === undefined || command === '' ? stat.command : command };
+  return { pid, ...info, command: command === undefined || command === '' ? info.command : command };
 }
 
 /** Reads fields of proc_pid_stat(5). The name in parentheses may itself contain spaces and parentheses. */
-function readStat(pid: number): Omit<ProcessInfo, 'pid'> | undefined {
+function readStat(pid: number | string): (Omit<ProcessInfo, 'pid'> & { readonly cpuTicks: number }) | undefined {
   const text = readProc(`${pid}/stat`);
   if (text === undefined) return undefined;
   const nameEnd = text.lastIndexOf(')');
@@ -62,6 +97,7 @@ function readStat(pid: number): Omit<ProcessInfo, 'pid'> | undefined {
     state: fields[0] ?? 'X',
     ppid: Number(fields[1]),
     pgid: Number(fields[2]),
+    cpuTicks: Number(fields[11]) + Number(fields[12]),
     startedAt: fields[19] ?? '',
   };
 }

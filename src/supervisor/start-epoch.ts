@@ -66,6 +66,6 @@ export async function startEpoch(epoch: Epoch, given: StartEpochOptions): Promis
     epoch,
     session,
     api: new SessionApi({ epoch, session, options, log, checkSessionHealth }),
-    heartbeat: new Heartbeat({ intervalMs: heartbeatIntervalMs, probe: () => session.probe('heartbeat') }),
+    heartbeat: Heartbeat.of(session, epoch, { intervalMs: heartbeatIntervalMs }),
   });
 }

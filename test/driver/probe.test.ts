@@ -6,7 +6,8 @@ import { freeze, openScriptedWebDriver, type ScriptedAnswer } from 'webdriver-su
 import { DevTools } from '../../src/driver/devtools.ts';
 import { HttpClient } from '../../src/driver/http-client.ts';
 import { probeSession, type ProbeResult } from '../../src/driver/probe.ts';
-import { openDevToolsServer, type DevToolsReply } from './support/devtools-server.ts';
+import { eventually } from '../support/eventually.ts';
+import { openDevToolsServer, type DevToolsReply, type DevToolsServer } from './support/devtools-server.ts';
 
 const LIMIT_MS = 100;
 /** The pause before an endpoint that dropped a connection is probed again. */
@@ -160,15 +161,14 @@ async function openSituation({
   });
   const { value } = JSON.parse(body) as { value: { sessionId: string } };
   let devtools: DevTools | undefined;
-  let browserCalls: () => number = () => 0;
+  let browserServer: DevToolsServer | undefined;
   if (browser !== undefined) {
-    const browserServer = stack.use(await openDevToolsServer());
+    browserServer = stack.use(await openDevToolsServer());
     browserServer.answer('Browser.getVersion', browser);
     const ignore = () => undefined;
     const { signal } = new AbortController();
     devtools = await DevTools.connect({ url: browserServer.url, signal, onClosed: ignore, onTabCrashed: ignore });
     stack.adopt(devtools, (connection) => connection.close());
-    browserCalls = () => browserServer.calls.filter(({ method }) => method === 'Browser.getVersion').length;
   }
   const targets = {
     http,
@@ -178,18 +178,31 @@ async function openSituation({
     pids: [] as number[],
     inFlight: () => inFlight,
     limitMs: LIMIT_MS,
+    isUrgent: false,
   };
-  return { server, targets, browserCalls, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  const method = 'Browser.getVersion';
+  const calls = () => browserServer?.calls.filter((call) => call.method === method) ?? [];
+  return {
+    server,
+    targets,
+    browserCalls: () => calls().length,
+    waitForBrowserCalls: (count: number) => eventually(async () => calls().length >= count, `${count} questions`),
+    answerAsBrowser: (reply: DevToolsReply) => browserServer!.answer(method, reply),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
 }
 
 /** Starts a process that can be stopped. */
-function startSleeper(): AsyncDisposable & { readonly pid: number } {
-  const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+const startSleeper = () => startProgram('sleep', ['60']);
+
+/** Starts a program in a process group of its own. Disposing ends the group. */
+function startProgram(program: string, args: readonly string[]): AsyncDisposable & { readonly pid: number } {
+  const child = spawn(program, args, { stdio: 'ignore', detached: true });
   const ended = once(child, 'exit');
   return {
     pid: child.pid!,
     [Symbol.asyncDispose]: async () => {
-      child.kill('SIGKILL');
+      process.kill(-child.pid!, 'SIGKILL');
       await ended;
     },
   };
@@ -248,9 +261,18 @@ describe('probeSession', () => {
 
   it('probes again if the processes run but do not answer, because a busy machine is not a death (invariant 3)', async () => {
     await using s = await openSituation({ isOwnDriver: true, browser: 'never' });
-    const result = describeResult(await probeSession({ ...s.targets, pids: [process.pid] }));
+    await using sleeper = startSleeper();
+    const result = describeResult(await probeSession({ ...s.targets, pids: [sleeper.pid] }));
     expect(result).to.contain('frozen');
     expect(s.browserCalls()).to.equal(2);
+  });
+
+  it('probes ten times if a process below is running all the time, because it is slow, not frozen (invariant 3)', async () => {
+    await using s = await openSituation({ isOwnDriver: true, browser: 'never' });
+    await using shell = startProgram('sh', ['-c', 'while :; do :; done & wait']);
+    const probing = probeSession({ ...s.targets, pids: [shell.pid], limitMs: 20 });
+    expect(describeResult(await probing)).to.contain('frozen');
+    expect(s.browserCalls()).to.equal(10);
   });
 
   it('accepts the first answer if one of the processes is stopped', async () => {
@@ -274,5 +296,48 @@ describe('probeSession', () => {
     await probeSession(s.targets);
     // The machine is so busy that this process was delayed.
     if (performance.now() - startedAt < LIMIT_MS + 20) expect(s.browserCalls()).to.equal(1);
+  });
+});
+
+/** The time limit of these probes is below the shorter limit, so the numbers of questions tell which limits were used. */
+describe('probeSession while work waits for the session', () => {
+  const openUrgent = (browser: DevToolsReply) => openSituation({ isOwnDriver: true, browser, inFlight: 1 });
+
+  it('returns frozen after one question if a process is stopped', async () => {
+    await using s = await openUrgent('never');
+    await using sleeper = startSleeper();
+    await freeze(sleeper.pid);
+    const probing = probeSession({ ...s.targets, isUrgent: true, pids: [process.pid, sleeper.pid] });
+    expect(describeResult(await probing)).to.contain('frozen: the browser');
+    expect(s.browserCalls()).to.equal(1);
+  });
+
+  it('returns frozen after one question if all processes are asleep', async () => {
+    await using s = await openUrgent('never');
+    await using sleeper = startSleeper();
+    const probing = probeSession({ ...s.targets, isUrgent: true, pids: [sleeper.pid] });
+    expect(describeResult(await probing)).to.contain('frozen: the browser');
+    expect(s.browserCalls()).to.equal(1);
+  });
+
+  it('continues if a process below is running, until the browser answers (invariant 3)', async () => {
+    await using s = await openUrgent('never');
+    await using shell = startProgram('sh', ['-c', 'while :; do :; done & wait']);
+    const probing = probeSession({ ...s.targets, isUrgent: true, pids: [shell.pid], limitMs: 20 });
+    await s.waitForBrowserCalls(4);
+    s.answerAsBrowser(HEALTHY);
+    expect(describeResult(await probing)).to.equal('alive');
+  });
+
+  it('asks with the usual limit if the processes are unknown', async () => {
+    await using s = await openUrgent('never');
+    expect(describeResult(await probeSession({ ...s.targets, isUrgent: true }))).to.contain('frozen');
+    expect(s.browserCalls()).to.equal(2);
+  });
+
+  it('does not ask an endpoint whose browser can be asked', async () => {
+    await using s = await openSituation({ isOwnDriver: false, browser: HEALTHY, inFlight: 1 });
+    expect(describeResult(await probeSession({ ...s.targets, isUrgent: true }))).to.equal('alive');
+    expect(s.server.requests.map(({ path }) => path)).not.to.include('/status');
   });
 });

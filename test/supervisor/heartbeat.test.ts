@@ -14,9 +14,15 @@ describe('Heartbeat: probes of silent sessions (R101)', () => {
 
   afterEach(() => clock.restore());
 
-  const begin = (probe: () => Promise<void> = () => Promise.resolve()) => {
-    const spied = spy(probe);
-    return { heartbeat: new Heartbeat({ intervalMs: INTERVAL_MS, probe: spied }), probe: spied };
+  const begin = ({ isWorking = false, isAlive = true, probe = (): Promise<unknown> => Promise.resolve() } = {}) => {
+    const work = { isInFlight: isWorking };
+    const spied = spy(async (_options: { isUrgent: boolean }) => {
+      await probe();
+      if (isAlive) heartbeat.beat();
+      return isAlive;
+    });
+    const heartbeat = new Heartbeat({ intervalMs: INTERVAL_MS, isWorking: () => work.isInFlight, probe: spied });
+    return { heartbeat, work, probe: spied };
   };
 
   it('probes once per interval of silence (R101)', async () => {
@@ -27,6 +33,54 @@ describe('Heartbeat: probes of silent sessions (R101)', () => {
     expect(probe.callCount).to.equal(1);
     await clock.tickAsync(INTERVAL_MS * 3);
     expect(probe.callCount).to.equal(4);
+    heartbeat.stop();
+  });
+
+  it('probes once per second of silence while work is in flight, urgently', async () => {
+    const { heartbeat, probe } = begin({ isWorking: true });
+    await clock.tickAsync(999);
+    expect(probe.callCount).to.equal(0);
+    await clock.tickAsync(1);
+    expect(probe.args).to.deep.equal([[{ isUrgent: true }]]);
+    await clock.tickAsync(10_000);
+    expect(probe.callCount).to.equal(11);
+    heartbeat.stop();
+  });
+
+  it('probes within a second after work begins on a silent session', async () => {
+    const { heartbeat, work, probe } = begin();
+    await clock.tickAsync(2_500);
+    work.isInFlight = true;
+    await clock.tickAsync(1_000);
+    expect(probe.args).to.deep.equal([[{ isUrgent: true }]]);
+    heartbeat.stop();
+  });
+
+  it('probes once per interval again when the work has ended', async () => {
+    const { heartbeat, work, probe } = begin({ isWorking: true });
+    await clock.tickAsync(3_000);
+    work.isInFlight = false;
+    await clock.tickAsync(INTERVAL_MS - 1);
+    expect(probe.callCount).to.equal(3);
+    await clock.tickAsync(1);
+    expect(probe.args.at(-1)).to.deep.equal([{ isUrgent: false }]);
+    heartbeat.stop();
+  });
+
+  it('does not probe a session with work more often than once per interval if nothing is known about it', async () => {
+    const { heartbeat, probe } = begin({ isWorking: true, isAlive: false });
+    await clock.tickAsync(1_000 + INTERVAL_MS * 3);
+    expect(probe.callCount).to.equal(4);
+    heartbeat.stop();
+  });
+
+  it('never probes a session with work whose commands succeed', async () => {
+    const { heartbeat, probe } = begin({ isWorking: true });
+    for (let count = 0; count < 100; count++) {
+      await clock.tickAsync(900);
+      heartbeat.beat();
+    }
+    expect(probe.callCount).to.equal(0);
     heartbeat.stop();
   });
 
@@ -64,7 +118,7 @@ describe('Heartbeat: probes of silent sessions (R101)', () => {
 
   it('does not begin a probe while one is unanswered', async () => {
     const answer = Promise.withResolvers<void>();
-    const { heartbeat, probe } = begin(() => answer.promise);
+    const { heartbeat, probe } = begin({ probe: () => answer.promise });
     await clock.tickAsync(INTERVAL_MS * 10);
     expect(probe.callCount).to.equal(1);
     expect(clock.countTimers()).to.equal(0);
@@ -76,7 +130,7 @@ describe('Heartbeat: probes of silent sessions (R101)', () => {
 
   it('sets no further timer when it is stopped during a probe', async () => {
     const answer = Promise.withResolvers<void>();
-    const { heartbeat, probe } = begin(() => answer.promise);
+    const { heartbeat, probe } = begin({ probe: () => answer.promise });
     await clock.tickAsync(INTERVAL_MS);
     heartbeat.stop();
     answer.resolve();
