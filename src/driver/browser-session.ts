@@ -16,7 +16,6 @@ import { createDriver, toCapabilities } from './capabilities.ts';
 import { SessionEndedError, SessionStartError } from './death.ts';
 import { browserPidOf, DeathHistory, SessionFacts } from './diagnosis/diagnosis.ts';
 import { HttpClient } from './http-client.ts';
-import type { DriverAhead } from './driver-ahead.ts';
 import { DriverProcess } from './driver-process.ts';
 import { Prober } from './probe.ts';
 import { describeProxy } from './describe-proxy.ts';

@@ -24,5 +24,5 @@ export const QUIET: AlertFacts = {
 };
 
 export function makeRecentDeaths(cause: string, number: number, diagnosis = NO_DIAGNOSIS): RecentDeath[] {
-  return Array<RecentDeath>(number).fill({ cause, diagnosis });
+  return Array.from({ length: number }, () => ({ cause, diagnosis }));
 }
