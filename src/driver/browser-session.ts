@@ -186,7 +186,13 @@ export class BrowserSession {
 
   /** Returns why the session died. Reads the facts now, before its processes and its folder are removed. */
   diagnose(report: DeathReport): Diagnosis {
-    return this.#phase.created?.facts.diagnose(report, this.url) ?? NO_DIAGNOSIS;
+    try {
+      return this.#phase.created?.facts.diagnose(report, this.url) ?? NO_DIAGNOSIS;
+    } catch (thrown) {
+      // A death is declared in any case.
+      this.#options.log.warn('The reason of a death could not be found', { reason: toError(thrown).message });
+      return NO_DIAGNOSIS;
+    }
   }
 
   /**

@@ -5,6 +5,8 @@
  * - One pure table turns the facts into a diagnosis. It never guesses: without a fact, the reason is `unknown`.
  * - A fact that this system does not show, as on macOS or on a Grid, is missing. No read throws.
  */
+import { performance as loopMonitor } from 'node:perf_hooks';
+
 import type { Capabilities } from 'selenium-webdriver';
 
 import type { DeathReport, Diagnosis } from '../../model/death.ts';
@@ -78,7 +80,7 @@ export class SessionFacts {
   readonly #usesSharedMemoryFolder: boolean;
   /** The last two samples, the newer one first. */
   #samples: readonly [Sample, Sample];
-  #loop = performance.eventLoopUtilization();
+  #loop = loopMonitor.eventLoopUtilization();
   /** The difference of the clocks at the last sample, and the last sleep that it showed. */
   #clockDifference = clockDifference();
   #slept = { ms: 0, at: -Infinity };
@@ -106,7 +108,7 @@ export class SessionFacts {
   sample(): void {
     if (performance.now() - this.#samples[0].at < SAMPLE_INTERVAL_MS) return;
     this.#samples = [this.#read(), this.#samples[0]];
-    this.#loop = performance.eventLoopUtilization();
+    this.#loop = loopMonitor.eventLoopUtilization();
     this.#noteSleep();
   }
 
@@ -144,7 +146,7 @@ export class SessionFacts {
       descriptors: (this.#browser && readDescriptors(this.#browser.pid)) ?? last.descriptors,
       processes: readProcesses(this.#cgroups),
       refusedProcesses: growth(this.#refusedAtStart, readRefusedProcesses(this.#cgroups)),
-      load: { ...readLoad(), ownEventLoop: performance.eventLoopUtilization(this.#loop).utilization },
+      load: { ...readLoad(), ownEventLoop: loopMonitor.eventLoopUtilization(this.#loop).utilization },
       sleptMs: performance.now() - this.#slept.at < SLEEP_EFFECT_MS ? this.#slept.ms : 0,
       output: outputSince(this.#outputAtStart, driver?.lastOutput ?? ''),
       mismatch: findMismatch(capabilities),
