@@ -1,6 +1,6 @@
 /** The errors about the end of a session. */
 import { SupervisorError, type SupervisorErrorOptions } from '../core/errors.ts';
-import type { Death } from '../model/death.ts';
+import { describeDiagnosis, type Death } from '../model/death.ts';
 
 /**
  * The session is dead. Thrown by all work that was in progress on it and by every later request to it. To continue, restart the supervisor,
@@ -12,12 +12,13 @@ export class SessionDeathError extends SupervisorError {
   readonly death: Death;
 
   constructor(death: Death, options?: ErrorOptions) {
-    const { cause, detectedBy, evidence, epoch } = death;
+    const { cause, detectedBy, evidence, diagnosis, epoch } = death;
+    const why = describeDiagnosis(diagnosis);
     super(
-      `The browser session died (${cause}, noticed by ${detectedBy}, session ${epoch} of this run): ${evidence.message}`,
+      `The browser session died (${cause}, noticed by ${detectedBy}, session ${epoch} of this run): ${evidence.message}${why === '' ? '' : `; ${why}`}`,
       {
         ...options,
-        data: { cause, detectedBy, epoch },
+        data: { cause, detectedBy, epoch, reason: diagnosis.reason },
       },
     );
     this.death = death;

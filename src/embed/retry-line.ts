@@ -1,6 +1,7 @@
 /** Makes the line that reports that a test is run again. */
 import { toPlainLine } from '../core/plain-text.ts';
 import { redactText } from '../core/redact.ts';
+import { describeDiagnosis } from '../model/death.ts';
 import type { SuperviseRetry } from './supervise.ts';
 
 export interface RetryLineOptions extends SuperviseRetry {
@@ -10,11 +11,12 @@ export interface RetryLineOptions extends SuperviseRetry {
 
 /** Returns one line, without a line break, with the test, the cause of the death and the number of the next attempt. */
 export function describeRetry({ test, death, attempt }: RetryLineOptions): string {
-  const { cause, detectedBy, evidence } = death;
+  const { cause, detectedBy, evidence, diagnosis } = death;
+  const why = describeDiagnosis(diagnosis);
   const name = test === undefined ? 'a test' : `the test "${test}"`;
   return toPlainLine(
     redactText(
-      `webdriver-supervisor: the browser died during ${name} (${cause}, noticed by ${detectedBy}: ${evidence.message}). ` +
+      `webdriver-supervisor: the browser died during ${name} (${cause}, noticed by ${detectedBy}: ${evidence.message}${why === '' ? '' : `; ${why}`}). ` +
         `The test is run again on a new session, attempt ${attempt}.`,
     ),
   );

@@ -43,7 +43,18 @@ describe('The error catalogue of the driver', () => {
     const error = new SessionDeathError(DEATH);
     expect(error.message).to.contain('browser-gone').and.to.contain('devtools').and.to.contain('the socket closed');
     expect(error.death).to.equal(DEATH);
-    expect(error.data).to.deep.equal({ cause: 'browser-gone', detectedBy: 'devtools', epoch: 2 });
+    expect(error.data).to.deep.equal({ cause: 'browser-gone', detectedBy: 'devtools', epoch: 2, reason: 'unknown' });
+  });
+
+  it('ends the message of SessionDeathError with the reason if one is known', () => {
+    const diagnosis = {
+      reason: 'disk-full',
+      confidence: 'likely',
+      evidence: ['0 MB free'],
+      advice: 'Free space.',
+    } as const;
+    const { message } = new SessionDeathError({ ...DEATH, diagnosis });
+    expect(message).to.match(/the socket closed; probably disk-full: 0 MB free\. Free space\.$/);
   });
 
   it('names the command, its deadline and the setting in CommandTimeoutError', () => {

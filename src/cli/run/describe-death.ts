@@ -1,5 +1,5 @@
 /** Describes a session's death for users. */
-import type { Death, DeathCause, DeathReason, Diagnosis } from '../../model/death.ts';
+import { describeDiagnosis, type Death, type DeathCause, type DeathReason } from '../../model/death.ts';
 import type { StoredSession } from '../../model/session.ts';
 import type { RunCounts } from '../../runs/runs.ts';
 
@@ -48,12 +48,13 @@ export function describeStoredDeath(
   { cause, detectedBy, at, epoch, diagnosis }: NonNullable<StoredSession['death']> | Death,
   message: unknown,
 ): string {
+  const why = describeDiagnosis(diagnosis);
   return [
     `${cause}, noticed by ${detectedBy}`,
     typeof at === 'string' ? ` at ${at}` : '',
     typeof epoch === 'number' ? ` (session ${epoch})` : '',
     typeof message === 'string' ? `: ${message}` : '',
-    describeDiagnosis(diagnosis),
+    why === '' ? '' : `; ${why}`,
   ].join('');
 }
 
@@ -76,10 +77,4 @@ function describeReason({ cause, diagnosis: { reason, confidence } }: Death): st
 
 function nameDeath({ cause, diagnosis: { reason } }: Death): string {
   return reason === 'unknown' ? cause : `${cause} (${reason})`;
-}
-
-function describeDiagnosis({ reason, confidence, evidence, advice }: Diagnosis): string {
-  if (reason === 'unknown') return '';
-  const likely = confidence === 'likely' ? 'probably ' : '';
-  return `; ${[`${likely}${reason}: ${evidence.join('; ')}`, ...(advice === null ? [] : [advice])].join('. ')}`;
 }

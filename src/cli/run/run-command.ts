@@ -138,7 +138,9 @@ async function runRequest(
     onDeath: (death: RunOutcome['deaths'][number]) => {
       const isLast = request.options.recover === false || stop.signal.aborted || isTakenAway(death);
       const result = isLast ? 'the run ends' : 'the run continues on a new session';
-      log.warn(`${describeDeath(death, run.progress.counts)}: ${death.evidence.message}; ${result}`);
+      // The socket or the answer that revealed the death says less than its reason.
+      const message = death.diagnosis.reason === 'unknown' ? `: ${death.evidence.message}` : '';
+      log.warn(`${describeDeath(death, run.progress.counts)}${message}; ${result}`);
     },
   };
   const { rehearse, warnOfEffects, WatchedRun } = await loadEngine();

@@ -56,9 +56,9 @@ describe('run', function () {
     killBrowserOf(cli.pid);
     const { code, stdout, stderr } = await cli.result;
     expect(stdout)
-      .to.include('  deaths     survived 1 death: browser-gone ×1\n')
+      .to.include('  deaths     survived 1 death: browser-gone (ended-from-outside) ×1\n')
       .and.include('  steps      3 = 3 done\n');
-    expect(stderr.match(/The browser was killed/g)).to.have.length(1);
+    expect(stderr.match(/The browser was ended from outside/g)).to.have.length(1);
     expect(stderr).to.include('the run continues on a new session');
     expect(code).to.equal(0);
   });
@@ -72,7 +72,9 @@ describe('run', function () {
     killBrowserOf(cli.pid);
     const { code, stdout, stderr } = await cli.result;
     const [first] = stdout.split('\n');
-    expect(first).to.match(/^The browser was killed.* \(browser-gone, noticed by \w+\) at 20.+Z, 0 of 1 done\.$/);
+    expect(first).to.match(
+      /^The browser was ended from outside \(browser-gone, noticed by \w+\) at 20.+Z, 0 of 1 done: .*SIGKILL.*\.$/,
+    );
     expect(stdout)
       .to.include(`  page       ${site.url}1\n`)
       .and.match(/^ {2}commands {3}POST \//m);
@@ -81,7 +83,7 @@ describe('run', function () {
       .to.match(/^pages was halted after/m)
       .and.include('  steps      1 = 0 done + 1 cancelled\n');
     expect(stdout).to.match(/^ {2}next .* --resume \d{8}-\d{6}-[\da-f]{6} {3}\(does the remaining work\)$/m);
-    expect(stderr.match(/The browser was killed/g)).to.have.length(1);
+    expect(stderr.match(/The browser was ended from outside/g)).to.have.length(1);
     expect(code).to.equal(3);
   });
 
