@@ -9,6 +9,7 @@ import { expect } from 'chai';
 
 import { CLI, cleanEnvironment, ROOT } from '../cli/cli.ts';
 import { itInNamespaces, OWN_MOUNTS, FORBID_NAMESPACES, OWN_USER } from '../support/namespaces.ts';
+import { withoutMemfd } from '../support/without-memfd.ts';
 import { localBrowser } from './support/local-browser.ts';
 
 const [FLAG = ''] = CLI;
@@ -24,15 +25,6 @@ interface Condition {
   /** The row of `doctor`. Default `start`. */
   readonly row?: string;
 }
-
-/** A browser that gets no memfd from the system, as with old kernels and in some sandboxes, and puts its shared memory into /dev/shm. */
-const WITHOUT_MEMFD = (program: string) => `#!/usr/bin/perl
-my ($prctl, $memfd_create) = qx(uname -m) =~ /aarch64/ ? (167, 279) : (157, 319);
-my $filter = pack '(SCCL)4', 0x20, 0, 0, 0, 0x15, 0, 1, $memfd_create, 6, 0, 0, 0x00050000 | 38, 6, 0, 0, 0x7fff0000;
-syscall($prctl, 38, 1, 0, 0, 0) == 0 or die;
-syscall($prctl, 22, 2, pack('Sx![P]P', 4, $filter), 0, 0) == 0 or die;
-exec '${program}', @ARGV;
-`;
 
 /** Returns the header of a program for another processor, with the size of the smallest program. */
 function makeForeignProgram(): Buffer {
@@ -101,7 +93,7 @@ describe("A browser that can't be started, and doctor under the same conditions"
     void (await Promise.all([check(first), ...others.map(checkStart)]));
 
   itInNamespaces(OWN_MOUNTS)('names the shared memory if it is too small, full, or read-only', async () => {
-    const environment = { CHROME_BINARY: write('without-memfd', WITHOUT_MEMFD(program)) };
+    const environment = { CHROME_BINARY: write('without-memfd', withoutMemfd(program)) };
     const withMount = (options: string, says: RegExp): Condition => {
       return { line: `mount -t tmpfs -o ${options} none /dev/shm`, namespaces: OWN_MOUNTS, environment, says };
     };

@@ -3,8 +3,10 @@ import { describeEnd, findVictim, isCrash, signalOf } from './ends.ts';
 import type { Facts, FreeSpace } from './facts.ts';
 import { bytes, quote, type Row } from './row.ts';
 
-/** Chromium reserves shared memory and files in larger parts. */
-const MIN_FREE_BYTES = 2 ** 20;
+/** A picture of a page takes several MB. With less shared memory, Chromium 156 was seen to end. */
+const MIN_FREE_BYTES = 8 * 2 ** 20;
+/** Docker's default. The pictures of a few pages fill it, and the end of a tab frees it again before it can be read. */
+const SMALL_SHARED_MEMORY_BYTES = 64 * 2 ** 20;
 const NEARLY_REACHED = 0.8;
 const SHARED_MEMORY_WORDS = /Creating shared memory in \/dev\/shm\S* failed: No space/;
 const DISK_WORDS = /No space left on device|FILE_ERROR_NO_SPACE|ENOSPC|database or disk is full/;
@@ -21,6 +23,8 @@ const failedToWrite = (facts: Facts) => /^SIG(BUS|TRAP|ILL)$/.test(signalOf(find
 
 const isFull = (space: FreeSpace | undefined) =>
   space !== undefined && (space.freeBytes < MIN_FREE_BYTES || space.freeFiles === 0);
+
+const isSmall = (space: FreeSpace | undefined) => space !== undefined && space.totalBytes <= SMALL_SHARED_MEMORY_BYTES;
 
 const isNearlyReached = (usage: Facts['descriptors']) =>
   usage !== undefined && usage.used >= NEARLY_REACHED * usage.limit;
@@ -77,7 +81,7 @@ export const RESOURCE_ROWS: readonly Row[] = [
   {
     reason: 'shared-memory-full',
     confidence: 'likely',
-    when: (facts) => failedToWrite(facts) && isFull(facts.sharedMemory),
+    when: (facts) => failedToWrite(facts) && (isFull(facts.sharedMemory) || isSmall(facts.sharedMemory)),
     evidence: (facts) => [facts.sharedMemory && describeSpace(facts.sharedMemory), describeFailure(facts)],
     advice: () => SHARED_MEMORY_ADVICE,
   },

@@ -82,8 +82,22 @@ const RESOURCES: readonly Case[] = [
     what: 'a tab that could not write to full shared memory',
     facts: { ...crashedTab('crashed', 7), sharedMemory: { ...FULL, folder: '/dev/shm' } },
     is: 'shared-memory-full likely',
-    evidence: /^\/dev\/shm has 4 KB free of 5 MB$/,
+    evidence: /^\/dev\/shm has 4 KB free of 500 MB$/,
     advice: /--shm-size=1g\), or add --disable-dev-shm-usage to BROWSER_ARGUMENTS/,
+  },
+  {
+    what: 'a tab that could not write to the small shared memory of a container',
+    facts: {
+      ...crashedTab('crashed', 5),
+      sharedMemory: { ...FULL, folder: '/dev/shm', freeBytes: 40 * MB, totalBytes: 64 * MB },
+    },
+    is: 'shared-memory-full likely',
+    evidence: /^\/dev\/shm has 40 MB free of 64 MB$/,
+  },
+  {
+    what: 'a tab that failed otherwise, with full shared memory',
+    facts: { ...crashedTab('crashed', 11), sharedMemory: { ...FULL, folder: '/dev/shm' } },
+    is: 'crashed certain',
   },
   {
     what: 'a browser whose output names the shared memory',
@@ -97,7 +111,7 @@ const RESOURCES: readonly Case[] = [
     what: 'a browser whose output and whose folder show a full disk',
     facts: { browser: ended('SIGTRAP'), output: 'write failed: No space left on device (28)\n', temporaryFolder: FULL },
     is: 'disk-full certain',
-    evidence: /^\/tmp\/wds-1 has 4 KB free of 5 MB$/,
+    evidence: /^\/tmp\/wds-1 has 4 KB free of 500 MB$/,
     advice: /temporary folder \(\/tmp\/wds-1\), or set TMPDIR/,
   },
   {

@@ -86,4 +86,4 @@ export const crashedTab = (status: string, errorCode: number) => ({
   tab: { status, errorCode },
 });
 /** The space of a folder that is full. */
-export const FULL = { folder: '/tmp/wds-1', freeBytes: 4_096, totalBytes: 5 * MB, freeFiles: 100 };
+export const FULL = { folder: '/tmp/wds-1', freeBytes: 4_096, totalBytes: 500 * MB, freeFiles: 100 };
