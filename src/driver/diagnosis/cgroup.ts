@@ -56,7 +56,7 @@ export function findCgroups(pid: number, root = '/'): Cgroups {
     );
     if (place?.[2] === undefined || mount === undefined) return undefined;
     // In a container, the mount shows only a part of the hierarchy, whose name the membership may or may not repeat.
-    const below = place[2].startsWith(mount.root) ? place[2].slice(mount.root.length) : place[2];
+    const below = `${place[2]}/`.startsWith(`${mount.root}/`) ? place[2].slice(mount.root.length) : place[2];
     return { version, folders: climb(path.join(root, mount.point), below) };
   };
   return { memory: find('memory'), pids: find('pids') };
