@@ -14,7 +14,7 @@ import { GroupUsage, type UsageSample } from './process-usage.ts';
 import { Ring, type Timed } from './ring.ts';
 
 const RECORDED_MS = 20_000;
-const TICK_MS = 1_000;
+const DEFAULT_TICK_MS = 1_000;
 const MAX_COMMANDS = 500;
 const MAX_ENTRIES = 200;
 /** The maximum length of all texts of a kind together, in letters of up to 2 bytes. */
@@ -87,6 +87,8 @@ export interface RecordedSeconds {
 export interface RecorderOptions {
   /** Called when a session begins. Returns its number in the run, from 1. */
   readonly onSession: () => number;
+  /** The time between two samples, and the minimum time between two pictures. @default 1_000 */
+  readonly tickMs?: number;
 }
 
 /** Records the sessions of one supervisor, one after the other. */
@@ -135,7 +137,7 @@ export class Recorder {
       },
     });
     this.#camera = camera;
-    const timer = setInterval(() => this.#tick(session, { usage, camera }), TICK_MS);
+    const timer = setInterval(() => this.#tick(session, { usage, camera }), this.#options.tickMs ?? DEFAULT_TICK_MS);
     timer.unref();
     session.over.addEventListener('abort', () => clearInterval(timer), { once: true });
   }
