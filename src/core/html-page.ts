@@ -28,8 +28,8 @@ section { background: var(--surface); border: 1px solid var(--line); border-radi
 .failed { border-left: 5px solid var(--bad); }
 .warned { border-left: 5px solid var(--warn); }
 .ok { border-left: 5px solid var(--good); }
-.failed > p > strong, .bad { color: var(--bad); }
-.ok > p > strong, .good { color: var(--good); }
+.failed > p:first-of-type > strong, .bad { color: var(--bad); }
+.ok > p:first-of-type > strong, .good { color: var(--good); }
 .warn { color: var(--warn); }
 @media (max-width: 40rem) { section { padding: .75rem .875rem; } h1 { font-size: 1.35rem; } }
 @media print { body { background: none; } section { break-inside: avoid; } }`;

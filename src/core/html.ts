@@ -1,5 +1,5 @@
 /**
- * HTML as a tagged template. Every interpolated text is escaped, because texts come from pages that nobody trusts. Only other {@link Html}
+ * HTML as a tagged template. Every interpolated text is escaped, because texts come from hostile pages. Only other {@link Html}
  * values are inserted unchanged.
  */
 import { toPlainText } from './plain-text.ts';

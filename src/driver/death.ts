@@ -1,6 +1,7 @@
 /** The errors about the end of a session. */
 import { SupervisorError, type SupervisorErrorOptions } from '../core/errors.ts';
-import { describeDiagnosis, type Death } from '../model/death.ts';
+import type { Death } from '../model/death.ts';
+import { describeDiagnosis } from '../model/death-words.ts';
 
 /**
  * The session is dead. Thrown by all work that was in progress on it and by every later request to it. To continue, restart the supervisor,

@@ -1,7 +1,7 @@
 /** Makes the line that reports that a test is run again. */
 import { toPlainLine } from '../core/plain-text.ts';
 import { redactText } from '../core/redact.ts';
-import { describeDiagnosis } from '../model/death.ts';
+import { describeDiagnosis } from '../model/death-words.ts';
 import type { SuperviseRetry } from './supervise.ts';
 
 export interface RetryLineOptions extends SuperviseRetry {

@@ -77,13 +77,6 @@ export type Diagnosis = z.output<typeof diagnosisSchema>;
 /** The diagnosis if no fact shows a reason, and of deaths that were stored before there were diagnoses. */
 export const NO_DIAGNOSIS: Diagnosis = { reason: 'unknown', confidence: 'none', evidence: [], advice: null };
 
-/** `probably out-of-memory: 256 MB of 256 MB in use. Raise the limit.`; empty for the reason `unknown`. */
-export function describeDiagnosis({ reason, confidence, evidence, advice }: Diagnosis): string {
-  if (reason === 'unknown') return '';
-  const likely = confidence === 'likely' ? 'probably ' : '';
-  return [`${likely}${reason}: ${evidence.join('; ')}`, ...(advice === null ? [] : [advice])].join('. ');
-}
-
 /** A declared death: plain data, created once per epoch. */
 export const deathSchema = z
   .object({

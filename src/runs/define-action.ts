@@ -26,6 +26,7 @@ export const RUN_FLAGS = [
   'rehearse',
   'output',
   'format',
+  'report',
   'json',
   'verbose',
   'help',

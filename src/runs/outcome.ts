@@ -51,6 +51,8 @@ export interface RunOutcome {
   readonly durationMs: number;
   /** Dataset -> file. */
   readonly outputs: Readonly<Record<string, string>>;
+  /** The report of the run, an HTML file; null if there is none. */
+  readonly report: string | null;
 }
 
 /** No step finished, no record was saved and `ctx.progress` was not called within the time of SESSION_TIMEOUT_MINUTES. */

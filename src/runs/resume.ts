@@ -3,14 +3,11 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { StoredRun } from '../model/run.ts';
 import { ConfigError } from '../core/errors.ts';
-import type { Log } from '../core/log.ts';
 import { redactValue } from '../core/redact.ts';
 import { toFlag } from '../core/shell-words.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Action } from './define-action.ts';
-import { exportRecords } from './exports/export.ts';
 import { EXPORT_FORMATS, type ExportFormat } from './exports/formats.ts';
-import type { RunOutcome } from './outcome.ts';
 import { toFields, toPlain } from './stored-params.ts';
 
 export interface StoredOptions {
@@ -81,41 +78,6 @@ export function resumeParams(
     `The run ${run.id} was begun with other parameters:\n${lines.join('\n')}\n` +
       'Leave them out to resume it as it was, or begin a new run.',
   );
-}
-
-/** Returns the outcome of a run that was completed earlier, and writes its files again. */
-export async function repeatCompleted(
-  run: StoredRun,
-  registry: Registry,
-  {
-    folder,
-    format,
-    writesOutput,
-    signal,
-    log,
-  }: { folder: string; format: ExportFormat; writesOutput: boolean; signal: AbortSignal | undefined; log: Log },
-): Promise<RunOutcome> {
-  log.info('The run is already completed; its files are written again');
-  const prove = () => registry.runs.proveUnchanged(run);
-  const { outputs, warnings } = writesOutput
-    ? await exportRecords(registry.runs.listRecords(run.id), { folder, format, prove, signal, earlier: run.outputs })
-    : { outputs: {}, warnings: [] };
-  const { queued: _queued, running: _running, ...counts } = run.counts;
-  return {
-    runId: run.id,
-    action: run.action,
-    status: 'completed',
-    owner: run.owner,
-    counts,
-    records: run.records,
-    sessions: run.sessions,
-    deaths: run.deaths,
-    error: null,
-    warnings,
-    repeatedEffects: [],
-    durationMs: run.durationMs,
-    outputs,
-  };
 }
 
 /** Throws `ConfigError` if a resume names another owner: the run's data belong to its owner. */

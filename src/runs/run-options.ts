@@ -30,7 +30,7 @@ import {
 import type { Action } from './define-action.ts';
 import { assertWritableFolder } from './exports/export.ts';
 import { assertFolderUnclaimed, toFolderClaim } from './exports/output-folder.ts';
-import type { RunProgress } from './outcome.ts';
+import type { RunOutcome, RunProgress } from './outcome.ts';
 import { assertReachable } from './preflight.ts';
 import { readStoredOptions, type StoredOptions } from './resume.ts';
 import { toStoredParams, type StoredParams } from './stored-params.ts';
@@ -73,6 +73,10 @@ export interface RunOptions {
    * `always` also at the end of the run, `off` none. @default the setting `RECORD`
    */
   readonly record?: RecordMode;
+  /** If false, the folder gets no `report.html`. @default true */
+  readonly report?: boolean;
+  /** Returns the next command for the user, which the report shows. @default the call that resumes or repeats the run */
+  readonly describeNext?: (outcome: RunOutcome) => string;
   /** Cancels the run. Finished work stays stored. */
   readonly signal?: AbortSignal;
   /** @default read from the environment and `config/` */
@@ -108,6 +112,8 @@ export interface PlannedRun {
   readonly givesUpSteps: boolean;
   readonly folder: string;
   readonly writesOutput: boolean;
+  readonly writesReport: boolean;
+  readonly describeNext: (outcome: RunOutcome) => string;
   /** Undefined for a run that writes no files. */
   readonly claim: FolderClaim | undefined;
   readonly format: ExportFormat;
@@ -222,6 +228,8 @@ export async function planRun(
     givesUpSteps: options.givesUpSteps ?? true,
     folder,
     writesOutput: output !== false,
+    writesReport: output !== false && (options.report ?? true),
+    describeNext: options.describeNext ?? describeNextCall,
     claim,
     format,
     record: options.record ?? config.record,
@@ -235,6 +243,11 @@ export async function planRun(
     onProgress: options.onProgress,
     onSession: options.onSession,
   };
+}
+
+/** Returns the call that resumes the run, or repeats a completed one. */
+function describeNextCall({ runId, status }: RunOutcome): string {
+  return status === 'completed' ? 'runAction(action, params)' : `runAction(action, params, { resume: '${runId}' })`;
 }
 
 function describeIssue(issue: z.core.$ZodIssue, action: Action, given: unknown): string[] {

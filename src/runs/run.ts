@@ -5,7 +5,7 @@
 import type { StoredRun } from '../model/run.ts';
 import { anySignal } from '../core/abort.ts';
 import { callBack } from './call-back.ts';
-import { ActionError, CancelledError, InvariantError, toError } from '../core/errors.ts';
+import { ActionError, CancelledError, ConfigError, InvariantError, toError } from '../core/errors.ts';
 import { LeaseLostError, type Registry, type RegistryError, type RunStore } from '../registry/registry.ts';
 import { SessionManager, type Acquisition, type ObservedAcquireOptions } from '../sessions/sessions.ts';
 import { deathBehind, untilOver, type SessionSupervisor, type SupervisorOptions } from '../supervisor/supervisor.ts';
@@ -32,7 +32,8 @@ import { Recordings } from './recordings.ts';
 import { reloadStateful } from './reload-action.ts';
 import { RunFigures } from './run-figures.ts';
 import type { PlannedRun } from './run-options.ts';
-import { repeatCompleted } from './resume.ts';
+import { repeatCompleted } from './repeat-completed.ts';
+import { reportRun } from './reports/reports.ts';
 import { SessionPool } from './sessions/session-pool.ts';
 import { SessionRenewals, type Ending } from './sessions/session-renewals.ts';
 import { openRunState } from './state/open-run-state.ts';
@@ -349,6 +350,7 @@ export class Run {
 
   #onProgress(): void {
     this.#stallWatch.note();
+    this.#ledger.timings.noteRecords((this.#store?.recordCount ?? 0) - (this.#plan.resumed?.records ?? 0));
     callBack('onProgress', this.#plan.log, () => this.#plan.onProgress?.(this.progress));
   }
 
@@ -356,11 +358,12 @@ export class Run {
     this.#ledger.cancelOpen();
     let error = ending.kind === 'returned' ? undefined : ending.error;
     // Another process may write the files of a run that it has taken over, and no file may lack data that the registry has lost.
-    const isTaken = isRunLost(this.#stop.signal.reason) || this.#figures.ownDeaths.some(isTakenAway);
-    const { outputs, warnings, failure } = await writeOutputs(isTaken ? undefined : this.#store, this.#plan);
+    let isTaken = isRunLost(this.#stop.signal.reason) || this.#figures.ownDeaths.some(isTakenAway);
+    const { outputs, samples, warnings, failure } = await writeOutputs(isTaken ? undefined : this.#store, this.#plan);
     // The outcome has the error that ended the run.
     if (error !== undefined && failure !== undefined) this.#plan.log.error(failure.message);
     error ??= failure;
+    isTaken ||= isRunLost(failure);
     const { queued: _queued, running: _running, ...counts } = this.#ledger.counts;
     const isRepeated = this.#action.effects === 'writes' && this.#replay.repeatedEffects.length > 0;
     const isPartial = counts.failed + counts.cancelled > 0 || isRepeated;
@@ -370,10 +373,11 @@ export class Run {
     } catch (thrown) {
       // A run whose end is not stored has not succeeded.
       error ??= toError(thrown);
+      isTaken ||= isRunLost(thrown);
     }
     await this.#browserState.close({ isCompleted: status() === 'completed' });
     await this.#recordings.close();
-    return {
+    const outcome: RunOutcome = {
       runId: this.id,
       action: this.#action.name,
       status: status(),
@@ -387,6 +391,10 @@ export class Run {
       repeatedEffects: this.#replay.repeatedEffects,
       durationMs: this.#figures.durationMs,
       outputs,
+      report: null,
     };
+    // A folder of another run, or of another process, gets no report.
+    if (isTaken || failure instanceof ConfigError || this.#claimed === undefined) return outcome;
+    return reportRun(outcome, { plan: this.#plan, registry: this.#registry, timings: this.#ledger.timings, samples });
   }
 }

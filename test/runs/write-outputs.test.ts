@@ -30,7 +30,11 @@ describe('Files of a run at its end', () => {
   it('replace those of an earlier end', async () => {
     await using run = await openRun(MEMORY_REGISTRY_URL);
     await run.endStep(1);
-    expect(await writeOutputs(run.store, plan())).to.deep.equal({ outputs: { records: file }, warnings: [] });
+    expect(await writeOutputs(run.store, plan())).to.deep.equal({
+      outputs: { records: file },
+      samples: [{ dataset: 'records', records: 1, first: ['{"number":1,"text":""}'] }],
+      warnings: [],
+    });
     expect(readFileSync(file, 'utf8')).to.equal('{"number":1,"text":""}\n');
   });
 

@@ -30,7 +30,7 @@ import { parseRunFlags, type RunRequest } from './run-flags.ts';
 import { makeActionHelp } from './run-help.ts';
 import { listenForStop } from '../terminal/stop-signals.ts';
 import { checkSource, describeSourceWarning } from './load/source-warnings.ts';
-import { describeRehearsal, summarize } from './summarize.ts';
+import { describeNext, describeRehearsal, summarize } from './summarize.ts';
 import { printJson, printNote, printResult, readLogFormat } from '../terminal/terminal.ts';
 
 /** Returns the exit code. Throws the errors that it finds before the run begins. From then on only `end` can end the program. */
@@ -129,12 +129,14 @@ async function runRequest(
   void warnOfZombies(log);
   for (const warning of request.options.sourceWarnings ?? []) log.warn(describeSourceWarning(warning));
   await using registry = await openRegistry(config.registryUrl);
+  const nextOf = (id: string) => ({ ...next, resume: next.resume(id), exportTo: next.exportTo(id) });
   const options = {
     ...request.options,
     registry,
     config,
     log,
     signal: stop.signal,
+    describeNext: (ended: RunOutcome) => describeNext(ended, nextOf(ended.runId)),
     onDeath: (death: RunOutcome['deaths'][number]) => {
       const isLast = request.options.recover === false || stop.signal.aborted || isTakenAway(death);
       const result = isLast ? 'the run ends' : 'the run continues on a new session';
@@ -166,14 +168,7 @@ async function runRequest(
   const printLines = (lines: readonly string[]) =>
     (isJson ? printNote : printResult)(lines.map((line) => `${line}\n`).join(''));
   if (isVerbose && failure !== undefined) printNote(`${redactText(describeStack(failure))}\n`);
-  printLines(
-    summarize(outcome, {
-      ...next,
-      resume: next.resume(outcome.runId),
-      exportTo: next.exportTo(outcome.runId),
-      failedAt,
-    }),
-  );
+  printLines(summarize(outcome, { ...nextOf(outcome.runId), failedAt }));
   const rehearsal =
     scope !== undefined && outcome.status === 'completed'
       ? await rehearse(outcome, {

@@ -79,6 +79,7 @@ export function parseRunFlags(action: Action, args: readonly string[], target: s
       ...pick<'output', string>('output', values),
       ...pick<'format', ExportFormat>('format', values),
       ...pick<'recover', boolean>('recover', values),
+      ...pick<'report', boolean>('report', values),
     },
   };
 }

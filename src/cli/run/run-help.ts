@@ -45,6 +45,7 @@ export const RUN_COMMAND_FLAGS: readonly Flag[] = [
   ),
   text('output', 'dir', 'where files are written (default: output/<run id>)'),
   text('format', 'choice', 'the format of the data files', { choices: EXPORT_FORMATS, defaultValue: 'jsonl' }),
+  toggle('report', 'an HTML page about the run, report.html, in the output folder', { defaultValue: true }),
   toggle('json', 'print the outcome as one line of JSON, last'),
   toggle('verbose', 'log more, and show where errors come from'),
   toggle('help', "show this; after an action's name, with its parameters"),

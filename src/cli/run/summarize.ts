@@ -3,7 +3,7 @@ import { describeDuration } from '../../core/describe-time.ts';
 import { count, describeUnits, listSome } from '../../core/describe-number.ts';
 import { toPlainLine } from '../../core/plain-text.ts';
 import type { Death } from '../../model/death.ts';
-import { isTakenAway, type Rehearsal, type RunOutcome, type RunStatus } from '../../runs/runs.ts';
+import { findRootCause, RUN_VERBS, type Rehearsal, type RunOutcome } from '../../runs/runs.ts';
 import { describeDeath, listAdvice, tallyCauses } from './describe-death.ts';
 
 const MAX_COMMANDS_SHOWN = 5;
@@ -12,16 +12,6 @@ const MAX_ADVICE_SHOWN = 3;
 const MAX_WARNINGS_SHOWN = 10;
 const MAX_STEPS_SHOWN = 10;
 const MAX_KILLS_SHOWN = 10;
-/** The codes of errors that a death causes because the run could not continue after it. */
-const CAUSED_BY_DEATH = ['session-dead', 'session-start-failed', 'restart-limit'];
-const VERBS: Readonly<Record<RunStatus, string>> = {
-  completed: 'completed',
-  partial: 'ended with failures',
-  failed: 'failed',
-  halted: 'was halted',
-  timed_out: 'timed out',
-  cancelled: 'was cancelled',
-};
 
 export interface SummaryOptions {
   /** The command that repeats the run. */
@@ -44,7 +34,7 @@ export function summarize(outcome: RunOutcome, options: SummaryOptions): string[
     ...(rootCause === undefined ? [] : [`${describeDeath(rootCause, outcome.counts)}.`]),
     ...(rootCause === undefined ? [] : describeEvidence(rootCause)),
     ...describeError(outcome, { ...options, isSymptom: rootCause !== undefined }),
-    `${outcome.action} ${VERBS[status]} after ${describeDuration(outcome.durationMs)}: ${describeRecords(outcome)}.`,
+    `${outcome.action} ${RUN_VERBS[status]} after ${describeDuration(outcome.durationMs)}: ${describeRecords(outcome)}.`,
     ...(status === 'completed' || status === 'partial'
       ? describeSurvival(deaths)
       : describeEarlierDeaths(deaths, rootCause)),
@@ -52,6 +42,7 @@ export function summarize(outcome: RunOutcome, options: SummaryOptions): string[
     ...describeRepeatedEffects(outcome),
     row('steps', describeUnits(outcome.counts)),
     ...describeFiles(outcome.outputs).map((file) => row('data', file)),
+    ...(outcome.report === null ? [] : [row('report', outcome.report)]),
     ...rows('advice', listAdvice(deaths), MAX_ADVICE_SHOWN),
     row('next', describeNext(outcome, options)),
   ].map(toPlainLine);
@@ -78,14 +69,6 @@ export function describeRehearsal(rehearsal: Rehearsal): string[] {
     ...describeWarnings({ warnings }),
     ...describeRepeatedEffects({ repeatedEffects }),
   ].map(toPlainLine);
-}
-
-/** Returns the death that ended the run, if there was one. The error is then only its result. */
-function findRootCause({ status, deaths, error }: RunOutcome): Death | undefined {
-  const last = deaths.at(-1);
-  const isTimedOut = status === 'timed_out' && last !== undefined && isTakenAway(last);
-  const isDeathly = status === 'halted' || isTimedOut || CAUSED_BY_DEATH.includes(error?.code ?? '');
-  return status !== 'completed' && isDeathly ? last : undefined;
 }
 
 function describeEvidence({
@@ -161,7 +144,8 @@ function describeRecords({ records, sessions, outputs }: RunOutcome): string {
   return `${count(records, 'record')}${kept}, ${count(sessions, 'browser session')}`;
 }
 
-function describeNext(
+/** Returns the next command for the user, with the reason if it is not obvious. */
+export function describeNext(
   { status, outputs, sessions, error }: RunOutcome,
   { again, wait = again, resume, exportTo }: SummaryOptions,
 ): string {

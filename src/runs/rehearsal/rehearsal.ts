@@ -124,7 +124,10 @@ async function runDisturbed(
     };
     // The disturbed run is never resumed, so its browser state need not be stored.
     const config = { ...(options.config ?? loadConfig()), keepsState: false };
-    const changes = { config, recover: true, givesUpSteps: false, output: folder, record: 'off', supervisor } as const;
+    const changes = {
+      ...{ config, recover: true, givesUpSteps: false, output: folder },
+      ...({ record: 'off', report: false, supervisor } as const),
+    };
     const watched = disturbed.watch(action, { ...options, ...changes });
     return await run(watched.action, watched.options);
   } finally {

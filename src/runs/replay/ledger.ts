@@ -16,6 +16,7 @@ import {
   type StoredStep,
 } from '../../registry/registry.ts';
 import type { RunCounts } from '../outcome.ts';
+import { RunTimings } from '../reports/timings.ts';
 import { describeStep, startSentence } from '../steps/step-words.ts';
 
 /** A step or item in this process. */
@@ -55,6 +56,7 @@ interface Saved {
 }
 
 export class Ledger {
+  readonly timings = new RunTimings();
   readonly #entries = new Map<string, Mutable<LedgerEntry>>();
   readonly #counts: Record<StepStatus, number> = {
     queued: 0,
@@ -251,17 +253,20 @@ export class Ledger {
 
   begin(entry: LedgerEntry): void {
     (entry as Mutable<LedgerEntry>).begunIn = this.#pass;
+    this.timings.begin(entry.name);
     this.#set(entry, 'running');
   }
 
   end(entry: LedgerEntry, memory: StepMemory): void {
     Object.assign(entry, { end: memory, isInterrupted: false });
+    this.timings.end(entry.name, { id: entry.id, isContainer: this.#containers.has(entry.name) });
     this.#set(entry, memory.status);
   }
 
   /** Ends the step as not finished. A later entry of `run` does it again. */
   cancel(entry: LedgerEntry): void {
     if (entry.status === 'running') (entry as Mutable<LedgerEntry>).isInterrupted = true;
+    this.timings.cancel(entry.name);
     this.#set(entry, 'cancelled');
   }
 

@@ -17,6 +17,7 @@ function makeOutcome(change: Partial<RunOutcome> = {}): RunOutcome {
     error: null,
     warnings: [],
     repeatedEffects: [],
+    report: null,
     durationMs: 8_123,
     outputs: { records: 'output/r1/records.jsonl' },
     ...change,

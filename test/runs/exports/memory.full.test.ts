@@ -52,7 +52,7 @@ describe('Export: memory', () => {
       }
       const [small = 0, large = 0] = peaks;
       expect(large - small).to.be.below(MAX_GROWTH_MB);
-      expect(readdirSync(output)).to.deep.equal([`records.${format}`]);
+      expect(readdirSync(output)).to.deep.equal([`records.${format}`, 'report.html']);
       expect(await countLines(path.join(output, `records.${format}`))).to.equal(
         RUN.records + (format === 'csv' ? 1 : 0),
       );

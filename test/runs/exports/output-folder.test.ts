@@ -55,7 +55,7 @@ describe('Output folder', () => {
   it('is free for the next run after the end of a run', async () => {
     for (let run = 0; run < 2; run += 1)
       expect((await runScripted({ options: { output: folder }, run: save })).outcome.status).to.equal('completed');
-    expect(readdirSync(folder)).to.deep.equal(['records.jsonl']);
+    expect(readdirSync(folder)).to.deep.equal(['records.jsonl', 'report.html']);
   });
 });
 
