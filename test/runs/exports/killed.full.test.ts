@@ -58,7 +58,7 @@ describe('Export: killed by kill -9 while it writes', () => {
 
         const next = startExport(output, format);
         expect((await next.ended()).code).to.equal(0);
-        expect(readdirSync(output).sort()).to.deep.equal([path.basename(target), 'report.html']);
+        expect(readdirSync(output)).to.deep.equal([path.basename(target)]);
         expect(numbersIn(target, format)).to.deep.equal(Array.from({ length: RECORDS }, (_unused, index) => index));
       });
 });
