@@ -16,8 +16,8 @@ export const TIMELINE_STYLE = `
 .timeline { margin: .75rem 0 0; font-size: .8rem; }
 .row { display: grid; grid-template-columns: 9rem 1fr; border-top: 1px solid var(--line); }
 .row > div:first-child { color: var(--muted); padding: .35rem .75rem .35rem 0; line-height: 1.35; }
-.row .note { margin: 0; display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-size: inherit; }
-.row .text { white-space: nowrap; }
+.row .note { margin: 0; display: block; font-size: inherit; }
+.row .text { display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .row b { color: var(--text); display: block; font-weight: 500; }
 .track { position: relative; overflow: hidden; min-height: 1.75rem; }
 .track > * { position: absolute; }
