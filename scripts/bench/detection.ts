@@ -22,6 +22,8 @@ interface FaultCase {
   readonly rounds: number;
   readonly isBusy: boolean;
   readonly fault: SessionFault;
+  /** Default: {@link HEARTBEAT}. */
+  readonly heartbeat?: SupervisorOptions;
 }
 
 const heartbeatMs = HEARTBEAT.heartbeatIntervalMs + HEARTBEAT.heartbeatTimeoutMs;
@@ -65,6 +67,16 @@ const FAULTS: readonly FaultCase[] = [
     isBusy: true,
     fault: 'driver-frozen',
   },
+  {
+    ...frozen,
+    what: 'browser frozen with work in flight, default heartbeat → declared',
+    isBusy: true,
+    fault: 'browser-frozen',
+    heartbeat: {},
+    medianMs: 3_000,
+    worstMs: 3_000,
+    goal: '≤ 3 s',
+  },
 ];
 
 export async function measureDetection(paths: BrowserPaths): Promise<Row[]> {
@@ -72,7 +84,7 @@ export async function measureDetection(paths: BrowserPaths): Promise<Row[]> {
   for (const fault of FAULTS) {
     const values: number[] = [];
     for (let round = 0; round < fault.rounds; round += 1)
-      values.push(await detectOnce(fault, { ...paths, ...HEARTBEAT }));
+      values.push(await detectOnce(fault, { ...paths, ...(fault.heartbeat ?? HEARTBEAT) }));
     const { median, worst, count } = toSample(values);
     rows.push({
       what: fault.what,

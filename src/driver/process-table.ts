@@ -44,7 +44,7 @@ export function readProcessVariable(pid: number, name: string): string | undefin
 
 /**
  * Returns the pids of a process and of its living descendants; an empty list if the process is gone, or not on Linux. Reads only their
- * own files, which takes 0.3 ms for a browser (measured); the whole process table takes longer.
+ * own files, which takes 0.7 ms for a browser (measured); the whole process table takes 5 ms.
  */
 export function listTree(pid: number): number[] {
   if (readStat(pid) === undefined) return [];

@@ -37,9 +37,16 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
   readonly owner?: string;
   /** The base of relative API URLs. Default: the current page. */
   readonly baseUrl?: string;
-  /** The time in milliseconds without a sign of life after which a session is probed. Default 5 000 ms. */
+  /**
+   * The time in milliseconds without a sign of life after which a session is probed. While a command, an API call or a batch item is in
+   * flight it is at most 1 000 ms. Default 5 000 ms.
+   */
   readonly heartbeatIntervalMs?: number;
-  /** The time limit of a probe in milliseconds. A probe that exceeds it declares a death. Default 3 000 ms. */
+  /**
+   * The time limit of a probe in milliseconds. A probe that exceeds it declares a death, unless the processes of the session run: then it is
+   * repeated up to ten times. While work is in flight, and the limit is not longer than the default, it is 1 500 ms for a local browser
+   * whose processes are stopped or asleep. Default 3 000 ms.
+   */
   readonly heartbeatTimeoutMs?: number;
   /**
    * The minimum deadline of a command in milliseconds; a longer page load or script timeout of the session extends it. Default 120 000 ms.
