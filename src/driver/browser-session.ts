@@ -16,12 +16,13 @@ import { createDriver, toCapabilities } from './capabilities.ts';
 import { SessionEndedError, SessionStartError } from './death.ts';
 import { browserPidOf, DeathHistory, SessionFacts } from './diagnosis/diagnosis.ts';
 import { HttpClient } from './http-client.ts';
-import { DriverProcess } from './driver-process.ts';
+import { DriverProcess, type DriverSource } from './driver-process.ts';
 import { Prober } from './probe.ts';
 import { describeProxy } from './describe-proxy.ts';
 import { describeTarget, isLoopback } from './session-target.ts';
 import type { Created, Phase } from './session-phase.ts';
 import { waitForProcesses } from './reap.ts';
+import type { Recorder } from './recorder/recorder.ts';
 import { OwnSockets } from './own-sockets.ts';
 import type { SessionOptions } from './session-options.ts';
 import { toStartError } from './start-errors.ts';
@@ -184,6 +185,11 @@ export class BrowserSession {
     return { message, url: this.url, lastCommands: this.#transport.log.lines() };
   }
 
+  /** Lets `recorder` record the session from now on. */
+  record(recorder: Recorder): void {
+    this.#phase.watch?.record(recorder);
+  }
+
   /** Returns why the session died. Reads the facts now, before its processes and its folder are removed. */
   diagnose(report: DeathReport): Diagnosis {
     try {
@@ -306,7 +312,8 @@ export class BrowserSession {
       facts: new SessionFacts({
         driver: this.#process,
         capabilities,
-        history: this.#options.deathHistory ?? new DeathHistory(),
+        // A standby gets the history of its supervisor when it is promoted.
+        history: { note: (url) => (this.#options.deathHistory?.() ?? new DeathHistory()).note(url) },
       }),
     };
     this.#phase = { ...this.#phase, created };

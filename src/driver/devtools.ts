@@ -121,6 +121,11 @@ export class DevTools {
     return others.length === 0 ? (handle ?? null) : null;
   }
 
+  /** The window handles of the browser's pages. */
+  get handles(): string[] {
+    return [...this.#pages.keys()];
+  }
+
   /** The number of the browser's pages. */
   get pageCount(): number {
     return this.#pages.size;

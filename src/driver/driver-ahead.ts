@@ -6,7 +6,7 @@ import { browserEnvironment } from '../config/config.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { SessionEndedError } from './death.ts';
-import type { DriverProcess, LaunchOptions } from './driver-process.ts';
+import type { DriverProcess, DriverSource, LaunchOptions } from './driver-process.ts';
 import { readProcessState } from './process-table.ts';
 
 /** The wait before a driver is started, so that it does not slow down the work with which a new session begins. */
@@ -23,7 +23,16 @@ interface Waiting {
   readonly abort: AbortController;
 }
 
-export class DriverAhead {
+/** Launches the driver of a session that is itself started in advance. */
+export const launchAhead: DriverSource = {
+  isWaiting: false,
+  async take(options) {
+    const { DriverProcess: Process } = await import('./driver-process.ts');
+    return Process.launch({ ...options, ahead: undefined, isAhead: true });
+  },
+};
+
+export class DriverAhead implements DriverSource {
   readonly #log: Log;
   #timer: NodeJS.Timeout | undefined;
   #waiting: Waiting | undefined;

@@ -40,13 +40,20 @@ export interface LaunchOptions {
   readonly environment?: Readonly<Record<string, string>> | undefined;
   /** See `SessionObserver`. */
   readonly onFolder?: (folder: string) => Promise<void>;
-  /** A driver that may wait. It is taken, and none is started, if it fits. */
-  readonly ahead?: { take(options: LaunchOptions): Promise<DriverProcess | undefined> } | undefined;
-  /** True if no session exists yet for the driver. Then its folder names this program, and the program can end while the driver runs. */
+  /** May have a driver already. */
+  readonly ahead?: DriverSource | undefined;
+  /** True if the driver waits for its use. Then its folder names this program, and the program can end while the driver runs. */
   readonly isAhead?: boolean;
   /** Called once, when the driver has exited without a request to do so. */
   readonly onExit: (description: string) => void;
   readonly signal: AbortSignal;
+}
+
+export interface DriverSource {
+  /** True if the next driver was started before it was asked for. */
+  readonly isWaiting: boolean;
+  /** Returns a driver as `DriverProcess.launch` does, or undefined. */
+  take(options: LaunchOptions): Promise<DriverProcess | undefined>;
 }
 
 interface DriverParts {

@@ -37,7 +37,7 @@ export { DeathHistory } from './diagnosis/death-history.ts';
 export type { HttpClient, Route } from './http-client.ts';
 export { deleteRemoteSession, endLeftProcesses } from './reap.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';
-export { DriverAhead } from './driver-ahead.ts';
+export { DriverAhead, launchAhead } from './driver-ahead.ts';
 export { endLeftFolders } from './program-folder.ts';
 export { deferDriver } from './deferred-driver.ts';
 export { pastAlerts } from './past-alerts.ts';

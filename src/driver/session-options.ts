@@ -4,7 +4,7 @@ import type { Log } from '../core/log.ts';
 import type { BrowserOptions } from './browser-options.ts';
 import type { CommandHook } from './command-transport.ts';
 import type { DeathHistory } from './diagnosis/diagnosis.ts';
-import type { DriverAhead } from './driver-ahead.ts';
+import type { DriverSource } from './driver-process.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import type { SessionTarget } from './session-target.ts';
 
@@ -30,9 +30,9 @@ export interface SessionOptions {
   readonly listener: SessionListener;
   readonly beforeCommand?: CommandHook;
   /** The earlier deaths, which may explain the next one. @default a new, empty history */
-  readonly deathHistory?: DeathHistory;
-  /** The driver that may wait for this session, if it is one of this machine. */
-  readonly ahead?: DriverAhead | undefined;
+  readonly deathHistory?: () => DeathHistory | undefined;
+  /** May have the driver of a session on this machine. */
+  readonly ahead?: DriverSource | undefined;
   /** See `SessionObserver`. */
   readonly onFolder?: (folder: string) => Promise<void>;
   /** See `TransportOptions`. */

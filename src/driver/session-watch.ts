@@ -61,6 +61,7 @@ export interface SessionWatchOptions {
 export class SessionWatch {
   readonly #options: SessionWatchOptions;
   readonly #closed = new AbortController();
+  #recorder: Recorder | undefined;
   readonly tracker: StateTracker;
   #devtools: DevTools | undefined;
   #devtoolsUrl = '';
@@ -71,13 +72,14 @@ export class SessionWatch {
   /** Opens the sockets that the session offers. Never rejects. */
   static async open(options: SessionWatchOptions): Promise<SessionWatch> {
     const watch = new SessionWatch(options);
-    watch.#record();
+    watch.#beginRecording();
     await watch.#open();
     return watch;
   }
 
   private constructor(options: SessionWatchOptions) {
     this.#options = options;
+    this.#recorder = options.recorder;
     this.tracker = new StateTracker(() => this.#devtools);
   }
 
@@ -127,9 +129,17 @@ export class SessionWatch {
       this.#fallback = this.#makeFallback();
   }
 
-  #record(): void {
-    const { recorder, halt, capabilities, transport, process } = this.#options;
-    recorder?.begin({
+  /** Lets `recorder` record the session from now on. */
+  record(recorder: Recorder): void {
+    this.#recorder = recorder;
+    this.#beginRecording();
+    const devtools = this.#devtools;
+    for (const handle of devtools?.handles ?? []) if (devtools !== undefined) recorder.onPageAttached(handle, devtools);
+  }
+
+  #beginRecording(): void {
+    const { halt, capabilities, transport, process } = this.#options;
+    this.#recorder?.begin({
       signal: halt,
       over: this.#openSignal,
       browser: [capabilities.get('browserName'), capabilities.get('browserVersion')].filter(Boolean).join(' '),
@@ -173,7 +183,7 @@ export class SessionWatch {
   }
 
   async #connectDevTools(): Promise<void> {
-    const { report, transport, recorder, facts } = this.#options;
+    const { report, transport, facts } = this.#options;
     this.#devtools = await DevTools.connect({
       url: this.#devtoolsUrl,
       agent: this.#agentFor(this.#devtoolsUrl),
@@ -190,15 +200,15 @@ export class SessionWatch {
       },
       onPageAttached: (handle, devtools) => {
         this.tracker.onPageAttached(handle, devtools);
-        recorder?.onPageAttached(handle, devtools);
+        this.#recorder?.onPageAttached(handle, devtools);
       },
       onPageClosed: (handle) => {
         this.tracker.onPageClosed(handle);
-        recorder?.onPageClosed(handle);
+        this.#recorder?.onPageClosed(handle);
       },
       onPageEvent: (handle, event) => {
         this.tracker.onPageEvent(handle, event);
-        recorder?.onPageEvent(handle, event);
+        this.#recorder?.onPageEvent(handle, event);
       },
     });
     transport.settings.windowHandle ??= this.#devtools.onlyPage;

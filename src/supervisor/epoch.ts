@@ -14,8 +14,8 @@ interface EpochFacts {
 }
 
 export class Epoch {
-  /** 1 for a supervisor's first session. */
-  readonly number: number;
+  /** 1 for a supervisor's first session; 0 for a standby, which gets its number when it is promoted. */
+  number: number;
   readonly work = new WorkLedger();
   readonly #halt = new AbortController();
   readonly #consequences: string[] = [];

@@ -9,12 +9,12 @@ import {
   type BrowserSession,
   type DeathHistory,
   type DriverAhead,
-  type SessionListener,
   type SessionOptions,
   type SessionTarget,
 } from '../driver/driver.ts';
-import { DEFAULT_COMMAND_TIMEOUT_MS, DEFAULT_HEARTBEAT_TIMEOUT_MS, type ObservedOptions } from './options.ts';
+import type { ObservedOptions } from './options.ts';
 import type { AutoRestore } from './restore/auto-restore.ts';
+import { toSessionOptions, type SessionUser } from './session-user.ts';
 import { resolveTarget } from './target.ts';
 
 const MAX_START_ATTEMPTS = 3;
@@ -24,8 +24,6 @@ const START_PAUSE_MS = 200;
 export interface SessionSource {
   /** A session that another program started; undefined if the supervisor starts its own. */
   readonly attachTo?: SessionTarget;
-  /** The driver that waits for the next session, and the one after this session. */
-  readonly ahead?: DriverAhead | undefined;
   /** Brings the state of the last session into the next one. */
   readonly restore?: AutoRestore | undefined;
   /** The deaths of the supervisor's earlier sessions. */
@@ -37,7 +35,9 @@ export interface OpenSessionOptions extends SessionSource {
   /** The epoch's halt. */
   readonly signal: AbortSignal;
   readonly startSignal: AbortSignal | undefined;
-  readonly listener: SessionListener;
+  /** Has the driver that waits for this session, and gets the one for the next session. */
+  readonly ahead?: DriverAhead | undefined;
+  readonly user: SessionUser;
   readonly log: Log;
 }
 
@@ -48,27 +48,10 @@ export function isForOneSession(options: ObservedOptions): boolean {
 
 /** Throws `SessionStartError` if no session can be opened. Nothing is left behind then. */
 export async function openSession(given: OpenSessionOptions): Promise<BrowserSession> {
-  const { options, attachTo, ahead, signal, startSignal, listener, restore, deathHistory, log } = given;
-  const beforeCommand = restore?.before ?? options.beforeCommand;
-  const { observer } = options;
+  const { options, attachTo, ahead, signal, startSignal, user, restore, log } = given;
   const target = attachTo ?? (await resolveTarget(options));
-  const session = await startSession({
-    target,
-    browser: options,
-    ahead,
-    signal,
-    commandTimeoutMs: options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS,
-    heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
-    ...(startSignal === undefined ? {} : { startSignal }),
-    ...(beforeCommand === undefined ? {} : { beforeCommand }),
-    ...(deathHistory === undefined ? {} : { deathHistory }),
-    beforeSend: () => observer?.beforeSend?.(),
-    onFolder: async (folder) => observer?.onFolder?.(folder),
-    onPagePost: () => observer?.onPagePost?.(signal),
-    recorder: options.recorder,
-    log,
-    listener,
-  });
+  const parts = { options, target, signal, startSignal, log };
+  const session = await startSession({ ...toSessionOptions(parts, () => user), ahead });
   // Another program started it, so nothing has proved yet that it is alive.
   if (attachTo !== undefined) await session.probe('command');
   if (restore !== undefined) await restoreInto(session, restore, anySignal(signal, startSignal));
@@ -77,9 +60,10 @@ export async function openSession(given: OpenSessionOptions): Promise<BrowserSes
 }
 
 /**
- * Tries again if the browser or the driver ended during the start, or if the driver was started ahead. An aborted start rejects after everything that it started is removed.
+ * Tries again if the browser or the driver ended during the start, or if the driver was started ahead. An aborted start rejects
+ * after everything that it started is removed.
  */
-async function startSession(options: SessionOptions): Promise<BrowserSession> {
+export async function startSession(options: SessionOptions): Promise<BrowserSession> {
   for (let attempt = 1; ; attempt += 1) {
     const { isWaiting = false } = options.ahead ?? {};
     try {
@@ -96,7 +80,7 @@ async function startSession(options: SessionOptions): Promise<BrowserSession> {
 }
 
 /** Restores the state. A failure ends the session, because work on a session without its state would differ from the work before. */
-async function restoreInto(session: BrowserSession, restore: AutoRestore, signal: AbortSignal): Promise<void> {
+export async function restoreInto(session: BrowserSession, restore: AutoRestore, signal: AbortSignal): Promise<void> {
   try {
     await raceSignal(restore.begin(session), signal);
   } catch (thrown) {

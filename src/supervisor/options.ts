@@ -19,6 +19,7 @@ import {
 import {
   BROWSER_OPTION_KINDS,
   Capabilities,
+  isForOneBrowser,
   validateBrowserOptions,
   type BrowserOptions,
   type CommandHook,
@@ -73,6 +74,12 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
    * another content.
    */
   readonly sessionState?: string;
+  /**
+   * True if the next session is started in advance and kept ready, so that `restart()` takes a few milliseconds after a death. It needs the
+   * memory of a second browser, and on a Grid a second slot. `stop()` ends it. It can't be combined with `userDataDir` or a fixed port of the
+   * browser, and an attached session has none. @default false
+   */
+  readonly standby?: boolean;
   /** Called before each WebDriver command of a session. A returned promise is awaited; a throw refuses the command. */
   readonly beforeCommand?: CommandHook;
   /** The log. Default: nothing is logged. */
@@ -86,6 +93,8 @@ export interface ObservedOptions extends SupervisorOptions {
   readonly observer?: SessionObserver;
   /** Records the sessions of this supervisor. */
   readonly recorder?: Recorder | undefined;
+  /** A `StandbyKeeper` of the caller, which keeps one standby for several supervisors. It replaces `standby`. */
+  readonly standbyKeeper?: object | undefined;
 }
 
 const SUPERVISOR_OPTION_KINDS = {
@@ -106,6 +115,8 @@ const SUPERVISOR_OPTION_KINDS = {
   restartLimit: OBJECT,
   restore: FLAG_OR_OBJECT,
   sessionState: TEXT,
+  standby: FLAG,
+  standbyKeeper: OBJECT,
   beforeCommand: FUNCTION,
   observer: OBJECT,
   recorder: OBJECT,
@@ -144,8 +155,25 @@ export function validateSupervisorOptions<Options extends SupervisorOptions>(
   if (restartLimit !== undefined) validateOptions('restartLimit', restartLimit, RESTART_LIMIT_KINDS);
   if (typeof restore === 'object') validateOptions('restore', restore, RESTORE_KINDS);
   validateBrowserOptions(options);
+  if (options.standby === true) assertStandbyPossible(options);
   assertProxyInstalled(options);
   return options;
+}
+
+/** Returns the options of an attached session. Throws `ConfigError` for one that needs a restart. */
+export function validateAttachOptions(options: SupervisorOptions): SupervisorOptions {
+  if (options.standby !== true) return options;
+  throw new ConfigError(
+    'An attached session can’t be restarted, so it has no standby. Remove the option `standby`, or start the session with SessionSupervisor.start.',
+  );
+}
+
+/** Throws `ConfigError` if only one browser at a time can have the options. */
+export function assertStandbyPossible(options: BrowserOptions): void {
+  if (!isForOneBrowser(options)) return;
+  throw new ConfigError(
+    'A standby is a second browser, and two browsers can’t use one profile or one port. Remove `standby`, or the profile folder (USER_DATA_DIR, --user-data-dir) and the port (--remote-debugging-port).',
+  );
 }
 
 function validatePerHost(perHost: HostLimitOptions): void {

@@ -5,7 +5,6 @@ import { guardLog, silentLog, type Log } from '../core/log.ts';
 import { Serial } from '../core/serial.ts';
 import {
   DeathHistory,
-  DriverAhead,
   SessionDeathError,
   SessionEndedError,
   SessionStartError,
@@ -26,9 +25,11 @@ import {
   type SupervisorEvents,
   type SupervisorHealth,
   type SupervisorOptions,
+  validateAttachOptions,
   validateSupervisorOptions,
 } from './options.ts';
 import { DEFAULT_RESTART_LIMIT, RestartLimit } from './restart-limit.ts';
+import { Reserve } from './reserve.ts';
 import { AutoRestore } from './restore/auto-restore.ts';
 import { isForOneSession, type SessionSource } from './open-session.ts';
 import { startEpoch, type EpochListener, type StartedEpoch } from './start-epoch.ts';
@@ -47,6 +48,7 @@ export class SessionSupervisor implements AsyncDisposable {
   readonly #events: Events<SupervisorEvents>;
   readonly #restartLimit: RestartLimit;
   readonly #source: SessionSource;
+  readonly #reserve: Reserve;
   readonly #heartbeatIntervalMs: number;
   #state: SupervisorState = { status: 'idle' };
   /** The epoch before the first one. */
@@ -85,7 +87,7 @@ export class SessionSupervisor implements AsyncDisposable {
     options: SupervisorOptions = {},
   ): Promise<SessionSupervisor> {
     const attachTo = { kind: 'attached', url, route: routeOf(options), sessionId, capabilities } as const;
-    const supervisor = new SessionSupervisor(options, { attachTo });
+    const supervisor = new SessionSupervisor(validateAttachOptions(options), { attachTo });
     await supervisor.#startEpoch();
     return supervisor;
   }
@@ -95,7 +97,8 @@ export class SessionSupervisor implements AsyncDisposable {
     this.owner = options.owner ?? 'anonymous';
     this.#heartbeatIntervalMs = options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_INTERVAL_MS;
     this.#log = guardLog(options.log ?? silentLog).child({ owner: this.owner });
-    this.#source = { ...source, ahead: new DriverAhead(this.#log), deathHistory: new DeathHistory() };
+    this.#source = { ...source, deathHistory: new DeathHistory() };
+    this.#reserve = new Reserve(options, this.#log);
     this.#cleanUps = new CleanUps(this.#log);
     this.#restartLimit = new RestartLimit(options.restartLimit ?? DEFAULT_RESTART_LIMIT);
     this.#events = new Events(({ message: error }, event) =>
@@ -254,8 +257,7 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#untilStop = new AbortController();
     return this.#changes.run(async () => {
       if (this.#state.status === 'alive') await this.#end();
-      await this.#cleanUps.settled();
-      await this.#source.ahead?.stop();
+      await Promise.all([this.#cleanUps.settled(), this.#reserve.stop()]);
       await this.#source.restore?.flush();
     });
   }
@@ -292,12 +294,12 @@ export class SessionSupervisor implements AsyncDisposable {
 
   async #startEpoch(startSignal = this.#options.signal): Promise<void> {
     const before = this.#state;
-    const epoch = new Epoch(this.#epoch.number + 1);
-    this.#transition({ status: 'starting', epoch });
+    this.#transition({ status: 'starting' });
     try {
-      await startEpoch(epoch, {
+      await startEpoch(this.#epoch.number + 1, {
         options: this.#options,
         source: this.#source,
+        reserve: this.#reserve,
         heartbeatIntervalMs: this.#heartbeatIntervalMs,
         startSignal,
         begin: (started) => this.#begin(started),
@@ -309,10 +311,10 @@ export class SessionSupervisor implements AsyncDisposable {
       throw thrown;
     }
     this.#options.observer?.onStarted?.(this);
-    const { owner, sessionId = '' } = this;
-    this.#log.debug('A browser session started', { epoch: epoch.number, sessionId });
-    this.#events.emit('session:started', { owner, epoch: epoch.number, sessionId });
-    this.#onAlive(epoch);
+    const { owner, epoch, sessionId = '' } = this;
+    this.#log.debug('A browser session started', { epoch, sessionId });
+    this.#events.emit('session:started', { owner, epoch, sessionId });
+    this.#onAlive(this.#epoch);
   }
 
   #begin(started: StartedEpoch): void {

@@ -12,7 +12,7 @@ import type { Epoch } from './epoch.ts';
 
 export type SupervisorState =
   | { readonly status: 'idle' }
-  | { readonly status: 'starting'; readonly epoch: Epoch }
+  | { readonly status: 'starting' }
   | { readonly status: 'alive'; readonly epoch: Epoch; readonly session: BrowserSession }
   | { readonly status: 'stopping'; readonly epoch: Epoch; readonly session: BrowserSession }
   | { readonly status: 'ended'; readonly epoch: Epoch }

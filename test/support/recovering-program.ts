@@ -1,21 +1,15 @@
 /**
- * A program that starts a supervisor, lets a driver wait for the next session, and prints the waiting driver's pid. Then it stays, or, with
- * the argument `forget`, its browser dies and it forgets to stop the supervisor.
+ * A program that starts a supervisor and prints the pid of the driver that waits for its next session; with the argument `standby`, of the
+ * browser that waits. With the argument `forget` its browser then dies, and it does not stop the supervisor.
  */
-import { silentLog } from '../../src/core/log.ts';
 import { SessionSupervisor } from '../../src/supervisor/supervisor.ts';
 import { killProcess } from 'webdriver-supervisor/testing';
+import { LogWatch } from './log-watch.ts';
 
-const waiting = Promise.withResolvers<number>();
-const log = {
-  ...silentLog,
-  debug: (message: string, fields: object = {}) => {
-    if (message.includes('waits for the next session') && 'pid' in fields) waiting.resolve(Number(fields.pid));
-  },
-  child: () => log,
-};
-const supervisor = await SessionSupervisor.start({ log });
-const pid = await waiting.promise;
-process.stdout.write(`${JSON.stringify({ waiting: pid, browser: supervisor.pids.browser })}\n`, () => {
-  if (process.argv[2] === 'forget') killProcess(supervisor.pids.browser!);
+const [how] = process.argv.slice(2);
+const watch = new LogWatch();
+const supervisor = await SessionSupervisor.start({ log: watch.log, standby: how === 'standby' });
+const { pid, browser } = await watch.next('waits for', 0);
+process.stdout.write(`${JSON.stringify({ waiting: pid ?? browser })}\n`, () => {
+  if (how === 'forget') killProcess(supervisor.pids.browser!);
 });

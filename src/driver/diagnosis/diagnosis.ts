@@ -56,7 +56,7 @@ export interface SessionParts {
   /** This program's own driver; undefined if the session is at another program's endpoint, on a machine that may be another one. */
   readonly driver: { readonly pid: number; readonly folder: string; readonly lastOutput: string } | undefined;
   readonly capabilities: Pick<Capabilities, 'get'>;
-  readonly history: DeathHistory;
+  readonly history: Pick<DeathHistory, 'note'>;
 }
 
 /** The facts that change while a session lives. */

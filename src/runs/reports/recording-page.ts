@@ -2,7 +2,7 @@
 import { html, toImageAddress, type Html, type HtmlValue } from '../../core/html.ts';
 import { toHtmlPage } from '../../core/html-page.ts';
 import { count } from '../../core/describe-number.ts';
-import { whatHappened } from '../../model/death-words.ts';
+import { describeReason } from '../../model/death-words.ts';
 import type { Death } from '../../model/death.ts';
 import type { Recording } from '../../model/recording.ts';
 import { startSentence } from '../steps/step-words.ts';
@@ -46,7 +46,7 @@ const LEGEND = html`<p class="muted">
  */
 export function renderRecording(recording: Recording): string {
   const { at, death, failure, epoch } = recording;
-  const what = death !== null ? whatHappened(death) : failure !== null ? 'A step failed' : 'The run ended';
+  const what = death !== null ? describeReason(death) : failure !== null ? 'A step failed' : 'The run ended';
   const title = `${what} in session ${epoch}`;
   const pictures = toPictures(recording, toImageAddress);
   const body = [
