@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import chrome from 'selenium-webdriver/chrome.js';
-import { SessionSupervisor } from 'webdriver-supervisor';
 import { descendantsOf, killProcess, waitUntilGone } from 'webdriver-supervisor/testing';
 import { localBrowser } from '../driver/support/local-browser.ts';
+import { startSettled } from '../support/start-settled.ts';
 
 export const KINDS = ['bare', 'supervised'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -25,7 +25,7 @@ export async function startSession(kind: Kind, configure: Configure = () => unde
 }
 
 async function startSupervised(options: chrome.Options): Promise<StartedSession> {
-  const supervisor = await SessionSupervisor.start({ capabilities: options });
+  const supervisor = await startSettled({ capabilities: options });
   return {
     driver: supervisor.driver as chrome.Driver,
     [Symbol.asyncDispose]: () => supervisor.stop(),

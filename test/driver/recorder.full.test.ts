@@ -9,6 +9,7 @@ import { secrets } from '../../src/core/secrets.ts';
 import { Recorder } from '../../src/driver/recorder/recorder.ts';
 import type { ObservedOptions } from '../../src/supervisor/supervisor.ts';
 import { eventually } from '../support/eventually.ts';
+import { startSettled } from '../support/start-settled.ts';
 
 const TICK_MS = 100;
 /** Objects that note when code reads them, as pages do that look for DevTools. */
@@ -56,7 +57,7 @@ describe('A recorder, on a real browser', () => {
     url = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
     recorder = new Recorder({ onSession: () => 1, tickMs: TICK_MS });
     const options: ObservedOptions = { recorder };
-    supervisor = await SessionSupervisor.start(options);
+    supervisor = await startSettled(options);
   });
 
   after(async () => {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { openFaultSite, type FaultSite } from 'webdriver-supervisor/testing';
 
 import { SessionSupervisor } from '../../src/supervisor/supervisor.ts';
+import { startSettled } from '../support/start-settled.ts';
 
 export interface ApiStage {
   readonly site: FaultSite;
@@ -26,7 +27,7 @@ export function useApiStage(): ApiStage {
     stage.site = await openFaultSite();
     await new Promise<void>((resolve) => ownSite.listen(0, '127.0.0.1', resolve));
     stage.own = `http://127.0.0.1:${(ownSite.address() as AddressInfo).port}`;
-    stage.browser = await SessionSupervisor.start();
+    stage.browser = await startSettled();
   });
 
   beforeEach(async () => {

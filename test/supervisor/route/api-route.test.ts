@@ -4,6 +4,7 @@ import { ApiError, SessionSupervisor } from '../../../src/supervisor/supervisor.
 import { rejectionOf } from '../support.ts';
 import { openProxyStage, type ProxyStage } from './proxy-stage.ts';
 import { compare } from './situations.ts';
+import { startSettled } from '../../support/start-settled.ts';
 
 describe('supervisor.api and the network of the browser', () => {
   let stage: ProxyStage;
@@ -11,7 +12,7 @@ describe('supervisor.api and the network of the browser', () => {
 
   before(async () => {
     stage = await openProxyStage();
-    browser = await SessionSupervisor.start({
+    browser = await startSettled({
       proxy: `http://${stage.proxy}`,
       arguments: ['--accept-lang=de-DE,fr'],
       criticalFailureThreshold: 1_000,
