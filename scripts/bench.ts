@@ -13,7 +13,7 @@ import { measureBatches } from './bench/batches.ts';
 import { measureDetection, measureLoopingPage, measureRecovery } from './bench/detection.ts';
 import { measureBigRuns } from './bench/big-runs.ts';
 import { measureImportTime } from './bench/import-time.ts';
-import { measureCheckpoints } from './bench/main-job.ts';
+import { measureCheckpoints, measureRecorder } from './bench/main-job.ts';
 import type { Row } from './bench/measure.ts';
 import { measureMainJob, measureRegistries, measureReplay } from './bench/registry.ts';
 import { measureUpkeep } from './bench/upkeep.ts';
@@ -51,6 +51,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Row[]> | Row[]>> = {
   registries: measureRegistries,
   'main-job': measureMainJob,
   checkpoints: measureCheckpoints,
+  recorder: measureRecorder,
   replay: measureReplay,
   'big-runs': measureBigRuns,
   upkeep: measureUpkeep,
