@@ -128,6 +128,7 @@ describe('loadConfig', () => {
       runRetentionMs: 30 * 86_400_000,
       maxRecordBytes: 16_000_000,
       keepsState: true,
+      record: 'deaths',
       slackWebhookUrl: undefined,
       alertWebhookUrl: undefined,
       alertEmail: undefined,

@@ -248,7 +248,8 @@ export class Recorder {
   /** Counts a message of the page. Returns true if it is recorded already, or one too many. */
   #isIgnored(handle: string): boolean {
     const page = this.#pages.get(handle);
-    if (page === undefined || page.isRepeating) return true;
+    if (page === undefined) return false;
+    if (page.isRepeating) return true;
     page.messagesInTick += 1;
     if (page.messagesInTick <= MAX_MESSAGES_PER_TICK) return false;
     if (page.pausedTicks === 0) {
