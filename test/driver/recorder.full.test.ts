@@ -24,8 +24,8 @@ const TRAPS = `
   const proxy = new Proxy({}, { ownKeys() { hits.push('ownKeys'); return []; }, get() { hits.push('proxy'); } });
   const pattern = /trap/;
   pattern.toString = () => { hits.push('toString'); return ''; };
-  for (const method of ['debug', 'log', 'dir', 'table', 'error', 'trace'])
-    for (const value of [error, node, proxy, pattern, trap('getter'), [trap('entry')]]) console[method](value);
+  for (const method of ['debug', 'log', 'dir', 'table', 'error', 'trace', 'group', 'groupEnd'])
+    for (const value of [error, node, proxy, Object.create(proxy), pattern, trap('getter'), [trap('entry')]]) console[method](value);
 `;
 /** What a page can know about its window, its document and its surroundings. */
 const LOOK = `return JSON.stringify({
