@@ -1,5 +1,6 @@
 /**
- * The black box of a run: writes the last seconds before each death and each failed step to `deaths/N/recording.json` in the run's folder.
+ * The black box of a run: writes the last seconds before each death and each failed step to `deaths/N/recording.json` in the run's folder, and
+ * the same as a page beside it.
  * Writing happens beside the run: it delays no recovery, and its failure is one warning in the log.
  */
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -15,6 +16,8 @@ import { makeFolder, PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from '../core/fold
 import type { Log } from '../core/log.ts';
 import { deathOf, Recorder, toRecording, type RecordedSeconds } from '../supervisor/supervisor.ts';
 import { temporaryPath } from '../upkeep/upkeep.ts';
+import { REPORT_FILE } from './reports/find-reports.ts';
+import { renderRecording } from './reports/recording-page.ts';
 import type { StepFailure } from './steps/step-failures.ts';
 import { describeStep } from './steps/step-words.ts';
 
@@ -109,9 +112,14 @@ export class Recordings {
     const folder = await makeNextFolder(path.join(this.#options.folder, DEATHS_FOLDER));
     const unfinished = temporaryPath(folder);
     try {
-      const text = `${JSON.stringify(toRecording(taken, reason))}\n`;
-      await writeFile(unfinished, text, { mode: PRIVATE_FILE_MODE, flag: 'wx' });
-      await rename(unfinished, path.join(folder, RECORDING_FILE));
+      const recording = toRecording(taken, reason);
+      for (const [file, text] of [
+        [RECORDING_FILE, `${JSON.stringify(recording)}\n`],
+        [REPORT_FILE, renderRecording(recording)],
+      ] as const) {
+        await writeFile(unfinished, text, { mode: PRIVATE_FILE_MODE, flag: 'wx' });
+        await rename(unfinished, path.join(folder, file));
+      }
     } catch (thrown) {
       await rm(folder, { recursive: true, force: true });
       throw thrown;

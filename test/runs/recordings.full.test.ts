@@ -127,6 +127,9 @@ describe('The recordings of a run, on a real browser', () => {
     expect(jpeg.subarray(0, 3).toString('hex')).to.equal('ffd8ff');
     expect(readFileSync(fileOf(1), 'utf8')).to.not.contain(PASSWORD);
     expect((statSync(fileOf(1)).mode & 0o777).toString(8)).to.equal('600');
+    const page = readFileSync(path.join(path.dirname(fileOf(1)), 'report.html'), 'utf8');
+    expect(page).to.include('href="recording.json"').and.include('>the password is ***<').and.not.contain(PASSWORD);
+    expect(readFileSync(outcome.report!, 'utf8')).to.include('href="deaths/1/report.html"').and.not.contain(PASSWORD);
     expect((statSync(path.dirname(fileOf(1))).mode & 0o777).toString(8)).to.equal('700');
   });
 

@@ -28,14 +28,7 @@ describe('The report of a run', () => {
       { recordings: new Map([[death.at, 'deaths/1/report.html']]) },
       { status: 'halted', deaths: [death], error },
     );
-    const positions = [
-      'Root cause',
-      'The browser was killed',
-      'There was no memory left',
-      'oom-kill',
-      'Add memory.',
-      'restart-limit',
-    ];
+    const positions = ['Root cause', 'The browser ran out of memory', 'oom-kill', 'Add memory.', 'restart-limit'];
     expect(positions.map((text) => page.indexOf(text))).to.deep.equal(
       positions.map((text) => page.indexOf(text)).toSorted((a, b) => a - b),
     );
