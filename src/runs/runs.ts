@@ -46,6 +46,7 @@ export type { RunOptions } from './run-options.ts';
 export type { ActionRehearsal, Rehearsal, RehearsalOptions } from './rehearsal/rehearsal.ts';
 export type { RehearsalScope } from './rehearsal/plan-kills.ts';
 export { findRootCause, RUN_VERBS } from './root-cause.ts';
+export { findReports, type FoundReports } from './reports/find-reports.ts';
 export { hiddenParameters } from './stored-params.ts';
 export type { OpenCall } from './steps/open-calls.ts';
 export type { Run } from './run.ts';

@@ -27,7 +27,7 @@ export async function listRuns(
   const filter = status === undefined ? {} : { status };
   const runs = await registry.runs.list({ ...filter, limit });
   if (json) {
-    printJson(runs.map(runToJson));
+    printJson(runs.map((run) => runToJson(run)));
     return;
   }
   const damaged = await registry.runs.listDamaged();

@@ -7,11 +7,14 @@ import { quoteForShell, toFlag } from '../../core/shell-words.ts';
 import { commandLine } from '../terminal/command-line.ts';
 import { describeFiles } from '../run/summarize.ts';
 import { isRunLeft, resumeLine } from './stored-run.ts';
+import type { FoundReports } from '../../runs/runs.ts';
 import { renderFields, type Field } from '../terminal/text-table.ts';
 import { toSafeLine } from '../terminal/safe-text.ts';
 import { describeDuration, describeTime } from '../../core/describe-time.ts';
 
-export function renderRun(run: StoredRun): string {
+const NO_REPORTS: FoundReports = { report: null, recordings: [] };
+
+export function renderRun(run: StoredRun, { report, recordings }: FoundReports = NO_REPORTS): string {
   const { startedAt, endedAt, lastProgressAt, error, host, pid } = run;
   const fields: readonly Field[] = [
     ['id', run.id],
@@ -29,6 +32,8 @@ export function renderRun(run: StoredRun): string {
       run.deaths.length === 0 ? 'none' : run.deaths.map((death) => describeStoredDeath(death, death.evidence.message)),
     ],
     ['files', describeFiles(run.outputs)],
+    ['report', report],
+    ['recordings', recordings.map(({ file }) => file)],
     ['process', host === null ? null : `${host}:${pid}`],
     ['created', describeTime(run.createdAt)],
     ['started', startedAt === null ? 'not yet' : describeTime(startedAt)],
@@ -39,13 +44,14 @@ export function renderRun(run: StoredRun): string {
   return renderFields(fields, describeNext(run));
 }
 
-/** Returns the stored row for programs, without secrets. */
-export function runToJson(run: StoredRun): object {
+/** Returns the stored row for programs, without secrets, and the paths of its reports if they are given. */
+export function runToJson(run: StoredRun, reports?: FoundReports): object {
   return {
     ...run,
     params: redactValue(run.params),
     error: redactValue(run.error),
     isProcessGone: isRunLeft(run),
+    ...(reports && { report: reports.report, recordings: reports.recordings.map(({ file }) => file) }),
   };
 }
 

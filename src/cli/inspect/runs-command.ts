@@ -9,7 +9,7 @@ import { RUN_STATUSES, type StoredRun } from '../../model/run.ts';
 import { ConfigError } from '../../core/errors.ts';
 import { quoteForShell } from '../../core/shell-words.ts';
 import type { Registry } from '../../registry/registry.ts';
-import { EXPORT_FORMATS, loadEngine, type ExportFormat } from '../../runs/runs.ts';
+import { EXPORT_FORMATS, findReports, loadEngine, type ExportFormat } from '../../runs/runs.ts';
 import { commandLine } from '../terminal/command-line.ts';
 import {
   fail,
@@ -74,8 +74,14 @@ export function makeRunsCommand(): Command {
 async function show(registry: Registry, typed: string, { json = false }: JsonOption): Promise<void> {
   const run = await find(registry, typed);
   if (run === undefined) return;
-  if (json) printJson(runToJson(run));
-  else printResult(renderRun(run));
+  const reports = run.options['output'] === false ? undefined : await findReports(folderOf(run));
+  if (json) printJson(runToJson(run, reports));
+  else printResult(renderRun(run, reports));
+}
+
+/** Returns the folder of the run's files. */
+function folderOf({ id, options: { output } }: StoredRun): string {
+  return typeof output === 'string' ? output : path.join('output', id);
 }
 
 async function writeFiles(registry: Registry, typed: string, options: ExportOptions): Promise<void> {
@@ -85,8 +91,7 @@ async function writeFiles(registry: Registry, typed: string, options: ExportOpti
   if (run === undefined) return;
   const own = EXPORT_FORMATS.find((known) => known === run.options['format']);
   const format: ExportFormat = asked ?? own ?? 'jsonl';
-  const { output } = run.options;
-  const folder = options.output ?? (typeof output === 'string' ? output : path.join('output', run.id));
+  const folder = options.output ?? folderOf(run);
   const { assertWritableFolder, exportRecords, toFolderClaim } = await loadEngine();
   if (run.records > 0) {
     await assertWritableFolder(folder);

@@ -1,6 +1,7 @@
 /** The results of a smoke test as JUnit XML, the one format that every CI service reads. */
 import XmlBuilder from 'fast-xml-builder';
 
+import { redactUrl } from '../../core/redact.ts';
 import { describeStoredDeath } from './describe-death.ts';
 import type { PageResult, SmokeFacts } from './page-results.ts';
 import { toTerminalText } from '../terminal/terminal.ts';
@@ -8,7 +9,7 @@ import { toTerminalText } from '../terminal/terminal.ts';
 /** Returns JUnit XML with one test case per page. */
 export function toJunitXml(
   results: readonly PageResult[],
-  { startedAt, durationMs, deaths, unchecked }: SmokeFacts,
+  { startedAt, durationMs, deaths, recordings, unchecked }: SmokeFacts,
 ): string {
   const counts = {
     '@tests': results.length + unchecked.urls.length,
@@ -19,7 +20,7 @@ export function toJunitXml(
   };
   const error = { '@message': toXmlText(unchecked.reason), '@type': 'not-checked' };
   const cases = [
-    ...results.map(toTestCase),
+    ...results.map((result) => toTestCase(result, attachmentsOf(result, { deaths, recordings }))),
     ...unchecked.urls.map((url) => ({ '@classname': 'smoke', '@name': toXmlText(url), '@time': toSeconds(0), error })),
   ];
   // The deaths belong to the browser, and not to one page.
@@ -45,18 +46,34 @@ const builder = new XmlBuilder({
   format: true,
 });
 
-function toTestCase({ url, passed, problems, loadMs, screenshot, attempts }: PageResult): object {
+/** Returns the files that belong to the check of a page: its screenshot, and the recordings of deaths on it. */
+function attachmentsOf(
+  { url, passed, screenshot }: PageResult,
+  { deaths, recordings }: Pick<SmokeFacts, 'deaths' | 'recordings'>,
+): string[] {
+  const here = deaths.filter(({ evidence }) => evidence.url === redactUrl(url)).map(({ at }) => at);
+  const recorded = recordings.filter(({ at }) => here.includes(at)).map(({ file }) => file);
+  return screenshot === null || passed ? recorded : [screenshot, ...recorded];
+}
+
+function toTestCase(
+  { url, passed, problems, loadMs, screenshot, attempts }: PageResult,
+  attachments: readonly string[],
+): object {
   const test = { '@classname': 'smoke', '@name': toXmlText(url), '@time': toSeconds(loadMs ?? 0) };
-  if (passed) return attempts > 1 ? { ...test, 'system-out': `passed at check number ${attempts}` } : test;
-  const lines = screenshot === null ? problems : [...problems, `screenshot: ${screenshot}`];
+  // GitLab and Jenkins turn this notation into links to the files.
+  const links = attachments.map((file) => `[[ATTACHMENT|${file}]]`);
+  const again = passed && attempts > 1 ? [`passed at check number ${attempts}`] : [];
+  const lines = [...again, ...links].join('\n');
+  const output = lines === '' ? {} : { 'system-out': toXmlText(lines) };
+  if (passed) return { ...test, ...output };
+  const texts = screenshot === null ? problems : [...problems, `screenshot: ${screenshot}`];
   const failure = {
     '@message': toXmlText(problems[0] ?? 'failed'),
     '@type': 'smoke',
-    '#text': toXmlText(lines.join('\n')),
+    '#text': toXmlText(texts.join('\n')),
   };
-  // The notation that GitLab and Jenkins turn into a link to the file.
-  const attachment = screenshot === null ? {} : { 'system-out': toXmlText(`[[ATTACHMENT|${screenshot}]]`) };
-  return { ...test, failure, ...attachment };
+  return { ...test, failure, ...output };
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The results of a smoke test, as its reports need them. */
 import { count } from '../../core/describe-number.ts';
+import type { FoundReports } from '../../runs/runs.ts';
 import type { Death } from '../../model/death.ts';
 
 /** The fields of a record of the dataset `smoke` that reports need. */
@@ -19,6 +20,8 @@ export interface SmokeFacts {
   readonly durationMs: number;
   /** The deaths that the test survived, and the one that ended it. */
   readonly deaths: readonly Death[];
+  /** The recordings of the last seconds before deaths, by the time of the death. */
+  readonly recordings: FoundReports['recordings'];
   /** Pages that were not checked, and the reason. They count as errors, not as failures. */
   readonly unchecked: { readonly urls: readonly string[]; readonly reason: string };
 }

@@ -11,7 +11,7 @@ import { CancelledError, ConfigError, InvariantError, toError } from '../../core
 import { makeFolder } from '../../core/folders.ts';
 import { makeLog } from '../../core/log.ts';
 import { toPlainLine } from '../../core/plain-text.ts';
-import { exitCodeOf, isAction, prepareRun, type Action, type RunOutcome } from '../../runs/runs.ts';
+import { exitCodeOf, findReports, isAction, prepareRun, type Action, type RunOutcome } from '../../runs/runs.ts';
 import { assertBrowserFits } from '../doctor/check-browser.ts';
 import { commandLine } from '../terminal/command-line.ts';
 import { toHtmlReport } from './html-report.ts';
@@ -123,6 +123,7 @@ async function smokePages({ urls, ignore }: Pages, flags: SmokeFlags): Promise<n
     startedAt,
     durationMs: outcome.durationMs,
     deaths: outcome.deaths,
+    recordings: outcome.report === null ? [] : (await findReports(path.dirname(outcome.report))).recordings,
     unchecked: { urls: unchecked, reason },
   };
   if (flags.junit !== undefined) await writeFile(flags.junit, toJunitXml(results, facts));

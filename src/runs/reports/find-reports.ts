@@ -1,8 +1,7 @@
 /** Finds the reports in the folder of a run. */
-import { readdir } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open, readdir } from 'node:fs/promises';
 import path from 'node:path';
-
-import { readReportHead } from './write-file.ts';
 
 export const REPORT_FILE = 'report.html';
 const DEATHS_FOLDER = 'deaths';
@@ -10,6 +9,10 @@ const MAX_RECORDINGS = 500;
 /** The `meta` element in a recording: the time of the death or failure that it shows. */
 export const RECORDED_AT = 'recorded-at';
 const RECORDED_AT_PATTERN = new RegExp(`<meta name="${RECORDED_AT}" content="([^"]*)"`);
+
+/** The number of bytes that contain the mark of a report. */
+const HEAD_BYTES = 2_048;
+const MARK = '<meta name="generator" content="webdriver-supervisor"';
 
 export interface FoundReports {
   /** The path of the run's report; null if there is none. */
@@ -34,4 +37,14 @@ export async function findReports(folder: string): Promise<FoundReports> {
 
 function readHead(file: string): Promise<string | undefined> {
   return readReportHead(file).catch(() => undefined);
+}
+
+/** Returns the beginning of a report that this program wrote; undefined for everything else, and if there is nothing. Follows no link. */
+export async function readReportHead(file: string): Promise<string | undefined> {
+  const found = await lstat(file).catch(() => undefined);
+  if (found?.isFile() !== true) return undefined;
+  await using handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+  const head = buffer.toString('utf8', 0, bytesRead);
+  return head.includes(MARK) ? head : undefined;
 }

@@ -19,7 +19,6 @@ import type { RunTimings } from './timings.ts';
 import { listUsedSettings } from './used-settings.ts';
 import { writeReportFile } from './write-file.ts';
 
-export { findReports } from './find-reports.ts';
 export { renderRecording } from './recording-page.ts';
 
 const MAX_FAILED_STEPS = 50;

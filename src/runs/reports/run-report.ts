@@ -192,7 +192,8 @@ function deathPart(
   </article>`;
 }
 
-function stepsPart({ outcome: { counts }, failedSteps, slowest, isResumed }: RunReport): HtmlValue {
+function stepsPart({ outcome, failedSteps, slowest, recordings, isResumed }: RunReport): HtmlValue {
+  const { counts, deaths } = outcome;
   if (counts.total === 0) return null;
   const failedNote = counts.failed > failedSteps.length ? `, the first ${failedSteps.length} of ${counts.failed}` : '';
   const since = isResumed ? ' since the run was resumed' : '';
@@ -221,6 +222,7 @@ function stepsPart({ outcome: { counts }, failedSteps, slowest, isResumed }: Run
         ]),
       },
     ),
+    failureRecordings(recordings, deaths),
     html`<h3>Slowest</h3>`,
     table(
       {
@@ -239,6 +241,15 @@ function stepsPart({ outcome: { counts }, failedSteps, slowest, isResumed }: Run
       ]),
     ),
   );
+}
+
+/** Links to the recordings that belong to no death. */
+function failureRecordings(recordings: RunReport['recordings'], deaths: readonly Death[]): HtmlValue {
+  const others = [...recordings].filter(([at]) => !deaths.some((death) => death.at === at));
+  if (others.length === 0) return null;
+  return html`<p>
+    Recordings of the last seconds: ${others.map(([at, file]) => html`<a href="${file}">${clockTime(at)}</a> `)}
+  </p>`;
 }
 
 function warningsPart({ warnings, repeatedEffects }: RunOutcome): HtmlValue {

@@ -35,6 +35,7 @@ const SETTINGS: readonly (readonly [SettingName, (config: Config) => string | nu
   ['SESSION_WARNING_THRESHOLD', ({ warningThresholdMs }) => minutes(warningThresholdMs)],
   ['MAX_SESSIONS', ({ maxSessions }) => maxSessions],
   ['MAX_RECORD_MB', ({ maxRecordBytes }) => maxRecordBytes / 1_000_000],
+  ['RECORD', ({ record }) => record],
   ['KEEP_STATE', ({ keepsState }) => keepsState],
   ['REGISTRY_URL', ({ registryUrl }) => url(registryUrl)],
   ['LOG_LEVEL', ({ logLevel }) => logLevel],

@@ -1,13 +1,9 @@
 /** Writes a report beside the data of a run. It replaces an earlier report, and nothing else. */
-import { constants } from 'node:fs';
-import { lstat, open } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 
 import { UnfinishedFile } from '../exports/unfinished-file.ts';
-
-/** The number of bytes that contain the mark of a report. */
-const HEAD_BYTES = 2_048;
-const MARK = '<meta name="generator" content="webdriver-supervisor"';
+import { readReportHead } from './find-reports.ts';
 
 /** Returns false, and changes nothing, if there is something else at the path than an earlier report. */
 export async function writeReportFile(file: string, text: string): Promise<boolean> {
@@ -23,14 +19,4 @@ export async function writeReportFile(file: string, text: string): Promise<boole
     await unfinished.remove();
     throw thrown;
   }
-}
-
-/** Returns the beginning of a report that this program wrote; undefined for everything else, and if there is nothing. Follows no link. */
-export async function readReportHead(file: string): Promise<string | undefined> {
-  const found = await lstat(file).catch(() => undefined);
-  if (found?.isFile() !== true) return undefined;
-  await using handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-  const head = buffer.toString('utf8', 0, bytesRead);
-  return head.includes(MARK) ? head : undefined;
 }

@@ -178,6 +178,16 @@ describe('runs', () => {
     });
   });
 
+  it('shows the paths of the report and of the recordings, if there are any', async () => {
+    await fillKinds();
+    const run = (await registry.runs.get('20261127-000003-bbbbbb'))!;
+    const recordings = [1, 2].map((number) => ({ at: run.createdAt, file: `out/deaths/${number}/report.html` }));
+    expect(renderRun(run, { report: 'out/report.html', recordings })).to.match(
+      /report +out\/report\.html\nrecordings +out\/deaths\/1\/report\.html\n +out\/deaths\/2\/report\.html\n/,
+    );
+    expect(renderRun(run)).not.to.match(/^(recordings|report) /m);
+  });
+
   it('accepts a unique id, beginning or end; otherwise it lists the matching ids', () => {
     const rows = ['abc-1', 'abc-12', 'xyz-abc', 'other'].map((id) => ({ id }));
     const find = (typed: string) => findById(rows, typed)?.id;

@@ -17,6 +17,7 @@ describe('The HTML report of a smoke test', () => {
     startedAt: new Date(0),
     durationMs: 1_500,
     deaths: [],
+    recordings: [],
     unchecked: { urls: ['http://site/late'], reason: 'Stopped.' },
   };
 

@@ -24,6 +24,7 @@ const NO_TROUBLE: SmokeFacts = {
   startedAt: new Date(),
   durationMs: 0,
   deaths: [],
+  recordings: [],
   unchecked: { urls: [], reason: '' },
 };
 
@@ -33,6 +34,7 @@ describe('junit report', () => {
       startedAt: new Date('2026-01-02T03:04:05.678Z'),
       durationMs: 5_678,
       deaths: [],
+      recordings: [],
       unchecked: { urls: ['http://site/late'], reason: 'The run was cancelled.' },
     });
     const facts = 'tests="3" failures="1" errors="1" skipped="0" time="5.678"';
@@ -59,6 +61,19 @@ describe('junit report', () => {
   it('contains the number of checks of a page that passed only after a retry', () => {
     const xml = toJunitXml([{ ...PASSED, attempts: 3 }], NO_TROUBLE);
     expect(xml).to.include('<system-out>passed at check number 3</system-out>');
+  });
+
+  it('attaches the recordings of deaths on a page to its test case, also if it passed later', () => {
+    const death = makeDeath({ evidence: { message: 'gone', url: PASSED.url, lastCommands: [] } });
+    const recordings = [
+      { at: death.at, file: 'output/deaths/1/report.html' },
+      { at: '2026-11-20T18:15:59.000Z', file: 'output/deaths/2/report.html' },
+    ];
+    const xml = toJunitXml([{ ...PASSED, attempts: 2 }, FAILED], { ...NO_TROUBLE, deaths: [death], recordings });
+    expect(xml).to.include(
+      '<system-out>passed at check number 2\n[[ATTACHMENT|output/deaths/1/report.html]]</system-out>',
+    );
+    expect(xml).not.to.include('deaths/2');
   });
 
   it('names the deaths of the test with their reasons', () => {
