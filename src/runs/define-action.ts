@@ -23,6 +23,7 @@ export const RUN_FLAGS = [
   'session-state',
   'record',
   'recover',
+  'standby',
   'rehearse',
   'output',
   'format',

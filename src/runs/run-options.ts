@@ -18,6 +18,7 @@ import type { FolderClaim, Registry } from '../registry/registry.ts';
 import {
   assertLocalBrowser,
   assertProxyInstalled,
+  assertStandbyPossible,
   BROWSER_OPTION_NAMES,
   type BrowserOptions,
   readSessionState,
@@ -25,6 +26,8 @@ import {
   toSupervisorOptions,
   type SessionState,
   type SessionSupervisor,
+  StandbyKeeper,
+  type ObservedOptions,
   type SupervisorOptions,
 } from '../supervisor/supervisor.ts';
 import type { Action } from './define-action.ts';
@@ -62,6 +65,11 @@ export interface RunOptions {
   readonly sessions?: number;
   /** If false, the first death ends the run as `halted`. @default true */
   readonly recover?: boolean;
+  /**
+   * True if a session is started in advance and kept ready, so that the run continues a few milliseconds after a death. All sessions of the
+   * run share it. It needs the memory of one more browser. @default false
+   */
+  readonly standby?: boolean;
   /** If false, a step is done again after any number of deaths, and never fails with `step-poisoned`. @default true */
   readonly givesUpSteps?: boolean;
   /** The folder for the run's files; false for no files. @default `output/<run id>` */
@@ -122,7 +130,9 @@ export interface PlannedRun {
   readonly stuckAfterMs: number;
   readonly warnAfterMs: number;
   readonly signal: AbortSignal | undefined;
-  readonly supervisor: SupervisorOptions;
+  readonly supervisor: ObservedOptions;
+  /** The keeper of the run's standby, which the supervisors' options name too. */
+  readonly standby: StandbyKeeper | undefined;
   readonly log: Log;
   readonly onDeath: ((death: Death) => void) | undefined;
   readonly onProgress: ((progress: RunProgress) => void) | undefined;
@@ -187,6 +197,9 @@ export async function planRun(
     options.supervisor ?? {},
   );
   assertProxyInstalled(supervisor);
+  const wantsStandby = recover && (options.standby ?? supervisor.standby ?? false);
+  if (wantsStandby) assertStandbyPossible(supervisor);
+  const standby = wantsStandby ? new StandbyKeeper({ log }) : undefined;
   const folder = output === false ? path.join('output', runId) : output;
   // On a Grid, downloads are files of the browser's machine.
   const hasOwnDownloads = output !== false && supervisor.downloadDir === undefined && supervisor.gridUrl === undefined;
@@ -237,7 +250,13 @@ export async function planRun(
     stuckAfterMs: config.sessionTimeoutMs,
     warnAfterMs: config.warningThresholdMs,
     signal: options.signal,
-    supervisor: hasOwnDownloads ? { ...supervisor, downloadDir: path.join(folder, 'downloads') } : supervisor,
+    supervisor: {
+      ...supervisor,
+      ...(hasOwnDownloads && { downloadDir: path.join(folder, 'downloads') }),
+      standby: false,
+      standbyKeeper: standby,
+    },
+    standby,
     log,
     onDeath: options.onDeath,
     onProgress: options.onProgress,

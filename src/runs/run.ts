@@ -141,6 +141,7 @@ export class Run {
     } finally {
       await this.#store?.close();
       await manager.shutdown();
+      await this.#plan.standby?.stop();
     }
   }
 
@@ -212,7 +213,6 @@ export class Run {
         onFailure: (error) => this.#onStoreFailure(error, session),
         onCancel: () => this.#stop.abort(new CancelledError('The run was cancelled from outside.')),
       });
-    const { resumed } = this.#plan;
     this.#store = await openStore({
       ...this.#plan,
       registry: this.#registry,
@@ -220,9 +220,9 @@ export class Run {
       open,
       token: session.lease.token,
       ledger: this.#ledger,
-      isResumed: resumed !== undefined,
+      isResumed: this.#plan.resumed !== undefined,
     });
-    if (resumed !== undefined) await this.#browserState.load((name) => this.#ledger.get(name)?.end !== undefined);
+    if (this.#plan.resumed) await this.#browserState.load((name) => this.#ledger.get(name)?.end !== undefined);
   }
 
   /** Stops the run because nothing more can be stored: another process has the run, or the registry does not answer. */

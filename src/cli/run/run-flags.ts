@@ -80,6 +80,7 @@ export function parseRunFlags(action: Action, args: readonly string[], target: s
       ...pick<'format', ExportFormat>('format', values),
       ...pick<'recover', boolean>('recover', values),
       ...pick<'report', boolean>('report', values),
+      ...pick<'standby', boolean>('standby', values),
     },
   };
 }
@@ -119,6 +120,9 @@ function checkRunFlags(values: ReadonlyMap<string, unknown>): FlagProblem[] {
     if (values.get('recover') === false) {
       complain('recover', '--rehearse shows how a run recovers from deaths; it cannot be used with --no-recover.');
     }
+  }
+  if (values.get('standby') === true && values.get('recover') === false) {
+    complain('standby', '--standby is for the recovery from deaths; it cannot be used with --no-recover.');
   }
   if (values.has('redo') && !values.has('resume')) {
     complain(

@@ -38,6 +38,7 @@ export const RUN_COMMAND_FLAGS: readonly Flag[] = [
     choices: RECORD_MODES,
   }),
   toggle('recover', 'end the run at the first death of its session', { defaultValue: true }),
+  toggle('standby', 'keep one more browser ready, so that the run continues a few milliseconds after a death'),
   toggle(
     'rehearse',
     'run again with the session killed inside steps and between them, and compare the data; --rehearse=all disturbs each step once',

@@ -102,6 +102,7 @@ describe('the flags of run', () => {
     [['--session-state='], '--session-state is empty.'],
     [['--rehearse=most'], '--rehearse is "most"; write --rehearse or --rehearse=all.'],
     [['--rehearse=all', '--resume', 'last'], '--rehearse starts new runs; it cannot be used with --resume.'],
+    [['--standby', '--no-recover'], '--standby is for the recovery from deaths; it cannot be used with --no-recover.'],
     [['--rehearse', '--no-recover'], '--rehearse shows how a run recovers from deaths; it cannot be used with'],
   ];
   const REFUSED_PARAMETERS: readonly [string[], string][] = [
