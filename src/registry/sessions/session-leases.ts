@@ -338,10 +338,12 @@ export class SessionLeases {
     } else {
       const { cause = 'unknown', detectedBy = 'unknown', diagnosis, cancelled, detectedAfterMs } = death as DeathFacts;
       if (typeof detectedAfterMs === 'number') await observe(db, 'session_death_detection', detectedAfterMs);
-      await count(db, 'session_deaths', { label: `${cause} ${detectedBy} ${diagnosis?.reason ?? 'unknown'}` });
+      const reason = diagnosis?.reason ?? 'unknown';
+      await count(db, 'session_deaths', { label: `${cause} ${detectedBy} ${reason}` });
       for (const [state, by] of Object.entries(cancelled ?? {}))
         if (by > 0) await count(db, 'work_cancelled', { by, label: state });
-      const why = row.errorMessage ?? `${cause}, noticed by ${detectedBy}`;
+      const named = reason === 'unknown' ? cause : `${cause} (${reason})`;
+      const why = row.errorMessage ?? `${named}, noticed by ${detectedBy}`;
       await appendSessionEvent(db, 'session_dead', { ...row, errorMessage: why }, death);
     }
     return row;
