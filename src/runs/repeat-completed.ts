@@ -39,5 +39,5 @@ export async function repeatCompleted(run: StoredRun, registry: Registry, plan: 
     outputs,
     report: null,
   };
-  return reportAgain(outcome, { plan, registry, timings: undefined, samples: sample.datasets });
+  return reportAgain(outcome, { plan, registry, ledger: undefined, samples: sample.datasets });
 }

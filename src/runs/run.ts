@@ -395,6 +395,6 @@ export class Run {
     };
     // A folder of another run, or of another process, gets no report.
     if (isTaken || failure instanceof ConfigError || this.#claimed === undefined) return outcome;
-    return reportRun(outcome, { plan: this.#plan, registry: this.#registry, timings: this.#ledger.timings, samples });
+    return reportRun(outcome, { plan: this.#plan, registry: this.#registry, ledger: this.#ledger, samples });
   }
 }

@@ -160,6 +160,17 @@ export class Ledger {
     return this.#entries.values();
   }
 
+  /** Returns the first steps and items that have failed, at most `max`. */
+  listFailed(max: number): LedgerEntry[] {
+    const failed: LedgerEntry[] = [];
+    if (this.#counts.failed === 0) return failed;
+    for (const entry of this.#entries.values()) {
+      if (entry.status === 'failed') failed.push(entry);
+      if (failed.length === max) break;
+    }
+    return failed;
+  }
+
   /** Returns whether the current entry of `run` has asked for the step. */
   isAsked({ id, name }: LedgerEntry): boolean {
     return this.#used.get(id.within ?? '')?.has(name) ?? false;

@@ -1,9 +1,15 @@
 import type { StoredSession } from '../../model/session.ts';
-import type { ListedStep } from '../../registry/registry.ts';
 import type { RunOutcome } from '../outcome.ts';
 import type { DatasetSample } from './record-sample.ts';
 import type { SlowUnit, Throughput } from './timings.ts';
 import type { UsedSetting } from './used-settings.ts';
+
+export interface FailedStep {
+  readonly batch: string | null;
+  readonly key: string;
+  readonly code: string;
+  readonly message: string;
+}
 
 /** Everything that the report shows. Lists are already limited. */
 export interface RunReport {
@@ -15,7 +21,7 @@ export interface RunReport {
   /** Undefined if this process did no work. */
   readonly throughput: Throughput | undefined;
   readonly slowest: readonly SlowUnit[];
-  readonly failedSteps: readonly ListedStep[];
+  readonly failedSteps: readonly FailedStep[];
   readonly sessions: readonly StoredSession[];
   readonly samples: readonly DatasetSample[];
   /** The time of a death -> the path of its recording from the folder of the report. */

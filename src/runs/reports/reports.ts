@@ -6,16 +6,16 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { toError } from '../../core/errors.ts';
+import { describeError, toError } from '../../core/errors.ts';
 import { redactValue } from '../../core/redact.ts';
 import type { Registry } from '../../registry/registry.ts';
 import type { RunOutcome } from '../outcome.ts';
 import type { PlannedRun } from '../run-options.ts';
 import { findReports, REPORT_FILE } from './find-reports.ts';
 import type { DatasetSample } from './record-sample.ts';
-import type { RunReport } from './report-facts.ts';
+import type { Ledger, LedgerEntry } from '../replay/ledger.ts';
+import type { FailedStep, RunReport } from './report-facts.ts';
 import { renderRunReport } from './run-report.ts';
-import type { RunTimings } from './timings.ts';
 import { listUsedSettings } from './used-settings.ts';
 import { writeReportFile } from './write-file.ts';
 
@@ -27,8 +27,8 @@ const MAX_SESSIONS = 200;
 export interface ReportFacts {
   readonly plan: PlannedRun;
   readonly registry: Registry;
-  /** Undefined if this process did no work. */
-  readonly timings: RunTimings | undefined;
+  /** The work of this process; undefined if it did none. */
+  readonly ledger: Ledger | undefined;
   readonly samples: readonly DatasetSample[];
 }
 
@@ -60,14 +60,13 @@ export async function reportAgain(outcome: RunOutcome, facts: ReportFacts): Prom
   return report === null ? reportRun(outcome, facts) : { ...outcome, report };
 }
 
-async function collect(outcome: RunOutcome, { plan, registry, timings, samples }: ReportFacts): Promise<RunReport> {
+async function collect(outcome: RunOutcome, { plan, registry, ledger, samples }: ReportFacts): Promise<RunReport> {
   const { runId, folder, resumed, config, asked } = plan;
   const endedAt = new Date().toISOString();
-  const throughput = timings?.throughput;
-  const [sessions, failedSteps, { recordings }] = await Promise.all([
+  const throughput = ledger?.timings.throughput;
+  const [sessions, { recordings }] = await Promise.all([
     // Without the registry, the report has everything else.
     registry.sessions.list({ run: runId, limit: MAX_SESSIONS }).catch(() => []),
-    outcome.counts.failed === 0 ? [] : listFailedSteps(registry, runId),
     findReports(folder),
   ]);
   const { target: _target, ...options } = asked.options;
@@ -78,8 +77,8 @@ async function collect(outcome: RunOutcome, { plan, registry, timings, samples }
     endedAt: throughput === undefined ? (resumed?.endedAt ?? endedAt) : endedAt,
     isResumed: resumed !== undefined && throughput !== undefined,
     throughput,
-    slowest: timings?.slowest ?? [],
-    failedSteps,
+    slowest: ledger?.timings.slowest ?? [],
+    failedSteps: ledger?.listFailed(MAX_FAILED_STEPS).map(toFailedStep) ?? [],
     sessions,
     samples,
     recordings: new Map(recordings.map(({ at, file }) => [at, toLink(folder, file) ?? file])),
@@ -97,13 +96,11 @@ async function collect(outcome: RunOutcome, { plan, registry, timings, samples }
   };
 }
 
-async function listFailedSteps(registry: Registry, runId: string): Promise<RunReport['failedSteps']> {
-  try {
-    const { steps } = await registry.runs.listStepsPage(runId, { limit: MAX_FAILED_STEPS, status: 'failed' });
-    return steps;
-  } catch {
-    return [];
-  }
+function toFailedStep({ id, end }: LedgerEntry): FailedStep {
+  // The failures of earlier processes are only in the registry.
+  const error =
+    end?.status === 'failed' ? describeError(end.error) : { code: '–', message: 'failed before the run was resumed' };
+  return { batch: id.batch, key: id.key, ...error };
 }
 
 /** Returns the path of a file from the folder of the report as an address; null for a file elsewhere. */

@@ -210,7 +210,7 @@ function stepsPart({ outcome, failedSteps, slowest, recordings, isResumed }: Run
           { label: 'Error', kind: 'short' },
           { label: 'Message', kind: 'wide' },
         ],
-        none: counts.failed === 0 ? 'No step failed.' : 'The failed steps could not be read from the registry.',
+        none: 'No step failed.',
       },
       {
         shown: OPEN_ROWS,
@@ -218,7 +218,7 @@ function stepsPart({ outcome, failedSteps, slowest, recordings, isResumed }: Run
           foreign(key, 200),
           batch === null ? '–' : foreign(batch, 40),
           html`<code>${error}</code>`,
-          foreign(message ?? ''),
+          foreign(message),
         ]),
       },
     ),

@@ -134,8 +134,8 @@ function makeFullReport(): string {
     makeReport(
       {
         failedSteps: Array.from({ length: 12 }, () => ({
-          ...{ batch: LONG, key: LONG, status: 'failed' as const },
-          ...{ code: 'action-error', message: HOSTILE, item: null },
+          ...{ batch: LONG, key: LONG },
+          ...{ code: 'action-error', message: HOSTILE },
         })),
         samples: [
           { dataset: 'narrow', records: 9, first: [JSON.stringify({ title: HOSTILE, url: LONG })] },

@@ -46,7 +46,7 @@ describe('The report of a run', () => {
     const page = render(
       {
         slowest: [{ batch: HOSTILE, key: HOSTILE, tookMs: 3 }],
-        failedSteps: [{ batch: HOSTILE, key: HOSTILE, status: 'failed', code: HOSTILE, message: HOSTILE, item: null }],
+        failedSteps: [{ batch: HOSTILE, key: HOSTILE, code: HOSTILE, message: HOSTILE }],
         samples: [
           { dataset: HOSTILE, records: 1, first: [JSON.stringify({ [HOSTILE]: HOSTILE })] },
           { dataset: 'cut', records: 1, first: [HOSTILE] },
@@ -78,7 +78,7 @@ describe('The report of a run', () => {
         samples: [{ dataset: 'records', records: 1, first: [JSON.stringify({ url, password: 'p4ssw0rd!!' })] }],
         params: { url },
         settings: [{ name: 'GRID_URL', value: url, isDefault: false }],
-        failedSteps: [{ batch: null, key: url, status: 'failed', code: 'error', message: `${url} failed`, item: null }],
+        failedSteps: [{ batch: null, key: url, code: 'error', message: `${url} failed` }],
       },
       { error: { code: 'error', message: `${url} failed` }, status: 'failed' },
     );
