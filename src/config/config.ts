@@ -12,6 +12,7 @@ import { ConfigError, toError } from '../core/errors.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../core/log.ts';
 import { findAddressSecrets, findSecrets } from '../core/redact.ts';
 import { settingSecrets } from '../core/secrets.ts';
+import { toJson, toNumber, toUnquotedWords, toWords } from './parse-values.ts';
 import { projectPath, toProjectUrl } from './project-root.ts';
 
 export { browserEnvironment } from './environment.ts';
@@ -118,6 +119,11 @@ const settingsSchema = z.object({
   AUTO_TIMEOUT_ENABLED: flag(true),
   /** If false, the monitor does not look for stuck runs and sessions. */
   HEALTH_CHECK_ENABLED: flag(true),
+  /** A run continues on a new session between its steps if its session has reached one of these three limits. 0: no limit. */
+  MAX_PAGES_PER_SESSION: whole('pages', { min: 0, max: 1_000_000_000 }).default(0),
+  MAX_SESSION_AGE_MINUTES: whole('minutes', { min: 0, max: MAX_MINUTES }).default(0),
+  /** Default: 80 % of the memory limit of the browser's control group, if it has one. */
+  MAX_SESSION_MEMORY_MB: whole('megabytes', { min: 0, max: 100_000_000 }).optional(),
   /** The maximum number of sessions of one process at a time, idle ones included. */
   MAX_SESSIONS: whole('sessions', { min: 1, max: 10_000 }).default(100),
   SESSION_CLEANUP_ENABLED: flag(true),
@@ -197,6 +203,9 @@ export interface Config {
   readonly healthCheckIntervalMs: number;
   readonly isAutoTimeoutEnabled: boolean;
   readonly isHealthCheckEnabled: boolean;
+  readonly maxPagesPerSession: number;
+  readonly maxSessionAgeMs: number;
+  readonly maxSessionMemoryMb: number | undefined;
   readonly maxSessions: number;
   readonly isCleanupEnabled: boolean;
   readonly cleanupIntervalMs: number;
@@ -306,6 +315,9 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Config
     healthCheckIntervalMs: settings.SESSION_HEALTH_CHECK_INTERVAL * 1_000,
     isAutoTimeoutEnabled: settings.AUTO_TIMEOUT_ENABLED,
     isHealthCheckEnabled: settings.HEALTH_CHECK_ENABLED,
+    maxPagesPerSession: settings.MAX_PAGES_PER_SESSION,
+    maxSessionAgeMs: settings.MAX_SESSION_AGE_MINUTES * 60_000,
+    maxSessionMemoryMb: settings.MAX_SESSION_MEMORY_MB,
     maxSessions: settings.MAX_SESSIONS,
     isCleanupEnabled: settings.SESSION_CLEANUP_ENABLED,
     cleanupIntervalMs: settings.SESSION_CLEANUP_INTERVAL_MINUTES * 60_000,
@@ -364,33 +376,6 @@ function pickVariables(names: readonly string[], environment: NodeJS.ProcessEnv)
   return Object.fromEntries(
     names.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
   );
-}
-
-/** Parses a number, because all values of the environment are texts. */
-function toNumber(value: unknown): unknown {
-  return typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-}
-
-function toJson(value: unknown): unknown {
-  if (typeof value !== 'string') return value;
-  try {
-    return JSON.parse(value);
-  } catch {
-    return value;
-  }
-}
-
-function toWords(value: unknown): unknown {
-  if (typeof value !== 'string') return value;
-  return value.trim().startsWith('[') ? toJson(value) : value.trim().split(/\s+/).filter(Boolean);
-}
-
-/** Splits words at spaces. Refuses quotes, because a quoted value would be split as well. */
-function toUnquotedWords(value: unknown, context: z.core.$RefinementCtx): unknown {
-  const words = toWords(value);
-  if (typeof value === 'string' && !value.trim().startsWith('[') && /["']/.test(value))
-    context.addIssue('must be a JSON list if a switch contains spaces or quotes: ["--user-agent=my agent"]');
-  return words;
 }
 
 function duration(unit: string, max: number) {

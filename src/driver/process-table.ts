@@ -38,7 +38,7 @@ export function readProcessState(pid: number): string | undefined {
 
 /** Returns a variable of a process's environment at its start; undefined if it is unset or unreadable, or not on Linux. */
 export function readProcessVariable(pid: number, name: string): string | undefined {
-  const entries = readProc(`${pid}/environ`)?.split('\0') ?? [];
+  const entries = readProc(`/proc/${pid}/environ`)?.split('\0') ?? [];
   return entries.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 
@@ -52,7 +52,7 @@ export function listTree(pid: number): number[] {
   // Each thread has a list of its own children (proc_pid_task(5)).
   for (const parent of found)
     for (const thread of listThreads(parent))
-      for (const child of readProc(`${parent}/task/${thread}/children`)?.split(' ') ?? [])
+      for (const child of readProc(`/proc/${parent}/task/${thread}/children`)?.split(' ') ?? [])
         if (child !== '') found.push(Number(child));
   return found;
 }
@@ -82,13 +82,13 @@ export function readProcess(pid: number): ProcessInfo | undefined {
   const stat = readStat(pid);
   if (!stat) return undefined;
   const { cpuTicks: _, ...info } = stat;
-  const command = readProc(`${pid}/cmdline`)?.replaceAll('\0', ' ').trim();
+  const command = readProc(`/proc/${pid}/cmdline`)?.replaceAll('\0', ' ').trim();
   return { pid, ...info, command: command === undefined || command === '' ? info.command : command };
 }
 
 /** Reads fields of proc_pid_stat(5). The name in parentheses may itself contain spaces and parentheses. */
 function readStat(pid: number | string): (Omit<ProcessInfo, 'pid'> & { readonly cpuTicks: number }) | undefined {
-  const text = readProc(`${pid}/stat`);
+  const text = readProc(`/proc/${pid}/stat`);
   if (text === undefined) return undefined;
   const nameEnd = text.lastIndexOf(')');
   const fields = text.slice(nameEnd + 2).split(' ');
@@ -102,11 +102,11 @@ function readStat(pid: number | string): (Omit<ProcessInfo, 'pid'> & { readonly 
   };
 }
 
-/** Reads a file of /proc; undefined if the process is gone or the file is not readable. */
-function readProc(path: string): string | undefined {
+/** Reads a file about processes; undefined if it is gone or not readable, or not on Linux. */
+export function readProc(file: string): string | undefined {
   if (!HAS_PROC) return undefined;
   try {
-    return readFileSync(`/proc/${path}`, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch {
     return undefined;
   }

@@ -10,6 +10,7 @@ export const MAX_FRUITLESS_RENEWALS = 3;
 
 export const UNUSABLE_REASONS = {
   ended: 'an item of a batch ended it, by `driver.quit()` or by closing its last window',
+  retired: 'it has reached a limit of its pages, its age or its memory',
   stuck: 'an item of a batch left a page in it that does not answer',
 } as const;
 

@@ -114,7 +114,10 @@ export function makeRunEntry(parts: RunParts): RunEntry {
     calls,
     sessionSignal,
     isSameSession: () => supervisor.signal === sessionSignal,
-    onDone: () => supervisor.noteProgress(),
+    onDone: () => {
+      supervisor.noteProgress();
+      renewals.noteProgress();
+    },
   });
   const saves = new UnseenFailures();
   const folder = path.join(parts.folder, 'downloads');
@@ -129,6 +132,10 @@ export function makeRunEntry(parts: RunParts): RunEntry {
   const noteEffect = async (entry: LedgerEntry | undefined) => {
     if (entry !== undefined) await steps.noteEffect(entry);
   };
+  /** Called before a step or a batch. The call is refused if this ends the entry. */
+  const renewIfIdle = () => {
+    if (steps.current === undefined && calls.list().length === 0) renewals.endIfDue(supervisor);
+  };
   const context: ActionContext = {
     ...session,
     get folder() {
@@ -136,10 +143,14 @@ export function makeRunEntry(parts: RunParts): RunEntry {
     },
     api: watchEffects(session.api, () => noteEffect(steps.current ?? steps.onlyOpen())),
     step: toStepFunction(
-      (key, work, options) => calls.add(`the step "${key}"`, steps.step(key, work, options), steps.current),
+      (key, work, options) => {
+        renewIfIdle();
+        return calls.add(`the step "${key}"`, steps.step(key, work, options), steps.current);
+      },
       () => keyOf(steps.current?.id),
     ),
     batch: (name, items, worker, options) => {
+      renewIfIdle();
       const given = { supervisor, steps, ledger, pool, tidier, renewals, sessions, stuckAfterMs };
       const batch = runActionBatch(given, { name, items, worker, options });
       return calls.add(`the batch "${name}"`, batch, steps.current);

@@ -7,6 +7,11 @@ import { RecordSample } from './reports/record-sample.ts';
 import { reportAgain } from './reports/reports.ts';
 import type { PlannedRun } from './run-options.ts';
 
+/** Returns whether the run is completed and no step of it is to be done again. */
+export function isToRepeat(run: StoredRun | undefined, { redo }: Pick<PlannedRun, 'redo'>): run is StoredRun {
+  return run?.status === 'completed' && redo === undefined;
+}
+
 /** Returns the outcome of a run that was completed earlier, and writes its files again. */
 export async function repeatCompleted(run: StoredRun, registry: Registry, plan: PlannedRun): Promise<RunOutcome> {
   const { folder, format, writesOutput, signal, log } = plan;

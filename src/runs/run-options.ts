@@ -38,6 +38,7 @@ import { assertReachable } from './preflight.ts';
 import { readStoredOptions, type StoredOptions } from './resume.ts';
 import { toStoredParams, type StoredParams } from './stored-params.ts';
 import type { ExportFormat } from './exports/formats.ts';
+import { toRetirementLimits, type RetirementLimits } from './sessions/retirement.ts';
 
 export interface RunOptions {
   /** The registry that stores the run. The caller closes it. @default the one of `REGISTRY_URL`, opened for this run */
@@ -63,6 +64,15 @@ export interface RunOptions {
   readonly owner?: string;
   /** Overrides the number of sessions of batches that ask for several. */
   readonly sessions?: number;
+  /** The number of navigations after which the run continues on a new session. @default `MAX_PAGES_PER_SESSION`: no limit */
+  readonly maxPages?: number;
+  /** The same for the age of a session in milliseconds. @default `MAX_SESSION_AGE_MINUTES`: no limit */
+  readonly maxSessionAgeMs?: number;
+  /**
+   * The same for the memory of the driver and the browser in MB, on Linux; 0 for no limit. @default `MAX_SESSION_MEMORY_MB`: 80 % of the
+   * memory limit of the browser's control group, if it has one
+   */
+  readonly maxSessionMemoryMb?: number;
   /** If false, the first death ends the run as `halted`. @default true */
   readonly recover?: boolean;
   /**
@@ -117,6 +127,7 @@ export interface PlannedRun {
   readonly reloadAction: (() => Promise<Action>) | undefined;
   readonly sessions: number | undefined;
   readonly recover: boolean;
+  readonly retirement: RetirementLimits;
   readonly givesUpSteps: boolean;
   readonly folder: string;
   readonly writesOutput: boolean;
@@ -238,6 +249,7 @@ export async function planRun(
     reloadAction: options.reloadAction,
     sessions,
     recover,
+    retirement: toRetirementLimits(options, config),
     givesUpSteps: options.givesUpSteps ?? true,
     folder,
     writesOutput: output !== false,

@@ -4,12 +4,12 @@
  */
 import type { StoredRun } from '../model/run.ts';
 import { anySignal } from '../core/abort.ts';
-import { callBack } from './call-back.ts';
 import { ActionError, CancelledError, ConfigError, InvariantError, toError } from '../core/errors.ts';
 import { LeaseLostError, type Registry, type RegistryError, type RunStore } from '../registry/registry.ts';
 import { SessionManager, type Acquisition, type ObservedAcquireOptions } from '../sessions/sessions.ts';
-import { deathBehind, untilOver, type SessionSupervisor, type SupervisorOptions } from '../supervisor/supervisor.ts';
+import { deathBehind, untilOver, type CommandHook, type SessionSupervisor } from '../supervisor/supervisor.ts';
 import { sizeOf } from '../upkeep/upkeep.ts';
+import { callBack } from './call-back.ts';
 import { CommandGuard } from './replay/command-guard.ts';
 import type { Action } from './define-action.ts';
 import { claimFolder } from './exports/output-folder.ts';
@@ -32,8 +32,9 @@ import { Recordings } from './recordings.ts';
 import { reloadStateful } from './reload-action.ts';
 import { RunFigures } from './run-figures.ts';
 import type { PlannedRun } from './run-options.ts';
-import { repeatCompleted } from './repeat-completed.ts';
+import { isToRepeat, repeatCompleted } from './repeat-completed.ts';
 import { reportRun } from './reports/reports.ts';
+import { Retirement } from './sessions/retirement.ts';
 import { SessionPool } from './sessions/session-pool.ts';
 import { SessionRenewals, type Ending } from './sessions/session-renewals.ts';
 import { openRunState } from './state/open-run-state.ts';
@@ -61,7 +62,7 @@ export class Run {
   readonly #ledger = new Ledger();
   readonly #replay: ReplayWatch;
   readonly #guard: CommandGuard;
-  readonly #renewals = new SessionRenewals();
+  readonly #renewals: SessionRenewals;
   readonly #browserState: RunState;
   /** Called when the page of a session submits a form by POST. */
   #onPagePost: (session: AbortSignal) => void = () => undefined;
@@ -84,6 +85,7 @@ export class Run {
     this.#replay = new ReplayWatch({ ledger: this.#ledger, sourceWarnings: plan.sourceWarnings, log: plan.log });
     this.#recordings = new Recordings(plan);
     this.#guard = new CommandGuard(this.#ledger, this.#replay.divergence);
+    this.#renewals = new SessionRenewals(new Retirement(plan.retirement, plan.log));
     this.#browserState = openRunState(action, { plan, registry, gate: this.#guard.gate });
     this.#stallWatch = new StallWatch({
       warnAfterMs: plan.warnAfterMs,
@@ -131,7 +133,7 @@ export class Run {
   /** Holds the owner until the outcome is stored, so that the next process that gets the owner finds the ended run. */
   async #executeUnderLease(): Promise<RunOutcome> {
     const { config, supervisor, log, resumed } = this.#plan;
-    if (this.#isComplete(resumed)) return repeatCompleted(resumed, this.#registry, this.#plan);
+    if (isToRepeat(resumed, this.#plan)) return repeatCompleted(resumed, this.#registry, this.#plan);
     const manager = await SessionManager.open({ registry: this.#registry, config, supervisor, log });
     try {
       const ending = await this.#work(manager);
@@ -145,20 +147,15 @@ export class Run {
     }
   }
 
-  #isComplete(run: StoredRun | undefined): run is StoredRun {
-    return run?.status === 'completed' && this.#plan.redo === undefined;
-  }
-
   async #work(manager: SessionManager): Promise<Ending | { readonly kind: 'completed'; readonly run: StoredRun }> {
+    const { beforeCommand } = this.#plan.supervisor;
     let session: Acquisition;
     try {
       this.#claimed = claimFolder(this.#plan.claim, this.id);
-      session = await this.#acquire(manager, this.owner, {
-        beforeCommand: this.#guard.before(this.#plan.supervisor.beforeCommand),
-      });
+      session = await this.#acquire(manager, this.owner, this.#guard.before(beforeCommand));
       const now = this.#plan.resumed && (await this.#registry.runs.get(this.id));
       // Another process may have completed the run while this one waited for the owner.
-      if (this.#isComplete(now)) return { kind: 'completed', run: now };
+      if (isToRepeat(now, this.#plan)) return { kind: 'completed', run: now };
       await this.#begin(session);
     } catch (thrown) {
       return { kind: 'failed', error: this.#stop.signal.aborted ? toError(this.#stop.signal.reason) : toError(thrown) };
@@ -167,13 +164,12 @@ export class Run {
       main: session.supervisor,
       tidier: this.#guard.tidier,
       start: (number, tidier) =>
-        this.#acquire(manager, `${this.owner}#${number}`, {
-          beforeCommand: this.#guard.beforeOnSlot(tidier, this.#plan.supervisor.beforeCommand),
-        }),
+        this.#acquire(manager, `${this.owner}#${number}`, this.#guard.beforeOnSlot(tidier, beforeCommand)),
       prepare: async (slot, signal) => {
         await this.#browserState.open(slot);
         await this.#prepare(slot, signal);
       },
+      retirement: this.#renewals.retirement,
       join: (slot) => this.#browserState.mergeInto(slot),
       onDeath: (death) => {
         if (!this.#plan.recover) this.#stop.abort(death);
@@ -242,7 +238,7 @@ export class Run {
       if (!this.#renewals.isNewEntryDue(ending, this.#ledger.counts)) return ending;
       this.#state = 'recovering';
       try {
-        await session.restart({ signal: this.#stop.signal });
+        await session.restart({ signal: this.#stop.signal, reason: this.#renewals.reason });
         this.#action = await reloadStateful(this.#action, this.#plan);
       } catch (thrown) {
         return { kind: 'failed', error: toError(thrown) };
@@ -261,6 +257,7 @@ export class Run {
       await this.#browserState.open(supervisor);
       await this.#prepare(supervisor, this.#stop.signal);
       await this.#browserState.merge(supervisor);
+      this.#renewals.retirement.begin(supervisor);
       await using entry = makeRunEntry({
         ...this.#contextParts(supervisor),
         runSignal: anySignal(this.#stop.signal, unusable),
@@ -315,16 +312,17 @@ export class Run {
     await untilOver('prepare', async () => this.#action.prepare?.(context), until);
   }
 
-  async #acquire(manager: SessionManager, owner: string, hooks: SupervisorOptions = {}): Promise<Acquisition> {
+  async #acquire(manager: SessionManager, owner: string, before: CommandHook): Promise<Acquisition> {
     this.#stop.signal.throwIfAborted();
     const { baseUrl, waitMs, log } = this.#plan;
     const recorder = this.#recordings.makeRecorder();
+    const { beforeCommand, follow } = this.#renewals.retirement.track(before);
     const options: ObservedAcquireOptions = {
       waitMs,
       signal: this.#stop.signal,
       runId: this.id,
       // The run itself restores its state in the next session.
-      supervisor: { ...hooks, recorder, restore: false, ...(baseUrl !== undefined && { baseUrl }) },
+      supervisor: { beforeCommand, recorder, restore: false, ...(baseUrl !== undefined && { baseUrl }) },
       observer: {
         onStarted: () => void (this.#figures.sessions += 1),
         onPagePost: (on) => this.#onPagePost(on),
@@ -337,6 +335,7 @@ export class Run {
     };
     const session = await manager.acquire(owner, options);
     const { supervisor } = session;
+    follow(supervisor);
     this.#figures.sessions += 1;
     supervisor.on('session:dead', ({ death }) => this.#plan.onDeath?.(death));
     callBack('onSession', log, () => this.#plan.onSession?.(supervisor));

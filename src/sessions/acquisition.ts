@@ -27,6 +27,12 @@ export interface ObservedAcquireOptions extends AcquireOptions {
   readonly observer?: UserObserver;
 }
 
+export interface RestartOptions {
+  readonly signal?: AbortSignal;
+  /** Why a live session is ended. Its row gets this message. */
+  readonly reason?: string | undefined;
+}
+
 /** A session that is passed down to all code that needs it, so that nothing looks it up again. Disposing releases it. */
 export interface Acquisition extends AsyncDisposable {
   readonly owner: string;
@@ -37,8 +43,11 @@ export interface Acquisition extends AsyncDisposable {
   readonly lease: RunLease;
   /** False for the call that started the session. */
   readonly reused: boolean;
-  /** Starts the next session under the same lease, after a death. Throws `LeaseLostError` if another process has the owner now. */
-  restart(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /**
+   * Starts the next session under the same lease, after a death or in place of a live session. Throws `LeaseLostError` if another process
+   * has the owner now.
+   */
+  restart(options?: RestartOptions): Promise<void>;
   /** Releases the session. It stays, idle, for the next caller. Idempotent. */
   release(): void;
   /** Ends the session for all callers that share it. */

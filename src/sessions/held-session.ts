@@ -18,7 +18,7 @@ import {
   type StartedSession,
   type SupervisorOptions,
 } from '../supervisor/supervisor.ts';
-import type { UserObserver } from './acquisition.ts';
+import type { RestartOptions, UserObserver } from './acquisition.ts';
 import { toReport, withoutEvidence } from './death-reports.ts';
 import type { LeaseHolding, LeaseKeeper } from './lease-keeper.ts';
 import { SessionRows } from './session-rows.ts';
@@ -170,12 +170,12 @@ export class HeldSession implements LeaseHolding {
    * LeaseLostError} if the owner was lost in the meantime, and with the error that prevented the registry from storing the end of the last
    * session.
    */
-  async restart(known: number, { signal }: { readonly signal?: AbortSignal } = {}): Promise<number> {
+  async restart(known: number, { signal, reason }: RestartOptions = {}): Promise<number> {
     const limit = anySignal(signal, this.#over.signal);
     while (this.#restarting !== undefined) await raceSignal(this.#restarting, limit);
     limit.throwIfAborted();
     if (this.#restarts !== known && this.isUsable) return this.#restarts;
-    const restarting = this.#restart(limit);
+    const restarting = this.#restart(limit, reason);
     this.#restarting = restarting.catch(() => undefined).finally(() => (this.#restarting = undefined));
     await restarting;
     return this.#restarts;
@@ -187,9 +187,11 @@ export class HeldSession implements LeaseHolding {
     return this.#releasing;
   }
 
-  async #restart(limit: AbortSignal): Promise<void> {
+  async #restart(limit: AbortSignal, reason: string | undefined): Promise<void> {
     await this.#rows.written(limit);
+    this.#rows.endReason = reason;
     await this.supervisor.restart({ signal: limit });
+    this.#rows.endReason = undefined;
     this.#restarts += 1;
     await this.#rows.written(limit);
   }

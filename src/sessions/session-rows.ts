@@ -28,6 +28,8 @@ export class SessionRows {
   #livedId: string | undefined;
   /** A death that is not in its row yet. */
   #unwrittenDeath: object | undefined;
+  /** Why the session is being ended on purpose. */
+  endReason: string | undefined;
   /** The number of rows that are being replaced by a successor. */
   #handingOn = 0;
   #writes: Promise<void> = Promise.resolve();
@@ -86,6 +88,7 @@ export class SessionRows {
     const { leases, claimed } = this.#options;
     const nextId = randomUUID();
     const death = this.#unwrittenDeath;
+    const message = status === 'ended' ? this.endReason : undefined;
     this.#handingOn += 1;
     this.#write('its death', async () => {
       try {
@@ -93,6 +96,7 @@ export class SessionRows {
           status,
           nextId,
           ...(death && { death }),
+          ...(message !== undefined && { message }),
         });
         this.#unwrittenDeath = undefined;
       } finally {

@@ -29,6 +29,8 @@ export {
   Recorder,
   toRecording,
   type RecordedSeconds,
+  readMemoryLimit,
+  readTreeMemory,
   type WebDriver,
 } from '../driver/driver.ts';
 export { ApiError, narrowApi, type Api, type ApiCallInit, type ApiInit } from './api-client.ts';

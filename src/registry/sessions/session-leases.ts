@@ -154,13 +154,17 @@ export class SessionLeases {
   succeed(
     id: string,
     holder: string,
-    { status = 'dead', death, nextId }: { status?: 'dead' | 'ended'; death?: object; nextId: string },
+    {
+      status = 'dead',
+      nextId,
+      ...why
+    }: { status?: 'dead' | 'ended'; death?: object; message?: string; nextId: string },
   ): Promise<StoredSession> {
     return this.#database.write(async (db) => {
       // It exists if the answer to an earlier call was lost.
       const known = await db.selectFrom('sessions').selectAll().where('id', '=', nextId).executeTakeFirst();
       if (known !== undefined) return toStoredSession(known);
-      const dead = await this.#close(db, { id, holder, status, ...(death && { death }) });
+      const dead = await this.#close(db, { id, holder, status, ...why });
       const next = await db
         .insertInto('sessions')
         .values(toNextRow(dead, nextId))

@@ -18,6 +18,7 @@ import {
   type SessionSupervisor,
   type WebDriver,
 } from '../../supervisor/supervisor.ts';
+import type { Retirement } from './retirement.ts';
 import { SessionTidier } from './session-tidier.ts';
 
 /** The session that a worker uses. */
@@ -44,6 +45,8 @@ export interface SessionPoolOptions {
   readonly prepare: (slot: SessionSupervisor, signal: AbortSignal) => Promise<void>;
   /** Updates the session of a slot other than the first to the state of the run's own session. Called before each use of the slot. */
   readonly join: (slot: SessionSupervisor) => Promise<void>;
+  /** Decides when the session of a slot other than the first is renewed before its next use. */
+  readonly retirement: Retirement;
   /** Called when a slot's session has died, before the slot is restarted. May be called more than once for one death. */
   readonly onDeath: (death: SessionDeathError) => void;
   /** Called when a slot can't be used any more: its start, its restart or its `prepare` failed. No item has caused this. */
@@ -156,11 +159,16 @@ export class SessionPool {
         const acquired = (slot.session ??= await this.#start(slot, signal));
         const { supervisor } = acquired;
         signal.throwIfAborted();
-        if (supervisor.state !== 'alive' || !(await slot.tidier.tidy(supervisor)))
-          await this.#restart(acquired, signal);
+        const { prepare, join, retirement } = this.#options;
+        // A session without an earlier use has reached no limit.
+        const reason = slot.prepared === supervisor.signal ? retirement.reasonFor(supervisor) : undefined;
+        if (supervisor.state !== 'alive' || reason !== undefined || !(await slot.tidier.tidy(supervisor)))
+          await this.#restart(acquired, signal, reason);
         const { signal: session } = supervisor;
-        const { prepare, join } = this.#options;
-        if (slot.prepared !== session && !(await survives(session, signal, prepare(supervisor, signal)))) continue;
+        if (slot.prepared !== session) {
+          if (!(await survives(session, signal, prepare(supervisor, signal)))) continue;
+          retirement.begin(supervisor);
+        }
         slot.prepared = session;
         if (await survives(session, signal, join(supervisor))) return supervisor;
       }
@@ -185,11 +193,11 @@ export class SessionPool {
     return retry(start, { retries: START_RETRIES, shouldRetry, signal });
   }
 
-  async #restart(session: Acquisition, signal: AbortSignal): Promise<void> {
+  async #restart(session: Acquisition, signal: AbortSignal, reason?: string): Promise<void> {
     // The session may have died while no item used it.
     const death = deathOf(session.supervisor.signal);
     if (death !== undefined) this.#options.onDeath(death);
-    await session.restart({ signal });
+    await session.restart({ signal, reason });
   }
 }
 
