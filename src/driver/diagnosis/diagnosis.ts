@@ -82,7 +82,7 @@ export class SessionFacts {
   readonly #refusedAtStart: number | undefined;
   readonly #outputAtStart: string;
   readonly #processLimit: number | undefined;
-  readonly #usesSharedMemoryFolder: boolean;
+  #usesSharedMemoryFolder = false;
   /** The last two samples, the newer one first. */
   #samples: readonly [Sample, Sample];
   #nextSampleAt = 0;
@@ -105,7 +105,6 @@ export class SessionFacts {
     this.#refusedAtStart = readRefusedProcesses(this.#cgroups);
     this.#outputAtStart = driver?.lastOutput ?? '';
     this.#processLimit = pid === undefined ? undefined : readProcessLimit(pid);
-    this.#usesSharedMemoryFolder = pid !== undefined && hasOpenFileIn(SHARED_MEMORY, pid);
     const sample = this.#read();
     this.#samples = [sample, sample];
   }
@@ -113,6 +112,8 @@ export class SessionFacts {
   /** Takes a sample if the last one is old enough. Costs one reading of the clock otherwise. */
   sample(): void {
     if (performance.now() < this.#nextSampleAt) return;
+    // A browser that has not used the folder for its first pages gets its shared memory from elsewhere.
+    if (this.#samples[0] === this.#samples[1]) this.#lookForSharedMemory();
     this.#samples = [this.#read(), this.#samples[0]];
     this.#loop = loopMonitor.eventLoopUtilization();
     this.#noteSleep();
@@ -138,6 +139,7 @@ export class SessionFacts {
     this.noteClosedSocket();
     this.#noteSleep();
     const last = this.#samples[0];
+    this.#lookForSharedMemory();
     const now = this.#readSpaces();
     return {
       report,
@@ -205,6 +207,11 @@ export class SessionFacts {
       sharedMemory: this.#usesSharedMemoryFolder ? readFreeSpace(SHARED_MEMORY, pids) : undefined,
       temporaryFolder: driver && readFreeSpace(driver.folder, pids),
     };
+  }
+
+  #lookForSharedMemory(): void {
+    const pid = this.#browser?.pid;
+    this.#usesSharedMemoryFolder ||= pid !== undefined && hasOpenFileIn(SHARED_MEMORY, pid);
   }
 
   #noteSleep(): void {

@@ -15,7 +15,7 @@ export function readText(path: string): string | undefined {
 }
 
 /** Returns the names in a folder; none if it is not readable. */
-export function listNames(path: string): string[] {
+function listNames(path: string): string[] {
   try {
     return readdirSync(path);
   } catch {

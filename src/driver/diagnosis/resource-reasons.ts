@@ -3,8 +3,8 @@ import { describeEnd, findVictim, isCrash, signalOf } from './ends.ts';
 import type { Facts, FreeSpace } from './facts.ts';
 import { bytes, quote, type Row } from './row.ts';
 
-/** A picture of a page takes several MB. With less shared memory, Chromium 156 was seen to end. */
-const MIN_FREE_BYTES = 8 * 2 ** 20;
+/** A picture of a screen takes 8 to 32 MB. */
+const MIN_FREE_BYTES = 16 * 2 ** 20;
 /** Docker's default. The pictures of a few pages fill it, and the end of a tab frees it again before it can be read. */
 const SMALL_SHARED_MEMORY_BYTES = 64 * 2 ** 20;
 const NEARLY_REACHED = 0.8;
@@ -30,7 +30,7 @@ const isNearlyReached = (usage: Facts['descriptors']) =>
   usage !== undefined && usage.used >= NEARLY_REACHED * usage.limit;
 
 function describeSpace({ folder, freeBytes, totalBytes, freeFiles }: FreeSpace): string {
-  if (freeFiles === 0 && freeBytes >= MIN_FREE_BYTES) return `${folder} has no room for another file`;
+  if (freeFiles === 0 && freeBytes >= MIN_FREE_BYTES) return `${folder} can take no more files`;
   return `${folder} has ${bytes(freeBytes)} free of ${bytes(totalBytes)}`;
 }
 

@@ -29,7 +29,7 @@ export function bytesOf({ used, limit }: Usage): string {
 }
 
 /** Returns the last line of the output that matches, without Chromium's prefix and without secrets. */
-export function lastLine({ output }: Facts, pattern: RegExp): string | undefined {
+function lastLine({ output }: Facts, pattern: RegExp): string | undefined {
   const line = output.split('\n').findLast((one) => pattern.test(one));
   // Chromium's prefix: `[pid:thread:month+day/time:LEVEL:`.
   return line && redactText(line.replace(/^\[[\d:/.]+:(?=[A-Z]+:)/, '[').trim()).slice(0, MAX_LINE_LENGTH);

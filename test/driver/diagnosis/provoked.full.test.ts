@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 
 import { expect } from 'chai';
 import { descendantsOf, killProcess } from 'webdriver-supervisor/testing';
@@ -18,6 +18,8 @@ const MB = 2 ** 20;
 const PROGRAM = ['/usr/lib/chromium/chromium', '/opt/google/chrome/chrome'].find(existsSync);
 /** Shell lines that continue in a mount namespace of their own. */
 const OWN_MOUNTS = '[ "$MOUNTS" ] || MOUNTS=own exec unshare --mount "$0" "$@"';
+/** Shell lines that leave 16 MB in the folder F. The end of a tab frees some of them again. */
+const MOUNT_NEARLY_FULL = 'mount -t tmpfs -o size=80m none "$F"; head -c 64M /dev/zero > "$F/filler"';
 
 const whyNoMounts = () =>
   spawnSync('unshare', ['--mount', 'true']).status === 0 ? undefined : 'this user can make no mount namespace';
@@ -63,19 +65,12 @@ const EAT_HEAP = 'for (const all = []; ; ) all.push(new Array(1e6).fill(0.5))';
 /** Workers without an end; each has a thread. */
 const START_WORKERS =
   'const file = URL.createObjectURL(new Blob(["onmessage = close"])); setInterval(() => new Worker(file), 1)';
-/** Pictures that the browser gets through shared memory. */
-const DRAW = `for (let i = 0; i < 9; i++) {
+/** Pictures of 9 MB that the browser gets through shared memory. */
+const DRAW = `for (let i = 0; i < 40; i++) {
   const canvas = Object.assign(document.createElement('canvas'), { width: 1500, height: 1500 });
   canvas.getContext('2d').fillRect(0, 0, 9, 9);
   document.body.append(canvas);
 }`;
-
-/** Leaves 1 MB in a folder of the session's mount namespace. */
-function fill({ driverProcess }: BrowserSession, folder: string): void {
-  const place = `/proc/${driverProcess?.pid}/root${folder}`;
-  const { bavail, bsize } = statfsSync(place);
-  writeFileSync(`${place}/filler`, Buffer.alloc(bavail * bsize - MB));
-}
 
 const PROVOCATIONS: readonly Provocation[] = [
   {
@@ -107,28 +102,22 @@ const PROVOCATIONS: readonly Provocation[] = [
   },
   {
     is: 'shared-memory-full likely',
-    how: 'a picture in a full /dev/shm',
+    how: 'pictures that do not fit into /dev/shm',
     evidence: /^\/dev\/shm has \d+ [KM]B free of 80 MB$/,
     whyNot: () => whyNoMounts() ?? whyNoProgram(),
-    shell: `${OWN_MOUNTS}; mount -t tmpfs -o size=80m none /dev/shm`,
+    shell: `${OWN_MOUNTS}; F=/dev/shm; ${MOUNT_NEARLY_FULL}`,
     hasNoMemfd: true,
-    provoke: (session) => {
-      fill(session, '/dev/shm');
-      return session.driver.executeScript(DRAW);
-    },
+    provoke: ({ driver }) => driver.executeScript(DRAW),
   },
   {
     is: 'disk-full likely',
-    how: 'a picture in a full temporary folder',
+    how: 'pictures that do not fit into the temporary folder',
     evidence: /^\/\S+ has \d+ [KM]B free of 80 MB$/,
     whyNot: () => whyNoMounts() ?? whyNoProgram(),
-    shell: `${OWN_MOUNTS}; mount -t tmpfs -o size=80m none "$TMPDIR"`,
+    shell: `${OWN_MOUNTS}; F=$TMPDIR; ${MOUNT_NEARLY_FULL}`,
     hasNoMemfd: true,
     browser: { arguments: ['--disable-dev-shm-usage'] },
-    provoke: (session) => {
-      fill(session, session.driverProcess?.folder ?? '');
-      return session.driver.executeScript(DRAW);
-    },
+    provoke: ({ driver }) => driver.executeScript(DRAW),
   },
   {
     is: 'limit-reached',

@@ -120,10 +120,10 @@ const RESOURCES: readonly Case[] = [
     is: 'disk-full likely',
   },
   {
-    what: 'a tab in a temporary folder without room for another file',
+    what: 'a tab in a temporary folder that can take no more files',
     facts: { ...crashedTab('crashed', 5), temporaryFolder: { ...FULL, freeBytes: 900 * MB, freeFiles: 0 } },
     is: 'disk-full likely',
-    evidence: /has no room for another file/,
+    evidence: /can take no more files/,
   },
   {
     what: 'a browser whose output shows a disk that was full',
