@@ -34,6 +34,7 @@ thead th { border: 0; color: var(--muted); font-size: .8rem; font-weight: 500; w
 tbody th { font-weight: 500; }
 h3 a { font-weight: 400; }
 h4 { font-size: .9rem; margin: 1rem 0 .25rem; }
+.number, .when { width: 1%; }
 .number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; }
 .when { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .wide { width: 55%; }

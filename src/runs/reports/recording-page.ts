@@ -29,15 +29,19 @@ const STYLE = `
 .pictures figure { margin: 0; }
 .pictures img { display: block; width: 100%; border-radius: 4px; }
 .pictures :target img { outline: 3px solid var(--accent); }
+.legend { font-size: .8rem; display: flex; flex-wrap: wrap; gap: 0 1rem; }
+.legend i { display: inline-block; height: .65rem; margin: 0; width: 1.25rem; }
+.legend .dot { height: 9px; width: 9px; }
 figcaption { color: var(--muted); font-size: .85rem; font-variant-numeric: tabular-nums; }
 .strip { border: 1px solid var(--line); border-radius: 3px; bottom: 4px; overflow: hidden; top: 4px; }
 .strip img { border: 0; display: block; height: 100%; max-width: none; object-fit: cover; object-position: left top; width: 100%; }
 @media (max-width: 40rem) { .strip.minor { display: none; } .pictures { grid-template-columns: 1fr 1fr; } }
 @media (min-width: 40.01rem) { .strip.narrow { display: none; } }`;
 
-const LEGEND = html`<p class="muted">
-  Commands: striped were not answered, dark yellow were answered with an error. Console: red are errors, squares are
-  warnings. A table below has each of them.
+const LEGEND = html`<p class="muted legend">
+  <span><i class="bar"></i> answered</span> <span><i class="bar warn"></i> answered with an error</span>
+  <span><i class="bar open"></i> not answered</span> <span><i class="dot bad"></i> error</span>
+  <span><i class="dot warn"></i> warning</span> <span><i class="dot"></i> other message</span>
 </p>`;
 
 /**

@@ -48,7 +48,20 @@ function samplePart({ dataset, records, first }: DatasetSample): HtmlValue {
       String(index + 1),
       code(rows[index] === undefined ? json : JSON.stringify(rows[index]), MAX_JSON_LETTERS),
     ]);
-    return [title, table({ caption, columns: [{ label: 'Nr.' }, { label: 'Record', kind: 'wide' }], none: '' }, lines)];
+    return [
+      title,
+      table(
+        {
+          caption,
+          columns: [
+            { label: 'Nr.', kind: 'when' },
+            { label: 'Record', kind: 'wide' },
+          ],
+          none: '',
+        },
+        lines,
+      ),
+    ];
   }
   const columns = names.map((label) => ({ label: label.slice(0, MAX_CELL_LETTERS) }));
   const cells = rows.map((row) => names.map((name) => cell(row?.[name])));

@@ -64,7 +64,10 @@ function sessionTracks(
   sessions: readonly StoredSession[],
   { scale, lines }: { readonly scale: TimeScale; readonly lines: HtmlValue },
 ): Track[] {
-  const shown = sessions.filter(({ endedAt }) => endedAt === null || Date.parse(endedAt) >= scale.fromMs);
+  const isShown = ({ startedAt, endedAt }: StoredSession) =>
+    // The owner of a run that ends is held by a session that never starts.
+    startedAt !== null && (endedAt === null || Date.parse(endedAt) >= scale.fromMs);
+  const shown = sessions.filter(isShown);
   const owners = [...Map.groupBy(shown, ({ owner }) => owner)].sort(
     ([a], [b]) => a.length - b.length || (a < b ? -1 : 1),
   );

@@ -165,7 +165,7 @@ function makeFullRecording(): string {
     makeRecording({
       commands: [
         ...seconds.flatMap((second) =>
-          Array.from({ length: 10 }, (_none, nth) => ({
+          Array.from({ length: 4 }, (_none, nth) => ({
             ...{ at: secondsBefore(second - nth / 30), label: 'POST /element/{id}/click' },
             ...{ outcome: nth === 3 ? '404 no such element' : '200', durationMs: 40 + 10 * nth },
           })),
