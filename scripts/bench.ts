@@ -10,11 +10,12 @@ import { loadConfig, SessionSupervisor } from 'webdriver-supervisor';
 
 import { locateBrowser } from '../src/driver/locate.ts';
 import { measureBatches } from './bench/batches.ts';
-import { measureDetection, measureLoopingPage, measureRecovery } from './bench/detection.ts';
+import { measureDetection, measureLoopingPage } from './bench/detection.ts';
 import { measureBigRuns } from './bench/big-runs.ts';
 import { measureImportTime } from './bench/import-time.ts';
 import { measureCheckpoints, measureRecorder } from './bench/main-job.ts';
 import type { Row } from './bench/measure.ts';
+import { measureFiveKills, measureRecovery } from './bench/recovery.ts';
 import { measureMainJob, measureRegistries, measureReplay } from './bench/registry.ts';
 import { measureUpkeep } from './bench/upkeep.ts';
 import { measureCommands, measureHaltFlag, measureStarts } from './bench/overhead.ts';
@@ -46,7 +47,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Row[]> | Row[]>> = {
   commands: () => measureCommands(paths),
   starts: () => measureStarts(paths),
   detection: () => measureDetection(paths),
-  recovery: () => measureRecovery(paths),
+  recovery: async () => [...(await measureRecovery(paths)), ...(await measureFiveKills(paths))],
   'looping-page': () => measureLoopingPage(paths),
   registries: measureRegistries,
   'main-job': measureMainJob,

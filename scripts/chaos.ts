@@ -1,5 +1,6 @@
 /**
- * `npm run chaos -- [--faults 200] [--seed 1]`: kills sessions of real runs at random moments until this number of faults has happened.
+ * `npm run chaos -- [--faults 200] [--seed 1] [--standby]`: kills sessions of real runs at random moments until this number of faults has happened.
+ * With `--standby`, the runs have a standby.
  * `npm run chaos -- --natural 200 [--seed 1] [--action NAME] [--run N]`: does this number of runs of natural actions, each with one to
  * three faults. With `--run`, it does only the run with that number.
  * `npm run chaos -- --programs 50 [--seed 1] [--registry URL]`: does this number of runs whose whole program is killed and resumed.
@@ -32,6 +33,7 @@ const { values: flags } = parseArgs({
     action: { type: 'string' },
     run: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    standby: { type: 'boolean', default: false },
   },
 });
 const seed = Number(flags.seed);
@@ -43,7 +45,8 @@ function run(): Promise<boolean> {
   if (schedules !== undefined)
     return runSchedules({ schedules: toCount('schedules', schedules), seed, databases: toDatabases(), isVerbose });
   if (programs !== undefined) return killPrograms({ runs: toCount('programs', programs), seed, registry });
-  if (natural === undefined) return strikeSessions({ faults: toCount('faults', flags.faults), seed });
+  if (natural === undefined)
+    return strikeSessions({ faults: toCount('faults', flags.faults), seed, standby: flags.standby });
   const number = flags.run === undefined ? undefined : toCount('run', flags.run);
   return disturbNaturalActions({ runs: toCount('natural', natural), seed, action, run: number });
 }

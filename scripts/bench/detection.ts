@@ -1,4 +1,4 @@
-/** Measures the time until a death is declared, until the work continues, and until a page in an endless loop is interrupted. */
+/** Measures the time until a death is declared, and until a page in an endless loop is interrupted. */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -111,43 +111,6 @@ async function detectOnce(fault: FaultCase, options: SupervisorOptions): Promise
     await strikeSession(fault.fault, supervisor);
     await halted;
   });
-}
-
-/** Measures the time from a death to the first successful command of the next session, beside a plain start. */
-export async function measureRecovery(paths: BrowserPaths): Promise<Row[]> {
-  const starts: number[] = [];
-  const recoveries: number[] = [];
-  for (let round = 0; round < ROUNDS / 2; round += 1) {
-    let supervisor: SessionSupervisor | undefined;
-    starts.push(
-      await timeMs(async () => {
-        supervisor = await SessionSupervisor.start(paths);
-        await supervisor.driver.getTitle();
-      }),
-    );
-    if (supervisor === undefined) continue;
-    const halted = once(supervisor.signal, 'abort');
-    await strikeSession('browser-killed', supervisor);
-    await halted;
-    const current = supervisor;
-    recoveries.push(
-      await timeMs(async () => {
-        await current.restart();
-        await current.driver.getTitle();
-      }),
-    );
-    await supervisor.stop();
-  }
-  const start = toSample(starts).median;
-  const recovery = toSample(recoveries).median;
-  return [
-    {
-      what: 'death → first command on the next session / a start',
-      measured: `${(recovery / start).toFixed(3)} (${ms(recovery)} / ${ms(start)})`,
-      goal: '≤ 1.15',
-      isMet: recovery / start <= 1.15,
-    },
-  ];
 }
 
 export async function measureLoopingPage(paths: BrowserPaths): Promise<Row[]> {

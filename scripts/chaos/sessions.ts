@@ -31,9 +31,11 @@ const CLEANUP_GRACE_MS = 3_000;
 export async function strikeSessions({
   faults: wantedFaults,
   seed,
+  standby,
 }: {
   faults: number;
   seed: number;
+  standby: boolean;
 }): Promise<boolean> {
   const random = makeRandom(seed);
   const before = leftovers();
@@ -57,6 +59,7 @@ export async function strikeSessions({
       {
         config: { ...loadConfig(), registryUrl },
         output: path.join(folder, String(run)),
+        standby,
         supervisor: { heartbeatIntervalMs: 1_000, heartbeatTimeoutMs: 1_500 },
         onSession: (supervisor) => strikeEachSession(supervisor, { faults, done, random }),
       },

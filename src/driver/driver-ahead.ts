@@ -62,11 +62,14 @@ export class DriverAhead implements DriverSource {
     clearTimeout(this.#timer);
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    const driver = await waiting?.launching;
+    if (waiting === undefined) return undefined;
+    const onAbort = () => waiting.abort.abort(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    const driver = await waiting.launching.finally(() => signal.removeEventListener('abort', onAbort));
     if (driver === undefined) return undefined;
     // A suspended driver would not answer.
     const isReady =
-      waiting?.inputs === inputsOf({ driverPath, environment }) && /^[^TtZX]/.test(readProcessState(driver.pid) ?? '');
+      waiting.inputs === inputsOf({ driverPath, environment }) && /^[^TtZX]/.test(readProcessState(driver.pid) ?? '');
     if (!isReady) {
       this.#end(driver);
       return undefined;

@@ -31,7 +31,7 @@ import {
 import { DEFAULT_RESTART_LIMIT, RestartLimit } from './restart-limit.ts';
 import { Reserve } from './reserve.ts';
 import { AutoRestore } from './restore/auto-restore.ts';
-import { isForOneSession, type SessionSource } from './open-session.ts';
+import type { SessionSource } from './open-session.ts';
 import { startEpoch, type EpochListener, type StartedEpoch } from './start-epoch.ts';
 import { startNext } from './start-next.ts';
 import { routeOf } from './target.ts';
@@ -238,10 +238,7 @@ export class SessionSupervisor implements AsyncDisposable {
       await this.#source.restore?.takeLast();
       if (this.#state.status === 'alive') await this.#end();
       await startNext({
-        start: async () => {
-          if (isForOneSession(this.#options)) await this.#cleanUps.settled();
-          await this.#startEpoch(startSignal);
-        },
+        start: () => this.#startEpoch(startSignal),
         isAfterDeath: () => this.#state.status === 'dead',
         limit: this.#restartLimit,
         cause: this.#epoch.signal.reason,
@@ -300,6 +297,7 @@ export class SessionSupervisor implements AsyncDisposable {
         options: this.#options,
         source: this.#source,
         reserve: this.#reserve,
+        cleanedUp: () => this.#cleanUps.settled(),
         heartbeatIntervalMs: this.#heartbeatIntervalMs,
         startSignal,
         begin: (started) => this.#begin(started),

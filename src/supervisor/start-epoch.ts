@@ -5,7 +5,7 @@ import type { Log } from '../core/log.ts';
 import { SessionStartError, type BrowserSession } from '../driver/driver.ts';
 import { Epoch } from './epoch.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { openSession, restoreInto, type SessionSource } from './open-session.ts';
+import { isForOneSession, openSession, restoreInto, type SessionSource } from './open-session.ts';
 import type { ObservedOptions } from './options.ts';
 import type { Reserve } from './reserve.ts';
 import { SessionApi } from './session-api.ts';
@@ -33,6 +33,8 @@ export interface StartEpochOptions {
   readonly options: ObservedOptions;
   readonly source: SessionSource;
   readonly reserve: Reserve;
+  /** Resolves when nothing is left of the sessions that have ended. */
+  readonly cleanedUp: () => Promise<void>;
   readonly heartbeatIntervalMs: number;
   readonly startSignal: AbortSignal | undefined;
   /** Makes the epoch the current one. Called before anything else can happen to the session. */
@@ -80,8 +82,9 @@ type Opened = Pick<StartedEpoch, 'epoch' | 'session'>;
 async function open(
   epoch: Epoch,
   toUser: (epoch: Epoch) => SessionUser,
-  { options, source, reserve, startSignal, log }: StartEpochOptions,
+  { options, source, reserve, cleanedUp, startSignal, log }: StartEpochOptions,
 ): Promise<Opened> {
+  if (isForOneSession(options)) await cleanedUp();
   const given = { options, ...source, ahead: reserve.driver, startSignal, log };
   return { epoch, session: await openSession({ ...given, signal: epoch.signal, user: toUser(epoch) }) };
 }

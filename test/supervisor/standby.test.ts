@@ -5,7 +5,7 @@ import type { SessionDeathError } from '../../src/driver/driver.ts';
 import { StandbyKeeper } from '../../src/supervisor/standby/standby-keeper.ts';
 import { SessionSupervisor, type ObservedOptions } from '../../src/supervisor/supervisor.ts';
 import { LogWatch } from '../support/log-watch.ts';
-import { kill, rejectionOf } from './support.ts';
+import { kill, rejectionOf, turn } from './support.ts';
 
 const WAITS = 'waits for its promotion';
 
@@ -159,6 +159,31 @@ describe('SessionSupervisor: the standby', () => {
     held.release();
     await restarting;
     expect(server.requests.filter(({ path }) => path.endsWith('/session'))).to.have.length(2);
+  });
+
+  it('does not wait for the end of the dead session, and a plain start at an endpoint does', async () => {
+    const supervisor = await start();
+    const standby = await waiting(0);
+    const from = watch.lines.length;
+    const held = server.hold('DELETE /');
+    kill(supervisor);
+    await supervisor.restart();
+    expect(supervisor.sessionId).to.equal(standby);
+    held.release();
+    await waiting(from);
+    await keeper.stop();
+
+    const started = () => server.requests.filter(({ path }) => path.endsWith('/session')).length;
+    const before = started();
+    const again = server.hold('DELETE /');
+    kill(supervisor);
+    const restarting = supervisor.restart();
+    await again.caught;
+    await turn();
+    expect(started()).to.equal(before);
+    again.release();
+    await restarting;
+    expect(started()).to.equal(before + 1);
   });
 
   it('leaves nothing if the supervisor is stopped, also while the standby starts', async () => {

@@ -78,9 +78,8 @@ export class Standby {
     const user = toUser(this.epoch);
     const folder = this.session.driverProcess?.folder;
     try {
-      const isAlive = await raceSignal(this.session.probe('heartbeat'), signal);
-      if (isAlive && folder !== undefined) await user.observer?.onFolder?.(folder);
-      signal.throwIfAborted();
+      const storing = folder === undefined ? undefined : user.observer?.onFolder?.(folder);
+      const [isAlive] = await raceSignal(Promise.all([this.session.probe('heartbeat'), storing]), signal);
       if (isAlive && !this.#isDead) {
         this.epoch.number = number;
         this.#user = user;
