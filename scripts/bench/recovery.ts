@@ -2,7 +2,15 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { defineAction, loadConfig, runAction, SessionSupervisor, z, type RunOptions } from 'webdriver-supervisor';
+import {
+  defineAction,
+  loadConfig,
+  runAction,
+  SessionSupervisor,
+  z,
+  type Log,
+  type RunOptions,
+} from 'webdriver-supervisor';
 import { openFaultSite, strikeSession } from 'webdriver-supervisor/testing';
 
 import { ms, timeMs, toSample, type Row } from './measure.ts';
@@ -11,8 +19,8 @@ import type { BrowserPaths } from './overhead.ts';
 const ROUNDS = 10;
 const RUN_ROUNDS = 3;
 const KILLS = 5;
-/** The time after which a driver or a standby waits for the next session. */
-const AHEAD_MS = 2_500;
+/** The time of a step, in which a driver starts for the next session. */
+const STEP_MS = 1_250;
 /** The time that a recovery may take beyond the start of a session. */
 const RECOVERY_MARGIN_MS = 100;
 const STANDBY_GOAL_MS = 50;
@@ -22,15 +30,32 @@ interface Recovery {
   readonly recoveryMs: number;
 }
 
+/** Returns a log, and a promise that resolves when the log says that a driver or a standby waits for the next session. */
+function watchForNext(): { log: Log; ready: Promise<void> } {
+  const { promise: ready, resolve } = Promise.withResolvers<void>();
+  const nothing = () => undefined;
+  const log: Log = {
+    error: nothing,
+    warn: nothing,
+    info: nothing,
+    debug: (message) => {
+      if (message.includes(' waits for ')) resolve();
+    },
+    child: () => log,
+  };
+  return { log, ready };
+}
+
 async function recoverOnce(paths: BrowserPaths, { standby }: { standby: boolean }): Promise<Recovery> {
   let started: SessionSupervisor | undefined;
+  const { log, ready } = watchForNext();
   const startMs = await timeMs(async () => {
-    started = await SessionSupervisor.start({ ...paths, standby });
+    started = await SessionSupervisor.start({ ...paths, standby, log });
     await started.driver.getTitle();
   });
   if (started === undefined) throw new Error('No session was started.');
   await using supervisor = started;
-  await sleep(AHEAD_MS);
+  await ready;
   const halted = once(supervisor.signal, 'abort');
   await strikeSession('browser-killed', supervisor);
   await halted;
@@ -113,7 +138,7 @@ async function runOnce(url: string, { kills, paths, standby = false }: KilledRun
             await strike();
           }
           await driver.get(`${url}/ok`);
-          await sleep(AHEAD_MS / 2);
+          await sleep(STEP_MS);
         });
       }
     },
