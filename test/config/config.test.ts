@@ -97,6 +97,9 @@ describe('loadConfig', () => {
   it('has documented defaults', () => {
     expect(load()).to.deep.equal({
       registryUrl: 'sqlite:.supervisor/registry.db',
+      maxPagesPerSession: 0,
+      maxSessionAgeMs: 0,
+      maxSessionMemoryMb: undefined,
       maxSessions: 100,
       cleanupIntervalMs: 900_000,
       cleanupBatchSize: undefined,
