@@ -17,12 +17,12 @@ const SESSIONS = 6;
 const HOGS = 30;
 /** The rounds of pressure. Hogs have a low priority, so that the machine stays usable; in the second round, the browsers have it too. */
 const ROUNDS = [
-  { what: 'browsers before hogs', browserNice: 0, share: 0.9 },
-  { what: 'browsers equal to hogs', browserNice: 15, share: 0.1 },
+  { what: 'browsers before hogs', browserNice: 0, share: 0.7 },
+  { what: 'browsers equal to hogs', browserNice: 15, share: 0.3 },
 ] as const;
 const HOG_NICE = 15;
 /** The maximum time of a round. */
-const ROUND_LIMIT_MS = 200_000;
+const ROUND_LIMIT_MS = 180_000;
 /** A hog ends by itself after this CPU time, if this program is killed. */
 const MAX_HOG_CPU_SECONDS = 60;
 const CANDIDATES_MS = [250, 500, 750, 1_000, 1_500, 2_000, 3_000];
