@@ -1,7 +1,7 @@
 /** The library's face. Everything that an action, or a program with a supervisor of its own, needs. */
 export { z } from 'zod';
 
-export type { Death, DeathCause, DeathEvidence, Detector } from './model/death.ts';
+export type { Death, DeathCause, DeathEvidence, DeathReason, Detector, Diagnosis } from './model/death.ts';
 export type { SessionStatus, StoredSession } from './model/session.ts';
 export type { StoredRun, StoredRunStatus } from './model/run.ts';
 export {

@@ -16,7 +16,7 @@ import { createDriver, toCapabilities } from './capabilities.ts';
 import { SessionEndedError, SessionStartError } from './death.ts';
 import { browserPidOf, DeathHistory, SessionFacts } from './diagnosis/diagnosis.ts';
 import { HttpClient } from './http-client.ts';
-import { DriverProcess, type DriverSource } from './driver-process.ts';
+import { DriverProcess } from './driver-process.ts';
 import { Prober } from './probe.ts';
 import { describeProxy } from './describe-proxy.ts';
 import { describeTarget, isLoopback } from './session-target.ts';

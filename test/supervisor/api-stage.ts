@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 
 import { openFaultSite, type FaultSite } from 'webdriver-supervisor/testing';
 
-import { SessionSupervisor } from '../../src/supervisor/supervisor.ts';
+import type { SessionSupervisor } from '../../src/supervisor/supervisor.ts';
 import { startSettled } from '../support/start-settled.ts';
 
 export interface ApiStage {
