@@ -1,0 +1,181 @@
+/** Starts a real Selenium Grid on this machine: a hub and its nodes, each a process of its own, on loopback only. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+
+import { locateBrowser } from '../../src/driver/locate.ts';
+import { findGridJars } from './grid-files.ts';
+
+const HOST = '127.0.0.1';
+/** A hub listens after 2 to 4 s, and a node registers 1 to 10 s later (measured on 4.47). */
+const READY_LIMIT_MS = 60_000;
+const POLL_MS = 100;
+
+export interface GridOptions {
+  /** The number of nodes. Default 2. */
+  readonly nodes?: number;
+  /** The number of sessions that each node takes at a time. Default 4. */
+  readonly slots?: number;
+  /** Additional arguments of each node, such as `--session-timeout 10`. */
+  readonly nodeArguments?: readonly string[];
+  readonly hubArguments?: readonly string[];
+}
+
+/** One process of the Grid. Its id is also the id of its process group, which has the node's drivers and browsers. */
+export interface GridProcess {
+  readonly pid: number;
+  readonly port: number;
+  /** Kills the process with all its children, and resolves when it has exited. Idempotent. */
+  kill(): Promise<void>;
+}
+
+export interface Grid extends AsyncDisposable {
+  readonly url: string;
+  readonly hub: GridProcess;
+  readonly nodes: readonly GridProcess[];
+  /** Returns the ids of the sessions that occupy slots. */
+  listSessions(): Promise<string[]>;
+  /** Starts a further node, or one in the place of a node that was killed. Resolves when it is registered. */
+  startNode(): Promise<GridProcess>;
+}
+
+/** Resolves when all nodes are registered. Throws with the command to type if Java, Maven or a browser is missing. */
+export async function openGrid({
+  nodes = 2,
+  slots = 4,
+  nodeArguments = [],
+  hubArguments = [],
+}: GridOptions = {}): Promise<Grid> {
+  const jars = await findGridJars();
+  const folder = await mkdtemp(path.join(tmpdir(), 'grid-'));
+  const parts = new AsyncDisposableStack();
+  parts.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }));
+  const toml = path.join(folder, 'node.toml');
+  await writeFile(toml, await describeNode(slots));
+  const [hubPort, publish, subscribe] = await freePorts(3);
+  const url = `http://${HOST}:${hubPort}`;
+  const bus = ['--publish-events', `tcp://${HOST}:${publish}`, '--subscribe-events', `tcp://${HOST}:${subscribe}`];
+  const start = (role: string, port: number, rest: readonly string[]): GridProcess => {
+    const java = ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-cp', path.join(jars, '*')];
+    const settings = [role, '--host', HOST, '--port', String(port), ...bus, ...rest];
+    const started = startProcess('java', [...java, 'org.openqa.selenium.grid.Bootstrap', ...settings], {
+      folder,
+      port,
+    });
+    parts.defer(() => started.kill());
+    return started;
+  };
+  const hub = start('hub', hubPort, hubArguments);
+  const started: GridProcess[] = [];
+  const startNode = async () => {
+    const [port] = await freePorts(1);
+    const node = start('node', port, ['--hub', url, '--config', toml, ...nodeArguments]);
+    started.push(node);
+    await waitUntil(async () => (await readNodes(url)).some(({ uri }) => uri.endsWith(`:${port}`)), `node ${port}`);
+    return node;
+  };
+  try {
+    await waitUntil(async () => (await fetch(`${url}/status`)).ok, 'the hub');
+    await Promise.all(Array.from({ length: nodes }, startNode));
+  } catch (error) {
+    await parts.disposeAsync();
+    throw error;
+  }
+  return {
+    url,
+    hub,
+    nodes: started,
+    startNode,
+    listSessions: async () =>
+      (await readNodes(url)).flatMap((node) => node.slots.flatMap(({ session }) => session?.sessionId ?? [])),
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  };
+}
+
+interface NodeStatus {
+  readonly uri: string;
+  readonly slots: readonly { readonly session: { readonly sessionId: string } | null }[];
+}
+
+async function readNodes(url: string): Promise<readonly NodeStatus[]> {
+  const { value } = (await (await fetch(`${url}/status`)).json()) as { value: { nodes?: readonly NodeStatus[] } };
+  return value.nodes ?? [];
+}
+
+/** The settings of a node: this machine's browser, and no other one. */
+async function describeNode(slots: number): Promise<string> {
+  const located = await locateBrowser({ env: process.env });
+  if (!located.found) throw new Error('There is no Chrome with its driver on this machine. See `npm run doctor`.');
+  const stereotype = {
+    browserName: 'chrome',
+    platformName: 'linux',
+    'goog:chromeOptions': {
+      binary: located.browserPath,
+      args: ['--no-sandbox', '--headless=new', '--disable-dev-shm-usage'],
+    },
+  };
+  return `[server]
+host = "${HOST}"
+[node]
+detect-drivers = false
+selenium-manager = false
+max-sessions = ${slots}
+override-max-sessions = true
+[[node.driver-configuration]]
+display-name = "chrome"
+webdriver-executable = "${located.driverPath}"
+max-sessions = ${slots}
+stereotype = '${JSON.stringify(stereotype)}'
+`;
+}
+
+function startProcess(
+  program: string,
+  args: readonly string[],
+  { folder, port }: { readonly folder: string; readonly port: number },
+): GridProcess {
+  const child = spawn(program, args, { detached: true, stdio: 'ignore', env: { ...process.env, TMPDIR: folder } });
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`${program} can't be started.`);
+  return { pid, port, kill: () => killGroup(child, pid) };
+}
+
+async function killGroup(child: ChildProcess, pid: number): Promise<void> {
+  const exited = child.exitCode === null && child.signalCode === null ? Promise.withResolvers<void>() : undefined;
+  if (exited !== undefined) child.once('exit', () => exited.resolve());
+  try {
+    // The group outlives its leader: drivers and browsers of a killed node are in it.
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+  await exited?.promise;
+}
+
+async function freePorts<Count extends number>(
+  count: Count,
+): Promise<Count extends 3 ? [number, number, number] : [number]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(async (server) => {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      server.once('error', reject).listen(0, HOST, resolve);
+      await promise;
+      return (server.address() as { port: number }).port;
+    }),
+  );
+  for (const server of servers) server.close();
+  return ports as Count extends 3 ? [number, number, number] : [number];
+}
+
+async function waitUntil(isTrue: () => Promise<boolean>, what: string): Promise<void> {
+  const endAt = performance.now() + READY_LIMIT_MS;
+  while (!(await isTrue().catch(() => false))) {
+    if (performance.now() > endAt)
+      throw new Error(`Selenium Grid: ${what} was not ready within ${READY_LIMIT_MS / 1_000} s.`);
+    await wait(POLL_MS);
+  }
+}
