@@ -8,7 +8,7 @@ import type { DevTools } from '../devtools.ts';
 /** The time limit of a question to a page. A page that is busy for longer gets no picture. */
 const ASK_LIMIT_MS = 2_000;
 const WORLD_NAME = 'webdriver-supervisor';
-/** A page that is larger gets no picture, because reading it would delay its own scripts. Reading 20 000 elements takes 5 ms. */
+/** A page that is larger gets no picture, because reading it would delay its own scripts. Reading 20 000 elements takes some 15 ms. */
 const MAX_ELEMENTS = 20_000;
 const MAX_TEXT_LENGTH = 400_000;
 /** The time in milliseconds that the screen may lag behind the document. */

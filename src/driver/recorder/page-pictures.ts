@@ -12,6 +12,8 @@ const CALL_LIMIT_MS = 2_000;
 const FRAME_LIMIT_MS = 500;
 /** A page can change without a command. After this number of seconds without one, a picture is taken all the same. */
 const TICKS_PER_IDLE_PICTURE = 3;
+/** If the page takes longer for an answer, it rests for one second per such time, so that pictures take at most some 2 % of its time. */
+const ANSWER_PER_TICK_MS = 10;
 
 export interface PagePicturesOptions {
   readonly devtools: () => DevTools | undefined;
@@ -29,6 +31,8 @@ export class PagePictures {
   /** True if the page may have changed since the last picture. */
   #isDue = true;
   #idleTicks = 0;
+  /** The number of seconds until the next picture may be taken. */
+  #restTicks = 0;
   #last = '';
 
   constructor(options: PagePicturesOptions) {
@@ -39,6 +43,10 @@ export class PagePictures {
   tick(isActive: boolean): void {
     this.#idleTicks = isActive ? 0 : this.#idleTicks + 1;
     if (this.#idleTicks % TICKS_PER_IDLE_PICTURE === 0) this.#isDue = true;
+    if (this.#restTicks > 0) {
+      this.#restTicks -= 1;
+      return;
+    }
     if (!this.#isDue || this.#isTaking) return;
     this.#isDue = false;
     this.#isTaking = true;
@@ -71,7 +79,10 @@ export class PagePictures {
     if (devtools === undefined || handle === null || devtools.isDialogOpen(handle)) return undefined;
     if (this.#shown?.handle !== handle) this.#shown = new ShownText(handle);
     const shown = this.#shown;
-    if (!(await shown.hasNoSecret(devtools))) return undefined;
+    const askedAt = performance.now();
+    const hasNoSecret = await shown.hasNoSecret(devtools);
+    this.#restTicks = Math.floor((performance.now() - askedAt) / ANSWER_PER_TICK_MS);
+    if (!hasNoSecret) return undefined;
     await delay(SETTLE_MS, signal);
     const jpeg = await capture(devtools, handle);
     return (await shown.hasNoSecret(devtools)) ? jpeg : undefined;
