@@ -7,6 +7,7 @@ import { expect } from 'chai';
 import { logging } from 'selenium-webdriver';
 import { SessionSupervisor } from 'webdriver-supervisor';
 
+import { MEMORY_REGISTRY_URL, openRegistry } from '../../../src/registry/registry.ts';
 import { renderRecording } from '../../../src/runs/reports/reports.ts';
 import { renderRunReport } from '../../../src/runs/reports/run-report.ts';
 import { makeDeath } from '../../support/make-death.ts';
@@ -54,24 +55,28 @@ describe('The pages of reports, in a real browser', () => {
       await using supervisor = await SessionSupervisor.start();
       const { driver } = supervisor;
       const devTools = driver as unknown as DevTools;
-      for (const width of [1280, 390])
-        for (const scheme of ['light', 'dark']) {
-          const features = [{ name: 'prefers-color-scheme', value: scheme }];
-          await devTools.sendDevToolsCommand('Emulation.setEmulatedMedia', { features });
-          const size = { width, height: 900, deviceScaleFactor: 1, mobile: false };
-          await devTools.sendDevToolsCommand('Emulation.setDeviceMetricsOverride', size);
-          await driver.get(pathToFileURL(file).href);
-          const texts: string[] = await driver.executeScript(
-            'return [...document.querySelectorAll("h2")].map((heading) => heading.firstChild.textContent)',
-          );
-          expect(texts).to.include.members([...headings]);
-          await driver.executeScript('for (const part of document.querySelectorAll("details")) part.open = true');
-          expect(await driver.executeScript('return document.documentElement.scrollWidth <= innerWidth')).to.equal(
-            true,
-          );
-          await driver.executeScript(AXE);
-          expect(await driver.executeAsyncScript(FIND_VIOLATIONS), `${width} px, ${scheme}`).to.deep.equal([]);
-        }
+      for (const [width, scheme] of [
+        [1280, 'light'],
+        [390, 'dark'],
+      ] as const) {
+        const features = [{ name: 'prefers-color-scheme', value: scheme }];
+        await devTools.sendDevToolsCommand('Emulation.setEmulatedMedia', { features });
+        const size = { width, height: 900, deviceScaleFactor: 1, mobile: false };
+        await devTools.sendDevToolsCommand('Emulation.setDeviceMetricsOverride', size);
+        await driver.get(pathToFileURL(file).href);
+        const texts: string[] = await driver.executeScript(
+          'return [...document.querySelectorAll("h2")].map((heading) => heading.firstChild.textContent)',
+        );
+        expect(texts).to.include.members([...headings]);
+        await driver.executeScript('for (const part of document.querySelectorAll("details")) part.open = true');
+        expect(
+          await driver.executeScript(
+            'return document.documentElement.scrollWidth <= document.documentElement.clientWidth',
+          ),
+        ).to.equal(true);
+        await driver.executeScript(AXE);
+        expect(await driver.executeAsyncScript(FIND_VIOLATIONS), `${width} px, ${scheme}`).to.deep.equal([]);
+      }
       expect(await driver.getTitle()).to.not.equal('owned');
       const entries = await driver.manage().logs().get(logging.Type.BROWSER);
       expect(entries.map(({ message }) => message)).to.deep.equal([]);
@@ -82,9 +87,10 @@ describe('The pages of reports, in a real browser', () => {
     await step('two', () => Promise.reject(new Error('not there'))).catch(() => undefined);
   };
 
-  it('are written at the end of a run, and again at the end of a resumed one', async () => {
+  it('are written at the end of a run, again at the end of a resumed one, and stay if a completed run is resumed', async () => {
     const output = path.join(folder, 'reported');
-    const { outcome } = await runScripted({ run: save, options: { output } });
+    await using registry = await openRegistry(MEMORY_REGISTRY_URL);
+    const { outcome } = await runScripted({ run: save, options: { output, registry } });
     const file = path.join(output, 'report.html');
     expect(outcome).to.deep.include({ status: 'partial', report: file, warnings: [] });
     const page = readFileSync(file, 'utf8');
@@ -97,8 +103,22 @@ describe('The pages of reports, in a real browser', () => {
     ])
       expect(page).to.include(text);
     expect((statSync(file).mode & 0o777).toString(8)).to.equal('600');
-    await runScripted({ run: ({ step }) => step('three', () => undefined), options: { output } });
-    expect(readFileSync(file, 'utf8')).to.include('scripted completed').and.not.include('Oak table');
+
+    const resumed = { output, registry, resume: outcome.runId };
+    const run: typeof save = async (context) => {
+      await context.step('one', () => undefined);
+      await context.step('two', () => undefined);
+    };
+    const second = await runScripted({ run, options: resumed });
+    expect(second.outcome).to.deep.include({ status: 'completed', report: file, warnings: [] });
+    const again = readFileSync(file, 'utf8');
+    for (const text of ['scripted completed', 'Oak table', 'since it was resumed', '2 = 2 done'])
+      expect(again).to.include(text);
+    expect(again).not.to.include('not there');
+
+    const third = await runScripted({ run, options: resumed });
+    expect(third.outcome).to.deep.include({ status: 'completed', report: file });
+    expect(readFileSync(file, 'utf8')).to.equal(again);
   });
 
   it('are not written if the run has `report: false`, or no files', async () => {
