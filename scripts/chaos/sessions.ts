@@ -19,6 +19,7 @@ import {
 
 import gatherCatalog from '../../actions/gather-catalog.ts';
 import { openDemoShop } from '../demo-shop/demo-shop.ts';
+import { recordingSchema } from '../../src/model/recording.ts';
 import { makeRandom, type Random } from '../demo-shop/random.ts';
 
 /** The maximum number of faults per run. It is below the restart limit, so that each run can complete. */
@@ -65,7 +66,7 @@ export async function strikeSessions({
       },
     );
     struck.push(...done);
-    const found = await examine(outcome, { faults: done, expected });
+    const found = await examine(outcome, { faults: done, expected, folder: path.join(folder, String(run)) });
     problems.push(...found.map((problem) => `run ${run}: ${problem}`));
     const causes = outcome.deaths.map(({ cause, detectedBy }) => `${cause} by ${detectedBy}`).join(', ');
     console.log(
@@ -114,7 +115,7 @@ function strikeEachSession(
 
 async function examine(
   outcome: RunOutcome,
-  { faults, expected }: { faults: readonly SessionFault[]; expected: readonly string[] },
+  { faults, expected, folder }: { faults: readonly SessionFault[]; expected: readonly string[]; folder: string },
 ): Promise<string[]> {
   const found: string[] = [];
   if (outcome.status !== 'completed') found.push(`status ${outcome.status}: ${outcome.error?.message}`);
@@ -128,8 +129,24 @@ async function examine(
   const wrong =
     lines.filter((line, index) => line !== expected[index]).length + Math.abs(lines.length - expected.length);
   if (wrong > 0) found.push(`${wrong} records lost, duplicated or wrong`);
-  found.push(...compareCauses(outcome.deaths, faults));
+  found.push(...compareCauses(outcome.deaths, faults), ...(await findMissingFiles(outcome.deaths, folder)));
   return found;
+}
+
+/** Returns the recordings and reports that are missing or not whole. */
+async function findMissingFiles(deaths: readonly Death[], folder: string): Promise<string[]> {
+  const recordings = deaths.map((death, index) => ({ death, number: String(index + 1) }));
+  const missing = await Promise.all(
+    recordings.map(async ({ death, number }) => {
+      const file = path.join(folder, 'deaths', number, 'recording.json');
+      const recording = recordingSchema.safeParse(JSON.parse(await readFile(file, 'utf8').catch(() => 'null')));
+      return recording.data?.death?.at === death.at ? [] : [`the recording of death ${number} is missing or wrong`];
+    }),
+  );
+  const pages = ['report.html', ...recordings.map(({ number }) => path.join('deaths', number, 'report.html'))];
+  const texts = await Promise.all(pages.map((page) => readFile(path.join(folder, page), 'utf8').catch(() => '')));
+  const broken = pages.filter((_page, index) => texts[index]?.trimEnd().endsWith('</html>') !== true);
+  return [...missing.flat(), ...broken.map((page) => `${page} is missing or not whole`)];
 }
 
 /** Compares the causes of the deaths with the faults. The last fault may strike a session after its work, so its death may be unnoticed. */
