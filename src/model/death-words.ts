@@ -38,9 +38,19 @@ export function describeReason({ cause, diagnosis: { reason, confidence } }: Dea
   return `${SUBJECTS[cause] ?? 'The session'} ${likely}${WHY[reason]}`;
 }
 
-/** `probably out-of-memory: 256 MB of 256 MB in use. Raise the limit.`; empty for the reason `unknown`. */
-export function describeDiagnosis({ reason, confidence, evidence, advice }: Diagnosis): string {
+/** `probably out-of-memory: 256 MB of 256 MB in use`; empty for the reason `unknown`. */
+export function describeEvidence({ reason, confidence, evidence }: Diagnosis): string {
   if (reason === 'unknown') return '';
-  const likely = confidence === 'likely' ? 'probably ' : '';
-  return [`${likely}${reason}: ${evidence.join('; ')}`, ...(advice === null ? [] : [advice])].join('. ');
+  return `${confidence === 'likely' ? 'probably ' : ''}${reason}: ${evidence.join('; ')}`;
+}
+
+/** The evidence and the advice, as two sentences; empty for the reason `unknown`. */
+export function describeDiagnosis(diagnosis: Diagnosis): string {
+  const { advice } = diagnosis;
+  return [describeEvidence(diagnosis), ...(advice === null ? [] : [advice])].join('. ');
+}
+
+/** Returns the advice for these deaths, each once. */
+export function listAdvice(deaths: readonly { readonly diagnosis: Diagnosis }[]): string[] {
+  return [...new Set(deaths.map(({ diagnosis }) => diagnosis.advice).filter((advice) => advice !== null))];
 }

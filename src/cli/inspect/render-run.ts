@@ -1,4 +1,5 @@
 /** All facts about a run, one line per field. */
+import { listAdvice } from '../../model/death-words.ts';
 import { describeStoredDeath } from '../run/describe-death.ts';
 import { count, describeUnits } from '../../core/describe-number.ts';
 import { toShownProgress, type StoredRun } from '../../model/run.ts';
@@ -31,6 +32,7 @@ export function renderRun(run: StoredRun, { report, recordings }: FoundReports =
       'deaths',
       run.deaths.length === 0 ? 'none' : run.deaths.map((death) => describeStoredDeath(death, death.evidence.message)),
     ],
+    ['advice', listAdvice(run.deaths)],
     ['files', describeFiles(run.outputs)],
     ['report', report],
     ['recordings', recordings.map(({ file }) => file)],

@@ -1,4 +1,5 @@
 /** All facts about a session, one line per field. */
+import { listAdvice } from '../../model/death-words.ts';
 import { describeStoredDeath } from '../run/describe-death.ts';
 import { shortSessionId } from './subjects.ts';
 import { type StoredSession, isLive } from '../../model/session.ts';
@@ -27,6 +28,7 @@ export function renderSession(session: StoredSession): string {
         ? null
         : describeStoredDeath(session.death, session.death['message'] ?? session.errorMessage),
     ],
+    ['advice', session.death === null ? null : listAdvice([session.death])],
     ['message', session.death === null ? session.errorMessage : null],
     ['run', session.runId],
     ['epoch', String(session.epoch)],

@@ -1,6 +1,6 @@
 /** Describes a session's death for users. */
 import type { Death } from '../../model/death.ts';
-import { describeDiagnosis, describeReason } from '../../model/death-words.ts';
+import { describeEvidence, describeReason } from '../../model/death-words.ts';
 import type { StoredSession } from '../../model/session.ts';
 import type { RunCounts } from '../../runs/runs.ts';
 
@@ -19,7 +19,7 @@ export function describeStoredDeath(
   { cause, detectedBy, at, epoch, diagnosis }: NonNullable<StoredSession['death']> | Death,
   message: unknown,
 ): string {
-  const why = describeDiagnosis(diagnosis);
+  const why = describeEvidence(diagnosis);
   return [
     `${cause}, noticed by ${detectedBy}`,
     typeof at === 'string' ? ` at ${at}` : '',
@@ -33,11 +33,6 @@ export function describeStoredDeath(
 export function tallyCauses(deaths: readonly Death[]): string {
   const groups = [...Map.groupBy(deaths, nameDeath)].sort(([, a], [, b]) => b.length - a.length);
   return groups.map(([name, { length }]) => `${name} ×${length}`).join(', ');
-}
-
-/** The advice for these deaths, each once. */
-export function listAdvice(deaths: readonly Death[]): string[] {
-  return [...new Set(deaths.map(({ diagnosis }) => diagnosis.advice).filter((advice) => advice !== null))];
 }
 
 function nameDeath({ cause, diagnosis: { reason } }: Death): string {

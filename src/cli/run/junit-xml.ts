@@ -2,6 +2,7 @@
 import XmlBuilder from 'fast-xml-builder';
 
 import { redactUrl } from '../../core/redact.ts';
+import { listAdvice } from '../../model/death-words.ts';
 import { describeStoredDeath } from './describe-death.ts';
 import type { PageResult, SmokeFacts } from './page-results.ts';
 import { toTerminalText } from '../terminal/terminal.ts';
@@ -24,7 +25,8 @@ export function toJunitXml(
     ...unchecked.urls.map((url) => ({ '@classname': 'smoke', '@name': toXmlText(url), '@time': toSeconds(0), error })),
   ];
   // The deaths belong to the browser, and not to one page.
-  const output = deaths.map((death) => toXmlText(describeStoredDeath(death, death.evidence.message))).join('\n');
+  const lines = [...deaths.map((death) => describeStoredDeath(death, death.evidence.message)), ...listAdvice(deaths)];
+  const output = lines.map(toXmlText).join('\n');
   const suite = {
     '@name': 'smoke',
     '@timestamp': startedAt.toISOString(),

@@ -4,7 +4,8 @@ import { count, describeUnits, listSome } from '../../core/describe-number.ts';
 import { toPlainLine } from '../../core/plain-text.ts';
 import type { Death } from '../../model/death.ts';
 import { findRootCause, RUN_VERBS, type Rehearsal, type RunOutcome } from '../../runs/runs.ts';
-import { describeDeath, listAdvice, tallyCauses } from './describe-death.ts';
+import { describeDeath, tallyCauses } from './describe-death.ts';
+import { listAdvice } from '../../model/death-words.ts';
 
 const MAX_COMMANDS_SHOWN = 5;
 const MAX_CONSEQUENCES_SHOWN = 3;

@@ -85,7 +85,7 @@ describe('junit report', () => {
     } as const;
     const xml = toJunitXml([PASSED], { ...NO_TROUBLE, deaths: [makeDeath({ diagnosis })] });
     expect(xml).to.match(
-      /<system-out>browser-gone, noticed by devtools at .+; disk-full: 0 MB free\. Free space\.<\/system-out>\n {2}<\/testsuite>/,
+      /<system-out>browser-gone, noticed by devtools at .+; disk-full: 0 MB free\nFree space\.<\/system-out>\n {2}<\/testsuite>/,
     );
   });
 });
