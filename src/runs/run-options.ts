@@ -276,9 +276,11 @@ export async function planRun(
   };
 }
 
-/** Returns the call that resumes the run, or repeats a completed one. */
-function describeNextCall({ runId, status }: RunOutcome): string {
-  return status === 'completed' ? 'runAction(action, params)' : `runAction(action, params, { resume: '${runId}' })`;
+/** Returns the call that resumes the run, or repeats one that was completed or had no session. */
+function describeNextCall({ runId, status, sessions }: RunOutcome): string {
+  return status === 'completed' || sessions === 0
+    ? 'runAction(action, params)'
+    : `runAction(action, params, { resume: '${runId}' })`;
 }
 
 function describeIssue(issue: z.core.$ZodIssue, action: Action, given: unknown): string[] {

@@ -4,6 +4,7 @@ import { redactText } from '../../core/redact.ts';
 import type { Diagnosis } from '../../model/death.ts';
 
 const MAX_TEXT_LETTERS = 600;
+const NUMBERS = new Intl.NumberFormat('en');
 
 /** In a narrow window each row of a table is a list of its cells with their labels. */
 export const PARTS_STYLE = `
@@ -177,5 +178,5 @@ export function diagnosisPart({ reason, confidence, evidence, advice }: Diagnosi
 
 /** Returns a number with separated thousands. */
 export function figure(number: number): string {
-  return new Intl.NumberFormat('en').format(number).replaceAll(',', '\u202F');
+  return NUMBERS.format(number).replaceAll(',', '\u202F');
 }

@@ -1,5 +1,6 @@
 /** The last seconds of a session as one HTML file: pictures, commands, requests, memory and CPU on one time axis, and all of them as tables. */
 import { html, toImageAddress, type Html, type HtmlValue } from '../../core/html.ts';
+import { redactText } from '../../core/redact.ts';
 import { toHtmlPage } from '../../core/html-page.ts';
 import { count } from '../../core/describe-number.ts';
 import { describeReason } from '../../model/death-words.ts';
@@ -70,7 +71,7 @@ export function renderRecording(recording: Recording): string {
     html`<p class="muted">The data of this page: <a href="${DATA_FILE}">${DATA_FILE}</a>. All times are UTC.</p>`,
   ];
   return toHtmlPage({
-    title: failure === null ? title : `${title}: ${failure.step}`,
+    title: failure === null ? title : `${title}: ${redactText(failure.step)}`,
     body,
     style: PARTS_STYLE + TIMELINE_STYLE + STYLE,
     facts: { [RECORDED_AT]: at },

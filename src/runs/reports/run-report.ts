@@ -90,12 +90,14 @@ function head({ outcome, next, recordings, startedAt, isResumed }: RunReport, ti
       <h2>${root === undefined ? 'Result' : 'Root cause'}</h2>
       ${cause} ${root && diagnosisPart(root.diagnosis)}
       ${isShown ? html`<p>${root === undefined ? null : 'Then: '}<code>${error.code}</code> ${foreign(error.message)}</p>` : null}
-      <p>
-        ${describeUnits(outcome.counts)} ${outcome.counts.total === 0 ? null : 'steps and items'}; ${records(outcome)}.
-      </p>
+      <p>${work(outcome)}; ${records(outcome)}.</p>
       <h3>Next</h3>
       <pre class="command">${next}</pre>
     </section>`;
+}
+
+function work({ counts }: RunOutcome): string {
+  return counts.total === 0 ? 'No step was begun' : `${describeUnits(counts)} steps and items`;
 }
 
 function records({ records: number, outputs }: RunOutcome): string {

@@ -9,19 +9,27 @@ import { steps, timeline, TimeScale, type Track } from './timeline.ts';
 
 /** The maximum number of owners with a track: the run's own, and the slots of its pool. */
 const MAX_OWNERS = 12;
+/** A run of fewer parts has no speed that a curve can show. */
+const MIN_BUCKETS = 3;
 /** The minimum distance of two numbered marks in percent. */
 const MIN_MARK_DISTANCE = 2;
 
 type Facts = Pick<RunReport, 'outcome' | 'startedAt' | 'endedAt' | 'isResumed' | 'throughput' | 'sessions'>;
 
-export function runTimeline(facts: Facts): Html {
+/** Returns nothing if there is nothing to show, for example if no session could be started. */
+export function runTimeline(facts: Facts): HtmlValue {
   const { outcome, startedAt, endedAt, isResumed, throughput, sessions } = facts;
   const scale = new TimeScale(Date.parse(startedAt), Date.parse(endedAt));
   const lines = outcome.deaths
     .map(({ at }) => Date.parse(at))
     .filter((ms) => scale.has(ms))
     .map((ms) => html`<i class="line" style="left:${scale.at(ms)}%"></i>`);
-  const tracks = [...speedTracks(throughput, { scale, lines }), ...sessionTracks(sessions, { scale, lines })];
+  const tracks = [
+    ...speedTracks(throughput, { scale, lines }),
+    ...sessionTracks(sessions, { scale, lines }),
+    ...deathTrack(outcome.deaths, scale),
+  ];
+  if (tracks.length === 0) return null;
   const words = isResumed ? 'since it was resumed' : '';
   return section(
     'Over time',
@@ -32,7 +40,7 @@ export function runTimeline(facts: Facts): Html {
         label: `${count(outcome.sessions, 'session')} and ${count(outcome.deaths.length, 'death')} on a time axis; the sections below have all facts`,
         origin: 'begin',
       },
-      [...tracks, ...deathTrack(outcome.deaths, scale)],
+      tracks,
     ),
     html`<p class="muted">${clockTime(startedAt)} to ${clockTime(endedAt)}</p>`,
   );
@@ -42,7 +50,7 @@ function speedTracks(
   throughput: RunReport['throughput'],
   { scale, lines }: { readonly scale: TimeScale; readonly lines: HtmlValue },
 ): Track[] {
-  if (throughput === undefined) return [];
+  if (throughput === undefined || throughput.units.length < MIN_BUCKETS) return [];
   const { startedMs, bucketMs } = throughput;
   return (['records', 'units'] as const).flatMap((name): Track[] => {
     const max = Math.max(0, ...throughput[name]);

@@ -6,7 +6,7 @@ import { html, type Html, type HtmlValue } from '../../core/html.ts';
 
 /** The units of ticks in milliseconds: the smallest that makes at most {@link MAX_TICKS} is used. */
 const TICK_UNITS_MS = [
-  ...[100, 200, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000],
+  ...[10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000],
   ...[1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440].map((minutes) => minutes * 60_000),
 ];
 const MAX_TICKS = 10;

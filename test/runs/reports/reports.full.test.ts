@@ -130,6 +130,17 @@ describe('The pages of reports, in a real browser', () => {
     expect((await runScripted({ run: save })).outcome.report).to.equal(null);
   });
 
+  it('are written also if no session could be started, and are a warning if they cannot be written', async () => {
+    const supervisor = { gridUrl: 'http://127.0.0.1:9/' };
+    const unstarted = await runScripted({ run: save, options: { output: path.join(folder, 'unstarted'), supervisor } });
+    expect(unstarted.outcome).to.include({ status: 'failed', sessions: 0 });
+    expect(readFileSync(unstarted.outcome.report!, 'utf8')).to.include('session-start-failed');
+    const output = path.join(folder, 'gone');
+    const { outcome } = await runScripted({ run: () => rmSync(output, { recursive: true }), options: { output } });
+    expect(outcome).to.include({ status: 'completed', report: null });
+    expect(outcome.warnings.join()).to.match(/report\.html could not be written: ENOENT/);
+  });
+
   it('do not replace a file of the user, which is a warning of the outcome', async () => {
     const output = path.join(folder, 'taken');
     await runScripted({ run: save, options: { output } });

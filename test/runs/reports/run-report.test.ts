@@ -19,6 +19,19 @@ describe('The report of a run', () => {
     expect(page).to.include('2 = 2 done');
   });
 
+  it('has no empty parts if no session could be started', () => {
+    const counts = { total: 0, done: 0, failed: 0, cancelled: 0, skipped: 0 };
+    const page = render(
+      { throughput: undefined, slowest: [], samples: [], links: new Map() },
+      {
+        ...{ status: 'failed', sessions: 0, records: 0, outputs: {}, counts },
+        error: { code: 'session-start-failed', message: 'No browser was found.' },
+      },
+    );
+    expect(page).to.include('No browser was found.').and.include('No step was begun; 0 records.');
+    for (const part of ['time', 'deaths', 'steps', 'warnings']) expect(page).not.to.include(`id="${part}"`);
+  });
+
   it('begins with the root cause and its diagnosis if a death ended the run', () => {
     const death = makeDeath({
       diagnosis: { reason: 'out-of-memory', confidence: 'certain', evidence: ['oom-kill'], advice: 'Add memory.' },
