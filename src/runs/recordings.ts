@@ -5,7 +5,7 @@
  */
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 
 import type { Death } from '../model/death.ts';
 import type { Recording } from '../model/recording.ts';
@@ -27,6 +27,8 @@ const RECORDING_FILE = 'recording.json';
 const MAX_RECORDINGS = 20;
 /** Failed steps can be many and alike, so they leave half of the recordings for deaths. */
 const MAX_FAILURES = 10;
+/** The delay of a page: within it a recovery has ended, unless a browser has to start. */
+const PAGE_DELAY_MS = 2_000;
 /** The time limit for the recordings that are still being written at the end of a run. */
 const CLOSE_LIMIT_MS = 5_000;
 
@@ -54,6 +56,9 @@ export class Recordings {
   #left = 0;
   #hasWarned = false;
   #writing: Promise<void> = Promise.resolve();
+  #pages: Promise<void> = Promise.resolve();
+  /** Aborts at the end of the run. */
+  readonly #closing = new AbortController();
 
   constructor(options: RecordingsOptions) {
     this.#options = options;
@@ -90,7 +95,9 @@ export class Recordings {
       if (recorder.signal !== undefined && deathOf(recorder.signal) === undefined) this.#write(recorder.take(), {});
     if (this.#left > 0)
       log.info(`${this.#left} more deaths and failed steps were not recorded: a run has at most ${MAX_RECORDINGS}`);
-    if (!(await settlesWithin(this.#writing, CLOSE_LIMIT_MS)))
+    this.#closing.abort();
+    const written = this.#writing.then(() => this.#pages);
+    if (!(await settlesWithin(written, CLOSE_LIMIT_MS)))
       this.#warn('they were not written within 5 s of the end of the run');
   }
 
@@ -110,26 +117,41 @@ export class Recordings {
     // The recovery from a death begins first.
     await nextTurn();
     const folder = await makeNextFolder(path.join(this.#options.folder, DEATHS_FOLDER));
-    const unfinished = temporaryPath(folder);
+    const recording = toRecording(taken, reason);
     try {
-      const recording = toRecording(taken, reason);
-      for (const [file, text] of [
-        [RECORDING_FILE, `${JSON.stringify(recording)}\n`],
-        [REPORT_FILE, renderRecording(recording)],
-      ] as const) {
-        await writeFile(unfinished, text, { mode: PRIVATE_FILE_MODE, flag: 'wx' });
-        await rename(unfinished, path.join(folder, file));
-      }
+      await putFile(path.join(folder, RECORDING_FILE), `${JSON.stringify(recording)}\n`);
     } catch (thrown) {
       await rm(folder, { recursive: true, force: true });
       throw thrown;
     }
+    this.#pages = this.#pages
+      .then(() => this.#writePage(folder, recording))
+      .catch((thrown: unknown) => this.#warn(toError(thrown).message));
+  }
+
+  /** Writes the page of a recording after the recovery, because to make it takes up to 100 ms of our thread. */
+  async #writePage(folder: string, recording: Recording): Promise<void> {
+    // Only the end of the run rejects the wait; the page is then written at once.
+    await wait(PAGE_DELAY_MS, undefined, { signal: this.#closing.signal, ref: false }).catch(() => undefined);
+    await putFile(path.join(folder, REPORT_FILE), renderRecording(recording));
   }
 
   #warn(reason: string): void {
     if (!this.#hasWarned)
       this.#options.log.warn('Recordings could not be written; the run is not affected', { reason });
     this.#hasWarned = true;
+  }
+}
+
+/** Writes a file under a temporary name, then renames it. */
+async function putFile(file: string, text: string): Promise<void> {
+  const unfinished = temporaryPath(path.dirname(file));
+  try {
+    await writeFile(unfinished, text, { mode: PRIVATE_FILE_MODE, flag: 'wx' });
+    await rename(unfinished, file);
+  } catch (thrown) {
+    await rm(unfinished, { force: true });
+    throw thrown;
   }
 }
 
