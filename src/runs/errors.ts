@@ -1,6 +1,7 @@
 /** The errors of runs. They are apart from the code that throws them, because a program names them before it runs anything. */
 import { SupervisorError } from '../core/errors.ts';
 import { describeSpan } from '../core/describe-time.ts';
+import { describeReason } from '../model/death-words.ts';
 import type { SessionDeathError } from '../supervisor/supervisor.ts';
 import type { LedgerEntry } from './replay/ledger.ts';
 import { describeStep, startSentence } from './steps/step-words.ts';
@@ -82,8 +83,10 @@ export class PoisonedStepError extends SupervisorError {
   readonly consequence = 'fail-step';
 
   constructor({ id, deaths }: LedgerEntry, death: SessionDeathError) {
+    const { cause, diagnosis } = death.death;
+    const figures = diagnosis.evidence[0] === undefined ? '' : `: ${diagnosis.evidence[0]}`;
     super(
-      `${startSentence(describeStep(id))} was given up: ${deaths.length} sessions died while it ran, the last one by ${death.death.cause}.`,
+      `${startSentence(describeStep(id))} was given up: ${deaths.length} sessions died while it ran. Last: ${describeReason(death.death)} (${cause})${figures}.`,
       { cause: death, data: { step: id, deaths: deaths.length } },
     );
   }

@@ -10,9 +10,13 @@ import { makeFolder, openSite, runCli, startCli } from '../cli.ts';
 const PAGES = 'test/fixtures/actions/pages.ts';
 const FAULTY = 'test/fixtures/actions/faulty.ts';
 
+/** Without a trace of the signal if the busy driver has removed the dead browser from the process table. */
+const WAS_KILLED = /The browser was (ended from outside|killed or crashed)/g;
+
 function killBrowserOf(pid: number): void {
-  const driver = descendantsOf(pid).find(({ command }) => command.includes('chromedriver'));
-  const browser = driver === undefined ? undefined : findBrowserProcess(driver.pid);
+  const drivers = descendantsOf(pid).filter(({ command }) => command.includes('chromedriver'));
+  // The driver of the next session has no browser yet.
+  const browser = drivers.map((driver) => findBrowserProcess(driver.pid)).find((found) => found !== undefined);
   if (browser === undefined) throw new Error('No browser is running.');
   killProcess(browser.pid);
 }
@@ -56,9 +60,9 @@ describe('run', function () {
     killBrowserOf(cli.pid);
     const { code, stdout, stderr } = await cli.result;
     expect(stdout)
-      .to.include('  deaths     survived 1 death: browser-gone (ended-from-outside) ×1\n')
+      .to.match(/^ {2}deaths {5}survived 1 death: browser-gone( \(ended-from-outside\))? ×1$/m)
       .and.include('  steps      3 = 3 done\n');
-    expect(stderr.match(/The browser was ended from outside/g)).to.have.length(1);
+    expect(stderr.match(WAS_KILLED)).to.have.length(1);
     expect(stderr).to.include('the run continues on a new session');
     expect(code).to.equal(0);
   });
@@ -73,7 +77,7 @@ describe('run', function () {
     const { code, stdout, stderr } = await cli.result;
     const [first] = stdout.split('\n');
     expect(first).to.match(
-      /^The browser was ended from outside \(browser-gone, noticed by \w+\) at 20.+Z, 0 of 1 done: .*SIGKILL.*\.$/,
+      /^The browser was .* \(browser-gone, noticed by \w+\) at 20.+Z, 0 of 1 done(: .*SIGKILL.*)?\.$/,
     );
     expect(stdout)
       .to.include(`  page       ${site.url}1\n`)
@@ -83,7 +87,7 @@ describe('run', function () {
       .to.match(/^pages was halted after/m)
       .and.include('  steps      1 = 0 done + 1 cancelled\n');
     expect(stdout).to.match(/^ {2}next .* --resume \d{8}-\d{6}-[\da-f]{6} {3}\(does the remaining work\)$/m);
-    expect(stderr.match(/The browser was ended from outside/g)).to.have.length(1);
+    expect(stderr.match(WAS_KILLED)).to.have.length(1);
     expect(code).to.equal(3);
   });
 
