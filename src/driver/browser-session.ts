@@ -313,7 +313,7 @@ export class BrowserSession {
         driver: this.#process,
         capabilities,
         // A standby gets the history of its supervisor when it is promoted.
-        history: { note: (url) => (this.#options.deathHistory?.() ?? new DeathHistory()).note(url) },
+        history: () => this.#options.deathHistory?.() ?? new DeathHistory(),
       }),
     };
     this.#phase = { ...this.#phase, created };

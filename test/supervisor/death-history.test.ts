@@ -26,6 +26,19 @@ describe('The deaths of one supervisor', () => {
     expect(reasons).to.deep.equal(['unknown', 'unknown', 'unknown', 'unknown', 'page', 'unknown']);
   });
 
+  it('do not count if they have another reason than the page', async () => {
+    await using scripted = await startScripted({ restartLimit: { limit: 20, windowMs: 60_000, firstBackoffMs: 0 } });
+    const { supervisor } = scripted;
+    const url = 'http://shop.test/a';
+    for (const cause of ['lease-lost', 'timed_out', 'network-lost'] as const) {
+      await supervisor.driver.get(url);
+      supervisor.declareDeath({ cause, detectedBy: 'registry', message: '' });
+      supervisor.noteProgress();
+      await supervisor.restart();
+    }
+    expect(await dieAt(url, scripted)).to.equal('unknown');
+  });
+
   it('are not shared with another supervisor', async () => {
     await using one = await startScripted({ restartLimit: { limit: 20, windowMs: 60_000, firstBackoffMs: 0 } });
     await using other = await startScripted({ restartLimit: { limit: 20, windowMs: 60_000, firstBackoffMs: 0 } });

@@ -1,12 +1,13 @@
-/** The earlier deaths of one supervisor. */
+/** The earlier deaths of one supervisor that may be due to their page. */
 export class DeathHistory {
   readonly #pages = new Map<string, number>();
 
-  /** Notes a death at a page, and returns the number of earlier deaths there. */
-  note(url: string | null): number {
-    if (url === null) return 0;
-    const earlier = this.#pages.get(url) ?? 0;
-    this.#pages.set(url, earlier + 1);
-    return earlier;
+  /** Returns the number of the noted deaths at a page. */
+  countAt(url: string): number {
+    return this.#pages.get(url) ?? 0;
+  }
+
+  note(url: string): void {
+    this.#pages.set(url, this.countAt(url) + 1);
   }
 }

@@ -32,7 +32,7 @@ import {
   readTreeMemory,
   type KnownProcess,
 } from './proc.ts';
-import { findReason } from './reasons.ts';
+import { findReason, mayBePage } from './reasons.ts';
 
 export { DeathHistory } from './death-history.ts';
 export type { Facts, TabCrash } from './facts.ts';
@@ -45,9 +45,9 @@ const SAMPLE_TIME_DIVISOR = 1_000;
 const MIN_SAMPLE_AGE_MS = 1_000;
 /** A sleep of the machine explains a death within this time after it. */
 const SLEEP_EFFECT_MS = 60_000;
-/** Linux has the time since its boot with two decimals only. */
-const MIN_SLEEP_MS = 100;
-/** A shorter part of an output could occur twice. */
+/** Shorter sleeps explain nothing. */
+const MIN_SLEEP_MS = 1_000;
+/** The length of the end of an output by which it is found again. */
 const MARK_LENGTH = 200;
 const SHARED_MEMORY = '/dev/shm';
 
@@ -56,7 +56,8 @@ export interface SessionParts {
   /** This program's own driver; undefined if the session is at another program's endpoint, on a machine that may be another one. */
   readonly driver: { readonly pid: number; readonly folder: string; readonly lastOutput: string } | undefined;
   readonly capabilities: Pick<Capabilities, 'get'>;
-  readonly history: Pick<DeathHistory, 'note'>;
+  /** Returns the history of the session's user, who may begin after the session's start. */
+  readonly history: () => DeathHistory;
 }
 
 /** The facts that change while a session lives. */
@@ -87,8 +88,8 @@ export class SessionFacts {
   #samples: readonly [Sample, Sample];
   #nextSampleAt = 0;
   #loop = loopMonitor.eventLoopUtilization();
-  /** The difference of the clocks at the last sample, and the last sleep that it showed. */
-  #clockDifference = clockDifference();
+  /** The clocks at the last sample, and the last sleep that they showed. */
+  #clocks = readClocks();
   #slept = { ms: 0, at: -Infinity };
   #browserEnd: ProcessEnd | undefined;
   #tab: TabCrash | undefined;
@@ -114,6 +115,8 @@ export class SessionFacts {
     if (performance.now() < this.#nextSampleAt) return;
     // A browser that has not used the folder for its first pages gets its shared memory from elsewhere.
     if (this.#samples[0] === this.#samples[1]) this.#lookForSharedMemory();
+    // A socket that closed was only broken: the browser lives.
+    this.#browserEnd = undefined;
     this.#samples = [this.#read(), this.#samples[0]];
     this.#loop = loopMonitor.eventLoopUtilization();
     this.#noteSleep();
@@ -131,7 +134,9 @@ export class SessionFacts {
 
   /** Returns why the session died. Reads the facts now, which takes 0.5 to 3 ms (measured). */
   diagnose(report: DeathReport, url: string | null): Diagnosis {
-    return findReason(this.#collect(report, url));
+    const diagnosis = findReason(this.#collect(report, url));
+    if (url !== null && mayBePage(report, diagnosis)) this.#parts.history().note(url);
+    return diagnosis;
   }
 
   #collect(report: DeathReport, url: string | null): Facts {
@@ -157,7 +162,7 @@ export class SessionFacts {
       sleptMs: performance.now() - this.#slept.at < SLEEP_EFFECT_MS ? this.#slept.ms : 0,
       output: outputSince(this.#outputAtStart, driver?.lastOutput ?? ''),
       mismatch: findMismatch(capabilities),
-      deathsAtPage: history.note(url),
+      deathsAtPage: url === null ? 0 : history().countAt(url),
       url,
     };
   }
@@ -215,9 +220,9 @@ export class SessionFacts {
   }
 
   #noteSleep(): void {
-    const difference = clockDifference();
-    const ms = difference - this.#clockDifference;
-    this.#clockDifference = difference;
+    const clocks = readClocks();
+    const ms = clocks.minAheadMs - this.#clocks.maxAheadMs;
+    this.#clocks = clocks;
     if (ms > MIN_SLEEP_MS) this.#slept = { ms, at: performance.now() };
   }
 }
@@ -236,9 +241,14 @@ function findMismatch(capabilities: Pick<Capabilities, 'get'>): Facts['mismatch'
   return { browser, driver: driver.split(' ')[0] ?? driver };
 }
 
-/** Returns how much the clock that continues in the machine's sleep is ahead of the one that does not. */
-function clockDifference(): number {
-  return readSleepingClock() - performance.now();
+/**
+ * Returns how much the clock that continues in the machine's sleep is ahead of the one that does not. The two are not read at the same
+ * moment: on a busy machine this program may wait in between.
+ */
+function readClocks(): { readonly minAheadMs: number; readonly maxAheadMs: number } {
+  const before = performance.now();
+  const clock = readSleepingClock();
+  return { minAheadMs: clock - performance.now(), maxAheadMs: clock - before };
 }
 
 /** Returns the state of a folder that had less space. The end of a process frees what it used. */
@@ -265,6 +275,10 @@ function readProcessLimit(pid: number): number | undefined {
 /** Returns the part of an output's tail that was written after `earlier`, an earlier tail of the same output. */
 function outputSince(earlier: string, now: string): string {
   const mark = earlier.slice(-MARK_LENGTH);
-  const found = mark === '' ? -1 : now.lastIndexOf(mark);
-  return found === -1 ? now : now.slice(found + mark.length);
+  if (mark === '') return now;
+  for (let at = now.indexOf(mark); at !== -1; at = now.indexOf(mark, at + 1)) {
+    const end = at + mark.length;
+    if (earlier.endsWith(now.slice(0, end))) return now.slice(end);
+  }
+  return now;
 }

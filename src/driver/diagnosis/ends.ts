@@ -16,6 +16,8 @@ export interface Victim {
 /** Returns the process whose end is the death; undefined if the death is not the end of a process. */
 export function findVictim({ report, browser, tab }: Facts): Victim | undefined {
   if (report.cause === 'browser-gone') return { name: 'browser', end: browser };
+  // The driver removes the session of a browser that crashed. It kills a browser only by SIGKILL, when it quits the session.
+  if (report.cause === 'session-removed' && isCrash(browser)) return { name: 'browser', end: browser };
   if (report.cause === 'driver-gone') return { name: 'driver', end: endOfDriver(report.message) };
   if (report.cause !== 'tab-crashed') return undefined;
   return { name: 'tab', end: tab && endOfTab(tab) };

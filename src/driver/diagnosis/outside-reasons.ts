@@ -13,6 +13,9 @@ function describeKill(facts: Facts): string | undefined {
   const victim = findVictim(facts);
   if (victim?.end === undefined) return undefined;
   const excluded = isMemoryExcluded(facts) ? ', and the kernel did not kill it for lack of memory' : '';
+  // Chromium ends its own tabs as well, such as one that hangs.
+  if (victim.name === 'tab')
+    return `the tab was ended ${describeEnd(victim.end)}, by a program, a user or the browser${excluded}`;
   return `another program or a user ended the ${victim.name} ${describeEnd(victim.end)}${excluded}`;
 }
 

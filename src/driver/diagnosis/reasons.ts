@@ -2,7 +2,7 @@
  * The one table of reasons. The first row that fits a death names its reason. A reason that explains others precedes them: lack of memory
  * ends a browser by a signal, and so does a full folder.
  */
-import { NO_DIAGNOSIS, type DeathReason, type Diagnosis } from '../../model/death.ts';
+import { NO_DIAGNOSIS, type DeathReason, type DeathReport, type Diagnosis } from '../../model/death.ts';
 import type { Facts } from './facts.ts';
 import { CRASH_ROWS } from './crash-reasons.ts';
 import { MEMORY_ROWS } from './memory-reasons.ts';
@@ -40,7 +40,19 @@ const ROWS: readonly Row[] = [
 ];
 
 /** Reasons that a page may have caused. */
-const MAY_BE_PAGE: ReadonlySet<DeathReason> = new Set(['out-of-memory', 'crashed', 'shared-memory-full', 'overloaded']);
+const PAGE_REASONS: ReadonlySet<DeathReason> = new Set([
+  'out-of-memory',
+  'crashed',
+  'shared-memory-full',
+  'overloaded',
+  'page',
+]);
+
+/** Returns whether a death may be due to its page. */
+export function mayBePage({ cause }: DeathReport, { reason }: Diagnosis): boolean {
+  if (PAGE_REASONS.has(reason)) return true;
+  return reason === 'unknown' && cause !== 'network-lost' && !DECIDED_CAUSES.has(cause);
+}
 
 /** Returns the reason of a death. Pure: the same facts give the same diagnosis. */
 export function findReason(facts: Facts): Diagnosis {
@@ -49,7 +61,7 @@ export function findReason(facts: Facts): Diagnosis {
   if (row === undefined) return NO_DIAGNOSIS;
   const { reason, confidence } = row;
   const evidence = row.evidence(facts).filter((line) => line !== undefined);
-  if (MAY_BE_PAGE.has(reason) && facts.deathsAtPage > 0)
+  if (reason !== 'page' && PAGE_REASONS.has(reason) && facts.deathsAtPage > 0)
     evidence.push(`it is death ${facts.deathsAtPage + 1} at the page ${facts.url}`);
   return { reason, confidence, evidence, advice: `${row.advice(facts)}.` };
 }

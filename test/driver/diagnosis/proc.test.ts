@@ -13,8 +13,8 @@ import { eventually } from '../../support/eventually.ts';
  * input closes.
  */
 async function startUnreadChild(line: string) {
-  // The shell that knows the child is replaced by a program that does not.
-  const parent = spawn('sh', ['-c', `exec 3<&0; sh -c 'read -r x; ${line}' <&3 & echo $!; exec sleep 1000 3<&- <&-`]);
+  const program = '$| = 1; if (!($pid = fork)) { <STDIN>; exec "sh", "-c", @ARGV } print $pid; sleep 1000';
+  const parent = spawn('perl', ['-e', program, line]);
   const [output] = (await once(parent.stdout, 'data')) as [Buffer];
   return {
     pid: Number(output.toString()),

@@ -193,7 +193,7 @@ const PROVOCATIONS: readonly Provocation[] = [
   {
     is: 'ended-from-outside likely',
     how: 'SIGKILL of the tabs',
-    evidence: /ended the tab by SIGKILL/,
+    evidence: /^the tab was ended by SIGKILL/,
     provoke: ({ driverProcess }) => {
       const renderers = descendantsOf(driverProcess?.pid ?? 0).filter(({ command }) =>
         command.includes('--type=renderer'),

@@ -58,6 +58,19 @@ const OUTSIDE: readonly Case[] = [
     is: 'ended-from-outside likely',
   },
   {
+    what: 'a session that the driver removed, of a browser that it killed',
+    facts: {
+      ...died('session-removed', 'the session was quit by another client of the driver'),
+      browser: ended('SIGKILL'),
+    },
+    is: 'ended-from-outside certain',
+  },
+  {
+    what: 'a session that the driver removed, of a browser that crashed',
+    facts: { ...died('session-removed', 'invalid session id'), browser: ended('SIGSEGV') },
+    is: 'crashed certain',
+  },
+  {
     what: 'a browser that was stopped',
     facts: { ...frozen, browser: { kind: 'stopped' } },
     is: 'ended-from-outside certain',
