@@ -15,7 +15,7 @@ function observe(
 ) {
   const history = new DeathHistory();
   const entries = new Map(Object.entries(capabilities));
-  return new SessionFacts({ driver, capabilities: entries as never, history: () => history });
+  return new SessionFacts({ driver, capabilities: entries, history: () => history });
 }
 
 describe('The facts about a session', () => {
