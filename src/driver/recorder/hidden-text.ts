@@ -19,7 +19,7 @@ export const SETTLE_MS = 100;
  * known. It runs in an isolated world, which shares only the document with the page, so that the page can't notice it.
  *
  * - A text may still be on the screen for a moment after it was removed, also by a navigation. The document must have been painted before.
- * - A field counts as secret if it is or was one for passwords, if its name says so, or if it has the text of a password field.
+ * - A field counts as secret if it is or was one for passwords, if its name says so, or if it has a text that a password field had.
  * - The content of a frame of another origin, or of an `object` that can't be read, is not known.
  */
 const READ_TEXT = String.raw`() => {
@@ -45,6 +45,10 @@ const READ_TEXT = String.raw`() => {
       new MutationObserver((changes) => {
         for (const { target, oldValue } of changes) if (oldValue === 'password') world.fields.add(target);
       }).observe(root, { subtree: true, attributeFilter: ['type'], attributeOldValue: true });
+      root.addEventListener('input', (event) => {
+        const [field] = event.composedPath();
+        if (field.type === 'password') world.values.add(field.value);
+      }, { capture: true, passive: true });
     }
     const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
