@@ -86,8 +86,12 @@ describe('A recorder, on a real browser', () => {
   it('can’t be noticed by the page, which sees the same as with bare selenium', async () => {
     const bare = await SessionSupervisor.start();
     try {
-      await bare.driver.get(url);
-      await supervisor.driver.get(url);
+      for (const { driver } of [bare, supervisor]) {
+        await driver.get(url);
+        // A new window gets the focus some time after its first page.
+        await driver.wait(() => driver.executeScript('return document.hasFocus()'));
+        await driver.get(url);
+      }
       await pictured();
       await looked();
       const seen = [await run<string>(LOOK), await bare.driver.executeScript<string>(LOOK)];
