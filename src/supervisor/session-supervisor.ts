@@ -354,6 +354,7 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#current?.heartbeat.stop();
     this.#source.restore?.end();
     this.#cleanUps.add(session.killNow());
+    this.#reserve.expireSoon();
     this.#options.observer?.onDead?.(death);
     const { cause, detectedBy, cancelled } = death;
     const { queued, inFlight } = cancelled;
@@ -389,6 +390,7 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#current?.heartbeat.stop();
     this.#source.restore?.end();
     if (session !== undefined) this.#cleanUps.add(session.stop());
+    this.#reserve.expireSoon();
     this.#options.observer?.onEnded?.();
     this.#events.emit('session:ended', { owner: this.owner, epoch: epoch.number });
   }

@@ -47,6 +47,7 @@ export interface StartEpochOptions {
 export async function startEpoch(number: number, given: StartEpochOptions): Promise<void> {
   const { options, source, reserve, heartbeatIntervalMs, begin, listener, log } = given;
   const { checkSessionHealth } = listener;
+  reserve.keep();
   const earlyDeaths: DeathReport[] = [];
   let hasBegun = false;
   const toUser = (epoch: Epoch): SessionUser => ({

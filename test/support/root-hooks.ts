@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { usePrivateTmpdir } from './private-tmpdir.ts';
 import { closeSharedPostgres } from './shared-postgres.ts';
-import { describeExcess, endExcess, excessOf, takeStock, type Stock } from './stock.ts';
+import { describeExcess, endExcess, excessOf, takeStock, withoutWaiting, type Stock } from './stock.ts';
 
 /** Processes need a moment to die after SIGKILL, and watchdogs to remove folders. */
 const GRACE_MS = 2_000;
@@ -20,7 +20,10 @@ process.env['NODE_COMPILE_CACHE'] = `${ownFolder}/compiled`;
 let atStart: Stock = takeStock();
 let atTestBegin: Stock = atStart;
 
-/** Fails each test that leaves a process, a session folder, a server or a timer behind. `.mocharc.cjs` loads this file. */
+/**
+ * Fails each test that leaves a process, a session folder, a server or a timer behind. What waits for the next session of a supervisor that
+ * several tests share may stay until the last of them. `.mocharc.cjs` loads this file.
+ */
 export const mochaHooks: Mocha.RootHookObject = {
   async beforeAll() {
     atStart = await takeStockInHook();
@@ -31,7 +34,7 @@ export const mochaHooks: Mocha.RootHookObject = {
   },
 
   async afterEach(this: Mocha.Context) {
-    const left = await settleExcess(atTestBegin);
+    const left = await settleExcess(atTestBegin, { allowsWaiting: true });
     if (left.length === 0) return;
     // This fails the test and not the hook, because a failed root hook would end the whole run.
     (this.test as Mocha.Hook).error(new Error(`The test left behind:\n  ${left.join('\n  ')}`));
@@ -54,10 +57,12 @@ async function takeStockInHook(): Promise<Stock> {
 }
 
 /** Waits until nothing is in excess. After the grace period it ends the excess and returns its description. */
-async function settleExcess(before: Stock): Promise<string[]> {
+async function settleExcess(before: Stock, { allowsWaiting = false } = {}): Promise<string[]> {
   const deadline = monotonicNow() + GRACE_MS;
   for (;;) {
-    const excess = excessOf(before, await takeStockInHook());
+    const now = await takeStockInHook();
+    const found = excessOf(before, now);
+    const excess = allowsWaiting ? withoutWaiting(found, now) : found;
     const left = describeExcess(excess);
     if (left.length > 0 && monotonicNow() < deadline) {
       await sleep(POLL_MS);

@@ -1,5 +1,6 @@
-import { rmSync } from 'node:fs';
-import type { ProcessInfo } from '../../src/driver/driver.ts';
+import { existsSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { readProcessVariable, type ProcessInfo } from '../../src/driver/driver.ts';
 import { descendantsOf, killProcess, listProcesses } from '../../src/testing/processes.ts';
 import { leftovers } from '../../src/testing/leftovers.ts';
 
@@ -65,6 +66,21 @@ export function describeExcess({ processes, folders, servers, timers }: Excess):
     ...(servers > 0 ? [`${servers} listening server(s)`] : []),
     ...(timers > 0 ? [`${timers} timer(s)`] : []),
   ];
+}
+
+/**
+ * Returns the excess without what waits for the next session of a shared supervisor, which is started at any time. Its folder names its
+ * program.
+ */
+export function withoutWaiting(excess: Excess, now: Stock): Excess {
+  const waiting = now.folders.filter((folder) => existsSync(path.join(folder, 'program')));
+  const waits = ({ pid, command }: ProcessInfo) =>
+    waiting.some((folder) => command.includes(folder) || readProcessVariable(pid, 'TMPDIR') === folder);
+  return {
+    ...excess,
+    processes: excess.processes.filter((info) => !waits(info)),
+    folders: excess.folders.filter((folder) => !waiting.includes(folder)),
+  };
 }
 
 /** Kills the processes and removes the folders, so that they do not disturb the next tests. */
