@@ -8,24 +8,25 @@ import { StandbyKeeper } from './standby/standby-keeper.ts';
 const IDLE_LIMIT_MS = 60_000;
 
 export class Reserve {
-  /** Undefined if there is a standby, which has a driver. */
+  /** Undefined if there is a standby, which has a driver, and at an endpoint. */
   readonly driver: DriverAhead | undefined;
   readonly standby: StandbyKeeper | undefined;
   /** False if the keeper belongs to the caller of the supervisor. */
   readonly #isOwn: boolean = true;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ standby = false, standbyKeeper }: ObservedOptions, log: Log) {
+  constructor({ standby = false, standbyKeeper, gridUrl }: ObservedOptions, log: Log) {
     if (standbyKeeper instanceof StandbyKeeper) {
       this.standby = standbyKeeper;
       this.#isOwn = false;
     } else if (standby) this.standby = new StandbyKeeper({ log });
-    else this.driver = new DriverAhead(log);
+    else if (gridUrl === undefined) this.driver = new DriverAhead(log);
   }
 
   /** Called when a session has ended. Ends the reserve if no other session begins within a minute. */
   expireSoon(): void {
     clearTimeout(this.#timer);
+    if (this.driver === undefined && (this.standby === undefined || !this.#isOwn)) return;
     this.#timer = setTimeout(() => void this.stop(), IDLE_LIMIT_MS).unref();
   }
 
