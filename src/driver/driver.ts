@@ -31,7 +31,8 @@ export {
   SessionStartError,
   StaleDriverError,
 } from './death.ts';
-export { readMemoryLimit, readTreeMemory } from './process-memory.ts';
+export { readMemoryLimit } from './diagnosis/cgroup.ts';
+export { readTreeMemory } from './process-memory.ts';
 export { listProcesses, readProcessState, readProcessVariable, type ProcessInfo } from './process-table.ts';
 export { isProcessGone, isProcessRunning, isProcessThere, thisProcess } from './process-identity.ts';
 export { DeathHistory } from './diagnosis/death-history.ts';

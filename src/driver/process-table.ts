@@ -38,7 +38,7 @@ export function readProcessState(pid: number): string | undefined {
 
 /** Returns a variable of a process's environment at its start; undefined if it is unset or unreadable, or not on Linux. */
 export function readProcessVariable(pid: number, name: string): string | undefined {
-  const entries = readProc(`/proc/${pid}/environ`)?.split('\0') ?? [];
+  const entries = readText(`/proc/${pid}/environ`)?.split('\0') ?? [];
   return entries.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 
@@ -52,7 +52,7 @@ export function listTree(pid: number): number[] {
   // Each thread has a list of its own children (proc_pid_task(5)).
   for (const parent of found)
     for (const thread of listThreads(parent))
-      for (const child of readProc(`/proc/${parent}/task/${thread}/children`)?.split(' ') ?? [])
+      for (const child of readText(`/proc/${parent}/task/${thread}/children`)?.split(' ') ?? [])
         if (child !== '') found.push(Number(child));
   return found;
 }
@@ -81,14 +81,29 @@ export function readProcess(pid: number): ProcessInfo | undefined {
   if (!HAS_PROC) return listByPs().find((info) => info.pid === pid);
   const stat = readStat(pid);
   if (!stat) return undefined;
-  const { cpuTicks: _, ...info } = stat;
-  const command = readProc(`/proc/${pid}/cmdline`)?.replaceAll('\0', ' ').trim();
+  const { cpuTicks: _ticks, exitStatus: _status, ...info } = stat;
+  const command = readText(`/proc/${pid}/cmdline`)?.replaceAll('\0', ' ').trim();
   return { pid, ...info, command: command === undefined || command === '' ? info.command : command };
 }
 
-/** Reads fields of proc_pid_stat(5). The name in parentheses may itself contain spaces and parentheses. */
-function readStat(pid: number | string): (Omit<ProcessInfo, 'pid'> & { readonly cpuTicks: number }) | undefined {
-  const text = readProc(`/proc/${pid}/stat`);
+/** Returns the pids of a process group; an empty list if it is gone, or not on Linux. */
+export function listGroup(group: number): number[] {
+  if (!HAS_PROC) return [];
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).filter((pid) => readStat(pid)?.pgid === group);
+}
+
+/** The fields of proc_pid_stat(5) that are read. */
+interface ProcessStat extends Omit<ProcessInfo, 'pid'> {
+  /** The CPU time that it has consumed, in clock ticks. */
+  readonly cpuTicks: number;
+  /** The form of waitpid(2): the signal in the lowest seven bits, or the exit code above eight bits. */
+  readonly exitStatus: number;
+}
+
+/** Reads proc_pid_stat(5). The name in parentheses may itself contain spaces and parentheses. */
+export function readStat(pid: number | string): ProcessStat | undefined {
+  const text = readText(`/proc/${pid}/stat`);
   if (text === undefined) return undefined;
   const nameEnd = text.lastIndexOf(')');
   const fields = text.slice(nameEnd + 2).split(' ');
@@ -99,12 +114,12 @@ function readStat(pid: number | string): (Omit<ProcessInfo, 'pid'> & { readonly 
     pgid: Number(fields[2]),
     cpuTicks: Number(fields[11]) + Number(fields[12]),
     startedAt: fields[19] ?? '',
+    exitStatus: Number(fields[49]),
   };
 }
 
-/** Reads a file about processes; undefined if it is gone or not readable, or not on Linux. */
-export function readProc(file: string): string | undefined {
-  if (!HAS_PROC) return undefined;
+/** Returns the text of a file such as those in /proc; undefined if it is gone or not readable, as on systems without /proc. */
+export function readText(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
   } catch {

@@ -2,10 +2,11 @@
  * Reads the limits and events of a process's cgroups, of both versions. The folders are resolved once, because a dead process has no cgroup
  * any more.
  */
+import { totalmem } from 'node:os';
 import path from 'node:path';
 
 import type { Usage } from './facts.ts';
-import { readText } from './proc.ts';
+import { readText } from '../process-table.ts';
 
 interface Hierarchy {
   readonly version: 1 | 2;
@@ -70,6 +71,12 @@ export function readMemory(cgroups: Cgroups): Usage | undefined {
   const usage = readNumber(path.join(folder, files.usage)) ?? 0;
   const cache = readEntry(path.join(folder, 'memory.stat'), files.cache) ?? 0;
   return { used: Math.max(0, usage - cache), limit };
+}
+
+/** Returns the tightest memory limit in bytes of the cgroups of a process; undefined if there is none below the memory of the machine. */
+export function readMemoryLimit(pid: number): number | undefined {
+  const limit = findTightest(findCgroups(pid))?.limit ?? Infinity;
+  return limit < totalmem() ? limit : undefined;
 }
 
 /** Returns the highest use, with file caches, of the cgroup with the tightest limit. Linux before 5.19 shows it only in version 1. */

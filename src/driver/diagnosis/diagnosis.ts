@@ -22,16 +22,9 @@ import {
 import type { DeathHistory } from './death-history.ts';
 import type { Facts, FreeSpace, Memory, ProcessEnd, TabCrash, Usage } from './facts.ts';
 import { versionsFit } from '../locate.ts';
+import { readTreeMemory } from '../process-memory.ts';
 import { readFreeSpace, readLoad, readMachineMemory, readMachineOomKills, readSleepingClock } from './machine.ts';
-import {
-  hasOpenFileIn,
-  identify,
-  readDescriptors,
-  readEnd,
-  readLimit,
-  readTreeMemory,
-  type KnownProcess,
-} from './proc.ts';
+import { hasOpenFileIn, identify, readDescriptors, readEnd, readLimit, type KnownProcess } from './proc.ts';
 import { findReason, mayBePage } from './reasons.ts';
 
 export { DeathHistory } from './death-history.ts';

@@ -3,7 +3,7 @@ import { statfsSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
 
 import type { FreeSpace, Load, Usage } from './facts.ts';
-import { readText } from './proc.ts';
+import { readText } from '../process-table.ts';
 
 const KIB = 1024;
 const MS_PER_S = 1_000;

@@ -1,5 +1,6 @@
 /** Measures the memory and the CPU time of a process group, by the files of Linux in /proc. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readOwnBytes } from '../process-memory.ts';
+import { listGroup, readStat } from '../process-table.ts';
 
 /** The time after which the processes of the group are looked up again. A browser starts a process for each new site. */
 const LOOK_UP_EVERY_MS = 5_000;
@@ -58,32 +59,7 @@ export class GroupUsage {
   }
 }
 
-function listGroup(group: number): number[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.map(Number).filter((pid) => readStat(pid)?.[2] === String(group));
-}
-
 function readUsage(pid: number): ProcessUsage | undefined {
-  const stat = readStat(pid);
-  if (stat === undefined) return undefined;
-  const [, kilobytes = '0'] = /^RssAnon:\s*(\d+) kB$/m.exec(readText(`${pid}/status`) ?? '') ?? [];
-  return {
-    memoryBytes: Number(kilobytes) * 1_024,
-    cpuMs: (Number(stat[11]) + Number(stat[12])) * TICK_MS,
-  };
-}
-
-/** Returns the fields of proc_pid_stat(5) from the state on. The name before them may itself contain spaces and parentheses. */
-function readStat(pid: number): string[] | undefined {
-  const text = readText(`${pid}/stat`);
-  return text?.slice(text.lastIndexOf(')') + 2).split(' ');
-}
-
-/** Reads a file of /proc; undefined if the process is gone. */
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(`/proc/${path}`, 'utf8');
-  } catch {
-    return undefined;
-  }
+  const ticks = readStat(pid)?.cpuTicks;
+  return ticks === undefined ? undefined : { memoryBytes: readOwnBytes(pid), cpuMs: ticks * TICK_MS };
 }

@@ -135,7 +135,7 @@ export class Retirement {
     const now = performance.now();
     if (pids.driver !== undefined && now - use.memoryReadAt >= MEMORY_INTERVAL_MS) {
       use.memoryReadAt = now;
-      use.memoryMb = (readTreeMemory(pids.driver) ?? 0) / BYTES_PER_MB;
+      use.memoryMb = (readTreeMemory(pids.driver)?.totalBytes ?? 0) / BYTES_PER_MB;
     }
     return use.memoryMb;
   }

@@ -5,7 +5,8 @@ import { expect } from 'chai';
 import { killProcess } from 'webdriver-supervisor/testing';
 
 import type { ProcessEnd } from '../../../src/driver/diagnosis/facts.ts';
-import { identify, readDescriptors, readEnd, readTreeMemory } from '../../../src/driver/diagnosis/proc.ts';
+import { identify, readDescriptors, readEnd } from '../../../src/driver/diagnosis/proc.ts';
+import { readMemoryLimit, readTreeMemory } from '../../../src/driver/driver.ts';
 import { eventually } from '../../support/eventually.ts';
 
 /**
@@ -74,6 +75,7 @@ describe('The usage of a process', function () {
 
   it('is unknown for a process that does not exist', () => {
     expect(readTreeMemory(4_194_305)).to.equal(undefined);
+    expect(readMemoryLimit(4_194_305)).to.equal(undefined);
     expect(readDescriptors(4_194_305)).to.equal(undefined);
   });
 });

@@ -2,7 +2,6 @@ import { expect } from 'chai';
 import { stub } from 'sinon';
 import { openRegistry } from 'webdriver-supervisor';
 
-import { readMemoryLimit, readTreeMemory } from '../../../src/driver/driver.ts';
 import { MEMORY_REGISTRY_URL } from '../../../src/registry/registry.ts';
 import { Retirement } from '../../../src/runs/sessions/retirement.ts';
 import { silentLog } from '../../../src/core/log.ts';
@@ -169,13 +168,5 @@ describe('Sessions that are renewed before they die', () => {
       (thrown: unknown) => thrown,
     );
     expect(error).to.include({ code: 'invalid-config', message: 'maxPages is -1; it must be at least 0.' });
-  });
-});
-
-(process.platform === 'linux' ? describe : describe.skip)('The memory of a process tree', () => {
-  it('is read from the process and those below it; undefined for a process that is gone', () => {
-    expect(readTreeMemory(process.pid)).to.be.within(10e6, process.memoryUsage().rss * 2);
-    expect(readTreeMemory(2 ** 22 + 1)).to.equal(undefined);
-    expect(readMemoryLimit(2 ** 22 + 1)).to.equal(undefined);
   });
 });
