@@ -15,7 +15,7 @@ const MAX_TEXT_LENGTH = 400_000;
 export const SETTLE_MS = 100;
 
 /**
- * The source of a function that returns the text of the page; null if the page has something that must not be shown, or if that is not
+ * The source of a function that returns the text of the page, and the time that it took; the text is null if the page has something that must not be shown, or if that is not
  * known. It runs in an isolated world, which shares only the document with the page, so that the page can't notice it.
  *
  * - A text may still be on the screen for a moment after it was removed, also by a navigation. The document must have been painted before.
@@ -23,10 +23,12 @@ export const SETTLE_MS = 100;
  * - The content of a frame of another origin, or of an `object` that can't be read, is not known.
  */
 const READ_TEXT = String.raw`() => {
+  const startedAt = performance.now();
   const world = (globalThis.world ??= { fields: new WeakSet(), values: new Set(), roots: new WeakSet() });
   const [paint] = performance.getEntriesByName('first-contentful-paint');
-  if (document.hidden || paint === undefined || performance.now() - paint.startTime < ${SETTLE_MS}) return null;
-  if (document.getElementsByTagName('*').length > ${MAX_ELEMENTS}) return null;
+  const isPainted = paint !== undefined && performance.now() - paint.startTime >= ${SETTLE_MS};
+  if (document.hidden || !isPainted || document.getElementsByTagName('*').length > ${MAX_ELEMENTS})
+    return { text: null, tookMs: 0 };
   const codeNames = new Set(['script', 'style', 'noscript', 'template']);
   const fieldNames = new Set(['input', 'textarea']);
   const frameNames = new Set(['iframe', 'frame', 'fencedframe', 'object', 'embed']);
@@ -65,7 +67,8 @@ const READ_TEXT = String.raw`() => {
     }
     return true;
   };
-  return canRead(document) && text.length <= ${MAX_TEXT_LENGTH} ? text : null;
+  const isKnown = canRead(document) && text.length <= ${MAX_TEXT_LENGTH};
+  return { text: isKnown ? text : null, tookMs: performance.now() - startedAt };
 }`;
 
 /** The text of one page, over its documents. */
@@ -73,6 +76,7 @@ export class ShownText {
   readonly #handle: string;
   /** The id of the isolated world in the current document; undefined before the first question to it. */
   #world: number | undefined;
+  #tookMs = 0;
 
   constructor(handle: string) {
     this.#handle = handle;
@@ -82,14 +86,21 @@ export class ShownText {
     return this.#handle;
   }
 
+  /** The time in milliseconds that the page spent on the last question. */
+  get tookMs(): number {
+    return this.#tookMs;
+  }
+
   /** Returns whether the page shows no secret now, as far as is known. Rejects if the page does not answer or has left its document. */
   async hasNoSecret(devtools: DevTools): Promise<boolean> {
     try {
       this.#world ??= await this.#makeWorld(devtools);
       const params = { expression: `(${READ_TEXT})()`, contextId: this.#world, returnByValue: true };
       const answer = await devtools.callPage(this.#handle, 'Runtime.evaluate', params, { limitMs: ASK_LIMIT_MS });
-      const { result } = answer as { result: { value?: unknown } };
-      return typeof result.value === 'string' && maskSecrets(result.value) === result.value;
+      const { result } = answer as { result: { value?: { readonly text: string | null; readonly tookMs: number } } };
+      const { text = null, tookMs = 0 } = result.value ?? {};
+      this.#tookMs = tookMs;
+      return text !== null && maskSecrets(text) === text;
     } catch (thrown) {
       this.#world = undefined;
       throw thrown;

@@ -12,7 +12,7 @@ const CALL_LIMIT_MS = 2_000;
 const FRAME_LIMIT_MS = 500;
 /** A page can change without a command. After this number of seconds without one, a picture is taken all the same. */
 const TICKS_PER_IDLE_PICTURE = 3;
-/** If the page takes longer for an answer, it rests for one second per such time, so that pictures take at most some 2 % of its time. */
+/** If a page spends longer on an answer, it rests for one second per such time: pictures take at most some 2 % of its time. */
 const ANSWER_PER_TICK_MS = 10;
 
 export interface PagePicturesOptions {
@@ -79,9 +79,8 @@ export class PagePictures {
     if (devtools === undefined || handle === null || devtools.isDialogOpen(handle)) return undefined;
     if (this.#shown?.handle !== handle) this.#shown = new ShownText(handle);
     const shown = this.#shown;
-    const askedAt = performance.now();
     const hasNoSecret = await shown.hasNoSecret(devtools);
-    this.#restTicks = Math.floor((performance.now() - askedAt) / ANSWER_PER_TICK_MS);
+    this.#restTicks = Math.floor(shown.tookMs / ANSWER_PER_TICK_MS);
     if (!hasNoSecret) return undefined;
     await delay(SETTLE_MS, signal);
     const jpeg = await capture(devtools, handle);

@@ -32,7 +32,7 @@ describe('A recorder on a DevTools connection', () => {
     stack = new AsyncDisposableStack();
     browser = stack.use(await openDevToolsServer({ pages: { s1: 'window-1' } }));
     browser.answer('Page.createIsolatedWorld', { result: { executionContextId: 7 } });
-    browser.answer('Runtime.evaluate', { result: { result: { value: 'the text of the page' } } });
+    browser.answer('Runtime.evaluate', { result: { result: { value: { text: 'the text of the page', tookMs: 1 } } } });
   });
 
   afterEach(() => stack.disposeAsync());
