@@ -1,6 +1,8 @@
 import path from 'node:path';
 
 import { expect } from 'chai';
+
+import { NO_DIAGNOSIS } from '../../../src/model/death.ts';
 import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 
 import { thisProcess } from '../../../src/driver/driver.ts';
@@ -132,7 +134,7 @@ describe('sessions', () => {
     expect(JSON.parse(json.stdout)).to.deep.include({
       id: 'aaaaaaaa-dead',
       status: 'dead',
-      death: { cause: 'frozen', detectedBy: 'heartbeat', message: 'no answer for 3 s' },
+      death: { cause: 'frozen', detectedBy: 'heartbeat', message: 'no answer for 3 s', diagnosis: NO_DIAGNOSIS },
       label: 'token=***',
       data: { password: '***', page: 3 },
       isProcessGone: false,
