@@ -43,6 +43,10 @@ const MIN_SLEEP_MS = 1_000;
 /** The length of the end of an output by which it is found again. */
 const MARK_LENGTH = 200;
 const SHARED_MEMORY = '/dev/shm';
+/** A message of a page in Chromium's output: `[…:INFO:CONSOLE:1] "text", source: http://… (1)`. The text may have several lines. */
+const CONSOLE_MESSAGE = /^\[[^\]\n]*:CONSOLE[:(]\d+\)?\] "[^]*?(?:", source: .* \(\d+\)$|(?![^]))/gm;
+/** The end of such a message, whose beginning is no longer in the output, and all that precedes it. */
+const CUT_CONSOLE_MESSAGE = /^[^]*", source: .* \(\d+\)$/m;
 
 /** The parts of a session that are watched. */
 export interface SessionParts {
@@ -153,7 +157,7 @@ export class SessionFacts {
       refusedProcesses: growth(this.#refusedAtStart, readRefusedProcesses(this.#cgroups)),
       load: { ...readLoad(), ownEventLoop: loopMonitor.eventLoopUtilization(this.#loop).utilization },
       sleptMs: performance.now() - this.#slept.at < SLEEP_EFFECT_MS ? this.#slept.ms : 0,
-      output: outputSince(this.#outputAtStart, driver?.lastOutput ?? ''),
+      output: withoutConsole(outputSince(this.#outputAtStart, driver?.lastOutput ?? '')),
       mismatch: findMismatch(capabilities),
       deathsAtPage: url === null ? 0 : history().countAt(url),
       url,
@@ -274,4 +278,9 @@ function outputSince(earlier: string, now: string): string {
     if (earlier.endsWith(now.slice(0, end))) return now.slice(end);
   }
   return now;
+}
+
+/** Returns an output without what pages wrote to their consoles, because it says nothing about the browser. */
+function withoutConsole(output: string): string {
+  return output.replace(CONSOLE_MESSAGE, '').replace(CUT_CONSOLE_MESSAGE, '');
 }

@@ -31,6 +31,18 @@ describe('The facts about a session', () => {
     expect(facts.diagnose(GONE, null).reason).to.equal('limit-reached');
   });
 
+  it('do not have the messages of pages', () => {
+    const message = (text: string) => `[7:7:1130/224033.1:INFO:CONSOLE:1] "${text}", source: http://shop.test/ (1)\n`;
+    const driver = makeDriver('Started.\n');
+    const facts = observe(driver);
+    driver.lastOutput += message('JavaScript heap out of memory') + message('first line\nToo many open files');
+    expect(facts.diagnose(GONE, null).reason).to.equal('unknown');
+    driver.lastOutput = message('Too many open files').slice(40) + message('other').slice(0, -20);
+    expect(facts.diagnose(GONE, null).reason).to.equal('unknown');
+    driver.lastOutput = `${message('before')}[7:7:1130/224033.1:ERROR:file.cc:1] Too many open files\n${message('after')}`;
+    expect(facts.diagnose(GONE, null).reason).to.equal('limit-reached');
+  });
+
   it('ignore the pid of a browser at another program’s endpoint, which may be another process here', () => {
     const facts = observe(undefined, { 'goog:processID': process.pid });
     facts.noteClosedSocket();
