@@ -111,7 +111,7 @@ export class BrowserSession {
         onDeath: (report) => this.#reportAnswer(report),
         onQuit: listener.onQuit,
         onRefused: listener.onRefused,
-        probe: (detectedBy) => this.probe(detectedBy),
+        probe: (detectedBy, options) => this.probe(detectedBy, options),
         freePage: (handle) => this.#phase.watch?.devtools?.freePage(handle),
         freeBusyPage: async (handle) => this.#phase.watch?.devtools?.freeBusyPage(handle),
       },
@@ -203,9 +203,13 @@ export class BrowserSession {
 
   /**
    * Asks the browser and the driver out of band whether they are alive, and reports a death. Resolves with true if they have answered.
-   * With `isUrgent`, a stopped process is reported sooner. Never rejects.
+   * With `isUrgent`, a stopped process is reported sooner. With `isAnswered`, one of the commands in flight has its answer already. Never
+   * rejects.
    */
-  async probe(detectedBy: Detector, { isUrgent = false }: { readonly isUrgent?: boolean } = {}): Promise<boolean> {
+  async probe(
+    detectedBy: Detector,
+    { isUrgent = false, isAnswered = false }: { readonly isUrgent?: boolean; readonly isAnswered?: boolean } = {},
+  ): Promise<boolean> {
     const { target, heartbeatTimeoutMs } = this.#options;
     if (this.#isOver() || this.#phase.status === 'starting') return false;
     const result = await this.#prober.probe({
@@ -213,8 +217,9 @@ export class BrowserSession {
       sessionId: this.id,
       devtools: this.#phase.watch?.devtools,
       isOwnDriver: target.kind === 'own',
+      isShared: target.kind === 'attached',
       pids: [this.#process?.pid, this.browserPid].filter((pid) => pid !== undefined),
-      inFlight: () => this.#transport.inFlight,
+      inFlight: () => this.#transport.inFlight - Number(isAnswered),
       limitMs: heartbeatTimeoutMs,
       isUrgent,
     });

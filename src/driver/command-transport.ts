@@ -85,7 +85,7 @@ export interface TransportListener {
    * Finds out whether the session is alive, after a failure with an unknown cause. A death is declared before it resolves. Resolves with
    * true if the browser and the driver have answered.
    */
-  readonly probe: (detectedBy: Detector) => Promise<boolean>;
+  readonly probe: (detectedBy: Detector, options?: { readonly isAnswered: boolean }) => Promise<boolean>;
   /** Stops the scripts and loads of the current page, if possible. */
   readonly freePage: (handle: string | null) => void;
   /** Does the same only if the page does not answer. Resolves when the page answers again, or after a short time. */
@@ -323,7 +323,7 @@ export class CommandTransport implements WireClient {
     }
     const { verdict, message } = verdictOfAnswer(answer.body);
     if (verdict.kind === 'dead') await listener.onDeath({ cause: verdict.cause, detectedBy: 'command', message });
-    else if (verdict.kind === 'suspicious') await listener.probe('command');
+    else if (verdict.kind === 'suspicious') await listener.probe('command', { isAnswered: true });
     else listener.onAlive();
     if (signal.aborted) throw toError(signal.reason);
     if (verdict.kind === 'dead' && this.isEnded) throw new SessionEndedError();

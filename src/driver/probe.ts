@@ -53,6 +53,8 @@ export interface ProbeTargets {
   /** Undefined if the browser or the endpoint offers no DevTools. */
   readonly devtools: DevTools | undefined;
   readonly isOwnDriver: boolean;
+  /** True if another program uses the session, too. Its commands may be in flight. */
+  readonly isShared: boolean;
   /** The processes of this program's own driver and browser, if their state can be read. */
   readonly pids: readonly number[];
   /** Returns the number of commands in flight. Without DevTools, a session can't be probed while there are any. */
@@ -99,7 +101,8 @@ async function probePatiently(targets: ProbeTargets): Promise<ProbeResult> {
   for (let attempt = 1; ; attempt += 1) {
     const { result, wasHeldUp, activity } = await probeWatched(targets);
     if (result.state !== 'dead' || attempt === MAX_SLOW_PROBES) return result;
-    const isSlow = isFrozen(result) && (activity === 'running' || (attempt === 1 && areRunning(targets.pids)));
+    const mayRun = !targets.isOwnDriver || areRunning(targets.pids);
+    const isSlow = isFrozen(result) && (activity === 'running' || (attempt === 1 && mayRun));
     if (result.cause === 'network-lost' && attempt === 1) await delay(RECONNECT_DELAY_MS);
     else if (!wasHeldUp && !isSlow) return result;
   }
@@ -157,15 +160,33 @@ function watchOwnDelay(): { readonly stop: () => { heldUpMs: number; sleptMs: nu
 }
 
 async function probeOnce(targets: ProbeTargets): Promise<ProbeResult> {
+  const { devtools, isOwnDriver, isShared, isUrgent, limitMs, inFlight } = targets;
+  if (!isOwnDriver && inFlight() === 0 && !(isShared && devtools !== undefined)) return probeIdleRemote(targets);
   const checks: Promise<ProbeResult>[] = [];
-  if (targets.isOwnDriver) checks.push(checkOwnDriver(targets));
+  if (isOwnDriver) checks.push(checkOwnDriver(targets));
   // An urgent probe does not ask a Grid, whose answers are slow, if the browser can be asked.
-  const asksEndpoint = !targets.isOwnDriver && !targets.isUrgent;
-  if (asksEndpoint || targets.devtools === undefined) checks.push(checkSession(targets));
-  if (targets.devtools !== undefined) checks.push(checkBrowser(targets.devtools, targets.limitMs));
+  else if (!isUrgent || devtools === undefined) checks.push(checkEndpoint(targets));
+  if (devtools !== undefined) checks.push(checkBrowser(devtools, limitMs));
   const results = await Promise.all(checks);
   const of = (state: ProbeResult['state']) => results.find((result) => result.state === state);
-  return of('dead') ?? of('alive') ?? UNKNOWN;
+  const found = of('dead') ?? of('alive') ?? UNKNOWN;
+  return isOwnDriver || isShared || !isFrozen(found) ? found : explainSilence(targets, found);
+}
+
+/**
+ * Probes a session of another program's endpoint while no command is in flight. The session itself is asked first: a Grid never closes the
+ * sockets of its clients, and DevTools answers for a session whose driver is gone (both measured on 4.35 and 4.47).
+ */
+async function probeIdleRemote(targets: ProbeTargets): Promise<ProbeResult> {
+  const answer = await checkSession(targets);
+  if (answer.state !== 'unknown' || targets.devtools === undefined) return answer;
+  return checkBrowser(targets.devtools, targets.limitMs);
+}
+
+/** Asks the session of a silent browser. A Grid answers at once if the session is gone; otherwise the question waits behind the commands. */
+async function explainSilence(targets: ProbeTargets, silence: ProbeResult): Promise<ProbeResult> {
+  const answer = await checkSession(targets);
+  return answer.state === 'dead' && answer.cause !== 'network-lost' ? answer : silence;
 }
 
 async function checkBrowser(devtools: DevTools, limitMs: number): Promise<ProbeResult> {
@@ -194,29 +215,36 @@ async function checkOwnDriver({ http, limitMs }: ProbeTargets): Promise<ProbeRes
   }
 }
 
-/**
- * Checks a session without DevTools, or on another program's endpoint. `/status` contains nothing about a session, so the session itself is
- * asked. Exceptions: a command is in flight, because commands queue; or DevTools answers, because on a Grid each command would postpone the
- * idle limit that the Grid's operator has set.
- */
-async function checkSession({ http, limitMs, sessionId, inFlight, devtools }: ProbeTargets): Promise<ProbeResult> {
-  const asksSession = inFlight() === 0 && devtools === undefined;
-  const path = asksSession ? `/session/${sessionId}/window/handles` : '/status';
+/** Asks a session for its windows, which reaches the browser and is safe with alerts. */
+async function checkSession({ http, limitMs, sessionId, inFlight }: ProbeTargets): Promise<ProbeResult> {
+  const path = `/session/${sessionId}/window/handles`;
   try {
     const answer = await http.send({ method: 'GET', path, signal: AbortSignal.timeout(limitMs) });
-    // The endpoint is reachable, a proxy has a problem, or a Grid is not ready. None of these says anything about the session.
-    if (!asksSession) return UNKNOWN;
     if (answer.status === 200) return ALIVE;
     const { verdict, message } = verdictOfAnswer(answer.body);
-    if (verdict.kind === 'dead') return dead(verdict.cause, message);
-    return verdict.kind === 'harmless' ? ALIVE : UNKNOWN;
+    if (verdict.kind === 'harmless') return ALIVE;
+    // Other answers are a proxy's problem, or a Grid's that is not ready. They say nothing about the session.
+    return verdict.cause === undefined ? UNKNOWN : dead(verdict.cause, message);
   } catch (thrown) {
-    if (!isTimeout(thrown)) return dead('network-lost', `the endpoint can't be reached: ${wordsOf(thrown)}`);
+    if (!isTimeout(thrown)) return unreachable(wordsOf(thrown));
     // A command may have started during the probe. Then silence may be its effect, and its own deadline watches it.
-    if (asksSession && inFlight() > 0) return UNKNOWN;
-    const message = `the endpoint can't be reached: no answer within ${limitMs / 1000} s`;
-    return dead(asksSession ? 'frozen' : 'network-lost', message);
+    if (inFlight() > 0) return UNKNOWN;
+    return dead('frozen', `the session did not answer within ${limitMs / 1000} s`);
   }
+}
+
+/** Checks an endpoint whose session has a command in flight: commands queue, so the session can't be asked. */
+async function checkEndpoint({ http, limitMs }: ProbeTargets): Promise<ProbeResult> {
+  try {
+    await http.send({ method: 'GET', path: '/status', signal: AbortSignal.timeout(limitMs) });
+    return UNKNOWN;
+  } catch (thrown) {
+    return unreachable(isTimeout(thrown) ? `no answer within ${limitMs / 1000} s` : wordsOf(thrown));
+  }
+}
+
+function unreachable(reason: string): ProbeResult {
+  return dead('network-lost', `the endpoint can't be reached: ${reason}`);
 }
 
 function isTimeout(thrown: unknown): boolean {

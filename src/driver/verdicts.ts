@@ -11,7 +11,8 @@ import { redactText } from '../core/redact.ts';
  */
 export type Verdict =
   | { readonly kind: 'dead'; readonly cause: DeathCause }
-  | { readonly kind: 'suspicious' }
+  /** With a cause: the session is dead by it if the session itself is asked and answers in the same way. */
+  | { readonly kind: 'suspicious'; readonly cause?: DeathCause }
   | { readonly kind: 'harmless' };
 
 interface Row {
@@ -23,12 +24,14 @@ interface Row {
 
 const HARMLESS: Verdict = { kind: 'harmless' };
 const SUSPICIOUS: Verdict = { kind: 'suspicious' };
+/** The driver of a session, or the node with the driver and the browser, can't be reached. */
+const LOST_NODE: Verdict = { kind: 'suspicious', cause: 'driver-gone' };
 const dead = (cause: DeathCause): Verdict => ({ kind: 'dead', cause });
 
 /** The first match wins, so precise rows precede general ones. */
 const VERDICT_TABLE: readonly Row[] = [
   // Grid could not reach its node (issues). The node may be reachable again in a moment.
-  { error: 'timeout', message: /java\.net\.|HttpTimeoutException/, verdict: SUSPICIOUS },
+  { error: 'timeout', message: /java\.(net|util\.concurrent)\.|HttpTimeoutException/, verdict: LOST_NODE },
   // Answers about pages, elements, scripts, alerts and closed windows are not deaths (W3C WebDriver, section 6.6; measured). They precede
   // all rows that match the message, because these messages quote the page: an alert may contain "Session timed out or not found".
   ...[
@@ -86,6 +89,12 @@ const VERDICT_TABLE: readonly Row[] = [
   },
   // The answer has no message if another client deleted the session, or if an earlier command already revealed the death (measured).
   { error: 'invalid session id', verdict: dead('session-removed') },
+  // Grid 4.47 (recorded) and 4.35 after the driver or its node was killed. The Grid still lists the session.
+  {
+    error: 'unknown error',
+    message: /(Connection error|Failed to execute request) \((GET|POST|DELETE) http|java\.(net|util\.concurrent)\./,
+    verdict: LOST_NODE,
+  },
   // Navigation failures are `unknown error` with Chromium's own code in the text (measured).
   { message: /net::ERR_/, verdict: HARMLESS },
 ];

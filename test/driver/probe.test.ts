@@ -13,10 +13,15 @@ const LIMIT_MS = 100;
 /** The pause before an endpoint that dropped a connection is probed again. */
 const RECONNECT_DELAY_MS = 1_000;
 const HUNG: ScriptedAnswer = { fault: 'never' };
+/** Recorded from Grid 4.47. */
+const CONNECTION_ERROR = 'Connection error (GET http://localhost:8107/session/1/window/handles)';
+const EXISTING = 'Unable to execute request for an existing session: ';
 
 interface Situation {
   readonly what: string;
   readonly isOwnDriver: boolean;
+  /** True if another program uses the session, too. */
+  readonly isShared?: boolean;
   /** The driver's answers by matcher. */
   readonly driver?: Readonly<Record<string, ScriptedAnswer>>;
   /** The browser's answer to `Browser.getVersion`; undefined if there is no DevTools. */
@@ -70,8 +75,9 @@ const TABLE: readonly Situation[] = [
     expected: 'frozen: the browser',
   },
   {
-    what: 'an endpoint with DevTools, without a question that would postpone its idle limit',
+    what: 'an attached session, whose silence may be due to a command of the other program',
     isOwnDriver: false,
+    isShared: true,
     browser: HEALTHY,
     driver: { 'GET /window/handles': HUNG },
     expected: 'alive',
@@ -80,6 +86,50 @@ const TABLE: readonly Situation[] = [
     what: 'an endpoint whose browser is frozen',
     isOwnDriver: false,
     browser: 'never',
+    driver: { 'GET /window/handles': HUNG },
+    expected: 'frozen: the session',
+  },
+  {
+    what: 'a browser whose socket is lost, and whose session answers',
+    isOwnDriver: false,
+    browser: 'never',
+    expected: 'alive',
+  },
+  {
+    what: 'a frozen driver of a Grid, whose browser answers',
+    isOwnDriver: false,
+    browser: HEALTHY,
+    driver: { 'GET /window/handles': HUNG },
+    expected: 'frozen: the session',
+  },
+  {
+    what: 'a driver of a Grid that was killed, whose browser answers',
+    isOwnDriver: false,
+    browser: HEALTHY,
+    driver: { 'GET /window/handles': { error: 'unknown error', message: CONNECTION_ERROR } },
+    expected: `driver-gone: ${CONNECTION_ERROR}`,
+  },
+  {
+    what: 'a node of a Grid that was killed',
+    isOwnDriver: false,
+    browser: 'never',
+    driver: { 'GET /window/handles': { error: 'unknown error', message: `${EXISTING}${CONNECTION_ERROR}` } },
+    expected: `driver-gone: ${EXISTING}`,
+  },
+  {
+    what: 'a session that a Grid removed, with a command in flight, whose socket it did not close',
+    isOwnDriver: false,
+    browser: 'never',
+    driver: { 'GET /window/handles': { error: 'invalid session id', message: 'Unable to find session with ID: 1' } },
+    inFlight: 1,
+    expected: 'session-removed: Unable to find session',
+  },
+  {
+    what: 'a frozen browser of a Grid with a command in flight',
+    isOwnDriver: false,
+    browser: 'never',
+    driver: { 'GET /window/handles': HUNG },
+    inFlight: 1,
     expected: 'frozen: the browser',
   },
   { what: 'an idle session at an endpoint without DevTools', isOwnDriver: false, expected: 'alive' },
@@ -87,7 +137,7 @@ const TABLE: readonly Situation[] = [
     what: 'a frozen session at an endpoint',
     isOwnDriver: false,
     driver: { 'GET /window/handles': HUNG },
-    expected: 'frozen: the endpoint',
+    expected: 'frozen: the session',
   },
   {
     what: 'a hung session with a command in flight, which explains the silence',
@@ -146,6 +196,7 @@ const describeResult = (result: ProbeResult) =>
 /** Opens a driver and optionally a browser's DevTools, with the targets of a probe. */
 async function openSituation({
   isOwnDriver,
+  isShared = false,
   driver = {},
   browser,
   inFlight = 0,
@@ -175,6 +226,7 @@ async function openSituation({
     sessionId: value.sessionId,
     devtools,
     isOwnDriver,
+    isShared,
     pids: [] as number[],
     inFlight: () => inFlight,
     limitMs: LIMIT_MS,
@@ -222,7 +274,7 @@ describe('probeSession', () => {
       const result = describeResult(await probeSession(s.targets));
       expect(result.startsWith(expected), result).to.equal(true);
       expect(performance.now() - startedAt, 'time').to.be.below(
-        LIMIT_MS + 500 + (expected.startsWith('network-lost') ? RECONNECT_DELAY_MS + LIMIT_MS : 0),
+        4 * LIMIT_MS + 500 + (expected.startsWith('network-lost') ? RECONNECT_DELAY_MS : 0),
       );
     });
   }
@@ -287,6 +339,12 @@ describe('probeSession', () => {
   it('returns alive for an endpoint that drops connections only for a moment', async () => {
     await using s = await openSituation({ isOwnDriver: false });
     s.server.answer('GET /window/handles', { fault: 'reset' }, { times: 1 });
+    expect(describeResult(await probeSession(s.targets))).to.equal('alive');
+  });
+
+  it('returns alive for a node of a Grid that is silent only for a moment', async () => {
+    await using s = await openSituation({ isOwnDriver: false, browser: HEALTHY });
+    s.server.answer('GET /window/handles', HUNG, { times: 1 });
     expect(describeResult(await probeSession(s.targets))).to.equal('alive');
   });
 
