@@ -111,7 +111,7 @@ export class BrowserSession {
         onDeath: (report) => this.#reportAnswer(report),
         onQuit: listener.onQuit,
         onRefused: listener.onRefused,
-        probe: (detectedBy, options) => this.probe(detectedBy, options),
+        probe: (detectedBy, how) => this.probe(detectedBy, how),
         freePage: (handle) => this.#phase.watch?.devtools?.freePage(handle),
         freeBusyPage: async (handle) => this.#phase.watch?.devtools?.freeBusyPage(handle),
       },

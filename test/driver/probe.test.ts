@@ -244,7 +244,6 @@ async function openSituation({
   };
 }
 
-/** Starts a process that can be stopped. */
 const startSleeper = () => startProgram('sleep', ['60']);
 
 /** Starts a program in a process group of its own. Disposing ends the group. */
