@@ -100,6 +100,8 @@ function toValue(text: string, flag: Flag): { value: unknown } | { problem: stri
     const what = choices === undefined ? 'takes no value' : `is ${shown}`;
     return { problem: `--${name} ${what}; write --${name} or ${ways.join(' or ')}.` };
   }
+  if (text === NO_VALUE && choices !== undefined)
+    return { problem: `--${name} needs a value: one of ${choices.join(', ')}.` };
   if (text === NO_VALUE) {
     return {
       problem: `--${name} needs a value: --${name} <${placeholder}>. If the value begins with a dash, write --${name}=-value.`,

@@ -34,9 +34,14 @@ export const RUN_COMMAND_FLAGS: readonly Flag[] = [
   toggle('accept-insecure-certs', 'accept certificates that cannot be verified'),
   text('user-data-dir', 'dir', 'a browser profile to use; it is not deleted'),
   text('download-dir', 'dir', 'where the browser puts downloads (default: downloads in the output folder)'),
-  text('record', 'choice', 'write the last 20 s before each death and failed step, also at the end, or never', {
-    choices: RECORD_MODES,
-  }),
+  text(
+    'record',
+    'choice',
+    'write the last 20 s before deaths and failed steps (deaths, the default), also at the end (always), or never (off)',
+    {
+      choices: RECORD_MODES,
+    },
+  ),
   toggle('recover', 'end the run at the first death of its session', { defaultValue: true }),
   toggle('standby', 'keep one more browser ready, so that the run continues a few milliseconds after a death'),
   toggle(
@@ -46,7 +51,7 @@ export const RUN_COMMAND_FLAGS: readonly Flag[] = [
   ),
   text('output', 'dir', 'where files are written (default: output/<run id>)'),
   text('format', 'choice', 'the format of the data files', { choices: EXPORT_FORMATS, defaultValue: 'jsonl' }),
-  toggle('report', 'an HTML page about the run, report.html, in the output folder', { defaultValue: true }),
+  toggle('report', 'write no report.html, the page about the run, into the output folder', { defaultValue: true }),
   toggle('json', 'print the outcome as one line of JSON, last'),
   toggle('verbose', 'log more, and show where errors come from'),
   toggle('help', "show this; after an action's name, with its parameters"),
@@ -113,7 +118,9 @@ function toOption(flag: Flag): Option {
     ...(isList ? ['may be given several times'] : []),
     ...(kind === 'boolean' || defaultValue === undefined ? [] : [`default: ${showDefault(defaultValue)}`]),
   ];
-  const prefix = kind === 'boolean' && defaultValue === true && flag.name !== 'recover' ? 'not: ' : '';
+  // The descriptions of the command's own flags already say what `--no-…` does.
+  const isNegated = kind === 'boolean' && defaultValue === true && !RUN_COMMAND_FLAGS.includes(flag);
+  const prefix = isNegated ? 'not: ' : '';
   return new Option(
     flagTerm({ ...flag, isList: false }),
     [prefix + description, ...(notes.length > 0 ? [`(${notes.join('; ')})`] : [])].filter(Boolean).join(' '),
