@@ -205,7 +205,7 @@ function stepsPart({ outcome, failedSteps, slowest, recordings, isResumed }: Run
     html`<h3>Failed</h3>`,
     foldedTable(
       {
-        caption: `Failed steps and items in the order of their begin${failedNote}`,
+        caption: `Failed steps and items in the order in which they began${failedNote}`,
         columns: [
           { label: 'Step' },
           { label: 'Batch', kind: 'short' },
