@@ -392,8 +392,9 @@ export class Run {
       outputs,
       report: null,
     };
-    // A folder of another run, or of another process, gets no report.
-    if (isTaken || failure instanceof ConfigError || this.#claimed === undefined) return outcome;
+    // A folder of another run, or of another process, gets no report. A resumed run that did not begin here may be at work elsewhere.
+    const isElsewhere = this.#plan.resumed !== undefined && this.#store === undefined;
+    if (isTaken || isElsewhere || failure instanceof ConfigError || this.#claimed === undefined) return outcome;
     return reportRun(outcome, { plan: this.#plan, registry: this.#registry, ledger: this.#ledger, samples });
   }
 }

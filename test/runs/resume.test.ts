@@ -1,9 +1,17 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { expect } from 'chai';
-import { defineAction, openRegistry, runAction, z, type ActionContext, type Registry } from 'webdriver-supervisor';
+import {
+  defineAction,
+  openRegistry,
+  runAction,
+  SessionManager,
+  z,
+  type ActionContext,
+  type Registry,
+} from 'webdriver-supervisor';
 import { openScriptedWebDriver, type ScriptedWebDriver } from 'webdriver-supervisor/testing';
 
 import { MEMORY_REGISTRY_URL } from '../../src/registry/registry.ts';
@@ -40,6 +48,24 @@ describe('A resumed run', () => {
     const again = await runOnce(work, { resume: outcome.runId, redo: 'b' });
     expect(again.outcome).to.include({ status: 'completed', records: 3, error: null });
     expect(works).to.deep.equal(['a', 'b', 'c', 'b', 'c']);
+  });
+
+  it('leaves the report as it is if its owner is busy, because the run may be at work elsewhere', async () => {
+    const output = mkdtempSync(join(tmpdir(), 'resume-'));
+    const supervisor = { gridUrl: server.url };
+    await using manager = await SessionManager.open({ registry, config: makeTestConfig(), supervisor });
+    try {
+      const fail: ScriptedRun['run'] = ({ step }) => step('a', () => Promise.reject(new Error('not yet')));
+      const { outcome } = await runOnce(fail, { output, owner: 'ann' });
+      const report = readFileSync(outcome.report ?? '', 'utf8');
+      await manager.acquire('ann');
+      const again = await runOnce(fail, { output, resume: outcome.runId, waitMs: 0 });
+      expect(again.outcome.report).to.equal(null);
+      expect(again.outcome.error?.code).to.equal('session-busy');
+      expect(readFileSync(outcome.report ?? '', 'utf8')).to.equal(report);
+    } finally {
+      rmSync(output, { recursive: true });
+    }
   });
 
   it('warns of the file of a dataset that it no longer has', async () => {
