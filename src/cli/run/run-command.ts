@@ -1,4 +1,6 @@
 /** The `run` command: finds the action, checks everything that can be checked before a browser starts, runs it, prints how it ended. */
+import path from 'node:path';
+
 import { loadConfig } from '../../config/config.ts';
 import { raceSignal } from '../../core/abort.ts';
 import { CancelledError, ConfigError, SupervisorError, toError } from '../../core/errors.ts';
@@ -7,6 +9,7 @@ import { redactText } from '../../core/redact.ts';
 import { openRegistry } from '../../registry/registry.ts';
 import {
   exitCodeOf,
+  findReports,
   isTakenAway,
   loadEngine,
   prepareRun,
@@ -168,7 +171,7 @@ async function runRequest(
   const printLines = (lines: readonly string[]) =>
     (isJson ? printNote : printResult)(lines.map((line) => `${line}\n`).join(''));
   if (isVerbose && failure !== undefined) printNote(`${redactText(describeStack(failure))}\n`);
-  printLines(summarize(outcome, { ...nextOf(outcome.runId), failedAt }));
+  printLines(summarize(outcome, { ...nextOf(outcome.runId), failedAt, recording: await findRecording(outcome) }));
   const rehearsal =
     scope !== undefined && outcome.status === 'completed'
       ? await rehearse(outcome, {
@@ -192,6 +195,13 @@ async function runRequest(
   if (rehearsal?.outcome.status === 'cancelled') return EXIT_CANCELLED;
   if (rehearsal !== undefined && rehearsal.differences.length > 0) return EXIT_FAILED;
   return exitCodeOf(outcome);
+}
+
+/** Returns the page about the last death or failed step of a run that did not complete. */
+async function findRecording({ status, report }: RunOutcome): Promise<string | undefined> {
+  if (status === 'completed' || report === null) return undefined;
+  const { recordings } = await findReports(path.dirname(report));
+  return recordings.at(-1)?.file;
 }
 
 /** Collects the errors that the action throws. An outcome has only their code and message; the author also needs the location. */

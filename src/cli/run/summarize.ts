@@ -25,6 +25,8 @@ export interface SummaryOptions {
   readonly exportTo?: string;
   /** The location of the failure, as `file:line:column`. */
   readonly failedAt?: string | undefined;
+  /** The page with the last seconds before the last death or failed step, if the run did not complete. */
+  readonly recording?: string | undefined;
 }
 
 /** Returns lines without line breaks, also if the text of a page or an error contains some. */
@@ -44,6 +46,7 @@ export function summarize(outcome: RunOutcome, options: SummaryOptions): string[
     row('steps', describeUnits(outcome.counts)),
     ...describeFiles(outcome.outputs).map((file) => row('data', file)),
     ...(outcome.report === null ? [] : [row('report', outcome.report)]),
+    ...(options.recording === undefined ? [] : [row('recording', options.recording)]),
     ...rows('advice', listAdvice(deaths), MAX_ADVICE_SHOWN),
     row('next', describeNext(outcome, options)),
   ].map(toPlainLine);

@@ -82,6 +82,7 @@ describe('run', function () {
     expect(stdout)
       .to.include(`  page       ${site.url}1\n`)
       .and.match(/^ {2}commands {3}POST \//m);
+    expect(stdout).to.match(/^ {2}recording {2}\S+\/deaths\/1\/report\.html$/m);
     expect(stdout).to.match(/^ {2}symptoms {3}work ended by it: \d+ queued, \d+ under way; \d+ refused afterwards$/m);
     expect(stdout)
       .to.match(/^pages was halted after/m)
