@@ -16,7 +16,7 @@ export class SessionDeathError extends SupervisorError {
     const { cause, detectedBy, evidence, diagnosis, epoch } = death;
     const why = describeDiagnosis(diagnosis);
     super(
-      `The browser session died (${cause}, noticed by ${detectedBy}, session ${epoch} of this run): ${evidence.message}${why === '' ? '' : `; ${why}`}`,
+      `The browser session died (${cause}, noticed by ${detectedBy}, session ${epoch}): ${evidence.message}${why === '' ? '' : `; ${why}`}`,
       {
         ...options,
         data: { cause, detectedBy, epoch, reason: diagnosis.reason },
