@@ -6,10 +6,15 @@ import { spawn } from 'node:child_process';
 
 import { browserEnvironment } from '../config/config.ts';
 
+/** The line of a driver that has been ended. */
+const NO_GROUP = 'none';
+
 /**
- * Reads lines until the pipe ends. A number is the process group to guard; an empty line means none. `done` disarms it, because the system
+ * Reads lines until the pipe ends. A number is the process group to guard; {@link NO_GROUP} means that it has been ended. `done` disarms it, because the system
  * reuses group ids and a later shell could kill an unrelated group. `kill -s KILL -- -N` is the form that every sh accepts (dash refuses
- * `kill -9 -- -N`). The removal is retried, because a process that is being killed may still write a file.
+ * `kill -9 -- -N`). The removal is retried, because a process that is being killed may still write a file. A program that is killed while it
+ * starts the driver has not written the number yet. The driver is then found by the folder in its environment, where /proc shows that, also
+ * if the new process becomes the driver only after a moment.
  */
 const SCRIPT = `
 group=
@@ -19,7 +24,10 @@ done
 [ -n "$group" ] && kill -s KILL -- "-$group" 2>/dev/null
 for pause in 0 0.05 0.2 0.5 1; do
   sleep $pause
-  rm -rf -- "$1" 2>/dev/null && break
+  [ -n "$group" ] || for process in /proc/[0-9]*; do
+    grep -qsF "TMPDIR=$1" "$process/environ" && kill -s KILL -- "-\${process#/proc/}" 2>/dev/null
+  done
+  rm -rf -- "$1" 2>/dev/null && case $group$pause in 0 | 0.05 | 0.2) ;; *) break ;; esac
 done
 `;
 
@@ -48,7 +56,7 @@ export function startWatchdog(folder: string): Watchdog {
   shell.unref();
   return {
     guard: (processGroup) => void shell.stdin.write(`${processGroup}\n`),
-    handOver: () => void shell.stdin.end('\n'),
+    handOver: () => void shell.stdin.end(`${NO_GROUP}\n`),
     disarm: async () => {
       shell.stdin.end('done\n');
       shell.ref();
