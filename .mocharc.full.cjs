@@ -18,6 +18,10 @@ const UNTIMED = [
   'test/cli/',
   'test/docs/',
   'test/actions/',
+  'test/embed/',
+  'test/runs/rehearsal/',
+  'test/runs/sessions/',
+  'test/runs/state/',
 ];
 
 const isRepeatedOnPostgres = (file) => readFileSync(file, 'utf8').includes('describeOnSqliteAndInFullOnPostgres(');
