@@ -76,7 +76,8 @@ function runSection(run) {
               <span>${isPending(run) ? 'Begin' : 'Resume'}</span
               ><code class="command">${run.resume}</code>${copyButton(run.resume)}
             </p>`
-      }`,
+      }
+      <p class="next"><span>Report</span><code class="command">${run.show}</code>${copyButton(run.show)}</p>`,
   );
 }
 

@@ -93,6 +93,10 @@ export const run = toSnakeShape(publicRun)
     is_cancel_requested: z.boolean(),
     duration_ms: z.number().min(0),
     resume: z.string().nullable().meta({ description: 'the command that resumes it; null if it is complete' }),
+    show: z.string().meta({
+      description:
+        'the command that prints its details, with the paths of its report and of the recordings of its deaths',
+    }),
   })
   .meta({ id: 'Run' });
 

@@ -42,6 +42,7 @@ export function toRunView(run: StoredRun, commandLine: CommandLine): Shape<'run'
     is_cancel_requested: run.isCancelRequested,
     duration_ms: Math.max(0, run.durationMs),
     resume: run.status === 'completed' ? null : commandLine('run', toResumeWords(run)),
+    show: commandLine('runs', `show ${run.id}`),
   };
 }
 

@@ -181,6 +181,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the answers of its routes', (regis
       ended_at: stored?.endedAt,
       duration_ms: 1_234,
       resume: 'webdriver-supervisor run gather --resume failed',
+      show: 'webdriver-supervisor runs show failed',
     });
   });
 
