@@ -24,8 +24,9 @@ done
 [ -n "$group" ] && kill -s KILL -- "-$group" 2>/dev/null
 for pause in 0 0.05 0.2 0.5 1; do
   sleep $pause
-  [ -n "$group" ] || for process in /proc/[0-9]*; do
-    grep -qsF "TMPDIR=$1" "$process/environ" && kill -s KILL -- "-\${process#/proc/}" 2>/dev/null
+  [ -n "$group" ] || for environ in $(grep -lsF "TMPDIR=$1" /proc/[0-9]*/environ); do
+    pid=\${environ#/proc/}
+    kill -s KILL -- "-\${pid%/environ}" 2>/dev/null
   done
   rm -rf -- "$1" 2>/dev/null && case $group$pause in 0 | 0.05 | 0.2) ;; *) break ;; esac
 done
