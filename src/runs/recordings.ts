@@ -3,7 +3,7 @@
  * the same as a page beside it.
  * Writing happens beside the run: it delays no recovery, and its failure is one warning in the log.
  */
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 
@@ -158,6 +158,8 @@ async function putFile(file: string, text: string): Promise<void> {
 /** Creates the folder with the next number. An earlier process of the run may have written recordings, too. */
 async function makeNextFolder(parent: string): Promise<string> {
   await makeFolder(parent);
+  // A link could lead out of the run's folder.
+  if (!(await lstat(parent)).isDirectory()) throw new Error(`${parent} is not a folder`);
   const numbers = (await readdir(parent)).filter((name) => /^\d+$/.test(name)).map(Number);
   const folder = path.join(parent, String(Math.max(0, ...numbers) + 1));
   await mkdir(folder, { mode: PRIVATE_FOLDER_MODE });

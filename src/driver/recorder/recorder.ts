@@ -275,7 +275,10 @@ export function toRecording(
     at: death?.at ?? toTime(atMs),
     seconds: Math.round(Math.min(RECORDED_MS, atMs - beganAtMs) / 100) / 10,
     death,
-    failure: failure && { step: redactText(failure.step), message: redactText(failure.message) },
+    failure: failure && {
+      step: redactText(failure.step),
+      message: cut(redactText(failure.message.slice(0, MAX_STORED_LENGTH))),
+    },
     epoch: session,
     browser,
     commands: taken.commands.map(({ atMs: sentAtMs, label, outcome, durationMs }) => ({

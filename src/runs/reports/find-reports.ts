@@ -27,7 +27,7 @@ export async function findReports(folder: string): Promise<FoundReports> {
   const names = await readdir(path.join(folder, DEATHS_FOLDER)).catch(() => []);
   const numbers = names.filter((name) => /^\d+$/.test(name)).sort((a, b) => Number(a) - Number(b));
   const recordings: { readonly at: string; readonly file: string }[] = [];
-  for (const number of numbers.slice(0, MAX_RECORDINGS)) {
+  for (const number of numbers.slice(-MAX_RECORDINGS)) {
     const file = path.join(folder, DEATHS_FOLDER, number, REPORT_FILE);
     const at = RECORDED_AT_PATTERN.exec((await readHead(file)) ?? '')?.[1];
     if (at !== undefined) recordings.push({ at, file });

@@ -73,6 +73,12 @@ describe('A recorder', () => {
     expect(taken().failedRequests.map(({ url }) => url)).to.deep.equal(['http://gone.test/']);
   });
 
+  it('cuts the long message of a failed step', () => {
+    begin();
+    const failure = { step: 'a', message: 'long '.repeat(1_000_000) };
+    expect(toRecording(recorder.take()!, { failure }).failure?.message).to.have.length.below(1_100);
+  });
+
   it('begins anew with each session', () => {
     log({ source: 'other', level: 'info', text: 'of the first session' });
     expect(taken()).to.deep.include({ epoch: 1 });
