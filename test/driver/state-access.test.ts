@@ -152,7 +152,7 @@ describe('The state of a session, on a real browser', () => {
 
   it('is read while the page is busy, without waiting for it', async () => {
     await s.driver.get(`${url}/`);
-    const script = s.driver.executeScript('const end = Date.now() + 4000; while (Date.now() < end); return "ended"');
+    const script = s.driver.executeScript('const end = Date.now() + 8000; while (Date.now() < end); return "ended"');
     const ended = script.then(() => 'script');
     const first = await Promise.race([ended, s.driver.getTitle().then(() => 'title'), capture().then(() => 'state')]);
     expect(first).to.equal('state');

@@ -29,8 +29,7 @@ describeOnBoth('Migrations', (registries) => {
   it('are applied once if eight programs open an empty database at once', async () => {
     const opened = await Promise.all(Array.from({ length: 8 }, () => openRegistry(url)));
     for (const registry of opened) expect(await registry.sessions.list()).to.deep.equal([]);
-    const [first, ...others] = await Promise.all(opened.map((registry) => claim(registry, 'mine')));
-    expect([first, ...others].every((answer) => answer?.isClaimed)).to.equal(true);
+    for (const registry of opened) expect(await claim(registry, 'mine')).to.include({ isClaimed: true });
     await Promise.all(opened.map((registry) => registry.close()));
     expect(new Set(await history()).size).to.equal((await history()).length);
   });
