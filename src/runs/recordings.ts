@@ -16,12 +16,11 @@ import { makeFolder, PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from '../core/fold
 import type { Log } from '../core/log.ts';
 import { deathOf, Recorder, toRecording, type RecordedSeconds } from '../supervisor/supervisor.ts';
 import { temporaryPath } from '../upkeep/upkeep.ts';
-import { REPORT_FILE } from './reports/find-reports.ts';
+import { DEATHS_FOLDER, REPORT_FILE } from './reports/find-reports.ts';
 import { renderRecording } from './reports/recording-page.ts';
 import type { StepFailure } from './steps/step-failures.ts';
 import { describeStep } from './steps/step-words.ts';
 
-const DEATHS_FOLDER = 'deaths';
 const RECORDING_FILE = 'recording.json';
 /** The maximum number of recordings that one process writes for a run. */
 const MAX_RECORDINGS = 20;
@@ -94,7 +93,9 @@ export class Recordings {
     for (const recorder of record === 'always' ? this.#recorders : [])
       if (recorder.signal !== undefined && deathOf(recorder.signal) === undefined) this.#write(recorder.take(), {});
     if (this.#left > 0)
-      log.info(`${this.#left} more deaths and failed steps were not recorded: a run has at most ${MAX_RECORDINGS}`);
+      log.info(
+        `${this.#left} more deaths and failed steps were not recorded: a process records at most ${MAX_RECORDINGS} of a run, ${MAX_FAILURES} of them failed steps`,
+      );
     this.#closing.abort();
     const written = this.#writing.then(() => this.#pages);
     if (!(await settlesWithin(written, CLOSE_LIMIT_MS)))

@@ -6,7 +6,7 @@ import type { Death, DeathEvidence, DeathReport, Diagnosis } from '../model/deat
 import { StaleDriverError, type SessionDeathError, type SessionEndedError } from '../driver/driver.ts';
 import { WorkLedger } from './work-ledger.ts';
 
-/** What the session knows about its death. */
+/** The facts about a death that its session has. */
 interface EpochFacts {
   readonly evidence: DeathEvidence;
   readonly diagnosis: Diagnosis;

@@ -19,7 +19,7 @@ export interface StartedEpoch {
   readonly heartbeat: Heartbeat;
 }
 
-/** What a supervisor does about the facts of an epoch. */
+/** The callbacks by which an epoch reports its facts to the supervisor. */
 export interface EpochListener {
   readonly onAlive: (epoch: Epoch) => void;
   readonly onReport: (epoch: Epoch, report: DeathReport) => void;

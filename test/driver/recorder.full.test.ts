@@ -27,7 +27,7 @@ const TRAPS = `
   for (const method of ['debug', 'log', 'dir', 'table', 'error', 'trace', 'group', 'groupEnd'])
     for (const value of [error, node, proxy, Object.create(proxy), pattern, trap('getter'), [trap('entry')]]) console[method](value);
 `;
-/** What a page can know about its window, its document and its surroundings. */
+/** A script that returns the facts that a page can read about its window, its document and its surroundings. */
 const LOOK = `return JSON.stringify({
   hits: window.hits, events: window.events, webdriver: navigator.webdriver, globals: Object.getOwnPropertyNames(window).sort(),
   html: document.documentElement.outerHTML, size: [innerWidth, innerHeight, devicePixelRatio, outerWidth],

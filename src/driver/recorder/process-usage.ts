@@ -11,7 +11,7 @@ export interface UsageSample {
   readonly atMs: number;
   /** Memory that the processes don't share with others or with files. */
   readonly memoryBytes: number;
-  /** Of one core, since the last sample; null for the first one. */
+  /** The CPU time since the last sample, in percent of one core; null for the first sample. */
   readonly cpuPercent: number | null;
   readonly processes: number;
 }

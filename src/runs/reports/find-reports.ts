@@ -4,7 +4,7 @@ import { lstat, open, readdir } from 'node:fs/promises';
 import path from 'node:path';
 
 export const REPORT_FILE = 'report.html';
-const DEATHS_FOLDER = 'deaths';
+export const DEATHS_FOLDER = 'deaths';
 const MAX_RECORDINGS = 500;
 /** The `meta` element in a recording: the time of the death or failure that it shows. */
 export const RECORDED_AT = 'recorded-at';

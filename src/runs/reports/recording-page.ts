@@ -149,40 +149,38 @@ function commandsPart(recording: Recording): HtmlValue {
       durationMs === null ? '–' : `${Math.round(durationMs)} ms`,
     ];
   });
-  return section(
+  return tablePart(
     'Commands',
-    { id: 'commands', note: count(rows.length, 'command') },
-    foldedTable(
-      {
-        caption: 'Commands to the browser, the last one first',
-        columns: [
-          { label: 'Sent', kind: 'when' },
-          { label: 'Command', kind: 'wide' },
-          { label: 'Result' },
-          { label: 'Took', kind: 'number' },
-        ],
-        none: 'No command was sent.',
-      },
-      { rows, shown: OPEN_ROWS },
-    ),
+    {
+      id: 'commands',
+      noun: 'command',
+      caption: 'Commands to the browser, the last one first',
+      columns: [
+        { label: 'Sent', kind: 'when' },
+        { label: 'Command', kind: 'wide' },
+        { label: 'Result' },
+        { label: 'Took', kind: 'number' },
+      ],
+      none: 'No command was sent.',
+    },
+    rows,
   );
 }
 
 function pagesPart({ navigations }: Recording): Html {
-  return section(
+  return tablePart(
     'Pages',
-    { id: 'pages', note: count(navigations.length, 'navigation') },
-    foldedTable(
-      {
-        caption: 'Navigations, the last one first',
-        columns: [
-          { label: 'At', kind: 'when' },
-          { label: 'Address', kind: 'wide' },
-        ],
-        none: 'The page did not change.',
-      },
-      { rows: navigations.toReversed().map(({ at, url }) => [clockTime(at), code(url)]), shown: OPEN_ROWS },
-    ),
+    {
+      id: 'pages',
+      noun: 'navigation',
+      caption: 'Navigations, the last one first',
+      columns: [
+        { label: 'At', kind: 'when' },
+        { label: 'Address', kind: 'wide' },
+      ],
+      none: 'The page did not change.',
+    },
+    navigations.toReversed().map(({ at, url }) => [clockTime(at), code(url)]),
   );
 }
 
@@ -194,21 +192,20 @@ function consolePart({ console: messages }: Recording): Html {
       html`<span class="${isError(level) ? 'bad' : isWarning(level) ? 'warn' : ''}">${foreign(level, 40)}</span>`,
       foreign(text, 2_000),
     ]);
-  return section(
+  return tablePart(
     'Console',
-    { id: 'console', note: count(messages.length, 'message') },
-    foldedTable(
-      {
-        caption: 'Messages of the console and of the log of the browser, the last one first',
-        columns: [
-          { label: 'At', kind: 'when' },
-          { label: 'Level', kind: 'short' },
-          { label: 'Message', kind: 'wide' },
-        ],
-        none: 'There was no message.',
-      },
-      { rows, shown: OPEN_ROWS },
-    ),
+    {
+      id: 'console',
+      noun: 'message',
+      caption: 'Messages of the console and of the log of the browser, the last one first',
+      columns: [
+        { label: 'At', kind: 'when' },
+        { label: 'Level', kind: 'short' },
+        { label: 'Message', kind: 'wide' },
+      ],
+      none: 'There was no message.',
+    },
+    rows,
   );
 }
 
@@ -221,22 +218,21 @@ function requestsPart({ failedRequests }: Recording): Html {
       code(url),
       error === null ? '–' : foreign(error),
     ]);
-  return section(
+  return tablePart(
     'Failed requests',
-    { id: 'requests', note: count(failedRequests.length, 'request') },
-    foldedTable(
-      {
-        caption: 'Requests that failed, or were answered with a status of 400 or more, the last one first',
-        columns: [
-          { label: 'At', kind: 'when' },
-          { label: 'Status', kind: 'short' },
-          { label: 'Address', kind: 'wide' },
-          { label: 'Error' },
-        ],
-        none: 'No request failed.',
-      },
-      { rows, shown: OPEN_ROWS },
-    ),
+    {
+      id: 'requests',
+      noun: 'request',
+      caption: 'Requests that failed, or were answered with a status of 400 or more, the last one first',
+      columns: [
+        { label: 'At', kind: 'when' },
+        { label: 'Status', kind: 'short' },
+        { label: 'Address', kind: 'wide' },
+        { label: 'Error' },
+      ],
+      none: 'No request failed.',
+    },
+    rows,
   );
 }
 
@@ -249,22 +245,30 @@ function samplesPart({ samples }: Recording): Html {
       cpuPercent === null ? '–' : `${Math.round(cpuPercent)} %`,
       String(processes),
     ]);
-  return section(
+  return tablePart(
     'Memory and CPU',
-    { id: 'samples', note: count(samples.length, 'sample') },
-    foldedTable(
-      {
-        caption:
-          'The processes of the driver and the browser together, the last sample first; CPU is a share of one core',
-        columns: [
-          { label: 'At', kind: 'when' },
-          { label: 'Memory', kind: 'number' },
-          { label: 'CPU', kind: 'number' },
-          { label: 'Processes', kind: 'number' },
-        ],
-        none: 'There is no sample.',
-      },
-      { rows, shown: OPEN_ROWS },
-    ),
+    {
+      id: 'samples',
+      noun: 'sample',
+      caption:
+        'The processes of the driver and the browser together, the last sample first; CPU is a share of one core',
+      columns: [
+        { label: 'At', kind: 'when' },
+        { label: 'Memory', kind: 'number' },
+        { label: 'CPU', kind: 'number' },
+        { label: 'Processes', kind: 'number' },
+      ],
+      none: 'There is no sample.',
+    },
+    rows,
   );
+}
+
+/** Returns a section with one table and the number of its rows. */
+function tablePart(
+  title: string,
+  { id, noun, ...head }: Parameters<typeof foldedTable>[0] & Readonly<Record<'id' | 'noun', string>>,
+  rows: Parameters<typeof foldedTable>[1]['rows'],
+): Html {
+  return section(title, { id, note: count(rows.length, noun) }, foldedTable(head, { rows, shown: OPEN_ROWS }));
 }

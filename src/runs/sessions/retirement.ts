@@ -52,7 +52,7 @@ export function toRetirementLimits(
   return recover ? limits : NO_LIMITS;
 }
 
-/** What the current session of a supervisor has done. */
+/** The use of a supervisor's current session: its pages, its age and its memory. */
 interface SessionUse {
   pages: number;
   startedAt: number;
@@ -121,8 +121,9 @@ export class Retirement {
     if (this.#isReached('maxPages', use.pages, maxPages)) return { limit: 'maxPages', use: count(use.pages, 'page') };
     if (this.#isReached('maxSessionAgeMs', ageMs, maxSessionAgeMs))
       return { limit: 'maxSessionAgeMs', use: describeSpan(ageMs) };
-    const memoryMb = this.#readMemory(supervisor, use);
     use.memoryLimitMb ??= this.#memoryLimitOf(supervisor);
+    if (use.memoryLimitMb === 0) return undefined;
+    const memoryMb = this.#readMemory(supervisor, use);
     if (!this.#isReached('maxSessionMemoryMb', memoryMb, use.memoryLimitMb)) return undefined;
     return { limit: 'maxSessionMemoryMb', use: `${Math.round(memoryMb)} MB of memory` };
   }
