@@ -15,8 +15,9 @@ const MAX_TEXT_LENGTH = 400_000;
 export const SETTLE_MS = 100;
 
 /**
- * The source of a function that returns the text of the page, and the time that it took; the text is null if the page has something that must not be shown, or if that is not
- * known. It runs in an isolated world, which shares only the document with the page, so that the page can't notice it.
+ * The source of a function that returns the text of the page, and the time that it took. The text is null if the page has something that must
+ * not be shown, or if that is not known. The function runs in an isolated world, which shares only the document with the page, so that the
+ * page can't notice it.
  *
  * - A text may still be on the screen for a moment after it was removed, also by a navigation. The document must have been painted before.
  * - A field counts as secret if it is or was one for passwords, if its name says so, or if it has a text that a password field had.

@@ -267,8 +267,8 @@ function samplesPart({ samples }: Recording): Html {
 /** Returns a section with one table and the number of its rows. */
 function tablePart(
   title: string,
-  { id, noun, ...head }: Parameters<typeof foldedTable>[0] & Readonly<Record<'id' | 'noun', string>>,
+  { id, noun, ...spec }: Parameters<typeof foldedTable>[0] & Readonly<Record<'id' | 'noun', string>>,
   rows: Parameters<typeof foldedTable>[1]['rows'],
 ): Html {
-  return section(title, { id, note: count(rows.length, noun) }, foldedTable(head, { rows, shown: OPEN_ROWS }));
+  return section(title, { id, note: count(rows.length, noun) }, foldedTable(spec, { rows, shown: OPEN_ROWS }));
 }
