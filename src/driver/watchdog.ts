@@ -10,11 +10,11 @@ import { browserEnvironment } from '../config/config.ts';
 const NO_GROUP = 'none';
 
 /**
- * Reads lines until the pipe ends. A number is the process group to guard; {@link NO_GROUP} means that it has been ended. `done` disarms it, because the system
- * reuses group ids and a later shell could kill an unrelated group. `kill -s KILL -- -N` is the form that every sh accepts (dash refuses
- * `kill -9 -- -N`). The removal is retried, because a process that is being killed may still write a file. A program that is killed while it
- * starts the driver has not written the number yet. The driver is then found by the folder in its environment, where /proc shows that, also
- * if the new process becomes the driver only after a moment.
+ * Reads lines until the pipe ends. A number is the process group to guard; {@link NO_GROUP} means that it has been ended. `done` disarms
+ * it, because the system reuses group ids and a later shell could kill an unrelated group. `kill -s KILL -- -N` is the form that every sh
+ * accepts (dash refuses `kill -9 -- -N`). The removal is retried, because a process that is being killed may still write a file. A program
+ * that is killed while it starts the driver has not written the number yet. The driver is then found by the folder in its environment,
+ * where /proc shows that, also if the new process becomes the driver only after a moment.
  */
 const SCRIPT = `
 group=
