@@ -164,8 +164,9 @@ async function probeOnce(targets: ProbeTargets): Promise<ProbeResult> {
   if (!isOwnDriver && inFlight() === 0 && !(isShared && devtools !== undefined)) return probeIdleRemote(targets);
   const checks: Promise<ProbeResult>[] = [];
   if (isOwnDriver) checks.push(checkOwnDriver(targets));
+  if (isOwnDriver && devtools === undefined && inFlight() === 0) checks.push(checkSession(targets));
   // An urgent probe does not ask a Grid, whose answers are slow, if the browser can be asked.
-  else if (!isUrgent || devtools === undefined) checks.push(checkEndpoint(targets));
+  if (!isOwnDriver && (!isUrgent || devtools === undefined)) checks.push(checkEndpoint(targets));
   if (devtools !== undefined) checks.push(checkBrowser(devtools, limitMs));
   const results = await Promise.all(checks);
   const of = (state: ProbeResult['state']) => results.find((result) => result.state === state);
