@@ -220,6 +220,7 @@ export class BrowserSession {
       isShared: target.kind === 'attached',
       pids: [this.#process?.pid, this.browserPid].filter((pid) => pid !== undefined),
       inFlight: () => this.#transport.inFlight - Number(isAnswered),
+      browserName: this.#created.capabilities.getBrowserName() ?? '',
       limitMs: heartbeatTimeoutMs,
       isUrgent,
     });

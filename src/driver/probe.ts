@@ -41,6 +41,11 @@ const RECONNECT_DELAY_MS = 1_000;
 /** If nothing is known about a session for this long while no command is in flight, its endpoint counts as lost. */
 const UNKNOWN_LIMIT_MS = 60_000;
 
+/** The names of Chrome, Chromium and Edge in capabilities. chromedriver and msedgedriver are one program. */
+const CHROMIUM_NAME = /chrom|edge/i;
+/** The path of a command that does not exist. */
+const UNKNOWN_COMMAND = 'webdriver-supervisor/probe';
+
 /** The result of a probe: a proof of life, a dead session, or unknown. */
 export type ProbeResult =
   | { readonly state: 'alive' }
@@ -59,6 +64,7 @@ export interface ProbeTargets {
   readonly pids: readonly number[];
   /** Returns the number of commands in flight. Without DevTools, a session can't be probed while there are any. */
   readonly inFlight: () => number;
+  readonly browserName: string;
   readonly limitMs: number;
   /** True if work waits for the session. A session of this program's own driver then gets a shorter time limit if it is not running. */
   readonly isUrgent: boolean;
@@ -160,18 +166,15 @@ function watchOwnDelay(): { readonly stop: () => { heldUpMs: number; sleptMs: nu
 }
 
 async function probeOnce(targets: ProbeTargets): Promise<ProbeResult> {
-  const { devtools, isOwnDriver, isShared, isUrgent, limitMs, inFlight } = targets;
-  if (!isOwnDriver && inFlight() === 0 && !(isShared && devtools !== undefined)) return probeIdleRemote(targets);
-  const checks: Promise<ProbeResult>[] = [];
-  if (isOwnDriver) checks.push(checkOwnDriver(targets));
-  if (isOwnDriver && devtools === undefined && inFlight() === 0) checks.push(checkSession(targets));
-  // An urgent probe does not ask a Grid, whose answers are slow, if the browser can be asked.
-  if (!isOwnDriver && (!isUrgent || devtools === undefined)) checks.push(checkEndpoint(targets));
+  const { devtools, isOwnDriver, isShared, limitMs, inFlight } = targets;
+  const isIdle = inFlight() === 0;
+  if (!isOwnDriver && isIdle && !(isShared && devtools !== undefined)) return probeIdleRemote(targets);
+  const checks = [isOwnDriver ? checkOwnDriver(targets) : checkBusyRemote(targets)];
+  if (isOwnDriver && devtools === undefined && isIdle) checks.push(checkSession(targets));
   if (devtools !== undefined) checks.push(checkBrowser(devtools, limitMs));
   const results = await Promise.all(checks);
   const of = (state: ProbeResult['state']) => results.find((result) => result.state === state);
-  const found = of('dead') ?? of('alive') ?? UNKNOWN;
-  return isOwnDriver || isShared || !isFrozen(found) ? found : explainSilence(targets, found);
+  return of('dead') ?? of('alive') ?? UNKNOWN;
 }
 
 /**
@@ -182,12 +185,6 @@ async function probeIdleRemote(targets: ProbeTargets): Promise<ProbeResult> {
   const answer = await checkSession(targets);
   if (answer.state !== 'unknown' || targets.devtools === undefined) return answer;
   return checkBrowser(targets.devtools, targets.limitMs);
-}
-
-/** Asks the session of a silent browser. A Grid answers at once if the session is gone; otherwise the question waits behind the commands. */
-async function explainSilence(targets: ProbeTargets, silence: ProbeResult): Promise<ProbeResult> {
-  const answer = await checkSession(targets);
-  return answer.state === 'dead' && answer.cause !== 'network-lost' ? answer : silence;
 }
 
 async function checkBrowser(devtools: DevTools, limitMs: number): Promise<ProbeResult> {
@@ -234,13 +231,24 @@ async function checkSession({ http, limitMs, sessionId, inFlight }: ProbeTargets
   }
 }
 
-/** Checks an endpoint whose session has a command in flight: commands queue, so the session can't be asked. */
-async function checkEndpoint({ http, limitMs }: ProbeTargets): Promise<ProbeResult> {
+/**
+ * Checks the driver behind an endpoint while a command is in flight: a request for the session that no remote end knows. chromedriver
+ * answers it at once, and a Grid answers for a session that is gone, while all other requests wait behind the command (measured on
+ * chromedriver 156, Grid 4.47). geckodriver answers nothing while it handles a command.
+ */
+async function checkBusyRemote(targets: ProbeTargets): Promise<ProbeResult> {
+  const { http, limitMs, sessionId, browserName } = targets;
+  const answersWhileBusy = CHROMIUM_NAME.test(browserName);
+  const path = answersWhileBusy ? `/session/${sessionId}/${UNKNOWN_COMMAND}` : '/status';
   try {
-    await http.send({ method: 'GET', path: '/status', signal: AbortSignal.timeout(limitMs) });
-    return UNKNOWN;
+    const answer = await http.send({ method: 'GET', path, signal: AbortSignal.timeout(limitMs) });
+    const { verdict, message } = verdictOfAnswer(answer.body);
+    // The answer proves that the driver works, but nothing about the browser.
+    return verdict.kind === 'harmless' || verdict.cause === undefined ? UNKNOWN : dead(verdict.cause, message);
   } catch (thrown) {
-    return unreachable(isTimeout(thrown) ? `no answer within ${limitMs / 1000} s` : wordsOf(thrown));
+    if (!isTimeout(thrown)) return unreachable(wordsOf(thrown));
+    if (answersWhileBusy) return dead('frozen', `the driver did not answer within ${limitMs / 1000} s`);
+    return unreachable(`no answer within ${limitMs / 1000} s`);
   }
 }
 

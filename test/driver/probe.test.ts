@@ -2,35 +2,18 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 import { expect } from 'chai';
-import { freeze, openScriptedWebDriver, type ScriptedAnswer } from 'webdriver-supervisor/testing';
-import { DevTools } from '../../src/driver/devtools.ts';
+import { freeze, type ScriptedAnswer } from 'webdriver-supervisor/testing';
 import { HttpClient } from '../../src/driver/http-client.ts';
-import { probeSession, type ProbeResult } from '../../src/driver/probe.ts';
-import { eventually } from '../support/eventually.ts';
-import { openDevToolsServer, type DevToolsReply, type DevToolsServer } from './support/devtools-server.ts';
+import { probeSession } from '../../src/driver/probe.ts';
+import type { DevToolsReply } from './support/devtools-server.ts';
+import { describeResult, HEALTHY, LIMIT_MS, openSituation, type Situation } from './support/probe-situation.ts';
 
-const LIMIT_MS = 100;
 /** The pause before an endpoint that dropped a connection is probed again. */
 const RECONNECT_DELAY_MS = 1_000;
 const HUNG: ScriptedAnswer = { fault: 'never' };
 /** Recorded from Grid 4.47. */
 const CONNECTION_ERROR = 'Connection error (GET http://localhost:8107/session/1/window/handles)';
 const EXISTING = 'Unable to execute request for an existing session: ';
-
-interface Situation {
-  readonly what: string;
-  readonly isOwnDriver: boolean;
-  /** True if another program uses the session, too. */
-  readonly isShared?: boolean;
-  /** The driver's answers by matcher. */
-  readonly driver?: Readonly<Record<string, ScriptedAnswer>>;
-  /** The browser's answer to `Browser.getVersion`; undefined if there is no DevTools. */
-  readonly browser?: DevToolsReply;
-  readonly inFlight?: number;
-  readonly expected: string;
-}
-
-const HEALTHY: DevToolsReply = { result: { product: 'Chrome/156' } };
 
 const TABLE: readonly Situation[] = [
   { what: 'a local driver and browser, healthy', isOwnDriver: true, browser: HEALTHY, expected: 'alive' },
@@ -119,8 +102,10 @@ const TABLE: readonly Situation[] = [
   {
     what: 'a session that a Grid removed, with a command in flight, whose socket it did not close',
     isOwnDriver: false,
-    browser: 'never',
-    driver: { 'GET /window/handles': { error: 'invalid session id', message: 'Unable to find session with ID: 1' } },
+    browser: HEALTHY,
+    driver: {
+      'GET /webdriver-supervisor/probe': { error: 'invalid session id', message: 'Unable to find session with ID: 1' },
+    },
     inFlight: 1,
     expected: 'session-removed: Unable to find session',
   },
@@ -131,6 +116,30 @@ const TABLE: readonly Situation[] = [
     driver: { 'GET /window/handles': HUNG },
     inFlight: 1,
     expected: 'frozen: the browser',
+  },
+  {
+    what: 'a frozen driver of a Grid with a command in flight, whose browser answers',
+    isOwnDriver: false,
+    browser: HEALTHY,
+    driver: { 'GET /webdriver-supervisor/probe': HUNG },
+    inFlight: 1,
+    expected: 'frozen: the driver',
+  },
+  {
+    what: 'a driver of a Grid that was killed while a command is in flight',
+    isOwnDriver: false,
+    browser: HEALTHY,
+    driver: { 'GET /webdriver-supervisor/probe': { error: 'unknown error', message: CONNECTION_ERROR } },
+    inFlight: 1,
+    expected: `driver-gone: ${CONNECTION_ERROR}`,
+  },
+  {
+    what: 'a driver that answers nothing while it handles a command, such as geckodriver',
+    isOwnDriver: false,
+    driver: { 'GET /webdriver-supervisor/probe': HUNG },
+    browserName: 'firefox',
+    inFlight: 1,
+    expected: 'unknown',
   },
   { what: 'an idle session at an endpoint without DevTools', isOwnDriver: false, expected: 'alive' },
   {
@@ -185,64 +194,11 @@ const TABLE: readonly Situation[] = [
     what: 'an endpoint that is silent with a command in flight',
     isOwnDriver: false,
     driver: { 'GET /status': HUNG },
+    browserName: 'firefox',
     inFlight: 1,
     expected: 'network-lost: the endpoint',
   },
 ];
-
-const describeResult = (result: ProbeResult) =>
-  result.state === 'dead' ? `${result.cause}: ${result.message}` : result.state;
-
-/** Opens a driver and optionally a browser's DevTools, with the targets of a probe. */
-async function openSituation({
-  isOwnDriver,
-  isShared = false,
-  driver = {},
-  browser,
-  inFlight = 0,
-}: Omit<Situation, 'what' | 'expected'>) {
-  const stack = new AsyncDisposableStack();
-  const server = stack.use(await openScriptedWebDriver({ answers: driver }));
-  const http = stack.adopt(new HttpClient(server.url), (client) => client.close());
-  const { body } = await http.send({
-    method: 'POST',
-    path: '/session',
-    body: '{}',
-    signal: new AbortController().signal,
-  });
-  const { value } = JSON.parse(body) as { value: { sessionId: string } };
-  let devtools: DevTools | undefined;
-  let browserServer: DevToolsServer | undefined;
-  if (browser !== undefined) {
-    browserServer = stack.use(await openDevToolsServer());
-    browserServer.answer('Browser.getVersion', browser);
-    const ignore = () => undefined;
-    const { signal } = new AbortController();
-    devtools = await DevTools.connect({ url: browserServer.url, signal, onClosed: ignore, onTabCrashed: ignore });
-    stack.adopt(devtools, (connection) => connection.close());
-  }
-  const targets = {
-    http,
-    sessionId: value.sessionId,
-    devtools,
-    isOwnDriver,
-    isShared,
-    pids: [] as number[],
-    inFlight: () => inFlight,
-    limitMs: LIMIT_MS,
-    isUrgent: false,
-  };
-  const method = 'Browser.getVersion';
-  const calls = () => browserServer?.calls.filter((call) => call.method === method) ?? [];
-  return {
-    server,
-    targets,
-    browserCalls: () => calls().length,
-    waitForBrowserCalls: (count: number) => eventually(async () => calls().length >= count, `${count} questions`),
-    answerAsBrowser: (reply: DevToolsReply) => browserServer!.answer(method, reply),
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
-}
 
 const startSleeper = () => startProgram('sleep', ['60']);
 
@@ -392,9 +348,9 @@ describe('probeSession while work waits for the session', () => {
     expect(s.browserCalls()).to.be.at.least(2);
   });
 
-  it('does not ask an endpoint whose browser can be asked', async () => {
+  it('asks the driver of an endpoint, too, with a request that does not wait behind the command', async () => {
     await using s = await openSituation({ isOwnDriver: false, browser: HEALTHY, inFlight: 1 });
     expect(describeResult(await probeSession({ ...s.targets, isUrgent: true }))).to.equal('alive');
-    expect(s.server.requests.map(({ path }) => path)).not.to.include('/status');
+    expect(s.server.requests.at(-1)?.path).to.match(/\/session\/\S+\/webdriver-supervisor\/probe$/);
   });
 });
