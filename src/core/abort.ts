@@ -44,6 +44,17 @@ export async function settlesWithin(work: Promise<unknown>, limitMs: number): Pr
   }
 }
 
+/** Waits at most `limitMs` milliseconds for `work`. Resolves with whether it was fulfilled by then. Never rejects. */
+export async function succeedsWithin(work: Promise<unknown>, limitMs: number): Promise<boolean> {
+  let isFulfilled = false;
+  const noted = work.then(
+    () => (isFulfilled = true),
+    () => undefined,
+  );
+  await settlesWithin(noted, limitMs);
+  return isFulfilled;
+}
+
 /** Waits `ms` milliseconds. Rejects with `signal.reason` if the signal aborts first. */
 export async function delay(ms: number, signal?: AbortSignal): Promise<void> {
   if (signal === undefined) return sleep(ms);

@@ -22,8 +22,10 @@ import { describeProxy } from './describe-proxy.ts';
 import { describeTarget, isLoopback } from './session-target.ts';
 import type { Created, Phase } from './session-phase.ts';
 import { waitForProcesses } from './reap.ts';
+import { RemoteSessionEnd } from './remote-session.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import { OwnSockets } from './own-sockets.ts';
+import { SessionEnding } from './session-ending.ts';
 import type { SessionOptions } from './session-options.ts';
 import { toStartError } from './start-errors.ts';
 import { IN_FLIGHT_ANSWER_LIMIT_MS, SessionWatch } from './session-watch.ts';
@@ -32,8 +34,6 @@ import type { SessionTimeouts } from './state/browser-state.ts';
 import { StateAccess } from './state/state-access.ts';
 import { CommandTransport } from './command-transport.ts';
 
-/** The time limit of a quit. It takes 50 ms if no command is queued before it. */
-const QUIT_LIMIT_MS = 5_000;
 /**
  * The time for which an aborted start at another program's endpoint is awaited, to end the session that it may create. A browser starts in
  * 1 to 3 s.
@@ -46,6 +46,7 @@ export class BrowserSession {
   readonly #http: HttpClient;
   readonly #prober = new Prober();
   readonly #transport: CommandTransport;
+  readonly #ending: SessionEnding;
   /** Access to the browser beside the commands. */
   readonly browser: BrowserAccess;
   /** The browser's cookies, storage and page as a whole. */
@@ -116,6 +117,13 @@ export class BrowserSession {
         freeBusyPage: async (handle) => this.#phase.watch?.devtools?.freeBusyPage(handle),
       },
     });
+    this.#ending = new SessionEnding({
+      target,
+      signal,
+      transport: this.#transport,
+      created: () => this.#phase.created,
+      devtools: () => this.#phase.watch?.devtools,
+    });
     this.browser = new BrowserAccess({
       driver: () => this.driver,
       devtools: () => this.#phase.watch?.devtools,
@@ -174,6 +182,10 @@ export class BrowserSession {
 
   get commandsInFlight(): number {
     return this.#transport.inFlight;
+  }
+
+  get remoteEnd(): RemoteSessionEnd | undefined {
+    return this.#phase.created?.remoteEnd;
   }
 
   /** The last page that the session navigated to, redacted. */
@@ -241,30 +253,15 @@ export class BrowserSession {
     const phase = this.#phase;
     if (phase.status === 'stopping') return phase.done;
     if (phase.status !== 'open' || this.#options.signal.aborted) return this.killNow();
-    const done = this.#quit().then(() => this.#release());
+    const done = this.#ending.quit().then(() => this.#release());
     this.#phase = { ...phase, status: 'stopping', done };
     return done;
   }
 
-  /** Kills the processes that this program started. On another program's endpoint the session gets its one DELETE. Idempotent. */
+  /** Kills the processes that this program started. On another program's endpoint the session is asked to end. Idempotent. */
   killNow(): Promise<void> {
     if (this.#phase.status === 'released') return this.#phase.done;
-    const asked = this.#options.target.kind === 'endpoint' ? settlesWithin(this.#delete(), QUIT_LIMIT_MS) : undefined;
-    return this.#release(asked);
-  }
-
-  async #quit(): Promise<void> {
-    const isDue = !this.#transport.isEnded && this.#options.target.kind !== 'attached';
-    // The action's own quit may still be in flight.
-    await settlesWithin(isDue ? this.driver.quit() : this.#transport.quit, QUIT_LIMIT_MS);
-  }
-
-  /** Sends the one command that a dead session still gets, bypassing the halt. */
-  async #delete(): Promise<void> {
-    if (this.#transport.isEnded || this.id === '') return void (await this.#transport.quit);
-    this.#transport.end();
-    const signal = AbortSignal.timeout(QUIT_LIMIT_MS);
-    await this.#http.send({ method: 'DELETE', path: `/session/${this.id}`, inOrder: true, signal });
+    return this.#release(this.#ending.endRemotely());
   }
 
   /** Ends what an aborted start leaves. Another program's endpoint may still create the session, which no other program would end. */
@@ -314,6 +311,8 @@ export class BrowserSession {
       id: session.getId(),
       driver,
       capabilities,
+      remoteEnd:
+        target.kind === 'endpoint' ? new RemoteSessionEnd({ ...target, sessionId: session.getId() }) : undefined,
       ownSockets: new OwnSockets(driver, anySignal(this.#options.signal, this.#released.signal)),
       facts: new SessionFacts({
         driver: this.#process,

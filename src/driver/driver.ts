@@ -37,7 +37,8 @@ export { listProcesses, readProcessState, readProcessVariable, type ProcessInfo 
 export { isProcessGone, isProcessRunning, isProcessThere, thisProcess } from './process-identity.ts';
 export { DeathHistory } from './diagnosis/death-history.ts';
 export type { HttpClient, Route } from './http-client.ts';
-export { deleteRemoteSession, endLeftProcesses } from './reap.ts';
+export { endLeftProcesses } from './reap.ts';
+export { endRemoteSession, RemoteSessionLeftError, type RemoteSessionEnd } from './remote-session.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';
 export { DriverAhead, launchAhead } from './driver-ahead.ts';
 export { endLeftFolders } from './program-folder.ts';

@@ -1,13 +1,9 @@
-/**
- * Ends the leftovers of a session whose own program can't: processes and a folder on this machine, or a session on another program's
- * endpoint.
- */
+/** Ends the processes of a session whose own program can't, and removes their folder. */
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { SupervisorError, toError } from '../core/errors.ts';
-import type { Route } from './http-client.ts';
 import { listProcesses, readProcessVariable, type ProcessInfo } from './process-table.ts';
 
 /** The prefix of the names of the sessions' temporary folders. */
@@ -17,7 +13,6 @@ const HANDLERS_LIMIT_MS = 2_000;
 const POLL_MS = 10;
 /** Each poll reads the whole process table. */
 const GRACE_POLL_MS = 250;
-const DELETE_LIMIT_MS = 5_000;
 
 export interface LeftProcesses {
   /** The driver's pid, which is also the id of its process group. */
@@ -75,21 +70,6 @@ async function untilNone(
 ): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (performance.now() < deadline && find().length > 0) await sleep(everyMs);
-}
-
-/**
- * Asks an endpoint to end a session that has no program any more. Rejects if the endpoint can't be reached. A session that has already
- * ended is not an error.
- */
-export async function deleteRemoteSession(url: string, sessionId: string, route?: Route): Promise<void> {
-  const { HttpClient } = await import('./http-client.ts');
-  const http = new HttpClient(url, route);
-  try {
-    const signal = AbortSignal.timeout(DELETE_LIMIT_MS);
-    await http.send({ method: 'DELETE', path: `/session/${encodeURIComponent(sessionId)}`, signal });
-  } finally {
-    http.close();
-  }
 }
 
 export function killGroup(pid: number): void {

@@ -4,6 +4,7 @@ import type { Capabilities, WebDriver } from 'selenium-webdriver';
 import type { DeathReport } from '../model/death.ts';
 import type { SessionFacts } from './diagnosis/diagnosis.ts';
 import type { SessionWatch } from './session-watch.ts';
+import type { RemoteSessionEnd } from './remote-session.ts';
 import type { OwnSockets } from './own-sockets.ts';
 
 /** The parts of a session that are known once the remote end has answered the start. */
@@ -12,6 +13,8 @@ export interface Created {
   readonly driver: WebDriver;
   readonly capabilities: Capabilities;
   readonly ownSockets: OwnSockets;
+  /** Undefined if the driver belongs to this program, or the session to another one. */
+  readonly remoteEnd: RemoteSessionEnd | undefined;
   /** The facts that explain the session's death. */
   readonly facts: SessionFacts;
 }

@@ -2,7 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { Log } from '../core/log.ts';
 import type { Registry } from '../registry/registry.ts';
-import { SessionCleanup, toStatistics, type ReaperOptions } from '../upkeep/upkeep.ts';
+import { SessionCleanup, toStatistics, UnreleasedSessions, type ReaperOptions } from '../upkeep/upkeep.ts';
 import { AlertKeeper } from './alerts/alert-keeper.ts';
 import { readFacts } from './alerts/facts.ts';
 import { Notifier } from './alerts/notifier.ts';
@@ -41,7 +41,8 @@ export class Jobs {
 
   constructor(options: JobsOptions) {
     const { registry, config, sweeper, limits, sinks, log } = options;
-    const { pausedSince } = sweeper;
+    const { gridUrl, gridRoute, pausedSince } = sweeper;
+    const unreleased = new UnreleasedSessions({ registry, gridUrl, gridRoute, log });
     this.#options = options;
     this.#background = new Background(log);
     this.#keeper = new AlertKeeper(limits, log);
@@ -53,6 +54,7 @@ export class Jobs {
       log,
       work: async () => {
         await sweep(registry, sweeper);
+        this.#background.run('Ending sessions that their endpoints still have', () => unreleased.end());
         // Findings are reported at once and not at the next interval. After the end of the leadership the next leader reports them.
         if (this.#isAtWork) void this.#alerts.run();
       },

@@ -252,6 +252,7 @@ export class HeldSession implements LeaseHolding {
         this.#onEnd('ended');
         for (const user of observers) user.onEnded?.();
       },
+      onReleased: (webdriverId) => this.#rows.released(webdriverId),
     };
   }
 

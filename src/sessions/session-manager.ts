@@ -20,6 +20,8 @@ import {
   findStuck,
   reapAbandoned,
   SessionCleanup,
+  UnreleasedSessions,
+  type UnreleasedResult,
   toHealth,
   toStatistics,
   type CleanupPolicy,
@@ -55,6 +57,7 @@ export class SessionManager implements AsyncDisposable {
   readonly #owners: Owners;
   readonly #reaper: ReaperOptions;
   readonly #cleanup: SessionCleanup;
+  readonly #unreleased: UnreleasedSessions;
   readonly #locks = new SessionLocks();
   readonly #events: Events<SessionManagerEvents>;
   readonly #log: Log;
@@ -66,6 +69,12 @@ export class SessionManager implements AsyncDisposable {
   static async open(options: SessionManagerOptions): Promise<SessionManager> {
     const manager = new SessionManager(options);
     await reapAbandoned(manager.#reaper);
+    // An endpoint may not answer, and no caller has to wait for it.
+    manager.endUnreleased().catch((thrown: unknown) => {
+      manager.#log.warn('Sessions that their endpoints still have could not be ended', {
+        reason: toError(thrown).message,
+      });
+    });
     return manager;
   }
 
@@ -96,6 +105,7 @@ export class SessionManager implements AsyncDisposable {
       log,
       emit: (name, event) => this.#events.emit(name, event),
     });
+    this.#unreleased = new UnreleasedSessions(this.#reaper);
     this.#cleanup = new SessionCleanup({
       reaper: this.#reaper,
       policy,
@@ -116,6 +126,11 @@ export class SessionManager implements AsyncDisposable {
    */
   acquire(owner: string, options: AcquireOptions = {}): Promise<Acquisition> {
     return this.#owners.acquire(owner, options);
+  }
+
+  /** Ends the sessions of ended programs that their endpoints, such as a Grid, still have. */
+  endUnreleased(): Promise<UnreleasedResult> {
+    return this.#unreleased.end();
   }
 
   /** Returns a session from the registry. The query counts as use. Throws {@link SessionNotFoundError}. */

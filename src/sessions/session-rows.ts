@@ -105,6 +105,11 @@ export class SessionRows {
     });
   }
 
+  /** Stores that the endpoint of a session no longer has it. */
+  released(webdriverId: string): void {
+    this.#write('its end at the endpoint', () => this.#options.leases.markReleased(webdriverId));
+  }
+
   /** Releases the owner. Resolves when everything is written, or has failed. */
   async giveBack(message: string | undefined): Promise<void> {
     const { leases, claimed } = this.#options;

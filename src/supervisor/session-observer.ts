@@ -39,4 +39,6 @@ export interface SessionObserver {
   onDead?(death: Death): void;
   /** Called when the session has ended on purpose. */
   onEnded?(): void;
+  /** Called when another program's endpoint has confirmed that a session of this supervisor no longer exists. */
+  onReleased?(sessionId: string): void;
 }

@@ -99,7 +99,8 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#log = guardLog(options.log ?? silentLog).child({ owner: this.owner });
     this.#source = { ...source, deathHistory: new DeathHistory() };
     this.#reserve = new Reserve(options, this.#log);
-    this.#cleanUps = new CleanUps(this.#log);
+    const onReleased = (sessionId: string) => options.observer?.onReleased?.(sessionId);
+    this.#cleanUps = new CleanUps({ onReleased, log: this.#log });
     this.#restartLimit = new RestartLimit(options.restartLimit ?? DEFAULT_RESTART_LIMIT);
     this.#events = new Events(({ message: error }, event) =>
       this.#log.warn('A listener threw an error; nothing else is affected', { event, error }),
@@ -254,7 +255,7 @@ export class SessionSupervisor implements AsyncDisposable {
     this.#untilStop = new AbortController();
     return this.#changes.run(async () => {
       if (this.#state.status === 'alive') await this.#end();
-      await Promise.all([this.#cleanUps.settled(), this.#reserve.stop()]);
+      await Promise.all([this.#cleanUps.finish(), this.#reserve.stop()]);
       await this.#source.restore?.flush();
     });
   }
@@ -353,7 +354,7 @@ export class SessionSupervisor implements AsyncDisposable {
     epoch.halt(new SessionDeathError(death));
     this.#current?.heartbeat.stop();
     this.#source.restore?.end();
-    this.#cleanUps.add(session.killNow());
+    this.#cleanUps.add(session.killNow(), () => session);
     this.#reserve.expireSoon();
     this.#options.observer?.onDead?.(death);
     const { cause, detectedBy, cancelled } = death;
@@ -377,7 +378,7 @@ export class SessionSupervisor implements AsyncDisposable {
     if (state.status !== 'alive') return;
     const { epoch, session } = state;
     this.#transition({ status: 'stopping', epoch, session });
-    this.#cleanUps.add(session.stop());
+    this.#cleanUps.add(session.stop(), () => session);
     await this.#cleanUps.settled();
     // If the session died in the meantime, that death is already declared.
     if (this.#state.status === 'stopping') this.#finishEpoch(epoch);
@@ -389,7 +390,7 @@ export class SessionSupervisor implements AsyncDisposable {
     epoch.halt(new SessionEndedError());
     this.#current?.heartbeat.stop();
     this.#source.restore?.end();
-    if (session !== undefined) this.#cleanUps.add(session.stop());
+    if (session !== undefined) this.#cleanUps.add(session.stop(), () => session);
     this.#reserve.expireSoon();
     this.#options.observer?.onEnded?.();
     this.#events.emit('session:ended', { owner: this.owner, epoch: epoch.number });

@@ -7,9 +7,9 @@ import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { redactUrl } from '../core/redact.ts';
 import {
-  deleteRemoteSession,
   endLeftFolders,
   endLeftProcesses,
+  endRemoteSession,
   isProcessGone,
   isProcessRunning,
   isProcessThere,
@@ -144,23 +144,38 @@ export async function endSession(
 }
 
 /**
- * Ends the browser of a session that no process holds: its processes if they are on this machine, and the session at the endpoint, with a
- * DELETE, if this program uses the same endpoint.
+ * Ends the browser of a session that no process holds: its processes if they are on this machine, and the session at its endpoint.
  */
 export async function endLeftovers(
   session: StoredSession,
-  { host, gridUrl, gridRoute, log, graceMs = 0 }: Omit<ReaperOptions, 'registry'> & { readonly graceMs?: number },
+  { registry, host, gridUrl, gridRoute, log, graceMs = 0 }: ReaperOptions & { readonly graceMs?: number },
 ): Promise<void> {
   const { driverPid, folder } = session;
   if (session.host === host) await endLeftProcesses({ driverPid, folder, graceMs });
-  if (session.endpoint === null || session.webdriverId === null) return;
-  if (gridUrl === undefined || redactUrl(gridUrl) !== session.endpoint) return;
+  await endAtEndpoint(session, { registry, gridUrl, gridRoute, log });
+}
+
+/**
+ * Ends a session at its endpoint, and stores that the endpoint has confirmed it. Returns false, and logs the reason, if the endpoint still
+ * has the session or can't be asked.
+ */
+export async function endAtEndpoint(
+  { owner, endpoint, webdriverId: sessionId }: StoredSession,
+  { registry, gridUrl, gridRoute, log }: Pick<ReaperOptions, 'registry' | 'gridUrl' | 'gridRoute' | 'log'>,
+): Promise<boolean> {
+  if (endpoint === null || sessionId === null) return true;
   try {
-    await deleteRemoteSession(gridUrl, session.webdriverId, gridRoute);
+    const isOwn = gridUrl !== undefined && redactUrl(gridUrl) === endpoint;
+    if (!isOwn && new URL(endpoint).username !== '')
+      throw new Error(`the endpoint ${endpoint} needs credentials, which are not stored; set GRID_URL to its URL`);
+    await endRemoteSession(isOwn ? { url: gridUrl, route: gridRoute, sessionId } : { url: endpoint, sessionId });
+    await registry.leases.markReleased(sessionId);
+    return true;
   } catch (thrown) {
-    log.warn('The session of another process could not be ended at its endpoint; its idle timeout will end it', {
-      owner: session.owner,
+    log.warn('A session is left at its endpoint; the next clean-up tries again, or its idle limit ends it', {
+      owner,
       reason: toError(thrown).message,
     });
+    return false;
   }
 }

@@ -23,6 +23,7 @@ export {
   type CleanupPolicy,
   type CleanupRule,
 } from './cleanup-policy.ts';
+export { UnreleasedSessions, type UnreleasedResult } from './unreleased-sessions.ts';
 export { SessionCleanup, type SessionMetrics } from './session-cleanup.ts';
 export {
   allowanceOf,

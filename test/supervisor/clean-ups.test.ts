@@ -6,7 +6,7 @@ import { CleanUps } from '../../src/supervisor/clean-ups.ts';
 describe('CleanUps', () => {
   it('are settled when all of them have ended, those of earlier sessions too; a failure is logged once', async () => {
     const errors: string[] = [];
-    const cleanUps = new CleanUps({ ...silentLog, error: (message) => void errors.push(message) });
+    const cleanUps = new CleanUps({ log: { ...silentLog, error: (message) => void errors.push(message) } });
     const first = Promise.withResolvers<void>();
     const second = Promise.withResolvers<void>();
     cleanUps.add(first.promise);
@@ -25,7 +25,7 @@ describe('CleanUps', () => {
   it('are waited for at most 15 s each', async () => {
     const clock = useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
-      const cleanUps = new CleanUps(silentLog);
+      const cleanUps = new CleanUps({ log: silentLog });
       cleanUps.add(new Promise(() => undefined));
       const settled = cleanUps.settled();
       await clock.tickAsync(15_000);

@@ -20,6 +20,7 @@ export interface Excess {
   readonly timers: number;
 }
 
+const REMOTE_WATCHDOG = 'webdriver-supervisor-remote-watchdog';
 const SERVERS = new Set(['TCPServerWrap', 'PipeServerWrap']);
 
 /** Lists the living descendants of this process, the processes and folders of its sessions, and counts its servers and timers. */
@@ -69,12 +70,13 @@ export function describeExcess({ processes, folders, servers, timers }: Excess):
 }
 
 /**
- * Returns the excess without what waits for the next session of a shared supervisor, which is started at any time. Its folder names its
- * program.
+ * Returns the excess without what waits for the next session of a shared supervisor, which is started at any time (its folder names its
+ * program), and without the watchdog of remote sessions, which is there while there are such sessions.
  */
 export function withoutWaiting(excess: Excess, now: Stock): Excess {
   const waiting = now.folders.filter((folder) => existsSync(path.join(folder, 'program')));
   const waits = ({ pid, command }: ProcessInfo) =>
+    command.includes(REMOTE_WATCHDOG) ||
     waiting.some((folder) => command.includes(folder) || readProcessVariable(pid, 'TMPDIR') === folder);
   return {
     ...excess,

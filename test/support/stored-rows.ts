@@ -47,6 +47,7 @@ export function makeStoredSession(parts: Partial<StoredSession> = {}): StoredSes
     status: 'active',
     token: 1,
     holder: 'me',
+    releasedAt: null,
     leaseExpiresMs: 0,
     webdriverId: null,
     epoch: 1,

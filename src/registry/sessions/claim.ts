@@ -71,7 +71,7 @@ export function toRow(
 
 /** Returns the row of the session after a dead one, with the same holder and the same token. */
 export function toNextRow(dead: SessionRow, id: string): Insertable<SessionRow> {
-  const { webdriverId, driverPid, browserPid, folder, endpoint, startedAt, endedAt, death, errorMessage, ...kept } =
-    dead;
+  const { webdriverId, driverPid, browserPid, folder, endpoint, releasedAt, ...row } = dead;
+  const { startedAt, endedAt, death, errorMessage, ...kept } = row;
   return { ...kept, id, status: 'starting', epoch: dead.epoch + 1, createdAt: new Date().toISOString() };
 }

@@ -206,6 +206,19 @@ export class SessionLeases {
     });
   }
 
+  /** Stores that the endpoint of a session no longer has it. */
+  async markReleased(webdriverId: string): Promise<void> {
+    await this.#database.write((db) =>
+      db
+        .updateTable('sessions')
+        .set({ releasedAt: new Date().toISOString() })
+        .where('webdriverId', '=', webdriverId)
+        .where('endpoint', 'is not', null)
+        .where('releasedAt', 'is', null)
+        .execute(),
+    );
+  }
+
   /**
    * Takes a session away from its holder, for the user or a monitor. Its run is halted, and its process detects that by its lease.
    * Returns undefined if the session was not live. The caller must end the processes.

@@ -87,6 +87,23 @@ export class SessionStore {
     return toPage(await this.#rows(filter), filter.limit, readSession);
   }
 
+  /** Lists the ended sessions that their endpoints may still have, the oldest first. */
+  async listUnreleased(limit: number): Promise<StoredSession[]> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom('sessions')
+        .selectAll()
+        .where('endpoint', 'is not', null)
+        .where('releasedAt', 'is', null)
+        .where('webdriverId', 'is not', null)
+        .where('endedAt', 'is not', null)
+        .orderBy('endedAt')
+        .limit(limit)
+        .execute(),
+    );
+    return rows.map(readSession).filter((session) => session !== undefined);
+  }
+
   async listDamaged(): Promise<string[]> {
     const damaged: string[] = [];
     for await (const row of this.#allRows()) if (readSession(row) === undefined) damaged.push(row.id);

@@ -45,6 +45,7 @@ function makeMigrations(dialect: RegistryDialect): Record<string, Migration> {
     '003_monitor': { up: (db: Kysely<unknown>) => createMonitorTables(db) },
     '004_nested_steps': { up: (db: Kysely<unknown>) => addNestedSteps(db) },
     '005_fence': { up: (db: Kysely<unknown>) => addFence(db) },
+    '006_released_sessions': { up: (db: Kysely<unknown>) => addReleasedAt(db) },
   };
 }
 
@@ -219,6 +220,16 @@ async function addFence(db: Kysely<unknown>): Promise<void> {
     .addColumn('last_token', 'bigint', (column) => column.notNull().defaultTo(0))
     .execute();
   await sql`update runs set last_token = coalesce(token, 0)`.execute(db);
+}
+
+/** Sessions that ended before count as released, because nothing is known about them. */
+async function addReleasedAt(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('sessions').addColumn('released_at', 'text').execute();
+  await sql`update sessions set released_at = ended_at where endpoint is not null and ended_at is not null`.execute(db);
+  // The index contains only the sessions that endpoints still have.
+  await sql`create index sessions_unreleased on sessions (ended_at) where endpoint is not null and released_at is null`.execute(
+    db,
+  );
 }
 
 /** Ends all live sessions of an owner except the newest one. */

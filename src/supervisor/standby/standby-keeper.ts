@@ -6,7 +6,7 @@ import { browserEnvironment } from '../../config/config.ts';
 import { raceSignal } from '../../core/abort.ts';
 import { toError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import { SessionEndedError, toPlainCapabilities } from '../../driver/driver.ts';
+import { SessionEndedError, toPlainCapabilities, type BrowserSession } from '../../driver/driver.ts';
 import { CleanUps } from '../clean-ups.ts';
 import type { SupervisorOptions } from '../options.ts';
 import { Standby } from './standby.ts';
@@ -67,7 +67,7 @@ export class StandbyKeeper {
     this.#startDelayMs = startDelayMs;
     this.#log = log;
     this.#maxAgeMs = maxAgeMs;
-    this.#cleanUps = new CleanUps(log);
+    this.#cleanUps = new CleanUps({ log });
   }
 
   /** Starts a standby in one second, unless there is one, or one is due. Called when a supervisor's session is up. */
@@ -99,7 +99,7 @@ export class StandbyKeeper {
     const kept = this.#kept;
     this.#forget();
     if (kept !== undefined) this.#end(kept);
-    await this.#cleanUps.settled();
+    await this.#cleanUps.finish();
   }
 
   #forget(): void {
@@ -151,7 +151,12 @@ export class StandbyKeeper {
 
   #end({ abort, starting }: Kept): void {
     abort.abort(new SessionEndedError());
-    this.#cleanUps.add(starting.then((standby) => standby?.end()));
+    let session: BrowserSession | undefined;
+    const end = async (standby: Standby | undefined) => {
+      session = standby?.session;
+      await standby?.end();
+    };
+    this.#cleanUps.add(starting.then(end), () => session);
   }
 }
 
