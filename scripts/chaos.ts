@@ -9,18 +9,22 @@
  * `--verbose` it prints the whole history.
  * `npm run chaos -- --pressure 10000`: makes this number of probes of healthy sessions on a machine with a load of 30, which takes several
  * minutes.
+ * `npm run chaos -- --grid [NAME]`: loses sessions on a real Selenium Grid in each way, or in those whose names contain NAME, while the
+ * session is idle, runs a command, and does API calls. It takes about 20 minutes, and needs Java and Maven.
  *
  * The exit code is 1 if a problem was found.
  */
 import { parseArgs } from 'node:util';
 
+import { loseSessions } from './chaos/grid.ts';
 import { disturbNaturalActions } from './chaos/natural.ts';
 import { probeUnderPressure } from './chaos/pressure.ts';
 import { killPrograms } from './chaos/programs.ts';
 import { runSchedules } from './chaos/schedules.ts';
 import { strikeSessions } from './chaos/sessions.ts';
 
-const { values: flags } = parseArgs({
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     faults: { type: 'string', default: '200' },
     natural: { type: 'string' },
@@ -34,6 +38,7 @@ const { values: flags } = parseArgs({
     run: { type: 'string' },
     seed: { type: 'string', default: '1' },
     standby: { type: 'boolean', default: false },
+    grid: { type: 'boolean', default: false },
   },
 });
 const seed = Number(flags.seed);
@@ -41,6 +46,7 @@ process.exitCode = (await run()) ? 0 : 1;
 
 function run(): Promise<boolean> {
   const { natural, programs, pressure, registry, action, schedules, verbose: isVerbose } = flags;
+  if (flags.grid) return loseSessions({ only: positionals[0] });
   if (pressure !== undefined) return probeUnderPressure({ probes: toCount('pressure', pressure) });
   if (schedules !== undefined)
     return runSchedules({ schedules: toCount('schedules', schedules), seed, databases: toDatabases(), isVerbose });

@@ -28,14 +28,23 @@ export interface GridOptions {
 export interface GridProcess {
   readonly pid: number;
   readonly port: number;
+  readonly isRunning: boolean;
   /** Kills the process with all its children, and resolves when it has exited. Idempotent. */
   kill(): Promise<void>;
 }
 
 export interface Grid extends AsyncDisposable {
   readonly url: string;
+  /** The folder of the temporary files of all processes. */
+  readonly folder: string;
+  /** The current hub. */
   readonly hub: GridProcess;
+  /** All nodes, also those that were killed. */
   readonly nodes: readonly GridProcess[];
+  /** Starts the hub again after it was killed. Resolves when all its nodes that run are registered. */
+  startHub(): Promise<void>;
+  /** Returns the node that has the session; undefined if the Grid does not list it. */
+  findNode(sessionId: string): Promise<GridProcess | undefined>;
   /** Returns the ids of the sessions that occupy slots. */
   listSessions(): Promise<string[]>;
   /** Starts a further node, or one in the place of a node that was killed. Resolves when it is registered. */
@@ -68,14 +77,20 @@ export async function openGrid({
     parts.defer(() => started.kill());
     return started;
   };
-  const hub = start('hub', hubPort, hubArguments);
+  let hub = start('hub', hubPort, hubArguments);
   const started: GridProcess[] = [];
+  const isRegistered = async ({ port }: { readonly port: number }) =>
+    (await readNodes(url)).some(({ uri }) => uri.endsWith(`:${port}`));
   const startNode = async () => {
     const [port] = await freePorts(1);
     const node = start('node', port, ['--hub', url, '--config', toml, ...nodeArguments]);
     started.push(node);
-    await waitUntil(async () => (await readNodes(url)).some(({ uri }) => uri.endsWith(`:${port}`)), `node ${port}`);
+    await waitUntil(() => isRegistered(node), `node ${port}`);
     return node;
+  };
+  const startHub = async () => {
+    hub = start('hub', hubPort, hubArguments);
+    for (const node of started) if (node.isRunning) await waitUntil(() => isRegistered(node), `node ${node.port}`);
   };
   try {
     await waitUntil(async () => (await fetch(`${url}/status`)).ok, 'the hub');
@@ -86,8 +101,18 @@ export async function openGrid({
   }
   return {
     url,
-    hub,
+    folder,
+    get hub() {
+      return hub;
+    },
     nodes: started,
+    startHub,
+    findNode: async (sessionId) => {
+      const found = (await readNodes(url)).find(({ slots: all }) =>
+        all.some(({ session }) => session?.sessionId === sessionId),
+      );
+      return started.find(({ port }) => found?.uri.endsWith(`:${port}`));
+    },
     startNode,
     listSessions: async () =>
       (await readNodes(url)).flatMap((node) => node.slots.flatMap(({ session }) => session?.sessionId ?? [])),
@@ -140,7 +165,14 @@ function startProcess(
   const child = spawn(program, args, { detached: true, stdio: 'ignore', env: { ...process.env, TMPDIR: folder } });
   const { pid } = child;
   if (pid === undefined) throw new Error(`${program} can't be started.`);
-  return { pid, port, kill: () => killGroup(child, pid) };
+  return {
+    pid,
+    port,
+    get isRunning() {
+      return child.exitCode === null && child.signalCode === null;
+    },
+    kill: () => killGroup(child, pid),
+  };
 }
 
 async function killGroup(child: ChildProcess, pid: number): Promise<void> {

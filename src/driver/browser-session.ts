@@ -229,7 +229,6 @@ export class BrowserSession {
       sessionId: this.id,
       devtools: this.#phase.watch?.devtools,
       isOwnDriver: target.kind === 'own',
-      isShared: target.kind === 'attached',
       pids: [this.#process?.pid, this.browserPid].filter((pid) => pid !== undefined),
       inFlight: () => this.#transport.inFlight - Number(isAnswered),
       browserName: this.#created.capabilities.getBrowserName() ?? '',

@@ -54,15 +54,19 @@ export class SessionStartError extends SupervisorError {
   readonly consequence = 'abort-run';
   /** True if the browser or the driver ended during the start, so that another start may succeed. */
   readonly isInterrupted: boolean;
+  /** True if the endpoint could not be reached, so that a start may succeed when it is back. */
+  readonly isEndpointAway: boolean;
 
-  constructor(message: string, { isInterrupted = false, ...details }: StartErrorDetails = {}) {
+  constructor(message: string, { isInterrupted = false, isEndpointAway = false, ...details }: StartErrorDetails = {}) {
     super(message, details);
     this.isInterrupted = isInterrupted;
+    this.isEndpointAway = isEndpointAway;
   }
 }
 
 interface StartErrorDetails extends SupervisorErrorOptions {
   readonly isInterrupted?: boolean;
+  readonly isEndpointAway?: boolean;
 }
 
 /**

@@ -115,6 +115,23 @@ export class DevTools {
     });
   }
 
+  /**
+   * Tries another connection, which a Grid refuses if the browser is gone, although it leaves the existing one open, and which a frozen
+   * browser does not answer (measured on Grid 4.47). Never rejects.
+   */
+  async tryConnection({ limitMs }: { readonly limitMs: number }): Promise<'accepted' | 'refused' | 'silent'> {
+    const { url, agent } = this.#options;
+    const socket = new WebSocket(url, { agent, handshakeTimeout: limitMs });
+    const { promise, resolve } = Promise.withResolvers<'accepted' | 'refused' | 'silent'>();
+    socket.once('open', () => resolve('accepted'));
+    socket.on('error', ({ message }) => resolve(message.includes('handshake has timed out') ? 'silent' : 'refused'));
+    try {
+      return await promise;
+    } finally {
+      socket.terminate();
+    }
+  }
+
   /** The window handle of the browser's only page; null if there are several pages or none. */
   get onlyPage(): string | null {
     const [handle, ...others] = this.#pages.keys();

@@ -58,8 +58,6 @@ export interface ProbeTargets {
   /** Undefined if the browser or the endpoint offers no DevTools. */
   readonly devtools: DevTools | undefined;
   readonly isOwnDriver: boolean;
-  /** True if another program uses the session, too. Its commands may be in flight. */
-  readonly isShared: boolean;
   /** The processes of this program's own driver and browser, if their state can be read. */
   readonly pids: readonly number[];
   /** Returns the number of commands in flight. Without DevTools, a session can't be probed while there are any. */
@@ -166,25 +164,32 @@ function watchOwnDelay(): { readonly stop: () => { heldUpMs: number; sleptMs: nu
 }
 
 async function probeOnce(targets: ProbeTargets): Promise<ProbeResult> {
-  const { devtools, isOwnDriver, isShared, limitMs, inFlight } = targets;
-  const isIdle = inFlight() === 0;
-  if (!isOwnDriver && isIdle && !(isShared && devtools !== undefined)) return probeIdleRemote(targets);
-  const checks = [isOwnDriver ? checkOwnDriver(targets) : checkBusyRemote(targets)];
-  if (isOwnDriver && devtools === undefined && isIdle) checks.push(checkSession(targets));
-  if (devtools !== undefined) checks.push(checkBrowser(devtools, limitMs));
+  const { devtools, isOwnDriver, limitMs, inFlight } = targets;
+  const checks = [isOwnDriver ? checkOwnDriver(targets) : checkRemoteDriver(targets)];
+  if (devtools !== undefined)
+    checks.push(isOwnDriver ? checkBrowser(devtools, limitMs) : checkRemoteBrowser(devtools, targets));
+  // A frozen browser blocks its driver for all later requests, also for the one that ends the session, so it is asked in no other way.
+  else if (inFlight() === 0) checks.push(checkSession(targets));
   const results = await Promise.all(checks);
   const of = (state: ProbeResult['state']) => results.find((result) => result.state === state);
   return of('dead') ?? of('alive') ?? UNKNOWN;
 }
 
 /**
- * Probes a session of another program's endpoint while no command is in flight. The session itself is asked first: a Grid never closes the
- * sockets of its clients, and DevTools answers for a session whose driver is gone (both measured on 4.35 and 4.47).
+ * Checks the browser of an endpoint. A Grid never closes the sockets of its clients (measured on 4.35 and 4.47), so another connection tells
+ * whether a silent browser is frozen, or gone, or only its socket is lost. The session of a browser that is gone answers at once.
  */
-async function probeIdleRemote(targets: ProbeTargets): Promise<ProbeResult> {
+async function checkRemoteBrowser(devtools: DevTools, targets: ProbeTargets): Promise<ProbeResult> {
+  const limitMs = targets.limitMs / 2;
+  const result = await checkBrowser(devtools, limitMs);
+  if (!isFrozen(result)) return result;
+  const connection = await devtools.tryConnection({ limitMs });
+  if (connection === 'accepted') return ALIVE;
+  const silence = dead('frozen', `the browser did not answer within ${targets.limitMs / 1000} s`);
+  if (connection === 'silent') return silence;
+  if (targets.inFlight() > 0) return dead('browser-gone', 'the browser refuses connections');
   const answer = await checkSession(targets);
-  if (answer.state !== 'unknown' || targets.devtools === undefined) return answer;
-  return checkBrowser(targets.devtools, targets.limitMs);
+  return answer.state === 'unknown' ? silence : answer;
 }
 
 async function checkBrowser(devtools: DevTools, limitMs: number): Promise<ProbeResult> {
@@ -232,14 +237,14 @@ async function checkSession({ http, limitMs, sessionId, inFlight }: ProbeTargets
 }
 
 /**
- * Checks the driver behind an endpoint while a command is in flight: a request for the session that no remote end knows. chromedriver
- * answers it at once, and a Grid answers for a session that is gone, while all other requests wait behind the command (measured on
- * chromedriver 156, Grid 4.47). geckodriver answers nothing while it handles a command.
+ * Checks the driver behind an endpoint by a request for the session that no remote end knows. chromedriver answers it at once, and a Grid
+ * answers for a session that is gone, while all other requests wait behind the command in flight (measured on chromedriver 156, Grid 4.47).
+ * geckodriver answers nothing while it handles a command.
  */
-async function checkBusyRemote(targets: ProbeTargets): Promise<ProbeResult> {
-  const { http, limitMs, sessionId, browserName } = targets;
-  const answersWhileBusy = CHROMIUM_NAME.test(browserName);
-  const path = answersWhileBusy ? `/session/${sessionId}/${UNKNOWN_COMMAND}` : '/status';
+async function checkRemoteDriver(targets: ProbeTargets): Promise<ProbeResult> {
+  const { http, limitMs, sessionId, browserName, inFlight } = targets;
+  const answersAlways = CHROMIUM_NAME.test(browserName) || inFlight() === 0;
+  const path = answersAlways ? `/session/${sessionId}/${UNKNOWN_COMMAND}` : '/status';
   try {
     const answer = await http.send({ method: 'GET', path, signal: AbortSignal.timeout(limitMs) });
     const { verdict, message } = verdictOfAnswer(answer.body);
@@ -247,8 +252,10 @@ async function checkBusyRemote(targets: ProbeTargets): Promise<ProbeResult> {
     return verdict.kind === 'harmless' || verdict.cause === undefined ? UNKNOWN : dead(verdict.cause, message);
   } catch (thrown) {
     if (!isTimeout(thrown)) return unreachable(wordsOf(thrown));
-    if (answersWhileBusy) return dead('frozen', `the driver did not answer within ${limitMs / 1000} s`);
-    return unreachable(`no answer within ${limitMs / 1000} s`);
+    if (!answersAlways) return unreachable(`no answer within ${limitMs / 1000} s`);
+    // A command may have started during the probe. Then its driver may answer only after it.
+    if (!CHROMIUM_NAME.test(browserName) && inFlight() > 0) return UNKNOWN;
+    return dead('frozen', `the driver did not answer within ${limitMs / 1000} s`);
   }
 }
 

@@ -13,6 +13,7 @@ const RECONNECT_DELAY_MS = 1_000;
 const HUNG: ScriptedAnswer = { fault: 'never' };
 /** Recorded from Grid 4.47. */
 const CONNECTION_ERROR = 'Connection error (GET http://localhost:8107/session/1/window/handles)';
+const BROWSER_CLOSED = 'invalid session id: session deleted as the browser has closed the connection';
 const EXISTING = 'Unable to execute request for an existing session: ';
 
 const TABLE: readonly Situation[] = [
@@ -58,9 +59,8 @@ const TABLE: readonly Situation[] = [
     expected: 'frozen: the browser',
   },
   {
-    what: 'an attached session, whose silence may be due to a command of the other program',
+    what: 'an attached session whose other requests wait behind a command of the other program',
     isOwnDriver: false,
-    isShared: true,
     browser: HEALTHY,
     driver: { 'GET /window/handles': HUNG },
     expected: 'alive',
@@ -70,33 +70,52 @@ const TABLE: readonly Situation[] = [
     isOwnDriver: false,
     browser: 'never',
     driver: { 'GET /window/handles': HUNG },
-    expected: 'frozen: the session',
+    expected: 'frozen: the browser',
   },
   {
     what: 'a browser whose socket is lost, and whose session answers',
     isOwnDriver: false,
     browser: 'never',
+    connections: 'accepted',
     expected: 'alive',
+  },
+  {
+    what: 'a browser of a Grid that was killed, whose socket the Grid did not close',
+    isOwnDriver: false,
+    browser: 'never',
+    connections: 'refused',
+    driver: { 'GET /window/handles': { error: 'invalid session id', message: BROWSER_CLOSED } },
+    expected: `browser-gone: ${BROWSER_CLOSED}`,
+  },
+  {
+    what: 'a browser of a Grid that was killed while a command is in flight',
+    isOwnDriver: false,
+    browser: 'never',
+    connections: 'refused',
+    inFlight: 1,
+    expected: 'browser-gone: the browser refuses',
   },
   {
     what: 'a frozen driver of a Grid, whose browser answers',
     isOwnDriver: false,
     browser: HEALTHY,
-    driver: { 'GET /window/handles': HUNG },
-    expected: 'frozen: the session',
+    driver: { 'GET /webdriver-supervisor/probe': HUNG },
+    expected: 'frozen: the driver',
   },
   {
     what: 'a driver of a Grid that was killed, whose browser answers',
     isOwnDriver: false,
     browser: HEALTHY,
-    driver: { 'GET /window/handles': { error: 'unknown error', message: CONNECTION_ERROR } },
+    driver: { 'GET /webdriver-supervisor/probe': { error: 'unknown error', message: CONNECTION_ERROR } },
     expected: `driver-gone: ${CONNECTION_ERROR}`,
   },
   {
     what: 'a node of a Grid that was killed',
     isOwnDriver: false,
     browser: 'never',
-    driver: { 'GET /window/handles': { error: 'unknown error', message: `${EXISTING}${CONNECTION_ERROR}` } },
+    driver: {
+      'GET /webdriver-supervisor/probe': { error: 'unknown error', message: `${EXISTING}${CONNECTION_ERROR}` },
+    },
     expected: `driver-gone: ${EXISTING}`,
   },
   {
@@ -167,7 +186,7 @@ const TABLE: readonly Situation[] = [
     driver: {
       'GET /window/handles': {
         error: 'invalid session id',
-        message: 'invalid session id: session deleted as the browser has closed the connection',
+        message: BROWSER_CLOSED,
       },
     },
     expected: 'browser-gone: invalid session id',

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 
 export interface DevToolsCall {
@@ -13,6 +13,9 @@ export interface DevToolsCall {
 /** The reply to a call: a result, an error, no answer (`never`), or the end of the connection (`close`). */
 export type DevToolsReply = { readonly result: unknown } | { readonly error: string } | 'never' | 'close';
 
+/** The reaction to a new connection: a killed browser of a Grid refuses it with 400, a frozen one is silent. */
+export type ConnectionReaction = 'accepted' | 'refused' | 'silent';
+
 /** A fake of a browser's DevTools endpoint. */
 export interface DevToolsServer extends AsyncDisposable {
   readonly url: string;
@@ -21,6 +24,8 @@ export interface DevToolsServer extends AsyncDisposable {
   readonly calls: readonly DevToolsCall[];
   readonly connections: number;
   answer(method: string, reply: DevToolsReply): void;
+  /** Sets the reaction to connections from now on. Default: they are accepted. */
+  reactToConnections(reaction: ConnectionReaction): void;
   /** Resolves when a call of this method has been received. */
   waitForCall(method: string): Promise<DevToolsCall>;
   emit(event: object): void;
@@ -38,7 +43,15 @@ export async function openDevToolsServer({
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify({ webSocketDebuggerUrl: server.url }));
   });
-  const sockets = new WebSocketServer({ server: http });
+  const connections = new Set<Socket>();
+  http.on('connection', (connection) => connections.add(connection));
+  let reaction: ConnectionReaction = 'accepted';
+  const sockets = new WebSocketServer({
+    server: http,
+    verifyClient: (_client: unknown, answer: (isAccepted: boolean, status?: number) => void) => {
+      if (reaction !== 'silent') answer(reaction === 'accepted', 400);
+    },
+  });
   const replies = new Map<string, DevToolsReply>();
   const calls: DevToolsCall[] = [];
   const waiting: { method: string; resolve: (call: DevToolsCall) => void }[] = [];
@@ -76,6 +89,7 @@ export async function openDevToolsServer({
       return clients().length;
     },
     answer: (method, reply) => void replies.set(method, reply),
+    reactToConnections: (next) => void (reaction = next),
     waitForCall: (method) => {
       const seen = calls.find((call) => call.method === method);
       if (seen !== undefined) return Promise.resolve(seen);
@@ -93,8 +107,8 @@ export async function openDevToolsServer({
       for (const client of clients()) client.terminate();
     },
     async [Symbol.asyncDispose]() {
-      server.drop();
-      http.closeAllConnections();
+      // An upgrade without an answer is not among the connections of the server.
+      for (const connection of connections) connection.destroy();
       await new Promise((resolve) => http.close(resolve));
     },
   };

@@ -4,19 +4,24 @@ import { DevTools } from '../../../src/driver/devtools.ts';
 import { HttpClient } from '../../../src/driver/http-client.ts';
 import type { ProbeResult } from '../../../src/driver/probe.ts';
 import { eventually } from '../../support/eventually.ts';
-import { openDevToolsServer, type DevToolsReply, type DevToolsServer } from './devtools-server.ts';
+import {
+  openDevToolsServer,
+  type ConnectionReaction,
+  type DevToolsReply,
+  type DevToolsServer,
+} from './devtools-server.ts';
 
 export const LIMIT_MS = 100;
 
 export interface Situation {
   readonly what: string;
   readonly isOwnDriver: boolean;
-  /** True if another program uses the session, too. */
-  readonly isShared?: boolean;
   /** The driver's answers by matcher. */
   readonly driver?: Readonly<Record<string, ScriptedAnswer>>;
   /** The browser's answer to `Browser.getVersion`; undefined if there is no DevTools. */
   readonly browser?: DevToolsReply;
+  /** The browser's reaction to further connections. Default `silent`, as for a frozen browser. */
+  readonly connections?: ConnectionReaction;
   readonly inFlight?: number;
   readonly browserName?: string;
   readonly expected: string;
@@ -30,9 +35,9 @@ export const describeResult = (result: ProbeResult) =>
 /** Opens a driver and optionally a browser's DevTools, with the targets of a probe. */
 export async function openSituation({
   isOwnDriver,
-  isShared = false,
   driver = {},
   browser,
+  connections = 'silent',
   inFlight = 0,
   browserName = 'chrome',
 }: Omit<Situation, 'what' | 'expected'>) {
@@ -55,13 +60,13 @@ export async function openSituation({
     const { signal } = new AbortController();
     devtools = await DevTools.connect({ url: browserServer.url, signal, onClosed: ignore, onTabCrashed: ignore });
     stack.adopt(devtools, (connection) => connection.close());
+    browserServer.reactToConnections(connections);
   }
   const targets = {
     http,
     sessionId: value.sessionId,
     devtools,
     isOwnDriver,
-    isShared,
     pids: [] as number[],
     inFlight: () => inFlight,
     browserName,
