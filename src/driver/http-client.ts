@@ -12,6 +12,7 @@ import { toError } from '../core/errors.ts';
 import { findSecrets } from '../core/redact.ts';
 import { secrets } from '../core/secrets.ts';
 import { Serial } from '../core/serial.ts';
+import { SharedAgents } from './shared-agents.ts';
 
 export interface HttpAnswer {
   readonly status: number;
@@ -37,12 +38,6 @@ export interface HttpExchange {
   readonly signal: AbortSignal;
 }
 
-/**
- * Idle connections are closed after this time. It is shorter than any server's own limit, so that a command never uses a connection that is
- * just closing.
- */
-const IDLE_CONNECTION_MS = 2_000;
-
 /** The characters of a path that must be escaped. Selenium puts a cookie's name into the path unescaped. */
 const UNESCAPED = /[^\x21-\x7e]|["'<>\\^`{|}]/g;
 const MAX_REDIRECTS = 5;
@@ -59,6 +54,9 @@ export interface Route {
   readonly proxy?: string | undefined;
 }
 
+/** The clients of one endpoint share its idle connections: a session that is only probed then needs no connection of its own. */
+const sharedAgents = new SharedAgents();
+
 /** A client of the remote end at `url`. A user and a password in the URL become basic authentication. */
 export class HttpClient {
   readonly url: string;
@@ -66,8 +64,10 @@ export class HttpClient {
   readonly socketAgent: http.Agent | undefined;
   readonly #base: URL;
   readonly #agent: http.Agent;
-  /** True if this client created the agent, and so closes it. */
-  readonly #isOwnAgent: boolean;
+  /** Gives the shared agent back. Idempotent. */
+  readonly #release: () => void;
+  /** The requests in progress. */
+  readonly #requests = new Set<http.ClientRequest>();
   readonly #turns = new Serial();
   #inTurn: http.ClientRequest | undefined;
   readonly #authorization: string | undefined;
@@ -76,15 +76,9 @@ export class HttpClient {
     this.url = url;
     secrets.add(findSecrets([url, proxy]));
     this.#base = new URL(url);
-    const { Agent } = this.#base.protocol === 'https:' ? https : http;
-    this.#isOwnAgent = agent === undefined;
-    this.#agent =
-      agent ??
-      new Agent({
-        keepAlive: true,
-        timeout: IDLE_CONNECTION_MS,
-        ...(proxy === undefined ? {} : { proxyEnv: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } }),
-      });
+    const shared = agent === undefined ? sharedAgents.borrow(this.#base, proxy) : { agent, release: () => undefined };
+    this.#agent = shared.agent;
+    this.#release = shared.release;
     this.socketAgent = agent !== undefined || proxy !== undefined ? this.#agent : undefined;
     this.#authorization = toBasicAuth(this.#base);
   }
@@ -161,7 +155,11 @@ export class HttpClient {
       fail(toError(signal.reason));
     };
     signal.addEventListener('abort', onAbort, { once: true });
-    request.once('close', () => signal.removeEventListener('abort', onAbort));
+    this.#requests.add(request);
+    request.once('close', () => {
+      this.#requests.delete(request);
+      signal.removeEventListener('abort', onAbort);
+    });
     if (inOrder) this.#inTurn = request;
     request.end(body);
     return promise;
@@ -172,10 +170,10 @@ export class HttpClient {
     this.#inTurn?.destroy();
   }
 
-  /** Closes all connections. An exchange in progress rejects with ECONNRESET. */
+  /** Ends the exchanges in progress, which reject with ECONNRESET, and closes the connections that no other client of the endpoint uses. */
   close(): void {
-    if (this.#isOwnAgent) this.#agent.destroy();
-    else this.dropConnection();
+    for (const request of this.#requests) request.destroy();
+    this.#release();
   }
 }
 

@@ -67,6 +67,14 @@ describe('HttpClient: answers', () => {
     for (let i = 0; i < 5; i++) await http.get('/status');
     expect(server.openConnections).to.equal(1);
   });
+
+  it('come over one connection if several clients of one endpoint ask one after the other', async () => {
+    await using server = await openScriptedWebDriver();
+    using first = openClient(server.url);
+    using second = openClient(`${server.url}/`);
+    for (const http of [first, second, first, second]) await http.get('/status');
+    expect(server.openConnections).to.equal(1);
+  });
 });
 
 describe('HttpClient: requests', () => {
@@ -261,5 +269,22 @@ describe('HttpClient: closing', () => {
     await server.waitForRequest('GET /status');
     http.client.close();
     expect(await rejection).to.have.property('code', 'ECONNRESET');
+  });
+
+  it('ends no exchange of another client of the endpoint, and closes the connections with the last client', async () => {
+    await using server = await openScriptedWebDriver();
+    using first = openClient(server.url);
+    using second = openClient(server.url);
+    const held = server.hold('GET /status');
+    const answer = second.get('/status');
+    await server.waitForRequest('GET /status');
+    first.client.close();
+    first.client.close();
+    held.release();
+    expect(await answer).to.include({ status: 200 });
+    const disconnect = server.waitForDisconnect();
+    second.client.close();
+    await disconnect;
+    expect(server.openConnections).to.equal(0);
   });
 });
