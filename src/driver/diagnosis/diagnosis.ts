@@ -23,9 +23,10 @@ import type { DeathHistory } from './death-history.ts';
 import type { Facts, FreeSpace, Memory, ProcessEnd, TabCrash, Usage } from './facts.ts';
 import { versionsFit } from '../locate.ts';
 import { readTreeMemory } from '../process-memory.ts';
-import { readFreeSpace, readLoad, readMachineMemory, readMachineOomKills, readSleepingClock } from './machine.ts';
+import { readFreeSpace, readLoad, readMachineMemory, readMachineOomKills } from './machine.ts';
 import { hasOpenFileIn, identify, readDescriptors, readEnd, readLimit, type KnownProcess } from './proc.ts';
 import { findReason, mayBePage } from './reasons.ts';
+import { SleepClock } from './sleep-clock.ts';
 
 export { DeathHistory } from './death-history.ts';
 export type { Facts, TabCrash } from './facts.ts';
@@ -71,6 +72,8 @@ interface Sample {
 
 type Spaces = Pick<Facts, 'sharedMemory' | 'temporaryFolder'>;
 
+const sleepClock = new SleepClock();
+
 /** Collects the facts about one session. */
 export class SessionFacts {
   readonly #parts: SessionParts;
@@ -86,7 +89,7 @@ export class SessionFacts {
   #nextSampleAt = 0;
   #loop = loopMonitor.eventLoopUtilization();
   /** The clocks at the last sample, and the last sleep that they showed. */
-  #clocks = readClocks();
+  #clocks = sleepClock.read();
   #slept = { ms: 0, at: -Infinity };
   #browserEnd: ProcessEnd | undefined;
   #tab: TabCrash | undefined;
@@ -116,7 +119,7 @@ export class SessionFacts {
     this.#browserEnd = undefined;
     this.#samples = [this.#read(), this.#samples[0]];
     this.#loop = loopMonitor.eventLoopUtilization();
-    this.#noteSleep();
+    this.#noteSleep(SAMPLE_INTERVAL_MS);
   }
 
   /** Notes that a socket of the browser closed. The driver may remove its dead browser from the process table at any moment. */
@@ -216,8 +219,8 @@ export class SessionFacts {
     this.#usesSharedMemoryFolder ||= pid !== undefined && hasOpenFileIn(SHARED_MEMORY, pid);
   }
 
-  #noteSleep(): void {
-    const clocks = readClocks();
+  #noteSleep(maxAgeMs = 0): void {
+    const clocks = sleepClock.read(maxAgeMs);
     const ms = clocks.minAheadMs - this.#clocks.maxAheadMs;
     this.#clocks = clocks;
     if (ms > MIN_SLEEP_MS) this.#slept = { ms, at: performance.now() };
@@ -236,16 +239,6 @@ function findMismatch(capabilities: Pick<Capabilities, 'get'>): Facts['mismatch'
   const { chromedriverVersion: driver } = (capabilities.get('chrome') ?? {}) as { chromedriverVersion?: string };
   if (typeof browser !== 'string' || driver === undefined || versionsFit(browser, driver)) return undefined;
   return { browser, driver: driver.split(' ')[0] ?? driver };
-}
-
-/**
- * Returns how much the clock that continues in the machine's sleep is ahead of the one that does not. The two are not read at the same
- * moment: on a busy machine this program may wait in between.
- */
-function readClocks(): { readonly minAheadMs: number; readonly maxAheadMs: number } {
-  const before = performance.now();
-  const clock = readSleepingClock();
-  return { minAheadMs: clock - performance.now(), maxAheadMs: clock - before };
 }
 
 /** Returns the state of a folder that had less space. The end of a process frees what it used. */
