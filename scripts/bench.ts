@@ -14,6 +14,7 @@ import { measureDetection, measureLoopingPage } from './bench/detection.ts';
 import { measureBigRuns } from './bench/big-runs.ts';
 import { measureImportTime } from './bench/import-time.ts';
 import { measureCheckpoints, measureRecorder } from './bench/main-job.ts';
+import { measureManySessions } from './bench/many-sessions.ts';
 import type { Row } from './bench/measure.ts';
 import { measureFiveKills, measureRecovery } from './bench/recovery.ts';
 import { measureMainJob, measureRegistries, measureReplay } from './bench/registry.ts';
@@ -56,6 +57,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Row[]> | Row[]>> = {
   replay: measureReplay,
   'big-runs': measureBigRuns,
   upkeep: measureUpkeep,
+  'many-sessions': measureManySessions,
   'import-time': measureImportTime,
 };
 const names = process.argv.slice(2);
