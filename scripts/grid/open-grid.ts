@@ -22,6 +22,10 @@ export interface GridOptions {
   /** Additional arguments of each node, such as `--session-timeout 10`. */
   readonly nodeArguments?: readonly string[];
   readonly hubArguments?: readonly string[];
+  /** The user and the password that the hub asks for. Default: none. */
+  readonly credentials?: { readonly username: string; readonly password: string } | undefined;
+  /** The path below which the hub answers, such as `/grid`. Default: none. */
+  readonly subPath?: string;
 }
 
 /** One process of the Grid. Its id is also the id of its process group, which has the node's drivers and browsers. */
@@ -34,6 +38,7 @@ export interface GridProcess {
 }
 
 export interface Grid extends AsyncDisposable {
+  /** The address for clients, with the credentials and the sub-path. */
   readonly url: string;
   /** The folder of the temporary files of all processes. */
   readonly folder: string;
@@ -57,6 +62,8 @@ export async function openGrid({
   slots = 4,
   nodeArguments = [],
   hubArguments = [],
+  credentials,
+  subPath = '',
 }: GridOptions = {}): Promise<Grid> {
   const jars = await findGridJars();
   const folder = await mkdtemp(path.join(tmpdir(), 'grid-'));
@@ -65,7 +72,8 @@ export async function openGrid({
   const toml = path.join(folder, 'node.toml');
   await writeFile(toml, await describeNode(slots));
   const [hubPort, publish, subscribe] = await freePorts(3);
-  const url = `http://${HOST}:${hubPort}`;
+  const hubUrl = `http://${HOST}:${hubPort}${subPath}`;
+  const url = credentials === undefined ? hubUrl : Object.assign(new URL(hubUrl), credentials).href;
   const bus = ['--publish-events', `tcp://${HOST}:${publish}`, '--subscribe-events', `tcp://${HOST}:${subscribe}`];
   const start = (role: string, port: number, rest: readonly string[]): GridProcess => {
     const java = ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-cp', path.join(jars, '*')];
@@ -77,23 +85,28 @@ export async function openGrid({
     parts.defer(() => started.kill());
     return started;
   };
-  let hub = start('hub', hubPort, hubArguments);
+  const allHubArguments = [
+    ...(subPath === '' ? [] : ['--sub-path', subPath]),
+    ...(credentials === undefined ? [] : ['--username', credentials.username, '--password', credentials.password]),
+    ...hubArguments,
+  ];
+  let hub = start('hub', hubPort, allHubArguments);
   const started: GridProcess[] = [];
   const isRegistered = async ({ port }: { readonly port: number }) =>
     (await readNodes(url)).some(({ uri }) => uri.endsWith(`:${port}`));
   const startNode = async () => {
     const [port] = await freePorts(1);
-    const node = start('node', port, ['--hub', url, '--config', toml, ...nodeArguments]);
+    const node = start('node', port, ['--hub', hubUrl, '--config', toml, ...nodeArguments]);
     started.push(node);
     await waitUntil(() => isRegistered(node), `node ${port}`);
     return node;
   };
   const startHub = async () => {
-    hub = start('hub', hubPort, hubArguments);
+    hub = start('hub', hubPort, allHubArguments);
     for (const node of started) if (node.isRunning) await waitUntil(() => isRegistered(node), `node ${node.port}`);
   };
   try {
-    await waitUntil(async () => (await fetch(`${url}/status`)).ok, 'the hub');
+    await waitUntil(async () => (await readNodes(url)) !== undefined, 'the hub');
     await Promise.all(Array.from({ length: nodes }, startNode));
   } catch (error) {
     await parts.disposeAsync();
@@ -126,7 +139,14 @@ interface NodeStatus {
 }
 
 async function readNodes(url: string): Promise<readonly NodeStatus[]> {
-  const { value } = (await (await fetch(`${url}/status`)).json()) as { value: { nodes?: readonly NodeStatus[] } };
+  const bare = new URL(url);
+  const { username, password } = bare;
+  // `fetch` refuses a URL with credentials.
+  bare.username = bare.password = '';
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  const headers = username === '' ? {} : { authorization };
+  const answer = await fetch(`${bare.href.replace(/\/$/, '')}/status`, { headers });
+  const { value } = (await answer.json()) as { value: { nodes?: readonly NodeStatus[] } };
   return value.nodes ?? [];
 }
 

@@ -14,6 +14,9 @@ const CALL_LIMIT_MS = 10_000;
 export interface BidiOptions {
   readonly url: string;
   readonly agent?: Agent | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The time limit of the connection. Default 10 s. */
+  readonly connectLimitMs?: number | undefined;
   /** Ends the attempt to connect. */
   readonly signal: AbortSignal;
   /** Called when the open socket closes and this side did not close it. */
@@ -36,10 +39,18 @@ export class Bidi {
   #isWatched = false;
 
   /** Resolves when the socket is open. A session accepts several clients (measured). */
-  static async connect({ url, agent, signal, onClosed }: BidiOptions): Promise<Bidi> {
+  static async connect({
+    url,
+    agent,
+    headers = {},
+    connectLimitMs = OPEN_LIMIT_MS,
+    signal,
+    onClosed,
+  }: BidiOptions): Promise<Bidi> {
     const socket = new WebSocket(url.replace('localhost', '127.0.0.1'), {
-      handshakeTimeout: OPEN_LIMIT_MS,
+      handshakeTimeout: connectLimitMs,
       agent,
+      headers,
     });
     const opened = Promise.withResolvers<void>();
     socket.on('error', opened.reject);

@@ -12,7 +12,6 @@ import { DevToolsClosedError } from './devtools-errors.ts';
 import type { TabCrash } from './diagnosis/diagnosis.ts';
 import { HttpClient } from './http-client.ts';
 
-/** The time limit for the browser to accept the connection. On an idle machine it takes 20 ms. */
 const CONNECT_LIMIT_MS = 10_000;
 const CALL_LIMIT_MS = 10_000;
 /** A page that does not answer a question within this time is busy. */
@@ -24,6 +23,9 @@ export interface DevToolsOptions {
   /** The socket's address: `ws://…/devtools/browser/…` or a Grid's `se:cdp`. */
   readonly url: string;
   readonly agent?: Agent | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The time limit for the browser to accept the connection. Default 10 s; on an idle machine it takes 20 ms. */
+  readonly connectLimitMs?: number | undefined;
   readonly signal: AbortSignal;
   /** Called when the socket closes and this side did not close it. */
   readonly onClosed: (description: string) => void;
@@ -83,11 +85,11 @@ export class DevTools {
   #isWatched = false;
 
   static async connect(options: DevToolsOptions): Promise<DevTools> {
-    const { url, agent } = options;
-    const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: 1 << 30, agent });
+    const { url, agent, headers = {}, connectLimitMs = CONNECT_LIMIT_MS } = options;
+    const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: 1 << 30, agent, headers });
     const devtools = new DevTools(socket, options);
     try {
-      await withDeadline(opened(socket, options.signal), CONNECT_LIMIT_MS, 'Connecting to the DevTools socket');
+      await withDeadline(opened(socket, options.signal), connectLimitMs, 'Connecting to the DevTools socket');
       // Target.setAutoAttach would stop every window that has an opener until it is released (measured).
       const discovered = devtools.call('Target.setDiscoverTargets', { discover: true, filter: [{ type: 'page' }] });
       await raceSignal(discovered, options.signal);

@@ -13,7 +13,8 @@ import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { Bidi } from './bidi.ts';
 import type { CommandInfo } from './command-log.ts';
-import { DevTools, findDevToolsUrl, isDevToolsReachable } from './devtools.ts';
+import { DevTools, findDevToolsUrl, isDevToolsReachable, type DevToolsOptions } from './devtools.ts';
+import { connectToFirst, listSocketAddresses, toClientUrl, type SocketAddress } from './endpoint-socket.ts';
 import type { SessionFacts } from './diagnosis/diagnosis.ts';
 import type { HttpClient } from './http-client.ts';
 import type { DriverProcess } from './driver-process.ts';
@@ -65,6 +66,8 @@ export class SessionWatch {
   readonly tracker: StateTracker;
   #devtools: DevTools | undefined;
   #devtoolsUrl = '';
+  /** The addresses of DevTools to try; after the first connection, the one that was reached. */
+  #devtoolsAddresses: [SocketAddress, ...SocketAddress[]] = [{ url: '', headers: {} }];
   #bidi: Bidi | undefined;
   #fallback: FallbackState | undefined;
   readonly #tabCrash = Promise.withResolvers<void>();
@@ -111,19 +114,32 @@ export class SessionWatch {
   }
 
   async #open(): Promise<void> {
-    const { capabilities, wantsBidi } = this.#options;
+    const { capabilities, wantsBidi, target } = this.#options;
     await this.#tryTo('connect to DevTools', async () => {
       const url = await this.#findDevTools();
       if (url === undefined) return;
       this.#devtoolsUrl = url;
+      // The address of a browser itself is valid as it is.
+      const isOffered = capabilities.get('se:cdp') === url;
+      this.#devtoolsAddresses = isOffered ? listSocketAddresses(url, target) : [{ url, headers: {} }];
       await this.#connectDevTools();
+      if (isOffered) capabilities.set('se:cdp', toClientUrl(this.#devtoolsAddresses[0], target));
     });
     const url: unknown = capabilities.get('webSocketUrl');
     if (typeof url === 'string' && (this.#devtools === undefined || wantsBidi)) {
       await this.#tryTo('connect to BiDi', async () => {
         const onClosed = (message: string) => void this.#onBidiClosed(message);
-        this.#bidi = await Bidi.connect({ url, agent: this.#agentFor(url), signal: this.#openSignal, onClosed });
+        const signal = this.#openSignal;
+        const { socket, address } = await connectToFirst(listSocketAddresses(url, target), (to, connectLimitMs) =>
+          Bidi.connect({ ...to, connectLimitMs, agent: this.#agentFor(to.url), signal, onClosed }),
+        );
+        this.#bidi = socket;
+        capabilities.set('webSocketUrl', toClientUrl(address, target));
       });
+    } else if (typeof url === 'string' && this.#devtoolsAddresses[0].url !== this.#devtoolsUrl) {
+      // The node was not reached at its own address, so its BiDi socket is not reached there either.
+      const address = listSocketAddresses(url, target).at(-1);
+      if (address !== undefined) capabilities.set('webSocketUrl', toClientUrl(address, target));
     }
     if (this.#devtools === undefined && KNOWN_BROWSERS.test(String(capabilities.get('browserName'))))
       this.#fallback = this.#makeFallback();
@@ -184,9 +200,7 @@ export class SessionWatch {
 
   async #connectDevTools(): Promise<void> {
     const { report, transport, facts } = this.#options;
-    this.#devtools = await DevTools.connect({
-      url: this.#devtoolsUrl,
-      agent: this.#agentFor(this.#devtoolsUrl),
+    const options: Omit<DevToolsOptions, 'url'> = {
       signal: this.#openSignal,
       onClosed: (message) => void this.#onDevToolsClosed(message),
       onTabCrashed: (handle, crash) => {
@@ -210,8 +224,13 @@ export class SessionWatch {
         this.tracker.onPageEvent(handle, event);
         this.#recorder?.onPageEvent(handle, event);
       },
-    });
-    transport.settings.windowHandle ??= this.#devtools.onlyPage;
+    };
+    const { socket, address } = await connectToFirst(this.#devtoolsAddresses, (to, connectLimitMs) =>
+      DevTools.connect({ ...options, ...to, connectLimitMs, agent: this.#agentFor(to.url) }),
+    );
+    this.#devtools = socket;
+    this.#devtoolsAddresses = [address];
+    transport.settings.windowHandle ??= socket.onlyPage;
   }
 
   /** True if a command in flight closes a window. A browser that ends with its last window was not killed. */
