@@ -55,6 +55,8 @@ const settingsSchema = z.object({
   GRID_URL: webAddress.optional(),
   /** An HTTP proxy for requests to GRID_URL. */
   GRID_PROXY: webAddress.optional(),
+  /** The time for a session to start at GRID_URL, where it may wait in the queue for a free slot. */
+  GRID_START_TIMEOUT_SECONDS: seconds(290),
   CHROME_BINARY: optionalPath,
   CHROMEDRIVER: optionalPath,
   /** Browsers other than Chrome and Chromium need GRID_URL. */
@@ -182,6 +184,7 @@ export interface Config {
   readonly registryUrl: string;
   readonly gridUrl: string | undefined;
   readonly gridProxy: string | undefined;
+  readonly gridStartTimeoutMs: number;
   readonly chromeBinary: string | undefined;
   readonly chromedriver: string | undefined;
   readonly browser: 'chrome' | 'firefox' | 'MicrosoftEdge';
@@ -294,6 +297,7 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Config
     registryUrl: toProjectUrl(settings.REGISTRY_URL),
     gridUrl: settings.GRID_URL,
     gridProxy: settings.GRID_PROXY,
+    gridStartTimeoutMs: settings.GRID_START_TIMEOUT_SECONDS * 1_000,
     chromeBinary: settings.CHROME_BINARY,
     chromedriver: settings.CHROMEDRIVER,
     browser: settings.BROWSER,

@@ -17,6 +17,7 @@ import { SessionEndedError, SessionStartError } from './death.ts';
 import { browserPidOf, DeathHistory, SessionFacts } from './diagnosis/diagnosis.ts';
 import { HttpClient } from './http-client.ts';
 import { DriverProcess } from './driver-process.ts';
+import { EndpointStart } from './endpoint-start.ts';
 import { Prober } from './probe.ts';
 import { describeProxy } from './describe-proxy.ts';
 import { describeTarget, isLoopback } from './session-target.ts';
@@ -29,16 +30,10 @@ import { SessionEnding } from './session-ending.ts';
 import type { SessionOptions } from './session-options.ts';
 import { toStartError } from './start-errors.ts';
 import { IN_FLIGHT_ANSWER_LIMIT_MS, SessionWatch } from './session-watch.ts';
-import { OWN_START_LIMIT_MS } from './session-settings.ts';
+import { ABORTED_START_LIMIT_MS, OWN_START_LIMIT_MS } from './session-settings.ts';
 import type { SessionTimeouts } from './state/browser-state.ts';
 import { StateAccess } from './state/state-access.ts';
 import { CommandTransport } from './command-transport.ts';
-
-/**
- * The time for which an aborted start at another program's endpoint is awaited, to end the session that it may create. A browser starts in
- * 1 to 3 s.
- */
-const ABORTED_START_LIMIT_MS = 10_000;
 
 export class BrowserSession {
   readonly #options: SessionOptions;
@@ -66,6 +61,7 @@ export class BrowserSession {
     signal.throwIfAborted();
     let session: BrowserSession | undefined;
     let creating: Promise<void> | undefined;
+    using endpoint = EndpointStart.begin(options);
     const onExit = (message: string) => {
       if (session !== undefined) session.#report({ cause: 'driver-gone', detectedBy: 'driver-exit', message });
     };
@@ -75,14 +71,17 @@ export class BrowserSession {
       const process_ = target.kind === 'own' ? await DriverProcess.launch({ ...target, ...launch }) : undefined;
       session = new BrowserSession(options, process_);
       creating = session.#create();
-      await raceSignal(creating, signal);
+      await raceSignal(endpoint?.follow(creating) ?? creating, signal);
       await raceSignal(session.#watchSockets(), signal);
       session.#open();
       return session;
     } catch (thrown) {
-      if (session !== undefined) await session.#abandon(creating);
+      if (session !== undefined) await session.#abandon(endpoint?.isHopeless === true ? undefined : creating);
       const output = session?.driverProcess?.lastOutput ?? '';
-      throw signal.aborted ? toError(signal.reason) : toStartError(thrown, { ...describeTarget(target), output });
+      if (signal.aborted) throw toError(signal.reason);
+      throw endpoint === undefined
+        ? toStartError(thrown, { ...describeTarget(target), output })
+        : await endpoint.explain(thrown);
     }
   }
 
@@ -105,7 +104,7 @@ export class BrowserSession {
         return this.#leaving === undefined ? held : Promise.all([held, this.#leaving]).then(() => undefined);
       },
       ...(options.beforeSend === undefined ? {} : { beforeSend: options.beforeSend }),
-      ...(target.kind === 'own' ? { startLimitMs: OWN_START_LIMIT_MS } : {}),
+      startLimitMs: target.kind === 'own' ? OWN_START_LIMIT_MS : options.startTimeoutMs,
       describeProxy: () => describeProxy(options.browser, this.browser.environment),
       listener: {
         onAlive: () => this.#onAlive(),

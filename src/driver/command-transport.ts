@@ -53,8 +53,8 @@ export interface TransportOptions {
   readonly signal: AbortSignal;
   /** The minimum deadline of a command. */
   readonly commandTimeoutMs: number;
-  /** The time limit of the session's start. Default 5 minutes. */
-  readonly startLimitMs?: number;
+  /** The time limit of the session's start. Default 290 s. */
+  readonly startLimitMs?: number | undefined;
   /** The answer to the session's start, if another client has started it. */
   readonly attachTo?: { readonly sessionId: string; readonly capabilities: object };
   readonly listener: TransportListener;

@@ -66,7 +66,7 @@ export type { StateAccess } from './state/state-access.ts';
 export { Recorder, toRecording, type RecordedSeconds } from './recorder/recorder.ts';
 export type { CommandHook } from './command-transport.ts';
 export type { BrowserSession } from './browser-session.ts';
-export type { SessionListener, SessionOptions } from './session-options.ts';
+export type { QueueState, SessionListener, SessionOptions } from './session-options.ts';
 export type { SessionTarget } from './session-target.ts';
 
 /** Starts a session. Throws `SessionStartError`, with nothing left behind, if there is none to be had. Loads selenium. */

@@ -8,6 +8,15 @@ import type { DriverSource } from './driver-process.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import type { SessionTarget } from './session-target.ts';
 
+/** The queue of a Grid while a start waits in it. */
+export interface QueueState {
+  /** The number of requests in the queue, this one included. */
+  readonly queued: number;
+  readonly slots: number;
+  /** The number of slots that have a session. */
+  readonly sessions: number;
+}
+
 export interface SessionListener {
   /** Called at a proof of life: a command succeeded. */
   readonly onAlive: () => void;
@@ -26,6 +35,10 @@ export interface SessionOptions {
   /** Aborts the start; has no effect afterwards. */
   readonly startSignal?: AbortSignal;
   readonly commandTimeoutMs: number;
+  /** The time limit of a start at another program's endpoint, which may wait for a slot. Default 290 s. */
+  readonly startTimeoutMs?: number | undefined;
+  /** Called when a start waits in the queue of a Grid, and with undefined when it no longer does. */
+  readonly onQueued?: ((state: QueueState | undefined) => void) | undefined;
   readonly heartbeatTimeoutMs: number;
   readonly listener: SessionListener;
   readonly beforeCommand?: CommandHook;

@@ -21,10 +21,15 @@ const OVERRIDES =
   /^(Emulation\.|Network\.(enable$|set|emulate)|Page\.(addScriptToEvaluateOnNewDocument|setBypassCSP)$|Browser\.(grantPermissions|setPermission)$)/;
 /** The longest delay of a Node.js timer. A longer one fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-/** The limit of a session's start. A start may wait for minutes in a Grid's queue, which has limits of its own. */
-const START_LIMIT_MS = 300_000;
+/** The default limit of a session's start. A start may wait in the queue of a Grid, whose own limit is 300 s unless it is told otherwise. */
+const START_LIMIT_MS = 290_000;
 /** The limit of a start by this program's own driver. It takes 0.5 s, and 10 s on an extremely busy machine. */
 export const OWN_START_LIMIT_MS = 45_000;
+/**
+ * The time for which an aborted start at another program's endpoint is awaited, to end the session that it may create. A browser starts in
+ * 1 to 3 s.
+ */
+export const ABORTED_START_LIMIT_MS = 10_000;
 
 export class SessionSettings {
   readonly #commandTimeoutMs: number;

@@ -30,6 +30,8 @@ export interface RunProgress {
   readonly sessions: number;
   readonly deaths: readonly Death[];
   readonly state: 'starting' | 'running' | 'recovering' | 'finishing';
+  /** The queue of the Grid while a session of the run waits in it for a free slot; otherwise null. */
+  readonly queue: { readonly queued: number; readonly slots: number; readonly sessions: number } | null;
 }
 
 export interface RunOutcome {

@@ -2,7 +2,7 @@
 import type { StoredRun } from '../model/run.ts';
 import type { Death } from '../model/death.ts';
 import type { RunSnapshot } from '../registry/registry.ts';
-import type { RunCounts } from './outcome.ts';
+import type { RunCounts, RunProgress } from './outcome.ts';
 
 export class RunFigures {
   readonly deaths: Death[] = [];
@@ -13,6 +13,7 @@ export class RunFigures {
   /** The number of units of work that ended with another session than they began with. */
   contextLosses = 0;
   display: RunSnapshot['display'] = null;
+  #queue: RunProgress['queue'] = null;
   #earlierDeaths = 0;
   #earlierMs = 0;
   readonly #startedAt = performance.now();
@@ -27,6 +28,15 @@ export class RunFigures {
     this.contextLosses += contextLosses;
     this.#earlierMs = durationMs;
   }
+
+  /** The part of the progress that is known here. */
+  get shown(): Pick<RunProgress, 'display' | 'sessions' | 'deaths' | 'queue'> {
+    return { display: this.display, sessions: this.sessions, deaths: this.deaths, queue: this.#queue };
+  }
+
+  readonly noteQueue = (queue: RunProgress['queue'] | undefined): void => {
+    this.#queue = queue ?? null;
+  };
 
   /** The deaths in this process. */
   get ownDeaths(): readonly Death[] {

@@ -100,10 +100,8 @@ export class Run {
     return {
       counts: this.#ledger.counts,
       units: this.#ledger.units,
-      display: this.#figures.display,
+      ...this.#figures.shown,
       records: this.#store?.recordCount ?? this.#plan.resumed?.records ?? 0,
-      sessions: this.#figures.sessions,
-      deaths: this.#figures.deaths,
       state: this.#state,
     };
   }
@@ -315,6 +313,7 @@ export class Run {
   async #acquire(manager: SessionManager, owner: string, before: CommandHook): Promise<Acquisition> {
     this.#stop.signal.throwIfAborted();
     const { baseUrl, waitMs, log } = this.#plan;
+    const base = baseUrl === undefined ? {} : { baseUrl };
     const recorder = this.#recordings.makeRecorder();
     const { beforeCommand, follow } = this.#renewals.retirement.track(before);
     const options: ObservedAcquireOptions = {
@@ -322,7 +321,7 @@ export class Run {
       signal: this.#stop.signal,
       runId: this.id,
       // The run itself restores its state in the next session.
-      supervisor: { beforeCommand, recorder, restore: false, ...(baseUrl !== undefined && { baseUrl }) },
+      supervisor: { ...base, beforeCommand, recorder, onQueued: this.#figures.noteQueue, restore: false },
       observer: {
         onStarted: () => void (this.#figures.sessions += 1),
         onPagePost: (on) => this.#onPagePost(on),

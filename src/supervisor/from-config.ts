@@ -30,5 +30,6 @@ export function toSupervisorOptions(config: Config): SupervisorOptions {
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     heartbeatTimeoutMs: config.heartbeatTimeoutMs,
     commandTimeoutMs: config.commandTimeoutMs,
+    startTimeoutMs: config.gridStartTimeoutMs,
   };
 }

@@ -19,6 +19,9 @@ import { resolveTarget } from './target.ts';
 
 const MAX_START_ATTEMPTS = 3;
 const START_PAUSE_MS = 200;
+/** The time for which passing failures of an endpoint are answered by another attempt. A hub restarts in 2 to 4 s. */
+const ENDPOINT_RETRY_MS = 10_000;
+const ENDPOINT_PAUSE_MS = 500;
 
 /** The source of a session and of its first state. */
 export interface SessionSource {
@@ -60,21 +63,26 @@ export async function openSession(given: OpenSessionOptions): Promise<BrowserSes
 }
 
 /**
- * Tries again if the browser or the driver ended during the start, or if the driver was started ahead. An aborted start rejects
- * after everything that it started is removed.
+ * Tries again if the browser or the driver ended during the start, if the driver was started ahead, or, for 10 s, if an endpoint had a passing
+ * failure. An aborted start rejects after everything that it started is removed.
  */
 export async function startSession(options: SessionOptions): Promise<BrowserSession> {
+  const isOwn = options.target.kind === 'own';
+  let failedAt: number | undefined;
   for (let attempt = 1; ; attempt += 1) {
     const { isWaiting = false } = options.ahead ?? {};
     try {
       return await startBrowserSession(options);
     } catch (thrown) {
+      failedAt ??= performance.now();
       // A driver that has waited may not fit the browser any more, for example after an update.
-      const isWorthIt =
-        options.target.kind === 'own' && thrown instanceof SessionStartError && (thrown.isInterrupted || isWaiting);
-      if (!isWorthIt || attempt === MAX_START_ATTEMPTS) throw thrown;
-      options.log.warn('The browser session could not be started; the start is repeated', { reason: thrown.message });
-      await delay(START_PAUSE_MS, anySignal(options.signal, options.startSignal));
+      const isWorthIt = thrown instanceof SessionStartError && (thrown.isInterrupted || (isOwn && isWaiting));
+      const isLast = isOwn ? attempt === MAX_START_ATTEMPTS : performance.now() - failedAt > ENDPOINT_RETRY_MS;
+      if (!isWorthIt || isLast || options.target.kind === 'attached') throw thrown;
+      const message = 'The browser session could not be started; the start is repeated';
+      // An endpoint that is not up fails every half second.
+      if (isOwn || attempt === 1) options.log.warn(message, { reason: thrown.message });
+      await delay(isOwn ? START_PAUSE_MS : ENDPOINT_PAUSE_MS, anySignal(options.signal, options.startSignal));
     }
   }
 }

@@ -23,6 +23,7 @@ import {
   validateBrowserOptions,
   type BrowserOptions,
   type CommandHook,
+  type QueueState,
   type Recorder,
   type RestoreParts,
 } from '../driver/driver.ts';
@@ -53,6 +54,11 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
    * The minimum deadline of a command in milliseconds; a longer page load or script timeout of the session extends it. Default 120 000 ms.
    */
   readonly commandTimeoutMs?: number;
+  /**
+   * The time limit in milliseconds for a session to start at `gridUrl`, where it may wait in the queue for a free slot. Default 290 000 ms: the
+   * queue of a Selenium Grid has a limit of 300 s.
+   */
+  readonly startTimeoutMs?: number;
   /** The number of further attempts of an API call. Default 4. */
   readonly apiRetries?: number;
   /** The time limit of one attempt of an API call. Default 30 000 ms. */
@@ -91,6 +97,8 @@ export interface SupervisorOptions extends TargetOptions, BrowserOptions {
 /** The options with those that only the layers above use. The public types don't have them. */
 export interface ObservedOptions extends SupervisorOptions {
   readonly observer?: SessionObserver;
+  /** Called when a start waits in the queue of a Grid, and with undefined when it no longer does. */
+  readonly onQueued?: ((state: QueueState | undefined) => void) | undefined;
   /** Records the sessions of this supervisor. */
   readonly recorder?: Recorder | undefined;
   /** A `StandbyKeeper` of the caller, which keeps one standby for several supervisors. It replaces `standby`. */
@@ -108,6 +116,7 @@ const SUPERVISOR_OPTION_KINDS = {
   heartbeatIntervalMs: MILLISECONDS,
   heartbeatTimeoutMs: MILLISECONDS,
   commandTimeoutMs: MILLISECONDS,
+  startTimeoutMs: MILLISECONDS,
   apiRetries: COUNT,
   apiTimeoutMs: MILLISECONDS,
   perHost: OBJECT,
@@ -119,6 +128,7 @@ const SUPERVISOR_OPTION_KINDS = {
   standbyKeeper: OBJECT,
   beforeCommand: FUNCTION,
   observer: OBJECT,
+  onQueued: FUNCTION,
   recorder: OBJECT,
   log: OBJECT,
   signal: SIGNAL,

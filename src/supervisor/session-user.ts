@@ -39,6 +39,8 @@ export function toSessionOptions(
     signal,
     commandTimeoutMs: options.commandTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS,
     heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
+    startTimeoutMs: options.startTimeoutMs,
+    onQueued: options.onQueued,
     ...(startSignal === undefined ? {} : { startSignal }),
     beforeCommand: (command) => user().beforeCommand?.(command),
     beforeSend: () => user().observer?.beforeSend?.(),

@@ -105,6 +105,7 @@ describe('loadConfig', () => {
       cleanupBatchSize: undefined,
       gridUrl: undefined,
       gridProxy: undefined,
+      gridStartTimeoutMs: 290_000,
       browserArguments: [],
       browserCapabilities: {},
       browserEnvironment: {},

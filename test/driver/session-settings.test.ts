@@ -62,7 +62,7 @@ describe('SessionSettings: deadlines', () => {
   });
 
   it('are long enough for the queue of a Grid at a start', () => {
-    expect(settingsWith().deadlineFor('POST /session')).to.equal(300_000);
+    expect(settingsWith().deadlineFor('POST /session')).to.equal(290_000);
   });
 });
 

@@ -20,7 +20,8 @@ export function describeProgress(progress: RunProgress): string {
     ...failed,
     count(progress.records, 'record'),
   ];
-  return `${progress.state}: ${[...parts, describeSessions(progress)].join(', ')}`;
+  const waiting = progress.queue === null ? [] : [describeQueue(progress.queue)];
+  return `${progress.state}: ${[...waiting, ...parts, describeSessions(progress)].join(', ')}`;
 }
 
 /** Counts how fast work is finished. */
@@ -50,6 +51,7 @@ export function renderProgress(
     running: describeSessions(progress),
   }[progress.state];
   const parts = [
+    progress.queue === null ? '' : describeQueue(progress.queue),
     total === 0 ? '' : total === null ? `${done} done` : `${done}/${total}`,
     count(progress.records, 'record'),
     words,
@@ -63,6 +65,10 @@ export function renderProgress(
   const share = Math.min(1, done / total);
   const filled = Math.floor(share * room);
   return `${'█'.repeat(filled)}${'░'.repeat(room - filled)} ${String(Math.floor(share * 100)).padStart(3)}% ${text}`;
+}
+
+function describeQueue({ queued }: NonNullable<RunProgress['queue']>): string {
+  return `waiting for a free slot (${count(queued, 'request')} in the queue)`;
 }
 
 function describeSessions({ sessions, deaths }: RunProgress): string {

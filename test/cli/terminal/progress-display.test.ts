@@ -14,7 +14,7 @@ function makeProgress(change: Partial<RunProgress> = {}): RunProgress {
   const deaths = [{} as RunProgress['deaths'][number]];
   const shown = change.counts ?? counts;
   const units = { done: shown.done + shown.failed + shown.skipped, total: shown.total };
-  return { counts, units, display: null, records: 96, sessions: 2, deaths, state: 'running', ...change };
+  return { counts, units, display: null, records: 96, sessions: 2, deaths, state: 'running', queue: null, ...change };
 }
 
 /** The part of a terminal that the bar uses. When it becomes narrower, it wraps long lines, as most terminals do. */
@@ -62,6 +62,20 @@ class Screen {
 }
 
 describe('the progress in words', () => {
+  it('says that a session waits in the queue of a Grid', () => {
+    const queue = { queued: 3, slots: 4, sessions: 4 };
+    const progress = makeProgress({
+      queue,
+      state: 'starting',
+      counts: { ...makeProgress().counts, total: 0, done: 0 },
+    });
+    const words = 'waiting for a free slot (3 requests in the queue)';
+    expect(describeProgress(progress)).to.contain(`starting: ${words}`);
+    expect(renderProgress(progress, { columns: 100, rate: undefined })).to.match(
+      /^waiting for a free slot \(3 requests/,
+    );
+  });
+
   it('has the finished steps, the records and the deaths', () => {
     expect(describeProgress(makeProgress())).to.equal('running: 120 done, 96 records, session 2 after 1 death');
   });

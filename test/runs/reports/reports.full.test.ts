@@ -131,7 +131,7 @@ describe('The pages of reports, in a real browser', () => {
   });
 
   it('are written also if no session could be started, and are a warning if they cannot be written', async () => {
-    const supervisor = { gridUrl: 'http://127.0.0.1:9/' };
+    const supervisor = { gridUrl: 'http://nowhere.invalid/' };
     const unstarted = await runScripted({ run: save, options: { output: path.join(folder, 'unstarted'), supervisor } });
     expect(unstarted.outcome).to.include({ status: 'failed', sessions: 0 });
     expect(readFileSync(unstarted.outcome.report!, 'utf8')).to.include('session-start-failed');
