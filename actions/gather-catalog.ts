@@ -12,7 +12,16 @@ export default defineAction({
   params: z.object({
     url: z.url().describe('the shop, such as http://127.0.0.1:8080'),
     concurrency: z.int().min(1).max(100).default(20).describe('number of products that are fetched at the same time'),
+    firstPage: z.int().min(1).default(1).describe('the first page of the listing'),
+    everyPage: z.int().min(1).default(1).describe('2 reads every second page, 3 every third one'),
   }),
+
+  // With three shards, each reads every third page, beginning with page 1, 2 and 3. There must be at least as many pages as shards.
+  shards: ({ firstPage, everyPage }, { count = 1 }) =>
+    Array.from({ length: count }, (_, index) => ({
+      firstPage: firstPage + index * everyPage,
+      everyPage: everyPage * count,
+    })),
 
   baseUrl: ({ url }) => url,
 
@@ -22,17 +31,16 @@ export default defineAction({
   },
 
   async run({ driver, params, step, batch, progress }) {
-    for (let number = 1, hasNext = true; hasNext; number += 1) {
+    for (let number = params.firstPage, pages = number; number <= pages; number += params.everyPage) {
       const page = await step(`page ${number}`, async () => {
         await driver.get(new URL(`/catalog?page=${number}`, params.url).href);
         await driver.wait(until.elementLocated(By.css('main[data-ready="true"]')), RENDERED_WITHIN_MS);
         const [title, skus] = await driver.executeScript<[string, string[]]>(
           'return [document.title, [...document.querySelectorAll("[data-sku]")].map((card) => card.dataset.sku)]',
         );
-        const nextLinks = await driver.findElements(By.css('a[rel="next"]'));
-        return { skus, pages: Number(/ of (\d+)/.exec(title)?.[1] ?? number), hasNext: nextLinks.length > 0 };
+        return { skus, pages: Number(/ of (\d+)/.exec(title)?.[1] ?? number) };
       });
-      hasNext = page.hasNext;
+      pages = page.pages;
 
       await batch(
         `products of page ${number}`,
@@ -47,7 +55,7 @@ export default defineAction({
         },
         { key: (sku) => sku, concurrency: params.concurrency },
       );
-      progress(number, page.pages, 'pages');
+      progress(number, pages, 'pages');
     }
   },
 });

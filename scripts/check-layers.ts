@@ -61,7 +61,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The folders of the command line, lowest first. A file of one imports only from the same and from lower ones. */
-const CLI_FOLDERS = ['terminal', 'doctor', 'run', 'inspect'];
+const CLI_FOLDERS = ['terminal', 'doctor', 'run', 'inspect', 'fleet'];
 
 /** Front files other than `src/<module>/<module>.ts`; `any` if every file of the module may be imported. */
 const FRONTS: Readonly<Record<string, string>> = {

@@ -11,6 +11,8 @@ import { ConfigError } from '../core/errors.ts';
 import { limitHeapGrowth } from '../core/memory.ts';
 import { makeActionsCommand } from './inspect/actions-command.ts';
 import { makeDoctorCommand } from './doctor/doctor-command.ts';
+import { enqueueAction, makeEnqueueCommand } from './fleet/enqueue-command.ts';
+import { makeWorkerCommand } from './fleet/worker-command.ts';
 import { makeHealthCommand } from './inspect/health-command.ts';
 import { commandLine } from './terminal/command-line.ts';
 import { makeMetricsCommand } from './inspect/metrics-command.ts';
@@ -58,11 +60,14 @@ async function runCommand(args: readonly string[], end: ProgramEnd): Promise<num
   const run = makeRunCommand(async (words) => {
     runCode = await runAction(words, end);
   });
-  await makeProgram(run).parseAsync([...args], { from: 'user' });
+  const enqueue = makeEnqueueCommand(async (words) => {
+    runCode = await enqueueAction(words, end);
+  });
+  await makeProgram(run, enqueue).parseAsync([...args], { from: 'user' });
   return runCode ?? Number(process.exitCode ?? 0);
 }
 
-function makeProgram(run: Command): Command {
+function makeProgram(run: Command, enqueue: Command): Command {
   const program = new Command('webdriver-supervisor')
     .description('Browser runs that survive the death of their browser.')
     .version(readVersion())
@@ -91,11 +96,14 @@ function makeProgram(run: Command): Command {
     makeMetricsCommand(),
     makeHealthCommand(),
     makeMonitorCommand(),
+    enqueue,
+    makeWorkerCommand(),
     resetStuck,
   ];
   for (const command of commands) program.addCommand(inherit(command, program));
   // The inherited help option would take `--help` from `run <name> --help`.
   run.helpOption(false);
+  enqueue.helpOption(false);
   // The values of flags that npm took arrive as arguments. The command itself reports the flags; commander would report the values.
   resetStuck.allowExcessArguments();
   return program;

@@ -31,6 +31,7 @@ export const OPTIONAL_FEATURES = {
     ],
   },
   postgres: { name: 'a registry in PostgreSQL', packages: ['pg'] },
+  queue: { name: 'workers and schedules', packages: ['pg-boss'] },
   slack: { name: 'alerts to Slack', packages: ['@slack/webhook'] },
   mail: { name: 'alerts by e-mail', packages: ['nodemailer'] },
   socks: { name: 'API calls through a SOCKS proxy', packages: ['socks'] },

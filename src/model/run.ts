@@ -78,6 +78,13 @@ export const runRowSchema = z.object({
   lastProgressAt: time.nullable(),
   /** The time that all its processes together have worked on it. */
   durationMs: z.number(),
+  /** The run that this one is a shard of, and its position among the shards, from 0; null for a run that is no shard. */
+  parentId: z.string().nullable(),
+  shard: whole.nullable(),
+  /** The number of shards of a parent; null for a run that does its work itself. */
+  shards: whole.nullable(),
+  /** The number of times that a worker took the shard. */
+  attempts: whole,
 });
 
 export const runSchema = runRowSchema.transform((row) => {

@@ -1,6 +1,6 @@
 /** Returns a command as the user types it where the monitor runs, such as `npm run sessions -- list`. */
 export type CommandLine = (
-  command: 'run' | 'runs' | 'sessions' | 'health' | 'metrics' | 'reset-stuck',
+  command: 'run' | 'runs' | 'enqueue' | 'sessions' | 'health' | 'metrics' | 'reset-stuck',
   rest?: string,
 ) => string;
 

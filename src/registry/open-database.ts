@@ -7,6 +7,7 @@ import { EventLog } from './log/event-log.ts';
 import { Metrics } from './log/metrics.ts';
 import { Leadership } from './leadership.ts';
 import { Runs } from './runs/runs-table.ts';
+import { Shards } from './runs/shards-table.ts';
 import { SessionLeases } from './sessions/session-leases.ts';
 import { SessionStore } from './sessions/session-store.ts';
 import { Database } from './sql/database.ts';
@@ -22,6 +23,7 @@ export interface Registry extends AsyncDisposable {
   readonly sessions: SessionStore;
   readonly leases: SessionLeases;
   readonly runs: Runs;
+  readonly shards: Shards;
   readonly metrics: Metrics;
   readonly events: EventLog;
   readonly stuck: StuckWork;
@@ -40,6 +42,7 @@ export async function openDatabase(url: string): Promise<Registry> {
     sessions: new SessionStore(database),
     leases: new SessionLeases(database),
     runs: new Runs(database),
+    shards: new Shards(database),
     metrics: new Metrics(database),
     events: new EventLog(database),
     stuck: new StuckWork(database),

@@ -47,8 +47,14 @@ export interface ActionDefinition<Params extends z.ZodObject> {
   owner?(params: z.output<Params>): string;
   /** Options of the browser, such as its language. They are merged with the settings and flags of the user, which win. */
   browser?(params: z.output<Params>): Omit<BrowserOptions, 'headless' | 'browserName'>;
-  /** Sets of parameters that together do the same work, for several machines. */
-  shards?(params: z.output<Params>): readonly z.input<Params>[];
+  /**
+   * Splits the work for workers: returns one set of parameters for each shard, which replace those of the whole. Together the shards do the
+   * work of the whole, and no two do the same. `count` is the number that the user asks for with `--shards`.
+   */
+  shards?(
+    params: z.output<Params>,
+    options: { readonly count: number | undefined },
+  ): readonly Partial<z.input<Params>>[];
   /**
    * The parts of the browser's state that a new session gets after a death: cookies, storage, and the page that the last step left.
    * @default true: all of them

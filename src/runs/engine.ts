@@ -11,6 +11,8 @@ import { findRedone } from './replay/redo.ts';
 import { Run } from './run.ts';
 
 export { assertWritableFolder, exportRecords } from './exports/export.ts';
+export { makeRunId, parseParams } from './run-options.ts';
+export { toStoredParams } from './stored-params.ts';
 export { toFolderClaim } from './exports/output-folder.ts';
 export { rehearse, warnOfEffects } from './rehearsal/rehearsal.ts';
 export { WatchedRun } from './rehearsal/watched-run.ts';

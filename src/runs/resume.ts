@@ -23,11 +23,17 @@ export interface StoredOptions {
 export async function findRun(registry: Registry, wanted: string, action: Action): Promise<StoredRun> {
   const { name } = action;
   const run =
-    wanted === 'last' ? (await registry.runs.list({ action: name, limit: 1 }))[0] : await registry.runs.get(wanted);
+    wanted === 'last'
+      ? (await registry.runs.list({ action: name, hasShards: false, limit: 1 }))[0]
+      : await registry.runs.get(wanted);
   if (run === undefined) {
     const what = wanted === 'last' ? `no run of ${name}` : `no run ${wanted}`;
     throw new ConfigError(`There is ${what} in the registry ${registry.location}. \`runs list\` shows its runs.`);
   }
+  if (run.shards !== null)
+    throw new ConfigError(
+      `The run ${run.id} was enqueued for workers. Continue it with \`enqueue ${run.action} --resume ${run.id}\`.`,
+    );
   if (run.action !== name)
     throw new ConfigError(
       `The run ${run.id} is one of ${run.action}, not of ${name}. Resume it as ${run.action}, or begin a new run of ${name}.`,

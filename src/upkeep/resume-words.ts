@@ -2,10 +2,19 @@
 import type { StoredRun } from '../model/run.ts';
 import { quoteForShell, toFlag } from '../core/shell-words.ts';
 
+/** Returns the command and its arguments. A parent, and the shards of one, continue in the queue. */
+export function toResumeCommand(
+  run: Pick<StoredRun, 'action' | 'id' | 'options' | 'parentId' | 'shards'>,
+): readonly ['run' | 'enqueue', string] {
+  const { id, parentId, shards } = run;
+  if (parentId === null && shards === null) return ['run', toResumeWords(run)];
+  return ['enqueue', toResumeWords({ ...run, id: parentId ?? id })];
+}
+
 /**
  * Returns the arguments of `run`: the action or its file, and a placeholder for each parameter that is not stored because it may be secret.
  */
-export function toResumeWords({
+function toResumeWords({
   action,
   id,
   options: { target, hidden },

@@ -14,7 +14,7 @@ export {
   type ReaperOptions,
 } from './reaper.ts';
 export { removeLeftTemporaryFiles, temporaryPath } from './temporary-files.ts';
-export { toResumeWords } from './resume-words.ts';
+export { toResumeCommand } from './resume-words.ts';
 export { describeIdle, endTimedOut, resetStuck, timeOutStuck, type StuckReset } from './stuck-reset.ts';
 export {
   DEFAULT_CLEANUP_POLICY,

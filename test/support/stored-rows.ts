@@ -35,6 +35,10 @@ export function makeStoredRun(parts: Partial<StoredRun> = {}): StoredRun {
     updatedAt: TIME,
     lastProgressAt: TIME,
     durationMs: 0,
+    parentId: null,
+    shard: null,
+    shards: null,
+    attempts: 0,
     ...parts,
   };
 }

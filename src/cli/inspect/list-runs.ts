@@ -24,7 +24,7 @@ export async function listRuns(
 ): Promise<void> {
   const limit = toWhole('--limit', limitText, { min: 1 });
   const status = statusText === undefined ? undefined : toChoice('--status', statusText, RUN_STATUSES);
-  const filter = status === undefined ? {} : { status };
+  const filter = { hasShards: false, ...(status !== undefined && { status }) };
   const runs = await registry.runs.list({ ...filter, limit });
   if (json) {
     printJson(runs.map((run) => runToJson(run)));

@@ -1,8 +1,8 @@
 /** All facts about a run, one line per field. */
 import { listAdvice } from '../../model/death-words.ts';
 import { describeStoredDeath } from '../run/describe-death.ts';
-import { count, describeUnits } from '../../core/describe-number.ts';
-import { toShownProgress, type StoredRun } from '../../model/run.ts';
+import { count, describeNumbers, describeUnits } from '../../core/describe-number.ts';
+import { RUN_STATUSES, toShownProgress, type StoredRun } from '../../model/run.ts';
 import { redactValue } from '../../core/redact.ts';
 import { quoteForShell, toFlag } from '../../core/shell-words.ts';
 import { commandLine } from '../terminal/command-line.ts';
@@ -13,9 +13,16 @@ import { renderFields, type Field } from '../terminal/text-table.ts';
 import { toSafeLine } from '../terminal/safe-text.ts';
 import { describeDuration, describeTime } from '../../core/describe-time.ts';
 
+const MAX_SHARDS_SHOWN = 20;
 const NO_REPORTS: FoundReports = { report: null, recordings: [] };
 
-export function renderRun(run: StoredRun, { report, recordings }: FoundReports = NO_REPORTS): string {
+export interface RunSurroundings extends Partial<FoundReports> {
+  /** The shards of a parent. */
+  readonly shards?: readonly StoredRun[];
+}
+
+export function renderRun(run: StoredRun, surroundings: RunSurroundings = {}): string {
+  const { report, recordings, shards } = { ...NO_REPORTS, shards: [], ...surroundings };
   const { startedAt, endedAt, lastProgressAt, error, host, pid } = run;
   const fields: readonly Field[] = [
     ['id', run.id],
@@ -24,6 +31,8 @@ export function renderRun(run: StoredRun, { report, recordings }: FoundReports =
     ['error', error === null ? null : `${error.code}: ${error.message}`],
     ['owner', run.owner],
     ['params', describeParams(run.params)],
+    ['shards', shards.length === 0 ? null : describeShards(shards)],
+    ['attempts', run.parentId === null ? null : String(run.attempts)],
     ['steps', describeUnits(run.counts)],
     ['progress', describeProgress(run)],
     ['records', describeRecords(run)],
@@ -55,6 +64,22 @@ export function runToJson(run: StoredRun, reports?: FoundReports): object {
     isProcessGone: isRunLeft(run),
     ...(reports && { report: reports.report, recordings: reports.recordings.map(({ file }) => file) }),
   };
+}
+
+/** Returns the number of shards by status, and a line for each one that was tried again or did not complete. */
+function describeShards(shards: readonly StoredRun[]): readonly string[] {
+  const numbers = Object.groupBy(shards, ({ status }) => status);
+  const byStatus = Object.fromEntries(Object.entries(numbers).map(([name, { length }]) => [name, length]));
+  const notable = shards.filter(
+    ({ status, attempts, error }) =>
+      attempts > 1 || error !== null || ['failed', 'halted', 'timed_out'].includes(status),
+  );
+  const lines = notable.slice(0, MAX_SHARDS_SHOWN).map(({ id, status, attempts, error }) => {
+    const reason = error === null ? '' : `: ${error.message}`;
+    return `${id} ${status}, ${count(attempts, 'attempt')}${toSafeLine(reason)}`;
+  });
+  const more = notable.length > lines.length ? [`and ${notable.length - lines.length} more`] : [];
+  return [describeNumbers(byStatus, RUN_STATUSES), ...lines, ...more];
 }
 
 function describeStatus(run: StoredRun): string {

@@ -74,9 +74,10 @@ export function makeRunsCommand(): Command {
 async function show(registry: Registry, typed: string, { json = false }: JsonOption): Promise<void> {
   const run = await find(registry, typed);
   if (run === undefined) return;
+  const shards = run.shards === null ? [] : await registry.shards.list(run.id);
   const reports = run.options['output'] === false ? undefined : await findReports(folderOf(run));
   if (json) printJson(runToJson(run, reports));
-  else printResult(renderRun(run, reports));
+  else printResult(renderRun(run, { ...reports, shards }));
 }
 
 /** Returns the folder of the run's files. */
@@ -84,7 +85,8 @@ function folderOf({ id, options: { output } }: StoredRun): string {
   return typeof output === 'string' ? output : path.join('output', id);
 }
 
-async function writeFiles(registry: Registry, typed: string, options: ExportOptions): Promise<void> {
+/** Writes the records of a run to files, and prints the paths. */
+export async function writeFiles(registry: Registry, typed: string, options: ExportOptions): Promise<void> {
   const asked = options.format === undefined ? undefined : toChoice('--format', options.format, EXPORT_FORMATS);
   if (options.output === '') throw new ConfigError('--output is empty; name a folder.');
   const run = await find(registry, typed);
@@ -160,7 +162,7 @@ function describeCancel(run: StoredRun, result: 'requested' | 'cancelled' | 'ove
 async function find(registry: Registry, typed: string): Promise<StoredRun | undefined> {
   const { runs, location } = registry;
   if (typed === 'last') {
-    const [newest] = await runs.list({ limit: 1 });
+    const [newest] = await runs.list({ hasShards: false, limit: 1 });
     if (newest === undefined)
       fail(
         `There are no runs in the registry ${location} yet. Begin one: ${commandLine('run', 'gather-catalog --help')}`,

@@ -1,6 +1,6 @@
 /** Texts about a run that all commands make from its row. */
 import type { StoredRun } from '../../model/run.ts';
-import { toResumeWords } from '../../upkeep/upkeep.ts';
+import { toResumeCommand } from '../../upkeep/upkeep.ts';
 import { commandLine } from '../terminal/command-line.ts';
 import { isLeft } from './registry-commands.ts';
 
@@ -11,5 +11,5 @@ export function isRunLeft(run: StoredRun): boolean {
 
 /** Returns the command that resumes the run, with a gap for each parameter that may be secret and is not stored. */
 export function resumeLine(run: StoredRun): string {
-  return commandLine('run', toResumeWords(run));
+  return commandLine(...toResumeCommand(run));
 }

@@ -5,8 +5,8 @@ import { findSecrets } from '../../core/redact.ts';
 import { secrets } from '../../core/secrets.ts';
 import type { Action, ExportFormat, RehearsalScope, RunOptions } from '../../runs/runs.ts';
 import { checkParameters, readParameter, toActionParameters } from './action-flags.ts';
-import { parseFlags, showValue, type FlagProblem } from './flags.ts';
-import { commandLine, describeKeptByNpm, flagsKeptByNpm } from '../terminal/command-line.ts';
+import { parseFlags, showValue, type Flag, type FlagProblem } from './flags.ts';
+import { commandLine, describeKeptByNpm, flagsKeptByNpm, type CommandName } from '../terminal/command-line.ts';
 import { RUN_COMMAND_FLAGS } from './run-help.ts';
 
 const MAX_WAIT_SECONDS = 86_400;
@@ -21,36 +21,67 @@ export interface RunRequest {
   readonly rehearsal: RehearsalScope | undefined;
 }
 
-/** Throws `ConfigError` with one line per problem. */
-export function parseRunFlags(action: Action, args: readonly string[], target: string): RunRequest {
+export interface ActionFlagsOptions {
+  /** The name or file of the action, as the user typed it. */
+  readonly target: string;
+  readonly command: CommandName;
+  /** The flags of the command itself. */
+  readonly flags: readonly Flag[];
+  readonly check: (values: ReadonlyMap<string, unknown>) => readonly FlagProblem[];
+}
+
+export interface ActionFlags {
+  readonly params: Readonly<Record<string, unknown>>;
+  /** The flags of the command that were given. */
+  readonly values: ReadonlyMap<string, unknown>;
+}
+
+/** Separates the parameters of an action from the flags of the command. Throws `ConfigError` with one line per problem. */
+export function parseActionFlags(
+  action: Action,
+  args: readonly string[],
+  { target, command, flags, check }: ActionFlagsOptions,
+): ActionFlags {
   const parameters = toActionParameters(action);
-  const { values, positionals, problems } = parseFlags(args, [...parameters, ...RUN_COMMAND_FLAGS]);
+  const { values, positionals, problems } = parseFlags(args, [...parameters, ...flags]);
   const given = parameters.filter(({ name }) => values.has(name));
   const params = Object.fromEntries(
     given.map(({ parameter, name }) => [parameter, readParameter(action, parameter, values.get(name))]),
   );
   const secretsOfParams = findSecrets(params);
   secrets.add(secretsOfParams);
-  const names = [...parameters, ...RUN_COMMAND_FLAGS].map(({ name }) => name);
+  const names = [...parameters, ...flags].map(({ name }) => name);
   const kept = flagsKeptByNpm(names, { args });
   const reported = new Set([...kept, ...problems.map(({ flag }) => flag)]);
   const isResume = values.has('resume');
   const all = [
     // A secret with a space, without quotes, arrives as several words.
-    ...describeStrayWords({ kept, positionals, target, isSecret: secretsOfParams.length > 0 }),
+    ...describeStrayWords({ kept, positionals, command, target, isSecret: secretsOfParams.length > 0 }),
     ...problems,
-    ...checkRunFlags(values),
+    ...check(values),
     // A run that is resumed has the missing parameters already.
     ...checkParameters(action, params).filter(({ flag, isMissing }) => !reported.has(flag) && !(isMissing && isResume)),
   ];
   if (all.length > 0) {
-    const help = `See ${commandLine('run', `${target} --help`)}`;
+    const help = `See ${commandLine(command, `${target} --help`)}`;
     const [first] = all;
     if (all.length === 1) throw new ConfigError(`${first?.message} ${help}`);
+    const verb = command === 'run' ? 'run' : 'enqueued';
     throw new ConfigError(
-      `${action.name} can't be run like this:\n${all.map(({ message }) => `  ${message}\n`).join('')}${help}`,
+      `${action.name} can't be ${verb} like this:\n${all.map(({ message }) => `  ${message}\n`).join('')}${help}`,
     );
   }
+  return { params, values };
+}
+
+/** Throws `ConfigError` with one line per problem. */
+export function parseRunFlags(action: Action, args: readonly string[], target: string): RunRequest {
+  const { params, values } = parseActionFlags(action, args, {
+    target,
+    command: 'run',
+    flags: RUN_COMMAND_FLAGS,
+    check: checkRunFlags,
+  });
   const config = loadConfig({
     flags: {
       GRID_URL: values.get('grid'),
@@ -140,13 +171,15 @@ function checkRunFlags(values: ReadonlyMap<string, unknown>): FlagProblem[] {
 function describeStrayWords({
   kept,
   positionals,
+  command,
   target,
   isSecret,
 }: Readonly<Record<'kept' | 'positionals', readonly string[]>> & {
+  readonly command: CommandName;
   readonly target: string;
   readonly isSecret: boolean;
 }): FlagProblem[] {
-  const line = commandLine('run', `${target} --flag value …`);
+  const line = commandLine(command, `${target} --flag value …`);
   if (kept.length > 0) return [{ flag: '', message: describeKeptByNpm(kept, line) }];
   if (positionals.length === 0) return [];
   const words = positionals.map((word) => showValue(isSecret ? 'secret' : 'word', word)).join(', ');

@@ -5,7 +5,7 @@ import { RECORD_MODES } from '../../config/config.ts';
 import { EXPORT_FORMATS, type Action } from '../../runs/runs.ts';
 import { toActionParameters, type ActionParameter } from './action-flags.ts';
 import type { Flag } from './flags.ts';
-import { commandLine } from '../terminal/command-line.ts';
+import { commandLine, type CommandName } from '../terminal/command-line.ts';
 
 const text = (name: string, placeholder: string, description: string, rest: Partial<Flag> = {}): Flag => ({
   ...{ name, kind: 'text', placeholder, description },
@@ -94,9 +94,32 @@ export function makeActionHelp(action: Action, target: string): string {
   return `${command.helpInformation()}\n${describeExamples([commandLine('run', [target, ...example].join(' '))])}`;
 }
 
+/** Returns the help of `enqueue`, for one action if `action` is given. */
+export function makeEnqueueHelp(
+  flags: readonly Flag[],
+  action?: { readonly action: Action; readonly target: string },
+): string {
+  const parameters = action === undefined ? [] : toActionParameters(action.action);
+  const example = parameters
+    .filter(({ isRequired }) => isRequired)
+    .map((parameter) => `--${parameter.name} ${exampleOf(parameter)}`);
+  const usage = action === undefined ? '<name|file> [--parameter value …] [options]' : `${action.target} [options]`;
+  const command = makeHelpCommand('enqueue', usage, 'enqueue').description(
+    'Splits the work of an action into shards and puts them into the queue, for the workers of all machines. Needs a registry in PostgreSQL.',
+  );
+  for (const parameter of parameters) command.addOption(toOption(parameter).helpGroup('Parameters:'));
+  for (const flag of flags) command.addOption(toOption(flag).helpGroup('Options:'));
+  const words = [action?.target ?? 'gather-catalog --url http://127.0.0.1:8080', ...example];
+  return `${command.helpInformation()}\n${describeExamples([
+    commandLine('enqueue', words.join(' ')),
+    commandLine('enqueue', [...words, '--wait'].join(' ')),
+    commandLine('worker'),
+  ])}`;
+}
+
 /** Returns a command that is only used to print its help. */
-function makeHelpCommand(name: string, usage: string): Command {
-  return new Command(name).helpOption(false).configureHelp({ commandUsage: () => commandLine('run', usage) });
+function makeHelpCommand(name: string, usage: string, called: CommandName = 'run'): Command {
+  return new Command(name).helpOption(false).configureHelp({ commandUsage: () => commandLine(called, usage) });
 }
 
 function describeExamples(lines: readonly string[]): string {

@@ -17,6 +17,8 @@ export const COMMANDS = [
   'health',
   'monitor',
   'reset-stuck',
+  'enqueue',
+  'worker',
 ] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
@@ -36,6 +38,8 @@ const SCRIPTS: Readonly<Partial<Record<CommandName, string>>> = {
   health: 'health',
   monitor: 'monitor',
   'reset-stuck': 'reset-stuck',
+  enqueue: 'enqueue',
+  worker: 'worker',
 };
 const IS_DEPENDENCY = /[\\/]node_modules[\\/]/.test(import.meta.url);
 /** npm sets these for every script, also if the user typed none of them; `json` may come from the user's `.npmrc`. */

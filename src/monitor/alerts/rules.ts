@@ -1,7 +1,7 @@
 /** The alert rules as data. Each rule checks the facts and returns its findings. */
 import type { StoredRun } from '../../model/run.ts';
 import { describeSpan } from '../../core/describe-time.ts';
-import { describeIdle, MIN_UNITS_TO_JUDGE, MIN_REUSE_RATIO, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
+import { describeIdle, MIN_UNITS_TO_JUDGE, MIN_REUSE_RATIO, toResumeCommand, type Idle } from '../../upkeep/upkeep.ts';
 import type { CommandLine } from '../command-line.ts';
 import { MAX_ACTIVE_SESSIONS } from '../health.ts';
 import type { AlertFacts, RecentDeath } from './facts.ts';
@@ -229,7 +229,7 @@ function storedOf({ counts: { done, total }, records }: StoredRun): string {
 }
 
 function resumeOf(run: StoredRun, commandLine: CommandLine): string {
-  return commandLine('run', toResumeWords(run));
+  return commandLine(...toResumeCommand(run));
 }
 
 function mostFrequent(names: readonly string[]): string {

@@ -29,7 +29,7 @@ export function addRunRoutes(server: Server, { link, toRun }: RouteContext, { ch
       },
     },
     async ({ query }) => {
-      const page = await link.use((registry) => registry.runs.listPage(toListFilter(query)));
+      const page = await link.use((registry) => registry.runs.listPage({ ...toListFilter(query), hasShards: false }));
       return { runs: page.rows.map(toRun), count: page.rows.length, next: toNext(page) };
     },
   );

@@ -6,7 +6,7 @@ import { diagnosisSchema } from '../../model/death.ts';
 import { toShownProgress, type StoredRun } from '../../model/run.ts';
 import { redactText, redactUrl } from '../../core/redact.ts';
 import type { ListedStep, RegistryMetrics, StoredAlert, StoredEvent } from '../../registry/registry.ts';
-import { countCreated, toResumeWords, type Idle } from '../../upkeep/upkeep.ts';
+import { countCreated, toResumeCommand, type Idle } from '../../upkeep/upkeep.ts';
 import type { CommandLine } from '../command-line.ts';
 import type { HealthLimits, HealthReport } from '../health.ts';
 import { publicRun, publicSession } from './shapes.ts';
@@ -41,7 +41,7 @@ export function toRunView(run: StoredRun, commandLine: CommandLine): Shape<'run'
     error: run.error === null ? null : { code: run.error.code, message: redactText(run.error.message) },
     is_cancel_requested: run.isCancelRequested,
     duration_ms: Math.max(0, run.durationMs),
-    resume: run.status === 'completed' ? null : commandLine('run', toResumeWords(run)),
+    resume: run.status === 'completed' ? null : commandLine(...toResumeCommand(run)),
     show: commandLine('runs', `show ${run.id}`),
   };
 }

@@ -4,7 +4,7 @@
  */
 import type { ExpressionBuilder } from 'kysely';
 
-import { ENDED_STEPS } from '../../model/run.ts';
+import { ENDED_STEPS, type RunRow } from '../../model/run.ts';
 import { count } from '../log/counters.ts';
 import { yieldToWriters } from '../yield-to-writers.ts';
 import type { Connection, Database } from '../sql/database.ts';
@@ -22,18 +22,35 @@ export function isRemovable(before: string) {
       eb('token', 'is', null),
       eb('status', 'not in', ['pending', 'processing']),
       eb('updatedAt', '<', before),
-      eb.or([eb('records', '=', 0), eb('outputs', '!=', '{}')]),
+      // The shards of a parent are removed with it.
+      eb('parentId', 'is', null),
+      eb.or([eb('outputs', '!=', '{}'), eb.and([eb('records', '=', 0), eb.not(eb.exists(shardsWithRecords(eb)))])]),
     ]);
 }
 
+function shardsWithRecords(eb: ExpressionBuilder<Tables, 'runs'>) {
+  return eb
+    .selectFrom('runs as shard')
+    .select('shard.id')
+    .whereRef('shard.parentId', '=', 'runs.id')
+    .where('shard.records', '>', 0);
+}
+
 /**
- * Removes a run. Returns false if there is none, if a process works on it, or if `before` is given and {@link isRemovable} does not select
+ * Removes a run, and the shards of a parent. Returns false if there is none, if a process works on it, or if `before` is given and {@link isRemovable} does not select
  * it.
  */
 export async function removeRun(database: Database, id: string, before?: string): Promise<boolean> {
-  const isRemoved = await database.write((db) => removeRow(db, id, before));
-  while (await database.write((db) => removeBatch(db, id))) await yieldToWriters();
-  return isRemoved;
+  const removed = await database.write(async (db) => {
+    const row = await removeRow(db, id, before);
+    if (row === undefined || row.shards === null) return row === undefined ? [] : [id];
+    const shards = await db.selectFrom('runs').select('id').where('parentId', '=', id).execute();
+    for (const shard of shards) await removeRow(db, shard.id, undefined);
+    return [id, ...shards.map((shard) => shard.id)];
+  });
+  for (const each of removed.length > 0 ? removed : [id])
+    while (await database.write((db) => removeBatch(db, each))) await yieldToWriters();
+  return removed.length > 0;
 }
 
 /** Lists the ids of runs whose removal was interrupted. {@link removeRun} finishes it. */
@@ -49,7 +66,7 @@ export async function forgetRemoved(db: Connection, id: string): Promise<void> {
   for (const table of RUN_TABLES) await db.deleteFrom(table).where('runId', '=', id).execute();
 }
 
-async function removeRow(db: Connection, id: string, before: string | undefined): Promise<boolean> {
+async function removeRow(db: Connection, id: string, before: string | undefined): Promise<RunRow | undefined> {
   const row = await db
     .deleteFrom('runs')
     .where('id', '=', id)
@@ -57,7 +74,7 @@ async function removeRow(db: Connection, id: string, before: string | undefined)
     .$if(before !== undefined, (query) => query.where(isRemovable(before ?? '')))
     .returningAll()
     .executeTakeFirst();
-  if (row === undefined) return false;
+  if (row === undefined) return undefined;
   await db.insertInto('removals').values({ runId: id }).execute();
   // The totals outlive the row.
   if (row.reused > 0) await count(db, 'sessions_reused', { by: row.reused });
@@ -65,7 +82,7 @@ async function removeRow(db: Connection, id: string, before: string | undefined)
   for (const status of ENDED_STEPS)
     if (row[status] > 0) await count(db, 'run_steps', { by: row[status], label: status });
   await appendEvent(db, { type: 'run_removed', owner: row.owner, runId: id });
-  return true;
+  return row;
 }
 
 /** Removes one batch. Returns false if nothing is left. */

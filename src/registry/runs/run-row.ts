@@ -13,8 +13,17 @@ export interface NewRun {
   readonly options?: Readonly<Record<string, unknown>>;
 }
 
+/** The place of a run in a family of a parent and its shards. */
+export interface RunPlace {
+  readonly parentId: string | null;
+  readonly shard: number | null;
+  readonly shards: number | null;
+}
+
+const ALONE: RunPlace = { parentId: null, shard: null, shards: null };
+
 /** Returns the row of a run that has not begun. */
-export function toNewRow({ id, action, params, owner, options = {} }: NewRun): RunRow {
+export function toNewRow({ id, action, params, owner, options = {} }: NewRun, place = ALONE): RunRow {
   const now = new Date().toISOString();
   return {
     id,
@@ -55,6 +64,8 @@ export function toNewRow({ id, action, params, owner, options = {} }: NewRun): R
     updatedAt: now,
     lastProgressAt: null,
     durationMs: 0,
+    ...place,
+    attempts: 0,
   };
 }
 

@@ -21,6 +21,8 @@ import {
 } from './run-pages.ts';
 import { missingRun, nextPosition, putRecord, recount, touchRun } from './run-records.ts';
 import { forgetRemoved, isRemovable, listHalfRemoved, removeRun } from './run-removal.ts';
+import { eachShard, pageOfShards } from './shard-pages.ts';
+import { cancelShards, withUnions } from './shards-table.ts';
 import { readRun, toNewRow, toStoredRun, type NewRun } from './run-row.ts';
 import type { RecordEntry, RunSnapshot, RunStore, StoredStep } from './run-store.ts';
 import { RunWriter, type RunWriterOptions } from './run-writer.ts';
@@ -33,6 +35,8 @@ export interface RunFilter {
   readonly action?: string;
   /** A part of the id, or the beginning of the action or the owner; upper and lower case are the same. */
   readonly search?: string;
+  /** False leaves out the shards of parents. @default true */
+  readonly hasShards?: boolean;
   /** The maximum number of runs, newest first; default all. */
   readonly limit?: number;
   /** The position after which the list begins. */
@@ -70,30 +74,35 @@ export class Runs {
   }
 
   async get(id: string): Promise<StoredRun | undefined> {
-    const row = await this.#database.read((db) => findRow(db, id));
-    return row === undefined ? undefined : toStoredRun(row);
+    return this.#database.read(async (db) => {
+      const row = await findRow(db, id);
+      return row === undefined ? undefined : (await withUnions(db, [toStoredRun(row)]))[0];
+    });
   }
 
   /** Lists runs, newest first. Damaged rows are left out; {@link listDamaged} lists them. */
   async list(filter: RunFilter = {}): Promise<StoredRun[]> {
-    return (await this.#rows(filter)).map(readRun).filter((run) => run !== undefined);
+    const runs = (await this.#rows(filter)).map(readRun).filter((run) => run !== undefined);
+    return this.#database.read((db) => withUnions(db, runs));
   }
 
   /** Lists one page of runs, newest first. */
   async listPage(filter: RunFilter & { readonly limit: number }): Promise<Page<StoredRun>> {
-    return toPage(await this.#rows(filter), filter.limit, readRun);
+    const page = toPage(await this.#rows(filter), filter.limit, readRun);
+    return { ...page, rows: await this.#database.read((db) => withUnions(db, page.rows)) };
   }
 
   async listDamaged(): Promise<string[]> {
     return (await this.#rows({})).filter((row) => readRun(row) === undefined).map(({ id }) => id);
   }
 
-  #rows({ status, owner, action, search, limit, after }: RunFilter): Promise<RunRow[]> {
+  #rows({ status, owner, action, search, hasShards = true, limit, after }: RunFilter): Promise<RunRow[]> {
     return this.#database.read((db) =>
       db
         .selectFrom('runs')
         .selectAll()
         .$if(status !== undefined, (query) => query.where('status', 'in', toList(status)))
+        .$if(!hasShards, (query) => query.where('parentId', 'is', null))
         .$if(after !== undefined, (query) =>
           query.where((eb) =>
             eb(eb.refTuple('createdAt', 'id'), '<', eb.tuple(after?.createdAt ?? '', after?.id ?? '')),
@@ -111,12 +120,13 @@ export class Runs {
     );
   }
 
-  async count({ status }: Pick<RunFilter, 'status'> = {}): Promise<number> {
+  async count({ status, hasShards = true }: Pick<RunFilter, 'status' | 'hasShards'> = {}): Promise<number> {
     const { number } = await this.#database.read((db) =>
       db
         .selectFrom('runs')
         .select((eb) => eb.fn.countAll<number>().as('number'))
         .$if(status !== undefined, (query) => query.where('status', 'in', toList(status)))
+        .$if(!hasShards, (query) => query.where('parentId', 'is', null))
         .executeTakeFirstOrThrow(),
     );
     return number;
@@ -176,7 +186,12 @@ export class Runs {
   /** Requests the end of a run. Its process detects the request within seconds. A run without a process is cancelled at once. */
   async requestCancel(id: string): Promise<'requested' | 'cancelled' | 'over' | 'missing'> {
     const now = new Date().toISOString();
-    const cancelled = { status: 'cancelled', errorCode: 'cancelled', errorMessage: 'cancelled by a user' } as const;
+    const cancelled = {
+      status: 'cancelled',
+      cancelRequestedAt: now,
+      errorCode: 'cancelled',
+      errorMessage: 'cancelled by a user',
+    } as const;
     return this.#database.write(async (db) => {
       for (;;) {
         const working = await db
@@ -193,6 +208,7 @@ export class Runs {
         }
         const row = await findRow(db, id);
         if (row === undefined) return 'missing';
+        if (row.shards !== null) return cancelShards(db, row);
         if (row.status !== 'pending' && row.status !== 'processing') return 'over';
         // It is false if the run has begun since the query.
         if (await setStatus(db, id, cancelled)) return 'cancelled';
@@ -257,21 +273,21 @@ export class Runs {
   }
 
   listSteps(id: string): AsyncIterable<StoredStep> {
-    return pageSteps({ database: this.#database, runId: id });
+    return eachShard({ database: this.#database, runId: id }, pageSteps);
   }
 
   listRecords(id: string): AsyncIterable<RecordEntry> {
-    return pageRecords({ database: this.#database, runId: id });
+    return eachShard({ database: this.#database, runId: id }, pageRecords);
   }
 
   /** Lists one page of records in export order. `after` is the `next` of the previous page. */
   listRecordsPage(id: string, page: { readonly after?: string; readonly limit: number }): Promise<RecordsPage> {
-    return readRecordsPage({ database: this.#database, runId: id }, page);
+    return pageOfShards({ database: this.#database, runId: id }, page, readRecordsPage);
   }
 
   /** A page of its steps in the order in which they were declared. `after` is the `next` of the page before. */
   listStepsPage(id: string, page: Parameters<typeof readStepsPage>[1]): Promise<StepsPage> {
-    return readStepsPage({ database: this.#database, runId: id }, page);
+    return pageOfShards({ database: this.#database, runId: id }, page, readStepsPage);
   }
 
   /**

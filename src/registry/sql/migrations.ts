@@ -46,6 +46,7 @@ function makeMigrations(dialect: RegistryDialect): Record<string, Migration> {
     '004_nested_steps': { up: (db: Kysely<unknown>) => addNestedSteps(db) },
     '005_fence': { up: (db: Kysely<unknown>) => addFence(db) },
     '006_released_sessions': { up: (db: Kysely<unknown>) => addReleasedAt(db) },
+    '007_shards': { up: (db: Kysely<unknown>) => addShards(db) },
   };
 }
 
@@ -230,6 +231,17 @@ async function addReleasedAt(db: Kysely<unknown>): Promise<void> {
   await sql`create index sessions_unreleased on sessions (ended_at) where endpoint is not null and released_at is null`.execute(
     db,
   );
+}
+
+async function addShards(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('runs').addColumn('parent_id', 'text').execute();
+  await db.schema.alterTable('runs').addColumn('shard', 'integer').execute();
+  await db.schema.alterTable('runs').addColumn('shards', 'integer').execute();
+  await db.schema
+    .alterTable('runs')
+    .addColumn('attempts', 'integer', (column) => column.notNull().defaultTo(0))
+    .execute();
+  await sql`create index runs_parent on runs (parent_id, shard) where parent_id is not null`.execute(db);
 }
 
 /** Ends all live sessions of an owner except the newest one. */

@@ -22,6 +22,7 @@ export class ActionLoader {
   #last: { readonly file: string; readonly signal: AbortSignal } | undefined;
   /** The number of times that the last action was loaded. */
   #entry = 1;
+  #instances = 1;
 
   /** Installs its hooks for the rest of the program, because an action can import more modules later. */
   static install(): ActionLoader {
@@ -61,6 +62,12 @@ export class ActionLoader {
     if (this.#last === undefined) throw new InvariantError('`reload` was called before `load`.');
     this.#entry += 1;
     return this.#import(entryUrl(this.#last.file, this.#entry), this.#last);
+  }
+
+  /** Loads another new instance of the module, for a program that does several runs at a time. Throws as `load` does. */
+  async loadAnew(file: string, signal: AbortSignal): Promise<Action> {
+    this.#instances += 1;
+    return this.#import(entryUrl(file, this.#instances), { file, signal });
   }
 
   async #import(
