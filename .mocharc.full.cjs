@@ -22,6 +22,12 @@ const UNTIMED = [
   'test/runs/rehearsal/',
   'test/runs/sessions/',
   'test/runs/state/',
+  'test/driver/frozen-start',
+  'test/faults/natural-sessions',
+  'test/faults/pool',
+  'test/runs/recordings',
+  'test/runs/reports/',
+  'test/monitor/dashboard',
 ];
 
 const isRepeatedOnPostgres = (file) => readFileSync(file, 'utf8').includes('describeOnSqliteAndInFullOnPostgres(');
@@ -30,7 +36,10 @@ function findFiles(part) {
   const files = globSync('test/**/*.test.ts').filter(
     (file) => file.endsWith('.full.test.ts') || isRepeatedOnPostgres(file),
   );
-  const untimed = UNTIMED.flatMap((start) => files.filter((file) => file.startsWith(start)));
+  // The short suite runs its files side by side already.
+  const isUntimed = (file) => !file.endsWith('.full.test.ts') || UNTIMED.some((start) => file.startsWith(start));
+  const isFirst = (file) => file.startsWith(UNTIMED[0]);
+  const untimed = files.filter(isUntimed).sort((a, b) => Number(isFirst(b)) - Number(isFirst(a)));
   if (part === 'untimed') return untimed;
   return part === 'timed' ? files.filter((file) => !untimed.includes(file)) : files;
 }
