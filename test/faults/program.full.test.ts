@@ -20,6 +20,9 @@ import { findChromedriver } from '../support/real-driver.ts';
 import { Program } from './program.ts';
 
 const KILLS = 2;
+const PAGES = 10;
+/** The listing and its 20 products. */
+const UNITS = PAGES * 21;
 /** A frozen process is detected after the interval and the timeout. A socket reports the other faults. */
 const QUICK_HEARTBEAT = { HEARTBEAT_INTERVAL_SECONDS: '1', HEARTBEAT_TIMEOUT_SECONDS: '1' };
 const ON_THE_WIRE_MS = 50;
@@ -30,7 +33,7 @@ describe('The program, if its browser is killed', () => {
 
   before(async () => {
     folder = mkdtempSync(path.join(tmpdir(), 'program-'));
-    shop = await openDemoShop();
+    shop = await openDemoShop({ pages: PAGES });
   });
 
   after(async () => {
@@ -76,7 +79,7 @@ describe('The program, if its browser is killed', () => {
       expect(await program.ended(), program.stderr.join('\n')).to.deep.equal({ code: 0, signal: null });
       const { outcome } = program;
       expect(outcome.status).to.equal('completed');
-      expect(outcome.counts).to.deep.equal({ total: 525, done: 525, failed: 0, cancelled: 0, skipped: 0 });
+      expect(outcome.counts).to.deep.equal({ total: UNITS, done: UNITS, failed: 0, cancelled: 0, skipped: 0 });
       expect(outcome.deaths.map(({ cause }) => cause)).to.deep.equal(
         Array.from({ length: times }, () => CAUSE_OF_FAULT[fault as SessionFault]),
       );
@@ -160,7 +163,7 @@ export default defineAction({
   params: z.object({ url: z.url() }),
   async run({ driver, params, step, save }) {
     await driver.get(params.url);
-    for (let page = 1; page <= 25; page += 1) {
+    for (let page = 1; page <= ${PAGES}; page += 1) {
       await step('page ' + page, async ({ save: saveRecord }) => {
         await driver.get(params.url + '/catalog?page=' + page);
         saveRecord({ page, title: await driver.getTitle() }, { key: String(page) });
@@ -180,7 +183,7 @@ export default defineAction({
       killProcess(pid);
     }
     expect(await program.ended()).to.include({ code: 0 });
-    expect(program.outcome).to.include({ status: 'completed', records: 26, sessions: 3 });
-    expect(program.outcome.counts).to.include({ total: 25, done: 25 });
+    expect(program.outcome).to.include({ status: 'completed', records: PAGES + 1, sessions: 3 });
+    expect(program.outcome.counts).to.include({ total: PAGES, done: PAGES });
   });
 });
