@@ -185,6 +185,7 @@ function toProgress(run: StoredRun | undefined): RunProgress {
     records: run?.records ?? 0,
     sessions: run?.sessions ?? 0,
     deaths: run?.deaths ?? [],
+    queue: null,
     state: run?.status === 'pending' ? 'starting' : 'running',
   };
 }
