@@ -1,7 +1,7 @@
 /** Loses one session on a real Selenium Grid, and measures when the death is declared, the next session works, and the slot is free again. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { SessionSupervisor, type Death, type SupervisorOptions } from 'webdriver-supervisor';
+import { SessionSupervisor, type Death } from 'webdriver-supervisor';
 
 import { listProcesses, readProcessVariable } from '../../src/driver/process-table.ts';
 import { findVictim, type GridLoss } from './grid-losses.ts';
@@ -18,6 +18,14 @@ const CALM_MS = 10_000;
 const RELEASE_LIMIT_MS = 60_000;
 const POLL_MS = 200;
 
+export interface LossOptions {
+  readonly activity: Activity;
+  /** The URL of a page that the session visits, and that the batch fetches. */
+  readonly page: string;
+  /** False if the Grid may stay without the lost node. Default true. */
+  readonly repairs?: boolean;
+}
+
 export interface LossResult {
   readonly cause: string;
   /** The time from the loss to the declaration; null if no death was declared. */
@@ -29,14 +37,14 @@ export interface LossResult {
   readonly problems: readonly string[];
 }
 
-/** Loses one session. The Grid is whole again afterwards. */
+/** Loses one session, and makes the Grid whole again. */
 export async function loseSession(
   grid: Grid,
   loss: GridLoss,
-  { activity, page, supervisor: options = {} }: { activity: Activity; page: string; supervisor?: SupervisorOptions },
+  { activity, page, repairs = true }: LossOptions,
 ): Promise<LossResult> {
   const problems: string[] = [];
-  const supervisor = await SessionSupervisor.start({ gridUrl: grid.url, ...options });
+  const supervisor = await SessionSupervisor.start({ gridUrl: grid.url });
   const dead = Promise.withResolvers<Death>();
   supervisor.on('session:dead', ({ death }) => dead.resolve(death));
   let declaredMs: number | null = null;
@@ -50,7 +58,7 @@ export async function loseSession(
     const working = begin(supervisor, activity, page);
     const struckAt = performance.now();
     const repair = await loss.strike(victim);
-    const repaired = sleep(loss.outageMs ?? 0).then(repair);
+    const repaired = repairs ? sleep(loss.outageMs ?? 0).then(repair) : undefined;
     const death = await within(dead.promise, loss.causes.length === 0 ? CALM_MS : NOTICE_LIMIT_MS);
     if (death === undefined) {
       if (loss.causes.length > 0) problems.push('no death was declared');

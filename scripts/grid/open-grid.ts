@@ -50,7 +50,7 @@ export interface Grid extends AsyncDisposable {
   startHub(): Promise<void>;
   /** Returns the node that has the session; undefined if the Grid does not list it. */
   findNode(sessionId: string): Promise<GridProcess | undefined>;
-  /** Returns the ids of the sessions that occupy slots. */
+  /** Returns the ids of the sessions that occupy slots of running nodes. The hub lists a node that is gone for two more minutes. */
   listSessions(): Promise<string[]>;
   /** Starts a further node, or one in the place of a node that was killed. Resolves when it is registered. */
   startNode(): Promise<GridProcess>;
@@ -128,7 +128,9 @@ export async function openGrid({
     },
     startNode,
     listSessions: async () =>
-      (await readNodes(url)).flatMap((node) => node.slots.flatMap(({ session }) => session?.sessionId ?? [])),
+      (await readNodes(url))
+        .filter(({ uri }) => started.some(({ port, isRunning }) => isRunning && uri.endsWith(`:${port}`)))
+        .flatMap((node) => node.slots.flatMap(({ session }) => session?.sessionId ?? [])),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }
