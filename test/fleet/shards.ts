@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { defineAction, z, type Action } from 'webdriver-supervisor';
 import { openScriptedWebDriver, type ScriptedWebDriver } from 'webdriver-supervisor/testing';
 
@@ -42,7 +43,7 @@ export class FleetStage implements AsyncDisposable {
     ({ url: this.url, registry: this.registry, queue: this.queue, server: this.server } = parts);
   }
 
-  enqueue(action: Action, part: string, options: { retries?: number } = {}): Promise<Enqueued> {
+  enqueue(action: Action, part: string, options: { retries?: number; queueName?: string } = {}): Promise<Enqueued> {
     return enqueue(action, { part }, { registry: this.registry, queue: this.queue, ...options });
   }
 
@@ -85,5 +86,16 @@ export class FleetStage implements AsyncDisposable {
     await this.queue[Symbol.asyncDispose]();
     await this.server.close();
     await this.registry.close();
+  }
+}
+
+/** Runs statements in the database of `url`, as an operator does. */
+export async function withClient(url: string, work: (client: Client) => Promise<void>): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    await work(client);
+  } finally {
+    await client.end();
   }
 }
