@@ -12,6 +12,7 @@ import { limitHeapGrowth } from '../core/memory.ts';
 import { makeActionsCommand } from './inspect/actions-command.ts';
 import { makeDoctorCommand } from './doctor/doctor-command.ts';
 import { enqueueAction, makeEnqueueCommand } from './fleet/enqueue-command.ts';
+import { editSchedules, makeScheduleCommand } from './fleet/schedule-command.ts';
 import { makeWorkerCommand } from './fleet/worker-command.ts';
 import { makeHealthCommand } from './inspect/health-command.ts';
 import { commandLine } from './terminal/command-line.ts';
@@ -63,11 +64,14 @@ async function runCommand(args: readonly string[], end: ProgramEnd): Promise<num
   const enqueue = makeEnqueueCommand(async (words) => {
     runCode = await enqueueAction(words, end);
   });
-  await makeProgram(run, enqueue).parseAsync([...args], { from: 'user' });
+  const schedule = makeScheduleCommand(async (words) => {
+    runCode = await editSchedules(words);
+  });
+  await makeProgram({ run, enqueue, schedule }).parseAsync([...args], { from: 'user' });
   return runCode ?? Number(process.exitCode ?? 0);
 }
 
-function makeProgram(run: Command, enqueue: Command): Command {
+function makeProgram({ run, enqueue, schedule }: Readonly<Record<'run' | 'enqueue' | 'schedule', Command>>): Command {
   const program = new Command('webdriver-supervisor')
     .description('Browser runs that survive the death of their browser.')
     .version(readVersion())
@@ -98,12 +102,14 @@ function makeProgram(run: Command, enqueue: Command): Command {
     makeMonitorCommand(),
     enqueue,
     makeWorkerCommand(),
+    schedule,
     resetStuck,
   ];
   for (const command of commands) program.addCommand(inherit(command, program));
   // The inherited help option would take `--help` from `run <name> --help`.
   run.helpOption(false);
   enqueue.helpOption(false);
+  schedule.helpOption(false);
   // The values of flags that npm took arrive as arguments. The command itself reports the flags; commander would report the values.
   resetStuck.allowExcessArguments();
   return program;

@@ -9,6 +9,14 @@ import { isPostgresUrl } from '../registry/registry.ts';
 import type { Queue, QueueOptions } from './queue.ts';
 
 export { DEFAULT_QUEUE, DEFAULT_RETRIES, enqueue, resumeParent, type Enqueued } from './enqueue.ts';
+export {
+  addSchedule,
+  listSchedules,
+  removeSchedule,
+  startScheduler,
+  type NewSchedule,
+  type Schedule,
+} from './schedules.ts';
 export type { Queue, QueueOptions } from './queue.ts';
 export { Worker, type LoadedAction, type WorkerOptions } from './worker.ts';
 
@@ -16,7 +24,7 @@ export { Worker, type LoadedAction, type WorkerOptions } from './worker.ts';
 export async function openQueue(url: string, what: string, options: QueueOptions): Promise<Queue> {
   if (!isPostgresUrl(url))
     throw new ConfigError(
-      `${what} a registry in PostgreSQL, because several machines share it. REGISTRY_URL is ${redactUrl(url)}; set it to postgres://user@host/database.`,
+      `${what} a registry in PostgreSQL, because several machines share it. REGISTRY_URL is ${redactUrl(url)}; set it to postgres://host/database.`,
     );
   const { Queue: Opened } = await importOptional('queue', () => import('./queue.ts'));
   return Opened.open(url, options);

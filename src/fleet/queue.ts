@@ -25,6 +25,8 @@ const RETRY_DELAY_SECONDS = 1;
 const MAX_RETRY_DELAY_SECONDS = 60;
 /** How long the jobs of ended shards are kept. */
 const KEEP_SECONDS = 86_400;
+/** The queue of the jobs that pg-boss sends at the time of a schedule. */
+const SCHEDULES = 'schedules';
 const MAX_CONNECTIONS = 4;
 const STOP_LIMIT_MS = 10_000;
 
@@ -52,6 +54,14 @@ export interface NewJob {
   readonly retries: number;
   /** The seconds before which no worker takes the job. @default 0 */
   readonly delaySeconds?: number;
+}
+
+/** A schedule as pg-boss stores it. */
+export interface StoredSchedule {
+  readonly key: string;
+  readonly cron: string;
+  readonly timezone: string;
+  readonly data: object;
 }
 
 export interface QueueOptions {
@@ -135,8 +145,35 @@ export class Queue implements AsyncDisposable {
     await this.boss.offWork(name, { wait: true });
   }
 
+  /** Stores a schedule; it replaces one with the same key. */
+  async setSchedule({ key, cron, timezone, data }: StoredSchedule): Promise<void> {
+    await this.#createSchedules();
+    await this.boss.schedule(SCHEDULES, cron, data, { key, tz: timezone });
+  }
+
+  async listSchedules(): Promise<StoredSchedule[]> {
+    const schedules = await this.boss.getSchedules(SCHEDULES);
+    return schedules.map(({ key, cron, timezone, data = {} }) => ({ key, cron, timezone, data }));
+  }
+
+  async removeSchedule(key: string): Promise<void> {
+    await this.boss.unschedule(SCHEDULES, key);
+  }
+
+  /** Calls `handle` when the time of a schedule comes, in one of the workers, and for one schedule at a time. */
+  async onSchedule(handle: (data: object) => Promise<void>): Promise<void> {
+    await this.#createSchedules();
+    await this.boss.work<object>(SCHEDULES, { pollingIntervalSeconds: POLL_SECONDS }, async ([job]) => {
+      if (job !== undefined) await handle(job.data);
+    });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.boss.stop({ graceful: true, timeout: STOP_LIMIT_MS });
+  }
+
+  async #createSchedules(): Promise<void> {
+    await this.boss.createQueue(SCHEDULES, { policy: 'singleton', deleteAfterSeconds: KEEP_SECONDS });
   }
 
   async #create(name: string): Promise<void> {

@@ -43,8 +43,12 @@ export class FleetStage implements AsyncDisposable {
     ({ url: this.url, registry: this.registry, queue: this.queue, server: this.server } = parts);
   }
 
+  get parts(): { readonly registry: Registry; readonly queue: Queue } {
+    return { registry: this.registry, queue: this.queue };
+  }
+
   enqueue(action: Action, part: string, options: { retries?: number; queueName?: string } = {}): Promise<Enqueued> {
-    return enqueue(action, { part }, { registry: this.registry, queue: this.queue, ...options });
+    return enqueue(action, { part }, { ...this.parts, ...options });
   }
 
   async work(actions: readonly Action[], options: Partial<WorkerOptions> = {}): Promise<Worker> {

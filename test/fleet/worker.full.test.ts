@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 
 import { expect } from 'chai';
-import { defineAction, z, type Action } from 'webdriver-supervisor';
+import { defineAction, z } from 'webdriver-supervisor';
 
 import { silentLog } from '../../src/core/log.ts';
 import { enqueue, openQueue, resumeParent } from '../../src/fleet/fleet.ts';
@@ -90,7 +90,7 @@ describe('a worker', () => {
     expect(parent.status).to.equal('cancelled');
     expect(parent.records).to.equal(1);
     isHeld = false;
-    const resumed = await resumeParent(parent, { ...stage, queueName: 'cancelled' });
+    const resumed = await resumeParent(parent, { ...stage.parts, queueName: 'cancelled' });
     expect(resumed.shards).to.equal(2);
     const { status, records } = await stage.untilOver(parentId);
     expect({ status, records }).to.deep.equal({ status: 'completed', records: 3 });
@@ -147,7 +147,7 @@ describe('a worker', () => {
 
   it('is refused for an action that can’t be split, and for parameters that may be secret', async () => {
     const whole = defineAction({ name: 'whole', description: 'A test.', params: z.object({}), run: () => undefined });
-    const unsplit = await rejectionOf(enqueue(whole as Action, {}, { ...stage, count: 2 }));
+    const unsplit = await rejectionOf(enqueue(whole, {}, { ...stage.parts, count: 2 }));
     expect(unsplit.message).to.match(/^whole can't be split: it has no `shards`/);
     const login = defineAction({
       name: 'login',
@@ -155,7 +155,7 @@ describe('a worker', () => {
       params: z.object({ password: z.string() }),
       run: () => undefined,
     });
-    const secret = await rejectionOf(enqueue(login as Action, { password: 'hunter2' }, { ...stage }));
+    const secret = await rejectionOf(enqueue(login, { password: 'hunter2' }, stage.parts));
     expect(secret.message).to.match(/^--password may be secret/);
   });
 });

@@ -30,7 +30,8 @@ import { printJson, printNote, printResult } from '../terminal/terminal.ts';
 const FOLLOW_MS = 500;
 const QUEUE_NAME = /^[\w-]{1,40}$/;
 
-const FLAGS: readonly Flag[] = [
+/** The flags that say how an action is enqueued, now or at a time. */
+export const QUEUE_FLAGS: readonly Flag[] = [
   {
     name: 'shards',
     kind: 'number',
@@ -51,6 +52,10 @@ const FLAGS: readonly Flag[] = [
     description: 'the queue, for workers that take only this one',
     defaultValue: DEFAULT_QUEUE,
   },
+];
+
+const FLAGS: readonly Flag[] = [
+  ...QUEUE_FLAGS,
   {
     name: 'resume',
     kind: 'text',
@@ -103,7 +108,12 @@ async function enqueueLoaded(
   action: Action,
   { target, args, signal }: { readonly target: string; readonly args: readonly string[]; readonly signal: AbortSignal },
 ): Promise<number> {
-  const { params, values } = parseActionFlags(action, args, { target, command: 'enqueue', flags: FLAGS, check });
+  const { params, values } = parseActionFlags(action, args, {
+    target,
+    command: 'enqueue',
+    flags: FLAGS,
+    check: checkQueueFlags,
+  });
   const config = loadConfig();
   const log = makeLog({ level: config.logLevel, format: config.logFormat });
   await using queue = await openQueue(config.registryUrl, '`enqueue` needs', { log });
@@ -190,7 +200,7 @@ function toProgress(run: StoredRun | undefined): RunProgress {
   };
 }
 
-function check(values: ReadonlyMap<string, unknown>): FlagProblem[] {
+export function checkQueueFlags(values: ReadonlyMap<string, unknown>): FlagProblem[] {
   const problems: FlagProblem[] = [];
   for (const [flag, min] of [
     ['shards', 1],
@@ -209,8 +219,8 @@ function check(values: ReadonlyMap<string, unknown>): FlagProblem[] {
 }
 
 /** Throws `ConfigError` if a parameter of the action has the name of a flag of `enqueue`. */
-function refuseTaken(action: Action): void {
-  const own = FLAGS.map(({ name }) => name);
+export function refuseTaken(action: Action, flags: readonly Flag[] = FLAGS): void {
+  const own = flags.map(({ name }) => name);
   const taken = toActionParameters(action).filter(({ name }) => own.includes(name));
   if (taken.length === 0) return;
   throw new ConfigError(

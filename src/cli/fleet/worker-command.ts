@@ -3,7 +3,7 @@ import { Command } from 'commander';
 
 import { loadConfig } from '../../config/config.ts';
 import { makeLog } from '../../core/log.ts';
-import { DEFAULT_QUEUE, openQueue, Worker, type LoadedAction } from '../../fleet/fleet.ts';
+import { DEFAULT_QUEUE, openQueue, startScheduler, Worker, type LoadedAction } from '../../fleet/fleet.ts';
 import { openRegistry } from '../../registry/registry.ts';
 import { assertBrowserFits } from '../doctor/check-browser.ts';
 import { ActionLoader } from '../run/load/action-loader.ts';
@@ -70,6 +70,7 @@ async function work(flags: WorkerFlags): Promise<void> {
       queueName: flags.queue,
       concurrency,
     });
+    await startScheduler({ registry, queue, log, loadAction });
     log.info(`The worker waits for shards in the queue "${flags.queue}"; Ctrl+C ends it`);
     await stopped.promise;
     await worker.drain(drainMs);

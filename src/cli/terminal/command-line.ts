@@ -19,6 +19,7 @@ export const COMMANDS = [
   'reset-stuck',
   'enqueue',
   'worker',
+  'schedule',
 ] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
@@ -40,6 +41,7 @@ const SCRIPTS: Readonly<Partial<Record<CommandName, string>>> = {
   'reset-stuck': 'reset-stuck',
   enqueue: 'enqueue',
   worker: 'worker',
+  schedule: 'schedule',
 };
 const IS_DEPENDENCY = /[\\/]node_modules[\\/]/.test(import.meta.url);
 /** npm sets these for every script, also if the user typed none of them; `json` may come from the user's `.npmrc`. */
