@@ -12,10 +12,14 @@
  * `npm run chaos -- --grid [NAME]`: loses sessions on a real Selenium Grid in each way, or in those whose names contain NAME, while the
  * session is idle, runs a command, and does API calls. It takes about 20 minutes, and needs Java and Maven.
  *
+ * `npm run chaos -- --workers 3 [--shards 60] [--seed 1]`: does one run with this number of worker processes, of which one is killed and one
+ * suspended beyond its lease, while PostgreSQL restarts. At least three workers are needed.
+ *
  * The exit code is 1 if a problem was found.
  */
 import { parseArgs } from 'node:util';
 
+import { disturbWorkers } from './chaos/fleet.ts';
 import { loseSessions } from './chaos/grid.ts';
 import { disturbNaturalActions } from './chaos/natural.ts';
 import { probeUnderPressure } from './chaos/pressure.ts';
@@ -36,6 +40,8 @@ const { values: flags, positionals } = parseArgs({
     pressure: { type: 'string' },
     action: { type: 'string' },
     run: { type: 'string' },
+    workers: { type: 'string' },
+    shards: { type: 'string', default: '60' },
     seed: { type: 'string', default: '1' },
     standby: { type: 'boolean', default: false },
     grid: { type: 'boolean', default: false },
@@ -47,6 +53,12 @@ process.exitCode = (await run()) ? 0 : 1;
 function run(): Promise<boolean> {
   const { natural, programs, pressure, registry, action, schedules, verbose: isVerbose } = flags;
   if (flags.grid) return loseSessions({ only: positionals[0] });
+  if (flags.workers !== undefined)
+    return disturbWorkers({
+      workers: toCount('workers', flags.workers),
+      shards: toCount('shards', flags.shards),
+      seed,
+    });
   if (pressure !== undefined) return probeUnderPressure({ probes: toCount('pressure', pressure) });
   if (schedules !== undefined)
     return runSchedules({ schedules: toCount('schedules', schedules), seed, databases: toDatabases(), isVerbose });
