@@ -29,7 +29,11 @@ process.env['TMPDIR'] = folder;
 process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 const { chromeBinary, chromedriver } = loadConfig();
-const located = await locateBrowser({ chromeBinary, chromedriver, env: { PATH: process.env['PATH'] } });
+const located = await locateBrowser({
+  browserPath: chromeBinary,
+  driverPath: chromedriver,
+  env: { PATH: process.env['PATH'] },
+});
 if (!located.found) throw new Error('No browser and driver were found. npm run doctor shows the cause.');
 const paths = { browserPath: located.browserPath, driverPath: located.driverPath };
 

@@ -32,7 +32,7 @@ async function main(): Promise<number> {
 
 function locate(): Promise<BrowserLocation> {
   const { CHROME_BINARY, CHROMEDRIVER, PATH } = process.env;
-  return locateBrowser({ chromeBinary: CHROME_BINARY, chromedriver: CHROMEDRIVER, env: { PATH } });
+  return locateBrowser({ browserPath: CHROME_BINARY, driverPath: CHROMEDRIVER, env: { PATH } });
 }
 
 async function setUp(location: Missing): Promise<number> {

@@ -59,7 +59,10 @@ const settingsSchema = z.object({
   GRID_START_TIMEOUT_SECONDS: seconds(290),
   CHROME_BINARY: optionalPath,
   CHROMEDRIVER: optionalPath,
-  /** Browsers other than Chrome and Chromium need GRID_URL. */
+  FIREFOX_BINARY: optionalPath,
+  GECKODRIVER: optionalPath,
+  EDGE_BINARY: optionalPath,
+  EDGEDRIVER: optionalPath,
   BROWSER: z.enum(['chrome', 'firefox', 'MicrosoftEdge']).default('chrome'),
   HEADLESS: flag(true),
   /** Additional switches of the browser: words separated by spaces, or a JSON list of texts. */
@@ -187,6 +190,10 @@ export interface Config {
   readonly gridStartTimeoutMs: number;
   readonly chromeBinary: string | undefined;
   readonly chromedriver: string | undefined;
+  readonly firefoxBinary: string | undefined;
+  readonly geckodriver: string | undefined;
+  readonly edgeBinary: string | undefined;
+  readonly edgedriver: string | undefined;
   readonly browser: 'chrome' | 'firefox' | 'MicrosoftEdge';
   readonly headless: boolean;
   readonly browserArguments: readonly string[];
@@ -282,11 +289,6 @@ export function loadConfig({ flags = {}, environment = process.env, folder }: Co
 }
 
 function toConfig(settings: z.output<typeof settingsSchema>, environment: ConfigSources['environment'] = {}): Config {
-  if (settings.BROWSER !== 'chrome' && settings.GRID_URL === undefined) {
-    throw new ConfigError(
-      `BROWSER=${settings.BROWSER} needs GRID_URL, because this program only starts Chrome and Chromium by itself.`,
-    );
-  }
   const { SESSION_TIMEOUT_MINUTES, SESSION_WARNING_THRESHOLD = SESSION_TIMEOUT_MINUTES / 2 } = settings;
   if (SESSION_WARNING_THRESHOLD >= SESSION_TIMEOUT_MINUTES) {
     throw new ConfigError(
@@ -300,6 +302,10 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Config
     gridStartTimeoutMs: settings.GRID_START_TIMEOUT_SECONDS * 1_000,
     chromeBinary: settings.CHROME_BINARY,
     chromedriver: settings.CHROMEDRIVER,
+    firefoxBinary: settings.FIREFOX_BINARY,
+    geckodriver: settings.GECKODRIVER,
+    edgeBinary: settings.EDGE_BINARY,
+    edgedriver: settings.EDGEDRIVER,
     browser: settings.BROWSER,
     headless: settings.HEADLESS,
     browserArguments: settings.BROWSER_ARGUMENTS,

@@ -14,7 +14,7 @@ export interface BrowserOptions {
    * accepted too.
    */
   readonly capabilities?: Readonly<Record<string, unknown>> | Capabilities;
-  /** The name of the browser. Browsers other than Chrome and Chromium need an endpoint that offers them. @default 'chrome' */
+  /** The name of the browser. Chrome, Chromium, Firefox and Edge are started on this machine; others need an endpoint. @default 'chrome' */
   readonly browserName?: string;
   /**
    * True if the session also opens a WebDriver BiDi socket and watches it. Without DevTools the socket is always watched. With DevTools it

@@ -58,7 +58,10 @@ export function toCapabilities(
     wanted = new Capabilities();
     wanted.set('browserName', browserName);
     if (browserName === 'firefox')
-      wanted.set('moz:firefoxOptions', { args: [...(headless ? ['-headless'] : []), ...switches] });
+      wanted.set('moz:firefoxOptions', {
+        args: [...(headless ? ['-headless'] : []), ...switches],
+        ...(browserPath === undefined ? {} : { binary: browserPath }),
+      });
   }
   if (bidi || !isChromium(browserName)) wanted.set('webSocketUrl', true);
   if (proxy !== undefined) wanted.set('proxy', toProxyCapability(proxy));

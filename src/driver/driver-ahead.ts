@@ -12,7 +12,7 @@ import { readProcessState } from './process-table.ts';
 /** The wait before a driver is started, so that it does not slow down the work with which a new session begins. */
 const START_DELAY_MS = 1_000;
 
-type DriverOptions = Pick<LaunchOptions, 'driverPath' | 'environment'>;
+type DriverOptions = Pick<LaunchOptions, 'driverPath' | 'family' | 'environment'>;
 
 /** A driver that waits or is being started. */
 interface Waiting {
@@ -58,7 +58,14 @@ export class DriverAhead implements DriverSource {
    * Returns the waiting driver as `DriverProcess.launch` returns a new one; undefined if none waits that fits. Rejects as `onFolder` does, or
    * with the signal's reason.
    */
-  async take({ driverPath, environment, onFolder, onExit, signal }: LaunchOptions): Promise<DriverProcess | undefined> {
+  async take({
+    driverPath,
+    family,
+    environment,
+    onFolder,
+    onExit,
+    signal,
+  }: LaunchOptions): Promise<DriverProcess | undefined> {
     clearTimeout(this.#timer);
     const waiting = this.#waiting;
     this.#waiting = undefined;
@@ -69,7 +76,8 @@ export class DriverAhead implements DriverSource {
     if (driver === undefined) return undefined;
     // A suspended driver would not answer.
     const isReady =
-      waiting.inputs === inputsOf({ driverPath, environment }) && /^[^TtZX]/.test(readProcessState(driver.pid) ?? '');
+      waiting.inputs === inputsOf({ driverPath, family, environment }) &&
+      /^[^TtZX]/.test(readProcessState(driver.pid) ?? '');
     if (!isReady) {
       this.#end(driver);
       return undefined;
@@ -130,6 +138,6 @@ export class DriverAhead implements DriverSource {
   }
 }
 
-function inputsOf({ driverPath, environment = {} }: DriverOptions): string {
-  return JSON.stringify([driverPath, browserEnvironment(environment)]);
+function inputsOf({ driverPath, family, environment = {} }: DriverOptions): string {
+  return JSON.stringify([driverPath, family?.name, browserEnvironment(environment)]);
 }

@@ -14,6 +14,7 @@ import { browserEnvironment } from '../config/config.ts';
 import { toError } from '../core/errors.ts';
 import { redactText } from '../core/redact.ts';
 import { SessionStartError } from './death.ts';
+import { driverFamilyOf, type DriverFamily } from './driver-family.ts';
 import { nameProgram, temporaryRoot } from './program-folder.ts';
 import { FOLDER_PREFIX, killGroup } from './reap.ts';
 import { findStartReason } from './start-reasons.ts';
@@ -36,6 +37,8 @@ const MAX_OUTPUT_LENGTH = 4_000;
 
 export interface LaunchOptions {
   readonly driverPath: string;
+  /** The family of the driver. Default: Chrome's. */
+  readonly family?: DriverFamily | undefined;
   /** Additional environment variables of the driver and its browser. */
   readonly environment?: Readonly<Record<string, string>> | undefined;
   /** See `SessionObserver`. */
@@ -67,7 +70,7 @@ interface DriverParts {
 
 /** A listening driver process with its folder and its watchdog. */
 export class DriverProcess {
-  /** The driver's URL. Its path is random and works as a password: a program that knows it can use the driver. */
+  /** The driver's URL. chromedriver's path is random and works as a password: a program that knows it can use the driver. */
   readonly url: string;
   readonly #parts: DriverParts;
   #onExit: (description: string) => void;
@@ -91,6 +94,7 @@ export class DriverProcess {
 
   static async #launchOnce({
     driverPath,
+    family = driverFamilyOf(),
     environment,
     onFolder,
     isAhead = false,
@@ -110,11 +114,10 @@ export class DriverProcess {
       await removeFolder(folder, watchdog);
       throw thrown;
     }
-    // Pages in this machine's browsers and users of other containers can reach the port, but they do not know the path.
-    const basePath = `/${randomBytes(16).toString('hex')}`;
+    const { arguments: switches, basePath } = family.launch(randomBytes(16).toString('hex'), folder);
     let child: ChildProcess;
     try {
-      child = spawn(driverPath, ['--port=0', `--url-base=${basePath}`, '--enable-chrome-logs'], {
+      child = spawn(driverPath, switches, {
         detached: true,
         env: browserEnvironment({ ...environment, TMPDIR: folder }),
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -122,7 +125,7 @@ export class DriverProcess {
     } catch (thrown) {
       // Most failures are events. Some are thrown, such as the failure of macOS for a program built for another machine.
       await removeFolder(folder, watchdog);
-      throw notStarted(driverPath, toError(thrown).message);
+      throw notStarted({ driverPath, family }, toError(thrown).message);
     }
     if (child.pid !== undefined) watchdog.guard(child.pid);
     const exited = new Promise<string>((resolve) => {
@@ -133,7 +136,7 @@ export class DriverProcess {
     });
     const parts = { child, folder, watchdog, exited, output: collectOutput(child) };
     try {
-      const port = await waitForPort({ output: parts.output, exited, driverPath, signal });
+      const port = await waitForPort({ output: parts.output, exited, driverPath, family, signal });
       const driver = new DriverProcess(parts, { url: `http://127.0.0.1:${port}${basePath}`, onExit });
       if (isAhead) driver.#setRefs('unref');
       return driver;
@@ -234,20 +237,21 @@ async function waitForPort({
   output,
   exited,
   driverPath,
+  family,
   signal,
 }: {
   output: DriverOutput;
   exited: Promise<string>;
   driverPath: string;
+  family: DriverFamily;
   signal: AbortSignal;
 }): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  // chromedriver first says "on port 0", then, when it listens, "started successfully on port N."
   output.onText((text) => {
-    const match = /started successfully on port (\d+)\D/.exec(text);
+    const match = family.listening.exec(text);
     if (match !== null) resolve(Number(match[1]));
   });
-  const fail = (what: string) => reject(notStarted(driverPath, what, output.tail()));
+  const fail = (what: string) => reject(notStarted({ driverPath, family }, what, output.tail()));
   void exited.then(async (what) => {
     await settlesWithin(output.closed, LAST_OUTPUT_LIMIT_MS);
     fail(what);
@@ -263,12 +267,16 @@ async function waitForPort({
   }
 }
 
-function notStarted(driverPath: string, what: string, output = ''): SessionStartError {
+function notStarted(
+  { driverPath, family }: { driverPath: string; family: DriverFamily },
+  what: string,
+  output = '',
+): SessionStartError {
   const printed = redactText(output.trim()).slice(-300);
   const reason = findStartReason(`${what}\n${output}`, [driverPath]);
   // Another program killed it, or a system that ran out of memory.
   const isInterrupted = what.startsWith(ENDED_BY_SIGNAL);
-  const advice = 'set CHROMEDRIVER to a chromedriver that fits the browser.';
+  const advice = `set ${family.settings.driver} to a ${family.driver} that fits the browser.`;
   return new SessionStartError(
     reason === undefined
       ? `The driver ${driverPath} did not start: ${what}${printed === '' ? '' : `; its output: ${printed}`}. See \`npm run doctor\`, or ${advice}`

@@ -1,6 +1,6 @@
 /**
- * Finds a Chrome or Chromium and a chromedriver on this machine. Looks only at files, in this order: explicit settings, PATH, the usual
- * folders, Selenium Manager's cache. It downloads nothing and starts no program except for `--version`. The caller decides what to do if
+ * Finds a browser of a family and its driver on this machine. Looks only at files, in this order: explicit settings, PATH, the usual
+ * folders, this project's and Selenium Manager's caches. It downloads nothing and starts no program except for `--version`. The caller decides what to do if
  * nothing is found.
  */
 import { execFile, type ExecFileException } from 'node:child_process';
@@ -11,37 +11,27 @@ import { basename, delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { browserEnvironment } from '../config/config.ts';
+import { driverFamilyOf, type DriverFamily } from './driver-family.ts';
 import { findStartReason } from './start-reasons.ts';
 
 const VERSION_TIMEOUT_MS = 5_000;
-const BROWSER_NAMES = ['google-chrome', 'google-chrome-stable', 'chromium', 'chromium-browser', 'chrome'];
-const DRIVER_NAMES = ['chromedriver', 'chromium.chromedriver'];
 const BIN_FOLDERS = ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin', '/snap/bin'];
-const BROWSER_PATHS = [
-  '/opt/google/chrome/chrome',
-  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-  '/Applications/Google Chrome for Testing.app/Contents/MacOS/Google Chrome for Testing',
-  '/Applications/Chromium.app/Contents/MacOS/Chromium',
-];
-const DRIVER_PATHS = [
-  '/usr/lib/chromium/chromedriver',
-  '/usr/lib/chromium-browser/chromedriver',
-  '/usr/lib64/chromium-browser/chromedriver',
-];
-/** The executables of Chrome for Testing as Selenium Manager unpacks it: `<cache>/chrome/<platform>/<version>/…`. */
-const CACHED_BROWSER_FILES = ['chrome', 'Google Chrome for Testing.app/Contents/MacOS/Google Chrome for Testing'];
+/** The folder in which `npm run setup:firefox` installs geckodriver, inside of the cache folder. */
+export const BUILT_DRIVER_FOLDER = 'webdriver-supervisor';
 /** A text in Ubuntu's `chromium-browser` script, which starts no browser if the snap is not installed. */
 const SNAP_STUB_WORDS = 'requires the chromium snap to be installed';
 const SNAP_STUB_MAX_BYTES = 8_192;
 
 /** The settings of a search. The caller passes all of them; this module reads no environment variables. */
 export interface LocateOptions {
-  /** The setting `CHROME_BINARY`. */
-  readonly chromeBinary?: string | undefined;
-  /** The setting `CHROMEDRIVER`. */
-  readonly chromedriver?: string | undefined;
-  /** The variable `PATH`. Default: no PATH is searched. */
-  readonly env?: { readonly PATH?: string | undefined };
+  /** The family of the browser. Default: Chrome's. */
+  readonly family?: DriverFamily | undefined;
+  /** The setting that names the browser, such as `CHROME_BINARY`. */
+  readonly browserPath?: string | undefined;
+  /** The setting that names the driver, such as `CHROMEDRIVER`. */
+  readonly driverPath?: string | undefined;
+  /** The variables `PATH` and `XDG_CACHE_HOME`. Default: no PATH is searched. */
+  readonly env?: { readonly PATH?: string | undefined; readonly XDG_CACHE_HOME?: string | undefined };
   /** The home folder, which contains Selenium Manager's cache. Default: the user's. */
   readonly home?: string;
   /** The folders searched after PATH. Default: the usual folders of Linux and macOS. */
@@ -74,11 +64,18 @@ export type InvalidBrowserSetting = Readonly<Record<'setting' | 'path' | 'reason
 
 /** Finds a browser and its driver. It only checks files, so a call takes a few milliseconds. Never throws if a file does not exist. */
 export async function locateBrowser(options: LocateOptions = {}): Promise<BrowserLocation> {
-  const { chromeBinary, chromedriver, env = {}, home = homedir(), folders } = options;
-  for (const [setting, path] of Object.entries({ CHROME_BINARY: chromeBinary, CHROMEDRIVER: chromedriver })) {
+  const { browserPath: givenBrowser, driverPath: givenDriver, env = {}, home = homedir(), folders } = options;
+  const { family = driverFamilyOf() } = options;
+  const { settings, cached } = family;
+  for (const [setting, path] of [
+    [settings.browser, givenBrowser],
+    [settings.driver, givenDriver],
+  ] as const) {
     const reason = path ? await whyNotExecutable(path) : undefined;
     if (path && reason) return { found: false, invalid: { setting, path, reason } };
   }
+  const cacheRoot = env.XDG_CACHE_HOME || join(home, '.cache');
+  // Selenium Manager ignores XDG_CACHE_HOME.
   const cache = join(home, '.cache', 'selenium');
   const searchedFolders = [
     ...new Set([...(env.PATH ?? '').split(delimiter).filter(Boolean), ...(folders ?? BIN_FOLDERS)]),
@@ -88,22 +85,27 @@ export async function locateBrowser(options: LocateOptions = {}): Promise<Browse
       ...searchedFolders.flatMap((folder) => names.map((name) => join(folder, name))),
       ...(folders ? [] : usualPaths),
     ]);
+  const built = family.driverNames.map((name) => join(cacheRoot, BUILT_DRIVER_FOLDER, name, 'bin', name));
   const fetched = (program: string, files: readonly string[]) =>
     firstExecutable(listCached(join(cache, program), files));
 
   const browserPath =
-    chromeBinary || (await installed(BROWSER_NAMES, BROWSER_PATHS)) || (await fetched('chrome', CACHED_BROWSER_FILES));
+    givenBrowser ||
+    (await installed(family.browserNames, family.browserPaths)) ||
+    (await fetched(cached.browserFolder, cached.browserFiles));
   // A browser from the cache is newer than the installed drivers; its own driver was downloaded with it.
-  const cachedDriver = browserPath?.startsWith(cache) ? await fetched('chromedriver', ['chromedriver']) : undefined;
+  const cachedDriver = browserPath?.startsWith(cache) ? await fetched(cached.driverFolder, [family.driver]) : undefined;
   const driverPath =
-    chromedriver ||
+    givenDriver ||
     cachedDriver ||
-    (await installed(DRIVER_NAMES, DRIVER_PATHS)) ||
-    (await fetched('chromedriver', ['chromedriver']));
+    (await installed(family.driverNames, family.driverPaths)) ||
+    (await firstExecutable(built)) ||
+    (await fetched(cached.driverFolder, [family.driver]));
 
   if (browserPath && driverPath) return { found: true, browserPath, driverPath };
   const missing = browserPath ? 'driver' : driverPath ? 'browser' : 'both';
-  const lookedIn = [...searchedFolders, ...(folders ? [] : browserPath ? DRIVER_PATHS : BROWSER_PATHS), cache];
+  const usualPaths = browserPath ? family.driverPaths : family.browserPaths;
+  const lookedIn = [...searchedFolders, ...(folders ? [] : usualPaths), cache];
   return { found: false, missing, browserPath, driverPath, lookedIn };
 }
 
@@ -126,9 +128,10 @@ export async function readVersions(
 
 /**
  * Returns whether a browser and a driver of these versions ("156.0.8078.79") work together: chromedriver supports only its own major
- * version.
+ * version. geckodriver supports all recent versions of Firefox.
  */
-export function versionsFit(browserVersion: string, driverVersion: string): boolean {
+export function versionsFit(browserVersion: string, driverVersion: string, family = driverFamilyOf()): boolean {
+  if (!family.hasMatchingVersions) return true;
   return browserVersion.split('.')[0] === driverVersion.split('.')[0];
 }
 

@@ -207,15 +207,25 @@ async function checkBrowser(devtools: DevTools, limitMs: number): Promise<ProbeR
  * Checks the driver. It answers for a dead browser as well (measured), so a missing answer is a death, but an answer does not prove that
  * the browser is alive.
  */
-async function checkOwnDriver({ http, limitMs }: ProbeTargets): Promise<ProbeResult> {
+async function checkOwnDriver(targets: ProbeTargets): Promise<ProbeResult> {
+  const { http, limitMs } = targets;
   try {
     const { status } = await http.send({ method: 'GET', path: '/status', signal: AbortSignal.timeout(limitMs) });
     // A driver answers 200. Another status comes from a program between this one and the driver.
     return status === 200 ? UNKNOWN : dead('driver-gone', `the driver answers GET /status with ${status}`);
   } catch (thrown) {
-    if (isTimeout(thrown)) return dead('frozen', `the driver did not answer within ${limitMs / 1000} s`);
+    if (isTimeout(thrown)) {
+      if (mayBeBusy(targets)) return UNKNOWN;
+      return dead('frozen', `the driver did not answer within ${limitMs / 1000} s`);
+    }
     return dead('driver-gone', `the driver can't be reached: ${wordsOf(thrown)}`);
   }
+}
+
+/** Returns whether the driver may be silent because of a command: geckodriver answers nothing meanwhile, unless its processes are stopped. */
+function mayBeBusy({ browserName, inFlight, pids }: ProbeTargets): boolean {
+  if (CHROMIUM_NAME.test(browserName) || inFlight() === 0) return false;
+  return !pids.some((pid) => /[TtZX]/.test(readProcessState(pid) ?? 'X'));
 }
 
 /** Asks a session for its windows, which reaches the browser and is safe with alerts. */

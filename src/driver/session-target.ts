@@ -1,10 +1,17 @@
+import type { DriverFamily } from './driver-family.ts';
 import type { Route } from './http-client.ts';
 
 /**
  * The source of a session: this program's own driver, another program's endpoint (a Grid, a running driver), or an existing session there.
  */
 export type SessionTarget =
-  | { readonly kind: 'own'; readonly driverPath: string; readonly browserPath: string }
+  | {
+      readonly kind: 'own';
+      readonly driverPath: string;
+      readonly browserPath: string;
+      /** Default: Chrome's. */
+      readonly family?: DriverFamily;
+    }
   | { readonly kind: 'endpoint'; readonly url: string; readonly route?: Route }
   | {
       readonly kind: 'attached';

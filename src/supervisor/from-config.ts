@@ -12,13 +12,22 @@ function pickBrowserOptions(options: SupervisorOptions): BrowserOptions {
   return Object.fromEntries(Object.entries(options).filter(([name]) => BROWSER_OPTION_NAMES.includes(name)));
 }
 
+/** Returns the name of the browser, and the settings for its program and its driver. */
+export function localBrowserOf(config: Config): Pick<SupervisorOptions, 'browserName' | 'browserPath' | 'driverPath'> {
+  const { browser: browserName } = config;
+  const [browserPath, driverPath] = {
+    chrome: [config.chromeBinary, config.chromedriver],
+    firefox: [config.firefoxBinary, config.geckodriver],
+    MicrosoftEdge: [config.edgeBinary, config.edgedriver],
+  }[browserName];
+  return { browserName, browserPath, driverPath };
+}
+
 export function toSupervisorOptions(config: Config): SupervisorOptions {
   return {
     gridUrl: config.gridUrl,
     gridProxy: config.gridProxy,
-    browserPath: config.chromeBinary,
-    driverPath: config.chromedriver,
-    browserName: config.browser,
+    ...localBrowserOf(config),
     headless: config.headless,
     arguments: config.browserArguments,
     capabilities: config.browserCapabilities,

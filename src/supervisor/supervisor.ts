@@ -56,7 +56,7 @@ export { PageNotRestoredError } from './restore/page-not-restored-error.ts';
 export { formatSessionState, readSessionState, type SessionState } from './restore/session-state.ts';
 export { removeOldStateFiles, StateFile } from './restore/state-file.ts';
 export { assertProxyInstalled } from './proxy-packages.ts';
-export { mergeSupervisorOptions, toSupervisorOptions } from './from-config.ts';
+export { localBrowserOf, mergeSupervisorOptions, toSupervisorOptions } from './from-config.ts';
 export { RestartLimitError } from './restart-limit.ts';
 export type { SessionObserver, StartedSession } from './session-observer.ts';
 export { StandbyKeeper } from './standby/standby-keeper.ts';

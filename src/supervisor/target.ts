@@ -3,7 +3,14 @@ import type { Agent } from 'node:http';
 
 import { browserEnvironment } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
-import { locateBrowser, SessionStartError, type Route, type SessionTarget } from '../driver/driver.ts';
+import {
+  driverFamilyOf,
+  locateBrowser,
+  SessionStartError,
+  type BrowserOptions,
+  type Route,
+  type SessionTarget,
+} from '../driver/driver.ts';
 
 export interface TargetOptions {
   /**
@@ -19,15 +26,19 @@ export interface TargetOptions {
   readonly gridAgent?: Agent | undefined;
   /** The path of the browser. Default: the browser in PATH or the usual folders. */
   readonly browserPath?: string | undefined;
-  /** The path of chromedriver. Default: chromedriver in PATH or the usual folders. */
+  /** The path of the browser's driver, such as chromedriver. Default: the driver in PATH or the usual folders. */
   readonly driverPath?: string | undefined;
 }
 
+/** The browser that is started on this machine. */
+type NamedBrowser = Pick<BrowserOptions, 'browserName'>;
+
 /** Returns the endpoint of the options; otherwise the browser and the driver on this machine. Throws like {@link assertLocalBrowser}. */
-export async function resolveTarget(options: TargetOptions): Promise<SessionTarget> {
-  const { gridUrl, browserPath, driverPath } = options;
+export async function resolveTarget(options: TargetOptions & NamedBrowser): Promise<SessionTarget> {
+  const { gridUrl, browserName } = options;
   if (gridUrl !== undefined) return { kind: 'endpoint', url: gridUrl, route: routeOf(options) };
-  return { kind: 'own', ...(await assertLocalBrowser({ browserPath, driverPath })) };
+  const family = driverFamilyOf(browserName);
+  return { kind: 'own', family, ...(await assertLocalBrowser(options)) };
 }
 
 /** Returns the route to an endpoint. */
@@ -40,11 +51,13 @@ export function routeOf({ gridProxy, gridAgent }: TargetOptions): Route {
  * and the solution.
  */
 export async function assertLocalBrowser({
+  browserName,
   browserPath,
   driverPath,
-}: TargetOptions): Promise<{ browserPath: string; driverPath: string }> {
-  const { PATH } = browserEnvironment({});
-  const located = await locateBrowser({ chromeBinary: browserPath, chromedriver: driverPath, env: { PATH } });
+}: TargetOptions & NamedBrowser): Promise<{ browserPath: string; driverPath: string }> {
+  const env = browserEnvironment({});
+  const family = driverFamilyOf(browserName);
+  const located = await locateBrowser({ family, browserPath, driverPath, env });
   if (located.found) return { browserPath: located.browserPath, driverPath: located.driverPath };
   if ('invalid' in located) {
     const { setting, path, reason } = located.invalid;
@@ -52,11 +65,13 @@ export async function assertLocalBrowser({
       `${setting} is ${path}, which ${reason}. Correct it, or remove it to use a program that is found automatically.`,
     );
   }
-  const what = { browser: 'No browser', driver: 'No chromedriver', both: 'Neither a browser nor a chromedriver' }[
+  const { driver, settings } = family;
+  const browser = family.name === 'chrome' ? 'browser' : family.browser;
+  const what = { browser: `No ${browser}`, driver: `No ${driver}`, both: `Neither a ${browser} nor a ${driver}` }[
     located.missing
   ];
   throw new SessionStartError(
-    `${what} was found. Run \`npm run doctor\` for the command that installs it, or set CHROME_BINARY and CHROMEDRIVER, or GRID_URL.`,
+    `${what} was found. Run \`npm run doctor\` for the command that installs it, or set ${settings.browser} and ${settings.driver}, or GRID_URL.`,
     { data: { lookedIn: located.lookedIn } },
   );
 }

@@ -116,6 +116,10 @@ describe('loadConfig', () => {
       failuresDir: 'output/failures',
       chromeBinary: undefined,
       chromedriver: undefined,
+      firefoxBinary: undefined,
+      geckodriver: undefined,
+      edgeBinary: undefined,
+      edgedriver: undefined,
       browser: 'chrome',
       headless: true,
       heartbeatIntervalMs: 5_000,
@@ -250,6 +254,10 @@ describe('loadConfig', () => {
     ['HEARTBEAT_INTERVAL_SECONDS', '[5]'],
     ['HEADLESS', '2'],
     ['CHROMEDRIVER', '5'],
+    ['FIREFOX_BINARY', '5'],
+    ['GECKODRIVER', '5'],
+    ['EDGE_BINARY', '5'],
+    ['EDGEDRIVER', '5'],
     ['GRID_URL', 'null'],
     ['LOG_LEVEL', '{}'],
   ] as const) {
@@ -271,10 +279,8 @@ describe('loadConfig', () => {
   });
 
   for (const browser of ['firefox', 'MicrosoftEdge']) {
-    it(`refuses ${browser} without an endpoint, because only Chrome and Chromium are started here`, () => {
-      expect(problemOf({ environment: { BROWSER: browser } }))
-        .to.contain(browser)
-        .and.to.contain('GRID_URL');
+    it(`accepts ${browser} with an endpoint and without`, () => {
+      expect(load({ environment: { BROWSER: browser } }).browser).to.equal(browser);
       const environment = { BROWSER: browser, GRID_URL: 'https://grid.test' };
       expect(load({ environment }).browser).to.equal(browser);
     });

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { chmod, mkdir, mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { driverFamilyOf } from '../../src/driver/driver-family.ts';
 import { locateBrowser, readVersions, versionsFit } from '../../src/driver/locate.ts';
 
 /** Creates a temporary folder with fake programs, and options that search nowhere else. */
@@ -29,8 +30,8 @@ describe('locateBrowser', () => {
     const { at, options } = machine;
     const location = await locateBrowser({
       ...options,
-      chromeBinary: at('mine/chrome'),
-      chromedriver: at('mine/driver'),
+      browserPath: at('mine/chrome'),
+      driverPath: at('mine/driver'),
     });
     expect(location).to.deep.equal({ found: true, browserPath: at('mine/chrome'), driverPath: at('mine/driver') });
   });
@@ -45,6 +46,18 @@ describe('locateBrowser', () => {
       driverPath: at('other/chromedriver'),
     });
   });
+
+  for (const [name, browser, driver] of [
+    ['firefox', 'bin/firefox-esr', 'home/.cache/webdriver-supervisor/geckodriver/bin/geckodriver'],
+    ['MicrosoftEdge', 'bin/microsoft-edge', 'bin/msedgedriver'],
+  ] as const) {
+    it(`finds the programs of ${name} beside those of Chrome`, async () => {
+      await using machine = await makeMachine('bin/chromium', 'bin/chromedriver', browser, driver);
+      const { at, options } = machine;
+      const location = await locateBrowser({ ...options, family: driverFamilyOf(name) });
+      expect(location).to.deep.equal({ found: true, browserPath: at(browser), driverPath: at(driver) });
+    });
+  }
 
   it("uses the newest pair of Selenium Manager's cache last", async () => {
     const files = ['99.0.1', '156.0.2'].flatMap((version) =>
@@ -69,7 +82,7 @@ describe('locateBrowser', () => {
   });
 
   for (const setting of ['CHROME_BINARY', 'CHROMEDRIVER'] as const) {
-    const option = setting === 'CHROME_BINARY' ? 'chromeBinary' : 'chromedriver';
+    const option = setting === 'CHROME_BINARY' ? 'browserPath' : 'driverPath';
     it(`reports a ${setting} that can't be run, with the reason`, async () => {
       await using machine = await makeMachine('bin/chromium', 'bin/chromedriver');
       const { at, options } = machine;

@@ -7,7 +7,15 @@ import path from 'node:path';
 import { loadConfig, projectPath, type Config } from '../../config/config.ts';
 import { toError } from '../../core/errors.ts';
 import { redactUrl } from '../../core/redact.ts';
-import { locateBrowser, needsNoSandbox, openHttpClient, readVersions, versionsFit } from '../../driver/driver.ts';
+import {
+  driverFamilyOf,
+  locateBrowser,
+  needsNoSandbox,
+  openHttpClient,
+  readVersions,
+  versionsFit,
+} from '../../driver/driver.ts';
+import { localBrowserOf } from '../../supervisor/supervisor.ts';
 import { describeMisfit } from './check-browser.ts';
 import { checkPrivacy } from './check-privacy.ts';
 import { checkRegistry } from './check-registry.ts';
@@ -71,9 +79,17 @@ function checkSettings(): CheckResult {
   };
 }
 
-async function checkBrowser({ chromeBinary, chromedriver, browserEnvironment }: Config): Promise<CheckResult[]> {
-  const advice = `Type: ${installAdvice(readMachine())}. Or set CHROME_BINARY and CHROMEDRIVER to your own, or GRID_URL to a Selenium Grid.`;
-  const location = await locateBrowser({ chromeBinary, chromedriver, env: { PATH: process.env['PATH'] } });
+async function checkBrowser(config: Config): Promise<CheckResult[]> {
+  const { browserName, ...programs } = localBrowserOf(config);
+  const family = driverFamilyOf(browserName);
+  const { settings } = family;
+  const command = family.name === 'chrome' ? installAdvice(readMachine()) : undefined;
+  const own = `et ${settings.browser} and ${settings.driver} to your own, or GRID_URL to a Selenium Grid.`;
+  const advice =
+    command === undefined
+      ? `Install ${family.browser} and ${family.driver}, or s${own}`
+      : `Type: ${command}. Or s${own}`;
+  const location = await locateBrowser({ family, ...programs, env: process.env });
   if (!location.found) {
     if ('invalid' in location) {
       const { setting, path: file, reason } = location.invalid;
@@ -89,27 +105,31 @@ async function checkBrowser({ chromeBinary, chromedriver, browserEnvironment }: 
     const { browserPath, driverPath } = location;
     return [
       browserPath === undefined
-        ? { name: 'browser', status: 'problem', message: 'no Chrome or Chromium was found.', advice }
+        ? { name: 'browser', status: 'problem', message: `no ${family.browser} was found.`, advice }
         : { name: 'browser', status: 'ok', message: browserPath },
       driverPath === undefined
-        ? { name: 'driver', status: 'problem', message: 'no chromedriver was found.', advice }
+        ? { name: 'driver', status: 'problem', message: `no ${family.driver} was found.`, advice }
         : { name: 'driver', status: 'ok', message: driverPath },
     ];
   }
   const { browserPath, driverPath } = location;
   try {
-    const { browser, driver } = await readVersions(browserPath, driverPath, browserEnvironment);
-    const isFit = versionsFit(browser, driver);
+    const { browser, driver } = await readVersions(browserPath, driverPath, config.browserEnvironment);
+    const isFit = versionsFit(browser, driver, family);
+    const fit: CheckResult = {
+      name: 'fit',
+      status: 'ok',
+      message: 'browser and driver are of the same version',
+    };
     const misfit: CheckResult = {
       name: 'fit',
       status: 'problem',
-      message: describeMisfit({ browserPath, browser, driverPath, driver }),
+      message: describeMisfit({ browserPath, browser, driverPath, driver }, family),
     };
     return [
       { name: 'browser', status: 'ok', message: `${browser} (${browserPath})` },
       { name: 'driver', status: 'ok', message: `${driver} (${driverPath})` },
-      isFit ? { name: 'fit', status: 'ok', message: 'browser and driver are of the same version' } : misfit,
-      checkSandbox(),
+      ...(family.hasMatchingVersions ? [isFit ? fit : misfit, checkSandbox()] : []),
     ];
   } catch (thrown) {
     return [{ name: 'browser', status: 'problem', message: `it does not start: ${toError(thrown).message}`, advice }];

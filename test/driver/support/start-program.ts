@@ -6,7 +6,7 @@ import { BrowserSession } from '../../../src/driver/browser-session.ts';
 import { makeRecorder } from './sessions.ts';
 
 const { PATH, CHROME_BINARY, CHROMEDRIVER, LD_LIBRARY_PATH } = process.env;
-const located = await locateBrowser({ chromeBinary: CHROME_BINARY, chromedriver: CHROMEDRIVER, env: { PATH } });
+const located = await locateBrowser({ browserPath: CHROME_BINARY, driverPath: CHROMEDRIVER, env: { PATH } });
 if (!located.found) throw new Error(`There is no browser on this machine: ${JSON.stringify(located)}`);
 const { listener, halt } = makeRecorder();
 try {
