@@ -131,6 +131,8 @@ const settingsSchema = z.object({
   MAX_SESSION_MEMORY_MB: whole('megabytes', { min: 0, max: 100_000_000 }).optional(),
   /** The maximum number of sessions of one process at a time, idle ones included. */
   MAX_SESSIONS: whole('sessions', { min: 1, max: 10_000 }).default(100),
+  /** If true, a run starts at most as many browsers of its own as fit into the free memory and the processors of this machine. */
+  LIMIT_SESSIONS: flag(true),
   SESSION_CLEANUP_ENABLED: flag(true),
   SESSION_CLEANUP_INTERVAL_MINUTES: minutes(15),
   /** The number of rows that one transaction removes. Default 400 on SQLite, 1 000 on PostgreSQL. */
@@ -217,6 +219,8 @@ export interface Config {
   readonly maxSessionAgeMs: number;
   readonly maxSessionMemoryMb: number | undefined;
   readonly maxSessions: number;
+  /** If true, a run starts at most as many browsers of its own as fit on this machine. */
+  readonly limitSessions: boolean;
   readonly isCleanupEnabled: boolean;
   readonly cleanupIntervalMs: number;
   /** If undefined, the default of the registry's database. */
@@ -329,6 +333,7 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Config
     maxSessionAgeMs: settings.MAX_SESSION_AGE_MINUTES * 60_000,
     maxSessionMemoryMb: settings.MAX_SESSION_MEMORY_MB,
     maxSessions: settings.MAX_SESSIONS,
+    limitSessions: settings.LIMIT_SESSIONS,
     isCleanupEnabled: settings.SESSION_CLEANUP_ENABLED,
     cleanupIntervalMs: settings.SESSION_CLEANUP_INTERVAL_MINUTES * 60_000,
     cleanupBatchSize: settings.SESSION_CLEANUP_BATCH_SIZE,

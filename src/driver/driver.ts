@@ -32,6 +32,7 @@ export {
   StaleDriverError,
 } from './death.ts';
 export { readMemoryLimit } from './diagnosis/cgroup.ts';
+export { readFreeMemory } from './free-memory.ts';
 export { readTreeMemory } from './process-memory.ts';
 export { listProcesses, readProcessState, readProcessVariable, type ProcessInfo } from './process-table.ts';
 export { isProcessGone, isProcessRunning, isProcessThere, thisProcess } from './process-identity.ts';

@@ -39,6 +39,7 @@ import { readStoredOptions, type StoredOptions } from './resume.ts';
 import { toStoredParams, type StoredParams } from './stored-params.ts';
 import type { ExportFormat } from './exports/formats.ts';
 import { toRetirementLimits, type RetirementLimits } from './sessions/retirement.ts';
+import { SessionLimit } from './sessions/session-limit.ts';
 
 export interface RunOptions {
   /** The registry that stores the run. The caller closes it. @default the one of `REGISTRY_URL`, opened for this run */
@@ -126,6 +127,7 @@ export interface PlannedRun {
   readonly sourceWarnings: readonly SourceWarning[];
   readonly reloadAction: (() => Promise<Action>) | undefined;
   readonly sessions: number | undefined;
+  readonly sessionLimit: SessionLimit;
   readonly recover: boolean;
   readonly retirement: RetirementLimits;
   readonly givesUpSteps: boolean;
@@ -248,6 +250,7 @@ export async function planRun(
     sourceWarnings: options.sourceWarnings ?? [],
     reloadAction: options.reloadAction,
     sessions,
+    sessionLimit: new SessionLimit({ isLimited: config.limitSessions && supervisor.gridUrl === undefined, log }),
     recover,
     retirement: toRetirementLimits(options, config),
     givesUpSteps: options.givesUpSteps ?? true,

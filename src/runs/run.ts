@@ -163,10 +163,8 @@ export class Run {
       tidier: this.#guard.tidier,
       start: (number, tidier) =>
         this.#acquire(manager, `${this.owner}#${number}`, this.#guard.beforeOnSlot(tidier, beforeCommand)),
-      prepare: async (slot, signal) => {
-        await this.#browserState.open(slot);
-        await this.#prepare(slot, signal);
-      },
+      prepare: (slot, signal) => this.#browserState.open(slot).then(() => this.#prepare(slot, signal)),
+      limit: this.#plan.sessionLimit,
       retirement: this.#renewals.retirement,
       join: (slot) => this.#browserState.mergeInto(slot),
       onDeath: (death) => {

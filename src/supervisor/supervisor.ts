@@ -29,6 +29,7 @@ export {
   Recorder,
   toRecording,
   type RecordedSeconds,
+  readFreeMemory,
   readMemoryLimit,
   readTreeMemory,
   type WebDriver,

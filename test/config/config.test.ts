@@ -101,6 +101,7 @@ describe('loadConfig', () => {
       maxSessionAgeMs: 0,
       maxSessionMemoryMb: undefined,
       maxSessions: 100,
+      limitSessions: true,
       cleanupIntervalMs: 900_000,
       cleanupBatchSize: undefined,
       gridUrl: undefined,

@@ -19,6 +19,7 @@ import {
   type WebDriver,
 } from '../../supervisor/supervisor.ts';
 import type { Retirement } from './retirement.ts';
+import type { SessionLimit } from './session-limit.ts';
 import { SessionTidier } from './session-tidier.ts';
 
 /** The session that a worker uses. */
@@ -45,6 +46,8 @@ export interface SessionPoolOptions {
   readonly prepare: (slot: SessionSupervisor, signal: AbortSignal) => Promise<void>;
   /** Updates the session of a slot other than the first to the state of the run's own session. Called before each use of the slot. */
   readonly join: (slot: SessionSupervisor) => Promise<void>;
+  /** Decides how many sessions fit on this machine. */
+  readonly limit: SessionLimit;
   /** Decides when the session of a slot other than the first is renewed before its next use. */
   readonly retirement: Retirement;
   /** Called when a slot's session has died, before the slot is restarted. May be called more than once for one death. */
@@ -91,6 +94,12 @@ export class SessionPool {
   get criticalFailure(): CriticalFailureError | undefined {
     const failures = this.#slots.map(({ session }) => session?.supervisor.criticalFailure);
     return failures.find((failure) => failure !== undefined);
+  }
+
+  /** Returns how many of the `wanted` sessions a batch can use. */
+  fit(wanted: number): number {
+    const running = this.#slots.filter(({ number, session }) => number === 1 || session !== undefined);
+    return this.#options.limit.fit(wanted, running.length);
   }
 
   /** Runs `work` on a session that no other work uses meanwhile. Rejects with the session's death if it dies, also if `work` catches it. */

@@ -120,13 +120,13 @@ class ActionBatch<Item, Value> implements BatchJournal<Item, Value> {
     this.#scope = { batch: name, ...context.steps.scope('A batch') };
     this.#worker = worker;
     this.#options = options;
-    this.#sessions = options.sessions === undefined ? 0 : (context.sessions ?? options.sessions);
     this.#limits = options.perHost === undefined ? undefined : new HostLimits(options.perHost);
     if (options.sessions !== undefined && (!Number.isInteger(options.sessions) || options.sessions < 1)) {
       throw new ActionError(
         `The batch "${name}" asks for ${options.sessions} sessions; it must be a whole number of at least 1.`,
       );
     }
+    this.#sessions = options.sessions === undefined ? 0 : context.pool.fit(context.sessions ?? options.sessions);
   }
 
   get engineOptions(): JournaledOptions<Item, Value> {

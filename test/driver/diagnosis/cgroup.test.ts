@@ -12,7 +12,9 @@ import {
   readOomKills,
   readProcesses,
   readRefusedProcesses,
+  type Cgroups,
 } from '../../../src/driver/diagnosis/cgroup.ts';
+import { readFreeMemory } from '../../../src/driver/free-memory.ts';
 import { MB } from './support/check-reasons.ts';
 
 const PID = 7;
@@ -23,23 +25,41 @@ const V2_MOUNT = '31 23 0:28 / /sys/fs/cgroup rw,relatime - cgroup2 cgroup2 rw,n
 
 /** Writes files below a root folder, and returns the facts of the cgroups of a process there. */
 async function read(files: Readonly<Record<string, string>>) {
+  return readAs(files, (cgroups) => ({
+    memory: readMemory(cgroups),
+    peak: readMemoryPeak(cgroups),
+    oomKills: readOomKills(cgroups),
+    processes: readProcesses(cgroups),
+    refused: readRefusedProcesses(cgroups),
+  }));
+}
+
+/** Writes files below a root folder, and reads from the cgroups of a process there. */
+async function readAs<Value>(
+  files: Readonly<Record<string, string>>,
+  look: (cgroups: Cgroups) => Value,
+): Promise<Value> {
   await using root = await mkdtempDisposable(path.join(tmpdir(), 'cgroup-'));
   for (const [name, text] of Object.entries(files)) {
     const file = path.join(root.path, name);
     mkdirSync(path.dirname(file), { recursive: true });
     writeFileSync(file, text);
   }
-  const cgroups = findCgroups(PID, root.path);
-  return {
-    memory: readMemory(cgroups),
-    peak: readMemoryPeak(cgroups),
-    oomKills: readOomKills(cgroups),
-    processes: readProcesses(cgroups),
-    refused: readRefusedProcesses(cgroups),
-  };
+  return look(findCgroups(PID, root.path));
 }
 
 describe('The cgroups of a process', () => {
+  it('limit the free memory of a container, in which file caches count as free', async () => {
+    const files = {
+      'proc/7/cgroup': '0::/\n',
+      'proc/self/mountinfo': V2_MOUNT,
+      'sys/fs/cgroup/memory.max': `${64 * MB}\n`,
+      'sys/fs/cgroup/memory.current': `${50 * MB}\n`,
+      'sys/fs/cgroup/memory.stat': `anon 1\ninactive_file ${30 * MB}\n`,
+    };
+    expect(await readAs(files, readFreeMemory)).to.equal(44 * MB);
+  });
+
   it('of version 1 have the tightest limit of all levels, and the events of the own one', async () => {
     const facts = await read({
       'proc/7/cgroup': '8:pids:/shop\n4:memory:/shop/browser\n0::/\n',
