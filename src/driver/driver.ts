@@ -39,7 +39,7 @@ export { isProcessGone, isProcessRunning, isProcessThere, thisProcess } from './
 export { DeathHistory } from './diagnosis/death-history.ts';
 export type { HttpClient, Route } from './http-client.ts';
 export { endLeftProcesses } from './reap.ts';
-export { endRemoteSession, RemoteSessionLeftError, type RemoteSessionEnd } from './remote-session.ts';
+export { endRemoteSession, type RemoteSessionEnd } from './remote-session.ts';
 export { driverFamilyOf, type DriverFamily } from './driver-family.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';
 export { DriverAhead, launchAhead } from './driver-ahead.ts';

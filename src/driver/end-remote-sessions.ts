@@ -27,7 +27,7 @@ for await (const text of createInterface({ input: process.stdin })) {
 }
 await Promise.all([...open.values()].map(end));
 
-/** Nobody reads an error: the registry's clean-up ends a session that is left. */
+/** An error has no reader here. The registry's clean-up ends a session that is left. */
 async function end({ url, sessionId, proxy }: Line): Promise<void> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
     try {

@@ -5,8 +5,8 @@
  */
 import { SupervisorError, toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
-import { HttpClient, type Route } from './http-client.ts';
-import { guardRemoteSession } from './remote-watchdog.ts';
+import { HttpClient } from './http-client.ts';
+import { guardRemoteSession, type RemoteSession } from './remote-watchdog.ts';
 import { firstLine, parseFailure } from './verdicts.ts';
 
 /** A Grid and a driver end a healthy session within 0.2 s. */
@@ -16,14 +16,6 @@ const STATUS_LIMIT_MS = 3_000;
 const NODE_LIMIT_MS = 10_000;
 const FIRST_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 60_000;
-
-/** A session at another program's endpoint. */
-export interface RemoteSession {
-  /** The URL of the endpoint, with its credentials. */
-  readonly url: string;
-  readonly route?: Route | undefined;
-  readonly sessionId: string;
-}
 
 /** An endpoint still has a session that should have ended. The session occupies a slot until its idle limit. */
 export class RemoteSessionLeftError extends SupervisorError {

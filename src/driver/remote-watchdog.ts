@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 import { browserEnvironment } from '../config/config.ts';
-import type { RemoteSession } from './remote-session.ts';
+import type { Route } from './http-client.ts';
 
 const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const PROGRAM = fileURLToPath(new URL(`./end-remote-sessions.${EXTENSION}`, import.meta.url));
@@ -19,10 +19,19 @@ while read -r line; do lines="$lines$line
 "; done
 [ -n "$lines" ] && printf '%s' "$lines" | "$1" "$2"
 `;
+/** A shell appends each line in a time that grows with their number, so it is replaced if more lines than these are out of date. */
+const MAX_OUTDATED_LINES = 500;
 
-/** The shell of this process: a program that is killed loses all its sessions at once. */
-let shell: ChildProcess | undefined;
-const guarded = new Set<string>();
+/** A session at another program's endpoint. */
+export interface RemoteSession {
+  /** The URL of the endpoint, with its credentials. */
+  readonly url: string;
+  readonly route?: Route | undefined;
+  readonly sessionId: string;
+}
+
+/** The guard of this process: a program that is killed loses all its sessions at once. The lines are those of its open sessions, by id. */
+const guard = { lines: new Map<string, string>(), outdated: 0, shell: undefined as ChildProcess | undefined };
 
 /**
  * Ends the session if this program is killed. Returns the function that ends this guard. A session whose route needs an agent of the caller
@@ -30,20 +39,27 @@ const guarded = new Set<string>();
  */
 export function guardRemoteSession({ url, route, sessionId }: RemoteSession): () => Promise<void> {
   const line = JSON.stringify({ url, sessionId, proxy: route?.proxy });
-  guarded.add(sessionId);
-  shell ??= startShell();
-  shell.stdin?.write(`${line}\n`);
+  guard.lines.set(sessionId, line);
+  guard.shell ??= startShell();
+  guard.shell.stdin?.write(`${line}\n`);
   return async () => {
-    if (!guarded.delete(sessionId)) return;
-    const old = shell;
-    if (guarded.size > 0) return void old?.stdin?.write(`done ${sessionId}\n`);
-    shell = undefined;
-    await endShell(old);
+    if (!guard.lines.delete(sessionId)) return;
+    guard.outdated += 2;
+    if (guard.lines.size > 0 && guard.outdated < MAX_OUTDATED_LINES) {
+      guard.shell?.stdin?.write(`done ${sessionId}\n`);
+      return;
+    }
+    const { shell } = guard;
+    guard.outdated = 0;
+    guard.shell = guard.lines.size === 0 ? undefined : startShell();
+    for (const open of guard.lines.values()) guard.shell?.stdin?.write(`${open}\n`);
+    await endShell(shell);
   };
 }
 
 function startShell(): ChildProcess {
-  const started = spawn('/bin/sh', ['-c', SCRIPT, 'webdriver-supervisor-remote-watchdog', process.execPath, PROGRAM], {
+  const name = 'webdriver-supervisor-remote-watchdog';
+  const started = spawn('/bin/sh', ['-c', SCRIPT, name, process.execPath, PROGRAM], {
     detached: true,
     env: browserEnvironment({}),
     stdio: ['pipe', 'ignore', 'ignore'],
