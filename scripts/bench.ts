@@ -19,6 +19,7 @@ import type { Row } from './bench/measure.ts';
 import { measureFiveKills, measureRecovery } from './bench/recovery.ts';
 import { measureMainJob, measureRegistries, measureReplay } from './bench/registry.ts';
 import { measureUpkeep } from './bench/upkeep.ts';
+import { measureWorkers } from './bench/workers.ts';
 import { measureCommands, measureHaltFlag, measureStarts } from './bench/overhead.ts';
 
 // The alternatives leave their profiles behind at each quit. They are removed with this folder.
@@ -62,6 +63,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Row[]> | Row[]>> = {
   'big-runs': measureBigRuns,
   upkeep: measureUpkeep,
   'many-sessions': measureManySessions,
+  workers: measureWorkers,
   'import-time': measureImportTime,
 };
 const names = process.argv.slice(2);

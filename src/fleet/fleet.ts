@@ -9,14 +9,7 @@ import { isPostgresUrl } from '../registry/registry.ts';
 import type { Queue, QueueOptions } from './queue.ts';
 
 export { DEFAULT_QUEUE, DEFAULT_RETRIES, enqueue, resumeParent, type Enqueued } from './enqueue.ts';
-export {
-  addSchedule,
-  listSchedules,
-  removeSchedule,
-  startScheduler,
-  type NewSchedule,
-  type Schedule,
-} from './schedules.ts';
+export { addSchedule, listSchedules, removeSchedule, startScheduler, type NewSchedule } from './schedules.ts';
 export type { Queue, QueueOptions } from './queue.ts';
 export { Worker, type LoadedAction, type WorkerOptions } from './worker.ts';
 

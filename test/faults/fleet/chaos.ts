@@ -30,6 +30,13 @@ export interface FleetChaos {
   readonly note?: (text: string) => void;
 }
 
+export interface LettersRun {
+  readonly url: string;
+  readonly registry: Registry;
+  readonly shards: number;
+  readonly stepMs: number;
+}
+
 export interface FleetResult {
   readonly status: StoredRun['status'];
   readonly expected: number;
@@ -54,14 +61,7 @@ export async function disturbFleet({
   const url = await postgres.createDatabase();
   await using server = await openScriptedWebDriver();
   await using registry = await openRegistry(url);
-  const { parentId } = await (async () => {
-    await using queue = await openQueue(url, 'The chaos needs', { log: silentLog });
-    return await enqueue(
-      action,
-      { length: RECORDS_PER_SHARD, stepMs },
-      { registry, queue, target: ACTION_FILE, count: shards },
-    );
-  })();
+  const parentId = await enqueueLetters({ url, registry, shards, stepMs });
   const startedAt = performance.now();
   const processes = Array.from({ length: workers }, () => startWorker(url, server.url));
   try {
@@ -100,7 +100,16 @@ export async function disturbFleet({
   }
 }
 
-function startWorker(url: string, gridUrl: string): ChildProcess {
+/** Enqueues a run of numbered records. Returns the id of the parent. */
+export async function enqueueLetters({ url, registry, shards, stepMs }: LettersRun): Promise<string> {
+  await using queue = await openQueue(url, 'This needs', { log: silentLog });
+  const options = { registry, queue, target: ACTION_FILE, count: shards };
+  const { parentId } = await enqueue(action, { length: RECORDS_PER_SHARD, stepMs }, options);
+  return parentId;
+}
+
+/** Starts the worker program. */
+export function startWorker(url: string, gridUrl: string): ChildProcess {
   return spawn(
     process.execPath,
     ['--conditions=webdriver-supervisor:source', 'src/cli/main.ts', 'worker', '--drain', '1'],
@@ -112,7 +121,7 @@ function startWorker(url: string, gridUrl: string): ChildProcess {
   );
 }
 
-async function endWorker(worker: ChildProcess): Promise<void> {
+export async function endWorker(worker: ChildProcess): Promise<void> {
   if (worker.exitCode !== null || worker.signalCode !== null) return;
   const ended = once(worker, 'exit');
   worker.kill('SIGKILL');

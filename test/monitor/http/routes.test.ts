@@ -161,6 +161,10 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the answers of its routes', (regis
       counts: { total: 8, queued: 0, running: 0, done: 4, failed: 2, cancelled: 1, skipped: 1 },
       progress: { done: 5, total: 0, percent: null, label: null },
       records: 0,
+      parent_id: null,
+      shard: null,
+      shards: null,
+      attempts: 0,
       sessions: 2,
       deaths: [
         {
