@@ -34,6 +34,7 @@ import { ABORTED_START_LIMIT_MS, OWN_START_LIMIT_MS } from './session-settings.t
 import type { SessionTimeouts } from './state/browser-state.ts';
 import { StateAccess } from './state/state-access.ts';
 import { CommandTransport } from './command-transport.ts';
+import { uploadFiles } from './upload-files.ts';
 
 export class BrowserSession {
   readonly #options: SessionOptions;
@@ -305,6 +306,7 @@ export class BrowserSession {
     });
     const session = await driver.getSession();
     const capabilities = session.getCapabilities();
+    if (target.kind !== 'own') uploadFiles(driver, capabilities);
     const created: Created = {
       id: session.getId(),
       driver,
