@@ -122,7 +122,6 @@ export class BrowserSession {
       signal,
       transport: this.#transport,
       created: () => this.#phase.created,
-      devtools: () => this.#phase.watch?.devtools,
     });
     this.browser = new BrowserAccess({
       driver: () => this.driver,

@@ -5,6 +5,7 @@
  */
 import { SupervisorError, toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
+import { closeRemoteBrowser } from './close-remote-browser.ts';
 import { HttpClient } from './http-client.ts';
 import { guardRemoteSession, type RemoteSession } from './remote-watchdog.ts';
 import { firstLine, parseFailure } from './verdicts.ts';
@@ -66,12 +67,12 @@ export class RemoteSessionEnd {
   }
 
   /**
-   * Asks the endpoint once to end the session. `closeBrowser` is called if a DELETE does not end it. Resolves when the endpoint no longer has
-   * the session, otherwise rejects with {@link RemoteSessionLeftError}. Concurrent calls share one attempt.
+   * Asks the endpoint once to end the session. Resolves when the endpoint no longer has the session, otherwise rejects with {@link
+   * RemoteSessionLeftError}. Concurrent calls share one attempt.
    */
-  attempt(closeBrowser?: () => Promise<unknown>): Promise<void> {
+  attempt(): Promise<void> {
     if (this.#isEnded) return Promise.resolve();
-    this.#attempt ??= this.#try(closeBrowser).finally(() => (this.#attempt = undefined));
+    this.#attempt ??= this.#try().finally(() => (this.#attempt = undefined));
     return this.#attempt;
   }
 
@@ -89,12 +90,12 @@ export class RemoteSessionEnd {
     await this.#endGuard();
   }
 
-  async #try(closeBrowser: (() => Promise<unknown>) | undefined): Promise<void> {
+  async #try(): Promise<void> {
     const { url, route } = this.#session;
     const http = new HttpClient(url, route);
     try {
       const reason = this.#isDriverGone ? 'its driver is gone' : await this.#delete(http);
-      if (reason !== undefined) await this.#endAtNode(http, reason, closeBrowser);
+      if (reason !== undefined) await this.#endAtNode(http, reason);
     } finally {
       http.close();
     }
@@ -117,15 +118,10 @@ export class RemoteSessionEnd {
     }
   }
 
-  async #endAtNode(
-    http: HttpClient,
-    reason: string,
-    closeBrowser: (() => Promise<unknown>) | undefined,
-  ): Promise<void> {
+  async #endAtNode(http: HttpClient, reason: string): Promise<void> {
     const node = await this.#findNode(http, reason);
     if (node === undefined) return;
-    // Without its driver, nothing else ends the browser.
-    await closeBrowser?.().catch(() => undefined);
+    await closeRemoteBrowser(this.#session, http);
     const client = new HttpClient(node, this.#session.route);
     try {
       const answer = await client.send({

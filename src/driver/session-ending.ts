@@ -2,7 +2,6 @@
 import { settlesWithin, succeedsWithin } from '../core/abort.ts';
 import type { CommandTransport } from './command-transport.ts';
 import { SessionDeathError } from './death.ts';
-import type { DevTools } from './devtools.ts';
 import type { Created } from './session-phase.ts';
 import type { SessionTarget } from './session-target.ts';
 
@@ -10,8 +9,6 @@ import type { SessionTarget } from './session-target.ts';
 const QUIT_LIMIT_MS = 5_000;
 /** The time limit of a quit that was sent before. */
 const QUIT_ANSWER_LIMIT_MS = 1_000;
-/** A browser without its driver closes within 0.1 s. */
-const BROWSER_CLOSE_LIMIT_MS = 1_000;
 
 export interface SessionEndingParts {
   readonly target: SessionTarget;
@@ -19,7 +16,6 @@ export interface SessionEndingParts {
   readonly signal: AbortSignal;
   readonly transport: CommandTransport;
   readonly created: () => Created | undefined;
-  readonly devtools: () => DevTools | undefined;
 }
 
 export class SessionEnding {
@@ -43,13 +39,12 @@ export class SessionEnding {
   }
 
   async #endRemotely(): Promise<void> {
-    const { signal, transport, created, devtools } = this.#parts;
+    const { signal, transport, created } = this.#parts;
     // The action's own quit may still be in flight. It succeeds for a dead session, too.
     const isAnswered = transport.isEnded && (await succeedsWithin(transport.quit, QUIT_ANSWER_LIMIT_MS));
     transport.end();
     const { remoteEnd } = created() ?? {};
     if (isAnswered && !(signal.reason instanceof SessionDeathError)) await remoteEnd?.confirm();
-    else
-      await remoteEnd?.attempt(async () => devtools()?.call('Browser.close', {}, { limitMs: BROWSER_CLOSE_LIMIT_MS }));
+    else await remoteEnd?.attempt();
   }
 }
