@@ -7,6 +7,7 @@ import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { locateBrowser } from '../../src/driver/locate.ts';
+import { startWatchdog } from '../../src/driver/watchdog.ts';
 import { findGridJars } from './grid-files.ts';
 
 const HOST = '127.0.0.1';
@@ -68,6 +69,9 @@ export async function openGrid({
   const jars = await findGridJars();
   const folder = await mkdtemp(path.join(tmpdir(), 'grid-'));
   const parts = new AsyncDisposableStack();
+  // If this program is killed, the watchdog ends all processes that have the folder in their environment.
+  const watchdog = startWatchdog(folder);
+  parts.defer(() => watchdog.disarm());
   parts.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }));
   const toml = path.join(folder, 'node.toml');
   await writeFile(toml, await describeNode(slots));
