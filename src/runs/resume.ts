@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { StoredRun } from '../model/run.ts';
 import { ConfigError } from '../core/errors.ts';
-import { redactValue } from '../core/redact.ts';
+import { redactUrl, redactValue } from '../core/redact.ts';
 import { toFlag } from '../core/shell-words.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Action } from './define-action.ts';
@@ -17,6 +17,21 @@ export interface StoredOptions {
   readonly sessions?: number;
   /** The action's file, if the user named the action by its file. */
   readonly target?: string;
+  /** The URL of the Grid or driver, without credentials; null for browsers of this machine. */
+  readonly endpoint?: string | null;
+}
+
+/**
+ * Returns what to tell the user if a run that is resumed gets its browsers from another place than the one where it began; undefined if it
+ * is the same.
+ */
+export function describeMove({ options }: StoredRun, gridUrl: string | undefined): string | undefined {
+  const before = options['endpoint'] as string | null | undefined;
+  const now = gridUrl === undefined ? null : redactUrl(gridUrl);
+  if (before === undefined || before === now) return undefined;
+  const toPlace = (endpoint: string | null) => endpoint ?? 'this machine';
+  const wayBack = before === null ? 'without GRID_URL (--grid)' : `with GRID_URL=${before} (--grid)`;
+  return `The run began with browsers of ${toPlace(before)}, and continues with those of ${toPlace(now)}. Resume it ${wayBack} to go back.`;
 }
 
 /** Finds a run by its id, or the newest run of `action` for `last`. Throws `ConfigError` if there is none, or if it is another action's. */

@@ -11,7 +11,7 @@ import { browserEnvironment, loadConfig, RECORD_MODES, type Config, type RecordM
 import { ConfigError } from '../core/errors.ts';
 import { describeAgo } from '../core/describe-time.ts';
 import { guardLog, silentLog, type Log } from '../core/log.ts';
-import { findSecrets } from '../core/redact.ts';
+import { findSecrets, redactUrl } from '../core/redact.ts';
 import { secrets } from '../core/secrets.ts';
 import { toFlag } from '../core/shell-words.ts';
 import type { FolderClaim, Registry } from '../registry/registry.ts';
@@ -35,7 +35,7 @@ import { assertWritableFolder } from './exports/export.ts';
 import { assertFolderUnclaimed, toFolderClaim } from './exports/output-folder.ts';
 import type { RunOutcome, RunProgress } from './outcome.ts';
 import { assertReachable } from './preflight.ts';
-import { readStoredOptions, type StoredOptions } from './resume.ts';
+import { describeMove, readStoredOptions, type StoredOptions } from './resume.ts';
 import { toStoredParams, type StoredParams } from './stored-params.ts';
 import type { ExportFormat } from './exports/formats.ts';
 import { toRetirementLimits, type RetirementLimits } from './sessions/retirement.ts';
@@ -209,6 +209,8 @@ export async function planRun(
     toSupervisorOptions(config),
     options.supervisor ?? {},
   );
+  const move = resumed === undefined ? undefined : describeMove(resumed, supervisor.gridUrl);
+  if (move !== undefined) log.warn(move);
   assertProxyInstalled(supervisor);
   const wantsStandby = recover && (options.standby ?? supervisor.standby ?? false);
   if (wantsStandby) assertStandbyPossible(supervisor);
@@ -243,6 +245,7 @@ export async function planRun(
         format,
         ...(sessions !== undefined && { sessions }),
         ...(options.target !== undefined && { target: options.target }),
+        endpoint: supervisor.gridUrl === undefined ? null : redactUrl(supervisor.gridUrl),
       },
     },
     redo: options.redo,

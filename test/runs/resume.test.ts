@@ -14,6 +14,7 @@ import {
 } from 'webdriver-supervisor';
 import { openScriptedWebDriver, type ScriptedWebDriver } from 'webdriver-supervisor/testing';
 
+import { silentLog } from '../../src/core/log.ts';
 import { MEMORY_REGISTRY_URL } from '../../src/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
 import { rejectionOf } from '../support/rejection.ts';
@@ -33,6 +34,26 @@ describe('A resumed run', () => {
 
   const runOnce = (run: ScriptedRun['run'], options: ScriptedRun['options'] = {}) =>
     runScripted({ run, server, options: { registry, ...options } });
+
+  it('reports that it gets its browsers from another Grid than the one where it began', async () => {
+    const warnings: string[] = [];
+    const log = { ...silentLog, child: () => log, warn: (message: string) => void warnings.push(message) };
+    let fails = true;
+    const run: ScriptedRun['run'] = async ({ step }) => {
+      await step('only', () => {
+        if (fails) throw new Error('not yet');
+      });
+    };
+    const {
+      outcome: { runId },
+    } = await runOnce(run);
+    await runOnce(run, { resume: runId, log });
+    expect(warnings.join()).not.to.contain('began with browsers');
+    fails = false;
+    await using other = await openScriptedWebDriver();
+    await runScripted({ run, server: other, options: { registry, resume: runId, log } });
+    expect(warnings.join()).to.contain(`browsers of ${server.url}`).and.contain(`with those of ${other.url}`);
+  });
 
   it('does a step of a completed run again with `redo`, and everything after it', async () => {
     const works: string[] = [];
