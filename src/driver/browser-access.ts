@@ -6,6 +6,7 @@ import { languagesOf, switchesOf, userAgentOf } from './browser-facts.ts';
 import type { BrowserOptions } from './browser-options.ts';
 import { cookiesOf, type BrowserCookie, type BrowserCookies } from './cookies.ts';
 import type { DevTools } from './devtools.ts';
+import type { StateChannel } from './state/state-channel.ts';
 import { callInPage, throwWithoutDevTools, type PageFunction } from './page-function.ts';
 
 /** The parts of a session. Parts that change are functions, called each time. */
@@ -13,6 +14,8 @@ export interface AccessParts {
   readonly driver: () => WebDriver;
   /** Undefined if the browser offers no DevTools, and while a broken connection is being restored. */
   readonly devtools: () => DevTools | undefined;
+  /** The session's BiDi socket; undefined if there is none. */
+  readonly bidi: () => StateChannel | undefined;
   /** Returns whether the browser has offered DevTools. */
   readonly hadDevTools: () => boolean;
   readonly windowHandle: () => string | null;
@@ -32,8 +35,8 @@ export class BrowserAccess {
   }
 
   get cookies(): BrowserCookies {
-    const { driver, devtools, onChange } = this.#parts;
-    const cookies = cookiesOf(driver(), devtools());
+    const { driver, devtools, bidi, onChange } = this.#parts;
+    const cookies = cookiesOf(driver(), { devtools: devtools(), bidi: bidi() });
     const announced = (change: (cookie: BrowserCookie) => Promise<void>) => (cookie: BrowserCookie) => {
       onChange();
       return change(cookie);
@@ -43,13 +46,14 @@ export class BrowserAccess {
 
   /** Returns the name that the browser sends to servers (the `User-Agent` header). */
   userAgent(): Promise<string> {
-    return userAgentOf(this.#parts.driver(), this.#parts.devtools());
+    const { driver, devtools, capabilities } = this.#parts;
+    return userAgentOf(driver(), { devtools: devtools(), capabilities: capabilities() });
   }
 
   /** Returns the user's languages, the preferred one first; an empty list if the page does not report them. */
   languages(): Promise<readonly string[]> {
-    const { driver, devtools, windowHandle } = this.#parts;
-    return languagesOf(driver(), { devtools: devtools(), handle: windowHandle() });
+    const { driver, devtools, bidi, windowHandle } = this.#parts;
+    return languagesOf(driver(), { devtools: devtools(), bidi: bidi(), handle: windowHandle() });
   }
 
   /** Returns the browser's command-line switches. */
@@ -65,14 +69,19 @@ export class BrowserAccess {
   }
 
   /**
-   * Returns the current page's URL, not redacted; null before the first page. Through DevTools the question does not queue behind commands.
+   * Returns the current page's URL, not redacted; null before the first page. Through DevTools or BiDi the question does not queue behind
+   * commands.
    */
   async pageUrl(): Promise<string | null> {
-    const devtools = this.#parts.devtools();
-    const handle = this.#parts.windowHandle();
-    const isAskedByCommand = devtools === undefined || handle === null;
-    const url = isAskedByCommand ? await this.#parts.driver().getCurrentUrl() : await devtools.pageUrl(handle);
+    const url = await this.#askForUrl();
     return /^https?:/.test(url) ? url : null;
+  }
+
+  #askForUrl(): Promise<string> {
+    const { driver, devtools, bidi, windowHandle } = this.#parts;
+    const handle = windowHandle();
+    if (handle === null) return driver().getCurrentUrl();
+    return devtools()?.pageUrl(handle) ?? bidi()?.url(handle) ?? driver().getCurrentUrl();
   }
 
   /** Runs a function in the main frame of the current page, beside the commands. See {@link callInPage}. */

@@ -3,13 +3,23 @@ import type { WebDriver } from 'selenium-webdriver';
 
 import { toPlainCapabilities, type BrowserOptions } from './browser-options.ts';
 import type { DevTools } from './devtools.ts';
+import type { StateChannel } from './state/state-channel.ts';
 
 /** A page with an open dialog does not answer. */
 const LANGUAGES_LIMIT_MS = 1_000;
+const LANGUAGES = 'navigator.languages.join()';
 
 /** Returns the name that the browser sends to servers (the `User-Agent` header). */
-export async function userAgentOf(driver: WebDriver, devtools: DevTools | undefined): Promise<string> {
-  if (devtools === undefined) return driver.executeScript<string>('return navigator.userAgent');
+export async function userAgentOf(
+  driver: WebDriver,
+  known: { readonly devtools: DevTools | undefined; readonly capabilities: Readonly<Record<string, unknown>> },
+): Promise<string> {
+  const { devtools, capabilities } = known;
+  if (devtools === undefined) {
+    // Firefox reports it at the start (W3C WebDriver, section 7). A command would count as one of the user's code.
+    const reported = capabilities['userAgent'];
+    return typeof reported === 'string' ? reported : driver.executeScript<string>('return navigator.userAgent');
+  }
   const { userAgent } = (await devtools.call('Browser.getVersion')) as { userAgent: string };
   return userAgent;
 }
@@ -17,15 +27,20 @@ export async function userAgentOf(driver: WebDriver, devtools: DevTools | undefi
 /** Returns the user's languages, the preferred one first, such as `['de-DE', 'en']`; an empty list if the page does not report them. */
 export async function languagesOf(
   driver: WebDriver,
-  page: { readonly devtools: DevTools | undefined; readonly handle: string | null },
+  page: {
+    readonly devtools: DevTools | undefined;
+    readonly bidi: StateChannel | undefined;
+    readonly handle: string | null;
+  },
 ): Promise<readonly string[]> {
+  const { devtools, bidi, handle } = page;
   const text =
-    page.devtools === undefined ? await askByCommand(driver) : await askByDevTools(page.devtools, page.handle);
+    devtools !== undefined
+      ? await askByDevTools(devtools, handle)
+      : bidi !== undefined && handle !== null
+        ? await bidi.evaluate(handle, LANGUAGES)
+        : await driver.executeScript(`return ${LANGUAGES}`);
   return typeof text === 'string' ? text.split(',').filter((language) => /^[\w-]+$/.test(language)) : [];
-}
-
-function askByCommand(driver: WebDriver): Promise<unknown> {
-  return driver.executeScript('return navigator.languages.join()');
 }
 
 /** Asks in an isolated world, where scripts of the page can't have changed the answer. */
@@ -41,7 +56,7 @@ async function askByDevTools(devtools: DevTools, handle: string | null): Promise
     executionContextId: number;
   };
   const question = {
-    expression: 'navigator.languages.join()',
+    expression: LANGUAGES,
     contextId: executionContextId,
     returnByValue: true,
     timeout: LANGUAGES_LIMIT_MS,

@@ -126,6 +126,7 @@ export class BrowserSession {
     this.browser = new BrowserAccess({
       driver: () => this.driver,
       devtools: () => this.#phase.watch?.devtools,
+      bidi: () => this.#phase.watch?.bidi,
       hadDevTools: () => this.#phase.watch?.tracker.hasEvents === true,
       windowHandle: () => this.#transport.settings.windowHandle,
       capabilities: () => this.capabilities,

@@ -1,10 +1,11 @@
 /**
- * The browser's cookies, HttpOnly included. Through DevTools, access does not queue behind commands and covers the cookies of all sites.
- * Without DevTools, WebDriver's commands cover only the cookies of the current page's site.
+ * The browser's cookies, HttpOnly included. Through DevTools or BiDi, access does not queue behind commands and covers the cookies of all
+ * sites. Without both, WebDriver's commands cover only the cookies of the current page's site.
  */
 import type { WebDriver } from 'selenium-webdriver';
 
 import type { DevTools } from './devtools.ts';
+import type { StateChannel } from './state/state-channel.ts';
 
 export interface BrowserCookie {
   readonly name: string;
@@ -26,8 +27,26 @@ export interface BrowserCookies {
   readonly remove: (cookie: BrowserCookie) => Promise<void>;
 }
 
-export function cookiesOf(driver: WebDriver, devtools: DevTools | undefined): BrowserCookies {
-  return devtools === undefined ? commandCookies(driver) : devtoolsCookies(devtools);
+export function cookiesOf(
+  driver: WebDriver,
+  beside: { readonly devtools: DevTools | undefined; readonly bidi: StateChannel | undefined },
+): BrowserCookies {
+  if (beside.devtools !== undefined) return devtoolsCookies(beside.devtools);
+  return beside.bidi === undefined ? commandCookies(driver) : bidiCookies(beside.bidi);
+}
+
+function bidiCookies(bidi: StateChannel): BrowserCookies {
+  return {
+    all: async () => {
+      const cookies = await bidi.cookies();
+      return cookies.map(({ expires, partitionKey: _partitionKey, ...cookie }) => ({
+        ...cookie,
+        ...(expires === -1 ? {} : { expires }),
+      }));
+    },
+    set: (cookie) => bidi.setCookie({ ...cookie, expires: cookie.expires ?? -1 }),
+    remove: (cookie) => bidi.removeCookie({ ...cookie, expires: -1 }),
+  };
 }
 
 function devtoolsCookies(devtools: DevTools): BrowserCookies {

@@ -24,6 +24,7 @@ import type { Recorder } from './recorder/recorder.ts';
 import { BidiChannel } from './state/bidi-channel.ts';
 import { CommandChannel, type Ask } from './state/command-channel.ts';
 import { FallbackState } from './state/fallback-state.ts';
+import type { StateChannel } from './state/state-channel.ts';
 import { StateTracker } from './state/state-tracker.ts';
 import type { CommandTransport } from './command-transport.ts';
 
@@ -91,6 +92,11 @@ export class SessionWatch {
     return this.#devtools;
   }
 
+  /** Undefined if the session has no BiDi socket, or has one only for the user. */
+  get bidi(): StateChannel | undefined {
+    return this.#bidi && new BidiChannel(this.#bidi);
+  }
+
   /** Resolves when DevTools has reported a crash of a tab, or after 50 ms. Its report has the exit status of the tab's process. */
   async tabCrashReported(): Promise<void> {
     if (this.#devtools !== undefined) await settlesWithin(this.#tabCrash.promise, TAB_CRASH_LIMIT_MS);
@@ -135,6 +141,7 @@ export class SessionWatch {
         );
         this.#bidi = socket;
         capabilities.set('webSocketUrl', toClientUrl(address, target));
+        this.#options.transport.settings.windowHandle ??= await new BidiChannel(socket).onlyPage();
       });
     } else if (typeof url === 'string' && this.#devtoolsAddresses[0].url !== this.#devtoolsUrl) {
       // The node was not reached at its own address, so its BiDi socket is not reached there either.
@@ -172,7 +179,7 @@ export class SessionWatch {
     const commands = new CommandChannel(ask);
     return new FallbackState({
       ask,
-      channel: () => (this.#bidi === undefined ? commands : new BidiChannel(this.#bidi)),
+      channel: () => this.bidi ?? commands,
       settings: transport.settings,
       commandsInFlight: () => transport.inFlight,
     });

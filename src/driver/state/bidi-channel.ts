@@ -38,6 +38,14 @@ export class BidiChannel implements StateChannel {
     return contexts[0]?.url ?? '';
   }
 
+  /** Returns the handle of the browser's window; null if there are several. */
+  async onlyPage(): Promise<string | null> {
+    const { contexts } = (await this.#bidi.call('browsingContext.getTree', { maxDepth: 0 })) as {
+      contexts: { context: string }[];
+    };
+    return contexts.length === 1 ? (contexts[0]?.context ?? null) : null;
+  }
+
   async cookies(): Promise<readonly StateCookie[]> {
     const { cookies } = (await this.#bidi.call('storage.getCookies')) as { cookies: BidiCookie[] };
     return cookies.map(toStateCookie);
