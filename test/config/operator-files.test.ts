@@ -8,6 +8,7 @@ import { z } from 'webdriver-supervisor';
 import { SETTING_NAMES } from '../../src/config/config.ts';
 
 const COMPOSE = 'config/compose.grid.yml';
+const LOCAL_COMPOSE = 'config/compose.yml';
 const KUBERNETES = 'config/kubernetes';
 const GRID_VALUES = `${KUBERNETES}/selenium-grid-values.yml`;
 const PORT = z.int().min(1).max(65_535);
@@ -15,6 +16,8 @@ const NAME = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/);
 const PINNED_IMAGE = z.string().regex(/^[\w./-]+:\d[\w.-]*$/);
 /** Variables of the environment that are not settings of the project. */
 const FOREIGN_VARIABLES = ['NODE_ENV'];
+/** The time that a worker needs beyond its drain, to leave the queue. */
+const MIN_SECONDS_AFTER_DRAIN = 10;
 
 const resources = z.strictObject({
   requests: z.strictObject({ cpu: z.string(), memory: z.string().regex(/^\d+[MG]i$/) }),
@@ -23,17 +26,42 @@ const resources = z.strictObject({
 
 const duration = z.string().regex(/^\d+s$/);
 
+const dependsOn = z.record(NAME, z.strictObject({ condition: z.literal('service_healthy') }));
+const workerArguments = z.tuple([
+  z.literal('worker'),
+  z.literal('--'),
+  z.literal('--drain'),
+  z.string().regex(/^\d+$/),
+]);
+
+const composeWorker = z.strictObject({
+  profiles: z.tuple([z.literal('workers')]).optional(),
+  build: z.strictObject({ context: z.literal('..'), dockerfile: z.literal('config/Dockerfile') }),
+  image: PINNED_IMAGE,
+  restart: z.literal('always'),
+  command: workerArguments,
+  depends_on: dependsOn,
+  shm_size: z.literal('1gb').optional(),
+  environment: z.record(z.string(), z.string()),
+  deploy: z.strictObject({
+    replicas: z.int().positive().optional(),
+    resources: z.strictObject({ limits: z.strictObject({ memory: z.string().regex(/^\d+[MG]$/) }) }),
+  }),
+  cap_drop: z.tuple([z.literal('ALL')]),
+  security_opt: z.tuple([z.literal('no-new-privileges:true')]),
+  stop_grace_period: duration,
+});
+
 const compose = z.strictObject({
   name: NAME,
   include: z.array(z.string()),
-  services: z.record(
-    NAME,
+  services: z.object({ 'grid-worker': composeWorker }).catchall(
     z.strictObject({
       image: PINNED_IMAGE,
       restart: z.literal('always'),
       init: z.literal(true),
       ports: z.array(z.string().regex(/^127\.0\.0\.1:\d+:\d+$/)).optional(),
-      depends_on: z.record(NAME, z.strictObject({ condition: z.literal('service_healthy') })).optional(),
+      depends_on: dependsOn.optional(),
       shm_size: z.string().optional(),
       environment: z.record(z.string().regex(/^SE_[A-Z_]+$/), z.string()).optional(),
       deploy: z
@@ -66,43 +94,90 @@ const probe = z.strictObject({
 const metadata = z.strictObject({ name: NAME, namespace: z.literal('webdriver-supervisor') });
 const labels = z.strictObject({ app: NAME });
 
-const deployment = z.strictObject({
-  apiVersion: z.literal('apps/v1'),
-  kind: z.literal('Deployment'),
-  metadata,
-  spec: z.strictObject({
-    replicas: z.int().positive(),
-    selector: z.strictObject({ matchLabels: labels }),
-    template: z.strictObject({
-      metadata: z.strictObject({ labels }),
-      spec: z.strictObject({
-        automountServiceAccountToken: z.literal(false),
-        terminationGracePeriodSeconds: z.int().positive(),
-        securityContext: z.strictObject({
-          runAsNonRoot: z.literal(true),
-          runAsUser: z.int().positive(),
-          seccompProfile: z.strictObject({ type: z.literal('RuntimeDefault') }),
-        }),
-        containers: z.tuple([
-          z.strictObject({
-            name: NAME,
-            image: PINNED_IMAGE,
-            args: z.array(z.string()).min(1),
-            ports: z.array(z.strictObject({ name: NAME, containerPort: PORT })),
-            envFrom: z.array(z.strictObject({ secretRef: z.strictObject({ name: NAME }) })),
-            env: z.array(z.strictObject({ name: z.string(), value: z.string() })),
-            startupProbe: probe,
-            livenessProbe: probe,
-            readinessProbe: probe,
-            resources,
-            securityContext: z.strictObject({
-              allowPrivilegeEscalation: z.literal(false),
-              capabilities: z.strictObject({ drop: z.tuple([z.literal('ALL')]) }),
-            }),
+function makeDeployment<Container extends z.ZodType>(container: Container) {
+  return z.strictObject({
+    apiVersion: z.literal('apps/v1'),
+    kind: z.literal('Deployment'),
+    metadata,
+    spec: z.strictObject({
+      replicas: z.int().positive(),
+      selector: z.strictObject({ matchLabels: labels }),
+      template: z.strictObject({
+        metadata: z.strictObject({ labels }),
+        spec: z.strictObject({
+          automountServiceAccountToken: z.literal(false),
+          terminationGracePeriodSeconds: z.int().positive(),
+          securityContext: z.strictObject({
+            runAsNonRoot: z.literal(true),
+            runAsUser: z.int().positive(),
+            seccompProfile: z.strictObject({ type: z.literal('RuntimeDefault') }),
           }),
-        ]),
+          containers: z.tuple([container]),
+        }),
       }),
     }),
+  });
+}
+
+const variable = z.strictObject({ name: z.string(), value: z.string() });
+const secretVariable = z.strictObject({
+  name: z.string(),
+  valueFrom: z.strictObject({ secretKeyRef: z.strictObject({ name: NAME, key: z.string() }) }),
+});
+
+const containerParts = {
+  name: NAME,
+  image: PINNED_IMAGE,
+  resources,
+  securityContext: z.strictObject({
+    allowPrivilegeEscalation: z.literal(false),
+    capabilities: z.strictObject({ drop: z.tuple([z.literal('ALL')]) }),
+  }),
+};
+
+const monitorDeployment = makeDeployment(
+  z.strictObject({
+    ...containerParts,
+    args: z.array(z.string()).min(1),
+    ports: z.array(z.strictObject({ name: NAME, containerPort: PORT })),
+    envFrom: z.array(z.strictObject({ secretRef: z.strictObject({ name: NAME }) })),
+    env: z.array(variable),
+    startupProbe: probe,
+    livenessProbe: probe,
+    readinessProbe: probe,
+  }),
+);
+
+const workerDeployment = makeDeployment(
+  z.strictObject({ ...containerParts, args: workerArguments, env: z.array(z.union([variable, secretVariable])) }),
+);
+
+const scaledObject = z.strictObject({
+  apiVersion: z.literal('keda.sh/v1alpha1'),
+  kind: z.literal('ScaledObject'),
+  metadata,
+  spec: z.strictObject({
+    scaleTargetRef: z.strictObject({ name: NAME }),
+    pollingInterval: z.int().positive(),
+    minReplicaCount: z.int().positive(),
+    maxReplicaCount: z.int().positive(),
+    advanced: z.strictObject({
+      horizontalPodAutoscalerConfig: z.strictObject({
+        behavior: z.strictObject({
+          scaleDown: z.strictObject({ stabilizationWindowSeconds: z.int().min(0).max(3_600) }),
+        }),
+      }),
+    }),
+    triggers: z.tuple([
+      z.strictObject({
+        type: z.literal('postgresql'),
+        metadata: z.strictObject({
+          connectionFromEnv: z.string(),
+          query: z.string(),
+          targetQueryValue: z.string().regex(/^\d+$/),
+        }),
+      }),
+    ]),
   }),
 });
 
@@ -133,7 +208,9 @@ describe('config: the Grid for Docker', () => {
 
   it('has a hub and two Chrome nodes of the same version', () => {
     expect(services['chrome']?.deploy?.replicas).to.equal(2);
-    const versions = Object.values(services).map(({ image }) => image.split(':')[1]);
+    const versions = Object.values(services)
+      .filter(({ image }) => image.startsWith('selenium/'))
+      .map(({ image }) => image.split(':')[1]);
     expect(new Set(versions).size).to.equal(1);
   });
 
@@ -152,9 +229,77 @@ describe('config: the Grid for Docker', () => {
   });
 });
 
+describe('config: workers for Docker', () => {
+  const { services } = z
+    .object({ services: z.object({ worker: composeWorker }).loose() })
+    .parse(parseYaml(LOCAL_COMPOSE)[0]);
+  const local = services.worker;
+  const onGrid = compose.parse(parseYaml(COMPOSE)[0]).services['grid-worker'];
+
+  it('are two on the Grid, and one with a browser of its own that starts only on demand', () => {
+    expect(onGrid.deploy.replicas).to.equal(2);
+    expect(onGrid).to.not.have.property('profiles');
+    expect(onGrid.environment['GRID_URL']).to.equal('http://hub:4444');
+    expect(local.profiles).to.deep.equal(['workers']);
+    expect(local.environment).to.not.have.property('GRID_URL');
+    expect(local.shm_size).to.equal('1gb');
+  });
+
+  for (const [what, worker] of [
+    ['with its own browser', local],
+    ['on the Grid', onGrid],
+  ] as const) {
+    it(`${what} have the version of this package, settings that exist, no password, and time to drain`, () => {
+      const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+      expect(worker.image).to.equal(`webdriver-supervisor:${version}`);
+      expect(Object.keys(worker.environment).filter((name) => !isKnown(name))).to.deep.equal([]);
+      expect(worker.environment['REGISTRY_URL']).to.contain('${POSTGRES_PASSWORD}');
+      expect(worker.depends_on).to.have.property('postgres');
+      const graceSeconds = Number(worker.stop_grace_period.replace('s', ''));
+      expect(graceSeconds).to.be.greaterThan(Number(worker.command[3]) + MIN_SECONDS_AFTER_DRAIN);
+    });
+  }
+
+  it('run in an image whose entry point takes the command', () => {
+    const file = readFileSync('config/Dockerfile', 'utf8');
+    expect(file).to.contain('ENTRYPOINT [ "tini", "--", "npm", "run", "--silent" ]');
+    expect(JSON.parse(readFileSync('package.json', 'utf8'))).to.have.nested.property('scripts.worker');
+  });
+});
+
+describe('config: workers for Kubernetes', () => {
+  const worker = workerDeployment.parse(parseYaml(`${KUBERNETES}/worker.yml`)[0]);
+  const scaling = scaledObject.parse(parseYaml(`${KUBERNETES}/worker-scaling.yml`)[0]);
+  const { spec, metadata: podMetadata } = worker.spec.template;
+  const [{ args, env }] = spec.containers;
+  const grid = gridValues.parse(parseYaml(GRID_VALUES)[0]);
+
+  it('have time to drain and to leave the queue', () => {
+    expect(spec.terminationGracePeriodSeconds).to.be.greaterThan(Number(args[3]) + MIN_SECONDS_AFTER_DRAIN);
+    expect(worker.spec.selector.matchLabels).to.deep.equal(podMetadata.labels);
+  });
+
+  it('have settings that exist, the Grid, and the registry from the Secret', () => {
+    expect(env.filter(({ name }) => !isKnown(name))).to.deep.equal([]);
+    const address = env.flatMap((one) => (one.name === 'GRID_URL' && 'value' in one ? [one.value] : []));
+    expect(readFileSync(GRID_VALUES, 'utf8')).to.contain(`address of the Grid is ${address.join(' ')}.`);
+    const secrets = env.flatMap((one) => ('valueFrom' in one ? [[one.name, one.valueFrom.secretKeyRef]] : []));
+    expect(secrets).to.deep.equal([['REGISTRY_URL', { name: 'webdriver-supervisor', key: 'REGISTRY_URL' }]]);
+  });
+
+  it('are scaled by the database of their registry, to no more than the Grid has sessions', () => {
+    const { scaleTargetRef, minReplicaCount, maxReplicaCount, triggers } = scaling.spec;
+    expect(scaleTargetRef.name).to.equal(worker.metadata.name);
+    expect(env.map(({ name }) => name)).to.include(triggers[0].metadata.connectionFromEnv);
+    expect(minReplicaCount).to.be.at.most(maxReplicaCount);
+    expect(maxReplicaCount).to.equal(grid.chromeNode.replicas * grid.global.seleniumGrid.nodeMaxSessions);
+    expect(worker.spec.replicas).to.be.at.most(maxReplicaCount);
+  });
+});
+
 describe('config: Kubernetes', () => {
   const [deployed, exposed] = parseYaml(`${KUBERNETES}/monitor.yml`);
-  const monitor = deployment.parse(deployed);
+  const monitor = monitorDeployment.parse(deployed);
   const { spec } = monitor.spec.template;
   const [container] = spec.containers;
 
