@@ -74,7 +74,7 @@ async function installByApt(): Promise<string | undefined> {
   // The update may fail because of an unrelated package source. The existing lists may still suffice, so the install is tried anyway.
   const install = await run(
     'apt-get',
-    ['install', '-y', '-qq', '--no-install-recommends', 'chromium', 'chromium-driver'],
+    ['install', '-y', '-qq', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', 'chromium', 'chromium-driver'],
     { env, timeoutMs: APT_TIMEOUT_MS },
   );
   if (install.code !== 0) return `apt-get install: ${lastLines(install.output || update.output)}`;
