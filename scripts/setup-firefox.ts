@@ -4,7 +4,8 @@
  * first: it needs no apt-get, which may be busy with Chromium, and Firefox is not installed if there is no driver for it.
  */
 import { spawnSync } from 'node:child_process';
-import { homedir } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 import { driverFamilyOf } from '../src/driver/driver-family.ts';
@@ -13,7 +14,7 @@ import { BUILT_DRIVER_FOLDER, locateBrowser, readVersions, type BrowserLocation 
 const APT_TIMEOUT_MS = 10 * 60_000;
 const BUILD_TIMEOUT_MS = 20 * 60_000;
 const VERSION_TIMEOUT_MS = 30_000;
-const LAST_LINES_SHOWN = 5;
+const LINES_SHOWN = 5;
 
 if (import.meta.main) process.exitCode = await main();
 
@@ -61,14 +62,17 @@ function installFirefox(): string[] {
 function buildGeckodriver(): string[] {
   say('Building geckodriver by cargo; this takes a few minutes.');
   const root = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), BUILT_DRIVER_FOLDER, 'geckodriver');
-  const switches = ['install', 'geckodriver', '--quiet', '--root', root];
   if (run('cargo', ['--version'], VERSION_TIMEOUT_MS) !== undefined)
     return ['cargo, which builds geckodriver, was not found or does not start. Install Rust: https://rustup.rs'];
+  // Cargo leaves about a gigabyte after a failed build.
+  const intermediate = mkdtempSync(join(tmpdir(), 'geckodriver-build-'));
+  const switches = ['install', 'geckodriver', '--quiet', '--root', root, '--target-dir', intermediate];
   const failure = run('nice', ['cargo', ...switches], BUILD_TIMEOUT_MS);
+  rmSync(intermediate, { recursive: true, force: true });
   return failure === undefined ? [] : [`cargo install geckodriver: ${failure}`];
 }
 
-/** Runs a program without showing its output. Returns its last lines if it fails. */
+/** Runs a program without showing its output. If it fails, returns the first error of cargo, or the last lines of another program. */
 function run(file: string, args: readonly string[], timeout: number): string | undefined {
   // The installer of Rust adds this folder to the PATH of login shells only.
   const cargoFolder = join(process.env.CARGO_HOME || join(homedir(), '.cargo'), 'bin');
@@ -77,7 +81,9 @@ function run(file: string, args: readonly string[], timeout: number): string | u
   const { status, error, stdout, stderr } = spawnSync(file, args, { env, timeout, encoding: 'utf8' });
   if (status === 0) return undefined;
   if (error !== undefined) return error.message;
-  return `${stdout}${stderr}`.trim().split('\n').slice(-LAST_LINES_SHOWN).join('\n  ');
+  const lines = `${stdout}${stderr}`.trim().split('\n');
+  const start = lines.findIndex((line) => line.startsWith('error'));
+  return (start < 0 ? lines.slice(-LINES_SHOWN) : lines.slice(start, start + LINES_SHOWN)).join('\n  ');
 }
 
 function say(text: string): void {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -9,7 +9,10 @@ import { expect } from 'chai';
 class BareMachine implements Disposable {
   readonly #folder = mkdtempSync(path.join(tmpdir(), 'bare-'));
 
+  readonly #temporary = path.join(this.#folder, 'temporary');
+
   constructor() {
+    mkdirSync(this.#temporary);
     symlinkSync('/usr/bin/nice', path.join(this.#folder, 'nice'));
     this.write('apt-get', 'echo "apt-get was called" >&2; exit 1');
   }
@@ -24,10 +27,21 @@ class BareMachine implements Disposable {
       ['--disable-warning=ExperimentalWarning', 'scripts/setup-firefox.ts'],
       {
         encoding: 'utf8',
-        env: { PATH: this.#folder, XDG_CACHE_HOME: this.#folder, CARGO_HOME: this.#folder, HOME: this.#folder, ...env },
+        env: {
+          PATH: this.#folder,
+          XDG_CACHE_HOME: this.#folder,
+          CARGO_HOME: this.#folder,
+          HOME: this.#folder,
+          TMPDIR: this.#temporary,
+          ...env,
+        },
       },
     );
     return { status, stderr };
+  }
+
+  temporaryFiles(): string[] {
+    return readdirSync(this.#temporary);
   }
 
   [Symbol.dispose](): void {
@@ -41,11 +55,16 @@ const ADVICE = 'Install Firefox and geckodriver, or set FIREFOX_BINARY and GECKO
 describe('setup: Firefox', () => {
   it('shows why cargo could not build geckodriver, and installs no Firefox without it', () => {
     using machine = new BareMachine();
-    machine.write('cargo', '[ "$1" = --version ] || { echo "error: linker cc not found" >&2; exit 101; }');
+    // Only the first error has the reason. The ones after it name the packages that could not be built because of it.
+    machine.write(
+      'cargo',
+      '[ "$1" = --version ] && exit; { echo "   Compiling"; for line in "error: linker cc not found" 1 2 3 4 5 6; do echo "$line"; done; } >&2; : >"$7/object"; exit 101',
+    );
     expect(machine.setUp()).to.deep.equal({
       status: 2,
-      stderr: `${BUILDING}cargo install geckodriver: error: linker cc not found\n${ADVICE}`,
+      stderr: `${BUILDING}cargo install geckodriver: error: linker cc not found\n  1\n  2\n  3\n  4\n${ADVICE}`,
     });
+    expect(machine.temporaryFiles()).to.deep.equal([]);
   });
 
   it('names cargo if there is none', () => {
