@@ -51,9 +51,7 @@ function runSection(run) {
     ['Process', foreign(run.host === null ? null : `${run.host}:${run.pid}`)],
     ['Sessions', run.sessions],
     ...(run.shards === null ? [] : [['Shards', run.shards]]),
-    ...(run.parent_id === null
-      ? []
-      : [['Shard of', html`<a href=${toRunHref(run.parent_id)}>${run.parent_id}</a>`]]),
+    ...(run.parent_id === null ? [] : [['Shard of', html`<a href=${toRunHref(run.parent_id)}>${run.parent_id}</a>`]]),
     ...(run.shards === null && run.parent_id === null ? [] : [['Attempts of shards', run.attempts]]),
   ];
   return section(
