@@ -10,7 +10,8 @@
  * `npm run chaos -- --pressure 10000`: makes this number of probes of healthy sessions on a machine with a load of 30, which takes several
  * minutes.
  * `npm run chaos -- --grid [NAME]`: loses sessions on a real Selenium Grid in each way, or in those whose names contain NAME, while the
- * session is idle, runs a command, and does API calls. It takes about 20 minutes, and needs Java and Maven.
+ * session is idle, runs a command, and does API calls. It takes about 20 minutes, and needs Java and Maven. With `--losses 20
+ * [--seed 1]`, it does one run with four sessions on the Grid, of which this number is lost at random moments.
  *
  * `npm run chaos -- --workers 3 [--shards 60] [--seed 1]`: does one run with this number of worker processes, of which one is killed and one
  * suspended beyond its lease, while PostgreSQL restarts. At least three workers are needed.
@@ -20,7 +21,7 @@
 import { parseArgs } from 'node:util';
 
 import { disturbWorkers } from './chaos/fleet.ts';
-import { loseSessions } from './chaos/grid.ts';
+import { loseSessions, loseSessionsOfRun } from './chaos/grid.ts';
 import { disturbNaturalActions } from './chaos/natural.ts';
 import { probeUnderPressure } from './chaos/pressure.ts';
 import { killPrograms } from './chaos/programs.ts';
@@ -45,6 +46,7 @@ const { values: flags, positionals } = parseArgs({
     seed: { type: 'string', default: '1' },
     standby: { type: 'boolean', default: false },
     grid: { type: 'boolean', default: false },
+    losses: { type: 'string' },
   },
 });
 const seed = Number(flags.seed);
@@ -52,6 +54,8 @@ process.exitCode = (await run()) ? 0 : 1;
 
 function run(): Promise<boolean> {
   const { natural, programs, pressure, registry, action, schedules, verbose: isVerbose } = flags;
+  if (flags.grid && flags.losses !== undefined)
+    return loseSessionsOfRun({ losses: toCount('losses', flags.losses), seed });
   if (flags.grid) return loseSessions({ only: positionals[0] });
   if (flags.workers !== undefined)
     return disturbWorkers({

@@ -15,6 +15,8 @@ const DELETE_LIMIT_MS = 3_000;
 const STATUS_LIMIT_MS = 3_000;
 /** A node waits for a driver that does not end before it kills it. */
 const NODE_LIMIT_MS = 10_000;
+/** Nodes register again within 60 s after their hub was restarted (their heartbeat period; measured on 4.47). */
+const NODE_RETURN_MS = 75_000;
 const FIRST_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 60_000;
 
@@ -42,6 +44,8 @@ export class RemoteSessionEnd {
    * limit, so no further one is sent.
    */
   #isDriverGone = false;
+  /** The time until which a Grid that was away may not list the session yet, because its nodes register again; 0 if it was not away. */
+  #mayReturnUntil = 0;
   #attempt: Promise<void> | undefined;
   #isEnded = false;
 
@@ -114,6 +118,7 @@ export class RemoteSessionEnd {
       if (error === 'invalid session id') return 'it is unknown there';
       return firstLine(message) || `the answer has the status ${answer.status}`;
     } catch (thrown) {
+      this.#mayReturnUntil = performance.now() + NODE_RETURN_MS;
       return describe(thrown);
     }
   }
@@ -160,6 +165,8 @@ export class RemoteSessionEnd {
       throw this.#left(reason);
     }
     const node = nodes.find(({ slots }) => slots?.some(({ session }) => session?.sessionId === sessionId));
+    if (node === undefined && performance.now() < this.#mayReturnUntil)
+      throw this.#left('the Grid was away, and the node of the session may register again');
     return node?.externalUri ?? node?.uri;
   }
 

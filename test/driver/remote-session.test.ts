@@ -74,6 +74,16 @@ describe('endRemoteSession', () => {
     expect(endpoint.sent().filter((request) => request === DELETE)).to.have.length(1);
   });
 
+  it('does not believe a Grid that was away and does not list the session yet, because its nodes register again', async () => {
+    await using endpoint = await openEndpoint({ [DELETE]: UNKNOWN }, { lists: [] });
+    endpoint.server.answer(DELETE, { fault: 'reset' }, { times: 1 });
+    const end = new RemoteSessionEnd(endpoint.session);
+    await rejectionOf(end.attempt());
+    expect((await rejectionOf(end.attempt())).message).to.contain('register again');
+    await end.giveUp();
+    expect(end.isEnded).to.equal(false);
+  });
+
   it('rejects without the credentials if the endpoint refuses connections', async () => {
     const endpoint = await openEndpoint({});
     await endpoint.server.close();
