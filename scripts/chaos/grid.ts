@@ -81,13 +81,15 @@ export async function loseSessionsOfRun({ losses, seed }: { losses: number; seed
     );
     over.abort();
     await striking;
-    const lines = (await readFile(path.join(folder, 'output', 'products.jsonl'), 'utf8')).trim().split('\n');
+    console.log(`${outcome.status}, ${outcome.records} records, ${done.length} losses: ${done.join(', ')}`);
+    if (outcome.error !== null) console.log(`  WRONG: ${outcome.error.message}`);
+    const file = outcome.outputs['records'];
+    const lines = file === undefined ? [] : (await readFile(file, 'utf8')).trim().split('\n');
     const isExact = isDeepStrictEqual(
       lines.map((line) => JSON.parse(line) as unknown),
       shop.expectedRecords(),
     );
     const causes = outcome.deaths.map(({ cause }) => cause).join(', ');
-    console.log(`${outcome.status}, ${lines.length} records, ${done.length} losses: ${done.join(', ')}`);
     console.log(
       `deaths: ${causes}; records ${isExact ? 'exact' : 'WRONG'}; slots occupied ${(await grid.listSessions()).length}`,
     );

@@ -118,7 +118,7 @@ export class RemoteSessionEnd {
       if (error === 'invalid session id') return 'it is unknown there';
       return firstLine(message) || `the answer has the status ${answer.status}`;
     } catch (thrown) {
-      this.#mayReturnUntil = performance.now() + NODE_RETURN_MS;
+      if (toError(thrown).name !== 'TimeoutError') this.#mayReturnUntil = performance.now() + NODE_RETURN_MS;
       return describe(thrown);
     }
   }
