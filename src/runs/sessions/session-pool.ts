@@ -80,10 +80,17 @@ interface Slot {
   isFree: boolean;
 }
 
+/** The session of the slot that was asked for, or another slot. */
+type Seat =
+  | { readonly supervisor: SessionSupervisor; readonly other?: undefined }
+  | { readonly supervisor?: undefined; readonly other: Slot };
+
 export class SessionPool {
   readonly #options: SessionPoolOptions;
   readonly #slots: Slot[];
   readonly #waiting: (() => void)[] = [];
+  /** The number of calls of `use` that have not ended. */
+  #users = 0;
 
   constructor(options: SessionPoolOptions) {
     this.#options = options;
@@ -105,9 +112,12 @@ export class SessionPool {
   /** Runs `work` on a session that no other work uses meanwhile. Rejects with the session's death if it dies, also if `work` catches it. */
   async use<Value>(work: (session: PooledSession) => Promise<Value>, { size, signal }: UseOptions): Promise<Value> {
     signal.throwIfAborted();
-    const slot = await this.#take(size, signal);
+    this.#users += 1;
+    let slot: Slot | undefined;
     try {
-      const supervisor = await this.#ready(slot, signal);
+      const seat = await this.#seat(size, signal);
+      ({ slot } = seat);
+      const { supervisor } = seat;
       const { driver, api, signal: session } = supervisor;
       const end = anySignal(signal, deathSignalOf(session));
       const takeBack = slot.tidier.lend(supervisor);
@@ -127,8 +137,8 @@ export class SessionPool {
         takeBack();
       }
     } finally {
-      slot.isFree = true;
-      for (const wake of this.#waiting.splice(0)) wake();
+      this.#users -= 1;
+      if (slot !== undefined) this.#giveBack(slot);
     }
   }
 
@@ -141,18 +151,65 @@ export class SessionPool {
     await Promise.all(stops);
   }
 
+  /** Takes a slot with its session ready. Work whose slot still starts or recovers moves to another slot that becomes free meanwhile. */
+  async #seat(size: number, signal: AbortSignal): Promise<{ slot: Slot; supervisor: SessionSupervisor }> {
+    let slot = await this.#take(size, signal);
+    for (;;) {
+      const { supervisor, other } = await this.#readyOrOther(slot, { size, signal });
+      if (supervisor !== undefined) return { slot, supervisor };
+      slot = other;
+    }
+  }
+
+  /** Returns the slot's session, or another slot, taken. The slot then becomes ready without work, and is given back. */
+  async #readyOrOther(slot: Slot, { size, signal }: UseOptions): Promise<Seat> {
+    let isSettled = false;
+    const preparing = this.#ready(slot, signal).finally(() => (isSettled = true));
+    try {
+      for (;;) {
+        // The run's own session is only tidied, and its failure is one of the item.
+        if (slot.number > 1) await Promise.race([preparing, this.#nextFree()]);
+        const other = isSettled || slot.number === 1 ? undefined : this.#findReady(size);
+        if (other !== undefined) {
+          other.isFree = false;
+          const giveBack = () => this.#giveBack(slot);
+          void preparing.then(giveBack, giveBack);
+          return { other };
+        }
+        if (isSettled || slot.number === 1) return { supervisor: await preparing };
+      }
+    } catch (thrown) {
+      this.#giveBack(slot);
+      throw thrown;
+    }
+  }
+
   async #take(size: number, signal: AbortSignal): Promise<Slot> {
     while (this.#slots.length < size) this.#slots.push(makeSlot(this.#slots.length + 1));
     for (;;) {
-      const free = this.#slots.slice(0, size).find(({ isFree }) => isFree);
+      const free = this.#findReady(size) ?? this.#slots.slice(0, size).find(({ isFree }) => isFree);
       if (free !== undefined) {
         free.isFree = false;
         return free;
       }
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiting.push(resolve);
-      await raceSignal(promise, signal);
+      await raceSignal(this.#nextFree(), signal);
     }
+  }
+
+  /** Returns a free slot whose session can be used at once. */
+  #findReady(size: number): Slot | undefined {
+    return this.#slots.slice(0, size).find((slot) => slot.isFree && isReady(slot));
+  }
+
+  #nextFree(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    return promise;
+  }
+
+  #giveBack(slot: Slot): void {
+    slot.isFree = true;
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 
   /** Returns the slot's session, alive and prepared. After a death in `prepare` the slot is restarted, within the restart limit. */
@@ -182,7 +239,8 @@ export class SessionPool {
         if (await survives(session, signal, join(supervisor))) return supervisor;
       }
     } catch (thrown) {
-      if (!signal.aborted) this.#options.onFailure(toError(thrown));
+      // A slot that started for work which is over harms nothing. The next work starts it again.
+      if (!signal.aborted && this.#users > 0) this.#options.onFailure(toError(thrown));
       throw thrown;
     }
   }
@@ -223,6 +281,10 @@ async function raceEnd<Value>(working: Promise<Value>, end: AbortSignal): Promis
 
 function makeSlot(number: number, tidier = new SessionTidier()): Slot {
   return { number, tidier, session: undefined, starting: Promise.resolve(), prepared: undefined, isFree: true };
+}
+
+function isReady({ number, session, prepared }: Slot): boolean {
+  return number === 1 || (session?.supervisor.state === 'alive' && prepared === session.supervisor.signal);
 }
 
 /** Resolves with false if the session died during `work`. Otherwise it rejects as `work` does. */

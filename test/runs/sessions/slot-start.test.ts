@@ -108,6 +108,53 @@ describe('ctx.batch with sessions: start', () => {
     expect(left).to.equal(0);
   });
 
+  it('does all items on the other slots while the session of one slot still starts', async () => {
+    await using server = await openScriptedWebDriver();
+    const { outcome } = await runScripted({
+      server,
+      run: async ({ batch }) => {
+        const hold = server.hold('POST /session');
+        const { counts } = await batch('b', items(6), () => hold.caught, { key, sessions: 2 });
+        expect(counts.done).to.equal(6);
+        expect(server.sessionIds).to.have.length(1);
+        hold.release();
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', error: null });
+    expect(server.sessionIds).to.deep.equal([]);
+  });
+
+  it('does all items on the other slots while one slot recovers from a death', async () => {
+    await using server = await openScriptedWebDriver();
+    const { outcome } = await runScripted({
+      server,
+      run: async ({ batch }, { supervisors, die }) => {
+        const meet = makeMeeting(2);
+        const isHeld = Promise.withResolvers<void>();
+        let release = (): void => undefined;
+        await batch(
+          'b',
+          items(6),
+          async (_item, { driver }) => {
+            await meet();
+            const id = (await driver.getSession()).getId();
+            if (id === supervisors[0]?.sessionId) return isHeld.promise;
+            const hold = server.hold('POST /session');
+            release = () => hold.release();
+            void hold.caught.then(() => isHeld.resolve());
+            await die(supervisors[1]);
+          },
+          { key, sessions: 2 },
+        );
+        release();
+      },
+    });
+    expect(outcome).to.include({ status: 'completed', error: null });
+    expect(outcome.counts).to.include({ total: 6, done: 6 });
+    expect(outcome.deaths).to.have.length(1);
+    expect(server.sessionIds).to.deep.equal([]);
+  });
+
   it('ends a slot that is still starting at the end of the run', async () => {
     await using server = await openScriptedWebDriver();
     const { outcome } = await runScripted({
