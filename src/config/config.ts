@@ -133,6 +133,8 @@ const settingsSchema = z.object({
   MAX_SESSIONS: whole('sessions', { min: 1, max: 10_000 }).default(100),
   /** If true, a run starts at most as many browsers of its own as fit into the free memory and the processors of this machine. */
   LIMIT_SESSIONS: flag(true),
+  /** A run ends a further session of its own that no item has used for this long. 0: keeps it until the run is over. */
+  IDLE_SESSION_SECONDS: whole('seconds', { min: 0, max: 1_000_000 }).default(30),
   SESSION_CLEANUP_ENABLED: flag(true),
   SESSION_CLEANUP_INTERVAL_MINUTES: minutes(15),
   /** The number of rows that one transaction removes. Default 400 on SQLite, 1 000 on PostgreSQL. */
@@ -221,6 +223,7 @@ export interface Config {
   readonly maxSessions: number;
   /** If true, a run starts at most as many browsers of its own as fit on this machine. */
   readonly limitSessions: boolean;
+  readonly idleSessionMs: number;
   readonly isCleanupEnabled: boolean;
   readonly cleanupIntervalMs: number;
   /** If undefined, the default of the registry's database. */
@@ -334,6 +337,7 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Config
     maxSessionMemoryMb: settings.MAX_SESSION_MEMORY_MB,
     maxSessions: settings.MAX_SESSIONS,
     limitSessions: settings.LIMIT_SESSIONS,
+    idleSessionMs: settings.IDLE_SESSION_SECONDS * 1_000,
     isCleanupEnabled: settings.SESSION_CLEANUP_ENABLED,
     cleanupIntervalMs: settings.SESSION_CLEANUP_INTERVAL_MINUTES * 60_000,
     cleanupBatchSize: settings.SESSION_CLEANUP_BATCH_SIZE,

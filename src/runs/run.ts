@@ -165,6 +165,7 @@ export class Run {
         this.#acquire(manager, `${this.owner}#${number}`, this.#guard.beforeOnSlot(tidier, beforeCommand)),
       prepare: (slot, signal) => this.#browserState.open(slot).then(() => this.#prepare(slot, signal)),
       limit: this.#plan.sessionLimit,
+      idleMs: this.#plan.config.idleSessionMs,
       retirement: this.#renewals.retirement,
       join: (slot) => this.#browserState.mergeInto(slot),
       onDeath: (death) => {

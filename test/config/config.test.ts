@@ -102,6 +102,7 @@ describe('loadConfig', () => {
       maxSessionMemoryMb: undefined,
       maxSessions: 100,
       limitSessions: true,
+      idleSessionMs: 30_000,
       cleanupIntervalMs: 900_000,
       cleanupBatchSize: undefined,
       gridUrl: undefined,

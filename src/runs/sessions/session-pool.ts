@@ -48,6 +48,8 @@ export interface SessionPoolOptions {
   readonly join: (slot: SessionSupervisor) => Promise<void>;
   /** Decides how many sessions fit on this machine. */
   readonly limit: SessionLimit;
+  /** The session of a slot other than the first ends when no item has used it for this long. 0: it stays. */
+  readonly idleMs: number;
   /** Decides when the session of a slot other than the first is renewed before its next use. */
   readonly retirement: Retirement;
   /** Called when a slot's session has died, before the slot is restarted. May be called more than once for one death. */
@@ -78,6 +80,8 @@ interface Slot {
   /** The session for which `prepare` has completed. */
   prepared: AbortSignal | undefined;
   isFree: boolean;
+  /** Ends the session of the free slot. */
+  idleTimer: NodeJS.Timeout | undefined;
 }
 
 /** The session of the slot that was asked for, or another slot. */
@@ -147,6 +151,8 @@ export class SessionPool {
     const stops = this.#slots.slice(1).map(async (slot) => {
       await slot.starting;
       await slot.session?.end();
+      // Cleared last, because work that ends meanwhile gives its slot back.
+      clearTimeout(slot.idleTimer);
     });
     await Promise.all(stops);
   }
@@ -171,7 +177,7 @@ export class SessionPool {
         if (slot.number > 1) await Promise.race([preparing, this.#nextFree()]);
         const other = isSettled || slot.number === 1 ? undefined : this.#findReady(size);
         if (other !== undefined) {
-          other.isFree = false;
+          occupy(other);
           const giveBack = () => this.#giveBack(slot);
           void preparing.then(giveBack, giveBack);
           return { other };
@@ -189,7 +195,7 @@ export class SessionPool {
     for (;;) {
       const free = this.#findReady(size) ?? this.#slots.slice(0, size).find(({ isFree }) => isFree);
       if (free !== undefined) {
-        free.isFree = false;
+        occupy(free);
         return free;
       }
       await raceSignal(this.#nextFree(), signal);
@@ -209,7 +215,20 @@ export class SessionPool {
 
   #giveBack(slot: Slot): void {
     slot.isFree = true;
+    const { idleMs } = this.#options;
+    if (slot.session !== undefined && idleMs > 0)
+      slot.idleTimer = setTimeout(() => void this.#endIdle(slot), idleMs).unref();
     for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** Ends the session of a slot that no item needs, which frees memory or a slot of a Grid. The next item starts another one. */
+  async #endIdle(slot: Slot): Promise<void> {
+    occupy(slot);
+    // A session whose end fails is left to the cleanup, as at the end of the run.
+    slot.starting = Promise.resolve(slot.session?.end()).catch(() => undefined);
+    await slot.starting;
+    slot.session = undefined;
+    this.#giveBack(slot);
   }
 
   /** Returns the slot's session, alive and prepared. After a death in `prepare` the slot is restarted, within the restart limit. */
@@ -280,7 +299,20 @@ async function raceEnd<Value>(working: Promise<Value>, end: AbortSignal): Promis
 }
 
 function makeSlot(number: number, tidier = new SessionTidier()): Slot {
-  return { number, tidier, session: undefined, starting: Promise.resolve(), prepared: undefined, isFree: true };
+  return {
+    number,
+    tidier,
+    session: undefined,
+    starting: Promise.resolve(),
+    prepared: undefined,
+    isFree: true,
+    idleTimer: undefined,
+  };
+}
+
+function occupy(slot: Slot): void {
+  slot.isFree = false;
+  clearTimeout(slot.idleTimer);
 }
 
 function isReady({ number, session, prepared }: Slot): boolean {
