@@ -20,7 +20,7 @@ export interface BidiOptions {
   /** Ends the attempt to connect. */
   readonly signal: AbortSignal;
   /** Called when the open socket closes and this side did not close it. */
-  readonly onClosed: (description: string) => void;
+  readonly onClosed: (description: string, code: number) => void;
 }
 
 interface Message {
@@ -73,7 +73,7 @@ export class Bidi {
       const description = `the BiDi socket closed (code ${code})`;
       for (const { reject } of this.#pending.values()) reject(new Error(description));
       this.#pending.clear();
-      if (this.#isWatched) onClosed(description);
+      if (this.#isWatched) onClosed(description, code);
     });
   }
 

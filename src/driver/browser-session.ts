@@ -239,7 +239,7 @@ export class BrowserSession {
     if (result.state === 'alive') this.#onAlive();
     if (result.state !== 'dead') return result.state === 'alive';
     if (result.cause !== 'driver-gone' || !(await this.#process?.exitsWithin(IN_FLIGHT_ANSWER_LIMIT_MS))) {
-      this.#report({ cause: result.cause, detectedBy, message: result.message });
+      await this.#reportAnswer({ cause: result.cause, detectedBy, message: result.message });
     }
     return false;
   }
@@ -361,13 +361,10 @@ export class BrowserSession {
     this.#options.listener.onAlive();
   }
 
-  /** Reports a death that a command's answer revealed. */
+  /** Reports a death that the answer to a command or to a probe revealed. */
   #reportAnswer(report: DeathReport): Promise<void> | void {
-    const { watch } = this.#phase;
-    if (report.cause === 'tab-crashed' && watch !== undefined)
-      return watch.tabCrashReported().then(() => this.#report(report));
-    if (report.cause !== 'session-removed' || watch === undefined) return this.#report(report);
-    return watch.causeOfRemoval().then((cause) => this.#report({ ...report, cause }));
+    const explained = this.#phase.watch?.explain(report);
+    return explained === undefined ? this.#report(report) : explained.then((found) => this.#report(found));
   }
 
   #report(report: DeathReport): void {

@@ -7,7 +7,7 @@ import type { Agent } from 'node:http';
 
 import type { Capabilities } from 'selenium-webdriver';
 
-import type { DeathCause, DeathReport, Detector } from '../model/death.ts';
+import type { DeathReport, Detector } from '../model/death.ts';
 import { anySignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -18,7 +18,8 @@ import { connectToFirst, listSocketAddresses, toClientUrl, type SocketAddress } 
 import type { SessionFacts } from './diagnosis/diagnosis.ts';
 import type { HttpClient } from './http-client.ts';
 import type { DriverProcess } from './driver-process.ts';
-import { CLOSING_LIMIT_MS, explainLostBrowser } from './lost-browser.ts';
+import { CLOSING_LIMIT_MS, explainLostBrowser, type Explanation } from './lost-browser.ts';
+import { explainLostFirefox, findContentCrash } from './lost-firefox.ts';
 import { isLoopback, type SessionTarget } from './session-target.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import { BidiChannel } from './state/bidi-channel.ts';
@@ -70,6 +71,9 @@ export class SessionWatch {
   /** The addresses of DevTools to try; after the first connection, the one that was reached. */
   #devtoolsAddresses: [SocketAddress, ...SocketAddress[]] = [{ url: '', headers: {} }];
   #bidi: Bidi | undefined;
+  /** Resolves with the code with which the BiDi socket was closed. */
+  readonly #bidiClosed = Promise.withResolvers<number>();
+  #bidiCloseCode: number | undefined;
   #fallback: FallbackState | undefined;
   readonly #tabCrash = Promise.withResolvers<void>();
 
@@ -97,8 +101,16 @@ export class SessionWatch {
     return this.#bidi && new BidiChannel(this.#bidi);
   }
 
+  /** Returns the report with the cause behind a command's answer; undefined if the answer itself is the cause. */
+  explain(report: DeathReport): Promise<DeathReport> | undefined {
+    if (report.cause === 'tab-crashed') return this.#tabCrashReported().then(() => report);
+    if (report.cause !== 'session-removed' && report.cause !== 'browser-gone') return undefined;
+    if (this.#isOwnFirefox) return this.#explainFirefoxAnswer(report);
+    return report.cause === 'session-removed' ? this.#explainRemoval(report) : undefined;
+  }
+
   /** Resolves when DevTools has reported a crash of a tab, or after 50 ms. Its report has the exit status of the tab's process. */
-  async tabCrashReported(): Promise<void> {
+  async #tabCrashReported(): Promise<void> {
     if (this.#devtools !== undefined) await settlesWithin(this.#tabCrash.promise, TAB_CRASH_LIMIT_MS);
   }
 
@@ -134,7 +146,11 @@ export class SessionWatch {
     const url: unknown = capabilities.get('webSocketUrl');
     if (typeof url === 'string' && (this.#devtools === undefined || wantsBidi)) {
       await this.#tryTo('connect to BiDi', async () => {
-        const onClosed = (message: string) => void this.#onBidiClosed(message);
+        const onClosed = (message: string, code: number) => {
+          this.#bidiCloseCode = code;
+          this.#bidiClosed.resolve(code);
+          void this.#onBidiClosed(message);
+        };
         const signal = this.#openSignal;
         const { socket, address } = await connectToFirst(listSocketAddresses(url, target), (to, connectLimitMs) =>
           Bidi.connect({ ...to, connectLimitMs, agent: this.#agentFor(to.url), signal, onClosed }),
@@ -249,13 +265,36 @@ export class SessionWatch {
     return typeof this.#options.capabilities.get('webSocketUrl') === 'string';
   }
 
-  /**
-   * Returns the cause behind an answer that the session was removed. With BiDi, chromedriver gives the same answer if the browser is gone.
-   */
-  async causeOfRemoval(): Promise<DeathCause> {
+  /** Explains the answer that the session was removed. With BiDi, chromedriver gives the same answer if the browser is gone. */
+  async #explainRemoval(report: DeathReport): Promise<DeathReport> {
     const isSure = this.#options.target.kind !== 'own' || !this.#hasBidi || this.#devtoolsUrl === '';
-    if (isSure || (await isDevToolsReachable(this.#devtoolsUrl, IN_FLIGHT_ANSWER_LIMIT_MS))) return 'session-removed';
-    return 'browser-gone';
+    if (isSure || (await isDevToolsReachable(this.#devtoolsUrl, IN_FLIGHT_ANSWER_LIMIT_MS))) return report;
+    return { ...report, cause: 'browser-gone' };
+  }
+
+  get #isOwnFirefox(): boolean {
+    const { target } = this.#options;
+    return target.kind === 'own' && target.family?.name === 'firefox';
+  }
+
+  async #explainFirefoxAnswer(report: DeathReport): Promise<DeathReport> {
+    if (this.#bidi !== undefined) await settlesWithin(this.#bidiClosed.promise, IN_FLIGHT_ANSWER_LIMIT_MS);
+    const found = await this.#explainFirefox(report);
+    return found === undefined ? report : { ...report, ...found, message: `${report.message}: ${found.message}` };
+  }
+
+  async #explainFirefox(report?: DeathReport): Promise<Explanation | undefined> {
+    const { http, process, facts } = this.#options;
+    const output = process?.lastOutput ?? '';
+    const found = await explainLostFirefox({
+      http,
+      output,
+      closeCode: this.#bidiCloseCode,
+      ...(report === undefined ? {} : { report }),
+    });
+    const crash = found?.cause === 'tab-crashed' ? findContentCrash(output) : undefined;
+    if (crash !== undefined) facts.noteTabCrash(crash);
+    return found;
   }
 
   /** Returns the URL of the DevTools socket. A Grid offers its own; a browser's own address is valid only on the machine where it runs. */
@@ -305,6 +344,12 @@ export class SessionWatch {
     if (isOver()) return;
     // The socket belongs to the driver. If this program's own driver is gone, its exit is reported too, with more information.
     if (target.kind === 'own' && (await process?.exitsWithin(IN_FLIGHT_ANSWER_LIMIT_MS))) return;
+    const found = this.#isOwnFirefox ? await this.#explainFirefox() : undefined;
+    if (isOver()) return;
+    if (found !== undefined) {
+      report({ ...found, detectedBy: 'bidi', message: `${message}: ${found.message}` });
+      return;
+    }
     const isBrowserKnown = target.kind === 'own' && this.#devtoolsUrl !== '';
     if (isBrowserKnown && !(await isDevToolsReachable(this.#devtoolsUrl, IN_FLIGHT_ANSWER_LIMIT_MS)))
       report({ cause: 'browser-gone', detectedBy: 'bidi', message });

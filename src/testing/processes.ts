@@ -85,12 +85,12 @@ export function findBrowserProcess(driverPid: number): ProcessInfo | undefined {
 }
 
 /**
- * Returns the renderer processes of a Chromium browser, the oldest first. There are more than tabs: a spare one, and in new headless mode
- * one for the browser's own window. Processes of extensions are omitted.
+ * Returns the processes of a browser that show pages, the oldest first. There are more than tabs: spare ones, and in new headless mode of
+ * Chromium one for the browser's own window. Chromium's processes of extensions are omitted.
  */
 export function rendererProcesses(browserPid: number): ProcessInfo[] {
   return descendantsOf(browserPid)
-    .filter(({ state, command }) => !DEAD.has(state) && / --type=renderer\b/.test(command))
+    .filter(({ state, command }) => !DEAD.has(state) && / --type=renderer\b| -contentproc .* tab$/.test(command))
     .filter(({ command }) => !/ --(extension-process|top-chrome-webui)\b/.test(command))
     .sort((one, other) => one.pid - other.pid);
 }

@@ -1,8 +1,16 @@
 import { expect } from 'chai';
-import { freeze, killProcess, leftovers, newLeftovers, waitUntilGone } from 'webdriver-supervisor/testing';
+import {
+  freeze,
+  killProcess,
+  leftovers,
+  newLeftovers,
+  strikeSession,
+  waitUntilGone,
+} from 'webdriver-supervisor/testing';
 
 import type { SessionTarget } from '../../src/driver/session-target.ts';
 import { requireFirefox } from '../support/firefox.ts';
+import { expectNothingAfter } from './support/ended-program.ts';
 import { openSession } from './support/sessions.ts';
 
 describe('BrowserSession with a Firefox of this machine', () => {
@@ -13,6 +21,12 @@ describe('BrowserSession with a Firefox of this machine', () => {
   });
 
   const openFirefox = () => openSession(target, { browser: { browserName: 'firefox' } });
+  const strike = (fault: 'quit-elsewhere' | 'tab-crashed', { session }: Awaited<ReturnType<typeof openFirefox>>) =>
+    strikeSession(fault, {
+      pids: { driver: session.driverProcess?.pid, browser: session.browserPid },
+      sessionId: session.id,
+      endpointUrl: session.endpointUrl,
+    });
 
   it('leaves no process and no folder after its stop', async () => {
     const before = leftovers();
@@ -33,11 +47,30 @@ describe('BrowserSession with a Firefox of this machine', () => {
     expect((await s.died).cause).to.equal('browser-gone');
   });
 
+  it("leaves no process and no folder within 2 s of the program's end by kill -9", async () => {
+    await expectNothingAfter('stay', { signal: 'SIGKILL', browserName: 'firefox' });
+  });
+
   it('reports that its driver was killed', async () => {
     await using s = await openFirefox();
     killProcess(s.session.driverProcess!.pid);
     expect((await s.died).cause).to.equal('driver-gone');
   });
+
+  for (const [fault, cause] of [
+    ['quit-elsewhere', 'session-removed'],
+    ['tab-crashed', 'tab-crashed'],
+  ] as const) {
+    it(`reports ${cause} after the fault ${fault}, while commands are sent`, async () => {
+      await using s = await openFirefox();
+      const sending = (async () => {
+        for (;;) await s.driver.getTitle();
+      })().catch(() => undefined);
+      await strike(fault, s);
+      expect((await s.died).cause).to.equal(cause);
+      await sending;
+    });
+  }
 
   for (const program of ['browser', 'driver'] as const) {
     it(`detects a frozen ${program} by a probe, while idle`, async () => {

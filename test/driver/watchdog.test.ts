@@ -10,7 +10,7 @@ import { openSession } from './support/sessions.ts';
 
 describe('Watchdog, on a real browser (invariant 6)', () => {
   it("leaves no driver, browser, watchdog or folder within 2 s of the program's end by kill -9", async () => {
-    await expectNothingAfter('stay', 'SIGKILL');
+    await expectNothingAfter('stay', { signal: 'SIGKILL' });
   });
 
   it('leaves no driver of a program that was killed while it started the driver', async () => {

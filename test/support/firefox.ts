@@ -11,6 +11,13 @@ export async function requireFirefox(context: Context): Promise<Extract<SessionT
     if (context.test?.parent) context.test.parent.title += ' (skipped: needs `npm run setup:firefox`)';
     return context.skip();
   }
+  return localFirefox();
+}
+
+/** Returns a target with Firefox and geckodriver. Throws if they are not installed. */
+export async function localFirefox(): Promise<Extract<SessionTarget, { kind: 'own' }>> {
+  const located = await locateFirefox();
+  if (!located.found) throw new Error(`There is no Firefox on this machine: ${JSON.stringify(located)}`);
   const { browserPath, driverPath } = located;
   return { kind: 'own', family: driverFamilyOf('firefox'), browserPath, driverPath };
 }

@@ -16,8 +16,15 @@ interface Facts {
 }
 
 /** Runs a program that starts a session and then ends, by itself or by a signal. Checks that all leftovers are gone soon afterwards. */
-export async function expectNothingAfter(argument: string, signal?: NodeJS.Signals): Promise<void> {
-  const args = ['--conditions=webdriver-supervisor:source', '--disable-warning=ExperimentalWarning', PROGRAM, argument];
+export async function expectNothingAfter(
+  argument: string,
+  {
+    signal,
+    browserName = 'chrome',
+  }: { readonly signal?: NodeJS.Signals; readonly browserName?: 'chrome' | 'firefox' } = {},
+): Promise<void> {
+  const flags = ['--conditions=webdriver-supervisor:source', '--disable-warning=ExperimentalWarning'];
+  const args = [...flags, PROGRAM, argument, browserName];
   const program = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = once(program, 'exit');
   const lines = createInterface(program.stdout);
