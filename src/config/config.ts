@@ -2,18 +2,15 @@
  * Parses all settings by one schema into one frozen Config. Flags take precedence over the environment, the environment over the files in
  * `config/`, and these over the defaults. A wrong value is refused with its name and the allowed values, before anything starts.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import path from 'node:path';
-
 import { z } from 'zod';
 
-import { suggestKnown } from '../core/did-you-mean.ts';
-import { ConfigError, toError } from '../core/errors.ts';
+import { ConfigError } from '../core/errors.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../core/log.ts';
 import { findAddressSecrets, findSecrets } from '../core/redact.ts';
 import { settingSecrets } from '../core/secrets.ts';
 import { toJson, toNumber, toUnquotedWords, toWords } from './parse-values.ts';
 import { projectPath, toProjectUrl } from './project-root.ts';
+import { readSettingsFiles } from './settings-files.ts';
 
 export { browserEnvironment } from './environment.ts';
 export { findProjectRoot, projectPath } from './project-root.ts';
@@ -262,7 +259,10 @@ const PATH_VARIABLE_NAME = /^(OLD)?PWD$|_(FILE|PATH|DIR|FOLDER|HOME|SOCK|SOCKET)
  * Throws {@link ConfigError}, which names the setting, the source of its value and what is allowed.
  */
 export function loadConfig({ flags = {}, environment = process.env, folder }: ConfigSources = {}): Config {
-  const fromFiles = readSettingsFiles(folder ?? projectPath('config'), environment['NODE_ENV']);
+  const fromFiles = readSettingsFiles(folder ?? projectPath('config'), {
+    environmentName: environment['NODE_ENV'],
+    known: SETTING_NAMES,
+  });
   const layers: readonly [source: string, values: Readonly<Record<string, unknown>>][] = [
     ['the command line', flags],
     ['the environment', environment],
@@ -357,33 +357,6 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Config
     logLevel: settings.LOG_LEVEL,
     logFormat: settings.LOG_FORMAT,
   });
-}
-
-function readSettingsFiles(folder: string, environmentName: string | undefined): [string, Record<string, unknown>][] {
-  const names = environmentName ? [`supervisor.${environmentName}.json`, 'supervisor.json'] : ['supervisor.json'];
-  return names
-    .map((name) => path.join(folder, name))
-    .filter((file) => existsSync(file))
-    .map((file) => [file, readSettingsFile(file)]);
-}
-
-function readSettingsFile(file: string): Record<string, unknown> {
-  let content: unknown;
-  try {
-    content = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (thrown) {
-    throw new ConfigError(`${file} can't be read as JSON: ${toError(thrown).message}`, { cause: thrown });
-  }
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    throw new ConfigError(`${file} must contain one JSON object of settings.`);
-  }
-  const unknown = Object.keys(content).filter((name) => !(SETTING_NAMES as string[]).includes(name));
-  if (unknown.length > 0) {
-    throw new ConfigError(
-      `${file} has unknown settings: ${unknown.join(', ')}.${suggestKnown(unknown, SETTING_NAMES)}`,
-    );
-  }
-  return content as Record<string, unknown>;
 }
 
 /** Returns the value for a message. The values of URLs, tokens and variables may contain secrets and are not repeated. */
