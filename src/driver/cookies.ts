@@ -5,7 +5,7 @@
 import type { WebDriver } from 'selenium-webdriver';
 
 import type { DevTools } from './devtools.ts';
-import type { StateChannel } from './state/state-channel.ts';
+import type { StateCookie } from './state/browser-state.ts';
 
 export interface BrowserCookie {
   readonly name: string;
@@ -27,15 +27,22 @@ export interface BrowserCookies {
   readonly remove: (cookie: BrowserCookie) => Promise<void>;
 }
 
+/** Cookies over BiDi; see `BidiChannel`. */
+interface CookieChannel {
+  cookies(): Promise<readonly StateCookie[]>;
+  setCookie(cookie: StateCookie): Promise<void>;
+  removeCookie(cookie: StateCookie): Promise<void>;
+}
+
 export function cookiesOf(
   driver: WebDriver,
-  beside: { readonly devtools: DevTools | undefined; readonly bidi: StateChannel | undefined },
+  beside: { readonly devtools: DevTools | undefined; readonly bidi: CookieChannel | undefined },
 ): BrowserCookies {
   if (beside.devtools !== undefined) return devtoolsCookies(beside.devtools);
   return beside.bidi === undefined ? commandCookies(driver) : bidiCookies(beside.bidi);
 }
 
-function bidiCookies(bidi: StateChannel): BrowserCookies {
+function bidiCookies(bidi: CookieChannel): BrowserCookies {
   return {
     all: async () => {
       const cookies = await bidi.cookies();

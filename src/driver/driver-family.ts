@@ -28,6 +28,8 @@ export interface DriverFamily {
   };
   /** True if a driver works only with the browser of its own major version. */
   readonly hasMatchingVersions: boolean;
+  /** The words for what shows that a session is alive. */
+  readonly watchedBy: string;
   /** `secret` is random. `folder` is removed with the driver. */
   readonly launch: (secret: string, folder: string) => DriverLaunch;
   /** Matches the driver's output when it listens. The first group is the port. */
@@ -67,6 +69,7 @@ const CHROME: DriverFamily = {
     driverFolder: 'chromedriver',
   },
   hasMatchingVersions: true,
+  watchedBy: 'DevTools and the process',
   launch: launchChromium,
   listening: CHROMIUM_LISTENING,
 };
@@ -82,6 +85,7 @@ const EDGE: DriverFamily = {
   driverPaths: [],
   cached: { browserFolder: 'msedge', browserFiles: ['msedge'], driverFolder: 'msedgedriver' },
   hasMatchingVersions: true,
+  watchedBy: 'DevTools and the process',
   launch: launchChromium,
   listening: CHROMIUM_LISTENING,
 };
@@ -101,6 +105,7 @@ const FIREFOX: DriverFamily = {
     driverFolder: 'geckodriver',
   },
   hasMatchingVersions: false,
+  watchedBy: 'BiDi and the process',
   // geckodriver has no path of its own. It refuses requests from web pages by their Origin header.
   launch: (_secret, folder) => ({
     arguments: ['--port=0', '--websocket-port=0', `--profile-root=${folder}`],

@@ -23,6 +23,7 @@ import type { CheckResult } from './check-result.ts';
 import { checkStart } from './check-start.ts';
 import { checkZombies } from './check-zombies.ts';
 import { installAdvice, readMachine } from './install-advice.ts';
+import { listBrowsers } from './list-browsers.ts';
 
 const GRID_LIMIT_MS = 5_000;
 const MIN_SHARED_MEMORY_BYTES = 128 * 2 ** 20;
@@ -48,6 +49,7 @@ export async function runChecks(): Promise<CheckResult[]> {
   const zombies = checkZombies();
   const browsers =
     config.gridUrl === undefined ? await checkBrowser(config) : [await checkGrid(config.gridUrl, config.gridProxy)];
+  const overview = config.gridUrl === undefined ? await listBrowsers(config) : [];
   const temporary = await checkTemporaryFolder();
   const canStart = ![...browsers, temporary].some(({ status }) => status === 'problem');
   const start = canStart ? [await checkStart(config)] : [];
@@ -55,6 +57,7 @@ export async function runChecks(): Promise<CheckResult[]> {
   return [
     node,
     checkSettings(),
+    ...overview,
     ...browsers,
     ...start,
     registry,
