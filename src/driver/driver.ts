@@ -37,6 +37,7 @@ export { readTreeMemory } from './process-memory.ts';
 export { listProcesses, readProcessState, readProcessVariable, type ProcessInfo } from './process-table.ts';
 export { isProcessGone, isProcessRunning, isProcessThere, thisProcess } from './process-identity.ts';
 export { DeathHistory } from './diagnosis/death-history.ts';
+export { readEndpointStatus } from './endpoint-status.ts';
 export type { HttpClient, Route } from './http-client.ts';
 export { endLeftProcesses } from './reap.ts';
 export { endRemoteSession, type RemoteSessionEnd } from './remote-session.ts';

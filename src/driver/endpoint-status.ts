@@ -24,8 +24,11 @@ export type EndpointStatus =
   | { readonly kind: 'ready'; readonly grid: GridStatus | undefined }
   /** It may be ready later: it starts, or has no nodes yet. `why` ends without a full stop. */
   | { readonly kind: 'not-ready'; readonly why: string; readonly grid?: GridStatus | undefined }
-  /** GRID_URL must be corrected. `problem` is one or more sentences. */
-  | { readonly kind: 'wrong'; readonly problem: string };
+  /**
+   * GRID_URL must be corrected. `problem` is one or more sentences. Without `isCertain`, sessions may start there all the same: a service may
+   * have no `/status`.
+   */
+  | { readonly kind: 'wrong'; readonly problem: string; readonly isCertain: boolean };
 
 interface StatusValue {
   readonly ready?: boolean;
@@ -54,7 +57,11 @@ export async function readEndpointStatus(http: HttpClient, signal: AbortSignal):
     const { code = '', message } = toError(thrown) as NodeJS.ErrnoException;
     const why = code === '' ? message : code;
     if (PASSING.test(why)) return { kind: 'not-ready', why: `it does not answer (${why})` };
-    return { kind: 'wrong', problem: describeConnectionFailure(`${code} ${message}`.trim(), http.url) };
+    return {
+      kind: 'wrong',
+      problem: describeConnectionFailure(`${code} ${message}`.trim(), http.url),
+      isCertain: true,
+    };
   }
 }
 
@@ -112,13 +119,17 @@ function findWrongAnswer({ status, body }: Pick<HttpAnswer, 'status' | 'body'>, 
 function toStatus(answer: HttpAnswer, url: string): EndpointStatus {
   const { status, body } = answer;
   const problem = findWrongAnswer(answer, url);
-  if (problem !== undefined) return { kind: 'wrong', problem };
+  if (problem !== undefined) {
+    const isCertain = status === 401 || status === 407 || (status < 400 && HTML.test(body));
+    return { kind: 'wrong', problem, isCertain };
+  }
   if (PASSING_STATUSES.has(status)) return { kind: 'not-ready', why: `it answers with HTTP ${status}` };
   const value = parseValue(body);
   if (value === undefined) {
     return {
       kind: 'wrong',
       problem: `${redactUrl(url)} is no WebDriver endpoint: its answer to /status (HTTP ${status}) is not one of WebDriver. Correct GRID_URL (--grid).`,
+      isCertain: false,
     };
   }
   const grid = value.nodes === undefined ? undefined : toGrid(value.nodes);

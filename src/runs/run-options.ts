@@ -16,6 +16,7 @@ import { secrets } from '../core/secrets.ts';
 import { toFlag } from '../core/shell-words.ts';
 import type { FolderClaim, Registry } from '../registry/registry.ts';
 import {
+  assertEndpoint,
   assertLocalBrowser,
   assertProxyInstalled,
   assertStandbyPossible,
@@ -23,6 +24,7 @@ import {
   type BrowserOptions,
   readSessionState,
   mergeSupervisorOptions,
+  routeOf,
   toSupervisorOptions,
   type SessionState,
   type SessionSupervisor,
@@ -59,7 +61,11 @@ export interface RunOptions {
   readonly reloadAction?: () => Promise<Action>;
   /** The action's file, if a command line names the action by its file. Messages about how to resume use it. */
   readonly target?: string;
-  /** The time in milliseconds to wait for an owner that is busy. @default 0: rejects at once */
+  /**
+   * The time in milliseconds to wait for an owner that is busy, and for a Grid that is not up or has no node yet.
+   *
+   * @default 0: rejects at once if the owner is busy, and repeats the start of a session for 10 s
+   */
   readonly waitMs?: number;
   /** The owner of the session. @default the action's `owner(params)`, otherwise the run's id */
   readonly owner?: string;
@@ -204,11 +210,14 @@ export async function planRun(
   if (options.owner !== undefined && (sessions ?? 1) > 1) {
     throw new ConfigError('--owner names the owner of one session; it cannot be used with --sessions above 1.');
   }
-  const supervisor = mergeSupervisorOptions(
+  const asked = mergeSupervisorOptions(
     readBrowserOptions(action, params),
     toSupervisorOptions(config),
     options.supervisor ?? {},
   );
+  // The pages of a Grid show the name. Drivers without a Grid ignore it.
+  const name = { capabilities: { 'se:name': `${action.name} ${runId}` } };
+  const supervisor = asked.gridUrl === undefined ? asked : mergeSupervisorOptions(name, asked);
   const move = resumed === undefined ? undefined : describeMove(resumed, supervisor.gridUrl);
   if (move !== undefined) log.warn(move);
   assertProxyInstalled(supervisor);
@@ -226,6 +235,11 @@ export async function planRun(
     await registry.runs.assertFolderFree(runId, claim);
   }
   if (supervisor.gridUrl === undefined) await assertLocalBrowser(supervisor);
+  // A completed run is only written again.
+  else if (resumed?.status !== 'completed' || options.redo !== undefined) {
+    const { waitMs, signal } = options;
+    await assertEndpoint(supervisor.gridUrl, { ...routeOf(supervisor), waitMs, signal });
+  }
   if (baseUrl !== undefined) {
     await assertReachable(baseUrl, {
       hasProxy: hasProxy() || supervisor.proxy !== undefined,

@@ -63,4 +63,5 @@ export type { SessionObserver, StartedSession } from './session-observer.ts';
 export { StandbyKeeper } from './standby/standby-keeper.ts';
 export type { SupervisorStatus } from './state.ts';
 export { untilOver } from './until-over.ts';
+export { assertEndpoint } from './endpoint-check.ts';
 export { assertLocalBrowser, routeOf } from './target.ts';

@@ -4,9 +4,11 @@ import path from 'node:path';
 
 import { expect } from 'chai';
 import { By } from 'selenium-webdriver';
+import { z } from 'zod';
 
 import { SessionSupervisor } from '../../src/supervisor/supervisor.ts';
 import type { Grid } from '../../scripts/grid/open-grid.ts';
+import { defineAction, runAction } from '../../src/runs/runs.ts';
 import { openGridOrSkip } from './support.ts';
 
 describe('The files of a session on a Grid', function () {
@@ -31,5 +33,19 @@ describe('The files of a session on a Grid', function () {
     expect(await driver.findElement(By.id('file')).getProperty('value')).to.contain('report.csv');
     await driver.findElement(By.id('text')).sendKeys('package.json');
     expect(await driver.findElement(By.id('text')).getProperty('value')).to.equal('package.json');
+  });
+
+  it('has the name of its action and its run, unless the capabilities have another name', async () => {
+    const names: unknown[] = [];
+    const action = defineAction({
+      name: 'look',
+      description: 'Reads the name of its session.',
+      params: z.object({}),
+      run: async ({ driver }) => void names.push((await driver.getCapabilities()).get('se:name')),
+    });
+    const { runId } = await runAction(action, {}, { output: false, supervisor: { gridUrl: grid.url } });
+    const capabilities = { 'se:name': 'nightly' };
+    await runAction(action, {}, { output: false, supervisor: { gridUrl: grid.url, capabilities } });
+    expect(names).to.deep.equal([`look ${runId}`, 'nightly']);
   });
 });

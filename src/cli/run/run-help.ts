@@ -20,7 +20,7 @@ const toggle = (name: string, description: string, rest: Partial<Flag> = {}): Fl
 
 export const RUN_COMMAND_FLAGS: readonly Flag[] = [
   text('owner', 'name', 'the owner of the session (default: the run itself)'),
-  number('wait', 'seconds', 'how long to wait if the owner is busy', 0),
+  number('wait', 'seconds', 'how long to wait for a busy owner, and for a Grid that is not up', 0),
   text('resume', 'run', 'resume this run (last: the newest one) with its parameters, instead of starting a new one'),
   text('redo', 'key', 'with --resume: do this step (or batch/key for an item) and everything after it again'),
   text('session-state', 'file', 'load cookies and storage from this file into each new session, and save them to it'),

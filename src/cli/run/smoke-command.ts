@@ -32,6 +32,7 @@ interface SmokeFlags {
   readonly json?: boolean;
   readonly headed?: boolean;
   readonly grid?: string;
+  readonly wait?: string;
   readonly output?: string;
   readonly verbose?: boolean;
 }
@@ -44,6 +45,7 @@ interface Pages {
 
 const MAX_RETRIES = 10;
 const MAX_LOAD_SECONDS = 600;
+const MAX_WAIT_SECONDS = 86_400;
 
 const DEMO_PAGES = ['/', '/catalog?page=1', '/about', '/shipping', '/contact'];
 const DEMO_SHOP = fileURLToPath(new URL('../../../scripts/demo-shop/demo-shop.ts', import.meta.url));
@@ -69,6 +71,7 @@ export function makeSmokeCommand(): Command {
     .option('--json', 'print the outcome and its pages as one line of JSON')
     .option('--headed', 'show the browser')
     .option('--grid <url>', 'use this Selenium Grid or running driver')
+    .option('--wait <seconds>', 'how long to wait for a Grid that is not up')
     .option('--output <dir>', 'where results and screenshots go (default: output/<run id>)')
     .option('--verbose', 'log more, and show where errors come from')
     .addHelpText(
@@ -155,6 +158,9 @@ async function runSmoke(
       }),
       // The test looks for broken links: ten in a row are ten findings and must not stop the run.
       supervisor: { criticalFailureThreshold: Number.MAX_SAFE_INTEGER },
+      ...(flags.wait !== undefined && {
+        waitMs: toWhole('--wait', flags.wait, { min: 0, max: MAX_WAIT_SECONDS }) * 1_000,
+      }),
       ...(flags.output === undefined ? {} : { output: flags.output }),
     };
     const run = await prepareRun(action, params, options);
