@@ -1,70 +1,56 @@
 /** Queues entries in the order of their arrival, or by priority. */
 import { ActionError } from '../../core/errors.ts';
+import type { HostTurns } from './host-turns.ts';
+import { Line } from './line.ts';
 
-/** The minimum length of the consumed part of a line before it is dropped. It must also be the larger part. */
-const MIN_COMPACTION = 1_024;
+/** The place of an item among those that wait. */
+export interface Rank {
+  readonly priority: number;
+  readonly host: string | undefined;
+}
 
-export class Backlog<Entry, Item> {
+export class Backlog<Entry extends object, Item> {
   readonly #priority: ((item: Item) => number) | undefined;
+  readonly #hosts: HostTurns<Entry, Item> | undefined;
   readonly #entries: Line<Entry> | Heap<Entry>;
 
   /** Higher priorities come first. Without a `priority`, entries leave in the order of their arrival. */
-  constructor(priority: ((item: Item) => number) | undefined) {
+  constructor(priority: ((item: Item) => number) | undefined, hosts?: HostTurns<Entry, Item>) {
     this.#priority = priority;
+    this.#hosts = hosts;
     this.#entries = priority === undefined ? new Line() : new Heap();
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#entries.size + (this.#hosts?.size ?? 0);
   }
 
-  /** Returns the priority of an item. Throws `ActionError` if it can't be used. */
-  rate(item: Item): number {
+  /** Returns the rank of an item. Throws `ActionError` if its priority or host can't be used. */
+  rate(item: Item): Rank {
     const priority: unknown = this.#priority?.(item) ?? 0;
-    if (typeof priority === 'number' && !Number.isNaN(priority)) return priority;
+    if (typeof priority === 'number' && !Number.isNaN(priority)) return { priority, host: this.#hosts?.read(item) };
     throw new ActionError(`The priority of a batch item is ${String(priority)}; it must be a number.`);
   }
 
-  put(entry: Entry, priority: number): void {
+  put(entry: Entry, { priority, host }: Rank): void {
+    this.#hosts?.put(entry, host);
     this.#entries.put(entry, priority);
   }
 
   /** Removes and returns the next entry; undefined if there is none. */
   take(): Entry | undefined {
-    return this.#entries.take();
+    const take = () => this.#entries.take();
+    return this.#hosts === undefined ? take() : this.#hosts.take(take);
+  }
+
+  /** Called when an entry that was taken has ended. */
+  leave(entry: Entry): void {
+    this.#hosts?.leave(entry);
   }
 
   clear(): void {
     this.#entries.clear();
-  }
-}
-
-class Line<Entry> {
-  #entries: Entry[] = [];
-  #head = 0;
-
-  get size(): number {
-    return this.#entries.length - this.#head;
-  }
-
-  put(entry: Entry): void {
-    this.#entries.push(entry);
-  }
-
-  take(): Entry | undefined {
-    const entry = this.#entries[this.#head];
-    if (entry === undefined) return undefined;
-    this.#head += 1;
-    if (this.#head >= MIN_COMPACTION && this.#head * 2 > this.#entries.length) {
-      this.#entries = this.#entries.slice(this.#head);
-      this.#head = 0;
-    }
-    return entry;
-  }
-
-  clear(): void {
-    this.#entries = [];
-    this.#head = 0;
+    this.#hosts?.clear();
   }
 }
 

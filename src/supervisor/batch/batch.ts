@@ -14,6 +14,7 @@ import type { WorkCounts } from '../work-ledger.ts';
 import { Admission } from './admission.ts';
 import { Backlog } from './backlog.ts';
 import { EarlierAdditions } from './earlier-additions.ts';
+import { HostTurns } from './host-turns.ts';
 import { EventLoopTurns } from './event-loop-turns.ts';
 import { ItemAttempts, type AttemptEnd } from './item-attempts.ts';
 import { BatchItems, RUNNING, type BatchItem } from './batch-items.ts';
@@ -95,7 +96,9 @@ class Batch<Item, Value> {
     this.#options = options;
     this.#journal = 'journal' in options ? options.journal : undefined;
     this.#signal = anySignal(host.signal, options.signal, this.#stop.signal);
-    this.#backlog = new Backlog(options.priority);
+    const { hostOf, perHost, priority } = options;
+    const limit = perHost?.concurrency ?? 1;
+    this.#backlog = new Backlog(priority, hostOf && new HostTurns({ hostOf, limit }));
     this.#admission = new Admission(options, 'journal' in options ? options.maxConcurrency : Infinity);
     const api = host.api(this.#signal);
     this.#attempts = new ItemAttempts<Item, Value>({
@@ -165,7 +168,7 @@ class Batch<Item, Value> {
   }
 
   #enter({ key, item, isAdded, result }: Entering<Item, Value>): void {
-    const priority = this.#backlog.rate(item);
+    const rank = this.#backlog.rate(item);
     const entry = this.#items.take(key, item, { isAdded });
     if (result !== undefined) {
       entry.item = undefined;
@@ -173,7 +176,7 @@ class Batch<Item, Value> {
     } else if (this.#sourceError !== undefined) {
       this.#items.become(entry, { key, status: 'cancelled', error: this.#sourceError });
     } else {
-      this.#backlog.put(entry, priority);
+      this.#backlog.put(entry, rank);
     }
   }
 
@@ -230,6 +233,7 @@ class Batch<Item, Value> {
     // This call must come last: a worker that begins in it may end the session, and this item would then have begun after the halt.
     this.#feed();
     const end = await attempts;
+    this.#backlog.leave(entry);
     if (end.status === 'interrupted') return;
     const { key } = entry;
     const journal = this.#journal;

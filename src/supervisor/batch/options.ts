@@ -25,6 +25,11 @@ export interface BatchOptions<Item> {
   /** Limits the API calls of the workers to each host. @default no limit */
   readonly perHost?: HostLimitOptions;
   /**
+   * Returns the URL that an item calls, if it is known. While `perHost.concurrency` items of one host run (1 if that is not set), waiting
+   * items of other hosts go first, so that one slow host does not take all workers.
+   */
+  readonly hostOf?: (item: Item) => string | URL | undefined;
+  /**
    * Returns the priority of an item. Waiting items with a higher number begin first; items with equal numbers begin in their order.
    * @default 0 for each item
    */
