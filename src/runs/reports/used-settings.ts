@@ -42,6 +42,7 @@ const SETTINGS: readonly (readonly [SettingName, (config: Config) => string | nu
   ['MAX_SESSION_AGE_MINUTES', ({ maxSessionAgeMs }) => minutes(maxSessionAgeMs)],
   ['MAX_SESSION_MEMORY_MB', ({ maxSessionMemoryMb }) => maxSessionMemoryMb],
   ['LIMIT_SESSIONS', ({ limitSessions }) => limitSessions],
+  ['IDLE_SESSION_SECONDS', ({ idleSessionMs }) => seconds(idleSessionMs)],
   ['MAX_SESSIONS', ({ maxSessions }) => maxSessions],
   ['MAX_RECORD_MB', ({ maxRecordBytes }) => maxRecordBytes / 1_000_000],
   ['RECORD', ({ record }) => record],
