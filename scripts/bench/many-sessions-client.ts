@@ -11,7 +11,7 @@ import { loadConfig, openRegistry, SessionManager, SessionSupervisor } from 'web
 import { delay } from '../../src/core/abort.ts';
 import { measureStall } from './measure.ts';
 
-/** What the parent process asks for. */
+/** A request of the parent process. */
 export type Question =
   | { readonly kind: 'idle'; readonly forMs: number }
   /** Uses each session once, spread over a second, and restarts each that has died. */

@@ -17,7 +17,7 @@ async function failureOf(gridUrl: string): Promise<string> {
   throw new Error('the session was started');
 }
 
-/** What the address answers, and the parts of the message. */
+/** An answer of the address, and the parts of the message that follows from it. */
 const TABLE: readonly [what: string, reply: ScriptedReply, parts: RegExp[]][] = [
   ['a web site', html('Books &amp; more'), [/no WebDriver endpoint/, /“Books/, /Correct GRID_URL/]],
   ['the login page of a proxy', html('Please sign in', 403), [/“Please sign in”/, /HTTP 403/, /sign in at the proxy/]],

@@ -3,7 +3,7 @@ import { ActionError } from '../../core/errors.ts';
 import type { HostTurns } from './host-turns.ts';
 import { Line } from './line.ts';
 
-/** The place of an item among those that wait. */
+/** The rank of an item among those that wait. */
 export interface Rank {
   readonly priority: number;
   readonly host: string | undefined;
