@@ -13,6 +13,7 @@ import {
   unfreeze,
   waitUntilGone,
 } from '../../src/testing/processes.ts';
+import { eventually } from '../support/eventually.ts';
 import { startRealDriver } from '../support/real-driver.ts';
 import { send } from '../support/send.ts';
 
@@ -101,6 +102,8 @@ describe('processes: freezing and waiting', () => {
 
   it('resolves when the last process is gone, and names those that survive the time limit', async () => {
     await using family = await startFamily();
+    const isAsleep = async () => processState(family.child) === 'S';
+    await eventually(isAsleep, 'the shell has become `sleep`, which is asleep');
     const failure = await waitUntilGone([family.child], { timeoutMs: 20 }).catch((error: Error) => error.message);
     expect(failure).to.contain(`${family.child} (S) sleep 600`);
     killProcess(family.child);
