@@ -28,6 +28,10 @@ const UNTIMED = [
   'test/runs/recordings',
   'test/runs/reports/',
   'test/monitor/dashboard',
+  'test/grid/files',
+  'test/grid/sockets',
+  'test/grid/start',
+  'test/fleet/',
 ];
 
 const isRepeatedOnPostgres = (file) => readFileSync(file, 'utf8').includes('describeOnSqliteAndInFullOnPostgres(');

@@ -217,8 +217,9 @@ export const fileBodies: readonly SessionBody[] = [
       await driver.setDownloadPath(folder);
       await driver.get(site.page('/page', '<a href="/file">x</a>'));
       await driver.findElement(By.css('a')).click();
-      await eventually(async () => existsSync(path.join(folder, 'a.bin')), 'the file');
-      return { size: readFileSync(path.join(folder, 'a.bin')).length, files: readdirSync(folder) };
+      const file = path.join(folder, 'a.bin');
+      await eventually(async () => existsSync(file) && statSync(file).size === 300_000, 'the whole file');
+      return { size: readFileSync(file).length, files: readdirSync(folder) };
     },
     expected: { size: 300_000, files: ['a.bin'] },
   },

@@ -99,6 +99,7 @@ describe('A login in the first step, then a batch on several browsers', () => {
   it('names the item whose page had submitted a form on another browser that was killed', async () => {
     const supervisors: SessionSupervisor[] = [];
     let victim: string | undefined;
+    const struck = Promise.withResolvers<void>();
     const action = defineAction({
       name: 'orders-with-sessions',
       description: 'Orders with several browsers.',
@@ -110,9 +111,12 @@ describe('A login in the first step, then a batch on several browsers', () => {
           await own.findElement(By.css('button')).click();
           const sessionId = (await own.getSession()).getId();
           const target = supervisors.find((supervisor) => supervisor.sessionId === sessionId);
-          if (victim !== undefined || target?.owner.endsWith('#2') !== true) return;
+          // The other browsers get no further item before the second one has had one.
+          if (target?.owner.endsWith('#2') !== true) return struck.promise;
+          if (victim !== undefined) return;
           victim = item;
           killProcess(target.pids.browser!);
+          struck.resolve();
           await own.getTitle();
         };
         await batch('orders', ['a', 'b', 'c', 'd'], (item, { driver: own }) => order(item, own), {

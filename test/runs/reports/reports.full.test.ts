@@ -4,6 +4,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 import { expect } from 'chai';
+import { openScriptedWebDriver } from 'webdriver-supervisor/testing';
 import { logging } from 'selenium-webdriver';
 import { SessionSupervisor } from 'webdriver-supervisor';
 
@@ -131,8 +132,10 @@ describe('The pages of reports, in a real browser', () => {
   });
 
   it('are written also if no session could be started, and are a warning if they cannot be written', async () => {
-    const supervisor = { gridUrl: 'http://nowhere.invalid/' };
-    const unstarted = await runScripted({ run: save, options: { output: path.join(folder, 'unstarted'), supervisor } });
+    await using server = await openScriptedWebDriver({
+      answers: { 'POST /session': { error: 'session not created', message: 'There is no browser.' } },
+    });
+    const unstarted = await runScripted({ run: save, server, options: { output: path.join(folder, 'unstarted') } });
     expect(unstarted.outcome).to.include({ status: 'failed', sessions: 0 });
     expect(readFileSync(unstarted.outcome.report!, 'utf8')).to.include('session-start-failed');
     const output = path.join(folder, 'gone');

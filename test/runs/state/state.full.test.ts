@@ -297,6 +297,7 @@ describe('The state of a run’s browser, on a real browser', () => {
 
   it('is applied to all sessions of a batch, for example a login in a step', async () => {
     const counts: number[] = [];
+    const allUsed = Promise.withResolvers<void>();
     const outcome = await run(async (context) => {
       await context.step('log in', () => logIn(context));
       await context.batch(
@@ -305,6 +306,9 @@ describe('The state of a run’s browser, on a real browser', () => {
         async (page, { driver }) => {
           await driver.get(`${url}/rows?page=${page}`);
           counts.push((await driver.findElements(By.css('li'))).length);
+          // No session gets a second item before each one has had one.
+          if (counts.length === 3) allUsed.resolve();
+          await allUsed.promise;
         },
         { key: (page) => page, sessions: 3 },
       );
