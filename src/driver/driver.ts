@@ -7,6 +7,7 @@
  */
 import type { HttpClient, Route } from './http-client.ts';
 import type { BrowserSession } from './browser-session.ts';
+import type { RemoteSession } from './remote-watchdog.ts';
 import type { SessionOptions } from './session-options.ts';
 
 export { By, Capabilities, Key, until } from './selenium.ts';
@@ -40,7 +41,7 @@ export { DeathHistory } from './diagnosis/death-history.ts';
 export { readEndpointStatus } from './endpoint-status.ts';
 export type { HttpClient, Route } from './http-client.ts';
 export { endLeftProcesses } from './reap.ts';
-export { endRemoteSession, type RemoteSessionEnd } from './remote-session.ts';
+export type { RemoteSessionEnd } from './remote-session.ts';
 export { driverFamilyOf, type DriverFamily } from './driver-family.ts';
 export { locateBrowser, readVersions, versionsFit } from './locate.ts';
 export { DriverAhead, launchAhead } from './driver-ahead.ts';
@@ -76,6 +77,12 @@ export type { SessionTarget } from './session-target.ts';
 export async function startBrowserSession(options: SessionOptions): Promise<BrowserSession> {
   const { BrowserSession: Session } = await import('./browser-session.ts');
   return Session.start(options);
+}
+
+/** Asks an endpoint once to end a session that has no program any more. Rejects with `RemoteSessionLeftError` if it still has it. */
+export async function endRemoteSession(session: RemoteSession): Promise<void> {
+  const remote = await import('./remote-session.ts');
+  return remote.endRemoteSession(session);
 }
 
 /** Makes a client of the endpoint at `url`. Loads Node's modules for HTTP and TLS, which take half as long as selenium. */
