@@ -32,6 +32,8 @@ const UNTIMED = [
   'test/grid/sockets',
   'test/grid/start',
   'test/fleet/',
+  'test/scripts/setup',
+  'test/supervisor/route/api-route',
 ];
 
 const isRepeatedOnPostgres = (file) => readFileSync(file, 'utf8').includes('describeOnSqliteAndInFullOnPostgres(');
