@@ -340,7 +340,7 @@ describe('Run: start', () => {
       expect(error.message).to.contain(baseUrl).and.contain(reason);
     }
     // The endpoint itself is checked first.
-    expect(server.requests.filter(({ path }) => path !== '/status')).to.deep.equal([]);
+    expect(server.requests.filter((request) => request.path !== '/status')).to.deep.equal([]);
   });
 
   it('accepts every HTTP status of the base URL, and a connection that breaks', async () => {
