@@ -312,7 +312,9 @@ export class BrowserSession {
       driver,
       capabilities,
       remoteEnd:
-        target.kind === 'endpoint' ? new RemoteSessionEnd({ ...target, sessionId: session.getId() }) : undefined,
+        target.kind === 'endpoint'
+          ? new RemoteSessionEnd({ ...target, sessionId: session.getId() }, { isGuarded: true })
+          : undefined,
       ownSockets: new OwnSockets(driver, anySignal(this.#options.signal, this.#released.signal)),
       facts: new SessionFacts({
         driver: this.#process,

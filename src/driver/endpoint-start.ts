@@ -82,7 +82,7 @@ export class EndpointStart implements Disposable {
     // Behind a proxy a broken connection says nothing about the hub, for which the proxy answers with 502, 503 or 504.
     const isDirect = target.route?.proxy === undefined && target.route?.agent === undefined;
     if (PASSING.test(failure) || (isDirect && LOST_CONNECTION.test(failure)))
-      return new SessionStartError(known.message, { ...details, isInterrupted: true });
+      return new SessionStartError(known.message, { ...details, isInterrupted: true, isEndpointAway: true });
     const status = await readEndpointStatus(this.#http, AbortSignal.timeout(ANSWER_LIMIT_MS)).catch(() => undefined);
     if (status?.kind === 'wrong') return new SessionStartError(status.problem, details);
     const grid = status?.grid;

@@ -49,10 +49,10 @@ export class RemoteSessionEnd {
   #attempt: Promise<void> | undefined;
   #isEnded = false;
 
-  /** The session is ended, too, if this program is killed. */
-  constructor(session: RemoteSession) {
+  /** With `isGuarded`, the session is ended, too, if this program is killed. */
+  constructor(session: RemoteSession, { isGuarded = false } = {}) {
     this.#session = session;
-    this.#endGuard = guardRemoteSession(session);
+    this.#endGuard = isGuarded ? guardRemoteSession(session) : async () => undefined;
   }
 
   get sessionId(): string {
@@ -183,13 +183,8 @@ interface GridNode {
 }
 
 /** Asks an endpoint once to end a session that has no program any more. Rejects with {@link RemoteSessionLeftError} if it still has it. */
-export async function endRemoteSession(session: RemoteSession): Promise<void> {
-  const end = new RemoteSessionEnd(session);
-  try {
-    await end.attempt();
-  } finally {
-    await end.giveUp();
-  }
+export function endRemoteSession(session: RemoteSession): Promise<void> {
+  return new RemoteSessionEnd(session).attempt();
 }
 
 function describe(thrown: unknown): string {

@@ -36,14 +36,12 @@ export function toStartError(thrown: unknown, target: StartTarget): SessionStart
   const isInterrupted =
     target.endpointUrl === undefined &&
     [BROKEN_CONNECTION, ENDED_AT_ONCE, LOST_DURING_START].some((pattern) => pattern.test(text));
-  const isEndpointAway = target.endpointUrl !== undefined && (BROKEN_CONNECTION.test(text) || AWAY.test(text));
+  const isEndpointAway = target.endpointUrl !== undefined && BROKEN_CONNECTION.test(text);
   return new SessionStartError(explain(text, target), { cause: error, isInterrupted, isEndpointAway });
 }
 
 const BROKEN_CONNECTION =
   /ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE|ERR_PROXY_TUNNEL/;
-/** A hub without its nodes, or before it has noticed that a node is gone (Grid 4.47), and the proxies in front of one. */
-const AWAY = /Connection error \(|\b50[234] (Bad Gateway|Service (Temporarily )?Unavailable|Gateway Time-?out)/i;
 const ENDED_AT_ONCE = /DevToolsActivePort file doesn't exist|Chrome failed to start|Chrome instance exited/i;
 /** The browser, or its first tab, ended while the session began (provoked by shared memory of 1 MB). */
 const LOST_DURING_START =

@@ -3,6 +3,8 @@ import { expect } from 'chai';
 import { SessionStartError } from '../../src/driver/death.ts';
 import { SessionSupervisor } from '../../src/supervisor/supervisor.ts';
 import { openScriptedWebDriver, type ScriptedReply } from '../../src/testing.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { openSession } from './support/sessions.ts';
 
 const html = (title: string, status = 200) => ({ status, body: `<!DOCTYPE html><title>${title}</title><p>Hello</p>` });
 const everything = (reply: ScriptedReply) => ({ 'POST /session': reply, 'GET /status': reply });
@@ -69,6 +71,14 @@ describe('A start at an endpoint with a passing failure', () => {
       await using supervisor = await SessionSupervisor.start({ gridUrl: server.url });
       expect(supervisor.state).to.equal('alive');
       expect(server.requests.filter(({ method, path }) => method === 'POST' && path === '/session')).to.have.length(2);
+    });
+  }
+
+  for (const [what, reply] of FAILURES) {
+    it(`fails with an error that says that the endpoint is away: ${what}`, async () => {
+      await using server = await openScriptedWebDriver({ answers: { 'POST /session': reply } });
+      const error = await rejectionOf(openSession({ kind: 'endpoint', url: server.url }));
+      expect(error).to.include({ code: 'session-start-failed', isEndpointAway: true });
     });
   }
 

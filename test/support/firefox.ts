@@ -4,10 +4,12 @@ import { locateFirefox } from '../../scripts/setup-firefox.ts';
 import { driverFamilyOf } from '../../src/driver/driver-family.ts';
 import type { SessionTarget } from '../../src/driver/session-target.ts';
 
-/** Returns a target with Firefox and geckodriver. Without them the suite is skipped; `.ci/run` installs them, and fails if it can't. */
+/** Returns a target with Firefox and geckodriver. Without them the suite is skipped, except in CI, where it fails. */
 export async function requireFirefox(context: Context): Promise<Extract<SessionTarget, { kind: 'own' }>> {
   const located = await locateFirefox();
   if (!located.found) {
+    if (process.env['CI'] !== undefined) throw new Error('CI needs Firefox and geckodriver: npm run setup:firefox');
+    // The reason, which the title of the suite shows: Firefox or geckodriver is missing.
     if (context.test?.parent) context.test.parent.title += ' (skipped: needs `npm run setup:firefox`)';
     return context.skip();
   }
