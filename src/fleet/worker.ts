@@ -19,6 +19,8 @@ import type { Queue, ShardJob, TakenJob } from './queue.ts';
 const LEASE_WAIT_MS = 60_000;
 /** How often a worker asks the registry whether the parent was cancelled. */
 const CANCEL_POLL_MS = 1_000;
+/** How often a worker ends the runs whose shards have all ended. */
+const SETTLE_MS = 10_000;
 /** The time before a shard whose owner is busy is taken again. */
 const BUSY_DELAY_SECONDS = 5;
 const OVER: readonly StoredRun['status'][] = ['completed', 'partial'];
@@ -47,6 +49,7 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #queueName: string;
   readonly #stop = new AbortController();
+  readonly #settling: Periodic;
 
   static async start(options: WorkerOptions): Promise<Worker> {
     const worker = new Worker(options);
@@ -55,12 +58,19 @@ export class Worker {
       handle: (job) => worker.#take(job),
       onDead: (data) => worker.#abandon(data),
     });
+    worker.#settling.start();
     return worker;
   }
 
   private constructor(options: WorkerOptions) {
     this.#options = options;
     this.#queueName = options.queueName ?? DEFAULT_QUEUE;
+    this.#settling = new Periodic({
+      name: 'Ending the runs whose shards have ended',
+      intervalMs: SETTLE_MS,
+      log: options.log,
+      work: () => options.registry.shards.settleAll(),
+    });
   }
 
   /** Takes no more shards, and hands back those that are not finished after `limitMs`. Resolves when no shard is at work. */
@@ -71,6 +81,7 @@ export class Worker {
       await this.#options.queue.drain(this.#queueName);
     } finally {
       clearTimeout(limit);
+      await this.#settling.stop();
     }
   }
 

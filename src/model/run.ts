@@ -85,6 +85,8 @@ export const runRowSchema = z.object({
   shards: whole.nullable(),
   /** The number of times that a worker took the shard. */
   attempts: whole,
+  /** The time at which the last worker gave the shard up; null while another attempt may follow. */
+  givenUpAt: time.nullable(),
 });
 
 export const runSchema = runRowSchema.transform((row) => {

@@ -39,6 +39,7 @@ export function makeStoredRun(parts: Partial<StoredRun> = {}): StoredRun {
     shard: null,
     shards: null,
     attempts: 0,
+    givenUpAt: null,
     ...parts,
   };
 }

@@ -84,7 +84,7 @@ function describeShards(shards: readonly StoredRun[]): readonly string[] {
 
 function describeStatus(run: StoredRun): string {
   if (isRunLeft(run)) return `${run.status}, but its process is gone: no process works on it`;
-  return run.isCancelRequested ? `${run.status}, asked to end` : run.status;
+  return run.isCancelRequested && run.status === 'processing' ? `${run.status}, asked to end` : run.status;
 }
 
 /** Returns the parameters as flags of `run`. */

@@ -66,6 +66,7 @@ export function toNewRow({ id, action, params, owner, options = {} }: NewRun, pl
     durationMs: 0,
     ...place,
     attempts: 0,
+    givenUpAt: null,
   };
 }
 

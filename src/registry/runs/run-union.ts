@@ -3,20 +3,19 @@ import type { StepCounts, StoredRun, StoredRunStatus } from '../../model/run.ts'
 
 /** The statuses of shards that have ended, the worst first. */
 const WORST_FIRST = ['failed', 'halted', 'timed_out', 'partial', 'cancelled'] as const;
+/** The statuses after which no further attempt follows. */
+const OVER: ReadonlySet<StoredRunStatus> = new Set(['completed', 'partial']);
 const MAX_NAMED_SHARDS = 3;
 
 /** The facts of a shard that decide the status of its parent. */
-export type ShardEnd = Pick<StoredRun, 'shard' | 'status' | 'error'>;
+export type ShardEnd = Pick<StoredRun, 'status' | 'isCancelRequested' | 'givenUpAt'>;
 
 /**
  * Returns the status of a parent: `pending` until a worker takes a shard, `processing` until all have ended. A parent is `completed` only if
  * all its shards are. If only some are, it is `partial`.
  */
-export function toUnionStatus(
-  shards: readonly Pick<ShardEnd, 'status'>[],
-  isCancelRequested: boolean,
-): StoredRunStatus {
-  const statuses = new Set(shards.map(({ status }) => status));
+export function toUnionStatus(shards: readonly ShardEnd[], isCancelRequested: boolean): StoredRunStatus {
+  const statuses = new Set(shards.map(toShardStatus));
   if (statuses.has('processing')) return 'processing';
   if (statuses.has('pending')) return statuses.size === 1 ? 'pending' : 'processing';
   const worst = WORST_FIRST.find((status) => statuses.has(status));
@@ -25,8 +24,17 @@ export function toUnionStatus(
   return statuses.has('completed') ? 'partial' : worst;
 }
 
+/**
+ * An attempt of a shard may end as `failed`, `timed_out`, `halted` or `cancelled`, and the next one follows. Its row has that status in
+ * between, also if the worker of the attempt is lost.
+ */
+function toShardStatus({ status, isCancelRequested, givenUpAt }: ShardEnd): StoredRunStatus {
+  const isOver = OVER.has(status) || isCancelRequested || givenUpAt !== null;
+  return isOver || status === 'processing' ? status : 'pending';
+}
+
 /** Returns the error of a parent whose shards have ended; null if all of them are completed. */
-export function toUnionError(shards: readonly ShardEnd[]): StoredRun['error'] {
+export function toUnionError(shards: readonly Pick<StoredRun, 'shard' | 'status' | 'error'>[]): StoredRun['error'] {
   const open = shards.filter(({ status }) => status !== 'completed');
   if (open.length === 0) return null;
   const named = open

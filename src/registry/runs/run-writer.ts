@@ -136,7 +136,8 @@ export class RunWriter implements RunStore {
     const end = {
       status,
       token: null,
-      cancelRequestedAt: null,
+      // A request that ended the run stays.
+      ...(status !== 'cancelled' && { cancelRequestedAt: null }),
       errorCode: error?.code ?? null,
       errorMessage: error === null ? null : toStorableText(error.message),
       outputs: JSON.stringify(outputs),

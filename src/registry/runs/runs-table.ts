@@ -153,6 +153,7 @@ export class Runs {
           updatedAt: now,
           lastProgressAt: now,
           cancelRequestedAt: null,
+          givenUpAt: null,
           // Records that are saved from now on are in none of the files.
           outputs: '{}',
           errorCode: null,

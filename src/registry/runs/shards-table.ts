@@ -1,7 +1,7 @@
 /** Creates and changes parents and their shards. Each shard is a run of its own; the parent's row only holds the family together. */
 import { sql } from 'kysely';
 
-import type { RunRow, StoredRun, StoredRunStatus } from '../../model/run.ts';
+import type { RunRow, StoredRun } from '../../model/run.ts';
 import { appendEvent } from '../log/events.ts';
 import type { Connection, Database } from '../sql/database.ts';
 import { toStorableText } from '../sql/row-id.ts';
@@ -10,7 +10,10 @@ import { toUnion, toUnionError, toUnionStatus } from './run-union.ts';
 
 /** The number of rows in one statement, which may have at most 65 535 parameters. */
 const ROWS_AT_ONCE = 500;
-const OPEN = ['pending', 'processing'] as const;
+const OVER = ['completed', 'partial'] as const;
+/** True for a shard that may be attempted again; see `toUnionStatus`. The index `runs_open_shards` has the same condition but the last. */
+const IS_OPEN = sql<boolean>`runs.status not in ('completed', 'partial') and runs.given_up_at is null
+  and (runs.cancel_requested_at is null or runs.status in ('pending', 'processing'))`;
 const CANCELLED = { status: 'cancelled', errorCode: 'cancelled', errorMessage: 'cancelled by a user' } as const;
 
 export class Shards {
@@ -68,7 +71,7 @@ export class Shards {
         .where('id', '=', id)
         .where('attempts', '=', attempt)
         .where('token', 'is', null)
-        .where('status', 'not in', ['completed', 'partial'])
+        .where('status', 'not in', OVER)
         .execute(),
     );
   }
@@ -80,18 +83,20 @@ export class Shards {
       db
         .updateTable('runs')
         .set((eb) => ({
-          status: 'halted',
+          // A shard whose last attempt has ended keeps the status of that attempt.
+          status: sql<RunRow['status']>`case when status in ('pending', 'processing') then 'halted' else status end`,
+          givenUpAt: now,
           token: null,
           cancelled: eb('cancelled', '+', eb('queued', '+', eb.ref('running'))),
           queued: 0,
           running: 0,
-          endedAt: now,
+          endedAt: eb.fn.coalesce('endedAt', eb.val(now)),
           updatedAt: now,
           errorCode: eb.fn.coalesce('errorCode', eb.val(error.code)),
           errorMessage: eb.fn.coalesce('errorMessage', eb.val(toStorableText(error.message))),
         }))
         .where('id', '=', id)
-        .where('status', 'in', OPEN)
+        .where('status', 'not in', OVER)
         .$if(attempt !== undefined, (query) => query.where('attempts', '=', attempt ?? 0))
         .execute(),
     );
@@ -105,9 +110,28 @@ export class Shards {
     return row === undefined || row.cancelRequestedAt !== null;
   }
 
-  /** Ends the parent if all its shards have ended. Returns its status. Idempotent. */
-  settle(parentId: string): Promise<StoredRunStatus | undefined> {
+  /** Ends the parent if all its shards have ended. Idempotent. */
+  settle(parentId: string): Promise<void> {
     return this.#database.write((db) => settle(db, parentId));
+  }
+
+  /** Ends all parents whose shards have ended. The worker of the last shard may have been lost before it ended the parent. */
+  async settleAll(): Promise<void> {
+    const over = await this.#database.read((db) =>
+      db
+        .selectFrom('runs as parent')
+        .select('id')
+        .where('shards', 'is not', null)
+        .where('endedAt', 'is', null)
+        .where(({ eb, or, not, exists, selectFrom }) =>
+          or([
+            eb('cancelRequestedAt', 'is not', null),
+            not(exists(selectFrom('runs').select('id').whereRef('runs.parentId', '=', 'parent.id').where(IS_OPEN))),
+          ]),
+        )
+        .execute(),
+    );
+    for (const { id } of over) await this.settle(id);
   }
 
   /** Prepares a resume: all shards that are not completed, and have no process, are pending again. Returns them. */
@@ -117,6 +141,7 @@ export class Shards {
       status: 'pending',
       endedAt: null,
       cancelRequestedAt: null,
+      givenUpAt: null,
       errorCode: null,
       errorMessage: null,
       updatedAt: now,
@@ -168,13 +193,6 @@ export async function cancelShards(
     .where('status', '=', 'processing')
     .returning('id')
     .execute();
-  await db
-    .updateTable('runs')
-    .set({ ...CANCELLED, cancelRequestedAt: now, endedAt: now, updatedAt: now })
-    .where('parentId', '=', id)
-    .where('token', 'is', null)
-    .where('status', 'in', OPEN)
-    .execute();
   await appendEvent(db, { type: 'run_cancel_requested', runId: id, owner: row.owner, status: 'processing' });
   await settle(db, id);
   return working.length > 0 ? 'requested' : 'cancelled';
@@ -191,12 +209,31 @@ async function readShards(db: Connection, parents: readonly string[]): Promise<S
   return rows.map(readRun).filter((run) => run !== undefined);
 }
 
-async function settle(db: Connection, parentId: string): Promise<StoredRunStatus | undefined> {
+/** Cancels the shards without a process. An attempt that ended before it heard of the request leaves such a shard, too. */
+async function cancelIdle(db: Connection, parentId: string): Promise<void> {
+  const now = new Date().toISOString();
+  await db
+    .updateTable('runs')
+    .set({
+      ...CANCELLED,
+      cancelRequestedAt: now,
+      endedAt: sql`coalesce(ended_at, ${now})`,
+      updatedAt: now,
+    })
+    .where('parentId', '=', parentId)
+    .where('token', 'is', null)
+    .where(IS_OPEN)
+    .execute();
+}
+
+async function settle(db: Connection, parentId: string): Promise<void> {
   const row = await lock(db, parentId);
-  if (row === undefined || row.endedAt !== null) return row?.status;
+  if (row === undefined || row.endedAt !== null) return;
+  if (row.cancelRequestedAt !== null) await cancelIdle(db, parentId);
+  const open = db.selectFrom('runs').select('id').where('parentId', '=', parentId).where(IS_OPEN).limit(1);
+  if ((await open.executeTakeFirst()) !== undefined) return;
   const shards = await readShards(db, [parentId]);
   const status = toUnionStatus(shards, row.cancelRequestedAt !== null);
-  if (status === 'pending' || status === 'processing') return status;
   const now = new Date().toISOString();
   const error = toUnionError(shards);
   await db
@@ -212,7 +249,6 @@ async function settle(db: Connection, parentId: string): Promise<StoredRunStatus
     .execute();
   const message = error?.message ?? null;
   await appendEvent(db, { type: 'run_ended', owner: row.owner, runId: parentId, status, message });
-  return status;
 }
 
 /** Locks the parent's row, so that only one of the workers that end the last shards ends the parent. */

@@ -47,6 +47,7 @@ function makeMigrations(dialect: RegistryDialect): Record<string, Migration> {
     '005_fence': { up: (db: Kysely<unknown>) => addFence(db) },
     '006_released_sessions': { up: (db: Kysely<unknown>) => addReleasedAt(db) },
     '007_shards': { up: (db: Kysely<unknown>) => addShards(db) },
+    '008_given_up_shards': { up: (db: Kysely<unknown>) => addGivenUpAt(db) },
   };
 }
 
@@ -242,6 +243,17 @@ async function addShards(db: Kysely<unknown>): Promise<void> {
     .addColumn('attempts', 'integer', (column) => column.notNull().defaultTo(0))
     .execute();
   await sql`create index runs_parent on runs (parent_id, shard) where parent_id is not null`.execute(db);
+}
+
+/** Shards that had ended before were given up by their last worker. */
+async function addGivenUpAt(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('runs').addColumn('given_up_at', 'text').execute();
+  await sql`update runs set given_up_at = ended_at where parent_id is not null and status not in ('completed', 'partial')`.execute(
+    db,
+  );
+  await sql`create index runs_open_shards on runs (parent_id)
+    where parent_id is not null and status not in ('completed', 'partial') and given_up_at is null`.execute(db);
+  await sql`create index runs_open_parents on runs (id) where shards is not null and ended_at is null`.execute(db);
 }
 
 /** Ends all live sessions of an owner except the newest one. */
