@@ -111,11 +111,13 @@ export const GRID_LOSSES: readonly GridLoss[] = [
   {
     name: 'removed by another client',
     causes: ['session-removed'],
-    strike: async ({ grid, sessionId, node }) => {
+    strike: async ({ grid, sessionId, node, browserPid }) => {
       // The Grid's own route of a node does not wait behind the commands of the session.
       const url = `http://127.0.0.1:${node.port}/se/grid/node/session/${sessionId}`;
       const { status } = await fetch(url, { method: 'DELETE', headers: { 'X-REGISTRATION-SECRET': '' } });
       if (status !== 200) throw new Error(`The node of ${grid.url} answers with ${status}.`);
+      // The node kills a driver that is busy, and in one of four cases leaves its browser (measured on 4.47).
+      signalIfThere(browserPid, 'SIGKILL');
       return nothing;
     },
   },
