@@ -125,16 +125,20 @@ export class Queue implements AsyncDisposable {
     },
   ): Promise<void> {
     await this.#create(name);
-    const options = { localConcurrency: concurrency, pollingIntervalSeconds: POLL_SECONDS };
-    await this.boss.work(
-      name,
-      { ...options, includeMetadata: true } as const,
-      async ([job]: JobWithMetadata<ShardJob>[]) => {
+    const options = { pollingIntervalSeconds: POLL_SECONDS, includeMetadata: true } as const;
+    for (let place = 0; place < concurrency; place += 1) {
+      let worker = '';
+      worker = await this.boss.work(name, options, async ([job]: JobWithMetadata<ShardJob>[]) => {
         if (job === undefined) return;
         const { data, priority, retryCount, retryLimit, signal } = job;
-        await handle({ data, priority, signal, isLastAttempt: retryCount >= retryLimit });
-      },
-    );
+        try {
+          await handle({ data, priority, signal, isLastAttempt: retryCount >= retryLimit });
+        } finally {
+          // It asks for the next job at once, and waits only when there was none.
+          this.boss.notifyWorker(worker);
+        }
+      });
+    }
     await this.boss.work<ShardJob>(toDeadName(name), { pollingIntervalSeconds: POLL_SECONDS }, async ([job]) => {
       if (job !== undefined) await onDead(job.data);
     });
