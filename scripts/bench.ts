@@ -12,6 +12,7 @@ import { locateBrowser } from '../src/driver/locate.ts';
 import { measureBatches } from './bench/batches.ts';
 import { measureDetection, measureLoopingPage } from './bench/detection.ts';
 import { measureBigRuns } from './bench/big-runs.ts';
+import { measureGrowth } from './bench/growth.ts';
 import { measureImportTime } from './bench/import-time.ts';
 import { measureCheckpoints, measureRecorder } from './bench/main-job.ts';
 import { measureManySessions } from './bench/many-sessions.ts';
@@ -64,6 +65,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Row[]> | Row[]>> = {
   upkeep: measureUpkeep,
   'many-sessions': measureManySessions,
   workers: measureWorkers,
+  growth: measureGrowth,
   'import-time': measureImportTime,
 };
 const names = process.argv.slice(2);
