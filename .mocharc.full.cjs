@@ -1,6 +1,6 @@
 /**
  * The long proofs: the same settings, more time, other files; and those whose suites run on SQLite in the short suite and on PostgreSQL
- * here. TEST_PART selects a part of them: `untimed` has the files that wait for browsers and programs and measure nothing, and runs two of
+ * here. TEST_PART selects a part of them: `untimed` has the files that wait for browsers and programs and measure nothing, and runs three of
  * them at once; `timed` has the others, one after the other, because faults and time limits are measured there. Without it all run one after
  * the other.
  */
@@ -23,8 +23,18 @@ const UNTIMED = [
   'test/runs/sessions/',
   'test/runs/state/',
   'test/driver/frozen-start',
+  'test/driver/start-conditions',
+  'test/faults/fleet/',
   'test/faults/natural-sessions',
   'test/faults/pool',
+  'test/faults/program',
+  'test/faults/registry',
+  'test/faults/takeover',
+  'test/package/',
+  'test/runs/downloads',
+  'test/runs/exports/killed',
+  'test/runs/firefox',
+  'test/runs/interleavings',
   'test/runs/recordings',
   'test/runs/reports/',
   'test/monitor/dashboard',
@@ -32,7 +42,8 @@ const UNTIMED = [
   'test/grid/sockets',
   'test/grid/start',
   'test/fleet/',
-  'test/scripts/setup',
+  'test/scripts/',
+  'test/supervisor/restore',
   'test/supervisor/route/api-route',
 ];
 
@@ -54,6 +65,5 @@ module.exports = {
   ...short,
   ...(short.spec && { spec: findFiles(process.env.TEST_PART) }),
   parallel: process.env.TEST_PART === 'untimed',
-  jobs: 2,
   timeout: 300_000,
 };
