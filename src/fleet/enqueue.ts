@@ -2,9 +2,9 @@
 import { ConfigError } from '../core/errors.ts';
 import { toFlag } from '../core/shell-words.ts';
 import type { StoredRun } from '../model/run.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { NewRun, Registry } from '../registry/registry.ts';
 import { loadEngine, type Action } from '../runs/runs.ts';
-import type { Queue } from './queue.ts';
+import type { NewJob, Queue } from './queue.ts';
 
 export const DEFAULT_QUEUE = 'shards';
 export const DEFAULT_RETRIES = 3;
@@ -13,8 +13,8 @@ const MAX_SHARDS = 100_000;
 export interface EnqueueOptions {
   readonly registry: Registry;
   readonly queue: Queue;
-  /** @default `shards` */
-  readonly queueName?: string;
+  /** @default `shards`, for a resume the queue of the first time */
+  readonly queueName?: string | undefined;
   /** The name or file of the action for the workers. @default the action's name */
   readonly target?: string;
   /** The number of shards that the user asks for. */
@@ -28,7 +28,10 @@ export interface Enqueued {
   readonly shards: number;
 }
 
-/** Creates the parent and its shards in the registry, and puts the shards into the queue. Throws `ConfigError` before anything is stored. */
+/**
+ * Creates the parent and its shards in the registry and puts the shards into the queue, all or nothing. Throws `ConfigError` before anything is
+ * stored.
+ */
 export async function enqueue(action: Action, given: unknown, options: EnqueueOptions): Promise<Enqueued> {
   const { registry, target = action.name, count } = options;
   const { makeRunId, parseParams, toStoredParams } = await loadEngine();
@@ -42,7 +45,9 @@ export async function enqueue(action: Action, given: unknown, options: EnqueueOp
     );
   const parentId = makeRunId();
   const [whole, ...parts] = stored.map(({ values }) => values);
-  const common = { action: action.name, options: { target, retries: options.retries ?? DEFAULT_RETRIES } };
+  const { queue, queueName = DEFAULT_QUEUE, retries = DEFAULT_RETRIES } = options;
+  const common = { action: action.name, options: { target, retries, queue: queueName } };
+  await queue.prepare(queueName);
   const width = String(parts.length).length;
   await registry.shards.create(
     { ...common, id: parentId, owner: parentId, params: whole ?? {} },
@@ -51,8 +56,8 @@ export async function enqueue(action: Action, given: unknown, options: EnqueueOp
       const owner = action.owner?.(parseParams(action, params)) ?? id;
       return { ...common, id, owner, params, options: { ...common.options, output: false } };
     }),
+    (shards, transaction) => queue.add(queueName, toJobs(parentId, shards), transaction),
   );
-  await send(await registry.shards.list(parentId), options);
   return { parentId, shards: parts.length };
 }
 
@@ -60,8 +65,11 @@ export async function enqueue(action: Action, given: unknown, options: EnqueueOp
 export async function resumeParent(parent: StoredRun, options: EnqueueOptions): Promise<Enqueued> {
   if (parent.shards === null)
     throw new ConfigError(`The run ${parent.id} was not enqueued; resume it with \`run ${parent.action} --resume\`.`);
-  const open = await options.registry.shards.reopen(parent.id);
-  await send(open, options);
+  const { registry, queue, queueName = String(parent.options['queue'] ?? DEFAULT_QUEUE) } = options;
+  await queue.prepare(queueName);
+  const open = await registry.shards.reopen(parent.id, (shards, transaction) =>
+    queue.add(queueName, toJobs(parent.id, shards), transaction),
+  );
   return { parentId: parent.id, shards: open.length };
 }
 
@@ -94,13 +102,10 @@ function isFields(value: unknown): value is Record<string, unknown> {
 }
 
 /** The first shards of all parents come first, then the second ones, so that a large parent does not block a small one. */
-async function send(shards: readonly StoredRun[], { queue, queueName = DEFAULT_QUEUE }: EnqueueOptions): Promise<void> {
-  await queue.add(
-    queueName,
-    shards.map(({ id: runId, parentId, options }, index) => ({
-      data: { parentId: parentId ?? runId, runId, target: String(options['target']) },
-      priority: -index,
-      retries: Number(options['retries'] ?? DEFAULT_RETRIES),
-    })),
-  );
+function toJobs(parentId: string, shards: readonly { readonly id: string; readonly options?: NewRun['options'] }[]): NewJob[] {
+  return shards.map(({ id: runId, options = {} }, index) => ({
+    data: { parentId, runId, target: String(options['target']) },
+    priority: -index,
+    retries: Number(options['retries'] ?? DEFAULT_RETRIES),
+  }));
 }

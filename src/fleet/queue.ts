@@ -10,6 +10,7 @@ import { PgBoss, type JobWithMetadata } from 'pg-boss';
 import { ConfigError, toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { redactText } from '../core/redact.ts';
+import type { SharedTransaction } from '../registry/registry.ts';
 
 /** The schema of pg-boss, beside the tables of the registry. */
 export const QUEUE_SCHEMA = 'webdriver_supervisor_queue';
@@ -97,9 +98,8 @@ export class Queue implements AsyncDisposable {
     this.boss = boss;
   }
 
-  /** Adds jobs. Of jobs with the same priority the oldest is taken first. */
-  async add(name: string, jobs: readonly NewJob[]): Promise<void> {
-    await this.#create(name);
+  /** Adds jobs to a queue that {@link prepare} has prepared, in a transaction. Of jobs with the same priority the oldest is taken first. */
+  async add(name: string, jobs: readonly NewJob[], transaction: SharedTransaction): Promise<void> {
     await this.boss.insert(
       name,
       jobs.map(({ data, priority, retries, delaySeconds = 0 }) => ({
@@ -108,6 +108,7 @@ export class Queue implements AsyncDisposable {
         retryLimit: retries,
         ...(delaySeconds > 0 && { startAfter: delaySeconds }),
       })),
+      { db: transaction },
     );
   }
 
@@ -124,7 +125,7 @@ export class Queue implements AsyncDisposable {
       readonly onDead: (data: ShardJob) => Promise<void>;
     },
   ): Promise<void> {
-    await this.#create(name);
+    await this.prepare(name);
     const options = { pollingIntervalSeconds: POLL_SECONDS, includeMetadata: true } as const;
     for (let place = 0; place < concurrency; place += 1) {
       let worker = '';
@@ -180,7 +181,8 @@ export class Queue implements AsyncDisposable {
     await this.boss.createQueue(SCHEDULES, { policy: 'singleton', deleteAfterSeconds: KEEP_SECONDS });
   }
 
-  async #create(name: string): Promise<void> {
+  /** Creates the queue if it is missing. */
+  async prepare(name: string): Promise<void> {
     if (this.#known.has(name)) return;
     const dead = toDeadName(name);
     await this.boss.createQueue(dead, { deleteAfterSeconds: KEEP_SECONDS });

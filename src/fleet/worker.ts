@@ -129,7 +129,7 @@ export class Worker {
     const failure = { code: error?.code ?? 'error', message: redactText(error?.message ?? 'The shard did not end.') };
     log.warn(`Shard ${data.runId}: ${failure.message}${job.isLastAttempt ? '' : ' Another attempt follows.'}`);
     if (job.isLastAttempt) await registry.shards.abandon(data.runId, failure, attempt);
-    else await registry.shards.handBack(data.runId, attempt, failure);
+    else await registry.shards.handBack({ id: data.runId, attempt, error: failure });
     if (job.isLastAttempt) await registry.shards.settle(data.parentId);
     throw new ShardUnfinishedError(data.runId, failure.message);
   }
@@ -177,10 +177,11 @@ export class Worker {
     { attempt, delaySeconds }: { readonly attempt: number; readonly delaySeconds: number },
   ): Promise<void> {
     const { registry, queue } = this.#options;
-    await registry.shards.handBack(data.runId, attempt);
     const shard = await registry.runs.get(data.runId);
     const retries = Number(shard?.options['retries'] ?? DEFAULT_RETRIES);
-    await queue.add(this.#queueName, [{ data, priority, retries, delaySeconds }]);
+    await registry.shards.handBack({ id: data.runId, attempt }, (transaction) =>
+      queue.add(this.#queueName, [{ data, priority, retries, delaySeconds }], transaction),
+    );
   }
 
   /** Ends a shard whose workers were lost as often as it may be tried. */

@@ -35,7 +35,9 @@ export type {
   StoredSave,
   StoredStep,
 } from './runs/run-store.ts';
+export type { NewRun } from './runs/run-row.ts';
 export type { RunLease } from './runs/runs-table.ts';
+export type { SharedTransaction } from './runs/shards-table.ts';
 export { toStepRowId } from './sql/row-id.ts';
 export type { Claim, ClaimResult, Renewal, SessionFacts } from './sessions/claim.ts';
 export type { SessionLeases } from './sessions/session-leases.ts';

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
-import { openRegistry, type Registry } from '../../src/registry/registry.ts';
+import { openRegistry, type Registry, type SharedTransaction } from '../../src/registry/registry.ts';
+import { rejectionOf } from '../support/rejection.ts';
 import { describeOnBoth } from '../support/registries.ts';
 
 const PROCESS = { host: 'here', pid: 1, identity: 'one' };
@@ -79,7 +80,7 @@ describeOnBoth('Shards', (registries) => {
     await registry.shards.noteAttempt(ids[0]);
     await set(ids[1], 'completed');
     await registry.shards.abandon(ids[0], ERROR, first);
-    await registry.shards.handBack(ids[0], first, ERROR);
+    await registry.shards.handBack({ id: ids[0], attempt: first, error: ERROR });
     expect(await settle()).to.equal('processing');
     expect(await registry.runs.get(ids[0])).to.include({ status: 'pending', error: null, givenUpAt: null });
   });
@@ -128,6 +129,33 @@ describeOnBoth('Shards', (registries) => {
     await set(ids[1], 'completed');
     await registry.shards.settleAll();
     expect(await registry.runs.get(parentId)).to.include({ status: 'completed', error: null });
+  });
+
+  it('are created, reopened and handed back together with what is sent, or not at all', async () => {
+    const other = { action: 'test', params: {}, id: `${parentId} other`, owner: 'other' };
+    const shard = { ...other, id: `${other.id}.1` };
+    const failure = new Error('The queue refuses.');
+    const note = (transaction: SharedTransaction) =>
+      transaction.executeSql(`update runs set display_done = 1, display_total = 2, display_label = 'sent' where id in ('${shard.id}', '${ids[0]}')`);
+    const fails = async (transaction: SharedTransaction) => {
+      await note(transaction);
+      throw failure;
+    };
+    const { shards } = registry;
+    await rejectionOf(shards.create(other, [shard], (_shards, transaction) => fails(transaction)));
+    expect(await registry.runs.get(other.id)).to.equal(undefined);
+    await set(ids[0], 'failed');
+    await rejectionOf(shards.reopen(parentId, (_shards, transaction) => fails(transaction)));
+    await rejectionOf(shards.handBack({ id: ids[0], attempt: 0 }, fails));
+    expect(await statuses()).to.deep.equal(['failed', 'pending']);
+    await shards.handBack({ id: ids[0], attempt: 0 }, async (transaction) => void (await note(transaction)));
+    await shards.create(other, [shard], async (_shards, transaction) => void (await note(transaction)));
+    const sent = [...(await shards.list(parentId)), ...(await shards.list(other.id))];
+    expect(sent.map(({ display, status }) => [display?.label, status])).to.deep.equal([
+      ['sent', 'pending'],
+      [undefined, 'pending'],
+      ['sent', 'pending'],
+    ]);
   });
 
   it('are open again after a resume, except those that are completed', async () => {

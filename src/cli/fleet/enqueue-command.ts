@@ -122,7 +122,7 @@ async function enqueueLoaded(
     registry,
     queue,
     target,
-    queueName: (values.get('queue') as string | undefined) ?? DEFAULT_QUEUE,
+    queueName: values.get('queue') as string | undefined,
     count: values.get('shards') as number | undefined,
     retries: (values.get('retries') as number | undefined) ?? DEFAULT_RETRIES,
   };

@@ -1,5 +1,5 @@
 /** Creates and changes parents and their shards. Each shard is a run of its own; the parent's row only holds the family together. */
-import { sql } from 'kysely';
+import { CompiledQuery, sql } from 'kysely';
 
 import type { RunRow, StoredRun } from '../../model/run.ts';
 import { appendEvent } from '../log/events.ts';
@@ -16,6 +16,14 @@ const IS_OPEN = sql<boolean>`runs.status not in ('completed', 'partial') and run
   and (runs.cancel_requested_at is null or runs.status in ('pending', 'processing'))`;
 const CANCELLED = { status: 'cancelled', errorCode: 'cancelled', errorMessage: 'cancelled by a user' } as const;
 
+/** A transaction of the registry for statements on other tables of the same database. */
+export interface SharedTransaction {
+  executeSql(text: string, values?: readonly unknown[]): Promise<{ rows: unknown[] }>;
+}
+
+/** Puts shards into a queue, in the transaction that changes them. */
+export type Send<Shard> = (shards: readonly Shard[], transaction: SharedTransaction) => Promise<void>;
+
 export class Shards {
   readonly #database: Database;
 
@@ -23,8 +31,8 @@ export class Shards {
     this.#database = database;
   }
 
-  /** Creates a parent with its shards, in one transaction. */
-  async create(parent: NewRun, shards: readonly NewRun[]): Promise<void> {
+  /** Creates a parent with its shards, and sends them, in one transaction. */
+  async create(parent: NewRun, shards: readonly NewRun[], send: Send<NewRun> = sendNothing): Promise<void> {
     const rows = [
       toNewRow(parent, { parentId: null, shard: null, shards: shards.length }),
       ...shards.map((shard, index) => toNewRow(shard, { parentId: parent.id, shard: index, shards: null })),
@@ -35,6 +43,7 @@ export class Shards {
           .insertInto('runs')
           .values(rows.slice(from, from + ROWS_AT_ONCE))
           .execute();
+      await send(shards, toShared(db));
     });
   }
 
@@ -56,24 +65,28 @@ export class Shards {
     return attempts;
   }
 
-  /** Makes a shard whose attempt has ended pending again, for the next worker. Does nothing if a newer attempt has begun. */
-  async handBack(id: string, attempt: number, error?: NonNullable<StoredRun['error']>): Promise<void> {
-    await this.#database.write((db) =>
-      db
+  /** Makes a shard whose attempt has ended pending again, for the next worker, unless a newer attempt has begun. Sends it in any case. */
+  async handBack(
+    { id, attempt, error }: { readonly id: string; readonly attempt: number; readonly error?: StoredRun['error'] },
+    send: (transaction: SharedTransaction) => Promise<void> = sendNothing,
+  ): Promise<void> {
+    await this.#database.write(async (db) => {
+      await db
         .updateTable('runs')
         .set({
           status: 'pending',
           endedAt: null,
           updatedAt: new Date().toISOString(),
           errorCode: error?.code ?? null,
-          errorMessage: error === undefined ? null : toStorableText(error.message),
+          errorMessage: error ? toStorableText(error.message) : null,
         })
         .where('id', '=', id)
         .where('attempts', '=', attempt)
         .where('token', 'is', null)
         .where('status', 'not in', OVER)
-        .execute(),
-    );
+        .execute();
+      await send(toShared(db));
+    });
   }
 
   /** Ends a shard that no worker could finish. Its finished work stays, and a process that still works on it can write nothing more. Does nothing if an attempt after `attempt` has begun. */
@@ -134,8 +147,8 @@ export class Shards {
     for (const { id } of over) await this.settle(id);
   }
 
-  /** Prepares a resume: all shards that are not completed, and have no process, are pending again. Returns them. */
-  async reopen(parentId: string): Promise<StoredRun[]> {
+  /** Prepares a resume: all shards that are not completed, and have no process, are pending again. Sends and returns the open ones. */
+  async reopen(parentId: string, send: Send<StoredRun> = sendNothing): Promise<StoredRun[]> {
     const now = new Date().toISOString();
     const pending = {
       status: 'pending',
@@ -163,9 +176,17 @@ export class Shards {
           .where('id', '=', parentId)
           .execute();
       const ids = new Set([...open, ...working].map(({ id }) => id));
-      return (await readShards(db, [parentId])).filter(({ id }) => ids.has(id));
+      const shards = (await readShards(db, [parentId])).filter(({ id }) => ids.has(id));
+      await send(shards, toShared(db));
+      return shards;
     });
   }
+}
+
+async function sendNothing(): Promise<void> {}
+
+function toShared(db: Connection): SharedTransaction {
+  return { executeSql: (text, values = []) => db.executeQuery(CompiledQuery.raw(text, [...values])) };
 }
 
 /** Returns the runs with the numbers of their shards. */
