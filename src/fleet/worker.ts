@@ -157,6 +157,7 @@ export class Worker {
         log,
         ...source,
         resume: data.runId,
+        isShard: true,
         output: false,
         waitMs: LEASE_WAIT_MS,
         signal: anySignal(this.#stop.signal, signal, cancelled.signal),

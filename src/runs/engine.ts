@@ -23,7 +23,7 @@ export async function prepareRun(action: Action, given: unknown, options: RunOpt
   const registry = options.registry ?? (await openRegistry(config.registryUrl));
   const close = async () => (options.registry === undefined ? registry.close() : undefined);
   try {
-    const resumed = options.resume === undefined ? undefined : await findRun(registry, options.resume, action);
+    const resumed = options.resume === undefined ? undefined : await findRun(registry, action, options);
     assertSameOwner(resumed, options.owner);
     const raw = resumed === undefined ? given : resumeParams(resumed, given, (params) => parseParams(action, params));
     const params = parseParams(action, raw);

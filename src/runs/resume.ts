@@ -34,9 +34,12 @@ export function describeMove({ options }: StoredRun, gridUrl: string | undefined
   return `The run began with browsers of ${toPlace(before)}, and continues with those of ${toPlace(now)}. Resume it ${wayBack} to go back.`;
 }
 
-/** Finds a run by its id, or the newest run of `action` for `last`. Throws `ConfigError` if there is none, or if it is another action's. */
-export async function findRun(registry: Registry, wanted: string, action: Action): Promise<StoredRun> {
-  const { name } = action;
+/** Finds the run to resume: the one with the id, or the newest of the action for `last`. Throws `ConfigError` if there is none to resume here. */
+export async function findRun(
+  registry: Registry,
+  { name }: Action,
+  { resume: wanted = 'last', isShard = false }: { readonly resume?: string; readonly isShard?: boolean },
+): Promise<StoredRun> {
   const run =
     wanted === 'last'
       ? (await registry.runs.list({ action: name, hasShards: false, limit: 1 }))[0]
@@ -45,9 +48,9 @@ export async function findRun(registry: Registry, wanted: string, action: Action
     const what = wanted === 'last' ? `no run of ${name}` : `no run ${wanted}`;
     throw new ConfigError(`There is ${what} in the registry ${registry.location}. \`runs list\` shows its runs.`);
   }
-  if (run.shards !== null)
+  if (run.shards !== null || (run.parentId !== null && !isShard))
     throw new ConfigError(
-      `The run ${run.id} was enqueued for workers. Continue it with \`enqueue ${run.action} --resume ${run.id}\`.`,
+      `The run ${run.id} was enqueued for workers. Continue it with \`enqueue ${run.action} --resume ${run.parentId ?? run.id}\`.`,
     );
   if (run.action !== name)
     throw new ConfigError(

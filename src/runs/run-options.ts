@@ -48,6 +48,8 @@ export interface RunOptions {
   readonly registry?: Registry;
   /** The id of a run of the action, or `last`: resumes that run, with its parameters, instead of beginning a new one. */
   readonly resume?: string;
+  /** True if `resume` names a shard, which only a worker that has taken it may continue. @default false */
+  readonly isShard?: boolean;
   /**
    * With `resume`: the key of a step (or `batch/key` of an item) to forget, together with everything that came after it. The run resumes
    * from there.

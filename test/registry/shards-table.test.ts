@@ -131,6 +131,15 @@ describeOnBoth('Shards', (registries) => {
     expect(await registry.runs.get(parentId)).to.include({ status: 'completed', error: null });
   });
 
+  it('are removed with their parent, but not while a process works on one of them', async () => {
+    await registry.runs.begin(ids[0], { token: 1, process: PROCESS });
+    expect(await registry.runs.remove(parentId)).to.equal(false);
+    expect(await statuses()).to.deep.equal(['processing', 'pending']);
+    await end(ids[0], 1, 'completed');
+    expect(await registry.runs.remove(parentId)).to.equal(true);
+    expect(await statuses()).to.deep.equal([]);
+  });
+
   it('are created, reopened and handed back together with what is sent, or not at all', async () => {
     const other = { action: 'test', params: {}, id: `${parentId} other`, owner: 'other' };
     const shard = { ...other, id: `${other.id}.1` };

@@ -356,6 +356,16 @@ describe('A resumed run', () => {
       expect(message).to.contain('not for "ann"').and.to.contain('--owner');
     });
 
+    it('as a run that workers do, and as one of its shards', async () => {
+      const common = { action: 'shop', params: {}, owner: 'parent' };
+      await registry.shards.create({ ...common, id: 'parent' }, [{ ...common, id: 'parent.1' }]);
+      for (const resume of ['parent', 'parent.1'])
+        expect((await rejectionOf(runAction(shop, {}, options({ resume })))).message).to.equal(
+          `The run ${resume} was enqueued for workers. Continue it with \`enqueue shop --resume parent\`.`,
+        );
+      expect((await registry.runs.get('parent.1'))?.status).to.equal('pending');
+    });
+
     it('if there is no such run, or no run of the action', async () => {
       expect((await rejectionOf(runAction(shop, {}, options({ resume: 'nope' })))).message).to.contain('no run nope');
       expect((await rejectionOf(runAction(shop, {}, options({ resume: 'last' })))).message).to.contain(

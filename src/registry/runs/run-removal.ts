@@ -37,11 +37,13 @@ function shardsWithRecords(eb: ExpressionBuilder<Tables, 'runs'>) {
 }
 
 /**
- * Removes a run, and the shards of a parent. Returns false if there is none, if a process works on it, or if `before` is given and {@link isRemovable} does not select
- * it.
+ * Removes a run, and the shards of a parent. Returns false if there is none, if a process works on it or on a shard, or if `before` is given and
+ * {@link isRemovable} does not select it.
  */
 export async function removeRun(database: Database, id: string, before?: string): Promise<boolean> {
   const removed = await database.write(async (db) => {
+    const working = db.selectFrom('runs').select('id').where('parentId', '=', id).where('token', 'is not', null);
+    if ((await working.limit(1).executeTakeFirst()) !== undefined) return [];
     const row = await removeRow(db, id, before);
     if (row === undefined || row.shards === null) return row === undefined ? [] : [id];
     const shards = await db.selectFrom('runs').select('id').where('parentId', '=', id).execute();
