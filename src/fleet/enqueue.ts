@@ -65,7 +65,8 @@ export async function enqueue(action: Action, given: unknown, options: EnqueueOp
 export async function resumeParent(parent: StoredRun, options: EnqueueOptions): Promise<Enqueued> {
   if (parent.shards === null)
     throw new ConfigError(`The run ${parent.id} was not enqueued; resume it with \`run ${parent.action} --resume\`.`);
-  const { registry, queue, queueName = String(parent.options['queue'] ?? DEFAULT_QUEUE) } = options;
+  const { queue: stored } = parent.options;
+  const { registry, queue, queueName = typeof stored === 'string' ? stored : DEFAULT_QUEUE } = options;
   await queue.prepare(queueName);
   const open = await registry.shards.reopen(parent.id, (shards, transaction) =>
     queue.add(queueName, toJobs(parent.id, shards), transaction),
@@ -102,7 +103,10 @@ function isFields(value: unknown): value is Record<string, unknown> {
 }
 
 /** The first shards of all parents come first, then the second ones, so that a large parent does not block a small one. */
-function toJobs(parentId: string, shards: readonly { readonly id: string; readonly options?: NewRun['options'] }[]): NewJob[] {
+function toJobs(
+  parentId: string,
+  shards: readonly { readonly id: string; readonly options?: NewRun['options'] }[],
+): NewJob[] {
   return shards.map(({ id: runId, options = {} }, index) => ({
     data: { parentId, runId, target: String(options['target']) },
     priority: -index,

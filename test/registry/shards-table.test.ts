@@ -69,7 +69,7 @@ describeOnBoth('Shards', (registries) => {
       await set(ids[0], status);
       await set(ids[1], 'completed');
       expect(await settle()).to.equal('processing');
-        await registry.shards.abandon(ids[0], { code: 'other', message: 'later' }, attempt);
+      await registry.shards.abandon(ids[0], { code: 'other', message: 'later' }, attempt);
       expect(await settle()).to.equal('partial');
       expect(await statuses()).to.deep.equal([status, 'completed']);
       expect((await registry.runs.get(ids[0]))?.error).to.deep.equal(ERROR);
@@ -145,7 +145,9 @@ describeOnBoth('Shards', (registries) => {
     const shard = { ...other, id: `${other.id}.1` };
     const failure = new Error('The queue refuses.');
     const note = (transaction: SharedTransaction) =>
-      transaction.executeSql(`update runs set display_done = 1, display_total = 2, display_label = 'sent' where id in ('${shard.id}', '${ids[0]}')`);
+      transaction.executeSql(
+        `update runs set display_done = 1, display_total = 2, display_label = 'sent' where id in ('${shard.id}', '${ids[0]}')`,
+      );
     const fails = async (transaction: SharedTransaction) => {
       await note(transaction);
       throw failure;

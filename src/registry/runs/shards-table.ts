@@ -136,10 +136,12 @@ export class Shards {
         .select('id')
         .where('shards', 'is not', null)
         .where('endedAt', 'is', null)
-        .where(({ eb, or, not, exists, selectFrom }) =>
-          or([
+        .where((eb) =>
+          eb.or([
             eb('cancelRequestedAt', 'is not', null),
-            not(exists(selectFrom('runs').select('id').whereRef('runs.parentId', '=', 'parent.id').where(IS_OPEN))),
+            eb.not(
+              eb.exists(eb.selectFrom('runs').select('id').whereRef('runs.parentId', '=', 'parent.id').where(IS_OPEN)),
+            ),
           ]),
         )
         .execute(),
