@@ -9,7 +9,7 @@
  * `--verbose` it prints the whole history.
  * `npm run chaos -- --pressure 10000`: makes this number of probes of healthy sessions on a machine with a load of 30, which takes several
  * minutes.
- * `npm run chaos -- --grid [NAME]`: loses sessions on a real Selenium Grid in each way, or in those whose names contain NAME, while the
+ * `npm run chaos -- --grid [NAME] [--browser firefox]`: loses sessions on a real Selenium Grid in each way, or in those whose names contain NAME, while the
  * session is idle, runs a command, and does API calls. It takes about 20 minutes, and needs Java and Maven. With `--losses 20
  * [--seed 1]`, it does one run with four sessions on the Grid, of which this number is lost at random moments.
  *
@@ -27,6 +27,7 @@ import { probeUnderPressure } from './chaos/pressure.ts';
 import { killPrograms } from './chaos/programs.ts';
 import { runSchedules } from './chaos/schedules.ts';
 import { strikeSessions } from './chaos/sessions.ts';
+import type { GridBrowser } from './grid/open-grid.ts';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -47,6 +48,7 @@ const { values: flags, positionals } = parseArgs({
     standby: { type: 'boolean', default: false },
     grid: { type: 'boolean', default: false },
     losses: { type: 'string' },
+    browser: { type: 'string', default: 'chrome' },
   },
 });
 const seed = Number(flags.seed);
@@ -56,7 +58,7 @@ function run(): Promise<boolean> {
   const { natural, programs, pressure, registry, action, schedules, verbose: isVerbose } = flags;
   if (flags.grid && flags.losses !== undefined)
     return loseSessionsOfRun({ losses: toCount('losses', flags.losses), seed });
-  if (flags.grid) return loseSessions({ only: positionals[0] });
+  if (flags.grid) return loseSessions({ only: positionals[0], browser: toBrowser() });
   if (flags.workers !== undefined)
     return disturbWorkers({
       workers: toCount('workers', flags.workers),
@@ -77,6 +79,12 @@ function toCount(flag: string, text: string): number {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1) throw new Error(`--${flag} must be a whole number of at least 1.`);
   return count;
+}
+
+function toBrowser(): GridBrowser {
+  const { browser } = flags;
+  if (browser === 'chrome' || browser === 'firefox') return browser;
+  throw new Error('--browser must be chrome or firefox.');
 }
 
 function toDatabases(): readonly ('sqlite' | 'postgres')[] {

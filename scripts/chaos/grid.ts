@@ -13,13 +13,20 @@ import { openDemoShop } from '../demo-shop/demo-shop.ts';
 import { makeRandom } from '../demo-shop/random.ts';
 import { findVictim, GRID_LOSSES } from '../grid/grid-losses.ts';
 import { ACTIVITIES, loseSession } from '../grid/lose-session.ts';
-import { openGrid } from '../grid/open-grid.ts';
+import { openGrid, type GridBrowser } from '../grid/open-grid.ts';
+
+export interface GridLosses {
+  /** A part of the names of the losses. Default: all. */
+  readonly only?: string | undefined;
+  /** Default chrome. */
+  readonly browser?: GridBrowser;
+}
 
 /** Returns true if no problem was found. */
-export async function loseSessions({ only }: { readonly only?: string | undefined }): Promise<boolean> {
+export async function loseSessions({ only, browser = 'chrome' }: GridLosses): Promise<boolean> {
   const losses = GRID_LOSSES.filter(({ name }) => only === undefined || name.includes(only));
   await using site = await openFaultSite();
-  await using grid = await openGrid({ nodes: 2, slots: 4 });
+  await using grid = await openGrid({ nodes: 2, slots: 4, browser });
   let isFine = true;
   console.log(['loss', 'work', 'cause', 'declared ms', 'recovered ms', 'slots free ms'].join(' | '));
   for (const loss of losses)

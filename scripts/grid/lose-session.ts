@@ -44,7 +44,7 @@ export async function loseSession(
   { activity, page, repairs = true }: LossOptions,
 ): Promise<LossResult> {
   const problems: string[] = [];
-  const supervisor = await SessionSupervisor.start({ gridUrl: grid.url });
+  const supervisor = await SessionSupervisor.start({ gridUrl: grid.url, capabilities: { browserName: grid.browser } });
   const dead = Promise.withResolvers<Death>();
   supervisor.on('session:dead', ({ death }) => dead.resolve(death));
   let declaredMs: number | null = null;

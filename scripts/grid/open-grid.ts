@@ -8,6 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 import { locateBrowser } from '../../src/driver/locate.ts';
 import { startWatchdog } from '../../src/driver/watchdog.ts';
+import { locateFirefox } from '../setup-firefox.ts';
 import { findGridJars } from './grid-files.ts';
 
 const HOST = '127.0.0.1';
@@ -15,9 +16,13 @@ const HOST = '127.0.0.1';
 const READY_LIMIT_MS = 60_000;
 const POLL_MS = 100;
 
+export type GridBrowser = 'chrome' | 'firefox';
+
 export interface GridOptions {
   /** The number of nodes. Default 2. */
   readonly nodes?: number;
+  /** The browser of all nodes. Default chrome. */
+  readonly browser?: GridBrowser;
   /** The number of sessions that each node takes at a time. Default 4. */
   readonly slots?: number;
   /** Additional arguments of each node, such as `--session-timeout 10`. */
@@ -39,6 +44,7 @@ export interface GridProcess {
 }
 
 export interface Grid extends AsyncDisposable {
+  readonly browser: GridBrowser;
   /** The address for clients, with the credentials and the sub-path. */
   readonly url: string;
   /** The folder of the temporary files of all processes. */
@@ -60,6 +66,7 @@ export interface Grid extends AsyncDisposable {
 /** Resolves when all nodes are registered. Throws with the command to type if Java, Maven or a browser is missing. */
 export async function openGrid({
   nodes = 2,
+  browser = 'chrome',
   slots = 4,
   nodeArguments = [],
   hubArguments = [],
@@ -74,7 +81,7 @@ export async function openGrid({
   parts.defer(() => watchdog.disarm());
   parts.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }));
   const toml = path.join(folder, 'node.toml');
-  await writeFile(toml, await describeNode(slots));
+  await writeFile(toml, await describeNode(browser, slots));
   const [hubPort, publish, subscribe] = await freePorts(3);
   const hubUrl = `http://${HOST}:${hubPort}${subPath}`;
   const url = credentials === undefined ? hubUrl : Object.assign(new URL(hubUrl), credentials).href;
@@ -117,6 +124,7 @@ export async function openGrid({
     throw error;
   }
   return {
+    browser,
     url,
     folder,
     get hub() {
@@ -156,18 +164,16 @@ async function readNodes(url: string): Promise<readonly NodeStatus[]> {
   return value.nodes ?? [];
 }
 
-/** The settings of a node: this machine's browser, and no other one. */
-async function describeNode(slots: number): Promise<string> {
-  const located = await locateBrowser({ env: process.env });
-  if (!located.found) throw new Error('There is no Chrome with its driver on this machine. See `npm run doctor`.');
-  const stereotype = {
-    browserName: 'chrome',
-    platformName: 'linux',
-    'goog:chromeOptions': {
-      binary: located.browserPath,
-      args: ['--no-sandbox', '--headless=new', '--disable-dev-shm-usage'],
-    },
-  };
+/** The settings of a node: a browser of this machine, and no other one. */
+async function describeNode(browser: GridBrowser, slots: number): Promise<string> {
+  const located = await (browser === 'firefox' ? locateFirefox() : locateBrowser({ env: process.env }));
+  if (!located.found)
+    throw new Error(`There is no ${browser} with its driver on this machine. See \`npm run doctor\`.`);
+  const { browserPath: binary, driverPath } = located;
+  const options =
+    browser === 'firefox'
+      ? { 'moz:firefoxOptions': { binary, args: ['-headless'] } }
+      : { 'goog:chromeOptions': { binary, args: ['--no-sandbox', '--headless=new', '--disable-dev-shm-usage'] } };
   return `[server]
 host = "${HOST}"
 [node]
@@ -176,10 +182,10 @@ selenium-manager = false
 max-sessions = ${slots}
 override-max-sessions = true
 [[node.driver-configuration]]
-display-name = "chrome"
-webdriver-executable = "${located.driverPath}"
+display-name = "${browser}"
+webdriver-executable = "${driverPath}"
 max-sessions = ${slots}
-stereotype = '${JSON.stringify(stereotype)}'
+stereotype = '${JSON.stringify({ browserName: browser, platformName: 'linux', ...options })}'
 `;
 }
 
