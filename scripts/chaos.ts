@@ -11,7 +11,8 @@
  * minutes.
  * `npm run chaos -- --grid [NAME] [--browser firefox]`: loses sessions on a real Selenium Grid in each way, or in those whose names contain NAME, while the
  * session is idle, runs a command, and does API calls. It takes about 20 minutes, and needs Java and Maven. With `--losses 20
- * [--seed 1]`, it does one run with four sessions on the Grid, of which this number is lost at random moments.
+ * [--seed 1]`, it does one run with four sessions on the Grid, of which this number is lost at random moments. With `--slow`, its
+ * nodes stop ten times for 4 s on a machine with a load of 30.
  *
  * `npm run chaos -- --workers 3 [--shards 60] [--seed 1]`: does one run with this number of worker processes, of which one is killed and one
  * suspended beyond its lease, while PostgreSQL restarts. At least three workers are needed.
@@ -27,6 +28,7 @@ import { probeUnderPressure } from './chaos/pressure.ts';
 import { killPrograms } from './chaos/programs.ts';
 import { runSchedules } from './chaos/schedules.ts';
 import { strikeSessions } from './chaos/sessions.ts';
+import { slowDownGrid } from './chaos/slow-grid.ts';
 import type { GridBrowser } from './grid/open-grid.ts';
 
 const { values: flags, positionals } = parseArgs({
@@ -49,6 +51,7 @@ const { values: flags, positionals } = parseArgs({
     grid: { type: 'boolean', default: false },
     losses: { type: 'string' },
     browser: { type: 'string', default: 'chrome' },
+    slow: { type: 'boolean', default: false },
   },
 });
 const seed = Number(flags.seed);
@@ -58,6 +61,7 @@ function run(): Promise<boolean> {
   const { natural, programs, pressure, registry, action, schedules, verbose: isVerbose } = flags;
   if (flags.grid && flags.losses !== undefined)
     return loseSessionsOfRun({ losses: toCount('losses', flags.losses), seed });
+  if (flags.grid && flags.slow) return slowDownGrid();
   if (flags.grid) return loseSessions({ only: positionals[0], browser: toBrowser() });
   if (flags.workers !== undefined)
     return disturbWorkers({

@@ -3,28 +3,23 @@
  * that keep a renderer busy, and commands are in flight. For each candidate of a time limit it counts the probes that took longer, and what
  * the processes of the session did in that time.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
-import { loadavg, setPriority } from 'node:os';
+import { loadavg } from 'node:os';
 
 import { watchActivity } from '../../src/driver/process-activity.ts';
 import { localBrowser } from '../../test/driver/support/local-browser.ts';
 import { makeRecorder, openSession } from '../../test/driver/support/sessions.ts';
+import { HOG_NICE, setGroupPriority, startHogs } from './hogs.ts';
 
 const SESSIONS = 6;
-/** The programs that compete with the browsers. Each has a scheduling group of its own, as a browser does. */
+/** The number of programs that compete with the browsers. */
 const HOGS = 30;
-/** The rounds of pressure. Hogs have a low priority, so that the machine stays usable; in the second round, the browsers have it too. */
+/** The rounds of pressure. In the second one, the browsers have the low priority of the hogs. */
 const ROUNDS = [
   { what: 'browsers before hogs', browserNice: 0, share: 0.7 },
-  { what: 'browsers equal to hogs', browserNice: 15, share: 0.3 },
+  { what: 'browsers equal to hogs', browserNice: HOG_NICE, share: 0.3 },
 ] as const;
-const HOG_NICE = 15;
 /** The maximum time of a round. */
 const ROUND_LIMIT_MS = 180_000;
-/** A hog ends by itself after this CPU time, if this program is killed. */
-const MAX_HOG_CPU_SECONDS = 60;
 const CANDIDATES_MS = [250, 500, 750, 1_000, 1_500, 2_000, 3_000];
 /** The processes of a session that has not answered after this time are examined. */
 const LOOK_MS = 500;
@@ -49,20 +44,15 @@ export async function probeUnderPressure({ probes }: { readonly probes: number }
   }
   const end = new AbortController();
   const working = sessions.map((session) => keepWorking(session, end.signal));
-  const hogs: ChildProcess[] = [];
-  // A signal ends this program without the block below.
-  process.once('SIGTERM', () => process.exit(1)).once('SIGINT', () => process.exit(1));
-  process.once('exit', () => hogs.map((hog) => hog.kill('SIGKILL')));
   let made = 0;
   try {
-    for (let count = 0; count < HOGS; count += 1) hogs.push(startHog());
+    await using _hogs = startHogs(HOGS);
     for (const { what, browserNice, share } of ROUNDS) {
       for (const pid of sessions.flatMap(pidsOf)) setGroupPriority(pid, browserNice);
       made += await probeAll(sessions, { what, probes: Math.ceil(probes * share) });
     }
   } finally {
     end.abort();
-    await Promise.all(hogs.map(stopHog));
   }
   const commands = (await Promise.all(working)).reduce((sum, count) => sum + count, 0);
   const deaths = sessions.flatMap((session) => session.deaths);
@@ -124,30 +114,4 @@ async function keepWorking({ driver }: Session, signal: AbortSignal): Promise<nu
     count += 2;
   }
   return count;
-}
-
-/** Sets the priority of the scheduling group (sched(7): autogroup) of a process. Does nothing on a system without such groups. */
-function setGroupPriority(pid: number, nice: number): void {
-  try {
-    writeFileSync(`/proc/${pid}/autogroup`, String(nice));
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
-  }
-}
-
-function startHog(): ChildProcess {
-  const script = `ulimit -t ${MAX_HOG_CPU_SECONDS}; while :; do :; done`;
-  const hog = spawn('sh', ['-c', script], { detached: true, stdio: 'ignore' });
-  if (hog.pid !== undefined) {
-    setPriority(hog.pid, HOG_NICE);
-    setGroupPriority(hog.pid, HOG_NICE);
-  }
-  return hog;
-}
-
-async function stopHog(hog: ChildProcess): Promise<void> {
-  if (hog.exitCode !== null || hog.signalCode !== null) return;
-  const ended = once(hog, 'exit');
-  hog.kill('SIGKILL');
-  await ended;
 }

@@ -85,8 +85,8 @@ export async function loseSession(
   return { cause, declaredMs, recoveredMs, freedMs, problems };
 }
 
-/** Begins the work. The promise never rejects: a death ends the work. */
-async function begin(supervisor: SessionSupervisor, activity: Activity, page: string): Promise<unknown> {
+/** Begins the work of a session. The promise never rejects: a death ends the work. */
+export async function begin(supervisor: SessionSupervisor, activity: Activity, page: string): Promise<unknown> {
   if (activity === 'idle') return undefined;
   if (activity === 'command')
     return supervisor.driver.executeAsyncScript('setTimeout(arguments[0], 20000)').catch(() => undefined);
