@@ -78,6 +78,12 @@ export function validateBrowserOptions(options: BrowserOptions): void {
   if (proxy !== undefined) toProxyCapability(proxy);
 }
 
+/** Returns the name of the browser. That of the capabilities is what an endpoint is asked for, so it wins. */
+export function browserNameOf({ browserName, capabilities = {} }: BrowserOptions): string {
+  const { browserName: named } = toPlainCapabilities(capabilities);
+  return typeof named === 'string' ? named : (browserName ?? 'chrome');
+}
+
 /** Returns true if two browsers can't use the options at the same time, because they name a profile or a port of the browser. */
 export function isForOneBrowser({ userDataDir, arguments: switches = [], capabilities = {} }: BrowserOptions): boolean {
   const given = JSON.stringify([switches, toPlainCapabilities(capabilities)]);

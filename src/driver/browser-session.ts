@@ -227,7 +227,7 @@ export class BrowserSession {
     const result = await this.#prober.probe({
       http: this.#http,
       sessionId: this.id,
-      devtools: this.#phase.watch?.devtools,
+      socket: this.#phase.watch?.socket,
       isOwnDriver: target.kind === 'own',
       pids: [this.#process?.pid, this.browserPid].filter((pid) => pid !== undefined),
       inFlight: () => this.#transport.inFlight - Number(isAnswered),
@@ -299,7 +299,6 @@ export class BrowserSession {
       },
     );
     const driver = createDriver({
-      browserName: browser.browserName ?? 'chrome',
       wanted,
       executor: new Executor(this.#transport),
       isRemote: target.kind !== 'own',

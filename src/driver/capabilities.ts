@@ -5,7 +5,13 @@ import chrome from 'selenium-webdriver/chrome.js';
 import edge from 'selenium-webdriver/edge.js';
 import { Capabilities, WebDriver } from 'selenium-webdriver';
 
-import { mergeValues, toPlainCapabilities, toProxyCapability, type BrowserOptions } from './browser-options.ts';
+import {
+  browserNameOf,
+  mergeValues,
+  toPlainCapabilities,
+  toProxyCapability,
+  type BrowserOptions,
+} from './browser-options.ts';
 import { addCallerStacks } from './caller-stack.ts';
 import { driverClassOf, isChromium, isEdge } from './driver-class.ts';
 import { needsNoSandbox } from './sandbox.ts';
@@ -29,30 +35,31 @@ const QUIET_ARGUMENTS = [
 
 /** Returns the capabilities for a new session. `browserPath` and the sandbox switch apply only if the browser runs on this machine. */
 export function toCapabilities(
-  {
+  options: BrowserOptions,
+  { browserPath, isLocal }: { browserPath?: string; isLocal: boolean },
+): Capabilities {
+  const {
     headless = true,
     arguments: switches = [],
     capabilities = {},
-    browserName = 'chrome',
     bidi = false,
     quiet = true,
     proxy,
     acceptInsecureCerts,
     userDataDir,
     downloadDir,
-  }: BrowserOptions,
-  { browserPath, isLocal }: { browserPath?: string; isLocal: boolean },
-): Capabilities {
+  } = options;
+  const browserName = browserNameOf(options);
   let wanted: Capabilities;
   if (isChromium(browserName)) {
-    const options = isEdge(browserName) ? new edge.Options() : new chrome.Options();
-    options.addArguments(...(quiet ? QUIET_ARGUMENTS : []), ...switches);
-    if (userDataDir !== undefined) options.addArguments(`--user-data-dir=${path.resolve(userDataDir)}`);
-    if (downloadDir !== undefined) options.setUserPreferences(toDownloadPreferences(downloadDir));
-    if (headless) options.addArguments('--headless=new');
-    if (isLocal && needsNoSandbox()) options.addArguments('--no-sandbox');
-    if (browserPath !== undefined) options.setBinaryPath(browserPath);
-    wanted = options;
+    const chromium = isEdge(browserName) ? new edge.Options() : new chrome.Options();
+    chromium.addArguments(...(quiet ? QUIET_ARGUMENTS : []), ...switches);
+    if (userDataDir !== undefined) chromium.addArguments(`--user-data-dir=${path.resolve(userDataDir)}`);
+    if (downloadDir !== undefined) chromium.setUserPreferences(toDownloadPreferences(downloadDir));
+    if (headless) chromium.addArguments('--headless=new');
+    if (isLocal && needsNoSandbox()) chromium.addArguments('--no-sandbox');
+    if (browserPath !== undefined) chromium.setBinaryPath(browserPath);
+    wanted = chromium;
     wanted.set('browserName', browserName);
   } else {
     wanted = new Capabilities();
@@ -80,7 +87,6 @@ function toDownloadPreferences(folder: string): object {
 type Executor = Extract<Parameters<typeof chrome.Driver.createSession>[1], { defineCommand: unknown }>;
 
 export interface DriverOptions {
-  readonly browserName: string;
   readonly wanted: Capabilities;
   readonly executor: Executor;
   /** True if the browser may run on another machine. Files must be sent to it then. */
@@ -88,8 +94,8 @@ export interface DriverOptions {
 }
 
 /** Creates selenium's driver object of the browser's own class, which has the vendor's commands. */
-export function createDriver({ browserName, wanted, executor, isRemote }: DriverOptions): WebDriver {
-  const Driver = driverClassOf(browserName);
+export function createDriver({ wanted, executor, isRemote }: DriverOptions): WebDriver {
+  const Driver = driverClassOf(wanted.getBrowserName() ?? 'chrome');
   const driver: WebDriver =
     Driver === undefined ? WebDriver.createSession(executor, wanted) : Driver.createSession(wanted, executor);
   // The vendors' classes ignore file detectors; selenium's own builder restores them for remote browsers.

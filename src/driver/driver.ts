@@ -16,6 +16,7 @@ export type { WebDriver, WebElement } from 'selenium-webdriver';
 export {
   BROWSER_OPTION_KINDS,
   BROWSER_OPTION_NAMES,
+  browserNameOf,
   isForOneBrowser,
   mergeBrowserOptions,
   toPlainCapabilities,

@@ -6,7 +6,7 @@ import { redactUrl } from '../core/redact.ts';
 import { CommandTimeoutError, SessionStartError } from './death.ts';
 import { readEndpointStatus, readQueueLength, type GridStatus, type Offer } from './endpoint-status.ts';
 import { HttpClient } from './http-client.ts';
-import { toPlainCapabilities } from './browser-options.ts';
+import { browserNameOf, toPlainCapabilities } from './browser-options.ts';
 import type { SessionOptions } from './session-options.ts';
 import type { SessionTarget } from './session-target.ts';
 import { toStartError } from './start-errors.ts';
@@ -42,8 +42,8 @@ export class EndpointStart implements Disposable {
   /** Returns undefined for a session that this program's own driver starts, or that another program has started. */
   static begin({ target, browser, onQueued }: SessionOptions): EndpointStart | undefined {
     if (target.kind !== 'endpoint') return undefined;
-    const { browserName = 'chrome', capabilities = {} } = browser;
-    return new EndpointStart({ target, wanted: { browserName, ...toPlainCapabilities(capabilities) }, onQueued });
+    const wanted = { browserName: browserNameOf(browser), ...toPlainCapabilities(browser.capabilities ?? {}) };
+    return new EndpointStart({ target, wanted, onQueued });
   }
 
   private constructor(options: EndpointStartOptions) {

@@ -1,6 +1,12 @@
 /** Converts the settings into the supervisor's options. */
 import type { Config } from '../config/config.ts';
-import { BROWSER_OPTION_NAMES, mergeBrowserOptions, type BrowserOptions } from '../driver/driver.ts';
+import {
+  BROWSER_OPTION_NAMES,
+  browserNameOf,
+  driverFamilyOf,
+  mergeBrowserOptions,
+  type BrowserOptions,
+} from '../driver/driver.ts';
 import type { SupervisorOptions } from './options.ts';
 
 /** Merges options. Later values win; options of the browser are merged as {@link mergeBrowserOptions} does. */
@@ -14,12 +20,12 @@ function pickBrowserOptions(options: SupervisorOptions): BrowserOptions {
 
 /** Returns the name of the browser, and the settings for its program and its driver. */
 export function localBrowserOf(config: Config): Pick<SupervisorOptions, 'browserName' | 'browserPath' | 'driverPath'> {
-  const { browser: browserName } = config;
+  const browserName = browserNameOf({ browserName: config.browser, capabilities: config.browserCapabilities });
   const [browserPath, driverPath] = {
     chrome: [config.chromeBinary, config.chromedriver],
     firefox: [config.firefoxBinary, config.geckodriver],
-    MicrosoftEdge: [config.edgeBinary, config.edgedriver],
-  }[browserName];
+    edge: [config.edgeBinary, config.edgedriver],
+  }[driverFamilyOf(browserName).name];
   return { browserName, browserPath, driverPath };
 }
 

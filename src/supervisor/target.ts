@@ -4,6 +4,7 @@ import type { Agent } from 'node:http';
 import { browserEnvironment } from '../config/config.ts';
 import { ConfigError } from '../core/errors.ts';
 import {
+  browserNameOf,
   driverFamilyOf,
   locateBrowser,
   SessionStartError,
@@ -31,13 +32,13 @@ export interface TargetOptions {
 }
 
 /** The browser that is started on this machine. */
-type NamedBrowser = Pick<BrowserOptions, 'browserName'>;
+type NamedBrowser = Pick<BrowserOptions, 'browserName' | 'capabilities'>;
 
 /** Returns the endpoint of the options; otherwise the browser and the driver on this machine. Throws like {@link assertLocalBrowser}. */
 export async function resolveTarget(options: TargetOptions & NamedBrowser): Promise<SessionTarget> {
-  const { gridUrl, browserName } = options;
+  const { gridUrl } = options;
   if (gridUrl !== undefined) return { kind: 'endpoint', url: gridUrl, route: routeOf(options) };
-  const family = driverFamilyOf(browserName);
+  const family = driverFamilyOf(browserNameOf(options));
   return { kind: 'own', family, ...(await assertLocalBrowser(options)) };
 }
 
@@ -51,12 +52,12 @@ export function routeOf({ gridProxy, gridAgent }: TargetOptions): Route {
  * and the solution.
  */
 export async function assertLocalBrowser({
-  browserName,
   browserPath,
   driverPath,
+  ...browser
 }: TargetOptions & NamedBrowser): Promise<{ browserPath: string; driverPath: string }> {
   const env = browserEnvironment({});
-  const family = driverFamilyOf(browserName);
+  const family = driverFamilyOf(browserNameOf(browser));
   const located = await locateBrowser({ family, browserPath, driverPath, env });
   if (located.found) return { browserPath: located.browserPath, driverPath: located.driverPath };
   if ('invalid' in located) {
@@ -66,8 +67,8 @@ export async function assertLocalBrowser({
     );
   }
   const { driver, settings } = family;
-  const browser = family.name === 'chrome' ? 'browser' : family.browser;
-  const what = { browser: `No ${browser}`, driver: `No ${driver}`, both: `Neither a ${browser} nor a ${driver}` }[
+  const words = family.name === 'chrome' ? 'browser' : family.browser;
+  const what = { browser: `No ${words}`, driver: `No ${driver}`, both: `Neither a ${words} nor a ${driver}` }[
     located.missing
   ];
   throw new SessionStartError(

@@ -5,6 +5,7 @@ import chrome from 'selenium-webdriver/chrome.js';
 import {
   isForOneBrowser,
   mergeBrowserOptions,
+  toPlainCapabilities,
   toProxyCapability,
   validateBrowserOptions,
 } from '../../src/driver/browser-options.ts';
@@ -78,6 +79,20 @@ describe('validateBrowserOptions', () => {
 
 describe('toCapabilities: options of a browser', () => {
   const wire = (options: object) => toCapabilities(options, { isLocal: false });
+
+  for (const [what, options] of Object.entries({
+    'the option': { browserName: 'firefox' },
+    'the capabilities': { capabilities: { browserName: 'firefox' } },
+    'the capabilities, with another option': { browserName: 'chrome', capabilities: { browserName: 'firefox' } },
+  }))
+    it(`are those of the browser that ${what} name`, () => {
+      expect(toPlainCapabilities(wire(options))).to.deep.equal({
+        browserName: 'firefox',
+        webSocketUrl: true,
+        'moz:firefoxOptions': { args: ['-headless'] },
+      });
+    });
+
   const chromeOptions = (options: object) =>
     wire(options).get('goog:chromeOptions') as { args: string[]; prefs?: Record<string, unknown> };
 

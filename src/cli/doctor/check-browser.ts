@@ -13,9 +13,10 @@ import { commandLine } from '../terminal/command-line.ts';
 
 /** Throws an error with both versions and the way out if they don't fit. Checks nothing for a Grid, which has its own browsers. */
 export async function assertBrowserFits(config: Config): Promise<void> {
-  const { gridUrl, browser: browserName, browserEnvironment } = config;
+  const { gridUrl, browserEnvironment } = config;
   if (gridUrl !== undefined) return;
-  const { browserPath, driverPath } = await assertLocalBrowser(localBrowserOf(config));
+  const local = localBrowserOf(config);
+  const { browserPath, driverPath } = await assertLocalBrowser(local);
   const { browser, driver } = await readVersions(browserPath, driverPath, browserEnvironment).catch(
     (thrown: unknown) => {
       const { message } = toError(thrown);
@@ -25,7 +26,7 @@ export async function assertBrowserFits(config: Config): Promise<void> {
       );
     },
   );
-  const family = driverFamilyOf(browserName);
+  const family = driverFamilyOf(local.browserName);
   if (versionsFit(browser, driver, family)) return;
   throw new SessionStartError(describeMisfit({ browserPath, browser, driverPath, driver }, family), {
     data: { browser, driver },

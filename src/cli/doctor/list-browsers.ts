@@ -14,7 +14,7 @@ const BROWSERS = [
 export function listBrowsers(config: Config): Promise<CheckResult[]> {
   return Promise.all(
     BROWSERS.map(async ([name, browser]): Promise<CheckResult> => {
-      const { browserName, ...programs } = localBrowserOf({ ...config, browser });
+      const { browserName, ...programs } = localBrowserOf({ ...config, browser, browserCapabilities: {} });
       const family = driverFamilyOf(browserName);
       const location = await locateBrowser({ family, ...programs, env: process.env });
       if ('invalid' in location) {
