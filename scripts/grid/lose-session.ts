@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SessionSupervisor, type Death } from 'webdriver-supervisor';
 
 import { listProcesses, readProcessVariable } from '../../src/driver/process-table.ts';
-import { findVictim, type GridLoss } from './grid-losses.ts';
+import { findVictim, signalIfThere, type GridLoss } from './grid-losses.ts';
 import type { Grid } from './open-grid.ts';
 
 export const ACTIVITIES = ['idle', 'command', 'batch'] as const;
@@ -50,10 +50,12 @@ export async function loseSession(
   let declaredMs: number | null = null;
   let recoveredMs: number | null = null;
   let cause = 'none';
+  let browserPid: number | undefined;
   try {
     await supervisor.driver.get(page);
     const { sessionId = '', pids } = supervisor;
     const victim = await findVictim(grid, { sessionId, browserPid: pids.browser ?? 0 });
+    ({ browserPid } = victim);
     await supervisor.driver.manage().setTimeouts({ script: 300_000 });
     const working = begin(supervisor, activity, page);
     const struckAt = performance.now();
@@ -79,6 +81,8 @@ export async function loseSession(
   }
   const endedAt = performance.now();
   await supervisor.stop();
+  if (grid.browser === 'firefox' && loss.orphansFirefox && browserPid !== undefined)
+    signalIfThere(browserPid, 'SIGKILL');
   const freedMs = await untilFree(grid, endedAt);
   if (freedMs === null)
     problems.push(`left: ${(await grid.listSessions()).length} slots, ${processesOf(grid)} processes`);

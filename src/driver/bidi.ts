@@ -7,6 +7,7 @@ import type { Agent } from 'node:http';
 import { WebSocket } from 'ws';
 
 import { raceSignal, withDeadline } from '../core/abort.ts';
+import { tryConnection, type BrowserSocket, type ConnectionAnswer, type SocketRoute } from './browser-socket.ts';
 
 const OPEN_LIMIT_MS = 10_000;
 const CALL_LIMIT_MS = 10_000;
@@ -31,8 +32,9 @@ interface Message {
   readonly message?: string;
 }
 
-export class Bidi {
+export class Bidi implements BrowserSocket {
   readonly #socket: WebSocket;
+  readonly #address: SocketRoute;
   readonly #pending = new Map<number, PromiseWithResolvers<unknown>>();
   #lastId = 0;
   /** True after `connect` resolves. Before that, the promise reports a failure, and a close is not reported. */
@@ -47,15 +49,12 @@ export class Bidi {
     signal,
     onClosed,
   }: BidiOptions): Promise<Bidi> {
-    const socket = new WebSocket(url.replace('localhost', '127.0.0.1'), {
-      handshakeTimeout: connectLimitMs,
-      agent,
-      headers,
-    });
+    const address = { url: url.replace('localhost', '127.0.0.1'), agent, headers };
+    const socket = new WebSocket(address.url, { handshakeTimeout: connectLimitMs, agent, headers });
     const opened = Promise.withResolvers<void>();
     socket.on('error', opened.reject);
     socket.once('open', opened.resolve);
-    const bidi = new Bidi(socket, onClosed);
+    const bidi = new Bidi(socket, address, onClosed);
     try {
       await raceSignal(opened.promise, signal);
     } catch (thrown) {
@@ -66,8 +65,9 @@ export class Bidi {
     return bidi;
   }
 
-  private constructor(socket: WebSocket, onClosed: BidiOptions['onClosed']) {
+  private constructor(socket: WebSocket, address: SocketRoute, onClosed: BidiOptions['onClosed']) {
     this.#socket = socket;
+    this.#address = address;
     socket.on('message', (data: Buffer) => this.#receive(JSON.parse(data.toString()) as Message));
     socket.once('close', (code) => {
       const description = `the BiDi socket closed (code ${code})`;
@@ -77,15 +77,24 @@ export class Bidi {
     });
   }
 
-  /** Sends one command. Rejects if the browser refuses it, if the socket closes, or after 10 s. */
-  call(method: string, params: object = {}): Promise<unknown> {
+  /** Firefox answers while a page loops, an alert is open, and a navigation or a script takes long (measured on 153). */
+  async prove(limitMs: number): Promise<void> {
+    await this.call('session.status', {}, limitMs);
+  }
+
+  tryConnection(limitMs: number): Promise<ConnectionAnswer> {
+    return tryConnection(this.#address, limitMs);
+  }
+
+  /** Sends one command. Rejects if the browser refuses it, if the socket closes, or after `limitMs` (default 10 s). */
+  call(method: string, params: object = {}, limitMs = CALL_LIMIT_MS): Promise<unknown> {
     if (this.#socket.readyState !== WebSocket.OPEN) return Promise.reject(new Error('the BiDi socket is closed'));
     const id = ++this.#lastId;
     const answer = Promise.withResolvers<unknown>();
     this.#pending.set(id, answer);
     this.#socket.send(JSON.stringify({ id, method, params }));
     const what = `The BiDi command ${method}`;
-    return withDeadline(answer.promise, CALL_LIMIT_MS, what).finally(() => this.#pending.delete(id));
+    return withDeadline(answer.promise, limitMs, what).finally(() => this.#pending.delete(id));
   }
 
   /** Ends the connection without calling `onClosed`. */

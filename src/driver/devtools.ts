@@ -8,6 +8,7 @@ import { WebSocket } from 'ws';
 
 import { raceSignal, settlesWithin, withDeadline } from '../core/abort.ts';
 import type { Disposer } from '../core/events.ts';
+import { tryConnection, type BrowserSocket, type ConnectionAnswer } from './browser-socket.ts';
 import { DevToolsClosedError } from './devtools-errors.ts';
 import type { TabCrash } from './diagnosis/diagnosis.ts';
 import { HttpClient } from './http-client.ts';
@@ -73,7 +74,7 @@ interface Page {
 }
 
 /** A DevTools connection. The shapes of its calls are Chromium's protocol, domains Browser, Storage, Target, Page and Runtime. */
-export class DevTools {
+export class DevTools implements BrowserSocket {
   readonly #socket: WebSocket;
   readonly #pending = new Map<number, PendingCall>();
   readonly #options: DevToolsOptions;
@@ -117,21 +118,12 @@ export class DevTools {
     });
   }
 
-  /**
-   * Tries another connection, which a Grid refuses if the browser is gone, although it leaves the existing one open, and which a frozen
-   * browser does not answer (measured on Grid 4.47). Never rejects.
-   */
-  async tryConnection({ limitMs }: { readonly limitMs: number }): Promise<'accepted' | 'refused' | 'silent'> {
-    const { url, agent } = this.#options;
-    const socket = new WebSocket(url, { agent, handshakeTimeout: limitMs });
-    const { promise, resolve } = Promise.withResolvers<'accepted' | 'refused' | 'silent'>();
-    socket.once('open', () => resolve('accepted'));
-    socket.on('error', ({ message }) => resolve(message.includes('handshake has timed out') ? 'silent' : 'refused'));
-    try {
-      return await promise;
-    } finally {
-      socket.terminate();
-    }
+  async prove(limitMs: number): Promise<void> {
+    await this.call('Browser.getVersion', {}, { limitMs });
+  }
+
+  tryConnection(limitMs: number): Promise<ConnectionAnswer> {
+    return tryConnection(this.#options, limitMs);
   }
 
   /** The window handle of the browser's only page; null if there are several pages or none. */

@@ -1,12 +1,12 @@
 /**
  * Checks whether a session is alive. The questions are asked out of band, so that an answer does not wait for a command that may never end:
- * DevTools for the browser, and `GET /status` for this program's own driver. The page is never asked, because it may be busy without being
+ * DevTools or BiDi for the browser, and `GET /status` for this program's own driver. The page is never asked, because it may be busy without being
  * broken.
  */
 import type { DeathCause } from '../model/death.ts';
 import { delay } from '../core/abort.ts';
 import { DeadlineError, toError } from '../core/errors.ts';
-import type { DevTools } from './devtools.ts';
+import type { BrowserSocket } from './browser-socket.ts';
 import { watchActivity, type Activity } from './process-activity.ts';
 import { readProcessState } from './process-table.ts';
 import { verdictOfAnswer } from './verdicts.ts';
@@ -55,12 +55,12 @@ export type ProbeResult =
 export interface ProbeTargets {
   readonly http: HttpClient;
   readonly sessionId: string;
-  /** Undefined if the browser or the endpoint offers no DevTools. */
-  readonly devtools: DevTools | undefined;
+  /** DevTools, or the BiDi socket of Firefox. Undefined if the browser or the endpoint offers neither. */
+  readonly socket: BrowserSocket | undefined;
   readonly isOwnDriver: boolean;
   /** The processes of this program's own driver and browser, if their state can be read. */
   readonly pids: readonly number[];
-  /** Returns the number of commands in flight. Without DevTools, a session can't be probed while there are any. */
+  /** Returns the number of commands in flight. Without a socket, a session can't be probed while there are any. */
   readonly inFlight: () => number;
   readonly browserName: string;
   readonly limitMs: number;
@@ -164,10 +164,10 @@ function watchOwnDelay(): { readonly stop: () => { heldUpMs: number; sleptMs: nu
 }
 
 async function probeOnce(targets: ProbeTargets): Promise<ProbeResult> {
-  const { devtools, isOwnDriver, limitMs, inFlight } = targets;
+  const { socket, isOwnDriver, limitMs, inFlight } = targets;
   const checks = [isOwnDriver ? checkOwnDriver(targets) : checkRemoteDriver(targets)];
-  if (devtools !== undefined)
-    checks.push(isOwnDriver ? checkBrowser(devtools, limitMs) : checkRemoteBrowser(devtools, targets));
+  if (socket !== undefined)
+    checks.push(isOwnDriver ? checkBrowser(socket, limitMs) : checkRemoteBrowser(socket, targets));
   // A frozen browser blocks its driver for all later requests, also for the one that ends the session, so it is asked in no other way.
   else if (inFlight() === 0) checks.push(checkSession(targets));
   const results = await Promise.all(checks);
@@ -179,11 +179,11 @@ async function probeOnce(targets: ProbeTargets): Promise<ProbeResult> {
  * Checks the browser of an endpoint. A Grid never closes the sockets of its clients (measured on 4.35 and 4.47), so another connection tells
  * whether a silent browser is frozen, or gone, or only its socket is lost. The session of a browser that is gone answers at once.
  */
-async function checkRemoteBrowser(devtools: DevTools, targets: ProbeTargets): Promise<ProbeResult> {
+async function checkRemoteBrowser(socket: BrowserSocket, targets: ProbeTargets): Promise<ProbeResult> {
   const limitMs = targets.limitMs / 2;
-  const result = await checkBrowser(devtools, limitMs);
+  const result = await checkBrowser(socket, limitMs);
   if (!isFrozen(result)) return result;
-  const connection = await devtools.tryConnection({ limitMs });
+  const connection = await socket.tryConnection(limitMs);
   if (connection === 'accepted') return ALIVE;
   const silence = dead('frozen', `the browser did not answer within ${targets.limitMs / 1000} s`);
   if (connection === 'silent') return silence;
@@ -192,9 +192,9 @@ async function checkRemoteBrowser(devtools: DevTools, targets: ProbeTargets): Pr
   return answer.state === 'unknown' ? silence : answer;
 }
 
-async function checkBrowser(devtools: DevTools, limitMs: number): Promise<ProbeResult> {
+async function checkBrowser(socket: BrowserSocket, limitMs: number): Promise<ProbeResult> {
   try {
-    await devtools.call('Browser.getVersion', {}, { limitMs });
+    await socket.prove(limitMs);
     return ALIVE;
   } catch (thrown) {
     if (thrown instanceof DeadlineError) return dead('frozen', `the browser did not answer within ${limitMs / 1000} s`);

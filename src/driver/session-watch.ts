@@ -12,6 +12,7 @@ import { anySignal, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { Bidi } from './bidi.ts';
+import type { BrowserSocket } from './browser-socket.ts';
 import type { CommandInfo } from './command-log.ts';
 import { DevTools, findDevToolsUrl, isDevToolsReachable, type DevToolsOptions } from './devtools.ts';
 import { connectToFirst, listSocketAddresses, toClientUrl, type SocketAddress } from './endpoint-socket.ts';
@@ -94,6 +95,12 @@ export class SessionWatch {
   /** Undefined if the browser offers no DevTools, and while a broken connection is being restored. */
   get devtools(): DevTools | undefined {
     return this.#devtools;
+  }
+
+  /** The socket that proves that the browser is alive. BiDi of Chromium is part of its driver, and waits for commands. */
+  get socket(): BrowserSocket | undefined {
+    const isFirefox = this.#options.capabilities.getBrowserName() === 'firefox';
+    return this.#devtools ?? (isFirefox ? this.#bidi : undefined);
   }
 
   /** Undefined if the session has no BiDi socket, or has one only for the user. */

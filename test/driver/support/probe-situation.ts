@@ -65,7 +65,7 @@ export async function openSituation({
   const targets = {
     http,
     sessionId: value.sessionId,
-    devtools,
+    socket: devtools,
     isOwnDriver,
     pids: [] as number[],
     inFlight: () => inFlight,
