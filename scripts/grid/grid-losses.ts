@@ -23,8 +23,8 @@ export interface GridLoss {
   /** The time in milliseconds after which the Grid works again. Default 0. */
   readonly outageMs?: number;
   /**
-   * True if Firefox outlives its driver. It then ends its BiDi session, so that no client reaches it, and a Grid does not end it either (measured
-   * on 153 with Grid 4.47). A Chrome is closed over DevTools.
+   * True if Firefox may outlive its driver, which was killed, also by its node. It ends its BiDi session then, so that no client reaches it, and a
+   * Grid does not end it either (measured on 153 with Grid 4.47). A Chrome is closed over DevTools.
    */
   readonly orphansFirefox?: boolean;
   /** Causes the loss. Returns the function that makes the Grid whole again. */
@@ -71,6 +71,7 @@ export const GRID_LOSSES: readonly GridLoss[] = [
   {
     name: 'driver frozen',
     causes: ['frozen'],
+    orphansFirefox: true,
     strike: async ({ driverPid }) => (signal(driverPid, 'SIGSTOP'), nothing),
   },
   {
@@ -85,6 +86,7 @@ export const GRID_LOSSES: readonly GridLoss[] = [
     name: 'node frozen for 30 s',
     causes: ['frozen'],
     outageMs: FROZEN_MS,
+    orphansFirefox: true,
     strike: async ({ node }) => {
       signal(-node.pid, 'SIGSTOP');
       return async () => signalIfThere(-node.pid, 'SIGCONT');

@@ -11,37 +11,21 @@ const CONNECT_LIMIT_MS = 1_000;
 /** A browser without its driver closes within 0.1 s. */
 const CLOSE_LIMIT_MS = 1_000;
 
-/** The sockets of a session at a Grid, and the request that closes the browser. A browser has one of them. */
-const SOCKETS = [
-  ['se/cdp', { id: 1, method: 'Browser.close' }],
-  ['se/bidi', { id: 1, method: 'browser.close', params: {} }],
-] as const;
-
 /**
- * Closes the browser of a Grid's session over DevTools, or over BiDi for Firefox: nothing else ends a browser whose driver is gone or was killed
- * (measured on 4.47). Does nothing if the browser can't be reached. Never rejects.
+ * Closes the browser of a Grid's session over DevTools: nothing else ends a browser whose driver is gone or was killed (measured on 4.47). Does
+ * nothing if the browser can't be reached. Never rejects.
  */
-export async function closeRemoteBrowser(session: RemoteSession, http: HttpClient): Promise<void> {
-  for (const [path, request] of SOCKETS) if (await close(session, { path, request, http })) return;
-}
-
-/** Returns false if the browser can't be reached by this socket. */
-async function close(
-  { url, route, sessionId }: RemoteSession,
-  { path, request, http }: { readonly path: string; readonly request: object; readonly http: HttpClient },
-): Promise<boolean> {
-  const offered = new URL(`/session/${encodeURIComponent(sessionId)}/${path}`, url.replace(/^http/, 'ws'));
+export async function closeRemoteBrowser({ url, route, sessionId }: RemoteSession, http: HttpClient): Promise<void> {
+  const offered = new URL(`/session/${encodeURIComponent(sessionId)}/se/cdp`, url.replace(/^http/, 'ws'));
   const addresses = listSocketAddresses(offered.href, { kind: 'endpoint', url, ...(route && { route }) });
   try {
     const { socket } = await connectToFirst(addresses, (address) => connect(address, http));
     const closed = once(socket, 'close');
-    socket.send(JSON.stringify(request));
+    socket.send(JSON.stringify({ id: 1, method: 'Browser.close' }));
     await settlesWithin(closed, CLOSE_LIMIT_MS);
     socket.terminate();
-    return true;
   } catch {
-    // A Grid without this socket, or a browser that is gone.
-    return false;
+    // A Grid without DevTools, or a browser that is gone.
   }
 }
 

@@ -197,7 +197,8 @@ export async function planRun(
   const output = options.output ?? stored.output ?? path.join('output', runId);
   const format = options.format ?? stored.format ?? 'jsonl';
   const log = guardLog(options.log ?? silentLog).child({ runId, action: action.name });
-  if (resumed !== undefined)
+  // A shard that its first worker begins is no resumed one.
+  if (resumed !== undefined && resumed.startedAt !== null)
     log.info(`Resuming the run ${runId}, which began ${describeAgo(resumed.createdAt)} and is ${resumed.status}`);
   if (sessions !== undefined && (!Number.isInteger(sessions) || sessions < 1)) {
     throw new ConfigError(`The number of sessions is ${sessions}; it must be a whole number of at least 1.`);
