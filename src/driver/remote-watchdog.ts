@@ -19,8 +19,11 @@ while read -r line; do lines="$lines$line
 "; done
 [ -n "$lines" ] && printf '%s' "$lines" | "$1" "$2"
 `;
-/** A shell appends each line in a time that grows with their number, so it is replaced if more lines than these are out of date. */
-const MAX_OUTDATED_LINES = 500;
+/**
+ * A shell appends each line in a time that grows with their number, so it is replaced if more lines than these are out of date, and more than
+ * there are open sessions.
+ */
+const MIN_OUTDATED_LINES = 500;
 
 /** A session at another program's endpoint. */
 export interface RemoteSession {
@@ -45,14 +48,15 @@ export function guardRemoteSession({ url, route, sessionId }: RemoteSession): ()
   return async () => {
     if (!guard.lines.delete(sessionId)) return;
     guard.outdated += 2;
-    if (guard.lines.size > 0 && guard.outdated < MAX_OUTDATED_LINES) {
+    if (guard.lines.size > 0 && guard.outdated < Math.max(MIN_OUTDATED_LINES, guard.lines.size)) {
       guard.shell?.stdin?.write(`done ${sessionId}\n`);
       return;
     }
     const { shell } = guard;
     guard.outdated = 0;
     guard.shell = guard.lines.size === 0 ? undefined : startShell();
-    for (const open of guard.lines.values()) guard.shell?.stdin?.write(`${open}\n`);
+    // One write, because a thousand of them block the event loop.
+    guard.shell?.stdin?.write([...guard.lines.values(), ''].join('\n'));
     await endShell(shell);
   };
 }

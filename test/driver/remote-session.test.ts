@@ -127,4 +127,14 @@ describe('The watchdog of remote sessions (invariant 6)', () => {
     await program.kill();
     expect((await server.waitForRequest('DELETE /session/:id')).path).to.equal(`/session/${id}`);
   });
+
+  it('ends the sessions that are left, and only these, after many others have ended', async () => {
+    await using server = await openScriptedWebDriver();
+    await using program = startChildScript('many-remote-sessions.ts', server.url);
+    await program.nextLine();
+    await program.kill();
+    await Promise.all(['left-1', 'left-2'].map((id) => server.waitForRequest(`DELETE /session/${id}`)));
+    const ended = server.requests.filter(({ method }) => method === 'DELETE').map(({ path }) => path);
+    expect(new Set(ended)).to.deep.equal(new Set(['/session/left-1', '/session/left-2']));
+  });
 });
