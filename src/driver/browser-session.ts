@@ -382,7 +382,8 @@ export class BrowserSession {
     const done = (async () => {
       if (asked !== undefined) await asked;
       this.#transport.end();
-      this.#released.abort(new SessionEndedError());
+      const { signal } = this.#options;
+      this.#released.abort(signal.aborted ? signal.reason : new SessionEndedError());
       phase.watch?.close();
       try {
         phase.created?.ownSockets.terminate();

@@ -135,7 +135,8 @@ export class CommandTransport implements WireClient {
 
   /** Refuses further commands, because the session is being ended. Commands in flight end with it. */
   end(): void {
-    this.#end.abort(new SessionEndedError());
+    const { signal } = this.#options;
+    this.#end.abort(signal.aborted ? signal.reason : new SessionEndedError());
     this.#deadlines.clear();
   }
 

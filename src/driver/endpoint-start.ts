@@ -1,6 +1,6 @@
 /** Watches the start of a session at an endpoint while it waits in the queue of a Grid, and explains why it failed. */
 import { count } from '../core/describe-number.ts';
-import { delay, raceSignal } from '../core/abort.ts';
+import { delay, NOT_NEEDED, raceSignal } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
 import { CommandTimeoutError, SessionStartError } from './death.ts';
@@ -65,7 +65,7 @@ export class EndpointStart implements Disposable {
     try {
       await raceSignal(creating, this.#mismatch.signal);
     } finally {
-      over.abort();
+      over.abort(NOT_NEEDED);
       if (this.#isQueued) this.#options.onQueued?.(undefined);
     }
   }

@@ -3,6 +3,7 @@
  * it still lists the session (measured on 4.47). The node itself ends such a session on request, except for the browser of a driver that is
  * gone, which is closed over DevTools.
  */
+import { NOT_NEEDED } from '../core/abort.ts';
 import { SupervisorError, toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
 import { closeRemoteBrowser } from './close-remote-browser.ts';
@@ -90,7 +91,7 @@ export class RemoteSessionEnd {
 
   /** Leaves the session to its idle limit and to later programs. Idempotent. */
   async giveUp(): Promise<void> {
-    this.#stopped.abort();
+    this.#stopped.abort(NOT_NEEDED);
     await this.#endGuard();
   }
 

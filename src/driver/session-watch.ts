@@ -8,7 +8,7 @@ import type { Agent } from 'node:http';
 import type { Capabilities } from 'selenium-webdriver';
 
 import type { DeathReport, Detector } from '../model/death.ts';
-import { anySignal, settlesWithin } from '../core/abort.ts';
+import { anySignal, NOT_NEEDED, settlesWithin } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { Bidi } from './bidi.ts';
@@ -133,7 +133,7 @@ export class SessionWatch {
   }
 
   close(): void {
-    this.#closed.abort();
+    this.#closed.abort(NOT_NEEDED);
     this.#devtools?.close();
     this.#bidi?.close();
   }
