@@ -16,6 +16,7 @@ import type { ObservedOptions } from './options.ts';
 import type { AutoRestore } from './restore/auto-restore.ts';
 import { toSessionOptions, type SessionUser } from './session-user.ts';
 import { resolveTarget } from './target.ts';
+import { sessionTurns } from './turn-limit.ts';
 
 const MAX_START_ATTEMPTS = 3;
 const START_PAUSE_MS = 200;
@@ -68,11 +69,12 @@ export async function openSession(given: OpenSessionOptions): Promise<BrowserSes
  */
 export async function startSession(options: SessionOptions): Promise<BrowserSession> {
   const isOwn = options.target.kind === 'own';
+  const signal = anySignal(options.signal, options.startSignal);
   let failedAt: number | undefined;
   for (let attempt = 1; ; attempt += 1) {
     const { isWaiting = false } = options.ahead ?? {};
     try {
-      return await startBrowserSession(options);
+      return await sessionTurns.run(() => startBrowserSession(options), { signal });
     } catch (thrown) {
       failedAt ??= performance.now();
       // A driver that has waited may not fit the browser any more, for example after an update.
@@ -82,7 +84,7 @@ export async function startSession(options: SessionOptions): Promise<BrowserSess
       const message = 'The browser session could not be started; the start is repeated';
       // An endpoint that is not up fails every half second.
       if (isOwn || attempt === 1) options.log.warn(message, { reason: thrown.message });
-      await delay(isOwn ? START_PAUSE_MS : ENDPOINT_PAUSE_MS, anySignal(options.signal, options.startSignal));
+      await delay(isOwn ? START_PAUSE_MS : ENDPOINT_PAUSE_MS, signal);
     }
   }
 }

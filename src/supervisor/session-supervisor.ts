@@ -34,6 +34,7 @@ import { AutoRestore } from './restore/auto-restore.ts';
 import type { SessionSource } from './open-session.ts';
 import { startEpoch, type EpochListener, type StartedEpoch } from './start-epoch.ts';
 import { startNext } from './start-next.ts';
+import { endDead } from './end-dead.ts';
 import { routeOf } from './target.ts';
 import { transition, type SupervisorState, type SupervisorStatus } from './state.ts';
 
@@ -354,7 +355,7 @@ export class SessionSupervisor implements AsyncDisposable {
     epoch.halt(new SessionDeathError(death));
     this.#current?.heartbeat.stop();
     this.#source.restore?.end();
-    this.#cleanUps.add(session.killNow(), () => session);
+    this.#cleanUps.add(endDead(session), () => session);
     this.#reserve.expireSoon();
     this.#options.observer?.onDead?.(death);
     const { cause, detectedBy, cancelled } = death;
