@@ -13,6 +13,7 @@ import type { Answer, Question } from './many-sessions-client.ts';
 const MANY = 10_000;
 const FEW = 1_000;
 const ROUNDS = 3;
+const STORMS = 5;
 /** Each session is probed twice in this time. */
 const IDLE_MS = 10_000;
 const MAX_LOAD = 0.5;
@@ -107,7 +108,7 @@ async function measureStorm(): Promise<Row> {
   await using client = new Child('many-sessions-client.ts', 'supervised', String(FEW), url);
   await client.started();
   const answers: Answer[] = [];
-  for (let round = 0; round < ROUNDS; round += 1) {
+  for (let round = 0; round < STORMS; round += 1) {
     await server.ask('end');
     answers.push(await client.ask({ kind: 'storm' }));
   }
@@ -117,7 +118,7 @@ async function measureStorm(): Promise<Row> {
   const longest = Math.max(...answers.map(({ stallMs }) => stallMs));
   return {
     what: `${FEW} deaths within a second, longest turn of the event loop until all sessions are alive again`,
-    measured: `${ms(stall.worst)} of CPU time (${ms(longest)} with other programs), ${recovered} recovered in ${ms(took.median)}`,
+    measured: `${ms(stall.worst)} of CPU time, median ${ms(stall.median)} (${ms(longest)} with other programs), ${recovered} recovered in ${ms(took.median)}`,
     goal: `≤ ${MAX_STALL_MS} ms`,
     isMet: stall.worst <= MAX_STALL_MS && recovered === FEW,
   };
