@@ -47,10 +47,10 @@ class Requests implements Disposable {
 
   /** Counts the turns until `work` settles. */
   async during(work: Promise<unknown>): Promise<void> {
-    let isOver = false;
-    const settle = () => void (isOver = true);
+    const over = new AbortController();
+    const settle = () => over.abort();
     work.then(settle, settle);
-    while (!isOver) {
+    while (!over.signal.aborted) {
       await nextTurn();
       this.#turn += 1;
     }

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { expect } from 'chai';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 
 import { TurnLimit } from '../../src/supervisor/turn-limit.ts';
 import { rejectionOf } from './support.ts';
