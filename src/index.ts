@@ -92,6 +92,7 @@ export {
 } from './upkeep/upkeep.ts';
 export {
   defineAction,
+  DownloadsUnavailableError,
   DownloadTimedOutError,
   exitCodeOf,
   ExportError,

@@ -6,12 +6,19 @@ import { languagesOf, switchesOf, userAgentOf } from './browser-facts.ts';
 import type { BrowserOptions } from './browser-options.ts';
 import { cookiesOf, type BrowserCookie, type BrowserCookies } from './cookies.ts';
 import type { DevTools } from './devtools.ts';
+import { DownloadAccess } from './download-access.ts';
+import type { HttpClient } from './http-client.ts';
 import type { StateChannel } from './state/state-channel.ts';
 import { callInPage, throwWithoutDevTools, type PageFunction } from './page-function.ts';
 
 /** The parts of a session. Parts that change are functions, called each time. */
 export interface AccessParts {
-  readonly driver: () => WebDriver;
+  readonly http: HttpClient;
+  readonly session: {
+    readonly id: string;
+    readonly driver: WebDriver;
+    readonly capabilities: Readonly<Record<string, unknown>>;
+  };
   /** Undefined if the browser offers no DevTools, and while a broken connection is being restored. */
   readonly devtools: () => DevTools | undefined;
   /** The session's BiDi socket; undefined if there is none. */
@@ -19,7 +26,6 @@ export interface AccessParts {
   /** Returns whether the browser has offered DevTools. */
   readonly hadDevTools: () => boolean;
   readonly windowHandle: () => string | null;
-  readonly capabilities: () => Readonly<Record<string, unknown>>;
   readonly options: BrowserOptions;
   /** True if this program's own driver started the browser. */
   readonly isOwn: boolean;
@@ -29,14 +35,16 @@ export interface AccessParts {
 
 export class BrowserAccess {
   readonly #parts: AccessParts;
+  readonly downloads: DownloadAccess;
 
   constructor(parts: AccessParts) {
     this.#parts = parts;
+    this.downloads = new DownloadAccess(parts);
   }
 
   get cookies(): BrowserCookies {
-    const { driver, devtools, bidi, onChange } = this.#parts;
-    const cookies = cookiesOf(driver(), { devtools: devtools(), bidi: bidi() });
+    const { session, devtools, bidi, onChange } = this.#parts;
+    const cookies = cookiesOf(session.driver, { devtools: devtools(), bidi: bidi() });
     const announced = (change: (cookie: BrowserCookie) => Promise<void>) => (cookie: BrowserCookie) => {
       onChange();
       return change(cookie);
@@ -46,20 +54,20 @@ export class BrowserAccess {
 
   /** Returns the name that the browser sends to servers (the `User-Agent` header). */
   userAgent(): Promise<string> {
-    const { driver, devtools, capabilities } = this.#parts;
-    return userAgentOf(driver(), { devtools: devtools(), capabilities: capabilities() });
+    const { session, devtools } = this.#parts;
+    return userAgentOf(session.driver, { devtools: devtools(), capabilities: session.capabilities });
   }
 
   /** Returns the user's languages, the preferred one first; an empty list if the page does not report them. */
   languages(): Promise<readonly string[]> {
-    const { driver, devtools, bidi, windowHandle } = this.#parts;
-    return languagesOf(driver(), { devtools: devtools(), bidi: bidi(), handle: windowHandle() });
+    const { session, devtools, bidi, windowHandle } = this.#parts;
+    return languagesOf(session.driver, { devtools: devtools(), bidi: bidi(), handle: windowHandle() });
   }
 
   /** Returns the browser's command-line switches. */
   switches(): Promise<readonly string[]> {
-    const { devtools, options, capabilities } = this.#parts;
-    return switchesOf(devtools(), { browser: options, capabilities: capabilities() });
+    const { devtools, options, session } = this.#parts;
+    return switchesOf(devtools(), { browser: options, capabilities: session.capabilities });
   }
 
   /** The environment variables of the browser at its start; undefined if another program started it. */
@@ -78,10 +86,10 @@ export class BrowserAccess {
   }
 
   #askForUrl(): Promise<string> {
-    const { driver, devtools, bidi, windowHandle } = this.#parts;
+    const { session, devtools, bidi, windowHandle } = this.#parts;
     const handle = windowHandle();
-    if (handle === null) return driver().getCurrentUrl();
-    return devtools()?.pageUrl(handle) ?? bidi()?.url(handle) ?? driver().getCurrentUrl();
+    if (handle === null) return session.driver.getCurrentUrl();
+    return devtools()?.pageUrl(handle) ?? bidi()?.url(handle) ?? session.driver.getCurrentUrl();
   }
 
   /** Runs a function in the main frame of the current page, beside the commands. See {@link callInPage}. */

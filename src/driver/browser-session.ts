@@ -124,17 +124,18 @@ export class BrowserSession {
       created: () => this.#phase.created,
     });
     this.browser = new BrowserAccess({
-      driver: () => this.driver,
+      http: this.#http,
+      session: this,
       devtools: () => this.#phase.watch?.devtools,
       bidi: () => this.#phase.watch?.bidi,
       hadDevTools: () => this.#phase.watch?.tracker.hasEvents === true,
       windowHandle: () => this.#transport.settings.windowHandle,
-      capabilities: () => this.capabilities,
       options: options.browser,
       isOwn: target.kind === 'own',
       onChange: () => (this.#activity += 1),
     });
     this.browserState = new StateAccess({
+      downloads: this.browser.downloads,
       devtools: () => this.#phase.watch?.devtools,
       tracker: () => this.#phase.watch?.tracker,
       fallback: () => this.#phase.watch?.fallback,

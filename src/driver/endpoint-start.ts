@@ -4,6 +4,7 @@ import { delay, NOT_NEEDED, raceSignal } from '../core/abort.ts';
 import { toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
 import { CommandTimeoutError, SessionStartError } from './death.ts';
+import { DOWNLOADS_CAPABILITY } from './download-access.ts';
 import { readEndpointStatus, readQueueLength, type GridStatus, type Offer } from './endpoint-status.ts';
 import { HttpClient } from './http-client.ts';
 import { browserNameOf, toPlainCapabilities } from './browser-options.ts';
@@ -129,9 +130,14 @@ export class EndpointStart implements Disposable {
     const { browserName, browserVersion } = this.#options.wanted;
     return offers.some(
       (offer) =>
+        (offer.hasDownloads || !this.#wantsDownloads) &&
         offer.browserName.toLowerCase() === String(browserName).toLowerCase() &&
         versionFits(browserVersion, offer.browserVersion),
     );
+  }
+
+  get #wantsDownloads(): boolean {
+    return this.#options.wanted[DOWNLOADS_CAPABILITY] === true;
   }
 
   #describeMismatch({ nodes, offers }: GridStatus): string {
@@ -140,6 +146,7 @@ export class EndpointStart implements Disposable {
       browserName: String(browserName),
       browserVersion: typeof browserVersion === 'string' ? browserVersion : undefined,
       platformName: typeof platformName === 'string' ? platformName : undefined,
+      hasDownloads: this.#wantsDownloads,
     });
     const offered = offers.map(describeOffer).join(', ');
     return (
@@ -173,7 +180,8 @@ function versionFits(wanted: unknown, offered: string | undefined): boolean {
   return offered.startsWith(wanted);
 }
 
-function describeOffer({ browserName, browserVersion, platformName }: Offer): string {
+function describeOffer({ browserName, browserVersion, platformName, hasDownloads }: Offer): string {
   const version = browserVersion === undefined || browserVersion === '' ? '' : ` ${browserVersion}`;
-  return `${browserName}${version}${platformName === undefined ? '' : ` on ${platformName}`}`;
+  const platform = platformName === undefined ? '' : ` on ${platformName}`;
+  return `${browserName}${version}${platform}${hasDownloads ? ' with --enable-managed-downloads' : ''}`;
 }

@@ -1,6 +1,7 @@
 /** Asks a WebDriver endpoint what it is, and a Selenium Grid how full it is. */
 import { toError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
+import { DOWNLOADS_CAPABILITY } from './download-access.ts';
 import type { HttpAnswer, HttpClient } from './http-client.ts';
 
 /** The state of a Selenium Grid. */
@@ -17,6 +18,8 @@ export interface Offer {
   readonly browserName: string;
   readonly browserVersion: string | undefined;
   readonly platformName: string | undefined;
+  /** True if the node sends the files that its browsers download (`--enable-managed-downloads true`). */
+  readonly hasDownloads: boolean;
 }
 
 export type EndpointStatus =
@@ -153,6 +156,7 @@ function toGrid(nodes: NonNullable<StatusValue['nodes']>): GridStatus {
       browserName: text('browserName') ?? '',
       browserVersion: text('browserVersion'),
       platformName: text('platformName'),
+      hasDownloads: stereotype[DOWNLOADS_CAPABILITY] === true,
     };
     offers.set(JSON.stringify(offer), offer);
   }

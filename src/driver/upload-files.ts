@@ -7,11 +7,12 @@ import path from 'node:path';
 
 import type { Capabilities, FileDetector, WebDriver } from 'selenium-webdriver';
 
+import { isOnGrid } from './download-access.ts';
 import { loadSelenium } from './selenium.ts';
 
 /** Installs the detector if a Grid has started the session. A driver without a Grid has no command for uploads, and mostly runs on this machine. */
 export function uploadFiles(driver: WebDriver, capabilities: Capabilities): void {
-  if (!isOnGrid(capabilities)) return;
+  if (!isOnGrid(capabilities.keys())) return;
   const { FileDetector: Detector } = loadSelenium<{ readonly FileDetector: new () => FileDetector }>('remote/index.js');
   const uploader = new Detector();
   driver.setFileDetector({
@@ -24,11 +25,6 @@ export function uploadFiles(driver: WebDriver, capabilities: Capabilities): void
       return there.join('\n');
     },
   });
-}
-
-/** A Grid adds capabilities of its own to those of the browser. */
-function isOnGrid(capabilities: Capabilities): boolean {
-  return [...capabilities.keys()].some((name) => name.startsWith('se:'));
 }
 
 function isFile(text: string): boolean {

@@ -114,7 +114,8 @@ export interface ActionContext<Params = Record<string, unknown>> extends Prepare
   /**
    * Does `work`, which starts a download, and returns the absolute path of the file when it is complete. The file is in the folder
    * `downloads` of the run's output folder, in a folder of its own for each step; a step that is done again replaces it. Rejects with the
-   * code `download-timed-out` if no file comes. Only for browsers on this machine.
+   * code `download-timed-out` if no file comes. At a Selenium Grid the file is copied from the node, which must be started with
+   * `--enable-managed-downloads true`; otherwise the code is `downloads-unavailable`, unless the node is on this machine.
    */
   readonly download: (work: () => unknown, options?: DownloadOptions) => Promise<string>;
   /** Saves a record outside of steps. It is stored at once. */

@@ -1,20 +1,17 @@
 /** Files that the browser downloads for a run. Each step has a folder of its own, so that a step that is done again leaves one copy. */
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
-import { delay } from '../core/abort.ts';
 import { ActionError } from '../core/errors.ts';
 import { makeFolder, PRIVATE_FILE_MODE } from '../core/folders.ts';
 import { Serial } from '../core/serial.ts';
 import { toStepRowId, type StepId } from '../registry/registry.ts';
 import { toFileName } from '../core/file-names.ts';
-import { DownloadTimedOutError } from './errors.ts';
+import type { DownloadAccess } from '../supervisor/supervisor.ts';
+import { receiveFromNode, receiveHere } from './receive-files.ts';
 import { describeStep } from './steps/step-words.ts';
 
-/** Chromium's name for a file that is not complete. */
-const UNFINISHED = /\.crdownload$|^\.(com\.google\.Chrome|org\.chromium\.Chromium)\./;
-const POLL_MS = 50;
 const DEFAULT_TIMEOUT_MS = 60_000;
 
 export interface DownloadOptions {
@@ -27,8 +24,7 @@ export interface DownloadsOptions {
   readonly folder: string;
   /** The browser's own download folder, for files that no call of `ctx.download` waits for. */
   readonly browserFolder: string;
-  /** Makes the browser put its downloads into a folder. */
-  readonly setFolder: (folder: string) => Promise<void>;
+  readonly access: DownloadAccess;
 }
 
 /** Waits for the downloads of one browser, one after the other, because the browser has one folder for all of them. */
@@ -52,7 +48,7 @@ export class Downloads {
       timeoutMs = DEFAULT_TIMEOUT_MS,
     }: DownloadOptions & { step: StepId | undefined; signal: AbortSignal },
   ): Promise<string> {
-    const { folder, browserFolder, setFolder } = this.#options;
+    const { folder, browserFolder, access } = this.#options;
     if (step !== undefined && step.batch !== null) {
       throw new ActionError(
         `ctx.download was used in ${describeStep(step)}. It waits for the run's own browser: download in steps, one after the other.`,
@@ -62,11 +58,20 @@ export class Downloads {
     const incoming = path.join(target, `.incoming-${randomBytes(4).toString('hex')}`);
     return this.#serial.run(async () => {
       signal.throwIfAborted();
+      const { nodeFiles } = access;
       await makeFolder(incoming);
+      const arrival = {
+        folder: incoming,
+        work,
+        timeoutMs,
+        signal,
+        isUnfinished: (name: string) => access.isUnfinished(name),
+      };
       try {
-        await setFolder(incoming);
-        await work();
-        const names = await waitForFiles(incoming, { timeoutMs, signal });
+        const names =
+          nodeFiles === undefined
+            ? await receiveHere(arrival, { access, browserFolder: path.resolve(browserFolder) })
+            : await receiveFromNode(arrival, nodeFiles);
         for (const name of names) {
           // The browser creates the file with the mode of the umask.
           await chmod(path.join(incoming, name), PRIVATE_FILE_MODE);
@@ -74,8 +79,6 @@ export class Downloads {
         }
         return path.join(target, names[0] ?? '');
       } finally {
-        // If the browser has died, the failure does not matter.
-        await Promise.allSettled([setFolder(path.resolve(browserFolder))]);
         await rm(incoming, { recursive: true, force: true });
       }
     });
@@ -87,18 +90,4 @@ function toStepFolder(id: StepId): string {
   const name = toFileName(id.key);
   if (id.within === undefined && name === id.key && name === name.toLowerCase()) return name;
   return `${name}-${createHash('sha256').update(toStepRowId(id)).digest('hex').slice(0, 8)}`;
-}
-
-async function waitForFiles(
-  folder: string,
-  { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
-): Promise<readonly string[]> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const names = (await readdir(folder)).sort();
-    const unfinished = names.filter((name) => UNFINISHED.test(name));
-    if (names.length > 0 && unfinished.length === 0) return names;
-    if (performance.now() >= deadline) throw new DownloadTimedOutError(timeoutMs, unfinished);
-    await delay(POLL_MS, signal);
-  }
 }

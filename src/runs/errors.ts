@@ -1,6 +1,7 @@
 /** The errors of runs. They are apart from the code that throws them, because a program names them before it runs anything. */
 import { SupervisorError } from '../core/errors.ts';
 import { describeSpan } from '../core/describe-time.ts';
+import { redactText } from '../core/redact.ts';
 import { describeReason } from '../model/death-words.ts';
 import type { SessionDeathError } from '../supervisor/supervisor.ts';
 import type { LedgerEntry } from './replay/ledger.ts';
@@ -26,12 +27,15 @@ export class DownloadTimedOutError extends SupervisorError {
   readonly code = 'download-timed-out';
   readonly consequence = 'fail-step';
 
-  constructor(timeoutMs: number, unfinished: readonly string[]) {
+  /** `failure` is the last failure of a Grid to answer, if it did not answer in the end. */
+  constructor(timeoutMs: number, unfinished: readonly string[], failure?: Error) {
     const what = unfinished.length === 0 ? 'No download began' : 'The download was not complete';
+    const advice = unfinished.length === 0 ? 'Let the work click the link that starts it.' : 'Raise its `timeoutMs`.';
+    const problem = failure === undefined ? what : 'The downloads could not be read from the Grid';
     super(
-      `${what} within ${describeSpan(timeoutMs)} after the work of ctx.download. ` +
-        (unfinished.length === 0 ? 'Let the work click the link that starts it.' : 'Raise its `timeoutMs`.'),
-      { data: { timeoutMs, unfinished } },
+      `${problem} within ${describeSpan(timeoutMs)} after the work of ctx.download. ` +
+        (failure === undefined ? advice : `Its last answer: ${redactText(failure.message)}`),
+      { cause: failure, data: { timeoutMs, unfinished } },
     );
   }
 }

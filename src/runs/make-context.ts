@@ -121,12 +121,8 @@ export function makeRunEntry(parts: RunParts): RunEntry {
   });
   const saves = new UnseenFailures();
   const folder = path.join(parts.folder, 'downloads');
-  const { browserState } = supervisor;
-  const downloads = new Downloads({
-    folder,
-    browserFolder: parts.downloadDir ?? folder,
-    setFolder: (to) => browserState.setDownloadFolder(to),
-  });
+  const access = supervisor.browserState.downloads;
+  const downloads = new Downloads({ folder, browserFolder: parts.downloadDir ?? folder, access });
   ledger.beginPass();
   parts.guard.enter(steps);
   const noteEffect = async (entry: LedgerEntry | undefined) => {

@@ -21,6 +21,7 @@ import {
   assertProxyInstalled,
   assertStandbyPossible,
   BROWSER_OPTION_NAMES,
+  downloadsFrom,
   type BrowserOptions,
   readSessionState,
   mergeSupervisorOptions,
@@ -220,7 +221,7 @@ export async function planRun(
   );
   // The pages of a Grid show the name. Drivers without a Grid ignore it.
   const name = { capabilities: { 'se:name': `${action.name} ${runId}` } };
-  const supervisor = asked.gridUrl === undefined ? asked : mergeSupervisorOptions(name, asked);
+  let supervisor = asked.gridUrl === undefined ? asked : mergeSupervisorOptions(name, asked);
   const move = resumed === undefined ? undefined : describeMove(resumed, supervisor.gridUrl);
   if (move !== undefined) log.warn(move);
   assertProxyInstalled(supervisor);
@@ -241,7 +242,8 @@ export async function planRun(
   // A completed run is only written again.
   else if (resumed?.status !== 'completed' || options.redo !== undefined) {
     const { waitMs, signal } = options;
-    await assertEndpoint(supervisor.gridUrl, { ...routeOf(supervisor), waitMs, signal });
+    const grid = await assertEndpoint(supervisor.gridUrl, { ...routeOf(supervisor), waitMs, signal });
+    supervisor = mergeSupervisorOptions(downloadsFrom(grid, supervisor.browserName), supervisor);
   }
   if (baseUrl !== undefined) {
     await assertReachable(baseUrl, {

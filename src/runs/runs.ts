@@ -50,6 +50,7 @@ export { findReports, type FoundReports } from './reports/find-reports.ts';
 export { hiddenParameters } from './stored-params.ts';
 export type { OpenCall } from './steps/open-calls.ts';
 export type { Run } from './run.ts';
+export { DownloadsUnavailableError } from '../supervisor/supervisor.ts';
 export type { DownloadOptions } from './downloads.ts';
 export { RecordTooLargeError } from './steps/json-value.ts';
 

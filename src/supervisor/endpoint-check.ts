@@ -3,7 +3,15 @@ import { anySignal, delay } from '../core/abort.ts';
 import { describeSpan } from '../core/describe-time.ts';
 import { ConfigError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
-import { openHttpClient, readEndpointStatus, SessionStartError, type Route } from '../driver/driver.ts';
+import {
+  DOWNLOADS_CAPABILITY,
+  openHttpClient,
+  readEndpointStatus,
+  SessionStartError,
+  type BrowserOptions,
+  type GridStatus,
+  type Route,
+} from '../driver/driver.ts';
 
 const POLL_MS = 200;
 const ANSWER_LIMIT_MS = 5_000;
@@ -16,12 +24,12 @@ export interface EndpointCheckOptions extends Route {
 
 /**
  * Throws `ConfigError` if no session can ever start at `url`. With `waitMs`, waits until the endpoint is ready, and throws
- * `SessionStartError` if it is not ready in time. A Grid is ready when it has a node.
+ * `SessionStartError` if it is not ready in time. A Grid is ready when it has a node. Returns the state of a Grid that is ready.
  */
 export async function assertEndpoint(
   url: string,
   { waitMs = 0, signal = new AbortController().signal, ...route }: EndpointCheckOptions,
-): Promise<void> {
+): Promise<GridStatus | undefined> {
   const http = await openHttpClient(url, route);
   const endAt = performance.now() + waitMs;
   try {
@@ -29,12 +37,13 @@ export async function assertEndpoint(
       const limit = anySignal(signal, AbortSignal.timeout(ANSWER_LIMIT_MS));
       const status = await readEndpointStatus(http, limit).catch(() => undefined);
       // The caller gets the outcome of a cancelled run.
-      if (signal.aborted || status?.kind === 'ready') return;
+      if (signal.aborted) return undefined;
+      if (status?.kind === 'ready') return status.grid;
       if (status?.kind === 'wrong') {
         if (status.isCertain) throw new ConfigError(status.problem);
-        return;
+        return undefined;
       }
-      if (waitMs === 0) return;
+      if (waitMs === 0) return undefined;
       if (performance.now() >= endAt) {
         const why = status?.why ?? `it has not answered within ${describeSpan(ANSWER_LIMIT_MS)}`;
         throw new SessionStartError(
@@ -46,4 +55,14 @@ export async function assertEndpoint(
   } finally {
     http.close();
   }
+}
+
+/**
+ * Returns the options with which the sessions of a run can read their downloads. They are empty if a node of the Grid does not send
+ * downloads: the Grid would start no session there.
+ */
+export function downloadsFrom(grid: GridStatus | undefined, browserName = 'chrome'): BrowserOptions {
+  const offers = (grid?.offers ?? []).filter((offer) => offer.browserName.toLowerCase() === browserName.toLowerCase());
+  const isOffered = offers.length > 0 && offers.every(({ hasDownloads }) => hasDownloads);
+  return isOffered ? { capabilities: { [DOWNLOADS_CAPABILITY]: true } } : {};
 }

@@ -7,6 +7,7 @@ export { SessionSupervisor } from './session-supervisor.ts';
 export {
   BROWSER_OPTION_NAMES,
   diffStates,
+  DownloadsUnavailableError,
   EMPTY_STATE,
   isEmptyPatch,
   joinPatches,
@@ -21,6 +22,8 @@ export {
   type BrowserState,
   type CommandHook,
   type CommandInfo,
+  type DownloadAccess,
+  type NodeFiles,
   type PageState,
   type RestoreParts,
   type StateCookie,
@@ -63,5 +66,5 @@ export type { SessionObserver, StartedSession } from './session-observer.ts';
 export { StandbyKeeper } from './standby/standby-keeper.ts';
 export type { SupervisorStatus } from './state.ts';
 export { untilOver } from './until-over.ts';
-export { assertEndpoint } from './endpoint-check.ts';
+export { assertEndpoint, downloadsFrom } from './endpoint-check.ts';
 export { assertLocalBrowser, routeOf } from './target.ts';

@@ -12,7 +12,7 @@ const json = (value: object) => ({
 });
 const WITHOUT_NODES = json({ ready: false, message: 'Selenium Grid not ready.', nodes: [] });
 
-async function failureOf(checking: Promise<void>): Promise<Error> {
+async function failureOf(checking: Promise<unknown>): Promise<Error> {
   return checking.then(
     () => expect.fail('nothing was refused'),
     (error: Error) => error,

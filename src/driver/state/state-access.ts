@@ -4,6 +4,7 @@
  */
 import { settlesWithin } from '../../core/abort.ts';
 import type { DevTools } from '../devtools.ts';
+import type { DownloadAccess } from '../download-access.ts';
 import type { SessionSettings } from '../session-settings.ts';
 import {
   EMPTY_STATE,
@@ -36,6 +37,7 @@ export interface StateAccessOptions {
   /** Undefined with DevTools, and for browsers that are not known to answer. */
   readonly fallback: () => FallbackState | undefined;
   readonly settings: SessionSettings;
+  readonly downloads: DownloadAccess;
   /** Sets the timeouts of the session by a command. */
   readonly setTimeouts: (timeouts: SessionTimeouts) => Promise<void>;
   /** Sends a DevTools command by the driver. Its effect lasts as long as the driver's own DevTools session. */
@@ -57,6 +59,10 @@ export class StateAccess {
 
   constructor(options: StateAccessOptions) {
     this.#options = options;
+  }
+
+  get downloads(): DownloadAccess {
+    return this.#options.downloads;
   }
 
   /**
@@ -151,14 +157,6 @@ export class StateAccess {
     }
     await devtools.call('Storage.clearCookies');
     return true;
-  }
-
-  /** Makes the browser save downloads in `folder` from now on. Rejects if the browser offers no DevTools. */
-  async setDownloadFolder(folder: string): Promise<void> {
-    const devtools = this.#options.devtools();
-    if (devtools === undefined)
-      throw new Error('The download folder can be set only through DevTools, which this browser does not offer.');
-    await devtools.call('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: folder });
   }
 
   /** Returns the fingerprint of the current page; see {@link PageState}. */
