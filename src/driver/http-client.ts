@@ -2,13 +2,16 @@
  * HTTP exchanges with a remote end. Unlike selenium's own client, this one can be aborted, never sends a request twice (the first may have
  * been carried out), settles if a body is cut off, and preserves `error.code`.
  */
+import { createWriteStream } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { createRequire } from 'node:module';
+import { pipeline } from 'node:stream/promises';
 
 import { raceSignal } from '../core/abort.ts';
 import { toBasicAuth } from '../core/basic-auth.ts';
 import { toError } from '../core/errors.ts';
+import { PRIVATE_FILE_MODE } from '../core/folders.ts';
 import { findSecrets } from '../core/redact.ts';
 import { secrets } from '../core/secrets.ts';
 import { Serial } from '../core/serial.ts';
@@ -26,6 +29,8 @@ export interface HttpExchange {
   readonly headers?: Readonly<Record<string, string>>;
   /** JSON text. */
   readonly body?: string;
+  /** A file that the body of an answer with status 200 is written to as it comes. `body` of the answer is then empty. */
+  readonly saveTo?: string | undefined;
   /**
    * True if the exchange waits for the earlier exchanges that have this option. A session runs one command at a time. chromedriver's listen
    * queue overflows at about 60 connections, and further ones wait for minutes (measured).
@@ -121,7 +126,10 @@ export class HttpClient {
   }
 
   /** Sends one request to the host of `url`. */
-  #sendTo(url: URL, { method, path, headers, body, inOrder = false, signal }: HttpExchange): Promise<HttpAnswer> {
+  #sendTo(
+    url: URL,
+    { method, path, headers, body, saveTo, inOrder = false, signal }: HttpExchange,
+  ): Promise<HttpAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
     const fail = (error: Error) => reject(signal.aborted ? toError(signal.reason) : error);
     if (signal.aborted) {
@@ -148,16 +156,23 @@ export class HttpClient {
         },
       },
       (response) => {
+        if (saveTo !== undefined && response.statusCode === 200) {
+          const answer = { status: 200, headers: flattenHeaders(response.headers), body: '' };
+          pipeline(response, createWriteStream(saveTo, { mode: PRIVATE_FILE_MODE })).then(() => resolve(answer), fail);
+          return;
+        }
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => void chunks.push(chunk));
         response.on('error', fail);
-        response.on('end', () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: flattenHeaders(response.headers),
-            body: Buffer.concat(chunks).toString('utf8'),
-          }),
-        );
+        response.on('end', () => {
+          try {
+            const whole = Buffer.concat(chunks).toString('utf8');
+            resolve({ status: response.statusCode ?? 0, headers: flattenHeaders(response.headers), body: whole });
+          } catch (thrown) {
+            // The body is longer than the longest string (512 MB).
+            fail(toError(thrown));
+          }
+        });
       },
     );
     request.on('error', fail);

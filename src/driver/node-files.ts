@@ -46,12 +46,24 @@ export class NodeFiles {
 
   /** Copies the file `name` into `folder` on this machine, with the same name. */
   async copy(name: string, folder: string, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const file = path.join(folder, name);
+    // Grid 4.47 takes a space in the path for a plus sign (measured), which is the name of another file.
+    if (!name.includes(' ')) {
+      const request = { method: 'GET', path: `${this.#path}/${encodeURIComponent(name)}`, saveTo: file, signal };
+      const { status } = await this.#http.send(request);
+      if (status === 200) return;
+    }
+    await this.#copyArchive(name, file, signal);
+  }
+
+  /** Copies a file as an older Grid sends it: as a zip file in base64. Grid and node need several times its size in memory for that. */
+  async #copyArchive(name: string, file: string, signal: AbortSignal): Promise<void> {
     const { contents = '' } = await this.#ask<{ contents?: string }>('POST', { name }, { signal });
-    const archive = path.join(folder, `.archive-${randomBytes(4).toString('hex')}`);
+    const archive = path.join(path.dirname(file), `.archive-${randomBytes(4).toString('hex')}`);
     try {
       await writeFile(archive, contents, { encoding: 'base64', mode: PRIVATE_FILE_MODE });
       const zip = await loadSelenium<ZipReader>('io/zip.js').load(archive);
-      await writeFile(path.join(folder, name), await zip.getFile(name), { mode: PRIVATE_FILE_MODE });
+      await writeFile(file, await zip.getFile(name), { mode: PRIVATE_FILE_MODE });
     } finally {
       await rm(archive, { force: true });
     }

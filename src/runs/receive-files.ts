@@ -7,8 +7,9 @@ import { DownloadsUnavailableError, type DownloadAccess, type NodeFiles } from '
 import { DownloadTimedOutError } from './errors.ts';
 
 const POLL_MS = 50;
-/** Each question to a Grid passes its hub and its node. */
+/** Each question to a Grid passes its hub and its node. The pause is doubled after each failure. */
 const NODE_POLL_MS = 100;
+const MAX_NODE_PAUSE_MS = 2_000;
 
 export interface Arrival {
   /** An empty folder of this machine, which receives the files. */
@@ -81,17 +82,19 @@ async function untilAnswered<Answer>(
   const limit = anySignal(signal, AbortSignal.timeout(timeoutMs));
   let unfinished: readonly string[] = [];
   let failure: Error | undefined;
-  for (;;) {
+  for (let pauseMs = NODE_POLL_MS; ;) {
     try {
       const answer = await ask(limit, (names) => (unfinished = names));
       if (answer !== undefined) return answer;
       failure = undefined;
+      pauseMs = NODE_POLL_MS;
     } catch (thrown) {
       signal.throwIfAborted();
       if (thrown instanceof DownloadsUnavailableError) throw thrown;
       if (!limit.aborted) failure = toError(thrown);
+      pauseMs = Math.min(2 * pauseMs, MAX_NODE_PAUSE_MS);
     }
     if (limit.aborted || performance.now() >= endAt) throw new DownloadTimedOutError(timeoutMs, unfinished, failure);
-    await delay(NODE_POLL_MS, signal);
+    await delay(pauseMs, signal);
   }
 }

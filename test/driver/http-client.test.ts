@@ -1,7 +1,10 @@
 import { expect } from 'chai';
 import { getEventListeners, once } from 'node:events';
+import { mkdtempDisposable, readdir, readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { HttpClient as SeleniumClient, Request } from 'selenium-webdriver/http/index.js';
 import { openFaultSite, openScriptedWebDriver } from 'webdriver-supervisor/testing';
 import { HttpClient, type HttpExchange } from '../../src/driver/http-client.ts';
@@ -36,6 +39,20 @@ describe('HttpClient: answers', () => {
     expect(headers['content-type']).to.contain('application/json');
     expect(JSON.parse(body)).to.deep.equal({ value: 'Grüße, 世界' });
     expect(await http.get('/session/1/title')).to.include({ status: 404 });
+  });
+
+  it('are written to a file as they come if one is named, and only with status 200', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'answer-'));
+    await using server = await openScriptedWebDriver();
+    using http = openClient(server.url);
+    server.answer('GET /status', { value: 'Grüße' });
+    const [saved, refused] = [join(folder.path, 'saved'), join(folder.path, 'refused')];
+    expect(await http.get('/status', { saveTo: saved })).to.include({ status: 200, body: '' });
+    expect(JSON.parse(await readFile(saved, 'utf8'))).to.deep.equal({ value: 'Grüße' });
+    expect(await http.get('/session/1/title', { saveTo: refused })).to.include({ status: 404 });
+    expect(await readdir(folder.path)).to.deep.equal(['saved']);
+    server.answer('GET /status', { cut: 'rst', value: 'Grüße' });
+    expect(await rejectionOf(http.get('/status', { saveTo: refused }))).to.be.instanceOf(Error);
   });
 
   it('come from the path below the path of the endpoint, such as /wd/hub', async () => {
