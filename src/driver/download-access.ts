@@ -11,6 +11,7 @@ import { toPlainCapabilities, type BrowserOptions } from './browser-options.ts';
 import type { DevTools } from './devtools.ts';
 import type { HttpClient } from './http-client.ts';
 import { describeMissing, DownloadsUnavailableError, NodeFiles } from './node-files.ts';
+import { isOnGrid } from './on-grid.ts';
 
 /** The capability that asks a Grid to send the files that the browser of a session downloads. */
 export const DOWNLOADS_CAPABILITY = 'se:downloadsEnabled';
@@ -73,11 +74,6 @@ export class DownloadAccess {
       throw new Error('The download folder can be set only through DevTools, which this browser does not offer.');
     await devtools.call('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: folder });
   }
-}
-
-/** A Grid adds capabilities of its own to those of the browser. */
-export function isOnGrid(names: Iterable<string>): boolean {
-  return [...names].some((name) => name.startsWith('se:'));
 }
 
 /** Returns the browser's profile folder. Its name is random, so a folder of that name on this machine is the browser's own. */

@@ -41,6 +41,7 @@ export { isProcessGone, isProcessRunning, isProcessThere, thisProcess } from './
 export { DeathHistory } from './diagnosis/death-history.ts';
 export { readEndpointStatus, type GridStatus } from './endpoint-status.ts';
 export { DOWNLOADS_CAPABILITY, type DownloadAccess } from './download-access.ts';
+export { liveViewOf } from './on-grid.ts';
 export { DownloadsUnavailableError, type NodeFiles } from './node-files.ts';
 export type { HttpClient, Route } from './http-client.ts';
 export { endLeftProcesses } from './reap.ts';

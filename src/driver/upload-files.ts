@@ -7,7 +7,7 @@ import path from 'node:path';
 
 import type { Capabilities, FileDetector, WebDriver } from 'selenium-webdriver';
 
-import { isOnGrid } from './download-access.ts';
+import { isOnGrid } from './on-grid.ts';
 import { loadSelenium } from './selenium.ts';
 
 /** Installs the detector if a Grid has started the session. A driver without a Grid has no command for uploads, and mostly runs on this machine. */

@@ -34,6 +34,8 @@ export const sessionSchema = z.object({
   folder: z.string().nullable(),
   /** The redacted URL of an endpoint that is not ours; null if the driver is ours. */
   endpoint: z.string().nullable(),
+  /** The URL of a Grid's own page about the session, without credentials; null if no Grid has the session. */
+  liveView: z.string().nullable(),
   /** The time at which the endpoint confirmed that it no longer has the session; null until then, and without an endpoint. */
   releasedAt: time.nullable(),
   createdAt: time,

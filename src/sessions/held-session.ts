@@ -10,6 +10,7 @@ import type { Log } from '../core/log.ts';
 import { redactUrl } from '../core/redact.ts';
 import { LeaseLostError, type Renewal, type SessionLeases } from '../registry/registry.ts';
 import {
+  liveViewOf,
   SessionEndedError,
   SessionStartError,
   SessionSupervisor,
@@ -262,13 +263,15 @@ export class HeldSession implements LeaseHolding {
     return report;
   }
 
-  #onStarted({ sessionId = '', pids, endpointUrl, driverFolder }: StartedSession): void {
+  #onStarted({ sessionId = '', pids, endpointUrl, driverFolder, capabilities }: StartedSession): void {
+    const isRemote = driverFolder === undefined && endpointUrl !== undefined;
     this.#rows.begin({
       webdriverId: sessionId,
       driverPid: pids.driver,
       browserPid: pids.browser,
       folder: driverFolder,
-      endpoint: driverFolder !== undefined || endpointUrl === undefined ? undefined : redactUrl(endpointUrl),
+      endpoint: isRemote ? redactUrl(endpointUrl) : undefined,
+      liveView: isRemote ? liveViewOf(endpointUrl, { sessionId, capabilities }) : undefined,
     });
   }
 

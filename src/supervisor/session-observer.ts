@@ -12,6 +12,8 @@ export interface StartedSession {
   readonly endpointUrl: string | undefined;
   /** Undefined if the supervisor did not start the driver. */
   readonly driverFolder: string | undefined;
+  /** As the driver or the Grid has answered them. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
 }
 
 /** The methods that return nothing must not throw. */

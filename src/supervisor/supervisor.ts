@@ -11,6 +11,7 @@ export {
   EMPTY_STATE,
   isEmptyPatch,
   joinPatches,
+  liveViewOf,
   parseStorageState,
   patchState,
   selectParts,

@@ -12,7 +12,7 @@ import { makeDeath } from '../support/make-death.ts';
 import { literal, rawSql } from '../support/raw-sql.ts';
 import { describeOnSqlite } from '../support/registries.ts';
 import { openMonitor, TOKEN, type OpenedMonitor } from './support/opened-monitor.ts';
-import { ageRun, startRun } from './support/rows.ts';
+import { ageRun, startRun, startSession } from './support/rows.ts';
 
 const AXE = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 const WIDTHS = [1280, 390] as const;
@@ -20,6 +20,8 @@ const SCHEMES = ['light', 'dark'] as const;
 const WAIT_MS = 10_000;
 /** A malicious name of an owner. */
 const NASTY = `<img src=x onerror="document.title='owned'">${'x'.repeat(200)}`;
+
+const LIVE_VIEW = 'http://grid.test:4444/ui/#/session/1';
 
 const CONTROLS = 'a[href], button, input, select, summary, [tabindex="0"]';
 const RECORDS = Array.from({ length: 120 }, (_unused, index) => ({ key: `${index}`, record: { index, name: NASTY } }));
@@ -53,6 +55,7 @@ describeOnSqlite('The dashboard', (registries) => {
     await startRun(registry, { id: 'run-2', owner: NASTY });
     await ageRun(url, 'run-2', 60);
     await addHaltedRun(registry, url);
+    await startSession(registry, { id: 'remote', endpoint: 'http://grid:4444/', liveView: LIVE_VIEW });
   });
 
   after(async () => {
@@ -204,6 +207,9 @@ describeOnSqlite('The dashboard', (registries) => {
     await open('#/runs?status=halted&owner=carol', '#list table', /run-3/);
     expect(await ids()).to.deep.equal(['Run run-3']);
     await open('#/runs?search=none', '#list', /Nothing matches/);
+    await open('#/sessions?search=remote', '#list table', /remote/);
+    const links = 'return [...document.querySelectorAll("#list tbody a.id")].map(({ href }) => href)';
+    expect(await driver.executeScript(links)).to.deep.equal([LIVE_VIEW]);
     await open('#/sessions?search=an&status=live', '#list table', /ann/);
     expect(await textOf('#list tbody')).to.not.contain('img');
   });

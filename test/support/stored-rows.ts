@@ -53,6 +53,7 @@ export function makeStoredSession(parts: Partial<StoredSession> = {}): StoredSes
     token: 1,
     holder: 'me',
     releasedAt: null,
+    liveView: null,
     leaseExpiresMs: 0,
     webdriverId: null,
     epoch: 1,

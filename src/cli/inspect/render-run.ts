@@ -3,6 +3,7 @@ import { listAdvice } from '../../model/death-words.ts';
 import { describeStoredDeath } from '../run/describe-death.ts';
 import { count, describeNumbers, describeUnits } from '../../core/describe-number.ts';
 import { RUN_STATUSES, toShownProgress, type StoredRun } from '../../model/run.ts';
+import type { StoredSession } from '../../model/session.ts';
 import { redactValue } from '../../core/redact.ts';
 import { quoteForShell, toFlag } from '../../core/shell-words.ts';
 import { commandLine } from '../terminal/command-line.ts';
@@ -19,10 +20,12 @@ const NO_REPORTS: FoundReports = { report: null, recordings: [] };
 export interface RunSurroundings extends Partial<FoundReports> {
   /** The shards of a parent. */
   readonly shards?: readonly StoredRun[];
+  /** The live sessions of the run. */
+  readonly sessions?: readonly StoredSession[];
 }
 
 export function renderRun(run: StoredRun, surroundings: RunSurroundings = {}): string {
-  const { report, recordings, shards } = { ...NO_REPORTS, shards: [], ...surroundings };
+  const { report, recordings, shards, sessions } = { ...NO_REPORTS, shards: [], sessions: [], ...surroundings };
   const { startedAt, endedAt, lastProgressAt, error, host, pid } = run;
   const fields: readonly Field[] = [
     ['id', run.id],
@@ -37,6 +40,7 @@ export function renderRun(run: StoredRun, surroundings: RunSurroundings = {}): s
     ['progress', describeProgress(run)],
     ['records', describeRecords(run)],
     ['sessions', `${run.sessions}; ${count(run.reused, 'unit')} of work used an open one`],
+    ['live view', sessions.map(({ liveView }) => liveView).filter((url) => url !== null)],
     [
       'deaths',
       run.deaths.length === 0 ? 'none' : run.deaths.map((death) => describeStoredDeath(death, death.evidence.message)),

@@ -35,6 +35,7 @@ export function renderSession(session: StoredSession): string {
     ['process', processes.filter(Boolean).join(', ')],
     ['folder', session.folder],
     ['endpoint', session.endpoint],
+    ['live view', isLive(session) ? session.liveView : null],
     ['WebDriver', session.webdriverId],
     ['created', describeTime(session.createdAt)],
     ['started', startedAt === null ? 'not yet' : describeTime(startedAt)],

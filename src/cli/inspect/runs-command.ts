@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { shortRunId } from './subjects.ts';
 import { count } from '../../core/describe-number.ts';
 import { RUN_STATUSES, type StoredRun } from '../../model/run.ts';
+import { LIVE_STATUSES } from '../../model/session.ts';
 import { ConfigError } from '../../core/errors.ts';
 import { quoteForShell } from '../../core/shell-words.ts';
 import type { Registry } from '../../registry/registry.ts';
@@ -76,8 +77,12 @@ async function show(registry: Registry, typed: string, { json = false }: JsonOpt
   if (run === undefined) return;
   const shards = run.shards === null ? [] : await registry.shards.list(run.id);
   const reports = run.options['output'] === false ? undefined : await findReports(folderOf(run));
-  if (json) printJson(runToJson(run, reports));
-  else printResult(renderRun(run, { ...reports, shards }));
+  if (json) {
+    printJson(runToJson(run, reports));
+    return;
+  }
+  const sessions = await registry.sessions.list({ run: run.id, status: LIVE_STATUSES });
+  printResult(renderRun(run, { ...reports, shards, sessions }));
 }
 
 /** Returns the folder of the run's files. */

@@ -29,7 +29,7 @@ export const sessionsTable = (sessions, { caption, none, without = [], toTrouble
       columns: /** @type {import('./parts.js').Column<Session>[]} */ ([
         { label: 'Owner', cell: ({ owner }) => foreign(owner), isHead: true, className: 'narrow' },
         { label: 'Status', cell: ({ status }) => badge(status) },
-        { label: 'Session', cell: ({ id }) => html`<span class="id" title=${id}>${toShortId(id)}</span>` },
+        { label: 'Session', cell: sessionCell },
         { label: 'Epoch', cell: ({ epoch }) => epoch, className: 'number' },
         { label: 'Began', cell: (session) => time(session.created_at), className: 'when' },
         {
@@ -60,6 +60,22 @@ export const sessionsTable = (sessions, { caption, none, without = [], toTrouble
     },
     sessions,
   );
+
+/** @param {Session} session */
+function sessionCell({ id, live_view: liveView }) {
+  const name = toShortId(id);
+  // The scheme is checked, because a link may also have that of a script.
+  return liveView !== null && /^https?:/.test(liveView)
+    ? html`<a
+        class="id"
+        href=${liveView}
+        target="_blank"
+        rel="noopener noreferrer"
+        title="Live view of ${id} in the Grid"
+        >${name}</a
+      >`
+    : html`<span class="id" title=${id}>${name}</span>`;
+}
 
 /** @param {Session} session */
 function toEndText({ death, message }) {

@@ -51,6 +51,10 @@ export const session = toSnakeShape(publicSession)
   .extend({
     epoch: count.meta({ description: 'n if it is the n-th session of its supervisor' }),
     endpoint: z.string().nullable().meta({ description: 'null if the program started the driver itself' }),
+    live_view: z
+      .string()
+      .nullable()
+      .meta({ description: 'the URL of the page of the Grid about the session, while the session is live' }),
     age_seconds: z
       .number()
       .min(0)

@@ -23,6 +23,7 @@ export function toSessionView(session: StoredSession): Shape<'session'> {
   return {
     ...toSnakeRow(session, publicSession.keyof().options),
     endpoint: redactOrNull(session.endpoint),
+    live_view: isLive(session) ? redactOrNull(session.liveView) : null,
     ended_at: isLive(session) ? null : endedAt,
     age_seconds: Math.max(0, (endMs - Date.parse(createdAt)) / 1_000),
     death: session.death === null ? null : toDeathView(session.death),

@@ -38,6 +38,8 @@ export interface SessionFacts {
   readonly browserPid: number | undefined;
   readonly folder: string | undefined;
   readonly endpoint: string | undefined;
+  /** See `StoredSession`. */
+  readonly liveView?: string | undefined;
 }
 
 export interface Renewal {
@@ -71,7 +73,7 @@ export function toRow(
 
 /** Returns the row of the session after a dead one, with the same holder and the same token. */
 export function toNextRow(dead: SessionRow, id: string): Insertable<SessionRow> {
-  const { webdriverId, driverPid, browserPid, folder, endpoint, releasedAt, ...row } = dead;
+  const { webdriverId, driverPid, browserPid, folder, endpoint, liveView, releasedAt, ...row } = dead;
   const { startedAt, endedAt, death, errorMessage, ...kept } = row;
   return { ...kept, id, status: 'starting', epoch: dead.epoch + 1, createdAt: new Date().toISOString() };
 }

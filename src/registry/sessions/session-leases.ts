@@ -142,6 +142,7 @@ export class SessionLeases {
       browserPid: facts.browserPid ?? null,
       folder: facts.folder ?? null,
       endpoint: facts.endpoint ?? null,
+      liveView: facts.liveView ?? null,
       startedAt: now,
       lastHeartbeatAt: now,
     });

@@ -48,6 +48,7 @@ function makeMigrations(dialect: RegistryDialect): Record<string, Migration> {
     '006_released_sessions': { up: (db: Kysely<unknown>) => addReleasedAt(db) },
     '007_shards': { up: (db: Kysely<unknown>) => addShards(db) },
     '008_given_up_shards': { up: (db: Kysely<unknown>) => addGivenUpAt(db) },
+    '009_live_view': { up: (db: Kysely<unknown>) => addLiveView(db) },
   };
 }
 
@@ -254,6 +255,10 @@ async function addGivenUpAt(db: Kysely<unknown>): Promise<void> {
   await sql`create index runs_open_shards on runs (parent_id)
     where parent_id is not null and status not in ('completed', 'partial') and given_up_at is null`.execute(db);
   await sql`create index runs_open_parents on runs (id) where shards is not null and ended_at is null`.execute(db);
+}
+
+async function addLiveView(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('sessions').addColumn('live_view', 'text').execute();
 }
 
 /** Ends all live sessions of an owner except the newest one. */

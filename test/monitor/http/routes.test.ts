@@ -130,6 +130,7 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the answers of its routes', (regis
       host: 'elsewhere',
       pid: 4711,
       endpoint: null,
+      live_view: null,
       created_at: stored?.createdAt,
       started_at: stored?.startedAt,
       last_heartbeat_at: stored?.lastHeartbeatAt,
@@ -138,6 +139,14 @@ describeOnSqliteAndInFullOnPostgres('Monitor: the answers of its routes', (regis
       death: null,
       message: null,
     });
+  });
+
+  it('have the page of a Grid about a session while the session is live', async () => {
+    const liveView = 'http://grid:4444/ui/#/session/2a5e87c1b3d94f6088d1c7e0f4a2b963';
+    await startSession(registry, { id: 'on a grid', endpoint: 'http://grid:4444/', liveView });
+    expect(await get('/sessions/on%20a%20grid')).to.include({ status: 'active', live_view: liveView });
+    await registry.leases.release('on a grid', 'manager', { status: 'ended' });
+    expect(await get('/sessions/on%20a%20grid')).to.include({ status: 'ended', live_view: null });
   });
 
   it('have the reason why a session died or was ended', async () => {

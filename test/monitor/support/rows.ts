@@ -13,6 +13,7 @@ export interface SessionChoice {
   readonly owner?: string;
   readonly runId?: string;
   readonly endpoint?: string;
+  readonly liveView?: string;
   /** The manager that holds it. */
   readonly holder?: string;
 }
@@ -20,11 +21,18 @@ export interface SessionChoice {
 /** Adds a session with a running browser, as a manager does. */
 export async function startSession(
   registry: Registry,
-  { id, owner = `owner of ${id}`, runId, endpoint, holder = 'manager' }: SessionChoice,
+  { id, owner = `owner of ${id}`, runId, endpoint, liveView, holder = 'manager' }: SessionChoice,
 ): Promise<StoredSession> {
   const claim = await registry.leases.claim({ id, owner, holder, process: PROCESS, leaseMs: 600_000, runId });
   if (!claim.isClaimed) throw new Error(`The owner ${owner} is taken.`);
-  const facts = { webdriverId: `webdriver of ${id}`, driverPid: 2, browserPid: 3, folder: '/nowhere', endpoint };
+  const facts = {
+    webdriverId: `webdriver of ${id}`,
+    driverPid: 2,
+    browserPid: 3,
+    folder: '/nowhere',
+    endpoint,
+    liveView,
+  };
   return registry.leases.activate(id, holder, facts);
 }
 
