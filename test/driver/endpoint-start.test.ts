@@ -82,21 +82,22 @@ describe('A start at an endpoint with a passing failure', () => {
     });
   }
 
-  it('says that no node sends downloads if the session is asked for with them', async () => {
-    const stereotype = { browserName: 'chrome', platformName: 'linux' };
-    await using server = await openScriptedWebDriver({
-      answers: {
-        'POST /session': { error: 'session not created', message: 'New session request timed out' },
-        'GET /status': { value: { ready: true, nodes: [{ slots: [{ session: null, stereotype }] }] } },
-      },
+  for (const [capabilities, asked] of [
+    [{ 'se:downloadsEnabled': true }, 'chrome with --enable-managed-downloads'],
+    [{ browserVersion: '156' }, 'chrome 156'],
+  ] as const) {
+    it(`names what no node offers: ${asked}`, async () => {
+      const stereotype = { browserName: 'chrome', platformName: 'linux' };
+      await using server = await openScriptedWebDriver({
+        answers: {
+          'POST /session': { error: 'session not created', message: 'New session request timed out' },
+          'GET /status': { value: { ready: true, nodes: [{ slots: [{ session: null, stereotype }] }] } },
+        },
+      });
+      const { message } = await rejectionOf(SessionSupervisor.start({ gridUrl: server.url, capabilities }));
+      expect(message).to.contain(`offers ${asked}. Its 1 node offers chrome on linux. `);
     });
-    const starting = SessionSupervisor.start({
-      gridUrl: server.url,
-      capabilities: { 'se:downloadsEnabled': true },
-    });
-    const { message } = await rejectionOf(starting);
-    expect(message).to.match(/offers chrome with --enable-managed-downloads\. Its 1 node offers chrome on linux\. /);
-  });
+  }
 
   it('is not repeated if the browser can not be started there', async () => {
     await using server = await openScriptedWebDriver({
