@@ -33,11 +33,11 @@ export async function slowDownGrid(): Promise<boolean> {
       return supervisor;
     }),
   );
-  let isOver = false;
+  const over = new AbortController();
   const working = supervisors.map(async (supervisor, at) => {
     const activity = SESSIONS[at] ?? 'idle';
-    while (activity !== 'idle' && !isOver && supervisor.state === 'alive')
-      await begin(supervisor, activity, `${site.url}/`);
+    if (activity === 'idle') return;
+    while (!over.signal.aborted && supervisor.state === 'alive') await begin(supervisor, activity, `${site.url}/`);
   });
   {
     await using _hogs = startHogs(HOGS);
@@ -49,7 +49,7 @@ export async function slowDownGrid(): Promise<boolean> {
       console.log(`round ${round}: load ${loadavg()[0]?.toFixed(0)}, ${deaths.length} deaths`);
     }
   }
-  isOver = true;
+  over.abort();
   await Promise.all(working);
   for (const supervisor of supervisors) if (supervisor.state === 'alive') await supervisor.driver.getTitle();
   for (const { cause, evidence } of deaths) console.log(`  ${cause}: ${evidence.message}`);
