@@ -62,7 +62,7 @@ export interface Route {
 /** The clients of one endpoint share its idle connections: a session that is only probed then needs no connection of its own. */
 const sharedAgents = new SharedAgents();
 
-/** Finds the secrets of an endpoint. Many sessions share an endpoint, so the last result is reused: a search takes 30 µs. */
+/** Finds the secrets of an endpoint. Many sessions share an endpoint, so the last result is reused. */
 class EndpointSecrets {
   #last: { readonly url: string; readonly proxy: string | undefined; readonly found: readonly string[] } | undefined;
 

@@ -8,7 +8,7 @@ import type { Log } from '../core/log.ts';
 import { Periodic } from '../core/periodic.ts';
 import { redactText } from '../core/redact.ts';
 import type { Config } from '../config/config.ts';
-import type { StoredRun } from '../model/run.ts';
+import { isFinished, type StoredRun } from '../model/run.ts';
 import type { Registry } from '../registry/registry.ts';
 import { prepareRun, type Action, type RunOptions, type RunOutcome } from '../runs/runs.ts';
 import { DEFAULT_QUEUE, DEFAULT_RETRIES } from './enqueue.ts';
@@ -23,7 +23,6 @@ const CANCEL_POLL_MS = 1_000;
 const SETTLE_MS = 10_000;
 /** The time before a shard whose owner is busy is taken again. */
 const BUSY_DELAY_SECONDS = 5;
-const OVER: readonly StoredRun['status'][] = ['completed', 'partial'];
 
 export interface WorkerOptions {
   readonly registry: Registry;
@@ -104,7 +103,7 @@ export class Worker {
   }
 
   async #isOver(shard: StoredRun, parentId: string): Promise<boolean> {
-    if (OVER.includes(shard.status) || (shard.status === 'cancelled' && shard.isCancelRequested)) return true;
+    if (isFinished(shard.status) || (shard.status === 'cancelled' && shard.isCancelRequested)) return true;
     return this.#options.registry.shards.isCancelRequested(parentId);
   }
 
@@ -114,7 +113,7 @@ export class Worker {
     let error: StoredRun['error'];
     try {
       const outcome = await this.#run(job);
-      if (OVER.includes(outcome.status)) return;
+      if (isFinished(outcome.status)) return;
       const now = await registry.runs.get(data.runId);
       if (now?.isCancelRequested !== false || (await registry.shards.isCancelRequested(data.parentId))) return;
       error = outcome.error;

@@ -16,6 +16,12 @@ export const RUN_STATUSES = [
   'cancelled',
 ] as const;
 export type StoredRunStatus = (typeof RUN_STATUSES)[number];
+/** The statuses of runs that have come to their end. With the others there is work left, which a resume does. */
+export const FINISHED_STATUSES = ['completed', 'partial'] as const satisfies readonly StoredRunStatus[];
+
+export function isFinished(status: StoredRunStatus): boolean {
+  return FINISHED_STATUSES.some((finished) => finished === status);
+}
 
 /** The statuses of steps that have ended. */
 export const ENDED_STEPS = ['done', 'failed', 'cancelled', 'skipped'] as const;
@@ -115,8 +121,10 @@ export interface ShownProgress {
 
 /** Returns how far a run is, for everything that shows it. */
 export function toShownProgress({ display, counts, status }: StoredRun): ShownProgress {
-  const hasEnded = status === 'completed' || status === 'partial';
-  const { done, total } = display ?? { done: counts.done + counts.skipped, total: hasEnded ? counts.total : 0 };
+  const { done, total } = display ?? {
+    done: counts.done + counts.skipped,
+    total: isFinished(status) ? counts.total : 0,
+  };
   // An action that is beyond its total has found more to do.
   if (total === 0 || done > total) return { done, total: null, percent: null };
   return { done, total, percent: Math.floor((100 * done) / total) };

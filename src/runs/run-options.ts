@@ -243,7 +243,7 @@ export async function planRun(
   else if (resumed?.status !== 'completed' || options.redo !== undefined) {
     const { waitMs, signal } = options;
     const grid = await assertEndpoint(supervisor.gridUrl, { ...routeOf(supervisor), waitMs, signal });
-    supervisor = mergeSupervisorOptions(downloadsFrom(grid, supervisor.browserName), supervisor);
+    supervisor = mergeSupervisorOptions(downloadsFrom(grid, supervisor), supervisor);
   }
   if (baseUrl !== undefined) {
     await assertReachable(baseUrl, {

@@ -4,6 +4,7 @@ import { describeSpan } from '../core/describe-time.ts';
 import { ConfigError } from '../core/errors.ts';
 import { redactUrl } from '../core/redact.ts';
 import {
+  browserNameOf,
   DOWNLOADS_CAPABILITY,
   openHttpClient,
   readEndpointStatus,
@@ -61,7 +62,8 @@ export async function assertEndpoint(
  * Returns the options with which the sessions of a run can read their downloads. They are empty if a node of the Grid does not send
  * downloads: the Grid would start no session there.
  */
-export function downloadsFrom(grid: GridStatus | undefined, browserName = 'chrome'): BrowserOptions {
+export function downloadsFrom(grid: GridStatus | undefined, browser: BrowserOptions): BrowserOptions {
+  const browserName = browserNameOf(browser);
   const offers = (grid?.offers ?? []).filter((offer) => offer.browserName.toLowerCase() === browserName.toLowerCase());
   const isOffered = offers.length > 0 && offers.every(({ hasDownloads }) => hasDownloads);
   return isOffered ? { capabilities: { [DOWNLOADS_CAPABILITY]: true } } : {};

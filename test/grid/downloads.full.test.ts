@@ -6,20 +6,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { expect } from 'chai';
-import {
-  By,
-  defineAction,
-  runAction,
-  z,
-  type ActionContext,
-  type SessionSupervisor,
-  type WebDriver,
-} from 'webdriver-supervisor';
+import { By, type ActionContext, type WebDriver } from 'webdriver-supervisor';
 import { killProcess } from 'webdriver-supervisor/testing';
 
 import type { Grid } from '../../scripts/grid/open-grid.ts';
-import { makeTestConfig } from '../support/scripted-run.ts';
 import { openGridOrSkip } from './support.ts';
+import { runDownloads, type DownloadWork } from '../support/run-downloads.ts';
 
 /** Selenium's types omit this function. */
 type GridDriver = WebDriver & { getDownloadableFiles(): Promise<string[]> };
@@ -73,22 +65,8 @@ describe('ctx.download on a Grid', function () {
   beforeEach(() => (output = mkdtempSync(path.join(tmpdir(), 'downloads-'))));
   afterEach(() => rmSync(output, { recursive: true }));
 
-  const run = (
-    work: (context: ActionContext, stage: { entry: number; supervisor: SessionSupervisor }) => Promise<void>,
-    capabilities: Record<string, unknown> = {},
-  ) => {
-    let entry = 0;
-    let supervisor: SessionSupervisor | undefined;
-    const action = defineAction({
-      name: 'downloads',
-      description: 'An action of a test.',
-      params: z.object({}),
-      run: (context) => work(context, { entry: (entry += 1), supervisor: supervisor! }),
-    });
-    const onSession = (started: SessionSupervisor) => (supervisor ??= started);
-    const options = { output, config: makeTestConfig(), onSession };
-    return runAction(action, {}, { ...options, supervisor: { gridUrl: grid.url, capabilities } });
-  };
+  const run = (work: DownloadWork, capabilities: Record<string, unknown> = {}) =>
+    runDownloads(work, { output, supervisor: { gridUrl: grid.url, capabilities } });
 
   const fetchReport = async ({ driver, download }: ActionContext, id: string) => {
     await driver.get(`${url}/`);

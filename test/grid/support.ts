@@ -10,8 +10,7 @@ export async function openGridOrSkip(context: Context, options: GridOptions = {}
   } catch (error) {
     const { message } = error as Error;
     if (process.env['CI'] !== undefined || !message.startsWith('Selenium Grid needs')) throw error;
-    // The reason: Java or Maven is missing, as the message says.
     console.error(`      skipped: ${message}`);
-    return context.skip();
+    return context.skip(); // Java or Maven is missing, as the message says.
   }
 }

@@ -6,10 +6,10 @@ import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { expect } from 'chai';
-import { By, defineAction, runAction, z, type ActionContext, type SessionSupervisor } from 'webdriver-supervisor';
+import { By, type ActionContext } from 'webdriver-supervisor';
 import { killProcess } from 'webdriver-supervisor/testing';
 
-import { makeTestConfig } from '../support/scripted-run.ts';
+import { runDownloads, type DownloadWork } from '../support/run-downloads.ts';
 
 describe('ctx.download, on a real browser', function () {
   this.timeout(60_000);
@@ -44,20 +44,7 @@ describe('ctx.download, on a real browser', function () {
   beforeEach(() => (output = mkdtempSync(path.join(tmpdir(), 'downloads-'))));
   afterEach(() => rmSync(output, { recursive: true }));
 
-  const run = (
-    work: (context: ActionContext, stage: { entry: number; supervisor: SessionSupervisor }) => Promise<void>,
-  ) => {
-    let entry = 0;
-    let supervisor: SessionSupervisor | undefined;
-    const action = defineAction({
-      name: 'downloads',
-      description: 'An action of a test.',
-      params: z.object({}),
-      run: (context) => work(context, { entry: (entry += 1), supervisor: supervisor! }),
-    });
-    const onSession = (started: SessionSupervisor) => (supervisor ??= started);
-    return runAction(action, {}, { output, config: makeTestConfig(), onSession });
-  };
+  const run = (work: DownloadWork) => runDownloads(work, { output });
 
   const fetchReport = async ({ driver, download }: ActionContext, id: string) => {
     await driver.get(`${url}/`);

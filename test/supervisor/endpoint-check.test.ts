@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { ConfigError } from '../../src/core/errors.ts';
 import { SessionStartError } from '../../src/driver/driver.ts';
-import { assertEndpoint } from '../../src/supervisor/endpoint-check.ts';
+import { assertEndpoint, downloadsFrom } from '../../src/supervisor/endpoint-check.ts';
 import { openScriptedWebDriver } from '../../src/testing.ts';
 
 const json = (value: object) => ({
@@ -51,5 +51,27 @@ describe('The endpoint of a run', () => {
   it('may be a service that has no /status', async () => {
     await using server = await openScriptedWebDriver({ answers: { 'GET /status': { status: 404, body: 'nothing' } } });
     await assertEndpoint(server.url, {});
+  });
+});
+
+describe('The downloads of a Grid', () => {
+  const offer = (browserName: string, hasDownloads: boolean) => ({
+    browserName,
+    browserVersion: undefined,
+    platformName: undefined,
+    hasDownloads,
+  });
+  const grid = { nodes: 3, slots: 3, sessions: 0, offers: [offer('chrome', false), offer('firefox', true)] };
+
+  it('are asked for if all nodes of the browser send them, whether an option or a capability names it', () => {
+    const asked = { capabilities: { 'se:downloadsEnabled': true } };
+    expect(downloadsFrom(grid, {})).to.deep.equal({});
+    expect(downloadsFrom(grid, { browserName: 'firefox' })).to.deep.equal(asked);
+    expect(downloadsFrom(grid, { browserName: 'chrome', capabilities: { browserName: 'firefox' } })).to.deep.equal(
+      asked,
+    );
+    const mixed = { ...grid, offers: [...grid.offers, offer('firefox', false)] };
+    expect(downloadsFrom(mixed, { browserName: 'firefox' })).to.deep.equal({});
+    expect(downloadsFrom(undefined, {})).to.deep.equal({});
   });
 });

@@ -9,9 +9,8 @@ export async function requireFirefox(context: Context): Promise<Extract<SessionT
   const located = await locateFirefox();
   if (!located.found) {
     if (process.env['CI'] !== undefined) throw new Error('CI needs Firefox and geckodriver: npm run setup:firefox');
-    // The reason, which the title of the suite shows: Firefox or geckodriver is missing.
     if (context.test?.parent) context.test.parent.title += ' (skipped: needs `npm run setup:firefox`)';
-    return context.skip();
+    return context.skip(); // Firefox or geckodriver is missing, as the title of the suite says.
   }
   return localFirefox();
 }

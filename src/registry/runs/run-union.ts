@@ -1,10 +1,8 @@
 /** Adds up the shards of a parent. A parent's own row has no numbers, so that no total counts a unit twice. */
-import type { StepCounts, StoredRun, StoredRunStatus } from '../../model/run.ts';
+import { isFinished, type StepCounts, type StoredRun, type StoredRunStatus } from '../../model/run.ts';
 
 /** The statuses of shards that have ended, the worst first. */
 const WORST_FIRST = ['failed', 'halted', 'timed_out', 'partial', 'cancelled'] as const;
-/** The statuses after which no further attempt follows. */
-const OVER: ReadonlySet<StoredRunStatus> = new Set(['completed', 'partial']);
 const MAX_NAMED_SHARDS = 3;
 
 /** The facts of a shard that decide the status of its parent. */
@@ -29,7 +27,7 @@ export function toUnionStatus(shards: readonly ShardEnd[], isCancelRequested: bo
  * between, also if the worker of the attempt is lost.
  */
 function toShardStatus({ status, isCancelRequested, givenUpAt }: ShardEnd): StoredRunStatus {
-  const isOver = OVER.has(status) || isCancelRequested || givenUpAt !== null;
+  const isOver = isFinished(status) || isCancelRequested || givenUpAt !== null;
   return isOver || status === 'processing' ? status : 'pending';
 }
 

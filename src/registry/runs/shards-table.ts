@@ -1,7 +1,7 @@
 /** Creates and changes parents and their shards. Each shard is a run of its own; the parent's row only holds the family together. */
 import { CompiledQuery, sql } from 'kysely';
 
-import type { RunRow, StoredRun } from '../../model/run.ts';
+import { FINISHED_STATUSES, type RunRow, type StoredRun } from '../../model/run.ts';
 import { appendEvent } from '../log/events.ts';
 import type { Connection, Database } from '../sql/database.ts';
 import { toStorableText } from '../sql/row-id.ts';
@@ -10,7 +10,6 @@ import { toUnion, toUnionError, toUnionStatus } from './run-union.ts';
 
 /** The number of rows in one statement, which may have at most 65 535 parameters. */
 const ROWS_AT_ONCE = 500;
-const OVER = ['completed', 'partial'] as const;
 /** True for a shard that may be attempted again; see `toUnionStatus`. The index `runs_open_shards` has the same condition but the last. */
 const IS_OPEN = sql<boolean>`runs.status not in ('completed', 'partial') and runs.given_up_at is null
   and (runs.cancel_requested_at is null or runs.status in ('pending', 'processing'))`;
@@ -83,7 +82,7 @@ export class Shards {
         .where('id', '=', id)
         .where('attempts', '=', attempt)
         .where('token', 'is', null)
-        .where('status', 'not in', OVER)
+        .where('status', 'not in', FINISHED_STATUSES)
         .execute();
       await send(toShared(db));
     });
@@ -109,7 +108,7 @@ export class Shards {
           errorMessage: eb.fn.coalesce('errorMessage', eb.val(toStorableText(error.message))),
         }))
         .where('id', '=', id)
-        .where('status', 'not in', OVER)
+        .where('status', 'not in', FINISHED_STATUSES)
         .$if(attempt !== undefined, (query) => query.where('attempts', '=', attempt ?? 0))
         .execute(),
     );

@@ -5,7 +5,6 @@ import { expect } from 'chai';
 
 import { findById } from '../../../src/cli/inspect/registry-commands.ts';
 import { renderRun } from '../../../src/cli/inspect/render-run.ts';
-import { renderSession } from '../../../src/cli/inspect/render-session.ts';
 import { thisProcess } from '../../../src/driver/driver.ts';
 import type { Registry, RunEnd, RunSnapshot } from '../../../src/registry/registry.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -14,7 +13,6 @@ import { makeTestConfig, runScripted, type ScriptedRun } from '../../support/scr
 import { runCli, STACK_LINE, type CliResult, type Folder } from '../cli.ts';
 import { useRegistryFolder } from './registry-folder.ts';
 import { makeDeath } from '../../support/make-death.ts';
-import { makeStoredSession } from '../../support/stored-rows.ts';
 
 const LIVE = thisProcess();
 /** A pid that another process has got since. */
@@ -188,17 +186,6 @@ describe('runs', () => {
       /report +out\/report\.html\nrecordings +out\/deaths\/1\/report\.html\n +out\/deaths\/2\/report\.html\n/,
     );
     expect(renderRun(run)).not.to.match(/^(recordings|report) /m);
-  });
-
-  it('shows the pages of a Grid about the live sessions of a run', async () => {
-    await fillKinds();
-    const run = (await registry.runs.get('20261127-000003-bbbbbb'))!;
-    const liveView = 'http://grid:4444/ui/#/session/1';
-    const sessions = [makeStoredSession({ liveView }), makeStoredSession()];
-    expect(renderRun(run, { sessions })).to.match(/^live view +http:\/\/grid:4444\/ui\/#\/session\/1$/m);
-    expect(renderRun(run)).not.to.contain('live view');
-    expect(renderSession(makeStoredSession({ liveView }))).to.include(liveView);
-    expect(renderSession(makeStoredSession({ liveView, status: 'ended' }))).not.to.include('live view');
   });
 
   it('accepts a unique id, beginning or end; otherwise it lists the matching ids', () => {
